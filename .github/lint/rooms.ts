@@ -1,0 +1,265 @@
+/**
+ * Lint plugin that keeps the rooms of the house apart: an import goes only in
+ * an allowed direction, and `core/` and `wire/` stay pure.
+ *
+ * @module
+ */
+
+/**
+ * For each room, the rooms it may import from, besides itself. The files
+ * directly in `src/` are the room `ports`.
+ */
+export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  ports: ["core"],
+  wire: ["core", "ports"],
+  proxy: ["core", "wire", "ports"],
+  auth: ["core", "wire", "ports"],
+  store: ["core", "wire", "ports"],
+  claude: ["core", "wire", "ports"],
+  control: ["core", "wire", "ports"],
+  service: ["ports"],
+  demo: ["core", "wire", "ports"],
+  swap: ["core", "store", "auth", "claude", "ports"],
+  profile: ["core", "store", "auth", "claude", "ports"],
+  simulate: ["core", "store", "ports"],
+  deck: ["core", "claude", "control", "ports"],
+  app: [
+    "core",
+    "wire",
+    "ports",
+    "proxy",
+    "auth",
+    "store",
+    "claude",
+    "control",
+    "service",
+    "demo",
+    "swap",
+    "profile",
+    "simulate",
+  ],
+  cli: [
+    "core",
+    "wire",
+    "ports",
+    "proxy",
+    "auth",
+    "store",
+    "claude",
+    "control",
+    "service",
+    "demo",
+    "swap",
+    "profile",
+    "simulate",
+    "deck",
+    "app",
+  ],
+};
+
+const PURE_ROOMS = ["core", "wire"];
+
+/** Packages that compute and nothing else. */
+const PURE_PACKAGES = ["valibot"];
+
+const FUNCTION_LINES_MAX = 70;
+
+/** Members that read the outside; `*` is every member of the object. */
+const IMPURE_MEMBERS: readonly (readonly [object: string, member: string])[] = [
+  ["Date", "now"],
+  ["Math", "random"],
+  ["crypto", "*"],
+  ["performance", "*"],
+  ["Deno", "*"],
+  ["process", "*"],
+];
+
+const IMPURE_CALLS = [
+  "fetch",
+  "setTimeout",
+  "setInterval",
+  "queueMicrotask",
+  "alert",
+  "prompt",
+];
+
+/** Names that say nothing of what is in the file. */
+const EMPTY_NAMES = /^(utils?|helpers?|common|misc|types|manager|shared)$/;
+
+/** The room of a source file by its path, or null outside `src/`. */
+export function roomOf(path: string): string | null {
+  const normal = path.replaceAll("\\", "/");
+  const match = /\/src\/(?:([a-z]+)\/)?(?:[a-z_]+\/)*[a-z0-9_]+\.ts$/.exec(
+    normal,
+  );
+  return match === null ? null : match[1] ?? "ports";
+}
+
+function fileUrl(path: string): string {
+  const normal = path.replaceAll("\\", "/");
+  return `file://${normal.startsWith("/") ? "" : "/"}${normal}`;
+}
+
+/** Why `specifier` may not be imported by the file at `path`, or null. */
+export function importFault(path: string, specifier: string): string | null {
+  const from = roomOf(path);
+  if (from === null) return null;
+  if (!specifier.startsWith(".")) {
+    const isAllowed = /^node:/.test(specifier) ||
+      /^(@?[a-z])/.test(specifier) && !/^[a-z]+:/.test(specifier);
+    return isAllowed
+      ? null
+      : `src/${from} imports ${specifier}: npm packages by their bare name, and node:`;
+  }
+  const to = roomOf(new URL(specifier, fileUrl(path)).pathname);
+  if (to === null) {
+    return `src/${from} imports a file outside src: ${specifier}`;
+  }
+  if (to === from || MAY_IMPORT[from]?.includes(to)) return null;
+  return `src/${from} may not import src/${to}`;
+}
+
+export default {
+  name: "rooms",
+  rules: {
+    "import-direction": {
+      create(context): Deno.lint.LintVisitor {
+        function check(node: Deno.lint.Node, specifier: unknown): void {
+          if (typeof specifier !== "string") return;
+          const message = importFault(context.filename, specifier);
+          if (message !== null) context.report({ node, message });
+        }
+        return {
+          ImportDeclaration(node): void {
+            check(node, node.source.value);
+          },
+          ExportAllDeclaration(node): void {
+            check(node, node.source.value);
+          },
+          ExportNamedDeclaration(node): void {
+            check(node, node.source?.value);
+          },
+          ImportExpression(node): void {
+            if (roomOf(context.filename) === null) return;
+            if (node.source.type === "Literal") {
+              check(node, node.source.value);
+              return;
+            }
+            // A compiled binary imports file: and data: without any grant.
+            context.report({
+              node,
+              message:
+                "import() takes a literal: a computed specifier runs anything",
+            });
+          },
+        };
+      },
+    },
+    "pure-room": {
+      create(context): Deno.lint.LintVisitor {
+        const room = roomOf(context.filename);
+        if (room === null || !PURE_ROOMS.includes(room)) return {};
+        function report(node: Deno.lint.Node, what: string): void {
+          context.report({
+            node,
+            message: `${what} is input: pass it in`,
+            hint: "Take `now` or the value as an argument; see src/ports.ts",
+          });
+        }
+        return {
+          MemberExpression(node): void {
+            const { object, property } = node;
+            if (object.type !== "Identifier") return;
+            const member = property.type === "Identifier" ? property.name : "";
+            const isImpure = IMPURE_MEMBERS.some(([o, m]) =>
+              o === object.name && (m === "*" || m === member)
+            );
+            if (isImpure) report(node, `${object.name}.${member}`);
+          },
+          NewExpression(node): void {
+            const { callee } = node;
+            if (callee.type !== "Identifier") return;
+            if (callee.name === "Date" && node.arguments.length === 0) {
+              report(node, "new Date()");
+            }
+          },
+          CallExpression(node): void {
+            const { callee } = node;
+            if (callee.type !== "Identifier") return;
+            if (IMPURE_CALLS.includes(callee.name)) report(node, callee.name);
+          },
+          ImportDeclaration(node): void {
+            const { value } = node.source;
+            const isPure = value.startsWith(".") ||
+              (room === "wire" && PURE_PACKAGES.includes(value));
+            if (!isPure) report(node, `a package (${value})`);
+          },
+        };
+      },
+    },
+    "no-module-state": {
+      create(context): Deno.lint.LintVisitor {
+        if (roomOf(context.filename) === null) return {};
+        return {
+          Program(node): void {
+            for (const statement of node.body) {
+              const declaration = statement.type === "ExportNamedDeclaration"
+                ? statement.declaration
+                : statement;
+              if (declaration?.type !== "VariableDeclaration") continue;
+              if (declaration.kind === "const") continue;
+              context.report({
+                node: declaration,
+                message:
+                  "Importing a module has no effect: no let at the top level",
+              });
+            }
+          },
+          AwaitExpression(node): void {
+            const isTop = !context.sourceCode.getAncestors(node).some((a) =>
+              /Function/.test(a.type) || a.type === "MethodDefinition"
+            );
+            if (!isTop) return;
+            context.report({
+              node,
+              message: "Importing a module has no effect: no top-level await",
+            });
+          },
+        };
+      },
+    },
+    "short-function": {
+      create(context): Deno.lint.LintVisitor {
+        if (roomOf(context.filename) === null) return {};
+        function check(
+          node: Deno.lint.FunctionDeclaration | Deno.lint.FunctionExpression,
+        ): void {
+          const [start, end] = node.range;
+          const lines = context.sourceCode.text.slice(start, end).split("\n");
+          if (lines.length <= FUNCTION_LINES_MAX) return;
+          context.report({
+            node,
+            message:
+              `A function of ${lines.length} lines; ${FUNCTION_LINES_MAX} at most`,
+          });
+        }
+        return { FunctionDeclaration: check, FunctionExpression: check };
+      },
+    },
+    "telling-name": {
+      create(context): Deno.lint.LintVisitor {
+        return {
+          Program(node): void {
+            const name = /([^/\\]+)\.ts$/.exec(context.filename)?.[1] ?? "";
+            if (!EMPTY_NAMES.test(name)) return;
+            context.report({
+              node,
+              message: `A file named ${name}.ts says nothing of what is in it`,
+            });
+          },
+        };
+      },
+    },
+  },
+} satisfies Deno.lint.Plugin;

@@ -1,0 +1,65 @@
+/**
+ * What the core knows of an account. Credentials are not here: they live in
+ * the vault and never enter an event, a log or an answer.
+ *
+ * @module
+ */
+
+declare const idBrand: unique symbol;
+type Branded<Name extends string> = string & { readonly [idBrand]: Name };
+
+/** Stable for the life of an account, never a position in a list. */
+export type AccountId = Branded<"AccountId">;
+
+/** One Claude Code session: the value of `x-claude-code-session-id`. */
+export type SessionId = Branded<"SessionId">;
+
+/**
+ * What has a prompt cache of its own and so a binding of its own: a session,
+ * one sub-agent of it, or a digest where the client names neither.
+ */
+export type ConversationId = Branded<"ConversationId">;
+
+/** One request in progress on one account. */
+export type LeaseId = Branded<"LeaseId">;
+
+/** `opus`, `sonnet`, `haiku`, `fable`; else the model id as it stands. */
+export type ModelFamily = string;
+
+export type AccountKind =
+  /** OAuth login with refresh token; has 5h and 7d windows. */
+  | "subscription"
+  /** `claude setup-token`: about a year, no refresh, no profile. */
+  | "setup_token"
+  /** Pays per token; has request and token windows. */
+  | "api_key"
+  /** Third-party Anthropic-compatible backend, opt-in, always last. */
+  | "backend";
+
+/** Plan size as far as the profile tells; `unknown` is treated as `max_5x`. */
+export type Tier = "pro" | "max_5x" | "max_20x" | "team" | "unknown";
+
+export interface Account {
+  readonly id: AccountId;
+  /** The name a person gave it; unique in the pool, shown everywhere. */
+  readonly label: string;
+  readonly kind: AccountKind;
+  readonly tier: Tier;
+  /** Lower goes first; compared before any policy's score. */
+  readonly priority: number;
+  readonly enabled: boolean;
+  /** Requests in flight at most, as the user set it; null is no limit. */
+  readonly leasesMax: number | null;
+}
+
+const FAMILY = /fable|mythos|opus|sonnet|haiku/;
+
+/**
+ * The family whose limits a model counts against. The names come from the
+ * weekly limits of the usage endpoint; `mythos` shares the bucket of `fable`.
+ */
+export function modelFamily(model: string): ModelFamily {
+  const family = FAMILY.exec(model.toLowerCase())?.[0];
+  if (family === undefined) return model;
+  return family === "mythos" ? "fable" : family;
+}

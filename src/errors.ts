@@ -1,0 +1,131 @@
+/**
+ * Errors that a person can read. A verdict on capacity is no error: it is data.
+ *
+ * @module
+ */
+
+/** Which side of tc an error came from. */
+export type ErrorSource = "downstream" | "upstream" | "internal" | "user";
+
+/** Exit codes, the one table (man page, tests and scripts rely on it). */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notRunning: 3,
+  needsLogin: 4,
+  alreadyRunning: 5,
+  capacityYellow: 10,
+  capacityRed: 20,
+  badData: 65,
+  unavailable: 69,
+  cannotWrite: 73,
+  tryLater: 75,
+  noPermission: 77,
+  badConfig: 78,
+  interrupted: 130,
+} as const;
+
+export interface TcErrorOptions {
+  /** Stable: tests and scripts rely on it, never on the message. */
+  readonly code: string;
+  readonly source?: ErrorSource;
+  /** What to do, best a command that can be typed. */
+  readonly hint?: string;
+  readonly exitCode?: number;
+  readonly cause?: unknown;
+}
+
+/** The message says what went wrong and why: `Cannot <do>: <reason>`. */
+export class TcError extends Error {
+  readonly code: string;
+  readonly source: ErrorSource;
+  readonly hint: string | null;
+  readonly exitCode: number;
+
+  constructor(message: string, options: TcErrorOptions) {
+    super(message, { cause: options.cause });
+    this.name = new.target.name;
+    this.code = options.code;
+    this.source = options.source ?? "internal";
+    this.hint = options.hint ?? null;
+    this.exitCode = options.exitCode ?? EXIT.failed;
+  }
+}
+
+/** Wrong words on the command line. */
+export class UsageError extends TcError {
+  constructor(message: string, hint?: string) {
+    super(message, {
+      code: "usage",
+      source: "user",
+      exitCode: EXIT.usage,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+}
+
+/** A config file or value that cannot be used; names file and key. */
+export class ConfigError extends TcError {
+  readonly file: string;
+  readonly key: string | null;
+
+  constructor(
+    message: string,
+    where: {
+      readonly file: string;
+      readonly key?: string;
+      readonly hint?: string;
+    },
+  ) {
+    super(message, {
+      code: "bad_config",
+      source: "user",
+      exitCode: EXIT.badConfig,
+      ...(where.hint === undefined ? {} : { hint: where.hint }),
+    });
+    this.file = where.file;
+    this.key = where.key ?? null;
+  }
+}
+
+/** Which step of a send failed; names the log word as well. */
+export type UpstreamStep =
+  | "resolve"
+  | "connect"
+  | "tls"
+  | "proxy"
+  | "write"
+  | "head"
+  | "body"
+  | "aborted";
+
+/** A request that got no whole answer. */
+export class UpstreamError extends TcError {
+  /** False only when provably no byte of the request left this machine. */
+  readonly sent: boolean;
+  readonly step: UpstreamStep;
+
+  constructor(
+    message: string,
+    options: {
+      readonly sent: boolean;
+      readonly step: UpstreamStep;
+      readonly cause?: unknown;
+    },
+  ) {
+    super(message, {
+      code: `upstream_${options.step}`,
+      source: "upstream",
+      cause: options.cause,
+    });
+    this.sent = options.sent;
+    this.step = options.step;
+  }
+}
+
+/** The vault cannot be read or written; nothing in it is lost by this. */
+export class VaultError extends TcError {}
+
+/** A login that did not come to an account. */
+export class LoginError extends TcError {}

@@ -1,0 +1,153 @@
+/**
+ * The interfaces through which the inside sees the outside. Only the app room
+ * builds real ones; tests build their own.
+ *
+ * @module
+ */
+
+import type { AccountId, LeaseId } from "./core/account.ts";
+import type { PoolEvent, PoolSnapshot, RouteFacts } from "./core/pool.ts";
+import type { Instant } from "./core/time.ts";
+import type { TokenUsage } from "./core/usage.ts";
+import type { CapacityVerdict } from "./core/verdict.ts";
+
+/** The clocks of the machine. `monotonicMs` is for durations only. */
+export interface Clock {
+  now(): Instant;
+  monotonicMs(): number;
+  /** Rejects with the signal's reason when it aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Random values; tests seed them. */
+export interface Entropy {
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Cryptographically strong bytes. */
+  bytes(length: number): Uint8Array<ArrayBuffer>;
+  uuid(): string;
+}
+
+/** An in-flight permit on one account. `close` is safe to call twice. */
+export interface Lease {
+  readonly id: LeaseId;
+  readonly accountId: AccountId;
+  close(usage: TokenUsage | null): void;
+}
+
+/** The one mutable cell, as the data plane sees it. */
+export interface Pool {
+  snapshot(): PoolSnapshot;
+  openLease(accountId: AccountId, facts: RouteFacts): Lease;
+  judge(lease: Lease, verdict: CapacityVerdict): void;
+  dispatch(event: PoolEvent): void;
+  /** Resolves when the pool changes or `until` passes, whichever is first. */
+  changed(until: Instant, signal: AbortSignal): Promise<void>;
+}
+
+/** A value that no log, error, JSON or inspection prints. */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  /** The value itself: for the wire and the vault alone. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  equals(other: Secret): boolean {
+    return this.#value === other.#value;
+  }
+
+  toString(): string {
+    return "[secret]";
+  }
+
+  toJSON(): string {
+    return "[secret]";
+  }
+
+  [Symbol.for("Deno.customInspect")](): string {
+    return "[secret]";
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return "[secret]";
+  }
+}
+
+/** How a request shows that it may use an account. */
+export interface Authorization {
+  readonly accountId: AccountId;
+  /** OAuth goes as `Authorization: Bearer` with its beta, a key as `x-api-key`. */
+  readonly scheme: "oauth" | "api_key" | "bearer";
+  readonly token: Secret;
+  /** Another origin than the configured upstream (backends only), or null. */
+  readonly origin: string | null;
+  /** Model names to replace (backends only), or null. */
+  readonly modelMap: Readonly<Record<string, string>> | null;
+}
+
+export interface CredentialSource {
+  /** A credential that is valid now; refreshes once for all who wait. */
+  authorization(
+    accountId: AccountId,
+    signal: AbortSignal,
+  ): Promise<Authorization>;
+  /**
+   * After a 401 on `refused`: a newer credential, by one forced refresh for all
+   * who ask, or null when there is none and the account needs a login.
+   */
+  renew(
+    refused: Authorization,
+    signal: AbortSignal,
+  ): Promise<Authorization | null>;
+}
+
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+export interface UpstreamRequest {
+  /** Scheme, host and port: `https://api.anthropic.com`. */
+  readonly origin: string;
+  readonly method: string;
+  /** Path and query as written by the client. */
+  readonly target: string;
+  /** Without `host`, `content-length` and hop-by-hop lines: the pool writes those. */
+  readonly headers: HeaderList;
+  readonly body: Uint8Array | null;
+  readonly signal: AbortSignal;
+}
+
+export interface UpstreamResponse {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: UpstreamBody;
+}
+
+/** A body as it arrives: transfer coding removed, content coding untouched. */
+export interface UpstreamBody {
+  /** The whole body when it came with the head, else null. */
+  readonly complete: Uint8Array | null;
+  /** The next bytes, null at the end; throws UpstreamError when it broke. */
+  read(): Promise<Uint8Array | null>;
+  /** Gives the rest up and closes the connection; harmless after the end. */
+  cancel(): void;
+}
+
+export interface Upstream {
+  /** Sends once, never twice. Throws UpstreamError. */
+  send(request: UpstreamRequest): Promise<UpstreamResponse>;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogFields = Readonly<
+  Record<string, string | number | boolean | null>
+>;
+
+/** Structured lines for people and machines. Fields never hold a Secret's value. */
+export interface Journal {
+  log(level: LogLevel, event: string, fields: LogFields): void;
+}

@@ -1,0 +1,236 @@
+/** The rules of the house that neither the compiler nor the linter knows. */
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { ROOT } from "./fixtures/paths.ts";
+import rooms, { importFault, MAY_IMPORT } from "../.github/lint/rooms.ts";
+
+const FILE_LINES_MAX = 300;
+const COLUMNS_MAX = 100;
+const TOP_LEVEL = [
+  ".ci",
+  ".claude-plugin",
+  ".git",
+  ".github",
+  "CHANGELOG.md",
+  "LICENSE",
+  "README.md",
+  "deno.json",
+  "deno.lock",
+  "dist",
+  "docs",
+  "main.ts",
+  "src",
+  "tests",
+];
+/** Words with a better one in docs/architecture.md. */
+const BANNED_WORDS =
+  /\b(current account|rotat(e|ing) accounts|banned until)\b/i;
+
+function* sources(folder: string): Generator<string> {
+  for (const entry of Deno.readDirSync(`${ROOT}${folder}`)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory && entry.name !== "__snapshots__") {
+      yield* sources(path);
+    } else if (entry.name.endsWith(".ts")) yield path;
+  }
+}
+
+function read(path: string): string {
+  return Deno.readTextFileSync(`${ROOT}${path}`);
+}
+
+const IMPORT =
+  /(?:from|import|import\()\s*"(\.[^"]+)"|new URL\(\s*"(\.[^"]+\.ts)",\s*import\.meta\.url/g;
+
+/** Which source file imports which; a worker's file counts as imported. */
+function importGraph(): Map<string, string[]> {
+  const graph = new Map<string, string[]>();
+  for (const path of ["main.ts", ...sources("src")]) {
+    const targets = [...read(path).matchAll(IMPORT)].map((match) => {
+      const target = match[1] ?? match[2] ?? "";
+      return new URL(target, `file:///${path}`).pathname.slice(1);
+    });
+    graph.set(path, [...new Set(targets)]);
+  }
+  return graph;
+}
+
+/** The first cycle found in `graph`, or null. */
+function findCycle(
+  graph: ReadonlyMap<string, readonly string[]>,
+): string[] | null {
+  const done = new Set<string>();
+  function visit(node: string, path: readonly string[]): string[] | null {
+    if (path.includes(node)) return [...path.slice(path.indexOf(node)), node];
+    if (done.has(node)) return null;
+    for (const target of graph.get(node) ?? []) {
+      const cycle = visit(target, [...path, node]);
+      if (cycle !== null) return cycle;
+    }
+    done.add(node);
+    return null;
+  }
+  for (const node of graph.keys()) {
+    const cycle = visit(node, []);
+    if (cycle !== null) return cycle;
+  }
+  return null;
+}
+
+Deno.test("no source file is over 300 lines", () => {
+  const long = [...sources("src")]
+    .map((path) => [path, read(path).split("\n").length - 1] as const)
+    .filter(([, lines]) => lines > FILE_LINES_MAX);
+  deepStrictEqual(long, []);
+});
+
+Deno.test("no line of source is over 100 columns, strings apart", () => {
+  const wide: string[] = [];
+  for (const path of sources("src")) {
+    read(path).split("\n").forEach((line, index) => {
+      const bare = line.replace(/(["'`]).*\1/g, "").replace(
+        /\/\/ .*https?:.*/,
+        "",
+      );
+      if (bare.length > COLUMNS_MAX) wide.push(`${path}:${index + 1}`);
+    });
+  }
+  deepStrictEqual(wide, []);
+});
+
+Deno.test("every source file opens with what room of the house it is", () => {
+  const silent = [...sources("src")].filter((path) =>
+    !read(path).startsWith("/**")
+  );
+  deepStrictEqual(silent, []);
+});
+
+Deno.test("no TODO and no banned word", () => {
+  const found: string[] = [];
+  for (const path of sources("src")) {
+    const text = read(path);
+    if (/\b(TODO|FIXME|XXX)\b(?!\(#\d+\))/.test(text)) {
+      found.push(`${path}: TODO`);
+    }
+    const word = BANNED_WORDS.exec(text)?.[0];
+    if (word !== undefined) found.push(`${path}: ${word}`);
+  }
+  deepStrictEqual(found, []);
+});
+
+Deno.test("the top level holds what it may and nothing else", () => {
+  const extra = [...Deno.readDirSync(ROOT)].map((entry) => entry.name)
+    .filter((name) => !TOP_LEVEL.includes(name));
+  deepStrictEqual(extra, []);
+});
+
+Deno.test("the import graph has no cycle", () => {
+  strictEqual(findCycle(importGraph()), null);
+});
+
+Deno.test("every source file is reached from main.ts", () => {
+  const graph = importGraph();
+  const reached = new Set<string>();
+  const open = ["main.ts"];
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    if (reached.has(path)) continue;
+    reached.add(path);
+    open.push(...graph.get(path) ?? []);
+  }
+  deepStrictEqual([...graph.keys()].filter((path) => !reached.has(path)), []);
+});
+
+Deno.test("the rooms have no cycle", () => {
+  strictEqual(findCycle(new Map(Object.entries(MAY_IMPORT))), null);
+});
+
+Deno.test("every room in src has its row in the lint plugin and in the docs", () => {
+  const docs = read("docs/architecture.md");
+  for (const entry of Deno.readDirSync(`${ROOT}src`)) {
+    if (!entry.isDirectory) continue;
+    ok(entry.name in MAY_IMPORT, `${entry.name} is missing in MAY_IMPORT`);
+    ok(
+      docs.includes(`| \`${entry.name}\``),
+      `${entry.name} is missing in the docs`,
+    );
+  }
+});
+
+Deno.test("docs/architecture.md says of each room what the linter allows", () => {
+  const rows = new Map<string, string[]>();
+  for (const line of read("docs/architecture.md").split("\n")) {
+    const row = /^\| `([a-z]+)` +\| ([^|]*) \|/.exec(line);
+    if (row?.[1] === undefined || row[2] === undefined) continue;
+    rows.set(
+      row[1],
+      [...row[2].matchAll(/`([a-z]+)`/g)].map((m) => m[1] ?? "").sort(),
+    );
+  }
+  const allowed = Object.entries(MAY_IMPORT)
+    .map(([room, targets]) => [room, [...targets].sort()] as const);
+  deepStrictEqual(new Map(rows), new Map(allowed));
+});
+
+Deno.test("the lint plugin sees every way to import and every impure call", () => {
+  function faults(path: string, code: string): string[] {
+    return Deno.lint.runPlugin(rooms, `${ROOT}${path}`, code).map((d) => d.id);
+  }
+  const direction = ["rooms/import-direction"];
+  deepStrictEqual(faults("src/core/a.ts", `import "../app/b.ts";`), direction);
+  deepStrictEqual(
+    faults("src/core/a.ts", `export * from "../app/b.ts";`),
+    direction,
+  );
+  deepStrictEqual(
+    faults("src/core/a.ts", `export { b } from "../app/b.ts";`),
+    direction,
+  );
+  deepStrictEqual(
+    faults(
+      "src/proxy/a.ts",
+      `async function f() { await import("../store/b.ts"); }`,
+    ),
+    direction,
+  );
+  deepStrictEqual(
+    faults("src/app/a.ts", `async function f(x: string) { await import(x); }`),
+    direction,
+  );
+  const pure = ["rooms/pure-room"];
+  for (
+    const call of [
+      "Date.now()",
+      "new Date()",
+      "fetch('x')",
+      "setTimeout(() => {}, 1)",
+      "Math.random()",
+      "crypto.randomUUID()",
+      "performance.now()",
+      "Deno.pid",
+    ]
+  ) {
+    deepStrictEqual(
+      faults("src/core/a.ts", `const a = () => ${call};`),
+      pure,
+      call,
+    );
+  }
+  deepStrictEqual(faults("src/core/a.ts", `const a = () => new Date(5);`), []);
+  deepStrictEqual(faults("src/app/a.ts", `let a = 1; a++;`), [
+    "rooms/no-module-state",
+  ]);
+  deepStrictEqual(faults("src/app/a.ts", `await f();`), [
+    "rooms/no-module-state",
+  ]);
+  deepStrictEqual(faults("src/app/utils.ts", `f();`), ["rooms/telling-name"]);
+  const long = `function f() {\n${"g();\n".repeat(70)}}`;
+  deepStrictEqual(faults("src/app/a.ts", long), ["rooms/short-function"]);
+});
+
+Deno.test("importFault() judges Windows paths alike", () => {
+  strictEqual(
+    importFault("C:\\tc\\src\\core\\a.ts", "../app/b.ts"),
+    "src/core may not import src/app",
+  );
+  strictEqual(importFault("C:\\tc\\src\\app\\a.ts", "../core/b.ts"), null);
+});
