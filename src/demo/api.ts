@@ -144,9 +144,17 @@ export class DemoApi implements AsyncDisposable {
     return this.#world.records.truth();
   }
 
-  /** How often each body (by sha256) was accepted; more than once is a fault. */
+  /** How often each body (by its sha256) was accepted. */
   acceptedPerBody(): ReadonlyMap<string, number> {
     return this.#world.records.acceptedPerBody();
+  }
+
+  /**
+   * The same for each `x-demo-nonce`, which clients of tests make new for every
+   * send: more than once means that someone between sent it twice.
+   */
+  acceptedPerNonce(): ReadonlyMap<string, number> {
+    return this.#world.records.acceptedPerNonce();
   }
 
   /** Refresh families made, rotated and killed. */

@@ -84,12 +84,16 @@ export interface Truth {
   readonly bySession: Readonly<Record<string, Sum>>;
 }
 
+/** Counts are small beside records, so that many more are kept. */
+const COUNTS_PER_RECORD = 50;
+
 const NO_SUM: Sum = { requests: 0, usage: NO_USAGE, reported: NO_USAGE };
 
 export class RecordBook {
   readonly #requestsMax: number;
   readonly #requests: OpenRequest[] = [];
   readonly #acceptedPerBody = new Map<string, number>();
+  readonly #acceptedPerNonce = new Map<string, number>();
   readonly #byAccount = new Map<string, Sum>();
   readonly #byModel = new Map<string, Sum>();
   readonly #bySession = new Map<string, Sum>();
@@ -122,8 +126,9 @@ export class RecordBook {
 
   accept(request: OpenRequest): void {
     request.isAccepted = true;
-    const count = this.#acceptedPerBody.get(request.bodySha256) ?? 0;
-    this.#acceptedPerBody.set(request.bodySha256, count + 1);
+    this.#countAccepted(this.#acceptedPerBody, request.bodySha256);
+    if (request.nonce === null) return;
+    this.#countAccepted(this.#acceptedPerNonce, request.nonce);
   }
 
   /** Books the end; only the first call counts. Says whether it was. */
@@ -155,6 +160,10 @@ export class RecordBook {
     return this.#acceptedPerBody;
   }
 
+  acceptedPerNonce(): ReadonlyMap<string, number> {
+    return this.#acceptedPerNonce;
+  }
+
   truth(): Truth {
     return {
       total: this.#total,
@@ -162,6 +171,13 @@ export class RecordBook {
       byModel: Object.fromEntries(this.#byModel),
       bySession: Object.fromEntries(this.#bySession),
     };
+  }
+
+  #countAccepted(counts: Map<string, number>, key: string): void {
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+    const isFull = counts.size > this.#requestsMax * COUNTS_PER_RECORD;
+    const [oldest] = isFull ? counts.keys() : [];
+    if (oldest !== undefined) counts.delete(oldest);
   }
 
   #book(request: DemoRequest): void {
