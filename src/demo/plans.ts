@@ -22,44 +22,42 @@ export interface Plan {
   readonly organizationType: string;
 }
 
-const MILLION = 1_000_000;
-
 export const PLANS: Readonly<Record<Tier, Plan>> = {
   pro: {
-    fiveHourUnits: 1.3 * MILLION,
-    weekUnits: 9 * 1.3 * MILLION,
+    fiveHourUnits: 1_300_000,
+    weekUnits: 9 * 1_300_000,
     concurrency: 5,
     requestsPerMinute: 25,
     rateLimitTier: "default_claude_pro",
     organizationType: "claude_pro",
   },
   max_5x: {
-    fiveHourUnits: 6.5 * MILLION,
-    weekUnits: 8 * 6.5 * MILLION,
+    fiveHourUnits: 6_500_000,
+    weekUnits: 8 * 6_500_000,
     concurrency: 9,
     requestsPerMinute: 45,
     rateLimitTier: "default_claude_max_5x",
     organizationType: "claude_max",
   },
   max_20x: {
-    fiveHourUnits: 26 * MILLION,
-    weekUnits: 7 * 26 * MILLION,
+    fiveHourUnits: 26_000_000,
+    weekUnits: 7 * 26_000_000,
     concurrency: 14,
     requestsPerMinute: 80,
     rateLimitTier: "default_claude_max_20x",
     organizationType: "claude_max",
   },
   team: {
-    fiveHourUnits: 6.5 * MILLION,
-    weekUnits: 8 * 6.5 * MILLION,
+    fiveHourUnits: 6_500_000,
+    weekUnits: 8 * 6_500_000,
     concurrency: 9,
     requestsPerMinute: 45,
     rateLimitTier: "default_claude_team",
     organizationType: "claude_team",
   },
   unknown: {
-    fiveHourUnits: 6.5 * MILLION,
-    weekUnits: 8 * 6.5 * MILLION,
+    fiveHourUnits: 6_500_000,
+    weekUnits: 8 * 6_500_000,
     concurrency: 9,
     requestsPerMinute: 45,
     rateLimitTier: "default_raven",

@@ -86,14 +86,14 @@ export class Bucket {
   /** When it is whole again. */
   fullAt(now: Instant): Instant {
     const missing = this.limit - this.#levelAtNow(now);
-    return after(now, Math.ceil(missing / this.limit * MINUTE_MS));
+    return after(now, Math.ceil(missing * MINUTE_MS / this.limit));
   }
 
   /** When one unit is there, `now` if one is. */
   freeAt(now: Instant): Instant {
     const missing = 1 - this.#levelAtNow(now);
     if (missing <= 0) return now;
-    return instantFromMs(now + Math.ceil(missing / this.limit * MINUTE_MS));
+    return instantFromMs(now + Math.ceil(missing * MINUTE_MS / this.limit));
   }
 
   /** May go below zero: what an answer costs is known only after it. */
