@@ -2,11 +2,11 @@
 
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { answerBytes } from "../../src/demo/origin_answer.ts";
+import { answerBytes } from "../fixtures/origin_answer.ts";
 import {
   type ScriptedOrigin,
   startScriptedOrigin,
-} from "../../src/demo/scripted_origin.ts";
+} from "../fixtures/scripted_origin.ts";
 
 /** Sends raw bytes; what came back until the end, or until `limitMs`. */
 async function raw(
