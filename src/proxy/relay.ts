@@ -12,21 +12,18 @@ export type RelayEnd =
   | { readonly kind: "upstream_failed"; readonly cause: unknown }
   | { readonly kind: "client_gone" };
 
-/** Looks at the bytes that pass; must not change them. */
-export type Tap = (chunk: Uint8Array) => void;
-
 /**
  * `body` as a stream, byte for byte. It reads only when the client takes, so a
  * slow client slows the upstream and memory stays bounded. A body that broke
  * errors the stream, so the client sees a broken transfer and never a clean end.
  *
- * `tap` sees each chunk when the client has taken it, so it holds up nobody;
+ * `tap` looks at each chunk when the client has taken it, so it holds up nobody;
  * when it throws it is not asked again. `onEnd` is called exactly once, after
  * the tap has seen all, and must not throw.
  */
 export function relay(
   body: UpstreamBody,
-  tap: Tap | null,
+  tap: ((chunk: Uint8Array) => void) | null,
   onEnd: (end: RelayEnd) => void,
 ): ReadableStream<Uint8Array> {
   let watching = tap;

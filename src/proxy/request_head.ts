@@ -11,7 +11,7 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** No control character but the tab; one character is one byte. */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const TARGET = /^\/[\x21-\x7e\x80-\xff]*$/;
-/** Methods whose request without a body says so (RFC 9110 8.6). */
+/** Methods whose request says so when it has no body (RFC 9110 8.6). */
 const METHODS_WITH_BODY = ["POST", "PUT", "PATCH"];
 
 /** A request that cannot be written as one HTTP/1.1 message. */
@@ -52,7 +52,7 @@ export function requestHead(parts: RequestParts, host: string): string {
     head += `${name}: ${value}\r\n`;
   }
   const bodyBytes = body?.length ?? 0;
-  if (body !== null || METHODS_WITH_BODY.includes(method)) {
+  if (bodyBytes > 0 || METHODS_WITH_BODY.includes(method)) {
     head += `content-length: ${bodyBytes}\r\n`;
   }
   return head + "\r\n";
