@@ -75,6 +75,8 @@ export interface AccountView {
   readonly reason: string | null;
   /** When the reason ends, where it has an end. */
   readonly until: TimeView | null;
+  /** A command that mends it, or null. */
+  readonly mend: string | null;
   readonly windows: readonly WindowView[];
   readonly inFlight: number;
   readonly inFlightMax: number | null;
@@ -117,8 +119,11 @@ export interface ActivityView {
 }
 
 export interface CapacityAccountView {
+  readonly id: string;
   readonly name: string;
   readonly status: string;
+  /** tc's own word for what bars it; null when it may serve. */
+  readonly reason: string | null;
   readonly benched: boolean;
   readonly benchSec: number;
   readonly streak: number;

@@ -96,11 +96,15 @@ function mayWaitUntil(
   if (now >= giveUpAt) return null;
   // Closed beyond the bound: pings would only put the same answer off.
   const { until } = decision;
-  if (decision.reason === "closed" && until !== null && until > giveUpAt) return null;
+  if (decision.reason === "closed" && until !== null && until > giveUpAt) {
+    return null;
+  }
   if (!inbound.hold.begin()) return null;
   const jitterMs = proxy.entropy.random() * JITTER_MS_MAX;
   const lookAt = after(now, LOOK_MS_MAX);
-  const wanted = until === null || until > lookAt ? lookAt : after(until, jitterMs);
+  const wanted = until === null || until > lookAt
+    ? lookAt
+    : after(until, jitterMs);
   return wanted < giveUpAt ? wanted : giveUpAt;
 }
 
@@ -126,5 +130,9 @@ function noteWaiting(
 function stopWaiting(inbound: Inbound, { pool, clock }: Proxy): void {
   if (!inbound.hold.isWaiting) return;
   inbound.hold.end();
-  pool.dispatch({ kind: "waiting_ended", ticket: inbound.ticket, at: clock.now() });
+  pool.dispatch({
+    kind: "waiting_ended",
+    ticket: inbound.ticket,
+    at: clock.now(),
+  });
 }

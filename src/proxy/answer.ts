@@ -13,7 +13,11 @@ import type { Inbound, Proxy } from "./proxy.ts";
 import { Relayed } from "./relayed.ts";
 
 /** The answer to an outcome; the request is settled at its end. */
-export function answer(inbound: Inbound, outcome: Outcome, proxy: Proxy): Response {
+export function answer(
+  inbound: Inbound,
+  outcome: Outcome,
+  proxy: Proxy,
+): Response {
   if (outcome.kind !== "relay" || outcome.attempt.response === null) {
     const own = ownError(inbound, outcome, proxy);
     settleOwn(inbound, own, proxy);
@@ -36,10 +40,13 @@ export function answer(inbound: Inbound, outcome: Outcome, proxy: Proxy): Respon
 }
 
 function headersOf(response: UpstreamResponse): [string, string][] {
-  return responseHeaders(response.headers).map(([name, value]) => [name, value]);
+  return responseHeaders(response.headers).map((
+    [name, value],
+  ) => [name, value]);
 }
 
 /** Answers that never have a body, whatever their headers say. */
 function isBodiless(method: string, status: number): boolean {
-  return method === "HEAD" || status === 204 || status === 205 || status === 304;
+  return method === "HEAD" || status === 204 || status === 205 ||
+    status === 304;
 }

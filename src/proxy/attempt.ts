@@ -8,7 +8,12 @@
 import { modelFamily } from "../core/account.ts";
 import { type CapacityVerdict, classify } from "../core/verdict.ts";
 import { UpstreamError } from "../errors.ts";
-import type { Authorization, Lease, UpstreamBody, UpstreamResponse } from "../ports.ts";
+import type {
+  Authorization,
+  Lease,
+  UpstreamBody,
+  UpstreamResponse,
+} from "../ports.ts";
 import { headerValue } from "../wire/header_list.ts";
 import { requestHeaders } from "../wire/headers.ts";
 import { forRequest, observation, responseFacts } from "../wire/ratelimit.ts";
@@ -39,8 +44,13 @@ export async function tryOnce(
 ): Promise<Attempt> {
   let authorization: Authorization | null = null;
   try {
-    authorization = await proxy.credentials.authorization(lease.accountId, inbound.signal);
-    const response = await proxy.upstream.send(request(inbound, authorization, proxy));
+    authorization = await proxy.credentials.authorization(
+      lease.accountId,
+      inbound.signal,
+    );
+    const response = await proxy.upstream.send(
+      request(inbound, authorization, proxy),
+    );
     return await judged({ inbound, lease, authorization, response }, proxy);
   } catch (cause) {
     inbound.signal.throwIfAborted();
@@ -63,7 +73,9 @@ function request(
       ? `${proxy.basePath}${inbound.target}`
       : inbound.target,
     headers: requestHeaders(inbound.headers, authorization, proxy.localKey),
-    body: modelMap === null || body === null ? body : replaceModel(body, modelMap),
+    body: modelMap === null || body === null
+      ? body
+      : replaceModel(body, modelMap),
     signal: inbound.signal,
   };
 }
@@ -76,7 +88,9 @@ function verdictOf(
   if (cause instanceof UpstreamError && authorization !== null) {
     return { kind: "unreachable", sent: cause.sent };
   }
-  if (authorization === null) return { kind: "credential", fault: "unavailable" };
+  if (authorization === null) {
+    return { kind: "credential", fault: "unavailable" };
+  }
   throw cause;
 }
 
@@ -91,7 +105,9 @@ async function judged(answered: Answered, proxy: Proxy): Promise<Attempt> {
   const { inbound, lease, authorization } = answered;
   const now = proxy.clock.now();
   const seen = observation(answered.response.headers, lease.accountId, now);
-  if (seen !== null) proxy.pool.dispatch({ kind: "quota_observed", observation: seen });
+  if (seen !== null) {
+    proxy.pool.dispatch({ kind: "quota_observed", observation: seen });
+  }
 
   const { response, errorBody, status } = await readAhead(answered.response);
   const facts = responseFacts(status, response.headers, errorBody, now);
@@ -116,12 +132,16 @@ async function readAhead(response: UpstreamResponse): Promise<ReadAhead> {
   const { status, headers } = response;
   if (status >= 400) {
     const { body, bytes } = await readUpTo(response.body, ERROR_BYTES_MAX);
-    const errorBody = bytes === null
-      ? null
-      : inflatedWhole(bytes, headerValue(headers, "content-encoding"), ERROR_BYTES_MAX);
+    const errorBody = bytes === null ? null : inflatedWhole(
+      bytes,
+      headerValue(headers, "content-encoding"),
+      ERROR_BYTES_MAX,
+    );
     return { response: { ...response, body }, errorBody, status };
   }
-  const isStream = headerValue(headers, "content-type")?.startsWith("text/event-stream");
+  const isStream = headerValue(headers, "content-type")?.startsWith(
+    "text/event-stream",
+  );
   const isPlain = headerValue(headers, "content-encoding") === null;
   if (!isStream || !isPlain) return { response, errorBody: null, status };
   const first = response.body.complete ?? await response.body.read();
@@ -167,11 +187,18 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
 }
 
 function wholeBody(bytes: Uint8Array): UpstreamBody {
-  return { complete: bytes, read: () => Promise.resolve(null), cancel: () => {} };
+  return {
+    complete: bytes,
+    read: () => Promise.resolve(null),
+    cancel: () => {},
+  };
 }
 
 /** `rest` with bytes before it that were read already. */
-function startingWith(first: Uint8Array | null, rest: UpstreamBody): UpstreamBody {
+function startingWith(
+  first: Uint8Array | null,
+  rest: UpstreamBody,
+): UpstreamBody {
   let waiting = first;
   return {
     complete: null,

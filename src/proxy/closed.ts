@@ -5,11 +5,16 @@
  * @module
  */
 
+import type { Ineligible } from "../core/eligible.ts";
 import type { PoolSnapshot } from "../core/pool.ts";
 import type { Considered, RouteDecision } from "../core/route.ts";
-import type { Ineligible } from "../core/eligible.ts";
 import { earlier, type Instant, SECOND_MS } from "../core/time.ts";
-import { type ClosedAccount, closedMessage, RETRY_AFTER_SEC_MAX } from "../wire/api_error.ts";
+import { barText } from "../wire/bar_text.ts";
+import {
+  type ClosedAccount,
+  closedMessage,
+  RETRY_AFTER_SEC_MAX,
+} from "../wire/api_error.ts";
 
 /** Claude Code keeps trying at this pace where nobody knows a reset. */
 const UNKNOWN_WAIT_SEC = 30;
@@ -18,9 +23,14 @@ const UNKNOWN_WAIT_SEC = 30;
 const NOT_COUNTED: readonly Ineligible[] = ["disabled", "not_asked_for"];
 
 /** `All 4 accounts are closed: …`, each with its reason and return. */
-export function closedText(decision: RouteDecision, snapshot: PoolSnapshot): string {
+export function closedText(
+  decision: RouteDecision,
+  snapshot: PoolSnapshot,
+): string {
   const accounts = decision.considered
-    .filter(({ ineligible }) => ineligible !== null && !NOT_COUNTED.includes(ineligible))
+    .filter(({ ineligible }) =>
+      ineligible === null || !NOT_COUNTED.includes(ineligible)
+    )
     .map((considered) => closedAccount(considered, snapshot));
   return closedMessage(accounts, {
     now: snapshot.at,
@@ -30,45 +40,15 @@ export function closedText(decision: RouteDecision, snapshot: PoolSnapshot): str
 }
 
 function closedAccount(
-  considered: Considered,
+  { accountId, ineligible, until }: Considered,
   snapshot: PoolSnapshot,
 ): ClosedAccount {
-  const { accountId, until } = considered;
-  const label = snapshot.accounts.get(accountId)?.account.label ?? accountId;
-  return { label, reason: closedReason(considered, label), until };
-}
-
-/** The router's word against an account as a person reads it. */
-export function closedReason(considered: Considered, label: string): string {
-  const window = considered.window?.replace(/^7d[:_].*/, "weekly model limit") ?? "quota";
-  switch (considered.ineligible) {
-    case "needs_login":
-      return `needs login (tc login --account ${label})`;
-    case "quarantined":
-      return "refused by the provider";
-    case "exhausted":
-      return `${window} spent`;
-    case "family_exhausted":
-      return "this model's weekly limit spent";
-    case "benched":
-      return "throttled";
-    case "probation":
-      return "one trial at a time";
-    case "reserve":
-      return "kept in reserve";
-    case "overage":
-      return "only paid extra usage is left";
-    case "full":
-      return "full";
-    case "excluded":
-      return "could not serve this request";
-    case "disabled":
-      return "off";
-    case "not_asked_for":
-      return "not asked for";
-    case null:
-      return "waiting";
+  const state = snapshot.accounts.get(accountId);
+  if (state === undefined || ineligible === null) {
+    return { label: state?.account.label ?? accountId, reason: "full", until };
   }
+  const reason = barText(ineligible, state, snapshot.at);
+  return { label: state.account.label, reason, until };
 }
 
 /** Seconds to the soonest return, never beyond what the client bears. */

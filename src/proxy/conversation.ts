@@ -5,7 +5,11 @@
  * @module
  */
 
-import { type ConversationId, modelFamily, type ModelFamily } from "../core/account.ts";
+import {
+  type ConversationId,
+  type ModelFamily,
+  modelFamily,
+} from "../core/account.ts";
 import type { RouteFacts } from "../core/pool.ts";
 import { MINUTE_MS } from "../core/time.ts";
 import type { RequestPeek } from "../wire/request_peek.ts";
@@ -44,24 +48,33 @@ export function conversationOf(peek: RequestPeek): ConversationId | null {
   if (sessionId === null) {
     return bodyDigest === null ? null : `~${bodyDigest}` as ConversationId;
   }
-  return (agentId === null ? sessionId : `${sessionId}/${agentId}`) as ConversationId;
+  return (agentId === null
+    ? sessionId
+    : `${sessionId}/${agentId}`) as ConversationId;
 }
 
 /** The conversation that a sub-agent was started by, or null. */
-function parentOf({ sessionId, agentId, parentAgentId }: RequestPeek): ConversationId | null {
+function parentOf(
+  { sessionId, agentId, parentAgentId }: RequestPeek,
+): ConversationId | null {
   if (sessionId === null || agentId === null) return null;
   return (parentAgentId === null
     ? sessionId
     : `${sessionId}/${parentAgentId}`) as ConversationId;
 }
 
-function familiesOf({ model, advisorModel }: RequestPeek): readonly ModelFamily[] {
+function familiesOf(
+  { model, advisorModel }: RequestPeek,
+): readonly ModelFamily[] {
   const models = [model, advisorModel].filter((name) => name !== null);
   return [...new Set(models.map(modelFamily))];
 }
 
 /** What routing needs to know of the request. */
-export function routeFacts(peek: RequestPeek, summaries: SummaryMemory): RouteFacts {
+export function routeFacts(
+  peek: RequestPeek,
+  summaries: SummaryMemory,
+): RouteFacts {
   const conversation = conversationOf(peek);
   return {
     conversation,

@@ -8,7 +8,7 @@
 
 import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "../ports.ts";
-import { splitKey, targetFault } from "../wire/targets.ts";
+import { splitKey, targetFault } from "../wire/target.ts";
 
 export interface Door {
   /** The address listened on, without brackets. */

@@ -7,7 +7,12 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import { type Attempt as Standing, FIRST_ATTEMPT, nextStep, retriesLeft } from "../core/retry.ts";
+import {
+  type Attempt as Standing,
+  FIRST_ATTEMPT,
+  nextStep,
+  retriesLeft,
+} from "../core/retry.ts";
 import type { NextStep } from "../core/retry.ts";
 import { acquire, type Wish } from "./acquire.ts";
 import { type Attempt, tryOnce } from "./attempt.ts";
@@ -17,7 +22,11 @@ import type { Chosen, Inbound, Proxy } from "./proxy.ts";
 /** What the pursuit of an answer came to. */
 export type Outcome =
   /** An upstream answer to relay; its lease is still open. */
-  | { readonly kind: "relay"; readonly attempt: Attempt; readonly chosen: Chosen }
+  | {
+    readonly kind: "relay";
+    readonly attempt: Attempt;
+    readonly chosen: Chosen;
+  }
   /** No account can serve it in time. */
   | { readonly kind: "closed"; readonly decision: RouteDecision }
   /** It was sent, or could not be, and there is no answer. */
@@ -28,7 +37,10 @@ export type Outcome =
 /** Tries of one request at most, whatever the verdicts say. */
 const ATTEMPTS_MAX = 24;
 
-type Counts = Omit<Standing, "now" | "retriesLeft" | "jitter" | "holdMs" | "warmTokens">;
+type Counts = Omit<
+  Standing,
+  "now" | "retriesLeft" | "jitter" | "holdMs" | "warmTokens"
+>;
 
 /** Throws the signal's reason when the client leaves. */
 export async function pursue(inbound: Inbound, proxy: Proxy): Promise<Outcome> {
@@ -48,11 +60,16 @@ export async function pursue(inbound: Inbound, proxy: Proxy): Promise<Outcome> {
     }
     discard(last);
     const attempt = await attemptWith(inbound, chosen, proxy);
-    const step = nextStep(attempt.verdict, standing(inbound, counts, { attempt, proxy }));
+    const step = nextStep(
+      attempt.verdict,
+      standing(inbound, counts, { attempt, proxy }),
+    );
     if (step.kind === "relay") return { kind: "relay", attempt, chosen };
     chosen.lease.close(null);
     if (step.kind === "give_up") return unreachable(attempt);
-    last = isRelayable(attempt, step) ? { kind: "relay", attempt, chosen } : null;
+    last = isRelayable(attempt, step)
+      ? { kind: "relay", attempt, chosen }
+      : null;
     if (last === null) attempt.response?.body.cancel();
     counts = counted(counts, attempt, step);
     wish = await prepared(step, { attempt, excluded, inbound, proxy });
@@ -97,7 +114,9 @@ function standing(
 ): Standing {
   const snapshot = proxy.pool.snapshot();
   const { conversation } = inbound.facts;
-  const binding = conversation === null ? undefined : snapshot.bindings.get(conversation);
+  const binding = conversation === null
+    ? undefined
+    : snapshot.bindings.get(conversation);
   const isWarm = binding !== undefined && binding.warmUntil > snapshot.at &&
     binding.accountId === attempt.lease.accountId;
   return {
@@ -164,7 +183,11 @@ async function prepared(step: NextStep, turn: Turn): Promise<Wish> {
         ? null
         : await proxy.credentials.renew(attempt.authorization, inbound.signal);
       if (renewed === null) excluded.add(accountId);
-      return { excluded, preferred: renewed === null ? null : accountId, mayWait: true };
+      return {
+        excluded,
+        preferred: renewed === null ? null : accountId,
+        mayWait: true,
+      };
     }
     case "relay":
     case "give_up":

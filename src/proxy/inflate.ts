@@ -72,7 +72,9 @@ export function inflated(
         inflater.on("error", (cause) => controller.error(cause));
       },
       transform(chunk): Promise<void> {
-        return new Promise((resolve) => inflater.write(Buffer.from(chunk), () => resolve()));
+        return new Promise((resolve) =>
+          inflater.write(Buffer.from(chunk), () => resolve())
+        );
       },
       flush(): Promise<void> {
         return new Promise((resolve, reject) => {

@@ -6,7 +6,11 @@
  */
 
 import type { RouteDecision } from "../core/route.ts";
-import { apiError, type ApiErrorAnswer, threadUnsupported } from "../wire/api_error.ts";
+import {
+  apiError,
+  type ApiErrorAnswer,
+  threadUnsupported,
+} from "../wire/api_error.ts";
 import { closedText, retryAfterSec } from "./closed.ts";
 import type { Outcome } from "./handler.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
@@ -21,7 +25,11 @@ export interface OwnError {
 }
 
 /** What tc answers where no upstream answer can be relayed. */
-export function ownError(inbound: Inbound, outcome: Outcome, proxy: Proxy): OwnError {
+export function ownError(
+  inbound: Inbound,
+  outcome: Outcome,
+  proxy: Proxy,
+): OwnError {
   const requestId = inbound.id;
   switch (outcome.kind) {
     case "thread":
@@ -39,7 +47,13 @@ export function ownError(inbound: Inbound, outcome: Outcome, proxy: Proxy): OwnE
         ? "tc cannot reach the API: no connection came about. tc doctor looks for the cause."
         : "tc lost the connection to the API after the request was sent; it was not sent again.";
       const type = "api_error";
-      const answer = apiError({ status: 502, type, message, retryAfterSec: null, requestId });
+      const answer = apiError({
+        status: 502,
+        type,
+        message,
+        retryAfterSec: null,
+        requestId,
+      });
       return { answer, type, message, reason: "unreachable" };
     }
   }
@@ -76,7 +90,9 @@ export function settleOwn(inbound: Inbound, own: OwnError, proxy: Proxy): void {
 }
 
 /** One of our own answers as the listener takes it. */
-export function plainResponse({ status, headers, body }: ApiErrorAnswer): Response {
+export function plainResponse(
+  { status, headers, body }: ApiErrorAnswer,
+): Response {
   return new Response(body, {
     status,
     headers: headers.map(([name, value]): [string, string] => [name, value]),

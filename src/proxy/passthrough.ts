@@ -40,14 +40,21 @@ export async function passThrough(
       .map(([name, value]): [string, string] => [name, value]);
     const init = { status: response.status, headers };
     const { complete } = response.body;
-    if (request.method === "HEAD" || [204, 205, 304].includes(response.status)) {
+    if (
+      request.method === "HEAD" || [204, 205, 304].includes(response.status)
+    ) {
       return new Response(null, init);
     }
-    if (complete !== null) return new Response(complete as Uint8Array<ArrayBuffer>, init);
+    if (complete !== null) {
+      return new Response(complete as Uint8Array<ArrayBuffer>, init);
+    }
     return new Response(relay(response.body, null, () => {}), init);
   } catch (cause) {
     const sent = !(cause instanceof UpstreamError) || cause.sent;
-    proxy.journal.log("warn", "relay", { path: target.split("?", 1)[0] ?? "", sent });
+    proxy.journal.log("warn", "relay", {
+      path: target.split("?", 1)[0] ?? "",
+      sent,
+    });
     return refusal({
       status: 502,
       type: "api_error",

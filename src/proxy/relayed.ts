@@ -50,7 +50,8 @@ export class Relayed {
   }
 
   show(chunk: Uint8Array): void {
-    this.#firstByteMs ??= this.#proxy.clock.monotonicMs() - this.#inbound.startedMs;
+    this.#firstByteMs ??= this.#proxy.clock.monotonicMs() -
+      this.#inbound.startedMs;
     this.#tap.push(chunk);
   }
 

@@ -5,8 +5,12 @@
  * @module
  */
 
-import { TcError, EXIT } from "../errors.ts";
-import { isNoiseTarget, isOwnCredentialTarget, isTokenTarget } from "../wire/target.ts";
+import { EXIT, TcError } from "../errors.ts";
+import {
+  isNoiseTarget,
+  isOwnCredentialTarget,
+  isTokenTarget,
+} from "../wire/target.ts";
 import { type Admission, admit, type Door } from "./door.ts";
 import { passThrough } from "./passthrough.ts";
 import type { Proxy } from "./proxy.ts";
@@ -19,7 +23,10 @@ export interface ListenOptions {
   /** Where token refreshes of clients go: scheme, host, port and path. */
   readonly tokenUrl: URL;
   /** Answers the control plane's paths, or null for those that are not its. */
-  readonly control: (request: Request, target: string) => Promise<Response> | null;
+  readonly control: (
+    request: Request,
+    target: string,
+  ) => Promise<Response> | null;
   /** Requests in hand at most; the next is told to come again. */
   readonly requestsMax: number;
   /** Whether another process may listen on the same port, for a hand-over. */
@@ -77,7 +84,12 @@ function serveOn(
     if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
     throw new TcError(
       `Cannot listen on ${where.hostname}:${options.port}: another program is there`,
-      { code: "port_taken", source: "user", exitCode: EXIT.alreadyRunning, cause },
+      {
+        code: "port_taken",
+        source: "user",
+        exitCode: EXIT.alreadyRunning,
+        cause,
+      },
     );
   }
 }
@@ -113,13 +125,18 @@ async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
 function isLocal(address: Deno.Addr): boolean {
   if (address.transport !== "tcp") return true;
   const { hostname } = address;
-  return hostname === "::1" || hostname.startsWith("127.") || hostname.startsWith("::ffff:127.");
+  return hostname === "::1" || hostname.startsWith("127.") ||
+    hostname.startsWith("::ffff:127.");
 }
 
-function refused(admission: Admission & { readonly kind: "refused" }): Response {
+function refused(
+  admission: Admission & { readonly kind: "refused" },
+): Response {
   return refusal({
     status: admission.status,
-    type: admission.status === 401 ? "authentication_error" : "permission_error",
+    type: admission.status === 401
+      ? "authentication_error"
+      : "permission_error",
     message: `tc: ${admission.message}`,
     retryAfterSec: null,
   });
@@ -144,17 +161,25 @@ function answerFor(
   if (isTokenTarget(request.method, target)) {
     const { tokenUrl } = options;
     const query = target.slice(target.split("?", 1)[0]?.length);
-    return passThrough(request, { target: `${tokenUrl.pathname}${query}`, origin: tokenUrl.origin }, proxy);
+    return passThrough(request, {
+      target: `${tokenUrl.pathname}${query}`,
+      origin: tokenUrl.origin,
+    }, proxy);
   }
   if (isOwnCredentialTarget(target)) {
-    const hasOwn = request.headers.has("authorization") && !keyHeaders.includes("authorization");
+    const hasOwn = request.headers.has("authorization") &&
+      !keyHeaders.includes("authorization");
     if (hasOwn) {
-      return passThrough(request, { target: `${proxy.basePath}${target}`, origin: proxy.origin }, proxy);
+      return passThrough(request, {
+        target: `${proxy.basePath}${target}`,
+        origin: proxy.origin,
+      }, proxy);
     }
     return refusal({
       status: 403,
       type: "permission_error",
-      message: "This path needs Claude Code's own login: tc lends it no account",
+      message:
+        "This path needs Claude Code's own login: tc lends it no account",
       retryAfterSec: null,
     });
   }
@@ -172,7 +197,9 @@ async function noise(request: Request): Promise<Response> {
 }
 
 function faultAnswer(cause: unknown, { journal }: Proxy): Response {
-  const fault = cause instanceof Error ? cause.stack ?? cause.message : String(cause);
+  const fault = cause instanceof Error
+    ? cause.stack ?? cause.message
+    : String(cause);
   journal.log("error", "fault", { fault });
   return refusal({
     status: 500,

@@ -30,18 +30,26 @@ export async function serveRequest(
 ): Promise<Response> {
   const reading = await readBody(request, proxy.limits);
   if (reading.kind !== "body") return refusedBody(reading);
-  if (!proxy.budget.take(reading.bytes.length)) return refusedBody({ kind: "no_room" });
+  if (!proxy.budget.take(reading.bytes.length)) {
+    return refusedBody({ kind: "no_room" });
+  }
   const only = onlyAccount(request, proxy);
   if (only === "unknown") {
     proxy.budget.give(reading.bytes.length);
     return refusal({
       status: 400,
       type: "invalid_request_error",
-      message: `tc has no account named ${request.headers.get(ACCOUNT_HEADER)}: see tc accounts`,
+      message: `tc has no account named ${
+        request.headers.get(ACCOUNT_HEADER)
+      }: see tc accounts`,
       retryAfterSec: null,
     });
   }
-  const inbound = inboundOf(request, { target, bytes: reading.bytes, only }, proxy);
+  const inbound = inboundOf(
+    request,
+    { target, bytes: reading.bytes, only },
+    proxy,
+  );
   proxy.book.add(inbound.line);
   return await answered(inbound, proxy);
 }
@@ -71,7 +79,9 @@ async function answered(inbound: Inbound, proxy: Proxy): Promise<Response> {
 function settleLost(inbound: Inbound, cause: unknown, proxy: Proxy): void {
   const isGone = inbound.signal.aborted;
   if (!isGone) {
-    const fault = cause instanceof Error ? cause.stack ?? cause.message : String(cause);
+    const fault = cause instanceof Error
+      ? cause.stack ?? cause.message
+      : String(cause);
     proxy.journal.log("error", "fault", { request: inbound.id, fault });
   }
   settle(inbound, {
@@ -84,7 +94,10 @@ function settleLost(inbound: Inbound, cause: unknown, proxy: Proxy): void {
   }, proxy);
 }
 
-function onlyAccount(request: Request, { pool }: Proxy): AccountId | null | "unknown" {
+function onlyAccount(
+  request: Request,
+  { pool }: Proxy,
+): AccountId | null | "unknown" {
   const label = request.headers.get(ACCOUNT_HEADER);
   if (label === null) return null;
   for (const { account } of pool.snapshot().accounts.values()) {
@@ -142,7 +155,9 @@ function mannerOf(target: string, isStream: boolean): HoldManner {
   return isStream ? "pings" : "silent";
 }
 
-function refusedBody(reading: Exclude<BodyReading, { readonly kind: "body" }>): Response {
+function refusedBody(
+  reading: Exclude<BodyReading, { readonly kind: "body" }>,
+): Response {
   switch (reading.kind) {
     case "too_large":
       return refusal({

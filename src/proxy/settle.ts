@@ -96,7 +96,9 @@ function journal(record: RequestRecord, { journal, pool }: Proxy): void {
     waited: record.waitedMs < 1 ? null : Math.round(record.waitedMs),
     in: record.usage === null ? null : usage.input,
     read: record.usage === null ? null : usage.cacheRead,
-    write: record.usage === null ? null : usage.cacheWrite5m + usage.cacheWrite1h,
+    write: record.usage === null
+      ? null
+      : usage.cacheWrite5m + usage.cacheWrite1h,
     out: record.usage === null ? null : usage.output,
     tries: record.attempts.length > 1 ? record.attempts.length : null,
     reason: record.reason,
