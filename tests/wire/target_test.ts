@@ -139,7 +139,7 @@ Deno.test("targetFault() leaves no target that a URL parser takes elsewhere", ()
       if (targetFault(target) !== null) return;
       const url = new URL(`http://upstream.test${target}`);
       strictEqual(url.host, "upstream.test");
-      strictEqual(url.pathname + url.search, target.replace(/\?$/, ""));
+      strictEqual(url.href, `http://upstream.test${target}`);
       ok(!decodeURIComponent(url.pathname).split(/[\\/]/).includes(".."));
     }),
     { numRuns: trials(5_000, 200_000) },
