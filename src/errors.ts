@@ -129,3 +129,35 @@ export class VaultError extends TcError {}
 
 /** A login that did not come to an account. */
 export class LoginError extends TcError {}
+
+/**
+ * An account without a usable credential: `needs_login` when only a person can
+ * mend it, else `credential_unavailable` until `retryAt`.
+ */
+export class CredentialError extends TcError {
+  readonly accountId: string;
+  readonly retryAt: number | null;
+
+  constructor(
+    message: string,
+    options: {
+      readonly code: "needs_login" | "credential_unavailable";
+      readonly accountId: string;
+      readonly retryAt: number | null;
+      readonly hint?: string;
+      readonly cause?: unknown;
+    },
+  ) {
+    super(message, {
+      code: options.code,
+      source: "user",
+      exitCode: options.code === "needs_login"
+        ? EXIT.needsLogin
+        : EXIT.tryLater,
+      cause: options.cause,
+      ...(options.hint === undefined ? {} : { hint: options.hint }),
+    });
+    this.accountId = options.accountId;
+    this.retryAt = options.retryAt;
+  }
+}
