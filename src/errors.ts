@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { AccountId } from "./core/account.ts";
+import type { Instant } from "./core/time.ts";
+
 /** Which side of tc an error came from. */
 export type ErrorSource = "downstream" | "upstream" | "internal" | "user";
 
@@ -135,15 +138,15 @@ export class LoginError extends TcError {}
  * mend it, else `credential_unavailable` until `retryAt`.
  */
 export class CredentialError extends TcError {
-  readonly accountId: string;
-  readonly retryAt: number | null;
+  readonly accountId: AccountId;
+  readonly retryAt: Instant | null;
 
   constructor(
     message: string,
     options: {
       readonly code: "needs_login" | "credential_unavailable";
-      readonly accountId: string;
-      readonly retryAt: number | null;
+      readonly accountId: AccountId;
+      readonly retryAt: Instant | null;
       readonly hint?: string;
       readonly cause?: unknown;
     },
