@@ -7,7 +7,7 @@
 
 import * as v from "valibot";
 import { ConfigError } from "../errors.ts";
-import { readJson } from "../wire/json_text.ts";
+import { type ConfigDocument, parseConfig } from "../store/config_file.ts";
 import type { Environment } from "./paths.ts";
 import {
   type SettingRow,
@@ -22,8 +22,8 @@ export type Origin = "flag" | "env" | "file" | "default";
 export interface Config {
   readonly file: string;
   readonly settings: Settings;
-  /** `accounts[]` as written; the auth room knows its fields. */
-  readonly accounts: readonly Readonly<Record<string, unknown>>[];
+  /** The whole file as written; `accounts[]` of it is the store room's. */
+  readonly document: ConfigDocument;
   /** The origin of each setting by its dotted key. */
   readonly origins: ReadonlyMap<string, Origin>;
   /** Keys of the file that tc does not know; kept, and named by `tc doctor`. */
@@ -41,7 +41,9 @@ export interface ConfigSources {
 
 /** Throws ConfigError on the first value that cannot be used. */
 export function configFrom(sources: ConfigSources): Config {
-  const document = parseDocument(sources.file, sources.text);
+  const document = sources.text === null
+    ? {}
+    : parseConfig(sources.text, sources.file);
   const origins = new Map<string, Origin>();
   const merged: Record<string, unknown> = {};
   for (const row of settingRows()) {
@@ -53,7 +55,7 @@ export function configFrom(sources: ConfigSources): Config {
   return {
     file: sources.file,
     settings: v.parse(SETTINGS, merged),
-    accounts: accountsOf(document, sources.file),
+    document,
     origins,
     unknownKeys: unknownKeys(document),
   };
@@ -72,33 +74,13 @@ export function checkSetting(key: string, value: unknown, file: string): void {
   check(row, value, { origin: "flag", file });
 }
 
-function parseDocument(
-  file: string,
-  text: string | null,
-): Readonly<Record<string, unknown>> {
-  if (text === null) return {};
-  const reading = readJson(text);
-  if (reading.kind === "fault") {
-    const { line, column, reason } = reading.fault;
-    throw new ConfigError(
-      `Cannot read ${file}: line ${line}, column ${column}: ${reason}`,
-      { file, hint: "The file was left as it is." },
-    );
-  }
-  if (isRecord(reading.value)) return reading.value;
-  throw new ConfigError(`Cannot read ${file}: it must hold one JSON object`, {
-    file,
-    hint: "The file was left as it is.",
-  });
-}
-
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function pick(
   row: SettingRow,
-  document: Readonly<Record<string, unknown>>,
+  document: ConfigDocument,
   { environment, flags }: ConfigSources,
 ): readonly [Origin, unknown] {
   if (flags[row.key] !== undefined) return ["flag", flags[row.key]];
@@ -172,21 +154,7 @@ function write(
   document[name] = section;
 }
 
-function accountsOf(
-  document: Readonly<Record<string, unknown>>,
-  file: string,
-): readonly Readonly<Record<string, unknown>>[] {
-  const accounts = document["accounts"] ?? [];
-  if (!Array.isArray(accounts) || !accounts.every(isRecord)) {
-    throw new ConfigError(
-      `Cannot read ${file}: accounts must be a list of objects`,
-      { file, key: "accounts" },
-    );
-  }
-  return accounts;
-}
-
-function unknownKeys(document: Readonly<Record<string, unknown>>): string[] {
+function unknownKeys(document: ConfigDocument): string[] {
   const known = settingRows().map((row) => row.key);
   const unknown: string[] = [];
   for (const [name, value] of Object.entries(document)) {

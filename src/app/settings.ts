@@ -6,7 +6,8 @@
  */
 
 import * as v from "valibot";
-import { POLICY_NAMES } from "../core/policy/policy.ts";
+import type { Knob } from "../core/knob.ts";
+import { ROUTE_KNOBS, type RouteSettings } from "../core/settings.ts";
 
 /** What a person is told about one setting. */
 export interface SettingText {
@@ -83,6 +84,24 @@ function section<const Entries extends v.ObjectEntries>(entries: Entries) {
   return v.optional(v.looseObject(entries), {} as never);
 }
 
+/** A setting that the core describes. */
+function ofKnob(knob: Knob): v.GenericSchema {
+  switch (knob.kind) {
+    case "number":
+      return fraction(knob.min, knob.max, knob.default, knob.help);
+    case "choice":
+      return choice(knob.values, knob.default, knob.help);
+    case "switch":
+      return flag(knob.default, knob.help);
+  }
+}
+
+function ofKnobs(knobs: Readonly<Record<string, Knob>>): v.ObjectEntries {
+  return Object.fromEntries(
+    Object.entries(knobs).map(([name, knob]) => [name, ofKnob(knob)]),
+  );
+}
+
 const MIB = 1024 * 1024;
 
 export const SETTINGS = v.looseObject({
@@ -113,9 +132,7 @@ export const SETTINGS = v.looseObject({
     "",
     "Corporate proxy for the way out; empty: HTTPS_PROXY decides",
   ),
-  routing: section({
-    policy: choice(POLICY_NAMES, "pace", "How an account is chosen"),
-  }),
+  routing: section(ofKnobs(ROUTE_KNOBS)),
   hold: section({
     maxMs: wholeNumber(
       0,
@@ -205,15 +222,14 @@ export const SETTINGS = v.looseObject({
       "Least level written",
     ),
   }),
-  switchThreshold: fraction(
-    0.01,
-    1,
-    0.98,
-    "Utilization from which an account takes no new work",
-  ),
 });
 
 export type Settings = v.InferOutput<typeof SETTINGS>;
+
+/** The settings of routing; the schema was made from the core's own table. */
+export function routeSettings({ routing }: Settings): RouteSettings {
+  return routing as unknown as RouteSettings;
+}
 
 /** One row of the table. */
 export interface SettingRow extends SettingText {
@@ -262,4 +278,18 @@ function row(key: string, entry: unknown): SettingRow {
     variable: variableOf(key),
     schema: wrapped,
   };
+}
+
+/** Which settings a running server takes over; the rest needs a restart. */
+export function needsRestart(before: Settings, after: Settings): boolean {
+  const fixed = (settings: Settings) =>
+    JSON.stringify([
+      settings.proxy,
+      settings.upstream,
+      settings.upstreamProxy,
+      settings.oauth,
+      settings.timeouts,
+      settings.vault,
+    ]);
+  return fixed(before) !== fixed(after);
 }

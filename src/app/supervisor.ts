@@ -10,14 +10,19 @@ import { TcError } from "../errors.ts";
 import type { Config } from "./config.ts";
 import type { LogRecord } from "./journal.ts";
 import type { Grants } from "./permissions.ts";
-import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
+import type {
+  Asked,
+  FromWorker,
+  StartOrder,
+  ToWorker,
+} from "./worker_protocol.ts";
 
 export interface ServerOptions {
   readonly order: StartOrder;
   readonly grants: Grants;
   readonly onLog: (record: LogRecord) => void;
   /** A client asked for it by the control plane. */
-  readonly onAsked: (what: "stop" | "restart") => void;
+  readonly onAsked: (what: Asked) => void;
 }
 
 /** A running server, as its own process holds it. */
@@ -26,6 +31,8 @@ export interface Server {
   readonly port: number;
   readonly transport: ControlTransport;
   reload(config: Config): void;
+  /** Tells who asked for a reload that the config cannot be read. */
+  reloadFailed(error: TcError): void;
   /** Stops taking requests, lets streams end; resolves to how many were cut. */
   drain(deadlineMs: number): Promise<number>;
   /** Ends the worker at once. */
@@ -46,6 +53,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     port: ready.port,
     transport: link.transport,
     reload: (config) => link.post({ kind: "reload", config }),
+    reloadFailed: ({ message, hint }) =>
+      link.post({ kind: "reload_failed", message, hint }),
     drain: (deadlineMs) => {
       link.post({ kind: "drain", deadlineMs });
       return link.drained;

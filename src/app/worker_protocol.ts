@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { MachineSecret } from "../store/vault_cipher.ts";
 import type { Config } from "./config.ts";
 import type { LogRecord } from "./journal.ts";
 import type { Paths } from "./paths.ts";
@@ -18,16 +19,25 @@ export interface StartOrder {
   /** The local key, revealed: a Secret does not survive a message. */
   readonly key: string;
   /** Machine id and user name: what binds the vault to this machine. */
-  readonly machine: { readonly id: string; readonly user: string };
+  readonly machine: MachineSecret;
   /** HTTPS_PROXY and NO_PROXY as the environment has them. */
   readonly proxy: { readonly url: string; readonly except: string };
   /** Whether to share the port with a server that is about to stop. */
   readonly takesOver: boolean;
 }
 
+/** What a client may ask of the process by the control plane. */
+export type Asked = "stop" | "restart" | "reload";
+
 export type ToWorker =
   | { readonly kind: "start"; readonly order: StartOrder }
   | { readonly kind: "reload"; readonly config: Config }
+  /** The config could not be read; the server goes on with the old one. */
+  | {
+    readonly kind: "reload_failed";
+    readonly message: string;
+    readonly hint: string | null;
+  }
   | { readonly kind: "drain"; readonly deadlineMs: number }
   | {
     readonly kind: "call";
@@ -58,4 +68,4 @@ export type FromWorker =
   /** The server asks its main thread to end the process, drained. */
   | { readonly kind: "drained"; readonly cut: number }
   /** A client asked for an end or a restart by the control plane. */
-  | { readonly kind: "asked"; readonly what: "stop" | "restart" };
+  | { readonly kind: "asked"; readonly what: Asked };

@@ -112,8 +112,10 @@ export interface ActivityView {
   readonly cacheRead: number | null;
   readonly cacheWrite: number | null;
   readonly output: number | null;
-  /** Why this account, and what came before it. */
+  /** Why this account: the router's own word. */
   readonly reason: string;
+  /** The account that the conversation left by this, or null. */
+  readonly movedFrom: string | null;
   readonly attempts: number;
   readonly end: "complete" | "upstream_failed" | "client_gone" | "refused";
 }

@@ -10,8 +10,6 @@ import type { HeaderList } from "../ports.ts";
 /** Limits on what clients may make the server keep. */
 export interface InboundLimits {
   readonly bodyBytesMax: number;
-  /** Of all bodies in memory at once. */
-  readonly totalBytesMax: number;
   /** Time for the whole body to arrive; `Deno.serve` itself has no limit. */
   readonly bodyMs: number;
 }
