@@ -107,6 +107,12 @@ export function sseError(
   return bytes(`event: error\ndata: ${JSON.stringify(envelope(error))}\n\n`);
 }
 
+/** The same event with an error envelope as the API wrote it. */
+export function sseErrorBody(envelope: Uint8Array): Uint8Array<ArrayBuffer> {
+  const line = new TextDecoder().decode(envelope).replace(/[\r\n]+/g, " ");
+  return bytes(`event: error\ndata: ${line}\n\n`);
+}
+
 /** Keeps a waiting client patient; 600 s of these were fine (measured). */
 export function ssePing(): Uint8Array<ArrayBuffer> {
   return bytes('event: ping\ndata: {"type": "ping"}\n\n');

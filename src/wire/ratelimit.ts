@@ -56,7 +56,13 @@ export function observation(
     at: now,
     source: "response_headers",
     windows: readings.map((reading) => asWindow(reading, now)),
+    overage: statedOverage(headers),
   };
+}
+
+function statedOverage(headers: HeaderList): Overage | null {
+  const said = overage(headers);
+  return said.status === null && !said.isInUse ? null : said;
 }
 
 /** The billing axis beside the plan: it is no window and bars no account. */

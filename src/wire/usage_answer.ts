@@ -62,6 +62,7 @@ export function usageObservation(
     at: now,
     source: "usage_endpoint",
     windows: [...windows.values()].slice(0, WINDOWS_MAX),
+    overage: null,
   };
 }
 
