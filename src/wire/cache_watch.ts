@@ -18,6 +18,12 @@ import {
 /** A shorter `data` string is no picture. */
 const MEDIA_BYTES_MIN = 1_024;
 
+/**
+ * A cache mark has a few dozen bytes. Marks nested in marks would else be
+ * walked over and over.
+ */
+const MARK_BYTES_MAX = 512;
+
 /** Sees cache marks and pictures at any depth while other things are looked for. */
 export class CacheWatch implements StringWatch {
   isHour = false;
@@ -36,7 +42,8 @@ export class CacheWatch implements StringWatch {
     } else if (length === 15 && startsWithAt(bytes, start, '"cache_control"')) {
       const valueAt = memberValueAt(bytes, end);
       if (valueAt === BROKEN || !isObjectAt(bytes, valueAt)) return;
-      if (shortTextAt(bytes, memberAt(bytes, valueAt, "ttl")) === "1h") {
+      const mark = bytes.subarray(0, valueAt + MARK_BYTES_MAX);
+      if (shortTextAt(mark, memberAt(mark, valueAt, "ttl")) === "1h") {
         this.isHour = true;
       }
     }

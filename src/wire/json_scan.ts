@@ -64,17 +64,17 @@ export function stringEnd(bytes: Uint8Array, at: number): number {
     }
     const quote = bytes.indexOf(QUOTE, index);
     if (quote === -1) return BROKEN;
-    if (!isEscaped(bytes, index, quote)) return quote + 1;
+    if (!isEscaped(bytes, quote)) return quote + 1;
     // Escapes come in crowds, as in source code: those are walked again.
     index = quote + 1;
   }
   return BROKEN;
 }
 
-/** Whether an odd run of backslashes, back to `from` at most, ends at `quote`. */
-function isEscaped(bytes: Uint8Array, from: number, quote: number): boolean {
+/** Whether an odd run of backslashes ends at `quote`; an even one escapes itself. */
+function isEscaped(bytes: Uint8Array, quote: number): boolean {
   let escapes = quote;
-  while (escapes > from && bytes[escapes - 1] === BACKSLASH) escapes--;
+  while (bytes[escapes - 1] === BACKSLASH) escapes--;
   return (quote - escapes) % 2 === 1;
 }
 

@@ -7,6 +7,7 @@ import {
   readApiError,
   sseComment,
   sseError,
+  sseErrorBody,
   ssePing,
   threadUnsupported,
 } from "../../src/wire/api_error.ts";
@@ -146,4 +147,14 @@ Deno.test("sseError(), ssePing() and sseComment() are events as the API sends th
     }],
   ]);
   strictEqual(text(sseComment("x")), ": x\n\n");
+});
+
+Deno.test("sseErrorBody() passes an envelope on in one event, however it is laid out", () => {
+  const envelope = { type: "error", error: { type: "x", message: "a b" } };
+  const pretty = new TextEncoder().encode(JSON.stringify(envelope, null, 2));
+  const events = new SseScanner().push(sseErrorBody(pretty));
+  deepStrictEqual(
+    events.map(({ event, data }) => [event, JSON.parse(text(data))]),
+    [["error", envelope]],
+  );
 });

@@ -38,6 +38,9 @@ Deno.test("valueEnd() finds the end of strings however they are escaped", () => 
       const text = `"${inner}${inner}"`;
       strictEqual(valueEnd(bytes(`${text}:1`), 0), text.length, text);
       strictEqual(valueEnd(bytes(`"${inner}`), 0), BROKEN);
+      // An even run escapes itself: the quote after it is the end.
+      const even = `"${"x".repeat(before)}${"\\\\".repeat(escapes)}"`;
+      strictEqual(valueEnd(bytes(`${even},"b"`), 0), even.length, even);
     }
   }
 });

@@ -68,7 +68,14 @@ Deno.test("observation() reads the windows of a served answer", () => {
         source: "response_headers",
       },
     ],
+    overage: {
+      status: "rejected",
+      isInUse: false,
+      disabledReason: "org_level_disabled",
+    },
   });
+  const silent = unified({ "5h-utilization": "0.5" });
+  strictEqual(observation(silent, WORK, NOW)?.overage, null);
 });
 
 Deno.test("observation() is null where no header speaks of a window", () => {

@@ -252,6 +252,12 @@ Deno.test("peek() finds a one-hour cache wherever it is asked for", () => {
   strictEqual(ttl({ cache_control: { ttl: "5m" } }), "5m");
 });
 
+Deno.test("peek() walks marks within marks once", () => {
+  const depth = 100_000;
+  const text = '{"cache_control":'.repeat(depth) + "1" + "}".repeat(depth);
+  strictEqual(peek([], TARGET, bytes(text)).cacheTtl, "5m");
+});
+
 Deno.test("peek() gives clients without a session a digest that stays", () => {
   const first = { role: "user", content: "Mend the tab report" };
   const marked = {
@@ -272,6 +278,12 @@ Deno.test("peek() gives clients without a session a digest that stays", () => {
   ];
   const digests = others.map((other) => look(other).bodyDigest);
   strictEqual(new Set([digest, ...digests]).size, 5);
+  // Of long texts the middle is not read, but the length is.
+  const lengths = [50_000, 50_004].map((length) => {
+    const content = "x".repeat(length);
+    return look({ messages: [{ role: "user", content }] }).bodyDigest;
+  });
+  strictEqual(new Set(lengths).size, 2);
   strictEqual(look({ ...body, messages: [] }).bodyDigest, null);
   strictEqual(look({ ...body, messages: [answer] }).bodyDigest, null);
 });
