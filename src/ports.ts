@@ -257,7 +257,7 @@ export interface VaultEntry {
   readonly organization: string | null;
   readonly tier: Tier;
   readonly credential: Credential;
-  /** When the credential was last replaced. */
+  /** When tc itself got the credential; the epoch for one that was imported. */
   readonly savedAt: Instant;
   readonly sharedWith: SharedFamily | null;
   /** SHA-256 in hex of a refresh token that the provider refused, or null. */
