@@ -65,6 +65,8 @@ class EmissionStream {
         return;
       }
     } catch (reason) {
+      const isMeant = reason instanceof CutOff || this.#stop.signal.aborted;
+      if (!isMeant) this.#plan.exchange.world.crashes.push(reason);
       // A cut, or the server stops: either way the client sees a break.
       this.leave("cut");
       controller.error(reason);

@@ -139,7 +139,7 @@ Deno.test("readPrompt() chains tools, system and messages in the provider's orde
   ok(reading.kind === "prompt");
   const { blocks, family, tools } = reading.prompt;
   deepStrictEqual(blocks.map((block) => block.breakpoint), [null, "5m", null]);
-  // JSON characters by four, rounded up: 36, 31 and 29 characters.
+  // JSON characters by four, rounded up: 36, 32 and 30 characters.
   deepStrictEqual(blocks.map((block) => block.tokens), [9, 8, 8]);
   strictEqual(promptTokens(reading.prompt), 25);
   deepStrictEqual([family, tools], ["opus", ["Bash"]]);
