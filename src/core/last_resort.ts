@@ -9,6 +9,7 @@ import { benchAt } from "./bench.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Question } from "./question.ts";
 import type { Scene, View } from "./scene.ts";
+import type { AccountState } from "./state.ts";
 import { after, earlier, type Instant } from "./time.ts";
 
 /** The outcome where no account is open to the request. */
@@ -69,10 +70,19 @@ function isWorthATrial({ bar, state }: View, { at }: Scene): boolean {
 function trialAt({ state }: View, { settings, snapshot }: Scene): Instant {
   const { probeMs, probeMaxMs, sweepMs } = settings;
   const pauseMs = Math.min(probeMaxMs, probeMs * 2 ** state.probesRefused);
-  const own = (state.lastUsedAt ?? -Infinity) + pauseMs;
+  const own = refusedAt(state) + pauseMs;
   const pool = (snapshot.lastProbedAt ?? -Infinity) + sweepMs;
   const at = Math.max(own, pool);
   return Number.isFinite(at)
     ? after(snapshot.at, at - snapshot.at)
     : snapshot.at;
+}
+
+/** When the account was last asked, or last seen to refuse. */
+function refusedAt({ lastUsedAt, windows }: AccountState): number {
+  let last = lastUsedAt ?? -Infinity;
+  for (const window of Object.values(windows)) {
+    if (window.status === "rejected") last = Math.max(last, window.observedAt);
+  }
+  return last;
 }
