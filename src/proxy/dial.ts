@@ -99,6 +99,8 @@ async function connectTo(
       return await Deno.connect({ hostname, port, signal: limited });
     });
     stream.setNoDelay(true);
+    // The kernel's own end for what no close reaches: see `secure`.
+    stream.setKeepAlive(true);
     return stream;
   } catch (cause) {
     const isNameFault = cause instanceof Error &&
@@ -132,7 +134,11 @@ async function connectThrough(
   }
 }
 
-/** `setNoDelay` is there on a plain connection alone: so TLS starts on one. */
+/**
+ * `setNoDelay` is there on a plain connection alone: so TLS starts on one. A
+ * handshake that is given up leaves its socket open until the upstream ends it
+ * (Deno 2.9 tries to say goodbye first), or keep-alive finds it dead.
+ */
 async function secure(
   stream: Deno.TcpConn,
   { origin, options, signal }: {
