@@ -142,6 +142,60 @@ export interface Upstream {
   send(request: UpstreamRequest): Promise<UpstreamResponse>;
 }
 
+/** How the answer to a client ended. */
+export type RequestEnd =
+  | "complete"
+  | "upstream_failed"
+  | "client_gone"
+  /** Answered by tc itself: no account could serve, or the request was bad. */
+  | "refused";
+
+/** One try of a request on one account. */
+export interface AttemptRecord {
+  readonly accountId: AccountId;
+  readonly verdict: CapacityVerdict["kind"];
+  readonly status: number | null;
+}
+
+/** A request that has ended: what the ledger keeps. No prompt text, ever. */
+export interface RequestRecord {
+  readonly id: string;
+  readonly startedAt: Instant;
+  readonly endedAt: Instant;
+  readonly method: string;
+  /** Path without query. */
+  readonly path: string;
+  readonly session: string | null;
+  readonly agent: string | null;
+  readonly conversation: string | null;
+  readonly modelAsked: string | null;
+  readonly modelAnswered: string | null;
+  readonly isStream: boolean;
+  /** The account that answered, or null. */
+  readonly accountId: AccountId | null;
+  /** Why that account: the router's own word. */
+  readonly reason: string;
+  readonly movedFrom: AccountId | null;
+  readonly policy: string;
+  readonly attempts: readonly AttemptRecord[];
+  readonly status: number;
+  readonly waitedMs: number;
+  /** From the client's last byte to the answer's first; null without one. */
+  readonly firstByteMs: number | null;
+  readonly durationMs: number;
+  readonly usage: TokenUsage | null;
+  readonly stopReason: string | null;
+  readonly isCompaction: boolean;
+  readonly isCompacted: boolean;
+  readonly end: RequestEnd;
+  readonly errorType: string | null;
+}
+
+/** Whoever wants to know of finished requests; must not throw nor block. */
+export interface RequestLog {
+  finished(record: RequestRecord): void;
+}
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<
   Record<string, string | number | boolean | null>

@@ -33,6 +33,9 @@ export type ConversationId = Branded<"ConversationId">;
 /** One request in progress on one account. */
 export type LeaseId = Branded<"LeaseId">;
 
+/** One client request while it waits for an account. */
+export type TicketId = Branded<"TicketId">;
+
 /** `opus`, `sonnet`, `haiku`, `fable`; else the model id as it stands. */
 export type ModelFamily = string;
 
@@ -60,6 +63,24 @@ export interface Account {
   readonly enabled: boolean;
   /** Requests in flight at most, as the user set it; null is no limit. */
   readonly leasesMax: number | null;
+  /**
+   * The user's own limit on any window, from 0 to 1: no new work past it
+   * although the provider would still serve. Null is no limit.
+   */
+  readonly utilizationMax: number | null;
+}
+
+const TIER_WEIGHT: Readonly<Record<Tier, number>> = {
+  pro: 1,
+  max_5x: 5,
+  max_20x: 20,
+  team: 5,
+  unknown: 5,
+};
+
+/** How large an account is against a Pro one, until its own answers tell. */
+export function tierWeight(tier: Tier): number {
+  return TIER_WEIGHT[tier];
 }
 
 const FAMILY = /fable|mythos|opus|sonnet|haiku/;

@@ -20,7 +20,6 @@ export interface AccountRecord {
   readonly sharedWith: SharedFamily | null;
   /** When the access token ends; null where that is not known. */
   readonly expiresAt: Instant | null;
-  readonly capUtilization: number | null;
   /** Origin of a backend, or null. */
   readonly upstream: string | null;
   readonly modelMap: Readonly<Record<string, string>> | null;
@@ -125,13 +124,13 @@ function recordOf(
       priority: row?.priority ?? 0,
       enabled: row?.enabled ?? true,
       leasesMax: row?.leasesMax ?? null,
+      utilizationMax: row?.capUtilization ?? null,
     },
     identity: entry.identity,
     email: entry.email,
     organization: entry.organization,
     sharedWith: entry.sharedWith,
     expiresAt: "expiresAt" in credential ? credential.expiresAt : null,
-    capUtilization: row?.capUtilization ?? null,
     upstream: row?.upstream ?? null,
     modelMap: row?.modelMap ?? null,
   };
@@ -170,7 +169,8 @@ export function accountEvents(
 function isSame(a: Account | undefined, b: Account): boolean {
   return a !== undefined && a.label === b.label && a.kind === b.kind &&
     a.tier === b.tier && a.priority === b.priority &&
-    a.enabled === b.enabled && a.leasesMax === b.leasesMax;
+    a.enabled === b.enabled && a.leasesMax === b.leasesMax &&
+    a.utilizationMax === b.utilizationMax;
 }
 
 /** Groups of entries that are one and the same account at the provider. */
