@@ -11,6 +11,16 @@ type Branded<Name extends string> = string & { readonly [idBrand]: Name };
 /** Stable for the life of an account, never a position in a list. */
 export type AccountId = Branded<"AccountId">;
 
+const ACCOUNT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
+/**
+ * `text` as an account id, or null. Ids name files, so they are lower case,
+ * short and free of dots and slashes.
+ */
+export function accountId(text: string): AccountId | null {
+  return ACCOUNT_ID.test(text) ? text as AccountId : null;
+}
+
 /** One Claude Code session: the value of `x-claude-code-session-id`. */
 export type SessionId = Branded<"SessionId">;
 
@@ -22,6 +32,9 @@ export type ConversationId = Branded<"ConversationId">;
 
 /** One request in progress on one account. */
 export type LeaseId = Branded<"LeaseId">;
+
+/** One client request while it waits for an account. */
+export type TicketId = Branded<"TicketId">;
 
 /** `opus`, `sonnet`, `haiku`, `fable`; else the model id as it stands. */
 export type ModelFamily = string;
@@ -50,6 +63,24 @@ export interface Account {
   readonly enabled: boolean;
   /** Requests in flight at most, as the user set it; null is no limit. */
   readonly leasesMax: number | null;
+  /**
+   * The user's own limit on any window, from 0 to 1: no new work past it
+   * although the provider would still serve. Null is no limit.
+   */
+  readonly utilizationMax: number | null;
+}
+
+const TIER_WEIGHT: Readonly<Record<Tier, number>> = {
+  pro: 1,
+  max_5x: 5,
+  max_20x: 20,
+  team: 5,
+  unknown: 5,
+};
+
+/** How large an account is against a Pro one, until its own answers tell. */
+export function tierWeight(tier: Tier): number {
+  return TIER_WEIGHT[tier];
 }
 
 const FAMILY = /fable|mythos|opus|sonnet|haiku/;

@@ -26,3 +26,60 @@ export type Bench =
   | { readonly kind: "probation"; readonly since: Instant };
 
 export const AVAILABLE: Bench = { kind: "available" };
+
+/**
+ * The bench as it stands at `at`. Time alone ends a bench: a spent window needs
+ * a trial after it, a throttle does not.
+ */
+export function benchAt(bench: Bench, at: Instant): Bench {
+  if (bench.kind !== "benched" || at < bench.until) return bench;
+  return bench.reason.kind === "throttled"
+    ? AVAILABLE
+    : { kind: "probation", since: bench.until };
+}
+
+/**
+ * Benched until `until`. A quota bench is never shortened by another refusal,
+ * and no lesser reason takes its place: the latest end counts.
+ */
+export function benched(
+  bench: Bench,
+  until: Instant,
+  { at, reason }: { readonly at: Instant; readonly reason: BenchReason },
+): Bench {
+  const standing = benchAt(bench, at);
+  if (standing.kind === "benched") {
+    const isQuota = standing.reason.kind === "exhausted";
+    if (isQuota && reason.kind !== "exhausted") return bench;
+    const isLater = standing.until >= until;
+    if (isLater && (isQuota || reason.kind !== "exhausted")) return bench;
+  }
+  return { kind: "benched", since: at, until, reason };
+}
+
+/**
+ * The bench after an answer was served to a request that started at
+ * `startedAt`. Only work sent after the refusal disproves it: what was in
+ * flight before may have been served before.
+ */
+export function disproved(
+  bench: Bench,
+  at: Instant,
+  startedAt: Instant,
+): Bench {
+  const standing = benchAt(bench, at);
+  switch (standing.kind) {
+    case "available":
+      return AVAILABLE;
+    case "probation":
+      return startedAt >= standing.since || isPast(bench, startedAt)
+        ? AVAILABLE
+        : bench;
+    case "benched":
+      return isPast(bench, startedAt) ? AVAILABLE : bench;
+  }
+}
+
+function isPast(bench: Bench, startedAt: Instant): boolean {
+  return bench.kind === "benched" && startedAt > bench.since;
+}

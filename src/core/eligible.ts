@@ -5,6 +5,13 @@
  * @module
  */
 
+import { type Bench, benchAt } from "./bench.ts";
+import type { RouteQuery } from "./facts.ts";
+import { type Limits, limitsOf } from "./limits.ts";
+import type { RouteSettings } from "./settings.ts";
+import type { AccountState } from "./state.ts";
+import type { Instant } from "./time.ts";
+
 /** Why an account was passed over for a query, in the order of checking. */
 export type Ineligible =
   | "disabled"
@@ -15,7 +22,114 @@ export type Ineligible =
   | "exhausted"
   | "family_exhausted"
   | "benched"
-  | "probation"
-  | "reserve"
+  /** Past the limit that the user set on the account. */
+  | "own_limit"
+  /** The plan is spent, and paid extra usage is not wanted. */
   | "overage"
+  /** One trial request at a time, and it is under way. */
+  | "probation"
+  /** Kept back while something cheaper can serve soon. */
+  | "reserve"
   | "full";
+
+export interface Bar {
+  readonly reason: Ineligible;
+  /** When it ends; null when time alone does not end it. */
+  readonly until: Instant | null;
+}
+
+function bar(reason: Ineligible, until: Instant | null = null): Bar {
+  return { reason, until };
+}
+
+/** What of the pool decides whether an account is barred. */
+export interface BarContext {
+  readonly query: RouteQuery;
+  readonly settings: RouteSettings;
+  readonly at: Instant;
+}
+
+/**
+ * The first reason that bars the account from the request whatever the rest
+ * of the pool does, and its figures.
+ */
+export function barOf(
+  state: AccountState,
+  { query, settings, at }: BarContext,
+): { readonly bar: Bar | null; readonly limits: Limits } {
+  const limits = limitsOf(state, query.families, at);
+  const found = personal(state, query) ?? credentialBar(state, at) ??
+    quotaBar(state, limits, { query, settings, at });
+  return { bar: found, limits };
+}
+
+function personal({ account }: AccountState, query: RouteQuery): Bar | null {
+  if (!account.enabled) return bar("disabled");
+  if (query.excluded.has(account.id)) return bar("excluded");
+  if (query.only !== null && query.only !== account.id) {
+    return bar("not_asked_for");
+  }
+  return null;
+}
+
+function credentialBar({ credential }: AccountState, at: Instant): Bar | null {
+  switch (credential.kind) {
+    case "ready":
+      return null;
+    case "needs_login":
+      return bar("needs_login");
+    case "quarantined":
+      return at < credential.until
+        ? bar("quarantined", credential.until)
+        : null;
+  }
+}
+
+function quotaBar(
+  state: AccountState,
+  { spent }: Limits,
+  { query, settings, at }: BarContext,
+): Bar | null {
+  const bench = benchAt(state.bench, at);
+  const isSpent = bench.kind === "benched" && bench.reason.kind === "exhausted";
+  if (isSpent) return bar("exhausted", latest(bench, spent));
+  if (spent.kind === "spent" && spent.family === null) {
+    return bar(spent.isOwnLimit ? "own_limit" : "exhausted", spent.until);
+  }
+  const family = familyBench(state, query, at);
+  if (family !== null) return bar("family_exhausted", latest(family, spent));
+  if (spent.kind === "spent") {
+    const reason = spent.isOwnLimit ? "own_limit" : "family_exhausted";
+    return bar(reason, spent.until);
+  }
+  if (bench.kind === "benched") return bar("benched", bench.until);
+  if (spent.kind === "paid" && settings.planLimitsOnly) {
+    return bar("overage", spent.until);
+  }
+  return null;
+}
+
+type Benched = Extract<Bench, { readonly kind: "benched" }>;
+
+/** Of several spent windows the latest reset counts. */
+function latest(bench: Benched, spent: Limits["spent"]): Instant {
+  return spent.kind === "spent" && spent.until > bench.until
+    ? spent.until
+    : bench.until;
+}
+
+function familyBench(
+  { familyBenches }: AccountState,
+  { families }: RouteQuery,
+  at: Instant,
+): Benched | null {
+  if (familyBenches.size === 0) return null;
+  let found: Benched | null = null;
+  for (const family of families) {
+    const known = familyBenches.get(family);
+    const bench = known === undefined ? null : benchAt(known, at);
+    if (bench?.kind !== "benched") continue;
+    if (found === null || bench.until > found.until) found = bench;
+  }
+  return found;
+}

@@ -35,12 +35,25 @@ export interface QuotaWindow {
 
 export type QuotaWindows = Readonly<Record<WindowKey, QuotaWindow>>;
 
+/**
+ * Extra usage beyond the plan, paid by the token. It is no window: its refusal
+ * is normal and bars nothing.
+ */
+export interface Overage {
+  /** The provider's word on it; null when it gave none. */
+  readonly status: WindowStatus;
+  /** The answer was paid by it: the plan's own quota is spent. */
+  readonly isInUse: boolean;
+}
+
 /** One statement of the provider about one account, at one instant. */
 export interface QuotaObservation {
   readonly accountId: AccountId;
   readonly at: Instant;
   readonly source: QuotaSource;
   readonly windows: readonly QuotaWindow[];
+  /** Null when nothing was said of it. */
+  readonly overage: Overage | null;
 }
 
 /** How long the window named `key` runs; five hours where the key does not tell. */

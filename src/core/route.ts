@@ -4,77 +4,54 @@
  * @module
  */
 
-import type { AccountId } from "./account.ts";
-import type { Ineligible } from "./eligible.ts";
-import type { RouteFacts } from "./pool.ts";
-import type { Instant } from "./time.ts";
+import type { Account } from "./account.ts";
+import type { RouteDecision, RouteQuery } from "./decision.ts";
+import type { Bar } from "./eligible.ts";
+import { explained } from "./explain.ts";
+import { lastResort } from "./last_resort.ts";
+import { opening, placing } from "./placing.ts";
+import { questionOf } from "./question.ts";
+import { survey } from "./scene.ts";
+import type { PoolSnapshot } from "./state.ts";
+import { awaitingHome, named, staying } from "./staying.ts";
 
-export interface RouteQuery extends RouteFacts {
-  /** Accounts that this request must not try again. */
-  readonly excluded: ReadonlySet<AccountId>;
-  /** The only account allowed (`tc run --account`, `tc api --account`), or null. */
-  readonly only: AccountId | null;
-  /** How long the request has waited already. */
-  readonly waitedMs: number;
+export type {
+  Considered,
+  RefuseReason,
+  RouteDecision,
+  RouteQuery,
+  UseReason,
+} from "./decision.ts";
+export type { WaitReason } from "./state.ts";
+
+/** Where the request goes now, or why it must wait or cannot go at all. */
+export function route(
+  snapshot: PoolSnapshot,
+  query: RouteQuery,
+): RouteDecision {
+  const scene = survey(snapshot, query);
+  if (scene.views.length === 0) {
+    return { kind: "refuse", reason: "no_account", considered: [] };
+  }
+  const question = questionOf(scene);
+  const outcome = named(question) ?? staying(question) ??
+    awaitingHome(question) ?? opening(question) ?? placing(question) ??
+    lastResort(question);
+  return explained(question, outcome);
 }
 
-/** Why this account. The words of `tc explain`, the log and the Deck. */
-export type UseReason =
-  | "bound"
-  | "pinned"
-  | "only"
-  | "new"
-  | "moved"
-  | "opens_window"
-  | "probe";
-
-/** Why nothing is used now though something may be later. */
-export type WaitReason =
-  /** The session's own account is back soon; moving would cost its cache. */
-  | "warm_account"
-  /** Every account that may serve has as many requests as it takes. */
-  | "full"
-  /** Every account is spent or benched. */
-  | "closed"
-  /** Too many conversations for the quota: this one is parked. */
-  | "parked";
-
-export type RefuseReason =
-  | "no_account"
-  /** None is left that could ever serve: disabled, excluded, needs login. */
-  | "none_usable";
-
-/** One account as the decision saw it; every policy and explanation shares it. */
-export interface Considered {
-  readonly accountId: AccountId;
-  /** Null when it may serve. */
-  readonly ineligible: Ineligible | null;
-  /** When the reason against it ends, where it has an end. */
-  readonly until: Instant | null;
-  /** The policy's cost, lower is better; null where it was not scored. */
-  readonly cost: number | null;
-  /** The parts of the cost by name, for `tc explain`. */
-  readonly terms: Readonly<Record<string, number>>;
+/**
+ * The reason against `account` for the query, as {@linkcode route} sees it, or
+ * null where there is none. A trial of a closed account has its reason still.
+ */
+export function ineligibility(
+  snapshot: PoolSnapshot,
+  account: Account,
+  query: RouteQuery,
+): Bar | null {
+  const { considered } = route(snapshot, query);
+  const found = considered.find(({ accountId }) => accountId === account.id);
+  return found === undefined || found.ineligible === null
+    ? null
+    : { reason: found.ineligible, until: found.until };
 }
-
-export type RouteDecision =
-  | {
-    readonly kind: "use";
-    readonly accountId: AccountId;
-    readonly reason: UseReason;
-    /** The account that the conversation leaves by this, or null. */
-    readonly movedFrom: AccountId | null;
-    readonly considered: readonly Considered[];
-  }
-  /** Nothing now. A null `until` means: until something changes. */
-  | {
-    readonly kind: "wait";
-    readonly until: Instant | null;
-    readonly reason: WaitReason;
-    readonly considered: readonly Considered[];
-  }
-  | {
-    readonly kind: "refuse";
-    readonly reason: RefuseReason;
-    readonly considered: readonly Considered[];
-  };

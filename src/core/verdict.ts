@@ -8,7 +8,14 @@
 
 import type { ModelFamily } from "./account.ts";
 import type { WindowKey } from "./quota.ts";
-import type { Instant } from "./time.ts";
+import {
+  after,
+  DAY_MS,
+  HOUR_MS,
+  type Instant,
+  MINUTE_MS,
+  SECOND_MS,
+} from "./time.ts";
 
 /** Why a credential did not serve; each has its own mend. */
 export type CredentialFault =
@@ -19,7 +26,9 @@ export type CredentialFault =
   /** 400 "This organization has been disabled." */
   | "organization_disabled"
   /** 403 "Request not allowed": region or credential refusal of this account. */
-  | "forbidden";
+  | "forbidden"
+  /** None could be had: the refresh failed, or the account needs a login. */
+  | "unavailable";
 
 export type CapacityVerdict =
   | { readonly kind: "served" }
@@ -32,7 +41,12 @@ export type CapacityVerdict =
     readonly until: Instant;
   }
   /** Too fast for a moment: wait on the same account, hop at most once. */
-  | { readonly kind: "throttled"; readonly until: Instant }
+  | {
+    readonly kind: "throttled";
+    readonly until: Instant;
+    /** Whether the provider named the end; else it is our guess. */
+    readonly isStated: boolean;
+  }
   /** The provider as a whole is busy; no account is to blame. */
   | { readonly kind: "overloaded"; readonly retryAt: Instant | null }
   | { readonly kind: "credential"; readonly fault: CredentialFault }
@@ -64,4 +78,121 @@ export interface ResponseFacts {
   /** `error.type` of the body, where it was read. */
   readonly errorType: string | null;
   readonly errorMessage: string | null;
+}
+
+/** A throttle that does not say how long is taken to last this long. */
+const THROTTLE_MS = 5 * SECOND_MS;
+
+/** A refusal that says "wait" for longer is no throttle: something is spent. */
+const THROTTLE_MAX_MS = 10 * MINUTE_MS;
+
+/** A spent window whose reset is not stated is looked at again after this. */
+const UNSTATED_RESET_MS = MINUTE_MS;
+
+/** No window of the provider outlasts this; a stated reset past it is wrong. */
+const RESET_MAX_MS = 35 * DAY_MS;
+
+/** An empty prepaid balance is looked at again after this. */
+const CREDIT_MS = HOUR_MS;
+
+/** What the answer says about the capacity and the credential behind it. */
+export function classify(facts: ResponseFacts, now: Instant): CapacityVerdict {
+  const { errorType } = facts;
+  const status = facts.status < 400 ? statusOfError(errorType) : facts.status;
+  if (status === null) return { kind: "served" };
+  if (errorType === "overloaded_error" || status === 529) {
+    return { kind: "overloaded", retryAt: facts.retryAt };
+  }
+  if (status === 429) return classifyRefusal(facts, now);
+  const fault = credentialFault(status, facts.errorMessage ?? "");
+  if (fault !== null) return { kind: "credential", fault };
+  if (isCreditSpent(facts)) {
+    const until = after(now, CREDIT_MS);
+    return { kind: "exhausted", window: "credit", family: null, until };
+  }
+  if (status >= 500) return classifyFailure(facts, status);
+  if (status === 408) return { kind: "failed", status };
+  return { kind: "request_refused", status };
+}
+
+/** An error inside a 200 stream speaks by its type alone. */
+function statusOfError(errorType: string | null): number | null {
+  switch (errorType) {
+    case "rate_limit_error":
+      return 429;
+    case "overloaded_error":
+      return 529;
+    case "authentication_error":
+      return 401;
+    case "permission_error":
+      return 403;
+    case "api_error":
+      return 500;
+    case null:
+    default:
+      return null;
+  }
+}
+
+function classifyRefusal(facts: ResponseFacts, now: Instant): CapacityVerdict {
+  const { rejected, retryAt } = facts;
+  if (rejected !== null) {
+    const { window, family, resetsAt } = rejected;
+    const until = future(resetsAt, now) ?? future(retryAt, now) ??
+      after(now, UNSTATED_RESET_MS);
+    return { kind: "exhausted", window, family, until };
+  }
+  if (!facts.hasLimits) return { kind: "request_throttled" };
+  const until = future(retryAt, now);
+  if (until !== null && until - now > THROTTLE_MAX_MS) {
+    return { kind: "exhausted", window: "unstated", family: null, until };
+  }
+  return {
+    kind: "throttled",
+    until: until ?? after(now, THROTTLE_MS),
+    isStated: until !== null,
+  };
+}
+
+/** `instant` if it lies ahead, and no further than any window runs. */
+function future(instant: Instant | null, now: Instant): Instant | null {
+  if (instant === null || instant <= now) return null;
+  return instant - now > RESET_MAX_MS ? after(now, RESET_MAX_MS) : instant;
+}
+
+function credentialFault(
+  status: number,
+  message: string,
+): CredentialFault | null {
+  if (status === 400) {
+    return /organization has been disabled/i.test(message)
+      ? "organization_disabled"
+      : null;
+  }
+  if (status === 401) {
+    return /not allowed for this organization|not supported/i.test(message)
+      ? "oauth_refused"
+      : "expired";
+  }
+  if (status !== 403) return null;
+  // The endpoint wants another scope: no other account would have it.
+  if (/scope/i.test(message)) return null;
+  return /revoked|expired/i.test(message) ? "expired" : "forbidden";
+}
+
+/** A key without prepaid credit: of no use until a person pays. */
+function isCreditSpent({ errorType, errorMessage }: ResponseFacts): boolean {
+  return errorType === "billing_error" ||
+    /credit balance is too low/i.test(errorMessage ?? "");
+}
+
+function classifyFailure(
+  facts: ResponseFacts,
+  status: number,
+): CapacityVerdict {
+  const isOverload = status === 503 && facts.retryAt !== null ||
+    /^overloaded$/i.test(facts.errorMessage ?? "");
+  return isOverload
+    ? { kind: "overloaded", retryAt: facts.retryAt }
+    : { kind: "failed", status };
 }

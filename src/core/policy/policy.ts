@@ -1,26 +1,87 @@
 /**
- * What a routing policy is, and the settings that all of them share.
+ * What a routing policy is. Each is one pure file; the frame around them
+ * (`route.ts`) holds what all of them share: bars, gates, queue, last resorts.
  *
  * @module
  */
 
-export type PolicyName =
-  | "price"
-  | "pace"
-  | "balance"
-  | "cache-first"
-  | "least-used"
-  | "scored";
+import type { AccountId } from "../account.ts";
+import type { Scene, View } from "../scene.ts";
+import type { PolicyName } from "../settings.ts";
 
-export const POLICY_NAMES: readonly PolicyName[] = [
-  "price",
-  "pace",
-  "balance",
-  "cache-first",
-  "least-used",
-  "scored",
-];
+export {
+  POLICY_NAMES,
+  type PolicyName,
+  type RouteSettings,
+} from "../settings.ts";
 
-export interface RouteSettings {
-  readonly policy: PolicyName;
+/** What choosing an account would cost; lower is better. */
+export interface Cost {
+  readonly total: number;
+  /** The parts by name, for `tc explain`. */
+  readonly terms: Readonly<Record<string, number>>;
+}
+
+export type Costs = ReadonlyMap<AccountId, Cost>;
+
+export interface Policy {
+  readonly name: PolicyName;
+  /** Its costs know of a sub-agent's parent; else the frame places it there. */
+  readonly pricesChildren: boolean;
+  /** Requests in flight that it gives an account, where the gate is in use. */
+  inFlightMax(view: View, scene: Scene): number;
+  /** Whether the conversation stays with its account, which may serve. */
+  keeps(home: View, scene: Scene): boolean;
+  /** What each of `views` would cost. */
+  costs(views: readonly View[], scene: Scene): Costs;
+  /** The best of `views`, of which there is at least one. */
+  choose(views: readonly View[], costs: Costs, scene: Scene): View;
+}
+
+/** The learned limit, which every policy may use. */
+export function learnedMax({ state }: View): number {
+  return Math.ceil(state.gate.cap);
+}
+
+/** The cheapest of `views`; the id breaks ties, never the order. */
+export function cheapest(views: readonly View[], costs: Costs): View {
+  return best(views, (a, b) => costOf(costs, a) - costOf(costs, b));
+}
+
+function costOf(costs: Costs, { id }: View): number {
+  return costs.get(id)?.total ?? Infinity;
+}
+
+/** The first of `views` by `compare`; throws where there is none. */
+export function best(
+  views: readonly View[],
+  compare: (a: View, b: View) => number,
+): View {
+  let first: View | null = null;
+  for (const view of views) {
+    if (first === null) first = view;
+    else {
+      const order = compare(view, first);
+      if (order < 0 || (order === 0 && view.id < first.id)) first = view;
+    }
+  }
+  if (first === null) throw new RangeError("Cannot choose from no account");
+  return first;
+}
+
+/** Those of `views` that `isGood`, or all where none is. */
+export function preferring(
+  views: readonly View[],
+  isGood: (view: View) => boolean,
+): readonly View[] {
+  const good = views.filter(isGood);
+  return good.length > 0 ? good : views;
+}
+
+/** One cost a view, from one number and its parts. */
+export function costsOf(
+  views: readonly View[],
+  cost: (view: View) => Cost,
+): Costs {
+  return new Map(views.map((view) => [view.id, cost(view)]));
 }

@@ -1,0 +1,46 @@
+/**
+ * What is known of a request before it is routed.
+ *
+ * @module
+ */
+
+import type {
+  AccountId,
+  ConversationId,
+  ModelFamily,
+  TicketId,
+} from "./account.ts";
+
+/**
+ * What routing and learning need to know of a request. No prompt text.
+ * Everything but `families` may be unknown: other clients send little.
+ */
+export interface RouteFacts {
+  readonly conversation: ConversationId | null;
+  /** Where a sub-agent's conversation starts: at its parent's account. */
+  readonly parent: ConversationId | null;
+  /** Families whose limits the request counts against: its model's, its advisor's. */
+  readonly families: readonly ModelFamily[];
+  /** Estimated prompt tokens; 0 when unknown. */
+  readonly contextTokens: number;
+  /** How long the cache that it asks for lives. */
+  readonly cacheTtlMs: number;
+  /** The history was just summarised: its old prefix is worth nothing now. */
+  readonly isCompacted: boolean;
+  /** Title, quota or other side request without tools: small. */
+  readonly isSide: boolean;
+  /** A person's prompt, not a tool result coming back. */
+  readonly isPrompt: boolean;
+}
+
+/** A request that looks for an account. */
+export interface RouteQuery extends RouteFacts {
+  /** Accounts that this request must not try again. */
+  readonly excluded: ReadonlySet<AccountId>;
+  /** The only account allowed (`tc run --account`, `tc api --account`), or null. */
+  readonly only: AccountId | null;
+  /** How long the request has waited already. */
+  readonly waitedMs: number;
+  /** Its place in the queue once it waits; null before. */
+  readonly ticket: TicketId | null;
+}

@@ -1,0 +1,67 @@
+/**
+ * How many more requests an account takes now. Gates only ever make a request
+ * wait for a moment; where nothing is known they let work through.
+ *
+ * @module
+ */
+
+import { rampLimit, startsWithin } from "./lease.ts";
+import type { Policy } from "./policy/policy.ts";
+import type { Scene, View } from "./scene.ts";
+import { SECOND_MS } from "./time.ts";
+
+export interface Room {
+  /** Places for a conversation that holds no cache here. */
+  readonly cold: number;
+  /** Places for one whose cache is here. */
+  readonly warm: number;
+  /** The place that is missing is that of a trial. */
+  readonly isTrial: boolean;
+}
+
+/** Past a learned limit, one request a second, and no more than half as many again. */
+const OVERFLOW_STEP_MS = SECOND_MS;
+const OVERFLOW_SHARE = 1.5;
+
+/** The places that `view` has left under the gates in use. */
+export function roomOf(view: View, scene: Scene, policy: Policy): Room {
+  const { layers, settings, at } = scene;
+  const { gate, leases, account } = view.state;
+  const isTrial = layers.probeGate && !gate.isProven;
+  const most = Math.min(
+    account.leasesMax ?? Infinity,
+    isTrial ? 1 : Infinity,
+    layers.concurrencyGate ? policy.inFlightMax(view, scene) : Infinity,
+  );
+  const starts = startsLeft(view, scene);
+  const isTail = layers.tailGate &&
+    Math.max(view.fiveHourUsed, view.weekUsed) >= settings.tailUtilization;
+  const mostCold = Math.min(
+    most,
+    isTail ? 1 : Infinity,
+    (layers.stormRamp ? rampLimit(gate.ramp, at, settings) : null) ?? Infinity,
+  );
+  return {
+    cold: Math.max(0, Math.min(mostCold - leases, starts)),
+    warm: Math.max(0, Math.min(most - leases, starts)),
+    isTrial,
+  };
+}
+
+function startsLeft({ state }: View, { layers, at }: Scene): number {
+  const { gate } = state;
+  if (!layers.perMinuteGate || gate.perMinuteCap === null) return Infinity;
+  return Math.max(0, Math.floor(gate.perMinuteCap) - startsWithin(gate, at));
+}
+
+/**
+ * Whether a request that has waited long enough may pass a limit that was only
+ * learned. The user's own limit stands.
+ */
+export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
+  const { gate, leases, account } = view.state;
+  if (account.leasesMax !== null && leases >= account.leasesMax) return false;
+  const last = gate.starts.at(-1);
+  if (last !== undefined && scene.at - last < OVERFLOW_STEP_MS) return false;
+  return leases <= OVERFLOW_SHARE * policy.inFlightMax(view, scene);
+}

@@ -1,0 +1,88 @@
+/**
+ * What to do when nothing may serve: try whether that still holds, wait for
+ * the first that comes back, or say that none will.
+ *
+ * @module
+ */
+
+import { benchAt } from "./bench.ts";
+import type { Outcome } from "./outcome.ts";
+import type { Question } from "./question.ts";
+import type { Scene, View } from "./scene.ts";
+import type { AccountState } from "./state.ts";
+import { after, earlier, type Instant } from "./time.ts";
+
+/** The outcome where no account is open to the request. */
+export function lastResort({ scene, standing }: Question): Outcome {
+  const trial = nextTrial(scene);
+  const isFirst = standing.cold === 0;
+  if (trial !== null && trial.at <= scene.at && isFirst) {
+    return { kind: "use", view: trial.view, reason: "probe" };
+  }
+  if (scene.soonest === null) return { kind: "refuse", reason: "none_usable" };
+  const until = trial !== null && trial.at > scene.at
+    ? earlier(scene.soonest, trial.at)
+    : scene.soonest;
+  return { kind: "wait", until, reason: "closed" };
+}
+
+interface Trial {
+  readonly view: View;
+  /** From when on it may be made. */
+  readonly at: Instant;
+}
+
+/** The account that is tried next, and when: the longest untried goes first. */
+function nextTrial(scene: Scene): Trial | null {
+  let next: Trial | null = null;
+  for (const view of scene.views) {
+    if (!isWorthATrial(view, scene)) continue;
+    const at = trialAt(view, scene);
+    if (isBackBy(view, after(at, scene.settings.probeMs))) continue;
+    const isSooner = next === null || at < next.at ||
+      (at === next.at && view.id < next.view.id);
+    if (isSooner) next = { view, at };
+  }
+  return next;
+}
+
+/** Who is back about as soon as a trial could be made needs none. */
+function isBackBy({ bar }: View, at: Instant): boolean {
+  return bar !== null && bar.until !== null && bar.until <= at;
+}
+
+/** A trial asks the provider; what a person or the user's limit bars, it cannot open. */
+function isWorthATrial({ bar, state }: View, { at }: Scene): boolean {
+  switch (bar?.reason) {
+    case "exhausted":
+    case "family_exhausted":
+      return state.leases === 0;
+    case "benched": {
+      const bench = benchAt(state.bench, at);
+      return state.leases === 0 && bench.kind === "benched" &&
+        bench.reason.kind !== "throttled";
+    }
+    default:
+      return false;
+  }
+}
+
+function trialAt({ state }: View, { settings, snapshot }: Scene): Instant {
+  const { probeMs, probeMaxMs, sweepMs } = settings;
+  const pauseMs = Math.min(probeMaxMs, probeMs * 2 ** state.probesRefused);
+  const own = refusedAt(state) + pauseMs;
+  const pool = (snapshot.lastProbedAt ?? -Infinity) + sweepMs;
+  const at = Math.max(own, pool);
+  return Number.isFinite(at)
+    ? after(snapshot.at, at - snapshot.at)
+    : snapshot.at;
+}
+
+/** When the account was last asked, or last seen to refuse. */
+function refusedAt({ lastUsedAt, windows }: AccountState): number {
+  let last = lastUsedAt ?? -Infinity;
+  for (const window of Object.values(windows)) {
+    if (window.status === "rejected") last = Math.max(last, window.observedAt);
+  }
+  return last;
+}

@@ -1,0 +1,119 @@
+/**
+ * The free choice: a conversation without a warm account goes where its policy
+ * says, among those with a place, after those who wait already.
+ *
+ * @module
+ */
+
+import type { UseReason } from "./decision.ts";
+import { mayOverflow } from "./gates.ts";
+import { toOpen } from "./opening.ts";
+import type { Outcome } from "./outcome.ts";
+import { feeding, isParkable } from "./parking.ts";
+import { placesOf, type Question } from "./question.ts";
+import { waitedMs } from "./queue.ts";
+import type { Scene, View } from "./scene.ts";
+import { after, earlier, SECOND_MS } from "./time.ts";
+
+/** A request that waits for a place looks again at least so often. */
+const LOOK_MS = 20 * SECOND_MS;
+const OVERFLOW_LOOK_MS = SECOND_MS;
+
+/** A sub-agent starts beside its parent up to this many requests over the idlest. */
+const BESIDE_PARENT_MAX = 2;
+
+/** A small request that starts the clock of an idle window. */
+export function opening({ scene, rooms }: Question): Outcome | null {
+  const view = toOpen(scene, rooms);
+  return view === null ? null : { kind: "use", view, reason: "opens_window" };
+}
+
+/** A free choice among those who may serve. */
+export function placing(question: Question): Outcome | null {
+  const { scene, standing, policy, costs } = question;
+  if (scene.open.length === 0) return null;
+  const free: View[] = [];
+  let places = 0;
+  for (const view of scene.open) {
+    const left = placesOf(question, view);
+    if (left > 0) free.push(view);
+    places += left;
+  }
+  if (places <= standing.cold) return crowded(question);
+  const group = firstByPriority(free);
+  const beside = besideParent(question, group);
+  if (beside !== null) return { kind: "use", view: beside, reason: "parent" };
+  const fed = isParkable(scene, standing) ? feeding(group, scene) : group;
+  if (fed !== group && fed.length <= standing.parked) {
+    return { kind: "wait", until: after(scene.at, LOOK_MS), reason: "parked" };
+  }
+  const view = policy.choose(underSessionCap(fed, scene), costs, scene);
+  return { kind: "use", view, reason: reasonFor(scene, view) };
+}
+
+function reasonFor({ views, binding }: Scene, view: View): UseReason {
+  const isDear = view.rank > 0 &&
+    views.some((other) => other.rank < view.rank);
+  if (isDear) return "last_resort";
+  if (binding === null) return "new";
+  return binding.accountId === view.id ? "bound" : "moved";
+}
+
+function underSessionCap(
+  views: readonly View[],
+  { settings, layers }: Scene,
+): readonly View[] {
+  if (!layers.sessionCap) return views;
+  const under = views.filter((view) => view.heads.warm < settings.sessionsMax);
+  return under.length > 0 ? under : views;
+}
+
+/** The user's own order goes before any score. */
+function firstByPriority(views: readonly View[]): readonly View[] {
+  let first = Infinity;
+  for (const { state } of views) {
+    first = Math.min(first, state.account.priority);
+  }
+  return views.filter(({ state }) => state.account.priority === first);
+}
+
+/** A sub-agent starts where its parent is, unless that carries too much. */
+function besideParent(
+  { scene, policy }: Question,
+  views: readonly View[],
+): View | null {
+  const { parent, binding } = scene;
+  if (parent === null || binding !== null || policy.pricesChildren) return null;
+  const view = views.find(({ id }) => id === parent.accountId);
+  if (view === undefined || !policy.keeps(view, scene)) return null;
+  const idlest = Math.min(...views.map(({ state }) => state.leases));
+  return view.state.leases <= idlest + BESIDE_PARENT_MAX ? view : null;
+}
+
+/** Every place is taken or promised: wait, and in the end pass a limit. */
+function crowded({ scene, standing, policy }: Question): Outcome {
+  const leftMs = scene.settings.fullWaitMaxMs -
+    waitedMs(scene, standing.own, ["full"]);
+  if (leftMs <= 0 && standing.cold === 0) {
+    const able = scene.open.filter((view) =>
+      (view.state.gate.isProven || view.state.leases === 0) &&
+      mayOverflow(view, scene, policy)
+    );
+    if (able.length > 0) {
+      const view = firstByPriority(able).reduce(lighter);
+      return { kind: "use", view, reason: reasonFor(scene, view) };
+    }
+  }
+  const lookMs = leftMs > 0 ? Math.min(LOOK_MS, leftMs) : OVERFLOW_LOOK_MS;
+  const until = earlier(after(scene.at, lookMs), scene.soonest);
+  return { kind: "wait", until, reason: "full" };
+}
+
+function lighter(a: View, b: View): View {
+  const order = load(a) - load(b);
+  return order < 0 || (order === 0 && a.id < b.id) ? a : b;
+}
+
+function load({ state }: View): number {
+  return state.leases / state.gate.cap;
+}

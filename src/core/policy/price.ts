@@ -1,0 +1,116 @@
+/**
+ * `price`: each account's quota has a price that rises as its windows fill
+ * ahead of their resets; a request goes where its own tokens, priced so, cost
+ * least. A conversation moves only when its cache is worth nothing anyway.
+ *
+ * Bid prices of revenue management (Talluri and van Ryzin 1998) on two
+ * perishable windows, with the cache rebuild as part of the consumption.
+ *
+ * @module
+ */
+
+import { projected, weekInFiveHours } from "../projection.ts";
+import type { Scene, View } from "../scene.ts";
+import { HOUR_MS } from "../time.ts";
+import { writeWeight } from "../usage.ts";
+import {
+  cheapest,
+  type Cost,
+  costsOf,
+  learnedMax,
+  type Policy,
+} from "./policy.ts";
+
+/** Tokens that a placement is expected to use before the next free moment. */
+const PLACEMENT_TOKENS = 300_000;
+
+/** A rebuilt token is dear four times: it also stalls whoever waits for it. */
+const REBUILD_FACTOR = 4;
+
+/** Price of quota that is plentiful, and the slope of the weekly one. */
+const PRICE_FLOOR = 0.1;
+const LAXITY_HOURS = 30;
+
+/** Share of hours in which there is demand, where none was learned. */
+const DEMAND_SHARE = 0.25;
+const UNKNOWN_WEEK_HOURS = 84;
+const FIVE_HOURS = 5;
+
+/** How far ahead the five-hour figure is projected. */
+const AHEAD_HOURS = 0.7;
+
+/** Tokens that a full account weighs, and that staying is worth. */
+const LOAD_TOKENS = 100_000;
+const STAY_TOKENS = 20_000;
+
+/** A placement binds longer where the cache lives an hour. */
+const SHORT_CACHE = { fiveHourWeight: 0.5, rebuildRisk: 0.5 } as const;
+const LONG_CACHE = { fiveHourWeight: 2, rebuildRisk: 1.5 } as const;
+const LONG_CACHE_FROM_MS = 600_000;
+
+function clamp(value: number, min: number, max: number): number {
+  return Math.min(max, Math.max(min, value));
+}
+
+/** From 0 to 1: high where the week is short of quota for the time it has. */
+export function weekPrice(view: View, { at }: Scene): number {
+  const { week, weekUsed, state } = view;
+  const hours = week === null || week.resetsAt === null
+    ? UNKNOWN_WEEK_HOURS
+    : Math.max(0, week.resetsAt - at) / HOUR_MS;
+  const quotaHours = (1 - weekUsed) * weekInFiveHours(state) * FIVE_HOURS;
+  const laxity = DEMAND_SHARE * hours - quotaHours;
+  return 1 / (1 + Math.exp(-laxity / LAXITY_HOURS));
+}
+
+/** What a token of the account's quota is worth now. */
+function windowPrice(view: View, scene: Scene, projection: number): number {
+  const cache = scene.query.cacheTtlMs > LONG_CACHE_FROM_MS
+    ? LONG_CACHE
+    : SHORT_CACHE;
+  const excess = clamp((projection - 0.5) / 0.5, 0, 2);
+  return PRICE_FLOOR + weekPrice(view, scene) +
+    cache.fiveHourWeight * excess ** 2 / 4;
+}
+
+function costOf(view: View, scene: Scene): Cost {
+  const { query, settings, binding, contextTokens } = scene;
+  const writing = writeWeight(query.cacheTtlMs);
+  const isHere = binding !== null && binding.accountId === view.id;
+  const heads = view.heads.active + (isHere && view.heads.active > 0 ? 0 : 1);
+  const projection = projected(view, scene, { heads, hours: AHEAD_HOURS });
+  const cached = Math.min(contextTokens, view.cached);
+  const rebuild = contextTokens - cached;
+  const price = windowPrice(view, scene, projection);
+  const risk = query.cacheTtlMs > LONG_CACHE_FROM_MS
+    ? LONG_CACHE.rebuildRisk
+    : SHORT_CACHE.rebuildRisk;
+  const { gate, leases } = view.state;
+  const isLast = (binding ?? scene.parent)?.accountId === view.id;
+  const terms = {
+    prompt: REBUILD_FACTOR *
+      (settings.cacheReadWeight * cached + writing * rebuild),
+    price: price * PLACEMENT_TOKENS,
+    risk: risk * clamp((projection - 0.9) / 0.4, 0, 1) * contextTokens *
+      writing,
+    load: LOAD_TOKENS * (leases / gate.cap) ** 2,
+    stay: isLast ? -STAY_TOKENS : 0,
+  };
+  return {
+    total: terms.prompt + terms.price + terms.risk + terms.load + terms.stay,
+    terms: { ...terms, cachedTokens: cached, rebuildTokens: rebuild },
+  };
+}
+
+export const PRICE: Policy = {
+  name: "price",
+  pricesChildren: true,
+  inFlightMax: learnedMax,
+  keeps(_, scene) {
+    return scene.isWarm;
+  },
+  costs(views, scene) {
+    return costsOf(views, (view) => costOf(view, scene));
+  },
+  choose: cheapest,
+};

@@ -1,0 +1,186 @@
+/**
+ * What to do after an answer: relay it, go elsewhere, wait, or give up.
+ *
+ * @module
+ */
+
+import type { PoolSnapshot, RetryBudget } from "./state.ts";
+import { type Instant, SECOND_MS } from "./time.ts";
+import type { CapacityVerdict } from "./verdict.ts";
+
+/** What to do after one try of a request. */
+export type NextStep =
+  /** Pass this answer on to the client. */
+  | { readonly kind: "relay" }
+  /**
+   * Route again. Where `exclude` is set, without the account just tried: the
+   * pool does not know by itself that it cannot serve this request. Where
+   * `mayWait` is not set, another account must be free at once, else this
+   * answer is relayed.
+   */
+  | {
+    readonly kind: "reroute";
+    readonly exclude: boolean;
+    readonly mayWait: boolean;
+  }
+  /** The same account again, after a pause without a lease. */
+  | { readonly kind: "retry_same"; readonly afterMs: number }
+  /** One forced refresh of the credential, then the same account again. */
+  | { readonly kind: "renew" }
+  /** There is no answer to relay and no safe way to get one. */
+  | { readonly kind: "give_up" };
+
+/** Where a request stands when an answer has come. */
+export interface Attempt {
+  readonly now: Instant;
+  /** Earlier answers to this request by kind; the one at hand is not counted. */
+  readonly throttles: number;
+  readonly failures: number;
+  readonly renewals: number;
+  readonly unsent: number;
+  /** Reroutes so far that were not forced by a spent account or credential. */
+  readonly hops: number;
+  /** Tokens in the cache of the account just tried; 0 when it is cold. */
+  readonly warmTokens: number;
+  /** How long this request may still be held. */
+  readonly holdMs: number;
+  /** Repeated sends that the pool's budget allows; {@linkcode retriesLeft}. */
+  readonly retriesLeft: number;
+  /** Uniform in [0, 1), drawn by the caller. */
+  readonly jitter: number;
+}
+
+/** The attempt after which nothing has gone wrong yet. */
+export const FIRST_ATTEMPT: Omit<Attempt, "now"> = {
+  throttles: 0,
+  failures: 0,
+  renewals: 0,
+  unsent: 0,
+  hops: 0,
+  warmTokens: 0,
+  holdMs: 0,
+  retriesLeft: 0,
+  jitter: 0,
+};
+
+const BACKOFF_MS = 500;
+const BACKOFF_MAX_MS = 8 * SECOND_MS;
+
+/** Tries on the account at hand before another is asked. */
+const FAILURES_ON_SAME = 2;
+
+/** A throttle this short is waited out even where nothing is cached. */
+const SHORT_THROTTLE_MS = 5 * SECOND_MS;
+const WARM_WAIT_MAX_MS = 120 * SECOND_MS;
+const WARM_TOKENS_PER_SECOND = 1_000;
+
+/**
+ * What to do after `verdict`. A request that was sent and got no answer is
+ * never sent again: it may have been served.
+ */
+export function nextStep(verdict: CapacityVerdict, attempt: Attempt): NextStep {
+  switch (verdict.kind) {
+    case "served":
+    case "request_refused":
+      return { kind: "relay" };
+    case "exhausted":
+      return { kind: "reroute", exclude: false, mayWait: true };
+    case "throttled":
+      return afterThrottle(verdict.until, attempt);
+    case "request_throttled":
+      return hopOrRelay(attempt);
+    case "overloaded":
+      return afterFailure(verdict.retryAt, attempt);
+    case "failed":
+      return afterFailure(null, attempt);
+    case "credential":
+      return verdict.fault === "expired" && attempt.renewals === 0
+        ? { kind: "renew" }
+        : { kind: "reroute", exclude: true, mayWait: true };
+    case "unreachable":
+      return verdict.sent ? { kind: "give_up" } : afterUnsent(attempt);
+  }
+}
+
+/** Wait where the cache is; hop once at most; then wait where we are. */
+function afterThrottle(until: Instant, attempt: Attempt): NextStep {
+  const waitMs = Math.max(0, until - attempt.now);
+  const worthMs = Math.max(
+    SHORT_THROTTLE_MS,
+    Math.min(
+      WARM_WAIT_MAX_MS,
+      attempt.warmTokens / WARM_TOKENS_PER_SECOND * SECOND_MS,
+    ),
+  );
+  if (attempt.throttles === 0 && waitMs <= worthMs) {
+    return { kind: "retry_same", afterMs: waitMs };
+  }
+  if (attempt.hops === 0) {
+    return { kind: "reroute", exclude: false, mayWait: true };
+  }
+  return waitMs <= Math.max(SHORT_THROTTLE_MS, attempt.holdMs)
+    ? { kind: "retry_same", afterMs: waitMs }
+    : { kind: "relay" };
+}
+
+function hopOrRelay(attempt: Attempt): NextStep {
+  return attempt.hops === 0
+    ? { kind: "reroute", exclude: true, mayWait: false }
+    : { kind: "relay" };
+}
+
+function afterFailure(
+  retryAt: Instant | null,
+  attempt: Attempt,
+): NextStep {
+  if (attempt.retriesLeft < 1) return { kind: "relay" };
+  const askedMs = retryAt === null ? 0 : retryAt - attempt.now;
+  if (attempt.failures < FAILURES_ON_SAME && askedMs <= BACKOFF_MAX_MS) {
+    return {
+      kind: "retry_same",
+      afterMs: Math.max(askedMs, backoffMs(attempt.failures, attempt.jitter)),
+    };
+  }
+  return hopOrRelay(attempt);
+}
+
+function afterUnsent(attempt: Attempt): NextStep {
+  if (attempt.retriesLeft < 1) return { kind: "give_up" };
+  if (attempt.unsent === 0) {
+    return { kind: "retry_same", afterMs: backoffMs(0, attempt.jitter) };
+  }
+  return attempt.hops === 0
+    ? { kind: "reroute", exclude: true, mayWait: false }
+    : { kind: "give_up" };
+}
+
+/** Half of it fixed, half of it drawn, so that a herd spreads. */
+function backoffMs(failures: number, jitter: number): number {
+  const stepMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** failures);
+  return Math.round(stepMs * (0.5 + 0.5 * jitter));
+}
+
+/** Seconds' worth of repeated sends that may gather unused. */
+const BUDGET_SECONDS = 1;
+
+/** The budget at `at`, refilled since it was last touched. */
+export function refilled(
+  budget: RetryBudget,
+  at: Instant,
+  perSecond: number,
+): number {
+  if (budget.at === null) return perSecond * BUDGET_SECONDS;
+  const seconds = Math.max(0, at - budget.at) / SECOND_MS;
+  return Math.min(
+    perSecond * BUDGET_SECONDS + BUDGET_SLACK,
+    budget.tokens + seconds * perSecond,
+  );
+}
+
+/** Shares of requests may gather up to this many whole sends. */
+const BUDGET_SLACK = 10;
+
+/** Repeated sends that the pool's budget allows now. */
+export function retriesLeft({ retries, at, settings }: PoolSnapshot): number {
+  return Math.floor(refilled(retries, at, settings.retriesPerSecond));
+}

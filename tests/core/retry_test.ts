@@ -1,0 +1,176 @@
+/** nextStep(): what follows each verdict, and the retry budget. */
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { snapshot } from "../../src/core/pool.ts";
+import {
+  type Attempt,
+  FIRST_ATTEMPT,
+  nextStep,
+  retriesLeft,
+} from "../../src/core/retry.ts";
+import type { CapacityVerdict } from "../../src/core/verdict.ts";
+import {
+  account,
+  fold,
+  inHours,
+  inSeconds,
+  NOW,
+  opened,
+  poolOf,
+} from "../fixtures/pool.ts";
+
+function attempt(parts: Partial<Attempt> = {}): Attempt {
+  return { ...FIRST_ATTEMPT, now: NOW, retriesLeft: 10, ...parts };
+}
+
+function throttled(seconds: number): CapacityVerdict {
+  return { kind: "throttled", until: inSeconds(seconds), isStated: true };
+}
+
+Deno.test("nextStep() relays what was served and what the request deserves", () => {
+  deepStrictEqual(nextStep({ kind: "served" }, attempt()), { kind: "relay" });
+  deepStrictEqual(
+    nextStep({ kind: "request_refused", status: 400 }, attempt()),
+    { kind: "relay" },
+  );
+});
+
+Deno.test("nextStep() reroutes a spent account as often as it takes", () => {
+  const verdict: CapacityVerdict = {
+    kind: "exhausted",
+    window: "5h",
+    family: null,
+    until: inHours(1),
+  };
+  const step = { kind: "reroute", exclude: false, mayWait: true };
+  deepStrictEqual(nextStep(verdict, attempt()), step);
+  deepStrictEqual(nextStep(verdict, attempt({ hops: 5, throttles: 3 })), step);
+});
+
+Deno.test("nextStep() waits out a short throttle where it is", () => {
+  deepStrictEqual(nextStep(throttled(4), attempt()), {
+    kind: "retry_same",
+    afterMs: 4_000,
+  });
+});
+
+Deno.test("nextStep() waits longer for a large cache, and hops for a small one", () => {
+  deepStrictEqual(nextStep(throttled(50), attempt({ warmTokens: 80_000 })), {
+    kind: "retry_same",
+    afterMs: 50_000,
+  });
+  deepStrictEqual(nextStep(throttled(50), attempt({ warmTokens: 8_000 })), {
+    kind: "reroute",
+    exclude: false,
+    mayWait: true,
+  });
+});
+
+Deno.test("nextStep() hops for a throttle once and then waits or relays", () => {
+  const hopped = attempt({ hops: 1, throttles: 1, holdMs: 60_000 });
+  deepStrictEqual(nextStep(throttled(30), hopped), {
+    kind: "retry_same",
+    afterMs: 30_000,
+  });
+  deepStrictEqual(nextStep(throttled(90), hopped), { kind: "relay" });
+});
+
+Deno.test("nextStep() hops once for a 429 without headers, then relays it", () => {
+  const verdict: CapacityVerdict = { kind: "request_throttled" };
+  deepStrictEqual(nextStep(verdict, attempt()), {
+    kind: "reroute",
+    exclude: true,
+    mayWait: false,
+  });
+  deepStrictEqual(nextStep(verdict, attempt({ hops: 1 })), { kind: "relay" });
+});
+
+Deno.test("nextStep() backs off on the same account, hops once, then relays", () => {
+  const verdict: CapacityVerdict = { kind: "overloaded", retryAt: null };
+  deepStrictEqual(nextStep(verdict, attempt()), {
+    kind: "retry_same",
+    afterMs: 250,
+  });
+  deepStrictEqual(nextStep(verdict, attempt({ failures: 1, jitter: 1 })), {
+    kind: "retry_same",
+    afterMs: 1_000,
+  });
+  deepStrictEqual(nextStep(verdict, attempt({ failures: 2 })), {
+    kind: "reroute",
+    exclude: true,
+    mayWait: false,
+  });
+  deepStrictEqual(nextStep(verdict, attempt({ failures: 3, hops: 1 })), {
+    kind: "relay",
+  });
+});
+
+Deno.test("nextStep() relays a failure at once when the budget is spent", () => {
+  const spent = attempt({ retriesLeft: 0 });
+  deepStrictEqual(nextStep({ kind: "failed", status: 500 }, spent), {
+    kind: "relay",
+  });
+});
+
+Deno.test("nextStep() renews an expired credential once, then goes elsewhere", () => {
+  const expired: CapacityVerdict = { kind: "credential", fault: "expired" };
+  const away = { kind: "reroute", exclude: true, mayWait: true };
+  deepStrictEqual(nextStep(expired, attempt()), { kind: "renew" });
+  deepStrictEqual(nextStep(expired, attempt({ renewals: 1 })), away);
+  for (
+    const fault of [
+      "forbidden",
+      "oauth_refused",
+      "organization_disabled",
+    ] as const
+  ) {
+    deepStrictEqual(nextStep({ kind: "credential", fault }, attempt()), away);
+  }
+});
+
+Deno.test("nextStep() never sends again what may have been received", () => {
+  const sent: CapacityVerdict = { kind: "unreachable", sent: true };
+  for (const unsent of [0, 1, 2]) {
+    for (const hops of [0, 1]) {
+      deepStrictEqual(nextStep(sent, attempt({ unsent, hops })), {
+        kind: "give_up",
+      });
+    }
+  }
+});
+
+Deno.test("nextStep() tries what never left this machine again, then elsewhere", () => {
+  const unsent: CapacityVerdict = { kind: "unreachable", sent: false };
+  strictEqual(nextStep(unsent, attempt()).kind, "retry_same");
+  deepStrictEqual(nextStep(unsent, attempt({ unsent: 1 })), {
+    kind: "reroute",
+    exclude: true,
+    mayWait: false,
+  });
+  deepStrictEqual(nextStep(unsent, attempt({ unsent: 2, hops: 1 })), {
+    kind: "give_up",
+  });
+});
+
+Deno.test("retriesLeft() allows a fifth of the requests and ten a second", () => {
+  let state = poolOf([{ account: account("a") }]);
+  let repeats = 0;
+  let requests = 0;
+  // A storm of 60 seconds: 50 requests a second, each wants two repeats.
+  for (let tick = 0; tick < 60 * 50; tick++) {
+    const at = inSeconds(tick / 50);
+    state = fold(state, opened(`r${tick}`, "a", {}, at));
+    requests++;
+    for (let wish = 0; wish < 2; wish++) {
+      if (retriesLeft(snapshot(state, at)) < 1) continue;
+      state = fold(
+        state,
+        { kind: "retry_sent", at },
+        opened(`r${tick}.${wish}`, "a", {}, at),
+      );
+      repeats++;
+    }
+  }
+  ok(repeats <= 0.2 * requests + 10 * 60 + 20, `${repeats} repeats`);
+  ok(repeats >= 0.9 * (0.2 * requests + 10 * 60), `${repeats} repeats`);
+});
