@@ -2,9 +2,9 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import zlib from "node:zlib";
+import { ProxyKit } from "../fixtures/proxy_kit.ts";
 import { RawClient } from "../fixtures/raw_client.ts";
 import { RawUpstream } from "../fixtures/raw_upstream.ts";
-import { RelayServer } from "../fixtures/relay_server.ts";
 import { trials } from "../fixtures/trials.ts";
 import { until } from "../fixtures/upstream_client.ts";
 
@@ -64,9 +64,9 @@ Deno.test("the relay holds no event back and changes none", async () => {
     await connection.write("0\r\n\r\n");
     await connection.request();
   });
-  await using server = new RelayServer(upstream.origin);
+  await using kit = new ProxyKit({ origin: upstream.origin });
   await Promise.all(sent.map(async (_, stream) => {
-    using client = await RawClient.connect(server.port);
+    using client = await RawClient.connect(kit.port);
     await client.send("{}", { "x-stream": String(stream) });
     while (!client.answer().isWhole) {
       ok(await client.read(), "the stream goes on");
@@ -74,10 +74,9 @@ Deno.test("the relay holds no event back and changes none", async () => {
     }
   }));
   deepStrictEqual(received, sent);
-  deepStrictEqual(
-    server.ends,
-    sent.map(() => ({ kind: "complete" })),
-  );
+  const records = await kit.settled(streams);
+  deepStrictEqual(records.map(({ end }) => end), sent.map(() => "complete"));
+  await kit.isEmpty();
 });
 
 Deno.test("the relay leaves bodies compressed as they came", async () => {
@@ -115,11 +114,11 @@ Deno.test("the relay leaves bodies compressed as they came", async () => {
       await connection.write("0\r\n\r\n");
     }
   });
-  await using server = new RelayServer(upstream.origin);
+  await using kit = new ProxyKit({ origin: upstream.origin });
   for (; next < bodies.length * 2; next++) {
     const [encoding, body] = bodies[next >> 1] ?? ["", text];
     for (const accept of [null, "gzip, br, zstd"]) {
-      using client = await RawClient.connect(server.port);
+      using client = await RawClient.connect(kit.port);
       await client.send(
         "{}",
         accept === null ? {} : { "accept-encoding": accept },
@@ -151,8 +150,8 @@ Deno.test("a slow client slows the upstream, and memory stays flat", async () =>
     }
     await connection.request();
   });
-  await using server = new RelayServer(upstream.origin);
-  using client = await RawClient.connect(server.port);
+  await using kit = new ProxyKit({ origin: upstream.origin });
+  using client = await RawClient.connect(kit.port);
   await client.send();
   await until(() => pushed > 0);
   // Some bytes of it come, so it is not a stalled start that is seen here.
@@ -215,8 +214,8 @@ async function leave(leaveAt: LeaveAt): Promise<number> {
     await connection.request();
     closedMs = performance.now();
   });
-  await using server = new RelayServer(upstream.origin);
-  const client = await RawClient.connect(server.port);
+  await using kit = new ProxyKit({ origin: upstream.origin });
+  const client = await RawClient.connect(kit.port);
   await client.send();
   await asked.promise;
   if (leaveAt !== "before the head") {
@@ -225,9 +224,9 @@ async function leave(leaveAt: LeaveAt): Promise<number> {
   client.close();
   const leftMs = performance.now();
   await until(() => closedMs > 0);
-  await until(() => server.ends.length + server.errors.length === 1);
-  const end = server.ends[0]?.kind ?? server.errors[0]?.step;
-  strictEqual(end, leaveAt === "before the head" ? "aborted" : "client_gone");
-  strictEqual(server.pool.statistics().open, 0);
+  const [record] = await kit.settled(1);
+  strictEqual(record?.end, "client_gone");
+  await kit.isEmpty();
+  strictEqual(kit.upstream.statistics().open, 0);
   return closedMs - leftMs;
 }
