@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { AccountId } from "./core/account.ts";
+import type { Instant } from "./core/time.ts";
+
 /** Which side of tc an error came from. */
 export type ErrorSource = "downstream" | "upstream" | "internal" | "user";
 
@@ -129,3 +132,35 @@ export class VaultError extends TcError {}
 
 /** A login that did not come to an account. */
 export class LoginError extends TcError {}
+
+/**
+ * An account without a usable credential: `needs_login` when only a person can
+ * mend it, else `credential_unavailable` until `retryAt`.
+ */
+export class CredentialError extends TcError {
+  readonly accountId: AccountId;
+  readonly retryAt: Instant | null;
+
+  constructor(
+    message: string,
+    options: {
+      readonly code: "needs_login" | "credential_unavailable";
+      readonly accountId: AccountId;
+      readonly retryAt: Instant | null;
+      readonly hint?: string;
+      readonly cause?: unknown;
+    },
+  ) {
+    super(message, {
+      code: options.code,
+      source: "user",
+      exitCode: options.code === "needs_login"
+        ? EXIT.needsLogin
+        : EXIT.tryLater,
+      cause: options.cause,
+      ...(options.hint === undefined ? {} : { hint: options.hint }),
+    });
+    this.accountId = options.accountId;
+    this.retryAt = options.retryAt;
+  }
+}

@@ -112,6 +112,8 @@ export function importFault(path: string, specifier: string): string | null {
       ? null
       : `src/${from} imports ${specifier}: npm packages by their bare name, and node:`;
   }
+  // The version stands there and nowhere else.
+  if (specifier.endsWith("/deno.json")) return null;
   const to = roomOf(new URL(specifier, fileUrl(path)).pathname);
   if (to === null) {
     return `src/${from} imports a file outside src: ${specifier}`;

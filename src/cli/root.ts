@@ -1,10 +1,116 @@
 /**
- * The command table.
+ * The root of the command line: builds the command tree, runs one command and
+ * turns whatever it threw into words and an exit code.
  *
  * @module
  */
 
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { EXIT, TcError, UsageError } from "../errors.ts";
+import type { Environment } from "../app/paths.ts";
+import { versionText } from "./commands/version.ts";
+import { REGISTER } from "./commands/all.ts";
+import { overview } from "./commands/overview.ts";
+import { Output } from "./output.ts";
+import { readEnvironment } from "./shell.ts";
+import { helpText } from "./help.ts";
+
+/** What a command's file needs to hang itself into the tree. */
+export interface Registry {
+  readonly environment: Environment;
+  /** Wraps a command's action: its result is the exit code. */
+  run<Args extends readonly unknown[]>(
+    action: (...args: Args) => Promise<number> | number,
+  ): (...args: Args) => Promise<void>;
+}
+
 /** Runs one command line; resolves to the exit code. */
-export function main(_args: readonly string[]): Promise<number> {
-  return Promise.resolve(0);
+export async function main(args: readonly string[]): Promise<number> {
+  const environment = readEnvironment();
+  let exitCode: number = EXIT.ok;
+  const registry: Registry = {
+    environment,
+    run: (action) => async (...given) => {
+      exitCode = await action(...given);
+    },
+  };
+  try {
+    await commandTree(registry).parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (cause) {
+    if (cause instanceof CommanderError && cause.exitCode === 0) return EXIT.ok;
+    return fail(cause, args, environment);
+  }
+}
+
+/** The whole tree; help, man page and completions walk it. */
+export function commandTree(registry: Registry): Command {
+  const program = new Command("tc")
+    .description("All your Claude accounts behind one local address")
+    .version(versionText(), "-V, --version", "Print the version")
+    .helpOption("-h, --help", "Print this help")
+    .helpCommand("help [command]", "Print help of a command")
+    .showHelpAfterError(false)
+    .showSuggestionAfterError(true)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ writeErr: () => {}, writeOut: printRaw })
+    .option("--json", "Print one JSON object")
+    .option("--color <when>", "always, never or auto")
+    .configureHelp({ formatHelp: helpText });
+  program.action(
+    registry.run((options) => overview(registry.environment, options)),
+  );
+  for (const register of REGISTER) register(program, registry);
+  for (const command of program.commands) settle(command);
+  return program;
+}
+
+/** What holds for each command of the tree alike. */
+function settle(command: { readonly commands: readonly unknown[] }): void {
+  const plain = command as unknown as Command;
+  plain.exitOverride().configureOutput({
+    writeErr: () => {},
+    writeOut: printRaw,
+  })
+    .configureHelp({ formatHelp: helpText });
+  for (const child of plain.commands) settle(child);
+}
+
+function printRaw(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}
+
+function fail(
+  cause: unknown,
+  args: readonly string[],
+  environment: Environment,
+): number {
+  const output = new Output({
+    environment,
+    color: null,
+    isJson: args.includes("--json"),
+    isTerminal: Deno.stdout.isTerminal(),
+  });
+  const error = asTcError(cause);
+  output.error(error, Boolean(environment["TC_DEBUG"]));
+  return error.exitCode;
+}
+
+function asTcError(cause: unknown): TcError {
+  if (cause instanceof TcError) return cause;
+  if (cause instanceof CommanderError) {
+    const message = cause.message.replace(/^error: /, "");
+    return new UsageError(capital(message), "tc help   lists the commands");
+  }
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TcError(`Cannot go on: ${reason}`, {
+    code: "unexpected",
+    hint: "TC_DEBUG=1 shows where. This is a fault of tc: please report it.",
+    cause,
+  });
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

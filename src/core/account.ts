@@ -11,6 +11,16 @@ type Branded<Name extends string> = string & { readonly [idBrand]: Name };
 /** Stable for the life of an account, never a position in a list. */
 export type AccountId = Branded<"AccountId">;
 
+const ACCOUNT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
+/**
+ * `text` as an account id, or null. Ids name files, so they are lower case,
+ * short and free of dots and slashes.
+ */
+export function accountId(text: string): AccountId | null {
+  return ACCOUNT_ID.test(text) ? text as AccountId : null;
+}
+
 /** One Claude Code session: the value of `x-claude-code-session-id`. */
 export type SessionId = Branded<"SessionId">;
 

@@ -26,7 +26,9 @@ export type CredentialFault =
   /** 400 "This organization has been disabled." */
   | "organization_disabled"
   /** 403 "Request not allowed": region or credential refusal of this account. */
-  | "forbidden";
+  | "forbidden"
+  /** None could be had: the refresh failed, or the account needs a login. */
+  | "unavailable";
 
 export type CapacityVerdict =
   | { readonly kind: "served" }

@@ -1,0 +1,191 @@
+/**
+ * Builds the house around the pool: ports, data plane, control plane; starts
+ * them and stops them in order. Runs in the server worker.
+ *
+ * @module
+ */
+
+import { emptyPool } from "../core/pool.ts";
+import type { ControlHost } from "../control/routes.ts";
+import { controlRoutes, isControlTarget } from "../control/routes.ts";
+import { type Journal, type RequestLog, Secret } from "../ports.ts";
+import { SummaryMemory } from "../proxy/conversation.ts";
+import { HoldDesk } from "../proxy/hold.ts";
+import { BodyBudget } from "../proxy/inbound.ts";
+import type { Proxy } from "../proxy/proxy.ts";
+import { proxyRules } from "../proxy/proxy_rules.ts";
+import { RequestBook } from "../proxy/request_book.ts";
+import { listen, type Listener } from "../proxy/server.ts";
+import { UpstreamPool } from "../proxy/upstream.ts";
+import { AccountKeeper } from "./account_keeper.ts";
+import { activityView } from "./activity.ts";
+import { systemClock, systemEntropy } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { DaemonControl } from "./daemon_control.ts";
+import { EventFeed } from "./event_feed.ts";
+import { PoolKeeper } from "./pool_keeper.ts";
+import { routeSettings } from "./settings.ts";
+import type { Asked, StartOrder } from "./worker_protocol.ts";
+
+export interface DaemonOptions {
+  readonly order: StartOrder;
+  readonly journal: Journal;
+  readonly ask: (what: Asked) => void;
+}
+
+export interface Daemon {
+  readonly host: string;
+  readonly port: number;
+  readonly feed: EventFeed;
+  readonly control: (request: Request) => Promise<Response>;
+  reload(config: Config): Promise<void>;
+  reloadFailed(message: string, hint: string | null): void;
+  /** Ends listening and waits for the answers; how many were cut. */
+  drain(deadlineMs: number): Promise<number>;
+}
+
+/** Memory for request bodies, as a multiple of the largest one. */
+const BODIES_MAX = 16;
+
+/** Warm connections to the upstream from the start. */
+const WARM_CONNECTIONS = 2;
+
+/** Starts everything; throws TcError when it cannot listen. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { order, journal } = options;
+  const { settings } = order.config;
+  const keeper = new PoolKeeper(
+    emptyPool(routeSettings(settings)),
+    systemClock,
+    systemEntropy,
+  );
+  const upstream = new UpstreamPool({
+    clock: systemClock,
+    proxyFor: proxyRules({
+      httpsProxy: settings.upstreamProxy || order.proxy.url || null,
+      httpProxy: settings.upstreamProxy || null,
+      noProxy: order.proxy.except || null,
+    }),
+    limits: {
+      connectMs: settings.timeouts.connectMs,
+      firstByteMs: settings.timeouts.firstByteMs,
+      idleBodyMs: settings.timeouts.idleMs,
+    },
+  });
+  const accounts = await AccountKeeper.open({
+    order,
+    keeper,
+    upstream,
+    journal,
+  });
+  const feed = new EventFeed();
+  const proxy = proxyOf(options, { keeper, upstream, accounts, feed });
+  const host = new DaemonControl({ ...options, keeper, accounts, proxy, feed });
+  const listener = listenWith(options, proxy, host);
+  host.listensAt(listener);
+  upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
+    // The first request says what is wrong with the way out.
+  });
+  return {
+    host: listener.host,
+    port: listener.port,
+    feed,
+    control: controlRoutes(host),
+    reload: async (config) => {
+      await host.apply(config);
+    },
+    reloadFailed: (message, hint) => host.reloadFailed(message, hint),
+    drain: async (deadlineMs) => {
+      host.drains();
+      const cut = await drained(listener, deadlineMs);
+      upstream.close();
+      await accounts.close();
+      return cut;
+    },
+  };
+}
+
+interface Parts {
+  readonly keeper: PoolKeeper;
+  readonly upstream: UpstreamPool;
+  readonly accounts: AccountKeeper;
+  readonly feed: EventFeed;
+}
+
+function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
+  const { settings } = order.config;
+  const { keeper, feed } = parts;
+  const upstreamUrl = new URL(settings.upstream);
+  const log: RequestLog = {
+    finished: (record) =>
+      feed.tell("request", () => activityView(record, keeper.state)),
+  };
+  return {
+    clock: systemClock,
+    entropy: systemEntropy,
+    pool: keeper,
+    credentials: parts.accounts.credentials,
+    upstream: parts.upstream,
+    journal,
+    log,
+    book: new RequestBook(),
+    holds: new HoldDesk(settings.hold),
+    budget: new BodyBudget(settings.proxy.bodyBytesMax * BODIES_MAX),
+    summaries: new SummaryMemory(),
+    limits: {
+      bodyBytesMax: settings.proxy.bodyBytesMax,
+      bodyMs: settings.timeouts.bodyMs,
+    },
+    origin: upstreamUrl.origin,
+    basePath: basePath(upstreamUrl),
+    localKey: new Secret(order.key),
+  };
+}
+
+function basePath(url: URL): string {
+  return url.pathname.replace(/\/+$/, "");
+}
+
+function listenWith(
+  { order }: DaemonOptions,
+  proxy: Proxy,
+  host: ControlHost,
+): Listener {
+  const { settings } = order.config;
+  const control = controlRoutes(host);
+  return listen({
+    proxy,
+    door: {
+      host: settings.proxy.host,
+      key: proxy.localKey,
+      isKeylessLoopback: settings.proxy.keylessLoopback,
+    },
+    port: settings.proxy.port,
+    tokenUrl: new URL(settings.oauth.tokenUrl),
+    control: (request, target) =>
+      isControlTarget(target) ? control(atTarget(request, target)) : null,
+    requestsMax: settings.proxy.requestsMax,
+    sharesPort: order.takesOver,
+  });
+}
+
+/** The request as the admin API knows it: without the key in its path. */
+function atTarget(request: Request, target: string): Request {
+  const url = `http://tc${target}`;
+  return new Request(url, request);
+}
+
+/** Resolves when every answer has ended or the deadline is over. */
+async function drained(
+  listener: Listener,
+  deadlineMs: number,
+): Promise<number> {
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => resolve("late"), deadlineMs);
+  const first = await Promise.race([listener.shutdown(), late]);
+  clearTimeout(timer);
+  if (first !== "late") return 0;
+  const cut = listener.inHand;
+  listener.abort();
+  return cut;
+}

@@ -1,0 +1,207 @@
+/**
+ * The server's side of the admin API: what it shows and what it lets change.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import type { ApiCall, ApiCallView, ControlHost } from "../control/routes.ts";
+import type {
+  CapacityView,
+  HealthView,
+  NoticeView,
+  StatusView,
+} from "../control/protocol.ts";
+import { capacityView, statusView, timeView } from "../control/status_view.ts";
+import { POLICY_NAMES, type PolicyName } from "../core/policy/policy.ts";
+import { EXIT, TcError } from "../errors.ts";
+import type { Journal } from "../ports.ts";
+import type { Proxy } from "../proxy/proxy.ts";
+import type { Listener } from "../proxy/server.ts";
+import type { AccountKeeper } from "./account_keeper.ts";
+import { activityView, requestView } from "./activity.ts";
+import { callApi } from "./api_call.ts";
+import { systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import type { EventFeed } from "./event_feed.ts";
+import type { PoolKeeper } from "./pool_keeper.ts";
+import { needsRestart, routeSettings } from "./settings.ts";
+import type { Asked, StartOrder } from "./worker_protocol.ts";
+
+export interface DaemonControlParts {
+  readonly order: StartOrder;
+  readonly keeper: PoolKeeper;
+  readonly accounts: AccountKeeper;
+  readonly proxy: Proxy;
+  readonly feed: EventFeed;
+  readonly journal: Journal;
+  readonly ask: (what: Asked) => void;
+}
+
+export class DaemonControl implements ControlHost {
+  readonly #parts: DaemonControlParts;
+  readonly #startedAt = systemClock.now();
+  #config: Config;
+  #listener: Listener | null = null;
+  #isDraining = false;
+  readonly #reloads: PromiseWithResolvers<readonly string[]>[] = [];
+
+  constructor(parts: DaemonControlParts) {
+    this.#parts = parts;
+    this.#config = parts.order.config;
+  }
+
+  /** Told once the port is known. */
+  listensAt(listener: Listener): void {
+    this.#listener = listener;
+  }
+
+  health(): HealthView {
+    const { order } = this.#parts;
+    return {
+      schema: "tc.health/v1",
+      name: "tc",
+      version: order.version,
+      pid: order.pid,
+      state: this.#isDraining ? "draining" : "serving",
+      startedAt: timeView(this.#startedAt),
+    };
+  }
+
+  status(): StatusView {
+    const { keeper, proxy } = this.#parts;
+    const snapshot = keeper.snapshot();
+    return statusView(snapshot, {
+      server: this.#serverView(),
+      requests: proxy.book.open().map((open) => requestView(open, snapshot)),
+      activity: proxy.book.ended().map((record) =>
+        activityView(record, snapshot)
+      ),
+      notices: this.#notices(),
+    });
+  }
+
+  capacity(): CapacityView {
+    return capacityView(this.#parts.keeper.snapshot());
+  }
+
+  /** The main thread reads the config: it knows flags and environment. */
+  reload(): Promise<readonly string[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<
+      readonly string[]
+    >();
+    this.#reloads.push({ promise, resolve, reject });
+    this.#parts.ask("reload");
+    return promise;
+  }
+
+  /** Takes over what can change while the server runs. */
+  async apply(config: Config): Promise<void> {
+    const reloads = this.#reloads.splice(0);
+    try {
+      const changes = [...await this.#parts.accounts.load(config)];
+      const settings = routeSettings(config.settings);
+      this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
+      if (needsRestart(this.#config.settings, config.settings)) {
+        changes.push("some settings hold from the next start on: tc restart");
+      }
+      this.#config = config;
+      for (const { resolve } of reloads) resolve(changes);
+    } catch (cause) {
+      for (const { reject } of reloads) reject(cause);
+      if (reloads.length === 0) throw cause;
+    }
+  }
+
+  /** The config cannot be read: everything stays as it was. */
+  reloadFailed(message: string, hint: string | null): void {
+    this.#parts.journal.log("error", "reload", { reason: message });
+    const error = new TcError(message, {
+      code: "bad_config",
+      source: "user",
+      exitCode: EXIT.badConfig,
+      ...(hint === null ? {} : { hint }),
+    });
+    for (const { reject } of this.#reloads.splice(0)) reject(error);
+  }
+
+  /** The server takes no new connection from here on. */
+  drains(): void {
+    this.#isDraining = true;
+  }
+
+  pin(account: string | null): void {
+    const accountId = account === null ? null : this.#accountId(account);
+    this.#parts.keeper.dispatch({ kind: "pinned", accountId });
+  }
+
+  setPolicy(name: string): void {
+    const { keeper } = this.#parts;
+    if (!isPolicyName(name)) {
+      throw new TcError(
+        `Cannot use policy ${name}: it must be one of ${
+          POLICY_NAMES.join(", ")
+        }`,
+        { code: "bad_policy", source: "user" },
+      );
+    }
+    const settings = { ...keeper.state.settings, policy: name };
+    keeper.dispatch({ kind: "settings_changed", settings });
+  }
+
+  async callApi(call: ApiCall): Promise<ApiCallView> {
+    const accountId = call.account === null
+      ? null
+      : this.#accountId(call.account);
+    return await callApi(call, accountId, this.#parts.proxy);
+  }
+
+  ask(what: "stop" | "restart"): void {
+    this.#parts.ask(what);
+  }
+
+  events(signal: AbortSignal): ReadableStream<Uint8Array> {
+    return this.#parts.feed.stream(signal);
+  }
+
+  #serverView(): StatusView["server"] {
+    const { order, keeper, accounts } = this.#parts;
+    const { settings, pin } = keeper.state;
+    const { text, fallback } = accounts.describeVault();
+    return {
+      version: order.version,
+      pid: order.pid,
+      host: this.#listener?.host ?? "",
+      port: this.#listener?.port ?? 0,
+      startedAt: timeView(this.#startedAt),
+      policy: settings.policy,
+      pin: pin === null
+        ? null
+        : keeper.state.accounts.get(pin)?.account.label ?? null,
+      state: this.#isDraining ? "draining" : "serving",
+      vault: fallback === null ? text : `${text} (${fallback})`,
+    };
+  }
+
+  #notices(): readonly NoticeView[] {
+    const { fallback } = this.#parts.accounts.describeVault();
+    return fallback === null
+      ? []
+      : [{ level: "warn", text: fallback, mend: null }];
+  }
+
+  #accountId(wanted: string): AccountId {
+    for (const { account } of this.#parts.keeper.state.accounts.values()) {
+      if (account.label === wanted || account.id === wanted) return account.id;
+    }
+    throw new TcError(`Cannot find the account ${wanted}`, {
+      code: "no_such_account",
+      source: "user",
+      hint: "tc accounts   lists them",
+    });
+  }
+}
+
+function isPolicyName(name: string): name is PolicyName {
+  return (POLICY_NAMES as readonly string[]).includes(name);
+}

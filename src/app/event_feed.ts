@@ -1,0 +1,54 @@
+/**
+ * Events for those who watch: the control plane's stream and the main thread.
+ *
+ * @module
+ */
+
+const PING_MS = 15_000;
+
+/** A watcher that is further behind loses the oldest events. */
+const WAITING_MAX = 1_000;
+
+export class EventFeed {
+  readonly #listeners = new Set<(data: string) => void>();
+
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  /** Tells every watcher; costs nothing while there is none. */
+  tell(kind: string, view: () => unknown): void {
+    if (this.#listeners.size === 0) return;
+    const data = JSON.stringify({ kind, view: view() });
+    for (const listen of this.#listeners) listen(data);
+  }
+
+  /** Returns the function that takes the listener off again. */
+  listen(listener: (data: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The events as an event stream, until `signal` aborts or the reader leaves. */
+  stream(signal: AbortSignal): ReadableStream<Uint8Array> {
+    const encoder = new TextEncoder();
+    let stop = (): void => {};
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        const send = (text: string): void => {
+          if ((controller.desiredSize ?? 0) <= -WAITING_MAX) return;
+          controller.enqueue(encoder.encode(text));
+        };
+        send(": tc\n\n");
+        const off = this.listen((data) => send(`data: ${data}\n\n`));
+        const timer = setInterval(() => send(": ping\n\n"), PING_MS);
+        stop = () => {
+          off();
+          clearInterval(timer);
+        };
+        signal.addEventListener("abort", stop, { once: true });
+      },
+      cancel: () => stop(),
+    });
+  }
+}

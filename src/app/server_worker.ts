@@ -1,0 +1,121 @@
+/**
+ * Entry of the server worker. It may touch its listen address, the hosts that
+ * the config names and its own folders, and nothing else.
+ *
+ * @module
+ */
+
+import { EXIT, TcError } from "../errors.ts";
+import type { Journal } from "../ports.ts";
+import { systemClock } from "./clock.ts";
+import { type Daemon, startDaemon } from "./daemon.ts";
+import { journalTo } from "./journal.ts";
+import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
+
+/** The worker's own half of the link. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker): void;
+}
+
+class ServerWorker {
+  readonly #scope: WorkerScope;
+  #daemon: Daemon | null = null;
+  #unsubscribe: (() => void) | null = null;
+
+  constructor(scope: WorkerScope) {
+    this.#scope = scope;
+  }
+
+  async receive(message: ToWorker): Promise<void> {
+    switch (message.kind) {
+      case "start":
+        return await this.#start(message.order);
+      case "reload":
+        return await this.#daemon?.reload(message.config);
+      case "reload_failed":
+        return this.#daemon?.reloadFailed(message.message, message.hint);
+      case "drain": {
+        const cut = await this.#daemon?.drain(message.deadlineMs) ?? 0;
+        return this.#scope.postMessage({ kind: "drained", cut });
+      }
+      case "call":
+        return await this.#call(message);
+      case "subscribe":
+        return this.#subscribe(message.isOn);
+    }
+  }
+
+  async #start(order: StartOrder): Promise<void> {
+    try {
+      this.#daemon = await startDaemon({
+        order,
+        journal: this.#journal(order),
+        ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
+      });
+      const { host, port } = this.#daemon;
+      this.#scope.postMessage({ kind: "ready", host, port });
+    } catch (cause) {
+      this.#scope.postMessage({ kind: "failed", ...failure(cause) });
+    }
+  }
+
+  #journal(order: StartOrder): Journal {
+    return journalTo(
+      (record) => this.#scope.postMessage({ kind: "log", record }),
+      systemClock,
+      order.config.settings.log.level,
+    );
+  }
+
+  async #call(message: ToWorker & { readonly kind: "call" }): Promise<void> {
+    const { id, method, path, body } = message;
+    const request = new Request(`http://tc${path}`, {
+      method,
+      body,
+      ...(body === null
+        ? {}
+        : { headers: { "content-type": "application/json" } }),
+    });
+    const response = await this.#daemon?.control(request);
+    const answer = {
+      status: response?.status ?? 503,
+      body: await response?.text() ?? "",
+    };
+    this.#scope.postMessage({ kind: "answer", id, ...answer });
+  }
+
+  #subscribe(isOn: boolean): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = isOn
+      ? this.#daemon?.feed.listen((data) =>
+        this.#scope.postMessage({ kind: "event", data })
+      ) ??
+        null
+      : null;
+  }
+}
+
+function failure(
+  cause: unknown,
+): Omit<FromWorker & { readonly kind: "failed" }, "kind"> {
+  if (cause instanceof TcError) {
+    const { code, message, hint, exitCode } = cause;
+    return { code, message, hint, exitCode };
+  }
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return {
+    code: "unexpected",
+    message: `Cannot start the server: ${reason}`,
+    hint: null,
+    exitCode: EXIT.failed,
+  };
+}
+
+const scope = self as unknown as WorkerScope;
+const server = new ServerWorker(scope);
+scope.onmessage = (event): void => {
+  server.receive(event.data).catch((cause) => {
+    scope.postMessage({ kind: "failed", ...failure(cause) });
+  });
+};

@@ -1,0 +1,295 @@
+/**
+ * The table of settings: name, what is allowed, default and help. The config
+ * parser, `tc config`, the man page and the README all come from it.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import type { Knob } from "../core/knob.ts";
+import { ROUTE_KNOBS, type RouteSettings } from "../core/settings.ts";
+
+/** What a person is told about one setting. */
+export interface SettingText {
+  readonly help: string;
+  /** Completes "it must be …". */
+  readonly allowed: string;
+}
+
+function leaf<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  fallback: v.InferInput<Schema>,
+  text: SettingText,
+) {
+  return v.optional(v.pipe(schema, v.metadata({ ...text })), fallback);
+}
+
+function wholeNumber(min: number, max: number, fallback: number, help: string) {
+  const schema = v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(min),
+    v.maxValue(max),
+  );
+  return leaf(schema, fallback, {
+    help,
+    allowed: `a whole number from ${min} to ${max}`,
+  });
+}
+
+function fraction(min: number, max: number, fallback: number, help: string) {
+  const schema = v.pipe(v.number(), v.minValue(min), v.maxValue(max));
+  return leaf(schema, fallback, {
+    help,
+    allowed: `a number from ${min} to ${max}`,
+  });
+}
+
+function flag(fallback: boolean, help: string) {
+  return leaf(v.boolean(), fallback, { help, allowed: "true or false" });
+}
+
+function choice<const Name extends string>(
+  names: readonly Name[],
+  fallback: NoInfer<Name>,
+  help: string,
+) {
+  return leaf(v.picklist(names), fallback, {
+    help,
+    allowed: `one of ${names.join(", ")}`,
+  });
+}
+
+function url(fallback: string, help: string) {
+  const schema = v.pipe(
+    v.string(),
+    v.check((text) =>
+      text === "" || /^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/.test(text)
+    ),
+  );
+  return leaf(schema, fallback, {
+    help,
+    allowed: "an http or https URL without user, query or fragment",
+  });
+}
+
+function text(fallback: string, help: string) {
+  return leaf(v.pipe(v.string(), v.maxLength(4096)), fallback, {
+    help,
+    allowed: "a text",
+  });
+}
+
+function section<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.optional(v.looseObject(entries), {} as never);
+}
+
+/** A setting that the core describes. */
+function ofKnob(knob: Knob): v.GenericSchema {
+  switch (knob.kind) {
+    case "number":
+      return fraction(knob.min, knob.max, knob.default, knob.help);
+    case "choice":
+      return choice(knob.values, knob.default, knob.help);
+    case "switch":
+      return flag(knob.default, knob.help);
+  }
+}
+
+function ofKnobs(knobs: Readonly<Record<string, Knob>>): v.ObjectEntries {
+  return Object.fromEntries(
+    Object.entries(knobs).map(([name, knob]) => [name, ofKnob(knob)]),
+  );
+}
+
+const MIB = 1024 * 1024;
+
+export const SETTINGS = v.looseObject({
+  proxy: section({
+    port: wholeNumber(0, 65535, 3456, "Local port the proxy listens on"),
+    host: text(
+      "127.0.0.1",
+      "Address the proxy listens on; a wide one needs the key",
+    ),
+    apiKey: text(
+      "",
+      "Local key of your own choice; empty: a random one is made",
+    ),
+    keylessLoopback: flag(
+      false,
+      "Let local clients in without the key, as older tools do",
+    ),
+    bodyBytesMax: wholeNumber(
+      1024,
+      1024 * MIB,
+      32 * MIB,
+      "Largest request body taken",
+    ),
+    requestsMax: wholeNumber(1, 100_000, 2000, "Requests in hand at once"),
+  }),
+  upstream: url("https://api.anthropic.com", "Where requests go"),
+  upstreamProxy: text(
+    "",
+    "Corporate proxy for the way out; empty: HTTPS_PROXY decides",
+  ),
+  routing: section(ofKnobs(ROUTE_KNOBS)),
+  hold: section({
+    maxMs: wholeNumber(
+      0,
+      3_600_000,
+      600_000,
+      "Longest wait for an account, for streams",
+    ),
+    jsonMaxMs: wholeNumber(
+      0,
+      300_000,
+      20_000,
+      "Longest wait for other requests",
+    ),
+    silentMs: wholeNumber(
+      0,
+      300_000,
+      10_000,
+      "Wait without a byte, before the pings begin",
+    ),
+    pingMs: wholeNumber(
+      1000,
+      60_000,
+      10_000,
+      "Time between pings of a held stream",
+    ),
+    requestsMax: wholeNumber(1, 100_000, 500, "Requests held at once"),
+  }),
+  timeouts: section({
+    connectMs: wholeNumber(100, 300_000, 10_000, "Time to reach the upstream"),
+    firstByteMs: wholeNumber(
+      1000,
+      3_600_000,
+      600_000,
+      "Time to the upstream's first byte",
+    ),
+    idleMs: wholeNumber(1000, 3_600_000, 300_000, "Silence within an answer"),
+    bodyMs: wholeNumber(
+      1000,
+      600_000,
+      60_000,
+      "Time for a client to send its body",
+    ),
+    drainMs: wholeNumber(
+      0,
+      600_000,
+      30_000,
+      "Time for streams to end when stopping",
+    ),
+  }),
+  oauth: section({
+    authorizeUrl: url("https://claude.ai/oauth/authorize", "Login page"),
+    tokenUrl: url(
+      "https://platform.claude.com/v1/oauth/token",
+      "Token endpoint",
+    ),
+    profileUrl: url("", "Profile endpoint; empty: of the upstream"),
+    usageUrl: url("", "Usage endpoint; empty: of the upstream"),
+    clientId: text(
+      "9d1c250a-e61b-44d9-88ed-5944d1962f5e",
+      "Claude Code's public client",
+    ),
+    manualRedirectUrl: url(
+      "https://platform.claude.com/oauth/code/callback",
+      "Where a login without local browser lands",
+    ),
+  }),
+  usage: section({
+    poll: flag(true, "Ask the free usage endpoint for quota figures, gently"),
+    pollSeconds: wholeNumber(
+      60,
+      86_400,
+      600,
+      "Time between two questions an account",
+    ),
+  }),
+  vault: section({
+    backend: choice(
+      ["auto", "file", "keychain"],
+      "auto",
+      "Where secrets are kept",
+    ),
+  }),
+  log: section({
+    level: choice(
+      ["debug", "info", "warn", "error"],
+      "info",
+      "Least level written",
+    ),
+  }),
+});
+
+export type Settings = v.InferOutput<typeof SETTINGS>;
+
+/** The settings of routing; the schema was made from the core's own table. */
+export function routeSettings({ routing }: Settings): RouteSettings {
+  return routing as unknown as RouteSettings;
+}
+
+/** One row of the table. */
+export interface SettingRow extends SettingText {
+  /** Dotted, as in the file: `proxy.port`. */
+  readonly key: string;
+  readonly fallback: unknown;
+  /** The variable that overrides the file. */
+  readonly variable: string;
+  readonly schema: v.GenericSchema;
+}
+
+/** `proxy.bodyBytesMax` is overridden by `TC_PROXY_BODY_BYTES_MAX`. */
+export function variableOf(key: string): string {
+  const words = key.replaceAll(".", "_").replace(/([a-z])([A-Z])/g, "$1_$2");
+  return `TC_${words.toUpperCase()}`;
+}
+
+/** Every setting, in the order of the file. */
+export function settingRows(): readonly SettingRow[] {
+  const rows: SettingRow[] = [];
+  for (const [name, entry] of Object.entries(SETTINGS.entries)) {
+    const { wrapped } = entry as unknown as { wrapped: v.GenericSchema };
+    const { entries } = wrapped as unknown as { entries?: v.ObjectEntries };
+    if (entries === undefined) {
+      rows.push(row(name, entry));
+      continue;
+    }
+    for (const [inner, leafEntry] of Object.entries(entries)) {
+      rows.push(row(`${name}.${inner}`, leafEntry));
+    }
+  }
+  return rows;
+}
+
+function row(key: string, entry: unknown): SettingRow {
+  const { wrapped, default: fallback } = entry as {
+    wrapped: v.GenericSchema;
+    default: unknown;
+  };
+  const text = v.getMetadata(wrapped) as unknown as SettingText;
+  return {
+    key,
+    fallback,
+    help: text.help,
+    allowed: text.allowed,
+    variable: variableOf(key),
+    schema: wrapped,
+  };
+}
+
+/** Which settings a running server takes over; the rest needs a restart. */
+export function needsRestart(before: Settings, after: Settings): boolean {
+  const fixed = (settings: Settings) =>
+    JSON.stringify([
+      settings.proxy,
+      settings.upstream,
+      settings.upstreamProxy,
+      settings.oauth,
+      settings.timeouts,
+      settings.vault,
+    ]);
+  return fixed(before) !== fixed(after);
+}

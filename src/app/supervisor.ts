@@ -1,0 +1,199 @@
+/**
+ * The main thread of a server: starts the worker, gives up its own network,
+ * and passes calls, logs and signals between the two.
+ *
+ * @module
+ */
+
+import type { ControlAnswer, ControlTransport } from "../control/client.ts";
+import { TcError } from "../errors.ts";
+import type { Config } from "./config.ts";
+import type { LogRecord } from "./journal.ts";
+import type { Grants } from "./permissions.ts";
+import type {
+  Asked,
+  FromWorker,
+  StartOrder,
+  ToWorker,
+} from "./worker_protocol.ts";
+
+export interface ServerOptions {
+  readonly order: StartOrder;
+  readonly grants: Grants;
+  readonly onLog: (record: LogRecord) => void;
+  /** A client asked for it by the control plane. */
+  readonly onAsked: (what: Asked) => void;
+}
+
+/** A running server, as its own process holds it. */
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  readonly transport: ControlTransport;
+  reload(config: Config): void;
+  /** Tells who asked for a reload that the config cannot be read. */
+  reloadFailed(error: TcError): void;
+  /** Stops taking requests, lets streams end; resolves to how many were cut. */
+  drain(deadlineMs: number): Promise<number>;
+  /** Ends the worker at once. */
+  terminate(): void;
+  /** Rejects if the worker dies by itself. */
+  readonly failed: Promise<never>;
+}
+
+/** Starts the worker; rejects with its own error when it cannot serve. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const worker = startWorker(options.grants);
+  const link = new WorkerLink(worker, options);
+  link.post({ kind: "start", order: options.order });
+  const ready = await link.ready;
+  giveUpNetwork();
+  return {
+    host: ready.host,
+    port: ready.port,
+    transport: link.transport,
+    reload: (config) => link.post({ kind: "reload", config }),
+    reloadFailed: ({ message, hint }) =>
+      link.post({ kind: "reload_failed", message, hint }),
+    drain: (deadlineMs) => {
+      link.post({ kind: "drain", deadlineMs });
+      return link.drained;
+    },
+    terminate: () => worker.terminate(),
+    failed: link.failed,
+  };
+}
+
+function startWorker(grants: Grants): Worker {
+  return new Worker(new URL("./server_worker.ts", import.meta.url), {
+    type: "module",
+    name: "tc-server",
+    deno: {
+      permissions: {
+        ...grants,
+        net: [...grants.net],
+        read: [...grants.read],
+        write: [...grants.write],
+      },
+    },
+  });
+}
+
+/** Whole kinds alone: revoking a part of a broad grant does nothing, silently. */
+function giveUpNetwork(): void {
+  for (const name of ["net", "sys", "ffi"] as const) {
+    Deno.permissions.revokeSync({ name });
+  }
+}
+
+class WorkerLink {
+  readonly #worker: Worker;
+  readonly #answers = new Map<number, (answer: ControlAnswer) => void>();
+  readonly #listeners = new Set<(data: string) => void>();
+  readonly #ready = Promise.withResolvers<{ host: string; port: number }>();
+  readonly #drained = Promise.withResolvers<number>();
+  readonly #failed = Promise.withResolvers<never>();
+  #calls = 0;
+
+  constructor(worker: Worker, options: ServerOptions) {
+    this.#worker = worker;
+    // A failure before the server is ready has its reader in `ready`.
+    this.#failed.promise.catch(() => {});
+    worker.onmessage = (event: MessageEvent<FromWorker>) =>
+      this.#receive(event.data, options);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(
+        new TcError(`Cannot go on serving: ${event.message}`, {
+          code: "worker_died",
+        }),
+      );
+    };
+  }
+
+  get ready(): Promise<{ host: string; port: number }> {
+    return this.#ready.promise;
+  }
+
+  get drained(): Promise<number> {
+    return this.#drained.promise;
+  }
+
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  readonly transport: ControlTransport = {
+    call: (method, path, body) => {
+      const id = ++this.#calls;
+      const { promise, resolve } = Promise.withResolvers<ControlAnswer>();
+      this.#answers.set(id, resolve);
+      this.post({ kind: "call", id, method, path, body });
+      return promise;
+    },
+    events: (signal) => this.#events(signal),
+  };
+
+  async *#events(signal: AbortSignal): AsyncIterable<string> {
+    const waiting: string[] = [];
+    let wake = Promise.withResolvers<void>();
+    function listen(data: string): void {
+      waiting.push(data);
+      wake.resolve();
+    }
+    signal.addEventListener("abort", () => wake.resolve(), { once: true });
+    this.#listeners.add(listen);
+    this.post({ kind: "subscribe", isOn: true });
+    try {
+      while (!signal.aborted) {
+        await wake.promise;
+        wake = Promise.withResolvers<void>();
+        yield* waiting.splice(0);
+      }
+    } finally {
+      this.#listeners.delete(listen);
+      if (this.#listeners.size === 0) {
+        this.post({ kind: "subscribe", isOn: false });
+      }
+    }
+  }
+
+  #receive(message: FromWorker, options: ServerOptions): void {
+    switch (message.kind) {
+      case "ready":
+        return this.#ready.resolve(message);
+      case "failed":
+        return this.#fail(
+          new TcError(message.message, {
+            code: message.code,
+            exitCode: message.exitCode,
+            ...(message.hint === null ? {} : { hint: message.hint }),
+          }),
+        );
+      case "log":
+        return options.onLog(message.record);
+      case "answer": {
+        this.#answers.get(message.id)?.(message);
+        this.#answers.delete(message.id);
+        return;
+      }
+      case "event": {
+        for (const listen of this.#listeners) listen(message.data);
+        return;
+      }
+      case "drained":
+        return this.#drained.resolve(message.cut);
+      case "asked":
+        return options.onAsked(message.what);
+    }
+  }
+
+  #fail(error: TcError): void {
+    this.#ready.reject(error);
+    this.#failed.reject(error);
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What the main thread and the server worker say to each other. The worker has
+ * no environment and runs no program, so all of that comes by message.
+ *
+ * @module
+ */
+
+import type { MachineSecret } from "../store/vault_cipher.ts";
+import type { Config } from "./config.ts";
+import type { LogRecord } from "./journal.ts";
+import type { Paths } from "./paths.ts";
+
+/** All that the worker needs to start; secrets travel in memory only. */
+export interface StartOrder {
+  readonly config: Config;
+  readonly paths: Paths;
+  readonly version: string;
+  readonly pid: number;
+  /** The local key, revealed: a Secret does not survive a message. */
+  readonly key: string;
+  /** Machine id and user name: what binds the vault to this machine. */
+  readonly machine: MachineSecret;
+  /** HTTPS_PROXY and NO_PROXY as the environment has them. */
+  readonly proxy: { readonly url: string; readonly except: string };
+  /** Whether to share the port with a server that is about to stop. */
+  readonly takesOver: boolean;
+}
+
+/** What a client may ask of the process by the control plane. */
+export type Asked = "stop" | "restart" | "reload";
+
+export type ToWorker =
+  | { readonly kind: "start"; readonly order: StartOrder }
+  | { readonly kind: "reload"; readonly config: Config }
+  /** The config could not be read; the server goes on with the old one. */
+  | {
+    readonly kind: "reload_failed";
+    readonly message: string;
+    readonly hint: string | null;
+  }
+  | { readonly kind: "drain"; readonly deadlineMs: number }
+  | {
+    readonly kind: "call";
+    readonly id: number;
+    readonly method: string;
+    readonly path: string;
+    readonly body: string | null;
+  }
+  | { readonly kind: "subscribe"; readonly isOn: boolean };
+
+export type FromWorker =
+  | { readonly kind: "ready"; readonly host: string; readonly port: number }
+  | {
+    readonly kind: "failed";
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string | null;
+    readonly exitCode: number;
+  }
+  | { readonly kind: "log"; readonly record: LogRecord }
+  | {
+    readonly kind: "answer";
+    readonly id: number;
+    readonly status: number;
+    readonly body: string;
+  }
+  | { readonly kind: "event"; readonly data: string }
+  /** The server asks its main thread to end the process, drained. */
+  | { readonly kind: "drained"; readonly cut: number }
+  /** A client asked for an end or a restart by the control plane. */
+  | { readonly kind: "asked"; readonly what: Asked };

@@ -1,0 +1,55 @@
+/**
+ * Ids of accounts, made of what the account is: the same login gives the same
+ * id on every machine and in every process, so none is there twice.
+ *
+ * @module
+ */
+
+import { type AccountId, accountId } from "../core/account.ts";
+import type { AccountIdentity, Secret } from "../ports.ts";
+
+const ID_DIGITS = 20;
+
+/** SHA-256 of `text` in hex. */
+export async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest(
+    "SHA-256",
+    new TextEncoder().encode(text),
+  );
+  return [...new Uint8Array(digest)]
+    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The id of the account of a person in an organisation. */
+export async function idOfIdentity(
+  { accountUuid, organizationUuid }: AccountIdentity,
+): Promise<AccountId> {
+  return toId("a", await sha256(`${accountUuid}\n${organizationUuid}`));
+}
+
+/**
+ * The id of an account of which nothing is known but its first secret. The
+ * digits are too few to find a secret by, and it stays when the secret changes.
+ */
+export async function idOfSecret(secret: Secret): Promise<AccountId> {
+  return toId("k", await sha256(`tc account\n${secret.reveal()}`));
+}
+
+/** What is kept of a refused token, to know it again. */
+export function tokenHash(token: Secret): Promise<string> {
+  return sha256(token.reveal());
+}
+
+function toId(letter: string, digest: string): AccountId {
+  const id = accountId(letter + digest.slice(0, ID_DIGITS));
+  if (id === null) throw new TypeError("Cannot make an account id");
+  return id;
+}
+
+/** `wanted`, or it with the first number that nobody has. */
+export function freeName(wanted: string, taken: ReadonlySet<string>): string {
+  for (let count = 1;; count++) {
+    const name = count === 1 ? wanted : `${wanted}-${count}`;
+    if (!taken.has(name)) return name;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * How a sign-in can end.
+ *
+ * @module
+ */
+
+import { EXIT } from "../errors.ts";
+import type { VaultEntry } from "../ports.ts";
+
+export type LoginResult =
+  | {
+    readonly kind: "added" | "updated";
+    readonly entry: VaultEntry;
+  }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "timeout" }
+  | { readonly kind: "denied"; readonly reason: string }
+  | { readonly kind: "state_mismatch" }
+  | { readonly kind: "exchange_failed"; readonly reason: string }
+  | {
+    readonly kind: "other_identity";
+    readonly expected: string;
+    readonly found: string;
+  }
+  | { readonly kind: "not_saved"; readonly reason: string };
+
+/** Every end of a login has its own exit code. */
+export function loginExitCode(result: LoginResult): number {
+  switch (result.kind) {
+    case "added":
+    case "updated":
+      return EXIT.ok;
+    case "cancelled":
+      return EXIT.interrupted;
+    case "timeout":
+      return EXIT.tryLater;
+    case "denied":
+      return EXIT.noPermission;
+    case "state_mismatch":
+      return EXIT.badData;
+    case "exchange_failed":
+      return EXIT.unavailable;
+    case "other_identity":
+      return EXIT.needsLogin;
+    case "not_saved":
+      return EXIT.cannotWrite;
+  }
+}

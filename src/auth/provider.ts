@@ -1,0 +1,41 @@
+/**
+ * Where the provider's sign-in lives. Endpoints have moved before, so every one
+ * of them can be set in the config.
+ *
+ * @module
+ */
+
+export interface OAuthProvider {
+  /** The page that asks the person. */
+  readonly authorizeUrl: string;
+  /** Codes and refresh tokens go there. */
+  readonly tokenUrl: string;
+  /** Tells whose a token is. */
+  readonly profileUrl: string;
+  /** Tells how much of the quota is used; costs nothing. */
+  readonly usageUrl: string;
+  readonly clientId: string;
+  readonly scopes: readonly string[];
+  /** The page that shows a code to paste, where no listener can be reached. */
+  readonly manualRedirectUri: string;
+}
+
+/** The beta that a request with an OAuth token must name. */
+export const OAUTH_BETA = "oauth-2025-04-20";
+
+/** Anthropic's endpoints with Claude Code's public client. */
+export const ANTHROPIC: OAuthProvider = {
+  authorizeUrl: "https://claude.ai/oauth/authorize",
+  tokenUrl: "https://platform.claude.com/v1/oauth/token",
+  profileUrl: "https://api.anthropic.com/api/oauth/profile",
+  usageUrl: "https://api.anthropic.com/api/oauth/usage",
+  clientId: "9d1c250a-e61b-44d9-88ed-5944d1962f5e",
+  scopes: [
+    "user:profile",
+    "user:inference",
+    "user:sessions:claude_code",
+    "user:mcp_servers",
+    "user:file_upload",
+  ],
+  manualRedirectUri: "https://platform.claude.com/oauth/code/callback",
+};

@@ -1,0 +1,259 @@
+/**
+ * The source of credentials for everything that sends: valid now, renewed once
+ * for all who wait, in this process and across processes.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import type { CredentialState, PoolEvent } from "../core/pool.ts";
+import { SECOND_MS } from "../core/time.ts";
+import { CredentialError, VaultError } from "../errors.ts";
+import type {
+  Authorization,
+  CredentialSource,
+  VaultEntry,
+  VaultListing,
+} from "../ports.ts";
+import { AccountCredential } from "./account_credential.ts";
+import { tokenHash } from "./account_id.ts";
+import { within } from "./patience.ts";
+import { isOAuth, type RefreshPorts } from "./refresh_ports.ts";
+import { DEAD_TOKEN, isGood } from "./renewal.ts";
+import type { Renewal } from "./renewal_pause.ts";
+
+/** With a token that still serves nobody waits longer for its successor. */
+const SOFT_WAIT_MS = 5 * SECOND_MS;
+
+/** What the config says of where an account's requests go. */
+export interface Destination {
+  readonly origin: string | null;
+  readonly modelMap: Readonly<Record<string, string>> | null;
+}
+
+export interface RefresherPorts extends RefreshPorts {
+  /** Takes the events that tell the pool whose credential serves. */
+  readonly dispatch: (event: PoolEvent) => void;
+  readonly destination: (id: AccountId) => Destination;
+}
+
+export class Refresher implements CredentialSource {
+  readonly #ports: RefresherPorts;
+  readonly #accounts = new Map<AccountId, AccountCredential>();
+  /** The last state told of each account, so that nothing is told twice. */
+  readonly #told = new Map<AccountId, string>();
+
+  constructor(ports: RefresherPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * A credential that is valid now. Throws CredentialError: `needs_login`, or
+   * `credential_unavailable` until a time.
+   */
+  async authorization(
+    accountId: AccountId,
+    signal: AbortSignal,
+  ): Promise<Authorization> {
+    const { clock } = this.#ports;
+    const account = this.#account(accountId);
+    const entry = await this.#entry(accountId);
+    if (isGood(entry, null, clock.now())) return this.#authorize(entry);
+    const isAlive = isOAuth(entry) && entry.credential.expiresAt > clock.now();
+    const renewal = await within(
+      this.#noted(accountId, account.renew(null)),
+      { clock, signal, limitMs: isAlive ? SOFT_WAIT_MS : null },
+    );
+    if (renewal?.kind === "usable") return this.#authorize(renewal.entry);
+    signal.throwIfAborted();
+    // What could not be renewed ahead of time serves until its end.
+    if (isAlive && renewal?.kind !== "gone") return this.#authorize(entry);
+    throw errorOf(entry.label, accountId, renewal);
+  }
+
+  /**
+   * After a 401 on `refused`: another credential, by one forced renewal for all
+   * who ask, or null when the account needs a login. Throws CredentialError
+   * `credential_unavailable` where that cannot be told now.
+   */
+  async renew(
+    refused: Authorization,
+    signal: AbortSignal,
+  ): Promise<Authorization | null> {
+    const { accountId, token } = refused;
+    const { clock } = this.#ports;
+    const account = this.#account(accountId);
+    const entry = await this.#entry(accountId);
+    if (isGood(entry, token, clock.now())) return this.#authorize(entry);
+    const renewal = await within(
+      this.#noted(accountId, account.renew(token)),
+      { clock, signal, limitMs: null },
+    );
+    signal.throwIfAborted();
+    switch (renewal?.kind) {
+      case "usable":
+        return this.#authorize(renewal.entry);
+      case "needs_login":
+      case "gone":
+        return null;
+      default:
+        throw errorOf(entry.label, accountId, renewal);
+    }
+  }
+
+  /**
+   * A request with the account's credential was served, whatever was said of it
+   * before. A dead refresh token stays dead.
+   */
+  served(accountId: AccountId): void {
+    const told = this.#told.get(accountId);
+    if (told === undefined || told.endsWith(DEAD_TOKEN)) return;
+    this.#tell(accountId, { kind: "ready" });
+  }
+
+  /**
+   * Reads the vault anew: at the start, after a login beside us, at a reload.
+   * Tells the pool of every account whether its credential can serve.
+   */
+  async reload(): Promise<VaultListing> {
+    for (const account of this.#accounts.values()) account.forget();
+    const listing = await this.#ports.vault.list();
+    for (const entry of listing.entries) {
+      this.#tell(entry.id, await this.#stateOf(entry));
+    }
+    for (const { id, reason } of listing.damaged) {
+      this.#tell(id, this.#needsLogin(reason));
+    }
+    return listing;
+  }
+
+  /** Waits for renewals under way and saves what is not saved. */
+  async close(): Promise<void> {
+    await Promise.all(
+      [...this.#accounts.values()].map((account) => account.close()),
+    );
+  }
+
+  #account(id: AccountId): AccountCredential {
+    const known = this.#accounts.get(id);
+    if (known !== undefined) return known;
+    const account = new AccountCredential(id, this.#ports);
+    this.#accounts.set(id, account);
+    return account;
+  }
+
+  async #entry(id: AccountId): Promise<VaultEntry> {
+    try {
+      const entry = await this.#account(id).entry();
+      if (entry !== null) return entry;
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      this.#tell(id, this.#needsLogin(error.message));
+      throw errorOf(id, id, { kind: "needs_login", reason: error.message });
+    }
+    throw errorOf(id, id, { kind: "gone" });
+  }
+
+  /** Tells the pool how a renewal ended; everyone who joined tells the same. */
+  async #noted(
+    id: AccountId,
+    renewing: Promise<Renewal>,
+  ): Promise<Renewal> {
+    const renewal = await renewing;
+    switch (renewal.kind) {
+      case "usable":
+        this.#tell(id, { kind: "ready" });
+        break;
+      case "needs_login":
+        this.#tell(id, this.#needsLogin(renewal.reason));
+        break;
+      case "failed":
+        await this.#tellFailed(id, renewal);
+        break;
+      case "gone":
+        this.#told.delete(id);
+        break;
+    }
+    return renewal;
+  }
+
+  /** A failed renewal bars the account only once its token has ended. */
+  async #tellFailed(
+    id: AccountId,
+    { retryAt }: Extract<Renewal, { kind: "failed" }>,
+  ): Promise<void> {
+    const entry = await this.#account(id).entry().catch(() => null);
+    const isAlive = entry !== null && isOAuth(entry) &&
+      entry.credential.expiresAt > this.#ports.clock.now();
+    if (isAlive) return;
+    this.#tell(id, { kind: "quarantined", fault: "expired", until: retryAt });
+  }
+
+  async #stateOf(entry: VaultEntry): Promise<CredentialState> {
+    if (!isOAuth(entry) || entry.refusedTokenHash === null) {
+      return { kind: "ready" };
+    }
+    const hash = await tokenHash(entry.credential.refreshToken);
+    return hash === entry.refusedTokenHash
+      ? this.#needsLogin(DEAD_TOKEN)
+      : { kind: "ready" };
+  }
+
+  #needsLogin(reason: string): CredentialState {
+    return { kind: "needs_login", since: this.#ports.clock.now(), reason };
+  }
+
+  #tell(accountId: AccountId, credential: CredentialState): void {
+    const key = credential.kind === "needs_login"
+      ? `needs_login ${credential.reason}`
+      : credential.kind === "quarantined"
+      ? `quarantined ${credential.until}`
+      : "ready";
+    if (this.#told.get(accountId) === key) return;
+    this.#told.set(accountId, key);
+    this.#ports.dispatch({ kind: "credential_changed", accountId, credential });
+  }
+
+  #authorize(entry: VaultEntry): Authorization {
+    const { origin, modelMap } = this.#ports.destination(entry.id);
+    const accountId = entry.id;
+    const { credential } = entry;
+    const target = { accountId, origin, modelMap };
+    switch (credential.kind) {
+      case "oauth":
+        return { ...target, scheme: "oauth", token: credential.accessToken };
+      case "setup_token":
+        return { ...target, scheme: "oauth", token: credential.token };
+      case "api_key":
+      case "bearer":
+        return { ...target, scheme: credential.kind, token: credential.token };
+    }
+  }
+}
+
+function errorOf(
+  label: string,
+  accountId: AccountId,
+  renewal: Renewal | null,
+): CredentialError {
+  if (renewal?.kind === "failed") {
+    const { reason, retryAt } = renewal;
+    return new CredentialError(
+      `Cannot renew the login of ${label}: ${reason}`,
+      {
+        code: "credential_unavailable",
+        accountId,
+        retryAt,
+      },
+    );
+  }
+  const reason = renewal?.kind === "needs_login"
+    ? renewal.reason
+    : "there is no such account";
+  return new CredentialError(`Cannot use ${label}: ${reason}`, {
+    code: "needs_login",
+    accountId,
+    retryAt: null,
+    hint: `tc login --account ${label}`,
+  });
+}

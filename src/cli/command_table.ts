@@ -1,0 +1,142 @@
+/**
+ * The command table: what each command does, with examples. Help, man page,
+ * completions and the README are made from it.
+ *
+ * @module
+ */
+
+export type CommandGroup = "start" | "accounts" | "look" | "server" | "more";
+
+export interface CommandText {
+  readonly name: string;
+  readonly group: CommandGroup;
+  /** One line, no full stop. */
+  readonly summary: string;
+  readonly examples: readonly string[];
+  /** Schema of the `--json` answer, or null where it prints no data. */
+  readonly schema: string | null;
+}
+
+export const COMMANDS: readonly CommandText[] = [
+  {
+    name: "run",
+    group: "start",
+    summary: "Run Claude Code through the pool; starts the server if none runs",
+    examples: [
+      "tc run",
+      "tc run -- --continue",
+      "tc run --account work -- -p 'say hi'",
+    ],
+    schema: null,
+  },
+  {
+    name: "server",
+    group: "start",
+    summary: "Run the proxy in the foreground",
+    examples: ["tc server", "tc server --port 3460 --headless"],
+    schema: null,
+  },
+  {
+    name: "env",
+    group: "start",
+    summary: "Print the exports that lead Claude Code through the pool",
+    examples: ['eval "$(tc env)"', "tc env --shell fish | source"],
+    schema: "tc.env/v1",
+  },
+  {
+    name: "demo",
+    group: "start",
+    summary: "Show the whole thing with accounts that do not exist",
+    examples: ["tc demo", "tc demo --once"],
+    schema: "tc.demo/v1",
+  },
+  {
+    name: "login",
+    group: "accounts",
+    summary: "Add an account: a subscription in the browser, or an API key",
+    examples: [
+      "tc login",
+      "tc login --api --name work-key",
+      "tc login --api --api-key-stdin <key.txt",
+    ],
+    schema: "tc.login/v1",
+  },
+  {
+    name: "import",
+    group: "accounts",
+    summary: "Take over credentials of Claude Code or of another pool tool",
+    examples: [
+      "tc import",
+      "tc import --from ~/.config/teamclaude.json --dry-run",
+    ],
+    schema: "tc.import/v1",
+  },
+  {
+    name: "accounts",
+    group: "accounts",
+    summary: "List the accounts",
+    examples: ["tc accounts", "tc accounts -v", "tc accounts --json"],
+    schema: "tc.accounts/v1",
+  },
+  {
+    name: "remove",
+    group: "accounts",
+    summary: "Remove an account and its credential",
+    examples: ["tc remove spare", "tc remove spare --yes"],
+    schema: "tc.remove/v1",
+  },
+  {
+    name: "status",
+    group: "look",
+    summary: "Show the pool, its accounts and what goes on",
+    examples: ["tc status", "tc status --json"],
+    schema: "tc.status/v1",
+  },
+  {
+    name: "capacity",
+    group: "look",
+    summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
+    examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
+    schema: "tc.capacity/v1",
+  },
+  {
+    name: "api",
+    group: "look",
+    summary: "Make one API call with an account's credential",
+    examples: [
+      "tc api /v1/models",
+      "tc api /v1/messages/count_tokens --data @body.json",
+    ],
+    schema: null,
+  },
+  {
+    name: "stop",
+    group: "server",
+    summary: "Let the running server finish its requests and end",
+    examples: ["tc stop"],
+    schema: "tc.stop/v1",
+  },
+  {
+    name: "config",
+    group: "more",
+    summary: "Show the settings and where each comes from",
+    examples: ["tc config path", "tc config show", "tc config show --origin"],
+    schema: "tc.config/v1",
+  },
+  {
+    name: "version",
+    group: "more",
+    summary: "Print the version",
+    examples: ["tc version", "tc version --json"],
+    schema: "tc.version/v1",
+  },
+];
+
+/** The row of `name`; throws where a command has none. */
+export function commandText(name: string): CommandText {
+  const text = COMMANDS.find((candidate) => candidate.name === name);
+  if (text === undefined) {
+    throw new RangeError(`Cannot find ${name} in the command table`);
+  }
+  return text;
+}

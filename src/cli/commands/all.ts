@@ -1,0 +1,35 @@
+/**
+ * Every command of the tree, in the order of the help.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import type { Registry } from "../root.ts";
+import { registerAccounts } from "./accounts.ts";
+import { registerApi } from "./api.ts";
+import { registerCapacity } from "./capacity.ts";
+import { registerConfig } from "./config.ts";
+import { registerDemo } from "./demo.ts";
+import { registerEnv } from "./env.ts";
+import { registerRun } from "./run.ts";
+import { registerServer } from "./server.ts";
+import { registerStatus } from "./status.ts";
+import { registerStop } from "./stop.ts";
+import { registerVersion } from "./version.ts";
+
+/** Each hangs its command into the program. */
+export const REGISTER:
+  readonly ((program: Command, registry: Registry) => void)[] = [
+    registerRun,
+    registerServer,
+    registerEnv,
+    registerDemo,
+    registerAccounts,
+    registerStatus,
+    registerCapacity,
+    registerApi,
+    registerStop,
+    registerConfig,
+    registerVersion,
+  ];

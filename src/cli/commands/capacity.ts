@@ -1,0 +1,91 @@
+/**
+ * `tc capacity`: a verdict for launchers, with exit codes 0, 10 and 20.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CapacityView } from "../../control/protocol.ts";
+import { countText, durationText } from "../../control/words.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import type { Output, Style } from "../output.ts";
+import type { Registry } from "../root.ts";
+import { Shell } from "../shell.ts";
+
+const EXIT_OF = {
+  green: EXIT.ok,
+  yellow: EXIT.capacityYellow,
+  red: EXIT.capacityRed,
+} as const;
+
+const STYLE_OF: Readonly<Record<CapacityView["verdict"], Style>> = {
+  green: "good",
+  yellow: "careful",
+  red: "bad",
+};
+
+export function registerCapacity(program: Command, registry: Registry): void {
+  program.command("capacity")
+    .description(commandText("capacity").summary)
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((options) =>
+        capacity(new Shell(registry.environment, options))
+      ),
+    );
+}
+
+async function capacity(shell: Shell): Promise<number> {
+  const { output } = shell;
+  try {
+    const view = await shell.client().capacity();
+    if (output.isJson) output.json(view);
+    else print(view, output);
+    return EXIT_OF[view.verdict];
+  } catch (cause) {
+    if (!(cause instanceof TcError) || cause.code !== "not_running") {
+      throw cause;
+    }
+    // The seeds' contract: a launcher reads an unreachable proxy as red.
+    if (output.isJson) {
+      output.json({
+        schema: "tc.capacity/v1",
+        verdict: "red",
+        headroom: 0,
+        error: "proxy unreachable",
+      });
+    } else output.say(cause.message);
+    return EXIT.capacityRed;
+  }
+}
+
+function print(view: CapacityView, output: Output): void {
+  const { headroom, liveAccounts, total, benched, soonestResetSec } = view;
+  const parts = [
+    `${headroom} session${headroom === 1 ? "" : "s"} free`,
+    `${liveAccounts} of ${total} live`,
+    `${benched} benched`,
+    ...(soonestResetSec > 0
+      ? [`next free ${durationText(soonestResetSec * 1000)}`]
+      : []),
+  ];
+  const verdict = output.paint(STYLE_OF[view.verdict], view.verdict.padEnd(8));
+  output.line(`${verdict} ${parts.join(" · ")}`);
+  const width = Math.max(0, ...view.accounts.map(({ name }) => name.length)) +
+    2;
+  for (const account of view.accounts) {
+    output.line(`  ${account.name.padEnd(width)}${accountText(account)}`);
+  }
+}
+
+function accountText(account: CapacityView["accounts"][number]): string {
+  const { benchSec, capEst5h, burn5h } = account;
+  if (account.reason === "needs_login") return "needs login";
+  if (account.benched) return `benched ${durationText(benchSec * 1000)}`;
+  if (!account.live) return account.reason?.replaceAll("_", " ") ?? "closed";
+  const burn = capEst5h === null
+    ? "cap unlearned"
+    : `${countText(burn5h)} of ${countText(capEst5h)} in 5h`;
+  return `${(account.nearCap ? "near cap" : "live").padEnd(10)} ${burn}`;
+}

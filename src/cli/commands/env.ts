@@ -1,0 +1,79 @@
+/**
+ * `tc env`: the exports for leading Claude Code through the pool by hand.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { launchVariables } from "../../claude/launch.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import { launchFacts, presentVariables } from "../launching.ts";
+import type { Registry } from "../root.ts";
+import { Shell } from "../shell.ts";
+
+const SHELLS = ["sh", "bash", "zsh", "fish", "powershell"] as const;
+type ShellName = typeof SHELLS[number];
+
+export function registerEnv(program: Command, registry: Registry): void {
+  program.command("env")
+    .description(commandText("env").summary)
+    .option("--shell <name>", `One of ${SHELLS.join(", ")}`)
+    .option("--json", "Print one JSON object")
+    .action(registry.run(async (options) => {
+      const shell = new Shell(registry.environment, options);
+      const name = shellName(
+        options.shell ?? shell.environment["SHELL"] ?? "sh",
+        options.shell,
+      );
+      const facts = await launchFacts(shell, null);
+      const variables = launchVariables(facts, presentVariables());
+      const { output } = shell;
+      if (output.isJson) output.json({ schema: "tc.env/v1", variables });
+      else {
+        for (const [key, value] of Object.entries(variables)) {
+          output.line(statement(name, key, value));
+        }
+      }
+      return EXIT.ok;
+    }));
+}
+
+/** The shell by name or path; what was asked for by name must be known. */
+function shellName(wanted: string, asked: string | undefined): ShellName {
+  const base = wanted.split(/[/\\]/).at(-1)?.replace(/\.exe$/, "") ?? "";
+  const known = SHELLS.find((name) =>
+    name === base || (base === "pwsh" && name === "powershell")
+  );
+  if (known !== undefined) return known;
+  if (asked === undefined) return "sh";
+  throw new UsageError(
+    `Cannot write for ${asked}: it must be one of ${SHELLS.join(", ")}`,
+  );
+}
+
+/** One line that sets or removes a variable. */
+function statement(
+  shell: ShellName,
+  name: string,
+  value: string | null,
+): string {
+  switch (shell) {
+    case "sh":
+    case "bash":
+    case "zsh":
+      return value === null
+        ? `unset ${name}`
+        : `export ${name}='${value.replaceAll("'", `'\\''`)}'`;
+    case "fish":
+      return value === null
+        ? `set -e ${name}`
+        : `set -gx ${name} '${
+          value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")
+        }'`;
+    case "powershell":
+      return value === null
+        ? `Remove-Item Env:${name} -ErrorAction SilentlyContinue`
+        : `$Env:${name} = '${value.replaceAll("'", "''")}'`;
+  }
+}

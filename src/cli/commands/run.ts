@@ -1,0 +1,87 @@
+/**
+ * `tc run`: Claude Code through the pool.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import {
+  applied,
+  claudeMissing,
+  findProgram,
+  launchVariables,
+  runInPlace,
+} from "../../claude/launch.ts";
+import { CONTROL } from "../../control/protocol.ts";
+import { storedAccounts } from "../accounts_store.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import {
+  launchFacts,
+  presentVariables,
+  startInBackground,
+} from "../launching.ts";
+import type { Registry } from "../root.ts";
+import { Shell } from "../shell.ts";
+
+interface RunOptions {
+  readonly account?: string | undefined;
+  readonly policy?: string | undefined;
+}
+
+export function registerRun(program: Command, registry: Registry): void {
+  program.command("run")
+    .description(commandText("run").summary)
+    .argument("[args...]", "Arguments for Claude Code, after --")
+    .option("--account <name>", "Use this account alone")
+    .option("--policy <name>", "Choose accounts by this policy from now on")
+    .passThroughOptions()
+    .action(registry.run((args, options) => {
+      return run(new Shell(registry.environment, {}), args, options);
+    }));
+}
+
+async function run(
+  shell: Shell,
+  args: readonly string[],
+  { account, policy }: RunOptions,
+): Promise<number> {
+  const { environment, output } = shell;
+  const claude = findProgram("claude", {
+    path: environment["PATH"] ?? "",
+    system: Deno.build.os,
+    extensions: environment["PATHEXT"] ?? ".exe;.cmd",
+  });
+  if (claude === null) throw claudeMissing();
+  if (!await shell.isServing()) {
+    if ((await storedAccounts(shell)).accounts.length === 0) throw noAccounts();
+    await startInBackground(shell);
+    output.say(
+      `tc: a server now runs in the background on ${shell.origin} (tc stop ends it)`,
+    );
+  }
+  if (policy !== undefined) {
+    await shell.client().send("PUT", CONTROL.policy, { policy });
+  }
+  const facts = await launchFacts(shell, account ?? null);
+  const present = presentVariables();
+  return await runInPlace(
+    claude,
+    args,
+    applied(present, launchVariables(facts, present)),
+  );
+}
+
+/** What a first run meets. */
+export function noAccounts(): TcError {
+  return new TcError("There are no accounts yet", {
+    code: "no_accounts",
+    source: "user",
+    exitCode: EXIT.needsLogin,
+    hint: [
+      "tc login         a Claude subscription, in your browser",
+      "tc login --api   an Anthropic API key",
+      "tc import        what Claude Code or another pool tool holds",
+    ].join("\n"),
+  });
+}

@@ -1,0 +1,45 @@
+/**
+ * `tc stop`.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { CONTROL } from "../../control/protocol.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import type { Registry } from "../root.ts";
+import { Shell } from "../shell.ts";
+
+/** Beyond the drain's own bound, for the process to end. */
+const MARGIN_MS = 5_000;
+const LOOK_MS = 100;
+
+export function registerStop(program: Command, registry: Registry): void {
+  program.command("stop")
+    .description(commandText("stop").summary)
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((options) => stop(new Shell(registry.environment, options))),
+    );
+}
+
+async function stop(shell: Shell): Promise<number> {
+  const { output, config } = shell;
+  await shell.client().send("POST", CONTROL.stop, {});
+  const deadline = performance.now() + config.settings.timeouts.drainMs +
+    MARGIN_MS;
+  while (await shell.isServing()) {
+    if (performance.now() > deadline) {
+      throw new TcError("Cannot see the server end: it still answers", {
+        code: "still_running",
+        exitCode: EXIT.tryLater,
+        hint: "tc status   shows what it waits for",
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  if (output.isJson) output.json({ schema: "tc.stop/v1", stopped: true });
+  else output.line("Stopped.");
+  return EXIT.ok;
+}

@@ -1,0 +1,111 @@
+/**
+ * What `tc run` and `tc env` need to know before a launch, and how a server is
+ * started in the background.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import type { LaunchFacts, Variables } from "../claude/launch.ts";
+import { findClaudeLogin } from "../claude/own_login.ts";
+import { EXIT, TcError } from "../errors.ts";
+import { storedAccounts } from "./accounts_store.ts";
+import type { Shell } from "./shell.ts";
+
+const START_WAIT_MS = 15_000;
+const LOOK_MS = 50;
+const LOG_TAIL_LINES = 5;
+
+/** The whole environment, for a child that must get it as it is. */
+export function presentVariables(): Variables {
+  return Deno.env.toObject();
+}
+
+export async function launchFacts(
+  shell: Shell,
+  account: string | null,
+): Promise<LaunchFacts> {
+  const { settings } = shell.config;
+  return {
+    origin: shell.origin,
+    key: shell.key.reveal(),
+    hasOwnLogin: await findClaudeLogin(shell.environment, Deno.build.os),
+    isSubscriptionPool: await isSubscriptionPool(shell),
+    silentMsMax: Math.max(settings.hold.silentMs, settings.hold.jsonMaxMs),
+    holdMsMax: settings.hold.maxMs,
+    account,
+  };
+}
+
+/** Whether any account of the pool has the 1-hour cache of a subscription. */
+async function isSubscriptionPool(shell: Shell): Promise<boolean> {
+  const { accounts } = await storedAccounts(shell);
+  return accounts.some(({ account }) =>
+    account.enabled &&
+    (account.kind === "subscription" || account.kind === "setup_token")
+  );
+}
+
+/** The arguments by which this very program is started again. */
+export function ownCommand(args: readonly string[]): readonly string[] {
+  if (Deno.build.standalone) return [Deno.execPath(), ...args];
+  const main = new URL("../../main.ts", import.meta.url);
+  return [Deno.execPath(), "run", "-A", main.href, ...args];
+}
+
+/**
+ * Starts a server that outlives this process and waits until it answers. Its
+ * log goes to a file in the state folder.
+ */
+export async function startInBackground(shell: Shell): Promise<void> {
+  const { stateFolder } = shell.paths;
+  Deno.mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  const logFile = join(stateFolder, "server.log");
+  const [program = "", ...args] = ownCommand([
+    "server",
+    "--headless",
+    "--log-file",
+    logFile,
+  ]);
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+  }).spawn();
+  child.unref();
+  let code: number | null = null;
+  child.status.then((status) => (code = status.code));
+  const deadline = performance.now() + START_WAIT_MS;
+  while (!await shell.isServing()) {
+    if (code !== null && code !== EXIT.alreadyRunning) {
+      throw startFailed(logFile, code);
+    }
+    if (performance.now() > deadline) throw startFailed(logFile, null);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+function startFailed(logFile: string, code: number | null): TcError {
+  const why = code === null
+    ? `it did not answer within ${START_WAIT_MS / 1000} s`
+    : `it ended with code ${code}`;
+  const tail = logTail(logFile);
+  return new TcError(`Cannot start the server: ${why}`, {
+    code: "start_failed",
+    exitCode: EXIT.unavailable,
+    hint: [...tail, `The whole log: ${logFile}`].join("\n"),
+  });
+}
+
+function logTail(file: string): readonly string[] {
+  try {
+    return Deno.readTextFileSync(file).trimEnd().split("\n").slice(
+      -LOG_TAIL_LINES,
+    );
+  } catch {
+    // It may have ended before it wrote a line.
+    return [];
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * What every command works with: output, config, the key and the way to the
+ * server, each made when it is first asked for.
+ *
+ * @module
+ */
+
+import { systemEntropy } from "../app/clock.ts";
+import { type Config, configFrom } from "../app/config.ts";
+import { localKey } from "../app/local_key.ts";
+import {
+  type Environment,
+  PATH_VARIABLES,
+  type Paths,
+  pathsFrom,
+} from "../app/paths.ts";
+import { settingRows } from "../app/settings.ts";
+import { ControlClient, httpTransport } from "../control/client.ts";
+import { EXIT, TcError, UsageError } from "../errors.ts";
+import type { Secret } from "../ports.ts";
+import { Output } from "./output.ts";
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  readonly json?: boolean | undefined;
+  readonly color?: string | undefined;
+  readonly input?: boolean | undefined;
+}
+
+const CONTROL_TIMEOUT_MS = 10_000;
+
+/** Variables beside the settings' own that a command may look at. */
+const OTHER_VARIABLES = [
+  "NO_COLOR",
+  "FORCE_COLOR",
+  "CLICOLOR_FORCE",
+  "TERM",
+  "CI",
+  "PATH",
+  "PATHEXT",
+  "USER",
+  "USERNAME",
+  "LOGNAME",
+  "COLUMNS",
+  "LANG",
+  "LC_ALL",
+  "SHELL",
+  "HTTPS_PROXY",
+  "https_proxy",
+  "HTTP_PROXY",
+  "http_proxy",
+  "ALL_PROXY",
+  "all_proxy",
+  "NO_PROXY",
+  "no_proxy",
+  "CLAUDE_CONFIG_DIR",
+  "CLAUDE_CODE_OAUTH_TOKEN",
+  "JOURNAL_STREAM",
+  "NOTIFY_SOCKET",
+  "TC_DEBUG",
+] as const;
+
+/** Every variable that tc reads, for the build's permission list. */
+export function readVariables(): readonly string[] {
+  const ofSettings = settingRows().map((row) => row.variable);
+  return [...new Set([...PATH_VARIABLES, ...OTHER_VARIABLES, ...ofSettings])];
+}
+
+/** The values of {@linkcode readVariables}, taken once. */
+export function readEnvironment(): Environment {
+  return Object.fromEntries(
+    readVariables().map((name) => [name, Deno.env.get(name)]),
+  );
+}
+
+export class Shell {
+  readonly environment: Environment;
+  readonly output: Output;
+  readonly paths: Paths;
+  /** Whether questions may be asked. */
+  readonly mayAsk: boolean;
+  readonly #flags: Readonly<Record<string, unknown>>;
+  #config: Config | null = null;
+  #key: Secret | null = null;
+
+  constructor(
+    environment: Environment,
+    common: CommonOptions,
+    flags: Readonly<Record<string, unknown>> = {},
+  ) {
+    this.environment = environment;
+    this.output = new Output({
+      environment,
+      color: colorOf(common.color),
+      isJson: common.json ?? false,
+      isTerminal: Deno.stdout.isTerminal(),
+    });
+    this.paths = pathsFrom(environment, Deno.build.os);
+    this.mayAsk = common.input !== false && Deno.stdin.isTerminal() &&
+      !environment["CI"];
+    this.#flags = flags;
+  }
+
+  /** The settings; a broken file is a ConfigError, and stays as it is. */
+  get config(): Config {
+    this.#config ??= configFrom({
+      file: this.paths.configFile,
+      text: readIfThere(this.paths.configFile),
+      environment: this.environment,
+      flags: this.#flags,
+    });
+    return this.#config;
+  }
+
+  get key(): Secret {
+    this.#key ??= localKey(this.config, this.paths, systemEntropy);
+    return this.#key;
+  }
+
+  /** `http://127.0.0.1:3456`, as a client on this machine writes it. */
+  get origin(): string {
+    const { host, port } = this.config.settings.proxy;
+    return `http://${reachable(host)}:${port}`;
+  }
+
+  client(timeoutMs = CONTROL_TIMEOUT_MS): ControlClient {
+    const { host, port } = this.config.settings.proxy;
+    const { key } = this;
+    return new ControlClient(
+      httpTransport({
+        host: reachable(host).replace(/^\[|\]$/g, ""),
+        port,
+        key,
+        timeoutMs,
+      }),
+    );
+  }
+
+  /** Whether a server of this pool answers. */
+  async isServing(): Promise<boolean> {
+    try {
+      await this.client(2_000).health();
+      return true;
+    } catch (cause) {
+      if (cause instanceof TcError && cause.code === "not_running") {
+        return false;
+      }
+      throw cause;
+    }
+  }
+}
+
+function colorOf(text: string | undefined): "always" | "never" | "auto" | null {
+  if (text === undefined) return null;
+  if (text === "always" || text === "never" || text === "auto") return text;
+  throw new UsageError(
+    `Cannot use --color ${text}: it must be always, never or auto`,
+  );
+}
+
+/** A wide or IPv6 listen address as the address to call. */
+export function reachable(host: string): string {
+  if (host === "0.0.0.0" || host === "") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return decodeText(Deno.readFileSync(file), file);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    if (cause instanceof TcError) throw cause;
+    throw new TcError(`Cannot read ${file}: ${reason(cause)}`, {
+      code: "bad_config",
+      source: "user",
+      exitCode: EXIT.badConfig,
+      cause,
+    });
+  }
+}
+
+function decodeText(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new TcError(`Cannot read ${file}: it is not UTF-8 text`, {
+      code: "bad_config",
+      source: "user",
+      exitCode: EXIT.badConfig,
+      hint: "The file was left as it is.",
+      cause,
+    });
+  }
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,197 @@
+/**
+ * What the server says to everyone else: one set of views for `tc status`, the
+ * Deck, scripts and the web page. Versioned; fields are only added within v1.
+ *
+ * Times stand twice, as RFC 3339 text and as epoch milliseconds; parts of a
+ * whole are fractions from 0 to 1. No secret and no prompt text ever enters.
+ *
+ * @module
+ */
+
+/** Paths of the control plane, below the local key. */
+export const CONTROL = {
+  health: "/healthz",
+  capacity: "/capacity",
+  capacityAlias: "/teamclaude/capacity",
+  status: "/tc/v1/status",
+  events: "/tc/v1/events",
+  explain: "/tc/v1/explain",
+  accounts: "/tc/v1/accounts",
+  pin: "/tc/v1/pin",
+  policy: "/tc/v1/policy",
+  reload: "/tc/v1/reload",
+  stop: "/tc/v1/stop",
+  call: "/tc/v1/call",
+} as const;
+
+/** An instant in both forms. */
+export interface TimeView {
+  readonly iso: string;
+  readonly ms: number;
+}
+
+export interface HealthView {
+  readonly schema: "tc.health/v1";
+  readonly name: "tc";
+  readonly version: string;
+  readonly pid: number;
+  readonly state: "serving" | "draining";
+  readonly startedAt: TimeView;
+}
+
+export interface WindowView {
+  readonly key: string;
+  /** Null is unknown, never 0. */
+  readonly utilization: number | null;
+  readonly status: string | null;
+  readonly resetsAt: TimeView | null;
+  readonly observedAt: TimeView;
+  readonly source: "response_headers" | "usage_endpoint";
+  readonly family: string | null;
+  /** Utilization minus elapsed part; above 0 is ahead of an even spend. */
+  readonly pace: number | null;
+}
+
+/** The one word of an account's state; shape and colour follow it. */
+export type AccountWord =
+  | "ready"
+  | "careful"
+  | "closed"
+  | "unknown"
+  | "off"
+  | "reserve"
+  | "needs_login"
+  | "quarantined";
+
+export interface AccountView {
+  readonly id: string;
+  readonly label: string;
+  readonly kind: string;
+  readonly tier: string;
+  readonly priority: number;
+  readonly enabled: boolean;
+  readonly word: AccountWord;
+  /** Why, in words; null when it is simply ready. */
+  readonly reason: string | null;
+  /** When the reason ends, where it has an end. */
+  readonly until: TimeView | null;
+  /** A command that mends it, or null. */
+  readonly mend: string | null;
+  readonly windows: readonly WindowView[];
+  readonly inFlight: number;
+  readonly inFlightMax: number | null;
+  readonly conversations: number;
+  readonly lastUsedAt: TimeView | null;
+}
+
+/** A request in hand. */
+export interface RequestView {
+  readonly id: string;
+  readonly session: string | null;
+  readonly agent: string | null;
+  readonly model: string | null;
+  readonly account: string | null;
+  readonly state: "waiting" | "held" | "sent" | "streaming";
+  readonly reason: string | null;
+  readonly since: TimeView;
+}
+
+/** A request that has ended, as the activity list shows it. */
+export interface ActivityView {
+  readonly id: string;
+  readonly at: TimeView;
+  readonly session: string | null;
+  readonly agent: string | null;
+  readonly model: string | null;
+  readonly account: string | null;
+  readonly status: number;
+  /** Null when no answer of the upstream was relayed. */
+  readonly durationMs: number;
+  readonly firstByteMs: number | null;
+  readonly input: number | null;
+  readonly cacheRead: number | null;
+  readonly cacheWrite: number | null;
+  readonly output: number | null;
+  /** Why this account: the router's own word. */
+  readonly reason: string;
+  /** The account that the conversation left by this, or null. */
+  readonly movedFrom: string | null;
+  readonly attempts: number;
+  readonly end: "complete" | "upstream_failed" | "client_gone" | "refused";
+}
+
+export interface CapacityAccountView {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  /** tc's own word for what bars it; null when it may serve. */
+  readonly reason: string | null;
+  readonly benched: boolean;
+  readonly benchSec: number;
+  readonly streak: number;
+  readonly inflight: number;
+  readonly burn5h: number;
+  readonly capEst5h: number | null;
+  readonly headroomTok: number | null;
+  readonly nearCap: boolean;
+  readonly live: boolean;
+}
+
+/** The seed's fields by the seed's names; scripts rely on them. */
+export interface CapacityView {
+  readonly schema: "tc.capacity/v1";
+  readonly verdict: "green" | "yellow" | "red";
+  readonly headroom: number;
+  readonly liveAccounts: number;
+  readonly benched: number;
+  readonly total: number;
+  readonly warmSessions: number;
+  readonly soonestResetSec: number;
+  readonly accounts: readonly CapacityAccountView[];
+  readonly at: string;
+}
+
+export interface StatusView {
+  readonly schema: "tc.status/v1";
+  readonly at: TimeView;
+  readonly server: {
+    readonly version: string;
+    readonly pid: number;
+    readonly host: string;
+    readonly port: number;
+    readonly startedAt: TimeView;
+    readonly policy: string;
+    /** Label of the pinned account, or null. */
+    readonly pin: string | null;
+    readonly state: "serving" | "draining";
+    /** How the secrets are kept, and any fallback, in words. */
+    readonly vault: string;
+  };
+  readonly capacity: CapacityView;
+  /** The soonest instant at which a closed account returns or a window refills. */
+  readonly nextReset: {
+    readonly at: TimeView;
+    readonly account: string;
+    readonly window: string;
+  } | null;
+  readonly accounts: readonly AccountView[];
+  readonly requests: readonly RequestView[];
+  readonly activity: readonly ActivityView[];
+  /** What went wrong and wants a person, each with its mend. */
+  readonly notices: readonly NoticeView[];
+}
+
+export interface NoticeView {
+  readonly level: "warn" | "error";
+  readonly text: string;
+  /** A command that can be typed, or null. */
+  readonly mend: string | null;
+}
+
+export interface ErrorView {
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string | null;
+  };
+}

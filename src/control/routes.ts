@@ -1,0 +1,155 @@
+/**
+ * The admin API. The door has judged Host, Origin and key before anything
+ * comes here; what changes something takes a JSON body and no form.
+ *
+ * @module
+ */
+
+import { type Context, Hono } from "hono";
+import { TcError } from "../errors.ts";
+import {
+  type CapacityView,
+  CONTROL,
+  type ErrorView,
+  type HealthView,
+  type StatusView,
+} from "./protocol.ts";
+
+/** What the admin API asks of the server. */
+export interface ControlHost {
+  health(): HealthView;
+  status(): StatusView;
+  capacity(): CapacityView;
+  /** Reads config and vault again; resolves to what changed, in words. */
+  reload(): Promise<readonly string[]>;
+  /** The account to pin by label or id; null takes the pin off. */
+  pin(account: string | null): void;
+  setPolicy(name: string): void;
+  /** One API call with an account's credential. */
+  callApi(call: ApiCall): Promise<ApiCallView>;
+  ask(what: "stop" | "restart"): void;
+  /** Lines of JSON, one an event, until `signal` aborts. */
+  events(signal: AbortSignal): ReadableStream<Uint8Array>;
+}
+
+export interface ApiCall {
+  readonly account: string | null;
+  readonly method: string;
+  /** Path and query; never a whole URL. */
+  readonly path: string;
+  readonly body: string | null;
+}
+
+export interface ApiCallView {
+  readonly schema: "tc.call/v1";
+  readonly account: string;
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string;
+}
+
+const BODY_BYTES_MAX = 1024 * 1024;
+
+/** Whether `target` belongs to the control plane. */
+export function isControlTarget(target: string): boolean {
+  const path = target.split("?", 1)[0] ?? "";
+  return path === CONTROL.health || path === CONTROL.capacity ||
+    path === CONTROL.capacityAlias || path.startsWith("/tc/") ||
+    path === "/ui" ||
+    path.startsWith("/ui/");
+}
+
+/** The admin API as one function from request to answer. */
+export function controlRoutes(
+  host: ControlHost,
+): (request: Request) => Promise<Response> {
+  const app = new Hono();
+  app.get(CONTROL.health, (c) => c.json(host.health()));
+  app.get(CONTROL.capacity, (c) => c.json(host.capacity()));
+  app.get(CONTROL.capacityAlias, (c) => c.json(host.capacity()));
+  app.get(CONTROL.status, (c) => c.json(host.status()));
+  app.get(CONTROL.events, (c) => eventStream(c, host));
+  app.post(CONTROL.reload, async (c) => {
+    return c.json({ schema: "tc.reload/v1", changes: await host.reload() });
+  });
+  app.post(CONTROL.stop, (c) => {
+    host.ask("stop");
+    return c.json({ schema: "tc.stop/v1" });
+  });
+  app.put(CONTROL.pin, async (c) => {
+    const { account } = await jsonBody(c);
+    host.pin(typeof account === "string" ? account : null);
+    return c.json(host.status());
+  });
+  app.put(CONTROL.policy, async (c) => {
+    const { policy } = await jsonBody(c);
+    host.setPolicy(String(policy));
+    return c.json(host.status());
+  });
+  app.post(
+    CONTROL.call,
+    async (c) => c.json(await host.callApi(apiCall(await jsonBody(c)))),
+  );
+  app.notFound((c) =>
+    c.json(errorView("not_found", `There is no ${c.req.path} here`, null), 404)
+  );
+  app.onError((cause, c) => {
+    const known = cause instanceof TcError ? cause : null;
+    const status = known === null ? 500 : known.source === "user" ? 400 : 502;
+    const message = known?.message ?? "The server failed: see its log";
+    return c.json(
+      errorView(known?.code ?? "unexpected", message, known?.hint ?? null),
+      status,
+    );
+  });
+  return async (request) => await app.fetch(request);
+}
+
+function errorView(
+  code: string,
+  message: string,
+  hint: string | null,
+): ErrorView {
+  return { error: { code, message, hint } };
+}
+
+/** A JSON object; another content type could come from a foreign page's form. */
+async function jsonBody(c: Context): Promise<Record<string, unknown>> {
+  const type = c.req.header("content-type") ?? "";
+  const length = Number(c.req.header("content-length") ?? "0");
+  const isUsable = type.startsWith("application/json") &&
+    length <= BODY_BYTES_MAX;
+  const value: unknown = isUsable ? await c.req.json().catch(() => null) : null;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new TcError("Cannot read the request: it must be a JSON object", {
+    code: "bad_request",
+    source: "user",
+  });
+}
+
+function apiCall(body: Record<string, unknown>): ApiCall {
+  const { account, method, path, data } = body;
+  if (typeof path !== "string" || !/^\/(?!\/)/.test(path)) {
+    throw new TcError("Cannot call the API: the path must begin with one /", {
+      code: "bad_path",
+      source: "user",
+    });
+  }
+  return {
+    account: typeof account === "string" ? account : null,
+    method: typeof method === "string" ? method : "GET",
+    path,
+    body: typeof data === "string" ? data : null,
+  };
+}
+
+function eventStream(c: Context, host: ControlHost): Response {
+  return new Response(host.events(c.req.raw.signal), {
+    headers: {
+      "content-type": "text/event-stream",
+      "cache-control": "no-store",
+    },
+  });
+}

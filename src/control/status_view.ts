@@ -1,0 +1,135 @@
+/**
+ * From the pool to what people and scripts see of it. Pure.
+ *
+ * @module
+ */
+
+import { poolCapacity } from "../core/capacity.ts";
+import { census, NOBODY } from "../core/census.ts";
+import { pace } from "../core/pace.ts";
+import type { AccountState, PoolSnapshot } from "../core/pool.ts";
+import { isRunning, type QuotaWindow } from "../core/quota.ts";
+import type { Instant } from "../core/time.ts";
+import { loginCommand } from "../wire/bar_text.ts";
+import { standingOf } from "./account_words.ts";
+import type {
+  AccountView,
+  CapacityView,
+  NoticeView,
+  StatusView,
+  TimeView,
+  WindowView,
+} from "./protocol.ts";
+
+/** What the server knows beside the pool. */
+export interface StatusExtras {
+  readonly server: StatusView["server"];
+  readonly requests: StatusView["requests"];
+  readonly activity: StatusView["activity"];
+  readonly notices: readonly NoticeView[];
+}
+
+/** An instant in both forms. */
+export function timeView(at: number): TimeView {
+  return { iso: new Date(at).toISOString(), ms: at };
+}
+
+function timeOrNull(at: Instant | null): TimeView | null {
+  return at === null ? null : timeView(at);
+}
+
+export function statusView(
+  snapshot: PoolSnapshot,
+  extras: StatusExtras,
+): StatusView {
+  const accounts = [...snapshot.accounts.values()]
+    .map((state) => accountView(state, snapshot));
+  return {
+    schema: "tc.status/v1",
+    at: timeView(snapshot.at),
+    server: extras.server,
+    capacity: capacityView(snapshot),
+    nextReset: nextReset(snapshot),
+    accounts,
+    requests: extras.requests,
+    activity: extras.activity,
+    notices: [...accountNotices(snapshot), ...extras.notices],
+  };
+}
+
+/** The verdict by the seed's names. */
+export function capacityView(snapshot: PoolSnapshot): CapacityView {
+  return { schema: "tc.capacity/v1", ...poolCapacity(snapshot) };
+}
+
+function accountView(state: AccountState, snapshot: PoolSnapshot): AccountView {
+  const { account } = state;
+  const standing = standingOf(state, snapshot);
+  const { active } = census(snapshot).byAccount.get(account.id) ?? NOBODY;
+  return {
+    id: account.id,
+    label: account.label,
+    kind: account.kind,
+    tier: account.tier,
+    priority: account.priority,
+    enabled: account.enabled,
+    word: standing.word,
+    reason: standing.reason,
+    until: timeOrNull(standing.until),
+    mend: standing.mend,
+    windows: Object.values(state.windows)
+      .filter((window) => isRunning(window, snapshot.at))
+      .map((window) => windowView(window, snapshot.at)),
+    inFlight: state.leases,
+    inFlightMax: Math.ceil(
+      Math.min(account.leasesMax ?? Infinity, state.gate.cap),
+    ),
+    conversations: active,
+    lastUsedAt: timeOrNull(state.lastUsedAt),
+  };
+}
+
+function windowView(window: QuotaWindow, at: Instant): WindowView {
+  return {
+    key: window.key,
+    utilization: window.utilization,
+    status: window.status,
+    resetsAt: timeOrNull(window.resetsAt),
+    observedAt: timeView(window.observedAt),
+    source: window.source,
+    family: window.family,
+    pace: pace(window, at),
+  };
+}
+
+/** The soonest refill of a window that holds an account back or may. */
+function nextReset(snapshot: PoolSnapshot): StatusView["nextReset"] {
+  let soonest: { at: Instant; account: string; window: string } | null = null;
+  for (const { account, windows } of snapshot.accounts.values()) {
+    if (!account.enabled) continue;
+    for (
+      const { key, resetsAt, utilization, lengthMs } of Object.values(windows)
+    ) {
+      if (resetsAt === null || resetsAt <= snapshot.at) continue;
+      if (!utilization || lengthMs < 3_600_000) continue;
+      if (soonest !== null && soonest.at <= resetsAt) continue;
+      soonest = { at: resetsAt, account: account.label, window: key };
+    }
+  }
+  return soonest === null ? null : { ...soonest, at: timeView(soonest.at) };
+}
+
+function accountNotices(snapshot: PoolSnapshot): readonly NoticeView[] {
+  const notices: NoticeView[] = [];
+  for (const state of snapshot.accounts.values()) {
+    if (!state.account.enabled || state.credential.kind !== "needs_login") {
+      continue;
+    }
+    notices.push({
+      level: "error",
+      text: `${state.account.label} needs a login: ${state.credential.reason}`,
+      mend: loginCommand(state),
+    });
+  }
+  return notices;
+}

@@ -1,0 +1,84 @@
+/**
+ * Figures and times as people read them; the CLI, the Deck and error messages
+ * share them.
+ *
+ * @module
+ */
+
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/time.ts";
+
+/** `41s`, `18m`, `1h 34m`, `3d 4h`: two units at most, rounded up to whole ones. */
+export function durationText(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  if (ms < HOUR_MS) return `${Math.ceil(ms / MINUTE_MS)}m`;
+  if (ms < DAY_MS) return twoUnits(ms, HOUR_MS, MINUTE_MS, ["h", "m"]);
+  return twoUnits(ms, DAY_MS, HOUR_MS, ["d", "h"]);
+}
+
+function twoUnits(
+  ms: number,
+  large: number,
+  small: number,
+  [l, s]: readonly [string, string],
+): string {
+  const smalls = Math.ceil(ms / small);
+  const perLarge = large / small;
+  const whole = Math.floor(smalls / perLarge);
+  const rest = smalls % perLarge;
+  return rest === 0 ? `${whole}${l}` : `${whole}${l} ${rest}${s}`;
+}
+
+/** `950`, `1.2k`, `12k`, `1.2M`, `12M`. */
+export function countText(count: number): string {
+  if (count < 1_000) return String(Math.round(count));
+  if (count < 9_950) return `${(count / 1_000).toFixed(1)}k`;
+  if (count < 999_500) return `${Math.round(count / 1_000)}k`;
+  if (count < 9_950_000) return `${(count / 1_000_000).toFixed(1)}M`;
+  return `${Math.round(count / 1_000_000)}M`;
+}
+
+/** `64%`; `?` for unknown, which is never 0. */
+export function percentText(part: number | null): string {
+  if (part === null) return "?";
+  return `${Math.round(part * 100)}%`;
+}
+
+/** `14:05` today, `Sat 09:00` within a week, else `3 Dec 09:00`; local time. */
+export function clockText(
+  ms: number,
+  nowMs: number,
+  timeZone?: string,
+): string {
+  const date = new Date(ms);
+  const zone = timeZone === undefined ? {} : { timeZone };
+  const time = date.toLocaleTimeString("en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    ...zone,
+  });
+  const day: Intl.DateTimeFormatOptions = { dateStyle: "short", ...zone };
+  const isToday = date.toLocaleDateString("en-GB", day) ===
+    new Date(nowMs).toLocaleDateString("en-GB", day);
+  if (isToday) return time;
+  if (Math.abs(ms - nowMs) < 6 * DAY_MS) {
+    return `${
+      date.toLocaleDateString("en-GB", { weekday: "short", ...zone })
+    } ${time}`;
+  }
+  const long = date.toLocaleDateString("en-GB", {
+    day: "numeric",
+    month: "short",
+    ...zone,
+  });
+  return `${long} ${time}`;
+}
+
+/** Text from outside made inert: no control byte reaches a terminal. */
+export function inert(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    "",
+  );
+}

@@ -1,0 +1,104 @@
+/**
+ * What `tc demo` needs besides the fake API: three accounts with credentials,
+ * a scenario, and the traffic that goes with it.
+ *
+ * @module
+ */
+
+import type { AccountKind, Tier } from "../core/account.ts";
+import type { Instant } from "../core/time.ts";
+import { Secret } from "../ports.ts";
+import type { DemoAccount } from "./account.ts";
+import type { DemoApi } from "./api.ts";
+import { Dice } from "./dice.ts";
+import { demoFleet, type FleetAgent } from "./fleet.ts";
+import type { DemoIdentity } from "./identity.ts";
+import type { Scenario } from "./scenario.ts";
+import type { TrafficOptions } from "./traffic.ts";
+
+export type DemoCredential =
+  | {
+    readonly kind: "oauth";
+    readonly accessToken: Secret;
+    readonly refreshToken: Secret;
+    readonly expiresAt: Instant;
+    readonly scopes: readonly string[];
+  }
+  | { readonly kind: "setup_token"; readonly accessToken: Secret }
+  | { readonly kind: "api_key"; readonly key: Secret };
+
+/** An account as a login or an import would have brought it. */
+export interface DemoAccountData {
+  readonly label: string;
+  readonly kind: AccountKind;
+  readonly tier: Tier;
+  readonly identity: DemoIdentity;
+  readonly credential: DemoCredential;
+}
+
+export interface DemoSetup {
+  readonly scenario: Scenario;
+  readonly accounts: readonly DemoAccountData[];
+  /** Empty where the scenario has no tree; for `writeFleetFiles()`. */
+  readonly fleet: readonly FleetAgent[];
+  /** For `simulateSessions()`, which needs a base URL and a clock besides. */
+  readonly traffic: Omit<TrafficOptions, "baseUrl" | "clock">;
+}
+
+const TOKENS_PER_SECOND = 60;
+
+/** Puts the three accounts of `scenario` into `api` and says what to run. */
+export function demoSetup(
+  api: DemoApi,
+  scenario: Scenario,
+  seed: string | number,
+): DemoSetup {
+  api.account("work", { tier: "max_20x", email: "ada@work.example" });
+  api.account("home", { tier: "max_5x", email: "ada@home.example" });
+  api.account("spare", { tier: "pro", email: "ada@spare.example" });
+  api.set({ tokensPerSecond: TOKENS_PER_SECOND });
+  scenario.prepare(api);
+  const dice = new Dice(`${seed}/setup`);
+  const fleet = scenario.hasFleet ? demoFleet(dice) : [];
+  return {
+    scenario,
+    accounts: api.accounts().map(accountData),
+    fleet,
+    traffic: {
+      seed,
+      pace: scenario.pace,
+      sessions: scenario.sessions,
+      sessionIds: fleet.map((agent) => agent.sessionId),
+    },
+  };
+}
+
+/** `account` as tc would keep it after a login. */
+export function accountData(account: DemoAccount): DemoAccountData {
+  return {
+    label: account.name,
+    kind: account.kind,
+    tier: account.tier,
+    identity: account.identity,
+    credential: credentialOf(account),
+  };
+}
+
+function credentialOf(account: DemoAccount): DemoCredential {
+  switch (account.kind) {
+    case "api_key":
+      return { kind: "api_key", key: new Secret(account.apiKey) };
+    case "setup_token":
+      return { kind: "setup_token", accessToken: new Secret(account.token()) };
+    case "subscription": {
+      const tokens = account.tokens();
+      return {
+        kind: "oauth",
+        accessToken: new Secret(tokens.accessToken),
+        refreshToken: new Secret(tokens.refreshToken),
+        expiresAt: tokens.expiresAt,
+        scopes: tokens.scopes,
+      };
+    }
+  }
+}

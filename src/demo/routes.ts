@@ -1,0 +1,85 @@
+/**
+ * The paths of the fake provider.
+ *
+ * @module
+ */
+
+import type { Exchange } from "./exchange.ts";
+import { answerMessages, countTokens } from "./messages.ts";
+import { answerProfile, answerUsage } from "./oauth_account.ts";
+import {
+  decideSignIn,
+  MANUAL_PATH,
+  showCode,
+  showSignIn,
+  showSuccess,
+} from "./oauth_sign_in.ts";
+import { answerToken } from "./oauth_token.ts";
+import { answerModel, answerModels } from "./models.ts";
+import { REFUSALS } from "./refusal.ts";
+
+type Handler = (exchange: Exchange) => Promise<Response>;
+
+const ROUTES: Readonly<Record<string, Handler>> = {
+  "POST /v1/messages": answerMessages,
+  "POST /v1/messages/count_tokens": countTokens,
+  "GET /v1/models": answerModels,
+  "GET /oauth/authorize": showSignIn,
+  "GET /oauth/authorize/allow": decideSignIn,
+  "GET /oauth/authorize/deny": decideSignIn,
+  [`GET ${MANUAL_PATH}`]: showCode,
+  "GET /oauth/code/success": showSuccess,
+  "POST /v1/oauth/token": answerToken,
+  "GET /api/oauth/profile": answerProfile,
+  "GET /api/oauth/usage": answerUsage,
+  "GET /": hello,
+  "HEAD /": hello,
+  "GET /health": hello,
+  "GET /api/hello": hello,
+  "HEAD /api/hello": hello,
+  "GET /v1/oauth/hello": hello,
+};
+
+/** Telemetry and other noise: taken and thrown away. */
+const SINKS = ["/api/event_logging/", "/mcp-registry", "/api/eval/"];
+/** Paths where the client's own credential counts; they answer what they got. */
+const ECHOES = ["/v1/code/", "/api/oauth/files/", "/api/oauth/file_upload"];
+
+export async function handle(exchange: Exchange): Promise<Response> {
+  const { pathname } = exchange.url;
+  if (exchange.header("upgrade") !== null) {
+    return await exchange.refuse({
+      status: 426,
+      type: "invalid_request_error",
+      message: "WebSocket upgrades are not offered here",
+    });
+  }
+  const handler = ROUTES[`${exchange.request.method} ${pathname}`];
+  if (handler !== undefined) return await handler(exchange);
+  if (pathname.startsWith("/v1/models/")) return await answerModel(exchange);
+  if (SINKS.some((prefix) => pathname.startsWith(prefix))) {
+    return await exchange.sendJson({});
+  }
+  if (ECHOES.some((prefix) => pathname.startsWith(prefix))) {
+    return await echo(exchange);
+  }
+  return await exchange.refuse(REFUSALS.not_found);
+}
+
+function hello(exchange: Exchange): Promise<Response> {
+  return exchange.request.method === "HEAD"
+    ? exchange.send(200, "", [])
+    : exchange.sendJson({ message: "hello" });
+}
+
+/** What arrived, the credential itself as its digest is in the record. */
+function echo(exchange: Exchange): Promise<Response> {
+  const { record } = exchange;
+  return exchange.sendJson({
+    method: record.method,
+    target: record.target,
+    body_sha256: record.bodySha256,
+    body_bytes: record.bodyBytes,
+    header_names: record.headers.map(([name]) => name),
+  });
+}

@@ -1,0 +1,178 @@
+/**
+ * The demo's OAuth tokens: families of an access token and a refresh token that
+ * is spent once. A spent one shown again kills its whole family.
+ *
+ * @module
+ */
+
+import type { Instant } from "../core/time.ts";
+import type { Dice } from "./dice.ts";
+
+export interface OAuthTokens {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly expiresAt: Instant;
+  readonly scopes: readonly string[];
+}
+
+/** What a refresh came to. `reused` has just killed the family. */
+export type RotationResult =
+  | {
+    readonly kind: "rotated";
+    readonly account: string;
+    readonly tokens: OAuthTokens;
+  }
+  | { readonly kind: "reused"; readonly account: string }
+  | { readonly kind: "dead"; readonly account: string }
+  | { readonly kind: "unknown" };
+
+export interface RotationWish {
+  readonly expiresAt: Instant;
+  readonly keepsRefresh: boolean;
+}
+
+export type AccessState = "live" | "expired" | "superseded" | "revoked";
+
+export interface AccessFound {
+  readonly account: string;
+  readonly scopes: readonly string[];
+  readonly state: AccessState;
+}
+
+/** How often families were refreshed and lost. */
+export interface FamilyCounts {
+  readonly minted: number;
+  readonly rotations: number;
+  /** Spent refresh tokens that came again; each killed a family. */
+  readonly reuses: number;
+  /** Families dead by reuse or revocation. */
+  readonly killed: number;
+}
+
+interface Family {
+  readonly account: string;
+  isKilled: boolean;
+  tokens: OAuthTokens;
+}
+
+export class TokenBook {
+  readonly #dice: Dice;
+  readonly #families: Family[] = [];
+  readonly #byAccess = new Map<string, Family>();
+  readonly #byRefresh = new Map<string, Family>();
+  #rotations = 0;
+  #reuses = 0;
+
+  constructor(dice: Dice) {
+    this.#dice = dice;
+  }
+
+  /** A login: a family of its own for `account`. */
+  mint(
+    account: string,
+    scopes: readonly string[],
+    expiresAt: Instant,
+  ): OAuthTokens {
+    const tokens = this.#fresh(account, scopes, expiresAt);
+    const family: Family = { account, isKilled: false, tokens };
+    this.#families.push(family);
+    this.#index(family);
+    return tokens;
+  }
+
+  /** The newest living tokens of `account`, or null. */
+  newest(account: string): OAuthTokens | null {
+    const family = this.#families.findLast((family) =>
+      family.account === account && !family.isKilled
+    );
+    return family?.tokens ?? null;
+  }
+
+  /** Spends `refreshToken` for its successor, or for itself if it is kept. */
+  rotate(refreshToken: string, wish: RotationWish): RotationResult {
+    const family = this.#byRefresh.get(refreshToken);
+    if (family === undefined) return { kind: "unknown" };
+    const { account } = family;
+    if (family.isKilled) return { kind: "dead", account };
+    if (family.tokens.refreshToken !== refreshToken) {
+      this.#reuses += 1;
+      family.isKilled = true;
+      return { kind: "reused", account };
+    }
+    this.#rotations += 1;
+    const fresh = this.#fresh(account, family.tokens.scopes, wish.expiresAt);
+    family.tokens = wish.keepsRefresh ? { ...fresh, refreshToken } : fresh;
+    this.#index(family);
+    return { kind: "rotated", account, tokens: family.tokens };
+  }
+
+  /** Whose `accessToken` it is and whether it still counts; null if unknown. */
+  find(accessToken: string, now: Instant): AccessFound | null {
+    const family = this.#byAccess.get(accessToken);
+    if (family === undefined) return null;
+    const { account, tokens } = family;
+    return {
+      account,
+      scopes: tokens.scopes,
+      state: stateOf(family, accessToken, now),
+    };
+  }
+
+  /** Whose refresh token this is or was, or null. */
+  ownerOf(refreshToken: string): string | null {
+    return this.#byRefresh.get(refreshToken)?.account ?? null;
+  }
+
+  /** Lets the access tokens of `account` expire at `at`. */
+  expire(account: string, at: Instant): void {
+    for (const family of this.#families) {
+      if (family.account !== account) continue;
+      family.tokens = { ...family.tokens, expiresAt: at };
+    }
+  }
+
+  /** Kills all families of `account`, as signing out everywhere does. */
+  revoke(account: string): void {
+    for (const family of this.#families) {
+      if (family.account === account) family.isKilled = true;
+    }
+  }
+
+  counts(): FamilyCounts {
+    return {
+      minted: this.#families.length,
+      rotations: this.#rotations,
+      reuses: this.#reuses,
+      killed: this.#families.filter((family) => family.isKilled).length,
+    };
+  }
+
+  #fresh(
+    account: string,
+    scopes: readonly string[],
+    expiresAt: Instant,
+  ): OAuthTokens {
+    return {
+      accessToken: `sk-ant-oat01-FAKE-${account}-${this.#dice.hex(24)}`,
+      refreshToken: `sk-ant-ort01-FAKE-${account}-${this.#dice.hex(24)}`,
+      expiresAt,
+      scopes,
+    };
+  }
+
+  #index(family: Family): void {
+    this.#byAccess.set(family.tokens.accessToken, family);
+    this.#byRefresh.set(family.tokens.refreshToken, family);
+  }
+}
+
+function stateOf(
+  family: Family,
+  accessToken: string,
+  now: Instant,
+): AccessState {
+  if (family.isKilled) return "revoked";
+  // A refresh ends the token before it, whatever its own lifetime.
+  if (family.tokens.accessToken !== accessToken) return "superseded";
+  return family.tokens.expiresAt <= now ? "expired" : "live";
+}

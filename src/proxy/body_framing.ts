@@ -1,0 +1,214 @@
+/**
+ * The data plane: finds the end of a body in the bytes of a connection and
+ * takes the transfer coding off (RFC 9112 6, 7.1). Trailers are dropped.
+ *
+ * @module
+ */
+
+import { type BodyEnd, ProtocolError } from "./http1.ts";
+import { CR, IS_VALUE, LF, SEMICOLON } from "./octets.ts";
+
+/** 13 hex digits are 52 bits: every such size is exact as a number. */
+const SIZE_DIGITS_MAX = 13;
+/** For the extensions of one chunk, and for all trailers of a body. */
+const EXTRA_BYTES_MAX = 64 * 1024;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Follows one body through the reads of its connection. */
+export interface BodyFraming {
+  /** The last byte of the body was taken. */
+  readonly isDone: boolean;
+  /** How many bytes of the last `take` belonged to this message. */
+  readonly consumedBytes: number;
+  /** Whether the connection's end is a clean end of this body. */
+  readonly endsByClose: boolean;
+  /**
+   * The body bytes in `bytes`, in order. They are a view into `bytes`, which
+   * may be rearranged up to `consumedBytes`. Throws ProtocolError.
+   */
+  take(bytes: Uint8Array): Uint8Array;
+}
+
+/** The framing for a body that ends as `bodyEnd` says. */
+export function framingFor(bodyEnd: BodyEnd): BodyFraming {
+  switch (bodyEnd.kind) {
+    case "none":
+      return new LengthFraming(0);
+    case "length":
+      return new LengthFraming(bodyEnd.bytes);
+    case "chunked":
+      return new ChunkedFraming();
+    case "close":
+      return new CloseFraming();
+  }
+}
+
+class LengthFraming implements BodyFraming {
+  readonly endsByClose = false;
+  consumedBytes = 0;
+  #leftBytes: number;
+
+  constructor(bytes: number) {
+    this.#leftBytes = bytes;
+  }
+
+  get isDone(): boolean {
+    return this.#leftBytes === 0;
+  }
+
+  take(bytes: Uint8Array): Uint8Array {
+    const count = Math.min(this.#leftBytes, bytes.length);
+    this.#leftBytes -= count;
+    this.consumedBytes = count;
+    return count === bytes.length ? bytes : bytes.subarray(0, count);
+  }
+}
+
+class CloseFraming implements BodyFraming {
+  readonly endsByClose = true;
+  readonly isDone = false;
+  consumedBytes = 0;
+
+  take(bytes: Uint8Array): Uint8Array {
+    this.consumedBytes = bytes.length;
+    return bytes;
+  }
+}
+
+type ChunkState =
+  | "size_start"
+  | "size"
+  | "extension"
+  | "size_lf"
+  | "data"
+  | "data_cr"
+  | "data_lf"
+  | "trailer_start"
+  | "trailer"
+  | "trailer_lf"
+  | "end_lf"
+  | "done";
+
+class ChunkedFraming implements BodyFraming {
+  readonly endsByClose = false;
+  consumedBytes = 0;
+  #state: ChunkState = "size_start";
+  /** While a size is read, the size so far; in data, the bytes to come. */
+  #leftBytes = 0;
+  #sizeDigits = 0;
+  #extraBytes = 0;
+
+  get isDone(): boolean {
+    return this.#state === "done";
+  }
+
+  take(bytes: Uint8Array): Uint8Array {
+    let at = 0;
+    let dataAt = 0;
+    let dataEnd = 0;
+    while (at < bytes.length && this.#state !== "done") {
+      if (this.#state !== "data") {
+        this.#step(bytes[at++] ?? 0);
+        continue;
+      }
+      const count = Math.min(this.#leftBytes, bytes.length - at);
+      if (dataAt === dataEnd) dataAt = dataEnd = at;
+      else bytes.copyWithin(dataEnd, at, at + count);
+      dataEnd += count;
+      at += count;
+      this.#leftBytes -= count;
+      if (this.#leftBytes === 0) this.#state = "data_cr";
+    }
+    this.consumedBytes = at;
+    return dataAt === dataEnd ? NO_BYTES : bytes.subarray(dataAt, dataEnd);
+  }
+
+  /** Takes one byte that is not data. */
+  #step(byte: number): void {
+    switch (this.#state) {
+      case "size_start":
+        this.#leftBytes = 0;
+        this.#sizeDigits = 0;
+        this.#takeDigit(byte);
+        this.#state = "size";
+        return;
+      case "size":
+        if (byte === CR) this.#state = "size_lf";
+        else if (byte === SEMICOLON) this.#state = "extension";
+        else this.#takeDigit(byte);
+        return;
+      case "extension":
+        if (byte === CR) this.#state = "size_lf";
+        else this.#takeExtra(byte);
+        return;
+      case "size_lf":
+        expect(byte, LF);
+        // Limits are a chunk's own, but trailers share one.
+        this.#extraBytes = 0;
+        this.#state = this.#leftBytes === 0 ? "trailer_start" : "data";
+        return;
+      case "data_cr":
+        expect(byte, CR);
+        this.#state = "data_lf";
+        return;
+      case "data_lf":
+        expect(byte, LF);
+        this.#state = "size_start";
+        return;
+      case "trailer_start":
+      case "trailer":
+        this.#takeTrailer(byte);
+        return;
+      case "trailer_lf":
+        expect(byte, LF);
+        this.#state = "trailer_start";
+        return;
+      case "end_lf":
+        expect(byte, LF);
+        this.#state = "done";
+        return;
+      case "data":
+      case "done":
+        return;
+    }
+  }
+
+  #takeDigit(byte: number): void {
+    const digit = hexDigit(byte);
+    if (digit === null || this.#sizeDigits === SIZE_DIGITS_MAX) {
+      throw new ProtocolError("a chunk has a malformed size");
+    }
+    this.#sizeDigits++;
+    this.#leftBytes = this.#leftBytes * 16 + digit;
+  }
+
+  #takeTrailer(byte: number): void {
+    if (byte === CR) {
+      this.#state = this.#state === "trailer" ? "trailer_lf" : "end_lf";
+      return;
+    }
+    this.#takeExtra(byte);
+    this.#state = "trailer";
+  }
+
+  #takeExtra(byte: number): void {
+    if (IS_VALUE[byte] !== 1) {
+      throw new ProtocolError("a control character between chunks");
+    }
+    if (++this.#extraBytes > EXTRA_BYTES_MAX) {
+      throw new ProtocolError(`over ${EXTRA_BYTES_MAX} bytes beside the body`);
+    }
+  }
+}
+
+function expect(byte: number, wanted: number): void {
+  if (byte === wanted) return;
+  throw new ProtocolError("a chunk does not end where its size says");
+}
+
+function hexDigit(byte: number): number | null {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : null;
+}

@@ -1,0 +1,63 @@
+/**
+ * What a client is told when no account can serve: each account's own reason,
+ * and when to come again.
+ *
+ * @module
+ */
+
+import type { Ineligible } from "../core/eligible.ts";
+import type { PoolSnapshot } from "../core/pool.ts";
+import type { Considered, RouteDecision } from "../core/route.ts";
+import { earlier, type Instant, SECOND_MS } from "../core/time.ts";
+import { barText } from "../wire/bar_text.ts";
+import {
+  type ClosedAccount,
+  closedMessage,
+  RETRY_AFTER_SEC_MAX,
+} from "../wire/api_error.ts";
+
+/** Claude Code keeps trying at this pace where nobody knows a reset. */
+const UNKNOWN_WAIT_SEC = 30;
+
+/** Reasons that only a person ends are no part of "all accounts are closed". */
+const NOT_COUNTED: readonly Ineligible[] = ["disabled", "not_asked_for"];
+
+/** `All 4 accounts are closed: …`, each with its reason and return. */
+export function closedText(
+  decision: RouteDecision,
+  snapshot: PoolSnapshot,
+): string {
+  const accounts = decision.considered
+    .filter(({ ineligible }) =>
+      ineligible === null || !NOT_COUNTED.includes(ineligible)
+    )
+    .map((considered) => closedAccount(considered, snapshot));
+  return closedMessage(accounts, {
+    now: snapshot.at,
+    offsetMsAt: (at) => -new Date(at).getTimezoneOffset() * 60 * SECOND_MS,
+    holdingSec: null,
+  });
+}
+
+function closedAccount(
+  { accountId, ineligible, until }: Considered,
+  snapshot: PoolSnapshot,
+): ClosedAccount {
+  const state = snapshot.accounts.get(accountId);
+  if (state === undefined || ineligible === null) {
+    return { label: state?.account.label ?? accountId, reason: "full", until };
+  }
+  const reason = barText(ineligible, state, snapshot.at);
+  return { label: state.account.label, reason, until };
+}
+
+/** Seconds to the soonest return, never beyond what the client bears. */
+export function retryAfterSec(decision: RouteDecision, now: Instant): number {
+  let soonest: Instant | null = null;
+  for (const { until } of decision.considered) {
+    if (until !== null && until > now) soonest = earlier(soonest, until);
+  }
+  if (soonest === null) return UNKNOWN_WAIT_SEC;
+  const seconds = Math.ceil((soonest - now) / SECOND_MS);
+  return Math.min(RETRY_AFTER_SEC_MAX, Math.max(1, seconds));
+}

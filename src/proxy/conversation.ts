@@ -1,0 +1,89 @@
+/**
+ * Which conversation a request belongs to, and whether it was just compacted:
+ * what has a prompt cache of its own has a binding of its own.
+ *
+ * @module
+ */
+
+import {
+  type ConversationId,
+  type ModelFamily,
+  modelFamily,
+} from "../core/account.ts";
+import type { RouteFacts } from "../core/pool.ts";
+import { MINUTE_MS } from "../core/time.ts";
+import type { RequestPeek } from "../wire/request_peek.ts";
+
+const CACHE_MS = { "5m": 5 * MINUTE_MS, "1h": 60 * MINUTE_MS } as const;
+
+/** Conversations whose last summary is remembered. */
+const SUMMARIES_MAX = 5_000;
+
+/** Remembers the summary that each conversation began with, to see a new one. */
+export class SummaryMemory {
+  readonly #digests = new Map<ConversationId, string>();
+
+  /** Whether this request is the first after a compaction of its history. */
+  isNew(conversation: ConversationId | null, digest: string | null): boolean {
+    if (conversation === null || digest === null) return false;
+    const isNew = this.#digests.get(conversation) !== digest;
+    if (isNew) {
+      this.#digests.delete(conversation);
+      this.#digests.set(conversation, digest);
+      const oldest = this.#digests.keys().next().value;
+      if (this.#digests.size > SUMMARIES_MAX && oldest !== undefined) {
+        this.#digests.delete(oldest);
+      }
+    }
+    return isNew;
+  }
+}
+
+/**
+ * By session and sub-agent; by a digest of tools, system and first words for
+ * clients that name no session; null where even that is missing.
+ */
+export function conversationOf(peek: RequestPeek): ConversationId | null {
+  const { sessionId, agentId, bodyDigest } = peek;
+  if (sessionId === null) {
+    return bodyDigest === null ? null : `~${bodyDigest}` as ConversationId;
+  }
+  return (agentId === null
+    ? sessionId
+    : `${sessionId}/${agentId}`) as ConversationId;
+}
+
+/** The conversation that a sub-agent was started by, or null. */
+function parentOf(
+  { sessionId, agentId, parentAgentId }: RequestPeek,
+): ConversationId | null {
+  if (sessionId === null || agentId === null) return null;
+  return (parentAgentId === null
+    ? sessionId
+    : `${sessionId}/${parentAgentId}`) as ConversationId;
+}
+
+function familiesOf(
+  { model, advisorModel }: RequestPeek,
+): readonly ModelFamily[] {
+  const models = [model, advisorModel].filter((name) => name !== null);
+  return [...new Set(models.map(modelFamily))];
+}
+
+/** What routing needs to know of the request. */
+export function routeFacts(
+  peek: RequestPeek,
+  summaries: SummaryMemory,
+): RouteFacts {
+  const conversation = conversationOf(peek);
+  return {
+    conversation,
+    parent: parentOf(peek),
+    families: familiesOf(peek),
+    contextTokens: peek.estimatedTokens,
+    cacheTtlMs: CACHE_MS[peek.cacheTtl],
+    isCompacted: summaries.isNew(conversation, peek.compactionDigest),
+    isSide: peek.isSide,
+    isPrompt: peek.isPrompt,
+  };
+}

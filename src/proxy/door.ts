@@ -1,0 +1,138 @@
+/**
+ * The door: what a request must show before anything else looks at it. Host,
+ * Origin and Sec-Fetch-Site keep web pages and rebound names out; the key keeps
+ * other users of the machine out.
+ *
+ * @module
+ */
+
+import { timingSafeEqual } from "node:crypto";
+import type { Secret } from "../ports.ts";
+import { splitKey, targetFault } from "../wire/target.ts";
+
+export interface Door {
+  /** The address listened on, without brackets. */
+  readonly host: string;
+  readonly port: number;
+  readonly key: Secret;
+  /** Lets local clients in without the key, as the older tools did. */
+  readonly isKeylessLoopback: boolean;
+}
+
+/** Who stands at the door, as far as the door looks. */
+export interface Visitor {
+  readonly url: string;
+  readonly headers: Headers;
+  /** Whether the connection comes from this machine. */
+  readonly isLocal: boolean;
+}
+
+export type KeyHeader = "authorization" | "x-api-key";
+
+export type Admission =
+  | {
+    readonly kind: "admitted";
+    /** Path and query as written, without the key. */
+    readonly target: string;
+    /** Headers that carry the key and so must not travel on. */
+    readonly keyHeaders: readonly KeyHeader[];
+  }
+  | {
+    readonly kind: "refused";
+    readonly status: 400 | 401 | 403 | 421;
+    readonly message: string;
+  };
+
+/** Signs of a reverse proxy in front: then loopback says nothing of the client. */
+const FORWARDING_HEADERS = [
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "forwarded",
+  "via",
+  "x-real-ip",
+];
+
+export function admit(visitor: Visitor, door: Door): Admission {
+  const { headers } = visitor;
+  const place = splitUrl(visitor.url);
+  const host = headers.get("host");
+  if (place === null || host === null) {
+    return refuse(400, "The request names no host");
+  }
+  if (!isOwnHost(host, door) || !isOwnHost(place.authority, door)) {
+    return refuse(421, "This host is not served here");
+  }
+  if (!isSameSite(headers, host)) {
+    return refuse(403, "Requests of web pages are refused");
+  }
+  const { key, target } = splitKey(place.target);
+  const fault = targetFault(target);
+  if (fault !== null) return refuse(400, `The path is refused: ${fault}`);
+
+  const keyHeaders = headersWithKey(headers, door);
+  const hasKey = key === null
+    ? keyHeaders.length > 0 || isKeyless(visitor, door)
+    : isKey(key, door);
+  if (hasKey) return { kind: "admitted", target, keyHeaders };
+  return refuse(401, "The local key is missing or wrong: see tc env");
+}
+
+function refuse(
+  status: (Admission & { kind: "refused" })["status"],
+  message: string,
+): Admission {
+  return { kind: "refused", status, message };
+}
+
+/** Authority and target exactly as the request line and Host had them. */
+function splitUrl(
+  url: string,
+): { readonly authority: string; readonly target: string } | null {
+  const match = /^http:\/\/([^/?#]*)(.*)$/s.exec(url);
+  const [, authority, target] = match ?? [];
+  if (authority === undefined || target === undefined) return null;
+  return { authority, target: target === "" ? "/" : target };
+}
+
+function isOwnHost(host: string, door: Door): boolean {
+  const match = /^(\[[0-9a-f:]+\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(
+    host.toLowerCase(),
+  );
+  const name = match?.[1];
+  if (name === undefined) return false;
+  const port = match?.[2];
+  if (port !== undefined && Number(port) !== door.port) return false;
+  const bare = name.replace(/^\[|\]$/g, "");
+  return bare === "127.0.0.1" || bare === "localhost" || bare === "::1" ||
+    bare === door.host.toLowerCase();
+}
+
+/** A browser names the page it runs for; tc serves its own pages alone. */
+function isSameSite(headers: Headers, host: string): boolean {
+  const site = headers.get("sec-fetch-site");
+  if (site !== null && site !== "same-origin" && site !== "none") return false;
+  const origin = headers.get("origin");
+  return origin === null || origin === `http://${host}`;
+}
+
+function headersWithKey(headers: Headers, door: Door): readonly KeyHeader[] {
+  const found: KeyHeader[] = [];
+  const apiKey = headers.get("x-api-key");
+  if (apiKey !== null && isKey(apiKey, door)) found.push("x-api-key");
+  const bearer = /^bearer +(.*)$/i.exec(headers.get("authorization") ?? "")
+    ?.[1];
+  if (bearer !== undefined && isKey(bearer, door)) found.push("authorization");
+  return found;
+}
+
+function isKey(shown: string, door: Door): boolean {
+  const encoder = new TextEncoder();
+  const a = encoder.encode(shown);
+  const b = encoder.encode(door.key.reveal());
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function isKeyless(visitor: Visitor, door: Door): boolean {
+  return door.isKeylessLoopback && visitor.isLocal &&
+    FORWARDING_HEADERS.every((name) => !visitor.headers.has(name));
+}

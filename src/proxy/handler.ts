@@ -1,0 +1,196 @@
+/**
+ * The life of one request, on one screen: choose, try, judge, and relay or go
+ * round. Nothing is sent to the client until the verdict is known; after the
+ * first byte there is no second try.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import {
+  type Attempt as Standing,
+  FIRST_ATTEMPT,
+  nextStep,
+  retriesLeft,
+} from "../core/retry.ts";
+import type { NextStep } from "../core/retry.ts";
+import { acquire, type Wish } from "./acquire.ts";
+import { type Attempt, tryOnce } from "./attempt.ts";
+import type { RouteDecision } from "../core/route.ts";
+import type { Chosen, Inbound, Proxy } from "./proxy.ts";
+
+/** What the pursuit of an answer came to. */
+export type Outcome =
+  /** An upstream answer to relay; its lease is still open. */
+  | {
+    readonly kind: "relay";
+    readonly attempt: Attempt;
+    readonly chosen: Chosen;
+  }
+  /** No account can serve it in time. */
+  | { readonly kind: "closed"; readonly decision: RouteDecision }
+  /** It was sent, or could not be, and there is no answer. */
+  | { readonly kind: "unreachable"; readonly sent: boolean }
+  /** The account it would move to does not know its thread. */
+  | { readonly kind: "thread" };
+
+/** Tries of one request at most, whatever the verdicts say. */
+const ATTEMPTS_MAX = 24;
+
+type Counts = Omit<
+  Standing,
+  "now" | "retriesLeft" | "jitter" | "holdMs" | "warmTokens"
+>;
+
+/** Throws the signal's reason when the client leaves. */
+export async function pursue(inbound: Inbound, proxy: Proxy): Promise<Outcome> {
+  const excluded = new Set<AccountId>();
+  let wish: Wish = { excluded, preferred: null, mayWait: true };
+  let counts: Counts = FIRST_ATTEMPT;
+  let last: Outcome | null = null;
+  for (let count = 1; count <= ATTEMPTS_MAX; count++) {
+    const acquired = await acquire(inbound, wish, proxy);
+    if (acquired.kind === "closed") {
+      return last ?? { kind: "closed", decision: acquired.decision };
+    }
+    const { chosen } = acquired;
+    if (leavesItsThread(inbound, chosen)) {
+      chosen.lease.close(null);
+      return { kind: "thread" };
+    }
+    discard(last);
+    const attempt = await attemptWith(inbound, chosen, proxy);
+    const step = nextStep(
+      attempt.verdict,
+      standing(inbound, counts, { attempt, proxy }),
+    );
+    if (step.kind === "relay") return { kind: "relay", attempt, chosen };
+    chosen.lease.close(null);
+    if (step.kind === "give_up") return unreachable(attempt);
+    last = isRelayable(attempt, step)
+      ? { kind: "relay", attempt, chosen }
+      : null;
+    if (last === null) attempt.response?.body.cancel();
+    counts = counted(counts, attempt, step);
+    wish = await prepared(step, { attempt, excluded, inbound, proxy });
+  }
+  return last ?? { kind: "unreachable", sent: true };
+}
+
+/** A thread continues on the account that holds it, or starts over. */
+function leavesItsThread({ peek }: Inbound, { decision }: Chosen): boolean {
+  return peek.thread === "continue" && decision.reason !== "bound";
+}
+
+async function attemptWith(
+  inbound: Inbound,
+  { lease }: Chosen,
+  proxy: Proxy,
+): Promise<Attempt> {
+  try {
+    const attempt = await tryOnce(inbound, lease, proxy);
+    proxy.pool.judge(lease, attempt.verdict);
+    inbound.attempts.push({
+      accountId: lease.accountId,
+      verdict: attempt.verdict.kind,
+      status: attempt.response?.status ?? null,
+    });
+    return attempt;
+  } catch (cause) {
+    lease.close(null);
+    throw cause;
+  }
+}
+
+interface Judged {
+  readonly attempt: Attempt;
+  readonly proxy: Proxy;
+}
+
+function standing(
+  inbound: Inbound,
+  counts: Counts,
+  { attempt, proxy }: Judged,
+): Standing {
+  const snapshot = proxy.pool.snapshot();
+  const { conversation } = inbound.facts;
+  const binding = conversation === null
+    ? undefined
+    : snapshot.bindings.get(conversation);
+  const isWarm = binding !== undefined && binding.warmUntil > snapshot.at &&
+    binding.accountId === attempt.lease.accountId;
+  return {
+    ...counts,
+    now: snapshot.at,
+    warmTokens: isWarm ? binding.contextTokens : 0,
+    holdMs: Math.max(0, inbound.hold.giveUpAt() - snapshot.at),
+    retriesLeft: retriesLeft(snapshot),
+    jitter: proxy.entropy.random(),
+  };
+}
+
+/** Counts of what went wrong, by the verdict that was given. */
+function counted(counts: Counts, { verdict }: Attempt, step: NextStep): Counts {
+  const isHop = step.kind === "reroute" && verdict.kind !== "exhausted" &&
+    verdict.kind !== "credential";
+  const isUnsent = verdict.kind === "unreachable" && !verdict.sent;
+  const isFailure = verdict.kind === "failed" || verdict.kind === "overloaded";
+  return {
+    throttles: counts.throttles + (verdict.kind === "throttled" ? 1 : 0),
+    failures: counts.failures + (isFailure ? 1 : 0),
+    renewals: counts.renewals + (step.kind === "renew" ? 1 : 0),
+    unsent: counts.unsent + (isUnsent ? 1 : 0),
+    hops: counts.hops + (isHop ? 1 : 0),
+  };
+}
+
+/** Whether the answer may still be the one to relay, if no other comes. */
+function isRelayable({ response, verdict }: Attempt, step: NextStep): boolean {
+  return response !== null && step.kind === "reroute" && !step.mayWait &&
+    verdict.kind !== "credential";
+}
+
+function discard(last: Outcome | null): void {
+  if (last?.kind === "relay") last.attempt.response?.body.cancel();
+}
+
+function unreachable({ verdict }: Attempt): Outcome {
+  const sent = verdict.kind !== "unreachable" || verdict.sent;
+  return { kind: "unreachable", sent };
+}
+
+interface Turn {
+  readonly attempt: Attempt;
+  readonly excluded: Set<AccountId>;
+  readonly inbound: Inbound;
+  readonly proxy: Proxy;
+}
+
+/** Carries out what a step asks before the next choice, and says what to wish. */
+async function prepared(step: NextStep, turn: Turn): Promise<Wish> {
+  const { attempt, excluded, inbound, proxy } = turn;
+  const { accountId } = attempt.lease;
+  switch (step.kind) {
+    case "reroute":
+      if (step.exclude) excluded.add(accountId);
+      return { excluded, preferred: null, mayWait: step.mayWait };
+    case "retry_same":
+      proxy.pool.dispatch({ kind: "retry_sent", at: proxy.clock.now() });
+      await proxy.clock.sleep(step.afterMs, inbound.signal);
+      return { excluded, preferred: accountId, mayWait: true };
+    case "renew": {
+      const renewed = attempt.authorization === null
+        ? null
+        : await proxy.credentials.renew(attempt.authorization, inbound.signal);
+      if (renewed === null) excluded.add(accountId);
+      return {
+        excluded,
+        preferred: renewed === null ? null : accountId,
+        mayWait: true,
+      };
+    }
+    case "relay":
+    case "give_up":
+      return { excluded, preferred: null, mayWait: false };
+  }
+}

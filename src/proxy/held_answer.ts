@@ -1,0 +1,149 @@
+/**
+ * The answer of a hold whose silent part is over: the stream is open, pings
+ * keep the client patient, and the upstream's events follow.
+ *
+ * @module
+ */
+
+import type { UpstreamResponse } from "../ports.ts";
+import { sseError, sseErrorBody, ssePing } from "../wire/api_error.ts";
+import { headerValue } from "../wire/header_list.ts";
+import type { Outcome } from "./handler.ts";
+import { inflated } from "./inflate.ts";
+import { ownError, settleOwn } from "./own_answer.ts";
+import type { Inbound, Proxy } from "./proxy.ts";
+import { Relayed } from "./relayed.ts";
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+type Controller = ReadableStreamDefaultController<Uint8Array>;
+
+/**
+ * A 200 with pings until `pursuit` has an outcome. The upstream's events come
+ * without their content coding, since the head that would name it is out.
+ */
+export function heldAnswer(
+  inbound: Inbound,
+  pursuit: Promise<Outcome>,
+  proxy: Proxy,
+): Response {
+  inbound.line.state = "held";
+  const held = new HeldStream(inbound, pursuit, proxy);
+  return new Response(held.stream(), {
+    status: 200,
+    headers: {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-cache",
+    },
+  });
+}
+
+class HeldStream {
+  readonly #inbound: Inbound;
+  readonly #pursuit: Promise<Outcome>;
+  readonly #proxy: Proxy;
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #inner: Reader | null = null;
+  #isGone = false;
+
+  constructor(inbound: Inbound, pursuit: Promise<Outcome>, proxy: Proxy) {
+    this.#inbound = inbound;
+    this.#pursuit = pursuit;
+    this.#proxy = proxy;
+  }
+
+  stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => this.#start(controller),
+      pull: (controller) => this.#pull(controller),
+      cancel: (reason) => this.#cancel(reason),
+    }, { highWaterMark: 1 });
+  }
+
+  #start(controller: Controller): void {
+    controller.enqueue(ssePing());
+    this.#timer = setInterval(
+      () => controller.enqueue(ssePing()),
+      this.#proxy.holds.limits.pingMs,
+    );
+  }
+
+  async #pull(controller: Controller): Promise<void> {
+    try {
+      this.#inner ??= await this.#served();
+      const { done, value } = await this.#inner.read();
+      if (this.#isGone) return;
+      if (done) controller.close();
+      else controller.enqueue(value);
+    } catch (cause) {
+      this.#stopPings();
+      if (!this.#isGone) controller.error(cause);
+    }
+  }
+
+  async #cancel(reason: unknown): Promise<void> {
+    this.#isGone = true;
+    this.#stopPings();
+    await this.#inner?.cancel(reason);
+  }
+
+  async #served(): Promise<Reader> {
+    const outcome = await this.#pursuit;
+    this.#stopPings();
+    const reader = body(this.#inbound, outcome, this.#proxy).getReader();
+    if (this.#isGone) await reader.cancel();
+    return reader;
+  }
+
+  #stopPings(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+}
+
+/** The rest of a held stream: the upstream's events, or one error event. */
+function body(
+  inbound: Inbound,
+  outcome: Outcome,
+  proxy: Proxy,
+): ReadableStream<Uint8Array> {
+  const response = outcome.kind === "relay" ? outcome.attempt.response : null;
+  if (outcome.kind === "relay" && response !== null && isEvents(response)) {
+    const events = new Relayed(inbound, outcome, proxy).stream(response.body);
+    return inflated(events, headerValue(response.headers, "content-encoding"));
+  }
+  if (outcome.kind === "relay" && outcome.attempt.errorBody !== null) {
+    return relayedError(inbound, outcome, proxy);
+  }
+  response?.body.cancel();
+  if (outcome.kind === "relay") outcome.chosen.lease.close(null);
+  const own = ownError(inbound, outcome, proxy);
+  settleOwn(inbound, own, proxy);
+  const { type, message } = own;
+  return only(sseError({ type, message, requestId: inbound.id }));
+}
+
+function isEvents({ status, headers }: UpstreamResponse): boolean {
+  const type = headerValue(headers, "content-type") ?? "";
+  return status === 200 && type.startsWith("text/event-stream");
+}
+
+/** The upstream's own refusal, as the event that its head would have been. */
+function relayedError(
+  inbound: Inbound,
+  outcome: Outcome & { readonly kind: "relay" },
+  proxy: Proxy,
+): ReadableStream<Uint8Array> {
+  const { response, errorBody } = outcome.attempt;
+  new Relayed(inbound, outcome, proxy).end({ kind: "complete" });
+  response?.body.cancel();
+  return only(sseErrorBody(errorBody ?? new Uint8Array(0)));
+}
+
+function only(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller): void {
+      controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+}

@@ -1,0 +1,93 @@
+/**
+ * Taking a content coding off: for the tap's copy, for judging an error, and
+ * for a stream whose head went out before the upstream answered.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { Transform } from "node:stream";
+import zlib from "node:zlib";
+
+/** A stream that inflates `encoding`, or null where there is nothing to do. */
+export function inflaterFor(encoding: string | null): Transform | null {
+  switch (codingOf(encoding)) {
+    case "gzip":
+    case "x-gzip":
+      return zlib.createGunzip();
+    case "deflate":
+      return zlib.createInflate();
+    case "br":
+      return zlib.createBrotliDecompress();
+    case "zstd":
+      return zlib.createZstdDecompress();
+    default:
+      return null;
+  }
+}
+
+/**
+ * A whole body without its coding, at most `bytesMax` long; null where it is
+ * damaged, longer, or of a coding that we do not know.
+ */
+export function inflatedWhole(
+  bytes: Uint8Array,
+  encoding: string | null,
+  bytesMax: number,
+): Uint8Array | null {
+  const limit = { maxOutputLength: bytesMax };
+  try {
+    switch (codingOf(encoding)) {
+      case "identity":
+        return bytes;
+      case "gzip":
+      case "x-gzip":
+        return zlib.gunzipSync(bytes, limit);
+      case "deflate":
+        return zlib.inflateSync(bytes, limit);
+      case "br":
+        return zlib.brotliDecompressSync(bytes, limit);
+      case "zstd":
+        return zlib.zstdDecompressSync(bytes, limit);
+      default:
+        return null;
+    }
+  } catch {
+    // What cannot be read is judged by its head alone.
+    return null;
+  }
+}
+
+/** `stream` without its content coding; what arrives goes on at once. */
+export function inflated(
+  stream: ReadableStream<Uint8Array>,
+  encoding: string | null,
+): ReadableStream<Uint8Array> {
+  const inflater = inflaterFor(encoding);
+  if (inflater === null) return stream;
+  return stream.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      start(controller): void {
+        inflater.on("data", (chunk: Uint8Array) => controller.enqueue(chunk));
+        inflater.on("error", (cause) => controller.error(cause));
+      },
+      transform(chunk): Promise<void> {
+        return new Promise((resolve) =>
+          inflater.write(Buffer.from(chunk), () => resolve())
+        );
+      },
+      flush(): Promise<void> {
+        return new Promise((resolve, reject) => {
+          inflater.once("end", resolve);
+          inflater.once("error", reject);
+          inflater.end();
+        });
+      },
+    }),
+  );
+}
+
+function codingOf(encoding: string | null): string {
+  const coding = encoding?.trim().toLowerCase() ?? "";
+  return coding === "" ? "identity" : coding;
+}

@@ -1,0 +1,100 @@
+/**
+ * The answers that tc gives by itself, in the API's shape: they name the facts
+ * and carry nothing that would make Claude Code stop.
+ *
+ * @module
+ */
+
+import type { RouteDecision } from "../core/route.ts";
+import {
+  apiError,
+  type ApiErrorAnswer,
+  threadUnsupported,
+} from "../wire/api_error.ts";
+import { closedText, retryAfterSec } from "./closed.ts";
+import type { Outcome } from "./handler.ts";
+import type { Inbound, Proxy } from "./proxy.ts";
+import { settle } from "./settle.ts";
+
+/** An error of our own, as a whole answer and as the parts of an event. */
+export interface OwnError {
+  readonly answer: ApiErrorAnswer;
+  readonly type: "rate_limit_error" | "api_error" | "invalid_request_error";
+  readonly message: string;
+  readonly reason: string;
+}
+
+/** What tc answers where no upstream answer can be relayed. */
+export function ownError(
+  inbound: Inbound,
+  outcome: Outcome,
+  proxy: Proxy,
+): OwnError {
+  const requestId = inbound.id;
+  switch (outcome.kind) {
+    case "thread":
+      return {
+        answer: threadUnsupported(requestId),
+        type: "invalid_request_error",
+        message: "The thread belongs to another account",
+        reason: "thread_moved",
+      };
+    case "closed":
+      return closedError(requestId, outcome.decision, proxy);
+    case "unreachable":
+    case "relay": {
+      const message = outcome.kind === "unreachable" && !outcome.sent
+        ? "tc cannot reach the API: no connection came about. tc doctor looks for the cause."
+        : "tc lost the connection to the API after the request was sent; it was not sent again.";
+      const type = "api_error";
+      const answer = apiError({
+        status: 502,
+        type,
+        message,
+        retryAfterSec: null,
+        requestId,
+      });
+      return { answer, type, message, reason: "unreachable" };
+    }
+  }
+}
+
+function closedError(
+  requestId: string,
+  decision: RouteDecision,
+  proxy: Proxy,
+): OwnError {
+  const snapshot = proxy.pool.snapshot();
+  const message = closedText(decision, snapshot);
+  const type = "rate_limit_error";
+  const answer = apiError({
+    status: 429,
+    type,
+    message,
+    retryAfterSec: retryAfterSec(decision, snapshot.at),
+    requestId,
+  });
+  return { answer, type, message, reason: "all_closed" };
+}
+
+/** Books a request that tc answered by itself. */
+export function settleOwn(inbound: Inbound, own: OwnError, proxy: Proxy): void {
+  settle(inbound, {
+    chosen: null,
+    status: own.answer.status,
+    end: "refused",
+    firstByteMs: null,
+    reading: null,
+    reason: own.reason,
+  }, proxy);
+}
+
+/** One of our own answers as the listener takes it. */
+export function plainResponse(
+  { status, headers, body }: ApiErrorAnswer,
+): Response {
+  return new Response(body, {
+    status,
+    headers: headers.map(([name, value]): [string, string] => [name, value]),
+  });
+}

@@ -1,0 +1,79 @@
+/**
+ * What the data plane needs of the house, and what it carries for one request.
+ * Built once, in app/daemon.ts.
+ *
+ * @module
+ */
+
+import type { AccountId, TicketId } from "../core/account.ts";
+import type { RouteFacts } from "../core/pool.ts";
+import type { RouteDecision } from "../core/route.ts";
+import type { Instant } from "../core/time.ts";
+import type {
+  AttemptRecord,
+  Clock,
+  CredentialSource,
+  Entropy,
+  HeaderList,
+  Journal,
+  Lease,
+  Pool,
+  RequestLog,
+  Secret,
+  Upstream,
+} from "../ports.ts";
+import type { RequestPeek } from "../wire/request_peek.ts";
+import type { SummaryMemory } from "./conversation.ts";
+import type { Hold, HoldDesk } from "./hold.ts";
+import type { BodyBudget, InboundLimits } from "./inbound.ts";
+import type { OpenRequest, RequestBook } from "./request_book.ts";
+
+export interface Proxy {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly pool: Pool;
+  readonly credentials: CredentialSource;
+  readonly upstream: Upstream;
+  readonly journal: Journal;
+  readonly log: RequestLog;
+  readonly book: RequestBook;
+  readonly holds: HoldDesk;
+  readonly budget: BodyBudget;
+  readonly summaries: SummaryMemory;
+  readonly limits: InboundLimits;
+  /** Where requests go: scheme, host and port. */
+  readonly origin: string;
+  /** A path before the target, for upstreams below one; else empty. */
+  readonly basePath: string;
+  /** Never leaves this machine, whatever header it came in. */
+  readonly localKey: Secret;
+}
+
+/** A client's request with its body in memory, so that it can be sent again. */
+export interface Inbound {
+  readonly id: string;
+  readonly method: string;
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array;
+  readonly peek: RequestPeek;
+  readonly facts: RouteFacts;
+  /** The only account that may serve it, or null. */
+  readonly only: AccountId | null;
+  readonly ticket: TicketId;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+  readonly startedAt: Instant;
+  readonly startedMs: number;
+  /** Its line in the request book. */
+  readonly line: OpenRequest;
+  readonly hold: Hold;
+  /** Grows with each try. */
+  readonly attempts: AttemptRecord[];
+}
+
+/** An account to try, its lease open. */
+export interface Chosen {
+  readonly lease: Lease;
+  readonly decision: RouteDecision & { readonly kind: "use" };
+}

@@ -1,0 +1,75 @@
+/**
+ * An upstream answer on its way to the client, watched by the tap and settled
+ * once at its end.
+ *
+ * @module
+ */
+
+import type { RequestEnd, UpstreamBody } from "../ports.ts";
+import { headerValue } from "../wire/header_list.ts";
+import type { MeterReading } from "../wire/usage.ts";
+import type { Outcome } from "./handler.ts";
+import type { Inbound, Proxy } from "./proxy.ts";
+import { relay, type RelayEnd } from "./relay.ts";
+import { settle } from "./settle.ts";
+import { type Tap, tapFor } from "./tap.ts";
+
+const ENDS: Readonly<Record<RelayEnd["kind"], RequestEnd>> = {
+  complete: "complete",
+  upstream_failed: "upstream_failed",
+  client_gone: "client_gone",
+};
+
+export class Relayed {
+  readonly #inbound: Inbound;
+  readonly #outcome: Outcome & { readonly kind: "relay" };
+  readonly #proxy: Proxy;
+  readonly #tap: Tap;
+  readonly #status: number;
+  #firstByteMs: number | null = null;
+
+  constructor(
+    inbound: Inbound,
+    outcome: Outcome & { readonly kind: "relay" },
+    proxy: Proxy,
+  ) {
+    this.#inbound = inbound;
+    this.#outcome = outcome;
+    this.#proxy = proxy;
+    const headers = outcome.attempt.response?.headers ?? [];
+    this.#status = outcome.attempt.response?.status ?? 0;
+    this.#tap = tapFor(
+      headerValue(headers, "content-type") ?? "",
+      headerValue(headers, "content-encoding") ?? "",
+    );
+  }
+
+  stream(body: UpstreamBody): ReadableStream<Uint8Array> {
+    this.#inbound.line.state = "streaming";
+    return relay(body, (chunk) => this.show(chunk), (end) => this.end(end));
+  }
+
+  show(chunk: Uint8Array): void {
+    this.#firstByteMs ??= this.#proxy.clock.monotonicMs() -
+      this.#inbound.startedMs;
+    this.#tap.push(chunk);
+  }
+
+  end(end: RelayEnd): void {
+    this.#tap.finish().then(
+      (reading) => this.#settle(end, reading),
+      () => this.#settle(end, null),
+    );
+  }
+
+  #settle(end: RelayEnd, reading: MeterReading | null): void {
+    settle(this.#inbound, {
+      chosen: this.#outcome.chosen,
+      status: this.#status,
+      end: ENDS[end.kind],
+      firstByteMs: this.#firstByteMs,
+      reading,
+      reason: null,
+    }, this.#proxy);
+  }
+}

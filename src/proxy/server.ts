@@ -1,0 +1,210 @@
+/**
+ * The listener: the door first, on every path; then the control plane, the
+ * paths with the client's own credential, and everything else to the pool.
+ *
+ * @module
+ */
+
+import { EXIT, TcError } from "../errors.ts";
+import {
+  isNoiseTarget,
+  isOwnCredentialTarget,
+  isTokenTarget,
+} from "../wire/target.ts";
+import { type Admission, admit, type Door } from "./door.ts";
+import { passThrough } from "./passthrough.ts";
+import type { Proxy } from "./proxy.ts";
+import { asksForUpgrade, refusal, serveRequest } from "./service.ts";
+
+export interface ListenOptions {
+  readonly proxy: Proxy;
+  readonly door: Omit<Door, "port">;
+  readonly port: number;
+  /** Where token refreshes of clients go: scheme, host, port and path. */
+  readonly tokenUrl: URL;
+  /** Answers the control plane's paths, or null for those that are not its. */
+  readonly control: (
+    request: Request,
+    target: string,
+  ) => Promise<Response> | null;
+  /** Requests in hand at most; the next is told to come again. */
+  readonly requestsMax: number;
+  /** Whether another process may listen on the same port, for a hand-over. */
+  readonly sharesPort: boolean;
+}
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** Requests whose answer has not ended. */
+  readonly inHand: number;
+  /** Takes no new connection; resolves when every answer has ended. */
+  shutdown(): Promise<void>;
+  /** Cuts what is left. */
+  abort(): void;
+}
+
+/** Starts to listen; throws TcError `port_taken` where another holds the port. */
+export function listen(options: ListenOptions): Listener {
+  const counter = { inHand: 0 };
+  const abort = new AbortController();
+  const { host } = options.door;
+  const hostname = host.replace(/^\[|\]$/g, "");
+  const server = serveOn({ hostname, signal: abort.signal }, options, counter);
+  return {
+    host,
+    port: server.addr.port,
+    get inHand(): number {
+      return counter.inHand;
+    },
+    shutdown: () => server.shutdown(),
+    abort: () => abort.abort(),
+  };
+}
+
+function serveOn(
+  where: { readonly hostname: string; readonly signal: AbortSignal },
+  options: ListenOptions,
+  counter: { inHand: number },
+): Deno.HttpServer<Deno.NetAddr> {
+  // Set once the port is known; no request comes before that.
+  const door = { ...options.door, port: options.port };
+  try {
+    const server = Deno.serve({
+      ...where,
+      port: options.port,
+      reusePort: options.sharesPort,
+      automaticCompression: false,
+      onListen: () => {},
+      onError: (cause) => faultAnswer(cause, options.proxy),
+    }, (request, info) => dispatch(request, { info, door, options, counter }));
+    door.port = server.addr.port;
+    return server;
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
+    throw new TcError(
+      `Cannot listen on ${where.hostname}:${options.port}: another program is there`,
+      {
+        code: "port_taken",
+        source: "user",
+        exitCode: EXIT.alreadyRunning,
+        cause,
+      },
+    );
+  }
+}
+
+interface Arrival {
+  readonly info: Deno.ServeHandlerInfo;
+  readonly door: Door;
+  readonly options: ListenOptions;
+  readonly counter: { inHand: number };
+}
+
+async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
+  const { info, door, options, counter } = arrival;
+  const admission = admit({
+    url: request.url,
+    headers: request.headers,
+    isLocal: isLocal(info.remoteAddr),
+  }, door);
+  if (admission.kind === "refused") return refused(admission);
+  if (counter.inHand >= options.requestsMax) {
+    return refusal({
+      status: 503,
+      type: "overloaded_error",
+      message: "tc has as many requests in hand as proxy.requestsMax allows",
+      retryAfterSec: 2,
+    });
+  }
+  counter.inHand++;
+  info.completed.finally(() => counter.inHand--).catch(() => {});
+  return await answerFor(request, admission, options);
+}
+
+function isLocal(address: Deno.Addr): boolean {
+  if (address.transport !== "tcp") return true;
+  const { hostname } = address;
+  return hostname === "::1" || hostname.startsWith("127.") ||
+    hostname.startsWith("::ffff:127.");
+}
+
+function refused(
+  admission: Admission & { readonly kind: "refused" },
+): Response {
+  return refusal({
+    status: admission.status,
+    type: admission.status === 401
+      ? "authentication_error"
+      : "permission_error",
+    message: `tc: ${admission.message}`,
+    retryAfterSec: null,
+  });
+}
+
+function answerFor(
+  request: Request,
+  { target, keyHeaders }: Admission & { readonly kind: "admitted" },
+  options: ListenOptions,
+): Promise<Response> | Response {
+  const { proxy } = options;
+  const controlled = options.control(request, target);
+  if (controlled !== null) return controlled;
+  if (asksForUpgrade(request.headers)) {
+    return refusal({
+      status: 501,
+      type: "api_error",
+      message: "tc relays no WebSocket: connect to the API itself for this",
+      retryAfterSec: null,
+    });
+  }
+  if (isTokenTarget(request.method, target)) {
+    const { tokenUrl } = options;
+    const query = target.slice(target.split("?", 1)[0]?.length);
+    return passThrough(request, {
+      target: `${tokenUrl.pathname}${query}`,
+      origin: tokenUrl.origin,
+    }, proxy);
+  }
+  if (isOwnCredentialTarget(target)) {
+    const hasOwn = request.headers.has("authorization") &&
+      !keyHeaders.includes("authorization");
+    if (hasOwn) {
+      return passThrough(request, {
+        target: `${proxy.basePath}${target}`,
+        origin: proxy.origin,
+      }, proxy);
+    }
+    return refusal({
+      status: 403,
+      type: "permission_error",
+      message:
+        "This path needs Claude Code's own login: tc lends it no account",
+      retryAfterSec: null,
+    });
+  }
+  if (isNoiseTarget(request.method, target)) return noise(request);
+  return serveRequest(request, target, proxy);
+}
+
+/** Health checks and telemetry need no account. */
+async function noise(request: Request): Promise<Response> {
+  await request.body?.cancel();
+  const isHead = request.method === "HEAD";
+  return new Response(isHead ? null : '{"status":"ok","service":"tc"}', {
+    headers: { "content-type": "application/json" },
+  });
+}
+
+function faultAnswer(cause: unknown, { journal }: Proxy): Response {
+  const fault = cause instanceof Error
+    ? cause.stack ?? cause.message
+    : String(cause);
+  journal.log("error", "fault", { fault });
+  return refusal({
+    status: 500,
+    type: "api_error",
+    message: "tc could not serve this request: see its log",
+    retryAfterSec: null,
+  });
+}

@@ -1,0 +1,201 @@
+/**
+ * One admitted request from its body to its answer.
+ *
+ * @module
+ */
+
+import type { AccountId, TicketId } from "../core/account.ts";
+import { apiError, type ApiErrorOptions } from "../wire/api_error.ts";
+import { headerValue } from "../wire/header_list.ts";
+import { peek } from "../wire/request_peek.ts";
+import { isHoldTarget } from "../wire/target.ts";
+import { answer } from "./answer.ts";
+import { routeFacts } from "./conversation.ts";
+import { type Outcome, pursue } from "./handler.ts";
+import { heldAnswer } from "./held_answer.ts";
+import { Hold, type HoldManner } from "./hold.ts";
+import { type BodyReading, headerList, readBody } from "./inbound.ts";
+import { plainResponse } from "./own_answer.ts";
+import type { Inbound, Proxy } from "./proxy.ts";
+import { settle } from "./settle.ts";
+
+/** Names the only account that may serve a request: `tc run --account`. */
+const ACCOUNT_HEADER = "x-tc-account";
+
+/** Answers a request that the door let in. Never throws. */
+export async function serveRequest(
+  request: Request,
+  target: string,
+  proxy: Proxy,
+): Promise<Response> {
+  const reading = await readBody(request, proxy.limits);
+  if (reading.kind !== "body") return refusedBody(reading);
+  if (!proxy.budget.take(reading.bytes.length)) {
+    return refusedBody({ kind: "no_room" });
+  }
+  const only = onlyAccount(request, proxy);
+  if (only === "unknown") {
+    proxy.budget.give(reading.bytes.length);
+    return refusal({
+      status: 400,
+      type: "invalid_request_error",
+      message: `tc has no account named ${
+        request.headers.get(ACCOUNT_HEADER)
+      }: see tc accounts`,
+      retryAfterSec: null,
+    });
+  }
+  const inbound = inboundOf(
+    request,
+    { target, bytes: reading.bytes, only },
+    proxy,
+  );
+  proxy.book.add(inbound.line);
+  return await answered(inbound, proxy);
+}
+
+async function answered(inbound: Inbound, proxy: Proxy): Promise<Response> {
+  const pursuit = pursue(inbound, proxy);
+  // Whoever awaits it below sees the failure too; it is booked here, once.
+  pursuit.catch((cause) => settleLost(inbound, cause, proxy));
+  try {
+    const first = inbound.hold.manner === "pings"
+      ? await Promise.race([pursuit, inbound.hold.opened])
+      : await pursuit;
+    return first === undefined
+      ? heldAnswer(inbound, pursuit, proxy)
+      : answer(inbound, first satisfies Outcome, proxy);
+  } catch {
+    // The client has left, or a fault was logged; this answer closes the books.
+    return refusal({
+      status: 500,
+      type: "api_error",
+      message: "tc could not serve this request: see its log",
+      retryAfterSec: null,
+    });
+  }
+}
+
+function settleLost(inbound: Inbound, cause: unknown, proxy: Proxy): void {
+  const isGone = inbound.signal.aborted;
+  if (!isGone) {
+    const fault = cause instanceof Error
+      ? cause.stack ?? cause.message
+      : String(cause);
+    proxy.journal.log("error", "fault", { request: inbound.id, fault });
+  }
+  settle(inbound, {
+    chosen: null,
+    status: isGone ? 499 : 500,
+    end: isGone ? "client_gone" : "refused",
+    firstByteMs: null,
+    reading: null,
+    reason: isGone ? "client_gone" : "fault",
+  }, proxy);
+}
+
+function onlyAccount(
+  request: Request,
+  { pool }: Proxy,
+): AccountId | null | "unknown" {
+  const label = request.headers.get(ACCOUNT_HEADER);
+  if (label === null) return null;
+  for (const { account } of pool.snapshot().accounts.values()) {
+    if (account.label === label || account.id === label) return account.id;
+  }
+  return "unknown";
+}
+
+interface Received {
+  readonly target: string;
+  readonly bytes: Uint8Array;
+  readonly only: AccountId | null;
+}
+
+function inboundOf(
+  request: Request,
+  { target, bytes, only }: Received,
+  proxy: Proxy,
+): Inbound {
+  const headers = headerList(request.headers);
+  const seen = peek(headers, target, bytes);
+  const id = `tc_${proxy.entropy.uuid().replaceAll("-", "").slice(0, 20)}`;
+  const startedAt = proxy.clock.now();
+  return {
+    id,
+    method: request.method,
+    target,
+    headers,
+    body: bytes,
+    peek: seen,
+    facts: routeFacts(seen, proxy.summaries),
+    only,
+    ticket: id as TicketId,
+    signal: request.signal,
+    startedAt,
+    startedMs: proxy.clock.monotonicMs(),
+    line: {
+      id,
+      startedAt,
+      session: seen.sessionId,
+      agent: seen.agentId,
+      model: seen.model,
+      state: "waiting",
+      accountId: null,
+      reason: null,
+    },
+    hold: new Hold(proxy.holds, mannerOf(target, seen.isStream), proxy.clock),
+    attempts: [],
+  };
+}
+
+/** Only inference is worth a wait; telemetry and lists are answered at once. */
+function mannerOf(target: string, isStream: boolean): HoldManner {
+  if (!isHoldTarget(target)) return "none";
+  return isStream ? "pings" : "silent";
+}
+
+function refusedBody(
+  reading: Exclude<BodyReading, { readonly kind: "body" }>,
+): Response {
+  switch (reading.kind) {
+    case "too_large":
+      return refusal({
+        status: 413,
+        type: "request_too_large",
+        message: "The request is larger than proxy.bodyBytesMax allows",
+        retryAfterSec: null,
+      });
+    case "too_slow":
+      return refusal({
+        status: 408,
+        type: "timeout_error",
+        message: "The request body did not arrive in time",
+        retryAfterSec: null,
+      });
+    case "no_room":
+      return refusal({
+        status: 503,
+        type: "overloaded_error",
+        message: "tc holds as many request bodies as it may",
+        retryAfterSec: 5,
+      });
+    case "broken":
+      return refusal({
+        status: 400,
+        type: "invalid_request_error",
+        message: "The request body broke off",
+        retryAfterSec: null,
+      });
+  }
+}
+
+/** An answer of our own to a request that never came to an account. */
+export function refusal(options: ApiErrorOptions): Response {
+  return plainResponse(apiError(options));
+}
+
+/** Whether the client asks for another protocol on this connection. */
+export function asksForUpgrade(headers: Headers): boolean {
+  return headerValue([...headers], "upgrade") !== null;
+}

@@ -1,0 +1,107 @@
+/**
+ * After the end: closes the lease with what was read, and writes the one row
+ * of the request.
+ *
+ * @module
+ */
+
+import type { Lease, RequestEnd, RequestRecord } from "../ports.ts";
+import { NO_USAGE, type TokenUsage } from "../core/usage.ts";
+import type { MeterReading } from "../wire/usage.ts";
+import type { Chosen, Inbound, Proxy } from "./proxy.ts";
+
+export interface Settlement {
+  /** The account that answered, or null where tc answered by itself. */
+  readonly chosen: Chosen | null;
+  readonly status: number;
+  readonly end: RequestEnd;
+  readonly firstByteMs: number | null;
+  readonly reading: MeterReading | null;
+  /** Why tc answered by itself; else null. */
+  readonly reason: string | null;
+}
+
+/** Closes what the request held and tells everyone who counts. */
+export function settle(
+  inbound: Inbound,
+  settlement: Settlement,
+  proxy: Proxy,
+): void {
+  const { chosen, reading } = settlement;
+  if (chosen !== null) closeLease(chosen.lease, reading?.usage ?? null);
+  proxy.budget.give(inbound.body.length);
+  const record = recordOf(inbound, settlement, proxy);
+  proxy.book.end(record);
+  proxy.log.finished(record);
+  journal(record, proxy);
+}
+
+function closeLease(lease: Lease, usage: TokenUsage | null): void {
+  lease.close(usage);
+}
+
+function recordOf(
+  inbound: Inbound,
+  settlement: Settlement,
+  proxy: Proxy,
+): RequestRecord {
+  const { chosen, reading } = settlement;
+  const { peek, facts } = inbound;
+  return {
+    id: inbound.id,
+    startedAt: inbound.startedAt,
+    endedAt: proxy.clock.now(),
+    method: inbound.method,
+    path: inbound.target.split("?", 1)[0] ?? inbound.target,
+    session: peek.sessionId,
+    agent: peek.agentId,
+    conversation: facts.conversation,
+    modelAsked: peek.model,
+    modelAnswered: reading?.model ?? null,
+    isStream: peek.isStream,
+    accountId: chosen?.lease.accountId ?? null,
+    reason: settlement.reason ?? chosen?.decision.reason ?? "none",
+    movedFrom: chosen?.decision.movedFrom ?? null,
+    policy: proxy.pool.snapshot().settings.policy,
+    attempts: inbound.attempts,
+    status: settlement.status,
+    waitedMs: inbound.hold.waitedMs,
+    firstByteMs: settlement.firstByteMs,
+    durationMs: proxy.clock.monotonicMs() - inbound.startedMs,
+    usage: reading?.usage ?? null,
+    stopReason: reading?.stopReason ?? null,
+    isCompaction: peek.isCompaction,
+    isCompacted: facts.isCompacted,
+    end: settlement.end,
+    errorType: reading?.errorType ?? null,
+  };
+}
+
+function journal(record: RequestRecord, { journal, pool }: Proxy): void {
+  const account = record.accountId === null
+    ? null
+    : pool.snapshot().accounts.get(record.accountId)?.account.label ?? null;
+  const usage = record.usage ?? NO_USAGE;
+  const level = record.status >= 500 || record.end === "upstream_failed"
+    ? "warn"
+    : "info";
+  journal.log(level, "request", {
+    session: record.session?.slice(0, 8) ?? null,
+    agent: record.agent?.slice(0, 8) ?? null,
+    account,
+    model: record.modelAsked,
+    status: record.status,
+    ms: Math.round(record.durationMs),
+    ttft: record.firstByteMs === null ? null : Math.round(record.firstByteMs),
+    waited: record.waitedMs < 1 ? null : Math.round(record.waitedMs),
+    in: record.usage === null ? null : usage.input,
+    read: record.usage === null ? null : usage.cacheRead,
+    write: record.usage === null
+      ? null
+      : usage.cacheWrite5m + usage.cacheWrite1h,
+    out: record.usage === null ? null : usage.output,
+    tries: record.attempts.length > 1 ? record.attempts.length : null,
+    reason: record.reason,
+    end: record.end === "complete" ? null : record.end,
+  });
+}

@@ -1,0 +1,65 @@
+/**
+ * The observer of an answer: it sees a copy of each chunk after the client got
+ * it, inflates where the body is compressed, and meters the usage. It never
+ * delays or alters a byte, and its own failure is nobody's business.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { Transform } from "node:stream";
+import { inflaterFor } from "./inflate.ts";
+import { type MeterReading, UsageMeter } from "../wire/usage.ts";
+
+/** What the tap saw, once the answer has ended. */
+export interface Tap {
+  push(chunk: Uint8Array): void;
+  /** Resolves when the last bytes are inflated; call once, after the end. */
+  finish(): Promise<MeterReading>;
+}
+
+/** Compressed bytes waiting for the inflater; beyond it the tap gives up. */
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+
+/** A tap for an answer with these headers. */
+export function tapFor(contentType: string, contentEncoding: string): Tap {
+  const meter = new UsageMeter(contentType);
+  const inflater = inflaterFor(contentEncoding);
+  if (inflater === null) {
+    return {
+      push: (chunk) => meter.push(chunk),
+      finish: () => Promise.resolve(meter.finish()),
+    };
+  }
+  return inflatingTap(meter, inflater);
+}
+
+function inflatingTap(meter: UsageMeter, inflater: Transform): Tap {
+  let isOpen = true;
+  const ended = new Promise<void>((resolve) => {
+    inflater.on("data", (chunk: Uint8Array) => meter.push(chunk));
+    inflater.on("end", resolve);
+    inflater.on("close", resolve);
+    // A cut or wrong stream ends the metering; what was seen so far counts.
+    inflater.on("error", () => {
+      isOpen = false;
+      resolve();
+    });
+  });
+  return {
+    push(chunk): void {
+      if (!isOpen) return;
+      if (inflater.writableLength > WAITING_BYTES_MAX) {
+        isOpen = false;
+        inflater.destroy();
+        return;
+      }
+      inflater.write(Buffer.from(chunk));
+    },
+    async finish(): Promise<MeterReading> {
+      if (isOpen) inflater.end();
+      await ended;
+      return meter.finish();
+    },
+  };
+}

@@ -1,0 +1,134 @@
+/**
+ * `accounts[]` of the config: what a person set about an account. Credentials
+ * are not here; the rows of other tools are read, their tokens noticed.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { type AccountId, accountId } from "../core/account.ts";
+import { ConfigError } from "../errors.ts";
+import type { ConfigDocument } from "./config_file.ts";
+
+/** One row as the config has it. Null where the row does not say. */
+export interface AccountRow {
+  readonly index: number;
+  readonly id: AccountId | null;
+  readonly name: string | null;
+  readonly accountUuid: string | null;
+  readonly organizationUuid: string | null;
+  readonly priority: number;
+  readonly enabled: boolean;
+  /** Requests in flight at most. */
+  readonly leasesMax: number | null;
+  /** Part of a quota window above which the account gets no new work. */
+  readonly capUtilization: number | null;
+  /** Origin of a third-party backend. */
+  readonly upstream: string | null;
+  readonly modelMap: Readonly<Record<string, string>> | null;
+  /** A token stands in the config; `tc import` moves it into the vault. */
+  readonly hasSecret: boolean;
+}
+
+const NAME_LENGTH_MAX = 100;
+const LEASES_MAX = 1_000;
+
+/** Keys of other tools' rows that hold secrets. */
+const SECRET_KEYS = ["accessToken", "refreshToken", "apiKey"];
+
+const text = v.pipe(v.string(), v.nonEmpty(), v.maxLength(NAME_LENGTH_MAX));
+
+const row = v.looseObject({
+  id: v.optional(v.pipe(
+    v.string(),
+    v.check(
+      (id) => accountId(id) !== null,
+      "lower-case letters, digits, - and _, at most 64",
+    ),
+  )),
+  name: v.optional(text),
+  accountUuid: v.nullish(v.string()),
+  orgUuid: v.nullish(v.string()),
+  priority: v.optional(v.pipe(v.number(), v.finite()), 0),
+  enabled: v.optional(v.boolean(), true),
+  disabled: v.optional(v.boolean(), false),
+  maxInFlight: v.nullish(
+    v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LEASES_MAX)),
+  ),
+  capUtilization: v.nullish(
+    v.pipe(v.number(), v.gtValue(0), v.maxValue(1)),
+  ),
+  upstream: v.nullish(v.pipe(v.string(), v.check(isOrigin, "an http URL"))),
+  modelMap: v.nullish(v.record(v.string(), v.string())),
+});
+
+/** What each key may be, for the error that refuses something else. */
+const ALLOWED: Readonly<Record<string, string>> = {
+  id: "lower-case letters, digits, - and _, at most 64",
+  name: `text of 1 to ${NAME_LENGTH_MAX} characters`,
+  accountUuid: "text",
+  orgUuid: "text",
+  priority: "a number, lower goes first",
+  enabled: "true or false",
+  disabled: "true or false",
+  maxInFlight: `a whole number from 1 to ${LEASES_MAX}, or null`,
+  capUtilization: "a number above 0 and up to 1, or null",
+  upstream: "a URL such as https://api.example.com, or null",
+  modelMap: "an object of model names, or null",
+};
+
+/**
+ * The rows of `document`, or null when it has no `accounts` at all. Throws
+ * ConfigError that names file, key and what is allowed.
+ */
+export function accountRows(
+  document: ConfigDocument,
+  file: string,
+): readonly AccountRow[] | null {
+  const { accounts } = document;
+  if (accounts === undefined) return null;
+  if (!Array.isArray(accounts)) throw fault(file, "accounts", "a list");
+  return accounts.map((value, index) => parseRow(value, index, file));
+}
+
+function parseRow(value: unknown, index: number, file: string): AccountRow {
+  const result = v.safeParse(row, value);
+  if (!result.success) {
+    const key = String(result.issues[0].path?.[0]?.key ?? "");
+    const where = key === "" ? "" : `.${key}`;
+    throw fault(
+      file,
+      `accounts[${index}]${where}`,
+      ALLOWED[key] ?? "an object",
+    );
+  }
+  const { output } = result;
+  return {
+    index,
+    id: output.id === undefined ? null : accountId(output.id),
+    name: output.name ?? null,
+    accountUuid: output.accountUuid ?? null,
+    organizationUuid: output.orgUuid ?? null,
+    priority: output.priority,
+    enabled: output.enabled && !output.disabled,
+    leasesMax: output.maxInFlight ?? null,
+    capUtilization: output.capUtilization ?? null,
+    upstream: output.upstream ?? null,
+    modelMap: output.modelMap ?? null,
+    hasSecret: SECRET_KEYS.some((key) => typeof output[key] === "string"),
+  };
+}
+
+function isOrigin(value: string): boolean {
+  return /^https?:$/.test(URL.parse(value)?.protocol ?? "");
+}
+
+function fault(file: string, key: string, allowed: string): ConfigError {
+  return new ConfigError(
+    `Cannot use ${key} in ${file}: it must be ${allowed}`,
+    {
+      file,
+      key,
+    },
+  );
+}

@@ -1,0 +1,188 @@
+/**
+ * The account list: who is in the pool, out of the vault and the config. The
+ * vault says which accounts there are, the config what a person wants of them.
+ *
+ * @module
+ */
+
+import type { Account, AccountId } from "../core/account.ts";
+import type { PoolEvent } from "../core/pool.ts";
+import type { Instant } from "../core/time.ts";
+import type { AccountIdentity, SharedFamily, VaultEntry } from "../ports.ts";
+import type { AccountRow } from "./account_rows.ts";
+
+/** One account of the pool with everything about it that is no secret. */
+export interface AccountRecord {
+  readonly account: Account;
+  readonly identity: AccountIdentity | null;
+  readonly email: string | null;
+  readonly organization: string | null;
+  readonly sharedWith: SharedFamily | null;
+  /** When the access token ends; null where that is not known. */
+  readonly expiresAt: Instant | null;
+  /** Origin of a backend, or null. */
+  readonly upstream: string | null;
+  readonly modelMap: Readonly<Record<string, string>> | null;
+}
+
+export interface MergedAccounts {
+  /** The pool, in the order of the config. */
+  readonly accounts: readonly AccountRecord[];
+  /** In the vault and not in the config: taken out by hand, so not served. */
+  readonly unlisted: readonly VaultEntry[];
+  /** In the config without a credential: `tc login` or `tc import` is needed. */
+  readonly orphans: readonly AccountRow[];
+}
+
+/**
+ * Joins the vault's entries with the config's rows. A config without any
+ * `accounts` (null) lists nothing and takes nothing out: every entry counts.
+ */
+export function mergeAccounts(
+  entries: readonly VaultEntry[],
+  rows: readonly AccountRow[] | null,
+): MergedAccounts {
+  if (rows === null) {
+    const labels = new Set<string>();
+    const accounts = entries.map((entry) => recordOf(entry, null, labels));
+    return { accounts, unlisted: [], orphans: [] };
+  }
+  const matches = matchRows(entries, rows);
+  const labels = new Set<string>();
+  const accounts = rows.flatMap((row) => {
+    const entry = matches.get(row);
+    return entry === undefined ? [] : [recordOf(entry, row, labels)];
+  });
+  const listed = new Set(matches.values());
+  return {
+    accounts,
+    unlisted: entries.filter((entry) => !listed.has(entry)),
+    orphans: rows.filter((row) => !matches.has(row)),
+  };
+}
+
+/**
+ * Which entry each row means: by its id; without one by its identity, and then
+ * only if that is unmistakable; a row that says neither, by its name.
+ */
+export function matchRows(
+  entries: readonly VaultEntry[],
+  rows: readonly AccountRow[],
+): ReadonlyMap<AccountRow, VaultEntry> {
+  const matches = new Map<AccountRow, VaultEntry>();
+  const taken = new Set<VaultEntry>();
+  for (const matcher of [hasId, hasIdentity, hasName]) {
+    for (const row of rows) {
+      if (matches.has(row)) continue;
+      const found = entries.filter((entry) =>
+        !taken.has(entry) && matcher(row, entry)
+      );
+      const named = found.filter((entry) => entry.label === row.name);
+      const entry = found.length === 1 ? found[0] : named[0];
+      if (entry === undefined || (found.length > 1 && named.length > 1)) {
+        continue;
+      }
+      matches.set(row, entry);
+      taken.add(entry);
+    }
+  }
+  return matches;
+}
+
+function hasId(row: AccountRow, entry: VaultEntry): boolean {
+  return row.id === entry.id;
+}
+
+function hasIdentity(row: AccountRow, { identity }: VaultEntry): boolean {
+  if (row.id !== null || row.accountUuid === null || identity === null) {
+    return false;
+  }
+  return row.accountUuid === identity.accountUuid &&
+    (row.organizationUuid === null ||
+      row.organizationUuid === identity.organizationUuid);
+}
+
+function hasName(row: AccountRow, entry: VaultEntry): boolean {
+  return row.id === null && row.accountUuid === null &&
+    row.name === entry.label;
+}
+
+function recordOf(
+  entry: VaultEntry,
+  row: AccountRow | null,
+  labels: Set<string>,
+): AccountRecord {
+  const label = freeLabel(row?.name ?? entry.label, labels);
+  labels.add(label);
+  const { id, kind, tier, credential } = entry;
+  return {
+    account: {
+      id,
+      label,
+      kind,
+      tier,
+      priority: row?.priority ?? 0,
+      enabled: row?.enabled ?? true,
+      leasesMax: row?.leasesMax ?? null,
+      utilizationMax: row?.capUtilization ?? null,
+    },
+    identity: entry.identity,
+    email: entry.email,
+    organization: entry.organization,
+    sharedWith: entry.sharedWith,
+    expiresAt: "expiresAt" in credential ? credential.expiresAt : null,
+    upstream: row?.upstream ?? null,
+    modelMap: row?.modelMap ?? null,
+  };
+}
+
+/** `wanted`, or it with the first number that nobody has. */
+export function freeLabel(
+  wanted: string,
+  taken: ReadonlySet<string>,
+): string {
+  if (!taken.has(wanted)) return wanted;
+  for (let count = 2;; count++) {
+    const label = `${wanted}-${count}`;
+    if (!taken.has(label)) return label;
+  }
+}
+
+/** The events that bring a pool of `before` to `after`; none where nothing changed. */
+export function accountEvents(
+  before: readonly AccountRecord[],
+  after: readonly AccountRecord[],
+  at: Instant,
+): readonly PoolEvent[] {
+  const known = new Map<AccountId, Account>(
+    before.map(({ account }) => [account.id, account]),
+  );
+  const left = new Set(after.map(({ account }) => account.id));
+  const removed = [...known.keys()].filter((id) => !left.has(id))
+    .map((accountId) => ({ kind: "account_removed", accountId }) as const);
+  const put = after.filter(({ account }) =>
+    !isSame(known.get(account.id), account)
+  ).map(({ account }) => ({ kind: "account_put", account, at }) as const);
+  return [...removed, ...put];
+}
+
+function isSame(a: Account | undefined, b: Account): boolean {
+  return a !== undefined && a.label === b.label && a.kind === b.kind &&
+    a.tier === b.tier && a.priority === b.priority &&
+    a.enabled === b.enabled && a.leasesMax === b.leasesMax &&
+    a.utilizationMax === b.utilizationMax;
+}
+
+/** Groups of entries that are one and the same account at the provider. */
+export function duplicates(
+  entries: readonly VaultEntry[],
+): readonly (readonly VaultEntry[])[] {
+  const groups = new Map<string, VaultEntry[]>();
+  for (const entry of entries) {
+    if (entry.identity === null) continue;
+    const { accountUuid, organizationUuid } = entry.identity;
+    const key = `${accountUuid}\n${organizationUuid}`;
+    groups.set(key, [...groups.get(key) ?? [], entry]);
+  }
+  return [...groups.values()].filter((group) => group.length > 1);
+}

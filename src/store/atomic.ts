@@ -1,0 +1,245 @@
+/**
+ * Files that matter: replaced whole or not at all, private, and durable when
+ * the call returns. The caller holds a lock on the file (`lock.ts`).
+ *
+ * @module
+ */
+
+import { TcError } from "../errors.ts";
+import { fileError, systemCode } from "./file_error.ts";
+
+const PRIVATE_FILE = 0o600;
+const PRIVATE_FOLDER = 0o700;
+const MODE_BITS = 0o777;
+const LOOSE_BITS = 0o077;
+const LINKS_MAX = 40;
+/** Windows refuses to replace a file that a reader holds open, for a moment. */
+const RENAME_TRIES_MAX = 6;
+const RENAME_PAUSE_MS = 40;
+
+/** What has been done of a write, in this order. */
+export type WriteStep =
+  | "opened"
+  | "written"
+  | "synced"
+  | "renamed"
+  | "folder_synced";
+
+/** Told after each step; what it throws fails the write. */
+export type StepObserver = (step: WriteStep) => void | Promise<void>;
+
+export interface WriteOptions {
+  readonly onStep?: StepObserver | undefined;
+  /**
+   * Asked without a pause before the rename; false leaves the file as it is.
+   * It may not be asynchronous, or the file could change meanwhile.
+   */
+  readonly confirm?: () => boolean;
+}
+
+/**
+ * Where the next content of `target` stands until it is renamed. One name per
+ * file, so that a crash leaves one rest at most and the next writer finds it.
+ */
+export function pendingPath(target: string): string {
+  return `${target}.next`;
+}
+
+/**
+ * The file that `path` means: the end of its chain of links, there or not.
+ * Writing to it keeps the link.
+ */
+export async function resolveTarget(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < LINKS_MAX; links++) {
+    const next = await linkTarget(target);
+    if (next === null) return target;
+    target = next;
+  }
+  throw new TcError(`Cannot open ${path}: too many links`, {
+    code: "too_many_links",
+  });
+}
+
+async function linkTarget(path: string): Promise<string | null> {
+  try {
+    const info = await Deno.lstat(path);
+    if (!info.isSymlink) return null;
+    const link = await Deno.readLink(path);
+    return isAbsolute(link) ? link : `${folderOf(path)}/${link}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw fileError(`read ${path}`, error);
+  }
+}
+
+function isAbsolute(path: string): boolean {
+  return /^(?:[/\\]|[A-Za-z]:[/\\])/.test(path);
+}
+
+/** The folder that holds `path`. */
+export function folderOf(path: string): string {
+  const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  if (end < 0) return ".";
+  return end === 0 ? "/" : path.slice(0, end);
+}
+
+/** Makes `folder` if it is missing and takes it from everybody but its owner. */
+export async function ensurePrivateFolder(folder: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    const { mode } = await Deno.stat(folder);
+    const isExact = mode === null || (mode & MODE_BITS) === PRIVATE_FOLDER;
+    if (!isExact && Deno.build.os !== "windows") {
+      await Deno.chmod(folder, PRIVATE_FOLDER);
+    }
+  } catch (error) {
+    throw fileError(`make the folder ${folder} private`, error);
+  }
+}
+
+/** Takes a file from everybody but its owner; a missing one is fine. */
+export async function tightenFile(path: string): Promise<void> {
+  try {
+    const { mode } = await Deno.stat(path);
+    if (isLoose(mode)) await Deno.chmod(path, PRIVATE_FILE);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw fileError(`make ${path} private`, error);
+  }
+}
+
+function isLoose(mode: number | null): boolean {
+  return mode !== null && Deno.build.os !== "windows" &&
+    (mode & LOOSE_BITS) !== 0;
+}
+
+/** The bytes of `path`, or null when there is no such file. */
+export async function readIfThere(
+  path: string,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw fileError(`read ${path}`, error);
+  }
+}
+
+/** Removes `path`; false when there was none. */
+export async function removeIfThere(path: string): Promise<boolean> {
+  try {
+    await Deno.remove(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw fileError(`remove ${path}`, error);
+  }
+}
+
+/**
+ * Opens `path` for reading and writing with the mode of a private file,
+ * whatever the umask; makes it where it is missing.
+ */
+export async function openPrivate(
+  path: string,
+  create: "new" | "or_existing",
+): Promise<Deno.FsFile> {
+  const file = await Deno.open(path, {
+    read: true,
+    write: true,
+    create: true,
+    createNew: create === "new",
+    mode: PRIVATE_FILE,
+  });
+  try {
+    if (Deno.build.os !== "windows") await Deno.chmod(path, PRIVATE_FILE);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/**
+ * Replaces `target` by `bytes`: a private file beside it, synced, renamed over
+ * it, folder synced. Whatever fails, the old content stays and no rest of the
+ * new one is left. False when `confirm` refused.
+ */
+export async function writeAtomic(
+  target: string,
+  bytes: Uint8Array,
+  options: WriteOptions = {},
+): Promise<boolean> {
+  const pending = pendingPath(target);
+  try {
+    await writePending(pending, bytes, options.onStep);
+    if (options.confirm !== undefined && !options.confirm()) {
+      await removeIfThere(pending);
+      return false;
+    }
+    await renameOver(pending, target);
+  } catch (error) {
+    await removeIfThere(pending).catch(() => {
+      // The first error tells more than one about its rest.
+    });
+    throw fileError(`write ${target}`, error);
+  }
+  await options.onStep?.("renamed");
+  await syncFolder(folderOf(target));
+  await options.onStep?.("folder_synced");
+  return true;
+}
+
+async function writePending(
+  pending: string,
+  bytes: Uint8Array,
+  onStep?: StepObserver,
+): Promise<void> {
+  await removeIfThere(pending);
+  using file = await openPrivate(pending, "new");
+  await onStep?.("opened");
+  for (let done = 0; done < bytes.length;) {
+    done += await file.write(bytes.subarray(done));
+  }
+  await onStep?.("written");
+  await file.sync();
+  await onStep?.("synced");
+}
+
+/** Renames `pending` over `target`; starts to do so before it first pauses. */
+export async function renameOver(
+  pending: string,
+  target: string,
+): Promise<void> {
+  for (let tries = 1;; tries++) {
+    try {
+      renameNow(pending, target);
+      return;
+    } catch (error) {
+      const mayPass = Deno.build.os === "windows" &&
+        systemCode(error) === "EACCES" && tries < RENAME_TRIES_MAX;
+      if (!mayPass) throw error;
+      await new Promise((resolve) =>
+        setTimeout(resolve, RENAME_PAUSE_MS * tries)
+      );
+    }
+  }
+}
+
+/** Without a pause, so that nothing of this process comes between. */
+function renameNow(pending: string, target: string): void {
+  Deno.renameSync(pending, target);
+}
+
+/** Makes a rename or removal in `folder` durable, where the system can. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  try {
+    using file = await Deno.open(folder, { read: true });
+    await file.sync();
+  } catch {
+    // The new content is in place and readable. Some file systems cannot sync
+    // a folder, and to fail here would call a saved token lost.
+  }
+}

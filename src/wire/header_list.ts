@@ -1,0 +1,50 @@
+/**
+ * Wire room: looking things up in a list of header lines, whatever their case.
+ *
+ * @module
+ */
+
+import type { HeaderList } from "../ports.ts";
+
+/** The value of the first line called `name` (lower case), or null. */
+export function headerValue(headers: HeaderList, name: string): string | null {
+  for (const [lineName, value] of headers) {
+    if (lineName.length === name.length && lineName.toLowerCase() === name) {
+      return value;
+    }
+  }
+  return null;
+}
+
+/** The comma-separated members of all lines called `name`, in lower case. */
+export function headerTokens(
+  headers: HeaderList,
+  name: string,
+): readonly string[] {
+  return headers
+    .filter(([lineName]) => lineName.toLowerCase() === name)
+    .flatMap(([, value]) => value.split(","))
+    .map((token) => token.trim().toLowerCase())
+    .filter((token) => token !== "");
+}
+
+const IDENTIFIER = /^[\x21-\x7e]{1,128}$/;
+
+/**
+ * The value of `name` where it can be an identifier: 1 to 128 visible ASCII
+ * characters. Anything else counts as absent, so that no header can bring
+ * terminal escapes or a megabyte into a log, a screen or a map of sessions.
+ */
+export function headerIdentifier(
+  headers: HeaderList,
+  name: string,
+): string | null {
+  return asIdentifier(headerValue(headers, name));
+}
+
+/** `text` if it can be an identifier, see {@linkcode headerIdentifier}. */
+export function asIdentifier(text: string | null): string | null {
+  if (text === null) return null;
+  const trimmed = text.trim();
+  return IDENTIFIER.test(trimmed) ? trimmed : null;
+}

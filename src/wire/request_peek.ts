@@ -1,0 +1,57 @@
+/**
+ * Wire room: what routing needs to know of a request, read off its headers and
+ * off the bytes of its body without parsing or changing them.
+ *
+ * @module
+ */
+
+import type { SessionId } from "../core/account.ts";
+import type { HeaderList } from "../ports.ts";
+import { type BodyFacts, NO_BODY_FACTS, scanBody } from "./body_scan.ts";
+import { headerIdentifier } from "./header_list.ts";
+import { isHoldTarget } from "./target.ts";
+
+/** What a request shows of itself. Everything but the flags may be unknown. */
+export interface RequestPeek extends Omit<BodyFacts, "metadataSession"> {
+  /** By header, Claude Code's first, else by `metadata.user_id`. */
+  readonly sessionId: SessionId | null;
+  /** The sub-agent that asks, constant for its life; null for the main one. */
+  readonly agentId: string | null;
+  readonly parentAgentId: string | null;
+}
+
+/** Claude Code's own, then ours and our neighbours' for other clients (M4). */
+const SESSION_HEADERS = [
+  "x-claude-code-session-id",
+  "x-tc-session",
+  "x-maxpool-session",
+  "x-teamclaude-session",
+];
+
+/**
+ * Looks at a request. Only the body of `/v1/messages…` is walked. Never throws:
+ * bytes that are no JSON give nulls and false. Of a repeated key the last
+ * counts, as for JSON.parse; of a body that breaks off, what came before.
+ */
+export function peek(
+  headers: HeaderList,
+  target: string,
+  body: Uint8Array,
+): RequestPeek {
+  const facts = isHoldTarget(target) ? scanBody(body) : NO_BODY_FACTS;
+  const { metadataSession, ...shown } = facts;
+  return {
+    ...shown,
+    sessionId: headerSession(headers) ?? metadataSession,
+    agentId: headerIdentifier(headers, "x-claude-code-agent-id"),
+    parentAgentId: headerIdentifier(headers, "x-claude-code-parent-agent-id"),
+  };
+}
+
+function headerSession(headers: HeaderList): SessionId | null {
+  for (const name of SESSION_HEADERS) {
+    const id = headerIdentifier(headers, name);
+    if (id !== null) return id as SessionId;
+  }
+  return null;
+}

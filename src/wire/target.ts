@@ -1,0 +1,118 @@
+/**
+ * Wire room: what the target of a request (path and query, as written by the
+ * client) says. The target is judged here and sent on as it was written.
+ *
+ * @module
+ */
+
+/** Prefix of a target that carries the local key: `/k/<key>/v1/messages`. */
+const KEY_PREFIX = /^\/k\/([A-Za-z0-9_-]+)(?=[/?]|$)/;
+
+/** Paths where a pool credential is refused: they belong to one login. */
+const OWN_CREDENTIAL_PREFIXES = [
+  "/v1/code/",
+  "/v1/session_ingress/ws/",
+  "/api/oauth/files/",
+  "/api/oauth/file_upload",
+];
+
+/** Faults of a path, judged in this order. */
+const PATH_FAULTS: readonly (readonly [fault: RegExp, reason: string])[] = [
+  [/^(?!\/)/, "the target is not a path"],
+  [/^\/[/\\]/, "the target names another host"],
+  [/[^\x21-\x7e]/, "the path has a control or non-ASCII character"],
+  [/\\/, "the path has a backslash"],
+  // %25 is the percent sign: %252e is a dot to whoever decodes twice.
+  [/%(25)*2e/i, "the path has an encoded dot"],
+  [/%(25)*2f/i, "the path has an encoded slash"],
+  [/%(25)*5c/i, "the path has an encoded backslash"],
+  [/%(25)*([01][0-9a-f]|7f)/i, "the path has an encoded control character"],
+  // Overlong UTF-8, and the dots and slashes of other scripts, become plain
+  // ones in a decoder that is too kind.
+  [/%(25)*c[01]/i, "the path has an overlong escape"],
+  [
+    /%(25)*(e2%(25)*80%(25)*a4|e3%(25)*80%(25)*82|ef%(25)*bd%(25)*a1|ef%(25)*bc%(25)*(8e|8f|bc))/i,
+    "the path has a wide dot or slash",
+  ],
+  [/%(?![0-9a-f]{2})/i, "the path has a broken escape"],
+  // A part after `;` is a parameter to some servers: `..;x` is `..` to them.
+  [/(^|\/)\.\.?(;[^/]*)?(\/|$)/, "the path has a dot segment"],
+];
+
+/**
+ * Why a target must not be sent on, or null. Judge it before any other
+ * predicate of this file, and judge what {@linkcode splitKey} leaves again.
+ * Nothing is mended: a target is forwarded as written or refused (P7).
+ */
+export function targetFault(target: string): string | null {
+  if (target.includes("#")) return "the target has a fragment";
+  if (/[^\x21-\x7e]/.test(queryOf(target))) {
+    return "the query has a control or non-ASCII character";
+  }
+  const path = pathOf(target);
+  return PATH_FAULTS.find(([fault]) => fault.test(path))?.[1] ?? null;
+}
+
+/**
+ * Takes the local key out of `/k/<key>/…`. Without such a prefix the key is
+ * null and the target as it was. Whether the key is right is for the caller.
+ */
+export function splitKey(
+  target: string,
+): { readonly key: string | null; readonly target: string } {
+  const match = KEY_PREFIX.exec(target);
+  if (match?.[1] === undefined) return { key: null, target };
+  const rest = target.slice(match[0].length);
+  return { key: match[1], target: rest.startsWith("/") ? rest : `/${rest}` };
+}
+
+/** Whether the request keeps the client's own credential (Remote Control, files). */
+export function isOwnCredentialTarget(target: string): boolean {
+  const path = judgedPath(target);
+  return OWN_CREDENTIAL_PREFIXES.some((prefix) => path.startsWith(prefix));
+}
+
+/** Whether the client refreshes its own login: relayed untouched. */
+export function isTokenTarget(method: string, target: string): boolean {
+  return method === "POST" && judgedPath(target) === "/v1/oauth/token";
+}
+
+/** Whether quota governs the request, so that it may be held: `/v1/messages…`. */
+export function isHoldTarget(target: string): boolean {
+  const path = judgedPath(target);
+  return path === "/v1/messages" || path.startsWith("/v1/messages/");
+}
+
+/** Telemetry, registries and monitors: many, and nobody's work. */
+export function isNoiseTarget(method: string, target: string): boolean {
+  const path = judgedPath(target);
+  if (path.startsWith("/api/event_logging")) return true;
+  if (path.startsWith("/mcp-registry")) return true;
+  if (path === "/api/hello") return method === "HEAD";
+  const isProbe = path === "/" || path === "/health";
+  return isProbe && (method === "GET" || method === "HEAD");
+}
+
+function pathOf(target: string): string {
+  const query = target.indexOf("?");
+  return query === -1 ? target : target.slice(0, query);
+}
+
+function queryOf(target: string): string {
+  const query = target.indexOf("?");
+  return query === -1 ? "" : target.slice(query);
+}
+
+/**
+ * The path as a server may read it: letters, digits, `-`, `_` and `~` decoded
+ * and slashes merged. For judging only, or `/v1/c%6fde/` would get a pool
+ * credential.
+ */
+function judgedPath(target: string): string {
+  return pathOf(target)
+    .replace(/%([0-9a-f]{2})/gi, (escape: string, hex: string) => {
+      const character = String.fromCharCode(Number.parseInt(hex, 16));
+      return /[A-Za-z0-9_~-]/.test(character) ? character : escape;
+    })
+    .replace(/\/{2,}/g, "/");
+}

@@ -1,0 +1,91 @@
+import { ok, strictEqual } from "node:assert/strict";
+import { type Instant, instantFromMs } from "../../src/core/time.ts";
+import { type ClosedAccount, closedMessage } from "../../src/wire/api_error.ts";
+
+/** Friday 2026-11-20, 11:00 UTC; an hour later on the wall. */
+const NOW = instantFromMs(Date.UTC(2026, 10, 20, 11, 0, 0));
+const OPTIONS = {
+  now: NOW,
+  offsetMsAt: () => 3_600_000,
+  holdingSec: null,
+};
+
+function utc(day: number, hour: number, minute: number): Instant {
+  return instantFromMs(Date.UTC(2026, 10, day, hour, minute, 0));
+}
+
+function closed(
+  label: string,
+  reason: string,
+  until: Instant | null,
+): ClosedAccount {
+  return { label, reason, until };
+}
+
+Deno.test("closedMessage() is the sentence of the screens", () => {
+  strictEqual(
+    closedMessage([
+      closed("work", "5h spent", utc(20, 12, 12)),
+      closed("home", "5h spent", utc(20, 13, 5)),
+      closed("spare", "7d spent", utc(21, 8, 0)),
+      closed("new", "needs login (tc login --account new)", null),
+    ], { ...OPTIONS, holdingSec: 40.2 }),
+    "All 4 accounts are closed: work and home: 5h spent, back 13:12 and 14:05; spare: 7d spent, back Sat 09:00; new: needs login (tc login --account new). Holding for 41 s.",
+  );
+});
+
+Deno.test("closedMessage() speaks of one account and of none", () => {
+  strictEqual(
+    closedMessage([closed("work", "5h spent", utc(20, 12, 12))], OPTIONS),
+    "The only account is closed: work: 5h spent, back 13:12.",
+  );
+  strictEqual(
+    closedMessage([], OPTIONS),
+    "The pool has no account: tc login adds one.",
+  );
+});
+
+Deno.test("closedMessage() says a common time once and lists three names", () => {
+  const until = utc(20, 12, 12);
+  strictEqual(
+    closedMessage(
+      ["a", "b", "c"].map((label) => closed(label, "throttled", until)),
+      OPTIONS,
+    ),
+    "All 3 accounts are closed: a, b and c: throttled, back 13:12.",
+  );
+});
+
+Deno.test("closedMessage() gives the date beyond a week and the local day", () => {
+  function back(until: Instant): string {
+    return /back (.*)\./.exec(
+      closedMessage([closed("a", "x", until)], OPTIONS),
+    )?.[1] ?? "";
+  }
+  strictEqual(back(utc(20, 22, 59)), "23:59");
+  strictEqual(back(utc(20, 23, 0)), "Sat 00:00");
+  strictEqual(back(utc(26, 11, 0)), "Thu 12:00");
+  strictEqual(back(utc(27, 11, 0)), "27 Nov 12:00");
+  strictEqual(back(utc(20, 10, 0)), "11:00");
+});
+
+Deno.test("closedMessage() follows a change of the clocks", () => {
+  const options = {
+    ...OPTIONS,
+    offsetMsAt: (at: Instant) => (at > NOW ? 7_200_000 : 3_600_000),
+  };
+  ok(
+    closedMessage([closed("a", "x", utc(20, 12, 0))], options)
+      .endsWith("back 14:00."),
+  );
+});
+
+Deno.test("closedMessage() names a dozen and counts the rest", () => {
+  const many = Array.from(
+    { length: 20 },
+    (_, index) => closed(`n${index}`, "5h spent", null),
+  );
+  const message = closedMessage(many, OPTIONS);
+  ok(message.startsWith("All 20 accounts are closed: n0, n1,"));
+  ok(message.endsWith("n10 and n11: 5h spent; and 8 more."));
+});
