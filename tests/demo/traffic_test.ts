@@ -110,6 +110,7 @@ Deno.test("true sums, reported sums and what clients read agree under faults", a
     requestsMax,
     sessions: 20,
     leaveChance: 0.02,
+    compactionTokens: 15_000,
   });
   strictEqual(report.requests, requestsMax);
   ok(report.broken > 0 && report.errorEvents > 0 && report.left > 0);
