@@ -38,6 +38,8 @@ function nextTrial(scene: Scene): Trial | null {
   const pauseMs = pauseBetween(worthy.length, scene);
   let next: Trial | null = null;
   for (const view of worthy) {
+    // Its trial is under way.
+    if (view.state.leases > 0) continue;
     const at = trialAt(view, scene, pauseMs);
     if (isBackBy(view, after(at, scene.settings.probeMs))) continue;
     const isSooner = next === null || at < next.at ||
@@ -67,11 +69,10 @@ function isWorthATrial({ bar, state }: View, { at }: Scene): boolean {
   switch (bar?.reason) {
     case "exhausted":
     case "family_exhausted":
-      return state.leases === 0;
+      return true;
     case "benched": {
       const bench = benchAt(state.bench, at);
-      return state.leases === 0 && bench.kind === "benched" &&
-        bench.reason.kind !== "throttled";
+      return bench.kind === "benched" && bench.reason.kind !== "throttled";
     }
     default:
       return false;

@@ -121,6 +121,15 @@ function weeksOf(account: PlannedAccount, workload: Workload): Week[] {
   return weeks;
 }
 
+interface Supply {
+  readonly network: Network;
+  readonly pool: readonly number[];
+  /** Quota tokens of one window, with the request that may overshoot it. */
+  readonly window: number;
+  /** The hour that is the first after the week. */
+  readonly end: number;
+}
+
 function addSupply(
   network: Network,
   { account, workload, pool, sink, overshoot }: {
@@ -132,33 +141,40 @@ function addSupply(
   },
 ): void {
   const window = account.fiveHourTokens + overshoot;
+  const size = BLOCKS_MAX * WINDOW_HOURS;
   for (const week of weeksOf(account, workload)) {
     const root = network.node();
     network.edge(root, sink, week.tokens + overshoot);
-    const first = Math.floor(week.from);
-    const last = Math.ceil(week.to);
-    const size = BLOCKS_MAX * WINDOW_HOURS;
-    for (let from = first; from < last; from += size) {
-      addBlock({ from, size }, root);
+    const end = Math.ceil(week.to);
+    const supply = { network, pool, window, end };
+    for (let from = Math.floor(week.from); from < end; from += size) {
+      addBlock(supply, { from, size, parent: root });
     }
+  }
+}
 
-    function addBlock(
-      { from, size }: { readonly from: number; readonly size: number },
-      parent: number,
-    ): void {
-      if (from >= last) return;
-      const node = network.node();
-      // A block of k windows' length can hold parts of one more.
-      network.edge(node, parent, (size / WINDOW_HOURS + 1) * window);
-      if (size > WINDOW_HOURS) {
-        addBlock({ from, size: size / 2 }, node);
-        addBlock({ from: from + size / 2, size: size / 2 }, node);
-        return;
-      }
-      for (let hour = from; hour < Math.min(last, from + size); hour++) {
-        const at = pool[hour];
-        if (at !== undefined) network.edge(at, node, Infinity);
-      }
-    }
+/** `size` hours from `from` on, halved down to the length of one window. */
+function addBlock(
+  supply: Supply,
+  { from, size, parent }: {
+    readonly from: number;
+    readonly size: number;
+    readonly parent: number;
+  },
+): void {
+  const { network, pool, window, end } = supply;
+  if (from >= end) return;
+  const node = network.node();
+  // A block of k windows' length can hold parts of one more.
+  network.edge(node, parent, (size / WINDOW_HOURS + 1) * window);
+  if (size > WINDOW_HOURS) {
+    const half = size / 2;
+    addBlock(supply, { from, size: half, parent: node });
+    addBlock(supply, { from: from + half, size: half, parent: node });
+    return;
+  }
+  for (let hour = from; hour < Math.min(end, from + size); hour++) {
+    const at = pool[hour];
+    if (at !== undefined) network.edge(at, node, Infinity);
   }
 }

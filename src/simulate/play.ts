@@ -10,7 +10,8 @@ import {
   DEFAULT_ROUTE_SETTINGS,
   type RouteSettings,
 } from "../core/settings.ts";
-import { newErrand, Proxy } from "./errand.ts";
+import { newErrand } from "./errand.ts";
+import { Proxy } from "./proxy.ts";
 import { DOLLARS_PER_TOKEN, type Score } from "./tally.ts";
 import {
   type PlannedConversation,
