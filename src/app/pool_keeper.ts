@@ -13,6 +13,7 @@ import {
   reduce,
   type RouteFacts,
   snapshot,
+  wakesWaiters,
 } from "../core/pool.ts";
 import { type PersistedPool, restore } from "../core/persist.ts";
 import type { Instant } from "../core/time.ts";
@@ -56,7 +57,7 @@ export class PoolKeeper implements Pool {
   dispatch(event: PoolEvent): void {
     this.#state = reduce(this.#state, event);
     for (const listener of this.#listeners) listener(event, this.#state);
-    this.#wake();
+    if (wakesWaiters(event)) this.#wake();
   }
 
   /** Returns the function that takes the listener off again. */
