@@ -24,6 +24,7 @@ import type { Config } from "./config.ts";
 import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
+import { Records } from "./records.ts";
 import { routeSettings } from "./settings.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
@@ -78,10 +79,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     upstream,
     journal,
   });
+  const records = new Records({
+    config: order.config,
+    stateFolder: order.paths.stateFolder,
+    run: systemEntropy.uuid(),
+    keeper,
+    clock: systemClock,
+    journal,
+  });
+  records.restore();
   const feed = new EventFeed();
-  const proxy = proxyOf(options, { keeper, upstream, accounts, feed });
-  const host = new DaemonControl({ ...options, keeper, accounts, proxy, feed });
-  const listener = listenWith(options, proxy, host);
+  const parts = { keeper, upstream, accounts, feed, records };
+  const proxy = proxyOf(options, parts);
+  const host = new DaemonControl({ ...options, ...parts, proxy });
+  const listener = listenOrClose(options, { proxy, host, records });
   host.listensAt(listener);
   upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
     // The first request says what is wrong with the way out.
@@ -100,6 +111,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       const cut = await drained(listener, deadlineMs);
       upstream.close();
       await accounts.close();
+      records.close();
       return cut;
     },
   };
@@ -110,15 +122,18 @@ interface Parts {
   readonly upstream: UpstreamPool;
   readonly accounts: AccountKeeper;
   readonly feed: EventFeed;
+  readonly records: Records;
 }
 
 function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
   const { settings } = order.config;
-  const { keeper, feed } = parts;
+  const { keeper, feed, records } = parts;
   const upstreamUrl = new URL(settings.upstream);
   const log: RequestLog = {
-    finished: (record) =>
-      feed.tell("request", () => activityView(record, keeper.state)),
+    finished: (record) => {
+      records.finished(record);
+      feed.tell("request", () => activityView(record, keeper.state));
+    },
   };
   return {
     clock: systemClock,
@@ -144,6 +159,23 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
 
 function basePath(url: URL): string {
   return url.pathname.replace(/\/+$/, "");
+}
+
+/** A server that cannot listen leaves no timer behind. */
+function listenOrClose(
+  options: DaemonOptions,
+  { proxy, host, records }: {
+    readonly proxy: Proxy;
+    readonly host: ControlHost;
+    readonly records: Records;
+  },
+): Listener {
+  try {
+    return listenWith(options, proxy, host);
+  } catch (cause) {
+    records.close();
+    throw cause;
+  }
 }
 
 function listenWith(

@@ -43,7 +43,7 @@ const WAITING_MAX = 10_000;
 
 export class LedgerWriter implements RequestLog {
   readonly #options: LedgerWriterOptions;
-  readonly #timer: number;
+  readonly #timer: ReturnType<typeof setInterval>;
   #prices: PriceOverrides;
   #waiting: LedgerEntry[] = [];
   #dropped = 0;

@@ -50,6 +50,8 @@ export interface WindowView {
   readonly family: string | null;
   /** Utilization minus elapsed part; above 0 is ahead of an even spend. */
   readonly pace: number | null;
+  /** When it is spent at the present pace; null: not before its reset. */
+  readonly spentAt: TimeView | null;
 }
 
 /** The one word of an account's state; shape and colour follow it. */
@@ -82,6 +84,26 @@ export interface AccountView {
   readonly inFlightMax: number | null;
   readonly conversations: number;
   readonly lastUsedAt: TimeView | null;
+  readonly recent: RecentView;
+}
+
+/** Messages that an account answered lately. */
+export interface RecentView {
+  readonly requests15m: number;
+  readonly requests1h: number;
+  /** Part of the prompt tokens read from cache; null where there were none. */
+  readonly hitRate1h: number | null;
+  readonly tokens1h: number;
+}
+
+/** How long the pool lasts if work goes on as in the last hour. */
+export interface ForecastView {
+  /** Weighed as quota counts them. */
+  readonly tokensPerHour: number;
+  /** Null: a week at least, or nothing is being used. */
+  readonly lastsUntil: TimeView | null;
+  /** Rests on plan sizes that no answer has confirmed yet. */
+  readonly isGuess: boolean;
 }
 
 /** What is written down of an account, without what it does at this moment. */
@@ -221,6 +243,7 @@ export interface StatusView {
     readonly account: string;
     readonly window: string;
   } | null;
+  readonly forecast: ForecastView;
   readonly accounts: readonly AccountView[];
   readonly requests: readonly RequestView[];
   readonly activity: readonly ActivityView[];

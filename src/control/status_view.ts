@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { AccountId } from "../core/account.ts";
 import { poolCapacity } from "../core/capacity.ts";
 import { census, NOBODY } from "../core/census.ts";
+import { forecast, type PoolForecast } from "../core/forecast.ts";
 import { pace } from "../core/pace.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import { isRunning, type QuotaWindow } from "../core/quota.ts";
@@ -16,6 +18,7 @@ import type {
   AccountView,
   CapacityView,
   NoticeView,
+  RecentView,
   StatusView,
   TimeView,
   WindowView,
@@ -27,6 +30,7 @@ export interface StatusExtras {
   readonly requests: StatusView["requests"];
   readonly activity: StatusView["activity"];
   readonly notices: readonly NoticeView[];
+  readonly recent: (accountId: AccountId) => RecentView;
 }
 
 /** An instant in both forms. */
@@ -42,14 +46,25 @@ export function statusView(
   snapshot: PoolSnapshot,
   extras: StatusExtras,
 ): StatusView {
-  const accounts = [...snapshot.accounts.values()]
-    .map((state) => accountView(state, snapshot));
+  const ahead = forecast(snapshot);
+  const accounts = [...snapshot.accounts.values()].map((state) =>
+    accountView(state, {
+      snapshot,
+      ahead,
+      recent: extras.recent(state.account.id),
+    })
+  );
   return {
     schema: "tc.status/v1",
     at: timeView(snapshot.at),
     server: extras.server,
     capacity: capacityView(snapshot),
     nextReset: nextReset(snapshot),
+    forecast: {
+      tokensPerHour: ahead.tokensPerHour,
+      lastsUntil: timeOrNull(ahead.lastsUntil),
+      isGuess: ahead.isGuess,
+    },
     accounts,
     requests: extras.requests,
     activity: extras.activity,
@@ -62,7 +77,16 @@ export function capacityView(snapshot: PoolSnapshot): CapacityView {
   return { schema: "tc.capacity/v1", ...poolCapacity(snapshot) };
 }
 
-function accountView(state: AccountState, snapshot: PoolSnapshot): AccountView {
+interface AccountFacts {
+  readonly snapshot: PoolSnapshot;
+  readonly ahead: PoolForecast;
+  readonly recent: RecentView;
+}
+
+function accountView(
+  state: AccountState,
+  { snapshot, ahead, recent }: AccountFacts,
+): AccountView {
   const { account } = state;
   const standing = standingOf(state, snapshot);
   const { active } = census(snapshot).byAccount.get(account.id) ?? NOBODY;
@@ -79,17 +103,35 @@ function accountView(state: AccountState, snapshot: PoolSnapshot): AccountView {
     mend: standing.mend,
     windows: Object.values(state.windows)
       .filter((window) => isRunning(window, snapshot.at))
-      .map((window) => windowView(window, snapshot.at)),
+      .map((window) =>
+        windowView(window, snapshot.at, spentAt(window, account.id, ahead))
+      ),
     inFlight: state.leases,
     inFlightMax: Math.ceil(
       Math.min(account.leasesMax ?? Infinity, state.gate.cap),
     ),
     conversations: active,
     lastUsedAt: timeOrNull(state.lastUsedAt),
+    recent,
   };
 }
 
-function windowView(window: QuotaWindow, at: Instant): WindowView {
+function spentAt(
+  { key }: QuotaWindow,
+  accountId: AccountId,
+  { windows }: PoolForecast,
+): Instant | null {
+  const found = windows.find((window) =>
+    window.accountId === accountId && window.key === key
+  );
+  return found?.spentAt ?? null;
+}
+
+function windowView(
+  window: QuotaWindow,
+  at: Instant,
+  spent: Instant | null,
+): WindowView {
   return {
     key: window.key,
     utilization: window.utilization,
@@ -99,6 +141,7 @@ function windowView(window: QuotaWindow, at: Instant): WindowView {
     source: window.source,
     family: window.family,
     pace: pace(window, at),
+    spentAt: timeOrNull(spent),
   };
 }
 
