@@ -76,13 +76,16 @@ function drawSections(canvas: Canvas, scene: Scene, top: number): void {
   sections.forEach((section, index) => {
     const share = shares[index] ?? 0;
     if (share === 0) return;
-    const shown = chosenRows(section, share - 1, scene.model.selected);
+    const isHere = section.pane === scene.model.pane;
+    const selected = isHere ? scene.model.selected : null;
+    const shown = chosenRows(section, share - 1, selected);
     const hidden = section.rows.filter(({ key }) => key !== null).length -
       shown.filter(({ key }) => key !== null).length;
     canvas.put(ruleLine(scene, section, hidden), { row });
     row++;
     for (const { line, key } of shown) {
-      drawRow(canvas, scene, { line, row, key });
+      const isSelected = key !== null && key === selected;
+      drawRow(canvas, scene, { line, row, isSelected });
       row++;
     }
   });
@@ -90,14 +93,13 @@ function drawSections(canvas: Canvas, scene: Scene, top: number): void {
 
 function drawRow(
   canvas: Canvas,
-  { model, columns }: Scene,
-  { line, row, key }: {
+  { columns }: Scene,
+  { line, row, isSelected }: {
     readonly line: Row["line"];
     readonly row: number;
-    readonly key: string | null;
+    readonly isSelected: boolean;
   },
 ): void {
-  const isSelected = key !== null && key === model.selected;
   const short = fit(line, columns);
   const rest = " ".repeat(columns - lineWidth(short));
   canvas.put(
