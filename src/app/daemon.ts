@@ -26,6 +26,7 @@ import { EventFeed } from "./event_feed.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import { routeSettings } from "./settings.ts";
 import { Tally } from "./tally.ts";
+import { UsagePoller } from "./usage_poller.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonOptions {
@@ -78,7 +79,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     keeper,
     upstream,
     journal,
+    owners: null,
   });
+  const poller = pollerOf(options, { keeper, accounts });
   const feed = new EventFeed();
   const tally = new Tally(systemClock.now());
   const parts = { keeper, upstream, accounts, feed, tally };
@@ -86,6 +89,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenWith(options, proxy, host);
   host.listensAt(listener);
+  poller.start();
   upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
     // The first request says what is wrong with the way out.
   });
@@ -101,11 +105,39 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     drain: async (deadlineMs) => {
       host.drains();
       const cut = await drained(listener, deadlineMs);
-      upstream.close();
+      await poller.stop();
       await accounts.close();
+      upstream.close();
       return cut;
     },
   };
+}
+
+function pollerOf(
+  { journal }: DaemonOptions,
+  { keeper, accounts }: Pick<Parts, "keeper" | "accounts">,
+): UsagePoller {
+  return new UsagePoller({
+    clock: systemClock,
+    entropy: systemEntropy,
+    journal,
+    client: accounts.client,
+    provider: accounts.provider,
+    credentials: accounts.credentials,
+    accounts: () => accounts.records,
+    settings: () => accounts.settings.usage,
+    observed: (observation) =>
+      keeper.dispatch({ kind: "quota_observed", observation }),
+    identified: (id, profile) => {
+      accounts.learnProfile(id, profile).then((isOurs) => {
+        if (isOurs) return;
+        journal.log("error", "account", {
+          account: id,
+          state: "other_identity",
+        });
+      }, () => journal.log("warn", "profile_not_saved", { account: id }));
+    },
+  });
 }
 
 interface Parts {

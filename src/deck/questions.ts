@@ -61,8 +61,9 @@ const POLICY_NOTES: Readonly<Record<string, string>> = {
   price: "where the work costs the pool the least later on",
   pace: "to the weekly line, as teamclaude does",
   balance: "most quota left for the time to its reset",
-  cache_first: "stay on one account until it is empty",
-  least_used: "the account that is used least",
+  "cache-first": "stay on one account until it is empty",
+  "least-used": "the account that is used least",
+  scored: "a sum of pace, room, cache and load",
 };
 
 export function choosePolicy(model: Model): Model {
