@@ -25,6 +25,7 @@ import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import { routeSettings } from "./settings.ts";
+import { Tally } from "./tally.ts";
 import { UsagePoller } from "./usage_poller.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
@@ -82,8 +83,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   const poller = pollerOf(options, { keeper, accounts });
   const feed = new EventFeed();
-  const proxy = proxyOf(options, { keeper, upstream, accounts, feed });
-  const host = new DaemonControl({ ...options, keeper, accounts, proxy, feed });
+  const tally = new Tally(systemClock.now());
+  const parts = { keeper, upstream, accounts, feed, tally };
+  const proxy = proxyOf(options, parts);
+  const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenWith(options, proxy, host);
   host.listensAt(listener);
   poller.start();
@@ -142,15 +145,18 @@ interface Parts {
   readonly upstream: UpstreamPool;
   readonly accounts: AccountKeeper;
   readonly feed: EventFeed;
+  readonly tally: Tally;
 }
 
 function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
   const { settings } = order.config;
-  const { keeper, feed } = parts;
+  const { keeper, feed, tally } = parts;
   const upstreamUrl = new URL(settings.upstream);
   const log: RequestLog = {
-    finished: (record) =>
-      feed.tell("request", () => activityView(record, keeper.state)),
+    finished: (record) => {
+      tally.add(record);
+      feed.tell("request", () => activityView(record, keeper.state));
+    },
   };
   return {
     clock: systemClock,
