@@ -59,7 +59,7 @@ export function ownCommand(args: readonly string[]): readonly string[] {
  */
 export async function startInBackground(shell: Shell): Promise<void> {
   const { stateFolder } = shell.paths;
-  Deno.mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  await Deno.mkdir(stateFolder, { recursive: true, mode: 0o700 });
   const logFile = join(stateFolder, "server.log");
   const [program = "", ...args] = ownCommand([
     "server",

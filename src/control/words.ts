@@ -76,8 +76,8 @@ export function clockText(
 
 /** Text from outside made inert: no control byte reaches a terminal. */
 export function inert(text: string): string {
-  // deno-lint-ignore no-control-regex
   return text.replace(
+    // deno-lint-ignore no-control-regex
     /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
     "",
   );

@@ -6,7 +6,6 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import type { Registry } from "../root.ts";
-import { registerAccounts } from "./accounts.ts";
 import { registerApi } from "./api.ts";
 import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
@@ -25,7 +24,6 @@ export const REGISTER:
     registerServer,
     registerEnv,
     registerDemo,
-    registerAccounts,
     registerStatus,
     registerCapacity,
     registerApi,
