@@ -13,13 +13,16 @@ import type {
   Journal,
   Upstream,
   VaultDescription,
+  VaultListing,
 } from "../ports.ts";
 import { TcError } from "../errors.ts";
+import { AccountDesk } from "../store/account_desk.ts";
 import { accountRows } from "../store/account_rows.ts";
 import {
   accountEvents,
   type AccountRecord,
   mergeAccounts,
+  type MergedAccounts,
 } from "../store/accounts.ts";
 import { type OpenedVault, openVault } from "../store/open_vault.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
@@ -44,11 +47,19 @@ export class AccountKeeper {
   readonly #options: AccountKeeperOptions;
   readonly #opened: OpenedVault;
   readonly credentials: CredentialSource;
+  /** Reads and changes vault and config together. */
+  readonly desk: AccountDesk;
   #records: readonly AccountRecord[] = [];
 
   private constructor(options: AccountKeeperOptions, opened: OpenedVault) {
     this.#options = options;
     this.#opened = opened;
+    this.desk = new AccountDesk({
+      vault: opened.vault,
+      configFile: options.order.config.file,
+      clock: systemClock,
+      entropy: systemEntropy,
+    });
     this.credentials = {
       authorization: (id) => this.#authorization(id),
       renew: () => Promise.resolve(null),
@@ -81,16 +92,28 @@ export class AccountKeeper {
   }
 
   /** Reads vault and config again; what changed, in words. */
-  async load(config: Config): Promise<readonly string[]> {
-    const { keeper, journal } = this.#options;
+  async load({ document, file }: Config): Promise<readonly string[]> {
     const { entries, damaged } = await this.#opened.vault.list();
+    this.#tellDamaged(damaged);
+    return this.#take(mergeAccounts(entries, accountRows(document, file)));
+  }
+
+  /** As {@linkcode load}, with the accounts of the config file as it is now. */
+  async reload(): Promise<readonly string[]> {
+    const listing = await this.desk.list();
+    this.#tellDamaged(listing.damaged);
+    return this.#take(listing);
+  }
+
+  #tellDamaged(damaged: VaultListing["damaged"]): void {
+    const { journal } = this.#options;
     for (const { id, reason } of damaged) {
       journal.log("error", "vault", { account: id, state: "damaged", reason });
     }
-    const { accounts } = mergeAccounts(
-      entries,
-      accountRows(config.document, config.file),
-    );
+  }
+
+  #take({ accounts }: MergedAccounts): readonly string[] {
+    const { keeper } = this.#options;
     const events = accountEvents(this.#records, accounts, systemClock.now());
     const before = keeper.state;
     this.#records = accounts;

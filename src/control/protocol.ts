@@ -84,6 +84,53 @@ export interface AccountView {
   readonly lastUsedAt: TimeView | null;
 }
 
+/** What is written down of an account, without what it does at this moment. */
+export interface AccountFactsView {
+  readonly id: string;
+  readonly label: string;
+  readonly kind: string;
+  readonly tier: string;
+  readonly email: string | null;
+  readonly organization: string | null;
+  readonly accountUuid: string | null;
+  readonly organizationUuid: string | null;
+  readonly enabled: boolean;
+  readonly priority: number;
+  readonly maxInFlight: number | null;
+  readonly capUtilization: number | null;
+  /** When the access token ends; null where that is not known. */
+  readonly expiresAt: TimeView | null;
+  /** Whether tc can renew the access token by itself. */
+  readonly isRenewable: boolean;
+  /** Another program that holds the same login, or null. */
+  readonly sharedWith: {
+    readonly tool: string;
+    readonly location: string;
+  } | null;
+  /** Another account of the pool that is the same one at the provider. */
+  readonly duplicateOf: string | null;
+  readonly upstream: string | null;
+  /** How it stands in the running server; null without one. */
+  readonly live: AccountView | null;
+}
+
+export interface AccountsView {
+  readonly schema: "tc.accounts/v1";
+  readonly at: TimeView;
+  /** Whether a running server has answered. */
+  readonly isLive: boolean;
+  readonly accounts: readonly AccountFactsView[];
+  /** In the vault and taken out of the config: not served. */
+  readonly unlisted: readonly { readonly id: string; readonly label: string }[];
+  /** In the config without a credential. */
+  readonly orphans: readonly { readonly name: string | null }[];
+  /** In the vault and unreadable; nothing overwrites them. */
+  readonly damaged: readonly {
+    readonly id: string;
+    readonly reason: string;
+  }[];
+}
+
 /** A request in hand. */
 export interface RequestView {
   readonly id: string;
