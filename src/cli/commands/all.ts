@@ -18,6 +18,7 @@ import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
+import { registerSwap } from "./swap.ts";
 import { registerVersion } from "./version.ts";
 
 /** Each hangs its command into the program. */
@@ -33,6 +34,7 @@ export const REGISTER:
     registerStatus,
     registerCapacity,
     registerApi,
+    registerSwap,
     registerStop,
     registerConfig,
     registerVersion,
