@@ -63,6 +63,8 @@ const WAKE_MIN_MS = MINUTE_MS;
 const WAKE_MAX_MS = 6 * HOUR_MS;
 /** A refusal of a turn that began before the last swap says nothing new. */
 const STALE_LIMIT_MS = MINUTE_MS;
+/** A limit that no figure shows, as of one model, is tried again after this. */
+const LIMITED_MS = 15 * MINUTE_MS;
 
 /** One run under the lock of all swaps. Throws TcError. */
 export async function autoSwap(
@@ -145,7 +147,7 @@ class Run {
       settings: ports.settings,
       at: ports.clock.now(),
       current: this.#current,
-      limited: this.#limited(),
+      limited: await this.#limited(),
     });
     if (best !== null) return await this.#use(best);
     const soonest = this.#soonest(await ports.memory.load());
@@ -165,14 +167,28 @@ class Run {
     return { kind: "swapped", label, from, alsoAt };
   }
 
-  /** The account whose limit the turn met, unless it was swapped away since. */
-  #limited(): AccountId | null {
+  /** Who is passed over: the account in use, too, if its limit ended the turn. */
+  async #limited(): Promise<ReadonlySet<AccountId>> {
     const { options, state, ports } = this.#facts;
-    if (!options.isAfterLimit) return null;
+    const current = this.#current;
+    const now = ports.clock.now();
     const { swappedAt } = state;
-    const isStale = swappedAt !== null &&
-      ports.clock.now() - swappedAt < STALE_LIMIT_MS;
-    return isStale ? null : this.#current;
+    const isStale = swappedAt !== null && now - swappedAt < STALE_LIMIT_MS;
+    const isNew = options.isAfterLimit && !isStale && current !== null;
+    const { limited } = await ports.memory.update((before) => {
+      const running = Object.entries(before.limited)
+        .filter(([id, until]) => until > now && !(isNew && id === current));
+      return {
+        ...before,
+        limited: Object.fromEntries(
+          isNew ? [...running, [current, after(now, LIMITED_MS)]] : running,
+        ),
+      };
+    });
+    return new Set(
+      this.#facts.logins.map(({ account }) => account.id)
+        .filter((id) => limited[id] !== undefined),
+    );
   }
 
   #isSpentForSure(): boolean {

@@ -26,8 +26,8 @@ export interface Wish {
   readonly at: Instant;
   /** Whose login Claude Code has now, or null. */
   readonly current: AccountId | null;
-  /** The account that has just refused a turn, or null. */
-  readonly limited: AccountId | null;
+  /** Accounts that have just refused a turn, whatever their figures say. */
+  readonly limited: ReadonlySet<AccountId>;
 }
 
 /** The figures of `observation` that decide, as they are remembered. */
@@ -85,8 +85,8 @@ export function choose(
   const open = candidates.filter(({ observation }) =>
     !isSpent(seenUsage(observation))
   );
-  const others = open.filter(({ account }) => account.id !== wish.limited);
-  // Better the one that has just refused than none.
+  const others = open.filter(({ account }) => !wish.limited.has(account.id));
+  // Better one that has just refused than none.
   const chosen = pick(others.length > 0 ? others : open, wish);
   if (chosen === null || wish.current === null) return chosen;
   const now = others.find(({ account }) => account.id === wish.current);

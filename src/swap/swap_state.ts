@@ -43,6 +43,8 @@ export interface SwapState {
   /** Until when a run that looks for a reset is on its way. */
   readonly wakeAt: Instant | null;
   readonly usage: Readonly<Record<string, SeenUsage>>;
+  /** Until when accounts are passed over that refused a turn, by account id. */
+  readonly limited: Readonly<Record<string, Instant>>;
   /** What Claude Code noted of each account, by account id. */
   readonly notes: Readonly<Record<string, OAuthAccount>>;
 }
@@ -56,6 +58,7 @@ export const NO_SWAP: SwapState = {
   swappedAt: null,
   wakeAt: null,
   usage: {},
+  limited: {},
   notes: {},
 };
 
@@ -94,6 +97,7 @@ const schema = v.object({
   swappedAt: optionalInstant,
   wakeAt: optionalInstant,
   usage: v.fallback(v.record(v.string(), usage), {}),
+  limited: v.fallback(v.record(v.string(), instant), {}),
   notes: v.fallback(
     v.record(v.string(), v.record(v.string(), v.unknown())),
     {},
