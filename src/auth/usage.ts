@@ -1,58 +1,55 @@
 /**
- * How much of an account's quota is used: the provider's free usage endpoint.
+ * How much of an account's quota is used: the provider's usage endpoint. It
+ * costs nothing and has a rate limit of its own (teamclaude-family 1.4).
  *
  * @module
  */
 
-import type { AccountId } from "../core/account.ts";
-import type { QuotaObservation } from "../core/quota.ts";
-import type { Clock, Secret } from "../ports.ts";
-import { usageObservation } from "../wire/usage_answer.ts";
-import type { JsonClient, JsonQuestion } from "./json_client.ts";
+import { HOUR_MS, SECOND_MS } from "../core/time.ts";
+import type { Secret } from "../ports.ts";
+import { headerOf, type JsonClient } from "./json_client.ts";
 import { OAUTH_BETA, type OAuthProvider } from "./provider.ts";
 
 export type UsageOutcome =
-  | { readonly kind: "known"; readonly observation: QuotaObservation }
-  /** 401: the token serves no more. */
-  | { readonly kind: "refused" }
-  /** Anything else: nothing is known, which is not the same as spent. */
-  | { readonly kind: "unavailable"; readonly reason: string };
+  | { readonly kind: "known"; readonly body: unknown }
+  /** The endpoint asks for a pause; it says nothing about the quota. */
+  | { readonly kind: "throttled"; readonly retryAfterMs: number | null }
+  /** 401, or 403 for a token without the scope `user:profile`. */
+  | { readonly kind: "refused"; readonly status: 401 | 403 }
+  | { readonly kind: "unavailable" };
 
-export function usageQuestion(
-  provider: OAuthProvider,
+const RETRY_AFTER_MAX_MS = 6 * HOUR_MS;
+
+/** Asks once for the account of `token`. Throws only `signal`'s reason. */
+export async function fetchUsage(
   token: Secret,
-): JsonQuestion {
-  return {
+  { client, provider }: {
+    readonly client: JsonClient;
+    readonly provider: OAuthProvider;
+  },
+  signal: AbortSignal,
+): Promise<UsageOutcome> {
+  const answer = await client.ask({
     url: provider.usageUrl,
     method: "GET",
     bearer: token,
     headers: [["anthropic-beta", OAUTH_BETA]],
     body: null,
-  };
-}
-
-/** Asks how much of `accountId` is used. Throws only `signal`'s reason. */
-export async function fetchUsage(
-  question: JsonQuestion,
-  accountId: AccountId,
-  { client, clock, signal }: {
-    readonly client: JsonClient;
-    readonly clock: Clock;
-    readonly signal: AbortSignal;
-  },
-): Promise<UsageOutcome> {
-  const answer = await client.ask(question, signal);
-  if (answer.kind === "none") {
-    return { kind: "unavailable", reason: "the provider did not answer" };
+  }, signal);
+  if (answer.kind === "none") return { kind: "unavailable" };
+  const { status } = answer;
+  if (status === 401 || status === 403) return { kind: "refused", status };
+  if (status === 429) {
+    const text = headerOf(answer.headers, "retry-after") ?? "";
+    const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * SECOND_MS : null;
+    return {
+      kind: "throttled",
+      retryAfterMs: waitMs === null
+        ? null
+        : Math.min(waitMs, RETRY_AFTER_MAX_MS),
+    };
   }
-  if (answer.status === 401) return { kind: "refused" };
-  const observation = answer.kind === "json" && answer.status === 200
-    ? usageObservation(answer.body, accountId, clock.now())
-    : null;
-  return observation === null
-    ? {
-      kind: "unavailable",
-      reason: `the provider answered with ${answer.status}`,
-    }
-    : { kind: "known", observation };
+  return answer.kind === "json" && status === 200
+    ? { kind: "known", body: answer.body }
+    : { kind: "unavailable" };
 }

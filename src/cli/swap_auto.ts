@@ -17,7 +17,7 @@ import { openShellVault } from "./accounts_store.ts";
 import { storedAccounts } from "./accounts_store.ts";
 import { startDetached } from "./detached.ts";
 import { presentVariables } from "./launching.ts";
-import type { Registry } from "./root.ts";
+import type { Registry } from "./registry.ts";
 import { Shell } from "./shell.ts";
 import { autoWords, tellHolders } from "./swap_words.ts";
 import { openSwap, swapMemory } from "./swapping.ts";

@@ -14,7 +14,7 @@ import { checkName, findAccount } from "../store/account_desk.ts";
 import { isFallbackKey } from "../swap/key_mode.ts";
 import { checkFree, openDesk, takenNames, tellServer } from "./account_work.ts";
 import { askSecret, readStdin } from "./asking.ts";
-import type { Registry } from "./root.ts";
+import type { Registry } from "./registry.ts";
 import { Shell } from "./shell.ts";
 
 export function registerSwapKeys(

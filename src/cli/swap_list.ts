@@ -13,7 +13,7 @@ import type { AccountRecord } from "../store/accounts.ts";
 import { isFallbackKey } from "../swap/key_mode.ts";
 import { isSwappable, pollUsage } from "../swap/poll_usage.ts";
 import type { SeenUsage, SwapState } from "../swap/swap_state.ts";
-import type { Registry } from "./root.ts";
+import type { Registry } from "./registry.ts";
 import { Shell } from "./shell.ts";
 import { openSwap } from "./swapping.ts";
 

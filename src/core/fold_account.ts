@@ -42,7 +42,6 @@ function newAccount(pool: PoolState, account: Account): AccountState {
     sharedUntil: {},
     lastUsedAt: null,
     lastProbedAt: null,
-    probesRefused: 0,
     restoredAt: null,
   };
 }

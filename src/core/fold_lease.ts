@@ -48,7 +48,7 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
     accountId,
     facts: query,
     openedAt: at,
-    isServed: false,
+    isProbe,
   };
   return {
     ...opened,

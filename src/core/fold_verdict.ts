@@ -65,7 +65,6 @@ function served(
       ...state.sharedUntil,
       [sharedKey(facts)]: after(at, facts.cacheTtlMs),
     },
-    probesRefused: 0,
     credential: state.credential.kind === "quarantined"
       ? { kind: "ready" }
       : state.credential,
@@ -74,7 +73,7 @@ function served(
   const next = withAccount(pool, isBack ? ramped(open, at) : open);
   return {
     ...next,
-    leases: next.leases.with(lease.id, { ...lease, isServed: true }),
+    probesRefused: 0,
     bindings: warmedBinding(next, { lease, at }),
   };
 }
@@ -150,6 +149,8 @@ function refused(
       // this request alone: the caller leaves the account out by itself.
       const { fault } = verdict;
       if (fault === "expired" || fault === "forbidden") return pool;
+      // Whoever keeps the credential has told already why there is none.
+      if (fault === "unavailable") return pool;
       const until = after(at, QUARANTINE_MS);
       const credential = { kind: "quarantined", fault, until } as const;
       return withAccount(pool, { ...state, credential });
@@ -175,31 +176,28 @@ function refused(
 function exhausted(
   pool: PoolState,
   state: AccountState,
-  { verdict, at }: Answer & {
+  { verdict, lease, at }: Answer & {
     readonly verdict: Extract<CapacityVerdict, { readonly kind: "exhausted" }>;
   },
 ): PoolState {
   const { window, family, until } = verdict;
-  const isProbe = state.lastProbedAt !== null &&
-    benchAt(state.bench, at).kind === "benched";
-  const probed: AccountState = {
-    ...state,
-    probesRefused: isProbe ? state.probesRefused + 1 : 0,
-  };
+  const probed = lease.isProbe
+    ? { ...pool, probesRefused: pool.probesRefused + 1 }
+    : pool;
   const cause = { at, reason: { kind: "exhausted", window } } as const;
   if (family !== null) {
     const familyBenches = new Map(state.familyBenches);
     const known = familyBenches.get(family) ?? AVAILABLE;
     familyBenches.set(family, benched(known, until, cause));
-    return withAccount(pool, { ...probed, familyBenches });
+    return withAccount(probed, { ...state, familyBenches });
   }
-  const next = withAccount(pool, {
-    ...probed,
+  const next = withAccount(probed, {
+    ...state,
     bench: benched(state.bench, until, cause),
     gate: { ...state.gate, isProven: false },
   });
   // Its conversations move now: the others admit them by steps.
-  return isProbe
+  return lease.isProbe
     ? next
     : withOthers(next, state.account.id, (other) => ramped(other, at));
 }

@@ -34,16 +34,29 @@ interface Trial {
 
 /** The account that is tried next, and when: the longest untried goes first. */
 function nextTrial(scene: Scene): Trial | null {
+  const worthy = scene.views.filter((view) => isWorthATrial(view, scene));
+  const pauseMs = pauseBetween(worthy.length, scene);
   let next: Trial | null = null;
-  for (const view of scene.views) {
-    if (!isWorthATrial(view, scene)) continue;
-    const at = trialAt(view, scene);
+  for (const view of worthy) {
+    // Its trial is under way.
+    if (view.state.leases > 0) continue;
+    const at = trialAt(view, scene, pauseMs);
     if (isBackBy(view, after(at, scene.settings.probeMs))) continue;
     const isSooner = next === null || at < next.at ||
       (at === next.at && view.id < next.view.id);
     if (isSooner) next = { view, at };
   }
   return next;
+}
+
+/** One quick round over the accounts, then ever slower: they said it plainly. */
+function pauseBetween(
+  accounts: number,
+  { settings, snapshot }: Scene,
+): number {
+  const { probeMs, probeMaxMs, sweepMs } = settings;
+  const slowedMs = probeMs * 2 ** (snapshot.probesRefused - accounts);
+  return Math.min(probeMaxMs, Math.max(sweepMs, slowedMs));
 }
 
 /** Who is back about as soon as a trial could be made needs none. */
@@ -56,33 +69,36 @@ function isWorthATrial({ bar, state }: View, { at }: Scene): boolean {
   switch (bar?.reason) {
     case "exhausted":
     case "family_exhausted":
-      return state.leases === 0;
+      return true;
     case "benched": {
       const bench = benchAt(state.bench, at);
-      return state.leases === 0 && bench.kind === "benched" &&
-        bench.reason.kind !== "throttled";
+      return bench.kind === "benched" && bench.reason.kind !== "throttled";
     }
     default:
       return false;
   }
 }
 
-function trialAt({ state }: View, { settings, snapshot }: Scene): Instant {
-  const { probeMs, probeMaxMs, sweepMs } = settings;
-  const pauseMs = Math.min(probeMaxMs, probeMs * 2 ** state.probesRefused);
-  const own = refusedAt(state) + pauseMs;
-  const pool = (snapshot.lastProbedAt ?? -Infinity) + sweepMs;
+function trialAt(
+  { state }: View,
+  { settings, snapshot }: Scene,
+  pauseMs: number,
+): Instant {
+  const own = refusedAt(state) + settings.probeMs;
+  const pool = (snapshot.lastProbedAt ?? -Infinity) + pauseMs;
   const at = Math.max(own, pool);
   return Number.isFinite(at)
     ? after(snapshot.at, at - snapshot.at)
     : snapshot.at;
 }
 
-/** When the account was last asked, or last seen to refuse. */
+/** When the account was last asked, or its figures last seen to be spent. */
 function refusedAt({ lastUsedAt, windows }: AccountState): number {
   let last = lastUsedAt ?? -Infinity;
   for (const window of Object.values(windows)) {
-    if (window.status === "rejected") last = Math.max(last, window.observedAt);
+    const isSpent = window.status === "rejected" ||
+      (window.utilization ?? 0) >= 1;
+    if (isSpent) last = Math.max(last, window.observedAt);
   }
   return last;
 }

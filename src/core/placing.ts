@@ -94,7 +94,8 @@ function besideParent(
 function crowded({ scene, standing, policy }: Question): Outcome {
   const leftMs = scene.settings.fullWaitMaxMs -
     waitedMs(scene, standing.own, ["full"]);
-  if (leftMs <= 0 && standing.cold === 0) {
+  const isFirst = standing.cold === 0;
+  if (leftMs <= 0 && isFirst) {
     const able = scene.open.filter((view) =>
       (view.state.gate.isProven || view.state.leases === 0) &&
       mayOverflow(view, scene, policy)
@@ -104,7 +105,9 @@ function crowded({ scene, standing, policy }: Question): Outcome {
       return { kind: "use", view, reason: reasonFor(scene, view) };
     }
   }
-  const lookMs = leftMs > 0 ? Math.min(LOOK_MS, leftMs) : OVERFLOW_LOOK_MS;
+  // Who is not the first in the line is woken when it moves.
+  const overMs = isFirst ? OVERFLOW_LOOK_MS : LOOK_MS;
+  const lookMs = leftMs > 0 ? Math.min(LOOK_MS, leftMs) : overMs;
   const until = earlier(after(scene.at, lookMs), scene.soonest);
   return { kind: "wait", until, reason: "full" };
 }

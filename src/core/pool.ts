@@ -48,6 +48,7 @@ export function emptyPool(settings: RouteSettings): PoolState {
     flow: START_FLOW,
     retries: { tokens: 0, at: null },
     lastProbedAt: null,
+    probesRefused: 0,
     activeHours: [],
     lastPromptAt: null,
     sweptAt: null,

@@ -137,12 +137,12 @@ const QUOTA_KNOBS = {
   sweepMs: number(
     15 * SECOND_MS,
     [SECOND_MS, HOUR_MS],
-    "When all is closed, time from one trial to the next in the pool",
+    "When all is closed, shortest time from one trial to the next in the pool",
   ),
   probeMs: number(
     60 * SECOND_MS,
     [SECOND_MS, DAY_MS],
-    "When all is closed, time from one trial to the next on one account; doubles with each refusal",
+    "When all is closed, shortest time until a refused account is tried again; after a round it doubles",
   ),
   probeMaxMs: number(10 * MINUTE_MS, [SECOND_MS, DAY_MS], "Longest such time"),
   retryShare: number(

@@ -67,8 +67,6 @@ export interface AccountState {
   readonly lastUsedAt: Instant | null;
   /** When it was last tried although it was closed. */
   readonly lastProbedAt: Instant | null;
-  /** Trials that were refused since it last served. */
-  readonly probesRefused: number;
   /**
    * What was observed before this came from an earlier run. It ranks the
    * account and never bars it by itself.
@@ -81,7 +79,8 @@ export interface OpenLease {
   readonly accountId: AccountId;
   readonly facts: RouteFacts;
   readonly openedAt: Instant;
-  readonly isServed: boolean;
+  /** Its account was closed: it tries whether that still holds. */
+  readonly isProbe: boolean;
 }
 
 /** Why nothing is used now though something may be later. */
@@ -140,6 +139,8 @@ export interface PoolState {
   readonly retries: RetryBudget;
   /** When a closed account was last tried, whichever it was. */
   readonly lastProbedAt: Instant | null;
+  /** Such trials that were refused since the pool last served. */
+  readonly probesRefused: number;
   /** Hours since the epoch in which a person prompted, ascending, two weeks. */
   readonly activeHours: readonly number[];
   readonly lastPromptAt: Instant | null;

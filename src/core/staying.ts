@@ -13,6 +13,9 @@ import type { View } from "./scene.ts";
 import type { WaitReason } from "./state.ts";
 import { after, SECOND_MS } from "./time.ts";
 
+/** A request that waits for a place looks again at least so often. */
+const LOOK_MS = 20 * SECOND_MS;
+
 /** Past the limit, a request looks again at this pace. */
 const OVERFLOW_LOOK_MS = SECOND_MS;
 
@@ -51,10 +54,12 @@ function entered(
   if (room > ahead) return { kind: "use", view, reason };
   const leftMs = scene.settings.fullWaitMaxMs -
     waitedMs(scene, standing.own, [wait]);
-  if (leftMs <= 0 && mayOverflow(view, scene, policy)) {
+  if (leftMs <= 0 && ahead === 0 && mayOverflow(view, scene, policy)) {
     return { kind: "use", view, reason };
   }
-  const lookMs = leftMs > 0 ? leftMs : OVERFLOW_LOOK_MS;
+  // Who is not the first in the line is woken when it moves.
+  const overMs = ahead === 0 ? OVERFLOW_LOOK_MS : LOOK_MS;
+  const lookMs = leftMs > 0 ? leftMs : overMs;
   return { kind: "wait", until: after(scene.at, lookMs), reason: wait };
 }
 

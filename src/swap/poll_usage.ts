@@ -8,7 +8,7 @@
 import { AccountCredential } from "../auth/account_credential.ts";
 import { within } from "../auth/patience.ts";
 import { isOAuth } from "../auth/refresh_ports.ts";
-import { fetchUsage, type UsageOutcome, usageQuestion } from "../auth/usage.ts";
+import { type ObservedUsage, observeUsage } from "../auth/observe_usage.ts";
 import type { AccountId } from "../core/account.ts";
 import type { QuotaObservation } from "../core/quota.ts";
 import { SECOND_MS } from "../core/time.ts";
@@ -89,36 +89,20 @@ async function ask(
   id: AccountId,
   ports: SwapPorts,
   signal: AbortSignal,
-): Promise<UsageOutcome> {
+): Promise<ObservedUsage> {
   const account = new AccountCredential(id, ports);
   try {
     const token = await tokenOf(account, null);
     if (token === null) return { kind: "refused" };
-    const outcome = await question(id, token, { ports, signal });
+    const outcome = await observeUsage({ id, token }, ports, signal);
     if (outcome.kind !== "refused") return outcome;
     const next = await tokenOf(account, token);
     return next === null
       ? outcome
-      : await question(id, next, { ports, signal });
+      : await observeUsage({ id, token: next }, ports, signal);
   } finally {
     await account.close();
   }
-}
-
-function question(
-  id: AccountId,
-  token: Secret,
-  { ports, signal }: {
-    readonly ports: SwapPorts;
-    readonly signal: AbortSignal;
-  },
-): Promise<UsageOutcome> {
-  const { client, clock, provider } = ports;
-  return fetchUsage(usageQuestion(provider, token), id, {
-    client,
-    clock,
-    signal,
-  });
 }
 
 async function tokenOf(

@@ -19,7 +19,7 @@ function polls(kit: SwapKit): readonly (string | null)[] {
   return kit.api.requests("/api/oauth/usage").map(({ account }) => account);
 }
 
-function helper(kit: SwapKit, text: string | null): string | null {
+function helper(text: string | null): string | null {
   return text === null ? null : helperOf(JSON.parse(text));
 }
 
@@ -173,7 +173,7 @@ Deno.test("a helper deleted by hand is respected", async () => {
   await enterKeyMode(kit.ports);
   kit.write(kit.ports.folder.settingsFile, `{"model":"opus"}`);
   await autoSwap(FULL, kit.ports);
-  strictEqual(helper(kit, await kit.settings()), null);
+  strictEqual(helper(await kit.settings()), null);
   strictEqual((await kit.ports.memory.load()).mode, "account");
 });
 
@@ -185,7 +185,7 @@ Deno.test("a helper that a hand put over ours stays", async () => {
   await enterKeyMode(kit.ports);
   kit.write(kit.ports.folder.settingsFile, `{"apiKeyHelper":"new"}`);
   await leaveKeyMode(kit.ports);
-  strictEqual(helper(kit, await kit.settings()), "new");
+  strictEqual(helper(await kit.settings()), "new");
 });
 
 Deno.test("settings that are no JSON stay as they are, and so does the mode", async () => {
@@ -200,13 +200,13 @@ Deno.test("settings that are no JSON stay as they are, and so does the mode", as
 Deno.test("settings behind a link keep the link", async () => {
   await using kit = await SwapKit.make();
   const target = kit.home.join("dotfiles.json");
-  Deno.writeTextFileSync(target, `{"model":"opus"}`);
-  Deno.mkdirSync(kit.home.join(".claude"));
-  Deno.symlinkSync(target, kit.ports.folder.settingsFile);
+  await Deno.writeTextFile(target, `{"model":"opus"}`);
+  await Deno.mkdir(kit.home.join(".claude"));
+  await Deno.symlink(target, kit.ports.folder.settingsFile);
   await enterKeyMode(kit.ports);
-  ok(Deno.lstatSync(kit.ports.folder.settingsFile).isSymlink);
+  ok((await Deno.lstat(kit.ports.folder.settingsFile)).isSymlink);
   strictEqual(
-    helper(kit, Deno.readTextFileSync(target)),
+    helper(await Deno.readTextFile(target)),
     "/opt/tc swap helper",
   );
 });

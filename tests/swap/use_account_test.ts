@@ -3,9 +3,9 @@ import { currentAccount, useAccount } from "../../src/swap/use_account.ts";
 import { loginText, SwapKit } from "../fixtures/swap_kit.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
 
-function stored(kit: SwapKit): Record<string, unknown> {
+async function stored(kit: SwapKit): Promise<Record<string, unknown>> {
   return JSON.parse(
-    Deno.readTextFileSync(kit.home.join(".claude", ".credentials.json")),
+    await Deno.readTextFile(kit.home.join(".claude", ".credentials.json")),
   );
 }
 
@@ -25,13 +25,13 @@ Deno.test("useAccount() writes the login and keeps what stands beside it", async
     }),
   );
   await useAccount(idOf("work"), kit.ports);
-  const document = stored(kit);
+  const document = await stored(kit);
   deepStrictEqual(document["mcpOAuth"], { server: { token: "kept" } });
   const login = document["claudeAiOauth"] as Record<string, unknown>;
   strictEqual(login["accessToken"], kit.api.account("work").token());
   strictEqual(login["odd"], undefined);
   strictEqual(login["subscriptionType"], "max");
-  const { mode } = Deno.statSync(credentials(kit));
+  const { mode } = await Deno.stat(credentials(kit));
   strictEqual((mode ?? 0) & 0o777, 0o600);
 });
 
@@ -104,7 +104,7 @@ Deno.test("a renewed login whose access token has ended is told by its successor
   await kit.add("work", "home");
   await useAccount(idOf("work"), kit.ports);
   await renewAsClaude(kit);
-  const document = stored(kit);
+  const document = await stored(kit);
   kit.write(
     credentials(kit),
     JSON.stringify({
@@ -122,7 +122,7 @@ Deno.test("a login of somebody who is not in the pool is never written over", as
   const text = loginText(kit.api.account("stranger"));
   kit.write(credentials(kit), text);
   await rejects(useAccount(idOf("work"), kit.ports), { code: "foreign_login" });
-  strictEqual(Deno.readTextFileSync(credentials(kit)), text);
+  strictEqual(await Deno.readTextFile(credentials(kit)), text);
 });
 
 Deno.test("a login that cannot be told for now is never written over", async () => {
@@ -138,7 +138,7 @@ Deno.test("a login that cannot be told for now is never written over", async () 
     provider: { ...kit.ports.provider, profileUrl: "http://127.0.0.1:1/" },
   };
   await rejects(useAccount(idOf("work"), ports), { code: "unclear_login" });
-  strictEqual(Deno.readTextFileSync(credentials(kit)), text);
+  strictEqual(await Deno.readTextFile(credentials(kit)), text);
 });
 
 Deno.test("a blank or half-written login is never stored and may be replaced", async () => {
@@ -180,7 +180,7 @@ Deno.test("useAccount() shows the account that it gives, and all that was noted 
   );
   await useAccount(idOf("home"), kit.ports);
   const shown = JSON.parse(
-    Deno.readTextFileSync(kit.ports.folder.identityFile),
+    await Deno.readTextFile(kit.ports.folder.identityFile),
   );
   const home = kit.api.account("home").identity;
   strictEqual(shown.oauthAccount.accountUuid, home.accountUuid);
@@ -188,7 +188,7 @@ Deno.test("useAccount() shows the account that it gives, and all that was noted 
   strictEqual(shown.numStartups, 3);
   await useAccount(idOf("work"), kit.ports);
   const again = JSON.parse(
-    Deno.readTextFileSync(kit.ports.folder.identityFile),
+    await Deno.readTextFile(kit.ports.folder.identityFile),
   );
   deepStrictEqual(again.oauthAccount, noted);
 });
@@ -201,7 +201,7 @@ Deno.test("useAccount() of an API key says what to do", async () => {
 
 /** A refresh as the client makes it: spends the token, writes the successor. */
 async function renewAsClaude(kit: SwapKit): Promise<void> {
-  const document = stored(kit);
+  const document = await stored(kit);
   const login = document["claudeAiOauth"] as Record<string, unknown>;
   const response = await fetch(kit.api.endpoints.token, {
     method: "POST",

@@ -15,7 +15,7 @@ import { EXIT } from "../../errors.ts";
 import { listAccounts } from "../account_work.ts";
 import { commandText } from "../command_table.ts";
 import type { Output, Style } from "../output.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 export function registerAccounts(program: Command, registry: Registry): void {

@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { registerAccounts } from "./accounts.ts";
 import { registerApi } from "./api.ts";
 import { registerCapacity } from "./capacity.ts";

@@ -9,7 +9,7 @@ import { CONTROL } from "../../control/protocol.ts";
 import type { ApiCallView } from "../../control/routes.ts";
 import { EXIT, TcError, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 interface ApiFlags {

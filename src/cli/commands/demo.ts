@@ -20,7 +20,7 @@ import { EXIT, TcError, UsageError } from "../../errors.ts";
 import { openShellVault } from "../accounts_store.ts";
 import { commandText } from "../command_table.ts";
 import { logSink } from "../log_sink.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { type Serving, startServing } from "../serving.ts";
 import { Shell } from "../shell.ts";
 

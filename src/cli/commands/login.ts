@@ -19,7 +19,7 @@ import {
 } from "../account_work.ts";
 import { askSecret, readStdin } from "../asking.ts";
 import { commandText } from "../command_table.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 export interface LoginCommandOptions {

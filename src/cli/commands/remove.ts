@@ -11,7 +11,7 @@ import { findAccount } from "../../store/account_desk.ts";
 import { byServerOr, openDesk } from "../account_work.ts";
 import { askYes, cancelled } from "../asking.ts";
 import { commandText } from "../command_table.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 interface RemoveOptions {

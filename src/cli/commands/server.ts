@@ -8,7 +8,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import { logSink } from "../log_sink.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { startServing } from "../serving.ts";
 import { Shell } from "../shell.ts";
 import { storedAccounts } from "../accounts_store.ts";

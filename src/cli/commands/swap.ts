@@ -15,7 +15,7 @@ import { useAccount } from "../../swap/use_account.ts";
 import { openDesk } from "../account_work.ts";
 import { storedAccounts } from "../accounts_store.ts";
 import { commandText } from "../command_table.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { registerSwapAuto } from "../swap_auto.ts";
 import { registerSwapKeys } from "../swap_keys.ts";

@@ -1,0 +1,236 @@
+/**
+ * Plays a workload against the real core and says how it went.
+ *
+ * @module
+ */
+
+import type { TicketId } from "../core/account.ts";
+import { scheduledOpenings } from "../core/schedule.ts";
+import {
+  DEFAULT_ROUTE_SETTINGS,
+  type RouteSettings,
+} from "../core/settings.ts";
+import { newErrand } from "./errand.ts";
+import { Proxy } from "./proxy.ts";
+import { DOLLARS_PER_TOKEN, type Score } from "./tally.ts";
+import {
+  type PlannedConversation,
+  type PlannedRequest,
+  type PlannedSession,
+  type Workload,
+  type Worth,
+  worths,
+} from "./workload.ts";
+import { World } from "./world.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** How the client retries by itself what failed. */
+const CLIENT_BACKOFF_MS = 500;
+const CLIENT_BACKOFF_MAX_MS = 32_000;
+const CLIENT_RETRIES_MAX = 10;
+/** After that a person asks again. */
+const PERSON_RETRIES_AFTER_MS = 120_000;
+const SCHEDULE_MS = 600_000;
+
+export interface PlayOptions {
+  readonly settings?: Partial<RouteSettings>;
+  /** Of what is random at the provider. */
+  readonly seed?: number;
+}
+
+/** The score of `workload` under the settings given, the rest on default. */
+export function play(workload: Workload, options: PlayOptions = {}): Score {
+  const settings = { ...DEFAULT_ROUTE_SETTINGS, ...options.settings };
+  const world = new World(workload, settings, options.seed ?? 1);
+  const player = new Player(world);
+  for (const session of workload.sessions) player.start(session);
+  poll(world);
+  if (settings.openWindows === "scheduled") openBySchedule(world);
+  world.clock.runUntil(workload.endsAt);
+  return player.score();
+}
+
+function poll(world: World): void {
+  const { pollMs } = world.workload;
+  if (pollMs === null) return;
+  [...world.accounts.keys()].forEach((id, index, all) => {
+    function ask(): void {
+      world.observe(id, "usage_endpoint", null);
+      world.clock.at(world.clock.now + (pollMs ?? 0), ask);
+    }
+    world.clock.at(world.clock.now + pollMs * (index + 1) / all.length, ask);
+  });
+}
+
+function openBySchedule(world: World): void {
+  const opened = new Set<string>();
+  function look(): void {
+    for (const { accountId, at } of scheduledOpenings(world.snapshot(), 0)) {
+      const key = `${accountId}/${at}`;
+      const isDue = at <= world.clock.now &&
+        world.clock.now - at < 4 * HOUR_MS;
+      if (!isDue || opened.has(key)) continue;
+      opened.add(key);
+      world.openWindow(accountId);
+    }
+    world.clock.at(world.clock.now + SCHEDULE_MS, look);
+  }
+  world.clock.at(world.clock.now, look);
+}
+
+/** Where one conversation has got to. */
+interface Walk {
+  readonly plan: PlannedConversation;
+  readonly parent: string | null;
+  readonly deadline: number;
+  next: number;
+  readonly onDone: () => void;
+}
+
+class Player {
+  readonly #world: World;
+  readonly #proxy: Proxy;
+  readonly #worths: ReadonlyMap<PlannedRequest, Worth>;
+  #tickets = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#proxy = new Proxy(world);
+    this.#worths = worths(world.workload);
+  }
+
+  start(session: PlannedSession): void {
+    const walk: Walk = {
+      plan: session,
+      parent: null,
+      deadline: session.deadline ?? this.#world.workload.endsAt,
+      next: 0,
+      onDone: () => {},
+    };
+    this.#world.clock.at(session.startsAt, () => this.#step(walk));
+  }
+
+  /** Makes the walk's next request after its pause. */
+  #step(walk: Walk): void {
+    const request = walk.plan.requests[walk.next];
+    if (request === undefined) {
+      walk.onDone();
+      return;
+    }
+    const { clock } = this.#world;
+    clock.at(clock.now + request.gapMs, () => this.#make(walk, request, 0));
+  }
+
+  #make(walk: Walk, request: PlannedRequest, retries: number): void {
+    const { clock } = this.#world;
+    if (clock.now > walk.deadline) return;
+    const errand = newErrand({
+      request,
+      conversation: walk.plan.id,
+      parent: walk.parent,
+      usefulTokens: this.#worths.get(request)?.tokens ?? 0,
+      arrivedAt: clock.now,
+      deadline: walk.deadline,
+      // A counter names the ticket: no two are alike in one simulation.
+      ticket: `t${this.#tickets++}` as TicketId,
+      onServed: () => {
+        if (!request.isSide) this.#served(walk, request);
+      },
+      onFailed: () => {
+        if (!request.isSide) this.#failed(walk, request, retries);
+      },
+    });
+    this.#proxy.start(errand);
+    if (!request.isSide) return;
+    walk.next++;
+    this.#step(walk);
+  }
+
+  #served(walk: Walk, request: PlannedRequest): void {
+    walk.next++;
+    let open = request.agents.length;
+    if (open === 0) {
+      this.#step(walk);
+      return;
+    }
+    for (const agent of request.agents) {
+      this.#step({
+        plan: agent,
+        parent: walk.plan.id,
+        deadline: walk.deadline,
+        next: 0,
+        onDone: () => {
+          if (--open === 0) this.#step(walk);
+        },
+      });
+    }
+  }
+
+  #failed(walk: Walk, request: PlannedRequest, retries: number): void {
+    const { clock } = this.#world;
+    const isOver = retries >= CLIENT_RETRIES_MAX;
+    const pauseMs = isOver
+      ? PERSON_RETRIES_AFTER_MS
+      : Math.min(CLIENT_BACKOFF_MAX_MS, CLIENT_BACKOFF_MS * 2 ** retries);
+    clock.at(
+      clock.now + pauseMs,
+      () => this.#make(walk, request, isOver ? 0 : retries + 1),
+    );
+  }
+
+  score(): Score {
+    const { tally, workload, accounts } = this.#world;
+    let total = 0;
+    for (const worth of this.#worths.values()) total += worth.tokens;
+    const spent = tally.burnt;
+    return {
+      usefulTokens: tally.useful,
+      paidTokens: tally.paid,
+      burntTokens: spent,
+      rebuildShare: spent === 0 ? 0 : tally.rebuilt / spent,
+      requests: tally.requests,
+      sessions: workload.sessions.length,
+      stalledHours: tally.stalledMs / HOUR_MS,
+      longWaits: tally.longWaits,
+      refusals: tally.refusals,
+      overloads: tally.overloads,
+      sends: tally.sends,
+      clientErrors: tally.clientErrors,
+      switchesPerSession: tally.switches /
+        Math.max(1, workload.sessions.length),
+      strandedTokens: this.#stranded(),
+      dollars: tally.paid * DOLLARS_PER_TOKEN,
+      hoursToHalf: tally.hoursTo(0.5, total),
+      hoursToNinety: tally.hoursTo(0.9, total),
+      accounts: [...accounts.values()].map((account) => ({
+        name: account.plan.name,
+        requests: account.requests,
+        refusals: account.refusals,
+        burntTokens: account.burnt,
+      })),
+    };
+  }
+
+  /** Quota that expired at a weekly reset, as far as work was left for it. */
+  #stranded(): number {
+    const { tally, workload, accounts } = this.#world;
+    const expired = [...accounts.values()].flatMap((a) => a.expired)
+      .sort((a, b) => a.at - b.at);
+    let taken = 0;
+    for (const { at, tokens } of expired) {
+      let released = 0;
+      for (const worth of this.#worths.values()) {
+        if (worth.releasedAt <= at) released += worth.tokens;
+      }
+      const hours = Math.floor((at - workload.startsAt) / HOUR_MS);
+      let served = 0;
+      for (let hour = 0; hour <= hours; hour++) {
+        served += tally.byHour[hour] ?? 0;
+      }
+      const left = Math.max(0, released - served - taken);
+      taken += Math.min(tokens, left);
+    }
+    return taken;
+  }
+}

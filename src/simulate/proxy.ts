@@ -1,0 +1,296 @@
+/**
+ * A request through the pool, as the real proxy handles it: routed, held, sent,
+ * judged, sent elsewhere, until it is served or given up.
+ *
+ * @module
+ */
+
+import type { AccountId, ConversationId, LeaseId } from "../core/account.ts";
+import { wakesWaiters } from "../core/pool.ts";
+import { type Attempt, nextStep, retriesLeft } from "../core/retry.ts";
+import { route, type RouteQuery } from "../core/route.ts";
+import type { CapacityVerdict } from "../core/verdict.ts";
+import { counted, type Errand, usageOf, verdictOf } from "./errand.ts";
+import type { Reception } from "./provider.ts";
+import type { World } from "./world.ts";
+
+/** Time to the headers of an answer, and to those of a refusal. */
+const HEAD_MS = 2_000;
+const REFUSAL_MS = 300;
+/** All that happened within this time wakes those who wait once. */
+const WAKE_MS = 50;
+const LONG_WAIT_MS = 60_000;
+const REFUSED_LOOK_MS = 30_000;
+const HOUR_MS = 3_600_000;
+/** How long the client is kept waiting over a throttled account. */
+const HOLD_MS = 600_000;
+
+interface Flight {
+  readonly errand: Errand;
+  readonly id: AccountId;
+  readonly leaseId: LeaseId;
+  readonly reception: Reception;
+}
+
+export class Proxy {
+  readonly #world: World;
+  readonly #waiters = new Set<Errand>();
+  readonly #homes = new Map<string, AccountId>();
+  #leases = 0;
+  #isWakeSet = false;
+
+  constructor(world: World) {
+    this.#world = world;
+    world.onEvent = (event) => {
+      if (wakesWaiters(event)) this.#wakeSoon();
+    };
+  }
+
+  /** Takes a request in; its `onServed` or `onFailed` is called once. */
+  start(errand: Errand): void {
+    this.#look(errand);
+  }
+
+  #wakeSoon(): void {
+    if (this.#isWakeSet || this.#waiters.size === 0) return;
+    this.#isWakeSet = true;
+    const { clock } = this.#world;
+    clock.at(clock.now + WAKE_MS, () => {
+      this.#isWakeSet = false;
+      this.#wake();
+    });
+  }
+
+  /** Those who wait for the same look in their order until one must wait on. */
+  #wake(): void {
+    const stuck = new Set<string>();
+    for (const errand of [...this.#waiters]) {
+      const kind = this.#kindOf(errand);
+      if (stuck.has(kind)) continue;
+      this.#look(errand);
+      if (errand.isWaiting) stuck.add(this.#kindOf(errand));
+    }
+  }
+
+  #kindOf(errand: Errand): string {
+    const { state } = this.#world;
+    const reason = state.waiting.get(errand.ticket)?.reason ?? "";
+    const home = reason === "warm_account"
+      ? this.#homes.get(errand.conversation) ?? ""
+      : "";
+    return `${reason}/${home}/${errand.request.family}`;
+  }
+
+  #query(errand: Errand): RouteQuery {
+    const { request, conversation, parent, ticket } = errand;
+    return {
+      // The plan's names are the ids of a simulation.
+      conversation: conversation as ConversationId,
+      parent: parent as ConversationId | null,
+      families: [request.family],
+      contextTokens: request.contextTokens,
+      cacheTtlMs: this.#world.workload.cacheTtlMs,
+      isCompacted: request.isCompacted,
+      isSide: request.isSide,
+      isPrompt: request.isPrompt,
+      excluded: errand.excluded,
+      only: null,
+      waitedMs: this.#world.clock.now - errand.arrivedAt,
+      ticket,
+    };
+  }
+
+  /** Routes; sends, waits, or says that nothing may ever serve. */
+  #look(errand: Errand): void {
+    const { clock } = this.#world;
+    if (clock.now > errand.deadline) {
+      this.#leaveQueue(errand);
+      return;
+    }
+    const query = this.#query(errand);
+    const decision = route(this.#world.snapshot(), query);
+    errand.looks++;
+    if (decision.kind === "use") {
+      this.#leaveQueue(errand);
+      this.#send(errand, decision.accountId);
+      return;
+    }
+    if (decision.kind === "wait") {
+      errand.isWaiting = true;
+      this.#waiters.add(errand);
+      const { ticket } = errand;
+      this.#world.dispatch({
+        kind: "waiting_changed",
+        ticket,
+        query,
+        only: null,
+        reason: decision.reason,
+        at: this.#world.now,
+      });
+    }
+    const { looks } = errand;
+    const until = decision.kind === "wait" && decision.until !== null
+      ? decision.until
+      : clock.now + REFUSED_LOOK_MS;
+    if (decision.kind === "refuse") errand.excluded = new Set();
+    clock.at(Math.min(until, errand.deadline + 1), () => {
+      if (errand.looks === looks) this.#look(errand);
+    });
+  }
+
+  #leaveQueue(errand: Errand): void {
+    if (!errand.isWaiting) return;
+    errand.isWaiting = false;
+    this.#waiters.delete(errand);
+    const { ticket } = errand;
+    this.#world.dispatch({
+      kind: "waiting_ended",
+      ticket,
+      at: this.#world.now,
+    });
+  }
+
+  #send(errand: Errand, id: AccountId): void {
+    const { clock, tally } = this.#world;
+    const account = this.#world.account(id);
+    // A counter names the lease: no two are alike in one simulation.
+    const leaseId = `l${this.#leases++}` as LeaseId;
+    this.#world.dispatch({
+      kind: "lease_opened",
+      leaseId,
+      accountId: id,
+      query: this.#query(errand),
+      at: this.#world.now,
+    });
+    tally.sends++;
+    const reception: Reception = this.#world.isStorm
+      ? { kind: "overloaded" }
+      : account.receive(errand.request, errand.conversation, clock.now);
+    const flight: Flight = { errand, id, leaseId, reception };
+    if (reception.kind !== "served") {
+      clock.at(clock.now + REFUSAL_MS, () => this.#refused(flight));
+      return;
+    }
+    this.#book(flight);
+    clock.at(clock.now + HEAD_MS, () => {
+      this.#world.observe(id, "response_headers", reception);
+      this.#judge(flight, { kind: "served" });
+    });
+    const endsAt = clock.now + Math.max(HEAD_MS, errand.request.durationMs);
+    clock.at(endsAt, () => this.#end(flight));
+  }
+
+  /** Counts a request that the provider took. */
+  #book({ errand, id, reception }: Flight): void {
+    if (reception.kind !== "served") return;
+    const { tally, clock, workload } = this.#world;
+    const stalledMs = clock.now - errand.arrivedAt;
+    const isPaid = this.#world.account(id).plan.kind === "api_key";
+    tally.requests++;
+    tally.burnt += reception.cost;
+    if (isPaid) tally.paid += reception.cost;
+    else tally.useful += errand.usefulTokens;
+    tally.serve(
+      errand.usefulTokens,
+      Math.floor((clock.now - workload.startsAt) / HOUR_MS),
+    );
+    tally.rebuilt += reception.cost - errand.usefulTokens;
+    if (errand.request.isSide) return;
+    tally.stalledMs += stalledMs;
+    if (stalledMs > LONG_WAIT_MS) tally.longWaits++;
+    const home = this.#homes.get(errand.conversation);
+    if (home !== undefined && home !== id) tally.switches++;
+    this.#homes.set(errand.conversation, id);
+  }
+
+  #judge({ leaseId }: Flight, verdict: CapacityVerdict): void {
+    const at = this.#world.now;
+    this.#world.dispatch({ kind: "verdict_given", leaseId, verdict, at });
+  }
+
+  #end({ errand, id, leaseId, reception }: Flight): void {
+    if (reception.kind !== "served") return;
+    this.#world.account(id).finish();
+    this.#world.dispatch({
+      kind: "lease_closed",
+      leaseId,
+      usage: usageOf(errand.request, reception.cached, this.#world),
+      at: this.#world.now,
+    });
+    errand.onServed();
+  }
+
+  #refused(flight: Flight): void {
+    const { errand, id, leaseId, reception } = flight;
+    const { tally, now, clock } = this.#world;
+    if (reception.kind === "overloaded") tally.overloads++;
+    else {
+      tally.refusals++;
+      this.#world.observe(id, "response_headers", reception);
+    }
+    const verdict = verdictOf(reception, this.#world);
+    this.#judge(flight, verdict);
+    this.#world.dispatch({
+      kind: "lease_closed",
+      leaseId,
+      usage: null,
+      at: now,
+    });
+    const binding = this.#world.state.bindings.get(
+      errand.conversation as ConversationId,
+    );
+    const attempt: Attempt = {
+      ...errand.counts,
+      now,
+      warmTokens: binding !== undefined && binding.warmUntil > now
+        ? binding.contextTokens
+        : 0,
+      holdMs: HOLD_MS,
+      retriesLeft: retriesLeft(this.#world.snapshot()),
+      // A fixed share: herds are spread by the core, not by luck.
+      jitter: 0.5,
+    };
+    const step = nextStep(verdict, attempt);
+    errand.counts = counted(errand.counts, verdict, step.kind === "reroute");
+    if (reception.kind === "overloaded" && step.kind !== "relay") {
+      this.#world.dispatch({ kind: "retry_sent", at: now });
+    }
+    switch (step.kind) {
+      case "relay":
+      case "give_up":
+      case "renew":
+        tally.clientErrors++;
+        errand.onFailed();
+        return;
+      case "retry_same":
+        clock.at(clock.now + step.afterMs, () => {
+          if (verdict.kind === "throttled") this.#look(errand);
+          else this.#send(errand, id);
+        });
+        return;
+      case "reroute":
+        this.#reroute(flight, step);
+    }
+  }
+
+  #reroute(
+    { errand, id }: Flight,
+    { exclude, mayWait }: {
+      readonly exclude: boolean;
+      readonly mayWait: boolean;
+    },
+  ): void {
+    if (exclude) errand.excluded = new Set([...errand.excluded, id]);
+    if (mayWait) {
+      this.#look(errand);
+      return;
+    }
+    const decision = route(this.#world.snapshot(), this.#query(errand));
+    if (decision.kind === "use") {
+      this.#send(errand, decision.accountId);
+      return;
+    }
+    this.#world.tally.clientErrors++;
+    errand.onFailed();
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What is counted while a workload is played.
+ *
+ * @module
+ */
+
+/** The outcome of one workload under one policy. Tokens are quota tokens. */
+export interface Score {
+  /** Useful work that subscriptions served, and that paid keys served. */
+  readonly usefulTokens: number;
+  readonly paidTokens: number;
+  /** What was really spent, rebuilds included. */
+  readonly burntTokens: number;
+  /** What was spent beyond the useful work, as a share of all. */
+  readonly rebuildShare: number;
+  readonly requests: number;
+  readonly sessions: number;
+  /** Waits from arrival to the start that was served. */
+  readonly stalledHours: number;
+  /** Requests that waited over a minute. */
+  readonly longWaits: number;
+  /** 429s that the provider sent. */
+  readonly refusals: number;
+  /** Answers 529 that the provider sent, and all sends. */
+  readonly overloads: number;
+  readonly sends: number;
+  /** Failures that reached the client. */
+  readonly clientErrors: number;
+  readonly switchesPerSession: number;
+  /** Weekly quota that expired while work was left undone. */
+  readonly strandedTokens: number;
+  readonly dollars: number;
+  /** Hours until so much of the useful work was done; null when it never was. */
+  readonly hoursToHalf: number | null;
+  readonly hoursToNinety: number | null;
+  readonly accounts: readonly AccountScore[];
+}
+
+export interface AccountScore {
+  readonly name: string;
+  readonly requests: number;
+  readonly refusals: number;
+  readonly burntTokens: number;
+}
+
+export const DOLLARS_PER_TOKEN = 5 / 1_000_000;
+
+/** Counts as things happen. */
+export class Tally {
+  useful = 0;
+  paid = 0;
+  rebuilt = 0;
+  burnt = 0;
+  requests = 0;
+  stalledMs = 0;
+  longWaits = 0;
+  refusals = 0;
+  overloads = 0;
+  sends = 0;
+  clientErrors = 0;
+  switches = 0;
+  /** Useful work by the hour of its start. */
+  readonly byHour: number[] = [];
+
+  serve(tokens: number, hour: number): void {
+    this.byHour[hour] = (this.byHour[hour] ?? 0) + tokens;
+  }
+
+  /** Hours until `share` of `total` was served; null when it never was. */
+  hoursTo(share: number, total: number): number | null {
+    let sum = 0;
+    for (let hour = 0; hour < this.byHour.length; hour++) {
+      sum += this.byHour[hour] ?? 0;
+      if (sum >= share * total) return hour + 1;
+    }
+    return null;
+  }
+}

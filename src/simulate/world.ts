@@ -1,0 +1,204 @@
+/**
+ * A pool in the middle of simulated time: the real core on one side, the
+ * provider's true state on the other.
+ *
+ * @module
+ */
+
+import type { Account, AccountId } from "../core/account.ts";
+import {
+  emptyPool,
+  type PoolEvent,
+  type PoolSnapshot,
+  type PoolState,
+  reduce,
+  snapshot,
+} from "../core/pool.ts";
+import {
+  type QuotaSource,
+  type QuotaWindow,
+  type WindowKey,
+  windowLengthMs,
+  type WindowStatus,
+} from "../core/quota.ts";
+import type { RouteSettings } from "../core/settings.ts";
+import { type Instant, instantFromMs } from "../core/time.ts";
+import { Clockwork } from "./clockwork.ts";
+import { type Reception, SimulatedAccount } from "./provider.ts";
+import { Random } from "./random.ts";
+import { Tally } from "./tally.ts";
+import type { PlannedAccount, Workload } from "./workload.ts";
+
+/** Headers warn from here on, as the provider's do. */
+const WARNING_FROM = 0.75;
+const OPENING_TOKENS = 500;
+
+export class World {
+  readonly workload: Workload;
+  readonly clock: Clockwork;
+  readonly tally = new Tally();
+  readonly accounts = new Map<AccountId, SimulatedAccount>();
+  state: PoolState;
+  /** Called after each event that may let those who wait go on. */
+  onEvent: (event: PoolEvent) => void = () => {};
+
+  constructor(workload: Workload, settings: RouteSettings, seed: number) {
+    const random = new Random(seed);
+    this.workload = workload;
+    this.clock = new Clockwork(workload.startsAt);
+    this.state = emptyPool(settings);
+    for (const plan of workload.accounts) {
+      const account = accountOf(plan);
+      const simulated = new SimulatedAccount(plan, workload, random.fork());
+      this.accounts.set(account.id, simulated);
+      this.dispatch({ kind: "account_put", account, at: this.now });
+      if (workload.isKnown) this.observe(account.id, "usage_endpoint", null);
+    }
+  }
+
+  get now(): Instant {
+    return instantFromMs(this.clock.now);
+  }
+
+  get isStorm(): boolean {
+    return this.workload.storms.some(({ from, to }) =>
+      this.now >= from && this.now < to
+    );
+  }
+
+  snapshot(): PoolSnapshot {
+    return snapshot(this.state, this.now);
+  }
+
+  dispatch(event: PoolEvent): void {
+    this.state = reduce(this.state, event);
+    this.onEvent(event);
+  }
+
+  account(id: AccountId): SimulatedAccount {
+    const found = this.accounts.get(id);
+    if (found === undefined) throw new RangeError(`Cannot find account ${id}`);
+    return found;
+  }
+
+  /** Tells the core what an answer's headers, or the usage endpoint, say. */
+  observe(
+    id: AccountId,
+    source: QuotaSource,
+    reception: Reception | null,
+  ): void {
+    const account = this.account(id);
+    const { plan } = account;
+    if (plan.kind === "api_key") return;
+    if (plan.headers === "absent" && source === "response_headers") return;
+    const windows = windowsOf(account, { at: this.now, source, reception });
+    this.dispatch({
+      kind: "quota_observed",
+      observation: {
+        accountId: id,
+        at: this.now,
+        source,
+        windows,
+        overage: null,
+      },
+    });
+  }
+
+  /** Starts the clock of an idle account with a request of our own. */
+  openWindow(id: AccountId): void {
+    this.account(id).open(this.now, OPENING_TOKENS);
+    this.tally.burnt += OPENING_TOKENS;
+    this.observe(id, "response_headers", null);
+  }
+}
+
+function accountOf(plan: PlannedAccount): Account {
+  return {
+    // A plan's name is the id: simulated accounts have no other identity.
+    id: plan.name as AccountId,
+    label: plan.name,
+    kind: plan.kind,
+    tier: plan.tier,
+    priority: 0,
+    enabled: true,
+    leasesMax: null,
+    utilizationMax: null,
+  };
+}
+
+interface Seen {
+  readonly at: Instant;
+  readonly source: QuotaSource;
+  readonly reception: Reception | null;
+}
+
+function windowsOf(account: SimulatedAccount, seen: Seen): QuotaWindow[] {
+  const { fiveHour, fiveHourResetsAt, week, weekResetsAt, families } = account
+    .figures(seen.at);
+  const windows: QuotaWindow[] = [];
+  if (fiveHour !== null && fiveHourResetsAt !== null) {
+    windows.push(stated(account, seen, {
+      key: "5h",
+      used: fiveHour,
+      resetsAt: fiveHourResetsAt,
+      family: null,
+    }));
+  }
+  windows.push(stated(account, seen, {
+    key: "7d",
+    used: week,
+    resetsAt: weekResetsAt,
+    family: null,
+  }));
+  for (const [family, used] of families) {
+    const key = "7d_oi";
+    windows.push(
+      stated(account, seen, { key, used, resetsAt: weekResetsAt, family }),
+    );
+  }
+  return windows;
+}
+
+function stated(
+  { plan }: SimulatedAccount,
+  { at, source, reception }: Seen,
+  window: {
+    readonly key: WindowKey;
+    readonly used: number;
+    readonly resetsAt: number;
+    readonly family: string | null;
+  },
+): QuotaWindow {
+  const isRejected = reception?.kind === "exhausted" &&
+    reception.window === window.key;
+  return {
+    key: window.key,
+    utilization: shown(plan, window.used),
+    status: source === "usage_endpoint"
+      ? null
+      : statusOf(isRejected, window.used),
+    lengthMs: windowLengthMs(window.key),
+    resetsAt: instantFromMs(window.resetsAt),
+    observedAt: at,
+    source,
+    family: window.family,
+  };
+}
+
+/** Headers give two decimals. */
+function shown({ headers }: PlannedAccount, used: number): number {
+  switch (headers) {
+    case "true":
+    case "absent":
+      return Math.round(used * 100) / 100;
+    case "half":
+      return Math.round(used * 50) / 100;
+    case "stuck_full":
+      return 1;
+  }
+}
+
+function statusOf(isRejected: boolean, used: number): WindowStatus {
+  if (isRejected) return "rejected";
+  return used >= WARNING_FROM ? "allowed_warning" : "allowed";
+}
