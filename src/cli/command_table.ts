@@ -122,6 +122,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.swap/v1",
   },
   {
+    name: "plugin",
+    group: "more",
+    summary: "Install or remove the Claude Code plugin and its hooks",
+    examples: ["tc plugin install", "tc plugin uninstall"],
+    schema: null,
+  },
+  {
     name: "stop",
     group: "server",
     summary: "Let the running server finish its requests and end",

@@ -122,7 +122,7 @@ async function swapNow(
 }
 
 /** The third of the triggers back: a run at the first known reset. */
-function afterwards(result: AutoResult): void {
+export function afterwards(result: AutoResult): void {
   if (result.kind !== "keys" || result.wakeAt === null) return;
   const seconds = (result.wakeAt - systemClock.now()) / SECOND_MS;
   startDetached(["swap", "wake", String(Math.ceil(Math.max(0, seconds)))]);

@@ -22,6 +22,7 @@ export const CONTROL = {
   reload: "/tc/v1/reload",
   stop: "/tc/v1/stop",
   call: "/tc/v1/call",
+  hook: "/tc/v1/hook",
 } as const;
 
 /** An instant in both forms. */

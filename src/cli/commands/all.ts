@@ -12,7 +12,9 @@ import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
 import { registerEnv } from "./env.ts";
+import { registerHook } from "./hook.ts";
 import { registerLogin } from "./login.ts";
+import { registerPlugin } from "./plugin.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
@@ -35,6 +37,8 @@ export const REGISTER:
     registerCapacity,
     registerApi,
     registerSwap,
+    registerPlugin,
+    registerHook,
     registerStop,
     registerConfig,
     registerVersion,
