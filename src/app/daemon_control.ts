@@ -10,6 +10,7 @@ import type {
   ApiCallView,
   ChangedAccount,
   ControlHost,
+  HookCall,
 } from "../control/routes.ts";
 import type {
   AccountsView,
@@ -197,6 +198,12 @@ export class DaemonControl implements ControlHost {
       ? null
       : this.#accountId(call.account);
     return await callApi(call, accountId, this.#parts.proxy);
+  }
+
+  hook(call: HookCall): void {
+    const { journal, feed } = this.#parts;
+    journal.log("info", "hook", { ...call });
+    feed.tell("hook", () => call);
   }
 
   ask(what: "stop" | "restart"): void {

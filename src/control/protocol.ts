@@ -31,6 +31,7 @@ export const CONTROL = {
   reload: "/tc/v1/reload",
   stop: "/tc/v1/stop",
   call: "/tc/v1/call",
+  hook: "/tc/v1/hook",
 } as const;
 
 export interface HealthView {
