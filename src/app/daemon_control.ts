@@ -10,6 +10,7 @@ import type {
   ApiCallView,
   ChangedAccount,
   ControlHost,
+  HookCall,
 } from "../control/routes.ts";
 import type {
   AccountsView,
@@ -27,7 +28,7 @@ import type { Listener } from "../proxy/server.ts";
 import { findAccount } from "../store/account_desk.ts";
 import { accountsView } from "./account_facts.ts";
 import type { AccountKeeper } from "./account_keeper.ts";
-import { activityView, requestView } from "./activity.ts";
+import { activityView, requestView, sessionViews } from "./activity.ts";
 import { callApi } from "./api_call.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -35,6 +36,7 @@ import type { EventFeed } from "./event_feed.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { Records } from "./records.ts";
 import { needsRestart, prices, routeSettings } from "./settings.ts";
+import type { Tally } from "./tally.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonControlParts {
@@ -43,6 +45,7 @@ export interface DaemonControlParts {
   readonly accounts: AccountKeeper;
   readonly proxy: Proxy;
   readonly feed: EventFeed;
+  readonly tally: Tally;
   readonly records: Records;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
@@ -79,11 +82,15 @@ export class DaemonControl implements ControlHost {
   }
 
   status(): StatusView {
-    const { keeper, proxy } = this.#parts;
+    const { keeper, proxy, tally } = this.#parts;
     const snapshot = keeper.snapshot();
+    const open = proxy.book.open();
     return statusView(snapshot, {
       server: this.#serverView(),
-      requests: proxy.book.open().map((open) => requestView(open, snapshot)),
+      usage: tally.pool,
+      accountUsage: (id) => tally.account(id),
+      sessions: sessionViews(tally.sessions(), open, snapshot),
+      requests: open.map((request) => requestView(request, snapshot)),
       activity: proxy.book.ended().map((record) =>
         activityView(record, snapshot)
       ),
@@ -191,6 +198,12 @@ export class DaemonControl implements ControlHost {
       ? null
       : this.#accountId(call.account);
     return await callApi(call, accountId, this.#parts.proxy);
+  }
+
+  hook(call: HookCall): void {
+    const { journal, feed } = this.#parts;
+    journal.log("info", "hook", { ...call });
+    feed.tell("hook", () => call);
   }
 
   ask(what: "stop" | "restart"): void {

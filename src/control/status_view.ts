@@ -17,16 +17,44 @@ import { standingOf } from "./account_words.ts";
 import type {
   AccountView,
   CapacityView,
+  ErrorMarkView,
   NoticeView,
   RecentView,
+  SessionView,
   StatusView,
   TimeView,
+  UsageView,
   WindowView,
 } from "./protocol.ts";
+
+/** Sums of answers; the parts of a prompt do not overlap. */
+export interface UsageSum {
+  readonly requests: number;
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly output: number;
+  readonly rebuilds: number;
+}
+
+export interface ErrorMark {
+  readonly at: Instant;
+  readonly status: number | null;
+  readonly text: string;
+}
+
+/** What the server counted of one account. */
+export interface AccountUsage {
+  readonly usage: UsageSum;
+  readonly lastError: ErrorMark | null;
+}
 
 /** What the server knows beside the pool. */
 export interface StatusExtras {
   readonly server: StatusView["server"];
+  readonly usage: UsageSum;
+  readonly accountUsage: (id: AccountId) => AccountUsage;
+  readonly sessions: readonly SessionView[];
   readonly requests: StatusView["requests"];
   readonly activity: StatusView["activity"];
   readonly notices: readonly NoticeView[];
@@ -52,6 +80,7 @@ export function statusView(
       snapshot,
       ahead,
       recent: extras.recent(state.account.id),
+      counted: extras.accountUsage(state.account.id),
     })
   );
   return {
@@ -60,12 +89,14 @@ export function statusView(
     server: extras.server,
     capacity: capacityView(snapshot),
     nextReset: nextReset(snapshot),
+    usage: usageView(extras.usage),
     forecast: {
       tokensPerHour: ahead.tokensPerHour,
       lastsUntil: timeOrNull(ahead.lastsUntil),
       isGuess: ahead.isGuess,
     },
     accounts,
+    sessions: extras.sessions,
     requests: extras.requests,
     activity: extras.activity,
     notices: [...accountNotices(snapshot), ...extras.notices],
@@ -77,15 +108,29 @@ export function capacityView(snapshot: PoolSnapshot): CapacityView {
   return { schema: "tc.capacity/v1", ...poolCapacity(snapshot) };
 }
 
+export function usageView(sum: UsageSum): UsageView {
+  const prompt = sum.input + sum.cacheRead + sum.cacheWrite;
+  return {
+    ...sum,
+    hitShare: prompt === 0 ? null : sum.cacheRead / prompt,
+    cost: null,
+  };
+}
+
+export function errorMarkView(mark: ErrorMark | null): ErrorMarkView | null {
+  return mark === null ? null : { ...mark, at: timeView(mark.at) };
+}
+
 interface AccountFacts {
   readonly snapshot: PoolSnapshot;
   readonly ahead: PoolForecast;
   readonly recent: RecentView;
+  readonly counted: AccountUsage;
 }
 
 function accountView(
   state: AccountState,
-  { snapshot, ahead, recent }: AccountFacts,
+  { snapshot, ahead, recent, counted }: AccountFacts,
 ): AccountView {
   const { account } = state;
   const standing = standingOf(state, snapshot);
@@ -112,6 +157,8 @@ function accountView(
     ),
     conversations: active,
     lastUsedAt: timeOrNull(state.lastUsedAt),
+    usage: usageView(counted.usage),
+    lastError: errorMarkView(counted.lastError),
     recent,
   };
 }
