@@ -16,6 +16,7 @@ import { registerHook } from "./hook.ts";
 import { registerLogin } from "./login.ts";
 import { registerPlugin } from "./plugin.ts";
 import { registerRemove } from "./remove.ts";
+import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerStatus } from "./status.ts";
@@ -35,6 +36,7 @@ export const REGISTER:
     registerRemove,
     registerStatus,
     registerCapacity,
+    registerReport,
     registerApi,
     registerSwap,
     registerPlugin,
