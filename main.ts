@@ -1,3 +1,3 @@
-import { main } from "./src/cli/root.ts";
+import { main } from "./src/cli/start.ts";
 
 Deno.exitCode = await main(Deno.args);

@@ -19,6 +19,7 @@ import { registerRemove } from "./remove.ts";
 import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerStatusline } from "./statusline.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerSwap } from "./swap.ts";
@@ -35,6 +36,7 @@ export const REGISTER:
     registerAccounts,
     registerRemove,
     registerStatus,
+    registerStatusline,
     registerCapacity,
     registerReport,
     registerApi,
