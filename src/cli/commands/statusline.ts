@@ -6,7 +6,6 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import { systemClock, systemEntropy } from "../../app/clock.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
 import {
@@ -16,8 +15,8 @@ import {
   withStatusline,
 } from "../../claude/statusline_setting.ts";
 import { EXIT } from "../../errors.ts";
-import { editConfig } from "../../store/config_file.ts";
 import { ensurePrivateFolder, writeAtomic } from "../../store/atomic.ts";
+import { ForeignTexts } from "../../store/foreign_text.ts";
 import { commandText } from "../command_table.ts";
 import { ownCommand } from "../launching.ts";
 import type { Registry } from "../registry.ts";
@@ -48,8 +47,6 @@ export function registerStatusline(program: Command, registry: Registry): void {
     );
 }
 
-const PORTS = { clock: systemClock, entropy: systemEntropy };
-
 function settingsFileOf({ environment }: Shell): string {
   return claudeFolder({
     environment,
@@ -61,21 +58,21 @@ function settingsFileOf({ environment }: Shell): string {
 /** The old line is noted before it is replaced, so that no crash loses it. */
 async function install(shell: Shell): Promise<number> {
   const file = settingsFileOf(shell);
+  const texts = new ForeignTexts();
   let before: unknown = null;
-  await editConfig(file, (document) => {
+  await texts.edit(file, (document) => {
     before = statuslineOf(document);
     return document;
-  }, PORTS);
+  });
   const kept = isOurStatusline(before)
     ? readKept(shell.paths)[file] ?? null
     : before;
   await note(shell, file, kept);
   const words = ["statusline", ...(commandOf(kept) === null ? [] : ["--wrap"])];
   const command = helperCommand(ownCommand(words), Deno.build.os);
-  await editConfig(
+  await texts.edit(
     file,
     (document) => withStatusline(document, commandSetting(command)),
-    PORTS,
   );
   const word = commandOf(kept) === null ? "alone" : "after the line you had";
   told(shell, { file, command, before: kept }, `Installed, ${word}`);
@@ -86,10 +83,10 @@ async function uninstall(shell: Shell): Promise<number> {
   const file = settingsFileOf(shell);
   const kept = readKept(shell.paths)[file] ?? null;
   let isOurs = false;
-  await editConfig(file, (document) => {
+  await texts.edit(file, (document) => {
     isOurs = isOurStatusline(statuslineOf(document));
     return isOurs ? withStatusline(document, kept) : document;
-  }, PORTS);
+  });
   if (isOurs) await note(shell, file, null);
   const word = !isOurs
     ? "Nothing to do: the status line is not tc's"
