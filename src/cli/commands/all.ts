@@ -19,6 +19,7 @@ import { registerServer } from "./server.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerVersion } from "./version.ts";
+import { registerWatch } from "./watch.ts";
 
 /** Each hangs its command into the program. */
 export const REGISTER:
@@ -31,6 +32,7 @@ export const REGISTER:
     registerAccounts,
     registerRemove,
     registerStatus,
+    registerWatch,
     registerCapacity,
     registerApi,
     registerStop,
