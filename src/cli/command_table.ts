@@ -93,6 +93,17 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.status/v1",
   },
   {
+    name: "watch",
+    group: "look",
+    summary: "Show the live view of a running server",
+    examples: [
+      "tc watch",
+      "tc watch --plain --every 10",
+      "tc watch >>requests.log",
+    ],
+    schema: null,
+  },
+  {
     name: "capacity",
     group: "look",
     summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",

@@ -22,6 +22,7 @@ import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerSwap } from "./swap.ts";
 import { registerVersion } from "./version.ts";
+import { registerWatch } from "./watch.ts";
 
 /** Each hangs its command into the program. */
 export const REGISTER:
@@ -34,6 +35,7 @@ export const REGISTER:
     registerAccounts,
     registerRemove,
     registerStatus,
+    registerWatch,
     registerCapacity,
     registerApi,
     registerSwap,
