@@ -5,11 +5,15 @@
  * @module
  */
 
-import type { AccountId, AccountKind, LeaseId, Tier } from "./core/account.ts";
+import type { AccountId, LeaseId } from "./core/account.ts";
 import type { PoolEvent, PoolSnapshot, RouteFacts } from "./core/pool.ts";
 import type { Instant } from "./core/time.ts";
 import type { TokenUsage } from "./core/usage.ts";
 import type { CapacityVerdict } from "./core/verdict.ts";
+import type { Secret } from "./secret.ts";
+
+export { Secret } from "./secret.ts";
+export type * from "./vault_ports.ts";
 
 /** The clocks of the machine. `monotonicMs` is for durations only. */
 export interface Clock {
@@ -43,40 +47,6 @@ export interface Pool {
   dispatch(event: PoolEvent): void;
   /** Resolves when the pool changes or `until` passes, whichever is first. */
   changed(until: Instant, signal: AbortSignal): Promise<void>;
-}
-
-/** A value that no log, error, JSON or inspection prints. */
-export class Secret {
-  readonly #value: string;
-
-  constructor(value: string) {
-    this.#value = value;
-  }
-
-  /** The value itself: for the wire and the vault alone. */
-  reveal(): string {
-    return this.#value;
-  }
-
-  equals(other: Secret): boolean {
-    return this.#value === other.#value;
-  }
-
-  toString(): string {
-    return "[secret]";
-  }
-
-  toJSON(): string {
-    return "[secret]";
-  }
-
-  [Symbol.for("Deno.customInspect")](): string {
-    return "[secret]";
-  }
-
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return "[secret]";
-  }
 }
 
 /** How a request shows that it may use an account. */
@@ -204,102 +174,6 @@ export type LogFields = Readonly<
 /** Structured lines for people and machines. Fields never hold a Secret's value. */
 export interface Journal {
   log(level: LogLevel, event: string, fields: LogFields): void;
-}
-
-/** Whom the provider says an account is: one person may own several organisations. */
-export interface AccountIdentity {
-  readonly accountUuid: string;
-  readonly organizationUuid: string;
-}
-
-/** A login with a refresh token that is spent by its first use. */
-export interface OAuthCredential {
-  readonly kind: "oauth";
-  readonly accessToken: Secret;
-  readonly refreshToken: Secret;
-  readonly expiresAt: Instant;
-  readonly scopes: readonly string[];
-}
-
-export type Credential =
-  | OAuthCredential
-  /** `claude setup-token`: no refresh, no profile; its end is seldom known. */
-  | {
-    readonly kind: "setup_token";
-    readonly token: Secret;
-    readonly expiresAt: Instant | null;
-  }
-  /** Goes as `x-api-key`. */
-  | { readonly kind: "api_key"; readonly token: Secret }
-  /** Goes as `Authorization: Bearer`; backends only. */
-  | { readonly kind: "bearer"; readonly token: Secret };
-
-/** Another program that holds the same refresh token family. */
-export interface SharedFamily {
-  readonly tool:
-    | "claude_code"
-    | "teamclaude"
-    | "maxpool"
-    | "nextclaude"
-    | "claude_pool";
-  /** Its file, or the name of its keychain item. */
-  readonly location: string;
-}
-
-/** One account in the vault: enough to rebuild the account list from. */
-export interface VaultEntry {
-  readonly id: AccountId;
-  readonly label: string;
-  readonly kind: AccountKind;
-  /** Null where the provider does not tell: keys, setup tokens. */
-  readonly identity: AccountIdentity | null;
-  readonly email: string | null;
-  readonly organization: string | null;
-  readonly tier: Tier;
-  readonly credential: Credential;
-  /** When tc itself got the credential; the epoch for one that was imported. */
-  readonly savedAt: Instant;
-  readonly sharedWith: SharedFamily | null;
-  /** SHA-256 in hex of a refresh token that the provider refused, or null. */
-  readonly refusedTokenHash: string | null;
-}
-
-export interface VaultListing {
-  readonly entries: readonly VaultEntry[];
-  /** Entries that are there and cannot be read; nothing overwrites them. */
-  readonly damaged: readonly {
-    readonly id: AccountId;
-    readonly reason: string;
-  }[];
-}
-
-/** Where credentials live. Every method may throw VaultError. */
-export interface Vault {
-  list(): Promise<VaultListing>;
-  /** Null when there is no such entry; throws when it cannot be read. */
-  get(id: AccountId): Promise<VaultEntry | null>;
-  /** Adds the entry or replaces it. Durable when it resolves. */
-  put(entry: VaultEntry): Promise<void>;
-  /** Whether there was one. */
-  remove(id: AccountId): Promise<boolean>;
-  /**
-   * Reads the entry anew under the vault's lock, lets `change` replace it and
-   * writes the result. Resolves to what is stored then; null when there is none,
-   * and then `change` was not called. Durable when it resolves.
-   */
-  update(
-    id: AccountId,
-    change: (entry: VaultEntry) => VaultEntry,
-  ): Promise<VaultEntry | null>;
-  /** Where the secrets are and what is wrong with it, for `tc status`. */
-  describe(): VaultDescription;
-}
-
-export interface VaultDescription {
-  readonly backend: "file" | "keychain";
-  readonly text: string;
-  /** Why the wanted backend is not used, or null. */
-  readonly fallback: string | null;
 }
 
 /** Locks that hold across processes and fall free when their holder dies. */

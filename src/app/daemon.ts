@@ -25,6 +25,8 @@ import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import { routeSettings } from "./settings.ts";
+import { Tally } from "./tally.ts";
+import { UsagePoller } from "./usage_poller.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonOptions {
@@ -77,12 +79,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     keeper,
     upstream,
     journal,
+    owners: null,
   });
+  const poller = pollerOf(options, { keeper, accounts });
   const feed = new EventFeed();
-  const proxy = proxyOf(options, { keeper, upstream, accounts, feed });
-  const host = new DaemonControl({ ...options, keeper, accounts, proxy, feed });
+  const tally = new Tally(systemClock.now());
+  const parts = { keeper, upstream, accounts, feed, tally };
+  const proxy = proxyOf(options, parts);
+  const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenWith(options, proxy, host);
   host.listensAt(listener);
+  poller.start();
   upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
     // The first request says what is wrong with the way out.
   });
@@ -98,11 +105,39 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     drain: async (deadlineMs) => {
       host.drains();
       const cut = await drained(listener, deadlineMs);
-      upstream.close();
+      await poller.stop();
       await accounts.close();
+      upstream.close();
       return cut;
     },
   };
+}
+
+function pollerOf(
+  { journal }: DaemonOptions,
+  { keeper, accounts }: Pick<Parts, "keeper" | "accounts">,
+): UsagePoller {
+  return new UsagePoller({
+    clock: systemClock,
+    entropy: systemEntropy,
+    journal,
+    client: accounts.client,
+    provider: accounts.provider,
+    credentials: accounts.credentials,
+    accounts: () => accounts.records,
+    settings: () => accounts.settings.usage,
+    observed: (observation) =>
+      keeper.dispatch({ kind: "quota_observed", observation }),
+    identified: (id, profile) => {
+      accounts.learnProfile(id, profile).then((isOurs) => {
+        if (isOurs) return;
+        journal.log("error", "account", {
+          account: id,
+          state: "other_identity",
+        });
+      }, () => journal.log("warn", "profile_not_saved", { account: id }));
+    },
+  });
 }
 
 interface Parts {
@@ -110,15 +145,18 @@ interface Parts {
   readonly upstream: UpstreamPool;
   readonly accounts: AccountKeeper;
   readonly feed: EventFeed;
+  readonly tally: Tally;
 }
 
 function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
   const { settings } = order.config;
-  const { keeper, feed } = parts;
+  const { keeper, feed, tally } = parts;
   const upstreamUrl = new URL(settings.upstream);
   const log: RequestLog = {
-    finished: (record) =>
-      feed.tell("request", () => activityView(record, keeper.state)),
+    finished: (record) => {
+      tally.add(record);
+      feed.tell("request", () => activityView(record, keeper.state));
+    },
   };
   return {
     clock: systemClock,

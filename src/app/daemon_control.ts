@@ -5,8 +5,14 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import type { ApiCall, ApiCallView, ControlHost } from "../control/routes.ts";
 import type {
+  ApiCall,
+  ApiCallView,
+  ChangedAccount,
+  ControlHost,
+} from "../control/routes.ts";
+import type {
+  AccountsView,
   CapacityView,
   HealthView,
   NoticeView,
@@ -18,14 +24,17 @@ import { EXIT, TcError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import type { Listener } from "../proxy/server.ts";
+import { findAccount } from "../store/account_desk.ts";
+import { accountsView } from "./account_facts.ts";
 import type { AccountKeeper } from "./account_keeper.ts";
-import { activityView, requestView } from "./activity.ts";
+import { activityView, requestView, sessionViews } from "./activity.ts";
 import { callApi } from "./api_call.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import { needsRestart, routeSettings } from "./settings.ts";
+import type { Tally } from "./tally.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonControlParts {
@@ -34,6 +43,7 @@ export interface DaemonControlParts {
   readonly accounts: AccountKeeper;
   readonly proxy: Proxy;
   readonly feed: EventFeed;
+  readonly tally: Tally;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
 }
@@ -69,16 +79,45 @@ export class DaemonControl implements ControlHost {
   }
 
   status(): StatusView {
-    const { keeper, proxy } = this.#parts;
+    const { keeper, proxy, tally } = this.#parts;
     const snapshot = keeper.snapshot();
+    const open = proxy.book.open();
     return statusView(snapshot, {
       server: this.#serverView(),
-      requests: proxy.book.open().map((open) => requestView(open, snapshot)),
+      usage: tally.pool,
+      accountUsage: (id) => tally.account(id, snapshot.at),
+      sessions: sessionViews(tally.sessions(), open, snapshot),
+      requests: open.map((request) => requestView(request, snapshot)),
       activity: proxy.book.ended().map((record) =>
         activityView(record, snapshot)
       ),
       notices: this.#notices(),
     });
+  }
+
+  async accounts(): Promise<AccountsView> {
+    const live = new Map(this.status().accounts.map((view) => [view.id, view]));
+    const listing = await this.#parts.accounts.desk.list();
+    return accountsView(listing, live, systemClock.now());
+  }
+
+  async changeAccount(wanted: string, change: ChangedAccount): Promise<void> {
+    const { accounts } = this.#parts;
+    const { id } = findAccount(await accounts.desk.list(), wanted);
+    await accounts.desk.change(id, change);
+    await accounts.reload();
+  }
+
+  async removeAccount(
+    wanted: string,
+    { isForced }: { readonly isForced: boolean },
+  ): Promise<void> {
+    const { accounts, keeper } = this.#parts;
+    const { id, label } = findAccount(await accounts.desk.list(), wanted);
+    const leases = keeper.state.accounts.get(id)?.leases ?? 0;
+    if (leases > 0 && !isForced) throw inUse(label, leases);
+    await accounts.desk.remove(id);
+    await accounts.reload();
   }
 
   capacity(): CapacityView {
@@ -200,6 +239,18 @@ export class DaemonControl implements ControlHost {
       hint: "tc accounts   lists them",
     });
   }
+}
+
+function inUse(label: string, leases: number): TcError {
+  const requests = leases === 1 ? "1 request runs" : `${leases} requests run`;
+  return new TcError(`Cannot remove ${label}: ${requests} on it`, {
+    code: "account_in_use",
+    source: "user",
+    exitCode: EXIT.tryLater,
+    hint: `tc disable ${label}         takes it out first
+` +
+      `tc remove ${label} --force  does not wait`,
+  });
 }
 
 function isPolicyName(name: string): name is PolicyName {

@@ -13,6 +13,7 @@ import {
   reduce,
   type RouteFacts,
   snapshot,
+  wakesWaiters,
 } from "../core/pool.ts";
 import type { Instant } from "../core/time.ts";
 import type { TokenUsage } from "../core/usage.ts";
@@ -49,7 +50,7 @@ export class PoolKeeper implements Pool {
   dispatch(event: PoolEvent): void {
     this.#state = reduce(this.#state, event);
     for (const listener of this.#listeners) listener(event, this.#state);
-    this.#wake();
+    if (wakesWaiters(event)) this.#wake();
   }
 
   /** Returns the function that takes the listener off again. */

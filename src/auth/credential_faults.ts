@@ -17,6 +17,7 @@ const QUARANTINE_MS: Readonly<Record<CredentialFault, number>> = {
   oauth_refused: 5 * MINUTE_MS,
   organization_disabled: HOUR_MS,
   forbidden: 5 * MINUTE_MS,
+  unavailable: MINUTE_MS,
 };
 
 /** The account rests for the fault's time, its reason shown. */
@@ -42,5 +43,7 @@ export function faultText(fault: CredentialFault): string {
       return "the provider has disabled the organisation";
     case "forbidden":
       return "the provider refuses this account from here";
+    case "unavailable":
+      return "the credential cannot be read or renewed now";
   }
 }

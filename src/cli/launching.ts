@@ -49,8 +49,7 @@ async function isSubscriptionPool(shell: Shell): Promise<boolean> {
 /** The arguments by which this very program is started again. */
 export function ownCommand(args: readonly string[]): readonly string[] {
   if (Deno.build.standalone) return [Deno.execPath(), ...args];
-  const main = new URL("../../main.ts", import.meta.url);
-  return [Deno.execPath(), "run", "-A", main.href, ...args];
+  return [Deno.execPath(), "run", "-A", Deno.mainModule, ...args];
 }
 
 /**
@@ -59,7 +58,7 @@ export function ownCommand(args: readonly string[]): readonly string[] {
  */
 export async function startInBackground(shell: Shell): Promise<void> {
   const { stateFolder } = shell.paths;
-  Deno.mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  await Deno.mkdir(stateFolder, { recursive: true, mode: 0o700 });
   const logFile = join(stateFolder, "server.log");
   const [program = "", ...args] = ownCommand([
     "server",

@@ -7,22 +7,13 @@
 
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { EXIT, TcError, UsageError } from "../errors.ts";
-import type { Environment } from "../app/paths.ts";
 import { versionText } from "./commands/version.ts";
 import { REGISTER } from "./commands/all.ts";
 import { overview } from "./commands/overview.ts";
 import { Output } from "./output.ts";
 import { readEnvironment } from "./shell.ts";
 import { helpText } from "./help.ts";
-
-/** What a command's file needs to hang itself into the tree. */
-export interface Registry {
-  readonly environment: Environment;
-  /** Wraps a command's action: its result is the exit code. */
-  run<Args extends readonly unknown[]>(
-    action: (...args: Args) => Promise<number> | number,
-  ): (...args: Args) => Promise<void>;
-}
+import type { Registry } from "./registry.ts";
 
 /** Runs one command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -84,7 +75,7 @@ function printRaw(text: string): void {
 function fail(
   cause: unknown,
   args: readonly string[],
-  environment: Environment,
+  environment: Registry["environment"],
 ): number {
   const output = new Output({
     environment,

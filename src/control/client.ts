@@ -9,6 +9,7 @@
 import { EXIT, TcError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
 import {
+  type AccountsView,
   type CapacityView,
   CONTROL,
   type ErrorView,
@@ -49,6 +50,15 @@ export class ControlClient {
 
   capacity(): Promise<CapacityView> {
     return this.#json("GET", CONTROL.capacity);
+  }
+
+  accounts(): Promise<AccountsView> {
+    return this.#json("GET", CONTROL.accounts);
+  }
+
+  /** The account by its name or id, in a path. */
+  accountPath(wanted: string): string {
+    return `${CONTROL.accounts}/${encodeURIComponent(wanted)}`;
   }
 
   get(path: string): Promise<unknown> {
@@ -93,6 +103,20 @@ function parse(text: string): unknown {
   }
 }
 
+/** Exit codes by error code, as where the same error arises in the command. */
+const EXIT_OF: Readonly<Record<string, number>> = {
+  no_such_account: EXIT.usage,
+  usage: EXIT.usage,
+  bad_config: EXIT.badConfig,
+  needs_login: EXIT.needsLogin,
+  credential_unavailable: EXIT.tryLater,
+  account_in_use: EXIT.tryLater,
+  all_closed: EXIT.tryLater,
+  no_permission: EXIT.noPermission,
+  disk_full: EXIT.cannotWrite,
+  read_only: EXIT.cannotWrite,
+};
+
 /** The server's own error, with its code, message and hint kept. */
 function errorFrom(parsed: unknown, status: number): TcError {
   const { error } = (parsed ?? {}) as Partial<ErrorView>;
@@ -101,6 +125,7 @@ function errorFrom(parsed: unknown, status: number): TcError {
     {
       code: error?.code ?? "bad_answer",
       source: "internal",
+      exitCode: EXIT_OF[error?.code ?? ""] ?? EXIT.failed,
       ...(error?.hint ? { hint: error.hint } : {}),
     },
   );

@@ -63,6 +63,40 @@ export type AccountWord =
   | "needs_login"
   | "quarantined";
 
+/** Sums since the server started; prompt tokens = input + read + written. */
+export interface UsageView {
+  readonly requests: number;
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly output: number;
+  /** Requests that wrote more of the cache anew than they read from it. */
+  readonly rebuilds: number;
+  /** Part of the prompt tokens read from the cache; null while there are none. */
+  readonly hitShare: number | null;
+  /** US dollars at list prices; null is unpriced. */
+  readonly cost: number | null;
+}
+
+/** The last answer that was an error. */
+export interface ErrorMarkView {
+  readonly at: TimeView;
+  readonly status: number | null;
+  readonly text: string;
+}
+
+/** One Claude Code session that the server has seen, the last used first. */
+export interface SessionView {
+  readonly id: string;
+  /** Label of the account it was served by last, or null. */
+  readonly account: string | null;
+  readonly usage: UsageView;
+  readonly inFlight: number;
+  readonly firstSeenAt: TimeView;
+  readonly lastUsedAt: TimeView;
+  readonly lastError: ErrorMarkView | null;
+}
+
 export interface AccountView {
   readonly id: string;
   readonly label: string;
@@ -82,6 +116,57 @@ export interface AccountView {
   readonly inFlightMax: number | null;
   readonly conversations: number;
   readonly lastUsedAt: TimeView | null;
+  readonly usage: UsageView;
+  readonly requests15m: number;
+  readonly requests1h: number;
+  readonly lastError: ErrorMarkView | null;
+}
+
+/** What is written down of an account, without what it does at this moment. */
+export interface AccountFactsView {
+  readonly id: string;
+  readonly label: string;
+  readonly kind: string;
+  readonly tier: string;
+  readonly email: string | null;
+  readonly organization: string | null;
+  readonly accountUuid: string | null;
+  readonly organizationUuid: string | null;
+  readonly enabled: boolean;
+  readonly priority: number;
+  readonly maxInFlight: number | null;
+  readonly capUtilization: number | null;
+  /** When the access token ends; null where that is not known. */
+  readonly expiresAt: TimeView | null;
+  /** Whether tc can renew the access token by itself. */
+  readonly isRenewable: boolean;
+  /** Another program that holds the same login, or null. */
+  readonly sharedWith: {
+    readonly tool: string;
+    readonly location: string;
+  } | null;
+  /** Another account of the pool that is the same one at the provider. */
+  readonly duplicateOf: string | null;
+  readonly upstream: string | null;
+  /** How it stands in the running server; null without one. */
+  readonly live: AccountView | null;
+}
+
+export interface AccountsView {
+  readonly schema: "tc.accounts/v1";
+  readonly at: TimeView;
+  /** Whether a running server has answered. */
+  readonly isLive: boolean;
+  readonly accounts: readonly AccountFactsView[];
+  /** In the vault and taken out of the config: not served. */
+  readonly unlisted: readonly { readonly id: string; readonly label: string }[];
+  /** In the config without a credential. */
+  readonly orphans: readonly { readonly name: string | null }[];
+  /** In the vault and unreadable; nothing overwrites them. */
+  readonly damaged: readonly {
+    readonly id: string;
+    readonly reason: string;
+  }[];
 }
 
 /** A request in hand. */
@@ -174,7 +259,12 @@ export interface StatusView {
     readonly account: string;
     readonly window: string;
   } | null;
+  /** When the pool runs out at its pace; null when it lasts or is not known. */
+  readonly lastsUntil: TimeView | null;
+  /** Of all requests since the server started. */
+  readonly usage: UsageView;
   readonly accounts: readonly AccountView[];
+  readonly sessions: readonly SessionView[];
   readonly requests: readonly RequestView[];
   readonly activity: readonly ActivityView[];
   /** What went wrong and wants a person, each with its mend. */

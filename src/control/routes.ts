@@ -6,8 +6,10 @@
  */
 
 import { type Context, Hono } from "hono";
+import * as v from "valibot";
 import { TcError } from "../errors.ts";
 import {
+  type AccountsView,
   type CapacityView,
   CONTROL,
   type ErrorView,
@@ -20,6 +22,14 @@ export interface ControlHost {
   health(): HealthView;
   status(): StatusView;
   capacity(): CapacityView;
+  accounts(): Promise<AccountsView>;
+  /** Changes what a person set about the account called `wanted`. */
+  changeAccount(wanted: string, change: ChangedAccount): Promise<void>;
+  /** Removes an account; while requests run only with force. */
+  removeAccount(
+    wanted: string,
+    how: { readonly isForced: boolean },
+  ): Promise<void>;
   /** Reads config and vault again; resolves to what changed, in words. */
   reload(): Promise<readonly string[]>;
   /** The account to pin by label or id; null takes the pin off. */
@@ -30,6 +40,15 @@ export interface ControlHost {
   ask(what: "stop" | "restart"): void;
   /** Lines of JSON, one an event, until `signal` aborts. */
   events(signal: AbortSignal): ReadableStream<Uint8Array>;
+}
+
+/** What may be changed of an account; what is left out stays. */
+export interface ChangedAccount {
+  readonly name?: string;
+  readonly enabled?: boolean;
+  readonly priority?: number;
+  readonly leasesMax?: number | null;
+  readonly capUtilization?: number | null;
 }
 
 export interface ApiCall {
@@ -47,6 +66,18 @@ export interface ApiCallView {
   readonly headers: readonly (readonly [string, string])[];
   readonly body: string;
 }
+
+const CHANGE = v.strictObject({
+  name: v.optional(v.string()),
+  enabled: v.optional(v.boolean()),
+  priority: v.optional(v.pipe(v.number(), v.finite())),
+  leasesMax: v.optional(
+    v.nullable(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  ),
+  capUtilization: v.optional(
+    v.nullable(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
+  ),
+});
 
 const BODY_BYTES_MAX = 1024 * 1024;
 
@@ -86,6 +117,7 @@ export function controlRoutes(
     host.setPolicy(String(policy));
     return c.json(host.status());
   });
+  accountRoutes(app, host);
   app.post(
     CONTROL.call,
     async (c) => c.json(await host.callApi(apiCall(await jsonBody(c)))),
@@ -103,6 +135,23 @@ export function controlRoutes(
     );
   });
   return async (request) => await app.fetch(request);
+}
+
+function accountRoutes(app: Hono, host: ControlHost): void {
+  const one = `${CONTROL.accounts}/:account` as const;
+  app.get(CONTROL.accounts, async (c) => c.json(await host.accounts()));
+  app.patch(one, async (c) => {
+    const change = accountChange(await jsonBody(c));
+    await host.changeAccount(c.req.param("account"), change);
+    return c.json(await host.accounts());
+  });
+  app.delete(one, async (c) => {
+    const { force } = await jsonBody(c);
+    await host.removeAccount(c.req.param("account"), {
+      isForced: force === true,
+    });
+    return c.json(await host.accounts());
+  });
 }
 
 function errorView(
@@ -127,6 +176,23 @@ async function jsonBody(c: Context): Promise<Record<string, unknown>> {
     code: "bad_request",
     source: "user",
   });
+}
+
+function accountChange(body: Record<string, unknown>): ChangedAccount {
+  const result = v.safeParse(CHANGE, body);
+  if (result.success) return defined(result.output);
+  const key = String(result.issues[0].path?.[0]?.key ?? "body");
+  throw new TcError(`Cannot change the account: ${key} is not usable`, {
+    code: "bad_request",
+    source: "user",
+  });
+}
+
+/** `change` without the keys that say nothing. */
+function defined(change: v.InferOutput<typeof CHANGE>): ChangedAccount {
+  return Object.fromEntries(
+    Object.entries(change).filter(([, value]) => value !== undefined),
+  );
 }
 
 function apiCall(body: Record<string, unknown>): ApiCall {

@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { AccountId } from "../core/account.ts";
 import { poolCapacity } from "../core/capacity.ts";
 import { census, NOBODY } from "../core/census.ts";
+import { forecast } from "../core/forecast.ts";
 import { pace } from "../core/pace.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import { isRunning, type QuotaWindow } from "../core/quota.ts";
@@ -15,15 +17,45 @@ import { standingOf } from "./account_words.ts";
 import type {
   AccountView,
   CapacityView,
+  ErrorMarkView,
   NoticeView,
+  SessionView,
   StatusView,
   TimeView,
+  UsageView,
   WindowView,
 } from "./protocol.ts";
+
+/** Sums of answers; the parts of a prompt do not overlap. */
+export interface UsageSum {
+  readonly requests: number;
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly output: number;
+  readonly rebuilds: number;
+}
+
+export interface ErrorMark {
+  readonly at: Instant;
+  readonly status: number | null;
+  readonly text: string;
+}
+
+/** What the server counted of one account. */
+export interface AccountUsage {
+  readonly usage: UsageSum;
+  readonly requests15m: number;
+  readonly requests1h: number;
+  readonly lastError: ErrorMark | null;
+}
 
 /** What the server knows beside the pool. */
 export interface StatusExtras {
   readonly server: StatusView["server"];
+  readonly usage: UsageSum;
+  readonly accountUsage: (id: AccountId) => AccountUsage;
+  readonly sessions: readonly SessionView[];
   readonly requests: StatusView["requests"];
   readonly activity: StatusView["activity"];
   readonly notices: readonly NoticeView[];
@@ -43,14 +75,19 @@ export function statusView(
   extras: StatusExtras,
 ): StatusView {
   const accounts = [...snapshot.accounts.values()]
-    .map((state) => accountView(state, snapshot));
+    .map((state) =>
+      accountView(state, snapshot, extras.accountUsage(state.account.id))
+    );
   return {
     schema: "tc.status/v1",
     at: timeView(snapshot.at),
     server: extras.server,
     capacity: capacityView(snapshot),
     nextReset: nextReset(snapshot),
+    lastsUntil: timeOrNull(forecast(snapshot).lastsUntil),
+    usage: usageView(extras.usage),
     accounts,
+    sessions: extras.sessions,
     requests: extras.requests,
     activity: extras.activity,
     notices: [...accountNotices(snapshot), ...extras.notices],
@@ -62,7 +99,24 @@ export function capacityView(snapshot: PoolSnapshot): CapacityView {
   return { schema: "tc.capacity/v1", ...poolCapacity(snapshot) };
 }
 
-function accountView(state: AccountState, snapshot: PoolSnapshot): AccountView {
+export function usageView(sum: UsageSum): UsageView {
+  const prompt = sum.input + sum.cacheRead + sum.cacheWrite;
+  return {
+    ...sum,
+    hitShare: prompt === 0 ? null : sum.cacheRead / prompt,
+    cost: null,
+  };
+}
+
+export function errorMarkView(mark: ErrorMark | null): ErrorMarkView | null {
+  return mark === null ? null : { ...mark, at: timeView(mark.at) };
+}
+
+function accountView(
+  state: AccountState,
+  snapshot: PoolSnapshot,
+  counted: AccountUsage,
+): AccountView {
   const { account } = state;
   const standing = standingOf(state, snapshot);
   const { active } = census(snapshot).byAccount.get(account.id) ?? NOBODY;
@@ -86,6 +140,10 @@ function accountView(state: AccountState, snapshot: PoolSnapshot): AccountView {
     ),
     conversations: active,
     lastUsedAt: timeOrNull(state.lastUsedAt),
+    usage: usageView(counted.usage),
+    requests15m: counted.requests15m,
+    requests1h: counted.requests1h,
+    lastError: errorMarkView(counted.lastError),
   };
 }
 

@@ -27,6 +27,7 @@ export function answer(
   const relayed = new Relayed(inbound, outcome, proxy);
   const init = { status: response.status, headers: headersOf(response) };
   if (isBodiless(inbound.method, response.status)) {
+    response.body.cancel();
     relayed.end({ kind: "complete" });
     return new Response(null, init);
   }

@@ -7,7 +7,7 @@
 
 import { modelFamily } from "../core/account.ts";
 import { type CapacityVerdict, classify } from "../core/verdict.ts";
-import { UpstreamError } from "../errors.ts";
+import { TcError, UpstreamError } from "../errors.ts";
 import type {
   Authorization,
   Lease,
@@ -88,7 +88,9 @@ function verdictOf(
   if (cause instanceof UpstreamError && authorization !== null) {
     return { kind: "unreachable", sent: cause.sent };
   }
-  if (authorization === null) {
+  const isUnusable = cause instanceof TcError &&
+    cause.code === "bad_credential";
+  if (authorization === null || isUnusable) {
     return { kind: "credential", fault: "unavailable" };
   }
   throw cause;
@@ -109,7 +111,11 @@ async function judged(answered: Answered, proxy: Proxy): Promise<Attempt> {
     proxy.pool.dispatch({ kind: "quota_observed", observation: seen });
   }
 
-  const { response, errorBody, status } = await readAhead(answered.response);
+  const { response, errorBody, status } = await readAhead(answered.response)
+    .catch((cause) => {
+      answered.response.body.cancel();
+      throw cause;
+    });
   const facts = responseFacts(status, response.headers, errorBody, now);
   const family = modelFamily(inbound.peek.model ?? "");
   const verdict = classify(forRequest(facts, family), now);
@@ -144,7 +150,7 @@ async function readAhead(response: UpstreamResponse): Promise<ReadAhead> {
   );
   const isPlain = headerValue(headers, "content-encoding") === null;
   if (!isStream || !isPlain) return { response, errorBody: null, status };
-  const first = response.body.complete ?? await response.body.read();
+  const first = response.body.complete ?? await opening(response.body);
   const error = first === null ? null : earlyError(first);
   const body = response.body.complete === null
     ? startingWith(first, response.body)
@@ -154,6 +160,33 @@ async function readAhead(response: UpstreamResponse): Promise<ReadAhead> {
     errorBody: error?.body ?? null,
     status: error?.status ?? status,
   };
+}
+
+const ERROR_OPENING = new TextEncoder().encode("event: error");
+const LINE_END = 0x0a;
+
+/**
+ * The first bytes of a stream. Only while they look like the beginning of an
+ * error event are they held back until it is whole.
+ */
+async function opening(body: UpstreamBody): Promise<Uint8Array | null> {
+  let first = await body.read();
+  while (first !== null && isErrorBegun(first)) {
+    const more = await body.read();
+    if (more === null) break;
+    first = joined([first, more], first.length + more.length);
+  }
+  return first;
+}
+
+function isErrorBegun(bytes: Uint8Array): boolean {
+  if (bytes.length > ERROR_BYTES_MAX) return false;
+  const length = Math.min(bytes.length, ERROR_OPENING.length);
+  for (let at = 0; at < length; at++) {
+    if (bytes[at] !== ERROR_OPENING[at]) return false;
+  }
+  const isWhole = bytes.at(-1) === LINE_END && bytes.at(-2) === LINE_END;
+  return !isWhole;
 }
 
 /** The whole body if it is no longer than `bytesMax`, and a body to relay. */

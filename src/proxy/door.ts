@@ -21,6 +21,7 @@ export interface Door {
 
 /** Who stands at the door, as far as the door looks. */
 export interface Visitor {
+  readonly method: string;
   readonly url: string;
   readonly headers: Headers;
   /** Whether the connection comes from this machine. */
@@ -39,7 +40,7 @@ export type Admission =
   }
   | {
     readonly kind: "refused";
-    readonly status: 400 | 401 | 403 | 421;
+    readonly status: 400 | 401 | 403 | 405 | 421;
     readonly message: string;
   };
 
@@ -51,6 +52,17 @@ const FORWARDING_HEADERS = [
   "via",
   "x-real-ip",
 ];
+
+const WRONG_KEY = "The local key is missing or wrong: see tc env";
+
+/** They echo what they are sent, or open tunnels: nobody asks an API for that. */
+const REFUSED_METHODS = ["CONNECT", "TRACE", "TRACK"];
+
+/** The listener puts a slash before targets that are no path. */
+const NOT_A_PATH = /^\/(\*$|[a-z][a-z0-9+.-]*:\/)/i;
+
+/** Meant to carry the key; sent on, a mistyped key would leave the machine. */
+const KEY_PLACE = /^\/+k(?=[/?]|$)/;
 
 export function admit(visitor: Visitor, door: Door): Admission {
   const { headers } = visitor;
@@ -65,16 +77,22 @@ export function admit(visitor: Visitor, door: Door): Admission {
   if (!isSameSite(headers, host)) {
     return refuse(403, "Requests of web pages are refused");
   }
+  if (REFUSED_METHODS.includes(visitor.method)) {
+    return refuse(405, "This method is not served here");
+  }
   const { key, target } = splitKey(place.target);
-  const fault = targetFault(target);
+  const fault = NOT_A_PATH.test(target)
+    ? "the target is not a path"
+    : targetFault(target);
   if (fault !== null) return refuse(400, `The path is refused: ${fault}`);
+  if (KEY_PLACE.test(target)) return refuse(401, WRONG_KEY);
 
   const keyHeaders = headersWithKey(headers, door);
   const hasKey = key === null
     ? keyHeaders.length > 0 || isKeyless(visitor, door)
     : isKey(key, door);
   if (hasKey) return { kind: "admitted", target, keyHeaders };
-  return refuse(401, "The local key is missing or wrong: see tc env");
+  return refuse(401, WRONG_KEY);
 }
 
 function refuse(

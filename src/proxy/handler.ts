@@ -42,23 +42,49 @@ type Counts = Omit<
   "now" | "retriesLeft" | "jitter" | "holdMs" | "warmTokens"
 >;
 
-/** Throws the signal's reason when the client leaves. */
+/** Throws the signal's reason when the client leaves; nothing is held then. */
 export async function pursue(inbound: Inbound, proxy: Proxy): Promise<Outcome> {
+  const last = new LastAnswer();
+  try {
+    const outcome = await rounds(inbound, last, proxy);
+    if (outcome !== last.outcome) last.drop();
+    return outcome;
+  } catch (cause) {
+    last.drop();
+    throw cause;
+  }
+}
+
+/** An answer that was refused and is relayed if no better one comes. */
+class LastAnswer {
+  outcome: Outcome | null = null;
+
+  /** Gives up what is left of its body, so that its connection is free. */
+  drop(): void {
+    if (this.outcome?.kind === "relay") dropBody(this.outcome.attempt);
+    this.outcome = null;
+  }
+}
+
+async function rounds(
+  inbound: Inbound,
+  last: LastAnswer,
+  proxy: Proxy,
+): Promise<Outcome> {
   const excluded = new Set<AccountId>();
   let wish: Wish = { excluded, preferred: null, mayWait: true };
   let counts: Counts = FIRST_ATTEMPT;
-  let last: Outcome | null = null;
-  for (let count = 1; count <= ATTEMPTS_MAX; count++) {
+  for (let count = 1;; count++) {
     const acquired = await acquire(inbound, wish, proxy);
     if (acquired.kind === "closed") {
-      return last ?? { kind: "closed", decision: acquired.decision };
+      return last.outcome ?? { kind: "closed", decision: acquired.decision };
     }
     const { chosen } = acquired;
     if (leavesItsThread(inbound, chosen)) {
       chosen.lease.close(null);
       return { kind: "thread" };
     }
-    discard(last);
+    last.drop();
     const attempt = await attemptWith(inbound, chosen, proxy);
     const step = nextStep(
       attempt.verdict,
@@ -66,15 +92,20 @@ export async function pursue(inbound: Inbound, proxy: Proxy): Promise<Outcome> {
     );
     if (step.kind === "relay") return { kind: "relay", attempt, chosen };
     chosen.lease.close(null);
+    if (isRelayable(attempt, step)) {
+      last.outcome = { kind: "relay", attempt, chosen };
+    } else dropBody(attempt);
     if (step.kind === "give_up") return unreachable(attempt);
-    last = isRelayable(attempt, step)
-      ? { kind: "relay", attempt, chosen }
-      : null;
-    if (last === null) attempt.response?.body.cancel();
+    if (count === ATTEMPTS_MAX) {
+      return last.outcome ?? { kind: "closed", decision: chosen.decision };
+    }
     counts = counted(counts, attempt, step);
     wish = await prepared(step, { attempt, excluded, inbound, proxy });
   }
-  return last ?? { kind: "unreachable", sent: true };
+}
+
+function dropBody({ response }: Attempt): void {
+  response?.body.cancel();
 }
 
 /** A thread continues on the account that holds it, or starts over. */
@@ -150,10 +181,6 @@ function isRelayable({ response, verdict }: Attempt, step: NextStep): boolean {
     verdict.kind !== "credential";
 }
 
-function discard(last: Outcome | null): void {
-  if (last?.kind === "relay") last.attempt.response?.body.cancel();
-}
-
 function unreachable({ verdict }: Attempt): Outcome {
   const sent = verdict.kind !== "unreachable" || verdict.sent;
   return { kind: "unreachable", sent };
@@ -174,23 +201,40 @@ async function prepared(step: NextStep, turn: Turn): Promise<Wish> {
     case "reroute":
       if (step.exclude) excluded.add(accountId);
       return { excluded, preferred: null, mayWait: step.mayWait };
-    case "retry_same":
+    case "retry_same": {
       proxy.pool.dispatch({ kind: "retry_sent", at: proxy.clock.now() });
-      await proxy.clock.sleep(step.afterMs, inbound.signal);
-      return { excluded, preferred: accountId, mayWait: true };
+      const isPaused = await inbound.hold.pause(step.afterMs, inbound.signal);
+      return isPaused
+        ? { excluded, preferred: accountId, mayWait: true }
+        : { excluded, preferred: null, mayWait: false };
+    }
     case "renew": {
-      const renewed = attempt.authorization === null
-        ? null
-        : await proxy.credentials.renew(attempt.authorization, inbound.signal);
-      if (renewed === null) excluded.add(accountId);
-      return {
-        excluded,
-        preferred: renewed === null ? null : accountId,
-        mayWait: true,
-      };
+      const isRenewed = await renewed(attempt, inbound, proxy);
+      if (!isRenewed) excluded.add(accountId);
+      const preferred = isRenewed ? accountId : null;
+      return { excluded, preferred, mayWait: true };
     }
     case "relay":
     case "give_up":
       return { excluded, preferred: null, mayWait: false };
+  }
+}
+
+/** Whether there is a newer credential of the account to try. */
+async function renewed(
+  { authorization }: Attempt,
+  { signal }: Inbound,
+  { credentials, journal }: Proxy,
+): Promise<boolean> {
+  if (authorization === null) return false;
+  try {
+    return await credentials.renew(authorization, signal) !== null;
+  } catch (cause) {
+    signal.throwIfAborted();
+    // Another account may serve what this one cannot for now.
+    const { accountId } = authorization;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    journal.log("warn", "renewal_failed", { account: accountId, reason });
+    return false;
   }
 }

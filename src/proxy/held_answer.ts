@@ -42,7 +42,7 @@ class HeldStream {
   readonly #pursuit: Promise<Outcome>;
   readonly #proxy: Proxy;
   #timer: ReturnType<typeof setInterval> | null = null;
-  #inner: Reader | null = null;
+  #serving: Promise<Reader> | null = null;
   #isGone = false;
 
   constructor(inbound: Inbound, pursuit: Promise<Outcome>, proxy: Proxy) {
@@ -55,7 +55,7 @@ class HeldStream {
     return new ReadableStream<Uint8Array>({
       start: (controller) => this.#start(controller),
       pull: (controller) => this.#pull(controller),
-      cancel: (reason) => this.#cancel(reason),
+      cancel: () => this.#cancel(),
     }, { highWaterMark: 1 });
   }
 
@@ -69,8 +69,9 @@ class HeldStream {
 
   async #pull(controller: Controller): Promise<void> {
     try {
-      this.#inner ??= await this.#served();
-      const { done, value } = await this.#inner.read();
+      this.#serving ??= this.#served();
+      const reader = await this.#serving;
+      const { done, value } = await reader.read();
       if (this.#isGone) return;
       if (done) controller.close();
       else controller.enqueue(value);
@@ -80,18 +81,22 @@ class HeldStream {
     }
   }
 
-  async #cancel(reason: unknown): Promise<void> {
+  async #cancel(): Promise<void> {
     this.#isGone = true;
     this.#stopPings();
-    await this.#inner?.cancel(reason);
+    try {
+      // What the pursuit may have come to just now is given up as well.
+      this.#serving ??= this.#served();
+      await (await this.#serving).cancel();
+    } catch {
+      // The pursuit ended with the client: nothing is held.
+    }
   }
 
   async #served(): Promise<Reader> {
     const outcome = await this.#pursuit;
     this.#stopPings();
-    const reader = body(this.#inbound, outcome, this.#proxy).getReader();
-    if (this.#isGone) await reader.cancel();
-    return reader;
+    return body(this.#inbound, outcome, this.#proxy).getReader();
   }
 
   #stopPings(): void {

@@ -109,6 +109,21 @@ export class Hold {
     return true;
   }
 
+  /**
+   * A pause before the same account is asked again. It counts as a wait, so a
+   * stream gets its pings in it. False, at once, when too many wait already
+   * and it would be a long one. Throws the signal's reason.
+   */
+  async pause(ms: number, signal: AbortSignal): Promise<boolean> {
+    if (!this.begin() && ms > this.#desk.limits.silentMs) return false;
+    try {
+      await this.#clock.sleep(ms, signal);
+    } finally {
+      this.end();
+    }
+    return true;
+  }
+
   /** Ends the wait; harmless when there is none. */
   end(): void {
     if (this.#since === null) return;

@@ -52,56 +52,89 @@ export function headerList(headers: Headers): HeaderList {
   return [...headers];
 }
 
-/** The body of `request` as it was sent; on any other end nothing is kept. */
+/**
+ * The body of `request` as it was sent. Its bytes are taken from `budget` as
+ * they arrive; on any other end nothing is kept and all of them are given back.
+ */
 export async function readBody(
   request: Request,
   limits: InboundLimits,
+  budget: BodyBudget,
 ): Promise<BodyReading> {
   if (request.body === null) return { kind: "body", bytes: new Uint8Array(0) };
   const stated = Number(request.headers.get("content-length") ?? "NaN");
-  if (stated > limits.bodyBytesMax) return { kind: "too_large" };
+  if (stated > limits.bodyBytesMax) {
+    request.body.cancel().catch(ignoreClosed);
+    return { kind: "too_large" };
+  }
   const reader = request.body.getReader();
+  const intake = new Intake(budget, limits.bodyBytesMax);
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
     reader.cancel().catch(ignoreClosed);
   }, limits.bodyMs);
+  let reading: BodyReading;
   try {
-    const bytes = await collect(reader, limits.bodyBytesMax, stated);
-    if (isLate) return { kind: "too_slow" };
-    return bytes === null ? { kind: "too_large" } : { kind: "body", bytes };
+    reading = await collect(reader, intake);
   } catch {
     // The listener tells a departed client and bad framing alike by throwing.
-    return { kind: isLate ? "too_slow" : "broken" };
+    reading = { kind: "broken" };
   } finally {
     clearTimeout(timer);
   }
+  if (isLate) reading = { kind: "too_slow" };
+  if (reading.kind !== "body") {
+    intake.giveBack();
+    reader.cancel().catch(ignoreClosed);
+  }
+  return reading;
 }
 
-/** All chunks as one array, or null when they pass `bytesMax`. */
+/** The bytes of one body, held to its own limit and to that of all. */
+class Intake {
+  readonly #budget: BodyBudget;
+  readonly #bytesMax: number;
+  length = 0;
+
+  constructor(budget: BodyBudget, bytesMax: number) {
+    this.#budget = budget;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Null when `bytes` more are allowed, and then they are taken. */
+  faultOf(bytes: number): "too_large" | "no_room" | null {
+    if (this.length + bytes > this.#bytesMax) return "too_large";
+    if (!this.#budget.take(bytes)) return "no_room";
+    this.length += bytes;
+    return null;
+  }
+
+  giveBack(): void {
+    this.#budget.give(this.length);
+    this.length = 0;
+  }
+}
+
+/** Reads to the end: a body left before it is never freed by the listener. */
 async function collect(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  bytesMax: number,
-  stated: number,
-): Promise<Uint8Array | null> {
-  const first = await reader.read();
-  if (first.done) return new Uint8Array(0);
-  // A whole body in one chunk is the common case and needs no copy.
-  if (first.value.length === stated) return first.value;
-  const chunks = [first.value];
-  let length = first.value.length;
-  while (length <= bytesMax) {
+  intake: Intake,
+): Promise<BodyReading> {
+  const chunks: Uint8Array[] = [];
+  for (;;) {
     const { done, value } = await reader.read();
-    if (done) return joined(chunks, length);
+    if (done) return { kind: "body", bytes: joined(chunks, intake.length) };
+    const fault = intake.faultOf(value.length);
+    if (fault !== null) return { kind: fault };
     chunks.push(value);
-    length += value.length;
   }
-  reader.cancel().catch(ignoreClosed);
-  return null;
 }
 
-/** Joins `chunks` of `length` bytes in all. */
+/** Joins `chunks` of `length` bytes in all; a single one needs no copy. */
 function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const [first] = chunks;
+  if (first !== undefined && first.length === length) return first;
   const bytes = new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {

@@ -65,16 +65,22 @@ export function inflated(
 ): ReadableStream<Uint8Array> {
   const inflater = inflaterFor(encoding);
   if (inflater === null) return stream;
+  // A broken stream may never call a write back.
+  let unblock = (): void => {};
   return stream.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       start(controller): void {
         inflater.on("data", (chunk: Uint8Array) => controller.enqueue(chunk));
-        inflater.on("error", (cause) => controller.error(cause));
+        inflater.on("error", (cause) => {
+          controller.error(cause);
+          unblock();
+        });
       },
       transform(chunk): Promise<void> {
-        return new Promise((resolve) =>
-          inflater.write(Buffer.from(chunk), () => resolve())
-        );
+        return new Promise((resolve) => {
+          unblock = resolve;
+          inflater.write(Buffer.from(chunk), () => resolve());
+        });
       },
       flush(): Promise<void> {
         return new Promise((resolve, reject) => {
@@ -82,6 +88,9 @@ export function inflated(
           inflater.once("error", reject);
           inflater.end();
         });
+      },
+      cancel(): void {
+        inflater.destroy();
       },
     }),
   );

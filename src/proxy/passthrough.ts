@@ -10,7 +10,7 @@ import { passthroughHeaders, responseHeaders } from "../wire/headers.ts";
 import { headerList, readBody } from "./inbound.ts";
 import type { Proxy } from "./proxy.ts";
 import { relay } from "./relay.ts";
-import { refusal } from "./service.ts";
+import { refusal, refusedBody } from "./service.ts";
 
 /** Relays `request` to `origin` with the credential that the client shows. */
 export async function passThrough(
@@ -18,15 +18,8 @@ export async function passThrough(
   { target, origin }: { readonly target: string; readonly origin: string },
   proxy: Proxy,
 ): Promise<Response> {
-  const reading = await readBody(request, proxy.limits);
-  if (reading.kind !== "body") {
-    return refusal({
-      status: reading.kind === "too_large" ? 413 : 400,
-      type: "invalid_request_error",
-      message: "The request body could not be taken",
-      retryAfterSec: null,
-    });
-  }
+  const reading = await readBody(request, proxy.limits, proxy.budget);
+  if (reading.kind !== "body") return refusedBody(reading);
   try {
     const response = await proxy.upstream.send({
       origin,
@@ -43,6 +36,7 @@ export async function passThrough(
     if (
       request.method === "HEAD" || [204, 205, 304].includes(response.status)
     ) {
+      response.body.cancel();
       return new Response(null, init);
     }
     if (complete !== null) {
@@ -63,5 +57,8 @@ export async function passThrough(
         : "tc cannot reach the API",
       retryAfterSec: null,
     });
+  } finally {
+    // Whatever of the answer is still to come, the body is not sent again.
+    proxy.budget.give(reading.bytes.length);
   }
 }

@@ -104,6 +104,7 @@ interface Arrival {
 async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
   const { info, door, options, counter } = arrival;
   const admission = admit({
+    method: request.method,
     url: request.url,
     headers: request.headers,
     isLocal: isLocal(info.remoteAddr),

@@ -28,11 +28,8 @@ export async function serveRequest(
   target: string,
   proxy: Proxy,
 ): Promise<Response> {
-  const reading = await readBody(request, proxy.limits);
+  const reading = await readBody(request, proxy.limits, proxy.budget);
   if (reading.kind !== "body") return refusedBody(reading);
-  if (!proxy.budget.take(reading.bytes.length)) {
-    return refusedBody({ kind: "no_room" });
-  }
   const only = onlyAccount(request, proxy);
   if (only === "unknown") {
     proxy.budget.give(reading.bytes.length);
@@ -155,7 +152,8 @@ function mannerOf(target: string, isStream: boolean): HoldManner {
   return isStream ? "pings" : "silent";
 }
 
-function refusedBody(
+/** The answer to a body that was not taken. */
+export function refusedBody(
   reading: Exclude<BodyReading, { readonly kind: "body" }>,
 ): Response {
   switch (reading.kind) {

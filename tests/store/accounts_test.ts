@@ -59,6 +59,7 @@ Deno.test("mergeAccounts() without a list takes every account of the vault", () 
     priority: 0,
     enabled: true,
     leasesMax: null,
+    utilizationMax: null,
   });
 });
 
@@ -72,7 +73,7 @@ Deno.test("mergeAccounts() takes settings from the row and order from the list",
   strictEqual(second?.account.priority, 2);
   strictEqual(second?.account.enabled, false);
   strictEqual(second?.account.leasesMax, 4);
-  strictEqual(first?.capUtilization, 0.9);
+  strictEqual(first?.account.utilizationMax, 0.9);
 });
 
 Deno.test("mergeAccounts() keeps an account out that was taken off the list", () => {

@@ -5,13 +5,15 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { registerAccounts } from "./accounts.ts";
 import { registerApi } from "./api.ts";
 import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
 import { registerEnv } from "./env.ts";
+import { registerLogin } from "./login.ts";
+import { registerRemove } from "./remove.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerStatus } from "./status.ts";
@@ -25,7 +27,9 @@ export const REGISTER:
     registerServer,
     registerEnv,
     registerDemo,
+    registerLogin,
     registerAccounts,
+    registerRemove,
     registerStatus,
     registerCapacity,
     registerApi,

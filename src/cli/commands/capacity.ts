@@ -10,7 +10,7 @@ import { countText, durationText } from "../../control/words.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import type { Output, Style } from "../output.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 const EXIT_OF = {

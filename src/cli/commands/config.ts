@@ -9,7 +9,7 @@ import { lookUp } from "../../app/config.ts";
 import { settingRows } from "../../app/settings.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 /** Values that are never printed. */

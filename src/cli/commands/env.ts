@@ -9,7 +9,7 @@ import { launchVariables } from "../../claude/launch.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import { launchFacts, presentVariables } from "../launching.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 const SHELLS = ["sh", "bash", "zsh", "fish", "powershell"] as const;

@@ -21,7 +21,7 @@ import {
   presentVariables,
   startInBackground,
 } from "../launching.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 interface RunOptions {

@@ -10,7 +10,7 @@ import { countText, durationText, inert } from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import type { Output } from "../output.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { accountLines, noticeLines, verdictLine } from "../status_text.ts";
 

@@ -8,7 +8,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 /** Beyond the drain's own bound, for the process to end. */

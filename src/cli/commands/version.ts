@@ -8,7 +8,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { buildInfo } from "../../app/version.ts";
 import { EXIT } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import type { Registry } from "../root.ts";
+import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 /** `tc 1.2.3 (commit, date, deno 2.9.6, x86_64-unknown-linux-gnu)`. */

@@ -1,0 +1,76 @@
+/**
+ * Questions to a person: on stderr, so that stdout stays data, and only where
+ * somebody can answer.
+ *
+ * @module
+ */
+
+import { EXIT, TcError, UsageError } from "../errors.ts";
+import type { Shell } from "./shell.ts";
+
+const STDIN_BYTES_MAX = 64 * 1024;
+
+/** All of standard input as text, at most 64 KiB. */
+export async function readStdin(what: string): Promise<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  let bytes = 0;
+  try {
+    for await (const chunk of Deno.stdin.readable) {
+      bytes += chunk.length;
+      if (bytes > STDIN_BYTES_MAX) throw new RangeError("too long");
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return text + decoder.decode();
+  } catch {
+    throw new UsageError(
+      `Cannot read ${what} from standard input: it is not a short text`,
+    );
+  }
+}
+
+/** A secret, shown as dots while it is typed. */
+export async function askSecret(shell: Shell, what: string): Promise<string> {
+  if (!shell.mayAsk) throw nobodyThere(what);
+  const { isCancel, password } = await import("@clack/prompts");
+  const answer = await password({
+    message: what,
+    output: (await import("node:process")).stderr,
+  });
+  if (isCancel(answer) || typeof answer !== "string") throw cancelled();
+  return answer;
+}
+
+/** A yes or no; `flag` is what answers it without a person. */
+export async function askYes(
+  shell: Shell,
+  question: string,
+  flag: string,
+): Promise<boolean> {
+  if (!shell.mayAsk) {
+    throw new UsageError(`Cannot ask "${question}": no one is there`, flag);
+  }
+  const { confirm, isCancel } = await import("@clack/prompts");
+  const answer = await confirm({
+    message: question,
+    initialValue: false,
+    output: (await import("node:process")).stderr,
+  });
+  if (isCancel(answer)) throw cancelled();
+  return answer === true;
+}
+
+export function cancelled(): TcError {
+  return new TcError("Cancelled: nothing was changed", {
+    code: "cancelled",
+    source: "user",
+    exitCode: EXIT.interrupted,
+  });
+}
+
+function nobodyThere(what: string): UsageError {
+  return new UsageError(
+    `Cannot ask for ${what.toLowerCase()}: no one is there`,
+    "--api-key-stdin   reads it from standard input",
+  );
+}

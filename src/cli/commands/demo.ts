@@ -1,0 +1,196 @@
+/**
+ * `tc demo`: the whole thing with accounts that do not exist.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { systemClock, systemEntropy } from "../../app/clock.ts";
+import { DemoStage } from "../../app/demo_stage.ts";
+import type { StatusView } from "../../control/protocol.ts";
+import { ControlClient } from "../../control/client.ts";
+import { inert, useText } from "../../control/words.ts";
+import {
+  DEFAULT_SCENARIO,
+  type Scenario,
+  scenarioNamed,
+  SCENARIOS,
+} from "../../demo/scenario.ts";
+import { EXIT, TcError, UsageError } from "../../errors.ts";
+import { openShellVault } from "../accounts_store.ts";
+import { commandText } from "../command_table.ts";
+import { logSink } from "../log_sink.ts";
+import type { Registry } from "../registry.ts";
+import { type Serving, startServing } from "../serving.ts";
+import { Shell } from "../shell.ts";
+
+interface DemoFlags {
+  readonly once?: boolean | undefined;
+  readonly list?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly seconds?: string | undefined;
+  readonly port?: string | undefined;
+  readonly seed?: string | undefined;
+}
+
+const QUESTION = "Say in three sentences what a pool of accounts is good for.";
+
+export function registerDemo(program: Command, registry: Registry): void {
+  program.command("demo")
+    .description(commandText("demo").summary)
+    .argument("[scenario]", "One of the list", DEFAULT_SCENARIO)
+    .option("--once", "Send one request through the proxy and end")
+    .option("--list", "List the scenarios")
+    .option("--seconds <number>", "End after so many seconds")
+    .option("--port <number>", "Listen on this port")
+    .option("--seed <text>", "Play another day")
+    .option("--json", "Print one JSON object (with --once or --list)")
+    .action(registry.run(async (name, flags) => {
+      if (flags.list) return list(new Shell(registry.environment, flags));
+      const scenario = scenarioNamed(name);
+      if (scenario === null) throw unknownScenario(name);
+      await using stage = await DemoStage.open({
+        scenario: scenario.name,
+        seed: flags.seed ?? systemEntropy.uuid(),
+        spent: flags.once ? ["work"] : [],
+      });
+      const make = () =>
+        new Shell(
+          { ...registry.environment, ...stage.variables },
+          flags,
+          { ...stage.settings, "proxy.port": number(flags.port) ?? 0 },
+        );
+      return await play(stage, make, { flags, scenario });
+    }));
+}
+
+function unknownScenario(name: string): UsageError {
+  return new UsageError(
+    `Cannot play ${name}: there is no such scenario`,
+    "tc demo --list   names them",
+  );
+}
+
+function list({ output }: Shell): number {
+  if (output.isJson) {
+    output.json({
+      schema: "tc.scenarios/v1",
+      scenarios: SCENARIOS.map(({ name, says }) => ({ name, says })),
+    });
+    return EXIT.ok;
+  }
+  for (const { name, says } of SCENARIOS) {
+    output.line(`${name.padEnd(12)}${says}`);
+  }
+  return EXIT.ok;
+}
+
+function number(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new UsageError(`Cannot use ${text}: it must be a whole number`);
+  }
+  return Number(text);
+}
+
+interface Play {
+  readonly flags: DemoFlags;
+  readonly scenario: Scenario;
+}
+
+async function play(
+  stage: DemoStage,
+  make: () => Shell,
+  { flags, scenario }: Play,
+): Promise<number> {
+  const shell = make();
+  const { vault } = await openShellVault(shell);
+  await stage.fill(vault);
+  const log = flags.once ? () => {} : logSink(null, shell.environment);
+  const serving = await startServing(shell, { log, again: make });
+  const { host, port } = serving.server;
+  const baseUrl = `http://${host}:${port}/k/${shell.key.reveal()}`;
+  if (flags.once) return await once(stage, shell, { serving, baseUrl });
+  shell.output.say(
+    `tc demo, ${scenario.name}: ${scenario.says}. Nobody's account is touched; Ctrl-C ends it.`,
+  );
+  stage.drive(baseUrl);
+  return await until(serving, number(flags.seconds));
+}
+
+/** Until a signal, or until the time that was given is over. */
+async function until(
+  serving: Serving,
+  seconds: number | null,
+): Promise<number> {
+  if (seconds === null) return await serving.ended;
+  const stop = new AbortController();
+  systemClock.sleep(seconds * 1_000, stop.signal).then(
+    () => serving.stop(),
+    () => {},
+  );
+  const code = await serving.ended;
+  stop.abort();
+  return code;
+}
+
+async function once(
+  stage: DemoStage,
+  shell: Shell,
+  { serving, baseUrl }: { readonly serving: Serving; readonly baseUrl: string },
+): Promise<number> {
+  const { output } = shell;
+  const startedMs = performance.now();
+  let text = "";
+  const answer = await stage.ask(baseUrl, QUESTION, (piece) => {
+    text += piece;
+    if (!output.isJson) output.raw(piece);
+  });
+  const tookMs = Math.round(performance.now() - startedMs);
+  const status = await new ControlClient(serving.server.transport).status();
+  serving.stop();
+  await serving.ended;
+  if (answer.status !== 200 || answer.ending !== "complete") {
+    throw new TcError(
+      `Cannot show an answer: ${answer.message ?? answer.ending}`,
+      { code: "demo_failed", exitCode: EXIT.unavailable },
+    );
+  }
+  print(output, { status, text, tookMs });
+  return EXIT.ok;
+}
+
+function print(
+  output: Shell["output"],
+  { status, text, tookMs }: {
+    readonly status: StatusView;
+    readonly text: string;
+    readonly tookMs: number;
+  },
+): void {
+  const [request] = status.activity;
+  const account = request?.account ?? null;
+  if (output.isJson) {
+    const reason = request?.reason ?? null;
+    const attempts = request?.attempts ?? null;
+    output.json({
+      schema: "tc.demo/v1",
+      text,
+      account,
+      reason,
+      attempts,
+      durationMs: tookMs,
+    });
+    return;
+  }
+  const asked = status.accounts.length;
+  output.line("\n");
+  output.line(
+    `Served by ${inert(account ?? "nobody")}, one of ${asked} accounts, in ${
+      (tookMs / 1_000).toFixed(1)
+    } s.`,
+  );
+  if (request === undefined) return;
+  const why = useText(request.reason, request.movedFrom);
+  output.line(`Why ${inert(account ?? "nobody")}: ${why}.`);
+}

@@ -1,0 +1,66 @@
+/**
+ * `tc server`: the proxy in the foreground.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { UsageError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import { logSink } from "../log_sink.ts";
+import type { Registry } from "../registry.ts";
+import { startServing } from "../serving.ts";
+import { Shell } from "../shell.ts";
+import { storedAccounts } from "../accounts_store.ts";
+
+export interface ServerFlags {
+  readonly port?: string | undefined;
+  readonly host?: string | undefined;
+  readonly headless?: boolean | undefined;
+  readonly logFile?: string | undefined;
+}
+
+export function registerServer(program: Command, registry: Registry): void {
+  program.command("server")
+    .description(commandText("server").summary)
+    .option("--port <number>", "Listen on this port")
+    .option("--host <address>", "Listen on this address")
+    .option("--headless", "Write log lines, never a screen")
+    .option("--log-file <file>", "Write the log lines into this file")
+    .action(registry.run(async (flags) => {
+      const make = () => new Shell(registry.environment, {}, settingsOf(flags));
+      return await serve(make, flags);
+    }));
+}
+
+/** The flags as settings, by dotted key. */
+function settingsOf(
+  { port, host }: ServerFlags,
+): Readonly<Record<string, unknown>> {
+  return {
+    ...(port === undefined ? {} : { "proxy.port": wholeNumber(port) }),
+    ...(host === undefined ? {} : { "proxy.host": host }),
+  };
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new UsageError(`Cannot use port ${text}: it must be a number`);
+  }
+  return Number(text);
+}
+
+async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
+  const shell = make();
+  const { accounts } = await storedAccounts(shell);
+  const log = logSink(flags.logFile ?? null, shell.environment);
+  const serving = await startServing(shell, { log, again: make });
+  const { host, port } = serving.server;
+  if (flags.logFile === undefined) {
+    shell.output.say(`tc listens on http://${host}:${port}`);
+    if (accounts.length === 0) {
+      shell.output.say("There are no accounts yet: tc login adds one");
+    }
+  }
+  return await serving.ended;
+}

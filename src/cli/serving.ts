@@ -1,0 +1,185 @@
+/**
+ * A server in this process from its start to its end: the order for its
+ * worker, signals, reloads, and the drain.
+ *
+ * @module
+ */
+
+import { systemClock } from "../app/clock.ts";
+import type { Config } from "../app/config.ts";
+import { machineSecret } from "../app/machine.ts";
+import { workerGrants } from "../app/permissions.ts";
+import { type Server, startServer } from "../app/supervisor.ts";
+import { buildInfo } from "../app/version.ts";
+import type { Asked, StartOrder } from "../app/worker_protocol.ts";
+import { EXIT, TcError } from "../errors.ts";
+import { accountRows } from "../store/account_rows.ts";
+import type { LogSink } from "./log_sink.ts";
+import type { Shell } from "./shell.ts";
+
+export interface ServingOptions {
+  readonly log: LogSink;
+  /** Makes the shell anew, with the files as they are by then. */
+  readonly again: () => Shell;
+}
+
+/** A running server and the way to its end. */
+export interface Serving {
+  readonly server: Server;
+  /** The exit code, when the server has ended. */
+  readonly ended: Promise<number>;
+  /** Stops taking requests and lets the answers end. */
+  stop(): void;
+}
+
+/** Starts the server of `shell`'s pool; throws TcError where it cannot. */
+export async function startServing(
+  shell: Shell,
+  options: ServingOptions,
+): Promise<Serving> {
+  const order = await startOrder(shell);
+  const asked = Promise.withResolvers<Serving>();
+  const server = await startServer({
+    order,
+    grants: workerGrants({
+      config: shell.config,
+      paths: shell.paths,
+      proxies: [order.proxy.url].filter((url) => url !== ""),
+      origins: backendOrigins(shell.config),
+    }),
+    onLog: options.log,
+    onAsked: (what) => {
+      asked.promise.then((serving) => obey(what, serving, options));
+    },
+  }).catch(async (cause) => {
+    throw await whoIsThere(cause, shell);
+  });
+  const serving = supervise(server, shell, options);
+  asked.resolve(serving);
+  return serving;
+}
+
+async function startOrder(shell: Shell): Promise<StartOrder> {
+  const { config, paths, environment } = shell;
+  return {
+    config,
+    paths,
+    version: buildInfo().version,
+    pid: Deno.pid,
+    key: shell.key.reveal(),
+    machine: await machineSecret(),
+    proxy: {
+      url: environment["HTTPS_PROXY"] || environment["https_proxy"] || "",
+      except: environment["NO_PROXY"] || environment["no_proxy"] || "",
+    },
+    takesOver: false,
+  };
+}
+
+/** Where backends of the config are; the worker may reach no other host. */
+function backendOrigins(config: Config): readonly string[] {
+  return (accountRows(config.document, config.file) ?? [])
+    .flatMap(({ upstream }) => upstream === null ? [] : [upstream]);
+}
+
+/** A taken port, with the name of who has it. */
+async function whoIsThere(cause: unknown, shell: Shell): Promise<unknown> {
+  if (!(cause instanceof TcError) || cause.code !== "port_taken") return cause;
+  const where = shell.origin.replace(/^https?:\/\//, "");
+  try {
+    const { version, pid } = await shell.client(2_000).health();
+    return new TcError(
+      `Cannot listen on ${where}: tc ${version} (pid ${pid}) is already there`,
+      {
+        code: "already_running",
+        source: "user",
+        exitCode: EXIT.alreadyRunning,
+        hint: "tc watch   shows it\ntc stop    ends it",
+      },
+    );
+  } catch {
+    return new TcError(`${cause.message}`, {
+      code: "port_taken",
+      source: "user",
+      exitCode: EXIT.alreadyRunning,
+      hint: "tc server --port 3460   listens on another port",
+    });
+  }
+}
+
+function supervise(
+  server: Server,
+  shell: Shell,
+  options: ServingOptions,
+): Serving {
+  const ended = Promise.withResolvers<number>();
+  const signals = new Signals();
+  let isStopping = false;
+  function stop(): void {
+    if (isStopping) {
+      // The second wish is for an end at once.
+      server.terminate();
+      ended.resolve(EXIT.interrupted);
+      return;
+    }
+    isStopping = true;
+    server.drain(shell.config.settings.timeouts.drainMs).then(() => {
+      server.terminate();
+      ended.resolve(EXIT.ok);
+    });
+  }
+  signals.on("SIGINT", stop);
+  if (Deno.build.os !== "windows") {
+    signals.on("SIGTERM", stop);
+    signals.on("SIGHUP", () => reload(server, options));
+  }
+  server.failed.catch((cause) => {
+    options.log({
+      at: systemClock.now(),
+      level: "error",
+      event: "server",
+      fields: { reason: cause instanceof Error ? cause.message : "" },
+    });
+    ended.resolve(EXIT.failed);
+  });
+  return {
+    server,
+    stop,
+    ended: ended.promise.finally(() => signals.release()),
+  };
+}
+
+function obey(what: Asked, serving: Serving, options: ServingOptions): void {
+  switch (what) {
+    case "stop":
+    case "restart":
+      return serving.stop();
+    case "reload":
+      return reload(serving.server, options);
+  }
+}
+
+function reload(server: Server, options: ServingOptions): void {
+  try {
+    server.reload(options.again().config);
+  } catch (cause) {
+    if (!(cause instanceof TcError)) throw cause;
+    server.reloadFailed(cause);
+  }
+}
+
+/** Signal listeners that can be taken back, so that the process can end. */
+class Signals {
+  readonly #held: [Deno.Signal, () => void][] = [];
+
+  on(signal: Deno.Signal, listener: () => void): void {
+    Deno.addSignalListener(signal, listener);
+    this.#held.push([signal, listener]);
+  }
+
+  release(): void {
+    for (const [signal, listener] of this.#held.splice(0)) {
+      Deno.removeSignalListener(signal, listener);
+    }
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * Everything that is done to the account list, by whoever does it: vault and
+ * config together, in the order in which a crash between the two does no harm.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import { EXIT, TcError, UsageError } from "../errors.ts";
+import type { Vault, VaultEntry, VaultListing } from "../ports.ts";
+import {
+  addAccount,
+  removeAccount,
+  renameAccount,
+  setCapUtilization,
+  setEnabled,
+  setLeasesMax,
+  setPriority,
+} from "./account_edits.ts";
+import { accountRows } from "./account_rows.ts";
+import { mergeAccounts, type MergedAccounts } from "./accounts.ts";
+import {
+  type ConfigEdit,
+  editConfig,
+  type EditPorts,
+  readConfig,
+} from "./config_file.ts";
+
+export interface DeskPorts extends EditPorts {
+  readonly vault: Vault;
+  readonly configFile: string;
+}
+
+/** What a person can change of an account; null takes a limit away. */
+export interface AccountChange {
+  readonly name?: string;
+  readonly enabled?: boolean;
+  readonly priority?: number;
+  readonly leasesMax?: number | null;
+  readonly capUtilization?: number | null;
+}
+
+export interface DeskListing extends MergedAccounts {
+  readonly entries: readonly VaultEntry[];
+  readonly damaged: VaultListing["damaged"];
+}
+
+const NAME = /^[^\p{C}\p{Zl}\p{Zp}]{1,100}$/u;
+
+export class AccountDesk {
+  readonly #ports: DeskPorts;
+
+  constructor(ports: DeskPorts) {
+    this.#ports = ports;
+  }
+
+  /** Vault and config as they are at this moment. */
+  async list(): Promise<DeskListing> {
+    const { vault, configFile } = this.#ports;
+    const { entries, damaged } = await vault.list();
+    const document = await readConfig(configFile) ?? {};
+    const rows = accountRows(document, configFile);
+    return { ...mergeAccounts(entries, rows), entries, damaged };
+  }
+
+  /** Lists an account that has just come into the vault. */
+  async enlist(id: AccountId): Promise<void> {
+    const { configFile } = this.#ports;
+    const document = await readConfig(configFile) ?? {};
+    // Without a list every account of the vault counts: none need be written.
+    if (document["accounts"] === undefined) return;
+    await this.#edit((entries) => addAccount(entries, id));
+  }
+
+  /** Changes what the config says of the account `id`. */
+  async change(id: AccountId, change: AccountChange): Promise<void> {
+    if (change.name !== undefined) checkName(change.name);
+    await this.#edit((entries) => (document) =>
+      editsOf(entries, id, change).reduce((now, edit) => edit(now), document)
+    );
+  }
+
+  /** Takes the account off the list, then its credential out of the vault. */
+  async remove(id: AccountId): Promise<void> {
+    const { vault, configFile } = this.#ports;
+    const document = await readConfig(configFile) ?? {};
+    if (document["accounts"] !== undefined) {
+      await this.#edit((entries) => removeAccount(entries, id));
+    }
+    await vault.remove(id);
+  }
+
+  async #edit(
+    edit: (entries: readonly VaultEntry[]) => ConfigEdit,
+  ): Promise<void> {
+    const { vault, configFile } = this.#ports;
+    const { entries } = await vault.list();
+    await editConfig(configFile, edit(entries), this.#ports);
+  }
+}
+
+function editsOf(
+  entries: readonly VaultEntry[],
+  id: AccountId,
+  change: AccountChange,
+): readonly ConfigEdit[] {
+  const { name, enabled, priority, leasesMax, capUtilization } = change;
+  return [
+    ...name === undefined ? [] : [renameAccount(entries, id, name)],
+    ...enabled === undefined
+      ? []
+      : [setEnabled(entries, id, enabled ? "enabled" : "disabled")],
+    ...priority === undefined ? [] : [setPriority(entries, id, priority)],
+    ...leasesMax === undefined ? [] : [setLeasesMax(entries, id, leasesMax)],
+    ...capUtilization === undefined
+      ? []
+      : [setCapUtilization(entries, id, capUtilization)],
+  ];
+}
+
+/** A name is one short line that a person can read and type. */
+export function checkName(name: string): void {
+  if (NAME.test(name) && name.trim() === name) return;
+  throw new UsageError(
+    "Cannot use the name: it must be 1 to 100 visible characters",
+  );
+}
+
+/** An account as a person names it. */
+export interface NamedAccount {
+  readonly id: AccountId;
+  readonly label: string;
+}
+
+/**
+ * The account that a person calls `wanted`, by its name or its id: of the pool,
+ * else of the vault alone, where it may be damaged.
+ */
+export function findAccount(
+  { accounts, unlisted, damaged }: DeskListing,
+  wanted: string,
+): NamedAccount {
+  const all: readonly NamedAccount[] = [
+    ...accounts.map(({ account }) => account),
+    ...unlisted,
+    ...damaged.map(({ id }) => ({ id, label: id })),
+  ];
+  const found = all.find(({ label }) => label === wanted) ??
+    all.find(({ id }) => id === wanted);
+  if (found !== undefined) return { id: found.id, label: found.label };
+  throw new TcError(`Cannot find the account ${wanted}`, {
+    code: "no_such_account",
+    source: "user",
+    exitCode: EXIT.usage,
+    hint: "tc accounts   lists them",
+  });
+}
