@@ -16,6 +16,7 @@ import { registerLogin } from "./login.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerVersion } from "./version.ts";
@@ -32,6 +33,7 @@ export const REGISTER:
     registerRemove,
     registerStatus,
     registerCapacity,
+    registerSimulate,
     registerApi,
     registerStop,
     registerConfig,
