@@ -111,6 +111,17 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.capacity/v1",
   },
   {
+    name: "simulate",
+    group: "look",
+    summary: "Compare the routing policies on the same made-up work",
+    examples: [
+      "tc simulate",
+      "tc simulate --workload heavy --seeds 1-4",
+      "tc simulate --policy price,pace --json",
+    ],
+    schema: "tc.simulate/v1",
+  },
+  {
     name: "api",
     group: "look",
     summary: "Make one API call with an account's credential",

@@ -18,6 +18,7 @@ import { registerPlugin } from "./plugin.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerSwap } from "./swap.ts";
@@ -37,6 +38,7 @@ export const REGISTER:
     registerStatus,
     registerWatch,
     registerCapacity,
+    registerSimulate,
     registerApi,
     registerSwap,
     registerPlugin,
