@@ -12,6 +12,7 @@ import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
 import { registerEnv } from "./env.ts";
+import { registerImport } from "./import.ts";
 import { registerLogin } from "./login.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRun } from "./run.ts";
@@ -28,6 +29,7 @@ export const REGISTER:
     registerEnv,
     registerDemo,
     registerLogin,
+    registerImport,
     registerAccounts,
     registerRemove,
     registerStatus,
