@@ -12,9 +12,13 @@ import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
 import { registerEnv } from "./env.ts";
+import { registerDisable, registerEnable } from "./enable.ts";
 import { registerImport } from "./import.ts";
 import { registerLogin } from "./login.ts";
+import { registerPriority } from "./priority.ts";
+import { registerReload } from "./reload.ts";
 import { registerRemove } from "./remove.ts";
+import { registerRename } from "./rename.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerStatus } from "./status.ts";
@@ -32,9 +36,14 @@ export const REGISTER:
     registerImport,
     registerAccounts,
     registerRemove,
+    registerRename,
+    registerEnable,
+    registerDisable,
+    registerPriority,
     registerStatus,
     registerCapacity,
     registerApi,
+    registerReload,
     registerStop,
     registerConfig,
     registerVersion,
