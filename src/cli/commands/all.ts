@@ -17,12 +17,16 @@ import { registerImport } from "./import.ts";
 import { registerLogin } from "./login.ts";
 import { registerPriority } from "./priority.ts";
 import { registerReload } from "./reload.ts";
+import { registerHook } from "./hook.ts";
+import { registerLogin } from "./login.ts";
+import { registerPlugin } from "./plugin.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
+import { registerSwap } from "./swap.ts";
 import { registerVersion } from "./version.ts";
 
 /** Each hangs its command into the program. */
@@ -44,6 +48,9 @@ export const REGISTER:
     registerCapacity,
     registerApi,
     registerReload,
+    registerSwap,
+    registerPlugin,
+    registerHook,
     registerStop,
     registerConfig,
     registerVersion,

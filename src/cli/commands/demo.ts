@@ -9,7 +9,7 @@ import { systemClock, systemEntropy } from "../../app/clock.ts";
 import { DemoStage } from "../../app/demo_stage.ts";
 import type { StatusView } from "../../control/protocol.ts";
 import { ControlClient } from "../../control/client.ts";
-import { inert } from "../../control/words.ts";
+import { inert, useText } from "../../control/words.ts";
 import {
   DEFAULT_SCENARIO,
   type Scenario,
@@ -190,5 +190,7 @@ function print(
       (tookMs / 1_000).toFixed(1)
     } s.`,
   );
-  if (request) output.line(`Why ${inert(account ?? "")}: ${request.reason}.`);
+  if (request === undefined) return;
+  const why = useText(request.reason, request.movedFrom);
+  output.line(`Why ${inert(account ?? "nobody")}: ${why}.`);
 }

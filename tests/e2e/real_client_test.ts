@@ -1,0 +1,236 @@
+/** The real Claude Code, through tc, on a pool of the fake provider's accounts. */
+
+import { match, ok, strictEqual } from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import type { DemoRequest } from "../../src/demo/records.ts";
+import {
+  claudeBinary,
+  ClaudeHome,
+  whyNoClaude,
+} from "../fixtures/claude_code.ts";
+import { type ProcessEnd, TcPool } from "../fixtures/tc_process.ts";
+
+const WHY_NOT = whyNoClaude();
+const SECOND_MS = 1_000;
+
+/** The usage endpoint stays quiet, so that only answers tell of quota. */
+const QUIET = { usage: { poll: false } };
+
+function clientTest(name: string, body: () => Promise<void>): void {
+  Deno.test({
+    name: WHY_NOT === null ? name : `${name} (skipped: ${WHY_NOT})`,
+    ignore: WHY_NOT !== null,
+    fn: body,
+  });
+}
+
+/** A provider with three accounts, a pool of them, and a client's home. */
+class Stage implements AsyncDisposable {
+  readonly api: DemoApi;
+  readonly pool: TcPool;
+  readonly claude: ClaudeHome;
+  readonly #folder: string;
+
+  private constructor(parts: {
+    readonly api: DemoApi;
+    readonly pool: TcPool;
+    readonly claude: ClaudeHome;
+    readonly folder: string;
+  }) {
+    this.api = parts.api;
+    this.pool = parts.pool;
+    this.claude = parts.claude;
+    this.#folder = parts.folder;
+  }
+
+  static async open(
+    settings: Readonly<Record<string, unknown>> = QUIET,
+  ): Promise<Stage> {
+    const folder = dirname(await claudeBinary());
+    const api = await startDemoApi();
+    for (const name of ["work", "home", "spare"]) {
+      api.account(name, { tier: "max_5x" });
+    }
+    return new Stage({
+      api,
+      pool: await TcPool.of(api, settings),
+      claude: await ClaudeHome.make(),
+      folder,
+    });
+  }
+
+  /** `tc run -- …` with the client on its PATH. */
+  run(
+    words: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<ProcessEnd> {
+    return this.pool.tc(
+      ["run", "--", "--dangerously-skip-permissions", ...words],
+      { ...this.variables(), ...env },
+      this.claude.project,
+    );
+  }
+
+  variables(): Readonly<Record<string, string>> {
+    return {
+      PATH: `${this.#folder}:${Deno.env.get("PATH")}`,
+      CLAUDE_CONFIG_DIR: this.configFolder,
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+      // The client refuses to skip permissions as root without it.
+      IS_SANDBOX: "1",
+    };
+  }
+
+  get configFolder(): string {
+    return join(this.claude.home, ".claude");
+  }
+
+  messages(): readonly DemoRequest[] {
+    return this.api.requests("/v1/messages");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool[Symbol.asyncDispose]();
+    await this.claude[Symbol.asyncDispose]();
+    await this.api[Symbol.asyncDispose]();
+  }
+}
+
+function assertRun(run: ProcessEnd, stdout: RegExp): void {
+  strictEqual(run.code, 0, `${run.stderr}\n${run.stdout}`);
+  match(run.stdout, stdout);
+}
+
+clientTest("tc run starts the server and answers a print turn", async () => {
+  await using stage = await Stage.open();
+  const run = await stage.run(["-p", "demo:say Good morning"]);
+  assertRun(run, /^Good morning\s*$/);
+  match(run.stderr, /a server now runs in the background/);
+  const [request] = stage.messages();
+  strictEqual(stage.messages().length, 1);
+  ok(request?.account);
+  // No login of its own: the 1-hour cache is asked for on its behalf.
+  ok((request.usage.cacheWrite1h ?? 0) > 1_000);
+});
+
+clientTest("a tool turn and --continue stay on one account", async () => {
+  await using stage = await Stage.open();
+  const tool = await stage.run([
+    "-p",
+    "demo:tool Bash echo tool-$((40+2))",
+  ]);
+  assertRun(tool, /The tool said: tool-42/);
+  assertRun(await stage.run(["-p", "demo:say two", "--continue"]), /^two/);
+  const requests = stage.messages();
+  strictEqual(requests.length, 3);
+  strictEqual(new Set(requests.map(({ account }) => account)).size, 1);
+  strictEqual(new Set(requests.map(({ session }) => session)).size, 1);
+  ok((requests[2]?.usage.cacheRead ?? 0) > 1_000, "the cache was lost");
+});
+
+clientTest("a spent account in mid-session is not noticed", async () => {
+  await using stage = await Stage.open();
+  assertRun(await stage.run(["-p", "demo:say one"]), /^one/);
+  const first = stage.messages()[0]?.account ?? "";
+  stage.api.account(first).windows({ "5h": 1 })
+    .resetIn("5h", 3_600 * SECOND_MS);
+  const run = await stage.run(["-p", "demo:say two", "--continue"]);
+  assertRun(run, /^two\s*$/);
+  const [, refused, served] = stage.messages();
+  strictEqual(refused?.status, 429);
+  strictEqual(refused?.account, first);
+  strictEqual(served?.status, 200);
+  ok(served?.account !== first);
+  strictEqual(stage.messages().length, 3, "the client tried again");
+});
+
+clientTest("with all accounts spent a turn is held and served", async () => {
+  await using stage = await Stage.open({
+    ...QUIET,
+    hold: { silentMs: 2_000, pingMs: 2_000 },
+  });
+  for (const account of stage.api.accounts()) {
+    account.windows({ "5h": 1 }).resetIn("5h", 20 * SECOND_MS);
+  }
+  const startedMs = performance.now();
+  const run = await stage.run(["-p", "demo:say At last"]);
+  assertRun(run, /^At last\s*$/);
+  ok(performance.now() - startedMs > 15 * SECOND_MS, "nothing was held");
+  const accepted = stage.messages().filter(({ isAccepted }) => isAccepted);
+  strictEqual(accepted.length, 1);
+  const sessions = new Set(stage.messages().map(({ session }) => session));
+  strictEqual(sessions.size, 1);
+});
+
+clientTest("a client that is killed ends the upstream's answer", async () => {
+  await using stage = await Stage.open();
+  assertRun(await stage.run(["-p", "demo:say warm"]), /^warm/);
+  stage.api.set({ tokensPerSecond: 20 });
+  const child = stage.pool.command([
+    "run",
+    "--",
+    "--dangerously-skip-permissions",
+    "-p",
+    "demo:tokens 4000",
+  ], {
+    env: stage.variables(),
+    cwd: stage.claude.project,
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await until(() => stage.messages()[1]?.status === 200);
+  await new Promise((wake) => setTimeout(wake, 500));
+  child.kill("SIGTERM");
+  await child.status;
+  const goneAtMs = performance.now();
+  await until(() => stage.messages()[1]?.ending !== null);
+  const tookMs = performance.now() - goneAtMs;
+  strictEqual(stage.messages()[1]?.ending, "client_gone");
+  ok(tookMs < 250, `it took ${tookMs} ms`);
+});
+
+clientTest(
+  "a client with its own token or login keeps it to itself",
+  async () => {
+    await using stage = await Stage.open();
+    const stranger = "sk-ant-oat01-FAKE-its-own-login";
+    assertRun(
+      await stage.run(["-p", "demo:say one"], {
+        ANTHROPIC_AUTH_TOKEN: "somebody-elses-token",
+      }),
+      /^one/,
+    );
+    await Deno.mkdir(stage.configFolder, { recursive: true });
+    const login = JSON.stringify({
+      claudeAiOauth: {
+        accessToken: stranger,
+        refreshToken: "sk-ant-ort01-FAKE-its-own-login",
+        expiresAt: Date.now() + 8 * 3_600 * SECOND_MS,
+        scopes: ["user:inference", "user:profile"],
+        subscriptionType: "max",
+      },
+    });
+    const file = join(stage.configFolder, ".credentials.json");
+    await Deno.writeTextFile(file, login, { mode: 0o600 });
+    assertRun(await stage.run(["-p", "demo:say two"]), /^two/);
+    for (const { headers, account, token } of stage.messages()) {
+      ok(account !== null && token !== null);
+      const text = JSON.stringify(headers);
+      ok(!text.includes(stranger) && !text.includes("somebody-elses-token"));
+      strictEqual(
+        headers.filter(([name]) => name === "authorization").length,
+        1,
+      );
+    }
+    strictEqual(await Deno.readTextFile(file), login);
+  },
+);
+
+async function until(isTrue: () => boolean): Promise<void> {
+  const deadline = performance.now() + 60 * SECOND_MS;
+  while (!isTrue()) {
+    if (performance.now() > deadline) throw new Error("It never came true");
+    await new Promise((wake) => setTimeout(wake, 5));
+  }
+}

@@ -1,0 +1,280 @@
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import {
+  ask,
+  EVENTS,
+  generationOf,
+  JSON_ANSWER,
+  labelOf,
+  MESSAGE,
+  served,
+  STREAM,
+} from "../fixtures/proxy_client.ts";
+import { errorBody, ProxyKit, spentHeaders } from "../fixtures/proxy_kit.ts";
+import { json, Scene, spent } from "../fixtures/proxy_scene.ts";
+
+async function verdicts(kit: ProxyKit): Promise<readonly string[]> {
+  const [record] = await kit.settled(1);
+  return record?.attempts.map(({ verdict }) => verdict) ?? [];
+}
+
+for (const isStream of [true, false]) {
+  const form = isStream ? "a stream" : "a plain answer";
+  Deno.test(`a spent account is left unseen by the client of ${form}`, async () => {
+    await using scene = new Scene();
+    const { kit, origin } = scene;
+    origin.next(spent(), spent());
+    const response = await ask(kit, { isStream });
+    strictEqual(response.status, 200);
+    strictEqual(await response.text(), isStream ? EVENTS : MESSAGE);
+    for (const [name] of response.headers) {
+      ok(!name.startsWith("anthropic-ratelimit"), name);
+    }
+    deepStrictEqual([...scene.asked].sort(), ["a", "b", "c"]);
+    deepStrictEqual(await verdicts(kit), ["exhausted", "exhausted", "served"]);
+    const [record] = kit.records;
+    strictEqual(record?.end, "complete");
+    strictEqual(record?.accountId, scene.asked[2]);
+    strictEqual(record?.usage?.output, 15);
+    await kit.isEmpty();
+
+    // Whoever comes next goes to the open account at once.
+    await (await ask(kit, { isStream })).text();
+    deepStrictEqual(scene.asked.slice(3), [scene.asked[2]]);
+  });
+}
+
+Deno.test("a limit that comes as the first event of a stream is left as well", async () => {
+  await using scene = new Scene();
+  const { kit, origin } = scene;
+  const limited = {
+    ...STREAM,
+    body: `event: error\ndata: ${errorBody("rate_limit_error")}\n\n`,
+    headers: [...spentHeaders(3_600).slice(1), ...STREAM.headers ?? []],
+  };
+  // In one piece, and cut where every prefix looks harmless.
+  for (const writes of [undefined, [150, 3, 4, 5, 20]]) {
+    origin.next({
+      ...limited,
+      ...(writes === undefined ? {} : { writes, pauseMs: 5, framing: "close" }),
+    });
+    const response = await ask(kit, { isStream: true });
+    strictEqual(await response.text(), EVENTS);
+  }
+  strictEqual(new Set(scene.asked).size, 3);
+  await kit.isEmpty();
+});
+
+Deno.test("a stream that begins like an error is passed on whole", async () => {
+  await using scene = new Scene({ accounts: ["a"] });
+  const { kit, origin } = scene;
+  for (
+    const body of ["event: err", "event: error", "event: erroneous\n\n", ""]
+  ) {
+    origin.next({ ...STREAM, body });
+    const response = await ask(kit, { isStream: true });
+    strictEqual(await response.text(), body);
+  }
+  await kit.isEmpty();
+});
+
+Deno.test("a refused token is renewed once, on the same account", async () => {
+  await using scene = new Scene();
+  const { kit, origin } = scene;
+  origin.always((request) =>
+    generationOf(request) === 0
+      ? json(401, "authentication_error", "OAuth token has expired")
+      : JSON_ANSWER
+  );
+  const response = await ask(kit);
+  strictEqual(await response.text(), MESSAGE);
+  strictEqual(new Set(scene.asked).size, 1);
+  deepStrictEqual(origin.requests().map(generationOf), [0, 1]);
+  strictEqual(kit.credentials.renewals, 1);
+  await kit.isEmpty();
+});
+
+for (const renewal of ["newer", "none", "throws"] as const) {
+  Deno.test(`a token that stays refused (renewal: ${renewal}) leads on`, async () => {
+    await using scene = new Scene();
+    const { kit, origin } = scene;
+    const first = Promise.withResolvers<string>();
+    origin.always((request) => {
+      const label = labelOf(request);
+      if (origin.requests().length === 1) {
+        first.resolve(label);
+        if (renewal !== "newer") kit.credentials.renewal.set(label, renewal);
+      }
+      const isRefused = label === labelOf(origin.requests()[0] ?? request);
+      return isRefused ? json(401, "authentication_error") : JSON_ANSWER;
+    });
+    const response = await ask(kit);
+    strictEqual(await response.text(), MESSAGE);
+    const refused = await first.promise;
+    const tries = scene.asked.filter((label) => label === refused).length;
+    strictEqual(tries, renewal === "newer" ? 2 : 1);
+    strictEqual(kit.credentials.renewals, 1);
+    strictEqual(scene.asked.length, tries + 1);
+    await kit.isEmpty();
+  });
+}
+
+Deno.test("an account's 403 never reaches the client", async () => {
+  await using scene = new Scene();
+  const { kit, origin } = scene;
+  origin.next(json(403, "permission_error", "Request not allowed"));
+  const response = await ask(kit);
+  strictEqual(response.status, 200);
+  await response.text();
+  strictEqual(new Set(scene.asked).size, 2);
+  await kit.isEmpty();
+});
+
+Deno.test("an account without a credential is passed over", async () => {
+  await using scene = new Scene();
+  const { kit } = scene;
+  kit.credentials.missing.add("a").add("b");
+  await (await ask(kit)).text();
+  deepStrictEqual(scene.asked, ["c"]);
+  kit.credentials.missing.add("c");
+  const response = await ask(kit);
+  strictEqual(response.status, 429);
+  ok(Number(response.headers.get("retry-after")) <= 55);
+  await response.text();
+  await kit.isEmpty();
+});
+
+Deno.test("a refusal of the request itself is relayed at once, as it is", async () => {
+  await using scene = new Scene();
+  const { kit, origin } = scene;
+  for (const status of [400, 404, 413, 422]) {
+    const before = scene.asked.length;
+    const answer = json(status, "invalid_request_error", "because");
+    origin.next(answer);
+    const response = await ask(kit);
+    strictEqual(response.status, status);
+    strictEqual(await response.text(), answer.body);
+    strictEqual(scene.asked.length, before + 1);
+  }
+  await kit.isEmpty();
+});
+
+Deno.test("a 429 without a reason hops once and is then relayed", async () => {
+  await using scene = new Scene();
+  const { kit, origin } = scene;
+  // Longer than what is read to judge it: some of it is still on its way.
+  const body = errorBody("rate_limit_error", "x".repeat(1_000_000));
+  origin.always({ status: 429, body });
+  const response = await ask(kit);
+  strictEqual(response.status, 429);
+  strictEqual(await response.text(), body);
+  strictEqual(scene.asked.length, 2);
+  strictEqual(new Set(scene.asked).size, 2);
+  await kit.isEmpty();
+});
+
+Deno.test("an overloaded provider is asked a few times and then believed", async () => {
+  await using scene = new Scene();
+  const { kit, origin } = scene;
+  origin.always(json(529, "overloaded_error", "Overloaded"));
+  const responses = await Promise.all(
+    Array.from({ length: 10 }, () => ask(kit)),
+  );
+  for (const response of responses) {
+    strictEqual(response.status, 529);
+    await response.text();
+  }
+  // One send each, and what the retry budget gives (10 at once, 10 a second).
+  const seconds = 8;
+  ok(scene.asked.length <= 10 + 10 + 10 * seconds, `${scene.asked.length}`);
+  await kit.isEmpty();
+  origin.always(served);
+  const response = await ask(kit);
+  strictEqual(response.status, 200);
+  await response.text();
+});
+
+Deno.test("a provider that fails once is asked again", async () => {
+  await using scene = new Scene({ hold: { silentMs: 5_000 } });
+  const { kit, origin } = scene;
+  origin.next(json(500, "api_error"));
+  const response = await ask(kit, { isStream: true });
+  strictEqual(await response.text(), EVENTS);
+  strictEqual(scene.asked.length, 2);
+  await kit.isEmpty();
+});
+
+Deno.test("an unreachable upstream is tried again, and told of", async () => {
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = closed.addr;
+  closed.close();
+  await using kit = new ProxyKit({ origin: `http://127.0.0.1:${port}` });
+  const response = await ask(kit);
+  strictEqual(response.status, 502);
+  const { error } = await response.json();
+  ok(error.message.includes("cannot reach the API"), error.message);
+  const [record] = await kit.settled(1);
+  deepStrictEqual(
+    record?.attempts.map(({ verdict }) => verdict),
+    ["unreachable", "unreachable", "unreachable"],
+  );
+  await kit.isEmpty();
+});
+
+Deno.test("a request that was sent and got no answer is never sent again", async () => {
+  await using scene = new Scene();
+  const { kit, origin } = scene;
+  for (const cutAt of [0, 10, 40]) {
+    const before = scene.asked.length;
+    origin.next({ ...JSON_ANSWER, cutAt });
+    const response = await ask(kit);
+    strictEqual(response.status, 502);
+    const { error } = await response.json();
+    ok(error.message.includes("was not sent again"), error.message);
+    strictEqual(scene.asked.length, before + 1, `cut at ${cutAt}`);
+  }
+  await kit.isEmpty();
+});
+
+Deno.test("x-tc-account leaves no choice", async () => {
+  await using scene = new Scene();
+  const { kit, origin } = scene;
+  await (await ask(kit, { headers: { "x-tc-account": "b" } })).text();
+  origin.next(spent());
+  const refused = await ask(kit, { headers: { "x-tc-account": "b" } });
+  strictEqual(refused.status, 429);
+  await refused.text();
+  deepStrictEqual(scene.asked, ["b", "b"]);
+  const unknown = await ask(kit, { headers: { "x-tc-account": "x" } });
+  strictEqual(unknown.status, 400);
+  await unknown.text();
+  await kit.isEmpty();
+});
+
+Deno.test("what does not fit is refused and leaves nothing behind", async () => {
+  await using scene = new Scene({ bodyBytesMax: 100, budgetBytesMax: 1_000 });
+  const large = await ask(scene.kit);
+  strictEqual(large.status, 413);
+  await large.text();
+  await scene.kit.isEmpty();
+
+  await using full = new Scene({ budgetBytesMax: 100 });
+  const noRoom = await ask(full.kit);
+  strictEqual(noRoom.status, 503);
+  strictEqual(noRoom.headers.get("retry-after"), "5");
+  await noRoom.text();
+  await full.kit.isEmpty();
+
+  await using busy = new Scene({ requestsMax: 1 });
+  busy.origin.next({ ...STREAM, stallAt: 300 });
+  const leaving = new AbortController();
+  const stream = await ask(busy.kit, {
+    isStream: true,
+    signal: leaving.signal,
+  });
+  const refused = await ask(busy.kit);
+  strictEqual(refused.status, 503);
+  await refused.text();
+  leaving.abort();
+  await stream.body?.cancel().catch(() => {});
+  await busy.kit.isEmpty();
+});
