@@ -18,7 +18,6 @@ import { registerLogin } from "./login.ts";
 import { registerPriority } from "./priority.ts";
 import { registerReload } from "./reload.ts";
 import { registerHook } from "./hook.ts";
-import { registerLogin } from "./login.ts";
 import { registerPlugin } from "./plugin.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
