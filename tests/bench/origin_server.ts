@@ -14,15 +14,21 @@ const LINES = [
   "cache-control: no-cache",
   "anthropic-organization-id: 5e6f7a8b-1111-2222-3333-444455556666",
   "request-id: req_011CVabcdefghijklmnopqrs",
-  "anthropic-ratelimit-requests-limit: 4000",
-  "anthropic-ratelimit-requests-remaining: 3999",
-  "anthropic-ratelimit-requests-reset: 2026-11-21T10:00:00Z",
-  "anthropic-ratelimit-tokens-limit: 4000000",
-  "anthropic-ratelimit-tokens-remaining: 3990000",
-  "anthropic-ratelimit-tokens-reset: 2026-11-21T10:00:00Z",
+  "anthropic-ratelimit-unified-status: allowed",
+  "anthropic-ratelimit-unified-representative-claim: five_hour",
+  "anthropic-ratelimit-unified-5h-status: allowed",
+  "anthropic-ratelimit-unified-5h-utilization: 0.1",
+  `anthropic-ratelimit-unified-5h-reset: ${inHours(3)}`,
+  "anthropic-ratelimit-unified-7d-status: allowed",
+  "anthropic-ratelimit-unified-7d-utilization: 0.2",
+  `anthropic-ratelimit-unified-7d-reset: ${inHours(90)}`,
   "strict-transport-security: max-age=31536000",
   "server: cloudflare",
 ].join("\r\n");
+
+function inHours(hours: number): number {
+  return Math.floor(Date.now() / 1_000) + hours * 3_600;
+}
 
 const MESSAGE = JSON.stringify({
   id: "msg_01XFDUDYJgAACzvnptvVoYEL",

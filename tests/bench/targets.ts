@@ -58,8 +58,12 @@ export class Targets implements AsyncDisposable {
         upstream: `http://127.0.0.1:${origin}`,
         proxy: { port, apiKey: KEY },
         vault: { backend: "file" },
-        // Hundreds of streams on three accounts are no use to be learned from.
-        routing: { concurrencyGate: "off", perMinuteGate: "off" },
+        // No three accounts feed 500 sessions: here they shall.
+        routing: {
+          concurrencyGate: "off",
+          perMinuteGate: "off",
+          parkingGate: "off",
+        },
         usage: { poll: false },
       }),
       { mode: 0o600 },
@@ -71,7 +75,10 @@ export class Targets implements AsyncDisposable {
         [...tc, "login", "--api", "--api-key-stdin", "--name", name],
         environment,
       );
-      await send(login, `sk-ant-api03-FAKE-key-of-account-${name}-0123456789`);
+      await send(
+        login,
+        `sk-ant-oat01-FAKE-token-of-account-${name}-0123456789`,
+      );
       await login.status;
     }
     const child = await this.#spawn(
