@@ -7,15 +7,20 @@
 
 import { join } from "node:path";
 import type { AccountId } from "../core/account.ts";
+import type { CredentialState, PoolEvent } from "../core/pool.ts";
+import { JsonClient } from "../auth/json_client.ts";
+import type { AccountProfile } from "../auth/profile.ts";
+import type { OAuthProvider } from "../auth/provider.ts";
+import { Refresher } from "../auth/refresher.ts";
+import type { FamilyOwners } from "../auth/shared_family.ts";
 import type {
-  Authorization,
+  AccountIdentity,
   CredentialSource,
   Journal,
   Upstream,
   VaultDescription,
   VaultListing,
 } from "../ports.ts";
-import { TcError } from "../errors.ts";
 import { AccountDesk } from "../store/account_desk.ts";
 import { accountRows } from "../store/account_rows.ts";
 import {
@@ -27,8 +32,11 @@ import {
 import { type OpenedVault, openVault } from "../store/open_vault.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { oauthProvider } from "./oauth_provider.ts";
 import type { Paths } from "./paths.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
+import type { Settings } from "./settings.ts";
+import { USER_AGENT } from "./version.ts";
 import type { StartOrder } from "./worker_protocol.ts";
 
 export interface AccountKeeperOptions {
@@ -36,6 +44,8 @@ export interface AccountKeeperOptions {
   readonly keeper: PoolKeeper;
   readonly upstream: Upstream;
   readonly journal: Journal;
+  /** The stores of programs that share a login; null where none is read. */
+  readonly owners: FamilyOwners | null;
 }
 
 /** The folder of the vault's files. */
@@ -46,24 +56,51 @@ export function vaultFolder(paths: Paths): string {
 export class AccountKeeper {
   readonly #options: AccountKeeperOptions;
   readonly #opened: OpenedVault;
-  readonly credentials: CredentialSource;
+  readonly #refresher: Refresher;
   /** Reads and changes vault and config together. */
   readonly desk: AccountDesk;
+  /** Our own questions to the provider: profile, usage, tokens. */
+  readonly client: JsonClient;
+  readonly provider: OAuthProvider;
   #records: readonly AccountRecord[] = [];
+  #settings: Settings;
+  /** What the credentials are, for accounts that the pool does not know yet. */
+  readonly #states = new Map<AccountId, CredentialState>();
 
   private constructor(options: AccountKeeperOptions, opened: OpenedVault) {
+    const { order, upstream, journal, owners } = options;
     this.#options = options;
     this.#opened = opened;
+    this.#settings = order.config.settings;
     this.desk = new AccountDesk({
       vault: opened.vault,
-      configFile: options.order.config.file,
+      configFile: order.config.file,
       clock: systemClock,
       entropy: systemEntropy,
     });
-    this.credentials = {
-      authorization: (id) => this.#authorization(id),
-      renew: () => Promise.resolve(null),
-    };
+    this.client = new JsonClient({
+      upstream,
+      clock: systemClock,
+      userAgent: USER_AGENT,
+    });
+    this.provider = oauthProvider(order.config.settings);
+    this.#refresher = new Refresher({
+      vault: opened.vault,
+      locks: opened.locks,
+      client: this.client,
+      provider: this.provider,
+      clock: systemClock,
+      journal,
+      owners,
+      dispatch: (event) => this.#note(event),
+      destination: (id) => {
+        const record = this.#records.find(({ account }) => account.id === id);
+        return {
+          origin: record?.upstream ?? null,
+          modelMap: record?.modelMap ?? null,
+        };
+      },
+    });
   }
 
   /** Opens the vault and puts its accounts into the pool. */
@@ -83,8 +120,18 @@ export class AccountKeeper {
     return accounts;
   }
 
+  /** Valid tokens for the data plane, renewed once for all who wait. */
+  get credentials(): CredentialSource {
+    return this.#refresher;
+  }
+
   get records(): readonly AccountRecord[] {
     return this.#records;
+  }
+
+  /** As they were last loaded. */
+  get settings(): Settings {
+    return this.#settings;
   }
 
   describeVault(): VaultDescription {
@@ -92,8 +139,10 @@ export class AccountKeeper {
   }
 
   /** Reads vault and config again; what changed, in words. */
-  async load({ document, file }: Config): Promise<readonly string[]> {
-    const { entries, damaged } = await this.#opened.vault.list();
+  async load(config: Config): Promise<readonly string[]> {
+    const { document, file } = config;
+    this.#settings = config.settings;
+    const { entries, damaged } = await this.#refresher.reload();
     this.#tellDamaged(damaged);
     return this.#take(mergeAccounts(entries, accountRows(document, file)));
   }
@@ -101,6 +150,7 @@ export class AccountKeeper {
   /** As {@linkcode load}, with the accounts of the config file as it is now. */
   async reload(): Promise<readonly string[]> {
     const listing = await this.desk.list();
+    await this.#refresher.reload();
     this.#tellDamaged(listing.damaged);
     return this.#take(listing);
   }
@@ -118,6 +168,9 @@ export class AccountKeeper {
     const before = keeper.state;
     this.#records = accounts;
     for (const event of events) keeper.dispatch(event);
+    for (const event of events) {
+      if (event.kind === "account_put") this.#tellState(event.account.id);
+    }
     return events.flatMap((event) => {
       if (event.kind === "account_removed") {
         const label = before.accounts.get(event.accountId)?.account.label;
@@ -129,33 +182,43 @@ export class AccountKeeper {
     });
   }
 
-  close(): Promise<void> {
-    return Promise.resolve();
+  /** Keeps what the provider says of the account; false if it is another's. */
+  async learnProfile(id: AccountId, profile: AccountProfile): Promise<boolean> {
+    let isOurs = true;
+    const { identity, ...facts } = profile;
+    await this.#opened.vault.update(id, (entry) => {
+      isOurs = entry.identity === null || isSame(entry.identity, identity);
+      const isNews = entry.identity === null || entry.email !== facts.email ||
+        entry.organization !== facts.organization || entry.tier !== facts.tier;
+      return isOurs && isNews ? { ...entry, ...profile } : entry;
+    });
+    if (isOurs) await this.reload();
+    return isOurs;
   }
 
-  async #authorization(accountId: AccountId): Promise<Authorization> {
-    const entry = await this.#opened.vault.get(accountId);
-    if (entry === null) {
-      throw new TcError("Cannot use the account: it has no credential", {
-        code: "needs_login",
-      });
-    }
-    const { credential } = entry;
-    const record = this.#records.find(({ account }) =>
-      account.id === accountId
-    );
-    return {
-      accountId,
-      scheme: credential.kind === "api_key"
-        ? "api_key"
-        : credential.kind === "bearer"
-        ? "bearer"
-        : "oauth",
-      token: credential.kind === "oauth"
-        ? credential.accessToken
-        : credential.token,
-      origin: record?.upstream ?? null,
-      modelMap: record?.modelMap ?? null,
-    };
+  /** Waits for renewals under way: a token that was bought is kept. */
+  async close(): Promise<void> {
+    await this.#refresher.close();
   }
+
+  /** A credential's state is kept until its account is in the pool. */
+  #note(event: PoolEvent): void {
+    if (event.kind === "credential_changed") {
+      this.#states.set(event.accountId, event.credential);
+    }
+    this.#options.keeper.dispatch(event);
+  }
+
+  /** An account that has just come in is `ready` in the pool until told. */
+  #tellState(accountId: AccountId): void {
+    const credential = this.#states.get(accountId);
+    if (credential === undefined) return;
+    const { keeper } = this.#options;
+    keeper.dispatch({ kind: "credential_changed", accountId, credential });
+  }
+}
+
+function isSame(a: AccountIdentity, b: AccountIdentity): boolean {
+  return a.accountUuid === b.accountUuid &&
+    a.organizationUuid === b.organizationUuid;
 }

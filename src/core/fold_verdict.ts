@@ -149,6 +149,8 @@ function refused(
       // this request alone: the caller leaves the account out by itself.
       const { fault } = verdict;
       if (fault === "expired" || fault === "forbidden") return pool;
+      // Whoever keeps the credential has told already why there is none.
+      if (fault === "unavailable") return pool;
       const until = after(at, QUARANTINE_MS);
       const credential = { kind: "quarantined", fault, until } as const;
       return withAccount(pool, { ...state, credential });

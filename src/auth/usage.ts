@@ -1,0 +1,55 @@
+/**
+ * How much of an account's quota is used: the provider's usage endpoint. It
+ * costs nothing and has a rate limit of its own (teamclaude-family 1.4).
+ *
+ * @module
+ */
+
+import { HOUR_MS, SECOND_MS } from "../core/time.ts";
+import type { Secret } from "../ports.ts";
+import { headerOf, type JsonClient } from "./json_client.ts";
+import { OAUTH_BETA, type OAuthProvider } from "./provider.ts";
+
+export type UsageOutcome =
+  | { readonly kind: "known"; readonly body: unknown }
+  /** The endpoint asks for a pause; it says nothing about the quota. */
+  | { readonly kind: "throttled"; readonly retryAfterMs: number | null }
+  /** 401, or 403 for a token without the scope `user:profile`. */
+  | { readonly kind: "refused"; readonly status: 401 | 403 }
+  | { readonly kind: "unavailable" };
+
+const RETRY_AFTER_MAX_MS = 6 * HOUR_MS;
+
+/** Asks once for the account of `token`. Throws only `signal`'s reason. */
+export async function fetchUsage(
+  token: Secret,
+  { client, provider }: {
+    readonly client: JsonClient;
+    readonly provider: OAuthProvider;
+  },
+  signal: AbortSignal,
+): Promise<UsageOutcome> {
+  const answer = await client.ask({
+    url: provider.usageUrl,
+    method: "GET",
+    bearer: token,
+    headers: [["anthropic-beta", OAUTH_BETA]],
+    body: null,
+  }, signal);
+  if (answer.kind === "none") return { kind: "unavailable" };
+  const { status } = answer;
+  if (status === 401 || status === 403) return { kind: "refused", status };
+  if (status === 429) {
+    const text = headerOf(answer.headers, "retry-after") ?? "";
+    const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * SECOND_MS : null;
+    return {
+      kind: "throttled",
+      retryAfterMs: waitMs === null
+        ? null
+        : Math.min(waitMs, RETRY_AFTER_MAX_MS),
+    };
+  }
+  return answer.kind === "json" && status === 200
+    ? { kind: "known", body: answer.body }
+    : { kind: "unavailable" };
+}
