@@ -7,10 +7,18 @@
 import type { AccountId } from "../core/account.ts";
 import { cacheWritten } from "../core/usage.ts";
 import type { PoolState } from "../core/pool.ts";
-import type { ActivityView, RequestView } from "../control/protocol.ts";
-import { timeView } from "../control/status_view.ts";
+import type {
+  ActivityView,
+  RequestView,
+  SessionView,
+} from "../control/protocol.ts";
+import { errorMarkView, timeView, usageView } from "../control/status_view.ts";
 import type { RequestRecord } from "../ports.ts";
 import type { OpenRequest } from "../proxy/request_book.ts";
+import type { SessionTally } from "./tally.ts";
+
+/** Sessions in one view. */
+const SESSIONS_SHOWN_MAX = 500;
 
 function labelOf(id: AccountId | null, { accounts }: PoolState): string | null {
   return id === null ? null : accounts.get(id)?.account.label ?? id;
@@ -31,6 +39,27 @@ export function requestView(
     reason: open.reason,
     since: timeView(open.startedAt),
   };
+}
+
+/** The sessions seen so far, each with what it has in hand now. */
+export function sessionViews(
+  sessions: readonly SessionTally[],
+  open: readonly Readonly<OpenRequest>[],
+  state: PoolState,
+): readonly SessionView[] {
+  const inHand = new Map<string, number>();
+  for (const { session } of open) {
+    if (session !== null) inHand.set(session, (inHand.get(session) ?? 0) + 1);
+  }
+  return sessions.slice(0, SESSIONS_SHOWN_MAX).map((tally) => ({
+    id: tally.session,
+    account: labelOf(tally.accountId, state),
+    usage: usageView(tally.usage),
+    inFlight: inHand.get(tally.session) ?? 0,
+    firstSeenAt: timeView(tally.firstSeenAt),
+    lastUsedAt: timeView(tally.lastUsedAt),
+    lastError: errorMarkView(tally.lastError),
+  }));
 }
 
 /** A request that has ended, with its account's name. */

@@ -28,13 +28,15 @@ import type { Listener } from "../proxy/server.ts";
 import { findAccount } from "../store/account_desk.ts";
 import { accountsView } from "./account_facts.ts";
 import type { AccountKeeper } from "./account_keeper.ts";
-import { activityView, requestView } from "./activity.ts";
+import { activityView, requestView, sessionViews } from "./activity.ts";
 import { callApi } from "./api_call.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
-import { needsRestart, routeSettings } from "./settings.ts";
+import type { Records } from "./records.ts";
+import { needsRestart, prices, routeSettings } from "./settings.ts";
+import type { Tally } from "./tally.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonControlParts {
@@ -43,6 +45,8 @@ export interface DaemonControlParts {
   readonly accounts: AccountKeeper;
   readonly proxy: Proxy;
   readonly feed: EventFeed;
+  readonly tally: Tally;
+  readonly records: Records;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
 }
@@ -78,15 +82,20 @@ export class DaemonControl implements ControlHost {
   }
 
   status(): StatusView {
-    const { keeper, proxy } = this.#parts;
+    const { keeper, proxy, tally } = this.#parts;
     const snapshot = keeper.snapshot();
+    const open = proxy.book.open();
     return statusView(snapshot, {
       server: this.#serverView(),
-      requests: proxy.book.open().map((open) => requestView(open, snapshot)),
+      usage: tally.pool,
+      accountUsage: (id) => tally.account(id),
+      sessions: sessionViews(tally.sessions(), open, snapshot),
+      requests: open.map((request) => requestView(request, snapshot)),
       activity: proxy.book.ended().map((record) =>
         activityView(record, snapshot)
       ),
       notices: this.#notices(),
+      recent: (accountId) => this.#parts.records.recent(accountId),
     });
   }
 
@@ -136,6 +145,7 @@ export class DaemonControl implements ControlHost {
       const changes = [...await this.#parts.accounts.load(config)];
       const settings = routeSettings(config.settings);
       this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
+      this.#parts.records.usePrices(prices(config.settings));
       if (needsRestart(this.#config.settings, config.settings)) {
         changes.push("some settings hold from the next start on: tc restart");
       }
@@ -224,10 +234,12 @@ export class DaemonControl implements ControlHost {
   }
 
   #notices(): readonly NoticeView[] {
-    const { fallback } = this.#parts.accounts.describeVault();
-    return fallback === null
+    const { accounts, records } = this.#parts;
+    const { fallback } = accounts.describeVault();
+    const vault: readonly NoticeView[] = fallback === null
       ? []
       : [{ level: "warn", text: fallback, mend: null }];
+    return [...vault, ...records.notices()];
   }
 
   #accountId(wanted: string): AccountId {

@@ -8,6 +8,15 @@
  * @module
  */
 
+import type {
+  AccountView,
+  SessionView,
+  TimeView,
+  UsageView,
+} from "./account_views.ts";
+
+export type * from "./account_views.ts";
+
 /** Paths of the control plane, below the local key. */
 export const CONTROL = {
   health: "/healthz",
@@ -25,12 +34,6 @@ export const CONTROL = {
   hook: "/tc/v1/hook",
 } as const;
 
-/** An instant in both forms. */
-export interface TimeView {
-  readonly iso: string;
-  readonly ms: number;
-}
-
 export interface HealthView {
   readonly schema: "tc.health/v1";
   readonly name: "tc";
@@ -40,49 +43,14 @@ export interface HealthView {
   readonly startedAt: TimeView;
 }
 
-export interface WindowView {
-  readonly key: string;
-  /** Null is unknown, never 0. */
-  readonly utilization: number | null;
-  readonly status: string | null;
-  readonly resetsAt: TimeView | null;
-  readonly observedAt: TimeView;
-  readonly source: "response_headers" | "usage_endpoint";
-  readonly family: string | null;
-  /** Utilization minus elapsed part; above 0 is ahead of an even spend. */
-  readonly pace: number | null;
-}
-
-/** The one word of an account's state; shape and colour follow it. */
-export type AccountWord =
-  | "ready"
-  | "careful"
-  | "closed"
-  | "unknown"
-  | "off"
-  | "reserve"
-  | "needs_login"
-  | "quarantined";
-
-export interface AccountView {
-  readonly id: string;
-  readonly label: string;
-  readonly kind: string;
-  readonly tier: string;
-  readonly priority: number;
-  readonly enabled: boolean;
-  readonly word: AccountWord;
-  /** Why, in words; null when it is simply ready. */
-  readonly reason: string | null;
-  /** When the reason ends, where it has an end. */
-  readonly until: TimeView | null;
-  /** A command that mends it, or null. */
-  readonly mend: string | null;
-  readonly windows: readonly WindowView[];
-  readonly inFlight: number;
-  readonly inFlightMax: number | null;
-  readonly conversations: number;
-  readonly lastUsedAt: TimeView | null;
+/** How long the pool lasts if work goes on as in the last hour. */
+export interface ForecastView {
+  /** Weighed as quota counts them. */
+  readonly tokensPerHour: number;
+  /** Null: a week at least, or nothing is being used. */
+  readonly lastsUntil: TimeView | null;
+  /** Rests on plan sizes that no answer has confirmed yet. */
+  readonly isGuess: boolean;
 }
 
 /** What is written down of an account, without what it does at this moment. */
@@ -222,7 +190,11 @@ export interface StatusView {
     readonly account: string;
     readonly window: string;
   } | null;
+  /** Of all requests since the server started. */
+  readonly usage: UsageView;
+  readonly forecast: ForecastView;
   readonly accounts: readonly AccountView[];
+  readonly sessions: readonly SessionView[];
   readonly requests: readonly RequestView[];
   readonly activity: readonly ActivityView[];
   /** What went wrong and wants a person, each with its mend. */

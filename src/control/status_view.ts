@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { AccountId } from "../core/account.ts";
 import { poolCapacity } from "../core/capacity.ts";
 import { census, NOBODY } from "../core/census.ts";
+import { forecast, type PoolForecast } from "../core/forecast.ts";
 import { pace } from "../core/pace.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import { isRunning, type QuotaWindow } from "../core/quota.ts";
@@ -15,18 +17,48 @@ import { standingOf } from "./account_words.ts";
 import type {
   AccountView,
   CapacityView,
+  ErrorMarkView,
   NoticeView,
+  RecentView,
+  SessionView,
   StatusView,
   TimeView,
+  UsageView,
   WindowView,
 } from "./protocol.ts";
+
+/** Sums of answers; the parts of a prompt do not overlap. */
+export interface UsageSum {
+  readonly requests: number;
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly output: number;
+  readonly rebuilds: number;
+}
+
+export interface ErrorMark {
+  readonly at: Instant;
+  readonly status: number | null;
+  readonly text: string;
+}
+
+/** What the server counted of one account. */
+export interface AccountUsage {
+  readonly usage: UsageSum;
+  readonly lastError: ErrorMark | null;
+}
 
 /** What the server knows beside the pool. */
 export interface StatusExtras {
   readonly server: StatusView["server"];
+  readonly usage: UsageSum;
+  readonly accountUsage: (id: AccountId) => AccountUsage;
+  readonly sessions: readonly SessionView[];
   readonly requests: StatusView["requests"];
   readonly activity: StatusView["activity"];
   readonly notices: readonly NoticeView[];
+  readonly recent: (accountId: AccountId) => RecentView;
 }
 
 /** An instant in both forms. */
@@ -42,15 +74,29 @@ export function statusView(
   snapshot: PoolSnapshot,
   extras: StatusExtras,
 ): StatusView {
-  const accounts = [...snapshot.accounts.values()]
-    .map((state) => accountView(state, snapshot));
+  const ahead = forecast(snapshot);
+  const accounts = [...snapshot.accounts.values()].map((state) =>
+    accountView(state, {
+      snapshot,
+      ahead,
+      recent: extras.recent(state.account.id),
+      counted: extras.accountUsage(state.account.id),
+    })
+  );
   return {
     schema: "tc.status/v1",
     at: timeView(snapshot.at),
     server: extras.server,
     capacity: capacityView(snapshot),
     nextReset: nextReset(snapshot),
+    usage: usageView(extras.usage),
+    forecast: {
+      tokensPerHour: ahead.tokensPerHour,
+      lastsUntil: timeOrNull(ahead.lastsUntil),
+      isGuess: ahead.isGuess,
+    },
     accounts,
+    sessions: extras.sessions,
     requests: extras.requests,
     activity: extras.activity,
     notices: [...accountNotices(snapshot), ...extras.notices],
@@ -62,7 +108,30 @@ export function capacityView(snapshot: PoolSnapshot): CapacityView {
   return { schema: "tc.capacity/v1", ...poolCapacity(snapshot) };
 }
 
-function accountView(state: AccountState, snapshot: PoolSnapshot): AccountView {
+export function usageView(sum: UsageSum): UsageView {
+  const prompt = sum.input + sum.cacheRead + sum.cacheWrite;
+  return {
+    ...sum,
+    hitShare: prompt === 0 ? null : sum.cacheRead / prompt,
+    cost: null,
+  };
+}
+
+export function errorMarkView(mark: ErrorMark | null): ErrorMarkView | null {
+  return mark === null ? null : { ...mark, at: timeView(mark.at) };
+}
+
+interface AccountFacts {
+  readonly snapshot: PoolSnapshot;
+  readonly ahead: PoolForecast;
+  readonly recent: RecentView;
+  readonly counted: AccountUsage;
+}
+
+function accountView(
+  state: AccountState,
+  { snapshot, ahead, recent, counted }: AccountFacts,
+): AccountView {
   const { account } = state;
   const standing = standingOf(state, snapshot);
   const { active } = census(snapshot).byAccount.get(account.id) ?? NOBODY;
@@ -79,17 +148,37 @@ function accountView(state: AccountState, snapshot: PoolSnapshot): AccountView {
     mend: standing.mend,
     windows: Object.values(state.windows)
       .filter((window) => isRunning(window, snapshot.at))
-      .map((window) => windowView(window, snapshot.at)),
+      .map((window) =>
+        windowView(window, snapshot.at, spentAt(window, account.id, ahead))
+      ),
     inFlight: state.leases,
     inFlightMax: Math.ceil(
       Math.min(account.leasesMax ?? Infinity, state.gate.cap),
     ),
     conversations: active,
     lastUsedAt: timeOrNull(state.lastUsedAt),
+    usage: usageView(counted.usage),
+    lastError: errorMarkView(counted.lastError),
+    recent,
   };
 }
 
-function windowView(window: QuotaWindow, at: Instant): WindowView {
+function spentAt(
+  { key }: QuotaWindow,
+  accountId: AccountId,
+  { windows }: PoolForecast,
+): Instant | null {
+  const found = windows.find((window) =>
+    window.accountId === accountId && window.key === key
+  );
+  return found?.spentAt ?? null;
+}
+
+function windowView(
+  window: QuotaWindow,
+  at: Instant,
+  spent: Instant | null,
+): WindowView {
   return {
     key: window.key,
     utilization: window.utilization,
@@ -99,6 +188,7 @@ function windowView(window: QuotaWindow, at: Instant): WindowView {
     source: window.source,
     family: window.family,
     pace: pace(window, at),
+    spentAt: timeOrNull(spent),
   };
 }
 

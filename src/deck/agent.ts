@@ -1,0 +1,192 @@
+/**
+ * An agent as the Deck shows it: a session on this machine joined with what
+ * the server knows of it. Pure.
+ *
+ * @module
+ */
+
+import type { LocalSession } from "../claude/sessions.ts";
+import type {
+  RequestView,
+  SessionView,
+  StatusView,
+} from "../control/protocol.ts";
+import { MINUTE_MS } from "../core/time.ts";
+
+export interface Agent {
+  readonly id: string;
+  readonly emoji: string | null;
+  /** The issue's human id, the session's name or the start of its id. */
+  readonly label: string;
+  readonly issue: string | null;
+  readonly issueId: string | null;
+  readonly parentId: string | null;
+  readonly title: string | null;
+  readonly intent: string | null;
+  /** It works on its own: its intent says `solo:`. */
+  readonly isSolo: boolean;
+  /** The issue's own word: `in_progress`, `blocked`, …; null without one. */
+  readonly status: string | null;
+  /** Why it waits for a person, or null. */
+  readonly need: string | null;
+  /** Another live agent is on the same issue. */
+  readonly collides: boolean;
+  readonly account: string | null;
+  /** The server has seen it. */
+  readonly isBound: boolean;
+  /** Used within the last five minutes. */
+  readonly isWarm: boolean;
+  readonly isToolRunning: boolean;
+  /** Its requests in hand. */
+  readonly requests: readonly RequestView[];
+  /** Input and output, as the seed counts; null while it is not bound. */
+  readonly tokens: number | null;
+  /** US dollars; null is unpriced. */
+  readonly cost: number | null;
+}
+
+/** A binding used within this time counts as warm. */
+const WARM_MS = 5 * MINUTE_MS;
+
+/** A session that only the server knows is shown for as long as others are. */
+const SEEN_MS = 30 * MINUTE_MS;
+
+const NAME_LENGTH = 6;
+
+/** Every agent that is here, by tokens, the most first. */
+export function agentsOf(
+  status: StatusView | null,
+  local: readonly LocalSession[],
+  now: number,
+): readonly Agent[] {
+  const bound = new Map(status?.sessions.map((view) => [view.id, view]));
+  const requests = Map.groupBy(
+    status?.requests ?? [],
+    (request) => request.session ?? "",
+  );
+  const here = local.map((session) =>
+    agent(session, {
+      bound: bound.get(session.sessionId) ?? null,
+      requests: requests.get(session.sessionId) ?? [],
+      now,
+    })
+  );
+  const ids = new Set(local.map(({ sessionId }) => sessionId));
+  const others = [...bound.values()]
+    .filter((view) => !ids.has(view.id))
+    .filter((view) => view.inFlight > 0 || now - view.lastUsedAt.ms <= SEEN_MS)
+    .map((view) =>
+      agent(stranger(view.id), {
+        bound: view,
+        requests: requests.get(view.id) ?? [],
+        now,
+      })
+    );
+  return withCollisions([...here, ...others].sort(byTokens));
+}
+
+/** A session with no file here: another client, or one of another machine. */
+function stranger(sessionId: string): LocalSession {
+  return {
+    sessionId,
+    emoji: null,
+    intent: null,
+    name: null,
+    issue: null,
+    pin: null,
+    isToolRunning: false,
+    lastTurnAt: null,
+  };
+}
+
+function agent(
+  session: LocalSession,
+  { bound, requests, now }: {
+    readonly bound: SessionView | null;
+    readonly requests: readonly RequestView[];
+    readonly now: number;
+  },
+): Agent {
+  const { sessionId, pin, issue, intent } = session;
+  const solo = /^\s*solo:\s*/i.exec(intent ?? "");
+  return {
+    id: sessionId,
+    emoji: session.emoji,
+    label: issue ?? session.name ?? sessionId.slice(0, NAME_LENGTH),
+    issue,
+    issueId: pin?.issueId ?? null,
+    parentId: pin?.parentId ?? null,
+    title: pin?.title ?? null,
+    intent: solo === null ? intent : intent?.slice(solo[0].length) ?? null,
+    isSolo: solo !== null,
+    status: pin?.status ?? null,
+    need: needOf(pin?.status ?? null, pin?.assigneeUserId ?? null),
+    collides: false,
+    account: bound?.account ?? requests[0]?.account ?? null,
+    isBound: bound !== null || requests.length > 0,
+    isWarm: requests.length > 0 ||
+      (bound !== null && now - bound.lastUsedAt.ms < WARM_MS),
+    isToolRunning: session.isToolRunning,
+    requests,
+    tokens: bound === null ? null : bound.usage.input + bound.usage.output,
+    cost: bound?.usage.cost ?? null,
+  };
+}
+
+function needOf(status: string | null, assignee: string | null): string | null {
+  if (status === "blocked") return "blocked";
+  if (status === "in_review") return "ready for review";
+  return assignee === null ? null : "asked for you";
+}
+
+function withCollisions(agents: readonly Agent[]): readonly Agent[] {
+  const counts = new Map<string, number>();
+  for (const { issue } of agents) {
+    if (issue !== null) counts.set(issue, (counts.get(issue) ?? 0) + 1);
+  }
+  return agents.map((one) =>
+    one.issue !== null && (counts.get(one.issue) ?? 0) > 1
+      ? { ...one, collides: true }
+      : one
+  );
+}
+
+/** The most tokens first; names settle what is equal, so rows keep still. */
+export function byTokens(a: Agent, b: Agent): number {
+  return (b.tokens ?? -1) - (a.tokens ?? -1) ||
+    (a.label < b.label ? -1 : a.label > b.label ? 1 : a.id < b.id ? -1 : 1);
+}
+
+export interface Chip {
+  readonly text: string;
+  readonly style: "good" | "bad" | "careful" | "info" | "dim";
+}
+
+/** An issue's status in one short word. */
+export function chipOf(status: string | null): Chip {
+  switch (status) {
+    case "in_progress":
+      return { text: "work", style: "good" };
+    case "blocked":
+      return { text: "block", style: "bad" };
+    case "in_review":
+      return { text: "review", style: "careful" };
+    case "todo":
+      return { text: "todo", style: "info" };
+    case "backlog":
+      return { text: "queued", style: "dim" };
+    case "done":
+      return { text: "done", style: "dim" };
+    case "cancelled":
+    case "canceled":
+      return { text: "cancel", style: "dim" };
+    case null:
+      return { text: "·", style: "dim" };
+    default:
+      return { text: status.replaceAll("_", " "), style: "dim" };
+  }
+}
+
+export function isHeld(agent: Agent): boolean {
+  return agent.requests.some(({ state }) => state === "held");
+}

@@ -1,0 +1,59 @@
+/**
+ * Figures as the Deck writes them, beside those of `control/words.ts`. Pure.
+ *
+ * @module
+ */
+
+import { inert } from "../control/words.ts";
+
+/** `8.4s`, `41s`, `2m`: how long an answer took. */
+export function tookText(ms: number): string {
+  if (ms < 9_950) return `${(ms / 1_000).toFixed(1)}s`;
+  if (ms < 99_500) return `${Math.round(ms / 1_000)}s`;
+  return `${Math.round(ms / 60_000)}m`;
+}
+
+/** `$0.62`, `$14.20`, `$142`; empty where it is unpriced. */
+export function costText(cost: number | null): string {
+  if (cost === null) return "";
+  return cost >= 100 ? `$${Math.round(cost)}` : `$${cost.toFixed(2)}`;
+}
+
+/** `opus-5-5` for `claude-opus-5-5-20260101`. */
+export function modelText(model: string | null): string {
+  if (model === null) return "";
+  return inert(model).replace(/^claude-/, "").replace(/-\d{8}$/, "");
+}
+
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+/** `12:31:02`, local time or that of `timeZone`. */
+export function timeText(ms: number, timeZone: string | null): string {
+  const zone = timeZone ?? "";
+  let clock = clocks.get(zone);
+  if (clock === undefined) {
+    clock = new Intl.DateTimeFormat("en-GB", {
+      timeStyle: "medium",
+      ...(timeZone === null ? {} : { timeZone }),
+    });
+    clocks.set(zone, clock);
+  }
+  return clock.format(ms);
+}
+
+/** A router's word as people read it. */
+export function reasonText(reason: string): string {
+  return REASONS[reason] ?? inert(reason).replaceAll("_", " ");
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  warm_account: "for the warm account",
+  full: "all that may serve it are full",
+  closed: "every account is spent or benched",
+  parked: "parked: more sessions than the quota carries",
+  none_usable: "no account can serve it",
+};
+
+export function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,85 @@
+/**
+ * A line of the screen before it is placed: pieces of text with a style. Pure.
+ *
+ * @module
+ */
+
+import { cut, padEnd, padStart, widthOf } from "./grapheme.ts";
+
+/** What a piece of text means; the theme turns it into a colour. */
+export const STYLES = [
+  "plain",
+  "dim",
+  "strong",
+  "good",
+  "careful",
+  "bad",
+  "info",
+  "title",
+] as const;
+
+export type Style = typeof STYLES[number];
+
+export interface Span {
+  readonly text: string;
+  readonly style: Style;
+}
+
+export type Line = readonly Span[];
+
+export function span(text: string, style: Style = "plain"): Span {
+  return { text, style };
+}
+
+/** `text` in a lane of `width` cells, to the left. */
+export function lane(text: string, width: number, style?: Style): Span {
+  return span(padEnd(text, width), style);
+}
+
+/** `text` in a lane of `width` cells, to the right: figures. */
+export function figure(text: string, width: number, style?: Style): Span {
+  return span(padStart(text, width), style);
+}
+
+export function lineWidth(line: Line): number {
+  return line.reduce((sum, { text }) => sum + widthOf(text), 0);
+}
+
+/** The line in at most `width` cells. */
+export function fit(line: Line, width: number): Line {
+  const fitted: Span[] = [];
+  let left = width;
+  for (const { text, style } of line) {
+    if (left <= 0) break;
+    const short = cut(text, left);
+    left -= widthOf(short);
+    fitted.push({ text: short, style });
+  }
+  return fitted;
+}
+
+/** `left` and `right` at the two ends of `width` cells; `right` gives way. */
+export function spread(
+  left: Line,
+  right: Line,
+  { width, fill }: { readonly width: number; readonly fill: Span },
+): Line {
+  const room = width - lineWidth(left) - lineWidth(right);
+  if (room < 1) return fit([...left, fill, ...right], width);
+  return [...left, span(fill.text.repeat(room), fill.style), ...right];
+}
+
+/** `parts` in one line, `gap` between those that are not empty. */
+export function joined(parts: readonly Line[], gap: string): Line {
+  const line: Span[] = [];
+  for (const part of parts) {
+    if (part.length === 0) continue;
+    if (line.length > 0) line.push(span(gap));
+    line.push(...part);
+  }
+  return line;
+}
+
+export function lineText(line: Line): string {
+  return line.map(({ text }) => text).join("");
+}

@@ -1,0 +1,182 @@
+/**
+ * All that the Deck knows: what it shows, where the cursor is, what is open.
+ * Data only; `update.ts` says how it changes.
+ *
+ * @module
+ */
+
+import type { LocalSession } from "../claude/sessions.ts";
+import type { StatusView } from "../control/protocol.ts";
+import type { Size } from "./frame.ts";
+import type { Key } from "./keys.ts";
+import type { Style } from "./line.ts";
+import type { Glyphs } from "./theme.ts";
+
+/** The lists that the cursor can be in, top to bottom. */
+export const PANES = [
+  "tree",
+  "accounts",
+  "issues",
+  "live",
+  "activity",
+] as const;
+
+export type Pane = typeof PANES[number];
+
+/** How text is drawn on this terminal. */
+export interface Look {
+  readonly glyphs: Glyphs;
+  /** Null is the machine's own. */
+  readonly timeZone: string | null;
+}
+
+export type Link =
+  | { readonly kind: "connecting" }
+  | { readonly kind: "live" }
+  /** The screen keeps the last figures and heals by itself. */
+  | { readonly kind: "lost"; readonly since: number; readonly reason: string };
+
+/** Something to choose from. */
+export interface Choice {
+  readonly id: string;
+  readonly label: string;
+  /** Said beside it, dim. */
+  readonly note: string;
+}
+
+/** A panel over the screen; it takes the keys. */
+export type Overlay =
+  | { readonly kind: "help" }
+  /** Says what will happen and waits for y or n. */
+  | {
+    readonly kind: "confirm";
+    readonly title: string;
+    readonly lines: readonly string[];
+    readonly yes: string;
+    readonly no: string;
+    readonly effect: Effect;
+  }
+  | {
+    readonly kind: "choose";
+    readonly what: "pin" | "policy" | "remove" | "accounts";
+    readonly title: string;
+    readonly choices: readonly Choice[];
+    readonly at: number;
+  }
+  /** A line of text to be written. */
+  | {
+    readonly kind: "write";
+    readonly title: string;
+    readonly lines: readonly string[];
+    readonly text: string;
+    readonly account: string;
+  }
+  /** Lines to be read. */
+  | {
+    readonly kind: "read";
+    readonly title: string;
+    readonly lines: readonly string[];
+    readonly from: number;
+  };
+
+/** A word at the bottom that goes away by itself. */
+export interface Note {
+  readonly text: string;
+  readonly style: Style;
+  readonly until: number;
+}
+
+export interface Model {
+  readonly size: Size;
+  readonly now: number;
+  readonly look: Look;
+  /** Whether ending the Deck ends the server. */
+  readonly isServer: boolean;
+  readonly link: Link;
+  readonly status: StatusView | null;
+  readonly local: readonly LocalSession[];
+  readonly pane: Pane;
+  /** Key of the row under the cursor; null before the first move. */
+  readonly selected: string | null;
+  readonly filter: string;
+  readonly isFiltering: boolean;
+  readonly areIssuesOpen: boolean;
+  /** Labels of accounts whose agents are all shown as rows. */
+  readonly openAccounts: ReadonlySet<string>;
+  readonly overlay: Overlay | null;
+  readonly isBellOn: boolean;
+  /** What the bell rang for last. */
+  readonly alarm: string;
+  readonly note: Note | null;
+}
+
+export type Message =
+  | { readonly kind: "key"; readonly key: Key }
+  | { readonly kind: "resized"; readonly size: Size }
+  | { readonly kind: "ticked"; readonly now: number }
+  | { readonly kind: "status"; readonly status: StatusView }
+  | { readonly kind: "local"; readonly local: readonly LocalSession[] }
+  | { readonly kind: "lost"; readonly reason: string }
+  /** An effect came to its end. */
+  | { readonly kind: "done"; readonly text: string }
+  | {
+    readonly kind: "failed";
+    readonly text: string;
+    readonly hint: string | null;
+  }
+  | {
+    readonly kind: "explained";
+    readonly title: string;
+    readonly lines: readonly string[];
+  };
+
+/** What the Deck asks of the world outside. */
+export type Effect =
+  | { readonly kind: "pin"; readonly account: string | null }
+  | { readonly kind: "policy"; readonly policy: string }
+  | { readonly kind: "reload" }
+  | {
+    readonly kind: "rename";
+    readonly account: string;
+    readonly label: string;
+  }
+  | {
+    readonly kind: "enable";
+    readonly account: string;
+    readonly isOn: boolean;
+  }
+  | { readonly kind: "remove"; readonly account: string }
+  | { readonly kind: "explain"; readonly row: string }
+  /** The terminal goes to `tc <args>` until it ends. */
+  | { readonly kind: "hand_over"; readonly args: readonly string[] }
+  | { readonly kind: "bell" }
+  | { readonly kind: "redraw" }
+  | { readonly kind: "suspend" }
+  | { readonly kind: "end"; readonly how: "quit" | "detached" };
+
+export interface ModelOptions {
+  readonly size: Size;
+  readonly now: number;
+  readonly look: Look;
+  readonly isServer: boolean;
+}
+
+/** The Deck before anything is known. */
+export function startModel(options: ModelOptions): Model {
+  return {
+    ...options,
+    link: { kind: "connecting" },
+    status: null,
+    local: [],
+    pane: "tree",
+    selected: null,
+    filter: "",
+    isFiltering: false,
+    areIssuesOpen: false,
+    openAccounts: new Set(),
+    overlay: null,
+    isBellOn: true,
+    alarm: "",
+    note: null,
+  };
+}

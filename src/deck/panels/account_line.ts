@@ -1,0 +1,235 @@
+/**
+ * One account as a line: shape, name, plan, windows or the reason why it is
+ * closed, and what it does. Pure.
+ *
+ * @module
+ */
+
+import type { AccountView } from "../../control/protocol.ts";
+import { countText, durationText, percentText } from "../../control/words.ts";
+import { plural } from "../figures.ts";
+import {
+  figure,
+  lane,
+  type Line,
+  lineWidth,
+  span,
+  type Style,
+} from "../line.ts";
+import type { AccountGroup, Scene } from "../scene.ts";
+import { windowLine } from "./bar.ts";
+import { openWindow, windowBar, windowWords } from "./window_lane.ts";
+
+const BAR_MIN = 5;
+const BAR_MAX = 16;
+const TIER_WIDTH = 8;
+const IN_FLIGHT_WIDTH = 7;
+const HIT_WIDTH = 8;
+
+/** What all account lines share, so that their figures stand in columns. */
+export interface AccountTexts {
+  /** Cells of the longest words of a 5h and of a 7d window. */
+  readonly fiveHour: number;
+  readonly week: number;
+  readonly bar: number;
+}
+
+export function accountTexts(scene: Scene): AccountTexts {
+  const { groups, model, glyphs, columns, breadth } = scene;
+  const widest = (key: string): number =>
+    Math.max(
+      0,
+      ...groups.flatMap(({ view }) => openWindow(view, key) ?? []).map((
+        window,
+      ) => lineWidth(windowLine(window, glyphs, model.now))),
+    );
+  const fiveHour = widest("5h");
+  const week = widest("7d");
+  const rollUp = Math.max(
+    0,
+    ...groups.map((group) => lineWidth(rollUpLine(group, scene))),
+  );
+  const isFull = breadth === "full";
+  const fixed = scene.labelWidth + fiveHour + week +
+    (isFull ? 4 + TIER_WIDTH + 20 + IN_FLIGHT_WIDTH + HIT_WIDTH + rollUp : 32);
+  const room = Math.floor((columns - fixed) / (isFull ? 2 : 1));
+  return {
+    fiveHour,
+    week,
+    bar: Math.max(BAR_MIN, Math.min(isFull ? BAR_MAX : 10, room)),
+  };
+}
+
+export function accountLine(
+  group: AccountGroup,
+  scene: Scene,
+  texts: AccountTexts,
+): Line {
+  const { view } = group;
+  const { style, shape } = shapeOf(view, scene);
+  const name = lane(view.label, scene.labelWidth + 1, "strong");
+  const head: Line = [span(` ${shape} `, style), name];
+  if (view.windows.length === 0 || scene.breadth === "small") {
+    const body = view.windows.length === 0
+      ? [...plan(view, scene), ...wordLine(view, scene)]
+      : worst(view, scene);
+    return [...head, ...body];
+  }
+  switch (scene.breadth) {
+    case "full":
+      return [...head, ...plan(view, scene), ...full(group, scene, texts)];
+    case "medium":
+      return [...head, ...medium(group, scene, texts)];
+    case "narrow":
+      return [
+        ...head,
+        ...windowWords(view, "5h", {
+          scene,
+          width: Math.max(20, texts.fiveHour + 3),
+        }),
+        span("   "),
+        ...windowWords(view, "7d", { scene, width: texts.week + 3 }),
+      ];
+  }
+}
+
+interface Shape {
+  readonly shape: string;
+  readonly style: Style;
+}
+
+function shapeOf({ word }: AccountView, { glyphs }: Scene): Shape {
+  switch (word) {
+    case "ready":
+      return { shape: glyphs.fine, style: "good" };
+    case "careful":
+      return { shape: glyphs.careful, style: "careful" };
+    case "closed":
+    case "needs_login":
+    case "quarantined":
+      return { shape: glyphs.closed, style: "bad" };
+    case "unknown":
+      return { shape: glyphs.unknown, style: "dim" };
+    case "off":
+    case "reserve":
+      return { shape: glyphs.off, style: "dim" };
+  }
+}
+
+function plan(view: AccountView, { breadth }: Scene): Line {
+  return breadth === "full"
+    ? [lane(planText(view), TIER_WIDTH + 1, "dim")]
+    : [];
+}
+
+function planText({ kind, tier }: AccountView): string {
+  if (kind === "api_key") return "API key";
+  if (kind === "backend") return "backend";
+  if (tier === "unknown") return kind === "setup_token" ? "token" : "plan ?";
+  const text = tier.replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** An account without figures: its word, and what mends it. */
+function wordLine(view: AccountView, { model, glyphs }: Scene): Line {
+  const reason = view.reason ?? view.word.replaceAll("_", " ");
+  const back = view.until === null
+    ? ""
+    : `, back in ${durationText(view.until.ms - model.now)}`;
+  const mend = view.mend === null ? "" : `: ${view.mend}`;
+  const style = view.word === "needs_login" || view.word === "quarantined" ||
+      view.word === "closed"
+    ? "bad"
+    : "dim";
+  const word = view.word === "off" ? "off" : reason;
+  const used = view.recent.requests1h > 0
+    ? ` ${glyphs.dot} ${
+      plural(view.recent.requests1h, "request")
+    } in the last hour`
+    : "";
+  return [span(`${word}${back}${mend}`, style), span(used, "dim")];
+}
+
+function full(
+  group: AccountGroup,
+  scene: Scene,
+  texts: AccountTexts,
+): Line {
+  const { view } = group;
+  const { glyphs, model } = scene;
+  const max = view.inFlightMax === null ? "" : ` of ${view.inFlightMax}`;
+  const hit = view.usage.hitShare;
+  return [
+    ...windowBar(view, "5h", { scene, bar: texts.bar, width: texts.fiveHour }),
+    span("  "),
+    ...windowBar(view, "7d", { scene, bar: texts.bar, width: texts.week }),
+    span("  "),
+    lane(`${view.inFlight}${max}`, IN_FLIGHT_WIDTH),
+    lane(hit === null ? "" : `hit ${percentText(hit)}`, HIT_WIDTH),
+    span(" "),
+    ...(group.agents.length > 0 || view.recent.requests1h === 0
+      ? rollUpLine(group, scene)
+      : [span(`${plural(view.recent.requests1h, "request")} in 1h`, "dim")]),
+    ...errorLine(view, { glyphs, now: model.now }),
+  ];
+}
+
+/** An error of the last minutes; the line is cut where there is no room. */
+function errorLine(
+  { lastError, word }: AccountView,
+  { glyphs, now }: { readonly glyphs: Scene["glyphs"]; readonly now: number },
+): Line {
+  if (lastError === null || word === "closed") return [];
+  const age = now - lastError.at.ms;
+  if (age > ERROR_MS) return [];
+  const status = lastError.status === null ? "" : `${lastError.status} `;
+  return [
+    span(
+      ` ${glyphs.dot} ${status}${lastError.text} ${durationText(age)} ago`,
+      "careful",
+    ),
+  ];
+}
+
+const ERROR_MS = 15 * 60_000;
+
+function rollUpLine({ agents, tokens }: AccountGroup, scene: Scene): Line {
+  if (agents.length === 0) return [];
+  const live = agents.filter(({ isWarm }) => isWarm).length;
+  const dot = ` ${scene.glyphs.dot} `;
+  return [
+    span(
+      [plural(agents.length, "agent"), `${live} live`, countText(tokens)]
+        .join(dot),
+    ),
+  ];
+}
+
+/** One bar and the figures of the week. */
+function medium(
+  group: AccountGroup,
+  scene: Scene,
+  texts: AccountTexts,
+): Line {
+  const { view, tokens } = group;
+  const max = view.inFlightMax === null ? "" : `/${view.inFlightMax}`;
+  const hit = view.usage.hitShare;
+  return [
+    ...windowBar(view, "5h", { scene, bar: texts.bar, width: texts.fiveHour }),
+    span("  "),
+    ...windowWords(view, "7d", { scene, width: texts.week + 3 }),
+    figure(`${view.inFlight}${max}`, 4),
+    figure(hit === null ? "" : percentText(hit), 6),
+    figure(tokens === 0 ? "" : countText(tokens), 7),
+  ];
+}
+
+/** The fullest window alone. */
+function worst(view: AccountView, scene: Scene): Line {
+  const [fullest] = [...view.windows]
+    .filter(({ family }) => family === null)
+    .sort((a, b) => (b.utilization ?? 0) - (a.utilization ?? 0));
+  if (fullest === undefined) return wordLine(view, scene);
+  const width = scene.columns - scene.labelWidth - 4;
+  return windowWords(view, fullest.key, { scene, width });
+}

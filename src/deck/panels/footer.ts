@@ -1,0 +1,100 @@
+/**
+ * The last line: the keys that are valid now, or a word on what just happened.
+ * Pure.
+ *
+ * @module
+ */
+
+import { type Line, lineWidth, type Span, span } from "../line.ts";
+import type { Overlay } from "../model.ts";
+import type { Scene } from "../scene.ts";
+
+type KeyText = readonly [key: string, text: string];
+
+export function footerLine(scene: Scene): Line {
+  const { model } = scene;
+  if (model.isFiltering) {
+    return [
+      span(" / ", "strong"),
+      span(model.filter),
+      span("▏"),
+      ...keyLine([["Enter", "keep"], ["Esc", "clear"]], 40),
+    ];
+  }
+  if (model.note !== null && model.overlay === null) {
+    return [span(` ${model.note.text}`, model.note.style)];
+  }
+  return keyLine(keysOf(scene), scene.columns);
+}
+
+/** As many as fit; the last two, help and quit, always do. */
+function keyLine(keys: readonly KeyText[], columns: number): Line {
+  const spans = keys.map(([key, text]): readonly Span[] => [
+    span(`${key} `, "strong"),
+    span(text, "dim"),
+  ]);
+  const tail = spans.slice(-2);
+  const line: Span[] = [span(" ")];
+  const tailWidth = tail.reduce((sum, pair) => sum + lineWidth(pair) + 2, 0);
+  for (const pair of spans.slice(0, -2)) {
+    if (lineWidth(line) + lineWidth(pair) + 2 + tailWidth > columns) continue;
+    line.push(...pair, span("  "));
+  }
+  for (const pair of tail) line.push(...pair, span("  "));
+  return line;
+}
+
+function keysOf(scene: Scene): readonly KeyText[] {
+  const { model } = scene;
+  if (model.overlay !== null) return overlayKeys(model.overlay);
+  const policy = model.status?.server.policy;
+  const hasPolicy = policy !== undefined && scene.breadth === "full";
+  const row: readonly KeyText[] = model.selected === null
+    ? []
+    : model.selected.startsWith("account:")
+    ? [["Enter", "agents"], ["s", "pin"], ["r", "remove"], ["e", "explain"]]
+    : [["e", "explain"]];
+  const common: readonly KeyText[] = [
+    ["s", "pin"],
+    ["a", "accounts"],
+    ["p", hasPolicy ? `policy: ${policy}` : "policy"],
+    ["e", "explain"],
+    ["/", model.filter === "" ? "filter" : `filter: ${model.filter}`],
+    ["i", model.areIssuesOpen ? "fewer issues" : "issues"],
+    ["b", model.isBellOn ? "bell on" : "bell off"],
+    ["R", "reload"],
+  ];
+  const taken = new Set(row.map(([key]) => key));
+  return [
+    ...row,
+    ...common.filter(([key]) => !taken.has(key)),
+    ["?", "help"],
+    ["q", "quit"],
+  ];
+}
+
+function overlayKeys(overlay: Overlay): readonly KeyText[] {
+  switch (overlay.kind) {
+    case "help":
+      return [["Esc", "back"], ["q", "quit"]];
+    case "confirm":
+      return [["y", overlay.yes], ["n", overlay.no]];
+    case "write":
+      return [["Enter", "take it"], ["Esc", "back"]];
+    case "read":
+      return [["j/k", "scroll"], ["Esc", "back"]];
+    case "choose":
+      return overlay.what === "accounts"
+        ? [
+          ["l", "log in"],
+          ["i", "import"],
+          ["k", "API key"],
+          ["n", "rename"],
+          ["t", "on/off"],
+          ["d", "delete"],
+          ["j/k", "move"],
+          ["Esc", "back"],
+        ]
+        : [["j/k", "move"], ["Enter", "choose"], ["Esc", "back"]];
+  }
+}

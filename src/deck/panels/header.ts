@@ -1,0 +1,210 @@
+/**
+ * The head of the screen: how the pool is, and the fleet at a glance. Pure.
+ *
+ * @module
+ */
+
+import { clockText, countText, durationText } from "../../control/words.ts";
+import { costText, plural } from "../figures.ts";
+import { fit, joined, type Line, span, type Style } from "../line.ts";
+import type { Scene } from "../scene.ts";
+import type { Glyphs } from "../theme.ts";
+
+const VERDICT_STYLE: Readonly<Record<string, Style>> = {
+  green: "good",
+  yellow: "careful",
+  red: "bad",
+};
+
+/** The first lines of the screen. */
+export function headerLines(scene: Scene): readonly Line[] {
+  const lines = scene.breadth === "full"
+    ? [poolFull(scene), fleetFull(scene)]
+    : [poolShort(scene), fleetShort(scene)];
+  return lines.map((line) => fit([span(" "), ...line], scene.columns));
+}
+
+/** All that there is room for in the smallest of windows. */
+export function oneLine(scene: Scene): Line {
+  const parts = [
+    [...verdict(scene, ""), ...free(scene, "free")],
+    nextReset(scene, { word: "next", hasWindow: false }),
+    needed(scene),
+  ];
+  return joined([[span("tc")], joined(parts, dotted(scene))], " ");
+}
+
+function dotted({ glyphs }: Scene): string {
+  return ` ${glyphs.dot} `;
+}
+
+function poolFull(scene: Scene): Line {
+  const { status } = scene.model;
+  const name = status === null
+    ? "tc"
+    : `tc ${status.server.version} ${scene.glyphs.dot} :${status.server.port}`;
+  const pin = status?.server.pin ?? null;
+  return joined([
+    [span(name.padEnd(23), "strong")],
+    [span("pool "), ...verdict(scene, "word")],
+    free(scene, "sessions free"),
+    nextReset(scene, { word: "next reset", hasWindow: true }),
+    lastsUntil(scene, "lasts until"),
+    pin === null ? [] : [span(`pinned to ${pin}`, "info")],
+    link(scene),
+  ], "   ");
+}
+
+function poolShort(scene: Scene): Line {
+  const { status } = scene.model;
+  const isMedium = scene.breadth === "medium";
+  const port = status !== null && isMedium ? ` :${status.server.port}  ` : "";
+  const pin = status?.server.pin ?? null;
+  const parts = joined([
+    verdict(scene, "word"),
+    free(scene, "free"),
+    nextReset(scene, { word: "next", hasWindow: false }),
+    isMedium ? lastsUntil(scene, "lasts until") : [],
+    pin === null || !isMedium ? [] : [span(`pin ${pin}`, "info")],
+    link(scene),
+  ], dotted(scene));
+  const name = isMedium && port !== "" ? `tc ${scene.glyphs.dot}` : "tc";
+  return [span(name, "strong"), span(`${port} `), ...parts];
+}
+
+function link({ model }: Scene): Line {
+  switch (model.link.kind) {
+    case "connecting":
+      return [span("connecting", "dim")];
+    case "live":
+      return model.status?.server.state === "draining"
+        ? [span("stopping: the last requests end", "careful")]
+        : [];
+    case "lost": {
+      const age = durationText(model.now - model.link.since);
+      return [
+        span(`server not reached for ${age}, trying again`, "bad"),
+      ];
+    }
+  }
+}
+
+function shapeOf(verdict: string, glyphs: Glyphs): string {
+  if (verdict === "green") return glyphs.fine;
+  return verdict === "yellow" ? glyphs.careful : glyphs.closed;
+}
+
+function verdict({ model, glyphs }: Scene, form: "word" | ""): Line {
+  const { status } = model;
+  if (status === null) return [span(glyphs.unknown, "dim")];
+  const { verdict } = status.capacity;
+  const word = form === "" ? " " : ` ${verdict}`;
+  return [
+    span(`${shapeOf(verdict, glyphs)}${word}`, VERDICT_STYLE[verdict]),
+  ];
+}
+
+function free({ model }: Scene, word: string): Line {
+  return model.status === null
+    ? []
+    : [span(`${model.status.capacity.headroom} ${word}`)];
+}
+
+function nextReset(
+  { model }: Scene,
+  { word, hasWindow }: { readonly word: string; readonly hasWindow: boolean },
+): Line {
+  const reset = model.status?.nextReset ?? null;
+  if (reset === null) return [];
+  const wait = durationText(reset.at.ms - model.now);
+  const which = hasWindow ? ` (${reset.account} ${reset.window})` : "";
+  return [span(`${word} ${wait}${which}`)];
+}
+
+function lastsUntil({ model }: Scene, word: string): Line {
+  const { status, now, look } = model;
+  if (status === null || status.forecast.lastsUntil === null) return [];
+  const zone = look.timeZone ?? undefined;
+  return [
+    span(`${word} ${clockText(status.forecast.lastsUntil.ms, now, zone)}`),
+  ];
+}
+
+function needed({ agents }: Scene): Line {
+  const count = agents.filter(({ need }) => need !== null).length;
+  return count === 0 ? [] : [span(`${count} need you`, "bad")];
+}
+
+function fleetFull(scene: Scene): Line {
+  const { agents, forest, glyphs, model } = scene;
+  const requests = model.status?.requests ?? [];
+  const leads = forest.roots.length === 0 ? 0 : countLeads(scene);
+  const members = forest.members.size;
+  const solo = agents.length - members;
+  const shape = ` (${solo} solo${dotted(scene)}${glyphs.lead} ${leads}${
+    dotted(scene)
+  }${glyphs.child} ${members - leads})`;
+  const tools = agents.filter(({ isToolRunning }) => isToolRunning).length;
+  const live = requests.filter(({ state }) => state !== "held").length;
+  return joined([
+    [
+      span("fleet  ", "dim"),
+      span(plural(agents.length, "agent")),
+      span(members > 0 ? shape : ""),
+    ],
+    [span(`${countWarm(scene)} warm`)],
+    needed(scene),
+    collisions(scene),
+    [span(`live ${live}`)],
+    [span(`tools ${tools}`)],
+    ...totals(scene),
+  ], "   ");
+}
+
+function collisions({ agents }: Scene): Line {
+  const count =
+    new Set(agents.filter((a) => a.collides).map(({ issue }) => issue)).size;
+  return count === 0 ? [] : [span(`${count} collide`, "careful")];
+}
+
+function fleetShort(scene: Scene): Line {
+  const { agents } = scene;
+  const isMedium = scene.breadth === "medium";
+  return joined([
+    [span(plural(agents.length, "agent"))],
+    isMedium ? [span(`${countWarm(scene)} warm`)] : [],
+    needed(scene),
+    ...(isMedium ? totals(scene) : totals(scene).slice(1, 2)),
+  ], dotted(scene));
+}
+
+function countLeads({ forest, agents }: Scene): number {
+  const parents = new Set(
+    agents.filter(({ id }) => forest.members.has(id)).map((a) => a.parentId),
+  );
+  return agents.filter(({ id, issueId }) =>
+    forest.members.has(id) && parents.has(issueId) && issueId !== null
+  ).length;
+}
+
+function countWarm({ agents }: Scene): number {
+  return agents.filter(({ isWarm }) => isWarm).length;
+}
+
+/** Tokens, cost and hits since the server started. */
+function totals({ model, breadth }: Scene): readonly Line[] {
+  const { status } = model;
+  if (status === null) return [[], [], []];
+  const { input, output, cost, hitShare } = status.usage;
+  const price = costText(cost);
+  return [
+    [span(`${countText(input + output)} tok`)],
+    price === "" ? [] : [span(price)],
+    hitShare === null ? [] : [
+      span(
+        `hit ${Math.round(hitShare * 100)}%`,
+        breadth === "full" ? "plain" : "dim",
+      ),
+    ],
+  ];
+}

@@ -1,0 +1,224 @@
+/**
+ * From the meaning of a piece of text to the codes of a terminal: true colour,
+ * 256, 16, or none at all. Colour comes third, after word and shape. Pure.
+ *
+ * @module
+ */
+
+import { SELECTED } from "./frame.ts";
+import { type Style, STYLES } from "./line.ts";
+
+export type ColorDepth = "truecolor" | "256" | "16" | "mono";
+
+/** The few shapes that have a form in plain ASCII. */
+export interface Glyphs {
+  readonly fine: string;
+  readonly careful: string;
+  readonly closed: string;
+  readonly unknown: string;
+  readonly off: string;
+  readonly needsYou: string;
+  readonly collides: string;
+  readonly lead: string;
+  readonly child: string;
+  readonly branch: string;
+  readonly last: string;
+  readonly bar: string;
+  readonly tool: string;
+  readonly warm: string;
+  readonly sum: string;
+  readonly rule: string;
+  readonly dot: string;
+  readonly none: string;
+  readonly more: string;
+  readonly up: string;
+  readonly level: string;
+  readonly down: string;
+  readonly read: string;
+  readonly write: string;
+  readonly sent: string;
+  readonly got: string;
+  readonly barLeft: string;
+  readonly barRight: string;
+  readonly barRest: string;
+  readonly barPace: string;
+  /** Parts of a cell, ascending; the last is a full cell. */
+  readonly barParts: readonly string[];
+  readonly corners: readonly [string, string, string, string];
+  readonly side: string;
+}
+
+export const UNICODE: Glyphs = {
+  fine: "●",
+  careful: "▲",
+  closed: "■",
+  unknown: "◌",
+  off: "○",
+  needsYou: "►",
+  collides: "◆",
+  lead: "☂",
+  child: "↳",
+  branch: "├─ ",
+  last: "└─ ",
+  bar: "│  ",
+  tool: "⚙",
+  warm: "~",
+  sum: "Σ",
+  rule: "─",
+  dot: "·",
+  none: "–",
+  more: "…",
+  up: "↑",
+  level: "→",
+  down: "↓",
+  read: "⟲",
+  write: "✎",
+  sent: "↑",
+  got: "↓",
+  barLeft: "▕",
+  barRight: "▏",
+  barRest: "·",
+  barPace: "┃",
+  barParts: ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
+  corners: ["┌", "┐", "└", "┘"],
+  side: "│",
+};
+
+export const ASCII: Glyphs = {
+  fine: "*",
+  careful: "!",
+  closed: "#",
+  unknown: "?",
+  off: "o",
+  needsYou: ">",
+  collides: "=",
+  lead: "T",
+  child: "-",
+  branch: "|- ",
+  last: "`- ",
+  bar: "|  ",
+  tool: "%",
+  warm: "~",
+  sum: "S",
+  rule: "-",
+  dot: "|",
+  none: "-",
+  more: ".",
+  up: "^",
+  level: "=",
+  down: "v",
+  read: "r",
+  write: "w",
+  sent: "^",
+  got: "v",
+  barLeft: "[",
+  barRight: "]",
+  barRest: ".",
+  barPace: "|",
+  barParts: ["#"],
+  corners: ["+", "+", "+", "+"],
+  side: "|",
+};
+
+const ESC = "\u001b";
+
+/** Bold, dim and reverse are no colours: NO_COLOR keeps them. */
+const ATTRIBUTES: Readonly<Record<Style, string>> = {
+  plain: "",
+  dim: "2",
+  strong: "1",
+  good: "",
+  careful: "",
+  bad: "1",
+  info: "",
+  title: "2",
+};
+
+/** Names of the user's own theme. */
+const COLORS_16: Readonly<Record<Style, string>> = {
+  plain: "",
+  dim: "",
+  strong: "",
+  good: "32",
+  careful: "33",
+  bad: "31",
+  info: "36",
+  title: "",
+};
+
+/**
+ * The hues of Okabe and Ito, which people with red-green blindness tell apart,
+ * at a lightness that reads on black and on white alike.
+ */
+export const COLORS_RGB: Readonly<
+  Partial<Record<Style, readonly [number, number, number]>>
+> = {
+  good: [0, 133, 97],
+  careful: [165, 114, 0],
+  bad: [205, 91, 0],
+  info: [0, 120, 186],
+};
+
+/** The nearest of the 256. */
+const COLORS_256: Readonly<Partial<Record<Style, number>>> = {
+  good: 29,
+  careful: 136,
+  bad: 166,
+  info: 31,
+};
+
+/** The codes that switch to a cell's style, from any other. */
+export function styleCode(cell: number, depth: ColorDepth): string {
+  const style = STYLES[cell % SELECTED] ?? "plain";
+  const codes = [
+    "0",
+    ATTRIBUTES[style],
+    color(style, depth),
+    cell >= SELECTED ? "7" : "",
+  ].filter((code) => code !== "");
+  return `${ESC}[${codes.join(";")}m`;
+}
+
+function color(style: Style, depth: ColorDepth): string {
+  switch (depth) {
+    case "mono":
+      return "";
+    case "16":
+      return COLORS_16[style];
+    case "256": {
+      const index = COLORS_256[style];
+      return index === undefined ? "" : `38;5;${index}`;
+    }
+    case "truecolor": {
+      const rgb = COLORS_RGB[style];
+      return rgb === undefined ? "" : `38;2;${rgb.join(";")}`;
+    }
+  }
+}
+
+export interface TerminalFacts {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly isWindows: boolean;
+}
+
+/** 16 names of the user's own theme, more only where the terminal says so. */
+export function colorDepth(
+  { environment }: TerminalFacts,
+  isColored: boolean,
+): ColorDepth {
+  if (!isColored || environment["TERM"] === "dumb") return "mono";
+  const { COLORTERM, TERM } = environment;
+  if (COLORTERM === "truecolor" || COLORTERM === "24bit") return "truecolor";
+  return TERM?.includes("256color") && COLORTERM ? "256" : "16";
+}
+
+/** ASCII where it is asked for, and where the terminal knows no more. */
+export function glyphsFor({ environment, isWindows }: TerminalFacts): Glyphs {
+  const asked = environment["TC_ASCII"];
+  if (asked) return asked === "0" ? UNICODE : ASCII;
+  if (environment["TERM"] === "linux") return ASCII;
+  const locale = environment["LC_ALL"] || environment["LC_CTYPE"] ||
+    environment["LANG"] || "";
+  if (isWindows || /utf-?8/i.test(locale)) return UNICODE;
+  return /^(C|POSIX)$/.test(locale) ? ASCII : UNICODE;
+}

@@ -1,0 +1,126 @@
+/**
+ * How the Deck changes: one message, the model after it, and what is asked of
+ * the world. Pure.
+ *
+ * @module
+ */
+
+import type { Key } from "./keys.ts";
+import { moved } from "./cursor.ts";
+import type { Effect, Message, Model, Note } from "./model.ts";
+import { overlayKey } from "./overlay_keys.ts";
+import { screenKey } from "./screen_keys.ts";
+import { sceneOf } from "./scene.ts";
+
+/** The model after a message, and the effects to run. */
+export type Update = readonly [model: Model, effects: readonly Effect[]];
+
+const NOTE_MS = 6_000;
+const NOTE_BAD_MS = 15_000;
+
+export function update(model: Model, message: Message): Update {
+  switch (message.kind) {
+    case "key":
+      return keyed(model, message.key);
+    case "resized":
+      return [{ ...model, size: message.size }, []];
+    case "ticked":
+      return [ticked(model, message.now), []];
+    case "status":
+      return alarmed({
+        ...model,
+        status: message.status,
+        link: { kind: "live" },
+      });
+    case "local":
+      return alarmed({ ...model, local: message.local });
+    case "lost":
+      return [lost(model, message.reason), []];
+    case "done":
+      return [noted(model, message.text, "good"), []];
+    case "failed":
+      return [noted(model, failure(message.text, message.hint), "bad"), []];
+    case "explained": {
+      const { title, lines } = message;
+      return [
+        { ...model, overlay: { kind: "read", title, lines, from: 0 } },
+        [],
+      ];
+    }
+  }
+}
+
+function keyed(model: Model, key: Key): Update {
+  const clear = model.note === null ? model : { ...model, note: null };
+  if (key.kind === "named" && key.name === "redraw") {
+    return [clear, [{ kind: "redraw" }]];
+  }
+  if (key.kind === "named" && key.name === "suspend") {
+    return clear.isServer
+      ? [noted(clear, "Suspending would stop the server too", "careful"), []]
+      : [clear, [{ kind: "suspend" }]];
+  }
+  if (clear.overlay !== null) return overlayKey(clear, clear.overlay, key);
+  if (clear.isFiltering) return [filterKey(clear, key), []];
+  return screenKey(clear, key);
+}
+
+/** Letters go into the filter until Enter keeps it or Esc clears it. */
+function filterKey(model: Model, key: Key): Model {
+  if (key.kind === "char") {
+    return { ...model, filter: `${model.filter}${key.text}` };
+  }
+  switch (key.name) {
+    case "enter":
+      return { ...model, isFiltering: false };
+    case "escape":
+    case "interrupt":
+      return { ...model, isFiltering: false, filter: "" };
+    case "backspace":
+      return { ...model, filter: [...model.filter].slice(0, -1).join("") };
+    case "clear":
+      return { ...model, filter: "" };
+    case "up":
+    case "down":
+      return moved(model, key.name === "up" ? -1 : 1);
+    default:
+      return model;
+  }
+}
+
+function ticked(model: Model, now: number): Model {
+  const isOver = model.note !== null && now >= model.note.until;
+  return { ...model, now, ...(isOver ? { note: null } : {}) };
+}
+
+function lost(model: Model, reason: string): Model {
+  if (model.link.kind === "lost") return model;
+  return { ...model, link: { kind: "lost", since: model.now, reason } };
+}
+
+function failure(text: string, hint: string | null): string {
+  return hint === null ? text : `${text}. ${hint.split("\n")[0]}`;
+}
+
+/** The model with a word at the bottom, for a while. */
+export function noted(
+  model: Model,
+  text: string,
+  style: Note["style"],
+): Model {
+  const ms = style === "bad" ? NOTE_BAD_MS : NOTE_MS;
+  return { ...model, note: { text, style, until: model.now + ms } };
+}
+
+/** Rings when who collides or needs a person changes, and somebody does. */
+function alarmed(model: Model): Update {
+  const { agents } = sceneOf(model);
+  const collisions = agents.filter((agent) => agent.collides)
+    .map(({ issue }) => issue ?? "");
+  const needs = agents.filter(({ need }) => need !== null).length;
+  const names = [...new Set(collisions)].sort().join(",");
+  const alarm = names === "" && needs === 0 ? "" : `${names}|${needs}`;
+  if (alarm === model.alarm) return [model, []];
+  const rings = alarm !== "" && model.isBellOn;
+  return [{ ...model, alarm }, rings ? [{ kind: "bell" }] : []];
+}

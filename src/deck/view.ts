@@ -1,0 +1,216 @@
+/**
+ * The model as a frame: which sections there is room for, and how many rows
+ * of each. Pure.
+ *
+ * @module
+ */
+
+import { Canvas, type Frame } from "./frame.ts";
+import { fit, lineWidth } from "./line.ts";
+import { type Model, type Pane, PANES } from "./model.ts";
+import { accountsSection } from "./panels/accounts.ts";
+import { activitySection } from "./panels/activity.ts";
+import { footerLine } from "./panels/footer.ts";
+import { headerLines, oneLine } from "./panels/header.ts";
+import { issuesSection } from "./panels/issues.ts";
+import { liveSection } from "./panels/live.ts";
+import { needSection } from "./panels/need.ts";
+import { drawOverlay } from "./panels/overlay.ts";
+import { ruleLine } from "./panels/rule.ts";
+import { treeSection } from "./panels/tree.ts";
+import { type Row, type Scene, sceneOf, type Section } from "./scene.ts";
+
+/** Below this there is one line and no more. */
+const COLUMNS_MIN = 40;
+const ROWS_MIN = 10;
+
+/** Rows of activity that come before the last rows of other lists. */
+const ACTIVITY_SHARE = 4;
+
+/** The whole screen of `model`. */
+export function view(model: Model): Frame {
+  const canvas = new Canvas(model.size);
+  const scene = sceneOf(model);
+  const { columns, rows } = model.size;
+  if (columns < COLUMNS_MIN || rows < ROWS_MIN) {
+    canvas.put(fit(oneLine(scene), columns), { row: 0 });
+    return canvas.frame();
+  }
+  const header = headerLines(scene);
+  header.forEach((line, row) => canvas.put(line, { row }));
+  drawSections(canvas, scene, header.length);
+  canvas.put(fit(footerLine(scene), columns), { row: rows - 1 });
+  drawOverlay(canvas, scene);
+  return canvas.frame();
+}
+
+/** The sections of a scene, top to bottom, each with all of its rows. */
+export function sectionsOf(scene: Scene): readonly Section[] {
+  const isBroad = scene.breadth === "full" || scene.breadth === "medium";
+  return [
+    isBroad ? treeSection(scene) : null,
+    accountsSection(scene),
+    isBroad ? issuesSection(scene) : needSection(scene),
+    liveSection(scene),
+    activitySection(scene),
+  ].filter((section) => section !== null);
+}
+
+/** Keys of the rows that the cursor can stop at, list by list. */
+export function selectable(
+  model: Model,
+): readonly { readonly pane: Pane; readonly keys: readonly string[] }[] {
+  const sections = sectionsOf(sceneOf(model));
+  return PANES.map((pane) => ({
+    pane,
+    keys: sections.filter((section) => section.pane === pane)
+      .flatMap(({ rows }) => rows.flatMap(({ key }) => key ?? [])),
+  })).filter(({ keys }) => keys.length > 0);
+}
+
+function drawSections(canvas: Canvas, scene: Scene, top: number): void {
+  const sections = sectionsOf(scene);
+  const room = canvas.size.rows - top - 1;
+  const shares = shareOut(sections, room, scene.model.pane);
+  let row = top;
+  sections.forEach((section, index) => {
+    const share = shares[index] ?? 0;
+    if (share === 0) return;
+    const isHere = section.pane === scene.model.pane;
+    const selected = isHere ? scene.model.selected : null;
+    const shown = chosenRows(section, share - 1, selected);
+    const hidden = section.rows.filter(({ key }) => key !== null).length -
+      shown.filter(({ key }) => key !== null).length;
+    canvas.put(ruleLine(scene, section, hidden), { row });
+    row++;
+    for (const { line, key } of shown) {
+      const isSelected = key !== null && key === selected;
+      drawRow(canvas, scene, { line, row, isSelected });
+      row++;
+    }
+  });
+}
+
+function drawRow(
+  canvas: Canvas,
+  { columns }: Scene,
+  { line, row, isSelected }: {
+    readonly line: Row["line"];
+    readonly row: number;
+    readonly isSelected: boolean;
+  },
+): void {
+  const short = fit(line, columns);
+  const rest = " ".repeat(columns - lineWidth(short));
+  canvas.put(
+    isSelected ? [...short, { text: rest, style: "plain" }] : short,
+    { row, isSelected },
+  );
+}
+
+/**
+ * Rows for each section, its rule counted in; 0 leaves it out. Everyone gets a
+ * little first, then what matters most, then the rest.
+ */
+function shareOut(
+  sections: readonly Section[],
+  room: number,
+  focus: Pane,
+): readonly number[] {
+  const shares = sections.map(() => 0);
+  let left = room;
+  const order = sections
+    .map((section, index) => ({ section, index }))
+    .sort((a, b) => worth(b.section, focus) - worth(a.section, focus));
+  for (const rank of [0, 1, 2] as const) {
+    for (const { section, index } of order) {
+      const wanted = wantedRows(section, rank);
+      if (wanted === 0) continue;
+      const has = shares[index] ?? 0;
+      const more = Math.min(left, wanted + 1 - has);
+      // A rule with nothing under it says nothing.
+      if (more <= 0 || has + more < 2) continue;
+      shares[index] = has + more;
+      left -= more;
+    }
+  }
+  const last = sections.findIndex(({ pane }) => pane === "activity");
+  const activity = sections[last];
+  if (activity !== undefined && (shares[last] ?? 0) > 0) {
+    shares[last] = Math.min(
+      (shares[last] ?? 0) + left,
+      activity.rows.length + 1,
+    );
+  }
+  return shares;
+}
+
+/** In what order sections get their rows; the one with the cursor is first. */
+function worth({ pane }: Section, focus: Pane): number {
+  switch (pane) {
+    case null:
+      return 5;
+    case "accounts":
+      return 4;
+    case "live":
+      return 3;
+    case "tree":
+      return focus === "tree" ? 2.5 : 2;
+    case "activity":
+      return focus === "activity" ? 3.5 : 1;
+    case "issues":
+      return focus === "issues" ? 3.5 : 0;
+  }
+}
+
+/** Rows wanted in the round of `rank`; activity grows in small steps. */
+function wantedRows({ pane, rows }: Section, rank: 0 | 1 | 2): number {
+  if (pane === "activity") {
+    return Math.min(rows.length, ACTIVITY_SHARE * (rank === 0 ? 0.5 : rank));
+  }
+  return rows.filter((row) => row.rank <= rank).length;
+}
+
+/** The rows for `height`: the least worth go first, then the list scrolls. */
+function chosenRows(
+  { rows }: Section,
+  height: number,
+  selected: string | null,
+): readonly Row[] {
+  if (rows.length <= height) return rows;
+  for (const rank of [1, 0] as const) {
+    const kept = rows.filter((row) =>
+      row.rank <= rank || row.key === selected && selected !== null
+    );
+    if (kept.length <= height) {
+      return withMore(rows, kept, { height, rank, selected });
+    }
+  }
+  const at = Math.max(0, rows.findIndex(({ key }) => key === selected));
+  const from = Math.max(
+    0,
+    Math.min(at - Math.floor(height / 2), rows.length - height),
+  );
+  return rows.slice(from, from + height);
+}
+
+/** The kept rows, and as many of the next rank as there is still room for. */
+function withMore(
+  rows: readonly Row[],
+  kept: readonly Row[],
+  { height, rank, selected }: {
+    readonly height: number;
+    readonly rank: number;
+    readonly selected: string | null;
+  },
+): readonly Row[] {
+  let spare = height - kept.length;
+  return rows.filter((row) => {
+    if (row.rank <= rank || (row.key === selected && selected !== null)) {
+      return true;
+    }
+    if (row.rank > rank + 1 || spare <= 0) return false;
+    spare--;
+    return true;
+  });
+}
