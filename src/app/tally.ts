@@ -6,18 +6,13 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import { HOUR_MS, type Instant, MINUTE_MS } from "../core/time.ts";
+import type { Instant } from "../core/time.ts";
 import { cacheWritten, type TokenUsage } from "../core/usage.ts";
 import type { ErrorMark, UsageSum } from "../control/status_view.ts";
 import type { RequestRecord } from "../ports.ts";
 
 /** Sessions beyond these are forgotten, the longest unused first. */
 const SESSIONS_MAX = 2_000;
-
-/** Requests an account whose times are kept, for the counts by time. */
-const TIMES_MAX = 5_000;
-
-const QUARTER_MS = 15 * MINUTE_MS;
 
 const EMPTY: UsageSum = {
   requests: 0,
@@ -39,14 +34,11 @@ export interface SessionTally {
 
 export interface AccountTally {
   readonly usage: UsageSum;
-  readonly requests15m: number;
-  readonly requests1h: number;
   readonly lastError: ErrorMark | null;
 }
 
 interface AccountCell {
   usage: UsageSum;
-  times: number[];
   lastError: ErrorMark | null;
 }
 
@@ -69,15 +61,13 @@ export class Tally {
     return [...this.#sessions.values()].reverse();
   }
 
-  account(id: AccountId, now: Instant): AccountTally {
+  account(id: AccountId): AccountTally {
     const cell = this.#accounts.get(id);
     if (cell === undefined) {
-      return { usage: EMPTY, requests15m: 0, requests1h: 0, lastError: null };
+      return { usage: EMPTY, lastError: null };
     }
     return {
       usage: cell.usage,
-      requests15m: countSince(cell.times, now - QUARTER_MS),
-      requests1h: countSince(cell.times, now - HOUR_MS),
       lastError: cell.lastError,
     };
   }
@@ -117,15 +107,13 @@ export class Tally {
     if (record.accountId === null) return;
     const cell = this.#cell(record.accountId);
     cell.usage = plus(cell.usage, record.usage);
-    cell.times.push(record.endedAt);
-    if (cell.times.length > TIMES_MAX) cell.times.shift();
     cell.lastError = errorOf(record) ?? cell.lastError;
   }
 
   #cell(id: AccountId): AccountCell {
     let cell = this.#accounts.get(id);
     if (cell === undefined) {
-      cell = { usage: EMPTY, times: [], lastError: null };
+      cell = { usage: EMPTY, lastError: null };
       this.#accounts.set(id, cell);
     }
     return cell;
@@ -153,13 +141,4 @@ function plus(sum: UsageSum, usage: TokenUsage | null): UsageSum {
     // The seed's rule: more was written anew than read.
     rebuilds: sum.rebuilds + (written > usage.cacheRead ? 1 : 0),
   };
-}
-
-function countSince(times: readonly number[], since: number): number {
-  let count = 0;
-  for (let index = times.length - 1; index >= 0; index--) {
-    if ((times[index] ?? 0) < since) break;
-    count++;
-  }
-  return count;
 }

@@ -7,7 +7,7 @@
 import type { AccountId } from "../core/account.ts";
 import { poolCapacity } from "../core/capacity.ts";
 import { census, NOBODY } from "../core/census.ts";
-import { forecast } from "../core/forecast.ts";
+import { forecast, type PoolForecast } from "../core/forecast.ts";
 import { pace } from "../core/pace.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import { isRunning, type QuotaWindow } from "../core/quota.ts";
@@ -19,6 +19,7 @@ import type {
   CapacityView,
   ErrorMarkView,
   NoticeView,
+  RecentView,
   SessionView,
   StatusView,
   TimeView,
@@ -45,8 +46,6 @@ export interface ErrorMark {
 /** What the server counted of one account. */
 export interface AccountUsage {
   readonly usage: UsageSum;
-  readonly requests15m: number;
-  readonly requests1h: number;
   readonly lastError: ErrorMark | null;
 }
 
@@ -59,6 +58,7 @@ export interface StatusExtras {
   readonly requests: StatusView["requests"];
   readonly activity: StatusView["activity"];
   readonly notices: readonly NoticeView[];
+  readonly recent: (accountId: AccountId) => RecentView;
 }
 
 /** An instant in both forms. */
@@ -74,18 +74,27 @@ export function statusView(
   snapshot: PoolSnapshot,
   extras: StatusExtras,
 ): StatusView {
-  const accounts = [...snapshot.accounts.values()]
-    .map((state) =>
-      accountView(state, snapshot, extras.accountUsage(state.account.id))
-    );
+  const ahead = forecast(snapshot);
+  const accounts = [...snapshot.accounts.values()].map((state) =>
+    accountView(state, {
+      snapshot,
+      ahead,
+      recent: extras.recent(state.account.id),
+      counted: extras.accountUsage(state.account.id),
+    })
+  );
   return {
     schema: "tc.status/v1",
     at: timeView(snapshot.at),
     server: extras.server,
     capacity: capacityView(snapshot),
     nextReset: nextReset(snapshot),
-    lastsUntil: timeOrNull(forecast(snapshot).lastsUntil),
     usage: usageView(extras.usage),
+    forecast: {
+      tokensPerHour: ahead.tokensPerHour,
+      lastsUntil: timeOrNull(ahead.lastsUntil),
+      isGuess: ahead.isGuess,
+    },
     accounts,
     sessions: extras.sessions,
     requests: extras.requests,
@@ -112,10 +121,16 @@ export function errorMarkView(mark: ErrorMark | null): ErrorMarkView | null {
   return mark === null ? null : { ...mark, at: timeView(mark.at) };
 }
 
+interface AccountFacts {
+  readonly snapshot: PoolSnapshot;
+  readonly ahead: PoolForecast;
+  readonly recent: RecentView;
+  readonly counted: AccountUsage;
+}
+
 function accountView(
   state: AccountState,
-  snapshot: PoolSnapshot,
-  counted: AccountUsage,
+  { snapshot, ahead, recent, counted }: AccountFacts,
 ): AccountView {
   const { account } = state;
   const standing = standingOf(state, snapshot);
@@ -133,7 +148,9 @@ function accountView(
     mend: standing.mend,
     windows: Object.values(state.windows)
       .filter((window) => isRunning(window, snapshot.at))
-      .map((window) => windowView(window, snapshot.at)),
+      .map((window) =>
+        windowView(window, snapshot.at, spentAt(window, account.id, ahead))
+      ),
     inFlight: state.leases,
     inFlightMax: Math.ceil(
       Math.min(account.leasesMax ?? Infinity, state.gate.cap),
@@ -141,13 +158,27 @@ function accountView(
     conversations: active,
     lastUsedAt: timeOrNull(state.lastUsedAt),
     usage: usageView(counted.usage),
-    requests15m: counted.requests15m,
-    requests1h: counted.requests1h,
     lastError: errorMarkView(counted.lastError),
+    recent,
   };
 }
 
-function windowView(window: QuotaWindow, at: Instant): WindowView {
+function spentAt(
+  { key }: QuotaWindow,
+  accountId: AccountId,
+  { windows }: PoolForecast,
+): Instant | null {
+  const found = windows.find((window) =>
+    window.accountId === accountId && window.key === key
+  );
+  return found?.spentAt ?? null;
+}
+
+function windowView(
+  window: QuotaWindow,
+  at: Instant,
+  spent: Instant | null,
+): WindowView {
   return {
     key: window.key,
     utilization: window.utilization,
@@ -157,6 +188,7 @@ function windowView(window: QuotaWindow, at: Instant): WindowView {
     source: window.source,
     family: window.family,
     pace: pace(window, at),
+    spentAt: timeOrNull(spent),
   };
 }
 
