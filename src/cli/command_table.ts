@@ -125,11 +125,33 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.status/v1",
   },
   {
+    name: "watch",
+    group: "look",
+    summary: "Show the live view of a running server",
+    examples: [
+      "tc watch",
+      "tc watch --plain --every 10",
+      "tc watch >>requests.log",
+    ],
+    schema: null,
+  },
+  {
     name: "capacity",
     group: "look",
     summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
     examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
     schema: "tc.capacity/v1",
+  },
+  {
+    name: "simulate",
+    group: "look",
+    summary: "Compare the routing policies on the same made-up work",
+    examples: [
+      "tc simulate",
+      "tc simulate --workload heavy --seeds 1-4",
+      "tc simulate --policy price,pace --json",
+    ],
+    schema: "tc.simulate/v1",
   },
   {
     name: "api",

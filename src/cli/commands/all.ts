@@ -23,10 +23,12 @@ import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerSwap } from "./swap.ts";
 import { registerVersion } from "./version.ts";
+import { registerWatch } from "./watch.ts";
 
 /** Each hangs its command into the program. */
 export const REGISTER:
@@ -44,7 +46,9 @@ export const REGISTER:
     registerDisable,
     registerPriority,
     registerStatus,
+    registerWatch,
     registerCapacity,
+    registerSimulate,
     registerApi,
     registerReload,
     registerSwap,
