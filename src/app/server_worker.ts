@@ -10,6 +10,7 @@ import type { Journal } from "../ports.ts";
 import { systemClock } from "./clock.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { journalTo } from "./journal.ts";
+import { OwnerAsker } from "./owner_link.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
 
 /** The worker's own half of the link. */
@@ -20,6 +21,9 @@ interface WorkerScope {
 
 class ServerWorker {
   readonly #scope: WorkerScope;
+  readonly #owners = new OwnerAsker((id, question) =>
+    this.#scope.postMessage({ kind: "owner_asked", id, question })
+  );
   #daemon: Daemon | null = null;
   #unsubscribe: (() => void) | null = null;
 
@@ -43,6 +47,8 @@ class ServerWorker {
         return await this.#call(message);
       case "subscribe":
         return this.#subscribe(message.isOn);
+      case "owner_answer":
+        return this.#owners.take(message.id, message.login);
     }
   }
 
@@ -51,6 +57,7 @@ class ServerWorker {
       this.#daemon = await startDaemon({
         order,
         journal: this.#journal(order),
+        owners: this.#owners,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
       });
       const { host, port } = this.#daemon;
