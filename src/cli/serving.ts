@@ -14,6 +14,7 @@ import { buildInfo } from "../app/version.ts";
 import type { Asked, StartOrder } from "../app/worker_protocol.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { accountRows } from "../store/account_rows.ts";
+import { familyOwners } from "./import_places.ts";
 import type { LogSink } from "./log_sink.ts";
 import type { Shell } from "./shell.ts";
 
@@ -47,6 +48,7 @@ export async function startServing(
       proxies: [order.proxy.url].filter((url) => url !== ""),
       origins: backendOrigins(shell.config),
     }),
+    owners: familyOwners(shell),
     onLog: options.log,
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
