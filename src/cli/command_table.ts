@@ -121,6 +121,25 @@ export const COMMANDS: readonly CommandText[] = [
     schema: null,
   },
   {
+    name: "swap",
+    group: "more",
+    summary: "Put the best login into Claude Code itself, without the proxy",
+    examples: [
+      "tc swap auto",
+      "tc swap use work",
+      "tc swap auto --if-needed --launch -- --continue",
+      "tc swap key add --id console <key.txt",
+    ],
+    schema: "tc.swap/v1",
+  },
+  {
+    name: "plugin",
+    group: "more",
+    summary: "Install or remove the Claude Code plugin and its hooks",
+    examples: ["tc plugin install", "tc plugin uninstall"],
+    schema: null,
+  },
+  {
     name: "stop",
     group: "server",
     summary: "Let the running server finish its requests and end",

@@ -82,3 +82,22 @@ export function inert(text: string): string {
     "",
   );
 }
+
+const USE_TEXT: Readonly<Record<string, string>> = {
+  bound: "this conversation's prompt cache is there",
+  pinned: "it is pinned",
+  only: "the client asked for it",
+  new: "a new conversation, and no other account was cheaper",
+  parent: "the conversation that started this one is there",
+  opens_window: "its 5-hour window was idle, and a small request starts it",
+  last_resort: "no subscription can serve soon",
+  probe: "all are closed, and one request may try whether that still holds",
+};
+
+/** Why an account served, in a clause; `movedFrom` is the account that was left. */
+export function useText(reason: string, movedFrom: string | null): string {
+  if (movedFrom !== null) {
+    return `${inert(movedFrom)} could not serve it, and no other was cheaper`;
+  }
+  return USE_TEXT[reason] ?? reason.replaceAll("_", " ");
+}

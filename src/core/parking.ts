@@ -5,34 +5,54 @@
  * @module
  */
 
-import { projected } from "./projection.ts";
+import { projected, projectedNext, projectedWeek } from "./projection.ts";
 import { type Standing, waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
-import { HOUR_MS } from "./time.ts";
+import { HOUR_MS, MINUTE_MS } from "./time.ts";
+
+/** One conversation that was parked too long enters an account in this time. */
+const OVERDUE_STEP_MS = 30 * MINUTE_MS;
 
 /** Whether the request may be parked at all. */
-export function isParkable(scene: Scene, standing: Standing): boolean {
-  const { query, settings, layers, census } = scene;
+export function isParkable(
+  { query, settings, layers, census }: Scene,
+): boolean {
   if (!layers.parkingGate || settings.parking === 0) return false;
   if (query.conversation === null || query.isSide || query.parent !== null) {
     return false;
   }
-  if (census.active + census.parked < settings.parking) return false;
-  return waitedMs(scene, standing.own, ["parked"]) < settings.parkedMaxMs;
+  return census.active + census.stalled >= settings.parking;
 }
 
-/** Those of `views` whose window can feed one conversation more. */
+/**
+ * Those of `views` that can feed one conversation more through all that it is
+ * likely to live. One that was parked too long goes in by steps all the same.
+ */
 export function feeding(
   views: readonly View[],
   scene: Scene,
+  standing: Standing,
 ): readonly View[] {
-  const hours = scene.snapshot.flow.lifeMs / HOUR_MS;
-  const here = scene.binding?.accountId ?? null;
+  const { settings, at } = scene;
+  const parkedMs = waitedMs(scene, standing.own, ["parked"]);
+  const isOverdue = parkedMs >= settings.parkedMaxMs;
   return views.filter((view) => {
-    const { active } = view.heads;
-    if (active === 0) return true;
-    const heads = view.id === here ? active : active + 1;
-    return projected(view, scene, { heads, hours }) <=
-      scene.settings.parkingLoad;
+    const { active, boundAt } = view.heads;
+    if (active === 0 || isFed(view, scene)) return true;
+    return isOverdue &&
+      (boundAt === null || at - boundAt >= OVERDUE_STEP_MS);
   });
+}
+
+function isFed(view: View, scene: Scene): boolean {
+  const { active } = view.heads;
+  const isHere = scene.binding?.accountId === view.id;
+  const ahead = {
+    heads: isHere ? active : active + 1,
+    hours: scene.snapshot.flow.lifeMs / HOUR_MS,
+  };
+  const most = scene.settings.parkingLoad;
+  return projected(view, scene, ahead) <= most &&
+    projectedNext(view, scene, ahead) <= most &&
+    projectedWeek(view, scene, ahead) <= most;
 }

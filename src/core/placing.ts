@@ -43,7 +43,7 @@ export function placing(question: Question): Outcome | null {
   const group = firstByPriority(free);
   const beside = besideParent(question, group);
   if (beside !== null) return { kind: "use", view: beside, reason: "parent" };
-  const fed = isParkable(scene, standing) ? feeding(group, scene) : group;
+  const fed = isParkable(scene) ? feeding(group, scene, standing) : group;
   if (fed !== group && fed.length <= standing.parked) {
     return { kind: "wait", until: after(scene.at, LOOK_MS), reason: "parked" };
   }

@@ -6,6 +6,7 @@
  */
 
 import { tierWeight } from "./account.ts";
+import { endsAt } from "./quota.ts";
 import type { Scene, View } from "./scene.ts";
 import type { AccountState } from "./state.ts";
 import { HOUR_MS } from "./time.ts";
@@ -30,6 +31,12 @@ export function fiveHourLeft({ fiveHour }: View, { at }: Scene): number {
   return Math.min(FIVE_HOURS, Math.max(0, fiveHour.resetsAt - at) / HOUR_MS);
 }
 
+/** How far ahead to look, and for how many conversations. */
+export interface Ahead {
+  readonly heads: number;
+  readonly hours: number;
+}
+
 /**
  * Spent part of the five-hour window after `hours` more (or its end) if `heads`
  * conversations go on as the pool does.
@@ -37,10 +44,33 @@ export function fiveHourLeft({ fiveHour }: View, { at }: Scene): number {
 export function projected(
   view: View,
   scene: Scene,
-  { heads, hours }: { readonly heads: number; readonly hours: number },
+  { heads, hours }: Ahead,
 ): number {
   const { flow } = scene.snapshot;
   const span = Math.min(fiveHourLeft(view, scene), hours);
   return view.fiveHourUsed +
     heads * flow.tokensPerHour * span / fiveHourTokens(view.state);
+}
+
+/** The same of the window after this one, as far as `hours` reach into it. */
+export function projectedNext(
+  view: View,
+  scene: Scene,
+  { heads, hours }: Ahead,
+): number {
+  const span = Math.min(FIVE_HOURS, hours - fiveHourLeft(view, scene));
+  return heads * scene.snapshot.flow.tokensPerHour * Math.max(0, span) /
+    fiveHourTokens(view.state);
+}
+
+/** The same of the week: it, too, may be spent under a conversation. */
+export function projectedWeek(
+  { state, week, weekUsed }: View,
+  { at, snapshot }: Scene,
+  { heads, hours }: Ahead,
+): number {
+  if (week === null) return weekUsed;
+  const left = Math.max(0, endsAt(week) - at) / HOUR_MS;
+  return weekUsed + heads * snapshot.flow.tokensPerHour *
+      Math.min(left, hours) / (fiveHourTokens(state) * weekInFiveHours(state));
 }

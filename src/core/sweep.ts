@@ -61,9 +61,11 @@ interface Forgotten {
 function forget(pool: PoolState, at: Instant): Forgotten {
   const { bindingIdleMs, bindingsMax } = pool.settings;
   const gone: Binding[] = [];
+  const held = new Set<ConversationId | null>();
+  pool.waiting.forEach(({ facts }) => held.add(facts.conversation));
   let kept = pool.bindings.filter((binding) => {
     const isIdle = at - binding.lastUsedAt > bindingIdleMs &&
-      binding.warmUntil <= at;
+      binding.warmUntil <= at && !held.has(binding.conversation);
     if (isIdle) gone.push(binding);
     return !isIdle;
   });
@@ -87,7 +89,8 @@ function measure(
       LIFE_MIN_MS,
       Math.min(LIFE_MAX_MS, lastUsedAt - firstSeenAt),
     );
-    lifeMs += LIFE_FADE * (life - lifeMs);
+    // Each counts by its length: who is met at work is mostly a long one.
+    lifeMs += LIFE_FADE * Math.min(1, life / lifeMs) * (life - lifeMs);
   }
   if (flow.measuredAt === null) return { ...flow, lifeMs, measuredAt: at };
   const spanMs = at - flow.measuredAt;

@@ -106,7 +106,7 @@ function accountText(view: AccountView, model: Model): Explanation {
     }),
     `${plural(view.inFlight, "request")} in flight${
       view.inFlightMax === null ? "" : ` of ${view.inFlightMax} allowed`
-    }; ${view.requests15m} in the last 15 minutes, ${view.requests1h} in the last hour`,
+    }; ${view.recent.requests15m} in the last 15 minutes, ${view.recent.requests1h} in the last hour`,
     usageText(view.usage),
     ...(view.lastError === null ? [] : [
       `last error ${durationText(now - view.lastError.at.ms)} ago: ${

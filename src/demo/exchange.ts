@@ -57,7 +57,7 @@ export class Exchange {
     const { signal } = this.request;
     const leave = () => stop.abort(signal.reason);
     this.world.openAnswers.add(stop);
-
+    signal.addEventListener("abort", leave);
     try {
       if (signal.aborted) leave();
       await this.world.clock.sleep(ms, stop.signal);

@@ -194,12 +194,16 @@ export class Proxy {
       errand.usefulTokens,
       Math.floor((clock.now - workload.startsAt) / HOUR_MS),
     );
-    tally.rebuilt += reception.cost - errand.usefulTokens;
+    const again = reception.cost - errand.usefulTokens;
+    tally.rebuilt += again;
     if (errand.request.isSide) return;
     tally.stalledMs += stalledMs;
     if (stalledMs > LONG_WAIT_MS) tally.longWaits++;
     const home = this.#homes.get(errand.conversation);
-    if (home !== undefined && home !== id) tally.switches++;
+    const isMove = home !== undefined && home !== id;
+    if (isMove) tally.switches++;
+    if (isMove) tally.moved += again;
+    else tally.lapsed += again;
     this.#homes.set(errand.conversation, id);
   }
 
@@ -226,6 +230,7 @@ export class Proxy {
     if (reception.kind === "overloaded") tally.overloads++;
     else {
       tally.refusals++;
+      if (reception.kind === "throttled") tally.throttles++;
       this.#world.observe(id, "response_headers", reception);
     }
     const verdict = verdictOf(reception, this.#world);
@@ -287,8 +292,7 @@ export class Proxy {
     }
     const decision = route(this.#world.snapshot(), this.#query(errand));
     if (decision.kind === "use") {
-      this.#send(errand, decision.accountId);
-      return;
+      return this.#send(errand, decision.accountId);
     }
     this.#world.tally.clientErrors++;
     errand.onFailed();

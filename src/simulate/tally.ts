@@ -19,8 +19,13 @@ export interface Score {
   readonly stalledHours: number;
   /** Requests that waited over a minute. */
   readonly longWaits: number;
-  /** 429s that the provider sent. */
+  /** Quota tokens spent again because a conversation changed its account. */
+  readonly movedTokens: number;
+  /** Quota tokens spent again because a cache ran out while it waited. */
+  readonly expiredTokens: number;
+  /** 429s that the provider sent, and those of them that named no window. */
   readonly refusals: number;
+  readonly throttles: number;
   /** Answers 529 that the provider sent, and all sends. */
   readonly overloads: number;
   readonly sends: number;
@@ -54,7 +59,10 @@ export class Tally {
   requests = 0;
   stalledMs = 0;
   longWaits = 0;
+  moved = 0;
+  lapsed = 0;
   refusals = 0;
+  throttles = 0;
   overloads = 0;
   sends = 0;
   clientErrors = 0;

@@ -59,6 +59,7 @@ Deno.test("mergeAccounts() without a list takes every account of the vault", () 
     priority: 0,
     enabled: true,
     leasesMax: null,
+    utilizationMax: null,
   });
 });
 

@@ -12,12 +12,15 @@ import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
 import { registerEnv } from "./env.ts";
+import { registerHook } from "./hook.ts";
 import { registerLogin } from "./login.ts";
+import { registerPlugin } from "./plugin.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
+import { registerSwap } from "./swap.ts";
 import { registerVersion } from "./version.ts";
 import { registerWatch } from "./watch.ts";
 
@@ -35,6 +38,9 @@ export const REGISTER:
     registerWatch,
     registerCapacity,
     registerApi,
+    registerSwap,
+    registerPlugin,
+    registerHook,
     registerStop,
     registerConfig,
     registerVersion,

@@ -9,7 +9,7 @@ import { systemClock, systemEntropy } from "../../app/clock.ts";
 import { DemoStage } from "../../app/demo_stage.ts";
 import type { StatusView } from "../../control/protocol.ts";
 import { ControlClient } from "../../control/client.ts";
-import { inert } from "../../control/words.ts";
+import { inert, useText } from "../../control/words.ts";
 import {
   DEFAULT_SCENARIO,
   type Scenario,
@@ -59,7 +59,12 @@ export function registerDemo(program: Command, registry: Registry): void {
         new Shell(
           { ...registry.environment, ...stage.variables },
           flags,
-          { ...stage.settings, "proxy.port": number(flags.port) ?? 0 },
+          {
+            ...stage.settings,
+            "proxy.port": number(flags.port) ?? 0,
+            // One answer shows more when the spent account is met by surprise.
+            ...(flags.once ? { "usage.poll": false } : {}),
+          },
         );
       return await play(stage, make, { flags, scenario });
     }));
@@ -124,6 +129,9 @@ async function play(
   }
   shell.output.say(
     `tc demo, ${scenario.name}: ${scenario.says}. Nobody's account is touched; Ctrl-C ends it.`,
+  );
+  shell.output.say(
+    `Claude Code on it: ANTHROPIC_BASE_URL=${baseUrl} ANTHROPIC_AUTH_TOKEN=demo claude`,
   );
   stage.drive(baseUrl);
   return await until(serving, number(flags.seconds));
@@ -223,5 +231,7 @@ function print(
       (tookMs / 1_000).toFixed(1)
     } s.`,
   );
-  if (request) output.line(`Why ${inert(account ?? "")}: ${request.reason}.`);
+  if (request === undefined) return;
+  const why = useText(request.reason, request.movedFrom);
+  output.line(`Why ${inert(account ?? "nobody")}: ${why}.`);
 }

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { projected, weekInFiveHours } from "../projection.ts";
+import { projected, projectedWeek, weekInFiveHours } from "../projection.ts";
 import type { Scene, View } from "../scene.ts";
 import { HOUR_MS } from "../time.ts";
 import { writeWeight } from "../usage.ts";
@@ -79,6 +79,8 @@ function costOf(view: View, scene: Scene): Cost {
   const isHere = binding !== null && binding.accountId === view.id;
   const heads = view.heads.active + (isHere && view.heads.active > 0 ? 0 : 1);
   const projection = projected(view, scene, { heads, hours: AHEAD_HOURS });
+  const week = projectedWeek(view, scene, { heads, hours: AHEAD_HOURS });
+  const fuller = Math.max(projection, week);
   const cached = Math.min(contextTokens, view.cached);
   const rebuild = contextTokens - cached;
   const price = windowPrice(view, scene, projection);
@@ -91,8 +93,7 @@ function costOf(view: View, scene: Scene): Cost {
     prompt: REBUILD_FACTOR *
       (settings.cacheReadWeight * cached + writing * rebuild),
     price: price * PLACEMENT_TOKENS,
-    risk: risk * clamp((projection - 0.9) / 0.4, 0, 1) * contextTokens *
-      writing,
+    risk: risk * clamp((fuller - 0.9) / 0.4, 0, 1) * contextTokens * writing,
     load: LOAD_TOKENS * (leases / gate.cap) ** 2,
     stay: isLast ? -STAY_TOKENS : 0,
   };

@@ -145,8 +145,10 @@ function wordLine(view: AccountView, { model, glyphs }: Scene): Line {
     ? "bad"
     : "dim";
   const word = view.word === "off" ? "off" : reason;
-  const used = view.requests1h > 0
-    ? ` ${glyphs.dot} ${plural(view.requests1h, "request")} in the last hour`
+  const used = view.recent.requests1h > 0
+    ? ` ${glyphs.dot} ${
+      plural(view.recent.requests1h, "request")
+    } in the last hour`
     : "";
   return [span(`${word}${back}${mend}`, style), span(used, "dim")];
 }
@@ -170,9 +172,9 @@ function full(
       lane(hit === null ? "" : `hit ${percentText(hit)}`, HIT_WIDTH),
       span(" "),
     ]),
-    ...(group.agents.length > 0 || view.requests1h === 0
+    ...(group.agents.length > 0 || view.recent.requests1h === 0
       ? rollUpLine(group, scene)
-      : [span(`${plural(view.requests1h, "request")} in 1h`, "dim")]),
+      : [span(`${plural(view.recent.requests1h, "request")} in 1h`, "dim")]),
     ...errorLine(view, { glyphs, now: model.now }),
   ];
 }
