@@ -86,6 +86,38 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.remove/v1",
   },
   {
+    name: "rename",
+    group: "accounts",
+    summary: "Give an account another name",
+    examples: ["tc rename spare home"],
+    schema: "tc.rename/v1",
+  },
+  {
+    name: "enable",
+    group: "accounts",
+    summary: "Let an account take requests again",
+    examples: ["tc enable spare"],
+    schema: "tc.enable/v1",
+  },
+  {
+    name: "disable",
+    group: "accounts",
+    summary: "Take an account out of use and keep it",
+    examples: ["tc disable spare"],
+    schema: "tc.disable/v1",
+  },
+  {
+    name: "priority",
+    group: "accounts",
+    summary: "Say which accounts go first, and how far each may be used",
+    examples: [
+      "tc priority work 1",
+      "tc priority home --max-requests 4",
+      "tc priority home --max-used 80",
+    ],
+    schema: "tc.priority/v1",
+  },
+  {
     name: "status",
     group: "look",
     summary: "Show the pool, its accounts and what goes on",
@@ -111,6 +143,17 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.capacity/v1",
   },
   {
+    name: "simulate",
+    group: "look",
+    summary: "Compare the routing policies on the same made-up work",
+    examples: [
+      "tc simulate",
+      "tc simulate --workload heavy --seeds 1-4",
+      "tc simulate --policy price,pace --json",
+    ],
+    schema: "tc.simulate/v1",
+  },
+  {
     name: "api",
     group: "look",
     summary: "Make one API call with an account's credential",
@@ -119,6 +162,13 @@ export const COMMANDS: readonly CommandText[] = [
       "tc api /v1/messages/count_tokens --data @body.json",
     ],
     schema: null,
+  },
+  {
+    name: "reload",
+    group: "server",
+    summary: "Let the running server read settings and accounts again",
+    examples: ["tc reload"],
+    schema: "tc.reload/v1",
   },
   {
     name: "swap",

@@ -67,6 +67,9 @@ const OTHER_VARIABLES = [
   "JOURNAL_STREAM",
   "NOTIFY_SOCKET",
   "TC_DEBUG",
+  "BROWSER",
+  "DISPLAY",
+  "WAYLAND_DISPLAY",
 ] as const;
 
 /** Every variable that tc reads, for the build's permission list. */

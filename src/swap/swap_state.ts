@@ -39,6 +39,7 @@ export interface SwapState {
   readonly key: AccountId | null;
   /** The helper of somebody else that ours stands in for. */
   readonly savedHelper: string | null;
+  /** When a swap was last decided without a person. */
   readonly swappedAt: Instant | null;
   /** Until when a run that looks for a reset is on its way. */
   readonly wakeAt: Instant | null;

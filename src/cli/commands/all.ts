@@ -12,12 +12,18 @@ import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
 import { registerEnv } from "./env.ts";
-import { registerHook } from "./hook.ts";
+import { registerDisable, registerEnable } from "./enable.ts";
+import { registerImport } from "./import.ts";
 import { registerLogin } from "./login.ts";
+import { registerPriority } from "./priority.ts";
+import { registerReload } from "./reload.ts";
+import { registerHook } from "./hook.ts";
 import { registerPlugin } from "./plugin.ts";
 import { registerRemove } from "./remove.ts";
+import { registerRename } from "./rename.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerSwap } from "./swap.ts";
@@ -32,12 +38,19 @@ export const REGISTER:
     registerEnv,
     registerDemo,
     registerLogin,
+    registerImport,
     registerAccounts,
     registerRemove,
+    registerRename,
+    registerEnable,
+    registerDisable,
+    registerPriority,
     registerStatus,
     registerWatch,
     registerCapacity,
+    registerSimulate,
     registerApi,
+    registerReload,
     registerSwap,
     registerPlugin,
     registerHook,
