@@ -15,6 +15,7 @@ import { registerEnv } from "./env.ts";
 import { registerHook } from "./hook.ts";
 import { registerLogin } from "./login.ts";
 import { registerPlugin } from "./plugin.ts";
+import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
@@ -37,6 +38,7 @@ export const REGISTER:
     registerCapacity,
     registerApi,
     registerSwap,
+    registerProfile,
     registerPlugin,
     registerHook,
     registerStop,
