@@ -9,6 +9,7 @@ import { EXIT, TcError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
 import { systemClock } from "./clock.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
+import { EVERY_KIND, tryFence } from "./fence.ts";
 import { journalTo } from "./journal.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
 
@@ -43,6 +44,10 @@ class ServerWorker {
         return await this.#call(message);
       case "subscribe":
         return this.#subscribe(message.isOn);
+      case "prove": {
+        const attempts = await tryFence(message.targets, EVERY_KIND);
+        return this.#scope.postMessage({ kind: "proved", attempts });
+      }
     }
   }
 

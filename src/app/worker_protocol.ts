@@ -7,6 +7,7 @@
 
 import type { MachineSecret } from "../store/vault_cipher.ts";
 import type { Config } from "./config.ts";
+import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
 import type { Paths } from "./paths.ts";
 
@@ -46,7 +47,9 @@ export type ToWorker =
     readonly path: string;
     readonly body: string | null;
   }
-  | { readonly kind: "subscribe"; readonly isOn: boolean };
+  | { readonly kind: "subscribe"; readonly isOn: boolean }
+  /** Try the fence; of a worker that serves nothing. */
+  | { readonly kind: "prove"; readonly targets: FenceTargets };
 
 export type FromWorker =
   | { readonly kind: "ready"; readonly host: string; readonly port: number }
@@ -68,4 +71,5 @@ export type FromWorker =
   /** The server asks its main thread to end the process, drained. */
   | { readonly kind: "drained"; readonly cut: number }
   /** A client asked for an end or a restart by the control plane. */
-  | { readonly kind: "asked"; readonly what: Asked };
+  | { readonly kind: "asked"; readonly what: Asked }
+  | { readonly kind: "proved"; readonly attempts: readonly FenceAttempt[] };

@@ -60,6 +60,24 @@ export async function askYes(
   return answer === true;
 }
 
+/** The next line of standard input; null at its end or when `signal` aborts. */
+export async function readLine(signal: AbortSignal): Promise<string | null> {
+  const { createInterface } = await import("node:readline");
+  const { stdin } = await import("node:process");
+  const lines = createInterface({ input: stdin, terminal: false });
+  try {
+    return await new Promise((resolve) => {
+      if (signal.aborted) return resolve(null);
+      lines.once("line", resolve);
+      lines.once("close", () => resolve(null));
+      signal.addEventListener("abort", () => resolve(null), { once: true });
+    });
+  } finally {
+    lines.close();
+    stdin.unref?.();
+  }
+}
+
 export function cancelled(): TcError {
   return new TcError("Cancelled: nothing was changed", {
     code: "cancelled",

@@ -120,6 +120,25 @@ export const ASCII: Glyphs = {
   side: "|",
 };
 
+/** Shapes that stand in words and help, by their form in ASCII. */
+const IN_ASCII: ReadonlyMap<string, string> = new Map([
+  ["…", "."],
+  ["▏", "|"],
+  ["█", "#"],
+  ...Object.keys(UNICODE).flatMap((name): readonly [string, string][] => {
+    const key = name as keyof Glyphs;
+    const [from, to] = [UNICODE[key], ASCII[key]];
+    return typeof from === "string" && typeof to === "string"
+      ? [[from.trim(), to.trim()]]
+      : [];
+  }),
+]);
+
+/** A cell as a terminal shows it that knows ASCII alone; names stay. */
+export function inAscii(cell: string): string {
+  return IN_ASCII.get(cell) ?? cell;
+}
+
 const ESC = "\u001b";
 
 /** Bold, dim and reverse are no colours: NO_COLOR keeps them. */

@@ -114,7 +114,11 @@ Deno.test({
     await Deno.writeTextFile(file, script);
     for (const mask of ["000", "022", "027", "077", "177", "277"]) {
       for (const before of ["fresh", "loose"]) {
-        const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        // Nor the folder that the program of this test lies in.
+        const program = folder.join("deno");
+        await Deno.copyFile(Deno.execPath(), program);
+        await Deno.chmod(program, 0o755);
+        const { stdout, stderr } = await new Deno.Command(program, {
           args: [
             "run",
             "-A",

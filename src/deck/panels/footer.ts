@@ -17,7 +17,7 @@ export function footerLine(scene: Scene): Line {
     return [
       span(" / ", "strong"),
       span(model.filter),
-      span("▏"),
+      span("▏ "),
       ...keyLine([["Enter", "keep"], ["Esc", "clear"]], 40),
     ];
   }
