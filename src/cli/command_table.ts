@@ -208,6 +208,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.stop/v1",
   },
   {
+    name: "doctor",
+    group: "more",
+    summary: "Find what is wrong and say what mends it: exit 0, 1 or 2",
+    examples: ["tc doctor", "tc doctor --fix", "tc doctor --permissions"],
+    schema: "tc.doctor/v1",
+  },
+  {
     name: "config",
     group: "more",
     summary: "Show the settings and where each comes from",

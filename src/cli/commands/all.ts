@@ -11,6 +11,7 @@ import { registerApi } from "./api.ts";
 import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
+import { registerDoctor } from "./doctor.ts";
 import { registerEnv } from "./env.ts";
 import { registerDisable, registerEnable } from "./enable.ts";
 import { registerImport } from "./import.ts";
@@ -57,6 +58,7 @@ export const REGISTER:
     registerPlugin,
     registerHook,
     registerStop,
+    registerDoctor,
     registerConfig,
     registerVersion,
   ];
