@@ -9,6 +9,7 @@ import { EXIT, TcError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
 import { systemClock } from "./clock.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
+import { EVERY_KIND, tryFence } from "./fence.ts";
 import { journalTo } from "./journal.ts";
 import { OwnerAsker } from "./owner_link.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
@@ -49,6 +50,10 @@ class ServerWorker {
         return this.#subscribe(message.isOn);
       case "owner_answer":
         return this.#owners.take(message.id, message.login);
+      case "prove": {
+        const attempts = await tryFence(message.targets, EVERY_KIND);
+        return this.#scope.postMessage({ kind: "proved", attempts });
+      }
     }
   }
 

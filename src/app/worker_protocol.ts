@@ -7,6 +7,7 @@
 
 import type { MachineSecret } from "../store/vault_cipher.ts";
 import type { Config } from "./config.ts";
+import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
 import type { OwnerQuestion, PlainLogin } from "./owner_link.ts";
 import type { Paths } from "./paths.ts";
@@ -52,7 +53,9 @@ export type ToWorker =
     readonly kind: "owner_answer";
     readonly id: number;
     readonly login: PlainLogin | null;
-  };
+  }
+  /** Try the fence; of a worker that serves nothing. */
+  | { readonly kind: "prove"; readonly targets: FenceTargets };
 
 export type FromWorker =
   | { readonly kind: "ready"; readonly host: string; readonly port: number }
@@ -79,4 +82,5 @@ export type FromWorker =
   /** The server asks its main thread to end the process, drained. */
   | { readonly kind: "drained"; readonly cut: number }
   /** A client asked for an end or a restart by the control plane. */
-  | { readonly kind: "asked"; readonly what: Asked };
+  | { readonly kind: "asked"; readonly what: Asked }
+  | { readonly kind: "proved"; readonly attempts: readonly FenceAttempt[] };
