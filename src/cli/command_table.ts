@@ -183,6 +183,17 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.swap/v1",
   },
   {
+    name: "profile",
+    group: "more",
+    summary: "A config folder for each account: two terminals, two accounts",
+    examples: [
+      "tc profile add work",
+      "tc run --profile work -- --continue",
+      'eval "$(tc profile shell bash)"',
+    ],
+    schema: "tc.profiles/v1",
+  },
+  {
     name: "plugin",
     group: "more",
     summary: "Install or remove the Claude Code plugin and its hooks",

@@ -14,6 +14,7 @@ import { buildInfo } from "../app/version.ts";
 import type { Asked, StartOrder } from "../app/worker_protocol.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { accountRows } from "../store/account_rows.ts";
+import { familyOwners } from "./import_places.ts";
 import type { LogSink } from "./log_sink.ts";
 import type { Shell } from "./shell.ts";
 
@@ -42,6 +43,7 @@ export async function startServing(
   const server = await startServer({
     order,
     grants: workerGrants(grantSources(shell)),
+    owners: familyOwners(shell),
     onLog: options.log,
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));

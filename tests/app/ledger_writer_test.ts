@@ -68,7 +68,7 @@ Deno.test("a damaged database is set aside, told of, and a new one begins", asyn
   writer.finished(requestRecord());
   writer.close();
   strictEqual(rows(path), 1);
-  const aside = [...Deno.readDirSync(folder.path)]
+  const aside = (await Array.fromAsync(Deno.readDir(folder.path)))
     .map(({ name }) => name).find((name) => name.includes("damaged"));
   ok(state.fault?.includes(String(aside)));
   strictEqual(log[0]?.[0], "error");

@@ -20,6 +20,7 @@ import { registerPriority } from "./priority.ts";
 import { registerReload } from "./reload.ts";
 import { registerHook } from "./hook.ts";
 import { registerPlugin } from "./plugin.ts";
+import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
 import { registerRun } from "./run.ts";
@@ -53,6 +54,7 @@ export const REGISTER:
     registerApi,
     registerReload,
     registerSwap,
+    registerProfile,
     registerPlugin,
     registerHook,
     registerStop,
