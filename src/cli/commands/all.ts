@@ -23,6 +23,7 @@ import { registerPlugin } from "./plugin.ts";
 import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
+import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerSimulate } from "./simulate.ts";
@@ -51,6 +52,7 @@ export const REGISTER:
     registerWatch,
     registerCapacity,
     registerSimulate,
+    registerReport,
     registerApi,
     registerReload,
     registerSwap,
