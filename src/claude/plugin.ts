@@ -41,7 +41,18 @@ export function pluginFiles(
  * nothing, so that the order of installing never matters.
  */
 export function pathCommand(hook: HookName): string {
-  return `command -v tc >/dev/null 2>&1 || exit 0; exec tc hook ${hook}`;
+  return `command -v tc >/dev/null 2>&1 || exit 0; ${
+    lasting(`tc hook ${hook}`)
+  }`;
+}
+
+/**
+ * `command` so that it is done although its client ends: in print mode the
+ * client stops its last hooks after a moment (claude-code 2.1.329), and a swap
+ * takes longer.
+ */
+export function lasting(command: string): string {
+  return `trap '' TERM HUP; exec ${command}`;
 }
 
 function marketplace(): unknown {

@@ -86,6 +86,38 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.remove/v1",
   },
   {
+    name: "rename",
+    group: "accounts",
+    summary: "Give an account another name",
+    examples: ["tc rename spare home"],
+    schema: "tc.rename/v1",
+  },
+  {
+    name: "enable",
+    group: "accounts",
+    summary: "Let an account take requests again",
+    examples: ["tc enable spare"],
+    schema: "tc.enable/v1",
+  },
+  {
+    name: "disable",
+    group: "accounts",
+    summary: "Take an account out of use and keep it",
+    examples: ["tc disable spare"],
+    schema: "tc.disable/v1",
+  },
+  {
+    name: "priority",
+    group: "accounts",
+    summary: "Say which accounts go first, and how far each may be used",
+    examples: [
+      "tc priority work 1",
+      "tc priority home --max-requests 4",
+      "tc priority home --max-used 80",
+    ],
+    schema: "tc.priority/v1",
+  },
+  {
     name: "status",
     group: "look",
     summary: "Show the pool, its accounts and what goes on",
@@ -93,11 +125,33 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.status/v1",
   },
   {
+    name: "watch",
+    group: "look",
+    summary: "Show the live view of a running server",
+    examples: [
+      "tc watch",
+      "tc watch --plain --every 10",
+      "tc watch >>requests.log",
+    ],
+    schema: null,
+  },
+  {
     name: "capacity",
     group: "look",
     summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
     examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
     schema: "tc.capacity/v1",
+  },
+  {
+    name: "simulate",
+    group: "look",
+    summary: "Compare the routing policies on the same made-up work",
+    examples: [
+      "tc simulate",
+      "tc simulate --workload heavy --seeds 1-4",
+      "tc simulate --policy price,pace --json",
+    ],
+    schema: "tc.simulate/v1",
   },
   {
     name: "report",
@@ -121,6 +175,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: null,
   },
   {
+    name: "reload",
+    group: "server",
+    summary: "Let the running server read settings and accounts again",
+    examples: ["tc reload"],
+    schema: "tc.reload/v1",
+  },
+  {
     name: "swap",
     group: "more",
     summary: "Put the best login into Claude Code itself, without the proxy",
@@ -131,6 +192,17 @@ export const COMMANDS: readonly CommandText[] = [
       "tc swap key add --id console <key.txt",
     ],
     schema: "tc.swap/v1",
+  },
+  {
+    name: "profile",
+    group: "more",
+    summary: "A config folder for each account: two terminals, two accounts",
+    examples: [
+      "tc profile add work",
+      "tc run --profile work -- --continue",
+      'eval "$(tc profile shell bash)"',
+    ],
+    schema: "tc.profiles/v1",
   },
   {
     name: "plugin",
@@ -152,6 +224,13 @@ export const COMMANDS: readonly CommandText[] = [
     summary: "Let the running server finish its requests and end",
     examples: ["tc stop"],
     schema: "tc.stop/v1",
+  },
+  {
+    name: "doctor",
+    group: "more",
+    summary: "Find what is wrong and say what mends it: exit 0, 1 or 2",
+    examples: ["tc doctor", "tc doctor --fix", "tc doctor --permissions"],
+    schema: "tc.doctor/v1",
   },
   {
     name: "config",

@@ -7,7 +7,7 @@
 
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { EXIT, TcError, UsageError } from "../errors.ts";
-import { versionText } from "./commands/version.ts";
+import { versionText } from "../app/version.ts";
 import { REGISTER } from "./commands/all.ts";
 import { overview } from "./commands/overview.ts";
 import { Output } from "./output.ts";

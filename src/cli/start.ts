@@ -1,18 +1,27 @@
 /**
- * The first step of the command line: what runs many times a minute is loaded
- * alone, everything else with the whole command tree.
+ * Where every run begins. What needs none of the house is answered before the
+ * house is loaded: scripts ask for the version often, Claude Code for its line.
  *
  * @module
  */
 
+import { EXIT } from "../errors.ts";
+import { versionText } from "../app/version.ts";
+
 /** Runs one command line; resolves to the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function start(args: readonly string[]): Promise<number> {
+  const [first] = args;
+  if (args.length === 1 && (first === "--version" || first === "-V")) {
+    const line = new TextEncoder().encode(`${versionText()}\n`);
+    Deno.stdout.writeSync(line);
+    return EXIT.ok;
+  }
   if (isStatusline(args)) {
     const { statusline } = await import("./statusline_run.ts");
     return await statusline(args);
   }
-  const root = await import("./root.ts");
-  return await root.main(args);
+  const { main } = await import("./root.ts");
+  return await main(args);
 }
 
 /** Installing it and its help are commands like any other. */

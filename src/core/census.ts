@@ -1,38 +1,23 @@
 /**
- * How many conversations there are, where, and who waits: counted once for a
- * picture of the pool, however many requests ask.
+ * Who is where: conversations by account, and who waits. Counted once for each
+ * snapshot that is asked, however many requests ask it.
  *
  * @module
  */
 
-import type { AccountId } from "./account.ts";
+import { headcount, type Heads } from "./headcount.ts";
 import type { PoolSnapshot, Waiting } from "./state.ts";
 import { ACTIVE_MS } from "./sweep.ts";
-import { type Instant, later } from "./time.ts";
+import type { Instant } from "./time.ts";
 
-export interface Headcount {
-  /** Conversations seen within the last ten minutes. */
-  readonly active: number;
-  /** Conversations used so lately that they count as warm. */
-  readonly warm: number;
-  /** When the last of them came to the account; null while there is none. */
-  readonly boundAt: Instant | null;
-}
+export { NOBODY } from "./headcount.ts";
 
-export interface Census {
-  readonly byAccount: ReadonlyMap<AccountId, Headcount>;
-  /** Active conversations of the whole pool. */
-  readonly active: number;
-  readonly warm: number;
+export interface Census extends Heads {
   /** Conversations that wait and are not active, for whatever reason. */
   readonly stalled: number;
   /** All who wait, first come first. */
   readonly queue: readonly Waiting[];
 }
-
-export const NOBODY: Headcount = { active: 0, warm: 0, boundAt: null };
-
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 interface Counted {
   readonly waiting: PoolSnapshot["waiting"];
@@ -44,6 +29,9 @@ interface Counted {
 /** The last count of each table of bindings; requests that wait ask at once. */
 const counted = new WeakMap<PoolSnapshot["bindings"], Counted>();
 
+/** The queue in its order, which time alone does not change. */
+const queues = new WeakMap<PoolSnapshot["waiting"], readonly Waiting[]>();
+
 /** The census of `snapshot`. */
 export function census(snapshot: PoolSnapshot): Census {
   const { bindings, waiting, settings, at } = snapshot;
@@ -51,35 +39,24 @@ export function census(snapshot: PoolSnapshot): Census {
   const isSame = known !== undefined && known.at === at &&
     known.waiting === waiting && known.settings === settings;
   if (isSame) return known.census;
-  const fresh = count(snapshot);
+  const queue = queueOf(waiting);
+  const fresh: Census = {
+    ...headcount(bindings, at, settings.paceWarmMs),
+    stalled: stalled(snapshot, queue),
+    queue,
+  };
   counted.set(bindings, { waiting, settings, at, census: fresh });
   return fresh;
 }
 
-function count(snapshot: PoolSnapshot): Census {
-  const { bindings, waiting, settings, at } = snapshot;
-  const byAccount = new Map<AccountId, Writable<Headcount>>();
-  let active = 0;
-  let warm = 0;
-  bindings.forEach(({ accountId, lastUsedAt, boundAt }) => {
-    const ageMs = at - lastUsedAt;
-    if (ageMs > ACTIVE_MS) return;
-    let heads = byAccount.get(accountId);
-    if (heads === undefined) {
-      heads = { ...NOBODY };
-      byAccount.set(accountId, heads);
-    }
-    heads.active++;
-    heads.boundAt = later(heads.boundAt, boundAt);
-    active++;
-    if (ageMs >= settings.paceWarmMs) return;
-    heads.warm++;
-    warm++;
-  });
+function queueOf(waiting: PoolSnapshot["waiting"]): readonly Waiting[] {
+  const known = queues.get(waiting);
+  if (known !== undefined) return known;
   const queue = waiting.size === 0
     ? []
     : [...waiting.values()].sort((a, b) => a.order - b.order);
-  return { byAccount, active, warm, stalled: stalled(snapshot, queue), queue };
+  queues.set(waiting, queue);
+  return queue;
 }
 
 /** Sub-agents and side requests are part of another conversation's work. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { AccountId } from "./account.ts";
 import { projected, projectedNext, projectedWeek } from "./projection.ts";
 import { type Standing, waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
@@ -33,15 +34,25 @@ export function feeding(
   scene: Scene,
   standing: Standing,
 ): readonly View[] {
-  const { settings, at } = scene;
   const parkedMs = waitedMs(scene, standing.own, ["parked"]);
-  const isOverdue = parkedMs >= settings.parkedMaxMs;
-  return views.filter((view) => {
-    const { active, boundAt } = view.heads;
-    if (active === 0 || isFed(view, scene)) return true;
-    return isOverdue &&
-      (boundAt === null || at - boundAt >= OVERDUE_STEP_MS);
+  const isOverdue = parkedMs >= scene.settings.parkedMaxMs;
+  const entered = isOverdue ? enteredSince(scene, OVERDUE_STEP_MS) : null;
+  return views.filter((view) =>
+    view.heads.active === 0 || isFed(view, scene) ||
+    entered !== null && !entered.has(view.id)
+  );
+}
+
+/** The accounts that a conversation came to within the last `spanMs`. */
+function enteredSince(
+  { snapshot, at }: Scene,
+  spanMs: number,
+): ReadonlySet<AccountId> {
+  const found = new Set<AccountId>();
+  snapshot.bindings.forEach(({ accountId, boundAt }) => {
+    if (at - boundAt < spanMs) found.add(accountId);
   });
+  return found;
 }
 
 function isFed(view: View, scene: Scene): boolean {

@@ -13,11 +13,12 @@ import { feeding, isParkable } from "./parking.ts";
 import { placesOf, type Question } from "./question.ts";
 import { waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
-import { after, earlier, SECOND_MS } from "./time.ts";
+import { after, earlier, MINUTE_MS, SECOND_MS } from "./time.ts";
 
 /** A request that waits for a place looks again at least so often. */
 const LOOK_MS = 20 * SECOND_MS;
 const OVERFLOW_LOOK_MS = SECOND_MS;
+const PARKED_LOOK_MS = 5 * MINUTE_MS;
 
 /** A sub-agent starts beside its parent up to this many requests over the idlest. */
 const BESIDE_PARENT_MAX = 2;
@@ -45,7 +46,9 @@ export function placing(question: Question): Outcome | null {
   if (beside !== null) return { kind: "use", view: beside, reason: "parent" };
   const fed = isParkable(scene) ? feeding(group, scene, standing) : group;
   if (fed !== group && fed.length <= standing.parked) {
-    return { kind: "wait", until: after(scene.at, LOOK_MS), reason: "parked" };
+    // The others are woken in their turn: a conversation that goes in is a change.
+    const lookMs = standing.parked === 0 ? LOOK_MS : PARKED_LOOK_MS;
+    return { kind: "wait", until: after(scene.at, lookMs), reason: "parked" };
   }
   const view = policy.choose(underSessionCap(fed, scene), costs, scene);
   return { kind: "use", view, reason: reasonFor(scene, view) };
@@ -96,10 +99,7 @@ function crowded({ scene, standing, policy }: Question): Outcome {
     waitedMs(scene, standing.own, ["full"]);
   const isFirst = standing.cold === 0;
   if (leftMs <= 0 && isFirst) {
-    const able = scene.open.filter((view) =>
-      (view.state.gate.isProven || view.state.leases === 0) &&
-      mayOverflow(view, scene, policy)
-    );
+    const able = scene.open.filter((view) => mayOverflow(view, scene, policy));
     if (able.length > 0) {
       const view = firstByPriority(able).reduce(lighter);
       return { kind: "use", view, reason: reasonFor(scene, view) };

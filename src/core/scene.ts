@@ -6,9 +6,10 @@
  */
 
 import type { Account, AccountId } from "./account.ts";
-import { type Census, census, type Headcount, NOBODY } from "./census.ts";
+import { type Census, census, NOBODY } from "./census.ts";
 import type { RouteQuery } from "./facts.ts";
 import { type Bar, barOf } from "./eligible.ts";
+import type { Headcount } from "./headcount.ts";
 import { type Layers, layersOf } from "./layers.ts";
 import { used } from "./limits.ts";
 import type { QuotaWindow } from "./quota.ts";

@@ -29,6 +29,8 @@ export interface Errand {
   excluded: ReadonlySet<AccountId>;
   counts: Omit<Attempt, "now">;
   isWaiting: boolean;
+  /** What it waits for: those who wait for the same go in their order. */
+  line: string;
   /** Raised with each look, so that an older alarm says nothing. */
   looks: number;
   onServed(): void;
@@ -55,6 +57,7 @@ export function newErrand(
     excluded: new Set(),
     counts: FIRST_ATTEMPT,
     isWaiting: false,
+    line: "",
     looks: 0,
   };
 }

@@ -65,20 +65,10 @@ export class Proxy {
   #wake(): void {
     const stuck = new Set<string>();
     for (const errand of [...this.#waiters]) {
-      const kind = this.#kindOf(errand);
-      if (stuck.has(kind)) continue;
+      if (stuck.has(errand.line)) continue;
       this.#look(errand);
-      if (errand.isWaiting) stuck.add(this.#kindOf(errand));
+      if (errand.isWaiting) stuck.add(errand.line);
     }
-  }
-
-  #kindOf(errand: Errand): string {
-    const { state } = this.#world;
-    const reason = state.waiting.get(errand.ticket)?.reason ?? "";
-    const home = reason === "warm_account"
-      ? this.#homes.get(errand.conversation) ?? ""
-      : "";
-    return `${reason}/${home}/${errand.request.family}`;
   }
 
   #query(errand: Errand): RouteQuery {
@@ -116,6 +106,10 @@ export class Proxy {
       return;
     }
     if (decision.kind === "wait") {
+      const home = decision.reason === "warm_account"
+        ? this.#homes.get(errand.conversation) ?? ""
+        : "";
+      errand.line = `${decision.reason}/${home}/${errand.request.family}`;
       errand.isWaiting = true;
       this.#waiters.add(errand);
       const { ticket } = errand;

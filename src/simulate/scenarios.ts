@@ -119,7 +119,7 @@ function fleet(seed: number): Workload {
   }
   const tiers: Tier[] = Array(6).fill("max_20x");
   return {
-    ...base("fleet of 60", 7.5),
+    ...base("fleet", 7.5),
     accounts: paced(random, tiers),
     sessions,
   };
@@ -129,7 +129,7 @@ function nearReset(seed: number): Workload {
   const random = new Random(seed);
   const soon = random.uniform(20, 44);
   return {
-    ...base("near reset", 5),
+    ...base("near-reset", 5),
     accounts: [
       plan("a-soon", "max_5x", {
         weekEndsIn: soon,
@@ -156,7 +156,7 @@ function nearReset(seed: number): Workload {
 function nearlySpent(seed: number): Workload {
   const random = new Random(seed);
   return {
-    ...base("nearly exhausted", 5),
+    ...base("nearly-spent", 5),
     accounts: [0, 1, 2, 3].map((index) =>
       plan("abcd"[index] ?? "x", "max_5x", {
         weekEndsIn: random.uniform(24, 120),
@@ -175,7 +175,7 @@ function nearlySpent(seed: number): Workload {
 function mixed(seed: number): Workload {
   const random = new Random(seed);
   return {
-    ...base("mixed tiers", 9),
+    ...base("mixed-tiers", 9),
     accounts: paced(random, ["max_20x", "max_5x", "max_5x", "pro"]),
     sessions: workdays(random, {
       count: 5,
@@ -189,7 +189,7 @@ function mixed(seed: number): Workload {
 function paidKey(seed: number): Workload {
   const random = new Random(seed);
   return {
-    ...base("paid key", 9),
+    ...base("paid-key", 9),
     accounts: [
       ...paced(random, ["max_5x", "max_5x", "max_5x"]),
       plan("k-key", "unknown", {
@@ -212,7 +212,7 @@ function fresh(seed: number): Workload {
   const random = new Random(seed);
   const tiers: Tier[] = ["max_20x", "max_20x", "max_5x", "max_5x"];
   return {
-    ...base("fresh start", 2),
+    ...base("fresh-start", 2),
     isKnown: false,
     accounts: tiers.map((tier, index) =>
       plan(`${"abcd"[index]}-${tier}`, tier, {
@@ -242,7 +242,7 @@ function backlog(seed: number): Workload {
     "max_5x",
   ];
   return {
-    ...base("oversized backlog", 3),
+    ...base("backlog", 3),
     accounts: paced(random, tiers),
     sessions: Array.from({ length: 60 }, (_, index) =>
       job(random, {
@@ -254,15 +254,15 @@ function backlog(seed: number): Workload {
   };
 }
 
-/** The nine workloads of the comparison, by the seed. */
-export const SCENARIOS: readonly ((seed: number) => Workload)[] = [
-  solo,
-  heavy,
-  fleet,
-  nearReset,
-  nearlySpent,
-  mixed,
-  paidKey,
-  fresh,
-  backlog,
-];
+/** The nine workloads of the comparison by name, each drawn from a seed. */
+export const SCENARIOS: Readonly<Record<string, (seed: number) => Workload>> = {
+  "solo": solo,
+  "heavy": heavy,
+  "fleet": fleet,
+  "near-reset": nearReset,
+  "nearly-spent": nearlySpent,
+  "mixed-tiers": mixed,
+  "paid-key": paidKey,
+  "fresh-start": fresh,
+  "backlog": backlog,
+};

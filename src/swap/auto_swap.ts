@@ -61,8 +61,8 @@ export type AutoResult =
 const WAKE_MARGIN_MS = 30 * SECOND_MS;
 const WAKE_MIN_MS = MINUTE_MS;
 const WAKE_MAX_MS = 6 * HOUR_MS;
-/** A refusal of a turn that began before the last swap says nothing new. */
-const STALE_LIMIT_MS = MINUTE_MS;
+/** Sessions that meet a limit together ask together: one answer serves all. */
+const STALE_LIMIT_MS = 30 * SECOND_MS;
 /** A limit that no figure shows, as of one model, is tried again after this. */
 const LIMITED_MS = 15 * MINUTE_MS;
 
@@ -160,6 +160,8 @@ class Run {
     const isThere = best === this.#current && state.mode === "account";
     const { entry, before, isWritten, alsoAt } = await useLocked(best, ports);
     if (isThere && !isWritten) return this.#kept("it is the best one");
+    const swappedAt = ports.clock.now();
+    await ports.memory.update((now) => ({ ...now, swappedAt }));
     const from = before === null || before.id === best
       ? null
       : this.#labelOf(before.id);

@@ -36,16 +36,13 @@ export async function useLocked(
   id: AccountId,
   ports: SwapPorts,
 ): Promise<HandedOut> {
-  const { memory, clock } = ports;
+  const { memory } = ports;
   await noteAccounts(ports);
   const handed = await handOut(id, ports.place, ports);
   await showAccount(handed.entry, ports);
-  const now = clock.now();
-  const state = await memory.update((before) => ({
-    ...before,
-    account: id,
-    swappedAt: handed.isWritten ? now : before.swappedAt,
-  }));
+  const state = await memory.update((before) =>
+    before.account === id ? before : { ...before, account: id }
+  );
   if (state.mode === "apikey") await leaveKeyMode(ports);
   return handed;
 }

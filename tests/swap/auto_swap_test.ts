@@ -1,14 +1,11 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { helperOf } from "../../src/claude/api_key_helper.ts";
-import { instantFromMs } from "../../src/core/time.ts";
-import type { Clock } from "../../src/ports.ts";
 import { type AutoOptions, autoSwap } from "../../src/swap/auto_swap.ts";
 import { enterKeyMode, leaveKeyMode } from "../../src/swap/key_mode.ts";
 import { nextKey } from "../../src/swap/key_helper.ts";
 import { swapStatus } from "../../src/swap/swap_status.ts";
 import { useAccount } from "../../src/swap/use_account.ts";
 import { SwapKit } from "../fixtures/swap_kit.ts";
-import { realClock } from "../fixtures/real_ports.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
 
 const FULL: AutoOptions = { threshold: null, isAfterLimit: false };
@@ -59,14 +56,9 @@ Deno.test("autoSwap() --if-needed asks for the account in use alone", async () =
 });
 
 Deno.test("autoSwap() after a refused turn leaves the account though it looks free", async () => {
-  await using kit = await SwapKit.make({ clock: later(120_000) });
+  await using kit = await SwapKit.make();
   await kit.add("work", "home");
-  const state = { ...await kit.ports.memory.load() };
   await useAccount(idOf("work"), kit.ports);
-  await kit.ports.memory.update((now) => ({
-    ...now,
-    swappedAt: state.swappedAt,
-  }));
   kit.api.account("work").windows({ "5h": 0.3 });
   kit.api.account("home").windows({ "5h": 0.6 });
   strictEqual((await autoSwap(FULL, kit.ports)).kind, "kept");
@@ -210,8 +202,3 @@ Deno.test("settings behind a link keep the link", async () => {
     "/opt/tc swap helper",
   );
 });
-
-/** The real clock, `ms` ahead at each asking of the wall. */
-function later(ms: number): Clock {
-  return { ...realClock, now: () => instantFromMs(Date.now() + ms) };
-}

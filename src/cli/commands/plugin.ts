@@ -10,7 +10,12 @@ import { systemRunner } from "../../app/command_runner.ts";
 import { buildInfo } from "../../app/version.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
 import { claudeMissing, findProgram } from "../../claude/launch.ts";
-import { MARKETPLACE, PLUGIN, pluginFiles } from "../../claude/plugin.ts";
+import {
+  lasting,
+  MARKETPLACE,
+  PLUGIN,
+  pluginFiles,
+} from "../../claude/plugin.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import { ownCommand } from "../launching.ts";
@@ -46,7 +51,8 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
   const { output } = shell;
   const files = pluginFiles({
     version: buildInfo().version,
-    command: (hook) => helperCommand(ownCommand(["hook", hook]), Deno.build.os),
+    command: (hook) =>
+      lasting(helperCommand(ownCommand(["hook", hook]), Deno.build.os)),
   });
   const steps = [
     ["plugin", "marketplace", "add", folder],

@@ -81,6 +81,7 @@ async function install(shell: Shell): Promise<number> {
 
 async function uninstall(shell: Shell): Promise<number> {
   const file = settingsFileOf(shell);
+  const texts = new ForeignTexts();
   const kept = readKept(shell.paths)[file] ?? null;
   let isOurs = false;
   await texts.edit(file, (document) => {

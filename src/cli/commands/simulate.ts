@@ -1,0 +1,123 @@
+/**
+ * `tc simulate`: the routing policies on the same work, with nobody's account.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { POLICY_NAMES, type PolicyName } from "../../core/settings.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import {
+  compare,
+  type Comparison,
+  type Standing,
+} from "../../simulate/comparison.ts";
+import { SCENARIOS } from "../../simulate/scenarios.ts";
+import { commandText } from "../command_table.ts";
+import type { Output } from "../output.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+const SEEDS_MAX = 100;
+
+export function registerSimulate(program: Command, registry: Registry): void {
+  program.command("simulate")
+    .description(commandText("simulate").summary)
+    .option("--workloads", "Play the built-in workloads (the default)")
+    .option("--workload <names>", "Only these workloads, with commas")
+    .option("--policy <names>", "Only these policies, with commas")
+    .option("--seeds <list>", "Draw the work from these: 1,2 or 1-8", "1")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((options) => {
+      const { output } = new Shell(registry.environment, options);
+      const seeds = seedsFrom(options.seeds);
+      const policies = policiesFrom(options.policy);
+      const comparisons: Comparison[] = [];
+      for (const draw of workloadsFrom(options.workload)) {
+        const comparison = compare(draw, seeds, policies);
+        comparisons.push(comparison);
+        if (!output.isJson) print(comparison, output);
+      }
+      if (output.isJson) {
+        output.json({ schema: "tc.simulate/v1", comparisons });
+      }
+      return EXIT.ok;
+    }));
+}
+
+function listed(text: string): string[] {
+  return text.split(",").map((part) => part.trim()).filter((p) => p !== "");
+}
+
+function workloadsFrom(
+  text: string | undefined,
+): readonly (typeof SCENARIOS[string])[] {
+  if (text === undefined) return Object.values(SCENARIOS);
+  return listed(text).map((name) => {
+    const draw = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : undefined;
+    if (draw !== undefined) return draw;
+    throw new UsageError(
+      `Cannot simulate ${name}: there is no such workload`,
+      `Workloads: ${Object.keys(SCENARIOS).join(", ")}`,
+    );
+  });
+}
+
+function policiesFrom(text: string | undefined): readonly PolicyName[] {
+  if (text === undefined) return POLICY_NAMES;
+  return listed(text).map((name) => {
+    const policy = POLICY_NAMES.find((known) => known === name);
+    if (policy !== undefined) return policy;
+    throw new UsageError(
+      `Cannot simulate ${name}: there is no such policy`,
+      `Policies: ${POLICY_NAMES.join(", ")}`,
+    );
+  });
+}
+
+/** `2`, `1,3,5` or `1-8`. */
+function seedsFrom(text: string): readonly number[] {
+  const seeds = listed(text).flatMap((part) => {
+    const match = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part);
+    if (match === null) {
+      throw new UsageError(
+        `Cannot use --seeds ${text}: it must be like 2, 1,3 or 1-8`,
+      );
+    }
+    const first = Number(match[1]);
+    const last = Number(match[2] ?? first);
+    const length = Math.max(0, Math.min(SEEDS_MAX, last - first + 1));
+    return Array.from({ length }, (_, index) => first + index);
+  });
+  if (seeds.length > 0) return seeds;
+  throw new UsageError(`Cannot use --seeds ${text}: it names no seed`);
+}
+
+const HEADING = "  policy        score   429s  rebuild  stalled   >60s";
+
+function print(comparison: Comparison, output: Output): void {
+  const { workload, demandTokens, boundShare, seeds, standings } = comparison;
+  const work = `${(demandTokens / 1_000_000).toFixed(0)}M quota tokens`;
+  const most = `${(boundShare * 100).toFixed(0)}%`;
+  const drawn = seeds.length === 1
+    ? `seed ${seeds[0]}`
+    : `${seeds.length} seeds`;
+  output.line(`${workload} · ${work} · at most ${most} · ${drawn}`);
+  output.line(HEADING);
+  for (const standing of standings) output.line(lineOf(standing));
+  output.line();
+}
+
+function lineOf(standing: Standing): string {
+  const { policy, score, refusals, rebuildShare, stalledHours, longWaits } =
+    standing;
+  return [
+    `  ${policy.padEnd(12)}`,
+    score.toFixed(3).padStart(6),
+    refusals.toFixed(0).padStart(6),
+    `${(rebuildShare * 100).toFixed(1)}%`.padStart(8),
+    `${stalledHours.toFixed(0)}h`.padStart(8),
+    longWaits.toFixed(0).padStart(6),
+    ...(standing.dollars > 0 ? [`  $${standing.dollars.toFixed(0)}`] : []),
+  ].join(" ");
+}

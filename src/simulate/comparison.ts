@@ -1,0 +1,89 @@
+/**
+ * Policies against each other on the same workloads, and against what no
+ * policy could exceed.
+ *
+ * @module
+ */
+
+import type { PolicyName } from "../core/settings.ts";
+import { type Bound, boundOf } from "./bound.ts";
+import { play } from "./play.ts";
+import type { Score } from "./tally.ts";
+import type { Workload } from "./workload.ts";
+
+/** How one policy did on one workload, as means over the seeds. */
+export interface Standing {
+  readonly policy: PolicyName;
+  /** Useful work served, as a share of the bound. */
+  readonly score: number;
+  /** 429s that the provider sent, and those of them that named no window. */
+  readonly refusals: number;
+  readonly throttles: number;
+  /** Quota spent on caches that were written again, as a share of all. */
+  readonly rebuildShare: number;
+  readonly stalledHours: number;
+  /** Requests that waited over a minute. */
+  readonly longWaits: number;
+  readonly switchesPerSession: number;
+  readonly dollars: number;
+}
+
+export interface Comparison {
+  readonly workload: string;
+  readonly seeds: readonly number[];
+  /** Useful work in all, in quota tokens, as a mean over the seeds. */
+  readonly demandTokens: number;
+  /** What of it could be served at most, as a share. */
+  readonly boundShare: number;
+  readonly standings: readonly Standing[];
+}
+
+/** Plays the workload that `draw` gives for each seed under each policy. */
+export function compare(
+  draw: (seed: number) => Workload,
+  seeds: readonly number[],
+  policies: readonly PolicyName[],
+): Comparison {
+  const workloads = seeds.map(draw);
+  const bounds = workloads.map(boundOf);
+  return {
+    workload: workloads[0]?.name ?? "",
+    seeds,
+    demandTokens: mean(bounds.map(({ total }) => total)),
+    boundShare: mean(bounds.map(({ total, served }) => served / total)),
+    standings: policies.map((policy) => {
+      const scores = workloads.map((workload, index) =>
+        play(workload, { settings: { policy }, seed: seeds[index] ?? 1 })
+      );
+      return standing(policy, scores, bounds);
+    }),
+  };
+}
+
+function standing(
+  policy: PolicyName,
+  scores: readonly Score[],
+  bounds: readonly Bound[],
+): Standing {
+  const over = (pick: (score: Score) => number) => mean(scores.map(pick));
+  return {
+    policy,
+    score: mean(
+      scores.map(({ usefulTokens }, index) =>
+        usefulTokens / (bounds[index]?.served ?? Infinity)
+      ),
+    ),
+    refusals: over((score) => score.refusals),
+    throttles: over((score) => score.throttles),
+    rebuildShare: over((score) => score.rebuildShare),
+    stalledHours: over((score) => score.stalledHours),
+    longWaits: over((score) => score.longWaits),
+    switchesPerSession: over((score) => score.switchesPerSession),
+    dollars: over((score) => score.dollars),
+  };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) /
+    Math.max(1, values.length);
+}
