@@ -121,7 +121,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await poller.stop();
       await accounts.close();
       upstream.close();
-      records.close();
+      await records.close();
       return cut;
     },
   };
@@ -182,6 +182,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     upstream: parts.upstream,
     journal,
     log,
+    exchanges: records.exchanges,
     book: new RequestBook(),
     holds: new HoldDesk(settings.hold),
     budget: new BodyBudget(settings.proxy.bodyBytesMax * BODIES_MAX),
@@ -212,7 +213,7 @@ function listenOrClose(
   try {
     return listenWith(options, proxy, host);
   } catch (cause) {
-    records.close();
+    records.close().catch(() => {});
     throw cause;
   }
 }
