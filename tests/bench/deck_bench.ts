@@ -99,5 +99,5 @@ Deno.bench(`SessionReader.read() of ${SESSIONS} sessions`, async (bench) => {
   bench.start();
   await reader.read(NOW);
   bench.end();
-  Deno.removeSync(folder, { recursive: true });
+  await Deno.remove(folder, { recursive: true });
 });
