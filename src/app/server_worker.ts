@@ -11,6 +11,7 @@ import { systemClock } from "./clock.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "./fence.ts";
 import { journalTo } from "./journal.ts";
+import { LogBatch } from "./log_batch.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
 
 /** The worker's own half of the link. */
@@ -21,6 +22,9 @@ interface WorkerScope {
 
 class ServerWorker {
   readonly #scope: WorkerScope;
+  readonly #log = new LogBatch((records) =>
+    this.#scope.postMessage({ kind: "log", records })
+  );
   #daemon: Daemon | null = null;
   #unsubscribe: (() => void) | null = null;
 
@@ -38,6 +42,7 @@ class ServerWorker {
         return this.#daemon?.reloadFailed(message.message, message.hint);
       case "drain": {
         const cut = await this.#daemon?.drain(message.deadlineMs) ?? 0;
+        this.#log.flush();
         return this.#scope.postMessage({ kind: "drained", cut });
       }
       case "call":
@@ -61,13 +66,14 @@ class ServerWorker {
       const { host, port } = this.#daemon;
       this.#scope.postMessage({ kind: "ready", host, port });
     } catch (cause) {
+      this.#log.flush();
       this.#scope.postMessage({ kind: "failed", ...failure(cause) });
     }
   }
 
   #journal(order: StartOrder): Journal {
     return journalTo(
-      (record) => this.#scope.postMessage({ kind: "log", record }),
+      this.#log.add,
       systemClock,
       order.config.settings.log.level,
     );
