@@ -12,6 +12,7 @@ import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "./fence.ts";
 import { journalTo } from "./journal.ts";
 import { LogBatch } from "./log_batch.ts";
+import { OwnerAsker } from "./owner_link.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
 
 /** The worker's own half of the link. */
@@ -24,6 +25,9 @@ class ServerWorker {
   readonly #scope: WorkerScope;
   readonly #log = new LogBatch((records) =>
     this.#scope.postMessage({ kind: "log", records })
+  );
+  readonly #owners = new OwnerAsker((id, question) =>
+    this.#scope.postMessage({ kind: "owner_asked", id, question })
   );
   #daemon: Daemon | null = null;
   #unsubscribe: (() => void) | null = null;
@@ -53,6 +57,8 @@ class ServerWorker {
         const attempts = await tryFence(message.targets, EVERY_KIND);
         return this.#scope.postMessage({ kind: "proved", attempts });
       }
+      case "owner_answer":
+        return this.#owners.take(message.id, message.login);
     }
   }
 
@@ -61,6 +67,7 @@ class ServerWorker {
       this.#daemon = await startDaemon({
         order,
         journal: this.#journal(order),
+        owners: this.#owners,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
       });
       const { host, port } = this.#daemon;
