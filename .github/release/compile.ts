@@ -29,7 +29,7 @@ const GRANTS = [
   "--allow-net",
   "--allow-env",
   "--allow-run",
-  "--allow-sys=userInfo,hostname",
+  "--allow-sys=userInfo,uid,gid",
   "--deny-ffi",
   "--deny-import",
 ];
