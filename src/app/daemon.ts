@@ -26,7 +26,7 @@ import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import { Records } from "./records.ts";
-import { routeSettings } from "./settings.ts";
+import { prices, routeSettings } from "./settings.ts";
 import { Tally } from "./tally.ts";
 import { UsagePoller } from "./usage_poller.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
@@ -96,7 +96,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   });
   records.restore();
   const feed = new EventFeed();
-  const tally = new Tally(systemClock.now());
+  const tally = new Tally(systemClock.now(), prices(settings));
   const parts = { keeper, upstream, accounts, feed, records, tally };
   const proxy = proxyOf(options, parts);
   const host = new DaemonControl({ ...options, ...parts, proxy });

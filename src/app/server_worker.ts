@@ -48,12 +48,12 @@ class ServerWorker {
         return await this.#call(message);
       case "subscribe":
         return this.#subscribe(message.isOn);
-      case "owner_answer":
-        return this.#owners.take(message.id, message.login);
       case "prove": {
         const attempts = await tryFence(message.targets, EVERY_KIND);
         return this.#scope.postMessage({ kind: "proved", attempts });
       }
+      case "owner_answer":
+        return this.#owners.take(message.id, message.login);
     }
   }
 

@@ -49,13 +49,13 @@ export type ToWorker =
     readonly body: string | null;
   }
   | { readonly kind: "subscribe"; readonly isOn: boolean }
+  /** Try the fence; of a worker that serves nothing. */
+  | { readonly kind: "prove"; readonly targets: FenceTargets }
   | {
     readonly kind: "owner_answer";
     readonly id: number;
     readonly login: PlainLogin | null;
-  }
-  /** Try the fence; of a worker that serves nothing. */
-  | { readonly kind: "prove"; readonly targets: FenceTargets };
+  };
 
 export type FromWorker =
   | { readonly kind: "ready"; readonly host: string; readonly port: number }
