@@ -124,6 +124,13 @@ export class AccountKeeper {
       keychain: options.keychain,
     });
     const accounts = new AccountKeeper(options, opened);
+    options.keeper.listen((event, { leases }) => {
+      if (event.kind !== "verdict_given" || event.verdict.kind !== "served") {
+        return;
+      }
+      const lease = leases.get(event.leaseId);
+      if (lease !== undefined) accounts.#refresher.served(lease.accountId);
+    });
     await accounts.load(order.config);
     return accounts;
   }
