@@ -125,7 +125,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await poller.stop();
       await accounts.close();
       upstream.close();
-      records.close();
+      await records.close();
       return cut;
     },
   };
@@ -186,6 +186,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     upstream: parts.upstream,
     journal,
     log,
+    exchanges: records.exchanges,
     book: new RequestBook(),
     holds: new HoldDesk(settings.hold),
     budget: new BodyBudget(settings.proxy.bodyBytesMax * BODIES_MAX),
@@ -216,7 +217,7 @@ function listenOrClose(
   try {
     return listenWith(options, proxy, host);
   } catch (cause) {
-    records.close();
+    records.close().catch(() => {});
     throw cause;
   }
 }

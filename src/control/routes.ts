@@ -13,6 +13,7 @@ import {
   type CapacityView,
   CONTROL,
   type ErrorView,
+  type GlanceView,
   type HealthView,
   type StatusView,
 } from "./protocol.ts";
@@ -21,6 +22,8 @@ import {
 export interface ControlHost {
   health(): HealthView;
   status(): StatusView;
+  /** The pool as the session of that id sees it. */
+  glance(session: string | null): GlanceView;
   capacity(): CapacityView;
   accounts(): Promise<AccountsView>;
   /** Changes what a person set about the account called `wanted`. */
@@ -110,6 +113,10 @@ export function controlRoutes(
   app.get(CONTROL.capacity, (c) => c.json(host.capacity()));
   app.get(CONTROL.capacityAlias, (c) => c.json(host.capacity()));
   app.get(CONTROL.status, (c) => c.json(host.status()));
+  app.get(
+    CONTROL.glance,
+    (c) => c.json(host.glance(c.req.query("session") ?? null)),
+  );
   app.get(CONTROL.events, (c) => eventStream(c, host));
   app.post(CONTROL.reload, async (c) => {
     return c.json({ schema: "tc.reload/v1", changes: await host.reload() });
