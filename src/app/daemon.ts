@@ -18,6 +18,7 @@ import { proxyRules } from "../proxy/proxy_rules.ts";
 import { RequestBook } from "../proxy/request_book.ts";
 import { listen, type Listener } from "../proxy/server.ts";
 import { UpstreamPool } from "../proxy/upstream.ts";
+import type { KeychainTool } from "../store/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
 import { activityView } from "./activity.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
@@ -32,6 +33,8 @@ import { UsagePoller } from "./usage_poller.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonOptions {
+  /** The system's keychain; null where there is none. */
+  readonly keychain: KeychainTool | null;
   /** The stores of programs whose logins are in the vault as well. */
   readonly owners: FamilyOwners | null;
   readonly order: StartOrder;
@@ -84,6 +87,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     upstream,
     journal,
     owners: options.owners,
+    keychain: options.keychain,
   });
   const poller = pollerOf(options, { keeper, accounts });
   const records = new Records({
