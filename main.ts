@@ -1,3 +1,3 @@
-import { main } from "./src/cli/root.ts";
+import { start } from "./src/cli/start.ts";
 
-Deno.exitCode = await main(Deno.args);
+Deno.exitCode = await start(Deno.args);

@@ -141,6 +141,10 @@ export interface RequestRecord {
   readonly modelAsked: string | null;
   readonly modelAnswered: string | null;
   readonly isStream: boolean;
+  /** A person's prompt, not a tool's result. */
+  readonly isPrompt: boolean;
+  /** A side request of the client's own: title, quota probe, classifier. */
+  readonly isSide: boolean;
   /** The account that answered, or null. */
   readonly accountId: AccountId | null;
   /** Why that account: the router's own word. */

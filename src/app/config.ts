@@ -103,8 +103,19 @@ export function fromText(row: SettingRow, text: string): unknown {
         : text === "false" || text === "0"
         ? false
         : text;
+    case "object":
+      return fromJson(text);
     default:
       return text;
+  }
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The check that follows says what is allowed.
+    return text;
   }
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { emptyPool } from "../core/pool.ts";
+import type { FamilyOwners } from "../auth/shared_family.ts";
 import type { ControlHost } from "../control/routes.ts";
 import { controlRoutes, isControlTarget } from "../control/routes.ts";
 import { type Journal, type RequestLog, Secret } from "../ports.ts";
@@ -24,12 +25,15 @@ import type { Config } from "./config.ts";
 import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
-import { routeSettings } from "./settings.ts";
+import { Records } from "./records.ts";
+import { prices, routeSettings } from "./settings.ts";
 import { Tally } from "./tally.ts";
 import { UsagePoller } from "./usage_poller.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonOptions {
+  /** The stores of programs whose logins are in the vault as well. */
+  readonly owners: FamilyOwners | null;
   readonly order: StartOrder;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
@@ -79,15 +83,24 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     keeper,
     upstream,
     journal,
-    owners: null,
+    owners: options.owners,
   });
   const poller = pollerOf(options, { keeper, accounts });
+  const records = new Records({
+    config: order.config,
+    stateFolder: order.paths.stateFolder,
+    run: systemEntropy.uuid(),
+    keeper,
+    clock: systemClock,
+    journal,
+  });
+  records.restore();
   const feed = new EventFeed();
-  const tally = new Tally(systemClock.now());
-  const parts = { keeper, upstream, accounts, feed, tally };
+  const tally = new Tally(systemClock.now(), prices(settings));
+  const parts = { keeper, upstream, accounts, feed, records, tally };
   const proxy = proxyOf(options, parts);
   const host = new DaemonControl({ ...options, ...parts, proxy });
-  const listener = listenWith(options, proxy, host);
+  const listener = listenOrClose(options, { proxy, host, records });
   host.listensAt(listener);
   poller.start();
   upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
@@ -108,6 +121,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await poller.stop();
       await accounts.close();
       upstream.close();
+      records.close();
       return cut;
     },
   };
@@ -146,15 +160,17 @@ interface Parts {
   readonly accounts: AccountKeeper;
   readonly feed: EventFeed;
   readonly tally: Tally;
+  readonly records: Records;
 }
 
 function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
   const { settings } = order.config;
-  const { keeper, feed, tally } = parts;
+  const { keeper, feed, records, tally } = parts;
   const upstreamUrl = new URL(settings.upstream);
   const log: RequestLog = {
     finished: (record) => {
       tally.add(record);
+      records.finished(record);
       feed.tell("request", () => activityView(record, keeper.state));
     },
   };
@@ -182,6 +198,23 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
 
 function basePath(url: URL): string {
   return url.pathname.replace(/\/+$/, "");
+}
+
+/** A server that cannot listen leaves no timer behind. */
+function listenOrClose(
+  options: DaemonOptions,
+  { proxy, host, records }: {
+    readonly proxy: Proxy;
+    readonly host: ControlHost;
+    readonly records: Records;
+  },
+): Listener {
+  try {
+    return listenWith(options, proxy, host);
+  } catch (cause) {
+    records.close();
+    throw cause;
+  }
 }
 
 function listenWith(

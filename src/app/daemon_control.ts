@@ -10,6 +10,7 @@ import type {
   ApiCallView,
   ChangedAccount,
   ControlHost,
+  HookCall,
 } from "../control/routes.ts";
 import type {
   AccountsView,
@@ -33,7 +34,8 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
-import { needsRestart, routeSettings } from "./settings.ts";
+import type { Records } from "./records.ts";
+import { needsRestart, prices, routeSettings } from "./settings.ts";
 import type { Tally } from "./tally.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
@@ -44,6 +46,7 @@ export interface DaemonControlParts {
   readonly proxy: Proxy;
   readonly feed: EventFeed;
   readonly tally: Tally;
+  readonly records: Records;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
 }
@@ -85,13 +88,14 @@ export class DaemonControl implements ControlHost {
     return statusView(snapshot, {
       server: this.#serverView(),
       usage: tally.pool,
-      accountUsage: (id) => tally.account(id, snapshot.at),
+      accountUsage: (id) => tally.account(id),
       sessions: sessionViews(tally.sessions(), open, snapshot),
       requests: open.map((request) => requestView(request, snapshot)),
       activity: proxy.book.ended().map((record) =>
         activityView(record, snapshot)
       ),
       notices: this.#notices(),
+      recent: (accountId) => this.#parts.records.recent(accountId),
     });
   }
 
@@ -141,6 +145,8 @@ export class DaemonControl implements ControlHost {
       const changes = [...await this.#parts.accounts.load(config)];
       const settings = routeSettings(config.settings);
       this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
+      this.#parts.records.usePrices(prices(config.settings));
+      this.#parts.tally.usePrices(prices(config.settings));
       if (needsRestart(this.#config.settings, config.settings)) {
         changes.push("some settings hold from the next start on: tc restart");
       }
@@ -195,6 +201,12 @@ export class DaemonControl implements ControlHost {
     return await callApi(call, accountId, this.#parts.proxy);
   }
 
+  hook(call: HookCall): void {
+    const { journal, feed } = this.#parts;
+    journal.log("info", "hook", { ...call });
+    feed.tell("hook", () => call);
+  }
+
   ask(what: "stop" | "restart"): void {
     this.#parts.ask(what);
   }
@@ -223,10 +235,12 @@ export class DaemonControl implements ControlHost {
   }
 
   #notices(): readonly NoticeView[] {
-    const { fallback } = this.#parts.accounts.describeVault();
-    return fallback === null
+    const { accounts, records } = this.#parts;
+    const { fallback } = accounts.describeVault();
+    const vault: readonly NoticeView[] = fallback === null
       ? []
       : [{ level: "warn", text: fallback, mend: null }];
+    return [...vault, ...records.notices()];
   }
 
   #accountId(wanted: string): AccountId {

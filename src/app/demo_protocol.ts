@@ -6,6 +6,7 @@
 
 import type { AccountKind, Tier } from "../core/account.ts";
 import type { DemoEndpoints } from "../demo/api.ts";
+import type { FleetAgent } from "../demo/fleet.ts";
 import type { ScenarioName } from "../demo/scenario.ts";
 import type { AccountIdentity } from "../ports.ts";
 
@@ -45,6 +46,7 @@ export type FromDemo =
     readonly kind: "ready";
     readonly endpoints: DemoEndpoints;
     readonly accounts: readonly DemoAccountOrder[];
+    readonly fleet: readonly FleetAgent[];
   }
   | { readonly kind: "text"; readonly text: string }
   | {

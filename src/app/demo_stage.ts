@@ -9,6 +9,8 @@ import { join } from "node:path";
 import { idOfIdentity, idOfSecret } from "../auth/account_id.ts";
 import { instantFromMs } from "../core/time.ts";
 import type { DemoEndpoints } from "../demo/api.ts";
+import type { FleetAgent } from "../demo/fleet.ts";
+import { writeFleetFiles } from "../demo/fleet_files.ts";
 import type { ScenarioName } from "../demo/scenario.ts";
 import { TcError } from "../errors.ts";
 import {
@@ -19,6 +21,9 @@ import {
 } from "../ports.ts";
 import { systemClock } from "./clock.ts";
 import type { DemoAccountOrder, FromDemo, ToDemo } from "./demo_protocol.ts";
+
+/** Tool marks count for two minutes. */
+const FLEET_MS = 60_000;
 
 export interface DemoStageOptions {
   readonly scenario: ScenarioName;
@@ -38,6 +43,7 @@ export class DemoStage implements AsyncDisposable {
   readonly folder: string;
   readonly endpoints: DemoEndpoints;
   readonly #accounts: readonly DemoAccountOrder[];
+  readonly #fleet: readonly FleetAgent[];
   readonly #link: DemoLink;
 
   private constructor(
@@ -49,6 +55,7 @@ export class DemoStage implements AsyncDisposable {
     this.#link = link;
     this.endpoints = ready.endpoints;
     this.#accounts = ready.accounts;
+    this.#fleet = ready.fleet;
   }
 
   /** Must come before a server gives the network of this thread up. */
@@ -80,6 +87,20 @@ export class DemoStage implements AsyncDisposable {
       XDG_STATE_HOME: join(this.folder, "state"),
       LOCALAPPDATA: join(this.folder, "state"),
     };
+  }
+
+  /** Where the simulated agents have their files, as in `~/.claude`. */
+  get claudeFolder(): string {
+    return join(this.folder, "claude");
+  }
+
+  /** Keeps the agents' files as fresh as real ones until `signal` aborts. */
+  async keepFleet(signal: AbortSignal): Promise<void> {
+    if (this.#fleet.length === 0) return;
+    while (!signal.aborted) {
+      await writeFleetFiles(this.claudeFolder, this.#fleet, systemClock.now());
+      await systemClock.sleep(FLEET_MS, signal).catch(() => {});
+    }
   }
 
   /** Puts the accounts into `vault`, as a login would have. */

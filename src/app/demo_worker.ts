@@ -58,6 +58,7 @@ class DemoWorker {
       kind: "ready",
       endpoints: api.endpoints,
       accounts: this.#setup.accounts.map(accountOrder),
+      fleet: this.#setup.fleet,
     });
   }
 

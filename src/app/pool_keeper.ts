@@ -15,6 +15,7 @@ import {
   snapshot,
   wakesWaiters,
 } from "../core/pool.ts";
+import { type PersistedPool, restore } from "../core/persist.ts";
 import type { Instant } from "../core/time.ts";
 import type { TokenUsage } from "../core/usage.ts";
 import type { CapacityVerdict } from "../core/verdict.ts";
@@ -41,6 +42,12 @@ export class PoolKeeper implements Pool {
 
   get state(): PoolState {
     return this.#state;
+  }
+
+  /** Adds what an earlier run knew of the accounts that are here. */
+  remember(memory: PersistedPool): void {
+    this.#state = restore(this.#state, memory, this.#clock.now());
+    this.#wake();
   }
 
   snapshot(): PoolSnapshot {

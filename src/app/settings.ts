@@ -6,101 +6,19 @@
  */
 
 import * as v from "valibot";
-import type { Knob } from "../core/knob.ts";
+import type { PriceOverrides } from "../core/pricing.ts";
 import { ROUTE_KNOBS, type RouteSettings } from "../core/settings.ts";
-
-/** What a person is told about one setting. */
-export interface SettingText {
-  readonly help: string;
-  /** Completes "it must be …". */
-  readonly allowed: string;
-}
-
-function leaf<const Schema extends v.GenericSchema>(
-  schema: Schema,
-  fallback: v.InferInput<Schema>,
-  text: SettingText,
-) {
-  return v.optional(v.pipe(schema, v.metadata({ ...text })), fallback);
-}
-
-function wholeNumber(min: number, max: number, fallback: number, help: string) {
-  const schema = v.pipe(
-    v.number(),
-    v.integer(),
-    v.minValue(min),
-    v.maxValue(max),
-  );
-  return leaf(schema, fallback, {
-    help,
-    allowed: `a whole number from ${min} to ${max}`,
-  });
-}
-
-function fraction(min: number, max: number, fallback: number, help: string) {
-  const schema = v.pipe(v.number(), v.minValue(min), v.maxValue(max));
-  return leaf(schema, fallback, {
-    help,
-    allowed: `a number from ${min} to ${max}`,
-  });
-}
-
-function flag(fallback: boolean, help: string) {
-  return leaf(v.boolean(), fallback, { help, allowed: "true or false" });
-}
-
-function choice<const Name extends string>(
-  names: readonly Name[],
-  fallback: NoInfer<Name>,
-  help: string,
-) {
-  return leaf(v.picklist(names), fallback, {
-    help,
-    allowed: `one of ${names.join(", ")}`,
-  });
-}
-
-function url(fallback: string, help: string) {
-  const schema = v.pipe(
-    v.string(),
-    v.check((text) =>
-      text === "" || /^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/.test(text)
-    ),
-  );
-  return leaf(schema, fallback, {
-    help,
-    allowed: "an http or https URL without user, query or fragment",
-  });
-}
-
-function text(fallback: string, help: string) {
-  return leaf(v.pipe(v.string(), v.maxLength(4096)), fallback, {
-    help,
-    allowed: "a text",
-  });
-}
-
-function section<const Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.optional(v.looseObject(entries), {} as never);
-}
-
-/** A setting that the core describes. */
-function ofKnob(knob: Knob): v.GenericSchema {
-  switch (knob.kind) {
-    case "number":
-      return fraction(knob.min, knob.max, knob.default, knob.help);
-    case "choice":
-      return choice(knob.values, knob.default, knob.help);
-    case "switch":
-      return flag(knob.default, knob.help);
-  }
-}
-
-function ofKnobs(knobs: Readonly<Record<string, Knob>>): v.ObjectEntries {
-  return Object.fromEntries(
-    Object.entries(knobs).map(([name, knob]) => [name, ofKnob(knob)]),
-  );
-}
+import {
+  choice,
+  flag,
+  leaf,
+  ofKnobs,
+  section,
+  type SettingText,
+  text,
+  url,
+  wholeNumber,
+} from "./setting_kinds.ts";
 
 const MIB = 1024 * 1024;
 
@@ -222,6 +140,29 @@ export const SETTINGS = v.looseObject({
       "Least level written",
     ),
   }),
+  ledger: section({
+    days: wholeNumber(1, 3650, 180, "Days that single requests are kept"),
+    megabytesMax: wholeNumber(
+      8,
+      100_000,
+      1024,
+      "Largest size of the state database",
+    ),
+  }),
+  pricing: leaf(
+    v.record(
+      v.string(),
+      v.strictTuple([
+        v.pipe(v.number(), v.minValue(0)),
+        v.pipe(v.number(), v.minValue(0)),
+      ]),
+    ),
+    {},
+    {
+      help: "Dollars a million tokens, input and output, by family or model",
+      allowed: 'an object such as {"opus": [4, 20]}',
+    },
+  ),
 });
 
 export type Settings = v.InferOutput<typeof SETTINGS>;
@@ -229,6 +170,11 @@ export type Settings = v.InferOutput<typeof SETTINGS>;
 /** The settings of routing; the schema was made from the core's own table. */
 export function routeSettings({ routing }: Settings): RouteSettings {
   return routing as unknown as RouteSettings;
+}
+
+/** Prices of a person's own; the record was checked by the schema. */
+export function prices({ pricing }: Settings): PriceOverrides {
+  return pricing;
 }
 
 /** One row of the table. */
@@ -290,6 +236,7 @@ export function needsRestart(before: Settings, after: Settings): boolean {
       settings.oauth,
       settings.timeouts,
       settings.vault,
+      settings.ledger,
     ]);
   return fixed(before) !== fixed(after);
 }

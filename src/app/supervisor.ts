@@ -6,9 +6,12 @@
  */
 
 import type { ControlAnswer, ControlTransport } from "../control/client.ts";
+import type { FamilyOwners } from "../auth/shared_family.ts";
 import { TcError } from "../errors.ts";
 import type { Config } from "./config.ts";
+import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
+import { answerOwner } from "./owner_link.ts";
 import type { Grants } from "./permissions.ts";
 import type {
   Asked,
@@ -21,6 +24,8 @@ export interface ServerOptions {
   readonly order: StartOrder;
   readonly grants: Grants;
   readonly onLog: (record: LogRecord) => void;
+  /** The stores of programs whose logins are in the vault as well. */
+  readonly owners: FamilyOwners;
   /** A client asked for it by the control plane. */
   readonly onAsked: (what: Asked) => void;
 }
@@ -64,6 +69,31 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
 }
 
+/** What a worker with `grants` can do of what it must not; it serves nothing. */
+export async function proveWorker(
+  grants: Grants,
+  targets: FenceTargets,
+): Promise<readonly FenceAttempt[]> {
+  const worker = startWorker(grants);
+  const { promise, resolve, reject } = Promise.withResolvers<
+    readonly FenceAttempt[]
+  >();
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    if (data.kind === "proved") resolve(data.attempts);
+    if (data.kind === "failed") reject(new Error(data.message));
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new Error(event.message));
+  };
+  worker.postMessage({ kind: "prove", targets } satisfies ToWorker);
+  try {
+    return await promise;
+  } finally {
+    worker.terminate();
+  }
+}
+
 function startWorker(grants: Grants): Worker {
   return new Worker(new URL("./server_worker.ts", import.meta.url), {
     type: "module",
@@ -80,7 +110,7 @@ function startWorker(grants: Grants): Worker {
 }
 
 /** Whole kinds alone: revoking a part of a broad grant does nothing, silently. */
-function giveUpNetwork(): void {
+export function giveUpNetwork(): void {
   for (const name of ["net", "sys", "ffi"] as const) {
     Deno.permissions.revokeSync({ name });
   }
@@ -185,10 +215,20 @@ class WorkerLink {
         for (const listen of this.#listeners) listen(message.data);
         return;
       }
+      case "owner_asked": {
+        const { id, question } = message;
+        answerOwner(question, options.owners).then((login) =>
+          this.post({ kind: "owner_answer", id, login })
+        );
+        return;
+      }
       case "drained":
         return this.#drained.resolve(message.cut);
       case "asked":
         return options.onAsked(message.what);
+      case "proved":
+        // Of a worker of its own: see proveWorker.
+        return;
     }
   }
 

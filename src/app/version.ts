@@ -5,6 +5,7 @@
  */
 
 import config from "../../deno.json" with { type: "json" };
+import { BUILD } from "./build.ts";
 
 export interface BuildInfo {
   readonly version: string;
@@ -21,9 +22,17 @@ export const USER_AGENT = `tc/${config.version}`;
 export function buildInfo(): BuildInfo {
   return {
     version: config.version,
-    commit: "source",
-    date: "",
+    ...BUILD,
     deno: Deno.version.deno,
     target: Deno.build.target,
   };
+}
+
+/** `tc 1.2.3 (commit, date, deno 2.9.6, x86_64-unknown-linux-gnu)`. */
+export function versionText(): string {
+  const { version, commit, date, deno, target } = buildInfo();
+  const parts = [commit, date, `deno ${deno}`, target].filter((part) =>
+    part !== ""
+  );
+  return `tc ${version} (${parts.join(", ")})`;
 }

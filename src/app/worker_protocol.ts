@@ -7,7 +7,9 @@
 
 import type { MachineSecret } from "../store/vault_cipher.ts";
 import type { Config } from "./config.ts";
+import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
+import type { OwnerQuestion, PlainLogin } from "./owner_link.ts";
 import type { Paths } from "./paths.ts";
 
 /** All that the worker needs to start; secrets travel in memory only. */
@@ -46,7 +48,14 @@ export type ToWorker =
     readonly path: string;
     readonly body: string | null;
   }
-  | { readonly kind: "subscribe"; readonly isOn: boolean };
+  | { readonly kind: "subscribe"; readonly isOn: boolean }
+  /** Try the fence; of a worker that serves nothing. */
+  | { readonly kind: "prove"; readonly targets: FenceTargets }
+  | {
+    readonly kind: "owner_answer";
+    readonly id: number;
+    readonly login: PlainLogin | null;
+  };
 
 export type FromWorker =
   | { readonly kind: "ready"; readonly host: string; readonly port: number }
@@ -65,7 +74,13 @@ export type FromWorker =
     readonly body: string;
   }
   | { readonly kind: "event"; readonly data: string }
+  | {
+    readonly kind: "owner_asked";
+    readonly id: number;
+    readonly question: OwnerQuestion;
+  }
   /** The server asks its main thread to end the process, drained. */
   | { readonly kind: "drained"; readonly cut: number }
   /** A client asked for an end or a restart by the control plane. */
-  | { readonly kind: "asked"; readonly what: Asked };
+  | { readonly kind: "asked"; readonly what: Asked }
+  | { readonly kind: "proved"; readonly attempts: readonly FenceAttempt[] };

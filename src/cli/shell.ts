@@ -15,7 +15,11 @@ import {
   pathsFrom,
 } from "../app/paths.ts";
 import { settingRows } from "../app/settings.ts";
-import { ControlClient, httpTransport } from "../control/client.ts";
+import {
+  ControlClient,
+  type ControlTransport,
+  httpTransport,
+} from "../control/client.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
 import { Output } from "./output.ts";
@@ -44,6 +48,9 @@ const OTHER_VARIABLES = [
   "COLUMNS",
   "LANG",
   "LC_ALL",
+  "LC_CTYPE",
+  "COLORTERM",
+  "TC_ASCII",
   "SHELL",
   "HTTPS_PROXY",
   "https_proxy",
@@ -55,9 +62,14 @@ const OTHER_VARIABLES = [
   "no_proxy",
   "CLAUDE_CONFIG_DIR",
   "CLAUDE_CODE_OAUTH_TOKEN",
+  "CLAUDE_SECURESTORAGE_CONFIG_DIR",
+  "ANTHROPIC_BASE_URL",
   "JOURNAL_STREAM",
   "NOTIFY_SOCKET",
   "TC_DEBUG",
+  "BROWSER",
+  "DISPLAY",
+  "WAYLAND_DISPLAY",
 ] as const;
 
 /** Every variable that tc reads, for the build's permission list. */
@@ -124,16 +136,19 @@ export class Shell {
   }
 
   client(timeoutMs = CONTROL_TIMEOUT_MS): ControlClient {
+    return new ControlClient(this.transport(timeoutMs));
+  }
+
+  /** The way to the server of this pool. */
+  transport(timeoutMs = CONTROL_TIMEOUT_MS): ControlTransport {
     const { host, port } = this.config.settings.proxy;
     const { key } = this;
-    return new ControlClient(
-      httpTransport({
-        host: reachable(host).replace(/^\[|\]$/g, ""),
-        port,
-        key,
-        timeoutMs,
-      }),
-    );
+    return httpTransport({
+      host: reachable(host).replace(/^\[|\]$/g, ""),
+      port,
+      key,
+      timeoutMs,
+    });
   }
 
   /** Whether a server of this pool answers. */

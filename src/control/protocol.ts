@@ -8,6 +8,15 @@
  * @module
  */
 
+import type {
+  AccountView,
+  SessionView,
+  TimeView,
+  UsageView,
+} from "./account_views.ts";
+
+export type * from "./account_views.ts";
+
 /** Paths of the control plane, below the local key. */
 export const CONTROL = {
   health: "/healthz",
@@ -22,13 +31,8 @@ export const CONTROL = {
   reload: "/tc/v1/reload",
   stop: "/tc/v1/stop",
   call: "/tc/v1/call",
+  hook: "/tc/v1/hook",
 } as const;
-
-/** An instant in both forms. */
-export interface TimeView {
-  readonly iso: string;
-  readonly ms: number;
-}
 
 export interface HealthView {
   readonly schema: "tc.health/v1";
@@ -39,87 +43,14 @@ export interface HealthView {
   readonly startedAt: TimeView;
 }
 
-export interface WindowView {
-  readonly key: string;
-  /** Null is unknown, never 0. */
-  readonly utilization: number | null;
-  readonly status: string | null;
-  readonly resetsAt: TimeView | null;
-  readonly observedAt: TimeView;
-  readonly source: "response_headers" | "usage_endpoint";
-  readonly family: string | null;
-  /** Utilization minus elapsed part; above 0 is ahead of an even spend. */
-  readonly pace: number | null;
-}
-
-/** The one word of an account's state; shape and colour follow it. */
-export type AccountWord =
-  | "ready"
-  | "careful"
-  | "closed"
-  | "unknown"
-  | "off"
-  | "reserve"
-  | "needs_login"
-  | "quarantined";
-
-/** Sums since the server started; prompt tokens = input + read + written. */
-export interface UsageView {
-  readonly requests: number;
-  readonly input: number;
-  readonly cacheRead: number;
-  readonly cacheWrite: number;
-  readonly output: number;
-  /** Requests that wrote more of the cache anew than they read from it. */
-  readonly rebuilds: number;
-  /** Part of the prompt tokens read from the cache; null while there are none. */
-  readonly hitShare: number | null;
-  /** US dollars at list prices; null is unpriced. */
-  readonly cost: number | null;
-}
-
-/** The last answer that was an error. */
-export interface ErrorMarkView {
-  readonly at: TimeView;
-  readonly status: number | null;
-  readonly text: string;
-}
-
-/** One Claude Code session that the server has seen, the last used first. */
-export interface SessionView {
-  readonly id: string;
-  /** Label of the account it was served by last, or null. */
-  readonly account: string | null;
-  readonly usage: UsageView;
-  readonly inFlight: number;
-  readonly firstSeenAt: TimeView;
-  readonly lastUsedAt: TimeView;
-  readonly lastError: ErrorMarkView | null;
-}
-
-export interface AccountView {
-  readonly id: string;
-  readonly label: string;
-  readonly kind: string;
-  readonly tier: string;
-  readonly priority: number;
-  readonly enabled: boolean;
-  readonly word: AccountWord;
-  /** Why, in words; null when it is simply ready. */
-  readonly reason: string | null;
-  /** When the reason ends, where it has an end. */
-  readonly until: TimeView | null;
-  /** A command that mends it, or null. */
-  readonly mend: string | null;
-  readonly windows: readonly WindowView[];
-  readonly inFlight: number;
-  readonly inFlightMax: number | null;
-  readonly conversations: number;
-  readonly lastUsedAt: TimeView | null;
-  readonly usage: UsageView;
-  readonly requests15m: number;
-  readonly requests1h: number;
-  readonly lastError: ErrorMarkView | null;
+/** How long the pool lasts if work goes on as in the last hour. */
+export interface ForecastView {
+  /** Weighed as quota counts them. */
+  readonly tokensPerHour: number;
+  /** Null: a week at least, or nothing is being used. */
+  readonly lastsUntil: TimeView | null;
+  /** Rests on plan sizes that no answer has confirmed yet. */
+  readonly isGuess: boolean;
 }
 
 /** What is written down of an account, without what it does at this moment. */
@@ -259,10 +190,9 @@ export interface StatusView {
     readonly account: string;
     readonly window: string;
   } | null;
-  /** When the pool runs out at its pace; null when it lasts or is not known. */
-  readonly lastsUntil: TimeView | null;
   /** Of all requests since the server started. */
   readonly usage: UsageView;
+  readonly forecast: ForecastView;
   readonly accounts: readonly AccountView[];
   readonly sessions: readonly SessionView[];
   readonly requests: readonly RequestView[];

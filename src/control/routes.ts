@@ -37,6 +37,8 @@ export interface ControlHost {
   setPolicy(name: string): void;
   /** One API call with an account's credential. */
   callApi(call: ApiCall): Promise<ApiCallView>;
+  /** A hook of Claude Code has run: a session begins, a compaction comes. */
+  hook(hook: HookCall): void;
   ask(what: "stop" | "restart"): void;
   /** Lines of JSON, one an event, until `signal` aborts. */
   events(signal: AbortSignal): ReadableStream<Uint8Array>;
@@ -49,6 +51,15 @@ export interface ChangedAccount {
   readonly priority?: number;
   readonly leasesMax?: number | null;
   readonly capUtilization?: number | null;
+}
+
+/** Short words; null where the hook does not say. */
+export interface HookCall {
+  readonly hook: string;
+  readonly session: string | null;
+  readonly source: string | null;
+  readonly error: string | null;
+  readonly trigger: string | null;
 }
 
 export interface ApiCall {
@@ -122,6 +133,17 @@ export function controlRoutes(
     CONTROL.call,
     async (c) => c.json(await host.callApi(apiCall(await jsonBody(c)))),
   );
+  app.post(CONTROL.hook, async (c) => {
+    const body = await jsonBody(c);
+    host.hook({
+      hook: hookWord(body["hook"]) ?? "unknown",
+      session: hookWord(body["session"]),
+      source: hookWord(body["source"]),
+      error: hookWord(body["error"]),
+      trigger: hookWord(body["trigger"]),
+    });
+    return c.json({ schema: "tc.hook/v1" });
+  });
   app.notFound((c) =>
     c.json(errorView("not_found", `There is no ${c.req.path} here`, null), 404)
   );
@@ -209,6 +231,12 @@ function apiCall(body: Record<string, unknown>): ApiCall {
     path,
     body: typeof data === "string" ? data : null,
   };
+}
+
+function hookWord(value: unknown): string | null {
+  return typeof value === "string" && /^[\w.:-]{1,128}$/.test(value)
+    ? value
+    : null;
 }
 
 function eventStream(c: Context, host: ControlHost): Response {

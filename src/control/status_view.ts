@@ -7,7 +7,7 @@
 import type { AccountId } from "../core/account.ts";
 import { poolCapacity } from "../core/capacity.ts";
 import { census, NOBODY } from "../core/census.ts";
-import { forecast } from "../core/forecast.ts";
+import { forecast, type PoolForecast } from "../core/forecast.ts";
 import { pace } from "../core/pace.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import { isRunning, type QuotaWindow } from "../core/quota.ts";
@@ -19,6 +19,7 @@ import type {
   CapacityView,
   ErrorMarkView,
   NoticeView,
+  RecentView,
   SessionView,
   StatusView,
   TimeView,
@@ -34,6 +35,8 @@ export interface UsageSum {
   readonly cacheWrite: number;
   readonly output: number;
   readonly rebuilds: number;
+  /** Billionths of a US dollar; null where nothing of it is priced. */
+  readonly costNano: number | null;
 }
 
 export interface ErrorMark {
@@ -45,8 +48,6 @@ export interface ErrorMark {
 /** What the server counted of one account. */
 export interface AccountUsage {
   readonly usage: UsageSum;
-  readonly requests15m: number;
-  readonly requests1h: number;
   readonly lastError: ErrorMark | null;
 }
 
@@ -59,7 +60,10 @@ export interface StatusExtras {
   readonly requests: StatusView["requests"];
   readonly activity: StatusView["activity"];
   readonly notices: readonly NoticeView[];
+  readonly recent: (accountId: AccountId) => RecentView;
 }
+
+const NANO = 1_000_000_000;
 
 /** An instant in both forms. */
 export function timeView(at: number): TimeView {
@@ -74,18 +78,27 @@ export function statusView(
   snapshot: PoolSnapshot,
   extras: StatusExtras,
 ): StatusView {
-  const accounts = [...snapshot.accounts.values()]
-    .map((state) =>
-      accountView(state, snapshot, extras.accountUsage(state.account.id))
-    );
+  const ahead = forecast(snapshot);
+  const accounts = [...snapshot.accounts.values()].map((state) =>
+    accountView(state, {
+      snapshot,
+      ahead,
+      recent: extras.recent(state.account.id),
+      counted: extras.accountUsage(state.account.id),
+    })
+  );
   return {
     schema: "tc.status/v1",
     at: timeView(snapshot.at),
     server: extras.server,
     capacity: capacityView(snapshot),
     nextReset: nextReset(snapshot),
-    lastsUntil: timeOrNull(forecast(snapshot).lastsUntil),
     usage: usageView(extras.usage),
+    forecast: {
+      tokensPerHour: ahead.tokensPerHour,
+      lastsUntil: timeOrNull(ahead.lastsUntil),
+      isGuess: ahead.isGuess,
+    },
     accounts,
     sessions: extras.sessions,
     requests: extras.requests,
@@ -100,11 +113,12 @@ export function capacityView(snapshot: PoolSnapshot): CapacityView {
 }
 
 export function usageView(sum: UsageSum): UsageView {
+  const { costNano, ...counts } = sum;
   const prompt = sum.input + sum.cacheRead + sum.cacheWrite;
   return {
-    ...sum,
+    ...counts,
     hitShare: prompt === 0 ? null : sum.cacheRead / prompt,
-    cost: null,
+    cost: costNano === null ? null : costNano / NANO,
   };
 }
 
@@ -112,10 +126,16 @@ export function errorMarkView(mark: ErrorMark | null): ErrorMarkView | null {
   return mark === null ? null : { ...mark, at: timeView(mark.at) };
 }
 
+interface AccountFacts {
+  readonly snapshot: PoolSnapshot;
+  readonly ahead: PoolForecast;
+  readonly recent: RecentView;
+  readonly counted: AccountUsage;
+}
+
 function accountView(
   state: AccountState,
-  snapshot: PoolSnapshot,
-  counted: AccountUsage,
+  { snapshot, ahead, recent, counted }: AccountFacts,
 ): AccountView {
   const { account } = state;
   const standing = standingOf(state, snapshot);
@@ -133,7 +153,9 @@ function accountView(
     mend: standing.mend,
     windows: Object.values(state.windows)
       .filter((window) => isRunning(window, snapshot.at))
-      .map((window) => windowView(window, snapshot.at)),
+      .map((window) =>
+        windowView(window, snapshot.at, spentAt(window, account.id, ahead))
+      ),
     inFlight: state.leases,
     inFlightMax: Math.ceil(
       Math.min(account.leasesMax ?? Infinity, state.gate.cap),
@@ -141,13 +163,27 @@ function accountView(
     conversations: active,
     lastUsedAt: timeOrNull(state.lastUsedAt),
     usage: usageView(counted.usage),
-    requests15m: counted.requests15m,
-    requests1h: counted.requests1h,
     lastError: errorMarkView(counted.lastError),
+    recent,
   };
 }
 
-function windowView(window: QuotaWindow, at: Instant): WindowView {
+function spentAt(
+  { key }: QuotaWindow,
+  accountId: AccountId,
+  { windows }: PoolForecast,
+): Instant | null {
+  const found = windows.find((window) =>
+    window.accountId === accountId && window.key === key
+  );
+  return found?.spentAt ?? null;
+}
+
+function windowView(
+  window: QuotaWindow,
+  at: Instant,
+  spent: Instant | null,
+): WindowView {
   return {
     key: window.key,
     utilization: window.utilization,
@@ -157,6 +193,7 @@ function windowView(window: QuotaWindow, at: Instant): WindowView {
     source: window.source,
     family: window.family,
     pace: pace(window, at),
+    spentAt: timeOrNull(spent),
   };
 }
 

@@ -186,7 +186,3 @@ export function chipOf(status: string | null): Chip {
       return { text: status.replaceAll("_", " "), style: "dim" };
   }
 }
-
-export function isHeld(agent: Agent): boolean {
-  return agent.requests.some(({ state }) => state === "held");
-}

@@ -74,9 +74,15 @@ export class Canvas {
     this.#text[cell] = " ";
   }
 
-  frame(): Frame {
+  /** The frame, each of its cells passed through `change`. */
+  frame(change: (cell: string) => string = (cell) => cell): Frame {
     const { columns, rows } = this.size;
-    return { columns, rows, text: [...this.#text], style: [...this.#style] };
+    return {
+      columns,
+      rows,
+      text: this.#text.map(change),
+      style: [...this.#style],
+    };
   }
 }
 

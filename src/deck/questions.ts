@@ -63,7 +63,7 @@ const POLICY_NOTES: Readonly<Record<string, string>> = {
   balance: "most quota left for the time to its reset",
   "cache-first": "stay on one account until it is empty",
   "least-used": "the account that is used least",
-  scored: "a sum of pace, room, cache and load",
+  scored: "chosen once a session: most left of both windows",
 };
 
 export function choosePolicy(model: Model): Model {

@@ -120,6 +120,25 @@ export const ASCII: Glyphs = {
   side: "|",
 };
 
+/** Shapes that stand in words and help, by their form in ASCII. */
+const IN_ASCII: ReadonlyMap<string, string> = new Map([
+  ["…", "."],
+  ["▏", "|"],
+  ["█", "#"],
+  ...Object.keys(UNICODE).flatMap((name): readonly [string, string][] => {
+    const key = name as keyof Glyphs;
+    const [from, to] = [UNICODE[key], ASCII[key]];
+    return typeof from === "string" && typeof to === "string"
+      ? [[from.trim(), to.trim()]]
+      : [];
+  }),
+]);
+
+/** A cell as a terminal shows it that knows ASCII alone; names stay. */
+export function inAscii(cell: string): string {
+  return IN_ASCII.get(cell) ?? cell;
+}
+
 const ESC = "\u001b";
 
 /** Bold, dim and reverse are no colours: NO_COLOR keeps them. */
@@ -153,10 +172,10 @@ const COLORS_16: Readonly<Record<Style, string>> = {
 export const COLORS_RGB: Readonly<
   Partial<Record<Style, readonly [number, number, number]>>
 > = {
-  good: [0, 133, 97],
-  careful: [165, 114, 0],
-  bad: [205, 91, 0],
-  info: [0, 120, 186],
+  good: [0, 134, 97],
+  careful: [157, 108, 0],
+  bad: [193, 85, 0],
+  info: [0, 123, 192],
 };
 
 /** The nearest of the 256. */
@@ -167,16 +186,28 @@ const COLORS_256: Readonly<Partial<Record<Style, number>>> = {
   info: 31,
 };
 
+const codes = new Map<string, string>();
+
 /** The codes that switch to a cell's style, from any other. */
 export function styleCode(cell: number, depth: ColorDepth): string {
+  const key = `${depth}${cell}`;
+  let code = codes.get(key);
+  if (code === undefined) {
+    code = codeOf(cell, depth);
+    codes.set(key, code);
+  }
+  return code;
+}
+
+function codeOf(cell: number, depth: ColorDepth): string {
   const style = STYLES[cell % SELECTED] ?? "plain";
-  const codes = [
+  const parts = [
     "0",
     ATTRIBUTES[style],
     color(style, depth),
     cell >= SELECTED ? "7" : "",
   ].filter((code) => code !== "");
-  return `${ESC}[${codes.join(";")}m`;
+  return `${ESC}[${parts.join(";")}m`;
 }
 
 function color(style: Style, depth: ColorDepth): string {

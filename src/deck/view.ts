@@ -18,6 +18,7 @@ import { needSection } from "./panels/need.ts";
 import { drawOverlay } from "./panels/overlay.ts";
 import { ruleLine } from "./panels/rule.ts";
 import { treeSection } from "./panels/tree.ts";
+import { ASCII, inAscii } from "./theme.ts";
 import { type Row, type Scene, sceneOf, type Section } from "./scene.ts";
 
 /** Below this there is one line and no more. */
@@ -32,16 +33,17 @@ export function view(model: Model): Frame {
   const canvas = new Canvas(model.size);
   const scene = sceneOf(model);
   const { columns, rows } = model.size;
+  const change = scene.glyphs === ASCII ? inAscii : undefined;
   if (columns < COLUMNS_MIN || rows < ROWS_MIN) {
     canvas.put(fit(oneLine(scene), columns), { row: 0 });
-    return canvas.frame();
+    return canvas.frame(change);
   }
   const header = headerLines(scene);
   header.forEach((line, row) => canvas.put(line, { row }));
   drawSections(canvas, scene, header.length);
   canvas.put(fit(footerLine(scene), columns), { row: rows - 1 });
   drawOverlay(canvas, scene);
-  return canvas.frame();
+  return canvas.frame(change);
 }
 
 /** The sections of a scene, top to bottom, each with all of its rows. */

@@ -59,6 +59,8 @@ function recordOf(
     modelAsked: peek.model,
     modelAnswered: reading?.model ?? null,
     isStream: peek.isStream,
+    isPrompt: facts.isPrompt,
+    isSide: facts.isSide,
     accountId: chosen?.lease.accountId ?? null,
     reason: settlement.reason ?? chosen?.decision.reason ?? "none",
     movedFrom: chosen?.decision.movedFrom ?? null,

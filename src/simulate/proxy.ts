@@ -286,8 +286,7 @@ export class Proxy {
     }
     const decision = route(this.#world.snapshot(), this.#query(errand));
     if (decision.kind === "use") {
-      this.#send(errand, decision.accountId);
-      return;
+      return this.#send(errand, decision.accountId);
     }
     this.#world.tally.clientErrors++;
     errand.onFailed();

@@ -10,6 +10,7 @@ import { EXIT, TcError, UsageError } from "../errors.ts";
 import type { Vault, VaultEntry, VaultListing } from "../ports.ts";
 import {
   addAccount,
+  dropSecrets,
   removeAccount,
   renameAccount,
   setCapUtilization,
@@ -63,13 +64,23 @@ export class AccountDesk {
     return { ...mergeAccounts(entries, rows), entries, damaged };
   }
 
-  /** Lists an account that has just come into the vault. */
-  async enlist(id: AccountId): Promise<void> {
+  /** Lists an account that has just come into the vault, with `settings`. */
+  async enlist(
+    id: AccountId,
+    settings: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
     const { configFile } = this.#ports;
     const document = await readConfig(configFile) ?? {};
     // Without a list every account of the vault counts: none need be written.
-    if (document["accounts"] === undefined) return;
-    await this.#edit((entries) => addAccount(entries, id));
+    const isNeeded = document["accounts"] !== undefined ||
+      Object.keys(settings).length > 0;
+    if (!isNeeded) return;
+    await this.#edit((entries) => addAccount(entries, id, settings));
+  }
+
+  /** Takes tokens out of the config that are in the vault now. */
+  async dropSecrets(ids: ReadonlySet<AccountId>): Promise<void> {
+    await this.#edit((entries) => dropSecrets(entries, ids));
   }
 
   /** Changes what the config says of the account `id`. */

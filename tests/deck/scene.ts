@@ -115,6 +115,7 @@ export function window(
     source: "response_headers",
     family: null,
     pace: utilization === null ? null : utilization - elapsed,
+    spentAt: null,
     ...change,
   };
 }
@@ -140,12 +141,18 @@ export function account(
     conversations: 0,
     lastUsedAt: null,
     usage: usage(),
-    requests15m: 0,
-    requests1h: 0,
+    recent: RECENT,
     lastError: null,
     ...change,
   };
 }
+
+const RECENT = {
+  requests15m: 0,
+  requests1h: 0,
+  hitRate1h: null,
+  tokens1h: 0,
+};
 
 export function request(
   id: string,
@@ -285,7 +292,7 @@ function accounts(): readonly AccountView[] {
       ],
       inFlight: 2,
       usage: usage({ hitShare: 0.94, input: 80_000, output: 9_000 }),
-      requests1h: 60,
+      recent: { ...RECENT, requests1h: 60 },
     }),
     account("home", {
       word: "careful",
@@ -310,7 +317,7 @@ function accounts(): readonly AccountView[] {
         window("5h", 1, 53 * MINUTE),
         window("7d", 0.45, 2 * DAY),
       ],
-      requests1h: 3,
+      recent: { ...RECENT, requests1h: 3 },
       lastError: { at: time(NOW - 41_000), status: 429, text: "exhausted" },
     }),
     account("new", {
@@ -357,7 +364,11 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
       at: new Date(NOW).toISOString(),
     },
     nextReset: { at: time(NOW + 41 * MINUTE), account: "work", window: "5h" },
-    lastsUntil: time(NOW + 5 * DAY + 5.5 * HOUR),
+    forecast: {
+      tokensPerHour: 400_000,
+      lastsUntil: time(NOW + 5 * DAY + 5.5 * HOUR),
+      isGuess: false,
+    },
     usage: usage({
       requests: 260,
       input: 1_700_000,

@@ -269,7 +269,11 @@ Deno.test({
     `,
     );
     await Deno.chmod(file, 0o644);
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    // Nor to enter the folder of the program that runs this test.
+    const program = folder.join("deno");
+    await Deno.copyFile(Deno.execPath(), program);
+    await Deno.chmod(program, 0o755);
+    const { stdout, stderr } = await new Deno.Command(program, {
       args: ["run", "-A", "--no-check", "--no-config", "--no-lock", file, path],
       uid: 65534,
       gid: 65534,

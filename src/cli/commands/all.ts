@@ -11,15 +11,27 @@ import { registerApi } from "./api.ts";
 import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
+import { registerDoctor } from "./doctor.ts";
 import { registerEnv } from "./env.ts";
+import { registerDisable, registerEnable } from "./enable.ts";
+import { registerImport } from "./import.ts";
 import { registerLogin } from "./login.ts";
+import { registerPriority } from "./priority.ts";
+import { registerReload } from "./reload.ts";
+import { registerHook } from "./hook.ts";
+import { registerPlugin } from "./plugin.ts";
+import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
+import { registerRename } from "./rename.ts";
+import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
+import { registerSwap } from "./swap.ts";
 import { registerVersion } from "./version.ts";
+import { registerWatch } from "./watch.ts";
 
 /** Each hangs its command into the program. */
 export const REGISTER:
@@ -29,13 +41,26 @@ export const REGISTER:
     registerEnv,
     registerDemo,
     registerLogin,
+    registerImport,
     registerAccounts,
     registerRemove,
+    registerRename,
+    registerEnable,
+    registerDisable,
+    registerPriority,
     registerStatus,
+    registerWatch,
     registerCapacity,
     registerSimulate,
+    registerReport,
     registerApi,
+    registerReload,
+    registerSwap,
+    registerProfile,
+    registerPlugin,
+    registerHook,
     registerStop,
+    registerDoctor,
     registerConfig,
     registerVersion,
   ];

@@ -76,7 +76,9 @@ function showSettings(
   }
   const width = Math.max(...values.map((value) => value.key.length)) + 2;
   for (const { key, value, origin } of values) {
-    const text = String(value);
+    const text = typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
     const source = hasOrigin ? output.paint("dim", `  ${origin}`) : "";
     output.line(`${key.padEnd(width)}${text === "" ? "-" : text}${source}`);
   }

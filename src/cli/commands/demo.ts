@@ -19,6 +19,7 @@ import {
 import { EXIT, TcError, UsageError } from "../../errors.ts";
 import { openShellVault } from "../accounts_store.ts";
 import { commandText } from "../command_table.ts";
+import { isDeckTerminal, serveWithDeck } from "../deck_shell.ts";
 import { logSink } from "../log_sink.ts";
 import type { Registry } from "../registry.ts";
 import { type Serving, startServing } from "../serving.ts";
@@ -58,7 +59,12 @@ export function registerDemo(program: Command, registry: Registry): void {
         new Shell(
           { ...registry.environment, ...stage.variables },
           flags,
-          { ...stage.settings, "proxy.port": number(flags.port) ?? 0 },
+          {
+            ...stage.settings,
+            "proxy.port": number(flags.port) ?? 0,
+            // One answer shows more when the spent account is met by surprise.
+            ...(flags.once ? { "usage.poll": false } : {}),
+          },
         );
       return await play(stage, make, { flags, scenario });
     }));
@@ -106,16 +112,51 @@ async function play(
   const shell = make();
   const { vault } = await openShellVault(shell);
   await stage.fill(vault);
-  const log = flags.once ? () => {} : logSink(null, shell.environment);
+  const hasDeck = !flags.once && isDeckTerminal(shell);
+  const log = flags.once || hasDeck
+    ? () => {}
+    : logSink(null, shell.environment);
   const serving = await startServing(shell, { log, again: make });
   const { host, port } = serving.server;
   const baseUrl = `http://${host}:${port}/k/${shell.key.reveal()}`;
   if (flags.once) return await once(stage, shell, { serving, baseUrl });
+  if (hasDeck) {
+    stage.drive(baseUrl);
+    return await playOnDeck(stage, shell, {
+      serving,
+      seconds: number(flags.seconds),
+    });
+  }
   shell.output.say(
     `tc demo, ${scenario.name}: ${scenario.says}. Nobody's account is touched; Ctrl-C ends it.`,
   );
+  shell.output.say(
+    `Claude Code on it: ANTHROPIC_BASE_URL=${baseUrl} ANTHROPIC_AUTH_TOKEN=demo claude`,
+  );
   stage.drive(baseUrl);
   return await until(serving, number(flags.seconds));
+}
+
+async function playOnDeck(
+  stage: DemoStage,
+  shell: Shell,
+  { serving, seconds }: {
+    readonly serving: Serving;
+    readonly seconds: number | null;
+  },
+): Promise<number> {
+  const over = new AbortController();
+  const files = stage.keepFleet(over.signal);
+  const ended = { ...serving, ended: until(serving, seconds) };
+  try {
+    return await serveWithDeck(shell, ended, {
+      claudeFolder: stage.claudeFolder,
+      refusal: "The demo takes no account of yours: tc login does, outside.",
+    });
+  } finally {
+    over.abort();
+    await files;
+  }
 }
 
 /** Until a signal, or until the time that was given is over. */

@@ -21,11 +21,13 @@ import { askSecret, readStdin } from "../asking.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { type SignedIn, signIn } from "../signing_in.ts";
 
 export interface LoginCommandOptions {
   readonly api?: boolean | undefined;
   readonly apiKeyStdin?: boolean | undefined;
   readonly apiKey?: string | undefined;
+  readonly browser?: boolean | undefined;
   readonly name?: string | undefined;
   readonly account?: string | undefined;
 }
@@ -36,6 +38,7 @@ export function registerLogin(program: Command, registry: Registry): void {
     .option("--api", "Add an API key, asked for without showing it")
     .option("--api-key-stdin", "Read the API key from standard input")
     .addOption(new Option("--api-key <key>").hideHelp())
+    .option("--no-browser", "Sign in elsewhere and paste the code here")
     .option("--name <name>", "Name for the account")
     .option("--account <account>", "Give this account a new login")
     .option("--json", "Print one JSON object")
@@ -43,7 +46,9 @@ export function registerLogin(program: Command, registry: Registry): void {
     .action(registry.run((options) => {
       const shell = new Shell(registry.environment, options);
       if (options.apiKey !== undefined) throw keyInArguments();
-      return loginWithKey(shell, options);
+      return options.api || options.apiKeyStdin
+        ? loginWithKey(shell, options)
+        : loginByPage(shell, options);
     }));
 }
 
@@ -60,11 +65,17 @@ async function loginWithKey(
   shell: Shell,
   { name, account, apiKeyStdin }: LoginCommandOptions,
 ): Promise<number> {
-  const { output } = shell;
   if (name !== undefined) checkName(name);
   const { desk, vault } = await openDesk(shell);
   const listing = await desk.list();
   const wanted = wantedAccount(listing, account);
+  const known = listing.entries.find(({ id }) => id === wanted?.id);
+  if (known?.kind === "subscription") {
+    throw new UsageError(
+      `Cannot give ${inert(known.label)} a key: it is a subscription`,
+      `tc login --account ${inert(known.label)}`,
+    );
+  }
   if (name !== undefined && name !== wanted?.label) checkFree(name, listing);
   const text = apiKeyStdin
     ? await readStdin("the key")
@@ -81,19 +92,35 @@ async function loginWithKey(
   if (name !== undefined && wanted !== null) {
     await desk.change(entry.id, { name });
   }
-  const isLive = await tellServer(shell);
   const isNew = !listing.entries.some(({ id }) => id === entry.id);
-  if (output.isJson) {
-    const { id, label, kind } = entry;
-    output.json({
-      schema: "tc.login/v1",
-      result: isNew ? "added" : "updated",
-      account: { id, label, kind },
-      isLive,
-    });
-    return EXIT.ok;
-  }
-  output.line(`${isNew ? "Added" : "Updated"} ${inert(entry.label)}.`);
-  if (!isLive) output.say("tc run   starts Claude Code through the pool");
+  await tell(shell, { result: isNew ? "added" : "updated", entry });
   return EXIT.ok;
+}
+
+async function loginByPage(
+  shell: Shell,
+  { name, account, browser }: LoginCommandOptions,
+): Promise<number> {
+  const method = browser === false ? "paste" : "browser";
+  await tell(shell, await signIn(shell, { name, account, method }));
+  return EXIT.ok;
+}
+
+async function tell(
+  shell: Shell,
+  { result, entry }: SignedIn,
+): Promise<void> {
+  const { output } = shell;
+  const isLive = await tellServer(shell);
+  const { id, label, kind, email, tier } = entry;
+  if (output.isJson) {
+    const account = { id, label, kind, email, tier };
+    output.json({ schema: "tc.login/v1", result, account, isLive });
+    return;
+  }
+  const plan = tier === "unknown" ? "" : `, ${tier.replace("_", " ")}`;
+  output.line(
+    `${result === "added" ? "Added" : "Updated"} ${inert(label)}${plan}.`,
+  );
+  if (!isLive) output.say("tc run   starts Claude Code through the pool");
 }

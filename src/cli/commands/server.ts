@@ -4,9 +4,11 @@
  * @module
  */
 
+import { join } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
+import { isDeckTerminal, serveWithDeck } from "../deck_shell.ts";
 import { logSink } from "../log_sink.ts";
 import type { Registry } from "../registry.ts";
 import { startServing } from "../serving.ts";
@@ -53,8 +55,12 @@ function wholeNumber(text: string): number {
 async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
   const shell = make();
   const { accounts } = await storedAccounts(shell);
-  const log = logSink(flags.logFile ?? null, shell.environment);
+  const hasDeck = !flags.headless && flags.logFile === undefined &&
+    isDeckTerminal(shell);
+  const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
+  const log = logSink(file, shell.environment);
   const serving = await startServing(shell, { log, again: make });
+  if (hasDeck) return await serveWithDeck(shell, serving);
   const { host, port } = serving.server;
   if (flags.logFile === undefined) {
     shell.output.say(`tc listens on http://${host}:${port}`);
@@ -63,4 +69,11 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
     }
   }
   return await serving.ended;
+}
+
+/** Log lines would run through the screen: they go to a file. */
+function deckLog(shell: Shell): string {
+  const { stateFolder } = shell.paths;
+  Deno.mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  return join(stateFolder, "server.log");
 }

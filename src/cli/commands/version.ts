@@ -5,20 +5,11 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import { buildInfo } from "../../app/version.ts";
+import { buildInfo, versionText } from "../../app/version.ts";
 import { EXIT } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
-
-/** `tc 1.2.3 (commit, date, deno 2.9.6, x86_64-unknown-linux-gnu)`. */
-export function versionText(): string {
-  const { version, commit, date, deno, target } = buildInfo();
-  const parts = [commit, date, `deno ${deno}`, target].filter((part) =>
-    part !== ""
-  );
-  return `tc ${version} (${parts.join(", ")})`;
-}
 
 export function registerVersion(program: Command, registry: Registry): void {
   program.command("version")

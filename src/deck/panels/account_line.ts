@@ -13,6 +13,7 @@ import {
   lane,
   type Line,
   lineWidth,
+  type Span,
   span,
   type Style,
 } from "../line.ts";
@@ -23,7 +24,7 @@ import { openWindow, windowBar, windowWords } from "./window_lane.ts";
 const BAR_MIN = 5;
 const BAR_MAX = 16;
 const TIER_WIDTH = 8;
-const IN_FLIGHT_WIDTH = 7;
+const IN_FLIGHT_WIDTH = 9;
 const HIT_WIDTH = 8;
 
 /** What all account lines share, so that their figures stand in columns. */
@@ -88,7 +89,9 @@ export function accountLine(
           width: Math.max(20, texts.fiveHour + 3),
         }),
         span("   "),
-        ...windowWords(view, "7d", { scene, width: texts.week + 3 }),
+        ...(isBarred(view)
+          ? [barredSpan(view, scene)]
+          : windowWords(view, "7d", { scene, width: texts.week + 3 })),
       ];
   }
 }
@@ -142,8 +145,10 @@ function wordLine(view: AccountView, { model, glyphs }: Scene): Line {
     ? "bad"
     : "dim";
   const word = view.word === "off" ? "off" : reason;
-  const used = view.requests1h > 0
-    ? ` ${glyphs.dot} ${plural(view.requests1h, "request")} in the last hour`
+  const used = view.recent.requests1h > 0
+    ? ` ${glyphs.dot} ${
+      plural(view.recent.requests1h, "request")
+    } in the last hour`
     : "";
   return [span(`${word}${back}${mend}`, style), span(used, "dim")];
 }
@@ -162,14 +167,35 @@ function full(
     span("  "),
     ...windowBar(view, "7d", { scene, bar: texts.bar, width: texts.week }),
     span("  "),
-    lane(`${view.inFlight}${max}`, IN_FLIGHT_WIDTH),
-    lane(hit === null ? "" : `hit ${percentText(hit)}`, HIT_WIDTH),
-    span(" "),
-    ...(group.agents.length > 0 || view.requests1h === 0
+    ...(isBarred(view) ? [barredSpan(view, scene), span("  ")] : [
+      lane(`${view.inFlight}${max}`, IN_FLIGHT_WIDTH),
+      lane(hit === null ? "" : `hit ${percentText(hit)}`, HIT_WIDTH),
+      span(" "),
+    ]),
+    ...(group.agents.length > 0 || view.recent.requests1h === 0
       ? rollUpLine(group, scene)
-      : [span(`${plural(view.requests1h, "request")} in 1h`, "dim")]),
+      : [span(`${plural(view.recent.requests1h, "request")} in 1h`, "dim")]),
     ...errorLine(view, { glyphs, now: model.now }),
   ];
+}
+
+/** Closed by something else than a spent window: its figures do not say so. */
+function isBarred(view: AccountView): boolean {
+  const isShut = view.word === "closed" || view.word === "quarantined" ||
+    view.word === "needs_login" || view.word === "off";
+  return isShut &&
+    view.windows.every((window) => openWindow(view, window.key) !== null);
+}
+
+/** `benched: overloaded, 4s`. */
+function barredSpan(view: AccountView, { model }: Scene): Span {
+  const reason = view.word === "off"
+    ? "off"
+    : view.reason ?? view.word.replaceAll("_", " ");
+  const wait = view.until === null
+    ? ""
+    : `, ${durationText(view.until.ms - model.now)}`;
+  return span(`${reason}${wait}`, view.word === "off" ? "dim" : "bad");
 }
 
 /** An error of the last minutes; the line is cut where there is no room. */
@@ -215,7 +241,9 @@ function medium(
   return [
     ...windowBar(view, "5h", { scene, bar: texts.bar, width: texts.fiveHour }),
     span("  "),
-    ...windowWords(view, "7d", { scene, width: texts.week + 3 }),
+    ...(isBarred(view)
+      ? [lane(barredSpan(view, scene).text, texts.week + 3, "bad")]
+      : windowWords(view, "7d", { scene, width: texts.week + 3 })),
     figure(`${view.inFlight}${max}`, 4),
     figure(hit === null ? "" : percentText(hit), 6),
     figure(tokens === 0 ? "" : countText(tokens), 7),

@@ -131,20 +131,25 @@ function sumLane(sum: Sum | null, { glyphs }: Scene, width: number): Line {
 
 /** What is most worth saying of it: why it waits, else what it is at. */
 function tailLine(agent: Agent, { model, glyphs }: Scene): Line {
-  const held = agent.requests.find(({ state }) =>
-    state === "held" || state === "waiting"
-  );
-  if (held !== undefined) {
-    const age = durationText(model.now - held.since.ms);
-    const reason = held.reason === null ? "" : `: ${reasonText(held.reason)}`;
-    return [span(`${held.state} ${age}${reason}`, "careful")];
-  }
   const what = agent.title ?? agent.intent ?? "";
   const solo = agent.isSolo ? [span("solo ", "info")] : [];
-  if (agent.need === null) return [...solo, span(what, "dim")];
+  if (agent.need === null) {
+    return waitLine(agent, model) ?? [...solo, span(what, "dim")];
+  }
   const gap = what === "" ? "" : ` ${glyphs.dot} `;
   return [
     span(`waits for you: ${agent.need}`, "bad"),
     span(`${gap}${what}`, "dim"),
   ];
+}
+
+/** Why its request does not run, or null while none waits. */
+function waitLine(agent: Agent, model: Scene["model"]): Line | null {
+  const held = agent.requests.find(({ state }) =>
+    state === "held" || state === "waiting"
+  );
+  if (held === undefined) return null;
+  const age = durationText(model.now - held.since.ms);
+  const reason = held.reason === null ? "" : `: ${reasonText(held.reason)}`;
+  return [span(`${held.state} ${age}${reason}`, "careful")];
 }

@@ -123,9 +123,11 @@ function nextReset(
 
 function lastsUntil({ model }: Scene, word: string): Line {
   const { status, now, look } = model;
-  if (status === null || status.lastsUntil === null) return [];
+  if (status === null || status.forecast.lastsUntil === null) return [];
   const zone = look.timeZone ?? undefined;
-  return [span(`${word} ${clockText(status.lastsUntil.ms, now, zone)}`)];
+  return [
+    span(`${word} ${clockText(status.forecast.lastsUntil.ms, now, zone)}`),
+  ];
 }
 
 function needed({ agents }: Scene): Line {

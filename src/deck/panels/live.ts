@@ -93,7 +93,7 @@ function liveLine(request: RequestView, who: string, scene: Scene): Line {
 
 function tailLine({ state, reason }: RequestView, scene: Scene): Line {
   if (state !== "held" && state !== "waiting") return [];
-  const next = nextText(scene);
+  const next = reason === "warm_account" ? "" : nextText(scene);
   const why = reason === null ? "" : reasonText(reason);
   const parts = scene.breadth === "full" ? [why, next] : [next || why];
   return [span(parts.filter((part) => part !== "").join("; "), "dim")];

@@ -1,0 +1,147 @@
+/**
+ * `deno task compile`: one executable with version, commit and date inside.
+ *
+ *   deno task compile                            dist/tc for this machine
+ *   deno task compile --target aarch64-apple-darwin    dist/<target>/tc
+ *   deno task compile --denort PATH              on a base binary of one's own
+ *   deno task compile --deno PATH                with another Deno's compiler
+ *
+ * The variables DENORT_BIN and TC_COMPILE_DENO stand for the last two.
+ */
+
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What the program is made of. */
+const SOURCES = ["main.ts", "deno.json", "deno.lock", "src"];
+
+/**
+ * The main thread reads the caller's files, starts Claude Code with the whole
+ * environment, and opens the worker's fence; it never loads native code, and
+ * it imports nothing from outside. `tc doctor --permissions` explains each.
+ */
+const GRANTS = [
+  "--allow-read",
+  "--allow-write",
+  "--allow-net",
+  "--allow-env",
+  "--allow-run",
+  "--allow-sys=userInfo,uid,gid",
+  "--deny-ffi",
+  "--deny-import",
+];
+
+interface Order {
+  readonly target: string | null;
+  readonly deno: string;
+  readonly denort: string | null;
+}
+
+function order(): Order {
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: {
+      target: { type: "string" },
+      denort: { type: "string" },
+      deno: { type: "string" },
+    },
+  });
+  return {
+    target: values.target ?? null,
+    deno: values.deno ?? Deno.env.get("TC_COMPILE_DENO") ?? Deno.execPath(),
+    denort: values.denort ?? Deno.env.get("DENORT_BIN") ?? null,
+  };
+}
+
+async function run(
+  program: string,
+  args: readonly string[],
+  options: Pick<Deno.CommandOptions, "cwd" | "env">,
+): Promise<void> {
+  const { code } = await new Deno.Command(program, {
+    args: [...args],
+    ...options,
+  })
+    .spawn().status;
+  if (code !== 0) throw new Error(`${program} ended with code ${code}`);
+}
+
+/** What git says, or null outside a checkout. */
+async function git(...args: readonly string[]): Promise<string | null> {
+  try {
+    const { success, stdout } = await new Deno.Command("git", {
+      args: ["-C", ROOT, ...args],
+      stderr: "null",
+    }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : null;
+  } catch {
+    // No git: the sources came as an archive.
+    return null;
+  }
+}
+
+/** The marks of the build as a source file; a dirty tree says so. */
+async function buildModule(): Promise<string> {
+  const commit = await git("rev-parse", "--short=12", "HEAD") ?? "unknown";
+  const date = await git("log", "-1", "--format=%cs") ?? "";
+  const isDirty = await git("status", "--porcelain", "--", ...SOURCES) !== "";
+  const mark = isDirty ? `${commit}+changes` : commit;
+  return `export const BUILD = ${JSON.stringify({ commit: mark, date })};\n`;
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  const { isDirectory } = await Deno.stat(from);
+  if (!isDirectory) return await Deno.copyFile(from, to);
+  await Deno.mkdir(to);
+  for await (const { name } of Deno.readDir(from)) {
+    await copy(join(from, name), join(to, name));
+  }
+}
+
+async function compile({ target, deno, denort }: Order): Promise<string> {
+  const dist = join(ROOT, "dist", ...(target === null ? [] : [target]));
+  await Deno.mkdir(dist, { recursive: true });
+  await Deno.writeTextFile(join(ROOT, "dist", ".gitignore"), "*\n");
+  const system = target ?? Deno.build.target;
+  const output = join(dist, system.includes("windows") ? "tc.exe" : "tc");
+  const folder = await Deno.makeTempDir({ prefix: "tc-compile-" });
+  try {
+    for (const name of SOURCES) {
+      await copy(join(ROOT, name), join(folder, name));
+    }
+    await Deno.writeTextFile(
+      join(folder, "src", "app", "build.ts"),
+      await buildModule(),
+    );
+    await run(deno, [
+      "compile",
+      "--quiet",
+      "--no-check",
+      "--no-prompt",
+      "--bundle",
+      "--minify",
+      // Another user of the machine could plant such a cache.
+      "--no-code-cache",
+      ...GRANTS,
+      ...(target === null ? [] : ["--target", target]),
+      "--output",
+      output,
+      "main.ts",
+    ], {
+      cwd: folder,
+      env: denort === null ? {} : { DENORT_BIN: denort },
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+  return output;
+}
+
+const output = await compile(order());
+const { size } = await Deno.stat(output);
+await Deno.stdout.write(
+  new TextEncoder().encode(`${output}  ${(size / 1e6).toFixed(1)} MB\n`),
+);

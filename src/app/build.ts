@@ -1,0 +1,12 @@
+/**
+ * Marks of this build. The compile script writes those of a release in the
+ * place of these.
+ *
+ * @module
+ */
+
+/** The commit, and its date as `2026-11-21`; `source` when run from source. */
+export const BUILD: { readonly commit: string; readonly date: string } = {
+  commit: "source",
+  date: "",
+};

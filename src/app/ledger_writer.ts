@@ -1,0 +1,186 @@
+/**
+ * Writes what outlives the server, off the hot path: finished requests in
+ * batches, the pool's memory every few seconds. A crash loses a second at most.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import { costNanodollars, type PriceOverrides } from "../core/pricing.ts";
+import { persisted, type PersistedPool } from "../core/persist.ts";
+import { runningWindow } from "../core/quota.ts";
+import type { PoolState } from "../core/state.ts";
+import type { Instant } from "../core/time.ts";
+import type { Clock, Journal, RequestLog, RequestRecord } from "../ports.ts";
+import {
+  type LedgerEntry,
+  NOTHING_SPENT,
+  type SpentWindows,
+} from "../store/ledger.ts";
+import { type LedgerBounds, prune } from "../store/ledger_prune.ts";
+import { recentRequests } from "../store/ledger_recent.ts";
+import type { Counted } from "./recent_tally.ts";
+import type { StateDatabase } from "./state_database.ts";
+
+export interface LedgerWriterOptions {
+  readonly state: StateDatabase;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  /** The pool as it is now. */
+  readonly poolState: () => PoolState;
+  readonly bounds: LedgerBounds;
+  readonly prices: PriceOverrides;
+}
+
+/** With the time that a write takes, under the second that may be lost. */
+const FLUSH_MS = 500;
+const SAVE_MS = 5_000;
+const PRUNE_MS = 60_000;
+/** Saving the pool takes no more than this part of the time. */
+const SAVE_SHARE = 0.01;
+/** Kept while the database fails; the oldest go first. */
+const WAITING_MAX = 10_000;
+
+export class LedgerWriter implements RequestLog {
+  readonly #options: LedgerWriterOptions;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #prices: PriceOverrides;
+  #waiting: LedgerEntry[] = [];
+  #dropped = 0;
+  #savedState: PoolState | null = null;
+  #saveAtMs: number;
+  #pruneAtMs: number;
+  #isOwner = true;
+  #isMemoryTaken = false;
+  #labels = "";
+
+  constructor(options: LedgerWriterOptions) {
+    this.#options = options;
+    this.#prices = options.prices;
+    const now = options.clock.monotonicMs();
+    this.#saveAtMs = now;
+    this.#pruneAtMs = now + PRUNE_MS;
+    this.#timer = setInterval(() => this.#tick(), FLUSH_MS);
+  }
+
+  /** Requests that were never written because the database failed. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  usePrices(prices: PriceOverrides): void {
+    this.#prices = prices;
+  }
+
+  finished(record: RequestRecord): void {
+    const { poolState, clock } = this.#options;
+    const model = record.modelAnswered ?? record.modelAsked;
+    this.#waiting.push({
+      record,
+      costNano: record.usage === null
+        ? null
+        : costNanodollars(record.usage, model, this.#prices),
+      windows: spentWindows(record.accountId, poolState(), clock.now()),
+    });
+    if (this.#waiting.length <= WAITING_MAX) return;
+    this.#waiting.shift();
+    this.#dropped += 1;
+  }
+
+  /** What the last run left of the pool; from now on this one writes it. */
+  takeMemory(): PersistedPool | null {
+    let memory: PersistedPool | null = null;
+    this.#options.state.attempt(({ pool }) => {
+      memory = pool.take(this.#options.clock.now())?.pool ?? null;
+      this.#isMemoryTaken = true;
+    });
+    return memory;
+  }
+
+  /** Requests that ended within the last `ms`, from the ledger. */
+  recent(ms: number): readonly Counted[] {
+    let found: readonly Counted[] = [];
+    this.#options.state.attempt(({ database }) => {
+      found = recentRequests(database, this.#options.clock.now() - ms);
+    });
+    return found;
+  }
+
+  /** Writes what waits; whether nothing waits any more. */
+  flush(): boolean {
+    if (this.#waiting.length === 0) return true;
+    const entries = this.#waiting;
+    const isWritten = this.#options.state.attempt(({ ledger }) =>
+      ledger.write(entries)
+    );
+    if (isWritten) this.#waiting = [];
+    return isWritten;
+  }
+
+  /** Saves all and lets go; what cannot be written is counted and told. */
+  close(): void {
+    clearInterval(this.#timer);
+    // Another process may hold the file for a moment.
+    if (!this.flush() && !this.flush()) {
+      const lost = this.#waiting.length;
+      this.#options.journal.log("error", "ledger", { lost });
+    }
+    this.#savePool();
+    this.#options.state.close();
+  }
+
+  #tick(): void {
+    this.flush();
+    const now = this.#options.clock.monotonicMs();
+    if (now >= this.#saveAtMs) {
+      this.#savePool();
+      const tookMs = this.#options.clock.monotonicMs() - now;
+      this.#saveAtMs = now + Math.max(SAVE_MS, tookMs / SAVE_SHARE);
+    }
+    if (now >= this.#pruneAtMs) this.#prune(now);
+  }
+
+  #savePool(): void {
+    const { state, clock, poolState } = this.#options;
+    const current = poolState();
+    if (current === this.#savedState || !this.#isOwner) return;
+    const now = clock.now();
+    if (!this.#isMemoryTaken) this.takeMemory();
+    const accounts = [...current.accounts.values()].map((a) => a.account);
+    const labels = JSON.stringify(accounts.map(({ id, label }) => [id, label]));
+    state.attempt(({ pool }) => {
+      this.#isOwner = pool.save(persisted(current, now), now);
+      this.#savedState = current;
+      if (!this.#isOwner || labels === this.#labels) return;
+      pool.nameAccounts(accounts, now);
+      this.#labels = labels;
+    });
+  }
+
+  #prune(nowMs: number): void {
+    const { state, clock, bounds } = this.#options;
+    let isMore = false;
+    state.attempt(({ database }) => {
+      isMore = prune(database, bounds, clock.now());
+    });
+    this.#pruneAtMs = nowMs + (isMore ? 0 : PRUNE_MS);
+  }
+}
+
+/** The account's two plan windows as last stated. */
+function spentWindows(
+  accountId: AccountId | null,
+  { accounts }: PoolState,
+  now: Instant,
+): SpentWindows {
+  const state = accountId === null ? undefined : accounts.get(accountId);
+  if (state === undefined) return NOTHING_SPENT;
+  const fiveHour = runningWindow(state.windows, "5h", now);
+  const week = runningWindow(state.windows, "7d", now);
+  return {
+    fiveHour: fiveHour?.utilization ?? null,
+    fiveHourResetsAt: fiveHour?.resetsAt ?? null,
+    week: week?.utilization ?? null,
+    weekResetsAt: week?.resetsAt ?? null,
+  };
+}

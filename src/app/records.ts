@@ -1,0 +1,98 @@
+/**
+ * All that the server writes down: ledger, pool memory and the counts of the
+ * last hour, behind one door for the daemon.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import type { PriceOverrides } from "../core/pricing.ts";
+import { HOUR_MS } from "../core/time.ts";
+import type { NoticeView, RecentView } from "../control/protocol.ts";
+import type { Clock, Journal, RequestLog, RequestRecord } from "../ports.ts";
+import { databasePath } from "../store/database.ts";
+import type { Config } from "./config.ts";
+import { LedgerWriter } from "./ledger_writer.ts";
+import type { PoolKeeper } from "./pool_keeper.ts";
+import { RecentTally } from "./recent_tally.ts";
+import { prices } from "./settings.ts";
+import { StateDatabase } from "./state_database.ts";
+
+export interface RecordsOptions {
+  readonly config: Config;
+  readonly stateFolder: string;
+  /** Names this run among those that share the state. */
+  readonly run: string;
+  readonly keeper: PoolKeeper;
+  readonly clock: Clock;
+  readonly journal: Journal;
+}
+
+const MEGABYTE = 1024 * 1024;
+
+export class Records implements RequestLog {
+  readonly #state: StateDatabase;
+  readonly #writer: LedgerWriter;
+  readonly #tally = new RecentTally();
+  readonly #keeper: PoolKeeper;
+  readonly #clock: Clock;
+
+  constructor(options: RecordsOptions) {
+    const { config, keeper, clock, journal } = options;
+    const { ledger } = config.settings;
+    this.#keeper = keeper;
+    this.#clock = clock;
+    this.#state = new StateDatabase({
+      path: databasePath(options.stateFolder),
+      writer: options.run,
+      clock,
+      journal,
+    });
+    this.#writer = new LedgerWriter({
+      state: this.#state,
+      clock,
+      journal,
+      poolState: () => keeper.state,
+      bounds: {
+        days: ledger.days,
+        bytesMax: ledger.megabytesMax * MEGABYTE,
+      },
+      prices: prices(config.settings),
+    });
+  }
+
+  /** Gives the pool what the last run knew; its accounts must be there. */
+  restore(): void {
+    const memory = this.#writer.takeMemory();
+    if (memory !== null) this.#keeper.remember(memory);
+    for (const request of this.#writer.recent(HOUR_MS)) {
+      this.#tally.add(request);
+    }
+  }
+
+  finished(record: RequestRecord): void {
+    this.#tally.add(record);
+    this.#writer.finished(record);
+  }
+
+  recent(accountId: AccountId): RecentView {
+    return this.#tally.view(accountId, this.#clock.now());
+  }
+
+  usePrices(overrides: PriceOverrides): void {
+    this.#writer.usePrices(overrides);
+  }
+
+  /** What a person should know of it. */
+  notices(): readonly NoticeView[] {
+    const { fault } = this.#state;
+    if (fault === null) return [];
+    const { dropped } = this.#writer;
+    const loss = dropped === 0 ? "" : `; ${dropped} requests are not recorded`;
+    return [{ level: "error", text: `${fault}${loss}`, mend: null }];
+  }
+
+  close(): void {
+    this.#writer.close();
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The kinds of settings that the table of settings is made of, each with its
+ * check and its words.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import type { Knob } from "../core/knob.ts";
+
+/** What a person is told about one setting. */
+export interface SettingText {
+  readonly help: string;
+  /** Completes "it must be …". */
+  readonly allowed: string;
+}
+
+/** A setting whose value is a `Value`, and which has a default. */
+export type Setting<Value> = v.OptionalSchema<v.GenericSchema<Value>, Value>;
+
+/** A setting of its own kind. */
+export function leaf<Value>(
+  schema: v.GenericSchema<Value>,
+  fallback: NoInfer<Value>,
+  text: SettingText,
+): Setting<Value> {
+  return v.optional(v.pipe(schema, v.metadata({ ...text })), fallback);
+}
+
+export function wholeNumber(
+  min: number,
+  max: number,
+  fallback: number,
+  help: string,
+): Setting<number> {
+  const schema = v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(min),
+    v.maxValue(max),
+  );
+  return leaf(schema, fallback, {
+    help,
+    allowed: `a whole number from ${min} to ${max}`,
+  });
+}
+
+export function fraction(
+  min: number,
+  max: number,
+  fallback: number,
+  help: string,
+): Setting<number> {
+  const schema = v.pipe(v.number(), v.minValue(min), v.maxValue(max));
+  return leaf(schema, fallback, {
+    help,
+    allowed: `a number from ${min} to ${max}`,
+  });
+}
+
+export function flag(fallback: boolean, help: string): Setting<boolean> {
+  return leaf(v.boolean(), fallback, { help, allowed: "true or false" });
+}
+
+export function choice<const Name extends string>(
+  names: readonly Name[],
+  fallback: NoInfer<Name>,
+  help: string,
+): Setting<Name> {
+  return leaf<Name>(v.picklist(names), fallback, {
+    help,
+    allowed: `one of ${names.join(", ")}`,
+  });
+}
+
+export function url(fallback: string, help: string): Setting<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((text) =>
+      text === "" || /^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/.test(text)
+    ),
+  );
+  return leaf(schema, fallback, {
+    help,
+    allowed: "an http or https URL without user, query or fragment",
+  });
+}
+
+export function text(fallback: string, help: string): Setting<string> {
+  return leaf(v.pipe(v.string(), v.maxLength(4096)), fallback, {
+    help,
+    allowed: "a text",
+  });
+}
+
+/** Settings under one name. */
+export function section<const Entries extends v.ObjectEntries>(
+  entries: Entries,
+): v.OptionalSchema<v.LooseObjectSchema<Entries, undefined>, never> {
+  return v.optional(v.looseObject(entries), {} as never);
+}
+
+/** A setting that the core describes. */
+function ofKnob(knob: Knob): v.GenericSchema {
+  switch (knob.kind) {
+    case "number":
+      return fraction(knob.min, knob.max, knob.default, knob.help);
+    case "choice":
+      return choice(knob.values, knob.default, knob.help);
+    case "switch":
+      return flag(knob.default, knob.help);
+  }
+}
+
+export function ofKnobs(
+  knobs: Readonly<Record<string, Knob>>,
+): v.ObjectEntries {
+  return Object.fromEntries(
+    Object.entries(knobs).map(([name, knob]) => [name, ofKnob(knob)]),
+  );
+}

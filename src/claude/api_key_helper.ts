@@ -1,0 +1,53 @@
+/**
+ * `apiKeyHelper` of Claude Code's `settings.json`: a command whose output
+ * serves as the API key. It outranks a stored login, and a change of it is seen
+ * by clients that run.
+ *
+ * @module
+ */
+
+type Document = Readonly<Record<string, unknown>>;
+
+const KEY = "apiKeyHelper";
+
+/** The command in the settings, or null. */
+export function helperOf(document: Document): string | null {
+  const value = document[KEY];
+  return typeof value === "string" && value.trim() !== "" ? value : null;
+}
+
+/** `document` with `helper`, or without one. */
+export function withHelper(
+  document: Document,
+  helper: string | null,
+): Document {
+  if (helper !== null) return { ...document, [KEY]: helper };
+  const { [KEY]: _old, ...rest } = document;
+  return rest;
+}
+
+/** The words that end every helper command of ours. */
+const OURS = /(^|[\\/"'\s])(tc|tc\.exe|main\.ts)["']? swap helper$/;
+
+/** Whether `helper` is a command of tc, this one's or an older one's. */
+export function isOurHelper(helper: string): boolean {
+  return OURS.test(helper.trim());
+}
+
+/**
+ * The command line of `words` as the client's shell takes it: `sh`, on Windows
+ * `cmd.exe`.
+ */
+export function helperCommand(
+  words: readonly string[],
+  system: string,
+): string {
+  return words.map((word) => quoted(word, system)).join(" ");
+}
+
+function quoted(word: string, system: string): string {
+  if (/^[A-Za-z0-9_./:=@-]+$/.test(word)) return word;
+  return system === "windows"
+    ? `"${word.replaceAll('"', '""')}"`
+    : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,135 @@
+/**
+ * Claude Code's own login: read, and replaced only if it still is what was
+ * read. Everything else that stands beside the login stays.
+ *
+ * @module
+ */
+
+import { TcError } from "../errors.ts";
+import type { Clock, CommandRunner, HeldLock } from "../ports.ts";
+import {
+  type ClaudeLogin,
+  type ClaudeLoginReading,
+  readClaudeLogin,
+  writeClaudeLogin,
+} from "../wire/claude_credential.ts";
+import {
+  type ClaudeFolder,
+  locationOf,
+  type LoginPlace,
+} from "./claude_folder.ts";
+import { KeychainItem } from "./keychain_item.ts";
+import { lockRefresh } from "./refresh_lock.ts";
+import type { TextFiles } from "./text_files.ts";
+
+/** What the store held at one moment. */
+export interface StoredLogin {
+  readonly reading: ClaudeLoginReading;
+  /** The whole text; null where there is nothing. */
+  readonly text: string | null;
+}
+
+export interface LoginStorePorts {
+  readonly files: TextFiles;
+  /** Needed for the keychain alone. */
+  readonly runner: CommandRunner | null;
+  readonly clock: Clock;
+}
+
+const LOCK_WAIT_MS = 20_000;
+
+export class ClaudeLoginStore {
+  readonly place: LoginPlace;
+  readonly #folder: string;
+  readonly #clock: Clock;
+  readonly #files: TextFiles;
+  readonly #keychain: KeychainItem | null;
+
+  constructor(
+    { folder, login }: Pick<ClaudeFolder, "folder" | "login">,
+    { files, runner, clock }: LoginStorePorts,
+  ) {
+    this.place = login;
+    this.#folder = folder;
+    this.#clock = clock;
+    this.#files = files;
+    this.#keychain = login.kind === "keychain" && runner !== null
+      ? new KeychainItem(login, runner)
+      : null;
+  }
+
+  /** As accounts remember it: {@linkcode locationOf}. */
+  get location(): string {
+    return locationOf(this.place);
+  }
+
+  /** Throws TcError where the place cannot be read. */
+  async read(): Promise<StoredLogin> {
+    const text = await this.#readText();
+    return { text, reading: readClaudeLogin(parsed(text)) };
+  }
+
+  /**
+   * Writes `login` if the store is still as it was at `before`; whether it was.
+   * Of the login before nothing stays: its notes are another account's.
+   */
+  async replace(before: StoredLogin, login: ClaudeLogin): Promise<boolean> {
+    const document = asObject(parsed(before.text));
+    const { claudeAiOauth: _old, ...others } = document;
+    const isFlat = _old === undefined && "accessToken" in document;
+    const next = writeClaudeLogin(isFlat ? {} : others, login);
+    return await this.#replaceText(before.text, JSON.stringify(next));
+  }
+
+  /** As {@linkcode replace}, for a successor of the same account's login. */
+  async renew(before: StoredLogin, login: ClaudeLogin): Promise<boolean> {
+    const next = writeClaudeLogin(parsed(before.text), login);
+    return await this.#replaceText(before.text, JSON.stringify(next));
+  }
+
+  /** The lock under which Claude Code renews this login. */
+  lock(): Promise<HeldLock> {
+    return lockRefresh(this.#folder, this.#clock, LOCK_WAIT_MS);
+  }
+
+  async #readText(): Promise<string | null> {
+    if (this.place.kind === "file") {
+      return await this.#files.read(this.place.path);
+    }
+    return await this.#item().read();
+  }
+
+  async #replaceText(before: string | null, text: string): Promise<boolean> {
+    if (this.place.kind === "file") {
+      return await this.#files.replace(this.place.path, before, text);
+    }
+    const item = this.#item();
+    // The keychain has no compare-and-set; the refresh lock covers the gap.
+    if (await item.read() !== before) return false;
+    await item.write(text);
+    return true;
+  }
+
+  #item(): KeychainItem {
+    if (this.#keychain !== null) return this.#keychain;
+    throw new TcError("Cannot use the keychain: no program may be run here", {
+      code: "keychain_absent",
+    });
+  }
+}
+
+/** Half-written text is as good as none. */
+function parsed(text: string | null): unknown {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? value as Readonly<Record<string, unknown>>
+    : {};
+}

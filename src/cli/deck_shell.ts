@@ -1,0 +1,120 @@
+/**
+ * The Deck from the command line: what it takes from the environment, and how
+ * it runs another command on its terminal.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { systemClock } from "../app/clock.ts";
+import type { ControlTransport } from "../control/client.ts";
+import { type DeckEnd, runDeck } from "../deck/program.ts";
+import { systemTerminal } from "../deck/terminal.ts";
+import { colorDepth, glyphsFor } from "../deck/theme.ts";
+import type { Look } from "../deck/model.ts";
+import { ownCommand } from "./launching.ts";
+import { isColored } from "./output.ts";
+import type { Serving } from "./serving.ts";
+import type { Shell } from "./shell.ts";
+
+/** Whether a person sits at both ends of this process. */
+export function isDeckTerminal(shell: Shell): boolean {
+  return Deno.stdin.isTerminal() && Deno.stdout.isTerminal() &&
+    shell.environment["TERM"] !== "dumb";
+}
+
+/** How text is drawn on this terminal. */
+export function lookOf(shell: Shell): Look {
+  const { environment } = shell;
+  const isWindows = Deno.build.os === "windows";
+  return { glyphs: glyphsFor({ environment, isWindows }), timeZone: null };
+}
+
+export interface ShowDeckOptions {
+  readonly transport: ControlTransport;
+  readonly isServer: boolean;
+  readonly signal: AbortSignal;
+  /** Another folder than `~/.claude`, or null. */
+  readonly claudeFolder: string | null;
+  /** Said instead of running a command, where accounts are not real. */
+  readonly refusal: string | null;
+}
+
+/** Shows the Deck until a person leaves it or `signal` aborts. */
+export async function showDeck(
+  shell: Shell,
+  options: ShowDeckOptions,
+): Promise<DeckEnd> {
+  const { environment } = shell;
+  const isWindows = Deno.build.os === "windows";
+  const isColor = isColored({
+    environment,
+    color: null,
+    isJson: false,
+    isTerminal: true,
+  });
+  const { refusal } = options;
+  return await runDeck({
+    transport: options.transport,
+    terminal: systemTerminal(),
+    clock: systemClock,
+    look: lookOf(shell),
+    depth: colorDepth({ environment, isWindows }, isColor),
+    isServer: options.isServer,
+    claudeFolder: options.claudeFolder ?? claudeFolder(shell),
+    runTc: (args) => refusal === null ? runTc(args) : refuse(refusal),
+    signal: options.signal,
+  });
+}
+
+/** A server with the Deck on its terminal, until either ends the other. */
+export async function serveWithDeck(
+  shell: Shell,
+  serving: Serving,
+  options: Partial<Pick<ShowDeckOptions, "claudeFolder" | "refusal">> = {},
+): Promise<number> {
+  const over = new AbortController();
+  const ended = serving.ended.finally(() => over.abort());
+  try {
+    const end = await showDeck(shell, {
+      claudeFolder: null,
+      refusal: null,
+      ...options,
+      transport: serving.server.transport,
+      isServer: true,
+      signal: over.signal,
+    });
+    if (end !== "aborted") {
+      shell.output.say("Stopping: the requests in hand end first.");
+      serving.stop();
+    }
+  } catch (cause) {
+    serving.stop();
+    throw cause;
+  }
+  return await ended;
+}
+
+/** Where Claude Code keeps its files. */
+export function claudeFolder({ environment }: Shell): string | null {
+  const own = environment["CLAUDE_CONFIG_DIR"];
+  if (own) return own;
+  const home = environment["HOME"] || environment["USERPROFILE"];
+  return home ? join(home, ".claude") : null;
+}
+
+async function runTc(args: readonly string[]): Promise<number> {
+  const [program = "", ...rest] = ownCommand(args);
+  const { code } = await new Deno.Command(program, {
+    args: rest,
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn().status;
+  return code;
+}
+
+function refuse(refusal: string): Promise<number> {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${refusal}\n`));
+  return Promise.resolve(0);
+}

@@ -1,0 +1,21 @@
+/**
+ * Where every run begins. What needs none of the house is answered before the
+ * house is loaded: scripts ask for the version often.
+ *
+ * @module
+ */
+
+import { EXIT } from "../errors.ts";
+import { versionText } from "../app/version.ts";
+
+/** Runs one command line; resolves to the exit code. */
+export async function start(args: readonly string[]): Promise<number> {
+  const [first] = args;
+  if (args.length === 1 && (first === "--version" || first === "-V")) {
+    const line = new TextEncoder().encode(`${versionText()}\n`);
+    Deno.stdout.writeSync(line);
+    return EXIT.ok;
+  }
+  const { main } = await import("./root.ts");
+  return await main(args);
+}

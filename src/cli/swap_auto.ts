@@ -1,0 +1,187 @@
+/**
+ * `tc swap auto`, and the two runs that only tc itself starts: `helper`, which
+ * prints a key, and `wake`, which looks for a reset.
+ *
+ * @module
+ */
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { systemClock } from "../app/clock.ts";
+import { claudeMissing, findProgram, runInPlace } from "../claude/launch.ts";
+import { POLICY_NAMES, type PolicyName } from "../core/settings.ts";
+import { SECOND_MS } from "../core/time.ts";
+import { EXIT, TcError, UsageError } from "../errors.ts";
+import { type AutoResult, autoSwap } from "../swap/auto_swap.ts";
+import { nextKey } from "../swap/key_helper.ts";
+import { openShellVault } from "./accounts_store.ts";
+import { storedAccounts } from "./accounts_store.ts";
+import { startDetached } from "./detached.ts";
+import { presentVariables } from "./launching.ts";
+import type { Registry } from "./registry.ts";
+import { Shell } from "./shell.ts";
+import { autoWords, tellHolders } from "./swap_words.ts";
+import { openSwap, swapMemory } from "./swapping.ts";
+
+const DEFAULT_THRESHOLD = 0.8;
+
+interface AutoCommandOptions {
+  readonly ifNeeded?: boolean | undefined;
+  readonly threshold?: string | undefined;
+  readonly launch?: boolean | undefined;
+  readonly policy?: string | undefined;
+  readonly afterLimit?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly hook?: boolean | undefined;
+}
+
+export function registerSwapAuto(
+  swap: Command<[], Record<string, unknown>>,
+  registry: Registry,
+): void {
+  swap.command("auto")
+    .description("Give Claude Code the best login, or keys when all are spent")
+    .argument("[args...]", "Arguments for Claude Code, after --")
+    .option(
+      "--if-needed",
+      "Ask for the account in use alone, unless it is full",
+    )
+    .option("--threshold <part>", "Spent part to stay below, 0 to 1: 0.8")
+    .option("--policy <name>", `One of ${POLICY_NAMES.join(", ")}`)
+    .option("--launch", "Start Claude Code afterwards, whatever came of it")
+    .option("--json", "Print one JSON object")
+    .addOption(new Option("--after-limit").hideHelp())
+    .addOption(new Option("--hook").hideHelp())
+    .passThroughOptions()
+    .action(registry.run((args, options) => {
+      return auto(new Shell(registry.environment, options), args, options);
+    }));
+  swap.command("helper", { hidden: true })
+    .description("Print the next API key; Claude Code calls it")
+    .action(registry.run(() => helper(new Shell(registry.environment, {}))));
+  swap.command("wake", { hidden: true })
+    .description("Wait and look for a login that has reset")
+    .argument("<seconds>")
+    .action(registry.run((seconds) => {
+      return wake(new Shell(registry.environment, {}), seconds);
+    }));
+}
+
+async function auto(
+  shell: Shell,
+  args: readonly string[],
+  options: AutoCommandOptions,
+): Promise<number> {
+  if (args.length > 0 && !options.launch) {
+    throw new UsageError(
+      "Cannot pass arguments on without --launch",
+      "tc swap auto --launch -- --continue",
+    );
+  }
+  const threshold = thresholdOf(options);
+  const policy = policyOf(options.policy);
+  if (!options.launch) {
+    return await swapNow(shell, options, { threshold, policy });
+  }
+  try {
+    await swapNow(shell, options, { threshold, policy });
+  } catch (cause) {
+    // The pool never keeps Claude Code from starting with what it has.
+    shell.output.say(cause instanceof Error ? cause.message : String(cause));
+  }
+  return await launch(shell, args);
+}
+
+async function swapNow(
+  shell: Shell,
+  options: AutoCommandOptions,
+  { threshold, policy }: {
+    readonly threshold: number | null;
+    readonly policy: PolicyName | null;
+  },
+): Promise<number> {
+  using swap = await openSwap(shell, { policy, threshold: null });
+  const result = await autoSwap({
+    threshold,
+    isAfterLimit: options.afterLimit ?? false,
+  }, swap.ports);
+  if (result.kind !== "empty" && !options.hook) {
+    await swap.ports.memory.update((state) =>
+      state.isOn ? state : { ...state, isOn: true }
+    );
+  }
+  afterwards(result);
+  const { text, exitCode } = autoWords(result);
+  const { output } = shell;
+  if (output.isJson) output.json({ schema: "tc.swap_auto/v1", ...result });
+  else output.say(text);
+  if (result.kind === "swapped" && !options.hook) {
+    const { account } = await swap.ports.memory.load();
+    if (account !== null) await tellHolders(account, result, shell);
+  }
+  return exitCode;
+}
+
+/** The third of the triggers back: a run at the first known reset. */
+export function afterwards(result: AutoResult): void {
+  if (result.kind !== "keys" || result.wakeAt === null) return;
+  const seconds = (result.wakeAt - systemClock.now()) / SECOND_MS;
+  startDetached(["swap", "wake", String(Math.ceil(Math.max(0, seconds)))]);
+}
+
+async function launch(shell: Shell, args: readonly string[]): Promise<number> {
+  const { environment } = shell;
+  const claude = findProgram("claude", {
+    path: environment["PATH"] ?? "",
+    system: Deno.build.os,
+    extensions: environment["PATHEXT"] ?? ".exe;.cmd",
+  });
+  if (claude === null) throw claudeMissing();
+  return await runInPlace(claude, args, presentVariables());
+}
+
+/** Prints the key at once, then looks whether it was the last that is needed. */
+async function helper(shell: Shell): Promise<number> {
+  const { vault } = await openShellVault(shell);
+  const key = await nextKey({
+    vault,
+    memory: await swapMemory(shell),
+    accounts: async () => (await storedAccounts(shell)).accounts,
+  });
+  shell.output.line(key.reveal());
+  startDetached(["swap", "auto", "--hook"]);
+  return EXIT.ok;
+}
+
+async function wake(shell: Shell, text: string): Promise<number> {
+  const seconds = Number(text);
+  const isUsable = Number.isFinite(seconds) && seconds >= 0 && seconds < 86_400;
+  if (!isUsable) throw new UsageError(`Cannot wait ${text} seconds`);
+  await systemClock.sleep(seconds * SECOND_MS);
+  const memory = await swapMemory(shell);
+  await memory.update((state) => ({ ...state, wakeAt: null }));
+  if ((await memory.load()).mode !== "apikey") return EXIT.ok;
+  return await auto(shell, [], { hook: true });
+}
+
+function thresholdOf(
+  { ifNeeded, threshold }: AutoCommandOptions,
+): number | null {
+  if (threshold === undefined) return ifNeeded ? DEFAULT_THRESHOLD : null;
+  const part = Number(threshold);
+  if (Number.isFinite(part) && part >= 0 && part <= 1) {
+    return ifNeeded ? part : null;
+  }
+  throw new UsageError(
+    `Cannot use --threshold ${threshold}: it must be a number from 0 to 1`,
+  );
+}
+
+function policyOf(name: string | undefined): PolicyName | null {
+  if (name === undefined) return null;
+  const known = POLICY_NAMES.find((policy) => policy === name);
+  if (known !== undefined) return known;
+  throw new TcError(
+    `Cannot use policy ${name}: it must be one of ${POLICY_NAMES.join(", ")}`,
+    { code: "bad_policy", source: "user", exitCode: EXIT.usage },
+  );
+}

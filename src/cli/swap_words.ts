@@ -1,0 +1,95 @@
+/**
+ * What is said of a login that has more than one holder, and of how a swap
+ * ended.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import { durationText, inert } from "../control/words.ts";
+import { systemClock } from "../app/clock.ts";
+import { EXIT } from "../errors.ts";
+import type { AutoResult } from "../swap/auto_swap.ts";
+import type { Shell } from "./shell.ts";
+
+export interface HolderFacts {
+  readonly label: string;
+  /** Another place with the same login, or null. */
+  readonly alsoAt: string | null;
+}
+
+/**
+ * A refresh token is spent by its first use: two programs that renew one login
+ * take it away from each other. The person is told, and decides.
+ */
+export async function tellHolders(
+  id: AccountId,
+  { label, alsoAt }: HolderFacts,
+  shell: Shell,
+): Promise<void> {
+  const name = inert(label);
+  if (alsoAt !== null) {
+    shell.output.say(
+      `warning: the login of ${name} is also in ${alsoAt}: whichever renews it first logs the other out`,
+    );
+  }
+  if (!await isServedByProxy(id, shell)) return;
+  shell.output.say(
+    `warning: the running server uses ${name} too: one of the two may be logged out when the token is renewed`,
+  );
+  shell.output.say(
+    `  tc disable ${name}   keeps it for Claude Code alone`,
+  );
+}
+
+async function isServedByProxy(id: AccountId, shell: Shell): Promise<boolean> {
+  try {
+    const { accounts } = await shell.client().status();
+    return accounts.some((account) => account.id === id && account.enabled);
+  } catch {
+    // No server, or one that does not answer: nothing to warn of.
+    return false;
+  }
+}
+
+/** The words and the exit code of one automatic run. */
+export function autoWords(
+  result: AutoResult,
+): { readonly text: string; readonly exitCode: number } {
+  switch (result.kind) {
+    case "empty":
+      return { text: "The pool is empty: tc login", exitCode: EXIT.ok };
+    case "kept": {
+      const name = result.label === null ? "the login" : inert(result.label);
+      return {
+        text: `Stays with ${name}: ${result.reason}`,
+        exitCode: EXIT.ok,
+      };
+    }
+    case "swapped": {
+      const from = result.from === null ? "" : `, not ${inert(result.from)}`;
+      const text = `Claude Code now has ${inert(result.label)}${from}`;
+      return { text, exitCode: EXIT.ok };
+    }
+    case "keys":
+      return {
+        text: "Every account is spent: Claude Code now uses API keys",
+        exitCode: EXIT.ok,
+      };
+    case "spent": {
+      const wait = result.until === null
+        ? ""
+        : ` for ${durationText(result.until - systemClock.now())}`;
+      return {
+        text: `Every account is spent${wait}, and there is no API key`,
+        exitCode: EXIT.tryLater,
+      };
+    }
+    case "unknown":
+      return {
+        text: ["No usage could be had: everything stays", ...result.reasons]
+          .join("\n  "),
+        exitCode: EXIT.unavailable,
+      };
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Swapping as a command opens it: vault, provider, and Claude Code's own files.
+ *
+ * @module
+ */
+
+import { userInfo } from "node:os";
+import { dirname, join } from "node:path";
+import { systemClock } from "../app/clock.ts";
+import { systemRunner } from "../app/command_runner.ts";
+import { oauthProvider } from "../app/oauth_provider.ts";
+import { routeSettings } from "../app/settings.ts";
+import { buildInfo } from "../app/version.ts";
+import { JsonClient } from "../auth/json_client.ts";
+import { placeOwners } from "../auth/place_owners.ts";
+import { helperCommand } from "../claude/api_key_helper.ts";
+import {
+  type ClaudeFolder,
+  claudeFolder,
+  folderAt,
+  type FolderFacts,
+  locationOf,
+} from "../claude/claude_folder.ts";
+import { ClaudeLoginStore } from "../claude/login_store.ts";
+import type { PolicyName, RouteSettings } from "../core/settings.ts";
+import { UsageError } from "../errors.ts";
+import type { Journal } from "../ports.ts";
+import { proxyRules } from "../proxy/proxy_rules.ts";
+import { UpstreamPool } from "../proxy/upstream.ts";
+import { sha256 } from "../auth/account_id.ts";
+import { accountRows } from "../store/account_rows.ts";
+import { mergeAccounts } from "../store/accounts.ts";
+import { ForeignTexts } from "../store/foreign_text.ts";
+import { FileLocks } from "../store/lock.ts";
+import { SwapMemory } from "../swap/swap_state.ts";
+import type { SwapPorts } from "../swap/swap_ports.ts";
+import { openShellVault } from "./accounts_store.ts";
+import { ownCommand } from "./launching.ts";
+import type { Shell } from "./shell.ts";
+import { systemEntropy } from "../app/clock.ts";
+
+/** Opened ports; closing ends the connections. */
+export interface OpenedSwap extends Disposable {
+  readonly ports: SwapPorts;
+}
+
+export interface SwapChoice {
+  /** Null: what suits a single holder, and not what the proxy uses. */
+  readonly policy: PolicyName | null;
+  /** From which spent part on `least-used` looks elsewhere. */
+  readonly threshold: number | null;
+}
+
+const FILE_MARK_DIGITS = 8;
+
+/** What decides where Claude Code keeps its files. */
+export function folderFacts(shell: Shell): FolderFacts {
+  return {
+    environment: shell.environment,
+    system: Deno.build.os,
+    userName: userName(),
+  };
+}
+
+/** Where the config folders of profiles are. */
+export function profilesFolder(shell: Shell): string {
+  return join(shell.paths.secretsFolder, "profiles");
+}
+
+/** Whether the Claude Code that called is one of a profile: those stay. */
+export function isInProfile(shell: Shell): boolean {
+  const { folder } = claudeFolder(folderFacts(shell));
+  return dirname(folder) === profilesFolder(shell);
+}
+
+/** The state of swapping in the Claude Code that `shell` speaks of. */
+export async function swapMemory(shell: Shell): Promise<SwapMemory> {
+  const { secretsFolder } = shell.paths;
+  const folder = claudeFolder(folderFacts(shell));
+  const mark = folder.isDefault
+    ? ""
+    : `-${(await sha256(folder.folder)).slice(0, FILE_MARK_DIGITS)}`;
+  return new SwapMemory(
+    join(secretsFolder, `swap${mark}.json`),
+    new FileLocks(secretsFolder, {
+      clock: systemClock,
+      entropy: systemEntropy,
+    }),
+  );
+}
+
+/** Everything for a swap. Throws UsageError inside of a profile. */
+export async function openSwap(
+  shell: Shell,
+  choice: SwapChoice,
+): Promise<OpenedSwap> {
+  if (isInProfile(shell)) {
+    throw new UsageError(
+      "Cannot swap in a profile: it belongs to one account",
+      "Without CLAUDE_CONFIG_DIR it is Claude Code's own login",
+    );
+  }
+  const { vault, locks } = await openShellVault(shell);
+  const upstream = upstreamOf(shell);
+  const folder = claudeFolder(folderFacts(shell));
+  const texts = new ForeignTexts();
+  const ports: SwapPorts = {
+    vault,
+    locks,
+    client: new JsonClient({
+      upstream,
+      clock: systemClock,
+      userAgent: `tc/${buildInfo().version}`,
+    }),
+    provider: oauthProvider(shell.config.settings),
+    clock: systemClock,
+    journal: quietJournal(shell),
+    owners: placeOwners((location) => storeAt(location, shell)),
+    place: storeOf(folder, texts),
+    folder,
+    texts,
+    memory: await swapMemory(shell),
+    accounts: async () => {
+      const { document, file } = shell.config;
+      const { entries } = await vault.list();
+      return mergeAccounts(entries, accountRows(document, file)).accounts;
+    },
+    settings: settingsOf(shell, choice),
+    helper: helperCommand(ownCommand(["swap", "helper"]), Deno.build.os),
+  };
+  return { ports, [Symbol.dispose]: () => upstream.close() };
+}
+
+/** The way out, as the server has it. */
+export function upstreamOf(shell: Shell): UpstreamPool {
+  const { environment, config } = shell;
+  const { upstreamProxy, timeouts } = config.settings;
+  const named = environment["HTTPS_PROXY"] || environment["https_proxy"];
+  return new UpstreamPool({
+    clock: systemClock,
+    proxyFor: proxyRules({
+      httpsProxy: upstreamProxy || named || null,
+      httpProxy: upstreamProxy || null,
+      noProxy: environment["NO_PROXY"] || environment["no_proxy"] || null,
+    }),
+    limits: { connectMs: timeouts.connectMs },
+  });
+}
+
+/** The login store of one config folder of Claude Code. */
+export function storeOf(
+  folder: ClaudeFolder,
+  texts: ForeignTexts,
+): ClaudeLoginStore {
+  return new ClaudeLoginStore(folder, {
+    files: texts,
+    runner: systemRunner,
+    clock: systemClock,
+  });
+}
+
+/** The store that an account remembers as `location`, or null. */
+export function storeAt(
+  location: string,
+  shell: Shell,
+): ClaudeLoginStore | null {
+  const facts = folderFacts(shell);
+  const texts = new ForeignTexts();
+  const isFile = location.endsWith(".credentials.json");
+  const folders = [
+    claudeFolder(facts),
+    ...profileFolders(shell).map((folder) => folderAt(folder, facts)),
+    ...isFile ? [folderAt(dirname(location), facts)] : [],
+  ];
+  const folder = folders.find(({ login }) => locationOf(login) === location);
+  return folder === undefined ? null : storeOf(folder, texts);
+}
+
+/** The config folders of the profiles that there are. */
+export function profileFolders(shell: Shell): readonly string[] {
+  const folder = profilesFolder(shell);
+  try {
+    return [...Deno.readDirSync(folder)]
+      .filter((entry) => entry.isDirectory)
+      .map(({ name }) => join(folder, name));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+function settingsOf(
+  shell: Shell,
+  { policy, threshold }: SwapChoice,
+): RouteSettings {
+  return {
+    ...routeSettings(shell.config.settings),
+    policy: policy ?? "least-used",
+    // What is polled is compared whole: the margin keeps it from flipping.
+    leastUsedThreshold: threshold ?? 0,
+  };
+}
+
+/** Words of the auth room, for who debugs. */
+export function quietJournal(shell: Shell): Journal {
+  return {
+    log(level, event, fields): void {
+      if (!shell.environment["TC_DEBUG"]) return;
+      shell.output.say(`${level} ${event} ${JSON.stringify(fields)}`);
+    },
+  };
+}
+
+function userName(): string | null {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user without an entry in the system's list has no name.
+    return null;
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The views of accounts, windows and usage, as {@linkcode StatusView} has them.
+ *
+ * @module
+ */
+
+/** An instant in both forms. */
+export interface TimeView {
+  readonly iso: string;
+  readonly ms: number;
+}
+
+export interface WindowView {
+  readonly key: string;
+  /** Null is unknown, never 0. */
+  readonly utilization: number | null;
+  readonly status: string | null;
+  readonly resetsAt: TimeView | null;
+  readonly observedAt: TimeView;
+  readonly source: "response_headers" | "usage_endpoint";
+  readonly family: string | null;
+  /** Utilization minus elapsed part; above 0 is ahead of an even spend. */
+  readonly pace: number | null;
+  /** When it is spent at the present pace; null: not before its reset. */
+  readonly spentAt: TimeView | null;
+}
+
+/** The one word of an account's state; shape and colour follow it. */
+export type AccountWord =
+  | "ready"
+  | "careful"
+  | "closed"
+  | "unknown"
+  | "off"
+  | "reserve"
+  | "needs_login"
+  | "quarantined";
+
+/** Sums since the server started; prompt tokens = input + read + written. */
+export interface UsageView {
+  readonly requests: number;
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly output: number;
+  /** Requests that wrote more of the cache anew than they read from it. */
+  readonly rebuilds: number;
+  /** Part of the prompt tokens read from the cache; null while there are none. */
+  readonly hitShare: number | null;
+  /** US dollars at list prices; null is unpriced. */
+  readonly cost: number | null;
+}
+
+/** The last answer that was an error. */
+export interface ErrorMarkView {
+  readonly at: TimeView;
+  readonly status: number | null;
+  readonly text: string;
+}
+
+/** One Claude Code session that the server has seen, the last used first. */
+export interface SessionView {
+  readonly id: string;
+  /** Label of the account it was served by last, or null. */
+  readonly account: string | null;
+  readonly usage: UsageView;
+  readonly inFlight: number;
+  readonly firstSeenAt: TimeView;
+  readonly lastUsedAt: TimeView;
+  readonly lastError: ErrorMarkView | null;
+}
+
+export interface AccountView {
+  readonly id: string;
+  readonly label: string;
+  readonly kind: string;
+  readonly tier: string;
+  readonly priority: number;
+  readonly enabled: boolean;
+  readonly word: AccountWord;
+  /** Why, in words; null when it is simply ready. */
+  readonly reason: string | null;
+  /** When the reason ends, where it has an end. */
+  readonly until: TimeView | null;
+  /** A command that mends it, or null. */
+  readonly mend: string | null;
+  readonly windows: readonly WindowView[];
+  readonly inFlight: number;
+  readonly inFlightMax: number | null;
+  readonly conversations: number;
+  readonly lastUsedAt: TimeView | null;
+  readonly usage: UsageView;
+  readonly lastError: ErrorMarkView | null;
+  readonly recent: RecentView;
+}
+
+/** Messages that an account answered lately. */
+export interface RecentView {
+  readonly requests15m: number;
+  readonly requests1h: number;
+  /** Part of the prompt tokens read from cache; null where there were none. */
+  readonly hitRate1h: number | null;
+  readonly tokens1h: number;
+}

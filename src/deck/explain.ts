@@ -1,0 +1,221 @@
+/**
+ * What a row is about, in sentences: from the status, and for a session from
+ * the server's own account of its last decision.
+ *
+ * @module
+ */
+
+import type { ControlClient } from "../control/client.ts";
+import type {
+  AccountView,
+  ActivityView,
+  RequestView,
+} from "../control/protocol.ts";
+import { countText, durationText, percentText } from "../control/words.ts";
+import { type Agent } from "./agent.ts";
+import {
+  costText,
+  modelText,
+  plural,
+  reasonText,
+  timeText,
+} from "./figures.ts";
+import type { Message, Model } from "./model.ts";
+import { sceneOf } from "./scene.ts";
+
+/** Lines on the row named `row`, as a message. Never throws. */
+export function explainRow(
+  row: string,
+  model: Model,
+  _client: ControlClient,
+): Promise<Message> {
+  const colon = row.indexOf(":");
+  const kind = row.slice(0, colon);
+  const id = row.slice(colon + 1);
+  const found = explanation(kind, id, model);
+  return Promise.resolve(
+    found === null
+      ? { kind: "failed", text: "The row is gone", hint: null }
+      : { kind: "explained", ...found },
+  );
+}
+
+export interface Explanation {
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+/** What the status tells of a row; null when it is gone. */
+export function explanation(
+  kind: string,
+  id: string,
+  model: Model,
+): Explanation | null {
+  const { status } = model;
+  switch (kind) {
+    case "account": {
+      const view = status?.accounts.find(({ label }) => label === id);
+      return view === undefined ? null : accountText(view, model);
+    }
+    case "agent": {
+      const agent = sceneOf(model).byId.get(id);
+      return agent === undefined ? null : agentText(agent, model);
+    }
+    case "issue": {
+      const agent = sceneOf(model).agents.find(({ issue }) => issue === id);
+      return agent === undefined ? null : agentText(agent, model);
+    }
+    case "request": {
+      const request = status?.requests.find((one) => one.id === id);
+      return request === undefined ? null : requestText(request, model);
+    }
+    case "ended": {
+      const entry = status?.activity.find((one) => one.id === id);
+      return entry === undefined ? null : endedText(entry, model);
+    }
+    default:
+      return null;
+  }
+}
+
+function accountText(view: AccountView, model: Model): Explanation {
+  const { now } = model;
+  const { recent } = view;
+  const until = view.until === null
+    ? ""
+    : ` for another ${durationText(view.until.ms - now)}`;
+  const lines = [
+    `${view.word.replaceAll("_", " ")}${
+      view.reason === null ? "" : `: ${view.reason}`
+    }${until}`,
+    ...view.windows.map((window) => {
+      const reset = window.resetsAt === null
+        ? "reset unknown"
+        : `resets in ${durationText(window.resetsAt.ms - now)}`;
+      const age = durationText(now - window.observedAt.ms);
+      const source = window.source === "usage_endpoint"
+        ? "the usage endpoint"
+        : "an answer's headers";
+      const pace = window.pace === null
+        ? ""
+        : `, ${Math.abs(Math.round(window.pace * 100))} points ${
+          window.pace > 0 ? "ahead of" : "below"
+        } an even spend`;
+      return `${window.key}: ${
+        percentText(window.utilization)
+      } spent${pace}; ${reset}; from ${source} ${age} ago`;
+    }),
+    `${plural(view.inFlight, "request")} in flight${
+      view.inFlightMax === null ? "" : ` of ${view.inFlightMax} allowed`
+    }; ${recent.requests15m} in the last 15 minutes, ${recent.requests1h} in the last hour`,
+    usageText(view.usage),
+    ...(view.lastError === null ? [] : [
+      `last error ${durationText(now - view.lastError.at.ms)} ago: ${
+        view.lastError.status ?? ""
+      } ${view.lastError.text}`,
+    ]),
+    ...(view.mend === null ? [] : [`What mends it: ${view.mend}`]),
+  ];
+  return { title: `Account ${view.label}`, lines };
+}
+
+function usageText(usage: AccountView["usage"]): string {
+  const hit = usage.hitShare === null
+    ? "nothing read from cache yet"
+    : `${percentText(usage.hitShare)} of the prompt from cache`;
+  const cost = usage.cost === null ? "" : `, ${costText(usage.cost)}`;
+  return `${plural(usage.requests, "request")} since the start: ${
+    countText(usage.input)
+  } in, ${countText(usage.cacheRead)} read, ${
+    countText(usage.cacheWrite)
+  } written, ${countText(usage.output)} out${cost}; ${hit}; ${
+    plural(usage.rebuilds, "rebuild")
+  }`;
+}
+
+function agentText(agent: Agent, model: Model): Explanation {
+  const session = model.status?.sessions.find(({ id }) => id === agent.id);
+  const recent = (model.status?.activity ?? [])
+    .filter((entry) => entry.session === agent.id)
+    .slice(0, RECENT_MAX);
+  const lines = [
+    `session ${agent.id}`,
+    ...(agent.title === null ? [] : [agent.title]),
+    ...(agent.need === null ? [] : [`It waits for you: ${agent.need}`]),
+    ...(agent.collides
+      ? [`Another agent works on ${agent.issue ?? "the same issue"} too`]
+      : []),
+    agent.account === null
+      ? "The server has not seen it yet"
+      : `served by ${agent.account}, its prompt cache is ${
+        agent.isWarm ? "warm" : "probably cold"
+      }`,
+    ...(session === undefined ? [] : [usageText(session.usage)]),
+    ...agent.requests.map((request) => requestLine(request, model)),
+    ...(recent.length === 0 ? [] : ["", "last requests:"]),
+    ...recent.map((entry) => endedLine(entry, model)),
+  ];
+  return { title: agent.label, lines };
+}
+
+const RECENT_MAX = 8;
+
+function requestLine(request: RequestView, model: Model): string {
+  const reason = request.reason === null
+    ? ""
+    : `: ${reasonText(request.reason)}`;
+  return `${request.state} for ${
+    durationText(model.now - request.since.ms)
+  }${reason}`;
+}
+
+function requestText(request: RequestView, model: Model): Explanation {
+  return {
+    title: "Request in hand",
+    lines: [
+      requestLine(request, model),
+      `model ${modelText(request.model) || "unknown"}, account ${
+        request.account ?? "none yet"
+      }`,
+      `session ${request.session ?? "unknown"}${
+        request.agent === null ? "" : `, sub-agent ${request.agent}`
+      }`,
+      `request ${request.id}`,
+    ],
+  };
+}
+
+function endedLine(entry: ActivityView, model: Model): string {
+  const { timeZone } = model.look;
+  const moved = entry.movedFrom === null ? "" : `, from ${entry.movedFrom}`;
+  return `${timeText(entry.at.ms, timeZone)} ${entry.status} ${
+    entry.account ?? "nobody"
+  }: ${reasonText(entry.reason)}${moved}`;
+}
+
+function endedText(entry: ActivityView, model: Model): Explanation {
+  const tokens = entry.input === null
+    ? "no tokens were counted"
+    : `${countText(entry.input)} in, ${
+      countText(entry.cacheRead ?? 0)
+    } read from cache, ${countText(entry.cacheWrite ?? 0)} written, ${
+      countText(entry.output ?? 0)
+    } out`;
+  return {
+    title: "Request",
+    lines: [
+      `Why ${entry.account ?? "nobody"}: ${reasonText(entry.reason)}${
+        entry.movedFrom === null ? "" : `; it was on ${entry.movedFrom} before`
+      }`,
+      `status ${entry.status}, ${entry.end.replaceAll("_", " ")}, ${
+        plural(entry.attempts, "attempt")
+      }, ${durationText(entry.durationMs)}`,
+      tokens,
+      `model ${modelText(entry.model) || "unknown"}`,
+      `session ${entry.session ?? "unknown"}${
+        entry.agent === null ? "" : `, sub-agent ${entry.agent}`
+      }`,
+      `${timeText(entry.at.ms, model.look.timeZone)}, request ${entry.id}`,
+    ],
+  };
+}

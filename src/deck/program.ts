@@ -1,0 +1,232 @@
+/**
+ * The Deck as it runs: messages in, frames out, effects carried out.
+ *
+ * @module
+ */
+
+import { SessionReader } from "../claude/sessions.ts";
+import { ControlClient, type ControlTransport } from "../control/client.ts";
+import type { Clock } from "../ports.ts";
+import { failed, runServerEffect } from "./effects.ts";
+import {
+  eventFeed,
+  type FeedOptions,
+  localFeed,
+  Nudge,
+  statusFeed,
+} from "./feeds.ts";
+import { explainRow } from "./explain.ts";
+import { parseKeys } from "./keys.ts";
+import {
+  type Effect,
+  type Look,
+  type Message,
+  type Model,
+  startModel,
+} from "./model.ts";
+import { Screen } from "./screen.ts";
+import type { DeckTerminal } from "./terminal.ts";
+import type { ColorDepth } from "./theme.ts";
+import { update } from "./update.ts";
+
+export interface DeckOptions {
+  /** The way to the server: HTTP, or messages of the server's own process. */
+  readonly transport: ControlTransport;
+  readonly terminal: DeckTerminal;
+  readonly clock: Clock;
+  readonly look: Look;
+  readonly depth: ColorDepth;
+  /** Whether leaving the Deck stops the server. */
+  readonly isServer: boolean;
+  /** `~/.claude`, or null to read no files. */
+  readonly claudeFolder: string | null;
+  /** Runs `tc <args>` on this very terminal; resolves to its exit code. */
+  readonly runTc: (args: readonly string[]) => Promise<number>;
+  /** Ends the Deck from outside. */
+  readonly signal: AbortSignal;
+}
+
+/** How it ended: `lost` is a terminal that hung up. */
+export type DeckEnd = "quit" | "detached" | "lost" | "aborted";
+
+const TICK_MS = 1_000;
+
+/**
+ * Shows the Deck until a person leaves it, the terminal goes or `signal`
+ * aborts. The terminal is as it was before by then.
+ */
+export async function runDeck(options: DeckOptions): Promise<DeckEnd> {
+  const deck = new Deck(options);
+  return await deck.run();
+}
+
+class Deck {
+  readonly #options: DeckOptions;
+  readonly #client: ControlClient;
+  readonly #screen: Screen;
+  readonly #nudge = new Nudge();
+  readonly #stop = new AbortController();
+  readonly #ended = Promise.withResolvers<DeckEnd>();
+  #model: Model;
+  /** Somebody else has the terminal: no key is read meanwhile. */
+  #handOver: Promise<void> = Promise.resolve();
+
+  constructor(options: DeckOptions) {
+    const { terminal, clock, look, isServer, depth } = options;
+    this.#options = options;
+    this.#client = new ControlClient(options.transport);
+    this.#model = startModel({
+      size: terminal.size(),
+      now: clock.now(),
+      look,
+      isServer,
+    });
+    this.#screen = new Screen({
+      terminal,
+      depth,
+      clock,
+      onLost: () => this.#end("lost"),
+    });
+  }
+
+  async run(): Promise<DeckEnd> {
+    const { terminal, signal } = this.#options;
+    const abort = () => this.#end("aborted");
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    const offResize = terminal.onResize(() =>
+      this.#receive({ kind: "resized", size: terminal.size() })
+    );
+    try {
+      terminal.enter();
+      this.#screen.show(this.#model);
+      this.#start();
+      return await this.#ended.promise;
+    } finally {
+      signal.removeEventListener("abort", abort);
+      offResize();
+      this.#stop.abort();
+      this.#screen.close();
+      terminal.close();
+    }
+  }
+
+  /** Every loop runs until the Deck ends; a fault in one ends it. */
+  #start(): void {
+    const { clock, claudeFolder } = this.#options;
+    const feed: FeedOptions = {
+      client: this.#client,
+      clock,
+      signal: this.#stop.signal,
+      send: (message) => this.#receive(message),
+    };
+    const loops = [
+      this.#readKeys(),
+      this.#tick(),
+      statusFeed(feed, this.#nudge),
+      eventFeed(feed, this.#nudge),
+      ...(claudeFolder === null
+        ? []
+        : [localFeed(feed, new SessionReader(claudeFolder))]),
+    ];
+    for (const loop of loops) loop.catch(this.#ended.reject);
+  }
+
+  #end(how: DeckEnd): void {
+    this.#ended.resolve(how);
+    this.#stop.abort();
+  }
+
+  async #readKeys(): Promise<void> {
+    const { terminal } = this.#options;
+    let rest: Uint8Array = new Uint8Array();
+    while (!this.#stop.signal.aborted) {
+      // A read that waits would take the keys of whoever has the terminal,
+      // and keep the process alive after the end.
+      await this.#handOver;
+      const bytes = await terminal.read();
+      if (bytes === null) return this.#end("lost");
+      const parsed = parseKeys(bytes, rest);
+      rest = parsed.rest;
+      for (const key of parsed.keys) this.#receive({ kind: "key", key });
+    }
+  }
+
+  async #tick(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await clock.sleep(TICK_MS, signal).catch(() => {});
+      this.#receive({ kind: "ticked", now: clock.now() });
+    }
+  }
+
+  #receive(message: Message): void {
+    if (this.#stop.signal.aborted) return;
+    const [model, effects] = update(this.#model, message);
+    const isSame = model === this.#model;
+    this.#model = model;
+    for (const effect of effects) this.#run(effect);
+    if (!isSame) this.#screen.show(this.#model);
+  }
+
+  #run(effect: Effect): void {
+    const { terminal } = this.#options;
+    switch (effect.kind) {
+      case "end":
+        return this.#end(effect.how);
+      case "bell":
+        return terminal.write("\u0007");
+      case "redraw":
+        return this.#screen.redraw();
+      case "suspend":
+        return this.#whileAway(() => Promise.resolve(terminal.suspend()));
+      case "hand_over":
+        return this.#whileAway(() => this.#runTc(effect.args));
+      case "explain":
+        explainRow(effect.row, this.#model, this.#client).then(
+          (message) => this.#receive(message),
+        );
+        return;
+      case "pin":
+      case "policy":
+      case "reload":
+      case "rename":
+      case "enable":
+      case "remove":
+        runServerEffect(effect, this.#client).then((message) => {
+          this.#receive(message);
+          this.#nudge.now();
+        });
+        return;
+    }
+  }
+
+  /** No frame is drawn and no key read until `away` is over. */
+  #whileAway(away: () => Promise<void>): void {
+    const { terminal } = this.#options;
+    this.#screen.pause();
+    this.#handOver = away()
+      .catch((cause) => this.#receive(failed(cause)))
+      .finally(() => {
+        if (this.#stop.signal.aborted) return;
+        terminal.enter();
+        this.#receive({ kind: "resized", size: terminal.size() });
+        this.#screen.resume();
+      });
+  }
+
+  async #runTc(args: readonly string[]): Promise<void> {
+    const { terminal, runTc } = this.#options;
+    terminal.leave();
+    const code = await runTc(args);
+    terminal.write(
+      `\n${code === 0 ? "Done." : `It ended with code ${code}.`} ` +
+        "Press Enter to go back to the Deck.\n",
+    );
+    await terminal.read();
+    const reload = { kind: "reload" } as const;
+    this.#receive(await runServerEffect(reload, this.#client));
+    this.#nudge.now();
+  }
+}

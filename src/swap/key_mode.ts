@@ -1,0 +1,90 @@
+/**
+ * API-key mode: our `apiKeyHelper` in Claude Code's settings, in the place of
+ * whatever stood there, and the way back to it.
+ *
+ * The state is written before the settings and cleared after them, so that a
+ * helper of somebody else is always in one of the two.
+ *
+ * @module
+ */
+
+import { helperOf, isOurHelper, withHelper } from "../claude/api_key_helper.ts";
+import { parseConfig } from "../store/config_file.ts";
+import type { AccountRecord } from "../store/accounts.ts";
+import type { SwapPorts } from "./swap_ports.ts";
+import type { SwapState } from "./swap_state.ts";
+
+/** Whether the account's key may serve when all subscriptions are spent. */
+export function isFallbackKey({ account }: AccountRecord): boolean {
+  return account.kind === "api_key" && account.enabled;
+}
+
+/** Puts our helper into the settings. Throws where they cannot be changed. */
+export async function enterKeyMode(ports: SwapPorts): Promise<void> {
+  const { memory, texts, folder, helper } = ports;
+  const live = await liveHelper(ports);
+  const isForeign = live !== null && !isOurHelper(live);
+  const before = await memory.load();
+  await memory.update((state) => ({
+    ...state,
+    mode: "apikey",
+    savedHelper: isForeign ? live : state.savedHelper,
+  }));
+  try {
+    await texts.edit(
+      folder.settingsFile,
+      (document) => withHelper(document, helper),
+    );
+  } catch (error) {
+    await memory.update((state) => ({
+      ...state,
+      mode: before.mode,
+      savedHelper: before.savedHelper,
+    }));
+    throw error;
+  }
+}
+
+/** Gives the settings back what stood there before, and serves by login again. */
+export async function leaveKeyMode(ports: SwapPorts): Promise<void> {
+  const { memory, texts, folder } = ports;
+  const { savedHelper } = await memory.load();
+  await texts.edit(folder.settingsFile, (document) => {
+    const live = helperOf(document);
+    // A hand that wrote another helper over ours is right.
+    const isOthers = live !== null && !isOurHelper(live);
+    return isOthers ? document : withHelper(document, savedHelper);
+  });
+  await memory.update((state) => ({
+    ...state,
+    mode: "account",
+    savedHelper: null,
+    wakeAt: null,
+  }));
+}
+
+/**
+ * Brings state and settings together after a crash or a hand's edit: what the
+ * settings say wins, and a helper of ours without keys to print goes.
+ */
+export async function reconcile(
+  ports: SwapPorts,
+  hasKeys: boolean,
+): Promise<SwapState> {
+  const state = await ports.memory.load();
+  const live = await liveHelper(ports);
+  const isOurs = live !== null && isOurHelper(live);
+  const isKeyMode = state.mode === "apikey";
+  if (isKeyMode && isOurs && hasKeys) return state;
+  if (isKeyMode || isOurs) await leaveKeyMode(ports);
+  return await ports.memory.load();
+}
+
+async function liveHelper(
+  { texts, folder }: SwapPorts,
+): Promise<string | null> {
+  const text = await texts.read(folder.settingsFile);
+  return text === null
+    ? null
+    : helperOf(parseConfig(text, folder.settingsFile));
+}

@@ -1,0 +1,119 @@
+/**
+ * The usage of several accounts at once. An account whose question fails is
+ * unknown, and never taken for spent.
+ *
+ * @module
+ */
+
+import { AccountCredential } from "../auth/account_credential.ts";
+import { within } from "../auth/patience.ts";
+import { isOAuth } from "../auth/refresh_ports.ts";
+import { type ObservedUsage, observeUsage } from "../auth/observe_usage.ts";
+import type { AccountId } from "../core/account.ts";
+import type { QuotaObservation } from "../core/quota.ts";
+import { SECOND_MS } from "../core/time.ts";
+import type { Secret } from "../ports.ts";
+import type { AccountRecord } from "../store/accounts.ts";
+import { seenUsage } from "./choose.ts";
+import type { SwapPorts } from "./swap_ports.ts";
+import type { SeenUsage } from "./swap_state.ts";
+
+/** A hook waits for this. */
+const LIMIT_MS = 10 * SECOND_MS;
+
+export type Polled =
+  | {
+    readonly kind: "known";
+    readonly record: AccountRecord;
+    readonly observation: QuotaObservation;
+  }
+  | {
+    readonly kind: "unknown";
+    readonly record: AccountRecord;
+    readonly reason: string;
+  };
+
+/** Whether Claude Code can hold the account's login. */
+export function isSwappable({ account }: AccountRecord): boolean {
+  return account.kind === "subscription" && account.enabled;
+}
+
+/** Asks for all of `records` at the same time and remembers the answers. */
+export async function pollUsage(
+  records: readonly AccountRecord[],
+  ports: SwapPorts,
+): Promise<readonly Polled[]> {
+  const polled = await Promise.all(
+    records.map((record) => poll(record, ports)),
+  );
+  const seen: Record<string, SeenUsage> = {};
+  for (const result of polled) {
+    if (result.kind !== "known") continue;
+    seen[result.record.account.id] = seenUsage(result.observation);
+  }
+  await ports.memory.update((state) =>
+    Object.keys(seen).length === 0
+      ? state
+      : { ...state, usage: { ...state.usage, ...seen } }
+  );
+  return polled;
+}
+
+async function poll(record: AccountRecord, ports: SwapPorts): Promise<Polled> {
+  const { clock } = ports;
+  const stop = new AbortController();
+  try {
+    const outcome = await within(ask(record.account.id, ports, stop.signal), {
+      clock,
+      signal: stop.signal,
+      limitMs: LIMIT_MS,
+    });
+    if (outcome?.kind === "known") {
+      return { kind: "known", record, observation: outcome.observation };
+    }
+    const reason = outcome === null
+      ? "no answer in time"
+      : outcome.kind === "refused"
+      ? "the provider refuses its token"
+      : outcome.reason;
+    return { kind: "unknown", record, reason };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "unknown reason";
+    return { kind: "unknown", record, reason };
+  } finally {
+    stop.abort();
+  }
+}
+
+async function ask(
+  id: AccountId,
+  ports: SwapPorts,
+  signal: AbortSignal,
+): Promise<ObservedUsage> {
+  const account = new AccountCredential(id, ports);
+  try {
+    const token = await tokenOf(account, null);
+    if (token === null) return { kind: "refused" };
+    const outcome = await observeUsage({ id, token }, ports, signal);
+    if (outcome.kind !== "refused") return outcome;
+    const next = await tokenOf(account, token);
+    return next === null
+      ? outcome
+      : await observeUsage({ id, token: next }, ports, signal);
+  } finally {
+    await account.close();
+  }
+}
+
+async function tokenOf(
+  account: AccountCredential,
+  refused: Secret | null,
+): Promise<Secret | null> {
+  const renewal = await account.renew(refused);
+  const entry = renewal.kind === "usable"
+    ? renewal.entry
+    : renewal.kind === "failed" && refused === null
+    ? await account.entry()
+    : null;
+  return entry !== null && isOAuth(entry) ? entry.credential.accessToken : null;
+}

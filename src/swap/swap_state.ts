@@ -1,0 +1,113 @@
+/**
+ * What swapping remembers between two runs: which credential Claude Code has,
+ * whose turn it is among the keys, and the helper that must come back.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { type AccountId, accountId } from "../core/account.ts";
+import type { Instant } from "../core/time.ts";
+import { instantFromMs } from "../core/time.ts";
+import type { Locks } from "../ports.ts";
+import { PrivateJson } from "../store/private_json.ts";
+import type { OAuthAccount } from "../claude/oauth_account.ts";
+
+/** What the usage endpoint last said, for answers without the network. */
+export interface SeenUsage {
+  /** Spent parts; null is unknown. */
+  readonly fiveHour: number | null;
+  readonly week: number | null;
+  readonly fiveHourResetsAt: Instant | null;
+  readonly weekResetsAt: Instant | null;
+  readonly at: Instant;
+}
+
+export interface SwapState {
+  /** Hooks swap only where a person has begun to. */
+  readonly isOn: boolean;
+  readonly mode: "account" | "apikey";
+  /** Whose login Claude Code has, as far as is known. */
+  readonly account: AccountId | null;
+  /** The key that was handed out last. */
+  readonly key: AccountId | null;
+  /** The helper of somebody else that ours stands in for. */
+  readonly savedHelper: string | null;
+  /** When a swap was last decided without a person. */
+  readonly swappedAt: Instant | null;
+  /** Until when a run that looks for a reset is on its way. */
+  readonly wakeAt: Instant | null;
+  readonly usage: Readonly<Record<string, SeenUsage>>;
+  /** Until when accounts are passed over that refused a turn, by account id. */
+  readonly limited: Readonly<Record<string, Instant>>;
+  /** What Claude Code noted of each account, by account id. */
+  readonly notes: Readonly<Record<string, OAuthAccount>>;
+}
+
+export const NO_SWAP: SwapState = {
+  isOn: false,
+  mode: "account",
+  account: null,
+  key: null,
+  savedHelper: null,
+  swappedAt: null,
+  wakeAt: null,
+  usage: {},
+  limited: {},
+  notes: {},
+};
+
+const instant = v.pipe(
+  v.number(),
+  v.finite(),
+  v.transform((ms) => instantFromMs(ms)),
+);
+const optionalInstant = v.fallback(v.nullable(instant), null);
+const part = v.fallback(v.nullable(v.pipe(v.number(), v.finite())), null);
+const id = v.fallback(
+  v.pipe(
+    v.nullable(v.string()),
+    v.transform((text) => text === null ? null : accountId(text)),
+  ),
+  null,
+);
+
+const usage = v.object({
+  fiveHour: part,
+  week: part,
+  fiveHourResetsAt: optionalInstant,
+  weekResetsAt: optionalInstant,
+  at: instant,
+});
+
+const schema = v.object({
+  isOn: v.fallback(v.boolean(), false),
+  mode: v.fallback(v.picklist(["account", "apikey"]), "account"),
+  account: id,
+  key: id,
+  savedHelper: v.fallback(v.nullable(v.string()), null),
+  swappedAt: optionalInstant,
+  wakeAt: optionalInstant,
+  usage: v.fallback(v.record(v.string(), usage), {}),
+  limited: v.fallback(v.record(v.string(), instant), {}),
+  notes: v.fallback(
+    v.record(v.string(), v.record(v.string(), v.unknown())),
+    {},
+  ),
+});
+
+/** The state in a private file, changed under a lock of its own. */
+export class SwapMemory extends PrivateJson<SwapState> {
+  constructor(file: string, locks: Locks) {
+    super({
+      file,
+      locks,
+      lock: "swap.state",
+      empty: NO_SWAP,
+      read(json) {
+        const result = v.safeParse(schema, json);
+        return result.success ? result.output : null;
+      },
+    });
+  }
+}

@@ -1,0 +1,268 @@
+/** The clients of the benchmark, and what they measured. */
+
+import { Buffer } from "node:buffer";
+import type { Target } from "./targets.ts";
+
+const SESSIONS = 64;
+const SECOND_MS = 1_000;
+/** A stream that says nothing for so long has failed. */
+const SILENCE_MS = 20_000;
+
+/** The lines of a request of Claude Code, more or less. */
+const LINES = [
+  "host: 127.0.0.1",
+  "accept: application/json",
+  "content-type: application/json",
+  "user-agent: tc-bench",
+  "anthropic-version: 2023-06-01",
+  "anthropic-beta: claude-code-20250219,interleaved-thinking-2025-05-14",
+  "x-app: cli",
+  "x-stainless-lang: js",
+  "x-stainless-retry-count: 0",
+  "x-stainless-timeout: 600",
+  "accept-encoding: gzip, deflate, br, zstd",
+];
+
+function bodyOf(bytes: number, isStream: boolean): string {
+  const body = {
+    model: "claude-opus-5-5",
+    max_tokens: 1_000,
+    stream: isStream,
+    tools: [{ name: "Bash", input_schema: { type: "object" } }],
+    messages: [{ role: "user", content: "" }],
+  };
+  const frame = JSON.stringify(body);
+  const text = "some words of a prompt ".repeat(bytes / 20);
+  const content = text.slice(0, Math.max(0, bytes - frame.length));
+  return JSON.stringify({ ...body, messages: [{ role: "user", content }] });
+}
+
+function requestOf(
+  target: Target,
+  session: number,
+  { bytes, extra = [], isStream = false }: {
+    readonly bytes: number;
+    readonly extra?: readonly string[];
+    readonly isStream?: boolean;
+  },
+): string {
+  const body = bodyOf(bytes, isStream);
+  return [
+    `POST ${target.prefix}/v1/messages?beta=true HTTP/1.1`,
+    ...LINES,
+    `x-claude-code-session-id: 50aead76-f351-4346-b9ca-${
+      `${session}`.padStart(12, "0")
+    }`,
+    ...extra,
+    `content-length: ${body.length}`,
+    "",
+    body,
+  ].join("\r\n");
+}
+
+export interface Latency {
+  readonly perSec: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly failed: number;
+}
+
+/** Requests of 2 KB, one after another on each connection, sent by wrk. */
+export async function jsonLoad(
+  target: Target,
+  connections: number,
+  durationMs: number,
+): Promise<Latency> {
+  const script = await Deno.makeTempFile({ suffix: ".lua" });
+  const texts = Array.from(
+    { length: SESSIONS },
+    (_, session) => luaText(requestOf(target, session, { bytes: 2_048 })),
+  );
+  await Deno.writeTextFile(script, LUA.replace("TEXTS", texts.join(",\n")));
+  const { stdout } = await new Deno.Command("wrk", {
+    args: [
+      "-t1",
+      `-c${connections}`,
+      `-d${Math.max(1, Math.round(durationMs / SECOND_MS))}s`,
+      "-s",
+      script,
+      `http://127.0.0.1:${target.port}/`,
+    ],
+    stderr: "null",
+  }).output();
+  await Deno.remove(script);
+  const text = new TextDecoder().decode(stdout);
+  const line = text.split("\n").find((each) => each.startsWith("{"));
+  if (line === undefined) throw new Error(`wrk said: ${text}`);
+  return JSON.parse(line);
+}
+
+const LUA = `
+local texts = {TEXTS}
+local at = 0
+request = function()
+  at = at % #texts + 1
+  return texts[at]
+end
+done = function(summary, latency)
+  local e = summary.errors
+  io.write(string.format(
+    '{"perSec":%.1f,"p50Us":%.1f,"p99Us":%.1f,"failed":%d}\\n',
+    summary.requests / (summary.duration / 1e6),
+    latency:percentile(50), latency:percentile(99),
+    e.connect + e.read + e.write + e.status + e.timeout))
+end
+`;
+
+function luaText(text: string): string {
+  const escaped = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')
+    .replaceAll("\r", "\\r").replaceAll("\n", "\\n");
+  return `"${escaped}"`;
+}
+
+export interface StreamReading {
+  readonly firstByteP50Ms: number;
+  readonly firstByteP99Ms: number;
+  /** From the origin's write to the client's read, an event. */
+  readonly delayP50Us: number;
+  readonly delayP99Us: number;
+  readonly failed: number;
+}
+
+/** So many streams at once; `midway` is called while all of them run. */
+export async function streamLoad(
+  target: Target,
+  { streams, events, gapMs }: {
+    readonly streams: number;
+    readonly events: number;
+    readonly gapMs: number;
+  },
+  midway: () => void,
+): Promise<StreamReading> {
+  const firstBytesMs: number[] = [];
+  const delaysUs: number[] = [];
+  let failed = 0;
+  const connections = await Promise.all(
+    Array.from({ length: streams }, () => open(target.port)),
+  );
+  const timer = setTimeout(midway, events * gapMs * 0.6);
+  await Promise.all(connections.map(async (connection, session) => {
+    const extra = [`x-events: ${events} ${gapMs}`];
+    const request = requestOf(target, session, {
+      bytes: 2_048,
+      extra,
+      isStream: true,
+    });
+    const late = setTimeout(() => connection.close(), SILENCE_MS);
+    try {
+      const startedMs = performance.now();
+      await writeAll(connection, Buffer.from(request));
+      const seen = await readStream(
+        connection,
+        (ms) => delaysUs.push(ms * 1e3),
+      );
+      firstBytesMs.push(seen.firstMs - startedMs);
+      if (seen.events !== events) failed++;
+    } catch {
+      failed++;
+    } finally {
+      clearTimeout(late);
+      close(connection);
+    }
+  }));
+  clearTimeout(timer);
+  return {
+    firstByteP50Ms: percentile(firstBytesMs, 50),
+    firstByteP99Ms: percentile(firstBytesMs, 99),
+    delayP50Us: percentile(delaysUs, 50),
+    delayP99Us: percentile(delaysUs, 99),
+    failed,
+  };
+}
+
+async function readStream(
+  connection: Deno.TcpConn,
+  onEvent: (delayMs: number) => void,
+): Promise<{ readonly firstMs: number; readonly events: number }> {
+  const bytes = Buffer.alloc(65_536);
+  let rest = "";
+  let firstMs = 0;
+  let events = 0;
+  for (;;) {
+    const count = await connection.read(bytes);
+    if (count === null) break;
+    const now = performance.now();
+    const text = rest + bytes.toString("latin1", 0, count);
+    if (firstMs === 0 && text.includes("event:")) firstMs = now;
+    let from = 0;
+    for (const match of text.matchAll(/"sentAtMs":([\d.]+)\}/g)) {
+      onEvent(performance.timeOrigin + now - Number(match[1]));
+      from = match.index + match[0].length;
+      events++;
+    }
+    rest = text.slice(Math.max(from, text.length - 400));
+    if (rest.endsWith("0\r\n\r\n")) break;
+  }
+  return { firstMs, events };
+}
+
+/** Bodies of 1 MB on 8 connections; MB a second. */
+export async function uploadLoad(
+  target: Target,
+  durationMs: number,
+): Promise<{ readonly mbPerSec: number; readonly failed: number }> {
+  const request = Buffer.from(requestOf(target, 1, { bytes: 1_000_000 }));
+  const endMs = performance.now() + durationMs;
+  const startedMs = performance.now();
+  let sent = 0;
+  let failed = 0;
+  await Promise.all(Array.from({ length: 8 }, async () => {
+    const connection = await open(target.port);
+    const bytes = Buffer.alloc(65_536);
+    try {
+      while (performance.now() < endMs) {
+        await writeAll(connection, request);
+        let text = "";
+        while (!text.includes('"usage"')) {
+          const count = await connection.read(bytes);
+          if (count === null) throw new Error("closed");
+          text += bytes.toString("latin1", 0, count);
+        }
+        sent++;
+      }
+    } catch {
+      failed++;
+    } finally {
+      close(connection);
+    }
+  }));
+  const seconds = (performance.now() - startedMs) / SECOND_MS;
+  return { mbPerSec: sent / seconds, failed };
+}
+
+async function open(port: number): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  connection.setNoDelay(true);
+  return connection;
+}
+
+function close(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // It was closed for being late.
+  }
+}
+
+async function writeAll(to: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
+}
+
+function percentile(values: number[], part: number): number {
+  values.sort((a, b) => a - b);
+  const at = Math.min(
+    values.length - 1,
+    Math.floor(values.length * part / 100),
+  );
+  return values[at] ?? NaN;
+}

@@ -1,0 +1,43 @@
+import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+import { HOOKS } from "../../src/claude/hook_input.ts";
+import { pathCommand, pluginFiles } from "../../src/claude/plugin.ts";
+import { ROOT } from "../fixtures/paths.ts";
+
+const FILES = pluginFiles({ version: config.version, command: pathCommand });
+
+Deno.test("the repository is a marketplace with the plugin of this version", async () => {
+  const stored: Record<string, string> = {};
+  for (const path of Object.keys(FILES)) {
+    stored[path] = await Deno.readTextFile(`${ROOT}${path}`);
+  }
+  deepStrictEqual(stored, FILES);
+});
+
+Deno.test("every hook of the plugin is one that tc knows, and none is missing", () => {
+  const { hooks } = JSON.parse(
+    FILES[".claude-plugin/tc/hooks/hooks.json"] ?? "{}",
+  );
+  const commands = Object.values(hooks).flatMap((entries) =>
+    JSON.stringify(entries).match(/tc hook ([a-z-]+)/)?.[1]
+  );
+  deepStrictEqual(commands, [...HOOKS]);
+});
+
+Deno.test("a hook of the plugin does nothing where there is no tc", async () => {
+  const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
+    args: ["-c", pathCommand("session-start")],
+    env: { PATH: "/nowhere" },
+    clearEnv: true,
+  }).output();
+  strictEqual(code, 0);
+  strictEqual(stdout.length + stderr.length, 0);
+});
+
+Deno.test("only a refused turn is a reason to swap", () => {
+  const { hooks } = JSON.parse(
+    FILES[".claude-plugin/tc/hooks/hooks.json"] ?? "{}",
+  );
+  strictEqual(hooks.StopFailure[0].matcher, "rate_limit");
+  match(JSON.stringify(hooks.StopFailure[0]), /tc hook stop-failure/);
+});

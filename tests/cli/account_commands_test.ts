@@ -1,0 +1,180 @@
+/** The commands about accounts, beside a running server and without one. */
+
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import type { AccountsView } from "../../src/control/protocol.ts";
+import { startDemoApi } from "../../src/demo/api.ts";
+import { TcPool } from "../fixtures/tc_process.ts";
+
+const KEY = "sk-ant-api03-FAKE-key-of-tests";
+
+async function accounts(pool: TcPool): Promise<AccountsView> {
+  return JSON.parse((await pool.tc(["accounts", "--json"])).stdout);
+}
+
+/** Starts a server as a child, which ends with the test. */
+async function serve(pool: TcPool): Promise<AsyncDisposable> {
+  const child = pool.command(["server", "--headless"], {
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  for (let tries = 0; tries < 200; tries++) {
+    if ((await pool.tc(["status"])).code === 0) {
+      return {
+        async [Symbol.asyncDispose](): Promise<void> {
+          await pool.tc(["stop"], { TC_TIMEOUTS_DRAIN_MS: "1000" });
+          await child.status;
+        },
+      };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error("It does not serve");
+}
+
+/** Runs tc with `text` on its standard input. */
+async function tcWith(
+  pool: TcPool,
+  args: readonly string[],
+  text: string,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = pool.command(args, { stdin: "piped" }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
+}
+
+Deno.test("accounts are added, changed and removed in a running server", async () => {
+  await using api = await startDemoApi();
+  api.account("work", { tier: "max_20x" });
+  api.account("home");
+  await using pool = await TcPool.of(api);
+  await using _server = await serve(pool);
+  const before = await accounts(pool);
+  ok(before.isLive);
+  deepStrictEqual(before.accounts.map(({ label }) => label).sort(), [
+    "home",
+    "work",
+  ]);
+
+  const added = await tcWith(
+    pool,
+    ["login", "--api", "--api-key-stdin", "--name", "key", "--json"],
+    `${KEY}\n`,
+  );
+  strictEqual(added.code, 0, added.stderr);
+  strictEqual(JSON.parse(added.stdout).isLive, true);
+
+  strictEqual((await pool.tc(["rename", "home", "flat"])).code, 0);
+  strictEqual((await pool.tc(["disable", "flat"])).code, 0);
+  strictEqual((await pool.tc(["priority", "work", "-3"])).code, 0);
+  const limits = ["--max-requests", "4", "--max-used", "80%"];
+  const limited = await pool.tc(["priority", "work", ...limits]);
+  strictEqual(limited.code, 0, limited.stderr);
+  strictEqual(
+    limited.stdout,
+    "work: at most 4 requests, new work up to 80%.\n",
+  );
+
+  const after = await accounts(pool);
+  const row = (label: string) =>
+    after.accounts.find((account) => account.label === label);
+  strictEqual(row("flat")?.live?.word, "off");
+  strictEqual(row("key")?.live?.word, "reserve");
+  const work = row("work");
+  deepStrictEqual(
+    [work?.priority, work?.maxInFlight, work?.capUtilization],
+    [-3, 4, 0.8],
+  );
+  // The pool itself has it, and not only the file.
+  const status = JSON.parse((await pool.tc(["status", "--json"])).stdout);
+  const live = status.accounts.find((a: { label: string }) =>
+    a.label === "work"
+  );
+  strictEqual(live.priority, -3);
+
+  strictEqual((await pool.tc(["remove", "key", "--yes"])).code, 0);
+  deepStrictEqual(
+    (await accounts(pool)).accounts.map(({ label }) => label).sort(),
+    ["flat", "work"],
+  );
+  const taken = await pool.tc(["rename", "flat", "work"]);
+  strictEqual(taken.code, 2);
+  match(taken.stderr, /another one has that name/);
+});
+
+Deno.test("remove is refused while a request runs, unless it is forced", async () => {
+  await using api = await startDemoApi();
+  api.account("work");
+  api.set({ tokensPerSecond: 5 });
+  await using pool = await TcPool.of(api);
+  await using _server = await serve(pool);
+  const stop = new AbortController();
+  const response = await fetch(`${await pool.baseUrl()}/v1/messages`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: "claude-sonnet-5-5",
+      max_tokens: 500,
+      stream: true,
+      messages: [{ role: "user", content: "tell me a long story" }],
+    }),
+    signal: stop.signal,
+  });
+  strictEqual(response.status, 200);
+  const refused = await pool.tc(["remove", "work", "--yes"]);
+  strictEqual(refused.code, 75, refused.stdout);
+  match(refused.stderr, /1 request runs on it/);
+  strictEqual((await accounts(pool)).accounts.length, 1);
+  const forced = await pool.tc(["remove", "work", "--yes", "--force"]);
+  strictEqual(forced.code, 0, forced.stderr);
+  deepStrictEqual((await accounts(pool)).accounts, []);
+  stop.abort();
+  await response.body?.cancel().catch(() => {});
+});
+
+Deno.test("without a server the same commands change the files", async () => {
+  await using api = await startDemoApi();
+  api.account("work");
+  await using pool = await TcPool.of(api);
+  strictEqual((await pool.tc(["disable", "work"])).code, 0);
+  const view = await accounts(pool);
+  strictEqual(view.isLive, false);
+  strictEqual(view.accounts[0]?.enabled, false);
+  strictEqual((await pool.tc(["enable", "work"])).code, 0);
+  strictEqual((await accounts(pool)).accounts[0]?.enabled, true);
+  const dry = await pool.tc(["remove", "work", "--dry-run"]);
+  match(dry.stderr, /Would delete its credential/);
+  const asked = await pool.tc(["remove", "work"]);
+  strictEqual(asked.code, 2);
+  match(asked.stderr, /no one is there/);
+  strictEqual((await accounts(pool)).accounts.length, 1);
+  strictEqual((await pool.tc(["remove", "work", "--yes"])).code, 0);
+  deepStrictEqual((await accounts(pool)).accounts, []);
+  strictEqual((await pool.tc(["remove", "work", "--yes"])).code, 2);
+  strictEqual((await pool.tc(["reload"])).code, 3);
+});
+
+Deno.test("a key never comes by argument, and only whole keys are taken", async () => {
+  await using api = await startDemoApi();
+  await using pool = await TcPool.of(api);
+  const argued = await pool.tc(["login", "--api", "--api-key", KEY]);
+  strictEqual(argued.code, 2);
+  ok(!(argued.stderr + argued.stdout).includes(KEY));
+  for (
+    const text of ["", "sk-ant-ort01-FAKE-12345678", "hello there", "\n\n"]
+  ) {
+    const end = await tcWith(pool, ["login", "--api", "--api-key-stdin"], text);
+    strictEqual(end.code, 2, text);
+    ok(!end.stderr.includes("FAKE"), end.stderr);
+  }
+  const silent = await pool.tc(["login", "--api"]);
+  strictEqual(silent.code, 2);
+  deepStrictEqual((await accounts(pool)).accounts, []);
+});

@@ -1,0 +1,144 @@
+import { ok, strictEqual } from "node:assert/strict";
+import { diff } from "../../src/deck/diff.ts";
+import { frameText } from "../../src/deck/frame.ts";
+import type { Key } from "../../src/deck/keys.ts";
+import { type Model, startModel } from "../../src/deck/model.ts";
+import { ASCII, type Glyphs, UNICODE } from "../../src/deck/theme.ts";
+import { update } from "../../src/deck/update.ts";
+import { view } from "../../src/deck/view.ts";
+import { fleet, NOW, pinned, poolStatus, session, usage } from "./scene.ts";
+
+const GOLDEN = new URL("./golden/", import.meta.url);
+
+/** The widths of the drawn screens, each with the height it is drawn at. */
+const SIZES = [
+  { columns: 200, rows: 40 },
+  { columns: 120, rows: 40 },
+  { columns: 100, rows: 30 },
+  { columns: 80, rows: 30 },
+  { columns: 60, rows: 24 },
+  { columns: 40, rows: 24 },
+] as const;
+
+function model(
+  size: { readonly columns: number; readonly rows: number },
+  glyphs: Glyphs = UNICODE,
+): Model {
+  const [known] = update(
+    startModel({
+      size,
+      now: NOW,
+      look: { glyphs, timeZone: "UTC" },
+      isServer: true,
+    }),
+    { kind: "status", status: poolStatus() },
+  );
+  return update(known, { kind: "local", local: fleet() })[0];
+}
+
+function pressed(start: Model, keys: string): Model {
+  return keys.split(" ").reduce((now, text) => {
+    const key: Key = text === "Tab"
+      ? { kind: "named", name: "tab" }
+      : text === "Enter"
+      ? { kind: "named", name: "enter" }
+      : { kind: "char", text };
+    return update(now, { kind: "key", key })[0];
+  }, start);
+}
+
+/** `deno task golden` writes what is drawn instead of comparing it. */
+function assertGolden(name: string, text: string): void {
+  const file = new URL(name, GOLDEN);
+  if (Deno.env.get("TC_GOLDEN") === "1") {
+    Deno.mkdirSync(GOLDEN, { recursive: true });
+    Deno.writeTextFileSync(file, text);
+    return;
+  }
+  strictEqual(text, Deno.readTextFileSync(file), `${name}: deno task golden`);
+}
+
+for (const size of SIZES) {
+  const name = `${size.columns}x${size.rows}`;
+
+  Deno.test(`view() draws the pool at ${name}, without colour`, () => {
+    assertGolden(`${name}.txt`, `${frameText(view(model(size)))}\n`);
+  });
+
+  Deno.test(`view() draws the pool at ${name}, in ASCII`, () => {
+    const frame = view(model(size, ASCII));
+    assertGolden(`${name}_ascii.txt`, `${frameText(frame)}\n`);
+  });
+
+  Deno.test(`diff() draws the pool at ${name}, in colour`, () => {
+    const codes = diff(null, view(model(size)), "16");
+    const text = codes.replaceAll("\u001b", "\\e")
+      .replaceAll(/\\e\[(\d+);1H/g, "\n\\e[$1;1H");
+    assertGolden(`${name}_color.txt`, `${text}\n`);
+  });
+}
+
+const PANELS: readonly (readonly [name: string, keys: string])[] = [
+  ["help", "?"],
+  ["pin", "s"],
+  ["pin_question", "s Enter"],
+  ["policy", "p"],
+  ["accounts_menu", "a"],
+  ["remove_question", "r j j Enter"],
+  ["remove_refused", "r Enter"],
+  ["off_question", "a j t"],
+  ["rename", "a n"],
+  ["quit_question", "q"],
+  ["issues", "i"],
+  ["filter", "/ h o m e"],
+  ["cursor", "Tab Tab j Enter"],
+];
+
+for (const [name, keys] of PANELS) {
+  Deno.test(`view() draws ${name.replaceAll("_", " ")} after ${keys}`, () => {
+    const start = model({ columns: 80, rows: 30 });
+    assertGolden(
+      `keys_${name}.txt`,
+      `${frameText(view(pressed(start, keys)))}\n`,
+    );
+  });
+}
+
+Deno.test("view() in ASCII holds nothing else where names are ASCII", () => {
+  const [plain] = update(model({ columns: 120, rows: 40 }, ASCII), {
+    kind: "local",
+    local: fleet().map((one) => ({ ...one, emoji: null })),
+  });
+  for (const keys of ["?", "a", "p", "/ x"]) {
+    const text = frameText(view(pressed(plain, keys)));
+    // deno-lint-ignore no-control-regex
+    const found = /[^\x00-\x7f]/.exec(text)?.[0];
+    strictEqual(found, undefined, keys);
+  }
+});
+
+Deno.test("view() goes down to one line where there is no room", () => {
+  const frame = view(model({ columns: 39, rows: 12 }));
+  const [first, ...rest] = frameText(frame).split("\n");
+  strictEqual(first, "tc ● 9 free · next 41m · 2 need you");
+  ok(rest.every((line) => line === ""));
+});
+
+Deno.test("view() draws twelve levels of agents without a crooked lane", () => {
+  const names = Array.from({ length: 12 }, (_, depth) => `L${depth}`);
+  const local = names.map((name, depth) =>
+    pinned(name, depth === 0 ? null : `L${depth - 1}`, { emoji: "🐜" })
+  );
+  const status = poolStatus({
+    accounts: [],
+    requests: [],
+    activity: [],
+    sessions: names.map((name) =>
+      session(`s-${name}`, { usage: usage({ output: 1_000 }) })
+    ),
+  });
+  const start = model({ columns: 80, rows: 40 });
+  const [known] = update(start, { kind: "status", status });
+  const [deep] = update(known, { kind: "local", local });
+  assertGolden("deep.txt", `${frameText(view(deep))}\n`);
+});

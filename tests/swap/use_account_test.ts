@@ -1,0 +1,227 @@
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { currentAccount, useAccount } from "../../src/swap/use_account.ts";
+import { loginText, SwapKit } from "../fixtures/swap_kit.ts";
+import { idOf } from "../fixtures/vault_kit.ts";
+
+async function stored(kit: SwapKit): Promise<Record<string, unknown>> {
+  return JSON.parse(
+    await Deno.readTextFile(kit.home.join(".claude", ".credentials.json")),
+  );
+}
+
+function credentials(kit: SwapKit): string {
+  return kit.home.join(".claude", ".credentials.json");
+}
+
+Deno.test("useAccount() writes the login and keeps what stands beside it", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work", "home");
+  const { claudeAiOauth } = JSON.parse(loginText(kit.api.account("home")));
+  kit.write(
+    credentials(kit),
+    JSON.stringify({
+      mcpOAuth: { server: { token: "kept" } },
+      claudeAiOauth: { ...claudeAiOauth, odd: "of home" },
+    }),
+  );
+  await useAccount(idOf("work"), kit.ports);
+  const document = await stored(kit);
+  deepStrictEqual(document["mcpOAuth"], { server: { token: "kept" } });
+  const login = document["claudeAiOauth"] as Record<string, unknown>;
+  strictEqual(login["accessToken"], kit.api.account("work").token());
+  strictEqual(login["odd"], undefined);
+  strictEqual(login["subscriptionType"], "max");
+  const { mode } = await Deno.stat(credentials(kit));
+  strictEqual((mode ?? 0) & 0o777, 0o600);
+});
+
+Deno.test("useAccount() makes the store where there was none", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work");
+  const { isWritten } = await useAccount(idOf("work"), kit.ports);
+  ok(isWritten);
+  strictEqual(await kit.liveToken(), kit.api.account("work").token());
+  deepStrictEqual((await kit.entry("work")).sharedWith, {
+    tool: "claude_code",
+    location: credentials(kit),
+  });
+});
+
+Deno.test("useAccount() a second time writes nothing", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work");
+  await useAccount(idOf("work"), kit.ports);
+  const { isWritten } = await useAccount(idOf("work"), kit.ports);
+  strictEqual(isWritten, false);
+});
+
+Deno.test("a login that leaves Claude Code has its vault entry to itself again", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work", "home");
+  await useAccount(idOf("work"), kit.ports);
+  await useAccount(idOf("home"), kit.ports);
+  strictEqual((await kit.entry("work")).sharedWith, null);
+  strictEqual(await kit.liveToken(), kit.api.account("home").token());
+});
+
+Deno.test("useAccount() renews a login that is at its end first", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work");
+  const entry = await kit.entry("work");
+  const { credential } = entry;
+  if (credential.kind !== "oauth") throw new TypeError("no login");
+  await kit.ports.vault.put({
+    ...entry,
+    credential: { ...credential, expiresAt: kit.ports.clock.now() },
+  });
+  await useAccount(idOf("work"), kit.ports);
+  const live = await kit.liveToken();
+  ok(live !== null && live !== credential.accessToken.reveal());
+  const after = (await kit.entry("work")).credential;
+  strictEqual(after.kind === "oauth" && after.accessToken.reveal(), live);
+});
+
+Deno.test("what Claude Code renewed itself comes back into the vault", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work", "home");
+  await useAccount(idOf("work"), kit.ports);
+  await renewAsClaude(kit);
+  const live = await kit.liveToken();
+  const handed = await useAccount(idOf("home"), kit.ports);
+  strictEqual(handed.before?.label, "work");
+  const { credential } = await kit.entry("work");
+  strictEqual(
+    credential.kind === "oauth" && credential.accessToken.reveal(),
+    live,
+  );
+  // And it is alive: work can be had again.
+  await useAccount(idOf("work"), kit.ports);
+  strictEqual(await kit.liveToken(), live);
+});
+
+Deno.test("a renewed login whose access token has ended is told by its successor", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work", "home");
+  await useAccount(idOf("work"), kit.ports);
+  await renewAsClaude(kit);
+  const document = await stored(kit);
+  kit.write(
+    credentials(kit),
+    JSON.stringify({
+      claudeAiOauth: { ...document["claudeAiOauth"] as object, expiresAt: 1 },
+    }),
+  );
+  await useAccount(idOf("home"), kit.ports);
+  await useAccount(idOf("work"), kit.ports);
+  strictEqual((await currentAccount(kit.ports))?.label, "work");
+});
+
+Deno.test("a login of somebody who is not in the pool is never written over", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work");
+  const text = loginText(kit.api.account("stranger"));
+  kit.write(credentials(kit), text);
+  await rejects(useAccount(idOf("work"), kit.ports), { code: "foreign_login" });
+  strictEqual(await Deno.readTextFile(credentials(kit)), text);
+});
+
+Deno.test("a login that cannot be told for now is never written over", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work", "home");
+  const { claudeAiOauth } = JSON.parse(loginText(kit.api.account("home")));
+  const text = JSON.stringify({
+    claudeAiOauth: { ...claudeAiOauth, refreshToken: "sk-ant-ort01-FAKE-x" },
+  });
+  kit.write(credentials(kit), text);
+  const ports = {
+    ...kit.ports,
+    provider: { ...kit.ports.provider, profileUrl: "http://127.0.0.1:1/" },
+  };
+  await rejects(useAccount(idOf("work"), ports), { code: "unclear_login" });
+  strictEqual(await Deno.readTextFile(credentials(kit)), text);
+});
+
+Deno.test("a blank or half-written login is never stored and may be replaced", async () => {
+  for (
+    const text of [
+      "",
+      `{"claudeAiOauth":{"accessToken":"","refreshToken":"","expiresAt":0}}`,
+      `{"claudeAiOauth":{"accessToken":"sk-ant-oat01-FAKE`,
+    ]
+  ) {
+    await using kit = await SwapKit.make();
+    await kit.add("work");
+    const before = await kit.entry("work");
+    kit.write(credentials(kit), text);
+    await useAccount(idOf("work"), kit.ports);
+    strictEqual(await kit.liveToken(), kit.api.account("work").token());
+    deepStrictEqual((await kit.entry("work")).credential, before.credential);
+  }
+});
+
+Deno.test("useAccount() shows the account that it gives, and all that was noted of it", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work", "home");
+  const work = kit.api.account("work").identity;
+  const noted = {
+    accountUuid: work.accountUuid,
+    organizationUuid: work.organizationUuid,
+    emailAddress: work.email,
+    displayName: "Ada",
+  };
+  kit.write(
+    kit.ports.folder.identityFile,
+    `{
+  // a hand's own
+  "numStartups": 3,
+  "oauthAccount": ${JSON.stringify(noted)},
+  "projects": {}
+}`.replace("  // a hand's own\n", ""),
+  );
+  await useAccount(idOf("home"), kit.ports);
+  const shown = JSON.parse(
+    await Deno.readTextFile(kit.ports.folder.identityFile),
+  );
+  const home = kit.api.account("home").identity;
+  strictEqual(shown.oauthAccount.accountUuid, home.accountUuid);
+  strictEqual(shown.oauthAccount.emailAddress, home.email);
+  strictEqual(shown.numStartups, 3);
+  await useAccount(idOf("work"), kit.ports);
+  const again = JSON.parse(
+    await Deno.readTextFile(kit.ports.folder.identityFile),
+  );
+  deepStrictEqual(again.oauthAccount, noted);
+});
+
+Deno.test("useAccount() of an API key says what to do", async () => {
+  await using kit = await SwapKit.make();
+  await kit.addKey("spare");
+  await rejects(useAccount(idOf("spare"), kit.ports), { code: "usage" });
+});
+
+/** A refresh as the client makes it: spends the token, writes the successor. */
+async function renewAsClaude(kit: SwapKit): Promise<void> {
+  const document = await stored(kit);
+  const login = document["claudeAiOauth"] as Record<string, unknown>;
+  const response = await fetch(kit.api.endpoints.token, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      grant_type: "refresh_token",
+      refresh_token: login["refreshToken"],
+      client_id: kit.ports.provider.clientId,
+    }),
+  });
+  const answer = await response.json();
+  strictEqual(response.status, 200, JSON.stringify(answer));
+  const next = {
+    ...login,
+    accessToken: answer.access_token,
+    refreshToken: answer.refresh_token,
+    expiresAt: Date.now() + answer.expires_in * 1_000 + 1_000,
+  };
+  kit.write(
+    credentials(kit),
+    JSON.stringify({ ...document, claudeAiOauth: next }),
+  );
+}
