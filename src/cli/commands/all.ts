@@ -26,6 +26,8 @@ import { registerRename } from "./rename.ts";
 import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerExplain } from "./explain.ts";
+import { registerPin } from "./pin.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
@@ -51,6 +53,8 @@ export const REGISTER:
     registerStatus,
     registerWatch,
     registerCapacity,
+    registerExplain,
+    registerPin,
     registerSimulate,
     registerReport,
     registerApi,
