@@ -8,7 +8,8 @@
 
 import type { AccountId } from "./account.ts";
 import type { Binding } from "./session.ts";
-import type { PoolState } from "./state.ts";
+import type { RouteSettings } from "./settings.ts";
+import type { PoolSnapshot } from "./state.ts";
 import { ACTIVE_MS } from "./sweep.ts";
 import type { Instant } from "./time.ts";
 
@@ -21,7 +22,7 @@ export interface Headcount {
 
 export const NOBODY: Headcount = { active: 0, warm: 0 };
 
-type Bindings = PoolState["bindings"];
+type Bindings = PoolSnapshot["bindings"];
 type Bucket = Bindings["buckets"][number];
 
 export interface Heads {
@@ -33,33 +34,33 @@ export interface Heads {
 /** A count with the time in which none of its conversations changes its class. */
 interface Counted extends Heads {
   readonly buckets: Bindings["buckets"];
-  readonly warmMs: number;
   readonly at: Instant;
   readonly until: number;
 }
 
-/** The last count: of the same bindings it saves all the work, else most of it. */
-let last: Counted | null = null;
+/** The last count of each pool: the next one begins with it. */
+const counted = new WeakMap<RouteSettings, Counted>();
 
-/** The conversations by account at `at`; warm ones were used within `warmMs`. */
+/** The conversations of a pool by account, at the snapshot's instant. */
 export function headcount(
-  { buckets }: Bindings,
-  at: Instant,
-  warmMs: number,
+  { bindings: { buckets }, settings, at }: PoolSnapshot,
 ): Heads {
-  const isNear = last !== null && last.warmMs === warmMs && at >= last.at &&
-    at < last.until;
-  const tally = new HeadTally(isNear ? last : null, at, warmMs);
+  const last = counted.get(settings);
+  const known = last !== undefined && at >= last.at && at < last.until
+    ? last
+    : null;
+  const tally = new HeadTally(known, at, settings.paceWarmMs);
   for (let index = 0; index < buckets.length; index++) {
     const now = buckets[index];
-    const before = isNear ? last?.buckets[index] : undefined;
+    const before = known?.buckets[index];
     if (now === before) continue;
     if (before !== undefined) tally.count(before, -1);
     if (now !== undefined) tally.count(now, 1);
   }
   const { byAccount, active, warm, until } = tally;
-  last = { buckets, warmMs, at, byAccount, active, warm, until };
-  return last;
+  const fresh = { buckets, at, byAccount, active, warm, until };
+  counted.set(settings, fresh);
+  return fresh;
 }
 
 class HeadTally {
