@@ -27,6 +27,8 @@ import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerStatusline } from "./statusline.ts";
+import { registerExplain } from "./explain.ts";
+import { registerPin } from "./pin.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
@@ -53,6 +55,8 @@ export const REGISTER:
     registerStatusline,
     registerWatch,
     registerCapacity,
+    registerExplain,
+    registerPin,
     registerSimulate,
     registerReport,
     registerApi,
