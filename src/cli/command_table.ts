@@ -201,6 +201,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: null,
   },
   {
+    name: "restart",
+    group: "server",
+    summary: "Replace the running server without dropping a request",
+    examples: ["tc restart"],
+    schema: "tc.restart/v1",
+  },
+  {
     name: "stop",
     group: "server",
     summary: "Let the running server finish its requests and end",

@@ -23,6 +23,7 @@ import { registerPlugin } from "./plugin.ts";
 import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
+import { registerRestart } from "./restart.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerSimulate } from "./simulate.ts";
@@ -57,6 +58,7 @@ export const REGISTER:
     registerProfile,
     registerPlugin,
     registerHook,
+    registerRestart,
     registerStop,
     registerDoctor,
     registerConfig,
