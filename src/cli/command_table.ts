@@ -154,6 +154,17 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.simulate/v1",
   },
   {
+    name: "report",
+    group: "look",
+    summary: "Show what was spent: tokens, cache and cost, from the ledger",
+    examples: [
+      "tc report",
+      "tc report account --since 7d",
+      "tc report session --since today --json",
+    ],
+    schema: "tc.report/v1",
+  },
+  {
     name: "api",
     group: "look",
     summary: "Make one API call with an account's credential",

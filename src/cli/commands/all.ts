@@ -24,6 +24,7 @@ import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
 import { registerRestart } from "./restart.ts";
+import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerSimulate } from "./simulate.ts";
@@ -52,6 +53,7 @@ export const REGISTER:
     registerWatch,
     registerCapacity,
     registerSimulate,
+    registerReport,
     registerApi,
     registerReload,
     registerSwap,
