@@ -235,8 +235,14 @@ export const COMMANDS: readonly CommandText[] = [
   {
     name: "config",
     group: "more",
-    summary: "Show the settings and where each comes from",
-    examples: ["tc config path", "tc config show", "tc config show --origin"],
+    summary: "Show and change the settings, and say where each comes from",
+    examples: [
+      "tc config show --origin",
+      "tc config get proxy.port",
+      "tc config set proxy.port 3460",
+      "tc config unset proxy.port",
+      "tc config path",
+    ],
     schema: "tc.config/v1",
   },
   {

@@ -165,7 +165,7 @@ async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
   const { info, door, options, counter } = arrival;
   const admission = admit({
     method: request.method,
-    url: request.url,
+    url: urlOf(request, info.remoteAddr),
     headers: request.headers,
     isLocal: isLocal(info.remoteAddr),
   }, door);
@@ -181,6 +181,15 @@ async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
   counter.inHand++;
   info.completed.finally(() => counter.inHand--).catch(() => {});
   return await answerFor(request, admission, options);
+}
+
+/** Over a Unix socket the URL names the socket where a host should be. */
+function urlOf({ url, headers }: Request, address: Deno.Addr): string {
+  if (address.transport !== "unix") return url;
+  return url.replace(
+    /^http\+unix:\/\/[^/?#]*/,
+    `http://${headers.get("host") ?? ""}`,
+  );
 }
 
 function isLocal(address: Deno.Addr): boolean {
