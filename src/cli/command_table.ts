@@ -226,6 +226,18 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.stop/v1",
   },
   {
+    name: "service",
+    group: "server",
+    summary: "Run tc under systemd, launchd or the Windows task scheduler",
+    examples: [
+      "tc service install",
+      "tc service status",
+      "tc service print",
+      "tc service uninstall --dry-run",
+    ],
+    schema: "tc.service/v1",
+  },
+  {
     name: "doctor",
     group: "more",
     summary: "Find what is wrong and say what mends it: exit 0, 1 or 2",

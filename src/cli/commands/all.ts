@@ -27,6 +27,7 @@ import { registerRestart } from "./restart.ts";
 import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerService } from "./service.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
@@ -62,6 +63,7 @@ export const REGISTER:
     registerHook,
     registerRestart,
     registerStop,
+    registerService,
     registerDoctor,
     registerConfig,
     registerVersion,
