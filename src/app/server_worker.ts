@@ -11,6 +11,7 @@ import { systemClock } from "./clock.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "./fence.ts";
 import { journalTo } from "./journal.ts";
+import { LogBatch } from "./log_batch.ts";
 import { OwnerAsker } from "./owner_link.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
 
@@ -22,6 +23,9 @@ interface WorkerScope {
 
 class ServerWorker {
   readonly #scope: WorkerScope;
+  readonly #log = new LogBatch((records) =>
+    this.#scope.postMessage({ kind: "log", records })
+  );
   readonly #owners = new OwnerAsker((id, question) =>
     this.#scope.postMessage({ kind: "owner_asked", id, question })
   );
@@ -42,6 +46,7 @@ class ServerWorker {
         return this.#daemon?.reloadFailed(message.message, message.hint);
       case "drain": {
         const cut = await this.#daemon?.drain(message.deadlineMs) ?? 0;
+        this.#log.flush();
         return this.#scope.postMessage({ kind: "drained", cut });
       }
       case "call":
@@ -68,13 +73,14 @@ class ServerWorker {
       const { host, port } = this.#daemon;
       this.#scope.postMessage({ kind: "ready", host, port });
     } catch (cause) {
+      this.#log.flush();
       this.#scope.postMessage({ kind: "failed", ...failure(cause) });
     }
   }
 
   #journal(order: StartOrder): Journal {
     return journalTo(
-      (record) => this.#scope.postMessage({ kind: "log", record }),
+      this.#log.add,
       systemClock,
       order.config.settings.log.level,
     );

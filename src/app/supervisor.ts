@@ -209,7 +209,8 @@ class WorkerLink {
           }),
         );
       case "log":
-        return options.onLog(message.record);
+        for (const record of message.records) options.onLog(record);
+        return;
       case "answer": {
         this.#answers.get(message.id)?.(message);
         this.#answers.delete(message.id);

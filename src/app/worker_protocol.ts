@@ -66,7 +66,7 @@ export type FromWorker =
     readonly hint: string | null;
     readonly exitCode: number;
   }
-  | { readonly kind: "log"; readonly record: LogRecord }
+  | { readonly kind: "log"; readonly records: readonly LogRecord[] }
   | {
     readonly kind: "answer";
     readonly id: number;
