@@ -132,6 +132,10 @@ export function controlRoutes(
     host.ask("stop");
     return c.json({ schema: "tc.stop/v1" });
   });
+  app.post(CONTROL.restart, (c) => {
+    host.ask("restart");
+    return c.json({ schema: "tc.restart/v1" });
+  });
   app.put(CONTROL.pin, async (c) => {
     const { account } = await jsonBody(c);
     host.pin(typeof account === "string" ? account : null);
