@@ -12,6 +12,7 @@ import type {
   ControlHost,
   HookCall,
 } from "../control/routes.ts";
+import type { ExplainView } from "../control/explain_view.ts";
 import type {
   AccountsView,
   CapacityView,
@@ -34,6 +35,7 @@ import { activityView, requestView, sessionViews } from "./activity.ts";
 import { callApi } from "./api_call.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { Records } from "./records.ts";
@@ -133,6 +135,15 @@ export class DaemonControl implements ControlHost {
 
   capacity(): CapacityView {
     return capacityView(this.#parts.keeper.snapshot());
+  }
+
+  explain(wanted: string | null): ExplainView {
+    const { keeper, proxy } = this.#parts;
+    const snapshot = keeper.snapshot();
+    return explainFor(wanted, snapshot, {
+      open: proxy.book.open(),
+      ended: proxy.book.ended().map((record) => activityView(record, snapshot)),
+    });
   }
 
   /** The main thread reads the config: it knows flags and environment. */

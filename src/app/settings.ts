@@ -37,6 +37,10 @@ export const SETTINGS = v.looseObject({
       false,
       "Let local clients in without the key, as older tools do",
     ),
+    socket: flag(
+      true,
+      "Listen on a private Unix socket as well (not on Windows)",
+    ),
     bodyBytesMax: wholeNumber(
       1024,
       1024 * MIB,
