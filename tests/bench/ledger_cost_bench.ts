@@ -47,8 +47,10 @@ for (const name of ["work", "home"]) {
 }
 await using on = new PoolFolder();
 await using off = new PoolFolder();
-await on.fill(api, { log: { level: "error" } });
-await off.fill(api, { log: { level: "error" } });
+// So many new conversations a minute would be parked, and nothing measured.
+const settings = { log: { level: "error" }, routing: { parking: 0 } };
+await on.fill(api, settings);
+await off.fill(api, settings);
 // A file where the folder should be: nothing can be written there.
 Deno.writeTextFileSync(off.folder.join("state"), "");
 const withLedger = await on.start();
