@@ -146,6 +146,7 @@ export class DaemonControl implements ControlHost {
       const settings = routeSettings(config.settings);
       this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
       this.#parts.records.usePrices(prices(config.settings));
+      this.#parts.tally.usePrices(prices(config.settings));
       if (needsRestart(this.#config.settings, config.settings)) {
         changes.push("some settings hold from the next start on: tc restart");
       }

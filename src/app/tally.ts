@@ -7,7 +7,8 @@
 
 import type { AccountId } from "../core/account.ts";
 import type { Instant } from "../core/time.ts";
-import { cacheWritten, type TokenUsage } from "../core/usage.ts";
+import { costNanodollars, type PriceOverrides } from "../core/pricing.ts";
+import { cacheWritten } from "../core/usage.ts";
 import type { ErrorMark, UsageSum } from "../control/status_view.ts";
 import type { RequestRecord } from "../ports.ts";
 
@@ -21,6 +22,7 @@ const EMPTY: UsageSum = {
   cacheWrite: 0,
   output: 0,
   rebuilds: 0,
+  costNano: null,
 };
 
 export interface SessionTally {
@@ -47,9 +49,16 @@ export class Tally {
   readonly #sessions = new Map<string, SessionTally>();
   readonly #accounts = new Map<AccountId, AccountCell>();
   #pool: UsageSum = EMPTY;
+  #prices: PriceOverrides;
 
-  constructor(startedAt: Instant) {
+  constructor(startedAt: Instant, prices: PriceOverrides) {
     this.startedAt = startedAt;
+    this.#prices = prices;
+  }
+
+  /** For what comes from here on; what was booked keeps its price. */
+  usePrices(prices: PriceOverrides): void {
+    this.#prices = prices;
   }
 
   get pool(): UsageSum {
@@ -74,20 +83,21 @@ export class Tally {
 
   /** Books one request that has ended. */
   add(record: RequestRecord): void {
-    const { usage } = record;
-    this.#pool = plus(this.#pool, usage);
-    this.#addToAccounts(record);
-    if (record.session !== null) this.#addToSession(record, record.session);
+    const part = partOf(record, this.#prices);
+    this.#pool = plus(this.#pool, part);
+    this.#addToAccounts(record, part);
+    if (record.session === null) return;
+    this.#addToSession(record, record.session, part);
   }
 
-  #addToSession(record: RequestRecord, session: string): void {
+  #addToSession(record: RequestRecord, session: string, part: UsageSum): void {
     const known = this.#sessions.get(session);
     // Taken out and put back, so that the map stays in the order of use.
     this.#sessions.delete(session);
     this.#sessions.set(session, {
       session,
       accountId: record.accountId ?? known?.accountId ?? null,
-      usage: plus(known?.usage ?? EMPTY, record.usage),
+      usage: plus(known?.usage ?? EMPTY, part),
       firstSeenAt: known?.firstSeenAt ?? record.startedAt,
       lastUsedAt: record.endedAt,
       lastError: errorOf(record) ??
@@ -98,7 +108,7 @@ export class Tally {
     if (oldest !== undefined) this.#sessions.delete(oldest);
   }
 
-  #addToAccounts(record: RequestRecord): void {
+  #addToAccounts(record: RequestRecord, part: UsageSum): void {
     for (const { accountId, status, verdict } of record.attempts) {
       if (accountId === record.accountId) continue;
       const text = verdict.replaceAll("_", " ");
@@ -106,7 +116,7 @@ export class Tally {
     }
     if (record.accountId === null) return;
     const cell = this.#cell(record.accountId);
-    cell.usage = plus(cell.usage, record.usage);
+    cell.usage = plus(cell.usage, part);
     cell.lastError = errorOf(record) ?? cell.lastError;
   }
 
@@ -129,16 +139,31 @@ function errorOf(record: RequestRecord): ErrorMark | null {
   };
 }
 
-function plus(sum: UsageSum, usage: TokenUsage | null): UsageSum {
-  if (usage === null) return { ...sum, requests: sum.requests + 1 };
+/** One request as a sum of its own. */
+function partOf(record: RequestRecord, prices: PriceOverrides): UsageSum {
+  const { usage, modelAnswered, modelAsked } = record;
+  if (usage === null) return { ...EMPTY, requests: 1 };
   const written = cacheWritten(usage);
   return {
-    requests: sum.requests + 1,
-    input: sum.input + usage.input,
-    cacheRead: sum.cacheRead + usage.cacheRead,
-    cacheWrite: sum.cacheWrite + written,
-    output: sum.output + usage.output,
+    requests: 1,
+    input: usage.input,
+    cacheRead: usage.cacheRead,
+    cacheWrite: written,
+    output: usage.output,
     // The seed's rule: more was written anew than read.
-    rebuilds: sum.rebuilds + (written > usage.cacheRead ? 1 : 0),
+    rebuilds: written > usage.cacheRead ? 1 : 0,
+    costNano: costNanodollars(usage, modelAnswered ?? modelAsked, prices),
+  };
+}
+
+function plus(a: UsageSum, b: UsageSum): UsageSum {
+  return {
+    requests: a.requests + b.requests,
+    input: a.input + b.input,
+    cacheRead: a.cacheRead + b.cacheRead,
+    cacheWrite: a.cacheWrite + b.cacheWrite,
+    output: a.output + b.output,
+    rebuilds: a.rebuilds + b.rebuilds,
+    costNano: a.costNano === null ? b.costNano : a.costNano + (b.costNano ?? 0),
   };
 }

@@ -35,6 +35,8 @@ export interface UsageSum {
   readonly cacheWrite: number;
   readonly output: number;
   readonly rebuilds: number;
+  /** Billionths of a US dollar; null where nothing of it is priced. */
+  readonly costNano: number | null;
 }
 
 export interface ErrorMark {
@@ -60,6 +62,8 @@ export interface StatusExtras {
   readonly notices: readonly NoticeView[];
   readonly recent: (accountId: AccountId) => RecentView;
 }
+
+const NANO = 1_000_000_000;
 
 /** An instant in both forms. */
 export function timeView(at: number): TimeView {
@@ -109,11 +113,12 @@ export function capacityView(snapshot: PoolSnapshot): CapacityView {
 }
 
 export function usageView(sum: UsageSum): UsageView {
+  const { costNano, ...counts } = sum;
   const prompt = sum.input + sum.cacheRead + sum.cacheWrite;
   return {
-    ...sum,
+    ...counts,
     hitShare: prompt === 0 ? null : sum.cacheRead / prompt,
-    cost: null,
+    cost: costNano === null ? null : costNano / NANO,
   };
 }
 

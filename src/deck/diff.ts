@@ -90,7 +90,7 @@ class Pen {
   readonly #parts: string[] = [];
   #row = -1;
   #column = -1;
-  #style = -1;
+  #style = "";
 
   constructor(frame: Frame, depth: ColorDepth) {
     this.frame = frame;
@@ -125,7 +125,7 @@ class Pen {
   clearFrom(row: number, column: number): void {
     this.#move(row, column);
     this.#parts.push(CLEAR_TO_END);
-    this.#style = 0;
+    this.#style = RESET;
   }
 
   #move(row: number, column: number): void {
@@ -140,8 +140,9 @@ class Pen {
   }
 
   #setStyle(style: number): void {
-    if (style === this.#style) return;
-    this.#parts.push(styleCode(style, this.#depth));
-    this.#style = style;
+    const code = styleCode(style, this.#depth);
+    if (code === this.#style) return;
+    this.#parts.push(code);
+    this.#style = code;
   }
 }

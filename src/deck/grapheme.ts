@@ -26,17 +26,46 @@ const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 /** Measuring is slow and the same few characters come again and again. */
 const known = new Map<string, Grapheme | null>();
 
+/** So is cutting text into graphemes, and most lines stay as they are. */
+const knownTexts = new Map<string, Measured>();
+
+interface Measured {
+  readonly graphemes: readonly Grapheme[];
+  readonly width: number;
+}
+
+/** The cells of ASCII, so that drawing them makes nothing new. */
+const ASCII_CELLS: readonly Grapheme[] = Array.from(
+  { length: 0x7f },
+  (_, code) => ({ text: String.fromCharCode(code), width: 1 }),
+);
+
 /** What of `text` may be drawn, one grapheme after the other. */
 export function graphemes(text: string): readonly Grapheme[] {
-  if (ASCII.test(text)) {
-    return [...text].map((char) => ({ text: char, width: 1 }));
+  if (!ASCII.test(text)) return measured(text).graphemes;
+  const cells: Grapheme[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const cell = ASCII_CELLS[text.charCodeAt(at)];
+    if (cell !== undefined) cells.push(cell);
   }
-  const found: Grapheme[] = [];
+  return cells;
+}
+
+function measured(text: string): Measured {
+  const found = knownTexts.get(text);
+  if (found !== undefined) return found;
+  if (knownTexts.size >= KNOWN_MAX) knownTexts.clear();
+  const cells: Grapheme[] = [];
+  let width = 0;
   for (const { segment } of segmenter.segment(inert(text.toWellFormed()))) {
     const grapheme = measure(segment);
-    if (grapheme !== null) found.push(grapheme);
+    if (grapheme === null) continue;
+    cells.push(grapheme);
+    width += grapheme.width;
   }
-  return found;
+  const fresh = { graphemes: cells, width };
+  knownTexts.set(text, fresh);
+  return fresh;
 }
 
 function measure(segment: string): Grapheme | null {
@@ -56,8 +85,7 @@ function measure(segment: string): Grapheme | null {
 
 /** Cells that `text` takes. */
 export function widthOf(text: string): number {
-  if (ASCII.test(text)) return text.length;
-  return graphemes(text).reduce((sum, { width }) => sum + width, 0);
+  return ASCII.test(text) ? text.length : measured(text).width;
 }
 
 /** `text` in at most `width` cells; what was cut shows as `…`. */

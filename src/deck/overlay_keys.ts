@@ -77,7 +77,10 @@ function chooseKey(
 ): Model {
   if (isBack(key)) return closed(model);
   if (key.kind === "char" && key.text === "q") return closed(model);
-  const by = step(key);
+  // There k is the seed's letter for a key: up goes by its arrow.
+  const isLetter = overlay.what === "accounts" && key.kind === "char" &&
+    key.text === "k";
+  const by = isLetter ? 0 : step(key);
   if (by !== 0) {
     const last = overlay.choices.length - 1;
     const at = Math.max(0, Math.min(last, overlay.at + by));

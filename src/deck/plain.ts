@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inert } from "../control/words.ts";
 import { fit, lineText } from "./line.ts";
 import type { Model } from "./model.ts";
 import { headerLines } from "./panels/header.ts";
@@ -27,5 +28,6 @@ export function plainText(model: Model): string {
     }
     if (rows.length > max) lines.push(`   ${rows.length - max} more`);
   }
-  return `${lines.map((line) => line.trimEnd()).join("\n")}\n`;
+  // A name from outside must not reach the terminal as it is.
+  return `${lines.map((line) => inert(line).trimEnd()).join("\n")}\n`;
 }

@@ -84,7 +84,7 @@ class Deck {
     this.#screen = new Screen({
       terminal,
       depth,
-      monotonicMs: () => clock.monotonicMs(),
+      clock,
       onLost: () => this.#end("lost"),
     });
   }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Clock } from "../ports.ts";
 import { diff } from "./diff.ts";
 import type { Frame } from "./frame.ts";
 import type { Model } from "./model.ts";
@@ -21,7 +22,7 @@ const SYNC_END = "\u001b[?2026l";
 export interface ScreenOptions {
   readonly terminal: DeckTerminal;
   readonly depth: ColorDepth;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   /** Told when the terminal cannot be written any more. */
   readonly onLost: () => void;
 }
@@ -31,7 +32,8 @@ export class Screen {
   #shown: Frame | null = null;
   #model: Model | null = null;
   #drawnMs = -Infinity;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  /** Aborts the wait for the next frame; null while none is due. */
+  #due: AbortController | null = null;
   #isPaused = false;
 
   constructor(options: ScreenOptions) {
@@ -41,13 +43,18 @@ export class Screen {
   /** Shows `model` now, or as soon as the next frame is due. */
   show(model: Model): void {
     this.#model = model;
-    if (this.#timer !== null || this.#isPaused) return;
-    const waitMs = this.#drawnMs + FRAME_MS - this.#options.monotonicMs();
+    if (this.#due !== null || this.#isPaused) return;
+    const { clock } = this.#options;
+    const waitMs = this.#drawnMs + FRAME_MS - clock.monotonicMs();
     if (waitMs <= 0) return this.#draw();
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
+    const due = new AbortController();
+    this.#due = due;
+    clock.sleep(waitMs, due.signal).then(() => {
+      this.#due = null;
       this.#draw();
-    }, waitMs);
+    }, () => {
+      // Paused or closed meanwhile.
+    });
   }
 
   /** Draws everything again, whatever stands on the terminal. */
@@ -73,14 +80,14 @@ export class Screen {
   }
 
   #cancel(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#due?.abort();
+    this.#due = null;
   }
 
   #draw(): void {
     if (this.#model === null || this.#isPaused) return;
-    const { terminal, depth, monotonicMs, onLost } = this.#options;
-    this.#drawnMs = monotonicMs();
+    const { terminal, depth, clock, onLost } = this.#options;
+    this.#drawnMs = clock.monotonicMs();
     const frame = view(this.#model);
     const codes = diff(this.#shown, frame, depth);
     this.#shown = frame;

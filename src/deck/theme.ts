@@ -172,10 +172,10 @@ const COLORS_16: Readonly<Record<Style, string>> = {
 export const COLORS_RGB: Readonly<
   Partial<Record<Style, readonly [number, number, number]>>
 > = {
-  good: [0, 133, 97],
-  careful: [165, 114, 0],
-  bad: [205, 91, 0],
-  info: [0, 120, 186],
+  good: [0, 134, 97],
+  careful: [157, 108, 0],
+  bad: [193, 85, 0],
+  info: [0, 123, 192],
 };
 
 /** The nearest of the 256. */
@@ -186,16 +186,28 @@ const COLORS_256: Readonly<Partial<Record<Style, number>>> = {
   info: 31,
 };
 
+const codes = new Map<string, string>();
+
 /** The codes that switch to a cell's style, from any other. */
 export function styleCode(cell: number, depth: ColorDepth): string {
+  const key = `${depth}${cell}`;
+  let code = codes.get(key);
+  if (code === undefined) {
+    code = codeOf(cell, depth);
+    codes.set(key, code);
+  }
+  return code;
+}
+
+function codeOf(cell: number, depth: ColorDepth): string {
   const style = STYLES[cell % SELECTED] ?? "plain";
-  const codes = [
+  const parts = [
     "0",
     ATTRIBUTES[style],
     color(style, depth),
     cell >= SELECTED ? "7" : "",
   ].filter((code) => code !== "");
-  return `${ESC}[${codes.join(";")}m`;
+  return `${ESC}[${parts.join(";")}m`;
 }
 
 function color(style: Style, depth: ColorDepth): string {

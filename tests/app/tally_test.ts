@@ -8,6 +8,9 @@ const START = instantFromMs(1_800_000_000_000);
 const WORK = "work" as AccountId;
 const SPARE = "spare" as AccountId;
 
+/** 10 in, 90 read, 20 written for an hour, 5 out at Opus 5.5's list price. */
+const COST_NANO = (10 * 4 + 90 * 4 * 0.05 + 20 * 4 * 2 + 5 * 20) * 1_000;
+
 function record(change: Partial<RequestRecord>): RequestRecord {
   return {
     id: "r",
@@ -49,7 +52,7 @@ function record(change: Partial<RequestRecord>): RequestRecord {
 }
 
 Deno.test("Tally.add() sums by session, account and pool", () => {
-  const tally = new Tally(START);
+  const tally = new Tally(START, {});
   tally.add(record({}));
   tally.add(record({ session: "s2" }));
   tally.add(record({ usage: null, session: null }));
@@ -60,13 +63,14 @@ Deno.test("Tally.add() sums by session, account and pool", () => {
     cacheWrite: 40,
     output: 10,
     rebuilds: 0,
+    costNano: 2 * COST_NANO,
   });
   deepStrictEqual(tally.sessions().map((s) => s.session), ["s2", "s1"]);
   strictEqual(tally.account(WORK).usage.requests, 3);
 });
 
 Deno.test("Tally.add() counts a rebuild when more was written than read", () => {
-  const tally = new Tally(START);
+  const tally = new Tally(START, {});
   tally.add(record({
     usage: {
       input: 1,
@@ -80,7 +84,7 @@ Deno.test("Tally.add() counts a rebuild when more was written than read", () => 
 });
 
 Deno.test("Tally.add() books a failed try on the account that failed", () => {
-  const tally = new Tally(START);
+  const tally = new Tally(START, {});
   tally.add(record({
     attempts: [
       { accountId: SPARE, verdict: "exhausted", status: 429 },

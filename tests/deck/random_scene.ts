@@ -127,7 +127,7 @@ function accounts(draw: Draw): StatusView["accounts"] {
         inFlight: draw.below(3),
         inFlightMax: draw.below(3) === 0 ? null : 6,
         recent: {
-          requests15m: 0,
+          requests15m: draw.below(9),
           requests1h: draw.below(40),
           hitRate1h: null,
           tokens1h: 0,

@@ -11,6 +11,7 @@ import { registerApi } from "./api.ts";
 import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
+import { registerDoctor } from "./doctor.ts";
 import { registerEnv } from "./env.ts";
 import { registerDisable, registerEnable } from "./enable.ts";
 import { registerImport } from "./import.ts";
@@ -22,6 +23,7 @@ import { registerPlugin } from "./plugin.ts";
 import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
+import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerSimulate } from "./simulate.ts";
@@ -50,6 +52,7 @@ export const REGISTER:
     registerWatch,
     registerCapacity,
     registerSimulate,
+    registerReport,
     registerApi,
     registerReload,
     registerSwap,
@@ -57,6 +60,7 @@ export const REGISTER:
     registerPlugin,
     registerHook,
     registerStop,
+    registerDoctor,
     registerConfig,
     registerVersion,
   ];

@@ -92,7 +92,7 @@ function overlayKeys(overlay: Overlay): readonly KeyText[] {
           ["n", "rename"],
           ["t", "on/off"],
           ["d", "delete"],
-          ["j/k", "move"],
+          ["↓↑", "move"],
           ["Esc", "back"],
         ]
         : [["j/k", "move"], ["Enter", "choose"], ["Esc", "back"]];
