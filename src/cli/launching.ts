@@ -10,6 +10,7 @@ import type { LaunchFacts, Variables } from "../claude/launch.ts";
 import { findClaudeLogin } from "../claude/own_login.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { storedAccounts } from "./accounts_store.ts";
+import { ownCommand } from "./own_command.ts";
 import type { Shell } from "./shell.ts";
 
 const START_WAIT_MS = 15_000;
@@ -46,11 +47,7 @@ async function isSubscriptionPool(shell: Shell): Promise<boolean> {
   );
 }
 
-/** The arguments by which this very program is started again. */
-export function ownCommand(args: readonly string[]): readonly string[] {
-  if (Deno.build.standalone) return [Deno.execPath(), ...args];
-  return [Deno.execPath(), "run", "-A", Deno.mainModule, ...args];
-}
+export { ownCommand };
 
 /**
  * Starts a server that outlives this process and waits until it answers. Its

@@ -30,13 +30,8 @@ import { FileLocks } from "../store/lock.ts";
 import { isSwappable, pollUsage } from "../swap/poll_usage.ts";
 import type { SwapPorts } from "../swap/swap_ports.ts";
 import { Shell } from "./shell.ts";
-import {
-  folderFacts,
-  isInProfile,
-  openSwap,
-  profilesFolder,
-  storeOf,
-} from "./swapping.ts";
+import { profilesFolder } from "./swap_files.ts";
+import { folderFacts, isInProfile, openSwap, storeOf } from "./swapping.ts";
 
 /** `shell` as outside of any profile: a launch may come from within one. */
 export function outsideProfiles(shell: Shell): Shell {
@@ -85,7 +80,7 @@ export class Profiles implements Disposable {
   }
 
   folderOf(account: AccountId): ClaudeFolder {
-    const path = join(profilesFolder(this.#shell), account);
+    const path = join(profilesFolder(this.#shell.paths), account);
     return folderAt(path, folderFacts(this.#shell));
   }
 

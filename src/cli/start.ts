@@ -16,6 +16,11 @@ export async function start(args: readonly string[]): Promise<number> {
     Deno.stdout.writeSync(line);
     return EXIT.ok;
   }
+  if (first === "hook") {
+    // At every prompt; never by way of the tree, whose faults exit with 2.
+    const { runHook } = await import("./hook_run.ts");
+    return await runHook(args[1]);
+  }
   const { main } = await import("./root.ts");
   return await main(args);
 }

@@ -1,0 +1,12 @@
+/**
+ * How this very program is started again. Loads nothing of the house.
+ *
+ * @module
+ */
+
+/** The arguments by which this very program is started again. */
+export function ownCommand(args: readonly string[]): readonly string[] {
+  if (Deno.build.standalone) return [Deno.execPath(), ...args];
+  const main = new URL("../../main.ts", import.meta.url);
+  return [Deno.execPath(), "run", "-A", main.href, ...args];
+}
