@@ -36,11 +36,15 @@ export async function enterKeyMode(ports: SwapPorts): Promise<void> {
       (document) => withHelper(document, helper),
     );
   } catch (error) {
-    await memory.update((state) => ({
-      ...state,
-      mode: before.mode,
-      savedHelper: before.savedHelper,
-    }));
+    // A write that failed at its end may have been done: then ours is there.
+    const now = await liveHelper(ports);
+    if (now === null || !isOurHelper(now)) {
+      await memory.update((state) => ({
+        ...state,
+        mode: before.mode,
+        savedHelper: before.savedHelper,
+      }));
+    }
     throw error;
   }
 }
