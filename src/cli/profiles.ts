@@ -40,6 +40,18 @@ export function outsideProfiles(shell: Shell): Shell {
   return new Shell(environment, { json: shell.output.isJson });
 }
 
+/** The list alone: a shell asks for it at its start. */
+export function profileList({ paths }: Shell): ProfileList {
+  const { secretsFolder } = paths;
+  return new ProfileList(
+    join(secretsFolder, "profiles.json"),
+    new FileLocks(secretsFolder, {
+      clock: systemClock,
+      entropy: systemEntropy,
+    }),
+  );
+}
+
 export class Profiles implements Disposable {
   readonly list: ProfileList;
   readonly book: SessionBook;
@@ -53,10 +65,7 @@ export class Profiles implements Disposable {
     this.#shell = shell;
     this.#close = close;
     this.ports = ports;
-    this.list = new ProfileList(
-      join(secretsFolder, "profiles.json"),
-      ports.locks,
-    );
+    this.list = profileList(shell);
     this.book = new SessionBook({
       file: join(stateFolder, "profile-sessions.json"),
       locks: new FileLocks(secretsFolder, {

@@ -9,6 +9,7 @@
  */
 
 import { helperOf, isOurHelper, withHelper } from "../claude/api_key_helper.ts";
+import { TcError } from "../errors.ts";
 import { parseConfig } from "../store/config_file.ts";
 import type { AccountRecord } from "../store/accounts.ts";
 import type { SwapPorts } from "./swap_ports.ts";
@@ -76,9 +77,13 @@ export async function reconcile(
   hasKeys: boolean,
 ): Promise<SwapState> {
   const state = await ports.memory.load();
-  const live = await liveHelper(ports);
-  const isOurs = live !== null && isOurHelper(live);
   const isKeyMode = state.mode === "apikey";
+  const live = await liveHelper(ports).catch((error) => {
+    // Settings that cannot be read bar no login from being swapped.
+    if (isKeyMode || !(error instanceof TcError)) throw error;
+    return null;
+  });
+  const isOurs = live !== null && isOurHelper(live);
   if (isKeyMode && isOurs && hasKeys) return state;
   if (isKeyMode || isOurs) await leaveKeyMode(ports);
   return await ports.memory.load();

@@ -161,6 +161,30 @@ Deno.test("a login that lies in two places is told at the launch of its profile"
   );
 });
 
+Deno.test("tc swap auto --launch starts the client whatever came of the swap", async () => {
+  await using stage = await Stage.open(["work"]);
+  const { pool } = stage;
+  const bin = pool.folder.join("bin");
+  await Deno.mkdir(bin);
+  await Deno.writeTextFile(
+    `${bin}/claude`,
+    `#!/bin/sh\necho "with $*"\nexit 9\n`,
+  );
+  await Deno.chmod(`${bin}/claude`, 0o755);
+  stage.api.nextUsage("work").overload();
+  const { code, stdout, stderr } = await pool.tc([
+    "swap",
+    "auto",
+    "--launch",
+    "--",
+    "--continue",
+    "-p",
+  ], { PATH: `${bin}:${Deno.env.get("PATH")}` });
+  strictEqual(code, 9);
+  strictEqual(stdout, "with --continue -p\n");
+  match(stderr, /No usage could be had/);
+});
+
 Deno.test("tc plugin install shows what it would do, and says when there is no client", async () => {
   await using stage = await Stage.open([]);
   const dry = await stage.pool.tc(["plugin", "install", "--dry-run"]);

@@ -189,6 +189,14 @@ Deno.test("settings that are no JSON stay as they are, and so does the mode", as
   strictEqual((await kit.ports.memory.load()).mode, "account");
 });
 
+Deno.test("settings that are no JSON bar no login from being swapped", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work");
+  kit.write(kit.ports.folder.settingsFile, `{"model": `);
+  strictEqual((await autoSwap(FULL, kit.ports)).kind, "swapped");
+  strictEqual(await kit.settings(), `{"model": `);
+});
+
 Deno.test("settings behind a link keep the link", async () => {
   await using kit = await SwapKit.make();
   const target = kit.home.join("dotfiles.json");
