@@ -28,6 +28,8 @@ const TELL_MS = 500;
 const STDIN_BYTES_MAX = 8 * 1024 * 1024;
 const STDIN_MS_MAX = 1_000;
 const THRESHOLD = "0.9";
+/** The usage endpoint has a limit of its own: it is not asked at each prompt. */
+const ASK_MS = 60_000;
 /** The address that `tc run` and `tc env` give to Claude Code. */
 const OUR_BASE = /^https?:\/\/[^/]+\/k\/[A-Za-z0-9_-]+\/?$/;
 const HOOK_PATH = "/tc/v1/hook";
@@ -53,10 +55,12 @@ async function hook(name: HookName, input: HookInput): Promise<void> {
   const paths = pathsFrom(environment, Deno.build.os);
   // Nobody's login is touched before a person has begun to swap.
   if (isProfileFolder(environment, paths)) return;
-  if (!await isSwapping(environment, paths)) return;
+  const state = await swapState(environment, paths);
+  if (!state.isOn) return;
   switch (name) {
     case "session-start":
     case "user-prompt-submit":
+      if (state.isAsked) return;
       // It goes on behind the prompt; the next request has the new login.
       return startDetached([
         "swap",
@@ -85,16 +89,19 @@ function readVariables(): Environment {
   return Object.fromEntries(names.map((name) => [name, Deno.env.get(name)]));
 }
 
-async function isSwapping(
+/** What of the state decides here; read without the house's own reader. */
+async function swapState(
   environment: Environment,
   paths: Paths,
-): Promise<boolean> {
+): Promise<{ readonly isOn: boolean; readonly isAsked: boolean }> {
   try {
     const text = await Deno.readTextFile(await swapFile(environment, paths));
-    return JSON.parse(text)?.isOn === true;
+    const { isOn, askedAt } = JSON.parse(text);
+    const ageMs = Date.now() - Number(askedAt ?? 0);
+    return { isOn: isOn === true, isAsked: ageMs >= 0 && ageMs < ASK_MS };
   } catch {
     // Nobody has begun to swap, or what is there is damaged.
-    return false;
+    return { isOn: false, isAsked: false };
   }
 }
 

@@ -100,6 +100,25 @@ Deno.test("tc hook touches nobody's login before a person has begun to swap", as
   strictEqual(api.requests().length, 0);
 });
 
+Deno.test("tc hook asks for usage once a minute at most", async () => {
+  await using api = await startDemoApi();
+  api.account("work");
+  api.account("home");
+  await using pool = await TcPool.of(api);
+  await pool.tc(["swap", "use", "work"]);
+  const asked = () => api.requests("/api/oauth/usage").length;
+  for (let round = 0; round < 3; round++) {
+    await hook(pool, ["user-prompt-submit"], { stdin: bytes("{}") });
+    const end = performance.now() + 20_000;
+    while (asked() === 0 && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    // What a second question would take.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+  }
+  strictEqual(asked(), 1);
+});
+
 Deno.test("tc hook tells a running server what happens", async () => {
   await using api = await startDemoApi();
   api.account("work");
