@@ -7,6 +7,5 @@
 /** The arguments by which this very program is started again. */
 export function ownCommand(args: readonly string[]): readonly string[] {
   if (Deno.build.standalone) return [Deno.execPath(), ...args];
-  const main = new URL("../../main.ts", import.meta.url);
-  return [Deno.execPath(), "run", "-A", main.href, ...args];
+  return [Deno.execPath(), "run", "-A", Deno.mainModule, ...args];
 }
