@@ -32,6 +32,7 @@ const THRESHOLD = "0.9";
 const ASK_MS = 60_000;
 /** The address that `tc run` and `tc env` give to Claude Code. */
 const OUR_BASE = /^https?:\/\/[^/]+\/k\/[A-Za-z0-9_-]+\/?$/;
+const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const HOOK_PATH = "/tc/v1/hook";
 
 /** Runs the hook called `word`; its exit code. */
@@ -56,7 +57,7 @@ async function hook(name: HookName, input: HookInput): Promise<void> {
   // Nobody's login is touched before a person has begun to swap.
   if (isProfileFolder(environment, paths)) return;
   const state = await swapState(environment, paths);
-  if (!state.isOn) return;
+  if (!state.isOn || await isOurServer(base)) return;
   switch (name) {
     case "session-start":
     case "user-prompt-submit":
@@ -103,6 +104,14 @@ async function swapState(
     // Nobody has begun to swap, or what is there is damaged.
     return { isOn: false, isAsked: false };
   }
+}
+
+/** Whether `base` is our server without a key in it, as older tools reach it. */
+async function isOurServer(base: string): Promise<boolean> {
+  const url = URL.parse(base);
+  if (url === null || !LOOPBACK.includes(url.hostname)) return false;
+  const { readEnvironment, Shell } = await import("./shell.ts");
+  return new Shell(readEnvironment(), {}).origin === url.origin;
 }
 
 async function tellServer(

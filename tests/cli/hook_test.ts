@@ -119,6 +119,24 @@ Deno.test("tc hook asks for usage once a minute at most", async () => {
   strictEqual(asked(), 1);
 });
 
+Deno.test("tc hook swaps nothing under a client that goes through the proxy", async () => {
+  await using api = await startDemoApi();
+  api.account("work");
+  api.account("home");
+  await using pool = await TcPool.of(api);
+  await pool.tc(["swap", "use", "work"]);
+  const base = `http://127.0.0.1:${pool.port}`;
+  const asked = api.requests().length;
+  for (const name of ["session-start", "stop-failure"]) {
+    await hook(pool, [name], {
+      stdin: bytes(`{"error":"rate_limit"}`),
+      env: { ANTHROPIC_BASE_URL: base },
+    });
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  strictEqual(api.requests().length, asked);
+});
+
 Deno.test("tc hook tells a running server what happens", async () => {
   await using api = await startDemoApi();
   api.account("work");
