@@ -85,7 +85,9 @@ export async function serveWithDeck(
       signal: over.signal,
     });
     if (end !== "aborted") {
-      shell.output.say("Stopping: the requests in hand end first.");
+      shell.output.say(
+        "Stopping: the requests in hand end first. Ctrl-C ends it at once.",
+      );
       serving.stop();
     }
   } catch (cause) {

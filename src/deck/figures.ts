@@ -49,7 +49,7 @@ export function reasonText(reason: string): string {
 const REASONS: Readonly<Record<string, string>> = {
   warm_account: "for the warm account",
   full: "all that may serve it are full",
-  closed: "every account is spent or benched",
+  closed: "all accounts are closed",
   parked: "parked: more sessions than the quota carries",
   none_usable: "no account can serve it",
 };

@@ -83,7 +83,7 @@ Deno.test("TranscriptReader takes the time of a file without turns", async () =>
   const path = folder.join("projects", "-a", "s.jsonl");
   write(path, '{"type":"mode"}\n');
   const written = new Date(NOW - 7 * MINUTE);
-  Deno.utimeSync(path, written, written);
+  await Deno.utime(path, written, written);
   deepStrictEqual(await new TranscriptReader().lastTurn([path]), {
     kind: "stub",
     at: NOW - 7 * MINUTE,
@@ -99,7 +99,7 @@ Deno.test("TranscriptReader sees what a file gained", async () => {
   write(path, turn("user", NOW - MINUTE));
   const reader = new TranscriptReader();
   await reader.lastTurn([path]);
-  Deno.writeTextFileSync(path, turn("assistant", NOW), { append: true });
+  await Deno.writeTextFile(path, turn("assistant", NOW), { append: true });
   deepStrictEqual(await reader.lastTurn([path]), { kind: "turn", at: NOW });
 });
 
@@ -158,7 +158,7 @@ Deno.test("SessionReader drops who is quiet and takes back who turns", async () 
   const count = async (at: number) => (await reader.read(at)).length;
   strictEqual(await count(NOW), 1);
   strictEqual(await count(NOW + 2 * MINUTE), 0);
-  Deno.writeTextFileSync(path, turn("assistant", NOW + 3 * MINUTE), {
+  await Deno.writeTextFile(path, turn("assistant", NOW + 3 * MINUTE), {
     append: true,
   });
   strictEqual(await count(NOW + 4 * MINUTE), 1);

@@ -16,12 +16,35 @@ const VERDICT_STYLE: Readonly<Record<string, Style>> = {
   red: "bad",
 };
 
+/** Notices take the place of lists, so there are few. */
+const NOTICES_MAX = 3;
+const ROWS_FOR_NOTICES = 20;
+
 /** The first lines of the screen. */
 export function headerLines(scene: Scene): readonly Line[] {
   const lines = scene.breadth === "full"
     ? [poolFull(scene), fleetFull(scene)]
     : [poolShort(scene), fleetShort(scene)];
-  return lines.map((line) => fit([span(" "), ...line], scene.columns));
+  return [...lines, ...noticeLines(scene)]
+    .map((line) => fit([span(" "), ...line], scene.columns));
+}
+
+/** What wants a person, with the command that mends it. */
+function noticeLines({ model, glyphs }: Scene): readonly Line[] {
+  const notices = model.status?.notices ?? [];
+  const max = model.size.rows < ROWS_FOR_NOTICES ? 1 : NOTICES_MAX;
+  const lines = notices.slice(0, max).map(({ level, text, mend }): Line => {
+    const style = level === "error" ? "bad" : "careful";
+    const mark = level === "error" ? glyphs.closed : glyphs.careful;
+    return [
+      span(`${mark} ${text}`, style),
+      span(mend === null ? "" : `   ${mend}`, "strong"),
+    ];
+  });
+  const rest = notices.length - lines.length;
+  return rest > 0
+    ? [...lines, [span(`${plural(rest, "more notice")}: tc status`, "dim")]]
+    : lines;
 }
 
 /** All that there is room for in the smallest of windows. */

@@ -73,9 +73,9 @@ function liveLine(request: RequestView, who: string, scene: Scene): Line {
   if (breadth === "full") {
     return [
       span(`   ${timeText(request.since.ms, model.look.timeZone)}  `),
-      lane(`${who}${agent}`, 20),
+      lane(`${who}${agent}`, 18),
       account,
-      lane(modelText(request.model), 12, "dim"),
+      lane(modelText(request.model), 11, "dim"),
       lane(word, 8, style),
       age,
       ...tail,
