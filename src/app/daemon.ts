@@ -6,6 +6,7 @@
  */
 
 import { emptyPool } from "../core/pool.ts";
+import type { FamilyOwners } from "../auth/shared_family.ts";
 import type { ControlHost } from "../control/routes.ts";
 import { controlRoutes, isControlTarget } from "../control/routes.ts";
 import { type Journal, type RequestLog, Secret } from "../ports.ts";
@@ -31,6 +32,8 @@ import { UsagePoller } from "./usage_poller.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonOptions {
+  /** The stores of programs whose logins are in the vault as well. */
+  readonly owners: FamilyOwners | null;
   readonly order: StartOrder;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
@@ -80,7 +83,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     keeper,
     upstream,
     journal,
-    owners: null,
+    owners: options.owners,
   });
   const poller = pollerOf(options, { keeper, accounts });
   const records = new Records({

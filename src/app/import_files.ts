@@ -5,7 +5,7 @@
  * @module
  */
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import {
   claudeCandidate,
   type ImportCandidate,
@@ -13,24 +13,26 @@ import {
   readImport,
 } from "../auth/import_source.ts";
 import {
-  type ClaudeStore,
-  type ClaudeStorePorts,
-  claudeStores,
-  readClaudeStore,
-  storeText,
-} from "../claude/credential_store.ts";
+  type ClaudeFolder,
+  claudeFolder,
+  folderAt,
+  type FolderFacts,
+} from "../claude/claude_folder.ts";
+import { ClaudeLoginStore } from "../claude/login_store.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import {
   isClaudePoolSealed,
   openClaudePool,
 } from "../store/claude_pool_file.ts";
+import type { CommandRunner } from "../ports.ts";
 import { parseConfig } from "../store/config_file.ts";
-import type { Environment } from "./paths.ts";
+import { ForeignTexts } from "../store/foreign_text.ts";
+import { systemClock } from "./clock.ts";
 
 export interface ImportPlaces {
-  readonly environment: Environment;
-  readonly system: string;
-  readonly claude: ClaudeStorePorts;
+  /** Environment, system and user: they decide where Claude Code's files are. */
+  readonly facts: FolderFacts;
+  readonly runner: CommandRunner;
   /** What binds claude-pool's store; null id where the machine has none. */
   readonly machine: () => Promise<
     { readonly machineId: string | null; readonly userName: string }
@@ -49,10 +51,10 @@ const POOL_FILES = [
 export async function usualImports(
   places: ImportPlaces,
 ): Promise<readonly ImportReading[]> {
-  const { environment, system } = places;
+  const { environment } = places.facts;
   const readings: ImportReading[] = [];
-  for (const store of claudeStores(environment, system)) {
-    const reading = await fromClaudeStore(store, places.claude);
+  for (const folder of claudePlaces(places.facts)) {
+    const reading = await fromClaude(folder, places);
     if (reading !== null) readings.push(reading);
   }
   const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
@@ -89,9 +91,11 @@ async function followed(
   const candidates: ImportCandidate[] = [...reading.candidates];
   const skipped = [...reading.skipped];
   for (const { name, path, settings } of reading.elsewhere) {
-    const file = path.replace(/^~(?=\/)/, places.environment["HOME"] ?? "~");
-    const store: ClaudeStore = { kind: "file", path: file };
-    const found = await fromClaudeStore(store, places.claude);
+    const home = places.facts.environment["HOME"] ?? "~";
+    const file = path.replace(/^~(?=\/)/, home);
+    const folder = folderAt(dirname(file), places.facts);
+    const login = { kind: "file", path: file } as const;
+    const found = await fromClaude({ ...folder, login }, places);
     const [candidate] = found?.candidates ?? [];
     if (candidate !== undefined) {
       candidates.push({ ...candidate, name, settings });
@@ -105,35 +109,51 @@ async function followed(
   return { ...reading, candidates, skipped, elsewhere: [] };
 }
 
-async function fromClaudeStore(
-  store: ClaudeStore,
-  ports: ClaudeStorePorts,
+/** Where Claude Code looks for its login: on macOS a file counts as well. */
+function claudePlaces(facts: FolderFacts): readonly ClaudeFolder[] {
+  const folder = claudeFolder(facts);
+  if (folder.login.kind === "file") return [folder];
+  const path = join(folder.folder, ".credentials.json");
+  return [folder, { ...folder, login: { kind: "file", path } }];
+}
+
+async function fromClaude(
+  folder: ClaudeFolder,
+  { runner }: ImportPlaces,
 ): Promise<ImportReading | null> {
-  const reading = await readClaudeStore(store, ports);
-  const location = storeText(store);
-  const base = { tool: "claude_code", location, elsewhere: [] } as const;
-  switch (reading.kind) {
-    case "absent":
-      return null;
-    case "blank":
-      return {
-        ...base,
-        candidates: [],
-        skipped: [{ name: "Claude Code", reason: "its login is blank" }],
-      };
-    case "unreadable":
-      return {
-        ...base,
-        candidates: [],
-        skipped: [{ name: "Claude Code", reason: reading.reason }],
-      };
-    case "found":
-      return {
-        ...base,
-        skipped: [],
-        candidates: [claudeCandidate(reading.login, location)],
-      };
+  const store = new ClaudeLoginStore(folder, {
+    files: new ForeignTexts(),
+    runner,
+    clock: systemClock,
+  });
+  const { location } = store;
+  const nothing = {
+    tool: "claude_code",
+    location,
+    candidates: [],
+    skipped: [],
+    elsewhere: [],
+  } as const;
+  try {
+    const { reading } = await store.read();
+    switch (reading.kind) {
+      case "absent":
+        return null;
+      case "blank":
+        return { ...nothing, skipped: [skip("its login is blank")] };
+      case "found": {
+        const candidate = claudeCandidate(reading.login, location);
+        return { ...nothing, candidates: [candidate] };
+      }
+    }
+  } catch (cause) {
+    if (!(cause instanceof TcError)) throw cause;
+    return { ...nothing, skipped: [skip(cause.message)] };
   }
+}
+
+function skip(reason: string): { name: string; reason: string } {
+  return { name: "Claude Code", reason };
 }
 
 async function documentOf(

@@ -58,7 +58,7 @@ export class LedgerWriter implements RequestLog {
     this.#options = options;
     this.#prices = options.prices;
     const now = options.clock.monotonicMs();
-    this.#saveAtMs = now + SAVE_MS;
+    this.#saveAtMs = now;
     this.#pruneAtMs = now + PRUNE_MS;
     this.#timer = setInterval(() => this.#tick(), FLUSH_MS);
   }

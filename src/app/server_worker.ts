@@ -11,6 +11,7 @@ import { systemClock } from "./clock.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "./fence.ts";
 import { journalTo } from "./journal.ts";
+import { OwnerAsker } from "./owner_link.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
 
 /** The worker's own half of the link. */
@@ -21,6 +22,9 @@ interface WorkerScope {
 
 class ServerWorker {
   readonly #scope: WorkerScope;
+  readonly #owners = new OwnerAsker((id, question) =>
+    this.#scope.postMessage({ kind: "owner_asked", id, question })
+  );
   #daemon: Daemon | null = null;
   #unsubscribe: (() => void) | null = null;
 
@@ -48,6 +52,8 @@ class ServerWorker {
         const attempts = await tryFence(message.targets, EVERY_KIND);
         return this.#scope.postMessage({ kind: "proved", attempts });
       }
+      case "owner_answer":
+        return this.#owners.take(message.id, message.login);
     }
   }
 
@@ -56,6 +62,7 @@ class ServerWorker {
       this.#daemon = await startDaemon({
         order,
         journal: this.#journal(order),
+        owners: this.#owners,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
       });
       const { host, port } = this.#daemon;

@@ -6,10 +6,12 @@
  */
 
 import type { ControlAnswer, ControlTransport } from "../control/client.ts";
+import type { FamilyOwners } from "../auth/shared_family.ts";
 import { TcError } from "../errors.ts";
 import type { Config } from "./config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
+import { answerOwner } from "./owner_link.ts";
 import type { Grants } from "./permissions.ts";
 import type {
   Asked,
@@ -22,6 +24,8 @@ export interface ServerOptions {
   readonly order: StartOrder;
   readonly grants: Grants;
   readonly onLog: (record: LogRecord) => void;
+  /** The stores of programs whose logins are in the vault as well. */
+  readonly owners: FamilyOwners;
   /** A client asked for it by the control plane. */
   readonly onAsked: (what: Asked) => void;
 }
@@ -209,6 +213,13 @@ class WorkerLink {
       }
       case "event": {
         for (const listen of this.#listeners) listen(message.data);
+        return;
+      }
+      case "owner_asked": {
+        const { id, question } = message;
+        answerOwner(question, options.owners).then((login) =>
+          this.post({ kind: "owner_answer", id, login })
+        );
         return;
       }
       case "drained":

@@ -9,6 +9,7 @@ import type { MachineSecret } from "../store/vault_cipher.ts";
 import type { Config } from "./config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
+import type { OwnerQuestion, PlainLogin } from "./owner_link.ts";
 import type { Paths } from "./paths.ts";
 
 /** All that the worker needs to start; secrets travel in memory only. */
@@ -49,7 +50,12 @@ export type ToWorker =
   }
   | { readonly kind: "subscribe"; readonly isOn: boolean }
   /** Try the fence; of a worker that serves nothing. */
-  | { readonly kind: "prove"; readonly targets: FenceTargets };
+  | { readonly kind: "prove"; readonly targets: FenceTargets }
+  | {
+    readonly kind: "owner_answer";
+    readonly id: number;
+    readonly login: PlainLogin | null;
+  };
 
 export type FromWorker =
   | { readonly kind: "ready"; readonly host: string; readonly port: number }
@@ -68,6 +74,11 @@ export type FromWorker =
     readonly body: string;
   }
   | { readonly kind: "event"; readonly data: string }
+  | {
+    readonly kind: "owner_asked";
+    readonly id: number;
+    readonly question: OwnerQuestion;
+  }
   /** The server asks its main thread to end the process, drained. */
   | { readonly kind: "drained"; readonly cut: number }
   /** A client asked for an end or a restart by the control plane. */

@@ -80,7 +80,8 @@ function isSame(
 /** Throws where what is in the place would be lost. */
 export function refuseStranger(live: LiveLogin, place: LivePlace): void {
   if (live.kind === "stranger") {
-    const who = live.email === null ? "" : ` of ${live.email}`;
+    const { email } = live.profile;
+    const who = email === null ? "" : ` of ${email}`;
     throw new TcError(
       `Cannot replace the login${who} in ${place.location}: it is not in the pool`,
       {

@@ -13,7 +13,7 @@ import type {
   ImportCandidate,
   ImportedSettings,
   ImportReading,
-} from "./import_source.ts";
+} from "./import_reading.ts";
 
 /** What a row that says nothing means. */
 export const NO_SETTINGS: ImportedSettings = {

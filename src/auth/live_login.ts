@@ -18,7 +18,11 @@ import type {
   ClaudeLoginReading,
 } from "../wire/claude_credential.ts";
 import { tokenHash } from "./account_id.ts";
-import { fetchProfile, profileQuestion } from "./profile.ts";
+import {
+  type AccountProfile,
+  fetchProfile,
+  profileQuestion,
+} from "./profile.ts";
 import type { RefreshPorts } from "./refresh_ports.ts";
 import { spendRefreshToken } from "./spend_refresh_token.ts";
 
@@ -56,7 +60,7 @@ export type LiveLogin =
   | {
     readonly kind: "stranger";
     readonly snapshot: LoginSnapshot;
-    readonly email: string | null;
+    readonly profile: AccountProfile;
   }
   /** It cannot be told now; nothing may be written over it. */
   | {
@@ -98,10 +102,10 @@ export async function harvest(
   );
   switch (outcome.kind) {
     case "known": {
-      const { identity, email } = outcome.profile;
-      const owner = ownerOf(entries, identity);
+      const { profile } = outcome;
+      const owner = ownerOf(entries, profile.identity);
       return owner === null
-        ? { kind: "stranger", snapshot, email }
+        ? { kind: "stranger", snapshot, profile }
         : await known(owner, credential, { place, snapshot, ports });
     }
     case "refused":
@@ -150,7 +154,10 @@ async function known(
       refusedTokenHash: null,
     }))
     : stored;
-  if (entry === null) return { kind: "stranger", snapshot, email: owner.email };
+  // Removed meanwhile: what it was is found out at the next look.
+  if (entry === null) {
+    return { kind: "unclear", snapshot, reason: "its account was removed" };
+  }
   const { credential } = entry;
   const isCurrent = credential.kind === "oauth" &&
     credential.refreshToken.equals(live.refreshToken) &&

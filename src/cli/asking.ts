@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Interface } from "node:readline";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import type { Shell } from "./shell.ts";
 
@@ -60,21 +61,45 @@ export async function askYes(
   return answer === true;
 }
 
-/** The next line of standard input; null at its end or when `signal` aborts. */
-export async function readLine(signal: AbortSignal): Promise<string | null> {
-  const { createInterface } = await import("node:readline");
-  const { stdin } = await import("node:process");
-  const lines = createInterface({ input: stdin, terminal: false });
-  try {
-    return await new Promise((resolve) => {
-      if (signal.aborted) return resolve(null);
-      lines.once("line", resolve);
-      lines.once("close", () => resolve(null));
-      signal.addEventListener("abort", () => resolve(null), { once: true });
+/** Standard input line by line; a line that nobody waits for is kept. */
+export class LineInput implements Disposable {
+  readonly #lines: string[] = [];
+  #reader: Interface | null = null;
+  #isEnded = false;
+  #wake = Promise.withResolvers<void>();
+
+  /** The next line; null at the end of the input or when `signal` aborts. */
+  async next(signal: AbortSignal): Promise<string | null> {
+    this.#reader ??= await this.#open();
+    signal.addEventListener("abort", () => this.#wake.resolve(), {
+      once: true,
     });
-  } finally {
-    lines.close();
-    stdin.unref?.();
+    for (;;) {
+      const line = this.#lines.shift();
+      if (line !== undefined) return line;
+      if (this.#isEnded || signal.aborted) return null;
+      await this.#wake.promise;
+      this.#wake = Promise.withResolvers<void>();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#reader?.close();
+  }
+
+  async #open(): Promise<Interface> {
+    const { createInterface } = await import("node:readline");
+    const { stdin } = await import("node:process");
+    const reader = createInterface({ input: stdin, terminal: false });
+    reader.on("line", (line: string) => {
+      this.#lines.push(line);
+      this.#wake.resolve();
+    });
+    reader.on("close", () => {
+      this.#isEnded = true;
+      this.#wake.resolve();
+    });
+    return reader;
   }
 }
 

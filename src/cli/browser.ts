@@ -4,11 +4,11 @@
  * @module
  */
 
+import { systemClock } from "../app/clock.ts";
 import type { Environment } from "../app/paths.ts";
-import type { CommandRunner } from "../ports.ts";
 
-/** Long enough to hand the page over; browsers that stay are left running. */
-const OPEN_MS = 5_000;
+/** Long enough to hear of a failure. */
+const OPEN_MS = 2_000;
 
 /** The program that opens a page, without it; null where no browser can show. */
 export function browserCommand(
@@ -31,17 +31,28 @@ export function browserCommand(
 /** Opens `url`; false when it could not, and then a person opens it by hand. */
 export async function openInBrowser(
   url: URL,
-  command: readonly string[],
-  runner: CommandRunner,
+  [program = "", ...args]: readonly string[],
 ): Promise<boolean> {
-  const [program = "", ...args] = command;
   try {
-    const outcome = await runner.run(program, [...args, url.href], {
-      stdin: "",
-      timeoutMs: OPEN_MS,
-    });
-    return outcome.kind === "timed_out" ||
-      (outcome.kind === "exited" && outcome.code === 0);
+    const child = new Deno.Command(program, {
+      args: [...args, url.href],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      // Ctrl-C in this terminal is for the sign-in, not for the browser.
+      detached: true,
+    }).spawn();
+    child.unref();
+    const stop = new AbortController();
+    const { signal } = stop;
+    const late = systemClock.sleep(OPEN_MS, signal).then(
+      () => null,
+      () => null,
+    );
+    const end = await Promise.race([child.status, late]);
+    stop.abort();
+    // A program that stays is the browser itself.
+    return end?.success ?? true;
   } catch {
     // It may not be run at all: the address is on the screen.
     return false;

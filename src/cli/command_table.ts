@@ -154,6 +154,17 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.simulate/v1",
   },
   {
+    name: "report",
+    group: "look",
+    summary: "Show what was spent: tokens, cache and cost, from the ledger",
+    examples: [
+      "tc report",
+      "tc report account --since 7d",
+      "tc report session --since today --json",
+    ],
+    schema: "tc.report/v1",
+  },
+  {
     name: "api",
     group: "look",
     summary: "Make one API call with an account's credential",
@@ -183,6 +194,17 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.swap/v1",
   },
   {
+    name: "profile",
+    group: "more",
+    summary: "A config folder for each account: two terminals, two accounts",
+    examples: [
+      "tc profile add work",
+      "tc run --profile work -- --continue",
+      'eval "$(tc profile shell bash)"',
+    ],
+    schema: "tc.profiles/v1",
+  },
+  {
     name: "plugin",
     group: "more",
     summary: "Install or remove the Claude Code plugin and its hooks",
@@ -195,6 +217,13 @@ export const COMMANDS: readonly CommandText[] = [
     summary: "Let the running server finish its requests and end",
     examples: ["tc stop"],
     schema: "tc.stop/v1",
+  },
+  {
+    name: "doctor",
+    group: "more",
+    summary: "Find what is wrong and say what mends it: exit 0, 1 or 2",
+    examples: ["tc doctor", "tc doctor --fix", "tc doctor --permissions"],
+    schema: "tc.doctor/v1",
   },
   {
     name: "config",

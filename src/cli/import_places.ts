@@ -1,29 +1,25 @@
 /**
- * Where `tc import` looks, with a person there to answer a keychain's prompt.
+ * Where `tc import` looks, and who owns the logins that came from there.
  *
  * @module
  */
 
-import { userInfo } from "node:os";
-import type { ImportPlaces } from "../app/import_files.ts";
 import { systemRunner } from "../app/command_runner.ts";
+import type { ImportPlaces } from "../app/import_files.ts";
+import { importOwners } from "../app/pool_owners.ts";
+import { placeOwners } from "../auth/place_owners.ts";
+import type { FamilyOwners } from "../auth/shared_family.ts";
 import { readMachineId } from "../store/machine_secret.ts";
-import type { Environment } from "../app/paths.ts";
 import type { Shell } from "./shell.ts";
+import { folderFacts, storeAt } from "./swapping.ts";
 
-const PROMPT_TIMEOUT_MS = 60_000;
-const QUIET_TIMEOUT_MS = 5_000;
-
-export function importPlaces({ environment, mayAsk }: Shell): ImportPlaces {
-  const userName = systemUser(environment);
+export function importPlaces(shell: Shell): ImportPlaces {
+  const facts = folderFacts(shell);
+  // As claude-pool finds it: the system's word, else the environment's.
+  const userName = facts.userName ?? (shell.environment["USER"] || "user");
   return {
-    environment,
-    system: Deno.build.os,
-    claude: {
-      runner: systemRunner,
-      userName,
-      timeoutMs: mayAsk ? PROMPT_TIMEOUT_MS : QUIET_TIMEOUT_MS,
-    },
+    facts,
+    runner: systemRunner,
     machine: async () => ({
       userName,
       machineId: await readMachineId({
@@ -36,12 +32,8 @@ export function importPlaces({ environment, mayAsk }: Shell): ImportPlaces {
   };
 }
 
-/** As claude-pool finds it: the system's word, else the environment's. */
-function systemUser(environment: Environment): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without an entry in the system's list has no name.
-    return environment["USER"] || "user";
-  }
+/** The programs that hold the same logins as the vault. */
+export function familyOwners(shell: Shell): FamilyOwners {
+  const claude = placeOwners((location) => storeAt(location, shell));
+  return importOwners(claude, importPlaces(shell));
 }

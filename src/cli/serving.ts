@@ -8,12 +8,13 @@
 import { systemClock } from "../app/clock.ts";
 import type { Config } from "../app/config.ts";
 import { machineSecret } from "../app/machine.ts";
-import { workerGrants } from "../app/permissions.ts";
+import { type GrantSources, workerGrants } from "../app/permissions.ts";
 import { type Server, startServer } from "../app/supervisor.ts";
 import { buildInfo } from "../app/version.ts";
 import type { Asked, StartOrder } from "../app/worker_protocol.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { accountRows } from "../store/account_rows.ts";
+import { familyOwners } from "./import_places.ts";
 import type { LogSink } from "./log_sink.ts";
 import type { Shell } from "./shell.ts";
 
@@ -41,12 +42,8 @@ export async function startServing(
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
     order,
-    grants: workerGrants({
-      config: shell.config,
-      paths: shell.paths,
-      proxies: [order.proxy.url].filter((url) => url !== ""),
-      origins: backendOrigins(shell.config),
-    }),
+    grants: workerGrants(grantSources(shell)),
+    owners: familyOwners(shell),
     onLog: options.log,
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
@@ -59,6 +56,18 @@ export async function startServing(
   return serving;
 }
 
+/** What the server's grants follow from. */
+export function grantSources(
+  { config, paths, environment }: Shell,
+): GrantSources {
+  const proxies = [proxyUrl(environment)].filter((url) => url !== "");
+  return { config, paths, proxies, origins: backendOrigins(config) };
+}
+
+function proxyUrl(environment: Shell["environment"]): string {
+  return environment["HTTPS_PROXY"] || environment["https_proxy"] || "";
+}
+
 async function startOrder(shell: Shell): Promise<StartOrder> {
   const { config, paths, environment } = shell;
   return {
@@ -69,7 +78,7 @@ async function startOrder(shell: Shell): Promise<StartOrder> {
     key: shell.key.reveal(),
     machine: await machineSecret(),
     proxy: {
-      url: environment["HTTPS_PROXY"] || environment["https_proxy"] || "",
+      url: proxyUrl(environment),
       except: environment["NO_PROXY"] || environment["no_proxy"] || "",
     },
     takesOver: false,

@@ -7,7 +7,6 @@
 
 import { join } from "node:path";
 import { systemClock, systemEntropy } from "../app/clock.ts";
-import { systemRunner } from "../app/command_runner.ts";
 import { login, type LoginPorts } from "../auth/login.ts";
 import { loginExitCode, type LoginResult } from "../auth/login_result.ts";
 import { inert } from "../control/words.ts";
@@ -20,7 +19,7 @@ import {
   takenNames,
   wantedAccount,
 } from "./account_work.ts";
-import { readLine } from "./asking.ts";
+import { LineInput } from "./asking.ts";
 import { browserCommand, openInBrowser } from "./browser.ts";
 import { providerClient } from "./provider_client.ts";
 import type { Shell } from "./shell.ts";
@@ -60,6 +59,7 @@ export async function signIn(
   await tellRisk(shell, listing);
   using provider = providerClient(shell);
   using interrupt = new Interrupt();
+  using lines = new LineInput();
   const result = await login(
     {
       method,
@@ -74,7 +74,7 @@ export async function signIn(
       vault,
       clock: systemClock,
       entropy: systemEntropy,
-      ...personOf(shell, method),
+      ...personOf(shell, method, lines),
     },
     interrupt.signal,
   );
@@ -98,6 +98,7 @@ function isSignedIn(result: LoginResult): result is GoodEnd {
 function personOf(
   shell: Shell,
   method: SignInOptions["method"],
+  lines: LineInput,
 ): Pick<LoginPorts, "openBrowser" | "show" | "paste"> {
   const { output } = shell;
   const command = method === "paste"
@@ -105,9 +106,7 @@ function personOf(
     : browserCommand(shell.environment, Deno.build.os);
   const mayPaste = method === "paste" || shell.mayAsk;
   return {
-    openBrowser: command === null
-      ? null
-      : (url) => openInBrowser(url, command, systemRunner),
+    openBrowser: command === null ? null : (url) => openInBrowser(url, command),
     show: ({ url, isOpened }) => {
       output.say(
         isOpened
@@ -120,7 +119,19 @@ function personOf(
         output.say("paste the code or that page's address here:");
       }
     },
-    paste: mayPaste ? readLine : null,
+    paste: mayPaste ? asksAgain(lines, shell) : null,
+  };
+}
+
+/** Reads what is pasted, and says so where it was no code. */
+function asksAgain(
+  lines: LineInput,
+  { output }: Shell,
+): (signal: AbortSignal) => Promise<string | null> {
+  let count = 0;
+  return (signal) => {
+    if (count++ > 0) output.say("That is no code of this sign-in. Paste it:");
+    return lines.next(signal);
   };
 }
 

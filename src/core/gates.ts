@@ -56,11 +56,12 @@ function startsLeft({ state }: View, { layers, at }: Scene): number {
 
 /**
  * Whether a request that has waited long enough may pass a limit that was only
- * learned. The user's own limit stands.
+ * learned. The user's own limit stands, and so does that of a trial.
  */
 export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
   const { gate, leases, account } = view.state;
   if (account.leasesMax !== null && leases >= account.leasesMax) return false;
+  if (scene.layers.probeGate && !gate.isProven && leases > 0) return false;
   const last = gate.starts.at(-1);
   if (last !== undefined && scene.at - last < OVERFLOW_STEP_MS) return false;
   return leases <= OVERFLOW_SHARE * policy.inFlightMax(view, scene);

@@ -66,9 +66,13 @@ export function startsWithin(gate: ConcurrencyGate, at: Instant): number {
   return count;
 }
 
+/** As many as are remembered: each start copies them. */
+const STARTS_MAX = 600;
+
 export function started(gate: ConcurrencyGate, at: Instant): ConcurrencyGate {
   const from = gate.starts.findIndex((start) => start > at - MINUTE_MS);
-  const recent = from < 0 ? [] : gate.starts.slice(from);
+  const oldest = Math.max(from, gate.starts.length - STARTS_MAX + 1);
+  const recent = from < 0 ? [] : gate.starts.slice(oldest);
   recent.push(at);
   return { ...gate, starts: recent };
 }

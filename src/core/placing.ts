@@ -99,10 +99,7 @@ function crowded({ scene, standing, policy }: Question): Outcome {
     waitedMs(scene, standing.own, ["full"]);
   const isFirst = standing.cold === 0;
   if (leftMs <= 0 && isFirst) {
-    const able = scene.open.filter((view) =>
-      (view.state.gate.isProven || view.state.leases === 0) &&
-      mayOverflow(view, scene, policy)
-    );
+    const able = scene.open.filter((view) => mayOverflow(view, scene, policy));
     if (able.length > 0) {
       const view = firstByPriority(able).reduce(lighter);
       return { kind: "use", view, reason: reasonFor(scene, view) };

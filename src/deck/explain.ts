@@ -80,6 +80,7 @@ export function explanation(
 
 function accountText(view: AccountView, model: Model): Explanation {
   const { now } = model;
+  const { recent } = view;
   const until = view.until === null
     ? ""
     : ` for another ${durationText(view.until.ms - now)}`;
@@ -106,7 +107,7 @@ function accountText(view: AccountView, model: Model): Explanation {
     }),
     `${plural(view.inFlight, "request")} in flight${
       view.inFlightMax === null ? "" : ` of ${view.inFlightMax} allowed`
-    }; ${view.recent.requests15m} in the last 15 minutes, ${view.recent.requests1h} in the last hour`,
+    }; ${recent.requests15m} in the last 15 minutes, ${recent.requests1h} in the last hour`,
     usageText(view.usage),
     ...(view.lastError === null ? [] : [
       `last error ${durationText(now - view.lastError.at.ms)} ago: ${

@@ -49,46 +49,62 @@ export class BodyBudget {
 
 /** The header lines of a request, as the listener gives them. */
 export function headerList(headers: Headers): HeaderList {
-  return [...headers];
+  const list: (readonly [string, string])[] = [];
+  // A tenth of what the iterator costs.
+  headers.forEach((value, name) => list.push([name, value]));
+  return list;
 }
 
+/** A body of a stated length up to this is taken in one go. */
+const WHOLE_BYTES_MAX = 1024 * 1024;
+
 /**
- * The body of `request` as it was sent. Its bytes are taken from `budget` as
- * they arrive; on any other end nothing is kept and all of them are given back.
+ * The body of `request` as it was sent. Its bytes are taken from `budget`; on
+ * any other end nothing is kept and all of them are given back.
  */
 export async function readBody(
   request: Request,
   limits: InboundLimits,
   budget: BodyBudget,
 ): Promise<BodyReading> {
-  if (request.body === null) return { kind: "body", bytes: new Uint8Array(0) };
   const stated = Number(request.headers.get("content-length") ?? "NaN");
   if (stated > limits.bodyBytesMax) {
-    request.body.cancel().catch(ignoreClosed);
+    request.body?.cancel().catch(ignoreClosed);
     return { kind: "too_large" };
   }
-  const reader = request.body.getReader();
+  const { body } = request;
+  if (body === null) return { kind: "body", bytes: new Uint8Array(0) };
   const intake = new Intake(budget, limits.bodyBytesMax);
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    reader.cancel().catch(ignoreClosed);
-  }, limits.bodyMs);
-  let reading: BodyReading;
+  const late = Promise.withResolvers<BodyReading>();
+  const timer = setTimeout(
+    () => late.resolve({ kind: "too_slow" }),
+    limits.bodyMs,
+  );
+  const reading = stated <= WHOLE_BYTES_MAX
+    ? await Promise.race([takeWhole(request, intake, stated), late.promise])
+    : await collect(body.getReader(), intake, late.promise);
+  clearTimeout(timer);
+  if (reading.kind !== "body") intake.giveBack();
+  return reading;
+}
+
+/** All at once: the listener does that faster than chunk by chunk. */
+async function takeWhole(
+  request: Request,
+  intake: Intake,
+  stated: number,
+): Promise<BodyReading> {
+  const fault = intake.faultOf(stated);
+  if (fault !== null) {
+    request.body?.cancel().catch(ignoreClosed);
+    return { kind: fault };
+  }
   try {
-    reading = await collect(reader, intake);
+    return { kind: "body", bytes: await request.bytes() };
   } catch {
     // The listener tells a departed client and bad framing alike by throwing.
-    reading = { kind: "broken" };
-  } finally {
-    clearTimeout(timer);
+    return { kind: "broken" };
   }
-  if (isLate) reading = { kind: "too_slow" };
-  if (reading.kind !== "body") {
-    intake.giveBack();
-    reader.cancel().catch(ignoreClosed);
-  }
-  return reading;
 }
 
 /** The bytes of one body, held to its own limit and to that of all. */
@@ -116,19 +132,37 @@ class Intake {
   }
 }
 
-/** Reads to the end: a body left before it is never freed by the listener. */
+/**
+ * Chunk by chunk, so that the budget is taken as they come. Reads to the end: a
+ * body left before it is never freed by the listener.
+ */
 async function collect(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   intake: Intake,
+  late: Promise<BodyReading>,
 ): Promise<BodyReading> {
   const chunks: Uint8Array[] = [];
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return { kind: "body", bytes: joined(chunks, intake.length) };
-    const fault = intake.faultOf(value.length);
-    if (fault !== null) return { kind: fault };
-    chunks.push(value);
+  let reading: BodyReading | null = null;
+  late.then((isLate) => {
+    reading ??= isLate;
+    reader.cancel().catch(ignoreClosed);
+  });
+  try {
+    while (reading === null) {
+      const { done, value } = await reader.read();
+      // A cancel settles the read under way as done.
+      if (reading !== null) break;
+      if (done) return { kind: "body", bytes: joined(chunks, intake.length) };
+      const fault = intake.faultOf(value.length);
+      if (fault !== null) reading = { kind: fault };
+      else chunks.push(value);
+    }
+  } catch {
+    // The listener tells a departed client and bad framing alike by throwing.
+    reading ??= { kind: "broken" };
   }
+  reader.cancel().catch(ignoreClosed);
+  return reading;
 }
 
 /** Joins `chunks` of `length` bytes in all; a single one needs no copy. */

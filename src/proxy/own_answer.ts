@@ -93,8 +93,7 @@ export function settleOwn(inbound: Inbound, own: OwnError, proxy: Proxy): void {
 export function plainResponse(
   { status, headers, body }: ApiErrorAnswer,
 ): Response {
-  return new Response(body, {
-    status,
-    headers: headers.map(([name, value]): [string, string] => [name, value]),
-  });
+  const response = new Response(body, { status });
+  for (const [name, value] of headers) response.headers.append(name, value);
+  return response;
 }

@@ -6,7 +6,8 @@
  */
 
 import { UpstreamError } from "../errors.ts";
-import { passthroughHeaders, responseHeaders } from "../wire/headers.ts";
+import { passthroughHeaders } from "../wire/headers.ts";
+import { isBodiless, responseOf } from "./answer.ts";
 import { headerList, readBody } from "./inbound.ts";
 import type { Proxy } from "./proxy.ts";
 import { relay } from "./relay.ts";
@@ -29,20 +30,14 @@ export async function passThrough(
       body: reading.bytes.length === 0 ? null : reading.bytes,
       signal: request.signal,
     });
-    const headers = responseHeaders(response.headers)
-      .map(([name, value]): [string, string] => [name, value]);
-    const init = { status: response.status, headers };
     const { complete } = response.body;
-    if (
-      request.method === "HEAD" || [204, 205, 304].includes(response.status)
-    ) {
+    if (isBodiless(request.method, response.status)) {
       response.body.cancel();
-      return new Response(null, init);
+      return responseOf(null, response);
     }
-    if (complete !== null) {
-      return new Response(complete as Uint8Array<ArrayBuffer>, init);
-    }
-    return new Response(relay(response.body, null, () => {}), init);
+    return complete === null
+      ? responseOf(relay(response.body, null, () => {}), response)
+      : responseOf(complete as Uint8Array<ArrayBuffer>, response);
   } catch (cause) {
     const sent = !(cause instanceof UpstreamError) || cause.sent;
     proxy.journal.log("warn", "relay", {

@@ -6,7 +6,6 @@
 
 import type { AccountId, TicketId } from "../core/account.ts";
 import { apiError, type ApiErrorOptions } from "../wire/api_error.ts";
-import { headerValue } from "../wire/header_list.ts";
 import { peek } from "../wire/request_peek.ts";
 import { isHoldTarget } from "../wire/target.ts";
 import { answer } from "./answer.ts";
@@ -195,5 +194,5 @@ export function refusal(options: ApiErrorOptions): Response {
 
 /** Whether the client asks for another protocol on this connection. */
 export function asksForUpgrade(headers: Headers): boolean {
-  return headerValue([...headers], "upgrade") !== null;
+  return headers.has("upgrade");
 }

@@ -10,13 +10,7 @@ import { type AccountId, accountId } from "../core/account.ts";
 import type { Instant } from "../core/time.ts";
 import { instantFromMs } from "../core/time.ts";
 import type { Locks } from "../ports.ts";
-import {
-  ensurePrivateFolder,
-  folderOf,
-  readIfThere,
-  renameOver,
-  writeAtomic,
-} from "../store/atomic.ts";
+import { PrivateJson } from "../store/private_json.ts";
 import type { OAuthAccount } from "../claude/oauth_account.ts";
 
 /** What the usage endpoint last said, for answers without the network. */
@@ -63,9 +57,6 @@ export const NO_SWAP: SwapState = {
   notes: {},
 };
 
-const LOCK = "swap.state";
-const LOCK_WAIT_MS = 10_000;
-
 const instant = v.pipe(
   v.number(),
   v.finite(),
@@ -106,47 +97,17 @@ const schema = v.object({
 });
 
 /** The state in a private file, changed under a lock of its own. */
-export class SwapMemory {
-  readonly #file: string;
-  readonly #locks: Locks;
-
+export class SwapMemory extends PrivateJson<SwapState> {
   constructor(file: string, locks: Locks) {
-    this.#file = file;
-    this.#locks = locks;
-  }
-
-  async load(): Promise<SwapState> {
-    return parse(await readIfThere(this.#file)) ?? NO_SWAP;
-  }
-
-  /** Reads anew, changes and writes; durable when it resolves. */
-  async update(
-    change: (state: SwapState) => SwapState,
-  ): Promise<SwapState> {
-    await ensurePrivateFolder(folderOf(this.#file));
-    using _lock = await this.#locks.acquire(LOCK, { waitMs: LOCK_WAIT_MS });
-    const bytes = await readIfThere(this.#file);
-    const before = parse(bytes);
-    if (bytes !== null && before === null) {
-      // A helper to restore may stand in it: it is kept for a person's eyes.
-      await renameOver(this.#file, `${this.#file}.damaged`);
-    }
-    const after = change(before ?? NO_SWAP);
-    if (after === before) return after;
-    const text = `${JSON.stringify(after, null, 2)}\n`;
-    await writeAtomic(this.#file, new TextEncoder().encode(text));
-    return after;
-  }
-}
-
-function parse(bytes: Uint8Array | null): SwapState | null {
-  if (bytes === null) return null;
-  try {
-    const json: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    const result = v.safeParse(schema, json);
-    return result.success ? result.output : null;
-  } catch {
-    // Damaged: set aside by the next change.
-    return null;
+    super({
+      file,
+      locks,
+      lock: "swap.state",
+      empty: NO_SWAP,
+      read(json) {
+        const result = v.safeParse(schema, json);
+        return result.success ? result.output : null;
+      },
+    });
   }
 }

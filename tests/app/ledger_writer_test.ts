@@ -68,8 +68,9 @@ Deno.test("a damaged database is set aside, told of, and a new one begins", asyn
   writer.finished(requestRecord());
   writer.close();
   strictEqual(rows(path), 1);
-  const aside = (await Array.fromAsync(Deno.readDir(folder.path)))
-    .map(({ name }) => name).find((name) => name.includes("damaged"));
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder.path)) names.push(name);
+  const aside = names.find((name) => name.includes("damaged"));
   ok(state.fault?.includes(String(aside)));
   strictEqual(log[0]?.[0], "error");
   ok(String(log[0]?.[2]["setAside"]).endsWith(String(aside)));

@@ -9,7 +9,14 @@ import {
   served,
   STREAM,
 } from "../fixtures/proxy_client.ts";
-import { errorBody, ProxyKit, spentHeaders } from "../fixtures/proxy_kit.ts";
+import {
+  errorBody,
+  LOCAL_KEY,
+  ProxyKit,
+  spentHeaders,
+} from "../fixtures/proxy_kit.ts";
+import { RawClient } from "../fixtures/raw_client.ts";
+import { until } from "../fixtures/upstream_client.ts";
 import { json, Scene, spent } from "../fixtures/proxy_scene.ts";
 
 async function verdicts(kit: ProxyKit): Promise<readonly string[]> {
@@ -277,4 +284,32 @@ Deno.test("what does not fit is refused and leaves nothing behind", async () => 
   leaving.abort();
   await stream.body?.cancel().catch(() => {});
   await busy.kit.isEmpty();
+});
+
+Deno.test("a body that does not come is not waited for", async () => {
+  await using scene = new Scene({ bodyMs: 100 });
+  const { kit } = scene;
+  const heads = [
+    "content-length: 10\r\n\r\n{}",
+    "content-length: 3000000\r\n\r\n{}",
+    "transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n",
+  ];
+  for (const head of heads) {
+    using client = await RawClient.connect(kit.port);
+    await client.write(
+      `POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: ${LOCAL_KEY}\r\n${head}`,
+    );
+    strictEqual((await client.whole()).status, 408);
+  }
+  for (const head of heads) {
+    using client = await RawClient.connect(kit.port);
+    await client.write(
+      `POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: ${LOCAL_KEY}\r\n${head}`,
+    );
+    await until(() => kit.listener.inHand === 1);
+    client.close();
+    await until(() => kit.listener.inHand === 0);
+  }
+  deepStrictEqual(scene.asked, []);
+  await kit.isEmpty();
 });

@@ -114,11 +114,7 @@ Deno.test({
     await Deno.writeTextFile(file, script);
     for (const mask of ["000", "022", "027", "077", "177", "277"]) {
       for (const before of ["fresh", "loose"]) {
-        // Nor the folder that the program of this test lies in.
-        const program = folder.join("deno");
-        await Deno.copyFile(Deno.execPath(), program);
-        await Deno.chmod(program, 0o755);
-        const { stdout, stderr } = await new Deno.Command(program, {
+        const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
           args: [
             "run",
             "-A",
@@ -273,7 +269,11 @@ Deno.test({
     `,
     );
     await Deno.chmod(file, 0o644);
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    // Nor to enter the folder of the program that runs this test.
+    const program = folder.join("deno");
+    await Deno.copyFile(Deno.execPath(), program);
+    await Deno.chmod(program, 0o755);
+    const { stdout, stderr } = await new Deno.Command(program, {
       args: ["run", "-A", "--no-check", "--no-config", "--no-lock", file, path],
       uid: 65534,
       gid: 65534,

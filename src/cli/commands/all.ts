@@ -11,6 +11,7 @@ import { registerApi } from "./api.ts";
 import { registerCapacity } from "./capacity.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
+import { registerDoctor } from "./doctor.ts";
 import { registerEnv } from "./env.ts";
 import { registerDisable, registerEnable } from "./enable.ts";
 import { registerImport } from "./import.ts";
@@ -19,8 +20,10 @@ import { registerPriority } from "./priority.ts";
 import { registerReload } from "./reload.ts";
 import { registerHook } from "./hook.ts";
 import { registerPlugin } from "./plugin.ts";
+import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
+import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerSimulate } from "./simulate.ts";
@@ -49,12 +52,15 @@ export const REGISTER:
     registerWatch,
     registerCapacity,
     registerSimulate,
+    registerReport,
     registerApi,
     registerReload,
     registerSwap,
+    registerProfile,
     registerPlugin,
     registerHook,
     registerStop,
+    registerDoctor,
     registerConfig,
     registerVersion,
   ];

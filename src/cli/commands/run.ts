@@ -21,12 +21,15 @@ import {
   presentVariables,
   startInBackground,
 } from "../launching.ts";
+import { runInProfile } from "../profile_launch.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 interface RunOptions {
   readonly account?: string | undefined;
   readonly policy?: string | undefined;
+  /** True where none is named. */
+  readonly profile?: string | true | undefined;
 }
 
 export function registerRun(program: Command, registry: Registry): void {
@@ -35,9 +38,17 @@ export function registerRun(program: Command, registry: Registry): void {
     .argument("[args...]", "Arguments for Claude Code, after --")
     .option("--account <name>", "Use this account alone")
     .option("--policy <name>", "Choose accounts by this policy from now on")
+    .option(
+      "--profile [name]",
+      "Without the proxy: in the profile's own folder",
+    )
     .passThroughOptions()
     .action(registry.run((args, options) => {
-      return run(new Shell(registry.environment, {}), args, options);
+      const shell = new Shell(registry.environment, {});
+      const { profile, policy } = options;
+      if (profile === undefined) return run(shell, args, options);
+      const name = profile === true ? null : profile;
+      return runInProfile(shell, { name, policy, args });
     }));
 }
 

@@ -10,6 +10,7 @@ import { countText, durationText, inert } from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import type { Output } from "../output.ts";
+import { forecastLine, recentLines } from "../recent_text.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { accountLines, noticeLines, verdictLine } from "../status_text.ts";
@@ -33,6 +34,8 @@ function print(view: StatusView, output: Output): void {
   const { server, requests, activity } = view;
   output.line(verdictLine(view, output));
   for (const line of accountLines(view, output)) output.line(line);
+  for (const line of recentLines(view)) output.line(line);
+  output.line(forecastLine(view));
   const pin = server.pin === null ? "" : ` · pinned to ${inert(server.pin)}`;
   const up = durationText(view.at.ms - server.startedAt.ms);
   output.line();

@@ -1,0 +1,62 @@
+/**
+ * Every check of the doctor, in the order of the report.
+ *
+ * @module
+ */
+
+import {
+  checkConfig,
+  checkDescriptors,
+  checkDisk,
+  checkModes,
+} from "./files.ts";
+import {
+  type Check,
+  failureOf,
+  type Finding,
+  type Patient,
+} from "./finding.ts";
+import { checkProxies, checkUpstream } from "./network.ts";
+import { checkAccounts, checkServer } from "./pool.ts";
+import {
+  checkClaude,
+  checkClaudeSettings,
+  checkName,
+  checkVariables,
+} from "./programs.ts";
+
+/** Modes come before whatever opens a vault: opening tightens what it can. */
+const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
+  ["config", checkConfig],
+  ["files", checkModes],
+  ["disk", checkDisk],
+  ["limits", checkDescriptors],
+  ["server", checkServer],
+  ["account", checkAccounts],
+  ["network", checkProxies],
+  ["network", checkUpstream],
+  ["claude code", checkClaude],
+  ["claude code", checkVariables],
+  ["claude code", checkClaudeSettings],
+  ["name", checkName],
+];
+
+/** Checks that say nothing of their own where the config cannot be read. */
+const NEED_CONFIG: readonly Check[] = [checkServer, checkAccounts];
+
+/** Looks at everything; a check that fails is a finding and stops no other. */
+export async function examine(patient: Patient): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  let hasConfig = true;
+  for (const [topic, check] of CHECKS) {
+    if (!hasConfig && NEED_CONFIG.includes(check)) continue;
+    const found = await check(patient).catch((cause) => [
+      failureOf(topic, cause),
+    ]);
+    if (check === checkConfig) {
+      hasConfig = found.every(({ level }) => level !== "fail");
+    }
+    findings.push(...found);
+  }
+  return findings;
+}

@@ -1,0 +1,181 @@
+/**
+ * The doctor's look at files: config, modes, disk, file descriptors.
+ *
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+import { vaultFolder } from "../../app/account_keeper.ts";
+import { systemRunner } from "../../app/command_runner.ts";
+import type { Paths } from "../../app/paths.ts";
+import {
+  failure,
+  failureOf,
+  type Finding,
+  fine,
+  type Patient,
+  warning,
+} from "./finding.ts";
+
+/** Addresses that nobody reaches from another machine. */
+const LOOPBACK = /^(127\.|localhost$|\[?::1\]?$)/;
+
+const OTHERS_WRITE = 0o022;
+const OTHERS_ANY = 0o077;
+const FREE_KIB_MIN = 100 * 1024;
+const FILES_MIN = 1024;
+
+/** Config: syntax, values, keys nobody knows, and what is risky in it. */
+export function checkConfig({ shell }: Patient): Promise<readonly Finding[]> {
+  try {
+    const { file, settings, unknownKeys } = shell.config;
+    const findings = unknownKeys.map((key) =>
+      warning(
+        "config",
+        `${key} is no setting; it is kept and ignored`,
+        "tc config show   lists the settings",
+      )
+    );
+    if (settings.proxy.keylessLoopback) {
+      findings.push(warning(
+        "config",
+        "proxy.keylessLoopback lets every user of this machine in",
+        "tc config set proxy.keylessLoopback false",
+      ));
+    }
+    if (!LOOPBACK.test(settings.proxy.host)) {
+      findings.push(warning(
+        "config",
+        `proxy.host ${settings.proxy.host} is reached from the network`,
+        "tc config set proxy.host 127.0.0.1",
+      ));
+    }
+    if (findings.length === 0) findings.push(fine("config", file));
+    return Promise.resolve(findings);
+  } catch (cause) {
+    return Promise.resolve([failureOf("config", cause)]);
+  }
+}
+
+/** Modes of everything that others must not read or write. */
+export function checkModes({ shell }: Patient): Promise<readonly Finding[]> {
+  if (Deno.build.os === "windows") return Promise.resolve([]);
+  const { paths } = shell;
+  const findings = [
+    modeFinding(paths.configFile, { forbidden: OTHERS_WRITE, right: 0o600 }),
+    modeFinding(paths.secretsFolder, { forbidden: OTHERS_ANY, right: 0o700 }),
+    modeFinding(paths.stateFolder, { forbidden: OTHERS_ANY, right: 0o700 }),
+    ...secretFiles(paths).map((file) =>
+      modeFinding(file, { forbidden: OTHERS_ANY, right: 0o600 })
+    ),
+  ].filter((finding) => finding !== null);
+  return Promise.resolve(
+    findings.length > 0 ? findings : [fine("files", "private to you")],
+  );
+}
+
+function secretFiles(paths: Paths): readonly string[] {
+  const folder = vaultFolder(paths);
+  try {
+    const names = [...Deno.readDirSync(folder)].filter(({ isFile }) => isFile);
+    return [
+      join(paths.secretsFolder, "key"),
+      ...names.map(({ name }) => join(folder, name)),
+    ];
+  } catch {
+    // There is no vault yet, or its own mode keeps us out and is named above.
+    return [join(paths.secretsFolder, "key")];
+  }
+}
+
+function modeFinding(
+  path: string,
+  { forbidden, right }: { readonly forbidden: number; readonly right: number },
+): Finding | null {
+  let mode: number;
+  try {
+    mode = (Deno.statSync(path).mode ?? 0) & 0o777;
+  } catch {
+    // What is not there has no mode; what cannot be seen is named elsewhere.
+    return null;
+  }
+  if ((mode & forbidden) === 0) return null;
+  const octal = right.toString(8);
+  return {
+    ...failure(
+      "files",
+      `${path} has mode ${mode.toString(8)}: others get at it`,
+      `chmod ${octal} ${path}`,
+    ),
+    repair: () => Deno.chmodSync(path, right),
+  };
+}
+
+/** Whether both folders can be written and the disk has room. */
+export async function checkDisk(
+  { shell }: Patient,
+): Promise<readonly Finding[]> {
+  const { paths } = shell;
+  const folders = [dirname(paths.configFile), paths.stateFolder];
+  const findings: Finding[] = [];
+  for (const folder of new Set(folders)) {
+    const trouble = await writeTrouble(folder);
+    if (trouble !== null) {
+      findings.push(failure(
+        "disk",
+        `${folder} cannot be written: ${trouble}`,
+        `make it a folder of yours: ls -ld ${folder}`,
+      ));
+    }
+  }
+  const free = await freeKib(dirname(paths.configFile));
+  if (free !== null && free < FREE_KIB_MIN) {
+    const mib = Math.round(free / 1024);
+    findings.push(warning("disk", `${mib} MiB are left`, "free some room"));
+  }
+  return findings.length > 0 ? findings : [fine("disk", "writable, with room")];
+}
+
+/** Why nothing can be written into `folder`, or null; leaves no trace. */
+async function writeTrouble(folder: string): Promise<string | null> {
+  const probe = join(folder, `.tc-doctor-${Deno.pid}`);
+  try {
+    await Deno.writeTextFile(probe, "", { createNew: true, mode: 0o600 });
+    await Deno.remove(probe);
+    return null;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    return cause instanceof Error ? cause.message : String(cause);
+  }
+}
+
+async function freeKib(folder: string): Promise<number | null> {
+  if (Deno.build.os === "windows") return null;
+  const outcome = await systemRunner.run("df", ["-Pk", folder], {
+    stdin: "",
+    timeoutMs: 2_000,
+  });
+  if (outcome.kind !== "exited" || outcome.code !== 0) return null;
+  const free = outcome.stdout.trim().split("\n").at(-1)?.split(/\s+/)[3];
+  return free === undefined || !/^\d+$/.test(free) ? null : Number(free);
+}
+
+/** How many files and connections the system lets a process hold. */
+export async function checkDescriptors(): Promise<readonly Finding[]> {
+  if (Deno.build.os === "windows") return [];
+  const outcome = await systemRunner.run("sh", ["-c", "ulimit -n"], {
+    stdin: "",
+    timeoutMs: 2_000,
+  });
+  const text = outcome.kind === "exited" ? outcome.stdout.trim() : "";
+  if (text === "unlimited") return [fine("limits", "files without limit")];
+  if (!/^\d+$/.test(text)) return [];
+  if (Number(text) >= FILES_MIN) return [fine("limits", `${text} open files`)];
+  return [
+    warning(
+      "limits",
+      `${text} open files at most: too few for many sessions`,
+      `ulimit -n ${FILES_MIN * 4}`,
+    ),
+  ];
+}

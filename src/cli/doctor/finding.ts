@@ -1,0 +1,54 @@
+/**
+ * What `tc doctor` says: one line a finding, each with its mend. Nothing in a
+ * finding is a secret.
+ *
+ * @module
+ */
+
+import { TcError } from "../../errors.ts";
+import type { Shell } from "../shell.ts";
+import type { Variables } from "../../claude/launch.ts";
+
+export type FindingLevel = "ok" | "warn" | "fail";
+
+export interface Finding {
+  readonly level: FindingLevel;
+  /** What was looked at, in one or two words. */
+  readonly topic: string;
+  readonly text: string;
+  /** What mends it, best a command that can be typed; null where all is well. */
+  readonly fix: string | null;
+  /** Mends it without asking, where that can do no harm. */
+  readonly repair?: () => void;
+}
+
+/** What the checks look at. */
+export interface Patient {
+  readonly shell: Shell;
+  /** The whole environment, for the variables of other programs. */
+  readonly variables: Variables;
+}
+
+export type Check = (patient: Patient) => Promise<readonly Finding[]>;
+
+export function fine(topic: string, text: string): Finding {
+  return { level: "ok", topic, text, fix: null };
+}
+
+export function warning(topic: string, text: string, fix: string): Finding {
+  return { level: "warn", topic, text, fix };
+}
+
+export function failure(topic: string, text: string, fix: string): Finding {
+  return { level: "fail", topic, text, fix };
+}
+
+/** What a check that could not look has to say. */
+export function failureOf(topic: string, cause: unknown): Finding {
+  if (cause instanceof TcError) {
+    const fix = cause.hint?.split("\n")[0] ?? "see the message";
+    return failure(topic, cause.message, fix);
+  }
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return failure(topic, `could not be looked at: ${reason}`, "TC_DEBUG=1");
+}

@@ -1,0 +1,143 @@
+/**
+ * The doctor's look at the way out: proxies, names, TLS, and the clock against
+ * the upstream's own. One free request, without any credential.
+ *
+ * @module
+ */
+
+import type { Variables } from "../../claude/launch.ts";
+import { ConfigError } from "../../errors.ts";
+import {
+  failure,
+  type Finding,
+  fine,
+  type Patient,
+  warning,
+} from "./finding.ts";
+
+const ANSWER_MS = 5_000;
+/** Beyond this, token ages and reset times are judged wrongly. */
+const SKEW_SEC_MAX = 20;
+
+const PROXY_VARIABLES = [
+  "HTTPS_PROXY",
+  "https_proxy",
+  "HTTP_PROXY",
+  "http_proxy",
+  "ALL_PROXY",
+  "all_proxy",
+];
+
+/** Whether the proxy variables can be used, and leave this machine out. */
+export function checkProxies(
+  { variables }: Patient,
+): Promise<readonly Finding[]> {
+  const set = PROXY_VARIABLES.filter((name) => variables[name]);
+  const findings = set.filter((name) => !isProxyUrl(variables[name] ?? ""))
+    .map((name) =>
+      failure("network", `${name} is no proxy URL`, `unset ${name}`)
+    );
+  if (set.length > 0 && !leavesLoopbackOut(variables)) {
+    findings.push(warning(
+      "network",
+      `${set[0]} is set and NO_PROXY leaves 127.0.0.1 out`,
+      "export NO_PROXY=127.0.0.1,localhost (tc run does this by itself)",
+    ));
+  }
+  return Promise.resolve(findings);
+}
+
+function isProxyUrl(text: string): boolean {
+  const url = URL.parse(text.includes("://") ? text : `http://${text}`);
+  return url !== null && /^(https?|socks5h?):$/.test(url.protocol) &&
+    url.hostname !== "";
+}
+
+function leavesLoopbackOut(variables: Variables): boolean {
+  const list = (variables["NO_PROXY"] ?? variables["no_proxy"] ?? "")
+    .split(",").map((name) => name.trim());
+  return list.some((name) =>
+    name === "*" || name === "127.0.0.1" || name === "127.0.0.0/8"
+  );
+}
+
+/** Reaches the upstream, and compares its clock with this one. */
+export async function checkUpstream(
+  { shell }: Patient,
+): Promise<readonly Finding[]> {
+  const upstream = upstreamOf(shell);
+  if (upstream === null) return [];
+  const { host } = new URL(upstream);
+  const startedMs = performance.now();
+  try {
+    const response = await fetch(upstream, {
+      method: "HEAD",
+      redirect: "manual",
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    await response.body?.cancel();
+    const tookMs = Math.round(performance.now() - startedMs);
+    const words = upstream.startsWith("https:") ? ", TLS fine" : "";
+    return [
+      fine("network", `${host} reached in ${tookMs} ms${words}`),
+      ...clockFindings(response.headers.get("date")),
+    ];
+  } catch (cause) {
+    return [unreachable(host, cause)];
+  }
+}
+
+/** Null where the config is broken: that has a finding of its own. */
+function upstreamOf(shell: Patient["shell"]): string | null {
+  try {
+    return shell.config.settings.upstream;
+  } catch (cause) {
+    if (cause instanceof ConfigError) return null;
+    throw cause;
+  }
+}
+
+function unreachable(host: string, cause: unknown): Finding {
+  const reason = cause instanceof Error ? deepest(cause) : String(cause);
+  if (/dns|resolve|lookup|name or service/i.test(reason)) {
+    return failure(
+      "network",
+      `${host} has no address: ${reason}`,
+      "look at the network and at upstream: tc config show upstream",
+    );
+  }
+  if (/certificate|tls|ssl|issuer/i.test(reason)) {
+    return failure(
+      "network",
+      `${host} shows a certificate that is not trusted: ${reason}`,
+      "DENO_TLS_CA_STORE=system where a company's proxy signs",
+    );
+  }
+  return failure(
+    "network",
+    `${host} cannot be reached: ${reason}`,
+    "look at the network, at HTTPS_PROXY and at upstream",
+  );
+}
+
+function deepest(error: Error): string {
+  return error.cause instanceof Error ? deepest(error.cause) : error.message;
+}
+
+function clockFindings(date: string | null): readonly Finding[] {
+  if (date === null) return [];
+  const theirs = Date.parse(date);
+  if (Number.isNaN(theirs)) return [];
+  const skewSec = Math.round((Date.now() - theirs) / 1000);
+  if (Math.abs(skewSec) <= SKEW_SEC_MAX) {
+    return [fine("clock", `within ${SKEW_SEC_MAX} s of the upstream's`)];
+  }
+  const side = skewSec > 0 ? "ahead of" : "behind";
+  return [
+    warning(
+      "clock",
+      `${Math.abs(skewSec)} s ${side} the upstream's clock`,
+      "turn on time synchronisation",
+    ),
+  ];
+}

@@ -1,0 +1,237 @@
+/**
+ * The doctor's look at the pool: the server, who holds its port, the vault and
+ * what is known of each account's login.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import type { AccountFactsView, StatusView } from "../../control/protocol.ts";
+import { durationText, inert } from "../../control/words.ts";
+import { TcError } from "../../errors.ts";
+import { accountsView } from "../../app/account_facts.ts";
+import { systemClock } from "../../app/clock.ts";
+import { localKey } from "../../app/local_key.ts";
+import { buildInfo } from "../../app/version.ts";
+import { isNotRunning, openDesk } from "../account_work.ts";
+import { reachable } from "../shell.ts";
+import {
+  failure,
+  failureOf,
+  type Finding,
+  fine,
+  type Patient,
+  warning,
+} from "./finding.ts";
+
+/** Server, port, version, and when the last request went well. */
+export async function checkServer(
+  patient: Patient,
+): Promise<readonly Finding[]> {
+  const { shell } = patient;
+  const { host, port } = shell.config.settings.proxy;
+  const where = `${host}:${port}`;
+  const broken = keyTrouble(patient);
+  if (broken !== null) return [broken];
+  if (!hasKey(patient)) return await checkPort(host, port);
+  try {
+    const view = await shell.client(3_000).status();
+    return [...serverFindings(view, where), ...noticeFindings(view)];
+  } catch (cause) {
+    if (isNotRunning(cause)) return await checkPort(host, port);
+    return [
+      failure(
+        "server",
+        `${where} is held by another program, or a tc with another key`,
+        `tc server --port ${port + 1}, or end the other one`,
+      ),
+    ];
+  }
+}
+
+/** Reading the key must not make one: the doctor leaves no trace. */
+function hasKey({ shell }: Patient): boolean {
+  if (shell.config.settings.proxy.apiKey !== "") return true;
+  try {
+    return Deno.statSync(join(shell.paths.secretsFolder, "key")).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function keyTrouble(patient: Patient): Finding | null {
+  const { shell } = patient;
+  if (!hasKey(patient)) return null;
+  try {
+    localKey(shell.config, shell.paths, {
+      random: () => 0,
+      uuid: () => "",
+      bytes: (length) => new Uint8Array(length),
+    });
+    return null;
+  } catch (cause) {
+    return failureOf("key", cause);
+  }
+}
+
+/** Nobody answered as tc: is the port free, then? */
+async function checkPort(
+  host: string,
+  port: number,
+): Promise<readonly Finding[]> {
+  const hostname = reachable(host).replace(/^\[|\]$/g, "");
+  try {
+    const connection = await Deno.connect({ hostname, port });
+    connection.close();
+    return [
+      failure(
+        "server",
+        `${host}:${port} is held by another program, not by tc`,
+        `tc config set proxy.port ${port + 1}`,
+      ),
+    ];
+  } catch {
+    return [
+      fine(
+        "server",
+        `none runs, and ${host}:${port} is free: tc run or server`,
+      ),
+    ];
+  }
+}
+
+function serverFindings(view: StatusView, where: string): readonly Finding[] {
+  const { version, pid, startedAt, state, vault } = view.server;
+  const up = durationText(view.at.ms - startedAt.ms);
+  const findings = [
+    fine(
+      "server",
+      `${version} answers on ${where} (pid ${pid}, up ${up}, ${state})`,
+    ),
+    fine("vault", vault),
+  ];
+  const own = buildInfo().version;
+  if (version !== own) {
+    findings.push(
+      warning("server", `it runs ${version}, this is ${own}`, "tc restart"),
+    );
+  }
+  const last = view.activity.find(({ end }) => end === "complete");
+  if (last !== undefined) {
+    const ago = durationText(view.at.ms - last.at.ms);
+    findings.push(fine("server", `last answer ${ago} ago, ${last.status}`));
+  }
+  return findings;
+}
+
+function noticeFindings({ notices }: StatusView): readonly Finding[] {
+  return notices.map(({ level, text, mend }) => ({
+    level: level === "error" ? "fail" as const : "warn" as const,
+    topic: "server",
+    text,
+    fix: mend ?? "tc status",
+  }));
+}
+
+/** Vault and logins, from the files; what runs adds what it knows. */
+export async function checkAccounts(
+  patient: Patient,
+): Promise<readonly Finding[]> {
+  const { shell } = patient;
+  const { desk } = await openDesk(shell);
+  const listing = await desk.list();
+  const live = hasKey(patient) ? await liveAccounts(shell) : null;
+  const { accounts, orphans, damaged, unlisted } = accountsView(
+    listing,
+    live,
+    systemClock.now(),
+  );
+  const findings: Finding[] = [
+    ...damaged.map(({ id, reason }) =>
+      failure("vault", `${id} cannot be opened: ${reason}`, "tc login again")
+    ),
+    ...orphans.map(({ name }) =>
+      warning(
+        "account",
+        `${
+          inert(name ?? "one without a name")
+        } is in the config without a credential`,
+        "tc login, or take it out of accounts[]",
+      )
+    ),
+    ...unlisted.map(({ label }) =>
+      warning(
+        "account",
+        `${inert(label)} is in the vault and not in the config: not served`,
+        `tc remove ${inert(label)}   or add it to accounts[]`,
+      )
+    ),
+    ...accounts.flatMap(accountFindings),
+  ];
+  if (accounts.length === 0) {
+    findings.push(warning("account", "there is none yet", "tc login"));
+  } else if (accounts.every(({ enabled }) => !enabled)) {
+    findings.push(
+      failure("account", "all are disabled", "tc enable <account>"),
+    );
+  }
+  return findings;
+}
+
+async function liveAccounts(
+  shell: Patient["shell"],
+): Promise<ReadonlyMap<string, NonNullable<AccountFactsView["live"]>> | null> {
+  try {
+    const { accounts } = await shell.client(3_000).status();
+    return new Map(accounts.map((account) => [account.id, account]));
+  } catch (cause) {
+    if (cause instanceof TcError) return null;
+    throw cause;
+  }
+}
+
+function accountFindings(account: AccountFactsView): readonly Finding[] {
+  const { live, expiresAt, sharedWith, duplicateOf } = account;
+  const label = inert(account.label);
+  const topic = `account ${label}`;
+  const findings: Finding[] = [];
+  if (duplicateOf !== null) {
+    findings.push(warning(
+      topic,
+      `is the same account as ${inert(duplicateOf)}`,
+      `tc remove ${label}`,
+    ));
+  }
+  if (sharedWith !== null) {
+    findings.push(warning(
+      topic,
+      `${
+        inert(sharedWith.tool)
+      } holds the same login: one of the two will lose it`,
+      `tc login --account ${label}`,
+    ));
+  }
+  if (live?.word === "needs_login" || live?.word === "quarantined") {
+    findings.push(failure(
+      topic,
+      live.reason ?? "needs a login",
+      live.mend ?? `tc login --account ${label}`,
+    ));
+    return findings;
+  }
+  const isOver = expiresAt !== null && expiresAt.ms < Date.now();
+  if (isOver && !account.isRenewable) {
+    findings.push(failure(
+      topic,
+      `its token ended on ${expiresAt.iso} and cannot be renewed`,
+      `tc login --account ${label}`,
+    ));
+  }
+  if (findings.length === 0) findings.push(fine(topic, stateOf(account)));
+  return findings;
+}
+
+function stateOf({ live, enabled }: AccountFactsView): string {
+  if (!enabled) return "disabled by you";
+  return live === null ? "has a login" : live.reason ?? live.word;
+}

@@ -1,0 +1,99 @@
+/**
+ * `tc run --profile`: Claude Code in a folder of its own, on one account, at
+ * the same time as others on others.
+ *
+ * @module
+ */
+
+import {
+  applied,
+  claudeMissing,
+  findProgram,
+  runInPlace,
+} from "../claude/launch.ts";
+import { isOurHelper } from "../claude/api_key_helper.ts";
+import { inert } from "../control/words.ts";
+import { POLICY_NAMES } from "../core/settings.ts";
+import { UsageError } from "../errors.ts";
+import { prepareProfile } from "../profile/launch_profile.ts";
+import { presentVariables } from "./launching.ts";
+import { Profiles } from "./profiles.ts";
+import type { Shell } from "./shell.ts";
+import { tellHolders } from "./swap_words.ts";
+
+export interface ProfileLaunch {
+  /** Null: the policy picks. */
+  readonly name: string | null;
+  readonly policy: string | undefined;
+  readonly args: readonly string[];
+}
+
+/** Runs the client in the profile; its exit code. */
+export async function runInProfile(
+  shell: Shell,
+  { name, policy, args }: ProfileLaunch,
+): Promise<number> {
+  const { environment, output } = shell;
+  const claude = findProgram("claude", {
+    path: environment["PATH"] ?? "",
+    system: Deno.build.os,
+    extensions: environment["PATHEXT"] ?? ".exe;.cmd",
+  });
+  if (claude === null) throw claudeMissing();
+  const known = POLICY_NAMES.find((candidate) => candidate === policy);
+  if (policy !== undefined && known === undefined) {
+    throw new UsageError(
+      `Cannot use policy ${policy}: it must be one of ${
+        POLICY_NAMES.join(", ")
+      }`,
+    );
+  }
+  using profiles = await Profiles.open(shell);
+  const profile = await profiles.choose(name, known ?? null);
+  const { account } = profile;
+  const ports = profiles.portsOf(account);
+  const { alsoAt } = await prepareProfile(account, ports);
+  await warnOfKeys(profiles, shell);
+  await tellHolders(account, { label: profile.name, alsoAt }, shell);
+  if (name === null) output.say(`tc: profile ${inert(profile.name)}`);
+  await profiles.book.began(account, Deno.pid, Deno.cwd());
+  const code = await runInPlace(
+    claude,
+    args,
+    applied(presentVariables(), variables(ports.own.folder, shell)),
+  );
+  await profiles.book.ended(Deno.pid, code);
+  await profiles.harvest(account);
+  return code;
+}
+
+/** The folder, and nothing that would outrank the login in it. */
+function variables(
+  folder: string,
+  { environment, origin }: Shell,
+): Readonly<Record<string, string | null>> {
+  const base = environment["ANTHROPIC_BASE_URL"];
+  const isOurs = base !== undefined && URL.parse(base)?.origin === origin;
+  return {
+    CLAUDE_CONFIG_DIR: folder,
+    ANTHROPIC_API_KEY: null,
+    ANTHROPIC_AUTH_TOKEN: null,
+    CLAUDE_CODE_OAUTH_TOKEN: null,
+    ...(isOurs ? { ANTHROPIC_BASE_URL: null } : {}),
+  };
+}
+
+/** The settings are shared, and a helper in them outranks every login. */
+async function warnOfKeys(
+  { ports, shared }: Profiles,
+  { output }: Shell,
+): Promise<void> {
+  const text = await ports.texts.read(shared.settingsFile) ?? "";
+  const helper = /"apiKeyHelper"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
+  if (helper === undefined) return;
+  output.say(
+    isOurHelper(helper)
+      ? "warning: API keys serve now, in profiles as well (tc swap auto ends it)"
+      : "warning: apiKeyHelper in the settings outranks the profile's login",
+  );
+}

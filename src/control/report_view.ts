@@ -1,0 +1,132 @@
+/**
+ * From the ledger's sums to a report: what `tc report` prints and the web page
+ * shows. Pure.
+ *
+ * @module
+ */
+
+import { type CalendarUnit, periodName, Zone } from "../core/calendar.ts";
+import { hitRate } from "../core/cache_account.ts";
+import { PRICES_AS_OF } from "../core/pricing.ts";
+import {
+  addSpend,
+  grouped,
+  NO_SPEND,
+  type Spend,
+  type SpendRow,
+} from "../core/spend.ts";
+import type { TimeView } from "./protocol.ts";
+import { timeView } from "./status_view.ts";
+
+export const REPORT_KINDS = [
+  "day",
+  "week",
+  "month",
+  "session",
+  "issue",
+  "model",
+  "account",
+] as const;
+export type ReportKind = typeof REPORT_KINDS[number];
+
+export interface ReportSums {
+  readonly requests: number;
+  readonly failed: number;
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite5m: number;
+  readonly cacheWrite1h: number;
+  readonly output: number;
+  /** Part of the prompt tokens read from cache; null where there were none. */
+  readonly hitRate: number | null;
+  readonly coldRebuilds: number;
+  /** Changes of account, and the tokens that they rebuilt. */
+  readonly switches: number;
+  readonly switchRebuild: number;
+  readonly waitedMs: number;
+  /** At list price; null where nothing in it has a price. */
+  readonly costUsd: number | null;
+  /** Answers of models without a price; they are not in `costUsd`. */
+  readonly unpriced: number;
+}
+
+export interface ReportRowView extends ReportSums {
+  /** Null: requests that named none. */
+  readonly key: string | null;
+  /** What a person calls it: an account's name, a session's issue; or null. */
+  readonly label: string | null;
+  readonly firstAt: TimeView;
+  readonly lastAt: TimeView;
+}
+
+export interface ReportView {
+  readonly schema: "tc.report/v1";
+  readonly at: TimeView;
+  readonly by: ReportKind;
+  readonly since: TimeView;
+  readonly until: TimeView;
+  readonly timeZone: string;
+  readonly source: "ledger";
+  /** When the list prices of this build were checked. */
+  readonly pricesAsOf: string;
+  readonly rows: readonly ReportRowView[];
+  readonly total: ReportSums;
+}
+
+export interface ReportFrame {
+  readonly by: ReportKind;
+  readonly nowMs: number;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly zone: Zone;
+  readonly labelOf: (key: string) => string | null;
+}
+
+export function isCalendarUnit(kind: ReportKind): kind is CalendarUnit {
+  return kind === "day" || kind === "week" || kind === "month";
+}
+
+/** Rows by quarter of an hour as rows by day, week or month. */
+export function byPeriod(
+  rows: readonly SpendRow[],
+  unit: CalendarUnit,
+  zone: Zone,
+): readonly SpendRow[] {
+  return grouped(rows, ({ firstAt }) => periodName(firstAt, unit, zone));
+}
+
+export function reportView(
+  rows: readonly SpendRow[],
+  frame: ReportFrame,
+): ReportView {
+  const total = rows.reduce((sum, { spend }) => addSpend(sum, spend), NO_SPEND);
+  return {
+    schema: "tc.report/v1",
+    at: timeView(frame.nowMs),
+    by: frame.by,
+    since: timeView(frame.sinceMs),
+    until: timeView(frame.untilMs),
+    timeZone: frame.zone.name,
+    source: "ledger",
+    pricesAsOf: PRICES_AS_OF,
+    rows: rows.map(({ key, firstAt, lastAt, spend }) => ({
+      key,
+      label: key === null ? null : frame.labelOf(key),
+      firstAt: timeView(firstAt),
+      lastAt: timeView(Math.min(lastAt, frame.nowMs)),
+      ...reportSums(spend),
+    })),
+    total: reportSums(total),
+  };
+}
+
+const NANODOLLARS = 1_000_000_000;
+
+function reportSums({ costNano, ...spend }: Spend): ReportSums {
+  const isPriced = costNano > 0 || spend.unpriced === 0;
+  return {
+    ...spend,
+    hitRate: hitRate(spend),
+    costUsd: isPriced ? costNano / NANODOLLARS : null,
+  };
+}

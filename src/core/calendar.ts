@@ -1,0 +1,120 @@
+/**
+ * Days, weeks and months of a time zone. Which zone, and what time it is, come
+ * in as arguments.
+ *
+ * @module
+ */
+
+import { DAY_MS, type Instant, instantFromMs } from "./time.ts";
+
+export type CalendarUnit = "day" | "week" | "month";
+
+/** A date without a zone; months count from 1. */
+export interface CalendarDate {
+  readonly year: number;
+  readonly month: number;
+  readonly day: number;
+}
+
+const DAYS_PER_WEEK = 7;
+
+/** Throws RangeError for a name that is no zone. */
+export class Zone {
+  readonly name: string;
+  readonly #format: Intl.DateTimeFormat;
+  /** Offsets by UTC day, where the whole day has one. */
+  readonly #byDay = new Map<number, number | null>();
+
+  constructor(name: string) {
+    this.#format = new Intl.DateTimeFormat("en-US", {
+      timeZone: name,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    });
+    this.name = name;
+  }
+
+  /** What the zone's clocks are ahead of UTC at that moment. */
+  offsetMs(atMs: number): number {
+    const day = Math.floor(atMs / DAY_MS);
+    let known = this.#byDay.get(day);
+    if (known === undefined) {
+      const start = this.#exactOffsetMs(day * DAY_MS);
+      const end = this.#exactOffsetMs((day + 1) * DAY_MS);
+      known = start === end ? start : null;
+      this.#byDay.set(day, known);
+    }
+    return known ?? this.#exactOffsetMs(atMs);
+  }
+
+  /** The moment at which the zone's clocks show that time. */
+  instantOf(date: CalendarDate, ofDayMs = 0): Instant {
+    const shown = Date.UTC(date.year, date.month - 1, date.day) + ofDayMs;
+    const guess = shown - this.offsetMs(shown);
+    return instantFromMs(shown - this.offsetMs(guess));
+  }
+
+  dateOf(at: number): CalendarDate {
+    const shown = new Date(at + this.offsetMs(at));
+    return {
+      year: shown.getUTCFullYear(),
+      month: shown.getUTCMonth() + 1,
+      day: shown.getUTCDate(),
+    };
+  }
+
+  #exactOffsetMs(atMs: number): number {
+    const whole = Math.floor(atMs / 1_000) * 1_000;
+    const part: Record<string, number> = {};
+    for (const { type, value } of this.#format.formatToParts(whole)) {
+      part[type] = Number(value);
+    }
+    const shown = Date.UTC(
+      part["year"] ?? 0,
+      (part["month"] ?? 1) - 1,
+      part["day"] ?? 1,
+      part["hour"] ?? 0,
+      part["minute"] ?? 0,
+      part["second"] ?? 0,
+    );
+    return shown - whole;
+  }
+}
+
+/** `2026-11-21`, `2026-W47` or `2026-11`: sorted as text, sorted by time. */
+export function periodName(
+  at: number,
+  unit: CalendarUnit,
+  zone: Zone,
+): string {
+  const date = zone.dateOf(at);
+  switch (unit) {
+    case "day":
+      return dateText(date);
+    case "week":
+      return weekName(date);
+    case "month":
+      return dateText(date).slice(0, 7);
+  }
+}
+
+export function dateText({ year, month, day }: CalendarDate): string {
+  return [year, month, day].map((part) => String(part).padStart(2, "0"))
+    .join("-");
+}
+
+/** ISO 8601: a week is of the year that its Thursday is in. */
+function weekName(date: CalendarDate): string {
+  const ms = Date.UTC(date.year, date.month - 1, date.day);
+  const weekday = (new Date(ms).getUTCDay() + 6) % DAYS_PER_WEEK;
+  const thursday = new Date(ms + (3 - weekday) * DAY_MS);
+  const year = thursday.getUTCFullYear();
+  const days = (thursday.getTime() - Date.UTC(year, 0, 1)) / DAY_MS;
+  const week = Math.floor(days / DAYS_PER_WEEK) + 1;
+  return `${year}-W${String(week).padStart(2, "0")}`;
+}

@@ -1,0 +1,86 @@
+/**
+ * A profile made ready for a client: its folder linked, its account's login in
+ * it, and the account that the client shows.
+ *
+ * @module
+ */
+
+import { type HandedOut, handOut } from "../auth/hand_out.ts";
+import type { LivePlace } from "../auth/live_login.ts";
+import type { RefreshPorts } from "../auth/refresh_ports.ts";
+import type { ClaudeFolder } from "../claude/claude_folder.ts";
+import {
+  isAccountOf,
+  oauthAccountFor,
+  oauthAccountOf,
+  withOAuthAccount,
+} from "../claude/oauth_account.ts";
+import type { AccountId } from "../core/account.ts";
+import type { VaultEntry } from "../ports.ts";
+import type { ForeignTexts } from "../store/foreign_text.ts";
+import { linkShared } from "./shared_links.ts";
+
+export interface ProfilePorts extends RefreshPorts {
+  readonly texts: ForeignTexts;
+  /** The folder that all profiles share. */
+  readonly shared: ClaudeFolder;
+  /** The profile's own. */
+  readonly own: ClaudeFolder;
+  readonly place: LivePlace;
+}
+
+/** Throws TcError where the account has no login to give. */
+export async function prepareProfile(
+  account: AccountId,
+  ports: ProfilePorts,
+): Promise<HandedOut> {
+  await setUpFolder(ports);
+  const handed = await handOut(account, ports.place, ports);
+  await showAccount(handed.entry, ports);
+  return handed;
+}
+
+/** Links and first notes; nothing of a login. Returns what was merged back. */
+export async function setUpFolder(
+  { own, shared, texts }: Pick<ProfilePorts, "own" | "shared" | "texts">,
+): Promise<readonly string[]> {
+  const merged = await linkShared(own.folder, shared.folder);
+  if (await texts.read(own.identityFile) === null) {
+    await texts.replace(
+      own.identityFile,
+      null,
+      await firstNotes(shared, texts),
+    );
+  }
+  return merged;
+}
+
+/** Trust, servers and what a person has seen already, without whose it was. */
+async function firstNotes(
+  shared: ClaudeFolder,
+  texts: ForeignTexts,
+): Promise<string> {
+  const text = await texts.read(shared.identityFile);
+  try {
+    const { oauthAccount: _other, ...rest } = JSON.parse(text ?? "{}");
+    return JSON.stringify(rest, null, 2);
+  } catch {
+    // The client makes its own.
+    return "{}";
+  }
+}
+
+async function showAccount(
+  entry: VaultEntry,
+  { own, texts }: ProfilePorts,
+): Promise<void> {
+  const { identity } = entry;
+  if (identity === null) return;
+  await texts.edit(own.identityFile, (document) => {
+    const shown = oauthAccountOf(document);
+    const isShown = shown !== null && isAccountOf(shown, identity);
+    return isShown
+      ? document
+      : withOAuthAccount(document, oauthAccountFor({ ...entry, identity }));
+  });
+}

@@ -1,0 +1,128 @@
+/**
+ * The sessions that were launched in profiles: which account has how many now.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { accountId } from "../core/account.ts";
+import type { AccountId } from "../core/account.ts";
+import { type Instant, instantFromMs } from "../core/time.ts";
+import type { Clock, Locks } from "../ports.ts";
+import { PrivateJson } from "../store/private_json.ts";
+
+export interface ProfileSession {
+  readonly account: AccountId;
+  readonly pid: number;
+  /** Tells a process from a later one with its number; null where unknown. */
+  readonly processMark: string | null;
+  readonly cwd: string;
+  readonly startedAt: Instant;
+  readonly endedAt: Instant | null;
+  readonly exitCode: number | null;
+}
+
+/** The system's processes. */
+export interface Processes {
+  isAlive(pid: number): boolean;
+  /** Changes when the number is given to another process. */
+  mark(pid: number): string | null;
+}
+
+const KEPT_MAX = 500;
+
+const instant = v.pipe(
+  v.number(),
+  v.finite(),
+  v.transform((ms) => instantFromMs(ms)),
+);
+
+const row = v.object({
+  account: v.string(),
+  pid: v.number(),
+  processMark: v.nullable(v.string()),
+  cwd: v.string(),
+  startedAt: instant,
+  endedAt: v.nullable(instant),
+  exitCode: v.nullable(v.number()),
+});
+
+export interface BookPorts {
+  readonly file: string;
+  readonly locks: Locks;
+  readonly clock: Clock;
+  readonly processes: Processes;
+}
+
+export class SessionBook {
+  readonly #ports: BookPorts;
+  readonly #file: PrivateJson<readonly ProfileSession[]>;
+
+  constructor(ports: BookPorts) {
+    this.#ports = ports;
+    this.#file = new PrivateJson({
+      file: ports.file,
+      locks: ports.locks,
+      lock: "profile.sessions",
+      empty: [],
+      read: readRows,
+    });
+  }
+
+  /** Sessions whose process lives; others that never ended are closed. */
+  async open(): Promise<readonly ProfileSession[]> {
+    const { processes, clock } = this.#ports;
+    const isLive = ({ pid, processMark }: ProfileSession) =>
+      processes.isAlive(pid) &&
+      (processMark === null || processes.mark(pid) === processMark);
+    const all = await this.#file.load();
+    const isAllTrue = all.every((session) =>
+      session.endedAt !== null || isLive(session)
+    );
+    if (isAllTrue) return all.filter(({ endedAt }) => endedAt === null);
+    const after = await this.#file.update((sessions) =>
+      sessions.map((session) =>
+        session.endedAt !== null || isLive(session)
+          ? session
+          : { ...session, endedAt: clock.now() }
+      )
+    );
+    return after.filter(({ endedAt }) => endedAt === null);
+  }
+
+  /** Notes that `pid` begins one. */
+  async began(account: AccountId, pid: number, cwd: string): Promise<void> {
+    const { clock, processes } = this.#ports;
+    const session: ProfileSession = {
+      account,
+      pid,
+      processMark: processes.mark(pid),
+      cwd,
+      startedAt: clock.now(),
+      endedAt: null,
+      exitCode: null,
+    };
+    await this.#file.update((all) => [...all, session].slice(-KEPT_MAX));
+  }
+
+  /** Notes that the session of `pid` has ended. */
+  async ended(pid: number, exitCode: number): Promise<void> {
+    const endedAt = this.#ports.clock.now();
+    await this.#file.update((all) =>
+      all.map((session) =>
+        session.pid === pid && session.endedAt === null
+          ? { ...session, endedAt, exitCode }
+          : session
+      )
+    );
+  }
+}
+
+function readRows(json: unknown): readonly ProfileSession[] | null {
+  const result = v.safeParse(v.array(row), json);
+  if (!result.success) return null;
+  return result.output.flatMap((session) => {
+    const account = accountId(session.account);
+    return account === null ? [] : [{ ...session, account }];
+  });
+}

@@ -1,0 +1,163 @@
+/**
+ * What all profiles have in common: links to Claude Code's own folder. Where
+ * the client put a file in the place of a link, its content is merged back.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { readIfThere, resolveTarget, writeAtomic } from "../store/atomic.ts";
+import { fileError } from "../store/file_error.ts";
+
+/** Files of the person's own making, the same for every account. */
+export const SHARED_FILES: readonly string[] = [
+  "settings.json",
+  "CLAUDE.md",
+  "keybindings.json",
+];
+
+/** Folders likewise; `projects` has the transcripts, so that any account resumes. */
+export const SHARED_FOLDERS: readonly string[] = [
+  "agents",
+  "commands",
+  "file-history",
+  "hooks",
+  "memory",
+  "output-styles",
+  "plans",
+  "plugins",
+  "projects",
+  "rules",
+  "skills",
+  "themes",
+  "todos",
+];
+
+/** Made at once: a session that begins in a profile must be seen from all. */
+const ALWAYS = "projects";
+
+/**
+ * Links `folder` to `shared`. What stands in the way of a link is merged: the
+ * newer content wins, the older stays beside it. Returns what was merged.
+ */
+export async function linkShared(
+  folder: string,
+  shared: string,
+): Promise<readonly string[]> {
+  await makeFolder(folder);
+  await makeFolder(join(shared, ALWAYS));
+  const merged: string[] = [];
+  for (const name of [...SHARED_FILES, ...SHARED_FOLDERS]) {
+    const own = join(folder, name);
+    const target = join(shared, name);
+    const found = await look(own);
+    // A link is as it should be, or a person's own.
+    if (found?.isSymlink) continue;
+    if (found !== null) {
+      await merge(own, target);
+      merged.push(name);
+    }
+    const there = await look(target);
+    if (there !== null) await link(own, target, SHARED_FOLDERS.includes(name));
+  }
+  return merged;
+}
+
+async function merge(own: string, target: string): Promise<void> {
+  const found = await look(own);
+  if (found === null) return;
+  if (!found.isDirectory) return await mergeFile(own, target);
+  const there = await look(await resolveTarget(target));
+  if (there !== null && !there.isDirectory) {
+    await Deno.rename(own, await freePath(`${own}.kept`));
+    return;
+  }
+  if (there === null) await makeFolder(target);
+  for await (const { name, isSymlink } of Deno.readDir(own)) {
+    if (isSymlink) await moveLink(join(own, name), join(target, name));
+    else await merge(join(own, name), join(target, name));
+  }
+  await Deno.remove(own);
+}
+
+async function mergeFile(own: string, target: string): Promise<void> {
+  const path = await resolveTarget(target);
+  const ours = await readIfThere(own);
+  const theirs = await look(path);
+  if (ours === null) return;
+  if (theirs?.isDirectory) {
+    await Deno.rename(own, await freePath(`${own}.kept`));
+    return;
+  }
+  const before = await readIfThere(path);
+  if (before === null) await writeAtomic(path, ours);
+  else if (!isEqual(before, ours)) {
+    const [ourTime, theirTime] = await Promise.all([
+      changedAt(own),
+      changedAt(path),
+    ]);
+    const isOursNewer = ourTime >= theirTime;
+    const beside = await freePath(`${path}.older`);
+    await writeAtomic(beside, isOursNewer ? before : ours);
+    if (isOursNewer) await writeAtomic(path, ours);
+  }
+  await Deno.remove(own);
+}
+
+async function moveLink(own: string, target: string): Promise<void> {
+  if (await look(target) === null) {
+    await Deno.symlink(await Deno.readLink(own), target);
+  }
+  await Deno.remove(own);
+}
+
+async function link(
+  own: string,
+  target: string,
+  isFolder: boolean,
+): Promise<void> {
+  if (await look(own) !== null) return;
+  const isWindows = Deno.build.os === "windows";
+  try {
+    await Deno.symlink(target, own, {
+      type: isFolder ? (isWindows ? "junction" : "dir") : "file",
+    });
+  } catch (error) {
+    // Windows lets not everybody make links to files.
+    if (!isWindows || isFolder) throw fileError(`link ${own}`, error);
+    await Deno.link(target, own);
+  }
+}
+
+async function look(path: string): Promise<Deno.FileInfo | null> {
+  try {
+    return await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw fileError(`read ${path}`, error);
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError(`make ${path}`, error);
+  }
+}
+
+/** `path`, or it with the first number that is free. */
+async function freePath(path: string): Promise<string> {
+  for (let count = 1;; count++) {
+    const candidate = count === 1 ? path : `${path}-${count}`;
+    if (await look(candidate) === null) return candidate;
+  }
+}
+
+async function changedAt(path: string): Promise<number> {
+  return (await Deno.stat(path)).mtime?.getTime() ?? 0;
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

@@ -1,0 +1,128 @@
+/** `tc hook` as a process: it never blocks a prompt and never speaks into one. */
+
+import { match, ok, strictEqual } from "node:assert/strict";
+import { HOOKS } from "../../src/claude/hook_input.ts";
+import { startDemoApi } from "../../src/demo/api.ts";
+import { TcPool } from "../fixtures/tc_process.ts";
+import { trials } from "../fixtures/trials.ts";
+
+interface HookEnd {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function hook(
+  pool: TcPool,
+  words: readonly string[],
+  { stdin, env }: {
+    readonly stdin: Uint8Array<ArrayBuffer>;
+    readonly env?: Readonly<Record<string, string>>;
+  },
+): Promise<HookEnd> {
+  const child = pool.command(["hook", ...words], {
+    stdin: "piped",
+    env: { ...env },
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  // A hook that has heard enough closes its end.
+  await writer.write(stdin).then(() => writer.close()).catch(() => {});
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
+}
+
+function bytes(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+const ODD: readonly Uint8Array<ArrayBuffer>[] = [
+  bytes(""),
+  bytes("{"),
+  bytes("[]"),
+  bytes(`{"error":{"a":1},"session_id":7}`),
+  bytes(`{"error":"rate_limit","session_id":"s"}`),
+  new Uint8Array([0xff, 0xfe, 0x00, 0x80]),
+  bytes(`{"prompt":"${"x".repeat(3_000_000)}"}`),
+];
+
+Deno.test("tc hook ends with 0 or 1 and says nothing on stdout, whatever it is given", async () => {
+  await using api = await startDemoApi();
+  await using pool = await TcPool.of(api);
+  const words = [...HOOKS, "unknown", "--version", ""];
+  const count = trials(10, 300);
+  for (let index = 0; index < count; index++) {
+    const stdin = ODD[index % ODD.length] ?? bytes("");
+    const word = words[index % words.length] ?? "";
+    const { code, stdout } = await hook(pool, [word], { stdin });
+    ok(code === 0 || code === 1, `${word}: ${code}`);
+    strictEqual(stdout, "", word);
+  }
+});
+
+Deno.test("tc hook without a name, or with too many words, blocks nothing", async () => {
+  await using api = await startDemoApi();
+  await using pool = await TcPool.of(api);
+  for (const words of [[], ["session-start", "more", "--odd", "-x"]]) {
+    const { code, stdout } = await hook(pool, words, { stdin: bytes("") });
+    strictEqual(code, 0);
+    strictEqual(stdout, "");
+  }
+});
+
+Deno.test("tc hook fails open where the config cannot be read", async () => {
+  await using api = await startDemoApi();
+  await using pool = await TcPool.of(api);
+  const { configFile } = pool.paths;
+  const config = await Deno.readTextFile(configFile);
+  await Deno.writeTextFile(configFile, "{ broken");
+  const { code, stdout, stderr } = await hook(pool, ["session-start"], {
+    stdin: bytes("{}"),
+    env: { ANTHROPIC_BASE_URL: "http://127.0.0.1:3456/k/x" },
+  });
+  await Deno.writeTextFile(configFile, config);
+  strictEqual(code, 1);
+  strictEqual(stdout, "");
+  match(stderr, /^tc: Cannot read /);
+});
+
+Deno.test("tc hook touches nobody's login before a person has begun to swap", async () => {
+  await using api = await startDemoApi();
+  api.account("work");
+  await using pool = await TcPool.of(api);
+  for (const name of HOOKS) {
+    await hook(pool, [name], { stdin: bytes(`{"error":"rate_limit"}`) });
+  }
+  strictEqual(
+    await Deno.stat(pool.folder.join(".claude")).catch(() => null),
+    null,
+  );
+  strictEqual(api.requests().length, 0);
+});
+
+Deno.test("tc hook tells a running server what happens", async () => {
+  await using api = await startDemoApi();
+  api.account("work");
+  await using pool = await TcPool.of(api, { usage: { poll: false } });
+  const server = pool.command(["server", "--headless"], {
+    stdout: "null",
+  }).spawn();
+  const log = new Response(server.stderr).text();
+  for (let tries = 0; tries < 300; tries++) {
+    const { code } = await pool.tc(["status"]);
+    if (code === 0) break;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  const { code } = await hook(pool, ["pre-compact"], {
+    stdin: bytes(`{"session_id":"s-1","trigger":"auto"}`),
+    env: { ANTHROPIC_BASE_URL: await pool.baseUrl() },
+  });
+  strictEqual(code, 0);
+  await pool.tc(["stop"]);
+  await server.status;
+  match(await log, /hook .*hook=pre-compact session=s-1 .*trigger=auto/);
+});

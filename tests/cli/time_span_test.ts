@@ -1,0 +1,45 @@
+/** parseMoment(): dates and ages as people write them. */
+
+import { strictEqual, throws } from "node:assert/strict";
+import { parseMoment } from "../../src/cli/time_span.ts";
+import { periodName, Zone } from "../../src/core/calendar.ts";
+import { UsageError } from "../../src/errors.ts";
+
+const NOW_MS = Date.parse("2026-11-21T12:30:00Z");
+const BERLIN = new Zone("Europe/Berlin");
+
+function moment(text: string, edge: "start" | "end" = "start"): string {
+  return new Date(parseMoment(text, { nowMs: NOW_MS, zone: BERLIN, edge }))
+    .toISOString();
+}
+
+Deno.test("parseMoment() takes ages, names and dates of the zone", () => {
+  strictEqual(moment("12h"), "2026-11-21T00:30:00.000Z");
+  strictEqual(moment("2w"), "2026-11-07T12:30:00.000Z");
+  strictEqual(moment("today"), "2026-11-20T23:00:00.000Z");
+  strictEqual(moment("today", "end"), "2026-11-21T23:00:00.000Z");
+  strictEqual(moment("yesterday"), "2026-11-19T23:00:00.000Z");
+  strictEqual(moment("2026-07-01"), "2026-06-30T22:00:00.000Z");
+  strictEqual(moment("2026-07-01", "end"), "2026-07-01T22:00:00.000Z");
+  strictEqual(moment("2026-07-01T09:30"), "2026-07-01T07:30:00.000Z");
+});
+
+Deno.test("parseMoment() knows the day on which the clocks change", () => {
+  strictEqual(moment("2026-03-29"), "2026-03-28T23:00:00.000Z");
+  strictEqual(moment("2026-03-29", "end"), "2026-03-29T22:00:00.000Z");
+  strictEqual(moment("2026-10-25", "end"), "2026-10-25T23:00:00.000Z");
+});
+
+Deno.test("parseMoment() refuses what is no time", () => {
+  for (const text of ["", "soon", "2026-02-30", "2026-13-01", "7y", "-7d"]) {
+    throws(() => moment(text), UsageError, text);
+  }
+});
+
+Deno.test("periodName() of a week follows ISO 8601 at the turn of the year", () => {
+  const utc = new Zone("UTC");
+  const week = (iso: string) => periodName(Date.parse(iso), "week", utc);
+  strictEqual(week("2027-01-03T12:00:00Z"), "2026-W53");
+  strictEqual(week("2027-01-04T12:00:00Z"), "2027-W01");
+  strictEqual(week("2024-12-30T12:00:00Z"), "2025-W01");
+});

@@ -1,0 +1,121 @@
+/** Reports: the same sums however they are cut. */
+
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import fc from "fast-check";
+import { byPeriod, reportView } from "../../src/control/report_view.ts";
+import { Zone } from "../../src/core/calendar.ts";
+import { addSpend, NO_SPEND, type SpendRow } from "../../src/core/spend.ts";
+import { instantFromMs } from "../../src/core/time.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import { Ledger } from "../../src/store/ledger.ts";
+import { spendBy, spendByTime } from "../../src/store/ledger_report.ts";
+import { at, ledgerEntry } from "../fixtures/ledger_rows.ts";
+import { accountId } from "../fixtures/pool.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
+
+const ALL = { fromMs: 0, untilMs: Date.UTC(2100, 0) };
+
+function total(rows: readonly SpendRow[]): typeof NO_SPEND {
+  return rows.reduce((sum, { spend }) => addSpend(sum, spend), NO_SPEND);
+}
+
+Deno.test("every cut of the ledger has the same total", async () => {
+  await using folder = new TempFolder();
+  const database = openDatabase(folder.join("state.db"), "read_write");
+  const ledger = new Ledger(database);
+  const tokens = fc.nat(1_000_000);
+  const entries = fc.array(
+    fc.record({
+      endedAt: fc.integer({
+        min: Date.UTC(2026, 0),
+        max: Date.UTC(2026, 11),
+      }).map(instantFromMs),
+      session: fc.constantFrom("a", "b", null),
+      accountId: fc.constantFrom(accountId("work"), accountId("home"), null),
+      modelAnswered: fc.constantFrom("claude-opus-5-5", null),
+      modelAsked: fc.constantFrom("claude-opus-5-5", null),
+      usage: fc.option(fc.record({
+        input: tokens,
+        cacheRead: tokens,
+        cacheWrite5m: tokens,
+        cacheWrite1h: tokens,
+        output: tokens,
+      })),
+    }).map((parts) => ledgerEntry(parts)),
+    { maxLength: 20 },
+  );
+  let input = 0;
+  let requests = 0;
+  fc.assert(
+    fc.property(entries, (batch) => {
+      ledger.write(batch);
+      requests += batch.length;
+      for (const { record } of batch) input += record.usage?.input ?? 0;
+      const byTime = spendByTime(database, ALL);
+      strictEqual(total(byTime).requests, requests);
+      strictEqual(total(byTime).input, input);
+      for (const zone of ["UTC", "Asia/Kathmandu", "America/New_York"]) {
+        deepStrictEqual(
+          total(byPeriod(byTime, "day", new Zone(zone))),
+          total(byTime),
+        );
+      }
+      for (const key of ["session", "account", "model"] as const) {
+        deepStrictEqual(total(spendBy(database, key, ALL)), total(byTime));
+      }
+    }),
+    { numRuns: 20 },
+  );
+  database.close();
+});
+
+Deno.test("a day is the zone's own, also where the clocks change", async () => {
+  await using folder = new TempFolder();
+  const database = openDatabase(folder.join("state.db"), "read_write");
+  new Ledger(database).write([
+    ledgerEntry({ endedAt: at("2026-03-28T22:30:00Z") }),
+    ledgerEntry({ endedAt: at("2026-03-28T23:30:00Z") }),
+    ledgerEntry({ endedAt: at("2026-03-29T21:45:00Z") }),
+    ledgerEntry({ endedAt: at("2026-03-29T22:15:00Z") }),
+  ]);
+  const rows = spendByTime(database, ALL);
+  const days = (zone: string, unit: "day" | "week" | "month" = "day") =>
+    byPeriod(rows, unit, new Zone(zone))
+      .map(({ key, spend }) => [key, spend.requests]);
+  deepStrictEqual(days("Europe/Berlin"), [
+    ["2026-03-28", 1],
+    ["2026-03-29", 2],
+    ["2026-03-30", 1],
+  ]);
+  deepStrictEqual(days("UTC"), [["2026-03-28", 2], ["2026-03-29", 2]]);
+  deepStrictEqual(days("Europe/Berlin", "week"), [
+    ["2026-W13", 3],
+    ["2026-W14", 1],
+  ]);
+  deepStrictEqual(days("UTC", "month"), [["2026-03", 4]]);
+  database.close();
+});
+
+Deno.test("reportView() says unpriced where nothing has a price", async () => {
+  await using folder = new TempFolder();
+  const database = openDatabase(folder.join("state.db"), "read_write");
+  new Ledger(database).write([
+    ledgerEntry({ modelAnswered: "glm-5" }, null),
+    ledgerEntry({}, 2_500_000_000),
+    ledgerEntry({ modelAnswered: null, modelAsked: null, usage: null }),
+  ]);
+  const view = reportView(spendBy(database, "model", ALL), {
+    by: "model",
+    nowMs: Date.UTC(2030, 0),
+    sinceMs: 0,
+    untilMs: Date.UTC(2030, 0),
+    zone: new Zone("UTC"),
+    labelOf: () => null,
+  });
+  const costs = new Map(view.rows.map((row) => [row.key, row.costUsd]));
+  strictEqual(costs.get("glm-5"), null);
+  strictEqual(costs.get("claude-opus-5-5"), 2.5);
+  strictEqual(costs.get(null), 0);
+  deepStrictEqual([view.total.costUsd, view.total.unpriced], [2.5, 1]);
+  database.close();
+});
