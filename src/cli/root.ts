@@ -6,13 +6,16 @@
  */
 
 import { Command, CommanderError } from "@commander-js/extra-typings";
+import { inert } from "../control/words.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import { versionText } from "../app/version.ts";
 import { REGISTER } from "./commands/all.ts";
 import { overview } from "./commands/overview.ts";
 import { Output } from "./output.ts";
 import { readEnvironment } from "./shell.ts";
+import { COMMANDS } from "./command_table.ts";
 import { helpText } from "./help.ts";
+import { nearest } from "./nearest.ts";
 import type { Registry } from "./registry.ts";
 
 /** Runs one command line; resolves to the exit code. */
@@ -49,9 +52,12 @@ export function commandTree(registry: Registry): Command {
     .option("--json", "Print one JSON object")
     .option("--color <when>", "always, never or auto")
     .configureHelp({ formatHelp: helpText });
-  program.action(
-    registry.run((options) => overview(registry.environment, options)),
-  );
+  // Else a command that does not exist is told of as an argument too many.
+  program.allowExcessArguments().action(registry.run((options, command) => {
+    const [name] = command.args;
+    if (name !== undefined) throw unknownCommand(name);
+    return overview(registry.environment, options);
+  }));
   for (const register of REGISTER) register(program, registry);
   for (const command of program.commands) settle(command);
   return program;
@@ -66,6 +72,17 @@ function settle(command: { readonly commands: readonly unknown[] }): void {
   })
     .configureHelp({ formatHelp: helpText });
   for (const child of plain.commands) settle(child);
+}
+
+function unknownCommand(name: string): UsageError {
+  const names = COMMANDS.map((command) => command.name);
+  const near = nearest(name, names);
+  return new UsageError(
+    `Cannot find the command ${inert(name)}`,
+    near === null
+      ? "tc help   lists the commands"
+      : `tc ${near}   is the nearest; tc help lists all`,
+  );
 }
 
 function printRaw(text: string): void {

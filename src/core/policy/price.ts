@@ -29,7 +29,7 @@ const REBUILD_FACTOR = 4;
 
 /** Price of quota that is plentiful, and the slope of the weekly one. */
 const PRICE_FLOOR = 0.1;
-const LAXITY_HOURS = 30;
+const LAXITY_HOURS = 6;
 
 /** Share of hours in which there is demand, where none was learned. */
 const DEMAND_SHARE = 0.25;
@@ -44,7 +44,7 @@ const LOAD_TOKENS = 100_000;
 const STAY_TOKENS = 20_000;
 
 /** A placement binds longer where the cache lives an hour. */
-const SHORT_CACHE = { fiveHourWeight: 0.5, rebuildRisk: 0.5 } as const;
+const SHORT_CACHE = { fiveHourWeight: 0.25, rebuildRisk: 0.5 } as const;
 const LONG_CACHE = { fiveHourWeight: 2, rebuildRisk: 1.5 } as const;
 const LONG_CACHE_FROM_MS = 600_000;
 

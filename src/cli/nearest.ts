@@ -1,0 +1,35 @@
+/**
+ * The word that was probably meant.
+ *
+ * @module
+ */
+
+/** The one of `words` nearest to `word`, or null when none is near. */
+export function nearest(
+  word: string,
+  words: readonly string[],
+): string | null {
+  let best: string | null = null;
+  let least = Math.max(1, Math.floor(word.length / 2));
+  for (const candidate of words) {
+    const distance = editDistance(word, candidate);
+    if (distance > least || (distance === least && best !== null)) continue;
+    best = candidate;
+    least = distance;
+  }
+  return best;
+}
+
+/** Letters to insert, delete or replace (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const changed = (row[j - 1] ?? 0) + Number(from[i - 1] !== to[j - 1]);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, changed));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}
