@@ -19,6 +19,7 @@ import type {
   NoticeView,
   StatusView,
 } from "../control/protocol.ts";
+import { type ExplainView, explainView } from "../control/explain_view.ts";
 import { capacityView, statusView, timeView } from "../control/status_view.ts";
 import { POLICY_NAMES, type PolicyName } from "../core/policy/policy.ts";
 import { EXIT, TcError } from "../errors.ts";
@@ -126,6 +127,14 @@ export class DaemonControl implements ControlHost {
 
   capacity(): CapacityView {
     return capacityView(this.#parts.keeper.snapshot());
+  }
+
+  explain(session: string | null): ExplainView {
+    const { keeper, proxy } = this.#parts;
+    const snapshot = keeper.snapshot();
+    const ended = proxy.book.ended()
+      .map((record) => activityView(record, snapshot));
+    return explainView(snapshot, session, ended);
   }
 
   /** The main thread reads the config: it knows flags and environment. */

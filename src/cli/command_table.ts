@@ -136,6 +136,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: null,
   },
   {
+    name: "explain",
+    group: "look",
+    summary: "Tell where a session's next request goes, and why",
+    examples: ["tc explain", "tc explain 5f2c91", "tc explain 5f2c91 --json"],
+    schema: "tc.explain/v1",
+  },
+  {
     name: "capacity",
     group: "look",
     summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",

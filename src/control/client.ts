@@ -8,6 +8,7 @@
 
 import { EXIT, TcError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
+import type { ExplainView } from "./explain_view.ts";
 import {
   type AccountsView,
   type CapacityView,
@@ -59,6 +60,14 @@ export class ControlClient {
   /** The account by its name or id, in a path. */
   accountPath(wanted: string): string {
     return `${CONTROL.accounts}/${encodeURIComponent(wanted)}`;
+  }
+
+  /** Of the session whose id begins so; null asks for a new one. */
+  explain(session: string | null): Promise<ExplainView> {
+    const query = session === null
+      ? ""
+      : `?session=${encodeURIComponent(session)}`;
+    return this.#json("GET", `${CONTROL.explain}${query}`);
   }
 
   get(path: string): Promise<unknown> {

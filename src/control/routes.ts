@@ -8,6 +8,7 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { TcError } from "../errors.ts";
+import type { ExplainView } from "./explain_view.ts";
 import {
   type AccountsView,
   type CapacityView,
@@ -22,6 +23,8 @@ export interface ControlHost {
   health(): HealthView;
   status(): StatusView;
   capacity(): CapacityView;
+  /** Of the session whose id begins so; null asks for a new one. */
+  explain(session: string | null): ExplainView;
   accounts(): Promise<AccountsView>;
   /** Changes what a person set about the account called `wanted`. */
   changeAccount(wanted: string, change: ChangedAccount): Promise<void>;
@@ -110,6 +113,9 @@ export function controlRoutes(
   app.get(CONTROL.capacity, (c) => c.json(host.capacity()));
   app.get(CONTROL.capacityAlias, (c) => c.json(host.capacity()));
   app.get(CONTROL.status, (c) => c.json(host.status()));
+  app.get(CONTROL.explain, (c) => {
+    return c.json(host.explain(c.req.query("session") || null));
+  });
   app.get(CONTROL.events, (c) => eventStream(c, host));
   app.post(CONTROL.reload, async (c) => {
     return c.json({ schema: "tc.reload/v1", changes: await host.reload() });

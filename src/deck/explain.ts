@@ -11,6 +11,7 @@ import type {
   ActivityView,
   RequestView,
 } from "../control/protocol.ts";
+import { explainLines } from "../control/explain_text.ts";
 import { countText, durationText, percentText } from "../control/words.ts";
 import { type Agent } from "./agent.ts";
 import {
@@ -24,25 +25,48 @@ import type { Message, Model } from "./model.ts";
 import { sceneOf } from "./scene.ts";
 
 /** Lines on the row named `row`, as a message. Never throws. */
-export function explainRow(
+export async function explainRow(
   row: string,
   model: Model,
-  _client: ControlClient,
+  client: ControlClient,
 ): Promise<Message> {
   const colon = row.indexOf(":");
   const kind = row.slice(0, colon);
   const id = row.slice(colon + 1);
   const found = explanation(kind, id, model);
-  return Promise.resolve(
-    found === null
-      ? { kind: "failed", text: "The row is gone", hint: null }
-      : { kind: "explained", ...found },
-  );
+  if (found === null) {
+    return { kind: "failed", text: "The row is gone", hint: null };
+  }
+  const { title, lines, session } = found;
+  const decided = session === null ? [] : await decidedLines(session, {
+    client,
+    timeZone: model.look.timeZone,
+  });
+  return { kind: "explained", title, lines: [...decided, ...lines] };
+}
+
+/** The server's own account of the session's next request. */
+async function decidedLines(
+  session: string,
+  { client, timeZone }: {
+    readonly client: ControlClient;
+    readonly timeZone: string | null;
+  },
+): Promise<readonly string[]> {
+  try {
+    const view = await client.explain(session);
+    return [...explainLines(view, timeZone ?? undefined), ""];
+  } catch {
+    // A server that is lost or older: the status tells what it can.
+    return [];
+  }
 }
 
 export interface Explanation {
   readonly title: string;
   readonly lines: readonly string[];
+  /** The session it is about, or null. */
+  readonly session: string | null;
 }
 
 /** What the status tells of a row; null when it is gone. */
@@ -116,7 +140,7 @@ function accountText(view: AccountView, model: Model): Explanation {
     ]),
     ...(view.mend === null ? [] : [`What mends it: ${view.mend}`]),
   ];
-  return { title: `Account ${view.label}`, lines };
+  return { title: `Account ${view.label}`, lines, session: null };
 }
 
 function usageText(usage: AccountView["usage"]): string {
@@ -155,7 +179,7 @@ function agentText(agent: Agent, model: Model): Explanation {
     ...(recent.length === 0 ? [] : ["", "last requests:"]),
     ...recent.map((entry) => endedLine(entry, model)),
   ];
-  return { title: agent.label, lines };
+  return { title: agent.label, lines, session: agent.id };
 }
 
 const RECENT_MAX = 8;
@@ -172,6 +196,7 @@ function requestLine(request: RequestView, model: Model): string {
 function requestText(request: RequestView, model: Model): Explanation {
   return {
     title: "Request in hand",
+    session: request.session,
     lines: [
       requestLine(request, model),
       `model ${modelText(request.model) || "unknown"}, account ${
@@ -203,6 +228,7 @@ function endedText(entry: ActivityView, model: Model): Explanation {
     } out`;
   return {
     title: "Request",
+    session: entry.session,
     lines: [
       `Why ${entry.account ?? "nobody"}: ${reasonText(entry.reason)}${
         entry.movedFrom === null ? "" : `; it was on ${entry.movedFrom} before`

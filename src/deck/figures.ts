@@ -52,6 +52,14 @@ const REASONS: Readonly<Record<string, string>> = {
   closed: "all accounts are closed",
   parked: "parked: more sessions than the quota carries",
   none_usable: "no account can serve it",
+  all_closed: "all accounts are closed",
+  bound: "stayed on its account",
+  new: "a new session",
+  parent: "beside its parent",
+  moved: "better placed there",
+  opens_window: "opens a fresh window",
+  last_resort: "no subscription could serve",
+  probe: "a trial of a closed account",
 };
 
 export function plural(count: number, word: string): string {

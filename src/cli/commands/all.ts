@@ -18,6 +18,7 @@ import { registerImport } from "./import.ts";
 import { registerLogin } from "./login.ts";
 import { registerPriority } from "./priority.ts";
 import { registerReload } from "./reload.ts";
+import { registerExplain } from "./explain.ts";
 import { registerHook } from "./hook.ts";
 import { registerPlugin } from "./plugin.ts";
 import { registerProfile } from "./profile.ts";
@@ -50,6 +51,7 @@ export const REGISTER:
     registerPriority,
     registerStatus,
     registerWatch,
+    registerExplain,
     registerCapacity,
     registerSimulate,
     registerReport,
