@@ -53,6 +53,18 @@ function pool(names: readonly string[], isBound: boolean): PoolSnapshot {
       query: FACTS,
       at: START,
     });
+    state = reduce(state, {
+      kind: "verdict_given",
+      leaseId: leaseId("l"),
+      verdict: { kind: "served" },
+      at: START,
+    });
+    state = reduce(state, {
+      kind: "lease_closed",
+      leaseId: leaseId("l"),
+      usage: null,
+      at: START,
+    });
   }
   return snapshot(state, after(START, 10_000));
 }
