@@ -37,12 +37,13 @@ export async function explainRow(
   if (found === null) {
     return { kind: "failed", text: "The row is gone", hint: null };
   }
-  const { title, lines, session } = found;
+  const { title, lines, session, instead } = found;
   const decided = session === null ? [] : await decidedLines(session, {
     client,
     timeZone: model.look.timeZone,
   });
-  return { kind: "explained", title, lines: [...decided, ...lines] };
+  const head = decided.length > 0 ? decided : instead;
+  return { kind: "explained", title, lines: [...head, ...lines] };
 }
 
 /** The server's own account of the session's next request. */
@@ -67,6 +68,8 @@ export interface Explanation {
   readonly lines: readonly string[];
   /** The session it is about, or null. */
   readonly session: string | null;
+  /** What stands there while the server does not tell more. */
+  readonly instead: readonly string[];
 }
 
 /** What the status tells of a row; null when it is gone. */
@@ -140,7 +143,7 @@ function accountText(view: AccountView, model: Model): Explanation {
     ]),
     ...(view.mend === null ? [] : [`What mends it: ${view.mend}`]),
   ];
-  return { title: `Account ${view.label}`, lines, session: null };
+  return { title: `Account ${view.label}`, lines, session: null, instead: [] };
 }
 
 function usageText(usage: AccountView["usage"]): string {
@@ -169,17 +172,17 @@ function agentText(agent: Agent, model: Model): Explanation {
     ...(agent.collides
       ? [`Another agent works on ${agent.issue ?? "the same issue"} too`]
       : []),
-    agent.account === null
-      ? "The server has not seen it yet"
-      : `served by ${agent.account}, its prompt cache is ${
-        agent.isWarm ? "warm" : "probably cold"
-      }`,
     ...(session === undefined ? [] : [usageText(session.usage)]),
     ...agent.requests.map((request) => requestLine(request, model)),
     ...(recent.length === 0 ? [] : ["", "last requests:"]),
     ...recent.map((entry) => endedLine(entry, model)),
   ];
-  return { title: agent.label, lines, session: agent.id };
+  const served = agent.account === null
+    ? "The server has not seen it yet"
+    : `served by ${agent.account}, its prompt cache is ${
+      agent.isWarm ? "warm" : "probably cold"
+    }`;
+  return { title: agent.label, lines, session: agent.id, instead: [served] };
 }
 
 const RECENT_MAX = 8;
@@ -197,6 +200,7 @@ function requestText(request: RequestView, model: Model): Explanation {
   return {
     title: "Request in hand",
     session: request.session,
+    instead: [],
     lines: [
       requestLine(request, model),
       `model ${modelText(request.model) || "unknown"}, account ${
@@ -229,6 +233,7 @@ function endedText(entry: ActivityView, model: Model): Explanation {
   return {
     title: "Request",
     session: entry.session,
+    instead: [],
     lines: [
       `Why ${entry.account ?? "nobody"}: ${reasonText(entry.reason)}${
         entry.movedFrom === null ? "" : `; it was on ${entry.movedFrom} before`

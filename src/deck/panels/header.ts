@@ -6,7 +6,14 @@
 
 import { clockText, countText, durationText } from "../../control/words.ts";
 import { costText, plural } from "../figures.ts";
-import { fit, joined, type Line, span, type Style } from "../line.ts";
+import {
+  fit,
+  joined,
+  type Line,
+  lineWidth,
+  span,
+  type Style,
+} from "../line.ts";
 import type { Scene } from "../scene.ts";
 import type { Glyphs } from "../theme.ts";
 
@@ -169,7 +176,7 @@ function fleetFull(scene: Scene): Line {
   }${glyphs.child} ${members - leads})`;
   const tools = agents.filter(({ isToolRunning }) => isToolRunning).length;
   const live = requests.filter(({ state }) => state !== "held").length;
-  return joined([
+  const parts: readonly Line[] = [
     [
       span("fleet  ", "dim"),
       span(plural(agents.length, "agent")),
@@ -181,7 +188,9 @@ function fleetFull(scene: Scene): Line {
     [span(`live ${live}`)],
     [span(`tools ${tools}`)],
     ...totals(scene),
-  ], "   ");
+  ];
+  const line = joined(parts, "   ");
+  return lineWidth(line) < scene.columns ? line : joined(parts, "  ");
 }
 
 function collisions({ agents }: Scene): Line {
