@@ -1,13 +1,12 @@
 /**
  * How many conversations each account has, counted from the bindings. Every
- * request asks for it, and between two requests one binding changes: the last
- * count is carried on by what differs.
+ * request asks for it, and between two requests one binding changes: the count
+ * of each bucket of the table is kept until the bucket or the time undoes it.
  *
  * @module
  */
 
 import type { AccountId } from "./account.ts";
-import type { Binding } from "./session.ts";
 import type { PoolState } from "./state.ts";
 import { ACTIVE_MS } from "./sweep.ts";
 import type { Instant } from "./time.ts";
@@ -30,16 +29,16 @@ export interface Heads {
   readonly warm: number;
 }
 
-/** A count with the time in which none of its conversations changes its class. */
-interface Counted extends Heads {
-  readonly buckets: Bindings["buckets"];
+/** One bucket's count, with the time in which no conversation changes class. */
+interface Counted {
   readonly warmMs: number;
-  readonly at: Instant;
+  readonly from: Instant;
   readonly until: number;
+  readonly heads: readonly (readonly [AccountId, Headcount])[];
 }
 
-/** The last count: of the same bindings it saves all the work, else most of it. */
-let last: Counted | null = null;
+/** A bucket never changes, so its count holds for as long as its time does. */
+const counts = new WeakMap<Bucket, Counted>();
 
 /** The conversations by account at `at`; warm ones were used within `warmMs`. */
 export function headcount(
@@ -47,58 +46,49 @@ export function headcount(
   at: Instant,
   warmMs: number,
 ): Heads {
-  const isNear = last !== null && last.warmMs === warmMs && at >= last.at &&
-    at < last.until;
-  const tally = new HeadTally(isNear ? last : null, at, warmMs);
-  for (let index = 0; index < buckets.length; index++) {
-    const now = buckets[index];
-    const before = isNear ? last?.buckets[index] : undefined;
-    if (now === before) continue;
-    if (before !== undefined) tally.count(before, -1);
-    if (now !== undefined) tally.count(now, 1);
+  const byAccount = new Map<AccountId, Headcount>();
+  let active = 0;
+  let warm = 0;
+  for (const bucket of buckets) {
+    if (bucket.length === 0) continue;
+    for (const [accountId, heads] of countOf(bucket, at, warmMs).heads) {
+      add(byAccount, accountId, heads);
+      active += heads.active;
+      warm += heads.warm;
+    }
   }
-  const { byAccount, active, warm, until } = tally;
-  last = { buckets, warmMs, at, byAccount, active, warm, until };
-  return last;
+  return { byAccount, active, warm };
 }
 
-class HeadTally {
-  readonly byAccount: Map<AccountId, Headcount>;
-  active: number;
-  warm: number;
-  until: number;
-  readonly #at: Instant;
-  readonly #warmMs: number;
-
-  constructor(known: Counted | null, at: Instant, warmMs: number) {
-    this.byAccount = new Map(known?.byAccount);
-    this.active = known?.active ?? 0;
-    this.warm = known?.warm ?? 0;
-    this.until = known?.until ?? Infinity;
-    this.#at = at;
-    this.#warmMs = warmMs;
-  }
-
-  count(bucket: Bucket, sign: 1 | -1): void {
-    for (const [, binding] of bucket) this.#add(binding, sign);
-  }
-
-  #add({ accountId, lastUsedAt }: Binding, sign: 1 | -1): void {
-    const ageMs = this.#at - lastUsedAt;
-    if (ageMs > ACTIVE_MS) return;
-    const isWarm = ageMs < this.#warmMs;
-    const heads = this.byAccount.get(accountId) ?? NOBODY;
-    const warm = isWarm ? sign : 0;
-    this.byAccount.set(accountId, {
-      active: heads.active + sign,
-      warm: heads.warm + warm,
-    });
-    this.active += sign;
-    this.warm += warm;
-    if (sign < 0) return;
+function countOf(bucket: Bucket, at: Instant, warmMs: number): Counted {
+  const known = counts.get(bucket);
+  const isValid = known !== undefined && known.warmMs === warmMs &&
+    at >= known.from && at < known.until;
+  if (isValid) return known;
+  const byAccount = new Map<AccountId, Headcount>();
+  let until = Infinity;
+  for (const [, { accountId, lastUsedAt }] of bucket) {
+    const ageMs = at - lastUsedAt;
+    if (ageMs > ACTIVE_MS) continue;
+    const isWarm = ageMs < warmMs;
+    add(byAccount, accountId, { active: 1, warm: isWarm ? 1 : 0 });
     // An age of exactly ten minutes still counts as active.
     const idleAt = lastUsedAt + ACTIVE_MS + 1;
-    const coldAt = isWarm ? lastUsedAt + this.#warmMs : idleAt;
-    this.until = Math.min(this.until, idleAt, coldAt);
+    until = Math.min(until, isWarm ? lastUsedAt + warmMs : idleAt, idleAt);
   }
+  const counted = { warmMs, from: at, until, heads: [...byAccount] };
+  counts.set(bucket, counted);
+  return counted;
+}
+
+function add(
+  byAccount: Map<AccountId, Headcount>,
+  accountId: AccountId,
+  { active, warm }: Headcount,
+): void {
+  const heads = byAccount.get(accountId) ?? NOBODY;
+  byAccount.set(accountId, {
+    active: heads.active + active,
+    warm: heads.warm + warm,
+  });
 }
