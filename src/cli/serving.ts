@@ -15,6 +15,7 @@ import type { Asked, StartOrder } from "../app/worker_protocol.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { accountRows } from "../store/account_rows.ts";
 import { familyOwners } from "./import_places.ts";
+import { Interrupts } from "./interrupts.ts";
 import type { LogSink } from "./log_sink.ts";
 import type { Shell } from "./shell.ts";
 
@@ -31,6 +32,8 @@ export interface Serving {
   readonly ended: Promise<number>;
   /** Stops taking requests and lets the answers end. */
   stop(): void;
+  /** Ctrl-C is meant for the program that `run` has on the terminal. */
+  whileAway<Result>(run: () => Promise<Result>): Promise<Result>;
 }
 
 /** Starts the server of `shell`'s pool; throws TcError where it cannot. */
@@ -123,6 +126,7 @@ function supervise(
 ): Serving {
   const ended = Promise.withResolvers<number>();
   const signals = new Signals();
+  const interrupts = new Interrupts();
   let isStopping = false;
   function stop(): void {
     if (isStopping) {
@@ -137,7 +141,7 @@ function supervise(
       ended.resolve(EXIT.ok);
     });
   }
-  signals.on("SIGINT", stop);
+  signals.on("SIGINT", () => interrupts.pass(stop));
   if (Deno.build.os !== "windows") {
     signals.on("SIGTERM", stop);
     signals.on("SIGHUP", () => reload(server, options));
@@ -154,6 +158,7 @@ function supervise(
   return {
     server,
     stop,
+    whileAway: (run) => interrupts.whileAway(run),
     ended: ended.promise.finally(() => signals.release()),
   };
 }
