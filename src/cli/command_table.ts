@@ -219,6 +219,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: null,
   },
   {
+    name: "statusline",
+    group: "look",
+    summary: "Print one line for Claude Code's status bar, or install it there",
+    examples: ["tc statusline install", "tc statusline uninstall"],
+    schema: "tc.statusline/v1",
+  },
+  {
     name: "stop",
     group: "server",
     summary: "Let the running server finish its requests and end",

@@ -7,6 +7,7 @@
 
 import { systemClock } from "../app/clock.ts";
 import type { Config } from "../app/config.ts";
+import { watchConfig } from "../app/config_watch.ts";
 import { machineSecret } from "../app/machine.ts";
 import { type GrantSources, workerGrants } from "../app/permissions.ts";
 import { type Server, startServer } from "../app/supervisor.ts";
@@ -54,7 +55,11 @@ export async function startServing(
   }).catch(async (cause) => {
     throw await whoIsThere(cause, shell);
   });
-  const serving = supervise(server, shell, options);
+  const watch = await watchConfig(
+    shell.config.file,
+    () => reload(server, options),
+  );
+  const serving = supervise(server, shell, { ...options, watch });
   asked.resolve(serving);
   return serving;
 }
@@ -122,7 +127,7 @@ async function whoIsThere(cause: unknown, shell: Shell): Promise<unknown> {
 function supervise(
   server: Server,
   shell: Shell,
-  options: ServingOptions,
+  options: ServingOptions & { readonly watch: Disposable },
 ): Serving {
   const ended = Promise.withResolvers<number>();
   const signals = new Signals();
@@ -159,7 +164,10 @@ function supervise(
     server,
     stop,
     whileAway: (run) => interrupts.whileAway(run),
-    ended: ended.promise.finally(() => signals.release()),
+    ended: ended.promise.finally(() => {
+      signals.release();
+      options.watch[Symbol.dispose]();
+    }),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type CapacityView,
   CONTROL,
   type ErrorView,
+  type GlanceView,
   type HealthView,
   type StatusView,
 } from "./protocol.ts";
@@ -22,6 +23,8 @@ import {
 export interface ControlHost {
   health(): HealthView;
   status(): StatusView;
+  /** The pool as the session of that id sees it. */
+  glance(session: string | null): GlanceView;
   capacity(): CapacityView;
   /** Of the session whose id begins so; null asks for a new one. */
   explain(session: string | null): ExplainView;
@@ -116,6 +119,10 @@ export function controlRoutes(
   app.get(CONTROL.explain, (c) => {
     return c.json(host.explain(c.req.query("session") || null));
   });
+  app.get(
+    CONTROL.glance,
+    (c) => c.json(host.glance(c.req.query("session") ?? null)),
+  );
   app.get(CONTROL.events, (c) => eventStream(c, host));
   app.post(CONTROL.reload, async (c) => {
     return c.json({ schema: "tc.reload/v1", changes: await host.reload() });

@@ -27,6 +27,7 @@ import { registerRename } from "./rename.ts";
 import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerStatusline } from "./statusline.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
@@ -50,6 +51,7 @@ export const REGISTER:
     registerDisable,
     registerPriority,
     registerStatus,
+    registerStatusline,
     registerWatch,
     registerExplain,
     registerCapacity,
