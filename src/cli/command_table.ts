@@ -143,18 +143,18 @@ export const COMMANDS: readonly CommandText[] = [
     schema: null,
   },
   {
+    name: "explain",
+    group: "look",
+    summary: "Tell where a session's next request goes, and why",
+    examples: ["tc explain", "tc explain 5f2c91", "tc explain 5f2c91 --json"],
+    schema: "tc.explain/v1",
+  },
+  {
     name: "capacity",
     group: "look",
     summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
     examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
     schema: "tc.capacity/v1",
-  },
-  {
-    name: "explain",
-    group: "look",
-    summary: "Tell why an account serves a session, and what each would cost",
-    examples: ["tc explain", "tc explain 5f2c", "tc explain --json"],
-    schema: "tc.explain/v1",
   },
   {
     name: "simulate",

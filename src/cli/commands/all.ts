@@ -18,6 +18,7 @@ import { registerImport } from "./import.ts";
 import { registerLogin } from "./login.ts";
 import { registerPriority } from "./priority.ts";
 import { registerReload } from "./reload.ts";
+import { registerExplain } from "./explain.ts";
 import { registerHook } from "./hook.ts";
 import { registerPlugin } from "./plugin.ts";
 import { registerProfile } from "./profile.ts";
@@ -28,7 +29,6 @@ import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerStatusline } from "./statusline.ts";
-import { registerExplain } from "./explain.ts";
 import { registerPin } from "./pin.ts";
 import { registerService } from "./service.ts";
 import { registerSimulate } from "./simulate.ts";
@@ -56,8 +56,8 @@ export const REGISTER:
     registerStatus,
     registerStatusline,
     registerWatch,
-    registerCapacity,
     registerExplain,
+    registerCapacity,
     registerPin,
     registerSimulate,
     registerReport,
