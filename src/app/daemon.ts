@@ -109,6 +109,7 @@ async function startClaimed(
   const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenOrClose(options, { proxy, host, records });
   host.listensAt(listener);
+  records.serves();
   poller.start();
   upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
     // The first request says what is wrong with the way out.

@@ -159,9 +159,10 @@ export const COMMANDS: readonly CommandText[] = [
   {
     name: "simulate",
     group: "look",
-    summary: "Compare the routing policies on the same made-up work",
+    summary: "Replay your own history, or made-up work, under other policies",
     examples: [
       "tc simulate",
+      "tc simulate --accounts +5x",
       "tc simulate --workload heavy --seeds 1-4",
       "tc simulate --policy price,pace --json",
     ],
@@ -173,8 +174,11 @@ export const COMMANDS: readonly CommandText[] = [
     summary: "Show what was spent: tokens, cache and cost, from the ledger",
     examples: [
       "tc report",
+      "tc report week",
       "tc report account --since 7d",
       "tc report session --since today --json",
+      "tc report issue",
+      "tc report model --since 2026-11-01 --until 2026-11-15",
     ],
     schema: "tc.report/v1",
   },
