@@ -18,6 +18,7 @@ import { proxyRules } from "../proxy/proxy_rules.ts";
 import { RequestBook } from "../proxy/request_book.ts";
 import { listen, type Listener } from "../proxy/server.ts";
 import { UpstreamPool } from "../proxy/upstream.ts";
+import type { KeychainTool } from "../store/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
 import { activityView } from "./activity.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
@@ -32,6 +33,8 @@ import { UsagePoller } from "./usage_poller.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonOptions {
+  /** The system's keychain; null where there is none. */
+  readonly keychain: KeychainTool | null;
   /** The stores of programs whose logins are in the vault as well. */
   readonly owners: FamilyOwners | null;
   readonly order: StartOrder;
@@ -84,6 +87,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     upstream,
     journal,
     owners: options.owners,
+    keychain: options.keychain,
   });
   const poller = pollerOf(options, { keeper, accounts });
   const records = new Records({
@@ -121,7 +125,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await poller.stop();
       await accounts.close();
       upstream.close();
-      records.close();
+      await records.close();
       return cut;
     },
   };
@@ -182,6 +186,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     upstream: parts.upstream,
     journal,
     log,
+    exchanges: records.exchanges,
     book: new RequestBook(),
     holds: new HoldDesk(settings.hold),
     budget: new BodyBudget(settings.proxy.bodyBytesMax * BODIES_MAX),
@@ -212,7 +217,7 @@ function listenOrClose(
   try {
     return listenWith(options, proxy, host);
   } catch (cause) {
-    records.close();
+    records.close().catch(() => {});
     throw cause;
   }
 }

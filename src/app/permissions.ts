@@ -44,7 +44,10 @@ export function workerGrants(sources: GrantSources): Grants {
     ...sources.origins,
   ];
   const hosts = urls.filter((url) => url !== "").map(hostAndPort);
-  const folders = writtenFolders(sources.paths);
+  const folders = [
+    ...writtenFolders(sources.paths),
+    ...(settings.log.to === "" ? [] : [settings.log.to]),
+  ];
   return {
     net: [...new Set([`${bracketed(proxy.host)}:${proxy.port}`, ...hosts])],
     read: folders,

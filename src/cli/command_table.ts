@@ -118,6 +118,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.priority/v1",
   },
   {
+    name: "pin",
+    group: "accounts",
+    summary: "Send all work to one account while it can serve",
+    examples: ["tc pin work", "tc pin --clear", "tc switch home"],
+    schema: "tc.pin/v1",
+  },
+  {
     name: "status",
     group: "look",
     summary: "Show the pool, its accounts and what goes on",
@@ -141,6 +148,13 @@ export const COMMANDS: readonly CommandText[] = [
     summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
     examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
     schema: "tc.capacity/v1",
+  },
+  {
+    name: "explain",
+    group: "look",
+    summary: "Tell why an account serves a session, and what each would cost",
+    examples: ["tc explain", "tc explain 5f2c", "tc explain --json"],
+    schema: "tc.explain/v1",
   },
   {
     name: "simulate",
@@ -210,6 +224,13 @@ export const COMMANDS: readonly CommandText[] = [
     summary: "Install or remove the Claude Code plugin and its hooks",
     examples: ["tc plugin install", "tc plugin uninstall"],
     schema: null,
+  },
+  {
+    name: "statusline",
+    group: "look",
+    summary: "Print one line for Claude Code's status bar, or install it there",
+    examples: ["tc statusline install", "tc statusline uninstall"],
+    schema: "tc.statusline/v1",
   },
   {
     name: "stop",

@@ -7,6 +7,7 @@
 
 import { systemClock } from "../app/clock.ts";
 import type { Config } from "../app/config.ts";
+import { watchConfig } from "../app/config_watch.ts";
 import { machineSecret } from "../app/machine.ts";
 import { type GrantSources, workerGrants } from "../app/permissions.ts";
 import { type Server, startServer } from "../app/supervisor.ts";
@@ -51,7 +52,11 @@ export async function startServing(
   }).catch(async (cause) => {
     throw await whoIsThere(cause, shell);
   });
-  const serving = supervise(server, shell, options);
+  const watch = await watchConfig(
+    shell.config.file,
+    () => reload(server, options),
+  );
+  const serving = supervise(server, shell, { ...options, watch });
   asked.resolve(serving);
   return serving;
 }
@@ -119,7 +124,7 @@ async function whoIsThere(cause: unknown, shell: Shell): Promise<unknown> {
 function supervise(
   server: Server,
   shell: Shell,
-  options: ServingOptions,
+  options: ServingOptions & { readonly watch: Disposable },
 ): Serving {
   const ended = Promise.withResolvers<number>();
   const signals = new Signals();
@@ -154,7 +159,10 @@ function supervise(
   return {
     server,
     stop,
-    ended: ended.promise.finally(() => signals.release()),
+    ended: ended.promise.finally(() => {
+      signals.release();
+      options.watch[Symbol.dispose]();
+    }),
   };
 }
 

@@ -137,4 +137,5 @@ export const NEW_SESSION: RouteQuery = {
   only: null,
   waitedMs: 0,
   ticket: null,
+  policy: null,
 };

@@ -26,6 +26,9 @@ import { registerRename } from "./rename.ts";
 import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerStatusline } from "./statusline.ts";
+import { registerExplain } from "./explain.ts";
+import { registerPin } from "./pin.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
@@ -49,8 +52,11 @@ export const REGISTER:
     registerDisable,
     registerPriority,
     registerStatus,
+    registerStatusline,
     registerWatch,
     registerCapacity,
+    registerExplain,
+    registerPin,
     registerSimulate,
     registerReport,
     registerApi,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
@@ -20,6 +20,7 @@ export interface ServerFlags {
   readonly host?: string | undefined;
   readonly headless?: boolean | undefined;
   readonly logFile?: string | undefined;
+  readonly logTo?: string | undefined;
 }
 
 export function registerServer(program: Command, registry: Registry): void {
@@ -29,6 +30,7 @@ export function registerServer(program: Command, registry: Registry): void {
     .option("--host <address>", "Listen on this address")
     .option("--headless", "Write log lines, never a screen")
     .option("--log-file <file>", "Write the log lines into this file")
+    .option("--log-to <folder>", "Write a file an exchange into this folder")
     .action(registry.run(async (flags) => {
       const make = () => new Shell(registry.environment, {}, settingsOf(flags));
       return await serve(make, flags);
@@ -37,11 +39,12 @@ export function registerServer(program: Command, registry: Registry): void {
 
 /** The flags as settings, by dotted key. */
 function settingsOf(
-  { port, host }: ServerFlags,
+  { port, host, logTo }: ServerFlags,
 ): Readonly<Record<string, unknown>> {
   return {
     ...(port === undefined ? {} : { "proxy.port": wholeNumber(port) }),
     ...(host === undefined ? {} : { "proxy.host": host }),
+    ...(logTo === undefined ? {} : { "log.to": resolve(logTo) }),
   };
 }
 
