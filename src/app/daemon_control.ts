@@ -16,11 +16,13 @@ import type { ExplainView } from "../control/explain_view.ts";
 import type {
   AccountsView,
   CapacityView,
+  GlanceView,
   HealthView,
   NoticeView,
   StatusView,
 } from "../control/protocol.ts";
 import { capacityView, statusView, timeView } from "../control/status_view.ts";
+import { poolGlance } from "../core/glance.ts";
 import { POLICY_NAMES, type PolicyName } from "../core/policy/policy.ts";
 import { EXIT, TcError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
@@ -124,6 +126,11 @@ export class DaemonControl implements ControlHost {
     if (leases > 0 && !isForced) throw inUse(label, leases);
     await accounts.desk.remove(id);
     await accounts.reload();
+  }
+
+  glance(session: string | null): GlanceView {
+    const snapshot = this.#parts.keeper.snapshot();
+    return { schema: "tc.glance/v1", ...poolGlance(snapshot, session) };
   }
 
   capacity(): CapacityView {

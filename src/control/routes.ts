@@ -14,6 +14,7 @@ import {
   type CapacityView,
   CONTROL,
   type ErrorView,
+  type GlanceView,
   type HealthView,
   type StatusView,
 } from "./protocol.ts";
@@ -22,6 +23,8 @@ import {
 export interface ControlHost {
   health(): HealthView;
   status(): StatusView;
+  /** The pool as the session of that id sees it. */
+  glance(session: string | null): GlanceView;
   capacity(): CapacityView;
   /** The conversation of a session or request; null is the last one used. */
   explain(wanted: string | null): ExplainView;
@@ -114,6 +117,10 @@ export function controlRoutes(
   app.get(CONTROL.capacityAlias, (c) => c.json(host.capacity()));
   app.get(CONTROL.status, (c) => c.json(host.status()));
   app.get(
+    CONTROL.glance,
+    (c) => c.json(host.glance(c.req.query("session") ?? null)),
+  );
+  app.get(
     CONTROL.explain,
     (c) => c.json(host.explain(c.req.query("of") ?? null)),
   );
@@ -124,6 +131,10 @@ export function controlRoutes(
   app.post(CONTROL.stop, (c) => {
     host.ask("stop");
     return c.json({ schema: "tc.stop/v1" });
+  });
+  app.post(CONTROL.restart, (c) => {
+    host.ask("restart");
+    return c.json({ schema: "tc.restart/v1" });
   });
   app.put(CONTROL.pin, async (c) => {
     const { account } = await jsonBody(c);

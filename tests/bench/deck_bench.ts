@@ -78,9 +78,9 @@ Deno.bench("view() and diff() of the next second", () => {
 });
 
 Deno.bench(`SessionReader.read() of ${SESSIONS} sessions`, async (bench) => {
-  const folder = Deno.makeTempDirSync({ prefix: "tc-bench-" });
-  Deno.mkdirSync(`${folder}/state`);
-  Deno.mkdirSync(`${folder}/projects/-a`, { recursive: true });
+  const folder = await Deno.makeTempDir({ prefix: "tc-bench-" });
+  await Deno.mkdir(`${folder}/state`);
+  await Deno.mkdir(`${folder}/projects/-a`, { recursive: true });
   const rows = Array.from({ length: SESSIONS }, (_, index) => {
     const id = `00000000-0000-4000-8000-${String(index).padStart(12, "0")}`;
     const timestamp = new Date(NOW).toISOString();
@@ -90,7 +90,7 @@ Deno.bench(`SessionReader.read() of ${SESSIONS} sessions`, async (bench) => {
     );
     return { sid: `cc-${id}`, started: timestamp };
   });
-  Deno.writeTextFileSync(
+  await Deno.writeTextFile(
     `${folder}/state/sessions.json`,
     JSON.stringify(rows),
   );
@@ -99,5 +99,5 @@ Deno.bench(`SessionReader.read() of ${SESSIONS} sessions`, async (bench) => {
   bench.start();
   await reader.read(NOW);
   bench.end();
-  Deno.removeSync(folder, { recursive: true });
+  await Deno.remove(folder, { recursive: true });
 });

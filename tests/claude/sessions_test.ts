@@ -158,7 +158,7 @@ Deno.test("SessionReader drops who is quiet and takes back who turns", async () 
   const count = async (at: number) => (await reader.read(at)).length;
   strictEqual(await count(NOW), 1);
   strictEqual(await count(NOW + 2 * MINUTE), 0);
-  Deno.writeTextFileSync(path, turn("assistant", NOW + 3 * MINUTE), {
+  await Deno.writeTextFile(path, turn("assistant", NOW + 3 * MINUTE), {
     append: true,
   });
   strictEqual(await count(NOW + 4 * MINUTE), 1);

@@ -107,7 +107,9 @@ const FAULTS: readonly Fault[] = [
     name: "a damaged vault entry",
     plant: async (scene) => {
       const folder = vaultFolder(scene.paths);
-      const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+      const names = (await Array.fromAsync(Deno.readDir(folder))).map((
+        { name },
+      ) => name);
       const name = names.find((name) => name.endsWith(".vault")) ?? "";
       await Deno.writeTextFile(join(folder, name), "rubbish", { mode: 0o600 });
     },
@@ -329,7 +331,7 @@ Deno.test("tc doctor --fix mends modes, tells its code, and prints no secret", a
   match(broken.stdout, /fail +files +.*mode 666/);
   match(broken.stdout, /safe to paste/);
   await pool.tc(["doctor", "--fix"]);
-  strictEqual((Deno.statSync(configFile).mode ?? 0) & 0o777, 0o600);
+  strictEqual(((await Deno.stat(configFile)).mode ?? 0) & 0o777, 0o600);
   const report = await pool.json(["doctor"]);
   strictEqual(report["schema"], "tc.doctor/v1");
 });

@@ -144,7 +144,7 @@ Deno.test("long conversations are compacted and go on with the summary", async (
 });
 
 Deno.test("a spent account is waited for as the real client does", async () => {
-  const clock = new WarpClock({ scale: 2_000 });
+  const clock = new WarpClock({ scale: 50 });
   await using api = await startDemoApi({ clock });
   api.account("work", { tier: "max_20x" }).windows({ "5h": 1 })
     .resetIn("5h", 30_000);
