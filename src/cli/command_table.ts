@@ -258,6 +258,23 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.config/v1",
   },
   {
+    name: "completion",
+    group: "more",
+    summary: "Print the completion script of a shell",
+    examples: [
+      'eval "$(tc completion bash)"',
+      "tc completion fish | source",
+    ],
+    schema: null,
+  },
+  {
+    name: "man",
+    group: "more",
+    summary: "Print the manual page",
+    examples: ["tc man | man -l -", "tc man >~/.local/share/man/man1/tc.1"],
+    schema: null,
+  },
+  {
     name: "version",
     group: "more",
     summary: "Print the version",

@@ -9,6 +9,7 @@ import type { Registry } from "../registry.ts";
 import { registerAccounts } from "./accounts.ts";
 import { registerApi } from "./api.ts";
 import { registerCapacity } from "./capacity.ts";
+import { registerCompletion } from "./completion.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
 import { registerDoctor } from "./doctor.ts";
@@ -19,6 +20,7 @@ import { registerLogin } from "./login.ts";
 import { registerPriority } from "./priority.ts";
 import { registerReload } from "./reload.ts";
 import { registerHook } from "./hook.ts";
+import { registerMan } from "./man.ts";
 import { registerPlugin } from "./plugin.ts";
 import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
@@ -66,5 +68,7 @@ export const REGISTER:
     registerService,
     registerDoctor,
     registerConfig,
+    registerCompletion,
+    registerMan,
     registerVersion,
   ];
