@@ -258,6 +258,20 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.config/v1",
   },
   {
+    name: "bugreport",
+    group: "more",
+    summary: "Write a report for an issue, without secrets, listed first",
+    examples: ["tc bugreport", "tc bugreport --output report.txt --yes"],
+    schema: "tc.bugreport/v1",
+  },
+  {
+    name: "upgrade",
+    group: "more",
+    summary: "Replace this program by the newest release, checked",
+    examples: ["tc upgrade --check", "tc upgrade"],
+    schema: "tc.upgrade/v1",
+  },
+  {
     name: "completion",
     group: "more",
     summary: "Print the completion script of a shell",

@@ -8,6 +8,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { Registry } from "../registry.ts";
 import { registerAccounts } from "./accounts.ts";
 import { registerApi } from "./api.ts";
+import { registerBugreport } from "./bugreport.ts";
 import { registerCapacity } from "./capacity.ts";
 import { registerCompletion } from "./completion.ts";
 import { registerConfig } from "./config.ts";
@@ -34,6 +35,7 @@ import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerSwap } from "./swap.ts";
+import { registerUpgrade } from "./upgrade.ts";
 import { registerVersion } from "./version.ts";
 import { registerWatch } from "./watch.ts";
 
@@ -68,6 +70,8 @@ export const REGISTER:
     registerService,
     registerDoctor,
     registerConfig,
+    registerBugreport,
+    registerUpgrade,
     registerCompletion,
     registerMan,
     registerVersion,
