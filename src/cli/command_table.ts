@@ -283,6 +283,37 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.config/v1",
   },
   {
+    name: "bugreport",
+    group: "more",
+    summary: "Write a report for an issue, without secrets, listed first",
+    examples: ["tc bugreport", "tc bugreport --output report.txt --yes"],
+    schema: "tc.bugreport/v1",
+  },
+  {
+    name: "upgrade",
+    group: "more",
+    summary: "Replace this program by the newest release, checked",
+    examples: ["tc upgrade --check", "tc upgrade"],
+    schema: "tc.upgrade/v1",
+  },
+  {
+    name: "completion",
+    group: "more",
+    summary: "Print the completion script of a shell",
+    examples: [
+      'eval "$(tc completion bash)"',
+      "tc completion fish | source",
+    ],
+    schema: null,
+  },
+  {
+    name: "man",
+    group: "more",
+    summary: "Print the manual page",
+    examples: ["tc man | man -l -", "tc man >~/.local/share/man/man1/tc.1"],
+    schema: null,
+  },
+  {
     name: "version",
     group: "more",
     summary: "Print the version",
