@@ -6,7 +6,7 @@ import { SwapStage } from "../fixtures/swap_stage.ts";
 import type { ProcessEnd } from "../fixtures/tc_process.ts";
 
 const WHY_NOT = whyNoClaude();
-const WAIT_MS_MAX = 60_000;
+const WAIT_MS_MAX = 120_000;
 const LOOK_MS = 100;
 const SETTINGS = `{
   "model": "sonnet",
@@ -27,7 +27,7 @@ function assertRun(run: ProcessEnd, stdout: RegExp = /(?:)/): void {
   match(run.stdout, stdout);
 }
 
-/** Waits until `isSo`; fails after a minute. */
+/** Waits until `isSo`; fails after two minutes. */
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + WAIT_MS_MAX;
   while (!await isSo()) {
