@@ -37,6 +37,10 @@ export const SETTINGS = v.looseObject({
       false,
       "Let local clients in without the key, as older tools do",
     ),
+    socket: flag(
+      true,
+      "Listen on a private Unix socket as well (not on Windows)",
+    ),
     bodyBytesMax: wholeNumber(
       1024,
       1024 * MIB,
@@ -139,6 +143,10 @@ export const SETTINGS = v.looseObject({
       "info",
       "Least level written",
     ),
+    to: text("", "Folder for a file an exchange; empty: none is written"),
+    bodies: flag(false, "Write prompts and answers into those files as well"),
+    days: wholeNumber(1, 365, 7, "Days that those files are kept"),
+    megabytesMax: wholeNumber(1, 100_000, 200, "Size of those files together"),
   }),
   ledger: section({
     days: wholeNumber(1, 3650, 180, "Days that single requests are kept"),
@@ -237,6 +245,8 @@ export function needsRestart(before: Settings, after: Settings): boolean {
       settings.timeouts,
       settings.vault,
       settings.ledger,
+      settings.log.to,
+      settings.log.bodies,
     ]);
   return fixed(before) !== fixed(after);
 }

@@ -118,6 +118,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.priority/v1",
   },
   {
+    name: "pin",
+    group: "accounts",
+    summary: "Send all work to one account while it can serve",
+    examples: ["tc pin work", "tc pin --clear", "tc switch home"],
+    schema: "tc.pin/v1",
+  },
+  {
     name: "status",
     group: "look",
     summary: "Show the pool, its accounts and what goes on",
@@ -141,6 +148,13 @@ export const COMMANDS: readonly CommandText[] = [
     summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
     examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
     schema: "tc.capacity/v1",
+  },
+  {
+    name: "explain",
+    group: "look",
+    summary: "Tell why an account serves a session, and what each would cost",
+    examples: ["tc explain", "tc explain 5f2c", "tc explain --json"],
+    schema: "tc.explain/v1",
   },
   {
     name: "simulate",
@@ -212,11 +226,37 @@ export const COMMANDS: readonly CommandText[] = [
     schema: null,
   },
   {
+    name: "statusline",
+    group: "look",
+    summary: "Print one line for Claude Code's status bar, or install it there",
+    examples: ["tc statusline install", "tc statusline uninstall"],
+    schema: "tc.statusline/v1",
+  },
+  {
+    name: "restart",
+    group: "server",
+    summary: "Replace the running server without dropping a request",
+    examples: ["tc restart"],
+    schema: "tc.restart/v1",
+  },
+  {
     name: "stop",
     group: "server",
     summary: "Let the running server finish its requests and end",
     examples: ["tc stop"],
     schema: "tc.stop/v1",
+  },
+  {
+    name: "service",
+    group: "server",
+    summary: "Run tc under systemd, launchd or the Windows task scheduler",
+    examples: [
+      "tc service install",
+      "tc service status",
+      "tc service print",
+      "tc service uninstall --dry-run",
+    ],
+    schema: "tc.service/v1",
   },
   {
     name: "doctor",
@@ -228,8 +268,14 @@ export const COMMANDS: readonly CommandText[] = [
   {
     name: "config",
     group: "more",
-    summary: "Show the settings and where each comes from",
-    examples: ["tc config path", "tc config show", "tc config show --origin"],
+    summary: "Show and change the settings, and say where each comes from",
+    examples: [
+      "tc config show --origin",
+      "tc config get proxy.port",
+      "tc config set proxy.port 3460",
+      "tc config unset proxy.port",
+      "tc config path",
+    ],
     schema: "tc.config/v1",
   },
   {

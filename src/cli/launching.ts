@@ -7,6 +7,7 @@
 
 import { join } from "node:path";
 import type { LaunchFacts, Variables } from "../claude/launch.ts";
+import { socketPath } from "../app/socket_path.ts";
 import { findClaudeLogin } from "../claude/own_login.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { storedAccounts } from "./accounts_store.ts";
@@ -35,7 +36,27 @@ export async function launchFacts(
     silentMsMax: Math.max(settings.hold.silentMs, settings.hold.jsonMaxMs),
     holdMsMax: settings.hold.maxMs,
     account,
+    socket: null,
   };
+}
+
+/** The socket of a running server; where there is none, says why and is null. */
+export function openSocket(shell: Shell): string | null {
+  const path = socketPath(shell.config, shell.paths, Deno.build.os);
+  const reason = path === null
+    ? "proxy.socket is off, or its path would be too long"
+    : socketTrouble(path);
+  if (reason === null) return path;
+  shell.output.say(`tc: no Unix socket (${reason}): going by the port`);
+  return null;
+}
+
+function socketTrouble(path: string): string | null {
+  try {
+    return Deno.lstatSync(path).isSocket ? null : `${path} is no socket`;
+  } catch {
+    return `there is no ${path}`;
+  }
 }
 
 /** Whether any account of the pool has the 1-hour cache of a subscription. */

@@ -107,6 +107,7 @@ function parse(text: string): unknown {
 const EXIT_OF: Readonly<Record<string, number>> = {
   no_such_account: EXIT.usage,
   usage: EXIT.usage,
+  no_such_session: EXIT.usage,
   bad_config: EXIT.badConfig,
   needs_login: EXIT.needsLogin,
   credential_unavailable: EXIT.tryLater,

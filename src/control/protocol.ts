@@ -17,12 +17,15 @@ import type {
 
 export type * from "./account_views.ts";
 
+import type { PoolGlance } from "../core/glance.ts";
+
 /** Paths of the control plane, below the local key. */
 export const CONTROL = {
   health: "/healthz",
   capacity: "/capacity",
   capacityAlias: "/teamclaude/capacity",
   status: "/tc/v1/status",
+  glance: "/tc/v1/glance",
   events: "/tc/v1/events",
   explain: "/tc/v1/explain",
   accounts: "/tc/v1/accounts",
@@ -30,6 +33,7 @@ export const CONTROL = {
   policy: "/tc/v1/policy",
   reload: "/tc/v1/reload",
   stop: "/tc/v1/stop",
+  restart: "/tc/v1/restart",
   call: "/tc/v1/call",
   hook: "/tc/v1/hook",
 } as const;
@@ -199,6 +203,11 @@ export interface StatusView {
   readonly activity: readonly ActivityView[];
   /** What went wrong and wants a person, each with its mend. */
   readonly notices: readonly NoticeView[];
+}
+
+/** The pool as one session sees it, for its status line. */
+export interface GlanceView extends PoolGlance {
+  readonly schema: "tc.glance/v1";
 }
 
 export interface NoticeView {

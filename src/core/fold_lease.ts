@@ -11,7 +11,7 @@ import { benchAt } from "./bench.ts";
 import { bookTokens, BURN_BUCKET_MS, burnBucketAt } from "./learn.ts";
 import { started } from "./lease.ts";
 import { limitsOf } from "./limits.ts";
-import { refilled } from "./retry.ts";
+import { credited } from "./retry.ts";
 import { bind, measured, touch } from "./session.ts";
 import type {
   AccountState,
@@ -54,11 +54,7 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
     ...opened,
     leases: opened.leases.with(leaseId, lease),
     lastProbedAt: isProbe ? at : opened.lastProbedAt,
-    retries: {
-      tokens: refilled(opened.retries, at, opened.settings.retriesPerSecond) +
-        opened.settings.retryShare,
-      at,
-    },
+    retries: credited(opened.retries, at, opened.settings),
     ...boundBy(opened, event),
     ...promptedBy(opened, query, at),
   };

@@ -42,6 +42,8 @@ const CUT = { cap: 0.5, inFlight: 0.375, perMinute: 0.95 } as const;
 const PER_MINUTE_MIN = 8;
 /** Fewer starts than this in a minute say nothing of a limit per minute. */
 const PER_MINUTE_EVIDENCE = 10;
+/** Starts that all lie closer together were a burst: too many at once, perhaps. */
+const PER_MINUTE_SPAN_MS = MINUTE_MS / 2;
 
 export function newGate(settings: RouteSettings): ConcurrencyGate {
   return {
@@ -117,20 +119,29 @@ export function throttled(
   const isSameVolley = gate.lastThrottledAt !== null &&
     startedAt <= gate.lastThrottledAt;
   if (isSameVolley) return gate;
-  const starts = startsWithin(gate, at);
   return {
     ...gate,
     cap: Math.max(
       1,
       Math.min(gate.cap, CUT.cap * gate.cap + CUT.inFlight * inFlight),
     ),
-    perMinuteCap: starts < PER_MINUTE_EVIDENCE ? gate.perMinuteCap : Math.max(
-      PER_MINUTE_MIN,
-      Math.min(gate.perMinuteCap ?? Infinity, CUT.perMinute * starts),
-    ),
+    perMinuteCap: perMinuteAfter(gate, at),
     lastThrottledAt: at,
     streak: gate.streak + 1,
   };
+}
+
+function perMinuteAfter(gate: ConcurrencyGate, at: Instant): number | null {
+  const starts = startsWithin(gate, at);
+  const oldest = gate.starts.at(-starts) ?? at;
+  const isEvidence = starts >= PER_MINUTE_EVIDENCE &&
+    at - oldest >= PER_MINUTE_SPAN_MS;
+  if (!isEvidence) return gate.perMinuteCap;
+  const lowered = Math.min(
+    gate.perMinuteCap ?? Infinity,
+    CUT.perMinute * starts,
+  );
+  return Math.max(PER_MINUTE_MIN, lowered);
 }
 
 /** Requests in flight that the ramp admits at `at`; null when it is over. */

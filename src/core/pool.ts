@@ -15,7 +15,7 @@ import {
 } from "./fold_account.ts";
 import { closeLease, openLease } from "./fold_lease.ts";
 import { giveVerdict } from "./fold_verdict.ts";
-import { refilled } from "./retry.ts";
+import { debited } from "./retry.ts";
 import type { RouteSettings } from "./settings.ts";
 import type { PoolSnapshot, PoolState } from "./state.ts";
 import { START_FLOW } from "./sweep.ts";
@@ -46,7 +46,7 @@ export function emptyPool(settings: RouteSettings): PoolState {
     pin: null,
     primary: null,
     flow: START_FLOW,
-    retries: { tokens: 0, at: null },
+    retries: { tokens: 0, shares: 0, at: null },
     lastProbedAt: null,
     probesRefused: 0,
     activeHours: [],
@@ -80,19 +80,15 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
     case "waiting_ended":
       return dequeue(state, event.ticket);
     case "retry_sent":
-      return payRetry(state, event.at);
+      return {
+        ...state,
+        retries: debited(state.retries, event.at, state.settings),
+      };
     case "pinned":
       return { ...state, pin: event.accountId };
     case "settings_changed":
       return { ...state, settings: event.settings };
   }
-}
-
-/** The send costs one, and the share that its own lease brings is no request's. */
-function payRetry(state: PoolState, at: Instant): PoolState {
-  const { retriesPerSecond, retryShare } = state.settings;
-  const left = refilled(state.retries, at, retriesPerSecond) - 1 - retryShare;
-  return { ...state, retries: { tokens: left, at } };
 }
 
 /** The pool as it is at `at`, for routing and for everything that looks. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { RouteSettings } from "./settings.ts";
 import type { PoolSnapshot, RetryBudget } from "./state.ts";
 import { type Instant, SECOND_MS } from "./time.ts";
 import type { CapacityVerdict } from "./verdict.ts";
@@ -160,27 +161,51 @@ function backoffMs(failures: number, jitter: number): number {
   return Math.round(stepMs * (0.5 + 0.5 * jitter));
 }
 
-/** Seconds' worth of repeated sends that may gather unused. */
-const BUDGET_SECONDS = 1;
+/** Shares of requests may gather up to so many whole sends, or be owed so many. */
+const BUDGET_SLACK = 10;
+
+type BudgetSettings = Pick<RouteSettings, "retriesPerSecond" | "retryShare">;
 
 /** The budget at `at`, refilled since it was last touched. */
-export function refilled(
+function refilled(
   budget: RetryBudget,
   at: Instant,
-  perSecond: number,
-): number {
-  if (budget.at === null) return perSecond * BUDGET_SECONDS;
+  { retriesPerSecond }: BudgetSettings,
+): RetryBudget {
+  if (budget.at === null) return { ...budget, tokens: retriesPerSecond, at };
   const seconds = Math.max(0, at - budget.at) / SECOND_MS;
-  return Math.min(
-    perSecond * BUDGET_SECONDS + BUDGET_SLACK,
-    budget.tokens + seconds * perSecond,
-  );
+  const tokens = budget.tokens + seconds * retriesPerSecond;
+  return { ...budget, tokens: Math.min(retriesPerSecond, tokens), at };
 }
 
-/** Shares of requests may gather up to this many whole sends. */
-const BUDGET_SLACK = 10;
+/** The budget after a request was sent. */
+export function credited(
+  before: RetryBudget,
+  at: Instant,
+  settings: BudgetSettings,
+): RetryBudget {
+  const budget = refilled(before, at, settings);
+  const shares = Math.min(BUDGET_SLACK, budget.shares + settings.retryShare);
+  return { ...budget, shares };
+}
+
+/** The budget once one more send of the same request is decided on. */
+export function debited(
+  before: RetryBudget,
+  at: Instant,
+  settings: BudgetSettings,
+): RetryBudget {
+  const { tokens, shares } = refilled(before, at, settings);
+  return {
+    tokens: Math.max(-BUDGET_SLACK, tokens - 1),
+    // The send itself will be credited as any is.
+    shares: Math.max(-BUDGET_SLACK, shares - 1 - settings.retryShare),
+    at,
+  };
+}
 
 /** Repeated sends that the pool's budget allows now. */
 export function retriesLeft({ retries, at, settings }: PoolSnapshot): number {
-  return Math.floor(refilled(retries, at, settings.retriesPerSecond));
+  const { tokens, shares } = refilled(retries, at, settings);
+  return Math.max(0, Math.floor(Math.max(tokens, shares)));
 }

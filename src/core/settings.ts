@@ -150,7 +150,11 @@ const QUOTA_KNOBS = {
     [0, 10],
     "Repeated sends allowed per request when the provider fails or is overloaded",
   ),
-  retriesPerSecond: number(10, [0, 1_000], "Repeated sends allowed besides"),
+  retriesPerSecond: number(
+    5,
+    [0, 1_000],
+    "Repeated sends allowed per second where that is more than the share",
+  ),
   bindingIdleMs: number(
     30 * MINUTE_MS,
     [MINUTE_MS, 30 * DAY_MS],

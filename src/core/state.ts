@@ -117,9 +117,15 @@ export interface Flow {
   readonly measuredAt: Instant | null;
 }
 
-/** Tokens of a bucket: repeated sends that may still be made. */
+/**
+ * Repeated sends that may still be made: each is booked on both accounts, and
+ * the fuller one decides.
+ */
 export interface RetryBudget {
+  /** What time gives, up to a second's worth. */
   readonly tokens: number;
+  /** What requests give: a share of each. */
+  readonly shares: number;
   readonly at: Instant | null;
 }
 

@@ -86,6 +86,9 @@ async function rounds(
     }
     last.drop();
     const attempt = await attemptWith(inbound, chosen, proxy);
+    if (attempt.verdict.kind === "served") {
+      return { kind: "relay", attempt, chosen };
+    }
     const step = nextStep(
       attempt.verdict,
       standing(inbound, counts, { attempt, proxy }),
@@ -200,9 +203,10 @@ async function prepared(step: NextStep, turn: Turn): Promise<Wish> {
   switch (step.kind) {
     case "reroute":
       if (step.exclude) excluded.add(accountId);
+      payFor(turn);
       return { excluded, preferred: null, mayWait: step.mayWait };
     case "retry_same": {
-      proxy.pool.dispatch({ kind: "retry_sent", at: proxy.clock.now() });
+      payFor(turn);
       const isPaused = await inbound.hold.pause(step.afterMs, inbound.signal);
       return isPaused
         ? { excluded, preferred: accountId, mayWait: true }
@@ -217,6 +221,23 @@ async function prepared(step: NextStep, turn: Turn): Promise<Wish> {
     case "relay":
     case "give_up":
       return { excluded, preferred: null, mayWait: false };
+  }
+}
+
+/** One more send for the provider's fault comes out of the budget. */
+function payFor({ attempt, proxy }: Turn): void {
+  switch (attempt.verdict.kind) {
+    case "failed":
+    case "overloaded":
+    case "unreachable":
+      return proxy.pool.dispatch({ kind: "retry_sent", at: proxy.clock.now() });
+    case "served":
+    case "exhausted":
+    case "throttled":
+    case "credential":
+    case "request_refused":
+    case "request_throttled":
+      return;
   }
 }
 

@@ -87,6 +87,7 @@ function settleLost(inbound: Inbound, cause: unknown, proxy: Proxy): void {
     firstByteMs: null,
     reading: null,
     reason: isGone ? "client_gone" : "fault",
+    answer: null,
   }, proxy);
 }
 

@@ -139,4 +139,5 @@ export const NEW_SESSION: RouteQuery = {
   only: null,
   waitedMs: 0,
   ticket: null,
+  policy: null,
 };

@@ -152,15 +152,13 @@ Deno.test("nextStep() tries what never left this machine again, then elsewhere",
   });
 });
 
-Deno.test("retriesLeft() allows a fifth of the requests and ten a second", () => {
+/** Repeats made in a minute in which each request wants two. */
+function repeatsIn(requestsPerSecond: number): number {
   let state = poolOf([{ account: account("a") }]);
   let repeats = 0;
-  let requests = 0;
-  // A storm of 60 seconds: 50 requests a second, each wants two repeats.
-  for (let tick = 0; tick < 60 * 50; tick++) {
-    const at = inSeconds(tick / 50);
+  for (let tick = 0; tick < 60 * requestsPerSecond; tick++) {
+    const at = inSeconds(tick / requestsPerSecond);
     state = fold(state, opened(`r${tick}`, "a", {}, at));
-    requests++;
     for (let wish = 0; wish < 2; wish++) {
       if (retriesLeft(snapshot(state, at)) < 1) continue;
       state = fold(
@@ -171,6 +169,14 @@ Deno.test("retriesLeft() allows a fifth of the requests and ten a second", () =>
       repeats++;
     }
   }
-  ok(repeats <= 0.2 * requests + 10 * 60 + 20, `${repeats} repeats`);
-  ok(repeats >= 0.9 * (0.2 * requests + 10 * 60), `${repeats} repeats`);
+  return repeats;
+}
+
+Deno.test("retriesLeft() allows a fifth of the requests, or five a second", () => {
+  // 3,000 requests: their share is more than what time gives.
+  const many = repeatsIn(50);
+  ok(many <= 0.2 * 3_000 && many >= 0.95 * 0.2 * 3_000, `${many} repeats`);
+  // 300 requests: time gives more, and a second's worth is there at once.
+  const few = repeatsIn(5);
+  ok(few <= 5 * 61 && few >= 0.95 * 5 * 60, `${few} repeats`);
 });

@@ -23,9 +23,14 @@ import { registerPlugin } from "./plugin.ts";
 import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
+import { registerRestart } from "./restart.ts";
 import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerStatusline } from "./statusline.ts";
+import { registerExplain } from "./explain.ts";
+import { registerPin } from "./pin.ts";
+import { registerService } from "./service.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
@@ -49,8 +54,11 @@ export const REGISTER:
     registerDisable,
     registerPriority,
     registerStatus,
+    registerStatusline,
     registerWatch,
     registerCapacity,
+    registerExplain,
+    registerPin,
     registerSimulate,
     registerReport,
     registerApi,
@@ -59,7 +67,9 @@ export const REGISTER:
     registerProfile,
     registerPlugin,
     registerHook,
+    registerRestart,
     registerStop,
+    registerService,
     registerDoctor,
     registerConfig,
     registerVersion,
