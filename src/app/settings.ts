@@ -137,6 +137,13 @@ export const SETTINGS = v.looseObject({
       "Where secrets are kept",
     ),
   }),
+  update: section({
+    check: flag(
+      false,
+      "Ask once a day for a newer release, when serving starts",
+    ),
+    releases: url("", "Where releases are; empty: where this build came from"),
+  }),
   log: section({
     level: choice(
       ["debug", "info", "warn", "error"],

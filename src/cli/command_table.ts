@@ -143,18 +143,18 @@ export const COMMANDS: readonly CommandText[] = [
     schema: null,
   },
   {
+    name: "explain",
+    group: "look",
+    summary: "Tell where a session's next request goes, and why",
+    examples: ["tc explain", "tc explain 5f2c91", "tc explain 5f2c91 --json"],
+    schema: "tc.explain/v1",
+  },
+  {
     name: "capacity",
     group: "look",
     summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
     examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
     schema: "tc.capacity/v1",
-  },
-  {
-    name: "explain",
-    group: "look",
-    summary: "Tell why an account serves a session, and what each would cost",
-    examples: ["tc explain", "tc explain 5f2c", "tc explain --json"],
-    schema: "tc.explain/v1",
   },
   {
     name: "simulate",
@@ -281,6 +281,37 @@ export const COMMANDS: readonly CommandText[] = [
       "tc config path",
     ],
     schema: "tc.config/v1",
+  },
+  {
+    name: "bugreport",
+    group: "more",
+    summary: "Write a report for an issue, without secrets, listed first",
+    examples: ["tc bugreport", "tc bugreport --output report.txt --yes"],
+    schema: "tc.bugreport/v1",
+  },
+  {
+    name: "upgrade",
+    group: "more",
+    summary: "Replace this program by the newest release, checked",
+    examples: ["tc upgrade --check", "tc upgrade"],
+    schema: "tc.upgrade/v1",
+  },
+  {
+    name: "completion",
+    group: "more",
+    summary: "Print the completion script of a shell",
+    examples: [
+      'eval "$(tc completion bash)"',
+      "tc completion fish | source",
+    ],
+    schema: null,
+  },
+  {
+    name: "man",
+    group: "more",
+    summary: "Print the manual page",
+    examples: ["tc man | man -l -", "tc man >~/.local/share/man/man1/tc.1"],
+    schema: null,
   },
   {
     name: "version",

@@ -16,6 +16,7 @@ import type { Asked, StartOrder } from "../app/worker_protocol.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { accountRows } from "../store/account_rows.ts";
 import { familyOwners } from "./import_places.ts";
+import { Interrupts } from "./interrupts.ts";
 import type { LogSink } from "./log_sink.ts";
 import type { Shell } from "./shell.ts";
 import {
@@ -44,6 +45,8 @@ export interface Serving {
   stop(): void;
   /** Starts the next server, which ends this one when it serves. */
   restart(): void;
+  /** Ctrl-C is meant for the program that `run` has on the terminal. */
+  whileAway<Result>(run: () => Promise<Result>): Promise<Result>;
 }
 
 /** Starts the server of `shell`'s pool; throws TcError where it cannot. */
@@ -151,6 +154,7 @@ function supervise(
 ): Serving {
   const ended = Promise.withResolvers<number>();
   const signals = new Signals();
+  const interrupts = new Interrupts();
   let isStopping = false;
   function stop(): void {
     if (isStopping) {
@@ -165,7 +169,7 @@ function supervise(
       ended.resolve(EXIT.ok);
     });
   }
-  signals.on("SIGINT", stop);
+  signals.on("SIGINT", () => interrupts.pass(stop));
   if (Deno.build.os !== "windows") {
     signals.on("SIGTERM", stop);
     signals.on("SIGHUP", () => reload(server, options));
@@ -199,6 +203,7 @@ function supervise(
       });
     },
     ended: end(),
+    whileAway: (run) => interrupts.whileAway(run),
   };
 }
 

@@ -8,6 +8,7 @@
 
 import { EXIT, TcError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
+import type { ExplainView } from "./explain_view.ts";
 import {
   type AccountsView,
   type CapacityView,
@@ -59,6 +60,12 @@ export class ControlClient {
   /** The account by its name or id, in a path. */
   accountPath(wanted: string): string {
     return `${CONTROL.accounts}/${encodeURIComponent(wanted)}`;
+  }
+
+  /** Of a session or request; null is the last one used. */
+  explain(session: string | null): Promise<ExplainView> {
+    const query = session === null ? "" : `?of=${encodeURIComponent(session)}`;
+    return this.#json("GET", `${CONTROL.explain}${query}`);
   }
 
   get(path: string): Promise<unknown> {

@@ -114,6 +114,10 @@ export interface RequestView {
   readonly state: "waiting" | "held" | "sent" | "streaming";
   readonly reason: string | null;
   readonly since: TimeView;
+  /** Of its prompt, once the answer has begun; null before. */
+  readonly input: number | null;
+  readonly cacheRead: number | null;
+  readonly cacheWrite: number | null;
 }
 
 /** A request that has ended, as the activity list shows it. */

@@ -52,6 +52,7 @@ export class Relayed {
 
   stream(body: UpstreamBody): ReadableStream<Uint8Array> {
     this.#inbound.line.state = "streaming";
+    this.#inbound.line.usage = () => this.#tap.soFar();
     return relay(body, (chunk) => this.show(chunk), (end) => this.end(end));
   }
 

@@ -140,6 +140,7 @@ function inboundOf(
       state: "waiting",
       accountId: null,
       reason: null,
+      usage: null,
     },
     hold: new Hold(proxy.holds, mannerOf(target, seen.isStream), proxy.clock),
     attempts: [],

@@ -290,7 +290,7 @@ clientTest(
     ok(!/no Unix socket/.test(run.stderr), run.stderr);
     strictEqual(stage.messages().length, 1);
     const socket = join(stage.pool.paths.stateFolder, "tc.sock");
-    strictEqual((Deno.statSync(socket).mode ?? 0) & 0o777, 0o600);
+    strictEqual(((await Deno.stat(socket)).mode ?? 0) & 0o777, 0o600);
   },
 );
 

@@ -14,6 +14,7 @@ import type { Registry } from "../registry.ts";
 import { startServing } from "../serving.ts";
 import type { Successor } from "../succession.ts";
 import { Shell } from "../shell.ts";
+import { noticeUpdate } from "../update_notice.ts";
 import { storedAccounts } from "../accounts_store.ts";
 
 export interface ServerFlags {
@@ -86,6 +87,8 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
     isDeckTerminal(shell);
   const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
   const log = logSink(file, shell.environment);
+  // The main thread has no network any more once the server runs.
+  if (flags.takeOver === undefined) await noticeUpdate(shell);
   const serving = await startServing(shell, {
     log,
     again: make,
