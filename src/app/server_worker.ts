@@ -7,10 +7,13 @@
 
 import { EXIT, TcError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
+import { keychainText } from "../store/keychain_tools.ts";
 import { systemClock } from "./clock.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "./fence.ts";
 import { journalTo } from "./journal.ts";
+import { LogBatch } from "./log_batch.ts";
+import { KeychainAsker } from "./keychain_link.ts";
 import { OwnerAsker } from "./owner_link.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
 
@@ -22,8 +25,14 @@ interface WorkerScope {
 
 class ServerWorker {
   readonly #scope: WorkerScope;
+  readonly #log = new LogBatch((records) =>
+    this.#scope.postMessage({ kind: "log", records })
+  );
   readonly #owners = new OwnerAsker((id, question) =>
     this.#scope.postMessage({ kind: "owner_asked", id, question })
+  );
+  readonly #keychain = keychainAsker((id, question) =>
+    this.#scope.postMessage({ kind: "keychain_asked", id, question })
   );
   #daemon: Daemon | null = null;
   #unsubscribe: (() => void) | null = null;
@@ -42,6 +51,7 @@ class ServerWorker {
         return this.#daemon?.reloadFailed(message.message, message.hint);
       case "drain": {
         const cut = await this.#daemon?.drain(message.deadlineMs) ?? 0;
+        this.#log.flush();
         return this.#scope.postMessage({ kind: "drained", cut });
       }
       case "call":
@@ -52,6 +62,8 @@ class ServerWorker {
         const attempts = await tryFence(message.targets, EVERY_KIND);
         return this.#scope.postMessage({ kind: "proved", attempts });
       }
+      case "keychain_answer":
+        return this.#keychain?.take(message.id, message.answer);
       case "owner_answer":
         return this.#owners.take(message.id, message.login);
     }
@@ -63,18 +75,20 @@ class ServerWorker {
         order,
         journal: this.#journal(order),
         owners: this.#owners,
+        keychain: this.#keychain,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
       });
       const { host, port } = this.#daemon;
       this.#scope.postMessage({ kind: "ready", host, port });
     } catch (cause) {
+      this.#log.flush();
       this.#scope.postMessage({ kind: "failed", ...failure(cause) });
     }
   }
 
   #journal(order: StartOrder): Journal {
     return journalTo(
-      (record) => this.#scope.postMessage({ kind: "log", record }),
+      this.#log.add,
       systemClock,
       order.config.settings.log.level,
     );
@@ -106,6 +120,14 @@ class ServerWorker {
         null
       : null;
   }
+}
+
+/** The system's keychain, asked by way of the main thread; null without one. */
+function keychainAsker(
+  post: ConstructorParameters<typeof KeychainAsker>[1],
+): KeychainAsker | null {
+  const text = keychainText(Deno.build.os);
+  return text === null ? null : new KeychainAsker(text, post);
 }
 
 function failure(

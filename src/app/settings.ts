@@ -37,6 +37,10 @@ export const SETTINGS = v.looseObject({
       false,
       "Let local clients in without the key, as older tools do",
     ),
+    socket: flag(
+      true,
+      "Listen on a private Unix socket as well (not on Windows)",
+    ),
     bodyBytesMax: wholeNumber(
       1024,
       1024 * MIB,
@@ -133,12 +137,23 @@ export const SETTINGS = v.looseObject({
       "Where secrets are kept",
     ),
   }),
+  update: section({
+    check: flag(
+      false,
+      "Ask once a day for a newer release, when serving starts",
+    ),
+    releases: url("", "Where releases are; empty: where this build came from"),
+  }),
   log: section({
     level: choice(
       ["debug", "info", "warn", "error"],
       "info",
       "Least level written",
     ),
+    to: text("", "Folder for a file an exchange; empty: none is written"),
+    bodies: flag(false, "Write prompts and answers into those files as well"),
+    days: wholeNumber(1, 365, 7, "Days that those files are kept"),
+    megabytesMax: wholeNumber(1, 100_000, 200, "Size of those files together"),
   }),
   ledger: section({
     days: wholeNumber(1, 3650, 180, "Days that single requests are kept"),
@@ -237,6 +252,8 @@ export function needsRestart(before: Settings, after: Settings): boolean {
       settings.timeouts,
       settings.vault,
       settings.ledger,
+      settings.log.to,
+      settings.log.bodies,
     ]);
   return fixed(before) !== fixed(after);
 }

@@ -8,9 +8,12 @@
 import type { ControlAnswer, ControlTransport } from "../control/client.ts";
 import type { FamilyOwners } from "../auth/shared_family.ts";
 import { TcError } from "../errors.ts";
+import { keychainTool } from "../store/keychain_tools.ts";
 import type { Config } from "./config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
+import { systemRunner } from "./command_runner.ts";
+import { answerKeychain } from "./keychain_link.ts";
 import { answerOwner } from "./owner_link.ts";
 import type { Grants } from "./permissions.ts";
 import type {
@@ -19,6 +22,8 @@ import type {
   StartOrder,
   ToWorker,
 } from "./worker_protocol.ts";
+
+const KEYCHAIN_MS_MAX = 5_000;
 
 export interface ServerOptions {
   readonly order: StartOrder;
@@ -51,7 +56,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const worker = startWorker(options.grants);
   const link = new WorkerLink(worker, options);
   link.post({ kind: "start", order: options.order });
-  const ready = await link.ready;
+  const ready = await link.ready.catch((cause) => {
+    // A worker that listens for messages would keep the process alive.
+    worker.terminate();
+    throw cause;
+  });
   giveUpNetwork();
   return {
     host: ready.host,
@@ -123,6 +132,11 @@ class WorkerLink {
   readonly #ready = Promise.withResolvers<{ host: string; port: number }>();
   readonly #drained = Promise.withResolvers<number>();
   readonly #failed = Promise.withResolvers<never>();
+  /** A service has nobody to answer a prompt: the program is stopped. */
+  readonly #keychain = keychainTool(Deno.build.os, {
+    runner: systemRunner,
+    timeoutMs: KEYCHAIN_MS_MAX,
+  });
   #calls = 0;
 
   constructor(worker: Worker, options: ServerOptions) {
@@ -205,7 +219,8 @@ class WorkerLink {
           }),
         );
       case "log":
-        return options.onLog(message.record);
+        for (const record of message.records) options.onLog(record);
+        return;
       case "answer": {
         this.#answers.get(message.id)?.(message);
         this.#answers.delete(message.id);
@@ -213,6 +228,13 @@ class WorkerLink {
       }
       case "event": {
         for (const listen of this.#listeners) listen(message.data);
+        return;
+      }
+      case "keychain_asked": {
+        const { id, question } = message;
+        answerKeychain(question, this.#keychain).then((answer) =>
+          this.post({ kind: "keychain_answer", id, answer })
+        );
         return;
       }
       case "owner_asked": {

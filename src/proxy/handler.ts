@@ -86,6 +86,9 @@ async function rounds(
     }
     last.drop();
     const attempt = await attemptWith(inbound, chosen, proxy);
+    if (attempt.verdict.kind === "served") {
+      return { kind: "relay", attempt, chosen };
+    }
     const step = nextStep(
       attempt.verdict,
       standing(inbound, counts, { attempt, proxy }),

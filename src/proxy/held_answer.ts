@@ -17,6 +17,9 @@ import { Relayed } from "./relayed.ts";
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
+/** Pings that a client has not taken yet. */
+const PINGS_WAITING_MAX = 16;
+
 /**
  * A 200 with pings until `pursuit` has an outcome. The upstream's events come
  * without their content coding, since the head that would name it is out.
@@ -61,10 +64,11 @@ class HeldStream {
 
   #start(controller: Controller): void {
     controller.enqueue(ssePing());
-    this.#timer = setInterval(
-      () => controller.enqueue(ssePing()),
-      this.#proxy.holds.limits.pingMs,
-    );
+    this.#timer = setInterval(() => {
+      // A client that takes none has no use for more.
+      const waiting = 1 - (controller.desiredSize ?? 1);
+      if (waiting < PINGS_WAITING_MAX) controller.enqueue(ssePing());
+    }, this.#proxy.holds.limits.pingMs);
   }
 
   async #pull(controller: Controller): Promise<void> {

@@ -6,6 +6,7 @@
  */
 
 import type { HeaderList } from "../ports.ts";
+import { Lateness } from "./lateness.ts";
 
 /** Limits on what clients may make the server keep. */
 export interface InboundLimits {
@@ -25,6 +26,7 @@ export type BodyReading =
 
 /** Counts the bytes of all bodies in hand against one limit. */
 export class BodyBudget {
+  readonly lateness = new Lateness();
   readonly #bytesMax: number;
   #bytes = 0;
 
@@ -76,14 +78,12 @@ export async function readBody(
   if (body === null) return { kind: "body", bytes: new Uint8Array(0) };
   const intake = new Intake(budget, limits.bodyBytesMax);
   const late = Promise.withResolvers<BodyReading>();
-  const timer = setTimeout(
-    () => late.resolve({ kind: "too_slow" }),
-    limits.bodyMs,
-  );
+  const tooSlow = (): void => late.resolve({ kind: "too_slow" });
+  budget.lateness.watch(tooSlow, limits.bodyMs);
   const reading = stated <= WHOLE_BYTES_MAX
     ? await Promise.race([takeWhole(request, intake, stated), late.promise])
     : await collect(body.getReader(), intake, late.promise);
-  clearTimeout(timer);
+  budget.lateness.forget(tooSlow);
   if (reading.kind !== "body") intake.giveBack();
   return reading;
 }

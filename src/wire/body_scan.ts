@@ -58,7 +58,7 @@ export interface BodyFacts {
   readonly cacheTtl: "5m" | "1h";
   /**
    * Of the tools, the system texts and the user's first words, for clients
-   * that name no session; null without a user's turn. Cache marks, which move
+   * that name no session; null for others. Cache marks, which move
    * from turn to turn, do not change it.
    */
   readonly bodyDigest: string | null;
@@ -140,17 +140,25 @@ interface Layout {
   readonly watch: CacheWatch;
 }
 
-/** Walks `body` once. Never throws; what is not found is null or false. */
-export function scanBody(body: Uint8Array): BodyFacts {
+/**
+ * Walks `body` once. Never throws; what is not found is null or false. The
+ * digest is made only where neither `session` nor the body names a session.
+ */
+export function scanBody(
+  body: Uint8Array,
+  session: SessionId | null,
+): BodyFacts {
   const { at, tools, turns, watch } = layOut(body);
   function of(key: (typeof TOP_KEYS)[number]): number {
     return at.get(key) ?? BROKEN;
   }
   const mediaTokens = watch.mediaCount * TOKENS_PER_MEDIA;
   const { firstTexts, ...told } = turnFacts(body, turns);
+  const named = metadataSession(body, of("metadata"));
+  const digest = { tools, systemAt: of("system"), firstTexts };
   return {
     ...told,
-    metadataSession: metadataSession(body, of("metadata")),
+    metadataSession: named,
     model: shortTextAt(body, of("model")),
     advisorModel: tools.advisorModel,
     isStream: scalarAt(body, of("stream")) === "true",
@@ -159,11 +167,7 @@ export function scanBody(body: Uint8Array): BodyFacts {
     isSide: tools.count === 0,
     thread: threadOf(body, of("thread")),
     cacheTtl: watch.isHour ? "1h" : "5m",
-    bodyDigest: bodyDigest(body, {
-      tools,
-      systemAt: of("system"),
-      firstTexts,
-    }),
+    bodyDigest: (session ?? named) === null ? bodyDigest(body, digest) : null,
     estimatedTokens: mediaTokens +
       Math.ceil((body.length - watch.mediaBytes) / BYTES_PER_TOKEN),
   };

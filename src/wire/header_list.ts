@@ -22,7 +22,9 @@ export function headerTokens(
   name: string,
 ): readonly string[] {
   return headers
-    .filter(([lineName]) => lineName.toLowerCase() === name)
+    .filter(([lineName]) =>
+      lineName.length === name.length && lineName.toLowerCase() === name
+    )
     .flatMap(([, value]) => value.split(","))
     .map((token) => token.trim().toLowerCase())
     .filter((token) => token !== "");

@@ -22,7 +22,7 @@ const CLOSE_BRACE = 0x7d;
 const SEARCH_FROM_BYTES = 64;
 
 /** Longer strings are never names, ids or types. */
-const SHORT_TEXT_BYTES_MAX = 4_096;
+export const SHORT_TEXT_BYTES_MAX = 4_096;
 
 const DECODER = new TextDecoder();
 

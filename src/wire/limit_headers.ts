@@ -73,8 +73,9 @@ export function limitReadings(
   headers: HeaderList,
   now: Instant,
 ): readonly LimitReading[] {
-  const unified = fieldsByWindow(headers, UNIFIED);
-  const rate = fieldsByWindow(headers, RATE);
+  const lines = headers.filter(([name]) => isLimitName(name));
+  const unified = fieldsByWindow(lines, UNIFIED);
+  const rate = fieldsByWindow(lines, RATE);
   const readings: LimitReading[] = [];
   for (const [key, fields] of unified) {
     if (isWindowName(key)) readings.push(planReading(key, fields, now));
@@ -87,7 +88,12 @@ export function limitReadings(
 
 /** Whether any rate-limit line is there, of whatever axis. */
 export function hasLimitHeader(headers: HeaderList): boolean {
-  return headers.some(([name]) => name.toLowerCase().startsWith(LIMIT_PREFIX));
+  return headers.some(([name]) => isLimitName(name));
+}
+
+function isLimitName(name: string): boolean {
+  return name.length > LIMIT_PREFIX.length &&
+    name.slice(0, LIMIT_PREFIX.length).toLowerCase() === LIMIT_PREFIX;
 }
 
 /** The value of `anthropic-ratelimit-unified-<field>`, or null. */

@@ -38,11 +38,12 @@ export function peek(
   target: string,
   body: Uint8Array,
 ): RequestPeek {
-  const facts = isHoldTarget(target) ? scanBody(body) : NO_BODY_FACTS;
+  const session = headerSession(headers);
+  const facts = isHoldTarget(target) ? scanBody(body, session) : NO_BODY_FACTS;
   const { metadataSession, ...shown } = facts;
   return {
     ...shown,
-    sessionId: headerSession(headers) ?? metadataSession,
+    sessionId: session ?? metadataSession,
     agentId: headerIdentifier(headers, "x-claude-code-agent-id"),
     parentAgentId: headerIdentifier(headers, "x-claude-code-parent-agent-id"),
   };

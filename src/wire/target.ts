@@ -109,7 +109,9 @@ function queryOf(target: string): string {
  * credential.
  */
 function judgedPath(target: string): string {
-  return pathOf(target)
+  const path = pathOf(target);
+  if (!path.includes("%") && !path.includes("//")) return path;
+  return path
     .replace(/%([0-9a-f]{2})/gi, (escape: string, hex: string) => {
       const character = String.fromCharCode(Number.parseInt(hex, 16));
       return /[A-Za-z0-9_~-]/.test(character) ? character : escape;

@@ -10,6 +10,7 @@ import { GrowingBytes } from "./growing_bytes.ts";
 import {
   BROKEN,
   isKey,
+  SHORT_TEXT_BYTES_MAX,
   shortTextAt,
   skipSpace,
   startsWithAt,
@@ -48,6 +49,9 @@ const WANTED_EVENTS = [
 
 /** A longer JSON answer is passed on unread: 64,000 tokens fit many times. */
 const JSON_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Up to here parsing all of it is faster than finding the small parts. */
+const PARSED_BYTES_MAX = 64 * 1024;
 
 /** Reads bytes without content coding; memory is bounded. */
 export class UsageMeter {
@@ -165,8 +169,34 @@ class JsonReader implements AnswerReader {
   }
 }
 
-/** Finds the small parts of a message without decoding its content. */
 function readJsonAnswer(bytes: Uint8Array): MeterReading {
+  const message = bytes.length <= PARSED_BYTES_MAX
+    ? asObject(parseJson(bytes))
+    : null;
+  // What is no whole object may still show some of its parts.
+  return message === null ? foundIn(bytes) : partsOf(message);
+}
+
+function partsOf(message: JsonObject): MeterReading {
+  const sum = new UsageSum();
+  sum.take(asObject(message["usage"]));
+  return {
+    usage: sum.total(),
+    model: shortText(message["model"]),
+    stopReason: shortText(message["stop_reason"]),
+    isComplete: true,
+    errorType: asText(asObject(message["error"])?.["type"]),
+    messageId: shortText(message["id"]),
+  };
+}
+
+function shortText(value: unknown): string | null {
+  const text = asText(value);
+  return text !== null && text.length <= SHORT_TEXT_BYTES_MAX ? text : null;
+}
+
+/** Finds the small parts of a message without decoding its content. */
+function foundIn(bytes: Uint8Array): MeterReading {
   const keys = ["id", "model", "stop_reason", "usage", "error"];
   const at = new Map<string, number>();
   const end = walkObject(bytes, skipSpace(bytes, 0), (start, stop, valueAt) => {

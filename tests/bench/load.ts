@@ -161,7 +161,7 @@ export async function streamLoad(
         connection,
         (ms) => delaysUs.push(ms * 1e3),
       );
-      firstBytesMs.push(seen.firstMs - startedMs);
+      if (seen.firstMs > 0) firstBytesMs.push(seen.firstMs - startedMs);
       if (seen.events !== events) failed++;
     } catch {
       failed++;

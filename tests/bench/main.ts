@@ -7,6 +7,8 @@ import { jsonLoad, streamLoad, uploadLoad } from "./load.ts";
 import { note, page, type Readings, reportOf, table } from "./report.ts";
 import { type Target, Targets } from "./targets.ts";
 
+const LOAD = "load of the machine before and after, in processors: ";
+
 interface Plan {
   readonly rounds: number;
   readonly jsonMs: number;
@@ -31,6 +33,9 @@ const QUICK: Plan = {
   sse500: { events: 15, gapMs: 100 },
 };
 
+/** Until the code in the path has been compiled for good. */
+const WARM_UP_MS = 2_000;
+
 const PAGE = new URL("../../docs/benchmarks.md", import.meta.url);
 /** What a person wrote below the figures is kept. */
 const OWN_WORDS = "## What the figures mean";
@@ -44,12 +49,24 @@ async function rssMb(pid: number | null): Promise<number> {
   return Number(new TextDecoder().decode(stdout).trim()) / 1024;
 }
 
+const TICK_US = 10_000;
+
+/** Processor time that a process has used so far; NaN where nobody tells. */
+async function cpuUs(pid: number | null): Promise<number> {
+  if (pid === null || Deno.build.os !== "linux") return NaN;
+  const text = await Deno.readTextFile(`/proc/${pid}/stat`);
+  const fields = text.slice(text.lastIndexOf(") ") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+}
+
 async function measured(
   target: Target,
   plan: Plan,
 ): Promise<Readonly<Record<string, number>>> {
   const one = await jsonLoad(target, 1, plan.jsonMs);
+  const cpuBefore = await cpuUs(target.pid);
   const many = await jsonLoad(target, 32, plan.jsonMs);
+  const cpu = await cpuUs(target.pid) - cpuBefore;
   const few = await streamLoad(
     target,
     { streams: 50, ...plan.sse50 },
@@ -68,6 +85,7 @@ async function measured(
     json1: one.p50Us,
     json32: many.perSec,
     json32p99: many.p99Us / 1_000,
+    json32cpu: cpu / (many.perSec * plan.jsonMs / 1_000),
     sse50first: few.firstByteP50Ms,
     sse50p50: few.delayP50Us,
     sse50p99: few.delayP99Us,
@@ -86,6 +104,23 @@ async function say(
 ): Promise<void> {
   const bytes = new TextEncoder().encode(`${text}\n`);
   for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
+}
+
+function load(): string {
+  return (Deno.loadavg()[0] ?? NaN).toFixed(1);
+}
+
+async function hasWrk(): Promise<boolean> {
+  try {
+    await new Deno.Command("wrk", {
+      args: ["-v"],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function machine(): Promise<string> {
@@ -111,15 +146,20 @@ async function ownWords(): Promise<string> {
 
 async function bench(args: readonly string[]): Promise<void> {
   const isQuick = args.includes("--quick");
+  if (!await hasWrk()) {
+    await say(Deno.stderr, "wrk is missing: apt-get install wrk");
+    Deno.exit(1);
+  }
   const only = args.find((arg) => arg.startsWith("--only="))?.slice(7)
     .split(",");
   const plan = isQuick ? QUICK : FULL;
   await using targets = await Targets.start();
   const list = targets.list.filter(({ name }) => only?.includes(name) ?? true);
   const readings: Readings = new Map();
+  const loadBefore = load();
   for (const target of list) {
-    await jsonLoad(target, 1, 1_000);
     note(readings, target.name, { rssRest: await rssMb(target.pid) });
+    await jsonLoad(target, 8, WARM_UP_MS);
   }
   for (let round = 0; round < plan.rounds; round++) {
     for (const target of list) {
@@ -134,6 +174,7 @@ async function bench(args: readonly string[]): Promise<void> {
   const report = reportOf(readings, {
     at: new Date().toISOString().slice(0, 16).replace("T", " ") + " UTC",
     machine: await machine(),
+    load: `${LOAD}${loadBefore} and ${load()}`,
     command: ["deno task bench", ...args].join(" "),
     rounds: plan.rounds,
     skipped: targets.skipped,

@@ -16,6 +16,7 @@ export const METRICS: readonly Metric[] = [
   metric("json1", "JSON, 1 connection, p50", "µs", 0),
   metric("json32", "JSON, 32 connections", "req/s", 0, true),
   metric("json32p99", "JSON, 32 connections, p99", "ms", 1),
+  metric("json32cpu", "JSON, 32 connections, CPU a request", "µs", 0),
   metric("sse50first", "50 streams, first byte p50", "ms", 1),
   metric("sse50p50", "50 streams, event delay p50", "µs", 0),
   metric("sse50p99", "50 streams, event delay p99", "µs", 0),
@@ -72,6 +73,8 @@ export interface Report {
   readonly schema: "tc.bench/v1";
   readonly at: string;
   readonly machine: string;
+  /** How busy it was besides. */
+  readonly load: string;
   readonly command: string;
   readonly rounds: number;
   readonly targets: readonly string[];
@@ -86,7 +89,7 @@ export function reportOf(
   readings: Readings,
   about: Pick<
     Report,
-    "at" | "machine" | "command" | "rounds" | "skipped" | "failed"
+    "at" | "machine" | "load" | "command" | "rounds" | "skipped" | "failed"
   >,
 ): Report {
   const figures: Record<string, Record<string, number>> = {};
@@ -145,6 +148,7 @@ export function page(report: Report): string {
     "a bare `node:http` proxy, the median of the ratios round by round.",
     "",
     `- ${report.at}, ${report.machine}`,
+    `- ${report.load}`,
     `- \`${report.command}\``,
     `- skipped: ${skipped.length === 0 ? "nothing" : skipped.join("; ")}`,
     `- failed requests and streams: ${report.failed}`,

@@ -281,6 +281,7 @@ function nginxConfig(
   return `
 daemon off;
 master_process off;
+worker_rlimit_nofile 16384;
 pid ${folder}/nginx.pid;
 events { worker_connections 4096; }
 http {

@@ -227,6 +227,42 @@ clientTest(
   },
 );
 
+clientTest(
+  "refusals of the pool's accounts never log the client out of its own login",
+  async () => {
+    for (
+      const refusal of ["expired", "revoked_403", "forbidden"] as const
+    ) {
+      await using stage = await Stage.open();
+      await Deno.mkdir(stage.configFolder, { recursive: true });
+      const file = join(stage.configFolder, ".credentials.json");
+      const login = JSON.stringify({
+        claudeAiOauth: {
+          accessToken: "sk-ant-oat01-FAKE-its-own-login",
+          refreshToken: "sk-ant-ort01-FAKE-its-own-login",
+          expiresAt: Date.now() + 8 * 3_600 * SECOND_MS,
+          scopes: ["user:inference", "user:profile"],
+          subscriptionType: "max",
+        },
+      });
+      await Deno.writeTextFile(file, login, { mode: 0o600 });
+      // One account refuses for good: another one serves.
+      stage.api.next("work").times(50).fail(refusal);
+      assertRun(await stage.run(["-p", "demo:say one"]), /^one/);
+      // All of them refuse: the client hears of it, and keeps its login.
+      for (const name of ["home", "spare"]) {
+        stage.api.next(name).times(50).fail(refusal);
+      }
+      const end = await stage.run(["-p", "demo:say two"], {
+        CLAUDE_CODE_MAX_RETRIES: "0",
+      });
+      ok(end.code !== 0, end.stdout);
+      ok(!/login|\b40[13]\b/i.test(end.stdout), `${refusal}: ${end.stdout}`);
+      strictEqual(await Deno.readTextFile(file), login, refusal);
+    }
+  },
+);
+
 async function until(isTrue: () => boolean): Promise<void> {
   const deadline = performance.now() + 60 * SECOND_MS;
   while (!isTrue()) {
@@ -234,3 +270,40 @@ async function until(isTrue: () => boolean): Promise<void> {
     await new Promise((wake) => setTimeout(wake, 5));
   }
 }
+
+clientTest(
+  "tc run --socket answers by the Unix socket, the port untouched",
+  async () => {
+    await using stage = await Stage.open();
+    const client = [
+      "--dangerously-skip-permissions",
+      "-p",
+      "demo:say By socket",
+    ];
+    const run = await stage.pool.tc(
+      ["run", "--socket", "--", ...client],
+      // The base URL that tc sets names no port: only the socket leads anywhere.
+      { ...stage.variables() },
+      stage.claude.project,
+    );
+    assertRun(run, /^By socket\s*$/);
+    ok(!/no Unix socket/.test(run.stderr), run.stderr);
+    strictEqual(stage.messages().length, 1);
+    const socket = join(stage.pool.paths.stateFolder, "tc.sock");
+    strictEqual(((await Deno.stat(socket)).mode ?? 0) & 0o777, 0o600);
+  },
+);
+
+clientTest(
+  "tc run --socket without a socket goes by the port and says why",
+  async () => {
+    await using stage = await Stage.open();
+    const run = await stage.pool.tc(
+      ["run", "--socket", "--", "--version"],
+      { ...stage.variables(), TC_PROXY_SOCKET: "false" },
+      stage.claude.project,
+    );
+    strictEqual(run.code, 0, run.stderr);
+    match(run.stderr, /no Unix socket .*going by the port/);
+  },
+);

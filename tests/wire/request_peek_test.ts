@@ -73,8 +73,7 @@ Deno.test("peek() sees what Claude Code's main request shows", () => {
     ["x-claude-code-agent-id", "ae0f43c403509f1e3"],
     ["X-Claude-Code-Parent-Agent-Id", "a000000000000000f"],
   ]);
-  ok(/^[0-9a-f]{16}$/.test(seen.bodyDigest ?? ""));
-  deepStrictEqual({ ...seen, bodyDigest: "" }, {
+  deepStrictEqual(seen, {
     sessionId: SESSION,
     agentId: "ae0f43c403509f1e3",
     parentAgentId: "a000000000000000f",
@@ -90,7 +89,7 @@ Deno.test("peek() sees what Claude Code's main request shows", () => {
     compactionDigest: null,
     thread: "none",
     cacheTtl: "1h",
-    bodyDigest: "",
+    bodyDigest: null,
     estimatedTokens: Math.ceil(JSON.stringify(MAIN).length / 4),
   });
 });
@@ -267,6 +266,9 @@ Deno.test("peek() gives clients without a session a digest that stays", () => {
   const answer = { role: "assistant", content: "Which?" };
   const body = { system: "You mend", tools: [{ name: "a" }], max_tokens: 5 };
   const digest = look({ ...body, messages: [first] }).bodyDigest;
+  ok(/^[0-9a-f]{16}$/.test(digest ?? ""));
+  const named = look({ ...body, messages: [first] }, CLIENT_MESSAGE);
+  strictEqual(named.bodyDigest, null);
   const later = { ...body, messages: [marked, answer, first], stream: true };
   strictEqual(look(later).bodyDigest, digest);
 
