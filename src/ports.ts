@@ -170,6 +170,31 @@ export interface RequestLog {
   finished(record: RequestRecord): void;
 }
 
+/** What the upstream answered, as it came. */
+export interface AnswerBytes {
+  readonly headers: HeaderList;
+  /** Null where bodies are not kept; else as far as they are kept. */
+  readonly body: readonly Uint8Array[] | null;
+}
+
+/** A whole exchange, with secrets still in its headers. */
+export interface ExchangeRecord {
+  readonly record: RequestRecord;
+  /** Path and query as the client wrote them. */
+  readonly target: string;
+  readonly requestHeaders: HeaderList;
+  readonly requestBody: Uint8Array;
+  /** Null where tc answered by itself. */
+  readonly answer: AnswerBytes | null;
+}
+
+/** Writes exchanges down for a person who asked; must not throw nor block. */
+export interface ExchangeLog {
+  /** Bytes of an answer's body that it wants; 0 is none. */
+  readonly bodyBytesMax: number;
+  finished(exchange: ExchangeRecord): void;
+}
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<
   Record<string, string | number | boolean | null>

@@ -29,6 +29,7 @@ import {
   mergeAccounts,
   type MergedAccounts,
 } from "../store/accounts.ts";
+import type { KeychainTool } from "../store/keychain_tools.ts";
 import { type OpenedVault, openVault } from "../store/open_vault.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -40,6 +41,8 @@ import { USER_AGENT } from "./version.ts";
 import type { StartOrder } from "./worker_protocol.ts";
 
 export interface AccountKeeperOptions {
+  /** The system's keychain; null where there is none. */
+  readonly keychain: KeychainTool | null;
   readonly order: StartOrder;
   readonly keeper: PoolKeeper;
   readonly upstream: Upstream;
@@ -114,8 +117,20 @@ export class AccountKeeper {
         : "file",
       mayPrompt: false,
       os: Deno.build.os,
-    }, { clock: systemClock, entropy: systemEntropy, runner: null });
+    }, {
+      clock: systemClock,
+      entropy: systemEntropy,
+      runner: null,
+      keychain: options.keychain,
+    });
     const accounts = new AccountKeeper(options, opened);
+    options.keeper.listen((event, { leases }) => {
+      if (event.kind !== "verdict_given" || event.verdict.kind !== "served") {
+        return;
+      }
+      const lease = leases.get(event.leaseId);
+      if (lease !== undefined) accounts.#refresher.served(lease.accountId);
+    });
     await accounts.load(order.config);
     return accounts;
   }

@@ -29,6 +29,7 @@ export function requestView(
   open: Readonly<OpenRequest>,
   state: PoolState,
 ): RequestView {
+  const usage = open.usage?.() ?? null;
   return {
     id: open.id,
     session: open.session,
@@ -37,6 +38,9 @@ export function requestView(
     account: labelOf(open.accountId, state),
     state: open.state,
     reason: open.reason,
+    input: usage?.input ?? null,
+    cacheRead: usage?.cacheRead ?? null,
+    cacheWrite: usage === null ? null : cacheWritten(usage),
     since: timeView(open.startedAt),
   };
 }

@@ -18,6 +18,7 @@ import { proxyRules } from "../proxy/proxy_rules.ts";
 import { RequestBook } from "../proxy/request_book.ts";
 import type { Listener } from "../proxy/server.ts";
 import { UpstreamPool } from "../proxy/upstream.ts";
+import type { KeychainTool } from "../store/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
 import { activityView } from "./activity.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
@@ -34,6 +35,8 @@ import { UsagePoller } from "./usage_poller.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonOptions {
+  /** The system's keychain; null where there is none. */
+  readonly keychain: KeychainTool | null;
   /** The stores of programs whose logins are in the vault as well. */
   readonly owners: FamilyOwners | null;
   readonly order: StartOrder;
@@ -87,6 +90,7 @@ async function startClaimed(
     upstream,
     journal,
     owners: options.owners,
+    keychain: options.keychain,
   });
   const poller = pollerOf(options, { keeper, accounts });
   const records = new Records({
@@ -105,6 +109,7 @@ async function startClaimed(
   const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenOrClose(options, { proxy, host, records });
   host.listensAt(listener);
+  records.serves();
   poller.start();
   upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
     // The first request says what is wrong with the way out.
@@ -124,7 +129,7 @@ async function startClaimed(
       await poller.stop();
       await accounts.close();
       upstream.close();
-      records.close();
+      await records.close();
       claim.release();
       return cut;
     },
@@ -203,6 +208,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     upstream: parts.upstream,
     journal,
     log,
+    exchanges: records.exchanges,
     book: new RequestBook(),
     holds: new HoldDesk(settings.hold),
     budget: new BodyBudget(settings.proxy.bodyBytesMax * BODIES_MAX),
@@ -233,7 +239,7 @@ function listenOrClose(
   try {
     return listenFor(options.order, proxy, host);
   } catch (cause) {
-    records.close();
+    records.close().catch(() => {});
     throw cause;
   }
 }

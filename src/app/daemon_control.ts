@@ -12,14 +12,17 @@ import type {
   ControlHost,
   HookCall,
 } from "../control/routes.ts";
+import type { ExplainView } from "../control/explain_view.ts";
 import type {
   AccountsView,
   CapacityView,
+  GlanceView,
   HealthView,
   NoticeView,
   StatusView,
 } from "../control/protocol.ts";
 import { capacityView, statusView, timeView } from "../control/status_view.ts";
+import { poolGlance } from "../core/glance.ts";
 import { POLICY_NAMES, type PolicyName } from "../core/policy/policy.ts";
 import { EXIT, TcError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
@@ -32,6 +35,7 @@ import { activityView, requestView, sessionViews } from "./activity.ts";
 import { callApi } from "./api_call.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { Records } from "./records.ts";
@@ -124,8 +128,22 @@ export class DaemonControl implements ControlHost {
     await accounts.reload();
   }
 
+  glance(session: string | null): GlanceView {
+    const snapshot = this.#parts.keeper.snapshot();
+    return { schema: "tc.glance/v1", ...poolGlance(snapshot, session) };
+  }
+
   capacity(): CapacityView {
     return capacityView(this.#parts.keeper.snapshot());
+  }
+
+  explain(wanted: string | null): ExplainView {
+    const { keeper, proxy } = this.#parts;
+    const snapshot = keeper.snapshot();
+    return explainFor(wanted, snapshot, {
+      open: proxy.book.open(),
+      ended: proxy.book.ended().map((record) => activityView(record, snapshot)),
+    });
   }
 
   /** The main thread reads the config: it knows flags and environment. */

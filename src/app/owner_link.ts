@@ -9,6 +9,8 @@ import type { FamilyOwners } from "../auth/shared_family.ts";
 import { instantFromMs, SECOND_MS } from "../core/time.ts";
 import { type OAuthCredential, Secret, type SharedFamily } from "../ports.ts";
 
+import { PendingCalls } from "./pending_calls.ts";
+
 /** A login in memory between two threads: a Secret does not survive a message. */
 export interface PlainLogin {
   readonly accessToken: string;
@@ -51,8 +53,7 @@ export async function answerOwner(
 /** The worker's half: asks by `post` and gets its answers by `take`. */
 export class OwnerAsker implements FamilyOwners {
   readonly #post: (id: number, question: OwnerQuestion) => void;
-  readonly #waiting = new Map<number, (login: PlainLogin | null) => void>();
-  #count = 0;
+  readonly #calls = new PendingCalls<PlainLogin | null>(ANSWER_MS_MAX, null);
 
   constructor(post: (id: number, question: OwnerQuestion) => void) {
     this.#post = post;
@@ -77,20 +78,11 @@ export class OwnerAsker implements FamilyOwners {
   };
 
   take(id: number, login: PlainLogin | null): void {
-    this.#waiting.get(id)?.(login);
-    this.#waiting.delete(id);
+    this.#calls.take(id, login);
   }
 
   #ask(question: OwnerQuestion): Promise<PlainLogin | null> {
-    const id = ++this.#count;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.take(id, null), ANSWER_MS_MAX);
-      this.#waiting.set(id, (login) => {
-        clearTimeout(timer);
-        resolve(login);
-      });
-      this.#post(id, question);
-    });
+    return this.#calls.ask((id) => this.#post(id, question));
   }
 }
 

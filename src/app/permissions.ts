@@ -52,7 +52,10 @@ export function workerGrants(sources: GrantSources): Grants {
     `${bracketed(proxy.host)}:${proxy.port}`,
     ...socket === null ? [] : [`unix:${socket}.new`],
   ];
-  const folders = writtenFolders(sources.paths);
+  const folders = [
+    ...writtenFolders(sources.paths),
+    ...(settings.log.to === "" ? [] : [settings.log.to]),
+  ];
   return {
     net: [...new Set([...own, ...hosts])],
     read: folders,

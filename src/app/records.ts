@@ -12,6 +12,7 @@ import type { NoticeView, RecentView } from "../control/protocol.ts";
 import type { Clock, Journal, RequestLog, RequestRecord } from "../ports.ts";
 import { databasePath } from "../store/database.ts";
 import type { Config } from "./config.ts";
+import { ExchangeFiles } from "./exchange_files.ts";
 import { LedgerWriter } from "./ledger_writer.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import { RecentTally } from "./recent_tally.ts";
@@ -36,6 +37,8 @@ export class Records implements RequestLog {
   readonly #tally = new RecentTally();
   readonly #keeper: PoolKeeper;
   readonly #clock: Clock;
+  /** Whole exchanges, only where a person asked for them. */
+  readonly exchanges: ExchangeFiles | null;
 
   constructor(options: RecordsOptions) {
     const { config, keeper, clock, journal } = options;
@@ -48,6 +51,7 @@ export class Records implements RequestLog {
       clock,
       journal,
     });
+    this.exchanges = exchangeFiles(options);
     this.#writer = new LedgerWriter({
       state: this.#state,
       clock,
@@ -63,11 +67,16 @@ export class Records implements RequestLog {
 
   /** Gives the pool what the last run knew; its accounts must be there. */
   restore(): void {
-    const memory = this.#writer.takeMemory();
+    const memory = this.#writer.readMemory();
     if (memory !== null) this.#keeper.remember(memory);
     for (const request of this.#writer.recent(HOUR_MS)) {
       this.#tally.add(request);
     }
+  }
+
+  /** The listener is up: from now on this run's memory counts. */
+  serves(): void {
+    this.#writer.serves();
   }
 
   finished(record: RequestRecord): void {
@@ -92,7 +101,24 @@ export class Records implements RequestLog {
     return [{ level: "error", text: `${fault}${loss}`, mend: null }];
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#writer.close();
+    await this.exchanges?.close();
   }
+}
+
+function exchangeFiles(
+  { config, clock, journal, keeper }: RecordsOptions,
+): ExchangeFiles | null {
+  const { to, bodies, days, megabytesMax } = config.settings.log;
+  if (to === "") return null;
+  return new ExchangeFiles({
+    folder: to,
+    hasBodies: bodies,
+    days,
+    bytesMax: megabytesMax * MEGABYTE,
+    clock,
+    journal,
+    labelOf: (id) => keeper.state.accounts.get(id)?.account.label ?? id,
+  });
 }

@@ -7,11 +7,13 @@
 
 import { EXIT, TcError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
+import { keychainText } from "../store/keychain_tools.ts";
 import { systemClock } from "./clock.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "./fence.ts";
 import { journalTo } from "./journal.ts";
 import { LogBatch } from "./log_batch.ts";
+import { KeychainAsker } from "./keychain_link.ts";
 import { OwnerAsker } from "./owner_link.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
 
@@ -28,6 +30,9 @@ class ServerWorker {
   );
   readonly #owners = new OwnerAsker((id, question) =>
     this.#scope.postMessage({ kind: "owner_asked", id, question })
+  );
+  readonly #keychain = keychainAsker((id, question) =>
+    this.#scope.postMessage({ kind: "keychain_asked", id, question })
   );
   #daemon: Daemon | null = null;
   #unsubscribe: (() => void) | null = null;
@@ -57,6 +62,8 @@ class ServerWorker {
         const attempts = await tryFence(message.targets, EVERY_KIND);
         return this.#scope.postMessage({ kind: "proved", attempts });
       }
+      case "keychain_answer":
+        return this.#keychain?.take(message.id, message.answer);
       case "owner_answer":
         return this.#owners.take(message.id, message.login);
     }
@@ -68,6 +75,7 @@ class ServerWorker {
         order,
         journal: this.#journal(order),
         owners: this.#owners,
+        keychain: this.#keychain,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
       });
       const { host, port } = this.#daemon;
@@ -112,6 +120,14 @@ class ServerWorker {
         null
       : null;
   }
+}
+
+/** The system's keychain, asked by way of the main thread; null without one. */
+function keychainAsker(
+  post: ConstructorParameters<typeof KeychainAsker>[1],
+): KeychainAsker | null {
+  const text = keychainText(Deno.build.os);
+  return text === null ? null : new KeychainAsker(text, post);
 }
 
 function failure(

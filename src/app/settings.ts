@@ -150,6 +150,10 @@ export const SETTINGS = v.looseObject({
       "info",
       "Least level written",
     ),
+    to: text("", "Folder for a file an exchange; empty: none is written"),
+    bodies: flag(false, "Write prompts and answers into those files as well"),
+    days: wholeNumber(1, 365, 7, "Days that those files are kept"),
+    megabytesMax: wholeNumber(1, 100_000, 200, "Size of those files together"),
   }),
   ledger: section({
     days: wholeNumber(1, 3650, 180, "Days that single requests are kept"),
@@ -248,6 +252,8 @@ export function needsRestart(before: Settings, after: Settings): boolean {
       settings.timeouts,
       settings.vault,
       settings.ledger,
+      settings.log.to,
+      settings.log.bodies,
     ]);
   return fixed(before) !== fixed(after);
 }

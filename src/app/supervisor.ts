@@ -8,9 +8,12 @@
 import type { ControlAnswer, ControlTransport } from "../control/client.ts";
 import type { FamilyOwners } from "../auth/shared_family.ts";
 import { TcError } from "../errors.ts";
+import { keychainTool } from "../store/keychain_tools.ts";
 import type { Config } from "./config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
+import { systemRunner } from "./command_runner.ts";
+import { answerKeychain } from "./keychain_link.ts";
 import { answerOwner } from "./owner_link.ts";
 import type { Grants } from "./permissions.ts";
 import type {
@@ -19,6 +22,8 @@ import type {
   StartOrder,
   ToWorker,
 } from "./worker_protocol.ts";
+
+const KEYCHAIN_MS_MAX = 5_000;
 
 export interface ServerOptions {
   readonly order: StartOrder;
@@ -127,6 +132,11 @@ class WorkerLink {
   readonly #ready = Promise.withResolvers<{ host: string; port: number }>();
   readonly #drained = Promise.withResolvers<number>();
   readonly #failed = Promise.withResolvers<never>();
+  /** A service has nobody to answer a prompt: the program is stopped. */
+  readonly #keychain = keychainTool(Deno.build.os, {
+    runner: systemRunner,
+    timeoutMs: KEYCHAIN_MS_MAX,
+  });
   #calls = 0;
 
   constructor(worker: Worker, options: ServerOptions) {
@@ -218,6 +228,13 @@ class WorkerLink {
       }
       case "event": {
         for (const listen of this.#listeners) listen(message.data);
+        return;
+      }
+      case "keychain_asked": {
+        const { id, question } = message;
+        answerKeychain(question, this.#keychain).then((answer) =>
+          this.post({ kind: "keychain_answer", id, answer })
+        );
         return;
       }
       case "owner_asked": {

@@ -8,6 +8,7 @@
 import type { MachineSecret } from "../store/vault_cipher.ts";
 import type { Config } from "./config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
+import type { KeychainAnswer, KeychainQuestion } from "./keychain_link.ts";
 import type { LogRecord } from "./journal.ts";
 import type { OwnerQuestion, PlainLogin } from "./owner_link.ts";
 import type { Paths } from "./paths.ts";
@@ -52,6 +53,11 @@ export type ToWorker =
   /** Try the fence; of a worker that serves nothing. */
   | { readonly kind: "prove"; readonly targets: FenceTargets }
   | {
+    readonly kind: "keychain_answer";
+    readonly id: number;
+    readonly answer: KeychainAnswer;
+  }
+  | {
     readonly kind: "owner_answer";
     readonly id: number;
     readonly login: PlainLogin | null;
@@ -74,6 +80,11 @@ export type FromWorker =
     readonly body: string;
   }
   | { readonly kind: "event"; readonly data: string }
+  | {
+    readonly kind: "keychain_asked";
+    readonly id: number;
+    readonly question: KeychainQuestion;
+  }
   | {
     readonly kind: "owner_asked";
     readonly id: number;

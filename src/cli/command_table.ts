@@ -118,6 +118,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.priority/v1",
   },
   {
+    name: "pin",
+    group: "accounts",
+    summary: "Send all work to one account while it can serve",
+    examples: ["tc pin work", "tc pin --clear", "tc switch home"],
+    schema: "tc.pin/v1",
+  },
+  {
     name: "status",
     group: "look",
     summary: "Show the pool, its accounts and what goes on",
@@ -136,6 +143,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: null,
   },
   {
+    name: "explain",
+    group: "look",
+    summary: "Tell where a session's next request goes, and why",
+    examples: ["tc explain", "tc explain 5f2c91", "tc explain 5f2c91 --json"],
+    schema: "tc.explain/v1",
+  },
+  {
     name: "capacity",
     group: "look",
     summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
@@ -145,9 +159,10 @@ export const COMMANDS: readonly CommandText[] = [
   {
     name: "simulate",
     group: "look",
-    summary: "Compare the routing policies on the same made-up work",
+    summary: "Replay your own history, or made-up work, under other policies",
     examples: [
       "tc simulate",
+      "tc simulate --accounts +5x",
       "tc simulate --workload heavy --seeds 1-4",
       "tc simulate --policy price,pace --json",
     ],
@@ -159,8 +174,11 @@ export const COMMANDS: readonly CommandText[] = [
     summary: "Show what was spent: tokens, cache and cost, from the ledger",
     examples: [
       "tc report",
+      "tc report week",
       "tc report account --since 7d",
       "tc report session --since today --json",
+      "tc report issue",
+      "tc report model --since 2026-11-01 --until 2026-11-15",
     ],
     schema: "tc.report/v1",
   },
@@ -210,6 +228,13 @@ export const COMMANDS: readonly CommandText[] = [
     summary: "Install or remove the Claude Code plugin and its hooks",
     examples: ["tc plugin install", "tc plugin uninstall"],
     schema: null,
+  },
+  {
+    name: "statusline",
+    group: "look",
+    summary: "Print one line for Claude Code's status bar, or install it there",
+    examples: ["tc statusline install", "tc statusline uninstall"],
+    schema: "tc.statusline/v1",
   },
   {
     name: "restart",

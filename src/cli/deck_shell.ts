@@ -36,6 +36,8 @@ export interface ShowDeckOptions {
   readonly signal: AbortSignal;
   /** Another folder than `~/.claude`, or null. */
   readonly claudeFolder: string | null;
+  /** Keeps Ctrl-C from this process while another has the terminal. */
+  readonly whileAway: Serving["whileAway"];
   /** Said instead of running a command, where accounts are not real. */
   readonly refusal: string | null;
 }
@@ -53,7 +55,7 @@ export async function showDeck(
     isJson: false,
     isTerminal: true,
   });
-  const { refusal } = options;
+  const { refusal, whileAway } = options;
   return await runDeck({
     transport: options.transport,
     terminal: systemTerminal(),
@@ -62,7 +64,8 @@ export async function showDeck(
     depth: colorDepth({ environment, isWindows }, isColor),
     isServer: options.isServer,
     claudeFolder: options.claudeFolder ?? claudeFolder(shell),
-    runTc: (args) => refusal === null ? runTc(args) : refuse(refusal),
+    runTc: (args) =>
+      refusal === null ? whileAway(() => runTc(args)) : refuse(refusal),
     signal: options.signal,
   });
 }
@@ -81,11 +84,14 @@ export async function serveWithDeck(
       refusal: null,
       ...options,
       transport: serving.server.transport,
+      whileAway: serving.whileAway,
       isServer: true,
       signal: over.signal,
     });
     if (end !== "aborted") {
-      shell.output.say("Stopping: the requests in hand end first.");
+      shell.output.say(
+        "Stopping: the requests in hand end first. Ctrl-C ends it at once.",
+      );
       serving.stop();
     }
   } catch (cause) {

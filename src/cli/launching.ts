@@ -11,6 +11,7 @@ import { socketPath } from "../app/socket_path.ts";
 import { findClaudeLogin } from "../claude/own_login.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { storedAccounts } from "./accounts_store.ts";
+import { ownCommand } from "./own_command.ts";
 import type { Shell } from "./shell.ts";
 
 const START_WAIT_MS = 15_000;
@@ -67,13 +68,7 @@ async function isSubscriptionPool(shell: Shell): Promise<boolean> {
   );
 }
 
-/** The arguments by which this very program is started again. */
-export function ownCommand(args: readonly string[]): readonly string[] {
-  // What Linux says of a program whose file an upgrade has replaced.
-  const program = Deno.execPath().replace(/ \(deleted\)$/, "");
-  if (Deno.build.standalone) return [program, ...args];
-  return [program, "run", "-A", Deno.mainModule, ...args];
-}
+export { ownCommand };
 
 /**
  * Starts a server that outlives this process and waits until it answers. Its

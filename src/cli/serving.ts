@@ -7,6 +7,7 @@
 
 import { systemClock } from "../app/clock.ts";
 import type { Config } from "../app/config.ts";
+import { watchConfig } from "../app/config_watch.ts";
 import { machineSecret } from "../app/machine.ts";
 import { type GrantSources, workerGrants } from "../app/permissions.ts";
 import { type Server, startServer } from "../app/supervisor.ts";
@@ -15,6 +16,7 @@ import type { Asked, StartOrder } from "../app/worker_protocol.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { accountRows } from "../store/account_rows.ts";
 import { familyOwners } from "./import_places.ts";
+import { Interrupts } from "./interrupts.ts";
 import type { LogSink } from "./log_sink.ts";
 import type { Shell } from "./shell.ts";
 import {
@@ -43,6 +45,8 @@ export interface Serving {
   stop(): void;
   /** Starts the next server, which ends this one when it serves. */
   restart(): void;
+  /** Ctrl-C is meant for the program that `run` has on the terminal. */
+  whileAway<Result>(run: () => Promise<Result>): Promise<Result>;
 }
 
 /** Starts the server of `shell`'s pool; throws TcError where it cannot. */
@@ -64,7 +68,11 @@ export async function startServing(
   }).catch(async (cause) => {
     throw await whoIsThere(cause, shell);
   });
-  const serving = supervise(server, shell, options);
+  const watch = await watchConfig(
+    shell.config.file,
+    () => reload(server, options),
+  );
+  const serving = supervise(server, shell, { ...options, watch });
   asked.resolve(serving);
   if (takesOverFrom !== null) yieldTo(takesOverFrom);
   return serving;
@@ -142,10 +150,11 @@ async function whoIsThere(cause: unknown, shell: Shell): Promise<unknown> {
 function supervise(
   server: Server,
   shell: Shell,
-  options: ServingOptions,
+  options: ServingOptions & { readonly watch: Disposable },
 ): Serving {
   const ended = Promise.withResolvers<number>();
   const signals = new Signals();
+  const interrupts = new Interrupts();
   let isStopping = false;
   function stop(): void {
     if (isStopping) {
@@ -160,7 +169,7 @@ function supervise(
       ended.resolve(EXIT.ok);
     });
   }
-  signals.on("SIGINT", stop);
+  signals.on("SIGINT", () => interrupts.pass(stop));
   if (Deno.build.os !== "windows") {
     signals.on("SIGTERM", stop);
     signals.on("SIGHUP", () => reload(server, options));
@@ -171,7 +180,10 @@ function supervise(
   });
   let successor: Deno.ChildProcess | null = null;
   async function end(): Promise<number> {
-    const code = await ended.promise.finally(() => signals.release());
+    const code = await ended.promise.finally(() => {
+      signals.release();
+      options.watch[Symbol.dispose]();
+    });
     const isWaitedFor = successor !== null && !options.successor?.isDetached;
     return isWaitedFor && successor !== null
       ? await standInFor(successor)
@@ -191,6 +203,7 @@ function supervise(
       });
     },
     ended: end(),
+    whileAway: (run) => interrupts.whileAway(run),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * Where every run begins. What needs none of the house is answered before the
- * house is loaded: scripts ask for the version often.
+ * house is loaded: scripts ask for the version often, Claude Code for its line.
  *
  * @module
  */
@@ -16,6 +16,21 @@ export async function start(args: readonly string[]): Promise<number> {
     Deno.stdout.writeSync(line);
     return EXIT.ok;
   }
+  if (isStatusline(args)) {
+    const { statusline } = await import("./statusline_run.ts");
+    return await statusline(args);
+  }
+  if (first === "hook") {
+    // At every prompt; never by way of the tree, whose faults exit with 2.
+    const { runHook } = await import("./hook_run.ts");
+    return await runHook(args[1]);
+  }
   const { main } = await import("./root.ts");
   return await main(args);
+}
+
+/** Installing it and its help are commands like any other. */
+function isStatusline([command, ...options]: readonly string[]): boolean {
+  return command === "statusline" &&
+    options.every((option) => option === "--wrap");
 }

@@ -8,6 +8,7 @@
 
 import { EXIT, TcError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
+import type { ExplainView } from "./explain_view.ts";
 import {
   type AccountsView,
   type CapacityView,
@@ -61,6 +62,12 @@ export class ControlClient {
     return `${CONTROL.accounts}/${encodeURIComponent(wanted)}`;
   }
 
+  /** Of a session or request; null is the last one used. */
+  explain(session: string | null): Promise<ExplainView> {
+    const query = session === null ? "" : `?of=${encodeURIComponent(session)}`;
+    return this.#json("GET", `${CONTROL.explain}${query}`);
+  }
+
   get(path: string): Promise<unknown> {
     return this.#json("GET", path);
   }
@@ -107,6 +114,7 @@ function parse(text: string): unknown {
 const EXIT_OF: Readonly<Record<string, number>> = {
   no_such_account: EXIT.usage,
   usage: EXIT.usage,
+  no_such_session: EXIT.usage,
   bad_config: EXIT.badConfig,
   needs_login: EXIT.needsLogin,
   credential_unavailable: EXIT.tryLater,

@@ -17,12 +17,15 @@ import type {
 
 export type * from "./account_views.ts";
 
+import type { PoolGlance } from "../core/glance.ts";
+
 /** Paths of the control plane, below the local key. */
 export const CONTROL = {
   health: "/healthz",
   capacity: "/capacity",
   capacityAlias: "/teamclaude/capacity",
   status: "/tc/v1/status",
+  glance: "/tc/v1/glance",
   events: "/tc/v1/events",
   explain: "/tc/v1/explain",
   accounts: "/tc/v1/accounts",
@@ -111,6 +114,10 @@ export interface RequestView {
   readonly state: "waiting" | "held" | "sent" | "streaming";
   readonly reason: string | null;
   readonly since: TimeView;
+  /** Of its prompt, once the answer has begun; null before. */
+  readonly input: number | null;
+  readonly cacheRead: number | null;
+  readonly cacheWrite: number | null;
 }
 
 /** A request that has ended, as the activity list shows it. */
@@ -200,6 +207,11 @@ export interface StatusView {
   readonly activity: readonly ActivityView[];
   /** What went wrong and wants a person, each with its mend. */
   readonly notices: readonly NoticeView[];
+}
+
+/** The pool as one session sees it, for its status line. */
+export interface GlanceView extends PoolGlance {
+  readonly schema: "tc.glance/v1";
 }
 
 export interface NoticeView {

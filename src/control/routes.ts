@@ -8,11 +8,13 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { TcError } from "../errors.ts";
+import type { ExplainView } from "./explain_view.ts";
 import {
   type AccountsView,
   type CapacityView,
   CONTROL,
   type ErrorView,
+  type GlanceView,
   type HealthView,
   type StatusView,
 } from "./protocol.ts";
@@ -21,7 +23,11 @@ import {
 export interface ControlHost {
   health(): HealthView;
   status(): StatusView;
+  /** The pool as the session of that id sees it. */
+  glance(session: string | null): GlanceView;
   capacity(): CapacityView;
+  /** The conversation of a session or request; null is the last one used. */
+  explain(wanted: string | null): ExplainView;
   accounts(): Promise<AccountsView>;
   /** Changes what a person set about the account called `wanted`. */
   changeAccount(wanted: string, change: ChangedAccount): Promise<void>;
@@ -110,6 +116,14 @@ export function controlRoutes(
   app.get(CONTROL.capacity, (c) => c.json(host.capacity()));
   app.get(CONTROL.capacityAlias, (c) => c.json(host.capacity()));
   app.get(CONTROL.status, (c) => c.json(host.status()));
+  app.get(
+    CONTROL.glance,
+    (c) => c.json(host.glance(c.req.query("session") ?? null)),
+  );
+  app.get(
+    CONTROL.explain,
+    (c) => c.json(host.explain(c.req.query("of") ?? null)),
+  );
   app.get(CONTROL.events, (c) => eventStream(c, host));
   app.post(CONTROL.reload, async (c) => {
     return c.json({ schema: "tc.reload/v1", changes: await host.reload() });

@@ -72,17 +72,23 @@ export function agentsOf(
     })
   );
   const ids = new Set(local.map(({ sessionId }) => sessionId));
-  const others = [...bound.values()]
-    .filter((view) => !ids.has(view.id))
-    .filter((view) => view.inFlight > 0 || now - view.lastUsedAt.ms <= SEEN_MS)
-    .map((view) =>
-      agent(stranger(view.id), {
-        bound: view,
-        requests: requests.get(view.id) ?? [],
+  const isSeen = (view: SessionView) =>
+    view.inFlight > 0 || now - view.lastUsedAt.ms <= SEEN_MS;
+  const others = new Set([
+    ...[...bound.values()].filter(isSeen).map(({ id }) => id),
+    // A first request that waits has no session on the books yet.
+    ...requests.keys(),
+  ]);
+  const strangers = [...others]
+    .filter((id) => id !== "" && !ids.has(id))
+    .map((id) =>
+      agent(stranger(id), {
+        bound: bound.get(id) ?? null,
+        requests: requests.get(id) ?? [],
         now,
       })
     );
-  return withCollisions([...here, ...others].sort(byTokens));
+  return withCollisions([...here, ...strangers].sort(byTokens));
 }
 
 /** A session with no file here: another client, or one of another machine. */

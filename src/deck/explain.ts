@@ -11,6 +11,7 @@ import type {
   ActivityView,
   RequestView,
 } from "../control/protocol.ts";
+import { explainLines } from "../control/explain_text.ts";
 import { countText, durationText, percentText } from "../control/words.ts";
 import { type Agent } from "./agent.ts";
 import {
@@ -24,25 +25,51 @@ import type { Message, Model } from "./model.ts";
 import { sceneOf } from "./scene.ts";
 
 /** Lines on the row named `row`, as a message. Never throws. */
-export function explainRow(
+export async function explainRow(
   row: string,
   model: Model,
-  _client: ControlClient,
+  client: ControlClient,
 ): Promise<Message> {
   const colon = row.indexOf(":");
   const kind = row.slice(0, colon);
   const id = row.slice(colon + 1);
   const found = explanation(kind, id, model);
-  return Promise.resolve(
-    found === null
-      ? { kind: "failed", text: "The row is gone", hint: null }
-      : { kind: "explained", ...found },
-  );
+  if (found === null) {
+    return { kind: "failed", text: "The row is gone", hint: null };
+  }
+  const { title, lines, session, instead } = found;
+  const decided = session === null ? [] : await decidedLines(session, {
+    client,
+    timeZone: model.look.timeZone,
+  });
+  const head = decided.length > 0 ? decided : instead;
+  return { kind: "explained", title, lines: [...head, ...lines] };
+}
+
+/** The server's own account of the session's next request. */
+async function decidedLines(
+  session: string,
+  { client, timeZone }: {
+    readonly client: ControlClient;
+    readonly timeZone: string | null;
+  },
+): Promise<readonly string[]> {
+  try {
+    const view = await client.explain(session);
+    return [...explainLines(view, timeZone ?? undefined), ""];
+  } catch {
+    // A server that is lost or older: the status tells what it can.
+    return [];
+  }
 }
 
 export interface Explanation {
   readonly title: string;
   readonly lines: readonly string[];
+  /** The session it is about, or null. */
+  readonly session: string | null;
+  /** What stands there while the server does not tell more. */
+  readonly instead: readonly string[];
 }
 
 /** What the status tells of a row; null when it is gone. */
@@ -116,7 +143,7 @@ function accountText(view: AccountView, model: Model): Explanation {
     ]),
     ...(view.mend === null ? [] : [`What mends it: ${view.mend}`]),
   ];
-  return { title: `Account ${view.label}`, lines };
+  return { title: `Account ${view.label}`, lines, session: null, instead: [] };
 }
 
 function usageText(usage: AccountView["usage"]): string {
@@ -145,17 +172,17 @@ function agentText(agent: Agent, model: Model): Explanation {
     ...(agent.collides
       ? [`Another agent works on ${agent.issue ?? "the same issue"} too`]
       : []),
-    agent.account === null
-      ? "The server has not seen it yet"
-      : `served by ${agent.account}, its prompt cache is ${
-        agent.isWarm ? "warm" : "probably cold"
-      }`,
     ...(session === undefined ? [] : [usageText(session.usage)]),
     ...agent.requests.map((request) => requestLine(request, model)),
     ...(recent.length === 0 ? [] : ["", "last requests:"]),
     ...recent.map((entry) => endedLine(entry, model)),
   ];
-  return { title: agent.label, lines };
+  const served = agent.account === null
+    ? "The server has not seen it yet"
+    : `served by ${agent.account}, its prompt cache is ${
+      agent.isWarm ? "warm" : "probably cold"
+    }`;
+  return { title: agent.label, lines, session: agent.id, instead: [served] };
 }
 
 const RECENT_MAX = 8;
@@ -172,6 +199,8 @@ function requestLine(request: RequestView, model: Model): string {
 function requestText(request: RequestView, model: Model): Explanation {
   return {
     title: "Request in hand",
+    session: request.session,
+    instead: [],
     lines: [
       requestLine(request, model),
       `model ${modelText(request.model) || "unknown"}, account ${
@@ -203,6 +232,8 @@ function endedText(entry: ActivityView, model: Model): Explanation {
     } out`;
   return {
     title: "Request",
+    session: entry.session,
+    instead: [],
     lines: [
       `Why ${entry.account ?? "nobody"}: ${reasonText(entry.reason)}${
         entry.movedFrom === null ? "" : `; it was on ${entry.movedFrom} before`

@@ -49,9 +49,17 @@ export function reasonText(reason: string): string {
 const REASONS: Readonly<Record<string, string>> = {
   warm_account: "for the warm account",
   full: "all that may serve it are full",
-  closed: "every account is spent or benched",
+  closed: "all accounts are closed",
   parked: "parked: more sessions than the quota carries",
   none_usable: "no account can serve it",
+  all_closed: "all accounts are closed",
+  bound: "stayed on its account",
+  new: "a new session",
+  parent: "beside its parent",
+  moved: "better placed there",
+  opens_window: "opens a fresh window",
+  last_resort: "no subscription could serve",
+  probe: "a trial of a closed account",
 };
 
 export function plural(count: number, word: string): string {

@@ -86,6 +86,7 @@ export function settleOwn(inbound: Inbound, own: OwnError, proxy: Proxy): void {
     firstByteMs: null,
     reading: null,
     reason: own.reason,
+    answer: null,
   }, proxy);
 }
 

@@ -14,6 +14,7 @@ import type {
   Clock,
   CredentialSource,
   Entropy,
+  ExchangeLog,
   HeaderList,
   Journal,
   Lease,
@@ -36,6 +37,8 @@ export interface Proxy {
   readonly upstream: Upstream;
   readonly journal: Journal;
   readonly log: RequestLog;
+  /** Only where a person asked for whole exchanges. */
+  readonly exchanges: ExchangeLog | null;
   readonly book: RequestBook;
   readonly holds: HoldDesk;
   readonly budget: BodyBudget;

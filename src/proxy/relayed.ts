@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { RequestEnd, UpstreamBody } from "../ports.ts";
+import type { HeaderList, RequestEnd, UpstreamBody } from "../ports.ts";
 import { headerValue } from "../wire/header_list.ts";
 import type { MeterReading } from "../wire/usage.ts";
 import type { Outcome } from "./handler.ts";
@@ -26,6 +26,10 @@ export class Relayed {
   readonly #proxy: Proxy;
   readonly #tap: Tap;
   readonly #status: number;
+  readonly #headers: HeaderList;
+  /** A copy of the first part of the body, for who asked for it. */
+  readonly #kept: Uint8Array[] | null;
+  #keptBytes = 0;
   #firstByteMs: number | null = null;
 
   constructor(
@@ -37,6 +41,8 @@ export class Relayed {
     this.#outcome = outcome;
     this.#proxy = proxy;
     const headers = outcome.attempt.response?.headers ?? [];
+    this.#headers = headers;
+    this.#kept = proxy.exchanges?.bodyBytesMax ? [] : null;
     this.#status = outcome.attempt.response?.status ?? 0;
     this.#tap = tapFor(
       headerValue(headers, "content-type") ?? "",
@@ -46,6 +52,7 @@ export class Relayed {
 
   stream(body: UpstreamBody): ReadableStream<Uint8Array> {
     this.#inbound.line.state = "streaming";
+    this.#inbound.line.usage = () => this.#tap.soFar();
     return relay(body, (chunk) => this.show(chunk), (end) => this.end(end));
   }
 
@@ -53,6 +60,14 @@ export class Relayed {
     this.#firstByteMs ??= this.#proxy.clock.monotonicMs() -
       this.#inbound.startedMs;
     this.#tap.push(chunk);
+    this.#keep(chunk);
+  }
+
+  #keep(chunk: Uint8Array): void {
+    const room = (this.#proxy.exchanges?.bodyBytesMax ?? 0) - this.#keptBytes;
+    if (this.#kept === null || room <= 0) return;
+    this.#kept.push(chunk.slice(0, room));
+    this.#keptBytes += Math.min(room, chunk.length);
   }
 
   end(end: RelayEnd): void {
@@ -70,6 +85,7 @@ export class Relayed {
       firstByteMs: this.#firstByteMs,
       reading,
       reason: null,
+      answer: { headers: this.#headers, body: this.#kept },
     }, this.#proxy);
   }
 }

@@ -6,6 +6,7 @@
 
 import type { AccountId } from "../core/account.ts";
 import type { Instant } from "../core/time.ts";
+import type { TokenUsage } from "../core/usage.ts";
 import type { RequestRecord } from "../ports.ts";
 
 /** A request in hand, as it changes. */
@@ -19,6 +20,8 @@ export interface OpenRequest {
   accountId: AccountId | null;
   /** Why it waits, or why this account. */
   reason: string | null;
+  /** What its answer cost by now; null before one runs. */
+  usage: (() => TokenUsage | null) | null;
 }
 
 const ENDED_MAX = 200;

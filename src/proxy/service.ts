@@ -87,6 +87,7 @@ function settleLost(inbound: Inbound, cause: unknown, proxy: Proxy): void {
     firstByteMs: null,
     reading: null,
     reason: isGone ? "client_gone" : "fault",
+    answer: null,
   }, proxy);
 }
 
@@ -139,6 +140,7 @@ function inboundOf(
       state: "waiting",
       accountId: null,
       reason: null,
+      usage: null,
     },
     hold: new Hold(proxy.holds, mannerOf(target, seen.isStream), proxy.clock),
     attempts: [],

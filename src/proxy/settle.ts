@@ -5,7 +5,12 @@
  * @module
  */
 
-import type { Lease, RequestEnd, RequestRecord } from "../ports.ts";
+import type {
+  AnswerBytes,
+  Lease,
+  RequestEnd,
+  RequestRecord,
+} from "../ports.ts";
 import { NO_USAGE, type TokenUsage } from "../core/usage.ts";
 import type { MeterReading } from "../wire/usage.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
@@ -19,6 +24,8 @@ export interface Settlement {
   readonly reading: MeterReading | null;
   /** Why tc answered by itself; else null. */
   readonly reason: string | null;
+  /** What was relayed; null where tc answered by itself. */
+  readonly answer: AnswerBytes | null;
 }
 
 /** Closes what the request held and tells everyone who counts. */
@@ -33,6 +40,13 @@ export function settle(
   const record = recordOf(inbound, settlement, proxy);
   proxy.book.end(record);
   proxy.log.finished(record);
+  proxy.exchanges?.finished({
+    record,
+    target: inbound.target,
+    requestHeaders: inbound.headers,
+    requestBody: inbound.body,
+    answer: settlement.answer,
+  });
   journal(record, proxy);
 }
 

@@ -8,12 +8,15 @@
 
 import { Buffer } from "node:buffer";
 import type { Transform } from "node:stream";
+import type { TokenUsage } from "../core/usage.ts";
 import { inflaterFor } from "./inflate.ts";
 import { type MeterReading, UsageMeter } from "../wire/usage.ts";
 
 /** What the tap saw, once the answer has ended. */
 export interface Tap {
   push(chunk: Uint8Array): void;
+  /** What was counted by now; cheap, and null for what is no stream. */
+  soFar(): TokenUsage | null;
   /** Resolves when the last bytes are inflated; call once, after the end. */
   finish(): Promise<MeterReading>;
 }
@@ -24,17 +27,23 @@ const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 /** A tap for an answer with these headers. */
 export function tapFor(contentType: string, contentEncoding: string): Tap {
   const meter = new UsageMeter(contentType);
+  const isStream = contentType.startsWith("text/event-stream");
+  const soFar = () => isStream ? meter.finish().usage : null;
   const inflater = inflaterFor(contentEncoding);
   if (inflater === null) {
     return {
       push: (chunk) => meter.push(chunk),
+      soFar,
       finish: () => Promise.resolve(meter.finish()),
     };
   }
-  return inflatingTap(meter, inflater);
+  return { ...inflatingTap(meter, inflater), soFar };
 }
 
-function inflatingTap(meter: UsageMeter, inflater: Transform): Tap {
+function inflatingTap(
+  meter: UsageMeter,
+  inflater: Transform,
+): Omit<Tap, "soFar"> {
   let isOpen = true;
   const ended = new Promise<void>((resolve) => {
     inflater.on("data", (chunk: Uint8Array) => meter.push(chunk));

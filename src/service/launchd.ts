@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ServiceFacts } from "./plan.ts";
+import type { ServiceFacts } from "./facts.ts";
 import { escapeXml } from "./xml.ts";
 
 /** Beyond the drain, for the process to end. */

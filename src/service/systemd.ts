@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ServiceFacts } from "./plan.ts";
+import type { ServiceFacts } from "./facts.ts";
 
 /** Beyond the drain, for the process to end. */
 const STOP_MARGIN_SEC = 10;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ServiceFacts } from "./plan.ts";
+import type { ServiceFacts } from "./facts.ts";
 import { escapeXml } from "./xml.ts";
 
 /**

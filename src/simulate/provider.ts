@@ -11,7 +11,6 @@ import {
   costOf,
   type PlannedAccount,
   type PlannedRequest,
-  SHARED_TOKENS,
   type Workload,
 } from "./workload.ts";
 
@@ -200,7 +199,7 @@ export class SimulatedAccount {
     const tokens = request.contextTokens;
     this.#caches.set(conversation, { tokens, until });
     this.#caches.set(`shared/${request.family}`, {
-      tokens: SHARED_TOKENS,
+      tokens: this.#workload.sharedTokens,
       until,
     });
   }

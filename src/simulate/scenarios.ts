@@ -10,7 +10,11 @@ import { instantFromMs } from "../core/time.ts";
 import { DEVELOPER, job, type Manner, sitting } from "./people.ts";
 import { atHour, MONDAY, paced, plan, WEEK_HOURS } from "./plans.ts";
 import { Random } from "./random.ts";
-import type { PlannedSession, Workload } from "./workload.ts";
+import {
+  type PlannedSession,
+  SHARED_TOKENS,
+  type Workload,
+} from "./workload.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -70,6 +74,7 @@ function base(
     endsAt: instantFromMs(MONDAY + days * DAY_MS),
     cacheTtlMs: 300_000,
     cacheReadWeight: 0.1,
+    sharedTokens: SHARED_TOKENS,
     storms: [],
     isKnown: true,
     pollMs: null,

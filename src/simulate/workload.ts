@@ -76,6 +76,8 @@ export interface Workload {
   readonly sessions: readonly PlannedSession[];
   readonly cacheTtlMs: number;
   readonly cacheReadWeight: number;
+  /** Tokens of tools and system prompt that all conversations share. */
+  readonly sharedTokens: number;
   readonly storms: readonly Storm[];
   /** Whether the figures of all accounts are known at the start. */
   readonly isKnown: boolean;
@@ -83,7 +85,7 @@ export interface Workload {
   readonly pollMs: number | null;
 }
 
-/** Tokens of tools and system prompt that all conversations share. */
+/** What Claude Code's tools and system prompt come to. */
 export const SHARED_TOKENS = 20_000;
 
 const WRITE_SHORT = 1.25;
@@ -140,7 +142,7 @@ function unfold(
     now += request.gapMs;
     const isWarm = !request.isCompacted && !request.isSide &&
       now - cachedAt < sink.workload.cacheTtlMs;
-    const read = Math.max(isWarm ? cached : 0, SHARED_TOKENS);
+    const read = Math.max(isWarm ? cached : 0, sink.workload.sharedTokens);
     sink.found.set(request, {
       tokens: costOf(request, read, sink.workload),
       releasedAt: now,

@@ -53,6 +53,14 @@ export function keychainTool(
   }
 }
 
+/** What the keychain of `os` is called, or null where there is none. */
+export function keychainText(os: typeof Deno.build.os): string | null {
+  const runner: CommandRunner = {
+    run: () => Promise.resolve({ kind: "missing" }),
+  };
+  return keychainTool(os, { runner, timeoutMs: 0 })?.text ?? null;
+}
+
 /** Runs `command`; throws VaultError when it is missing or does not end. */
 async function run(
   { runner, timeoutMs }: ToolPorts,

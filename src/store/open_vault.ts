@@ -8,7 +8,7 @@
 import { TcError } from "../errors.ts";
 import type { Clock, CommandRunner, Entropy, Locks } from "../ports.ts";
 import type { StepObserver } from "./atomic.ts";
-import { keychainTool } from "./keychain_tools.ts";
+import { type KeychainTool, keychainTool } from "./keychain_tools.ts";
 import { FileLocks } from "./lock.ts";
 import { StoredVault } from "./vault.ts";
 import { type MachineSecret, VaultCipher } from "./vault_cipher.ts";
@@ -36,6 +36,8 @@ export interface OpenVaultPorts {
   readonly entropy: Entropy;
   /** Null where no program may be run: files alone. */
   readonly runner: CommandRunner | null;
+  /** The keychain where it is not reached by programs of our own. */
+  readonly keychain?: KeychainTool | null;
   readonly onStep?: StepObserver | undefined;
 }
 
@@ -84,8 +86,9 @@ export async function openVault(
 
 function openKeychain(
   { folder, mayPrompt, os }: VaultSettings,
-  { runner }: OpenVaultPorts,
+  { runner, keychain }: OpenVaultPorts,
 ): VaultKeychain | null {
+  if (keychain) return new VaultKeychain(folder, keychain);
   if (runner === null) return null;
   const timeoutMs = mayPrompt ? PROMPT_TIMEOUT_MS : SERVICE_TIMEOUT_MS;
   const tool = keychainTool(os, { runner, timeoutMs });

@@ -4,6 +4,7 @@ import { type Authorization, Secret } from "../../src/ports.ts";
 import { QuickClock } from "../fixtures/quick_clock.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { entryOf, PATIENT, refresherOn } from "../fixtures/refresh_kit.ts";
+import { report } from "../fixtures/report.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { TokenServer } from "../fixtures/token_server.ts";
 import { trials } from "../fixtures/trials.ts";
@@ -84,6 +85,7 @@ Deno.test("100 requests at the end of a token: one call of the endpoint", async 
     clock.advance(9 * HOUR_MS);
   }
   strictEqual(server.killed, 0);
+  report(`${rounds} ends of a token × 100 requests: ${rounds} renewals`);
 });
 
 Deno.test("50 in flight with 401s over 3 s: exactly one renewal, all served", async () => {
@@ -109,6 +111,7 @@ Deno.test("50 in flight with 401s over 3 s: exactly one renewal, all served", as
     deepStrictEqual(new Set(statuses), new Set([200]));
     strictEqual(server.tokenCalls.length, 1);
   }));
+  report(`${rounds} bursts of 50 refusals over 3 s: ${rounds} renewals`);
 });
 
 Deno.test("renew() gives up on a token that is refused right after it was made", async () => {

@@ -31,6 +31,14 @@ async function serve(pool: TcPool): Promise<AsyncDisposable> {
   throw new Error("It does not serve");
 }
 
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    if (await isTrue()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error("It never came true");
+}
+
 /** Runs tc with `text` on its standard input. */
 async function tcWith(
   pool: TcPool,
@@ -107,6 +115,48 @@ Deno.test("accounts are added, changed and removed in a running server", async (
   const taken = await pool.tc(["rename", "flat", "work"]);
   strictEqual(taken.code, 2);
   match(taken.stderr, /another one has that name/);
+});
+
+Deno.test("a hand edit of the config is taken over, and a broken one is not", async () => {
+  await using api = await startDemoApi();
+  api.account("work");
+  api.account("home");
+  await using pool = await TcPool.of(api);
+  await using _server = await serve(pool);
+  const { configFile } = pool.paths;
+  strictEqual((await pool.tc(["disable", "home"])).code, 0);
+  const text = await Deno.readTextFile(configFile);
+  const document = JSON.parse(text);
+  const rows = document.accounts.map((row: { name: string }) => ({
+    ...row,
+    priority: row.name === "work" ? 7 : 0,
+  }));
+  await Deno.writeTextFile(
+    configFile,
+    JSON.stringify({ ...document, accounts: rows }),
+  );
+  await until(async () => {
+    const { accounts: live } = await accounts(pool);
+    return live.find(({ label }) => label === "work")?.live?.priority === 7;
+  });
+  const home = (await accounts(pool)).accounts.find(({ label }) =>
+    label === "home"
+  );
+  strictEqual(home?.live?.word, "off");
+
+  // A stump, as an editor may leave it for a moment: the server goes on.
+  await Deno.writeTextFile(configFile, text.slice(0, 40));
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  const status = await fetch(`${await pool.baseUrl()}/tc/v1/status`);
+  strictEqual((await status.json()).accounts.length, 2);
+  // A row that is taken out is no longer served; its credential stays.
+  const left = rows.filter((row: { name: string }) => row.name !== "home");
+  await Deno.writeTextFile(
+    configFile,
+    JSON.stringify({ ...document, accounts: left }),
+  );
+  await until(async () => (await accounts(pool)).accounts.length === 1);
+  strictEqual((await accounts(pool)).unlisted.length, 1);
 });
 
 Deno.test("remove is refused while a request runs, unless it is forced", async () => {

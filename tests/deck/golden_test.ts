@@ -1,4 +1,4 @@
-import { ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { diff } from "../../src/deck/diff.ts";
 import { frameText } from "../../src/deck/frame.ts";
 import type { Key } from "../../src/deck/keys.ts";
@@ -122,6 +122,36 @@ Deno.test("view() goes down to one line where there is no room", () => {
   const [first, ...rest] = frameText(frame).split("\n");
   strictEqual(first, "tc ● 9 free · next 41m · 2 need you");
   ok(rest.every((line) => line === ""));
+});
+
+Deno.test("view() says what wants a person, and what mends it", () => {
+  const status = poolStatus({
+    accounts: [],
+    requests: [],
+    activity: [],
+    notices: [
+      {
+        level: "error",
+        text: "work needs a login: the refresh token was refused",
+        mend: "tc login --account work",
+      },
+      { level: "warn", text: "no keychain: an encrypted file", mend: null },
+      ...Array.from({ length: 3 }, (_, index) => ({
+        level: "warn" as const,
+        text: `another ${index}`,
+        mend: null,
+      })),
+    ],
+  });
+  const start = model({ columns: 80, rows: 30 });
+  const [known] = update(start, { kind: "status", status });
+  const lines = frameText(view(known)).split("\n").slice(2, 6);
+  deepStrictEqual(lines, [
+    " ■ work needs a login: the refresh token was refused   tc login --account work",
+    " ▲ no keychain: an encrypted file",
+    " ▲ another 0",
+    " 2 more notices: tc status",
+  ]);
 });
 
 Deno.test("view() draws twelve levels of agents without a crooked lane", () => {

@@ -167,6 +167,9 @@ export function request(
     state: "streaming",
     reason: null,
     since: time(NOW - 14_000),
+    input: null,
+    cacheRead: null,
+    cacheWrite: null,
     ...change,
   };
 }
@@ -381,7 +384,13 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
     accounts: accounts(),
     sessions: [...tree.sessions, ...solo().sessions],
     requests: [
-      request("r1", { session: "s-D-104", account: "work" }),
+      request("r1", {
+        session: "s-D-104",
+        account: "work",
+        input: 2_100,
+        cacheRead: 96_000,
+        cacheWrite: 820,
+      }),
       request("r2", {
         session: "s-D-102",
         account: "work",

@@ -227,6 +227,42 @@ clientTest(
   },
 );
 
+clientTest(
+  "refusals of the pool's accounts never log the client out of its own login",
+  async () => {
+    for (
+      const refusal of ["expired", "revoked_403", "forbidden"] as const
+    ) {
+      await using stage = await Stage.open();
+      await Deno.mkdir(stage.configFolder, { recursive: true });
+      const file = join(stage.configFolder, ".credentials.json");
+      const login = JSON.stringify({
+        claudeAiOauth: {
+          accessToken: "sk-ant-oat01-FAKE-its-own-login",
+          refreshToken: "sk-ant-ort01-FAKE-its-own-login",
+          expiresAt: Date.now() + 8 * 3_600 * SECOND_MS,
+          scopes: ["user:inference", "user:profile"],
+          subscriptionType: "max",
+        },
+      });
+      await Deno.writeTextFile(file, login, { mode: 0o600 });
+      // One account refuses for good: another one serves.
+      stage.api.next("work").times(50).fail(refusal);
+      assertRun(await stage.run(["-p", "demo:say one"]), /^one/);
+      // All of them refuse: the client hears of it, and keeps its login.
+      for (const name of ["home", "spare"]) {
+        stage.api.next(name).times(50).fail(refusal);
+      }
+      const end = await stage.run(["-p", "demo:say two"], {
+        CLAUDE_CODE_MAX_RETRIES: "0",
+      });
+      ok(end.code !== 0, end.stdout);
+      ok(!/login|\b40[13]\b/i.test(end.stdout), `${refusal}: ${end.stdout}`);
+      strictEqual(await Deno.readTextFile(file), login, refusal);
+    }
+  },
+);
+
 async function until(isTrue: () => boolean): Promise<void> {
   const deadline = performance.now() + 60 * SECOND_MS;
   while (!isTrue()) {
@@ -254,7 +290,7 @@ clientTest(
     ok(!/no Unix socket/.test(run.stderr), run.stderr);
     strictEqual(stage.messages().length, 1);
     const socket = join(stage.pool.paths.stateFolder, "tc.sock");
-    strictEqual((Deno.statSync(socket).mode ?? 0) & 0o777, 0o600);
+    strictEqual(((await Deno.stat(socket)).mode ?? 0) & 0o777, 0o600);
   },
 );
 

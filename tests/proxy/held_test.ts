@@ -33,7 +33,8 @@ Deno.test("a stream is held with pings until a window refills, then served", asy
   strictEqual(rest, EVENTS);
   strictEqual(scene.asked.length, 1);
   const [record] = await kit.settled(1);
-  ok((record?.waitedMs ?? 0) >= 600, `waited ${record?.waitedMs} ms`);
+  // Less than the 700 ms by what the machine took to ask.
+  ok((record?.waitedMs ?? 0) >= 300, `waited ${record?.waitedMs} ms`);
   strictEqual(record?.end, "complete");
   strictEqual(record?.usage?.output, 15);
   await kit.isEmpty();

@@ -7,11 +7,8 @@ import {
   ok,
   strictEqual,
 } from "node:assert/strict";
-import {
-  type ServiceFacts,
-  servicePlan,
-  systemOf,
-} from "../../src/service/plan.ts";
+import { servicePlan, systemOf } from "../../src/service/plan.ts";
+import type { ServiceFacts } from "../../src/service/facts.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const FACTS: ServiceFacts = {

@@ -27,6 +27,7 @@ import { StoredVault } from "../../src/store/vault.ts";
 import { VaultCipher } from "../../src/store/vault_cipher.ts";
 import { VaultFiles } from "../../src/store/vault_file.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
+import { report } from "../fixtures/report.ts";
 import { trials } from "../fixtures/trials.ts";
 import {
   idOf,
@@ -214,6 +215,7 @@ Deno.test("foreign edits in any order: nothing resurrected, nothing dropped", as
       }),
       { numRuns: trials(60, 5_000), endOnFailure: true },
     );
+    report(`${trials(60, 5_000)} interleavings: nothing came back or went`);
   } finally {
     await Deno.remove(root, { recursive: true });
   }

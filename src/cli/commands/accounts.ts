@@ -79,7 +79,7 @@ function stateText(
     const { word, reason, mend, windows } = live;
     const figures = windows.filter(({ family }) => family === null)
       .map(({ key, utilization }) => `${key} ${percentText(utilization)}`);
-    const words = mend ?? reason;
+    const words = mend ?? (reason === word ? null : reason);
     return [
       output.paint(styleOf(word), word.replaceAll("_", " ").padEnd(12)),
       ...figures,

@@ -20,6 +20,7 @@ import { registerImport } from "./import.ts";
 import { registerLogin } from "./login.ts";
 import { registerPriority } from "./priority.ts";
 import { registerReload } from "./reload.ts";
+import { registerExplain } from "./explain.ts";
 import { registerHook } from "./hook.ts";
 import { registerMan } from "./man.ts";
 import { registerPlugin } from "./plugin.ts";
@@ -30,6 +31,8 @@ import { registerRestart } from "./restart.ts";
 import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
+import { registerStatusline } from "./statusline.ts";
+import { registerPin } from "./pin.ts";
 import { registerService } from "./service.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
@@ -55,8 +58,11 @@ export const REGISTER:
     registerDisable,
     registerPriority,
     registerStatus,
+    registerStatusline,
     registerWatch,
+    registerExplain,
     registerCapacity,
+    registerPin,
     registerSimulate,
     registerReport,
     registerApi,

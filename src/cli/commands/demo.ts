@@ -152,12 +152,22 @@ async function playOnDeck(
 ): Promise<number> {
   const over = new AbortController();
   const files = stage.keepFleet(over.signal);
-  const ended = { ...serving, ended: until(serving, seconds) };
+  const leaving = new AbortController();
   try {
-    return await serveWithDeck(shell, ended, {
+    const code = await serveWithDeck(shell, {
+      ...serving,
+      ended: until(serving, seconds),
+      stop: () => {
+        leaving.abort();
+        // Nobody waits for the answers of sessions that do not exist.
+        serving.stop();
+        serving.stop();
+      },
+    }, {
       claudeFolder: stage.claudeFolder,
       refusal: "The demo takes no account of yours: tc login does, outside.",
     });
+    return leaving.signal.aborted ? EXIT.ok : code;
   } finally {
     over.abort();
     await files;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
@@ -22,6 +22,7 @@ export interface ServerFlags {
   readonly host?: string | undefined;
   readonly headless?: boolean | undefined;
   readonly logFile?: string | undefined;
+  readonly logTo?: string | undefined;
   /** The process whose port this one takes over. */
   readonly takeOver?: string | undefined;
 }
@@ -33,6 +34,7 @@ export function registerServer(program: Command, registry: Registry): void {
     .option("--host <address>", "Listen on this address")
     .option("--headless", "Write log lines, never a screen")
     .option("--log-file <file>", "Write the log lines into this file")
+    .option("--log-to <folder>", "Write a file an exchange into this folder")
     .addOption(new Option("--take-over <pid>").hideHelp())
     .action(registry.run(async (flags) => {
       const make = () => new Shell(registry.environment, {}, settingsOf(flags));
@@ -42,7 +44,7 @@ export function registerServer(program: Command, registry: Registry): void {
 
 /** How the server that takes this one's place is started. */
 function successorOf(
-  { port, host }: ServerFlags,
+  { port, host, logTo }: ServerFlags,
   logFile: string | null,
 ): Successor {
   return {
@@ -52,6 +54,7 @@ function successorOf(
       ...(port === undefined ? [] : ["--port", port]),
       ...(host === undefined ? [] : ["--host", host]),
       ...(logFile === null ? [] : ["--log-file", logFile]),
+      ...(logTo === undefined ? [] : ["--log-to", logTo]),
       "--take-over",
       String(Deno.pid),
     ],
@@ -61,11 +64,12 @@ function successorOf(
 
 /** The flags as settings, by dotted key. */
 function settingsOf(
-  { port, host }: ServerFlags,
+  { port, host, logTo }: ServerFlags,
 ): Readonly<Record<string, unknown>> {
   return {
     ...(port === undefined ? {} : { "proxy.port": wholeNumber(port) }),
     ...(host === undefined ? {} : { "proxy.host": host }),
+    ...(logTo === undefined ? {} : { "log.to": resolve(logTo) }),
   };
 }
 

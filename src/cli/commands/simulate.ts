@@ -15,6 +15,14 @@ import {
 import { SCENARIOS } from "../../simulate/scenarios.ts";
 import { commandText } from "../command_table.ts";
 import type { Output } from "../output.ts";
+import { changeSentence, historyLines } from "../simulate_text.ts";
+import {
+  type HistoryAnswer,
+  type HistoryQuery,
+  isEnough,
+  recordedHistory,
+  simulateHistory,
+} from "../simulate_history.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -27,11 +35,28 @@ export function registerSimulate(program: Command, registry: Registry): void {
     .option("--workload <names>", "Only these workloads, with commas")
     .option("--policy <names>", "Only these policies, with commas")
     .option("--seeds <list>", "Draw the work from these: 1,2 or 1-8", "1")
+    .option("--days <count>", "Replay so many days of your own history", "14")
+    .option("--accounts <list>", "With these too, or without: +5x,-work")
+    .option("--ttl <life>", "As if caches lived so long: 5m or 1h")
     .option("--json", "Print one JSON object")
-    .action(registry.run((options) => {
-      const { output } = new Shell(registry.environment, options);
+    .action(registry.run(async (options) => {
+      const shell = new Shell(registry.environment, options);
+      const { output } = shell;
       const seeds = seedsFrom(options.seeds);
       const policies = policiesFrom(options.policy);
+      const isBuiltIn = options.workloads || options.workload !== undefined;
+      const query = historyQuery(options, policies);
+      const rows = isBuiltIn ? [] : recordedHistory(shell, query.days);
+      if (isEnough(rows)) {
+        const answer = await simulateHistory(shell, rows, query);
+        if (output.isJson) {
+          output.json({ schema: "tc.simulate/v1", history: answer });
+        } else printHistory(answer, output);
+        return EXIT.ok;
+      }
+      if (!isBuiltIn) {
+        output.say("Too little history yet: the built-in workloads instead");
+      }
       const comparisons: Comparison[] = [];
       for (const draw of workloadsFrom(options.workload)) {
         const comparison = compare(draw, seeds, policies);
@@ -43,6 +68,41 @@ export function registerSimulate(program: Command, registry: Registry): void {
       }
       return EXIT.ok;
     }));
+}
+
+function historyQuery(
+  options: {
+    readonly days: string;
+    readonly accounts?: string | undefined;
+    readonly ttl?: string | undefined;
+  },
+  policies: readonly PolicyName[],
+): HistoryQuery {
+  const { days, accounts, ttl } = options;
+  if (!/^[1-9]\d{0,3}$/.test(days)) {
+    throw new UsageError(`Cannot replay ${days} days: it must be a number`);
+  }
+  const lives: Readonly<Record<string, number>> = {
+    "5m": 300_000,
+    "1h": 3_600_000,
+  };
+  const cacheTtlMs = ttl === undefined ? null : lives[ttl];
+  if (cacheTtlMs === undefined) {
+    throw new UsageError(`Cannot use --ttl ${ttl}: it must be 5m or 1h`);
+  }
+  return {
+    days: Number(days),
+    policies,
+    accounts: accounts === undefined ? [] : listed(accounts),
+    cacheTtlMs,
+  };
+}
+
+function printHistory(answer: HistoryAnswer, output: Output): void {
+  for (const line of historyLines(answer)) output.line(line);
+  if (answer.comparison !== null) print(answer.comparison, output);
+  const sentence = changeSentence(answer);
+  if (sentence !== null) output.line(sentence);
 }
 
 function listed(text: string): string[] {

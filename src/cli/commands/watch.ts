@@ -22,6 +22,7 @@ import {
   lookOf,
   showDeck,
 } from "../deck_shell.ts";
+import { Interrupts } from "../interrupts.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -50,7 +51,11 @@ async function watch(shell: Shell, flags: WatchFlags): Promise<number> {
   // Says at once, in words, when there is nothing to watch.
   await shell.client().health();
   const stop = new AbortController();
-  const release = onSignals(() => stop.abort());
+  const interrupts = new Interrupts();
+  const release = onSignals((signal) => {
+    if (signal === "SIGINT") interrupts.pass(() => stop.abort());
+    else stop.abort();
+  });
   try {
     if (flags.plain) return await plain(shell, everyMs, stop.signal);
     if (!isDeckTerminal(shell)) return await lines(shell, stop.signal);
@@ -59,6 +64,7 @@ async function watch(shell: Shell, flags: WatchFlags): Promise<number> {
       isServer: false,
       signal: stop.signal,
       claudeFolder: null,
+      whileAway: (run) => interrupts.whileAway(run),
       refusal: null,
     });
     return end === "aborted" ? EXIT.interrupted : EXIT.ok;
@@ -76,13 +82,19 @@ function seconds(text: string | undefined): number {
 }
 
 /** The terminal is given back before the process ends by a signal. */
-function onSignals(listener: () => void): () => void {
+function onSignals(listener: (signal: Deno.Signal) => void): () => void {
   const signals: readonly Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
-  for (const signal of signals) Deno.addSignalListener(signal, listener);
+  const held = signals.map((signal) => {
+    const listen = () => listener(signal);
+    Deno.addSignalListener(signal, listen);
+    return [signal, listen] as const;
+  });
   return () => {
-    for (const signal of signals) Deno.removeSignalListener(signal, listener);
+    for (const [signal, listen] of held) {
+      Deno.removeSignalListener(signal, listen);
+    }
   };
 }
 

@@ -36,29 +36,45 @@ export interface AccountTexts {
 }
 
 export function accountTexts(scene: Scene): AccountTexts {
-  const { groups, model, glyphs, columns, breadth } = scene;
-  const widest = (key: string): number =>
-    Math.max(
-      0,
-      ...groups.flatMap(({ view }) => openWindow(view, key) ?? []).map((
-        window,
-      ) => lineWidth(windowLine(window, glyphs, model.now))),
-    );
-  const fiveHour = widest("5h");
-  const week = widest("7d");
+  const { groups, columns, breadth } = scene;
+  const fiveHour = widestWords(scene, "5h");
+  const week = widestWords(scene, "7d");
   const rollUp = Math.max(
     0,
     ...groups.map((group) => lineWidth(rollUpLine(group, scene))),
   );
   const isFull = breadth === "full";
+  const bars = isFull ? 2 : 1;
   const fixed = scene.labelWidth + fiveHour + week +
     (isFull ? 4 + TIER_WIDTH + 20 + IN_FLIGHT_WIDTH + HIT_WIDTH + rollUp : 32);
-  const room = Math.floor((columns - fixed) / (isFull ? 2 : 1));
-  return {
-    fiveHour,
-    week,
-    bar: Math.max(BAR_MIN, Math.min(isFull ? BAR_MAX : 10, room)),
-  };
+  const room = Math.floor((columns - fixed) / bars);
+  const bar = Math.max(BAR_MIN, Math.min(isFull ? BAR_MAX : 10, room));
+  // What is left over goes to the words of a window that is spent.
+  const spare = Math.max(0, columns - fixed - bars * bar);
+  const missing = widestSpent(scene, "5h") - (bar + fiveHour + 6);
+  const more = Math.max(0, Math.min(spare, missing));
+  return { fiveHour: fiveHour + more, week, bar };
+}
+
+function widestWords({ groups, glyphs, model }: Scene, key: string): number {
+  const widths = groups.flatMap(({ view }) => {
+    const window = openWindow(view, key);
+    return window === null
+      ? []
+      : [lineWidth(windowLine(window, glyphs, model.now))];
+  });
+  return Math.max(0, ...widths);
+}
+
+function widestSpent(scene: Scene, key: string): number {
+  return Math.max(
+    0,
+    ...scene.groups.map(({ view }) =>
+      openWindow(view, key) === null
+        ? lineWidth(windowWords(view, key, { scene, width: 0, isWhole: true }))
+        : 0
+    ),
+  );
 }
 
 export function accountLine(
@@ -244,9 +260,9 @@ function medium(
     ...(isBarred(view)
       ? [lane(barredSpan(view, scene).text, texts.week + 3, "bad")]
       : windowWords(view, "7d", { scene, width: texts.week + 3 })),
-    figure(`${view.inFlight}${max}`, 4),
+    figure(`${view.inFlight}${max}`, 6),
     figure(hit === null ? "" : percentText(hit), 6),
-    figure(tokens === 0 ? "" : countText(tokens), 7),
+    figure(tokens === 0 ? "" : countText(tokens), 6),
   ];
 }
 

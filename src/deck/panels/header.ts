@@ -6,7 +6,14 @@
 
 import { clockText, countText, durationText } from "../../control/words.ts";
 import { costText, plural } from "../figures.ts";
-import { fit, joined, type Line, span, type Style } from "../line.ts";
+import {
+  fit,
+  joined,
+  type Line,
+  lineWidth,
+  span,
+  type Style,
+} from "../line.ts";
 import type { Scene } from "../scene.ts";
 import type { Glyphs } from "../theme.ts";
 
@@ -16,12 +23,35 @@ const VERDICT_STYLE: Readonly<Record<string, Style>> = {
   red: "bad",
 };
 
+/** Notices take the place of lists, so there are few. */
+const NOTICES_MAX = 3;
+const ROWS_FOR_NOTICES = 20;
+
 /** The first lines of the screen. */
 export function headerLines(scene: Scene): readonly Line[] {
   const lines = scene.breadth === "full"
     ? [poolFull(scene), fleetFull(scene)]
     : [poolShort(scene), fleetShort(scene)];
-  return lines.map((line) => fit([span(" "), ...line], scene.columns));
+  return [...lines, ...noticeLines(scene)]
+    .map((line) => fit([span(" "), ...line], scene.columns));
+}
+
+/** What wants a person, with the command that mends it. */
+function noticeLines({ model, glyphs }: Scene): readonly Line[] {
+  const notices = model.status?.notices ?? [];
+  const max = model.size.rows < ROWS_FOR_NOTICES ? 1 : NOTICES_MAX;
+  const lines = notices.slice(0, max).map(({ level, text, mend }): Line => {
+    const style = level === "error" ? "bad" : "careful";
+    const mark = level === "error" ? glyphs.closed : glyphs.careful;
+    return [
+      span(`${mark} ${text}`, style),
+      span(mend === null ? "" : `   ${mend}`, "strong"),
+    ];
+  });
+  const rest = notices.length - lines.length;
+  return rest > 0
+    ? [...lines, [span(`${plural(rest, "more notice")}: tc status`, "dim")]]
+    : lines;
 }
 
 /** All that there is room for in the smallest of windows. */
@@ -146,7 +176,7 @@ function fleetFull(scene: Scene): Line {
   }${glyphs.child} ${members - leads})`;
   const tools = agents.filter(({ isToolRunning }) => isToolRunning).length;
   const live = requests.filter(({ state }) => state !== "held").length;
-  return joined([
+  const parts: readonly Line[] = [
     [
       span("fleet  ", "dim"),
       span(plural(agents.length, "agent")),
@@ -158,7 +188,9 @@ function fleetFull(scene: Scene): Line {
     [span(`live ${live}`)],
     [span(`tools ${tools}`)],
     ...totals(scene),
-  ], "   ");
+  ];
+  const line = joined(parts, "   ");
+  return lineWidth(line) < scene.columns ? line : joined(parts, "  ");
 }
 
 function collisions({ agents }: Scene): Line {

@@ -5,7 +5,7 @@
  */
 
 import type { RequestView } from "../../control/protocol.ts";
-import { durationText } from "../../control/words.ts";
+import { countText, durationText } from "../../control/words.ts";
 import { modelText, reasonText, timeText } from "../figures.ts";
 import { figure, lane, type Line, span, type Style } from "../line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
@@ -73,9 +73,9 @@ function liveLine(request: RequestView, who: string, scene: Scene): Line {
   if (breadth === "full") {
     return [
       span(`   ${timeText(request.since.ms, model.look.timeZone)}  `),
-      lane(`${who}${agent}`, 20),
+      lane(`${who}${agent}`, 18),
       account,
-      lane(modelText(request.model), 12, "dim"),
+      lane(modelText(request.model), 11, "dim"),
       lane(word, 8, style),
       age,
       ...tail,
@@ -91,12 +91,28 @@ function liveLine(request: RequestView, who: string, scene: Scene): Line {
   ];
 }
 
-function tailLine({ state, reason }: RequestView, scene: Scene): Line {
-  if (state !== "held" && state !== "waiting") return [];
+function tailLine(request: RequestView, scene: Scene): Line {
+  const { state, reason } = request;
+  if (state === "streaming") return promptLine(request, scene);
+  if (state === "sent") return [];
   const next = reason === "warm_account" ? "" : nextText(scene);
   const why = reason === null ? "" : reasonText(reason);
   const parts = scene.breadth === "full" ? [why, next] : [next || why];
   return [span(parts.filter((part) => part !== "").join("; "), "dim")];
+}
+
+/** What the prompt cost: fresh, read from cache, written anew. */
+function promptLine(
+  { input, cacheRead, cacheWrite }: RequestView,
+  { glyphs, breadth }: Scene,
+): Line {
+  if (input === null) return [];
+  const parts = [
+    `${glyphs.sent} ${countText(input)}`,
+    `${glyphs.read} ${countText(cacheRead ?? 0)}`,
+    ...(cacheWrite ? [`${glyphs.write} ${countText(cacheWrite)}`] : []),
+  ];
+  return [span(parts.join(breadth === "full" ? "   " : "  "), "dim")];
 }
 
 /** When the first closed account is back. */

@@ -146,15 +146,17 @@ function choices(
   return [...rows.slice(from, from + height), ...keys];
 }
 
-/** `text` in lines of `width` cells, broken at spaces. */
+/** `text` in lines of `width` cells, broken at spaces; its indent stays. */
 function wrapped(text: string, width: number): readonly BoxRow[] {
+  const indent = /^ */.exec(text)?.[0] ?? "";
   const rows: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && widthOf(line) + 1 + widthOf(word) > width) {
+  let line = indent;
+  for (const word of text.trimStart().split(" ")) {
+    const isFirst = line === indent;
+    if (!isFirst && widthOf(line) + 1 + widthOf(word) > width) {
       rows.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
+      line = `${indent}${word}`;
+    } else line = isFirst ? `${line}${word}` : `${line} ${word}`;
   }
   rows.push(line);
   return rows.map((row) => plain([span(row)]));

@@ -48,12 +48,20 @@ export function windowBar(
 export function windowWords(
   view: AccountView,
   key: string,
-  { scene, width }: { readonly scene: Scene; readonly width: number },
+  { scene, width, isWhole = false }: {
+    readonly scene: Scene;
+    readonly width: number;
+    /** Every word, however wide the lane. */
+    readonly isWhole?: boolean;
+  },
 ): Line {
   const window = view.windows.find((one) => one.key === key);
   if (window === undefined) return [span(" ".repeat(width))];
   const words = isSpent(view, window)
-    ? spentLine(view, window, { scene, width: width - 3 })
+    ? spentLine(view, window, {
+      scene,
+      width: isWhole ? Infinity : width - 3,
+    })
     : windowLine(window, scene.glyphs, scene.model.now);
   return filled([span(`${key} `, "dim"), ...words], width);
 }

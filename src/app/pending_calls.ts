@@ -1,0 +1,37 @@
+/**
+ * Questions from one thread to another that wait for their answers.
+ *
+ * @module
+ */
+
+export class PendingCalls<Answer> {
+  readonly #waiting = new Map<number, (answer: Answer) => void>();
+  readonly #limitMs: number;
+  /** What an answer that does not come in time counts as. */
+  readonly #late: Answer;
+  #count = 0;
+
+  constructor(limitMs: number, late: Answer) {
+    this.#limitMs = limitMs;
+    this.#late = late;
+  }
+
+  /** Sends the question by `post`, under a number of its own. */
+  ask(post: (id: number) => void): Promise<Answer> {
+    const id = ++this.#count;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.take(id, this.#late), this.#limitMs);
+      this.#waiting.set(id, (answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      });
+      post(id);
+    });
+  }
+
+  /** The answer to question `id`; one that nobody waits for is dropped. */
+  take(id: number, answer: Answer): void {
+    this.#waiting.get(id)?.(answer);
+    this.#waiting.delete(id);
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * What Claude Code gives a status line on its standard input (2.1.329): every
+ * field may be missing or of another shape, and none of that is an error.
+ *
+ * @module
+ */
+
+/** A window as the last answer's headers said, whichever account that was. */
+export interface StatedWindow {
+  readonly key: "5h" | "7d";
+  /** From 0 to 1. */
+  readonly utilization: number;
+  /** Epoch milliseconds, or null. */
+  readonly resetsAt: number | null;
+}
+
+export interface StatuslineInput {
+  readonly session: string | null;
+  readonly model: string | null;
+  readonly transcript: string | null;
+  /** Tokens in the context, and the part of it that is used; null is unknown. */
+  readonly contextTokens: number | null;
+  readonly contextShare: number | null;
+  readonly windows: readonly StatedWindow[];
+}
+
+export const NO_INPUT: StatuslineInput = {
+  session: null,
+  model: null,
+  transcript: null,
+  contextTokens: null,
+  contextShare: null,
+  windows: [],
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const SESSION = /^[A-Za-z0-9_-]{1,128}$/;
+const MODEL_LENGTH_MAX = 40;
+const PATH_LENGTH_MAX = 4_096;
+/** Times above this are milliseconds, below seconds. */
+const SECONDS_MAX = 100_000_000_000;
+
+/** Never throws. */
+export function statuslineInput(text: string): StatuslineInput {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return NO_INPUT;
+  }
+  const input = fields(value);
+  const session = words(input["session_id"], 128);
+  const model = fields(input["model"]);
+  const context = fields(input["context_window"]);
+  return {
+    session: session !== null && SESSION.test(session) ? session : null,
+    model: words(model["display_name"], MODEL_LENGTH_MAX) ??
+      words(model["id"], MODEL_LENGTH_MAX) ??
+      words(input["model"], MODEL_LENGTH_MAX),
+    transcript: words(input["transcript_path"], PATH_LENGTH_MAX),
+    contextTokens: contextTokens(context),
+    contextShare: share(context["used_percentage"]),
+    windows: [
+      ...stated("5h", fields(input["rate_limits"])["five_hour"]),
+      ...stated("7d", fields(input["rate_limits"])["seven_day"]),
+    ],
+  };
+}
+
+function fields(value: unknown): Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? value as Fields
+    : {};
+}
+
+function words(value: unknown, lengthMax: number): string | null {
+  if (typeof value !== "string") return null;
+  // deno-lint-ignore no-control-regex
+  const inert = value.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "");
+  return inert.trim() === "" ? null : inert.slice(0, lengthMax);
+}
+
+function amount(value: unknown): number | null {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0
+    ? value
+    : null;
+}
+
+/** A percentage as a part of 1. */
+function share(value: unknown): number | null {
+  const percent = amount(value);
+  return percent === null ? null : Math.min(percent, 1_000) / 100;
+}
+
+/** What the last answer's prompt held; the totals where that is not told. */
+function contextTokens(context: Fields): number | null {
+  const usage = fields(context["current_usage"]);
+  const parts = [
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+  ].map((name) => amount(usage[name]));
+  if (parts.some((part) => part !== null)) {
+    return parts.reduce<number>((sum, part) => sum + (part ?? 0), 0);
+  }
+  return amount(context["total_input_tokens"]);
+}
+
+function stated(
+  key: StatedWindow["key"],
+  value: unknown,
+): readonly StatedWindow[] {
+  const window = fields(value);
+  const utilization = share(window["used_percentage"]);
+  if (utilization === null) return [];
+  return [{ key, utilization, resetsAt: resetTime(window["resets_at"]) }];
+}
+
+/** Seen as epoch seconds, as milliseconds and as text. */
+function resetTime(value: unknown): number | null {
+  const at = typeof value === "string" ? Date.parse(value) : amount(value);
+  if (at === null || !Number.isFinite(at)) return null;
+  return typeof value === "number" && at < SECONDS_MAX ? at * 1_000 : at;
+}

@@ -1,0 +1,27 @@
+/**
+ * `tc explain`: why an account serves a conversation, and where the next
+ * request would go.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { explainLines } from "../../control/explain_text.ts";
+import { EXIT } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+export function registerExplain(program: Command, registry: Registry): void {
+  program.command("explain")
+    .description(commandText("explain").summary)
+    .argument("[session]", "A session or request; without it the last one")
+    .option("--json", "Print one JSON object")
+    .action(registry.run(async (session, options) => {
+      const shell = new Shell(registry.environment, options);
+      const view = await shell.client().explain(session ?? null);
+      if (shell.output.isJson) shell.output.json(view);
+      else for (const line of explainLines(view)) shell.output.line(line);
+      return EXIT.ok;
+    }));
+}

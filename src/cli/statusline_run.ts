@@ -1,0 +1,184 @@
+/**
+ * `tc statusline` as Claude Code runs it: after each turn, many times a minute.
+ * It always ends well and always prints exactly one line.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import {
+  type SessionTally,
+  type SessionTokens,
+  sessionTokens,
+} from "../claude/session_tokens.ts";
+import {
+  type StatuslineInput,
+  statuslineInput,
+} from "../claude/statusline_input.ts";
+import {
+  type Environment,
+  PATH_VARIABLES,
+  type Paths,
+  pathsFrom,
+} from "../app/paths.ts";
+import type { PoolGlance } from "../core/glance.ts";
+import { askGlance, serverPlace } from "./ask_glance.ts";
+import { statuslineText } from "./statusline_text.ts";
+
+/** The server answers in this time or is not asked further. */
+const SERVER_MS = 40;
+const STDIN_MS = 100;
+const STDIN_BYTES_MAX = 1024 * 1024;
+/** A long transcript is counted over several looks. */
+const TRANSCRIPT_MS = 40;
+/** A status line that was there before may take this long. */
+const WRAPPED_MS = 2_000;
+
+const VARIABLES = [
+  ...PATH_VARIABLES,
+  "ANTHROPIC_BASE_URL",
+  "TC_PROXY_PORT",
+  "NO_COLOR",
+  "COLUMNS",
+  "CLAUDE_CONFIG_DIR",
+] as const;
+
+/** Prints the line and ends the process, with exit code 0. */
+export async function statusline(args: readonly string[]): Promise<never> {
+  let line = "";
+  try {
+    line = await compose(args.includes("--wrap"));
+  } catch {
+    // An empty line is better than a broken status bar.
+  }
+  print(line);
+  // A pipe that never closes would hold the process.
+  Deno.exit(0);
+}
+
+function print(line: string): void {
+  const plain = line.replace(/[\r\n\u2028\u2029]+/g, " ");
+  let bytes = new TextEncoder().encode(`${plain}\n`);
+  try {
+    while (bytes.length > 0) {
+      bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    }
+  } catch {
+    // Nobody reads it any more.
+  }
+}
+
+async function compose(isWrapping: boolean): Promise<string> {
+  const environment = readEnvironment();
+  const paths = pathsFrom(environment, Deno.build.os);
+  const text = await readStdin();
+  const input = statuslineInput(text);
+  const before = isWrapping
+    ? wrapped(paths, environment, text)
+    : Promise.resolve("");
+  const asked = askGlance(
+    serverPlace(environment, Deno.build.os),
+    input.session,
+    SERVER_MS,
+  );
+  const tokens = tokensOf(input, paths);
+  const glance = await asked ?? await stored(paths, input);
+  const first = await before;
+  const width = Number(environment["COLUMNS"]);
+  const own = statuslineText({
+    input,
+    tokens,
+    glance,
+    nowMs: Date.now(),
+    width: Number.isInteger(width) && width > 0 ? width : null,
+    isColored: !environment["NO_COLOR"],
+  });
+  return [first, own].filter((part) => part !== "").join(" │ ");
+}
+
+function readEnvironment(): Environment {
+  return Object.fromEntries(
+    VARIABLES.map((name) => [name, Deno.env.get(name)]),
+  );
+}
+
+/** What came within the time; a terminal is not waited for. */
+async function readStdin(): Promise<string> {
+  if (Deno.stdin.isTerminal()) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  async function read(): Promise<void> {
+    const chunk = new Uint8Array(64 * 1024);
+    while (text.length < STDIN_BYTES_MAX) {
+      const length = await Deno.stdin.read(chunk);
+      if (length === null) return;
+      text += decoder.decode(chunk.subarray(0, length), { stream: true });
+    }
+  }
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, STDIN_MS);
+  await Promise.race([read().catch(() => {}), late]);
+  clearTimeout(timer);
+  return text;
+}
+
+async function stored(
+  { stateFolder }: Paths,
+  { session }: StatuslineInput,
+): Promise<PoolGlance | null> {
+  const { storedGlance } = await import("../store/pool_glance.ts");
+  return storedGlance(stateFolder, session, Date.now());
+}
+
+function tokensOf(
+  { transcript, session }: StatuslineInput,
+  paths: Paths,
+): SessionTokens | null {
+  if (transcript === null || session === null) return null;
+  const file = `${paths.stateFolder}/statusline/${session}.json`;
+  const startMs = performance.now();
+  const tokens = sessionTokens({
+    transcript,
+    session,
+    before: readTally(file),
+    mayGoOn: () => performance.now() - startMs < TRANSCRIPT_MS,
+  });
+  writeTally(file, tokens.tally);
+  return tokens;
+}
+
+function readTally(file: string): SessionTally {
+  try {
+    return JSON.parse(Deno.readTextFileSync(file)) as SessionTally;
+  } catch {
+    // Counted from the beginning.
+    return {};
+  }
+}
+
+/** Two looks at once may both write: each is right by itself. */
+function writeTally(file: string, tally: SessionTally): void {
+  const pending = `${file}.${Deno.pid}`;
+  try {
+    Deno.mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    Deno.writeTextFileSync(pending, JSON.stringify(tally), { mode: 0o600 });
+    Deno.renameSync(pending, file);
+  } catch {
+    // The next look counts from where the last note says.
+  }
+}
+
+async function wrapped(
+  paths: Paths,
+  environment: Environment,
+  text: string,
+): Promise<string> {
+  const { readKept, runWrapped } = await import("./statusline_wrapped.ts");
+  const { claudeFolder } = await import("../claude/claude_folder.ts");
+  const { settingsFile } = claudeFolder({
+    environment,
+    system: Deno.build.os,
+    userName: null,
+  });
+  return await runWrapped(readKept(paths)[settingsFile], text, WRAPPED_MS);
+}

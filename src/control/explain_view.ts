@@ -1,0 +1,146 @@
+/**
+ * Control room: what routing weighed for one conversation, as the API says it.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import type { ExplainedAccount, Explanation } from "../core/explanation.ts";
+import type { PoolSnapshot } from "../core/pool.ts";
+import type { QuotaWindow } from "../core/quota.ts";
+import { barText } from "../wire/bar_text.ts";
+import type { ActivityView, TimeView } from "./protocol.ts";
+import { timeView } from "./status_view.ts";
+
+export interface ExplainWindowView {
+  /** Null is unknown, never 0. */
+  readonly utilization: number | null;
+  readonly resetsAt: TimeView | null;
+  readonly source: "response_headers" | "usage_endpoint";
+  readonly observedAt: TimeView;
+}
+
+export interface ExplainAccountView {
+  readonly account: string;
+  /** The router's word against it; null where it may serve. */
+  readonly reason: string | null;
+  readonly reasonText: string | null;
+  readonly until: TimeView | null;
+  readonly isHome: boolean;
+  readonly isChosen: boolean;
+  readonly cachedTokens: number;
+  readonly rebuildTokens: number;
+  readonly inFlight: number;
+  readonly inFlightMax: number | null;
+  readonly conversations: number;
+  readonly fiveHour: ExplainWindowView | null;
+  readonly week: ExplainWindowView | null;
+  /** The policy's cost, lower is better, and its parts; null: not scored. */
+  readonly cost: number | null;
+  readonly terms: Readonly<Record<string, number>>;
+}
+
+export interface ExplainView {
+  readonly schema: "tc.explain/v1";
+  readonly at: TimeView;
+  /** Null: any new conversation. */
+  readonly conversation: string | null;
+  /** Its last request that ended, or null. */
+  readonly last: ActivityView | null;
+  readonly policy: string;
+  readonly pin: string | null;
+  readonly home: string | null;
+  readonly boundAt: TimeView | null;
+  readonly isWarm: boolean;
+  readonly contextTokens: number;
+  readonly activeConversations: number;
+  readonly stalledConversations: number;
+  readonly isOversubscribed: boolean;
+  /** What would be done with its next request now. */
+  readonly decision: {
+    readonly kind: "use" | "wait" | "refuse";
+    readonly account: string | null;
+    readonly reason: string;
+    readonly until: TimeView | null;
+  };
+  readonly accounts: readonly ExplainAccountView[];
+}
+
+export function explainView(
+  told: Explanation,
+  snapshot: PoolSnapshot,
+  about: {
+    readonly conversation: string | null;
+    readonly last: ActivityView | null;
+  },
+): ExplainView {
+  const { decision, binding } = told;
+  const chosen = decision.kind === "use" ? decision.accountId : null;
+  const until = decision.kind === "wait" ? decision.until : null;
+  return {
+    schema: "tc.explain/v1",
+    at: timeView(told.at),
+    ...about,
+    policy: told.policy,
+    pin: labelOf(told.pin, snapshot),
+    home: labelOf(binding?.accountId ?? null, snapshot),
+    boundAt: binding === null ? null : timeView(binding.boundAt),
+    isWarm: told.isWarm,
+    contextTokens: told.contextTokens,
+    activeConversations: told.active,
+    stalledConversations: told.stalled,
+    isOversubscribed: told.isOversubscribed,
+    decision: {
+      kind: decision.kind,
+      account: labelOf(chosen, snapshot),
+      reason: decision.reason,
+      until: until === null ? null : timeView(until),
+    },
+    accounts: told.accounts.map((one) => accountView(one, snapshot, chosen)),
+  };
+}
+
+function labelOf(
+  id: AccountId | null,
+  { accounts }: PoolSnapshot,
+): string | null {
+  return id === null ? null : accounts.get(id)?.account.label ?? id;
+}
+
+function accountView(
+  one: ExplainedAccount,
+  snapshot: PoolSnapshot,
+  chosen: AccountId | null,
+): ExplainAccountView {
+  const state = snapshot.accounts.get(one.accountId);
+  return {
+    account: labelOf(one.accountId, snapshot) ?? one.accountId,
+    reason: one.ineligible,
+    reasonText: one.ineligible === null || state === undefined
+      ? null
+      : barText(one.ineligible, state, snapshot.at),
+    until: one.until === null ? null : timeView(one.until),
+    isHome: one.isHome,
+    isChosen: one.accountId === chosen,
+    cachedTokens: one.cachedTokens,
+    rebuildTokens: one.rebuildTokens,
+    inFlight: one.leases,
+    inFlightMax: one.leasesMax,
+    conversations: one.conversations,
+    fiveHour: windowView(one.fiveHour),
+    week: windowView(one.week),
+    cost: one.cost,
+    terms: one.terms,
+  };
+}
+
+function windowView(window: QuotaWindow | null): ExplainWindowView | null {
+  if (window === null) return null;
+  const { utilization, resetsAt, source, observedAt } = window;
+  return {
+    utilization,
+    resetsAt: resetsAt === null ? null : timeView(resetsAt),
+    source,
+    observedAt: timeView(observedAt),
+  };
+}

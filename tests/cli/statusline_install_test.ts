@@ -1,0 +1,82 @@
+/** `tc statusline install`: the old line kept, wrapped, and put back. */
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { PoolFolder } from "../fixtures/pool_server.ts";
+
+const SETTINGS = `{
+  // what I like
+  "model": "opus",
+  "statusLine": { "type": "command", "command": "cat >/dev/null; echo mine; echo two", "padding": 1 },
+  "hooks": {} // none
+}
+`;
+
+async function tc(
+  pool: PoolFolder,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly stdout: string }> {
+  const { code, stdout } = await pool.run(args).output();
+  return { code, stdout: new TextDecoder().decode(stdout) };
+}
+
+Deno.test("install keeps what was there and uninstall brings it back", async () => {
+  await using pool = new PoolFolder();
+  const folder = pool.folder.join(".claude");
+  const file = `${folder}/settings.json`;
+  await Deno.mkdir(folder);
+  await Deno.writeTextFile(file, SETTINGS);
+
+  strictEqual((await tc(pool, ["statusline", "install"])).code, 0);
+  strictEqual((await tc(pool, ["statusline", "install"])).code, 0);
+  const installed = await Deno.readTextFile(file);
+  ok(installed.includes("// what I like"));
+  ok(installed.includes("// none"));
+  const line = installed.split("\n").find((text) => text.includes('command":'));
+  ok(/statusline --wrap"/.test(line ?? installed), installed);
+  ok(installed.indexOf("model") < installed.indexOf("statusLine"));
+  ok(installed.indexOf("statusLine") < installed.indexOf("hooks"));
+
+  const child = pool.spawn(["statusline", "--wrap"], { stdin: "piped" });
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode('{"model":"m"}'));
+  await writer.close();
+  const { stdout } = await child.output();
+  strictEqual(new TextDecoder().decode(stdout), "mine │ m\n");
+
+  strictEqual((await tc(pool, ["statusline", "uninstall"])).code, 0);
+  deepStrictEqual(
+    uncommented(await Deno.readTextFile(file)),
+    uncommented(SETTINGS),
+  );
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) names.push(name);
+  deepStrictEqual(names, ["settings.json"]);
+});
+
+Deno.test("uninstall leaves a line that is not tc's alone", async () => {
+  await using pool = new PoolFolder();
+  const folder = pool.folder.join(".claude");
+  const file = `${folder}/settings.json`;
+  await Deno.mkdir(folder);
+  await Deno.writeTextFile(file, SETTINGS);
+  const { code, stdout } = await tc(pool, ["statusline", "uninstall"]);
+  strictEqual(code, 0);
+  ok(stdout.startsWith("Nothing to do"));
+  strictEqual(await Deno.readTextFile(file), SETTINGS);
+});
+
+Deno.test("install without settings makes them, and uninstall empties them", async () => {
+  await using pool = new PoolFolder();
+  const file = pool.folder.join(".claude", "settings.json");
+  await tc(pool, ["statusline", "install"]);
+  const { statusLine } = JSON.parse(await Deno.readTextFile(file));
+  strictEqual(statusLine.type, "command");
+  ok(/ statusline$/.test(statusLine.command));
+  await tc(pool, ["statusline", "uninstall"]);
+  deepStrictEqual(JSON.parse(await Deno.readTextFile(file)), {});
+});
+
+/** The JSON of a text with comments at the ends of lines. */
+function uncommented(text: string): unknown {
+  return JSON.parse(text.replace(/ *\/\/ .*$/gm, ""));
+}
