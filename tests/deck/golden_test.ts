@@ -122,6 +122,11 @@ Deno.test("view() goes down to one line where there is no room", () => {
   const [first, ...rest] = frameText(frame).split("\n");
   strictEqual(first, "tc ● 9 free · next 41m · 2 need you");
   ok(rest.every((line) => line === ""));
+  const asked = pressed(model({ columns: 39, rows: 12 }), "q");
+  strictEqual(
+    frameText(view(asked)).split("\n")[0],
+    "Stop the server  y stop  n stay",
+  );
 });
 
 Deno.test("view() says what wants a person, and what mends it", () => {

@@ -258,10 +258,12 @@ function medium(
     ...windowBar(view, "5h", { scene, bar: texts.bar, width: texts.fiveHour }),
     span("  "),
     ...(isBarred(view)
-      ? [lane(barredSpan(view, scene).text, texts.week + 3, "bad")]
-      : windowWords(view, "7d", { scene, width: texts.week + 3 })),
-    figure(`${view.inFlight}${max}`, 6),
-    figure(hit === null ? "" : percentText(hit), 6),
+      ? [lane(barredSpan(view, scene).text, texts.week + 15, "bad")]
+      : [
+        ...windowWords(view, "7d", { scene, width: texts.week + 3 }),
+        figure(`${view.inFlight}${max}`, 6),
+        figure(hit === null ? "" : percentText(hit), 6),
+      ]),
     figure(tokens === 0 ? "" : countText(tokens), 6),
   ];
 }

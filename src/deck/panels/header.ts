@@ -14,6 +14,7 @@ import {
   span,
   type Style,
 } from "../line.ts";
+import type { Overlay } from "../model.ts";
 import type { Scene } from "../scene.ts";
 import type { Glyphs } from "../theme.ts";
 
@@ -56,12 +57,23 @@ function noticeLines({ model, glyphs }: Scene): readonly Line[] {
 
 /** All that there is room for in the smallest of windows. */
 export function oneLine(scene: Scene): Line {
+  const { overlay } = scene.model;
+  if (overlay !== null) return questionLine(overlay);
   const parts = [
     [...verdict(scene, ""), ...free(scene, "free")],
     nextReset(scene, { word: "next", hasWindow: false }),
     needed(scene),
   ];
   return joined([[span("tc")], joined(parts, dotted(scene))], " ");
+}
+
+/** A panel has no room: its title, and the keys that answer it. */
+function questionLine(overlay: Overlay): Line {
+  const title = overlay.kind === "help" ? "Keys" : overlay.title;
+  const keys = overlay.kind === "confirm"
+    ? `y ${overlay.yes}  n ${overlay.no}`
+    : "Esc back";
+  return [span(`${title}  `, "strong"), span(keys)];
 }
 
 function dotted({ glyphs }: Scene): string {
