@@ -89,7 +89,13 @@ async function buildModule(): Promise<string> {
   const date = await git("log", "-1", "--format=%cs") ?? "";
   const isDirty = await git("status", "--porcelain", "--", ...SOURCES) !== "";
   const mark = isDirty ? `${commit}+changes` : commit;
-  return `export const BUILD = ${JSON.stringify({ commit: mark, date })};\n`;
+  const server = Deno.env.get("GITHUB_SERVER_URL");
+  const repository = Deno.env.get("GITHUB_REPOSITORY");
+  const releases = server && repository
+    ? `${server}/${repository}/releases`
+    : "";
+  const build = { commit: mark, date, releases };
+  return `export const BUILD = ${JSON.stringify(build)};\n`;
 }
 
 async function copy(from: string, to: string): Promise<void> {

@@ -6,7 +6,13 @@
  */
 
 /** The commit, and its date as `2026-11-21`; `source` when run from source. */
-export const BUILD: { readonly commit: string; readonly date: string } = {
+export const BUILD: {
+  readonly commit: string;
+  readonly date: string;
+  /** Where its releases are published, or empty where nobody knows. */
+  readonly releases: string;
+} = {
   commit: "source",
   date: "",
+  releases: "",
 };

@@ -8,7 +8,7 @@
 import { emptyPool } from "../core/pool.ts";
 import type { FamilyOwners } from "../auth/shared_family.ts";
 import type { ControlHost } from "../control/routes.ts";
-import { controlRoutes, isControlTarget } from "../control/routes.ts";
+import { controlRoutes } from "../control/routes.ts";
 import { type Journal, type RequestLog, Secret } from "../ports.ts";
 import { SummaryMemory } from "../proxy/conversation.ts";
 import { HoldDesk } from "../proxy/hold.ts";
@@ -16,7 +16,7 @@ import { BodyBudget } from "../proxy/inbound.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import { proxyRules } from "../proxy/proxy_rules.ts";
 import { RequestBook } from "../proxy/request_book.ts";
-import { listen, type Listener } from "../proxy/server.ts";
+import type { Listener } from "../proxy/server.ts";
 import { UpstreamPool } from "../proxy/upstream.ts";
 import type { KeychainTool } from "../store/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
@@ -25,8 +25,10 @@ import { systemClock, systemEntropy } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
+import { drained, listenFor } from "./listening.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import { Records } from "./records.ts";
+import { claimPool, type ServerClaim } from "./server_claim.ts";
 import { prices, routeSettings } from "./settings.ts";
 import { Tally } from "./tally.ts";
 import { UsagePoller } from "./usage_poller.ts";
@@ -61,6 +63,19 @@ const WARM_CONNECTIONS = 2;
 
 /** Starts everything; throws TcError when it cannot listen. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const claim = await claimPool(options);
+  try {
+    return await startClaimed(options, claim);
+  } catch (cause) {
+    claim.release();
+    throw cause;
+  }
+}
+
+async function startClaimed(
+  options: DaemonOptions,
+  claim: ServerClaim,
+): Promise<Daemon> {
   const { order, journal } = options;
   const { settings } = order.config;
   const keeper = new PoolKeeper(
@@ -68,19 +83,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     systemClock,
     systemEntropy,
   );
-  const upstream = new UpstreamPool({
-    clock: systemClock,
-    proxyFor: proxyRules({
-      httpsProxy: settings.upstreamProxy || order.proxy.url || null,
-      httpProxy: settings.upstreamProxy || null,
-      noProxy: order.proxy.except || null,
-    }),
-    limits: {
-      connectMs: settings.timeouts.connectMs,
-      firstByteMs: settings.timeouts.firstByteMs,
-      idleBodyMs: settings.timeouts.idleMs,
-    },
-  });
+  const upstream = upstreamOf(order);
   const accounts = await AccountKeeper.open({
     order,
     keeper,
@@ -106,6 +109,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenOrClose(options, { proxy, host, records });
   host.listensAt(listener);
+  records.serves();
   poller.start();
   upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
     // The first request says what is wrong with the way out.
@@ -126,9 +130,27 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       await accounts.close();
       upstream.close();
       await records.close();
+      claim.release();
       return cut;
     },
   };
+}
+
+function upstreamOf({ config, proxy }: StartOrder): UpstreamPool {
+  const { settings } = config;
+  return new UpstreamPool({
+    clock: systemClock,
+    proxyFor: proxyRules({
+      httpsProxy: settings.upstreamProxy || proxy.url || null,
+      httpProxy: settings.upstreamProxy || null,
+      noProxy: proxy.except || null,
+    }),
+    limits: {
+      connectMs: settings.timeouts.connectMs,
+      firstByteMs: settings.timeouts.firstByteMs,
+      idleBodyMs: settings.timeouts.idleMs,
+    },
+  });
 }
 
 function pollerOf(
@@ -215,53 +237,9 @@ function listenOrClose(
   },
 ): Listener {
   try {
-    return listenWith(options, proxy, host);
+    return listenFor(options.order, proxy, host);
   } catch (cause) {
     records.close().catch(() => {});
     throw cause;
   }
-}
-
-function listenWith(
-  { order }: DaemonOptions,
-  proxy: Proxy,
-  host: ControlHost,
-): Listener {
-  const { settings } = order.config;
-  const control = controlRoutes(host);
-  return listen({
-    proxy,
-    door: {
-      host: settings.proxy.host,
-      key: proxy.localKey,
-      isKeylessLoopback: settings.proxy.keylessLoopback,
-    },
-    port: settings.proxy.port,
-    tokenUrl: new URL(settings.oauth.tokenUrl),
-    control: (request, target) =>
-      isControlTarget(target) ? control(atTarget(request, target)) : null,
-    requestsMax: settings.proxy.requestsMax,
-    sharesPort: order.takesOver,
-  });
-}
-
-/** The request as the admin API knows it: without the key in its path. */
-function atTarget(request: Request, target: string): Request {
-  const url = `http://tc${target}`;
-  return new Request(url, request);
-}
-
-/** Resolves when every answer has ended or the deadline is over. */
-async function drained(
-  listener: Listener,
-  deadlineMs: number,
-): Promise<number> {
-  const { promise: late, resolve } = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => resolve("late"), deadlineMs);
-  const first = await Promise.race([listener.shutdown(), late]);
-  clearTimeout(timer);
-  if (first !== "late") return 0;
-  const cut = listener.inHand;
-  listener.abort();
-  return cut;
 }

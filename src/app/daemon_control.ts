@@ -12,6 +12,7 @@ import type {
   ControlHost,
   HookCall,
 } from "../control/routes.ts";
+import type { ExplainView } from "../control/explain_view.ts";
 import type {
   AccountsView,
   CapacityView,
@@ -20,7 +21,6 @@ import type {
   NoticeView,
   StatusView,
 } from "../control/protocol.ts";
-import { type ExplainView, explainView } from "../control/explain_view.ts";
 import { capacityView, statusView, timeView } from "../control/status_view.ts";
 import { poolGlance } from "../core/glance.ts";
 import { POLICY_NAMES, type PolicyName } from "../core/policy/policy.ts";
@@ -35,6 +35,7 @@ import { activityView, requestView, sessionViews } from "./activity.ts";
 import { callApi } from "./api_call.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { Records } from "./records.ts";
@@ -136,12 +137,13 @@ export class DaemonControl implements ControlHost {
     return capacityView(this.#parts.keeper.snapshot());
   }
 
-  explain(session: string | null): ExplainView {
+  explain(wanted: string | null): ExplainView {
     const { keeper, proxy } = this.#parts;
     const snapshot = keeper.snapshot();
-    const ended = proxy.book.ended()
-      .map((record) => activityView(record, snapshot));
-    return explainView(snapshot, session, ended);
+    return explainFor(wanted, snapshot, {
+      open: proxy.book.open(),
+      ended: proxy.book.ended().map((record) => activityView(record, snapshot)),
+    });
   }
 
   /** The main thread reads the config: it knows flags and environment. */

@@ -51,7 +51,8 @@ export class LedgerWriter implements RequestLog {
   #saveAtMs: number;
   #pruneAtMs: number;
   #isOwner = true;
-  #isMemoryTaken = false;
+  #isServing = false;
+  #isClaimed = false;
   #labels = "";
 
   constructor(options: LedgerWriterOptions) {
@@ -87,14 +88,21 @@ export class LedgerWriter implements RequestLog {
     this.#dropped += 1;
   }
 
-  /** What the last run left of the pool; from now on this one writes it. */
-  takeMemory(): PersistedPool | null {
+  /** What the last run left of the pool. */
+  readMemory(): PersistedPool | null {
     let memory: PersistedPool | null = null;
     this.#options.state.attempt(({ pool }) => {
-      memory = pool.take(this.#options.clock.now())?.pool ?? null;
-      this.#isMemoryTaken = true;
+      memory = pool.read()?.pool ?? null;
     });
     return memory;
+  }
+
+  /**
+   * From now on this run saves the pool. Only who serves may say so: a second
+   * server that finds the port taken must not silence the first.
+   */
+  serves(): void {
+    this.#isServing = true;
   }
 
   /** Requests that ended within the last `ms`, from the ledger. */
@@ -143,12 +151,14 @@ export class LedgerWriter implements RequestLog {
   #savePool(): void {
     const { state, clock, poolState } = this.#options;
     const current = poolState();
-    if (current === this.#savedState || !this.#isOwner) return;
+    if (!this.#isServing || !this.#isOwner) return;
+    if (current === this.#savedState) return;
     const now = clock.now();
-    if (!this.#isMemoryTaken) this.takeMemory();
     const accounts = [...current.accounts.values()].map((a) => a.account);
     const labels = JSON.stringify(accounts.map(({ id, label }) => [id, label]));
     state.attempt(({ pool }) => {
+      if (!this.#isClaimed) pool.claim(now);
+      this.#isClaimed = true;
       this.#isOwner = pool.save(persisted(current, now), now);
       this.#savedState = current;
       if (!this.#isOwner || labels === this.#labels) return;

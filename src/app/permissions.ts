@@ -8,6 +8,7 @@
 
 import type { Config } from "./config.ts";
 import { type Paths, writtenFolders } from "./paths.ts";
+import { socketPath } from "./socket_path.ts";
 
 /** The grants of one thread, as `Worker` takes them. */
 export interface Grants {
@@ -24,6 +25,8 @@ export interface Grants {
 export interface GrantSources {
   readonly config: Config;
   readonly paths: Paths;
+  /** Deno's word for the operating system. */
+  readonly system: string;
   /** Corporate proxies that the environment names. */
   readonly proxies: readonly string[];
   /** Origins of third-party backends and of demo endpoints. */
@@ -44,12 +47,17 @@ export function workerGrants(sources: GrantSources): Grants {
     ...sources.origins,
   ];
   const hosts = urls.filter((url) => url !== "").map(hostAndPort);
+  const socket = socketPath(sources.config, sources.paths, sources.system);
+  const own = [
+    `${bracketed(proxy.host)}:${proxy.port}`,
+    ...socket === null ? [] : [`unix:${socket}.new`],
+  ];
   const folders = [
     ...writtenFolders(sources.paths),
     ...(settings.log.to === "" ? [] : [settings.log.to]),
   ];
   return {
-    net: [...new Set([`${bracketed(proxy.host)}:${proxy.port}`, ...hosts])],
+    net: [...new Set([...own, ...hosts])],
     read: folders,
     write: folders,
     env: false,

@@ -67,11 +67,16 @@ export class Records implements RequestLog {
 
   /** Gives the pool what the last run knew; its accounts must be there. */
   restore(): void {
-    const memory = this.#writer.takeMemory();
+    const memory = this.#writer.readMemory();
     if (memory !== null) this.#keeper.remember(memory);
     for (const request of this.#writer.recent(HOUR_MS)) {
       this.#tally.add(request);
     }
+  }
+
+  /** The listener is up: from now on this run's memory counts. */
+  serves(): void {
+    this.#writer.serves();
   }
 
   finished(record: RequestRecord): void {

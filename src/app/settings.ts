@@ -37,6 +37,10 @@ export const SETTINGS = v.looseObject({
       false,
       "Let local clients in without the key, as older tools do",
     ),
+    socket: flag(
+      true,
+      "Listen on a private Unix socket as well (not on Windows)",
+    ),
     bodyBytesMax: wholeNumber(
       1024,
       1024 * MIB,
@@ -132,6 +136,13 @@ export const SETTINGS = v.looseObject({
       "auto",
       "Where secrets are kept",
     ),
+  }),
+  update: section({
+    check: flag(
+      false,
+      "Ask once a day for a newer release, when serving starts",
+    ),
+    releases: url("", "Where releases are; empty: where this build came from"),
   }),
   log: section({
     level: choice(

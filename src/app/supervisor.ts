@@ -56,7 +56,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const worker = startWorker(options.grants);
   const link = new WorkerLink(worker, options);
   link.post({ kind: "start", order: options.order });
-  const ready = await link.ready;
+  const ready = await link.ready.catch((cause) => {
+    // A worker that listens for messages would keep the process alive.
+    worker.terminate();
+    throw cause;
+  });
   giveUpNetwork();
   return {
     host: ready.host,

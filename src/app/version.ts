@@ -22,7 +22,8 @@ export const USER_AGENT = `tc/${config.version}`;
 export function buildInfo(): BuildInfo {
   return {
     version: config.version,
-    ...BUILD,
+    commit: BUILD.commit,
+    date: BUILD.date,
     deno: Deno.version.deno,
     target: Deno.build.target,
   };

@@ -141,7 +141,10 @@ export class AccountCredential {
       ...before,
       credential,
       savedAt: clock.now(),
-      refusedTokenHash: null,
+      // Its other holder may show the spent token still: it is known again.
+      refusedTokenHash: before.sharedWith === null
+        ? null
+        : await tokenHash(before.credential.refreshToken),
     });
     journal.log("info", "token_renewed", {
       account: before.id,

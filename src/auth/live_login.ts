@@ -70,6 +70,7 @@ export type LiveLogin =
   };
 
 const LOCK_WAIT_MS = 60_000;
+const WRITE_TRIES_MAX = 2;
 
 /**
  * Looks at `place` and brings the vault up to date with what its program has
@@ -90,6 +91,10 @@ export async function harvest(
   );
   if (twin !== undefined) {
     return await known(twin, credential, { place, snapshot, ports });
+  }
+  const hash = await tokenHash(credential.refreshToken);
+  if (entries.some(({ refusedTokenHash }) => refusedTokenHash === hash)) {
+    return { kind: "none", snapshot };
   }
   if (credential.expiresAt <= ports.clock.now()) {
     return await afterRenewal(place, snapshot, ports);
@@ -225,14 +230,34 @@ async function renewInPlace(
     case "tokens": {
       const { credential } = spent;
       const next = { ...login, credential };
-      if (await place.renew(before, next)) return "renewed";
-      return await keepElsewhere(credential, ports);
+      if (await isWritten(place, before, next)) return "renewed";
+      return await keepElsewhere(login.credential, credential, ports);
     }
   }
 }
 
-/** Somebody wrote the place under our lock: the successor is its owner's still. */
+/** A write that failed is tried again: the predecessor is worth nothing now. */
+async function isWritten(
+  place: LivePlace,
+  before: LoginSnapshot,
+  next: ClaudeLogin,
+): Promise<boolean> {
+  for (let tries = 1; tries <= WRITE_TRIES_MAX; tries++) {
+    try {
+      return await place.renew(before, next);
+    } catch {
+      // The vault takes it where the place cannot.
+    }
+  }
+  return false;
+}
+
+/**
+ * The place could not be written, or somebody else has written it: the
+ * successor is its owner's still, and the spent token is never sent again.
+ */
 async function keepElsewhere(
+  spent: OAuthCredential,
   credential: OAuthCredential,
   ports: RefreshPorts,
 ): Promise<Renewed> {
@@ -248,16 +273,17 @@ async function keepElsewhere(
     : null;
   if (owner === null) {
     throw new TcError(
-      "Cannot keep the login: its place was written by another program",
+      "Cannot keep the login: its place could not be written",
       { code: "login_lost", hint: "claude /login" },
     );
   }
+  const refusedTokenHash = await tokenHash(spent.refreshToken);
   await vault.update(owner.id, (entry) => ({
     ...entry,
     credential,
     savedAt: clock.now(),
     sharedWith: null,
-    refusedTokenHash: null,
+    refusedTokenHash,
   }));
   return "renewed";
 }

@@ -28,6 +28,8 @@ export interface LaunchFacts {
   readonly holdMsMax: number;
   /** Only this account may serve the launch, by its label. */
   readonly account: string | null;
+  /** The server's Unix socket, where the launch goes by it; else null. */
+  readonly socket: string | null;
 }
 
 /** What Claude Code takes for granted when nothing is set. */
@@ -45,7 +47,12 @@ export function launchVariables(
   present: Variables,
 ): Readonly<Record<string, string | null>> {
   const set: Record<string, string | null> = {
-    ANTHROPIC_BASE_URL: `${facts.origin}/k/${facts.key}`,
+    // With a socket the host is never dialled, and http keeps TLS away
+    // (claude-code 2.1.329, as recorded; the variable is in no official list).
+    ANTHROPIC_BASE_URL: facts.socket === null
+      ? `${facts.origin}/k/${facts.key}`
+      : `http://localhost/k/${facts.key}`,
+    ANTHROPIC_UNIX_SOCKET: facts.socket,
     // It would outrank the login and turn subscription mode off.
     ANTHROPIC_API_KEY: null,
     ANTHROPIC_AUTH_TOKEN: null,

@@ -118,6 +118,13 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.priority/v1",
   },
   {
+    name: "pin",
+    group: "accounts",
+    summary: "Send all work to one account while it can serve",
+    examples: ["tc pin work", "tc pin --clear", "tc switch home"],
+    schema: "tc.pin/v1",
+  },
+  {
     name: "status",
     group: "look",
     summary: "Show the pool, its accounts and what goes on",
@@ -152,9 +159,10 @@ export const COMMANDS: readonly CommandText[] = [
   {
     name: "simulate",
     group: "look",
-    summary: "Compare the routing policies on the same made-up work",
+    summary: "Replay your own history, or made-up work, under other policies",
     examples: [
       "tc simulate",
+      "tc simulate --accounts +5x",
       "tc simulate --workload heavy --seeds 1-4",
       "tc simulate --policy price,pace --json",
     ],
@@ -166,8 +174,11 @@ export const COMMANDS: readonly CommandText[] = [
     summary: "Show what was spent: tokens, cache and cost, from the ledger",
     examples: [
       "tc report",
+      "tc report week",
       "tc report account --since 7d",
       "tc report session --since today --json",
+      "tc report issue",
+      "tc report model --since 2026-11-01 --until 2026-11-15",
     ],
     schema: "tc.report/v1",
   },
@@ -226,11 +237,30 @@ export const COMMANDS: readonly CommandText[] = [
     schema: "tc.statusline/v1",
   },
   {
+    name: "restart",
+    group: "server",
+    summary: "Replace the running server without dropping a request",
+    examples: ["tc restart"],
+    schema: "tc.restart/v1",
+  },
+  {
     name: "stop",
     group: "server",
     summary: "Let the running server finish its requests and end",
     examples: ["tc stop"],
     schema: "tc.stop/v1",
+  },
+  {
+    name: "service",
+    group: "server",
+    summary: "Run tc under systemd, launchd or the Windows task scheduler",
+    examples: [
+      "tc service install",
+      "tc service status",
+      "tc service print",
+      "tc service uninstall --dry-run",
+    ],
+    schema: "tc.service/v1",
   },
   {
     name: "doctor",
@@ -242,9 +272,46 @@ export const COMMANDS: readonly CommandText[] = [
   {
     name: "config",
     group: "more",
-    summary: "Show the settings and where each comes from",
-    examples: ["tc config path", "tc config show", "tc config show --origin"],
+    summary: "Show and change the settings, and say where each comes from",
+    examples: [
+      "tc config show --origin",
+      "tc config get proxy.port",
+      "tc config set proxy.port 3460",
+      "tc config unset proxy.port",
+      "tc config path",
+    ],
     schema: "tc.config/v1",
+  },
+  {
+    name: "bugreport",
+    group: "more",
+    summary: "Write a report for an issue, without secrets, listed first",
+    examples: ["tc bugreport", "tc bugreport --output report.txt --yes"],
+    schema: "tc.bugreport/v1",
+  },
+  {
+    name: "upgrade",
+    group: "more",
+    summary: "Replace this program by the newest release, checked",
+    examples: ["tc upgrade --check", "tc upgrade"],
+    schema: "tc.upgrade/v1",
+  },
+  {
+    name: "completion",
+    group: "more",
+    summary: "Print the completion script of a shell",
+    examples: [
+      'eval "$(tc completion bash)"',
+      "tc completion fish | source",
+    ],
+    schema: null,
+  },
+  {
+    name: "man",
+    group: "more",
+    summary: "Print the manual page",
+    examples: ["tc man | man -l -", "tc man >~/.local/share/man/man1/tc.1"],
+    schema: null,
   },
   {
     name: "version",

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ownCommand } from "./launching.ts";
+import { ownCommand } from "./own_command.ts";
 
 /** Starts `tc ARGS…` without a terminal; a failure to start is no error. */
 export function startDetached(args: readonly string[]): void {

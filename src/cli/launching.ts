@@ -7,9 +7,11 @@
 
 import { join } from "node:path";
 import type { LaunchFacts, Variables } from "../claude/launch.ts";
+import { socketPath } from "../app/socket_path.ts";
 import { findClaudeLogin } from "../claude/own_login.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { storedAccounts } from "./accounts_store.ts";
+import { ownCommand } from "./own_command.ts";
 import type { Shell } from "./shell.ts";
 
 const START_WAIT_MS = 15_000;
@@ -34,7 +36,27 @@ export async function launchFacts(
     silentMsMax: Math.max(settings.hold.silentMs, settings.hold.jsonMaxMs),
     holdMsMax: settings.hold.maxMs,
     account,
+    socket: null,
   };
+}
+
+/** The socket of a running server; where there is none, says why and is null. */
+export function openSocket(shell: Shell): string | null {
+  const path = socketPath(shell.config, shell.paths, Deno.build.os);
+  const reason = path === null
+    ? "proxy.socket is off, or its path would be too long"
+    : socketTrouble(path);
+  if (reason === null) return path;
+  shell.output.say(`tc: no Unix socket (${reason}): going by the port`);
+  return null;
+}
+
+function socketTrouble(path: string): string | null {
+  try {
+    return Deno.lstatSync(path).isSocket ? null : `${path} is no socket`;
+  } catch {
+    return `there is no ${path}`;
+  }
 }
 
 /** Whether any account of the pool has the 1-hour cache of a subscription. */
@@ -46,11 +68,7 @@ async function isSubscriptionPool(shell: Shell): Promise<boolean> {
   );
 }
 
-/** The arguments by which this very program is started again. */
-export function ownCommand(args: readonly string[]): readonly string[] {
-  if (Deno.build.standalone) return [Deno.execPath(), ...args];
-  return [Deno.execPath(), "run", "-A", Deno.mainModule, ...args];
-}
+export { ownCommand };
 
 /**
  * Starts a server that outlives this process and waits until it answers. Its

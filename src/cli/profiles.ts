@@ -30,19 +30,26 @@ import { FileLocks } from "../store/lock.ts";
 import { isSwappable, pollUsage } from "../swap/poll_usage.ts";
 import type { SwapPorts } from "../swap/swap_ports.ts";
 import { Shell } from "./shell.ts";
-import {
-  folderFacts,
-  isInProfile,
-  openSwap,
-  profilesFolder,
-  storeOf,
-} from "./swapping.ts";
+import { profilesFolder } from "./swap_files.ts";
+import { folderFacts, isInProfile, openSwap, storeOf } from "./swapping.ts";
 
 /** `shell` as outside of any profile: a launch may come from within one. */
 export function outsideProfiles(shell: Shell): Shell {
   if (!isInProfile(shell)) return shell;
   const environment = { ...shell.environment, CLAUDE_CONFIG_DIR: undefined };
   return new Shell(environment, { json: shell.output.isJson });
+}
+
+/** The list alone: a shell asks for it at its start. */
+export function profileList({ paths }: Shell): ProfileList {
+  const { secretsFolder } = paths;
+  return new ProfileList(
+    join(secretsFolder, "profiles.json"),
+    new FileLocks(secretsFolder, {
+      clock: systemClock,
+      entropy: systemEntropy,
+    }),
+  );
 }
 
 export class Profiles implements Disposable {
@@ -58,10 +65,7 @@ export class Profiles implements Disposable {
     this.#shell = shell;
     this.#close = close;
     this.ports = ports;
-    this.list = new ProfileList(
-      join(secretsFolder, "profiles.json"),
-      ports.locks,
-    );
+    this.list = profileList(shell);
     this.book = new SessionBook({
       file: join(stateFolder, "profile-sessions.json"),
       locks: new FileLocks(secretsFolder, {
@@ -85,7 +89,7 @@ export class Profiles implements Disposable {
   }
 
   folderOf(account: AccountId): ClaudeFolder {
-    const path = join(profilesFolder(this.#shell), account);
+    const path = join(profilesFolder(this.#shell.paths), account);
     return folderAt(path, folderFacts(this.#shell));
   }
 

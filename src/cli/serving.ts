@@ -19,11 +19,21 @@ import { familyOwners } from "./import_places.ts";
 import { Interrupts } from "./interrupts.ts";
 import type { LogSink } from "./log_sink.ts";
 import type { Shell } from "./shell.ts";
+import {
+  standInFor,
+  startSuccessor,
+  type Successor,
+  yieldTo,
+} from "./succession.ts";
 
 export interface ServingOptions {
   readonly log: LogSink;
   /** Makes the shell anew, with the files as they are by then. */
   readonly again: () => Shell;
+  /** How a restart goes on; null where there is none, as in the demo. */
+  readonly successor: Successor | null;
+  /** The process whose port is taken over, or null. */
+  readonly takesOverFrom: number | null;
 }
 
 /** A running server and the way to its end. */
@@ -33,6 +43,8 @@ export interface Serving {
   readonly ended: Promise<number>;
   /** Stops taking requests and lets the answers end. */
   stop(): void;
+  /** Starts the next server, which ends this one when it serves. */
+  restart(): void;
   /** Ctrl-C is meant for the program that `run` has on the terminal. */
   whileAway<Result>(run: () => Promise<Result>): Promise<Result>;
 }
@@ -42,7 +54,8 @@ export async function startServing(
   shell: Shell,
   options: ServingOptions,
 ): Promise<Serving> {
-  const order = await startOrder(shell);
+  const { takesOverFrom } = options;
+  const order = await startOrder(shell, takesOverFrom !== null);
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
     order,
@@ -61,6 +74,7 @@ export async function startServing(
   );
   const serving = supervise(server, shell, { ...options, watch });
   asked.resolve(serving);
+  if (takesOverFrom !== null) yieldTo(takesOverFrom);
   return serving;
 }
 
@@ -69,14 +83,23 @@ export function grantSources(
   { config, paths, environment }: Shell,
 ): GrantSources {
   const proxies = [proxyUrl(environment)].filter((url) => url !== "");
-  return { config, paths, proxies, origins: backendOrigins(config) };
+  return {
+    config,
+    paths,
+    system: Deno.build.os,
+    proxies,
+    origins: backendOrigins(config),
+  };
 }
 
 function proxyUrl(environment: Shell["environment"]): string {
   return environment["HTTPS_PROXY"] || environment["https_proxy"] || "";
 }
 
-async function startOrder(shell: Shell): Promise<StartOrder> {
+async function startOrder(
+  shell: Shell,
+  takesOver: boolean,
+): Promise<StartOrder> {
   const { config, paths, environment } = shell;
   return {
     config,
@@ -89,7 +112,7 @@ async function startOrder(shell: Shell): Promise<StartOrder> {
       url: proxyUrl(environment),
       except: environment["NO_PROXY"] || environment["no_proxy"] || "",
     },
-    takesOver: false,
+    takesOver,
   };
 }
 
@@ -152,30 +175,53 @@ function supervise(
     signals.on("SIGHUP", () => reload(server, options));
   }
   server.failed.catch((cause) => {
-    options.log({
-      at: systemClock.now(),
-      level: "error",
-      event: "server",
-      fields: { reason: cause instanceof Error ? cause.message : "" },
-    });
+    tell(options, cause instanceof Error ? cause.message : "");
     ended.resolve(EXIT.failed);
   });
+  let successor: Deno.ChildProcess | null = null;
+  async function end(): Promise<number> {
+    const code = await ended.promise.finally(() => {
+      signals.release();
+      options.watch[Symbol.dispose]();
+    });
+    const isWaitedFor = successor !== null && !options.successor?.isDetached;
+    return isWaitedFor && successor !== null
+      ? await standInFor(successor)
+      : code;
+  }
   return {
     server,
     stop,
+    restart: () => {
+      if (options.successor === null || successor !== null) return;
+      const child = startSuccessor(options.successor);
+      successor = child;
+      child.status.then(({ code }) => {
+        if (isStopping) return;
+        successor = null;
+        tell(options, `the next server ended with code ${code}`);
+      });
+    },
+    ended: end(),
     whileAway: (run) => interrupts.whileAway(run),
-    ended: ended.promise.finally(() => {
-      signals.release();
-      options.watch[Symbol.dispose]();
-    }),
   };
+}
+
+function tell({ log }: ServingOptions, reason: string): void {
+  log({
+    at: systemClock.now(),
+    level: "error",
+    event: "server",
+    fields: { reason },
+  });
 }
 
 function obey(what: Asked, serving: Serving, options: ServingOptions): void {
   switch (what) {
     case "stop":
-    case "restart":
       return serving.stop();
+    case "restart":
+      return serving.restart();
     case "reload":
       return reload(serving.server, options);
   }

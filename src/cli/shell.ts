@@ -15,12 +15,13 @@ import {
   pathsFrom,
 } from "../app/paths.ts";
 import { settingRows } from "../app/settings.ts";
+import { CONFIG_BYTES_MAX } from "../store/config_file.ts";
 import {
   ControlClient,
   type ControlTransport,
   httpTransport,
 } from "../control/client.ts";
-import { EXIT, TcError, UsageError } from "../errors.ts";
+import { ConfigError, EXIT, TcError, UsageError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
 import { Output } from "./output.ts";
 
@@ -182,6 +183,10 @@ export function reachable(host: string): string {
 
 function readIfThere(file: string): string | null {
   try {
+    const { isFile, size } = Deno.statSync(file);
+    // A pipe would be waited for, and a device has no end.
+    if (!isFile) throw unreadable(file, "it is no file");
+    if (size > CONFIG_BYTES_MAX) throw unreadable(file, "it is too large");
     return decodeText(Deno.readFileSync(file), file);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return null;
@@ -193,6 +198,10 @@ function readIfThere(file: string): string | null {
       cause,
     });
   }
+}
+
+function unreadable(file: string, why: string): ConfigError {
+  return new ConfigError(`Cannot read ${file}: ${why}`, { file });
 }
 
 function decodeText(bytes: Uint8Array, file: string): string {

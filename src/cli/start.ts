@@ -20,6 +20,11 @@ export async function start(args: readonly string[]): Promise<number> {
     const { statusline } = await import("./statusline_run.ts");
     return await statusline(args);
   }
+  if (first === "hook") {
+    // At every prompt; never by way of the tree, whose faults exit with 2.
+    const { runHook } = await import("./hook_run.ts");
+    return await runHook(args[1]);
+  }
   const { main } = await import("./root.ts");
   return await main(args);
 }

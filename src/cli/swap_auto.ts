@@ -13,12 +13,11 @@ import { SECOND_MS } from "../core/time.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import { type AutoResult, autoSwap } from "../swap/auto_swap.ts";
 import { nextKey } from "../swap/key_helper.ts";
-import { openShellVault } from "./accounts_store.ts";
-import { storedAccounts } from "./accounts_store.ts";
+import { openShellVault, storedAccounts } from "./accounts_store.ts";
 import { startDetached } from "./detached.ts";
 import { presentVariables } from "./launching.ts";
 import type { Registry } from "./registry.ts";
-import { Shell } from "./shell.ts";
+import { readEnvironment, Shell } from "./shell.ts";
 import { autoWords, tellHolders } from "./swap_words.ts";
 import { openSwap, swapMemory } from "./swapping.ts";
 
@@ -122,10 +121,19 @@ async function swapNow(
 }
 
 /** The third of the triggers back: a run at the first known reset. */
-export function afterwards(result: AutoResult): void {
+function afterwards(result: AutoResult): void {
   if (result.kind !== "keys" || result.wakeAt === null) return;
   const seconds = (result.wakeAt - systemClock.now()) / SECOND_MS;
   startDetached(["swap", "wake", String(Math.ceil(Math.max(0, seconds)))]);
+}
+
+/** A turn was refused for its limit: the next one gets another login. */
+export async function swapAfterLimit(): Promise<void> {
+  const shell = new Shell(readEnvironment(), {});
+  using swap = await openSwap(shell, { policy: null, threshold: null });
+  afterwards(
+    await autoSwap({ threshold: null, isAfterLimit: true }, swap.ports),
+  );
 }
 
 async function launch(shell: Shell, args: readonly string[]): Promise<number> {

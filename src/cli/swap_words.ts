@@ -35,7 +35,7 @@ export async function tellHolders(
   }
   if (!await isServedByProxy(id, shell)) return;
   shell.output.say(
-    `warning: the running server uses ${name} too: one of the two may be logged out when the token is renewed`,
+    `warning: the running server uses ${name} too: their use adds up, and a token that both renew at one moment is lost`,
   );
   shell.output.say(
     `  tc disable ${name}   keeps it for Claude Code alone`,

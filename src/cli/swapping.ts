@@ -6,7 +6,7 @@
 
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
-import { systemClock } from "../app/clock.ts";
+import { systemClock, systemEntropy } from "../app/clock.ts";
 import { systemRunner } from "../app/command_runner.ts";
 import { oauthProvider } from "../app/oauth_provider.ts";
 import { routeSettings } from "../app/settings.ts";
@@ -27,7 +27,6 @@ import { UsageError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
 import { proxyRules } from "../proxy/proxy_rules.ts";
 import { UpstreamPool } from "../proxy/upstream.ts";
-import { sha256 } from "../auth/account_id.ts";
 import { accountRows } from "../store/account_rows.ts";
 import { mergeAccounts } from "../store/accounts.ts";
 import { ForeignTexts } from "../store/foreign_text.ts";
@@ -37,7 +36,7 @@ import type { SwapPorts } from "../swap/swap_ports.ts";
 import { openShellVault } from "./accounts_store.ts";
 import { ownCommand } from "./launching.ts";
 import type { Shell } from "./shell.ts";
-import { systemEntropy } from "../app/clock.ts";
+import { isProfileFolder, profilesFolder, swapFile } from "./swap_files.ts";
 
 /** Opened ports; closing ends the connections. */
 export interface OpenedSwap extends Disposable {
@@ -51,8 +50,6 @@ export interface SwapChoice {
   readonly threshold: number | null;
 }
 
-const FILE_MARK_DIGITS = 8;
-
 /** What decides where Claude Code keeps its files. */
 export function folderFacts(shell: Shell): FolderFacts {
   return {
@@ -62,27 +59,17 @@ export function folderFacts(shell: Shell): FolderFacts {
   };
 }
 
-/** Where the config folders of profiles are. */
-export function profilesFolder(shell: Shell): string {
-  return join(shell.paths.secretsFolder, "profiles");
-}
-
 /** Whether the Claude Code that called is one of a profile: those stay. */
-export function isInProfile(shell: Shell): boolean {
-  const { folder } = claudeFolder(folderFacts(shell));
-  return dirname(folder) === profilesFolder(shell);
+export function isInProfile({ environment, paths }: Shell): boolean {
+  return isProfileFolder(environment, paths);
 }
 
 /** The state of swapping in the Claude Code that `shell` speaks of. */
 export async function swapMemory(shell: Shell): Promise<SwapMemory> {
-  const { secretsFolder } = shell.paths;
-  const folder = claudeFolder(folderFacts(shell));
-  const mark = folder.isDefault
-    ? ""
-    : `-${(await sha256(folder.folder)).slice(0, FILE_MARK_DIGITS)}`;
+  const { environment, paths } = shell;
   return new SwapMemory(
-    join(secretsFolder, `swap${mark}.json`),
-    new FileLocks(secretsFolder, {
+    await swapFile(environment, paths),
+    new FileLocks(paths.secretsFolder, {
       clock: systemClock,
       entropy: systemEntropy,
     }),
@@ -178,7 +165,7 @@ export function storeAt(
 
 /** The config folders of the profiles that there are. */
 export function profileFolders(shell: Shell): readonly string[] {
-  const folder = profilesFolder(shell);
+  const folder = profilesFolder(shell.paths);
   try {
     return [...Deno.readDirSync(folder)]
       .filter((entry) => entry.isDirectory)

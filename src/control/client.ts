@@ -62,11 +62,9 @@ export class ControlClient {
     return `${CONTROL.accounts}/${encodeURIComponent(wanted)}`;
   }
 
-  /** Of the session whose id begins so; null asks for a new one. */
+  /** Of a session or request; null is the last one used. */
   explain(session: string | null): Promise<ExplainView> {
-    const query = session === null
-      ? ""
-      : `?session=${encodeURIComponent(session)}`;
+    const query = session === null ? "" : `?of=${encodeURIComponent(session)}`;
     return this.#json("GET", `${CONTROL.explain}${query}`);
   }
 
@@ -116,6 +114,7 @@ function parse(text: string): unknown {
 const EXIT_OF: Readonly<Record<string, number>> = {
   no_such_account: EXIT.usage,
   usage: EXIT.usage,
+  no_such_session: EXIT.usage,
   bad_config: EXIT.badConfig,
   needs_login: EXIT.needsLogin,
   credential_unavailable: EXIT.tryLater,

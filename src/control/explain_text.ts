@@ -5,125 +5,123 @@
  * @module
  */
 
-import type { ConsideredView, ExplainView } from "./explain_view.ts";
-import { clockText, countText, durationText } from "./words.ts";
-
-const USE: Readonly<Record<string, string>> = {
-  bound: "it stays where it is",
-  pinned: "it is pinned",
-  only: "it was asked for by name",
-  new: "a new session, and it is the best of the policy",
-  parent: "a sub-agent starts where its parent is",
-  moved: "the policy finds it better than staying",
-  opens_window: "that opens a fresh window",
-  last_resort: "no subscription can serve soon",
-  probe: "all is closed: one request tries whether that still holds",
-};
-
-const WAIT: Readonly<Record<string, string>> = {
-  warm_account: "its own account is back soon, and moving costs its cache",
-  full: "all that may serve it have as many requests as they take",
-  closed: "every account is spent or benched",
-  parked: "there are more sessions than the quota carries",
-};
+import type { ExplainAccountView, ExplainView } from "./explain_view.ts";
+import { clockText, countText, durationText, inert, useText } from "./words.ts";
 
 /** The explanation line by line. */
 export function explainLines(
   view: ExplainView,
   timeZone?: string,
 ): readonly string[] {
+  const { conversation, last, home, boundAt, at } = view;
+  const name = conversation === null
+    ? "any new conversation"
+    : `session ${inert(conversation)}`;
+  const served = home === null || boundAt === null
+    ? ""
+    : ` · on ${inert(home)} since ${clockText(boundAt.ms, at.ms, timeZone)}`;
+  const why = last === null || last.account === null
+    ? []
+    : [`Why ${inert(last.account)}: ${useText(last.reason, last.movedFrom)}.`];
   return [
-    bindingText(view, timeZone),
-    decisionText(view, timeZone),
+    `${name}${served}`,
+    ...why,
+    `Its next request ${nextText(view)}.`,
     "",
-    ...tableLines(view, timeZone),
+    ...accountTable(view.accounts),
     "",
-    `Policy ${view.policy}. Lower cost is better; costs are of this policy alone.`,
+    footer(view),
   ];
 }
 
-function bindingText({ binding, at }: ExplainView, timeZone?: string): string {
-  if (binding === null) return "Not seen yet: it has no account and no cache.";
-  const since = clockText(binding.since.ms, at.ms, timeZone);
-  const warmMs = binding.warmUntil.ms - at.ms;
-  const cache = warmMs > 0
-    ? `its cache of ${countText(binding.contextTokens)} tokens is warm for ${
-      durationText(warmMs)
-    } more`
-    : `its cache of ${countText(binding.contextTokens)} tokens is cold`;
-  return `Served by ${binding.account} since ${since}; ${cache}.`;
-}
-
-function decisionText(
-  { decision, at }: ExplainView,
-  timeZone?: string,
-): string {
-  const { kind, account, reason, until } = decision;
-  const word = reason.replaceAll("_", " ");
-  switch (kind) {
+function nextText({ decision, at }: ExplainView): string {
+  switch (decision.kind) {
     case "use":
-      return `Its next request goes to ${account}: ${USE[reason] ?? word}.`;
-    case "wait": {
-      const when = until === null
-        ? ""
-        : `, until ${clockText(until.ms, at.ms, timeZone)} (${
-          durationText(until.ms - at.ms)
-        })`;
-      return `Its next request waits: ${WAIT[reason] ?? word}${when}.`;
-    }
+      return `goes to ${inert(decision.account ?? "?")}: ${
+        useText(decision.reason, null)
+      }`;
+    case "wait":
+      return `waits${
+        decision.until === null
+          ? ""
+          : ` ${durationText(decision.until.ms - at.ms)}`
+      }: ${WAIT_TEXT[decision.reason] ?? decision.reason}`;
     case "refuse":
-      return reason === "no_account"
-        ? "Its next request is refused: there is no account."
-        : "Its next request is refused: no account could ever serve it.";
+      return "is refused: no account may serve it";
   }
 }
 
-function tableLines(
-  { considered, at }: ExplainView,
-  timeZone?: string,
+const WAIT_TEXT: Readonly<Record<string, string>> = {
+  warm_account: "the account that holds its cache is back soon",
+  full: "every account has as many requests as it takes",
+  closed: "every account is spent or resting",
+  parked: "there are more conversations than the quota feeds",
+};
+
+const HEADINGS = [
+  "account",
+  "may serve",
+  "cache now",
+  "rebuild",
+  "price",
+  "load",
+  "total",
+];
+
+function accountTable(
+  accounts: readonly ExplainAccountView[],
 ): readonly string[] {
-  const width = Math.max(7, ...considered.map((one) => one.account.length)) + 2;
-  return considered.flatMap((one) => [
-    `${one.isChosen ? "►" : " "} ${one.account.padEnd(width)}${
-      standingText(one, at.ms, timeZone)
-    }`,
-    ...termLines(one, width),
-  ]);
+  const rows = [HEADINGS, ...accounts.map(rowOf)];
+  const widths = HEADINGS.map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0))
+  );
+  return rows.map((row) =>
+    `  ${
+      row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")
+    }`.trimEnd()
+  );
 }
 
-function standingText(
-  one: ConsideredView,
-  nowMs: number,
-  timeZone?: string,
-): string {
-  const cost = one.cost === null ? "" : `cost ${figure(one.cost)}`;
-  const cache = one.cachedTokens === 0
-    ? "no cache"
-    : `cache ${countText(one.cachedTokens)}`;
-  if (one.mayServe) {
-    return `may serve   ${[cache, cost].filter((t) => t !== "").join("   ")}`;
-  }
-  const until = one.until === null
-    ? ""
-    : ` until ${clockText(one.until.ms, nowMs, timeZone)}`;
-  return `no: ${one.reason}${until}`;
+function rowOf(one: ExplainAccountView): readonly string[] {
+  const most = one.inFlightMax === null ? "" : ` of ${one.inFlightMax}`;
+  const price = one.terms["windowPrice"];
+  const mark = one.isChosen ? " ◄" : "";
+  return [
+    inert(one.account),
+    one.reasonText === null ? "yes" : `no, ${one.reasonText}`,
+    one.cachedTokens > 0 ? `${countText(one.cachedTokens)} warm` : "cold",
+    countText(one.rebuildTokens),
+    price === undefined ? "–" : price.toFixed(2),
+    `${one.inFlight}${most}`,
+    (one.cost === null ? "–" : costText(one.cost)) + mark,
+  ];
 }
 
-function termLines({ terms }: ConsideredView, width: number) {
-  const text = Object.entries(terms)
-    .filter(([, value]) => value !== 0)
-    .map(([name, value]) => `${termName(name)} ${figure(value)}`)
-    .join(" · ");
-  return text === "" ? [] : [`${" ".repeat(width + 2)}${text}`];
+/** Costs of the price policy are tokens; those of the others are small numbers. */
+function costText(cost: number): string {
+  if (Math.abs(cost) < 1_000) return cost.toFixed(2);
+  return cost < 0 ? `-${countText(-cost)}` : countText(cost);
 }
 
-/** `rebuildTokens` as `rebuild tokens`. */
-function termName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-}
-
-function figure(value: number): string {
-  const size = Math.abs(value);
-  if (size >= 1_000) return `${value < 0 ? "-" : ""}${countText(size)}`;
-  return String(Number(value.toPrecision(3)));
+function footer(view: ExplainView): string {
+  const { policy, pin, at, accounts, isOversubscribed } = view;
+  const seen = accounts.flatMap(({ fiveHour, week }) =>
+    [fiveHour, week].flatMap((window) => window === null ? [] : [window])
+  );
+  const newest = seen.reduce((ms, one) => Math.max(ms, one.observedAt.ms), 0);
+  const parts = [
+    `Policy ${policy}`,
+    newest === 0
+      ? "no figures yet"
+      : `newest figures ${durationText(at.ms - newest)} old`,
+    ...(pin === null ? [] : [`pinned to ${inert(pin)}`]),
+    ...(isOversubscribed
+      ? [
+        `${
+          view.activeConversations + view.stalledConversations
+        } conversations: cold ones may be parked`,
+      ]
+      : []),
+  ];
+  return parts.join(" · ");
 }

@@ -33,6 +33,7 @@ export const CONTROL = {
   policy: "/tc/v1/policy",
   reload: "/tc/v1/reload",
   stop: "/tc/v1/stop",
+  restart: "/tc/v1/restart",
   call: "/tc/v1/call",
   hook: "/tc/v1/hook",
 } as const;

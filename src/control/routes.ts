@@ -26,8 +26,8 @@ export interface ControlHost {
   /** The pool as the session of that id sees it. */
   glance(session: string | null): GlanceView;
   capacity(): CapacityView;
-  /** Of the session whose id begins so; null asks for a new one. */
-  explain(session: string | null): ExplainView;
+  /** The conversation of a session or request; null is the last one used. */
+  explain(wanted: string | null): ExplainView;
   accounts(): Promise<AccountsView>;
   /** Changes what a person set about the account called `wanted`. */
   changeAccount(wanted: string, change: ChangedAccount): Promise<void>;
@@ -116,12 +116,13 @@ export function controlRoutes(
   app.get(CONTROL.capacity, (c) => c.json(host.capacity()));
   app.get(CONTROL.capacityAlias, (c) => c.json(host.capacity()));
   app.get(CONTROL.status, (c) => c.json(host.status()));
-  app.get(CONTROL.explain, (c) => {
-    return c.json(host.explain(c.req.query("session") || null));
-  });
   app.get(
     CONTROL.glance,
     (c) => c.json(host.glance(c.req.query("session") ?? null)),
+  );
+  app.get(
+    CONTROL.explain,
+    (c) => c.json(host.explain(c.req.query("of") ?? null)),
   );
   app.get(CONTROL.events, (c) => eventStream(c, host));
   app.post(CONTROL.reload, async (c) => {
@@ -130,6 +131,10 @@ export function controlRoutes(
   app.post(CONTROL.stop, (c) => {
     host.ask("stop");
     return c.json({ schema: "tc.stop/v1" });
+  });
+  app.post(CONTROL.restart, (c) => {
+    host.ask("restart");
+    return c.json({ schema: "tc.restart/v1" });
   });
   app.put(CONTROL.pin, async (c) => {
     const { account } = await jsonBody(c);

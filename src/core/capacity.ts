@@ -69,6 +69,7 @@ export const ANY_REQUEST: RouteQuery = {
   only: null,
   waitedMs: 0,
   ticket: null,
+  policy: null,
 };
 
 const STREAK_WARNS = 2;

@@ -41,7 +41,7 @@ export function census(snapshot: PoolSnapshot): Census {
   if (isSame) return known.census;
   const queue = queueOf(waiting);
   const fresh: Census = {
-    ...headcount(bindings, at, settings.paceWarmMs),
+    ...headcount(snapshot),
     stalled: stalled(snapshot, queue),
     queue,
   };

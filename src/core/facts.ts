@@ -10,6 +10,7 @@ import type {
   ModelFamily,
   TicketId,
 } from "./account.ts";
+import type { PolicyName } from "./settings.ts";
 
 /**
  * What routing and learning need to know of a request. No prompt text.
@@ -43,4 +44,6 @@ export interface RouteQuery extends RouteFacts {
   readonly waitedMs: number;
   /** Its place in the queue once it waits; null before. */
   readonly ticket: TicketId | null;
+  /** How its account is chosen, where it is not by the pool's setting. */
+  readonly policy: PolicyName | null;
 }

@@ -1,13 +1,15 @@
 /**
  * How many conversations each account has, counted from the bindings. Every
- * request asks for it, and between two requests one binding changes: the count
- * of each bucket of the table is kept until the bucket or the time undoes it.
+ * request asks for it, and between two requests one binding changes: the last
+ * count is carried on by what differs.
  *
  * @module
  */
 
 import type { AccountId } from "./account.ts";
-import type { PoolState } from "./state.ts";
+import type { Binding } from "./session.ts";
+import type { RouteSettings } from "./settings.ts";
+import type { PoolSnapshot } from "./state.ts";
 import { ACTIVE_MS } from "./sweep.ts";
 import type { Instant } from "./time.ts";
 
@@ -20,7 +22,7 @@ export interface Headcount {
 
 export const NOBODY: Headcount = { active: 0, warm: 0 };
 
-type Bindings = PoolState["bindings"];
+type Bindings = PoolSnapshot["bindings"];
 type Bucket = Bindings["buckets"][number];
 
 export interface Heads {
@@ -29,66 +31,75 @@ export interface Heads {
   readonly warm: number;
 }
 
-/** One bucket's count, with the time in which no conversation changes class. */
-interface Counted {
-  readonly warmMs: number;
-  readonly from: Instant;
+/** A count with the time in which none of its conversations changes its class. */
+interface Counted extends Heads {
+  readonly buckets: Bindings["buckets"];
+  readonly at: Instant;
   readonly until: number;
-  readonly heads: readonly (readonly [AccountId, Headcount])[];
 }
 
-/** A bucket never changes, so its count holds for as long as its time does. */
-const counts = new WeakMap<Bucket, Counted>();
+/** The last count of each pool: the next one begins with it. */
+const counted = new WeakMap<RouteSettings, Counted>();
 
-/** The conversations by account at `at`; warm ones were used within `warmMs`. */
+/** The conversations of a pool by account, at the snapshot's instant. */
 export function headcount(
-  { buckets }: Bindings,
-  at: Instant,
-  warmMs: number,
+  { bindings: { buckets }, settings, at }: PoolSnapshot,
 ): Heads {
-  const byAccount = new Map<AccountId, Headcount>();
-  let active = 0;
-  let warm = 0;
-  for (const bucket of buckets) {
-    if (bucket.length === 0) continue;
-    for (const [accountId, heads] of countOf(bucket, at, warmMs).heads) {
-      add(byAccount, accountId, heads);
-      active += heads.active;
-      warm += heads.warm;
-    }
+  const last = counted.get(settings);
+  const known = last !== undefined && at >= last.at && at < last.until
+    ? last
+    : null;
+  const tally = new HeadTally(known, at, settings.paceWarmMs);
+  for (let index = 0; index < buckets.length; index++) {
+    const now = buckets[index];
+    const before = known?.buckets[index];
+    if (now === before) continue;
+    if (before !== undefined) tally.count(before, -1);
+    if (now !== undefined) tally.count(now, 1);
   }
-  return { byAccount, active, warm };
+  const { byAccount, active, warm, until } = tally;
+  const fresh = { buckets, at, byAccount, active, warm, until };
+  counted.set(settings, fresh);
+  return fresh;
 }
 
-function countOf(bucket: Bucket, at: Instant, warmMs: number): Counted {
-  const known = counts.get(bucket);
-  const isValid = known !== undefined && known.warmMs === warmMs &&
-    at >= known.from && at < known.until;
-  if (isValid) return known;
-  const byAccount = new Map<AccountId, Headcount>();
-  let until = Infinity;
-  for (const [, { accountId, lastUsedAt }] of bucket) {
-    const ageMs = at - lastUsedAt;
-    if (ageMs > ACTIVE_MS) continue;
-    const isWarm = ageMs < warmMs;
-    add(byAccount, accountId, { active: 1, warm: isWarm ? 1 : 0 });
+class HeadTally {
+  readonly byAccount: Map<AccountId, Headcount>;
+  active: number;
+  warm: number;
+  until: number;
+  readonly #at: Instant;
+  readonly #warmMs: number;
+
+  constructor(known: Counted | null, at: Instant, warmMs: number) {
+    this.byAccount = new Map(known?.byAccount);
+    this.active = known?.active ?? 0;
+    this.warm = known?.warm ?? 0;
+    this.until = known?.until ?? Infinity;
+    this.#at = at;
+    this.#warmMs = warmMs;
+  }
+
+  count(bucket: Bucket, sign: 1 | -1): void {
+    for (const [, binding] of bucket) this.#add(binding, sign);
+  }
+
+  #add({ accountId, lastUsedAt }: Binding, sign: 1 | -1): void {
+    const ageMs = this.#at - lastUsedAt;
+    if (ageMs > ACTIVE_MS) return;
+    const isWarm = ageMs < this.#warmMs;
+    const heads = this.byAccount.get(accountId) ?? NOBODY;
+    const warm = isWarm ? sign : 0;
+    this.byAccount.set(accountId, {
+      active: heads.active + sign,
+      warm: heads.warm + warm,
+    });
+    this.active += sign;
+    this.warm += warm;
+    if (sign < 0) return;
     // An age of exactly ten minutes still counts as active.
     const idleAt = lastUsedAt + ACTIVE_MS + 1;
-    until = Math.min(until, isWarm ? lastUsedAt + warmMs : idleAt, idleAt);
+    const coldAt = isWarm ? lastUsedAt + this.#warmMs : idleAt;
+    this.until = Math.min(this.until, idleAt, coldAt);
   }
-  const counted = { warmMs, from: at, until, heads: [...byAccount] };
-  counts.set(bucket, counted);
-  return counted;
-}
-
-function add(
-  byAccount: Map<AccountId, Headcount>,
-  accountId: AccountId,
-  { active, warm }: Headcount,
-): void {
-  const heads = byAccount.get(accountId) ?? NOBODY;
-  byAccount.set(accountId, {
-    active: heads.active + active,
-    warm: heads.warm + warm,
-  });
 }

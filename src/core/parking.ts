@@ -15,14 +15,16 @@ import { HOUR_MS, MINUTE_MS } from "./time.ts";
 const OVERDUE_STEP_MS = 30 * MINUTE_MS;
 
 /** Whether the request may be parked at all. */
-export function isParkable(
-  { query, settings, layers, census }: Scene,
-): boolean {
-  if (!layers.parkingGate || settings.parking === 0) return false;
-  if (query.conversation === null || query.isSide || query.parent !== null) {
-    return false;
-  }
-  return census.active + census.stalled >= settings.parking;
+export function isParkable(scene: Scene): boolean {
+  const { conversation, isSide, parent } = scene.query;
+  if (conversation === null || isSide || parent !== null) return false;
+  return isOversubscribed(scene);
+}
+
+/** Whether there are so many conversations that cold ones may be parked. */
+export function isOversubscribed({ settings, layers, census }: Scene): boolean {
+  return layers.parkingGate && settings.parking > 0 &&
+    census.active + census.stalled >= settings.parking;
 }
 
 /**

@@ -67,7 +67,8 @@ export interface Scene {
 
 /** The pool as `query` sees it at the snapshot's instant. */
 export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
-  const { settings, at, bindings } = snapshot;
+  const { at, bindings } = snapshot;
+  const settings = settingsFor(snapshot, query);
   const binding = query.conversation === null || query.isSide
     ? null
     : bindings.get(query.conversation) ?? null;
@@ -93,6 +94,16 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
     open,
     soonest,
   };
+}
+
+/** The query's own policy comes with the layers that are its own. */
+function settingsFor(
+  { settings }: PoolSnapshot,
+  { policy }: RouteQuery,
+): RouteSettings {
+  return policy === null || policy === settings.policy
+    ? settings
+    : { ...settings, policy };
 }
 
 function parentOf(

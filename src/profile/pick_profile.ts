@@ -95,5 +95,6 @@ function query(conversation: ConversationId | null): RouteQuery {
     only: null,
     waitedMs: 0,
     ticket: null,
+    policy: null,
   };
 }

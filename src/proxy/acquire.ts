@@ -59,6 +59,7 @@ function decide(inbound: Inbound, wish: Wish, proxy: Proxy): RouteDecision {
     only: inbound.only,
     waitedMs: inbound.hold.waitedMs,
     ticket: inbound.ticket,
+    policy: null,
   };
   if (wish.preferred !== null && inbound.only === null) {
     const same = route(snapshot, { ...query, only: wish.preferred });

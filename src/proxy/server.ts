@@ -29,8 +29,13 @@ export interface ListenOptions {
   ) => Promise<Response> | null;
   /** Requests in hand at most; the next is told to come again. */
   readonly requestsMax: number;
-  /** Whether another process may listen on the same port, for a hand-over. */
-  readonly sharesPort: boolean;
+  /**
+   * Whether a later server may listen on the same port to take it over, and
+   * whether this one is such a one; Linux alone shares ports that way.
+   */
+  readonly sharing: "alone" | "handed_on" | "taken_over";
+  /** A Unix socket to listen on beside the port, or null. */
+  readonly socket: string | null;
 }
 
 export interface Listener {
@@ -50,16 +55,67 @@ export function listen(options: ListenOptions): Listener {
   const abort = new AbortController();
   const { host } = options.door;
   const hostname = host.replace(/^\[|\]$/g, "");
-  const server = serveOn({ hostname, signal: abort.signal }, options, counter);
+  const { signal } = abort;
+  const server = serveOn({ hostname, signal }, options, counter);
+  const { port } = server.addr;
+  const socket = options.socket === null
+    ? null
+    : serveSocket(options.socket, signal, { options, port, counter });
   return {
     host,
-    port: server.addr.port,
+    port,
     get inHand(): number {
       return counter.inHand;
     },
-    shutdown: () => server.shutdown(),
+    shutdown: async () => {
+      await Promise.all([server.shutdown(), socket?.shutdown()]);
+    },
     abort: () => abort.abort(),
   };
+}
+
+/** The socket that a person reaches by the mode of its file; null without. */
+function serveSocket(
+  path: string,
+  signal: AbortSignal,
+  { options, port, counter }: {
+    readonly options: ListenOptions;
+    readonly port: number;
+    readonly counter: { inHand: number };
+  },
+): Deno.HttpServer<Deno.UnixAddr> | null {
+  const door = { ...options.door, port };
+  // Made beside and moved into its place: it is never there half-made, and a
+  // server that hands over keeps its own until it has ended.
+  const fresh = `${path}.new`;
+  try {
+    Deno.removeSync(fresh);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) {
+      return noSocket(cause, options);
+    }
+  }
+  try {
+    const server = Deno.serve({
+      path: fresh,
+      signal,
+      automaticCompression: false,
+      onListen: () => {},
+      onError: (cause) => faultAnswer(cause, options.proxy),
+    }, (request, info) => dispatch(request, { info, door, options, counter }));
+    Deno.chmodSync(fresh, 0o600);
+    Deno.renameSync(fresh, path);
+    return server;
+  } catch (cause) {
+    return noSocket(cause, options);
+  }
+}
+
+/** The port serves on without it. */
+function noSocket(cause: unknown, { proxy }: ListenOptions): null {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  proxy.journal.log("warn", "socket", { reason });
+  return null;
 }
 
 function serveOn(
@@ -70,10 +126,14 @@ function serveOn(
   // Set once the port is known; no request comes before that.
   const door = { ...options.door, port: options.port };
   try {
+    if (options.sharing === "handed_on" && options.port !== 0) {
+      // A port that can be shared is not refused to a stranger's server.
+      Deno.listen({ hostname: where.hostname, port: options.port }).close();
+    }
     const server = Deno.serve({
       ...where,
       port: options.port,
-      reusePort: options.sharesPort,
+      reusePort: options.sharing !== "alone",
       automaticCompression: false,
       onListen: () => {},
       onError: (cause) => faultAnswer(cause, options.proxy),
@@ -95,7 +155,7 @@ function serveOn(
 }
 
 interface Arrival {
-  readonly info: Deno.ServeHandlerInfo;
+  readonly info: Deno.ServeHandlerInfo<Deno.NetAddr | Deno.UnixAddr>;
   readonly door: Door;
   readonly options: ListenOptions;
   readonly counter: { inHand: number };
@@ -105,7 +165,7 @@ async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
   const { info, door, options, counter } = arrival;
   const admission = admit({
     method: request.method,
-    url: request.url,
+    url: urlOf(request, info.remoteAddr),
     headers: request.headers,
     isLocal: isLocal(info.remoteAddr),
   }, door);
@@ -121,6 +181,15 @@ async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
   counter.inHand++;
   info.completed.finally(() => counter.inHand--).catch(() => {});
   return await answerFor(request, admission, options);
+}
+
+/** Over a Unix socket the URL names the socket where a host should be. */
+function urlOf({ url, headers }: Request, address: Deno.Addr): string {
+  if (address.transport !== "unix") return url;
+  return url.replace(
+    /^http\+unix:\/\/[^/?#]*/,
+    `http://${headers.get("host") ?? ""}`,
+  );
 }
 
 function isLocal(address: Deno.Addr): boolean {

@@ -87,6 +87,7 @@ export class Proxy {
       only: null,
       waitedMs: this.#world.clock.now - errand.arrivedAt,
       ticket,
+      policy: null,
     };
   }
 

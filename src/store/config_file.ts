@@ -31,7 +31,7 @@ export interface EditPorts extends LockPorts {
 const LOCK_WAIT_MS = 10_000;
 /** How often a hand that edits at the same moment is given way. */
 const TRIES_MAX = 20;
-const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
+export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The document in `text`; throws ConfigError with line and column. */
 export function parseConfig(text: string, file: string): ConfigDocument {

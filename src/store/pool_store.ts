@@ -16,7 +16,6 @@ import {
 import type { PersistedPool } from "../core/persist.ts";
 import { PERSISTED_VERSION } from "../core/persist.ts";
 import { type Instant, instantFromMs } from "../core/time.ts";
-import { transaction } from "./database.ts";
 
 const MEMORY = "pool";
 const LABELS = "labels";
@@ -149,15 +148,16 @@ export class PoolStore {
     this.#writer = writer;
   }
 
-  /** What the last run left, or null; from now on this run writes. */
-  take(at: Instant): PoolMemory | null {
-    return transaction(this.#database, () => {
-      const memory = readMemory(this.#database);
-      this.#database.prepare(
-        "INSERT INTO memories (name, writer, saved_at, value) VALUES (?, ?, ?, '') ON CONFLICT (name) DO UPDATE SET writer = excluded.writer",
-      ).run(MEMORY, this.#writer, at);
-      return memory;
-    });
+  /** What the last run left, or null. */
+  read(): PoolMemory | null {
+    return readMemory(this.#database);
+  }
+
+  /** From now on this run writes, and a run before it no more. */
+  claim(at: Instant): void {
+    this.#database.prepare(
+      "INSERT INTO memories (name, writer, saved_at, value) VALUES (?, ?, ?, '') ON CONFLICT (name) DO UPDATE SET writer = excluded.writer",
+    ).run(MEMORY, this.#writer, at);
   }
 
   /** False when another run has taken the memory over since. */

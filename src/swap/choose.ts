@@ -89,6 +89,8 @@ export function choose(
   // Better one that has just refused than none.
   const chosen = pick(others.length > 0 ? others : open, wish);
   if (chosen === null || wish.current === null) return chosen;
+  // The margin is in the measure of `least-used`; others have their own.
+  if (wish.settings.policy !== "least-used") return chosen;
   const now = others.find(({ account }) => account.id === wish.current);
   const next = others.find(({ account }) => account.id === chosen);
   if (now === undefined || next === undefined) return chosen;
@@ -137,4 +139,5 @@ export const NEW_SESSION: RouteQuery = {
   only: null,
   waitedMs: 0,
   ticket: null,
+  policy: null,
 };

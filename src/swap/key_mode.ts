@@ -9,6 +9,7 @@
  */
 
 import { helperOf, isOurHelper, withHelper } from "../claude/api_key_helper.ts";
+import { TcError } from "../errors.ts";
 import { parseConfig } from "../store/config_file.ts";
 import type { AccountRecord } from "../store/accounts.ts";
 import type { SwapPorts } from "./swap_ports.ts";
@@ -36,11 +37,15 @@ export async function enterKeyMode(ports: SwapPorts): Promise<void> {
       (document) => withHelper(document, helper),
     );
   } catch (error) {
-    await memory.update((state) => ({
-      ...state,
-      mode: before.mode,
-      savedHelper: before.savedHelper,
-    }));
+    // A write that failed at its end may have been done: then ours is there.
+    const now = await liveHelper(ports);
+    if (now === null || !isOurHelper(now)) {
+      await memory.update((state) => ({
+        ...state,
+        mode: before.mode,
+        savedHelper: before.savedHelper,
+      }));
+    }
     throw error;
   }
 }
@@ -72,9 +77,13 @@ export async function reconcile(
   hasKeys: boolean,
 ): Promise<SwapState> {
   const state = await ports.memory.load();
-  const live = await liveHelper(ports);
-  const isOurs = live !== null && isOurHelper(live);
   const isKeyMode = state.mode === "apikey";
+  const live = await liveHelper(ports).catch((error) => {
+    // Settings that cannot be read bar no login from being swapped.
+    if (isKeyMode || !(error instanceof TcError)) throw error;
+    return null;
+  });
+  const isOurs = live !== null && isOurHelper(live);
   if (isKeyMode && isOurs && hasKeys) return state;
   if (isKeyMode || isOurs) await leaveKeyMode(ports);
   return await ports.memory.load();

@@ -51,11 +51,12 @@ export async function pollUsage(
     if (result.kind !== "known") continue;
     seen[result.record.account.id] = seenUsage(result.observation);
   }
-  await ports.memory.update((state) =>
-    Object.keys(seen).length === 0
-      ? state
-      : { ...state, usage: { ...state.usage, ...seen } }
-  );
+  const askedAt = ports.clock.now();
+  await ports.memory.update((state) => ({
+    ...state,
+    askedAt,
+    usage: { ...state.usage, ...seen },
+  }));
   return polled;
 }
 

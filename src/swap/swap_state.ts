@@ -35,6 +35,8 @@ export interface SwapState {
   readonly savedHelper: string | null;
   /** When a swap was last decided without a person. */
   readonly swappedAt: Instant | null;
+  /** When the usage endpoint was last asked, with or without an answer. */
+  readonly askedAt: Instant | null;
   /** Until when a run that looks for a reset is on its way. */
   readonly wakeAt: Instant | null;
   readonly usage: Readonly<Record<string, SeenUsage>>;
@@ -51,6 +53,7 @@ export const NO_SWAP: SwapState = {
   key: null,
   savedHelper: null,
   swappedAt: null,
+  askedAt: null,
   wakeAt: null,
   usage: {},
   limited: {},
@@ -87,6 +90,7 @@ const schema = v.object({
   key: id,
   savedHelper: v.fallback(v.nullable(v.string()), null),
   swappedAt: optionalInstant,
+  askedAt: optionalInstant,
   wakeAt: optionalInstant,
   usage: v.fallback(v.record(v.string(), usage), {}),
   limited: v.fallback(v.record(v.string(), instant), {}),

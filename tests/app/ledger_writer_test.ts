@@ -49,13 +49,14 @@ Deno.test("close() writes what waits, and the pool", async () => {
   await using folder = new TempFolder();
   const path = folder.join("state.db");
   const { writer, log } = benchAt(path);
+  writer.serves();
   writer.finished(requestRecord());
   writer.finished(requestRecord());
   writer.close();
   strictEqual(rows(path), 2);
   deepStrictEqual(log, []);
   const again = benchAt(path);
-  ok(again.writer.takeMemory() !== null);
+  ok(again.writer.readMemory() !== null);
   strictEqual(again.writer.recent(1e15).length, 2);
   again.writer.close();
 });
@@ -119,4 +120,18 @@ Deno.test("requests that wait too long go, oldest first, and are counted", async
   strictEqual(writer.dropped, 3);
   writer.close();
   ok(log.some(([, event, { lost }]) => event === "ledger" && lost === 10_000));
+});
+
+Deno.test("a server that never came to serve silences no other", async () => {
+  await using folder = new TempFolder();
+  const path = folder.join("state.db");
+  const first = benchAt(path);
+  first.writer.serves();
+  const second = benchAt(path);
+  second.writer.readMemory();
+  second.writer.close();
+  first.writer.close();
+  const third = benchAt(path);
+  ok(third.writer.readMemory() !== null);
+  third.writer.close();
 });

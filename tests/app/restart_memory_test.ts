@@ -77,3 +77,31 @@ Deno.test("usage, bindings, counts and pin survive a restart", async () => {
   strictEqual(view.total.requests, requests);
   strictEqual(view.rows.length, 3);
 });
+
+Deno.test("a state folder that cannot be written stops no request", async () => {
+  await using api = await startDemoApi({ seed: 9 });
+  api.account("work", { tier: "max_5x" });
+  await using pool = new PoolFolder();
+  await pool.fill(api);
+  // A file where the folder should be.
+  await Deno.writeTextFile(pool.folder.join("state"), "");
+  const server = await pool.start();
+  const { complete } = await simulateSessions({
+    baseUrl: server.baseUrl,
+    clock: realClock,
+    seed: 2,
+    pace: "instant",
+    sessions: 1,
+    requestsMax: 5,
+  }).done;
+  strictEqual(complete, 5);
+  await realClock.sleep(600);
+  const { notices } = await server.get<StatusView>("/tc/v1/status");
+  ok(
+    notices.some(({ level, text }) =>
+      level === "error" && text.includes("state.db")
+    ),
+  );
+  await server.stop();
+  ok((await server.output).includes("state.db"));
+});

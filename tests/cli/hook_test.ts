@@ -74,20 +74,16 @@ Deno.test("tc hook without a name, or with too many words, blocks nothing", asyn
   }
 });
 
-Deno.test("tc hook fails open where the config cannot be read", async () => {
+Deno.test("tc hook fails open where no server answers, and shows no key", async () => {
   await using api = await startDemoApi();
   await using pool = await TcPool.of(api);
-  const { configFile } = pool.paths;
-  const config = await Deno.readTextFile(configFile);
-  await Deno.writeTextFile(configFile, "{ broken");
   const { code, stdout, stderr } = await hook(pool, ["session-start"], {
     stdin: bytes("{}"),
-    env: { ANTHROPIC_BASE_URL: "http://127.0.0.1:3456/k/x" },
+    env: { ANTHROPIC_BASE_URL: "http://127.0.0.1:1/k/tc-secret" },
   });
-  await Deno.writeTextFile(configFile, config);
   strictEqual(code, 1);
   strictEqual(stdout, "");
-  match(stderr, /^tc: Cannot read /);
+  strictEqual(stderr, "tc: the server does not answer\n");
 });
 
 Deno.test("tc hook touches nobody's login before a person has begun to swap", async () => {
@@ -102,6 +98,43 @@ Deno.test("tc hook touches nobody's login before a person has begun to swap", as
     null,
   );
   strictEqual(api.requests().length, 0);
+});
+
+Deno.test("tc hook asks for usage once a minute at most", async () => {
+  await using api = await startDemoApi();
+  api.account("work");
+  api.account("home");
+  await using pool = await TcPool.of(api);
+  await pool.tc(["swap", "use", "work"]);
+  const asked = () => api.requests("/api/oauth/usage").length;
+  for (let round = 0; round < 3; round++) {
+    await hook(pool, ["user-prompt-submit"], { stdin: bytes("{}") });
+    const end = performance.now() + 20_000;
+    while (asked() === 0 && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    // What a second question would take.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+  }
+  strictEqual(asked(), 1);
+});
+
+Deno.test("tc hook swaps nothing under a client that goes through the proxy", async () => {
+  await using api = await startDemoApi();
+  api.account("work");
+  api.account("home");
+  await using pool = await TcPool.of(api);
+  await pool.tc(["swap", "use", "work"]);
+  const base = `http://127.0.0.1:${pool.port}`;
+  const asked = api.requests().length;
+  for (const name of ["session-start", "stop-failure"]) {
+    await hook(pool, [name], {
+      stdin: bytes(`{"error":"rate_limit"}`),
+      env: { ANTHROPIC_BASE_URL: base },
+    });
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  strictEqual(api.requests().length, asked);
 });
 
 Deno.test("tc hook tells a running server what happens", async () => {

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import type { AccountId, ConversationId } from "../../src/core/account.ts";
 import { headcount, type Heads } from "../../src/core/headcount.ts";
 import type { Binding } from "../../src/core/session.ts";
+import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";
+import type { PoolSnapshot } from "../../src/core/state.ts";
 import { Table } from "../../src/core/table.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { trials } from "../fixtures/trials.ts";
@@ -49,16 +51,24 @@ Deno.test("headcount() equals the plain count after any bindings and times", () 
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       let bindings = Table.of<ConversationId, Binding>();
       let at: number = START;
+      const settings = { ...DEFAULT_ROUTE_SETTINGS, paceWarmMs: WARM_MS };
       for (const { conversation, account, passMs } of steps) {
         bindings = bindings.with(
           conversation as ConversationId,
           binding(account, at),
         );
         at += passMs;
-        const counted = headcount(bindings, instantFromMs(at), WARM_MS);
+        const counted = headcount({
+          bindings,
+          settings,
+          at: instantFromMs(at),
+        } as PoolSnapshot);
         const plain = plainCount(bindings, at);
         deepStrictEqual(
-          new Map([...counted.byAccount].sort()),
+          new Map(
+            [...counted.byAccount].filter(([, { active }]) => active > 0)
+              .sort(),
+          ),
           new Map([...plain.byAccount].sort()),
         );
         deepStrictEqual([counted.active, counted.warm], [

@@ -270,3 +270,40 @@ async function until(isTrue: () => boolean): Promise<void> {
     await new Promise((wake) => setTimeout(wake, 5));
   }
 }
+
+clientTest(
+  "tc run --socket answers by the Unix socket, the port untouched",
+  async () => {
+    await using stage = await Stage.open();
+    const client = [
+      "--dangerously-skip-permissions",
+      "-p",
+      "demo:say By socket",
+    ];
+    const run = await stage.pool.tc(
+      ["run", "--socket", "--", ...client],
+      // The base URL that tc sets names no port: only the socket leads anywhere.
+      { ...stage.variables() },
+      stage.claude.project,
+    );
+    assertRun(run, /^By socket\s*$/);
+    ok(!/no Unix socket/.test(run.stderr), run.stderr);
+    strictEqual(stage.messages().length, 1);
+    const socket = join(stage.pool.paths.stateFolder, "tc.sock");
+    strictEqual(((await Deno.stat(socket)).mode ?? 0) & 0o777, 0o600);
+  },
+);
+
+clientTest(
+  "tc run --socket without a socket goes by the port and says why",
+  async () => {
+    await using stage = await Stage.open();
+    const run = await stage.pool.tc(
+      ["run", "--socket", "--", "--version"],
+      { ...stage.variables(), TC_PROXY_SOCKET: "false" },
+      stage.claude.project,
+    );
+    strictEqual(run.code, 0, run.stderr);
+    match(run.stderr, /no Unix socket .*going by the port/);
+  },
+);

@@ -30,13 +30,14 @@ const MEMORY = persisted(
   inSeconds(30),
 );
 
-Deno.test("take() gives back what save() kept", async () => {
+Deno.test("read() gives back what save() kept", async () => {
   await using folder = new TempFolder();
   const database = openDatabase(folder.join("state.db"), "read_write");
   const first = new PoolStore(database, "first");
-  strictEqual(first.take(NOW), null);
+  strictEqual(first.read(), null);
+  first.claim(NOW);
   ok(first.save(MEMORY, inSeconds(30)));
-  const memory = new PoolStore(database, "second").take(inSeconds(40));
+  const memory = new PoolStore(database, "second").read();
   deepStrictEqual(memory?.pool, JSON.parse(JSON.stringify(MEMORY)));
   strictEqual(memory?.savedAt, inSeconds(30));
   ok((memory?.pool.bindings.length ?? 0) > 0);
@@ -47,13 +48,13 @@ Deno.test("save() of a server that was replaced changes nothing", async () => {
   await using folder = new TempFolder();
   const database = openDatabase(folder.join("state.db"), "read_write");
   const old = new PoolStore(database, "old");
-  old.take(NOW);
+  old.claim(NOW);
   old.save(MEMORY, NOW);
   const next = new PoolStore(database, "next");
-  next.take(NOW);
+  next.claim(NOW);
   strictEqual(old.save({ ...MEMORY, lifeMs: 1 }, inSeconds(5)), false);
   ok(next.save({ ...MEMORY, lifeMs: 2 }, inSeconds(6)));
-  strictEqual(new PoolStore(database, "x").take(NOW)?.pool.lifeMs, 2);
+  strictEqual(new PoolStore(database, "x").read()?.pool.lifeMs, 2);
   database.close();
 });
 

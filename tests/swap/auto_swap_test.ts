@@ -5,7 +5,7 @@ import { enterKeyMode, leaveKeyMode } from "../../src/swap/key_mode.ts";
 import { nextKey } from "../../src/swap/key_helper.ts";
 import { swapStatus } from "../../src/swap/swap_status.ts";
 import { useAccount } from "../../src/swap/use_account.ts";
-import { SwapKit } from "../fixtures/swap_kit.ts";
+import { demoEntry, SwapKit } from "../fixtures/swap_kit.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
 
 const FULL: AutoOptions = { threshold: null, isAfterLimit: false };
@@ -189,6 +189,14 @@ Deno.test("settings that are no JSON stay as they are, and so does the mode", as
   strictEqual((await kit.ports.memory.load()).mode, "account");
 });
 
+Deno.test("settings that are no JSON bar no login from being swapped", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work");
+  kit.write(kit.ports.folder.settingsFile, `{"model": `);
+  strictEqual((await autoSwap(FULL, kit.ports)).kind, "swapped");
+  strictEqual(await kit.settings(), `{"model": `);
+});
+
 Deno.test("settings behind a link keep the link", async () => {
   await using kit = await SwapKit.make();
   const target = kit.home.join("dotfiles.json");
@@ -201,4 +209,33 @@ Deno.test("settings behind a link keep the link", async () => {
     helper(await Deno.readTextFile(target)),
     "/opt/tc swap helper",
   );
+});
+
+Deno.test("sessions that meet a limit together swap once", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work", "home", "spare");
+  await useAccount(idOf("work"), kit.ports);
+  const results = await Promise.all(
+    Array.from({ length: 6 }, () => autoSwap(AFTER_LIMIT, kit.ports)),
+  );
+  const swapped = results.filter(({ kind }) => kind === "swapped");
+  strictEqual(swapped.length, 1, JSON.stringify(results));
+  ok(await kit.liveToken() !== kit.api.account("work").token());
+});
+
+Deno.test("autoSwap() brings a login up to date that the vault has renewed", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work", "home");
+  await useAccount(idOf("work"), kit.ports);
+  const before = await kit.liveToken();
+  // Another program's renewal of the same account, with a life of its own.
+  kit.api.account("work").login();
+  await kit.ports.vault.put({
+    ...demoEntry(kit.api.account("work")),
+    savedAt: kit.ports.clock.now(),
+  });
+  await autoSwap(FULL, kit.ports);
+  const after = await kit.liveToken();
+  ok(after !== before);
+  strictEqual(after, kit.api.account("work").token());
 });

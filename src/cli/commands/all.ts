@@ -8,7 +8,9 @@ import type { Command } from "@commander-js/extra-typings";
 import type { Registry } from "../registry.ts";
 import { registerAccounts } from "./accounts.ts";
 import { registerApi } from "./api.ts";
+import { registerBugreport } from "./bugreport.ts";
 import { registerCapacity } from "./capacity.ts";
+import { registerCompletion } from "./completion.ts";
 import { registerConfig } from "./config.ts";
 import { registerDemo } from "./demo.ts";
 import { registerDoctor } from "./doctor.ts";
@@ -20,18 +22,23 @@ import { registerPriority } from "./priority.ts";
 import { registerReload } from "./reload.ts";
 import { registerExplain } from "./explain.ts";
 import { registerHook } from "./hook.ts";
+import { registerMan } from "./man.ts";
 import { registerPlugin } from "./plugin.ts";
 import { registerProfile } from "./profile.ts";
 import { registerRemove } from "./remove.ts";
 import { registerRename } from "./rename.ts";
+import { registerRestart } from "./restart.ts";
 import { registerReport } from "./report.ts";
 import { registerRun } from "./run.ts";
 import { registerServer } from "./server.ts";
 import { registerStatusline } from "./statusline.ts";
+import { registerPin } from "./pin.ts";
+import { registerService } from "./service.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
 import { registerSwap } from "./swap.ts";
+import { registerUpgrade } from "./upgrade.ts";
 import { registerVersion } from "./version.ts";
 import { registerWatch } from "./watch.ts";
 
@@ -55,6 +62,7 @@ export const REGISTER:
     registerWatch,
     registerExplain,
     registerCapacity,
+    registerPin,
     registerSimulate,
     registerReport,
     registerApi,
@@ -63,8 +71,14 @@ export const REGISTER:
     registerProfile,
     registerPlugin,
     registerHook,
+    registerRestart,
     registerStop,
+    registerService,
     registerDoctor,
     registerConfig,
+    registerBugreport,
+    registerUpgrade,
+    registerCompletion,
+    registerMan,
     registerVersion,
   ];

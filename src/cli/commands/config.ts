@@ -1,16 +1,22 @@
 /**
- * `tc config path` and `tc config show`.
+ * `tc config path`, `show`, `get`, `set` and `unset`.
  *
  * @module
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import { lookUp } from "../../app/config.ts";
-import { settingRows } from "../../app/settings.ts";
+import { systemClock, systemEntropy } from "../../app/clock.ts";
+import { checkSetting, fromText, lookUp } from "../../app/config.ts";
+import { type SettingRow, settingRows } from "../../app/settings.ts";
 import { EXIT, UsageError } from "../../errors.ts";
+import { type ConfigDocument, editConfig } from "../../store/config_file.ts";
+import { tellServer } from "../account_work.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+
+/** Sections whose settings a running server keeps until it is restarted. */
+const NEEDS_RESTART = ["proxy.", "upstream", "oauth.", "timeouts.", "vault."];
 
 /** Values that are never printed. */
 const HIDDEN = ["proxy.apiKey"];
@@ -35,6 +41,105 @@ export function registerConfig(program: Command, registry: Registry): void {
       const shell = new Shell(registry.environment, options);
       return showSettings(shell, key ?? null, options.origin ?? false);
     }));
+  registerEdits(config as unknown as Command, registry);
+}
+
+function registerEdits(
+  config: Command,
+  registry: Registry,
+): void {
+  config.command("get")
+    .description("Print the value of one setting")
+    .argument("<key>", "A setting, for example proxy.port")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((key, options) => {
+      const { output, config } = new Shell(registry.environment, options);
+      const { key: known } = settingRow(key);
+      const value = shown(known, lookUp(config.settings, known));
+      const origin = config.origins.get(known) ?? "default";
+      if (output.isJson) {
+        output.json({ schema: "tc.setting/v1", key: known, value, origin });
+      } else output.line(String(value));
+      return EXIT.ok;
+    }));
+  config.command("set")
+    .description("Write one setting; the rest of the file stays as it is")
+    .argument("<key>", "A setting, for example proxy.port")
+    .argument("<value>", "Its value")
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((key, value, options) =>
+        change(new Shell(registry.environment, options), key, value)
+      ),
+    );
+  config.command("unset")
+    .description("Take one setting out of the file: its default holds again")
+    .argument("<key>", "A setting, for example proxy.port")
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((key, options) =>
+        change(new Shell(registry.environment, options), key, null)
+      ),
+    );
+}
+
+/** Writes `text` as the value of `key`; null takes it out. */
+async function change(
+  shell: Shell,
+  key: string,
+  text: string | null,
+): Promise<number> {
+  const { output, paths } = shell;
+  const row = settingRow(key);
+  const value = text === null ? undefined : fromText(row, text);
+  if (value !== undefined) checkSetting(key, value, paths.configFile);
+  await editConfig(
+    paths.configFile,
+    (document) => written(document, key, value),
+    { clock: systemClock, entropy: systemEntropy },
+  );
+  const isRunning = await tellServer(new Shell(shell.environment, {}));
+  if (output.isJson) {
+    output.json({
+      schema: "tc.setting/v1",
+      key,
+      value: shown(key, value ?? row.fallback),
+      origin: value === undefined ? "default" : "file",
+    });
+  } else output.line(`${key} = ${shown(key, value ?? row.fallback)}`);
+  const variable = shell.environment[row.variable];
+  if (variable) output.say(`${row.variable} is set and wins over the file`);
+  if (isRunning && NEEDS_RESTART.some((start) => key.startsWith(start))) {
+    output.say("It holds from the next start on: tc restart");
+  }
+  return EXIT.ok;
+}
+
+function settingRow(key: string): SettingRow {
+  const row = settingRows().find((candidate) => candidate.key === key);
+  if (row !== undefined) return row;
+  throw new UsageError(
+    `Cannot find ${key}: there is no such setting`,
+    "tc config show   lists them",
+  );
+}
+
+/** `document` with `value` at the dotted `key`; undefined takes it out. */
+function written(
+  document: ConfigDocument,
+  key: string,
+  value: unknown,
+): ConfigDocument {
+  const [name = "", ...rest] = key.split(".");
+  if (rest.length === 0) {
+    const { [name]: _old, ...others } = document;
+    return value === undefined ? others : { ...document, [name]: value };
+  }
+  const section = document[name];
+  const inner = typeof section === "object" && section !== null
+    ? section as ConfigDocument
+    : {};
+  return { ...document, [name]: written(inner, rest.join("."), value) };
 }
 
 function showPaths({ output, paths }: Shell): number {

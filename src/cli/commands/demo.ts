@@ -116,7 +116,12 @@ async function play(
   const log = flags.once || hasDeck
     ? () => {}
     : logSink(null, shell.environment);
-  const serving = await startServing(shell, { log, again: make });
+  const serving = await startServing(shell, {
+    log,
+    again: make,
+    successor: null,
+    takesOverFrom: null,
+  });
   const { host, port } = serving.server;
   const baseUrl = `http://${host}:${port}/k/${shell.key.reveal()}`;
   if (flags.once) return await once(stage, shell, { serving, baseUrl });

@@ -24,7 +24,7 @@ import { commandText } from "../command_table.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
 import { ownCommand } from "../launching.ts";
 import { saveLogin } from "../profile_save.ts";
-import { Profiles } from "../profiles.ts";
+import { profileList, Profiles } from "../profiles.ts";
 import type { Registry } from "../registry.ts";
 import { type CommonOptions, Shell } from "../shell.ts";
 
@@ -195,8 +195,8 @@ async function printFunctions(shell: Shell, name: string): Promise<number> {
       }`,
     );
   }
-  using profiles = await Profiles.open(shell);
-  const names = (await profiles.list.load()).map((profile) => profile.name);
+  const profiles = await profileList(shell).load();
+  const names = profiles.map((profile) => profile.name);
   const tc = Deno.build.standalone
     ? "tc"
     : helperCommand(ownCommand([]), Deno.build.os);

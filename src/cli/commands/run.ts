@@ -18,6 +18,7 @@ import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import {
   launchFacts,
+  openSocket,
   presentVariables,
   startInBackground,
 } from "../launching.ts";
@@ -28,6 +29,7 @@ import { Shell } from "../shell.ts";
 interface RunOptions {
   readonly account?: string | undefined;
   readonly policy?: string | undefined;
+  readonly socket?: boolean | undefined;
   /** True where none is named. */
   readonly profile?: string | true | undefined;
 }
@@ -38,6 +40,7 @@ export function registerRun(program: Command, registry: Registry): void {
     .argument("[args...]", "Arguments for Claude Code, after --")
     .option("--account <name>", "Use this account alone")
     .option("--policy <name>", "Choose accounts by this policy from now on")
+    .option("--socket", "Reach the server by its private Unix socket")
     .option(
       "--profile [name]",
       "Without the proxy: in the profile's own folder",
@@ -55,7 +58,7 @@ export function registerRun(program: Command, registry: Registry): void {
 async function run(
   shell: Shell,
   args: readonly string[],
-  { account, policy }: RunOptions,
+  { account, policy, socket }: RunOptions,
 ): Promise<number> {
   const { environment, output } = shell;
   const claude = findProgram("claude", {
@@ -74,7 +77,10 @@ async function run(
   if (policy !== undefined) {
     await shell.client().send("PUT", CONTROL.policy, { policy });
   }
-  const facts = await launchFacts(shell, account ?? null);
+  const facts = {
+    ...await launchFacts(shell, account ?? null),
+    socket: socket ? openSocket(shell) : null,
+  };
   const present = presentVariables();
   return await runInPlace(
     claude,

@@ -5,14 +5,16 @@
  */
 
 import { join, resolve } from "node:path";
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import { isDeckTerminal, serveWithDeck } from "../deck_shell.ts";
 import { logSink } from "../log_sink.ts";
 import type { Registry } from "../registry.ts";
 import { startServing } from "../serving.ts";
+import type { Successor } from "../succession.ts";
 import { Shell } from "../shell.ts";
+import { noticeUpdate } from "../update_notice.ts";
 import { storedAccounts } from "../accounts_store.ts";
 
 export interface ServerFlags {
@@ -21,6 +23,8 @@ export interface ServerFlags {
   readonly headless?: boolean | undefined;
   readonly logFile?: string | undefined;
   readonly logTo?: string | undefined;
+  /** The process whose port this one takes over. */
+  readonly takeOver?: string | undefined;
 }
 
 export function registerServer(program: Command, registry: Registry): void {
@@ -31,10 +35,31 @@ export function registerServer(program: Command, registry: Registry): void {
     .option("--headless", "Write log lines, never a screen")
     .option("--log-file <file>", "Write the log lines into this file")
     .option("--log-to <folder>", "Write a file an exchange into this folder")
+    .addOption(new Option("--take-over <pid>").hideHelp())
     .action(registry.run(async (flags) => {
       const make = () => new Shell(registry.environment, {}, settingsOf(flags));
       return await serve(make, flags);
     }));
+}
+
+/** How the server that takes this one's place is started. */
+function successorOf(
+  { port, host, logTo }: ServerFlags,
+  logFile: string | null,
+): Successor {
+  return {
+    args: [
+      "server",
+      "--headless",
+      ...(port === undefined ? [] : ["--port", port]),
+      ...(host === undefined ? [] : ["--host", host]),
+      ...(logFile === null ? [] : ["--log-file", logFile]),
+      ...(logTo === undefined ? [] : ["--log-to", logTo]),
+      "--take-over",
+      String(Deno.pid),
+    ],
+    isDetached: logFile !== null,
+  };
 }
 
 /** The flags as settings, by dotted key. */
@@ -62,7 +87,16 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
     isDeckTerminal(shell);
   const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
   const log = logSink(file, shell.environment);
-  const serving = await startServing(shell, { log, again: make });
+  // The main thread has no network any more once the server runs.
+  if (flags.takeOver === undefined) await noticeUpdate(shell);
+  const serving = await startServing(shell, {
+    log,
+    again: make,
+    successor: successorOf(flags, file),
+    takesOverFrom: flags.takeOver === undefined
+      ? null
+      : wholeNumber(flags.takeOver),
+  });
   if (hasDeck) return await serveWithDeck(shell, serving);
   const { host, port } = serving.server;
   if (flags.logFile === undefined) {

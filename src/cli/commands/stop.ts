@@ -25,7 +25,16 @@ export function registerStop(program: Command, registry: Registry): void {
 }
 
 async function stop(shell: Shell): Promise<number> {
-  const { output, config } = shell;
+  const { output } = shell;
+  await stopServer(shell);
+  if (output.isJson) output.json({ schema: "tc.stop/v1", stopped: true });
+  else output.line("Stopped.");
+  return EXIT.ok;
+}
+
+/** Resolves when the running server has ended. */
+export async function stopServer(shell: Shell): Promise<void> {
+  const { config } = shell;
   await shell.client().send("POST", CONTROL.stop, {});
   const deadline = performance.now() + config.settings.timeouts.drainMs +
     MARGIN_MS;
@@ -39,7 +48,4 @@ async function stop(shell: Shell): Promise<number> {
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
-  if (output.isJson) output.json({ schema: "tc.stop/v1", stopped: true });
-  else output.line("Stopped.");
-  return EXIT.ok;
 }

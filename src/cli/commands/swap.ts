@@ -28,7 +28,7 @@ const ANY: SwapChoice = { policy: null, threshold: null };
 export function registerSwap(program: Command, registry: Registry): void {
   const swap = program.command("swap").description(commandText("swap").summary);
   registerSwapAuto(swap, registry);
-  swap.command("use")
+  swap.command("use").alias("switch")
     .description("Give Claude Code this account's login")
     .argument("<account>", "Name or id of a subscription account")
     .option("--json", "Print one JSON object")

@@ -99,7 +99,12 @@ function costOf(view: View, scene: Scene): Cost {
   };
   return {
     total: terms.prompt + terms.price + terms.risk + terms.load + terms.stay,
-    terms: { ...terms, cachedTokens: cached, rebuildTokens: rebuild },
+    terms: {
+      ...terms,
+      windowPrice: price,
+      cachedTokens: cached,
+      rebuildTokens: rebuild,
+    },
   };
 }
 

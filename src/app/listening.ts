@@ -1,0 +1,67 @@
+/**
+ * The listener of this server: the port, the socket beside it, and the door
+ * between the control plane and everything else.
+ *
+ * @module
+ */
+
+import type { ControlHost } from "../control/routes.ts";
+import { controlRoutes, isControlTarget } from "../control/routes.ts";
+import type { Proxy } from "../proxy/proxy.ts";
+import { listen, type Listener } from "../proxy/server.ts";
+import { socketPath } from "./socket_path.ts";
+import type { StartOrder } from "./worker_protocol.ts";
+
+/** Starts to listen; throws TcError `port_taken` where another is there. */
+export function listenFor(
+  order: StartOrder,
+  proxy: Proxy,
+  host: ControlHost,
+): Listener {
+  const { settings } = order.config;
+  const control = controlRoutes(host);
+  return listen({
+    proxy,
+    door: {
+      host: settings.proxy.host,
+      key: proxy.localKey,
+      isKeylessLoopback: settings.proxy.keylessLoopback,
+    },
+    port: settings.proxy.port,
+    tokenUrl: new URL(settings.oauth.tokenUrl),
+    control: (request, target) =>
+      isControlTarget(target) ? control(atTarget(request, target)) : null,
+    requestsMax: settings.proxy.requestsMax,
+    sharing: sharingOf(order),
+    socket: socketPath(order.config, order.paths, Deno.build.os),
+  });
+}
+
+/** Only Linux lets a second listener on the port without losing a connection. */
+function sharingOf(
+  { takesOver }: StartOrder,
+): "alone" | "handed_on" | "taken_over" {
+  if (Deno.build.os !== "linux") return "alone";
+  return takesOver ? "taken_over" : "handed_on";
+}
+
+/** The request as the admin API knows it: without the key in its path. */
+function atTarget(request: Request, target: string): Request {
+  const url = `http://tc${target}`;
+  return new Request(url, request);
+}
+
+/** Resolves to how many answers were cut, when all have ended or are late. */
+export async function drained(
+  listener: Listener,
+  deadlineMs: number,
+): Promise<number> {
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => resolve("late"), deadlineMs);
+  const first = await Promise.race([listener.shutdown(), late]);
+  clearTimeout(timer);
+  if (first !== "late") return 0;
+  const cut = listener.inHand;
+  listener.abort();
+  return cut;
+}

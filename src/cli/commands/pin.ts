@@ -1,0 +1,43 @@
+/**
+ * `tc pin`: all work to one account while it can serve.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { CONTROL, type StatusView } from "../../control/protocol.ts";
+import { inert } from "../../control/words.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+export function registerPin(program: Command, registry: Registry): void {
+  program.command("pin")
+    .alias("switch")
+    .description(commandText("pin").summary)
+    .argument("[account]", "The account's name or id")
+    .option("--clear", "Take the pin off")
+    .option("--json", "Print one JSON object")
+    .action(registry.run(async (account, options) => {
+      const shell = new Shell(registry.environment, options);
+      if ((account === undefined) !== (options.clear === true)) {
+        throw new UsageError(
+          "Cannot pin: it needs an account, or --clear",
+          "tc pin work\ntc pin --clear",
+        );
+      }
+      const wanted = account ?? null;
+      // The server's own answer: its schema is the type's.
+      const { server } = await shell.client()
+        .send("PUT", CONTROL.pin, { account: wanted }) as StatusView;
+      if (shell.output.isJson) {
+        shell.output.json({ schema: "tc.pin/v1", account: server.pin });
+      } else if (server.pin === null) shell.output.line("No account is pinned");
+      else {
+        shell.output.line(`All work goes to ${inert(server.pin)}`);
+        shell.output.say("While it can serve; then to the others, and back.");
+      }
+      return EXIT.ok;
+    }));
+}

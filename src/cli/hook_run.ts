@@ -1,0 +1,154 @@
+/**
+ * What the plugin's hooks run, at every prompt: it loads next to nothing unless
+ * something has to be done. It fails open and quietly: exit 0 or 1 and never 2,
+ * which would block a prompt, and nothing on stdout, which would enter the
+ * context.
+ *
+ * @module
+ */
+
+import {
+  type Environment,
+  PATH_VARIABLES,
+  type Paths,
+  pathsFrom,
+} from "../app/paths.ts";
+import {
+  type HookInput,
+  type HookName,
+  hookName,
+  readHookInput,
+} from "../claude/hook_input.ts";
+import { EXIT } from "../errors.ts";
+import { startDetached } from "./detached.ts";
+import { isProfileFolder, swapFile } from "./swap_files.ts";
+
+/** The client waits: a server that does not answer at once is let be. */
+const TELL_MS = 500;
+const STDIN_BYTES_MAX = 8 * 1024 * 1024;
+const STDIN_MS_MAX = 1_000;
+const THRESHOLD = "0.9";
+/** The usage endpoint has a limit of its own: it is not asked at each prompt. */
+const ASK_MS = 60_000;
+/** The address that `tc run` and `tc env` give to Claude Code. */
+const OUR_BASE = /^https?:\/\/[^/]+\/k\/[A-Za-z0-9_-]+\/?$/;
+const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
+const HOOK_PATH = "/tc/v1/hook";
+
+/** Runs the hook called `word`; its exit code. */
+export async function runHook(word: string | undefined): Promise<number> {
+  const name = hookName(word);
+  if (name === null) return EXIT.ok;
+  try {
+    await hook(name, readHookInput(await stdin()));
+    return EXIT.ok;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    Deno.stderr.writeSync(new TextEncoder().encode(`tc: ${reason}\n`));
+    return EXIT.failed;
+  }
+}
+
+async function hook(name: HookName, input: HookInput): Promise<void> {
+  const environment = readVariables();
+  const base = environment["ANTHROPIC_BASE_URL"] ?? "";
+  if (OUR_BASE.test(base)) return await tellServer(base, name, input);
+  const paths = pathsFrom(environment, Deno.build.os);
+  // Nobody's login is touched before a person has begun to swap.
+  if (isProfileFolder(environment, paths)) return;
+  const state = await swapState(environment, paths);
+  if (!state.isOn || await isOurServer(base)) return;
+  switch (name) {
+    case "session-start":
+    case "user-prompt-submit":
+      if (state.isAsked) return;
+      // It goes on behind the prompt; the next request has the new login.
+      return startDetached([
+        "swap",
+        "auto",
+        "--hook",
+        "--if-needed",
+        "--threshold",
+        THRESHOLD,
+      ]);
+    case "stop-failure": {
+      if (input.error !== "rate_limit") return;
+      const { swapAfterLimit } = await import("./swap_auto.ts");
+      return await swapAfterLimit();
+    }
+    case "pre-compact":
+      return;
+  }
+}
+
+function readVariables(): Environment {
+  const names = [
+    ...PATH_VARIABLES,
+    "CLAUDE_CONFIG_DIR",
+    "ANTHROPIC_BASE_URL",
+  ];
+  return Object.fromEntries(names.map((name) => [name, Deno.env.get(name)]));
+}
+
+/** What of the state decides here; read without the house's own reader. */
+async function swapState(
+  environment: Environment,
+  paths: Paths,
+): Promise<{ readonly isOn: boolean; readonly isAsked: boolean }> {
+  try {
+    const text = await Deno.readTextFile(await swapFile(environment, paths));
+    const { isOn, askedAt } = JSON.parse(text);
+    const ageMs = Date.now() - Number(askedAt ?? 0);
+    return { isOn: isOn === true, isAsked: ageMs >= 0 && ageMs < ASK_MS };
+  } catch {
+    // Nobody has begun to swap, or what is there is damaged.
+    return { isOn: false, isAsked: false };
+  }
+}
+
+/** Whether `base` is our server without a key in it, as older tools reach it. */
+async function isOurServer(base: string): Promise<boolean> {
+  const url = URL.parse(base);
+  if (url === null || !LOOPBACK.includes(url.hostname)) return false;
+  const { readEnvironment, Shell } = await import("./shell.ts");
+  return new Shell(readEnvironment(), {}).origin === url.origin;
+}
+
+async function tellServer(
+  base: string,
+  hook: HookName,
+  input: HookInput,
+): Promise<void> {
+  const response = await fetch(base.replace(/\/$/, "") + HOOK_PATH, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ hook, ...input }),
+    signal: AbortSignal.timeout(TELL_MS),
+  }).catch(() => {
+    // The reason has the address in it, and that has the key.
+    throw new Error("the server does not answer");
+  });
+  await response.body?.cancel();
+}
+
+/** Standard input as far as it comes in a moment; a terminal says nothing. */
+async function stdin(): Promise<string> {
+  if (Deno.stdin.isTerminal()) return "";
+  const reader = Deno.stdin.readable.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  const timer = setTimeout(() => reader.cancel(), STDIN_MS_MAX);
+  try {
+    while (text.length < STDIN_BYTES_MAX) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch {
+    // What came until then is all there is.
+  } finally {
+    clearTimeout(timer);
+    await reader.cancel().catch(() => {});
+  }
+  return text;
+}

@@ -1,0 +1,153 @@
+/** Restarts under load: nothing refused, nothing cut, one server throughout. */
+
+import {
+  deepStrictEqual,
+  match,
+  notStrictEqual,
+  ok,
+  strictEqual,
+} from "node:assert/strict";
+import { startDemoApi } from "../../src/demo/api.ts";
+import { listening } from "../fixtures/listening.ts";
+import { TcPool } from "../fixtures/tc_process.ts";
+import { trials } from "../fixtures/trials.ts";
+
+const RESTARTS = trials(2, 20);
+const STREAMS = trials(8, 50);
+const CLIENTS = trials(2, 4);
+
+const SLOW_QUESTION = {
+  model: "claude-opus-5-5",
+  max_tokens: 2_000,
+  stream: true,
+  messages: [{ role: "user", content: "demo:tokens 200" }],
+};
+
+/** What came of the requests. */
+class Tally {
+  done = 0;
+  /** Connections that ended before a byte was said on either side. */
+  unread = 0;
+  readonly bad: string[] = [];
+
+  /** Counts one request; whatever goes wrong is kept by its words. */
+  async count(what: string, request: () => Promise<void>): Promise<void> {
+    try {
+      await request();
+      this.done++;
+    } catch (cause) {
+      const words = cause instanceof Error ? cause.message : String(cause);
+      this.bad.push(`${what}: ${words}`);
+    }
+  }
+}
+
+/**
+ * One request on a connection of its own, as a fresh process makes it. The
+ * listener closes a connection that has shown no byte when it ends, so a client
+ * asks again where it got none; that is counted.
+ */
+async function ask(port: number, key: string, tally: Tally): Promise<void> {
+  const answer = await askOnce(port, key);
+  if (answer !== "") return whole(answer);
+  tally.unread++;
+  whole(await askOnce(port, key));
+}
+
+function whole(answer: string): void {
+  match(answer, /^HTTP\/1\.1 200 /);
+  match(answer, /\}\s*(0\r\n\r\n)?$/);
+}
+
+async function askOnce(port: number, key: string): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const head = `GET /k/${key}/capacity HTTP/1.1\r\nhost: 127.0.0.1\r\n` +
+    "connection: close\r\n\r\n";
+  await connection.write(new TextEncoder().encode(head));
+  return await new Response(connection.readable).text();
+}
+
+async function stream(baseUrl: string): Promise<void> {
+  const response = await fetch(`${baseUrl}/v1/messages`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "x-demo-nonce": crypto.randomUUID(),
+    },
+    body: JSON.stringify(SLOW_QUESTION),
+  });
+  strictEqual(response.status, 200);
+  match(await response.text(), /message_stop/);
+}
+
+Deno.test({
+  name: "restarts under load lose no request and cut no stream",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using api = await startDemoApi();
+    for (let number = 0; number < STREAMS; number++) {
+      api.account(`account-${number}`, { tier: "max_20x" });
+    }
+    await using pool = await TcPool.of(api, { usage: { poll: false } });
+    strictEqual((await pool.tc(["env"])).code, 0);
+    const baseUrl = await pool.baseUrl();
+    const key = baseUrl.split("/k/")[1] ?? "";
+    const log = pool.folder.join("server.log");
+    const first = pool.command(["server", "--log-file", log], {
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await listening(pool.port);
+
+    const tally = new Tally();
+    const end = new AbortController();
+    async function load(
+      work: () => Promise<void>,
+      what: string,
+    ): Promise<void> {
+      while (!end.signal.aborted) await tally.count(what, work);
+    }
+    const loads = [
+      ...Array.from(
+        { length: CLIENTS },
+        () => load(() => ask(pool.port, key, tally), "request"),
+      ),
+      ...Array.from(
+        { length: STREAMS },
+        () => load(() => stream(baseUrl), "stream"),
+      ),
+    ];
+    const pids = new Set<unknown>();
+    for (let count = 0; count < RESTARTS; count++) {
+      const { before, pid } = await pool.json(["restart"]);
+      notStrictEqual(before, pid);
+      pids.add(pid);
+    }
+    end.abort();
+    await Promise.all(loads);
+    await first.status;
+    deepStrictEqual(tally.bad, []);
+    ok(tally.unread <= RESTARTS, `${tally.unread} closed unread`);
+    strictEqual(pids.size, RESTARTS);
+    const sends = [...api.acceptedPerNonce().values()];
+    deepStrictEqual(sends.filter((count) => count !== 1), []);
+    ok(sends.length >= STREAMS);
+  },
+});
+
+Deno.test("a second server on one pool says who is there and ends with 5", async () => {
+  await using api = await startDemoApi();
+  await using pool = await TcPool.of(api);
+  const child = pool.command(["server", "--headless"], {
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await listening(pool.port);
+  const same = await pool.tc(["server", "--headless"]);
+  strictEqual(same.code, 5, same.stderr);
+  match(same.stderr, /already|runs/);
+  const other = await pool.tc(["server", "--headless", "--port", "0"]);
+  strictEqual(other.code, 5, other.stderr);
+  child.kill("SIGTERM");
+  strictEqual((await child.status).code, 0);
+});

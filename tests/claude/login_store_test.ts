@@ -1,0 +1,221 @@
+/** Claude Code's own store on three systems; macOS by a fake of its tool. */
+
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { claudeFolder } from "../../src/claude/claude_folder.ts";
+import { helperCommand, isOurHelper } from "../../src/claude/api_key_helper.ts";
+import { ClaudeLoginStore } from "../../src/claude/login_store.ts";
+import { lockRefresh } from "../../src/claude/refresh_lock.ts";
+import { instantFromMs } from "../../src/core/time.ts";
+import {
+  type CommandOutcome,
+  type CommandRunner,
+  Secret,
+} from "../../src/ports.ts";
+import { ForeignTexts } from "../../src/store/foreign_text.ts";
+import type { ClaudeLogin } from "../../src/wire/claude_credential.ts";
+import { realClock } from "../fixtures/real_ports.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
+
+const LOGIN: ClaudeLogin = {
+  credential: {
+    kind: "oauth",
+    accessToken: new Secret("sk-ant-oat01-FAKE-a"),
+    refreshToken: new Secret("sk-ant-ort01-FAKE-a"),
+    expiresAt: instantFromMs(2_000_000_000_000),
+    scopes: ["user:inference"],
+  },
+  subscriptionType: "max",
+  rateLimitTier: null,
+};
+
+/** `security` in memory, by account and service. */
+class FakeSecurity implements CommandRunner {
+  readonly items = new Map<string, string>();
+  readonly argumentLists: string[] = [];
+  /** How it prints what it holds. */
+  print: "text" | "hex" = "text";
+  state: "open" | "locked" | "forgetful" = "open";
+
+  run(
+    command: string,
+    args: readonly string[],
+    { stdin }: { readonly stdin: string },
+  ): Promise<CommandOutcome> {
+    this.argumentLists.push([command, ...args].join(" "));
+    return Promise.resolve(this.#answer(args, stdin));
+  }
+
+  #answer(args: readonly string[], stdin: string): CommandOutcome {
+    if (this.state === "locked") return exited(36);
+    const words = args[0] === "-i"
+      ? (stdin.trim().match(/"[^"]*"|\S+/g) ?? [])
+        .map((word) => word.replace(/^"|"$/g, ""))
+      : args;
+    const of = (flag: string) => words[words.indexOf(flag) + 1] ?? "";
+    const key = `${of("-a")}\n${of("-s")}`;
+    if (words[0] === "add-generic-password") {
+      if (this.state === "open") this.items.set(key, of("-X"));
+      return exited(0);
+    }
+    const hex = this.items.get(key);
+    if (hex === undefined) return exited(44);
+    const text = new TextDecoder().decode(Uint8Array.fromHex(hex));
+    return exited(0, `${this.print === "hex" ? hex : text}\n`);
+  }
+}
+
+function exited(code: number, stdout = ""): CommandOutcome {
+  return { kind: "exited", code, stdout, stderr: "" };
+}
+
+function macStore(
+  runner: FakeSecurity,
+  folder: string,
+  more: Readonly<Record<string, string>> = {},
+): ClaudeLoginStore {
+  const found = claudeFolder({
+    environment: { HOME: folder, USER: "ada", ...more },
+    system: "darwin",
+    userName: null,
+  });
+  return new ClaudeLoginStore(found, {
+    files: new ForeignTexts(),
+    runner,
+    clock: realClock,
+  });
+}
+
+Deno.test("on macOS the login is in the keychain, and in no argument", async () => {
+  const security = new FakeSecurity();
+  const store = macStore(security, "/Users/ada");
+  const before = await store.read();
+  strictEqual(before.reading.kind, "absent");
+  ok(await store.replace(before, LOGIN));
+  deepStrictEqual([...security.items.keys()], [
+    "ada\nClaude Code-credentials",
+  ]);
+  for (const print of ["text", "hex"] as const) {
+    security.print = print;
+    const { reading } = await store.read();
+    ok(reading.kind === "found");
+    ok(reading.login.credential.accessToken.equals(
+      LOGIN.credential.accessToken,
+    ));
+  }
+  for (const line of security.argumentLists) {
+    ok(!line.includes("sk-ant") && !line.includes("736b2d616e74"), line);
+  }
+});
+
+Deno.test("on macOS a folder of its own has an item of its own", () => {
+  const service = (named: string) =>
+    macStore(new FakeSecurity(), "/Users/ada", { CLAUDE_CONFIG_DIR: named })
+      .location;
+  // printf '%s' /Users/ada/.claude-work | sha256sum
+  strictEqual(
+    service("/Users/ada/.claude-work"),
+    "Claude Code-credentials-6a5b8464",
+  );
+  strictEqual(
+    service("/Users/ada/.claude-work/"),
+    service("/Users/ada/.claude-work"),
+  );
+  strictEqual(
+    service("/Users/ada/caf\u0065\u0301"),
+    service("/Users/ada/caf\u00e9"),
+  );
+});
+
+Deno.test("on macOS a keychain that changed, is locked or forgets is told", async () => {
+  const security = new FakeSecurity();
+  const store = macStore(security, "/Users/ada");
+  const before = await store.read();
+  ok(await store.replace(before, LOGIN));
+  // It is no longer what was read.
+  strictEqual(await store.replace(before, LOGIN), false);
+  security.state = "locked";
+  await rejects(store.read(), { code: "keychain_refused" });
+  security.state = "forgetful";
+  const now = await store.read();
+  await rejects(
+    store.replace(now, { ...LOGIN, rateLimitTier: "another" }),
+    { code: "keychain_refused" },
+  );
+});
+
+Deno.test("on macOS what is too long for security goes in by no other way", async () => {
+  const security = new FakeSecurity();
+  const store = macStore(security, "/Users/ada");
+  const long = new Secret(`sk-ant-oat01-FAKE-${"x".repeat(3_000)}`);
+  await rejects(
+    store.replace(await store.read(), {
+      ...LOGIN,
+      credential: { ...LOGIN.credential, accessToken: long },
+    }),
+    { code: "keychain_refused" },
+  );
+  strictEqual(security.items.size, 0);
+});
+
+Deno.test("on Windows and Linux the login is a file in the config folder", () => {
+  for (
+    const [system, environment] of [
+      ["windows", { USERPROFILE: "/Users/ada" }],
+      ["linux", { HOME: "/Users/ada" }],
+    ] as const
+  ) {
+    const found = claudeFolder({ environment, system, userName: null });
+    deepStrictEqual(found.login, {
+      kind: "file",
+      path: "/Users/ada/.claude/.credentials.json",
+    });
+    strictEqual(found.identityFile, "/Users/ada/.claude.json");
+    const named = claudeFolder({
+      environment: { ...environment, CLAUDE_CONFIG_DIR: "/x/y/" },
+      system,
+      userName: null,
+    });
+    strictEqual(named.identityFile, "/x/y/.claude.json");
+    strictEqual(named.settingsFile, "/x/y/settings.json");
+  }
+});
+
+Deno.test("lockRefresh() keeps the client's renewals out, and clears what a crash left", async () => {
+  await using folder = new TempFolder();
+  const lock = folder.join(".oauth_refresh.lock");
+  const first = await lockRefresh(folder.path, realClock, 1_000);
+  ok((await Deno.stat(lock)).isDirectory);
+  await rejects(lockRefresh(folder.path, realClock, 150), {
+    code: "lock_timeout",
+  });
+  first.release();
+  first.release();
+  await Deno.mkdir(lock);
+  await Deno.utime(lock, 1_000, 1_000);
+  const second = await lockRefresh(folder.path, realClock, 2_000);
+  second.release();
+  await rejects(Deno.stat(lock), Deno.errors.NotFound);
+});
+
+Deno.test("isOurHelper() knows every spelling of ours and no other helper", () => {
+  for (
+    const words of [
+      ["/usr/local/bin/tc"],
+      ["/opt/my tools/tc"],
+      ["/usr/bin/deno", "run", "-A", "file:///src/main.ts"],
+    ]
+  ) {
+    for (const system of ["linux", "windows"]) {
+      const helper = helperCommand([...words, "swap", "helper"], system);
+      ok(isOurHelper(helper), helper);
+    }
+  }
+  for (
+    const helper of [
+      "/bin/vault-key",
+      "etc swap helper --x",
+      "/usr/bin/other swap helper",
+      "claude-pool helper",
+    ]
+  ) ok(!isOurHelper(helper), helper);
+});

@@ -1,0 +1,55 @@
+/** The report for an issue: listed, written once, without a secret. */
+
+import { match, ok, strictEqual } from "node:assert/strict";
+import { join } from "node:path";
+import { redacted } from "../../src/cli/redaction.ts";
+import { startDemoApi } from "../../src/demo/api.ts";
+import { TcPool } from "../fixtures/tc_process.ts";
+
+Deno.test("redacted() takes secrets, e-mails and the home folder out", () => {
+  const text = [
+    "token sk-ant-oat01-FAKEabc_def-123 end",
+    "GET http://127.0.0.1:3456/k/tc-abcdefghijklmnopqrstuvwxyz/v1/messages",
+    "Authorization: Bearer abc.def-ghi=",
+    "proxy http://ann:hunter2@proxy.example:3128",
+    "mail ann.b+c@example.co.uk",
+    "file /home/ann/.config/tc/config.json",
+  ].join("\n");
+  strictEqual(
+    redacted(text, "/home/ann"),
+    [
+      "token [secret] end",
+      "GET http://127.0.0.1:3456/k/[key]/v1/messages",
+      "Authorization: Bearer [secret]",
+      "proxy http://[secret]@proxy.example:3128",
+      "mail [e-mail]",
+      "file ~/.config/tc/config.json",
+    ].join("\n"),
+  );
+});
+
+Deno.test("tc bugreport lists its parts, writes once, and holds no canary", async () => {
+  await using api = await startDemoApi();
+  api.account("work", { tier: "max_5x" });
+  await using pool = await TcPool.of(api);
+  const canary = "sk-ant-api03-FAKE-canary";
+  await Deno.mkdir(pool.paths.stateFolder, { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(
+    join(pool.paths.stateFolder, "server.log"),
+    `2026 error fault="${canary} ann@example.com"\n`,
+  );
+  const file = pool.folder.join("report.txt");
+  const env = { ANTHROPIC_API_KEY: canary };
+  const asked = await pool.tc(["bugreport", "--output", file], env);
+  strictEqual(asked.code, 2, asked.stderr);
+  match(asked.stderr, /doctor \(\d+ lines\)[^]*Cannot ask/);
+  const args = ["bugreport", "--output", file, "--yes"];
+  strictEqual((await pool.tc(args, env)).code, 0);
+  const text = await Deno.readTextFile(file);
+  match(text, /== version\ntc \d/);
+  match(text, /ANTHROPIC_API_KEY/);
+  ok(!text.includes(canary), "a secret");
+  ok(!text.includes("ann@example.com"), "an e-mail address");
+  ok(!text.includes(pool.folder.path), "the home folder");
+  strictEqual((await pool.tc(args, env)).code, 73);
+});

@@ -1,0 +1,134 @@
+/** Each command has its text, its examples, its place in the page and in the scripts. */
+
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import type { Command } from "@commander-js/extra-typings";
+import { COMMANDS } from "../../src/cli/command_table.ts";
+import { candidates, shownChildren } from "../../src/cli/completion.ts";
+import {
+  COMPLETION_SHELLS,
+  completionScript,
+} from "../../src/cli/completion_scripts.ts";
+import { manPage } from "../../src/cli/man_page.ts";
+import { commandTree } from "../../src/cli/root.ts";
+
+const KNOWN = {
+  accounts: () => Promise.resolve(["work", "home", "höhle"]),
+  settings: () => ["proxy.port", "proxy.host", "upstream"],
+};
+
+function tree(): Command {
+  return commandTree({ environment: {}, run: () => async () => {} });
+}
+
+function names(): readonly string[] {
+  return shownChildren(tree()).map((child) => child.name())
+    .filter((name) => name !== "help").sort();
+}
+
+async function words(...typed: readonly string[]): Promise<readonly string[]> {
+  return (await candidates(tree(), typed, KNOWN)).map(({ word }) => word);
+}
+
+Deno.test("the table and the tree name the same commands", () => {
+  deepStrictEqual(COMMANDS.map(({ name }) => name).sort(), names());
+});
+
+Deno.test("every command has text, examples that name it, and help of 80 columns", () => {
+  const program = tree();
+  for (const { name, summary, examples, schema } of COMMANDS) {
+    ok(summary.length > 10 && !summary.endsWith("."), name);
+    ok(examples.length > 0, name);
+    const own = new RegExp(`\\btc ${name}\\b`);
+    ok(examples.some((example) => own.test(example)), name);
+    const command = program.commands.find((child) => child.name() === name);
+    const help = command?.helpInformation() ?? "";
+    for (const example of examples) ok(help.includes(example), example);
+    for (const line of help.split("\n")) {
+      ok(line.length <= 80 || /^ {2}tc /.test(line), `${name}: ${line}`);
+    }
+    if (schema !== null) {
+      match(schema, /^tc\.[a-z_]+\/v\d+$/);
+      const json = [
+        ...command?.options ?? [],
+        ...command?.commands.flatMap((child) => child.options) ?? [],
+      ]
+        .some(({ long }) => long === "--json");
+      ok(json, `${name} has a schema and no --json`);
+    }
+  }
+});
+
+Deno.test("the manual page names every command, option and exit code", () => {
+  const page = manPage(tree(), { version: "1.2.3", date: "2026-11-21" });
+  for (const name of names()) ok(page.includes(`.SS "tc ${name}"`), name);
+  for (const child of shownChildren(tree())) {
+    for (const { long, hidden } of child.options) {
+      if (long && !hidden) ok(page.includes(long.replaceAll("-", "\\-")), long);
+    }
+  }
+  match(page, /\.B 78\n/);
+  ok(!page.includes("__complete"));
+});
+
+Deno.test({
+  name: "man reads the page without a warning",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const file = await Deno.makeTempFile({ suffix: ".1" });
+    await Deno.writeTextFile(
+      file,
+      manPage(tree(), { version: "1.2.3", date: "2026-11-21" }),
+    );
+    const { success, stdout, stderr } = await new Deno.Command("man", {
+      args: ["--warnings", "-l", file],
+      env: { MANWIDTH: "80", LC_ALL: "C.UTF-8" },
+    }).output();
+    await Deno.remove(file);
+    strictEqual(new TextDecoder().decode(stderr), "");
+    ok(success);
+    match(new TextDecoder().decode(stdout), /tc doctor/);
+  },
+});
+
+Deno.test("candidates() names commands, subcommands, options and values", async () => {
+  deepStrictEqual(await words("doc"), ["doctor"]);
+  deepStrictEqual(await words("service", "un"), ["uninstall"]);
+  ok((await words("doctor", "--")).includes("--fix"));
+  deepStrictEqual(await words("remove", ""), ["work", "home", "höhle"]);
+  deepStrictEqual(await words("run", "--account", "h"), ["home", "höhle"]);
+  deepStrictEqual(await words("config", "set", "proxy."), [
+    "proxy.port",
+    "proxy.host",
+  ]);
+  deepStrictEqual(await words("completion", "z"), ["zsh"]);
+  deepStrictEqual(await words("run", "--", "--con"), []);
+  ok(!(await words("")).includes("__complete"));
+});
+
+const CHECKS: Readonly<Record<string, readonly string[]>> = {
+  bash: ["bash", "-n"],
+  zsh: ["zsh", "-n"],
+  fish: ["fish", "--no-execute"],
+};
+
+Deno.test("each script is one that its shell can read", async () => {
+  for (const shell of COMPLETION_SHELLS) {
+    const script = completionScript(shell);
+    ok(script.includes("tc __complete --"), shell);
+    const [program = "", ...args] = CHECKS[shell] ?? [];
+    if (program === "") continue;
+    const file = await Deno.makeTempFile();
+    await Deno.writeTextFile(file, script);
+    try {
+      const { success, stderr } = await new Deno.Command(program, {
+        args: [...args, file],
+      }).output();
+      ok(success, new TextDecoder().decode(stderr));
+    } catch (cause) {
+      // A shell that is not here cannot judge.
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    } finally {
+      await Deno.remove(file);
+    }
+  }
+});

@@ -1,0 +1,96 @@
+/** reportLines(): under 100 columns, and honest about prices. */
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import fc from "fast-check";
+import { Output } from "../../src/cli/output.ts";
+import { reportLines } from "../../src/cli/report_text.ts";
+import { type ReportKind, reportView } from "../../src/control/report_view.ts";
+import { Zone } from "../../src/core/calendar.ts";
+import { NO_SPEND, type Spend, type SpendRow } from "../../src/core/spend.ts";
+
+const OUTPUT = new Output({
+  environment: {},
+  color: "never",
+  isJson: false,
+  isTerminal: false,
+});
+const UTC = new Zone("UTC");
+
+function row(key: string | null, parts: Partial<Spend>): SpendRow {
+  return { key, firstAt: 0, lastAt: 0, spend: { ...NO_SPEND, ...parts } };
+}
+
+function lines(
+  rows: readonly SpendRow[],
+  by: ReportKind = "account",
+  rowsMax = 40,
+): readonly string[] {
+  const view = reportView(rows, {
+    by,
+    nowMs: 1e12,
+    sinceMs: 0,
+    untilMs: 1e12,
+    zone: UTC,
+    labelOf: (key) => key === "a1" ? "work" : null,
+  });
+  return reportLines(view, OUTPUT, rowsMax);
+}
+
+Deno.test("a report in full", () => {
+  deepStrictEqual(
+    lines([
+      row("a1", {
+        requests: 1_200,
+        failed: 3,
+        input: 900,
+        cacheRead: 812_000,
+        cacheWrite1h: 20_000,
+        output: 14_000,
+        costNano: 14_200_000_000,
+        coldRebuilds: 4,
+        switches: 2,
+        switchRebuild: 40_000,
+      }),
+      row(null, { requests: 1, failed: 1 }),
+      row("glm", { requests: 1, input: 5, unpriced: 1 }),
+    ]).slice(0, -1),
+    [
+      "account    req  fail     in   read      ✎    out   hit  cold       moves        cost",
+      "work      1.2k     3    900   812k    20k    14k   97%     4    2 (40k✎)      $14.20",
+      "(none)       1     1      0      0      0      0     ?     0           0       $0.00",
+      "glm          1     0      5      0      0      0    0%     0           0    unpriced",
+      "total     1.2k     4    905   812k    20k    14k   97%     4    2 (40k✎)     $14.20*",
+      "* without 1 answers of models that have no price",
+    ],
+  );
+});
+
+Deno.test("no line of a report reaches 100 columns", () => {
+  const big = fc.nat(2 ** 40);
+  const rows = fc.array(
+    fc.record({
+      key: fc.option(fc.string({ minLength: 1, maxLength: 60 })),
+      requests: big,
+      input: big,
+      cacheRead: big,
+      output: big,
+      switches: fc.nat(99_999),
+      switchRebuild: big,
+      costNano: fc.nat({ max: 9_000_000_000_000 }),
+    }).map(({ key, ...parts }) => row(key, parts)),
+    { maxLength: 5 },
+  );
+  fc.assert(fc.property(rows, (some) => {
+    for (const line of lines(some)) ok(line.length < 100, line);
+  }));
+});
+
+Deno.test("rows past the limit are counted, not hidden", () => {
+  const rows = Array.from(
+    { length: 5 },
+    (_, i) => row(`s${i}`, { requests: 1 }),
+  );
+  const some = lines(rows, "session", 2);
+  strictEqual(some[3], "and 3 more: --limit or --json");
+  ok(some[4]?.startsWith("total        5"), some[4]);
+});

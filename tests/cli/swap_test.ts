@@ -1,0 +1,196 @@
+/** `tc swap` and `tc profile` as processes, without a client. */
+
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { TcPool } from "../fixtures/tc_process.ts";
+
+class Stage implements AsyncDisposable {
+  readonly api: DemoApi;
+  readonly pool: TcPool;
+
+  private constructor(api: DemoApi, pool: TcPool) {
+    this.api = api;
+    this.pool = pool;
+  }
+
+  static async open(names: readonly string[]): Promise<Stage> {
+    const api = await startDemoApi();
+    for (const name of names) api.account(name);
+    return new Stage(api, await TcPool.of(api, { usage: { poll: false } }));
+  }
+
+  credentials(): string {
+    return this.pool.folder.join(".claude", ".credentials.json");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool[Symbol.asyncDispose]();
+    await this.api[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("tc swap use, status and list say whose login Claude Code has", async () => {
+  await using stage = await Stage.open(["work", "home"]);
+  const { pool, api } = stage;
+  deepStrictEqual(await pool.json(["swap", "status"]), {
+    schema: "tc.swap/v1",
+    mode: "account",
+    name: "",
+  });
+  const used = await pool.json(["swap", "use", "work"]);
+  strictEqual(used["schema"], "tc.swap_use/v1");
+  strictEqual(used["changed"], true);
+  match(
+    await Deno.readTextFile(stage.credentials()),
+    new RegExp(api.account("work").token()),
+  );
+  api.account("home").windows({ "5h": 0.04, "7d": 0.02 });
+  const list = await pool.json(["swap", "list"]);
+  strictEqual(list["current"], "work");
+  const { stdout } = await pool.tc(["swap", "list", "--offline"]);
+  match(stdout, /^ {2}home .*4\s?%.* 2\s?%.*ago\)$/m);
+  match(stdout, /^\* work/m);
+  ok(!stdout.includes("sk-ant"));
+  const asked = api.requests().length;
+  strictEqual((await pool.json(["swap", "status"]))["name"], "work");
+  strictEqual(api.requests().length, asked, "status asked the network");
+});
+
+Deno.test("tc swap auto ends with a code that a script can use", async () => {
+  await using stage = await Stage.open(["work", "home"]);
+  const { pool, api } = stage;
+  for (const name of ["work", "home"]) api.account(name).windows({ "5h": 1 });
+  const spent = await pool.tc(["swap", "auto"]);
+  strictEqual(spent.code, 75);
+  match(spent.stderr, /Every account is spent/);
+  for (const name of ["work", "home"]) api.nextUsage(name).overload();
+  const unknown = await pool.tc(["swap", "auto"]);
+  strictEqual(unknown.code, 69);
+  api.account("home").windows({ "5h": 0.5 });
+  const done = await pool.tc(["swap", "auto"]);
+  strictEqual(done.code, 0);
+  match(done.stderr, /now has home/);
+  const odd = await pool.tc(["swap", "auto", "--threshold", "7"]);
+  strictEqual(odd.code, 2);
+});
+
+Deno.test("tc swap key takes keys from standard input and never shows one", async () => {
+  await using stage = await Stage.open([]);
+  const { pool } = stage;
+  const key = "sk-ant-api03-FAKE-swap-key-0123456789";
+  const child = pool.command(["swap", "key", "add", "--id", "console"], {
+    stdin: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(`${key}\n`));
+  await writer.close();
+  const { code, stdout } = await child.output();
+  strictEqual(code, 0);
+  ok(!new TextDecoder().decode(stdout).includes(key));
+  const listed = await pool.tc(["swap", "key", "list"]);
+  strictEqual(listed.stdout, "console\n");
+  // Keys alone: they serve at once.
+  strictEqual((await pool.tc(["swap", "auto"])).code, 0);
+  strictEqual((await pool.tc(["swap", "helper"])).stdout, `${key}\n`);
+  strictEqual((await pool.tc(["swap", "key", "rm", "console"])).code, 0);
+  strictEqual((await pool.tc(["swap", "key", "list"])).stdout, "");
+  await pool.tc(["swap", "off"]);
+  const settings = pool.folder.join(".claude", "settings.json");
+  deepStrictEqual(JSON.parse(await Deno.readTextFile(settings)), {});
+});
+
+Deno.test("tc swap use tells that the running server has the account too", async () => {
+  await using stage = await Stage.open(["work"]);
+  const { pool } = stage;
+  const server = pool.command(["server", "--headless"], {
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  for (let tries = 0; tries < 300; tries++) {
+    if ((await pool.tc(["status"])).code === 0) break;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  const { code, stderr } = await pool.tc(["swap", "use", "work"]);
+  strictEqual(code, 0);
+  match(stderr, /warning: the running server uses work too/);
+  match(stderr, /tc disable work/);
+  await pool.tc(["stop"]);
+  await server.status;
+});
+
+Deno.test("a profile's login is not swapped, neither by hand nor by a hook", async () => {
+  await using stage = await Stage.open(["work", "home"]);
+  const { pool } = stage;
+  strictEqual((await pool.tc(["swap", "use", "work"])).code, 0);
+  strictEqual((await pool.tc(["profile", "add", "home"])).code, 0);
+  const { profiles } = await pool.json(["profile", "list"]) as {
+    profiles: { folder: string }[];
+  };
+  const env = { CLAUDE_CONFIG_DIR: profiles[0]?.folder ?? "" };
+  const byHand = await pool.tc(["swap", "use", "work"], env);
+  strictEqual(byHand.code, 2);
+  match(byHand.stderr, /Cannot swap in a profile/);
+  const asked = stage.api.requests().length;
+  const byHook = await pool.tc(["hook", "user-prompt-submit"], env);
+  strictEqual(byHook.code, 0);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  strictEqual(stage.api.requests().length, asked);
+});
+
+Deno.test("a login that lies in two places is told at the launch of its profile", async () => {
+  await using stage = await Stage.open(["work"]);
+  const { pool } = stage;
+  strictEqual((await pool.tc(["swap", "use", "work"])).code, 0);
+  strictEqual((await pool.tc(["profile", "add", "work"])).code, 0);
+  const bin = pool.folder.join("bin");
+  await Deno.mkdir(bin);
+  await Deno.writeTextFile(
+    `${bin}/claude`,
+    `#!/bin/sh\necho "$CLAUDE_CONFIG_DIR"\nexit 7\n`,
+  );
+  await Deno.chmod(`${bin}/claude`, 0o755);
+  const run = await pool.tc(["run", "--profile", "work"], {
+    PATH: `${bin}:${Deno.env.get("PATH")}`,
+    ANTHROPIC_API_KEY: "sk-ant-api03-FAKE-x",
+  });
+  strictEqual(run.code, 7);
+  match(run.stdout, /\/profiles\//);
+  match(
+    run.stderr,
+    /warning: the login of work is also in .*\.credentials\.json/,
+  );
+});
+
+Deno.test("tc swap auto --launch starts the client whatever came of the swap", async () => {
+  await using stage = await Stage.open(["work"]);
+  const { pool } = stage;
+  const bin = pool.folder.join("bin");
+  await Deno.mkdir(bin);
+  await Deno.writeTextFile(
+    `${bin}/claude`,
+    `#!/bin/sh\necho "with $*"\nexit 9\n`,
+  );
+  await Deno.chmod(`${bin}/claude`, 0o755);
+  stage.api.nextUsage("work").overload();
+  const { code, stdout, stderr } = await pool.tc([
+    "swap",
+    "auto",
+    "--launch",
+    "--",
+    "--continue",
+    "-p",
+  ], { PATH: `${bin}:${Deno.env.get("PATH")}` });
+  strictEqual(code, 9);
+  strictEqual(stdout, "with --continue -p\n");
+  match(stderr, /No usage could be had/);
+});
+
+Deno.test("tc plugin install shows what it would do, and says when there is no client", async () => {
+  await using stage = await Stage.open([]);
+  const dry = await stage.pool.tc(["plugin", "install", "--dry-run"]);
+  strictEqual(dry.code, 0);
+  match(dry.stdout, /run {3}claude plugin install tc@tc/);
+  const none = await stage.pool.tc(["plugin", "install"], { PATH: "/nowhere" });
+  strictEqual(none.code, 69);
+  match(none.stderr, /Claude Code is not on your PATH/);
+});

@@ -1,0 +1,224 @@
+/** explain(): the figures behind a decision; and the rules that it shows. */
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { explain } from "../../src/core/explanation.ts";
+import type { RouteQuery } from "../../src/core/facts.ts";
+import { snapshot } from "../../src/core/pool.ts";
+import { route } from "../../src/core/route.ts";
+import type { PoolState } from "../../src/core/state.ts";
+import type { Instant } from "../../src/core/time.ts";
+import {
+  account,
+  accountId,
+  closed,
+  conversationId,
+  fold,
+  inHours,
+  inSeconds,
+  judged,
+  NOW,
+  opened,
+  poolOf,
+  query,
+  quotaWindow,
+  servedOn,
+  ticketId,
+} from "../fixtures/pool.ts";
+
+const S1 = { conversation: conversationId("s1") };
+const TWO = [{ account: account("a") }, { account: account("b") }];
+
+function outcome(
+  state: PoolState,
+  parts: Partial<RouteQuery> = {},
+  at: Instant = NOW,
+): string {
+  const decision = route(snapshot(state, at), query(parts));
+  return decision.kind === "use"
+    ? `${decision.accountId}: ${decision.reason}`
+    : `${decision.kind}: ${decision.reason}`;
+}
+
+function exhaust(name: string, hours: number) {
+  return [
+    opened("x", name),
+    judged("x", {
+      kind: "exhausted",
+      window: "5h",
+      family: null,
+      until: inHours(hours),
+    }),
+    closed("x"),
+  ];
+}
+
+Deno.test("explain() names every account with reason, figures and cost", () => {
+  const state = fold(
+    poolOf([
+      { account: account("a"), windows: [quotaWindow("5h", 0.4)] },
+      { account: account("b") },
+      { account: account("k", { kind: "api_key" }) },
+    ]),
+    ...servedOn("a", "s1", { tokens: 80_000 }),
+    ...exhaust("b", 2),
+  );
+  const asked = query({ ...S1, contextTokens: 82_000 });
+  const told = explain(snapshot(state, NOW), asked);
+  deepStrictEqual(told.decision, route(snapshot(state, NOW), asked));
+  strictEqual(told.policy, "price");
+  strictEqual(told.isWarm, true);
+  deepStrictEqual(
+    told.accounts.map((one) => [
+      one.accountId,
+      one.ineligible,
+      one.rank,
+      one.isHome,
+      one.cachedTokens,
+      one.rebuildTokens,
+    ]),
+    [
+      ["a", null, 0, true, 80_000, 2_000],
+      ["b", "exhausted", 0, false, 0, 82_000],
+      ["k", "reserve", 2, false, 0, 82_000],
+    ],
+  );
+  const [a] = told.accounts;
+  strictEqual(a?.fiveHour?.utilization, 0.4);
+  strictEqual(a?.fiveHour?.source, "response_headers");
+  strictEqual(a?.leasesMax, 10);
+  ok((a?.terms["windowPrice"] ?? 0) > 0);
+});
+
+Deno.test("explain() sends nothing and changes nothing", () => {
+  const state = poolOf(TWO);
+  const seen = snapshot(state, NOW);
+  deepStrictEqual(explain(seen, query(S1)), explain(seen, query(S1)));
+});
+
+Deno.test("a query's own policy chooses, with its layers, for that query alone", () => {
+  const state = poolOf([
+    { account: account("a"), windows: [quotaWindow("5h", 0.5)] },
+    { account: account("b"), windows: [quotaWindow("5h", 0.2)] },
+  ]);
+  const moved = { ...state, primary: accountId("a") };
+  const mine = query({ ...S1, policy: "cache-first" });
+  const told = explain(snapshot(moved, NOW), mine);
+  strictEqual(told.policy, "cache-first");
+  strictEqual(outcome(moved, { policy: "cache-first", ...S1 }), "a: new");
+  strictEqual(outcome(moved, S1), "b: new");
+});
+
+Deno.test("a pin takes new and warm work, spills when closed, and ends when taken off", () => {
+  const warm = fold(poolOf(TWO), ...servedOn("b", "s1"));
+  const pinned = fold(warm, { kind: "pinned", accountId: accountId("a") });
+  strictEqual(outcome(pinned, S1), "a: pinned");
+  strictEqual(
+    outcome(pinned, { conversation: conversationId("new") }),
+    "a: pinned",
+  );
+  const closedPin = fold(pinned, ...exhaust("a", 1));
+  strictEqual(outcome(closedPin, S1), "b: bound");
+  strictEqual(outcome(closedPin, S1, inHours(1)), "a: pinned");
+  const free = fold(pinned, { kind: "pinned", accountId: null });
+  strictEqual(outcome(free, S1), "b: bound");
+});
+
+Deno.test("a pin goes with its account", () => {
+  const pinned = fold(
+    poolOf(TWO),
+    { kind: "pinned", accountId: accountId("a") },
+    { kind: "account_removed", accountId: accountId("a") },
+  );
+  strictEqual(pinned.pin, null);
+  strictEqual(outcome(pinned, S1), "b: new");
+});
+
+Deno.test("paid ways come in their order: plan, key, backend", () => {
+  const state = poolOf([
+    { account: account("x", { kind: "backend" }) },
+    { account: account("k", { kind: "api_key" }) },
+    { account: account("s") },
+  ]);
+  strictEqual(outcome(state, S1), "s: new");
+  const spent = fold(state, ...exhaust("s", 2));
+  strictEqual(outcome(spent, S1), "k: last_resort");
+  strictEqual(
+    outcome(spent, { ...S1, excluded: new Set([accountId("k")]) }),
+    "x: last_resort",
+  );
+});
+
+Deno.test("a small request at a prompt starts an idle window, unless that is off", () => {
+  const windows = [quotaWindow("5h", 0.1), quotaWindow("7d", 0.1)];
+  const accounts = [
+    { account: account("a"), windows },
+    { account: account("b"), windows: [quotaWindow("7d", 0.1)] },
+  ];
+  const side = {
+    ...S1,
+    isSide: true,
+    isPrompt: true,
+    contextTokens: 1_000,
+  };
+  const state = fold(poolOf(accounts), ...servedOn("a", "s1"));
+  strictEqual(outcome(state, side), "b: opens_window");
+  const large = { ...side, contextTokens: 50_000 };
+  ok(!outcome(state, large).endsWith("opens_window"));
+  const off = fold(
+    poolOf(accounts, { openWindows: "off" }),
+    ...servedOn("a", "s1"),
+  );
+  ok(!outcome(off, side).endsWith("opens_window"));
+});
+
+/** So many conversations at work on one account, each dear. */
+function crowd(count: number, parking: number): PoolState {
+  let state = poolOf([
+    { account: account("a"), windows: [quotaWindow("5h", 0.5)] },
+  ], { parking, concurrencyStart: 64 });
+  for (let number = 0; number < count; number++) {
+    state = fold(state, ...servedOn("a", `c${number}`));
+  }
+  return state;
+}
+
+Deno.test("parking begins at the conversation that its setting names", () => {
+  const cold = { conversation: conversationId("cold") };
+  strictEqual(outcome(crowd(23, 24), cold), "a: new");
+  strictEqual(outcome(crowd(24, 24), cold), "wait: parked");
+  strictEqual(
+    explain(snapshot(crowd(24, 24), NOW), query(cold)).isOversubscribed,
+    true,
+  );
+  strictEqual(outcome(crowd(24, 0), cold), "a: new");
+  // Warm ones and sub-agents go on.
+  const warm = { conversation: conversationId("c3") };
+  strictEqual(outcome(crowd(24, 24), warm), "a: bound");
+  const child = { ...cold, parent: conversationId("c3") };
+  strictEqual(outcome(crowd(24, 24), child), "a: new");
+});
+
+Deno.test("who was parked for hours goes in, one in half an hour per account", () => {
+  const cold = { conversation: conversationId("cold"), ticket: ticketId("t") };
+  const since = inHours(-4);
+  const parked = fold(crowd(24, 24), {
+    kind: "waiting_changed",
+    ticket: ticketId("t"),
+    query: query(cold),
+    only: null,
+    reason: "parked",
+    at: since,
+  });
+  // The crowd came at this instant.
+  strictEqual(outcome(parked, cold), "wait: parked");
+  const later = fold(
+    parked,
+    ...[...Array(24).keys()].flatMap((number) => [
+      opened(`l${number}`, "a", {
+        conversation: conversationId(`c${number}`),
+      }, inSeconds(1_800)),
+      closed(`l${number}`, null, inSeconds(1_800)),
+    ]),
+  );
+  strictEqual(outcome(later, cold, inSeconds(1_801)), "a: new");
+});
