@@ -36,6 +36,18 @@ function model(
   return update(known, { kind: "local", local: fleet() })[0];
 }
 
+Deno.test("view() marks the account that is pinned", () => {
+  const status = poolStatus();
+  const server = { ...status.server, pin: "home" };
+  const [pinnedTo] = update(model({ columns: 120, rows: 40 }), {
+    kind: "status",
+    status: { ...status, server },
+  });
+  const text = frameText(view(pinnedTo));
+  ok(/^►▲ home /m.test(text), text);
+  ok(text.includes("pinned to home"));
+});
+
 function pressed(start: Model, keys: string): Model {
   return keys.split(" ").reduce((now, text) => {
     const key: Key = text === "Tab"

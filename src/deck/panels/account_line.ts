@@ -85,7 +85,9 @@ export function accountLine(
   const { view } = group;
   const { style, shape } = shapeOf(view, scene);
   const name = lane(view.label, scene.labelWidth + 1, "strong");
-  const head: Line = [span(` ${shape} `, style), name];
+  const isPinned = scene.model.status?.server.pin === view.label;
+  const pin = isPinned ? scene.glyphs.needsYou : " ";
+  const head: Line = [span(pin, "good"), span(`${shape} `, style), name];
   if (view.windows.length === 0 || scene.breadth === "small") {
     const body = view.windows.length === 0
       ? [...plan(view, scene), ...wordLine(view, scene)]

@@ -86,15 +86,17 @@ function poolFull(scene: Scene): Line {
     ? "tc"
     : `tc ${status.server.version} ${scene.glyphs.dot} :${status.server.port}`;
   const pin = status?.server.pin ?? null;
-  return joined([
+  const parts: readonly Line[] = [
     [span(name.padEnd(23), "strong")],
     [span("pool "), ...verdict(scene, "word")],
     free(scene, "sessions free"),
     nextReset(scene, { word: "next reset", hasWindow: true }),
-    lastsUntil(scene, "lasts until"),
     pin === null ? [] : [span(`pinned to ${pin}`, "info")],
     link(scene),
-  ], "   ");
+    lastsUntil(scene, "lasts until"),
+  ];
+  const line = joined(parts, "   ");
+  return lineWidth(line) < scene.columns ? line : joined(parts, "  ");
 }
 
 function poolShort(scene: Scene): Line {
@@ -200,9 +202,17 @@ function fleetFull(scene: Scene): Line {
     [span(`live ${live}`)],
     [span(`tools ${tools}`)],
     ...totals(scene),
+    up(scene),
   ];
   const line = joined(parts, "   ");
   return lineWidth(line) < scene.columns ? line : joined(parts, "  ");
+}
+
+/** Since when the sums count. */
+function up({ model }: Scene): Line {
+  if (model.status === null) return [];
+  const ms = model.now - model.status.server.startedAt.ms;
+  return [span(`up ${durationText(ms).split(" ")[0] ?? ""}`, "dim")];
 }
 
 function collisions({ agents }: Scene): Line {
