@@ -143,6 +143,10 @@ function verdict({ model, glyphs }: Scene, form: "word" | ""): Line {
   if (status === null) return [span(glyphs.unknown, "dim")];
   const { verdict } = status.capacity;
   const word = form === "" ? " " : ` ${verdict}`;
+  // What a server said that is not reached any more is no verdict on now.
+  if (model.link.kind === "lost") {
+    return [span(`${glyphs.unknown} was${word}`, "dim")];
+  }
   return [
     span(`${shapeOf(verdict, glyphs)}${word}`, VERDICT_STYLE[verdict]),
   ];
