@@ -208,8 +208,9 @@ function fleetFull(scene: Scene): Line {
     ...totals(scene),
     up(scene),
   ];
-  const line = joined(parts, "   ");
-  return lineWidth(line) < scene.columns ? line : joined(parts, "  ");
+  const tries = [joined(parts, "   "), joined(parts, "  ")];
+  return tries.find((line) => lineWidth(line) < scene.columns) ??
+    joined(parts.slice(0, -1), "  ");
 }
 
 /** Since when the sums count. */
