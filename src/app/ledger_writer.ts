@@ -33,7 +33,7 @@ export interface LedgerWriterOptions {
 }
 
 /** With the time that a write takes, under the second that may be lost. */
-const FLUSH_MS = 500;
+const FLUSH_MS = 800;
 const SAVE_MS = 5_000;
 const PRUNE_MS = 60_000;
 /** Saving the pool takes no more than this part of the time. */

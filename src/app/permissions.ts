@@ -50,7 +50,7 @@ export function workerGrants(sources: GrantSources): Grants {
   const socket = socketPath(sources.config, sources.paths, sources.system);
   const own = [
     `${bracketed(proxy.host)}:${proxy.port}`,
-    ...socket === null ? [] : [`unix:${socket}.new`],
+    ...socket !== null && namesSockets() ? [`unix:${socket}.new`] : [],
   ];
   const folders = [
     ...writtenFolders(sources.paths),
@@ -66,6 +66,12 @@ export function workerGrants(sources: GrantSources): Grants {
     ffi: false,
     import: false,
   };
+}
+
+/** Denos before 2.9 hold a socket to be a file, and know no such grant. */
+function namesSockets(): boolean {
+  const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
+  return major > 2 || (major === 2 && minor >= 9);
 }
 
 /** `host:port` of a URL, with the port that its scheme implies. */

@@ -119,7 +119,8 @@ Deno.test({
     ];
     const pids = new Set<unknown>();
     for (let count = 0; count < RESTARTS; count++) {
-      const { before, pid } = await pool.json(["restart"]);
+      const { before, pid, error } = await pool.json(["restart"]);
+      strictEqual(error, undefined, JSON.stringify(error));
       notStrictEqual(before, pid);
       pids.add(pid);
     }

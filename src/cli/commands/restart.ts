@@ -7,6 +7,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
+import { isNotRunning } from "../account_work.ts";
 import { commandText } from "../command_table.ts";
 import { startInBackground } from "../launching.ts";
 import type { Registry } from "../registry.ts";
@@ -40,13 +41,23 @@ async function handOver(shell: Shell, before: number): Promise<number> {
   await shell.client().send("POST", CONTROL.restart, {});
   const deadline = performance.now() + START_MS_MAX;
   for (let seen = 0; seen < AGREE;) {
-    const { pid } = await shell.client().health();
-    seen = pid === before ? 0 : seen + 1;
-    if (seen === AGREE) return pid;
+    const pid = await pidOf(shell);
+    seen = pid === null || pid === before ? 0 : seen + 1;
+    if (pid !== null && seen === AGREE) return pid;
     if (performance.now() > deadline) throw stillTheSame();
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   throw stillTheSame();
+}
+
+/** The process that answers; null where the old one has just hung up. */
+async function pidOf(shell: Shell): Promise<number | null> {
+  try {
+    return (await shell.client().health()).pid;
+  } catch (cause) {
+    if (isNotRunning(cause)) return null;
+    throw cause;
+  }
 }
 
 async function stopAndStart(shell: Shell): Promise<number> {

@@ -1,0 +1,96 @@
+#!/bin/sh
+# Installs tc from a GitHub release. Fails closed: no checksum, no install.
+#
+#   TC_REPOSITORY=OWNER/tc sh install.sh [--dry-run]
+#
+# TC_REPOSITORY  where the releases are, for example someone/tc   (needed)
+# TC_VERSION     the release, for example v0.3.0   (default: the latest)
+# TC_PREFIX      folder for the program            (default: ~/.local/bin)
+# TC_BASE_URL    where the files are, instead of GitHub: https, or file
+set -eu
+
+version=${TC_VERSION:-latest}
+prefix=${TC_PREFIX:-$HOME/.local/bin}
+dry_run=no
+[ "${1:-}" = --dry-run ] && dry_run=yes
+
+say() { printf 'tc: %s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+need() { command -v "$1" >/dev/null 2>&1 || die "needs $1"; }
+
+need curl
+need tar
+need uname
+need mktemp
+
+case "$(uname -s)-$(uname -m)" in
+  Darwin-arm64) target=aarch64-apple-darwin ;;
+  Darwin-x86_64) target=x86_64-apple-darwin ;;
+  Linux-aarch64 | Linux-arm64) target=aarch64-unknown-linux-gnu ;;
+  Linux-x86_64) target=x86_64-unknown-linux-gnu ;;
+  *) die "no build for $(uname -s) $(uname -m)" ;;
+esac
+case $target in
+  *linux-gnu)
+    if [ -f /etc/alpine-release ]; then
+      die "Alpine (musl) is not supported: the program needs glibc"
+    fi
+    ;;
+esac
+
+if [ -n "${TC_BASE_URL:-}" ]; then
+  base=$TC_BASE_URL
+else
+  [ -n "${TC_REPOSITORY:-}" ] || die "set TC_REPOSITORY, for example OWNER/tc"
+  case $version in
+    latest) base=https://github.com/$TC_REPOSITORY/releases/latest/download ;;
+    *) base=https://github.com/$TC_REPOSITORY/releases/download/$version ;;
+  esac
+fi
+
+archive=tc-$target.tar.gz
+if [ "$dry_run" = yes ]; then
+  say "would download $base/$archive and its checksum"
+  say "would write $prefix/tc"
+  exit 0
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM HUP
+get() {
+  curl --proto '=https,file' --tlsv1.2 -fsSL "$base/$1" -o "$work/$1" ||
+    die "cannot download $base/$1"
+}
+
+get "$archive"
+get SHA256SUMS
+want=$(awk -v file="$archive" '$2 == file || $2 == "*" file { print $1 }' "$work/SHA256SUMS")
+[ -n "$want" ] || die "SHA256SUMS has no line for $archive"
+if command -v sha256sum >/dev/null 2>&1; then
+  have=$(sha256sum "$work/$archive" | awk '{ print $1 }')
+else
+  need shasum
+  have=$(shasum -a 256 "$work/$archive" | awk '{ print $1 }')
+fi
+[ "$want" = "$have" ] || die "checksum of $archive is $have, expected $want"
+
+tar -xzf "$work/$archive" -C "$work" tc
+chmod 755 "$work/tc"
+said=$("$work/tc" --version) || die "the program does not start"
+mkdir -p "$prefix"
+cp "$work/tc" "$prefix/tc.new"
+chmod 755 "$prefix/tc.new"
+# A rename: a running tc keeps its old file.
+mv "$prefix/tc.new" "$prefix/tc"
+say "installed $said in $prefix"
+
+found=$(command -v tc 2>/dev/null || true)
+if [ "$found" != "$prefix/tc" ]; then
+  case $found in
+    */sbin/tc) say "your shell finds $found first: that is Linux's traffic control" ;;
+    "") say "$prefix is not on your PATH" ;;
+    *) say "your shell finds $found first" ;;
+  esac
+  say "  export PATH=\"$prefix:\$PATH\"   lets it find this one"
+fi

@@ -1,0 +1,171 @@
+/** The release files: scripts that fail closed, pins, the formula's blanks. */
+
+import {
+  deepStrictEqual,
+  match,
+  ok,
+  strictEqual,
+  throws,
+} from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { formula, notesOf, sbom } from "../../.github/release/publish.ts";
+import { ROOT } from "../fixtures/paths.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
+
+const INSTALL = `${ROOT}.github/release/install.sh`;
+const UNIX = Deno.build.os === "linux" || Deno.build.os === "darwin";
+
+function read(path: string): string {
+  return Deno.readTextFileSync(`${ROOT}${path}`);
+}
+
+Deno.test("every action is pinned by its commit, its version beside it", () => {
+  for (const name of ["ci", "release"]) {
+    const text = read(`.github/workflows/${name}.yml`);
+    const uses = text.split("\n").filter((line) => line.includes("uses:"));
+    ok(uses.length > 0);
+    for (const line of uses) match(line, /@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+    match(text, /^permissions:/m);
+  }
+});
+
+Deno.test("one Deno version holds everywhere", () => {
+  const version = read(".github/deno-version").trim();
+  match(version, /^\d+\.\d+\.\d+$/);
+  ok(read(".ci/run").includes(`DENO_VERSION=${version}`));
+});
+
+Deno.test("formula() fills every blank, or fails", () => {
+  const targets = [
+    "aarch64-apple-darwin",
+    "x86_64-apple-darwin",
+    "aarch64-unknown-linux-gnu",
+    "x86_64-unknown-linux-gnu",
+  ];
+  const sums = targets.map((target, index) =>
+    `${String(index).repeat(64)}  tc-${target}.tar.gz`
+  ).join("\n");
+  const facts = { version: "1.2.3", repository: "https://github.com/a/tc" };
+  const text = formula(read(".github/release/tc.rb"), sums, facts);
+  match(
+    text,
+    /url "https:\/\/github\.com\/a\/tc\/releases\/download\/v1\.2\.3\/tc-aarch64-apple-darwin\.tar\.gz"\n {6}sha256 "0{64}"/,
+  );
+  match(text, /run \[opt_bin\/"tc", "server", "--headless"\]/);
+  throws(
+    () => formula(read(".github/release/tc.rb"), "", facts),
+    /No checksum/,
+  );
+});
+
+Deno.test("notesOf() gives the part of one version", () => {
+  const changelog = "# C\n\n## 1.1.0\n\nnew\n\n## 1.0.0\n\nold\n";
+  strictEqual(notesOf(changelog, "1.1.0"), "new");
+  strictEqual(notesOf(changelog, "1.0.0"), "old");
+  strictEqual(notesOf(changelog, "2.0.0"), null);
+});
+
+Deno.test("sbom() names each locked package with its checksum", () => {
+  const integrity = `sha512-${new Uint8Array(64).fill(7).toBase64()}`;
+  const made = sbom(
+    { npm: { "@a/b@1.0.0_c@2.0.0": { integrity } } },
+    "1.2.3",
+    "2026-11-21T00:00:00Z",
+  ) as {
+    packages: {
+      name: string;
+      versionInfo: string;
+      checksums: { checksumValue: string }[];
+    }[];
+  };
+  const [first] = made.packages;
+  deepStrictEqual([first?.name, first?.versionInfo], ["@a/b", "1.0.0"]);
+  strictEqual(first?.checksums[0]?.checksumValue, "07".repeat(64));
+});
+
+/** A release in a folder, for this machine's target. */
+async function release(
+  folder: string,
+  said = "tc 9.9.9 (test)",
+): Promise<string> {
+  const target = Deno.build.target;
+  const program = `${folder}/tc`;
+  await Deno.writeTextFile(program, `#!/bin/sh\necho "${said}"\n`, {
+    mode: 0o755,
+  });
+  const archive = `tc-${target}.tar.gz`;
+  await new Deno.Command("tar", {
+    args: ["-czf", `${folder}/${archive}`, "-C", folder, "tc"],
+  }).output();
+  const bytes = await Deno.readFile(`${folder}/${archive}`);
+  const sum = createHash("sha256").update(bytes).digest("hex");
+  await Deno.writeTextFile(`${folder}/SHA256SUMS`, `${sum}  ${archive}\n`);
+  return archive;
+}
+
+async function install(
+  folder: TempFolder,
+  args: readonly string[] = [],
+): Promise<{ readonly code: number; readonly text: string }> {
+  const { code, stderr } = await new Deno.Command("sh", {
+    args: [INSTALL, ...args],
+    clearEnv: true,
+    env: {
+      PATH: Deno.env.get("PATH") ?? "",
+      HOME: folder.path,
+      TC_BASE_URL: `file://${folder.join("release")}`,
+      TC_PREFIX: folder.join("bin"),
+    },
+  }).output();
+  return { code, text: new TextDecoder().decode(stderr) };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+Deno.test({
+  name: "install.sh installs what its checksum names, and nothing else",
+  ignore: !UNIX,
+  fn: async () => {
+    await using folder = new TempFolder();
+    const installed = folder.join("bin", "tc");
+    await Deno.mkdir(folder.join("release"));
+
+    const missing = await install(folder);
+    strictEqual(missing.code, 1);
+    match(missing.text, /cannot download/);
+
+    const archive = await release(folder.join("release"));
+    strictEqual((await install(folder, ["--dry-run"])).code, 0);
+    ok(!await exists(installed));
+
+    const sums = folder.join("release", "SHA256SUMS");
+    const right = await Deno.readTextFile(sums);
+    await Deno.writeTextFile(sums, `${"0".repeat(64)}  ${archive}\n`);
+    const wrong = await install(folder);
+    strictEqual(wrong.code, 1);
+    match(wrong.text, /checksum of .* expected 0{64}/);
+    await Deno.writeTextFile(sums, "\n");
+    match((await install(folder)).text, /has no line for/);
+    ok(!await exists(installed));
+
+    await Deno.writeTextFile(sums, right);
+    const done = await install(folder);
+    strictEqual(done.code, 0, done.text);
+    match(done.text, /installed tc 9\.9\.9/);
+    strictEqual(((await Deno.stat(installed)).mode ?? 0) & 0o777, 0o755);
+    match(done.text, /export PATH=/);
+  },
+});
+
+Deno.test({
+  name: "shellcheck finds nothing in the scripts",
+  ignore: !UNIX || !await exists("/usr/bin/shellcheck"),
+  fn: async () => {
+    const { stdout } = await new Deno.Command("shellcheck", {
+      args: [INSTALL, `${ROOT}.ci/run`],
+    }).output();
+    strictEqual(new TextDecoder().decode(stdout), "");
+  },
+});
