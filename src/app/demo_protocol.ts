@@ -34,9 +34,9 @@ export type ToDemo =
     readonly kind: "start";
     readonly scenario: ScenarioName;
     readonly seed: string;
-    /** Quota used up at the start, by account: for the one-request demo. */
-    readonly spent: readonly string[];
   }
+  /** The account has nothing left in its 5-hour window. */
+  | { readonly kind: "spend"; readonly account: string }
   | { readonly kind: "traffic"; readonly baseUrl: string }
   | { readonly kind: "ask"; readonly baseUrl: string; readonly text: string }
   | { readonly kind: "stop" };

@@ -28,8 +28,6 @@ const FLEET_MS = 60_000;
 export interface DemoStageOptions {
   readonly scenario: ScenarioName;
   readonly seed: string;
-  /** Accounts whose 5-hour window is spent from the start. */
-  readonly spent: readonly string[];
 }
 
 export interface DemoAnswer {
@@ -108,6 +106,11 @@ export class DemoStage implements AsyncDisposable {
     for (const account of this.#accounts) {
       await vault.put(await vaultEntry(account));
     }
+  }
+
+  /** Leaves `account` nothing in its 5-hour window; tc is not told. */
+  spend(account: string): void {
+    this.#link.post({ kind: "spend", account });
   }
 
   /** Starts the simulated sessions. */

@@ -37,6 +37,9 @@ class DemoWorker {
     switch (message.kind) {
       case "start":
         return await this.#start(message);
+      case "spend":
+        this.#api?.account(message.account).windows({ "5h": 1 });
+        return;
       case "traffic":
         return this.#drive(message.baseUrl);
       case "ask":
@@ -53,7 +56,6 @@ class DemoWorker {
     const api = await startDemoApi({ seed: order.seed });
     this.#api = api;
     this.#setup = demoSetup(api, scenario, order.seed);
-    for (const name of order.spent) api.account(name).windows({ "5h": 1 });
     this.#scope.postMessage({
       kind: "ready",
       endpoints: api.endpoints,

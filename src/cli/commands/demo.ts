@@ -53,7 +53,6 @@ export function registerDemo(program: Command, registry: Registry): void {
       await using stage = await DemoStage.open({
         scenario: scenario.name,
         seed: flags.seed ?? systemEntropy.uuid(),
-        spent: flags.once ? ["work"] : [],
       });
       const make = () =>
         new Shell(
@@ -62,7 +61,6 @@ export function registerDemo(program: Command, registry: Registry): void {
           {
             ...stage.settings,
             "proxy.port": number(flags.port) ?? 0,
-            // One answer shows more when the spent account is met by surprise.
             ...(flags.once ? { "usage.poll": false } : {}),
           },
         );
@@ -196,6 +194,10 @@ async function once(
   { serving, baseUrl }: { readonly serving: Serving; readonly baseUrl: string },
 ): Promise<number> {
   const { output } = shell;
+  const client = new ControlClient(serving.server.transport);
+  // One answer shows more when the account it would go to is spent by surprise.
+  const { decision } = await client.explain(null);
+  if (decision.account !== null) stage.spend(decision.account);
   const startedMs = performance.now();
   let text = "";
   const answer = await stage.ask(baseUrl, QUESTION, (piece) => {
@@ -203,7 +205,7 @@ async function once(
     if (!output.isJson) output.raw(piece);
   });
   const tookMs = Math.round(performance.now() - startedMs);
-  const status = await new ControlClient(serving.server.transport).status();
+  const status = await client.status();
   serving.stop();
   await serving.ended;
   if (answer.status !== 200 || answer.ending !== "complete") {
