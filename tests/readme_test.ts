@@ -1,0 +1,41 @@
+/** The README says what the code does: its picture and its table are made. */
+
+import { ok, strictEqual } from "node:assert/strict";
+import { COMMANDS } from "../src/cli/command_table.ts";
+import { ROOT } from "./fixtures/paths.ts";
+
+function read(path: string): string {
+  return Deno.readTextFileSync(`${ROOT}${path}`);
+}
+
+Deno.test("the README's picture is a frame of the Deck", () => {
+  const frame = read("tests/deck/golden/100x30.txt").split("\n")
+    .map((line) => line.trimEnd()).join("\n").trim();
+  const blocks = read("README.md").split("```text\n").slice(1)
+    .map((block) => block.split("```")[0]?.trim());
+  ok(blocks.includes(frame), "draw it again from tests/deck/golden/100x30.txt");
+});
+
+Deno.test("the README's table has every command with the table's words", () => {
+  const rows = read("README.md").split("\n")
+    .flatMap((line) => /^\| `tc ([a-z]+)` +\| (.*?) *\|$/.exec(line) ?? [])
+    .filter((_, index) => index % 3 !== 0);
+  const said = new Map<string, string>();
+  for (let index = 0; index < rows.length; index += 2) {
+    said.set(rows[index] ?? "", rows[index + 1] ?? "");
+  }
+  for (const { name, summary } of COMMANDS) {
+    strictEqual(said.get(name), summary, name);
+  }
+  strictEqual(said.size, COMMANDS.length);
+});
+
+Deno.test("every file that the docs link to is there", () => {
+  for (const page of ["README.md", ".github/CONTRIBUTING.md"]) {
+    const folder = page.includes("/") ? ".github/" : "";
+    for (const [, target] of read(page).matchAll(/\]\(([^)#]+)\)/g)) {
+      if (target === undefined || target.startsWith("http")) continue;
+      ok(Deno.statSync(`${ROOT}${folder}${target}`).isFile, target);
+    }
+  }
+});
