@@ -59,7 +59,10 @@ Deno.test("R5: what is parked goes at the end of its hold, and does not fail", a
     isUnlimited: true,
     kit: { hold: { maxMs: 2_000, jsonMaxMs: 1_000, silentMs: 30_000 } },
   });
-  // More conversations than the pool is thought to feed.
+  for (const account of plane.api.accounts()) {
+    account.windows({ "5h": 0.8 }).resetIn("5h", 4 * HOUR_MS);
+  }
+  // More conversations than what is left is thought to feed.
   await Promise.all(
     numbered(30, (index) => plane.ask({ session: `active-${index}` })),
   );

@@ -39,7 +39,9 @@ Deno.test("a storm of 529 is not made worse, and is over when it is over", async
   });
   const { api } = plane;
   for (const account of api.accounts()) account.refuse("overloaded");
+  const startedMs = performance.now();
   const answers = await load(plane, stormMs, "storm");
+  const tookMs = performance.now() - startedMs;
   const sends = plane.messages().length;
   const amplification = sends / answers.length;
   report(
@@ -47,7 +49,9 @@ Deno.test("a storm of 529 is not made worse, and is over when it is over", async
       `sends, amplification ${amplification.toFixed(3)}`,
   );
   ok(answers.every(({ status }) => status === 529 || status === 200));
-  ok(amplification <= 1.2, `amplification ${amplification}`);
+  // A fifth of the requests; a machine too slow for the load gets five a second.
+  const most = Math.max(0.2 * answers.length, 5 * (tookMs / SECOND_MS + 1));
+  ok(sends - answers.length <= most, `amplification ${amplification}`);
 
   for (const account of api.accounts()) account.serve();
   const calm = await load(plane, SECOND_MS, "calm");
