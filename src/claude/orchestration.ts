@@ -72,12 +72,17 @@ function registryRow(value: unknown): RegistryRow | null {
   };
 }
 
+/** Where each session of the registry may have a folder of its own. */
+export function stateFolder(claudeFolder: string): string {
+  return join(claudeFolder, "state", "sessions");
+}
+
 /** The session's pinned issue, or null. */
 export async function readPin(
   claudeFolder: string,
   sid: string,
 ): Promise<Pin | null> {
-  const file = join(claudeFolder, "state", "sessions", sid, "pin.json");
+  const file = join(stateFolder(claudeFolder), sid, "pin.json");
   const pin = asObject(await readJson(file));
   if (pin === null) return null;
   return {
@@ -95,7 +100,7 @@ export async function readToolMark(
   claudeFolder: string,
   sid: string,
 ): Promise<number | null> {
-  const file = join(claudeFolder, "state", "sessions", sid, "tool-inflight");
+  const file = join(stateFolder(claudeFolder), sid, "tool-inflight");
   const [first = ""] = (await readText(file) ?? "").trim().split(/\s+/);
   return /^\d+(\.\d+)?$/.test(first) ? Number(first) * 1_000 : null;
 }

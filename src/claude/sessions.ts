@@ -20,6 +20,7 @@ import {
   readPin,
   readRegistry,
   readToolMark,
+  stateFolder,
 } from "./orchestration.ts";
 import { isPresent } from "./presence.ts";
 import {
@@ -70,13 +71,19 @@ export class SessionReader {
     const candidates = await this.#candidates();
     if (candidates.length === 0) return [];
     const paths = await transcriptPaths(this.#folder);
+    const folders = new Set(await readNames(stateFolder(this.#folder)));
     const present: LocalSession[] = [];
     const used = new Set<string>();
     for (const candidate of candidates) {
       const own = paths.get(candidate.sessionId) ?? [];
       for (const path of own) used.add(path);
       const lastTurn = await this.#transcripts.lastTurn(own);
-      const session = await this.#session(candidate, { lastTurn, now });
+      // Most sessions of the past have no folder: no file of it is looked for.
+      const { sid } = candidate;
+      const known = sid !== null && folders.has(sid)
+        ? candidate
+        : { ...candidate, sid: null };
+      const session = await this.#session(known, { lastTurn, now });
       if (session !== null) present.push(session);
     }
     this.#transcripts.keep(used);

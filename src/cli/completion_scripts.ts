@@ -52,7 +52,8 @@ const POWERSHELL = `# tc completion for PowerShell:
 # tc completion powershell | Out-String | Invoke-Expression
 Register-ArgumentCompleter -Native -CommandName tc -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
-    $words = @($commandAst.CommandElements | Select-Object -Skip 1 | ForEach-Object { $_.ToString() })
+    $typed = $commandAst.CommandElements | Select-Object -Skip 1
+    $words = @($typed | ForEach-Object { $_.ToString() })
     if ($wordToComplete -eq '') { $words += '""' }
     tc __complete -- @words 2>$null | ForEach-Object {
         $word, $help = $_ -split "\`t", 2

@@ -17,12 +17,6 @@ import { isColored } from "./output.ts";
 import type { Serving } from "./serving.ts";
 import type { Shell } from "./shell.ts";
 
-/** Whether a person sits at both ends of this process. */
-export function isDeckTerminal(shell: Shell): boolean {
-  return Deno.stdin.isTerminal() && Deno.stdout.isTerminal() &&
-    shell.environment["TERM"] !== "dumb";
-}
-
 /** How text is drawn on this terminal. */
 export function lookOf(shell: Shell): Look {
   const { environment } = shell;

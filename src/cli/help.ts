@@ -25,8 +25,8 @@ const COLUMNS = 80;
 export function helpText(command: Command, helper: Help): string {
   // deno-lint-ignore no-explicit-any -- commander types its help with its own Command
   const plain = command as any;
-  const path = helper.commandUsage(plain).split(" [")[0]?.split(" <")[0] ??
-    "tc";
+  const path = (helper.commandUsage(plain).split(" [")[0] ?? "tc")
+    .split(" <")[0]?.replace(/\|.*/, "") ?? "tc";
   const text = COMMANDS.find(({ name }) => path === `tc ${name}`);
   const parts = text === undefined && path === "tc"
     ? [rootHead(), commandList()]

@@ -9,8 +9,7 @@ import { Command, CommanderError } from "@commander-js/extra-typings";
 import { inert } from "../control/words.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import { versionText } from "../app/version.ts";
-import { REGISTER } from "./commands/all.ts";
-import { overview } from "./commands/overview.ts";
+import { commandsFor } from "./commands/all.ts";
 import { Output } from "./output.ts";
 import { readEnvironment } from "./shell.ts";
 import { COMMANDS } from "./command_table.ts";
@@ -29,7 +28,8 @@ export async function main(args: readonly string[]): Promise<number> {
     },
   };
   try {
-    await commandTree(registry).parseAsync([...args], { from: "user" });
+    const tree = await commandTree(registry, args[0] ?? null);
+    await tree.parseAsync([...args], { from: "user" });
     return exitCode;
   } catch (cause) {
     if (cause instanceof CommanderError && cause.exitCode === 0) return EXIT.ok;
@@ -37,8 +37,14 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The whole tree; help, man page and completions walk it. */
-export function commandTree(registry: Registry): Command {
+/**
+ * The tree with the command called `name` alone; the whole one where there is
+ * none of that name. Help, man page and completions walk it.
+ */
+export async function commandTree(
+  registry: Registry,
+  name: string | null,
+): Promise<Command> {
   const program = new Command("tc")
     .description("All your Claude accounts behind one local address")
     .version(versionText(), "-V, --version", "Print the version")
@@ -53,12 +59,15 @@ export function commandTree(registry: Registry): Command {
     .option("--color <when>", "always, never or auto")
     .configureHelp({ formatHelp: helpText });
   // Else a command that does not exist is told of as an argument too many.
-  program.allowExcessArguments().action(registry.run((options, command) => {
-    const [name] = command.args;
-    if (name !== undefined) throw unknownCommand(name);
-    return overview(registry.environment, options);
-  }));
-  for (const register of REGISTER) register(program, registry);
+  program.allowExcessArguments().action(
+    registry.run(async (options, command) => {
+      const [unknown] = command.args;
+      if (unknown !== undefined) throw unknownCommand(unknown);
+      const { overview } = await import("./commands/overview.ts");
+      return await overview(registry.environment, options);
+    }),
+  );
+  for (const register of await commandsFor(name)) register(program, registry);
   for (const command of program.commands) settle(command);
   return program;
 }

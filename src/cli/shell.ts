@@ -114,6 +114,12 @@ export class Shell {
     this.#flags = flags;
   }
 
+  /** Whether a person sits before a screen that can be drawn on. */
+  get hasScreen(): boolean {
+    return Deno.stdin.isTerminal() && Deno.stdout.isTerminal() &&
+      this.environment["TERM"] !== "dumb";
+  }
+
   /** The settings; a broken file is a ConfigError, and stays as it is. */
   get config(): Config {
     this.#config ??= configFrom({

@@ -90,10 +90,9 @@ class HeadTally {
     const isWarm = ageMs < this.#warmMs;
     const heads = this.byAccount.get(accountId) ?? NOBODY;
     const warm = isWarm ? sign : 0;
-    this.byAccount.set(accountId, {
-      active: heads.active + sign,
-      warm: heads.warm + warm,
-    });
+    const active = heads.active + sign;
+    if (active === 0) this.byAccount.delete(accountId);
+    else this.byAccount.set(accountId, { active, warm: heads.warm + warm });
     this.active += sign;
     this.warm += warm;
     if (sign < 0) return;

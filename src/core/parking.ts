@@ -5,11 +5,14 @@
  * @module
  */
 
-import type { AccountId } from "./account.ts";
+import { type AccountId, tierWeight } from "./account.ts";
 import { projected, projectedNext, projectedWeek } from "./projection.ts";
 import { type Standing, waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
 import { HOUR_MS, MINUTE_MS } from "./time.ts";
+
+/** Spent part of the pool from which its quota may be short. */
+const SHORT_FROM = 0.5;
 
 /** One conversation that was parked too long enters an account in this time. */
 const OVERDUE_STEP_MS = 30 * MINUTE_MS;
@@ -22,9 +25,25 @@ export function isParkable(scene: Scene): boolean {
 }
 
 /** Whether there are so many conversations that cold ones may be parked. */
-export function isOversubscribed({ settings, layers, census }: Scene): boolean {
+export function isOversubscribed(scene: Scene): boolean {
+  const { settings, layers, census } = scene;
   return layers.parkingGate && settings.parking > 0 &&
-    census.active + census.stalled >= settings.parking;
+    census.active + census.stalled >= settings.parking && isShort(scene);
+}
+
+/**
+ * Whether half of all quota is spent. Before that the pace at which the pool
+ * works is a guess, and many short conversations look like as many long ones.
+ */
+function isShort({ views }: Scene): boolean {
+  let used = 0;
+  let all = 0;
+  for (const { state, fiveHourUsed, weekUsed } of views) {
+    const weight = tierWeight(state.account.tier);
+    used += weight * Math.max(fiveHourUsed, weekUsed);
+    all += weight;
+  }
+  return used >= SHORT_FROM * all;
 }
 
 /**

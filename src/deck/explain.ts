@@ -166,7 +166,6 @@ function agentText(agent: Agent, model: Model): Explanation {
     .filter((entry) => entry.session === agent.id)
     .slice(0, RECENT_MAX);
   const lines = [
-    `session ${agent.id}`,
     ...(agent.title === null ? [] : [agent.title]),
     ...(agent.need === null ? [] : [`It waits for you: ${agent.need}`]),
     ...(agent.collides
@@ -182,7 +181,8 @@ function agentText(agent: Agent, model: Model): Explanation {
     : `served by ${agent.account}, its prompt cache is ${
       agent.isWarm ? "warm" : "probably cold"
     }`;
-  return { title: agent.label, lines, session: agent.id, instead: [served] };
+  const instead = [`session ${agent.id}`, served];
+  return { title: agent.label, lines, session: agent.id, instead };
 }
 
 const RECENT_MAX = 8;

@@ -55,6 +55,7 @@ const REASONS: Readonly<Record<string, string>> = {
   all_closed: "all accounts are closed",
   bound: "stayed on its account",
   new: "a new session",
+  only: "this account alone was wanted",
   parent: "beside its parent",
   moved: "better placed there",
   opens_window: "opens a fresh window",

@@ -176,7 +176,7 @@ class Deck {
       case "end":
         return this.#end(effect.how);
       case "bell":
-        return terminal.write("\u0007");
+        return this.#screen.ring();
       case "redraw":
         return this.#screen.redraw();
       case "suspend":

@@ -19,6 +19,8 @@ const FRAME_MS = 100;
 const SYNC_BEGIN = "\u001b[?2026h";
 const SYNC_END = "\u001b[?2026l";
 
+const BELL = "\u0007";
+
 export interface ScreenOptions {
   readonly terminal: DeckTerminal;
   readonly depth: ColorDepth;
@@ -64,6 +66,11 @@ export class Screen {
     if (this.#model !== null) this.show(this.#model);
   }
 
+  /** Rings the terminal's bell. */
+  ring(): void {
+    if (!this.#isPaused) this.#write(BELL);
+  }
+
   /** While somebody else has the terminal. */
   pause(): void {
     this.#isPaused = true;
@@ -86,14 +93,18 @@ export class Screen {
 
   #draw(): void {
     if (this.#model === null || this.#isPaused) return;
-    const { terminal, depth, clock, onLost } = this.#options;
+    const { depth, clock } = this.#options;
     this.#drawnMs = clock.monotonicMs();
     const frame = view(this.#model);
     const codes = diff(this.#shown, frame, depth);
     this.#shown = frame;
-    if (codes === "") return;
+    if (codes !== "") this.#write(`${SYNC_BEGIN}${codes}${SYNC_END}`);
+  }
+
+  #write(text: string): void {
+    const { terminal, onLost } = this.#options;
     try {
-      terminal.write(`${SYNC_BEGIN}${codes}${SYNC_END}`);
+      terminal.write(text);
     } catch {
       // The terminal hung up.
       onLost();

@@ -6,7 +6,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import { route, type RouteDecision } from "../core/route.ts";
+import { route, type RouteDecision, type RouteQuery } from "../core/route.ts";
 import { after, type Instant } from "../core/time.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
 
@@ -42,7 +42,7 @@ export async function acquire(
       // No await between the decision and the lease: the picture is still true.
       if (decision.kind === "use") return chosen(inbound, decision, proxy);
       const until = mayWaitUntil(inbound, wish, { decision, proxy });
-      if (until === null) return { kind: "closed", decision };
+      if (until === null) return atTheEnd(inbound, wish, { decision, proxy });
       noteWaiting(inbound, decision, proxy);
       await proxy.pool.changed(until, inbound.signal);
     }
@@ -51,9 +51,24 @@ export async function acquire(
   }
 }
 
-function decide(inbound: Inbound, wish: Wish, proxy: Proxy): RouteDecision {
+/** Parking puts work off: no request fails for it while an account is open. */
+function atTheEnd(
+  inbound: Inbound,
+  wish: Wish,
+  { decision, proxy }: Standing,
+): Acquired {
+  const isParked = decision.kind === "wait" && decision.reason === "parked";
+  if (!isParked || !wish.mayWait) return { kind: "closed", decision };
   const snapshot = proxy.pool.snapshot();
-  const query = {
+  const settings = { ...snapshot.settings, parking: 0 };
+  const last = route({ ...snapshot, settings }, queryOf(inbound, wish));
+  return last.kind === "use"
+    ? chosen(inbound, last, proxy)
+    : { kind: "closed", decision: last };
+}
+
+function queryOf(inbound: Inbound, wish: Wish): RouteQuery {
+  return {
     ...inbound.facts,
     excluded: wish.excluded,
     only: inbound.only,
@@ -61,6 +76,11 @@ function decide(inbound: Inbound, wish: Wish, proxy: Proxy): RouteDecision {
     ticket: inbound.ticket,
     policy: null,
   };
+}
+
+function decide(inbound: Inbound, wish: Wish, proxy: Proxy): RouteDecision {
+  const snapshot = proxy.pool.snapshot();
+  const query = queryOf(inbound, wish);
   if (wish.preferred !== null && inbound.only === null) {
     const same = route(snapshot, { ...query, only: wish.preferred });
     if (same.kind === "use") return same;

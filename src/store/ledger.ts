@@ -103,9 +103,9 @@ function places(columns: readonly string[]): string {
   return columns.map(() => "?").join(", ");
 }
 
-const INSERT_ROW = `INSERT OR IGNORE INTO requests (${
-  ROW_COLUMNS.join(", ")
-}) VALUES (${places(ROW_COLUMNS)})`;
+const INSERT_ROW = `INSERT INTO requests (${ROW_COLUMNS.join(", ")}) VALUES (${
+  places(ROW_COLUMNS)
+})`;
 
 const ADD_SUMS = `INSERT INTO quarters (${
   [...KEY_COLUMNS, ...SUM_COLUMNS].join(", ")
@@ -119,6 +119,8 @@ export class Ledger {
   readonly #insertRow: StatementSync;
   readonly #addSums: StatementSync;
   readonly #names: LedgerNames;
+  /** Of the last batch: a caller that is not sure writes it again. */
+  #written: ReadonlySet<string> = new Set();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -128,14 +130,18 @@ export class Ledger {
   }
 
   /**
-   * Writes all of `entries` or none. An entry that is there already, by its
-   * request's id, is not written and not counted again.
+   * Writes all of `entries` or none. What was in the last batch already, by
+   * its request's id, is not written and not counted again.
    */
   write(entries: readonly LedgerEntry[]): void {
+    const fresh = entries.filter(({ record }) => !this.#written.has(record.id));
+    if (fresh.length === 0) return;
     try {
       transaction(this.#database, () => {
-        for (const entry of entries) this.#writeOne(entry);
+        for (const entry of fresh) this.#insertRow.run(...this.#rowOf(entry));
+        this.#addUp(fresh);
       });
+      this.#written = new Set(fresh.map(({ record }) => record.id));
     } catch (cause) {
       // What was remembered may have been rolled back.
       this.#names.forget();
@@ -143,10 +149,25 @@ export class Ledger {
     }
   }
 
-  #writeOne(entry: LedgerEntry): void {
-    const { changes } = this.#insertRow.run(...this.#rowOf(entry));
-    if (changes === 0 || !isMessage(entry.record)) return;
-    this.#addSums.run(...this.#keyOf(entry.record), ...sumsOf(entry));
+  /** One statement for each key of the batch, not for each request. */
+  #addUp(entries: readonly LedgerEntry[]): void {
+    const sums = new Map<string, { key: number[]; sums: number[] }>();
+    for (const entry of entries) {
+      if (!isMessage(entry.record)) continue;
+      const key = this.#keyOf(entry.record);
+      const name = key.join("/");
+      const known = sums.get(name);
+      if (known === undefined) {
+        sums.set(name, { key, sums: sumsOf(entry) });
+        continue;
+      }
+      sumsOf(entry).forEach((value, index) => {
+        known.sums[index] = (known.sums[index] ?? 0) + value;
+      });
+    }
+    for (const { key, sums: values } of sums.values()) {
+      this.#addSums.run(...key, ...values);
+    }
   }
 
   #rowOf({ record, costNano, windows }: LedgerEntry): Value[] {

@@ -95,7 +95,7 @@ Deno.test("a state folder that cannot be written stops no request", async () => 
     requestsMax: 5,
   }).done;
   strictEqual(complete, 5);
-  await realClock.sleep(600);
+  await realClock.sleep(1_000);
   const { notices } = await server.get<StatusView>("/tc/v1/status");
   ok(
     notices.some(({ level, text }) =>

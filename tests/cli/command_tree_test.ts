@@ -16,25 +16,25 @@ const KNOWN = {
   settings: () => ["proxy.port", "proxy.host", "upstream"],
 };
 
-function tree(): Command {
-  return commandTree({ environment: {}, run: () => async () => {} });
+function tree(): Promise<Command> {
+  return commandTree({ environment: {}, run: () => async () => {} }, null);
 }
 
-function names(): readonly string[] {
-  return shownChildren(tree()).map((child) => child.name())
+async function names(): Promise<readonly string[]> {
+  return shownChildren(await tree()).map((child) => child.name())
     .filter((name) => name !== "help").sort();
 }
 
 async function words(...typed: readonly string[]): Promise<readonly string[]> {
-  return (await candidates(tree(), typed, KNOWN)).map(({ word }) => word);
+  return (await candidates(await tree(), typed, KNOWN)).map(({ word }) => word);
 }
 
-Deno.test("the table and the tree name the same commands", () => {
-  deepStrictEqual(COMMANDS.map(({ name }) => name).sort(), names());
+Deno.test("the table and the tree name the same commands", async () => {
+  deepStrictEqual(COMMANDS.map(({ name }) => name).sort(), await names());
 });
 
-Deno.test("every command has text, examples that name it, and help of 80 columns", () => {
-  const program = tree();
+Deno.test("every command has text, examples that name it, and help of 80 columns", async () => {
+  const program = await tree();
   for (const { name, summary, examples, schema } of COMMANDS) {
     ok(summary.length > 10 && !summary.endsWith("."), name);
     ok(examples.length > 0, name);
@@ -58,10 +58,10 @@ Deno.test("every command has text, examples that name it, and help of 80 columns
   }
 });
 
-Deno.test("the manual page names every command, option and exit code", () => {
-  const page = manPage(tree(), { version: "1.2.3", date: "2026-11-21" });
-  for (const name of names()) ok(page.includes(`.SS "tc ${name}"`), name);
-  for (const child of shownChildren(tree())) {
+Deno.test("the manual page names every command, option and exit code", async () => {
+  const page = manPage(await tree(), { version: "1.2.3", date: "2026-11-21" });
+  for (const name of await names()) ok(page.includes(`.SS "tc ${name}"`), name);
+  for (const child of shownChildren(await tree())) {
     for (const { long, hidden } of child.options) {
       if (long && !hidden) ok(page.includes(long.replaceAll("-", "\\-")), long);
     }
@@ -77,7 +77,7 @@ Deno.test({
     const file = await Deno.makeTempFile({ suffix: ".1" });
     await Deno.writeTextFile(
       file,
-      manPage(tree(), { version: "1.2.3", date: "2026-11-21" }),
+      manPage(await tree(), { version: "1.2.3", date: "2026-11-21" }),
     );
     const { success, stdout, stderr } = await new Deno.Command("man", {
       args: ["--warnings", "-l", file],

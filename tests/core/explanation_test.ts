@@ -172,9 +172,9 @@ Deno.test("a small request at a prompt starts an idle window, unless that is off
 });
 
 /** So many conversations at work on one account, each dear. */
-function crowd(count: number, parking: number): PoolState {
+function crowd(count: number, parking: number, used = 0.5): PoolState {
   let state = poolOf([
-    { account: account("a"), windows: [quotaWindow("5h", 0.5)] },
+    { account: account("a"), windows: [quotaWindow("5h", used)] },
   ], { parking, concurrencyStart: 64 });
   for (let number = 0; number < count; number++) {
     state = fold(state, ...servedOn("a", `c${number}`));
@@ -191,6 +191,8 @@ Deno.test("parking begins at the conversation that its setting names", () => {
     true,
   );
   strictEqual(outcome(crowd(24, 0), cold), "a: new");
+  // Many short ones on a pool with room are no sign that quota is short.
+  strictEqual(outcome(crowd(60, 24, 0.49), cold), "a: new");
   // Warm ones and sub-agents go on.
   const warm = { conversation: conversationId("c3") };
   strictEqual(outcome(crowd(24, 24), warm), "a: bound");

@@ -36,6 +36,18 @@ function model(
   return update(known, { kind: "local", local: fleet() })[0];
 }
 
+Deno.test("view() marks the account that is pinned", () => {
+  const status = poolStatus();
+  const server = { ...status.server, pin: "home" };
+  const [pinnedTo] = update(model({ columns: 120, rows: 40 }), {
+    kind: "status",
+    status: { ...status, server },
+  });
+  const text = frameText(view(pinnedTo));
+  ok(/^►▲ home /m.test(text), text);
+  ok(text.includes("pinned to home"));
+});
+
 function pressed(start: Model, keys: string): Model {
   return keys.split(" ").reduce((now, text) => {
     const key: Key = text === "Tab"
@@ -122,6 +134,11 @@ Deno.test("view() goes down to one line where there is no room", () => {
   const [first, ...rest] = frameText(frame).split("\n");
   strictEqual(first, "tc ● 9 free · next 41m · 2 need you");
   ok(rest.every((line) => line === ""));
+  const asked = pressed(model({ columns: 39, rows: 12 }), "q");
+  strictEqual(
+    frameText(view(asked)).split("\n")[0],
+    "Stop the server  y stop  n stay",
+  );
 });
 
 Deno.test("view() says what wants a person, and what mends it", () => {

@@ -212,7 +212,10 @@ Deno.test("runDeck() shows a lost server and heals by itself", async () => {
   match(await screen(), /● green/);
   scene.server.isLost = true;
   await scene.clock.advance(4_000, 100);
-  match(await screen(), /● green.*server not reached for \d+s, trying again/);
+  match(
+    await screen(),
+    /◌ was green.*server not reached for \d+s, trying again/,
+  );
   scene.server.isLost = false;
   await scene.clock.advance(6_000, 100);
   ok(!(await screen()).includes("not reached"));

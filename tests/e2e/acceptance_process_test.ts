@@ -1,15 +1,16 @@
 /**
  * Acceptance: what only whole processes can show. Peers' tests 5, 13, 14 and
- * 15. Test 7, a restart under load, waits for `tc restart`.
+ * 15. Test 7, a restart under load, is tests/binary/restart_test.ts.
  */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { numbered } from "../fixtures/demo_plane.ts";
-import { isUp, ServedPool } from "../fixtures/served_pool.ts";
+import { ServedPool } from "../fixtures/served_pool.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { RawClient } from "../fixtures/raw_client.ts";
-import { freePort, TcPool } from "../fixtures/tc_process.ts";
+import { TcPool } from "../fixtures/tc_process.ts";
+import { until } from "../fixtures/upstream_client.ts";
 import { startDemoApi } from "../../src/demo/api.ts";
 
 function tokenCalls({ api }: ServedPool): number {
@@ -50,32 +51,25 @@ Deno.test("5: a refused token is renewed once, or else another account serves", 
   deepStrictEqual(moved, [], "a token that could be renewed cost its place");
 });
 
-Deno.test("13: two processes with one grant spend it once", async () => {
+Deno.test("13: three processes with one grant spend it once", async () => {
   await using served = await ServedPool.open({ accounts: ["only"] });
-  const port = freePort();
-  const second = served.pool.command(
-    ["server", "--headless", "--port", `${port}`],
-    { stdout: "null", stderr: "piped" },
-  ).spawn();
-  const url = served.baseUrl.replace(`:${served.pool.port}/`, `:${port}/`);
-  try {
-    await isUp(port);
-    served.api.account("only").expire();
-    const statuses = await Promise.all(
-      numbered(10, async (index) => {
-        const base = index % 2 === 0 ? served.baseUrl : url;
-        return await statusOf(
-          await served.postTo(base, { session: `${index}` }),
-        );
-      }),
-    );
-    deepStrictEqual(statuses, numbered(10, () => 200));
-    strictEqual(tokenCalls(served), 1);
-    strictEqual(served.api.families().killed, 0);
-  } finally {
-    second.kill("SIGTERM");
-    await second.output();
+  strictEqual(await statusOf(await served.post({ session: "warm" })), 200);
+  served.api.account("only").expire();
+  // A command that asks for usage takes its own credential from the vault.
+  const lists = numbered(2, () => served.pool.tc(["swap", "list"]));
+  const usageCalls = () => served.api.requests("/api/oauth/usage").length;
+  await until(() => usageCalls() > 0, 60_000);
+  const statuses = await Promise.all(
+    numbered(8, () => served.post().then(statusOf)),
+  );
+  deepStrictEqual(statuses, numbered(8, () => 200));
+  for (const { code, stdout, stderr } of await Promise.all(lists)) {
+    strictEqual(code, 0, stderr);
+    match(stdout, /only/);
   }
+  strictEqual(tokenCalls(served), 1);
+  const { reuses, killed } = served.api.families();
+  deepStrictEqual([reuses, killed], [0, 0]);
 });
 
 /** What Claude Code leaves for a moment when it logs in or loses a refresh. */

@@ -19,7 +19,7 @@ import {
 import { EXIT, TcError, UsageError } from "../../errors.ts";
 import { openShellVault } from "../accounts_store.ts";
 import { commandText } from "../command_table.ts";
-import { isDeckTerminal, serveWithDeck } from "../deck_shell.ts";
+import { serveWithDeck } from "../deck_shell.ts";
 import { logSink } from "../log_sink.ts";
 import type { Registry } from "../registry.ts";
 import { type Serving, startServing } from "../serving.ts";
@@ -112,7 +112,7 @@ async function play(
   const shell = make();
   const { vault } = await openShellVault(shell);
   await stage.fill(vault);
-  const hasDeck = !flags.once && isDeckTerminal(shell);
+  const hasDeck = !flags.once && shell.hasScreen;
   const log = flags.once || hasDeck
     ? () => {}
     : logSink(null, shell.environment);

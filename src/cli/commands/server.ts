@@ -8,7 +8,6 @@ import { join, resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import { isDeckTerminal, serveWithDeck } from "../deck_shell.ts";
 import { logSink } from "../log_sink.ts";
 import type { Registry } from "../registry.ts";
 import { startServing } from "../serving.ts";
@@ -84,7 +83,7 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
   const shell = make();
   const { accounts } = await storedAccounts(shell);
   const hasDeck = !flags.headless && flags.logFile === undefined &&
-    isDeckTerminal(shell);
+    shell.hasScreen;
   const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
   const log = logSink(file, shell.environment);
   // The main thread has no network any more once the server runs.
@@ -97,7 +96,10 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
       ? null
       : wholeNumber(flags.takeOver),
   });
-  if (hasDeck) return await serveWithDeck(shell, serving);
+  if (hasDeck) {
+    const { serveWithDeck } = await import("../deck_shell.ts");
+    return await serveWithDeck(shell, serving);
+  }
   const { host, port } = serving.server;
   if (flags.logFile === undefined) {
     shell.output.say(`tc listens on http://${host}:${port}`);

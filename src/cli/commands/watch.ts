@@ -16,12 +16,7 @@ import { plainText } from "../../deck/plain.ts";
 import { update } from "../../deck/update.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import {
-  claudeFolder,
-  isDeckTerminal,
-  lookOf,
-  showDeck,
-} from "../deck_shell.ts";
+import { claudeFolder, lookOf, showDeck } from "../deck_shell.ts";
 import { Interrupts } from "../interrupts.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
@@ -58,7 +53,7 @@ async function watch(shell: Shell, flags: WatchFlags): Promise<number> {
   });
   try {
     if (flags.plain) return await plain(shell, everyMs, stop.signal);
-    if (!isDeckTerminal(shell)) return await lines(shell, stop.signal);
+    if (!shell.hasScreen) return await lines(shell, stop.signal);
     const end = await showDeck(shell, {
       transport: shell.transport(),
       isServer: false,

@@ -29,7 +29,7 @@ const REBUILD_FACTOR = 4;
 
 /** Price of quota that is plentiful, and the slope of the weekly one. */
 const PRICE_FLOOR = 0.1;
-const LAXITY_HOURS = 6;
+const LAXITY_HOURS = 15;
 
 /** Share of hours in which there is demand, where none was learned. */
 const DEMAND_SHARE = 0.25;

@@ -85,7 +85,9 @@ export function accountLine(
   const { view } = group;
   const { style, shape } = shapeOf(view, scene);
   const name = lane(view.label, scene.labelWidth + 1, "strong");
-  const head: Line = [span(` ${shape} `, style), name];
+  const isPinned = scene.model.status?.server.pin === view.label;
+  const pin = isPinned ? scene.glyphs.needsYou : " ";
+  const head: Line = [span(pin, "good"), span(`${shape} `, style), name];
   if (view.windows.length === 0 || scene.breadth === "small") {
     const body = view.windows.length === 0
       ? [...plan(view, scene), ...wordLine(view, scene)]
@@ -258,10 +260,12 @@ function medium(
     ...windowBar(view, "5h", { scene, bar: texts.bar, width: texts.fiveHour }),
     span("  "),
     ...(isBarred(view)
-      ? [lane(barredSpan(view, scene).text, texts.week + 3, "bad")]
-      : windowWords(view, "7d", { scene, width: texts.week + 3 })),
-    figure(`${view.inFlight}${max}`, 6),
-    figure(hit === null ? "" : percentText(hit), 6),
+      ? [lane(barredSpan(view, scene).text, texts.week + 15, "bad")]
+      : [
+        ...windowWords(view, "7d", { scene, width: texts.week + 3 }),
+        figure(`${view.inFlight}${max}`, 6),
+        figure(hit === null ? "" : percentText(hit), 6),
+      ]),
     figure(tokens === 0 ? "" : countText(tokens), 6),
   ];
 }

@@ -14,6 +14,7 @@ import {
   span,
   type Style,
 } from "../line.ts";
+import type { Overlay } from "../model.ts";
 import type { Scene } from "../scene.ts";
 import type { Glyphs } from "../theme.ts";
 
@@ -56,12 +57,23 @@ function noticeLines({ model, glyphs }: Scene): readonly Line[] {
 
 /** All that there is room for in the smallest of windows. */
 export function oneLine(scene: Scene): Line {
+  const { overlay } = scene.model;
+  if (overlay !== null) return questionLine(overlay);
   const parts = [
     [...verdict(scene, ""), ...free(scene, "free")],
     nextReset(scene, { word: "next", hasWindow: false }),
     needed(scene),
   ];
   return joined([[span("tc")], joined(parts, dotted(scene))], " ");
+}
+
+/** A panel has no room: its title, and the keys that answer it. */
+function questionLine(overlay: Overlay): Line {
+  const title = overlay.kind === "help" ? "Keys" : overlay.title;
+  const keys = overlay.kind === "confirm"
+    ? `y ${overlay.yes}  n ${overlay.no}`
+    : "Esc back";
+  return [span(`${title}  `, "strong"), span(keys)];
 }
 
 function dotted({ glyphs }: Scene): string {
@@ -74,15 +86,17 @@ function poolFull(scene: Scene): Line {
     ? "tc"
     : `tc ${status.server.version} ${scene.glyphs.dot} :${status.server.port}`;
   const pin = status?.server.pin ?? null;
-  return joined([
+  const parts: readonly Line[] = [
     [span(name.padEnd(23), "strong")],
     [span("pool "), ...verdict(scene, "word")],
     free(scene, "sessions free"),
     nextReset(scene, { word: "next reset", hasWindow: true }),
-    lastsUntil(scene, "lasts until"),
     pin === null ? [] : [span(`pinned to ${pin}`, "info")],
     link(scene),
-  ], "   ");
+    lastsUntil(scene, "lasts until"),
+  ];
+  const line = joined(parts, "   ");
+  return lineWidth(line) < scene.columns ? line : joined(parts, "  ");
 }
 
 function poolShort(scene: Scene): Line {
@@ -129,6 +143,10 @@ function verdict({ model, glyphs }: Scene, form: "word" | ""): Line {
   if (status === null) return [span(glyphs.unknown, "dim")];
   const { verdict } = status.capacity;
   const word = form === "" ? " " : ` ${verdict}`;
+  // What a server said that is not reached any more is no verdict on now.
+  if (model.link.kind === "lost") {
+    return [span(`${glyphs.unknown} was${word}`, "dim")];
+  }
   return [
     span(`${shapeOf(verdict, glyphs)}${word}`, VERDICT_STYLE[verdict]),
   ];
@@ -188,9 +206,18 @@ function fleetFull(scene: Scene): Line {
     [span(`live ${live}`)],
     [span(`tools ${tools}`)],
     ...totals(scene),
+    up(scene),
   ];
-  const line = joined(parts, "   ");
-  return lineWidth(line) < scene.columns ? line : joined(parts, "  ");
+  const tries = [joined(parts, "   "), joined(parts, "  ")];
+  return tries.find((line) => lineWidth(line) < scene.columns) ??
+    joined(parts.slice(0, -1), "  ");
+}
+
+/** Since when the sums count. */
+function up({ model }: Scene): Line {
+  if (model.status === null) return [];
+  const ms = model.now - model.status.server.startedAt.ms;
+  return [span(`up ${durationText(ms).split(" ")[0] ?? ""}`, "dim")];
 }
 
 function collisions({ agents }: Scene): Line {

@@ -18,11 +18,11 @@ export const HELP: readonly (readonly [keys: string, text: string])[] = [
   ["i", "all issues, or the first eight"],
   ["b", "ring when somebody needs you, or be silent"],
   ["q", "leave; asks where that stops the server"],
-  ["", ""],
   ["● ▲ ■ ◌ ○", "fine, careful, closed, unknown, off or in reserve"],
   ["█ ┃", "spent; where an even spend would be now"],
   ["↑ → ↓", "room to spare, on pace, ahead of it; then the reset"],
-  ["► ◆", "needs you; two on one issue"],
+  ["► ◆", "needs you (pinned, on an account); two on one issue"],
   ["☂ ↳ ⚙ ~", "leads, works for one; a tool runs, the cache is warm"],
+  ["tok $ hit", "sums since the server started, up says how long"],
   ["hit miss ✎", "read from cache, not in it, written anew"],
 ];

@@ -26,7 +26,7 @@ export function drawOverlay(canvas: Canvas, scene: Scene): void {
   if (overlay === null) return;
   const { columns, rows } = canvas.size;
   const inner = Math.min(WIDTH_MAX, columns - 2 * MARGIN) - 4;
-  const room = rows - 4;
+  const room = rows - 3;
   const box = boxRows(overlay, { scene, width: inner, room });
   const shown = box.slice(0, Math.max(1, room));
   const top = Math.max(0, Math.floor((rows - shown.length - 2) / 2));
