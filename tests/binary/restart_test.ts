@@ -13,11 +13,11 @@ import { TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const RESTARTS = trials(2, 20);
-const STREAMS = trials(8, 50);
+const STREAMS = trials(8, 20);
 const CLIENTS = trials(2, 4);
 
 const SENDS_MAX = 3;
-const PAUSE_MS = 500;
+const PAUSE_MS = 2_000;
 /** Of all requests, how many may have to begin again beside one a restart. */
 const UNREAD_SHARE_MAX = 0.01;
 
