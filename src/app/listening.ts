@@ -61,7 +61,6 @@ export async function drained(
   const first = await Promise.race([listener.shutdown(), late]);
   clearTimeout(timer);
   if (first !== "late") return 0;
-  const cut = listener.inHand;
-  listener.abort();
-  return cut;
+  // The main thread ends this one now, and with it what is left.
+  return listener.inHand;
 }

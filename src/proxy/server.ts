@@ -45,7 +45,7 @@ export interface Listener {
   readonly inHand: number;
   /** Takes no new connection; resolves when every answer has ended. */
   shutdown(): Promise<void>;
-  /** Cuts what is left. */
+  /** Cuts everything; after a shutdown only the end of the thread does. */
   abort(): void;
 }
 
@@ -61,6 +61,7 @@ export function listen(options: ListenOptions): Listener {
   const socket = options.socket === null
     ? null
     : serveSocket(options.socket, signal, { options, port, counter });
+  let isShut = false;
   return {
     host,
     port,
@@ -68,9 +69,13 @@ export function listen(options: ListenOptions): Listener {
       return counter.inHand;
     },
     shutdown: async () => {
+      isShut = true;
       await Promise.all([server.shutdown(), socket?.shutdown()]);
     },
-    abort: () => abort.abort(),
+    abort: () => {
+      // Deno closes the listener twice then, and the thread dies of it.
+      if (!isShut) abort.abort();
+    },
   };
 }
 
