@@ -61,6 +61,11 @@ Deno.test("R5: what is parked goes at the end of its hold, and does not fail", a
   });
   for (const account of plane.api.accounts()) {
     account.windows({ "5h": 0.8 }).resetIn("5h", 4 * HOUR_MS);
+    // Each is known and has somebody at work, however the others are spread.
+    await plane.ask({
+      session: `first-${account.name}`,
+      headers: { "x-tc-account": account.name },
+    });
   }
   // More conversations than what is left is thought to feed.
   await Promise.all(
