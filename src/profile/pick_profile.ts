@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ANY_REQUEST } from "../core/capacity.ts";
 import type { Account, AccountId } from "../core/account.ts";
 import type { ConversationId, LeaseId } from "../core/account.ts";
 import { emptyPool, type PoolState, reduce, snapshot } from "../core/pool.ts";
@@ -82,19 +83,5 @@ function fallback(
 }
 
 function query(conversation: ConversationId | null): RouteQuery {
-  return {
-    conversation,
-    parent: null,
-    families: [],
-    contextTokens: 0,
-    cacheTtlMs: HOUR_MS,
-    isCompacted: false,
-    isSide: false,
-    isPrompt: true,
-    excluded: new Set(),
-    only: null,
-    waitedMs: 0,
-    ticket: null,
-    policy: null,
-  };
+  return { ...ANY_REQUEST, conversation, cacheTtlMs: HOUR_MS, isPrompt: true };
 }

@@ -5,13 +5,8 @@
  * @module
  */
 
-import type {
-  AnswerBytes,
-  Lease,
-  RequestEnd,
-  RequestRecord,
-} from "../ports.ts";
-import { NO_USAGE, type TokenUsage } from "../core/usage.ts";
+import type { AnswerBytes, RequestEnd, RequestRecord } from "../ports.ts";
+import { NO_USAGE } from "../core/usage.ts";
 import type { MeterReading } from "../wire/usage.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
 
@@ -35,7 +30,7 @@ export function settle(
   proxy: Proxy,
 ): void {
   const { chosen, reading } = settlement;
-  if (chosen !== null) closeLease(chosen.lease, reading?.usage ?? null);
+  chosen?.lease.close(reading?.usage ?? null);
   proxy.budget.give(inbound.body.length);
   const record = recordOf(inbound, settlement, proxy);
   proxy.book.end(record);
@@ -48,10 +43,6 @@ export function settle(
     answer: settlement.answer,
   });
   journal(record, proxy);
-}
-
-function closeLease(lease: Lease, usage: TokenUsage | null): void {
-  lease.close(usage);
 }
 
 function recordOf(

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ANY_REQUEST } from "../core/capacity.ts";
 import type { Account, AccountId } from "../core/account.ts";
 import { emptyPool, reduce, snapshot } from "../core/pool.ts";
 import type { QuotaObservation } from "../core/quota.ts";
@@ -127,17 +128,7 @@ function scoreOf({ observation }: Candidate): number {
 
 /** A new conversation of which nothing else is known. */
 export const NEW_SESSION: RouteQuery = {
-  conversation: null,
-  parent: null,
-  families: [],
-  contextTokens: 0,
+  ...ANY_REQUEST,
   cacheTtlMs: HOUR_MS,
-  isCompacted: false,
-  isSide: false,
   isPrompt: true,
-  excluded: new Set(),
-  only: null,
-  waitedMs: 0,
-  ticket: null,
-  policy: null,
 };
