@@ -188,9 +188,10 @@ export class DaemonControl implements ControlHost {
     for (const { reject } of this.#reloads.splice(0)) reject(error);
   }
 
-  /** The server takes no new connection from here on. */
+  /** The server takes no new connection from here on, and watchers go. */
   drains(): void {
     this.#isDraining = true;
+    this.#parts.feed.end();
   }
 
   pin(account: string | null): void {

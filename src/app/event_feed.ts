@@ -11,6 +11,7 @@ const WAITING_MAX = 1_000;
 
 export class EventFeed {
   readonly #listeners = new Set<(data: string) => void>();
+  readonly #streams = new Set<() => void>();
 
   get isWatched(): boolean {
     return this.#listeners.size > 0;
@@ -29,6 +30,11 @@ export class EventFeed {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Ends every stream: who watches comes back to the server that is next. */
+  end(): void {
+    for (const end of [...this.#streams]) end();
+  }
+
   /** The events as an event stream, until `signal` aborts or the reader leaves. */
   stream(signal: AbortSignal): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
@@ -42,9 +48,15 @@ export class EventFeed {
         send(": tc\n\n");
         const off = this.listen((data) => send(`data: ${data}\n\n`));
         const timer = setInterval(() => send(": ping\n\n"), PING_MS);
+        const end = (): void => {
+          stop();
+          controller.close();
+        };
+        this.#streams.add(end);
         stop = () => {
           off();
           clearInterval(timer);
+          this.#streams.delete(end);
         };
         signal.addEventListener("abort", stop, { once: true });
       },

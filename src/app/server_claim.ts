@@ -10,6 +10,7 @@ import type { HeldLock, Journal } from "../ports.ts";
 import { ensurePrivateFolder } from "../store/atomic.ts";
 import { FileLocks } from "../store/lock.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
+import { handoverMs } from "./settings.ts";
 import type { StartOrder } from "./worker_protocol.ts";
 
 /** For the server before this one to end, beyond its drain. */
@@ -51,7 +52,7 @@ export async function claimPool(
 function claimLater(locks: FileLocks, { config }: StartOrder): ServerClaim {
   const stop = new AbortController();
   let held: HeldLock | null = null;
-  const waitMs = config.settings.timeouts.drainMs + MARGIN_MS;
+  const waitMs = handoverMs(config.settings) + MARGIN_MS;
   locks.acquire("server", { waitMs, signal: stop.signal }).then((lock) => {
     if (stop.signal.aborted) lock.release();
     else held = lock;

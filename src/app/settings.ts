@@ -241,6 +241,17 @@ function row(key: string, entry: unknown): SettingRow {
   };
 }
 
+/** The longest answer that a replaced server waits for, beyond a hold. */
+const ANSWER_MS_MAX = 900_000;
+
+/**
+ * How long a server that was replaced may drain. Nobody waits for its end, so
+ * it waits for its streams and for what it holds.
+ */
+export function handoverMs({ timeouts, hold }: Settings): number {
+  return Math.max(timeouts.drainMs, hold.maxMs + ANSWER_MS_MAX);
+}
+
 /** Which settings a running server takes over; the rest needs a restart. */
 export function needsRestart(before: Settings, after: Settings): boolean {
   const fixed = (settings: Settings) =>

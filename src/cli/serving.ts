@@ -17,6 +17,7 @@ import { EXIT, TcError } from "../errors.ts";
 import { accountRows } from "../store/account_rows.ts";
 import { familyOwners } from "./import_places.ts";
 import { Interrupts } from "./interrupts.ts";
+import { handoverMs } from "../app/settings.ts";
 import type { LogSink } from "./log_sink.ts";
 import type { Shell } from "./shell.ts";
 import {
@@ -156,6 +157,7 @@ function supervise(
   const signals = new Signals();
   const interrupts = new Interrupts();
   let isStopping = false;
+  let successor: Deno.ChildProcess | null = null;
   function stop(): void {
     if (isStopping) {
       // The second wish is for an end at once.
@@ -164,7 +166,12 @@ function supervise(
       return;
     }
     isStopping = true;
-    server.drain(shell.config.settings.timeouts.drainMs).then(() => {
+    const { settings } = shell.config;
+    const isReplaced = successor !== null;
+    const drainMs = isReplaced
+      ? handoverMs(settings)
+      : settings.timeouts.drainMs;
+    server.drain(drainMs).then(() => {
       server.terminate();
       ended.resolve(EXIT.ok);
     });
@@ -178,7 +185,6 @@ function supervise(
     tell(options, cause instanceof Error ? cause.message : "");
     ended.resolve(EXIT.failed);
   });
-  let successor: Deno.ChildProcess | null = null;
   async function end(): Promise<number> {
     const code = await ended.promise.finally(() => {
       signals.release();
