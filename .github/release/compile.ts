@@ -18,6 +18,12 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What the program is made of. */
 const SOURCES = ["main.ts", "deno.json", "deno.lock", "src"];
 
+/** Where the bundled pieces go, in the folder that is compiled. */
+const BUNDLE = "bundle";
+
+/** Entries of the threads, in `src/app`. */
+const WORKERS = ["server_worker.ts", "demo_worker.ts"];
+
 /**
  * The main thread reads the caller's files, starts Claude Code with the whole
  * environment, and opens the worker's fence; it never loads native code, and
@@ -107,6 +113,39 @@ async function copy(from: string, to: string): Promise<void> {
   }
 }
 
+/**
+ * Bundles the sources in pieces, so that a command loads what it needs and no
+ * more; `compile --bundle` makes one piece, which every start reads whole. The
+ * answer is the files that the program starts its workers from.
+ */
+async function bundle(
+  deno: string,
+  folder: string,
+): Promise<readonly string[]> {
+  const entries = WORKERS.map((name) => `src/app/${name}`);
+  await run(deno, [
+    "bundle",
+    "--quiet",
+    "--platform",
+    "deno",
+    "--code-splitting",
+    "--minify",
+    "--outdir",
+    BUNDLE,
+    "main.ts",
+    ...entries,
+  ], { cwd: folder });
+  for (const name of WORKERS) {
+    // The pieces name their workers by a path beside their own.
+    const file = `./src/app/${name.replace(/ts$/, "js")}`;
+    await Deno.writeTextFile(
+      join(folder, BUNDLE, name),
+      `import "${file}";\n`,
+    );
+  }
+  return WORKERS;
+}
+
 async function compile({ target, deno, denort }: Order): Promise<string> {
   const dist = join(ROOT, "dist", ...(target === null ? [] : [target]));
   await Deno.mkdir(dist, { recursive: true });
@@ -122,22 +161,23 @@ async function compile({ target, deno, denort }: Order): Promise<string> {
       join(folder, "src", "app", "build.ts"),
       await buildModule(),
     );
+    const workers = await bundle(deno, folder);
     await run(deno, [
       "compile",
       "--quiet",
       "--no-check",
       "--no-prompt",
-      "--bundle",
-      "--minify",
+      "--no-lock",
       // Another user of the machine could plant such a cache.
       "--no-code-cache",
       ...GRANTS,
       ...(target === null ? [] : ["--target", target]),
+      ...workers.flatMap((file) => ["--include", file]),
       "--output",
       output,
-      "main.ts",
+      "main.js",
     ], {
-      cwd: folder,
+      cwd: join(folder, BUNDLE),
       env: denort === null ? {} : { DENORT_BIN: denort },
     });
   } finally {
