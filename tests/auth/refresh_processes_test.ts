@@ -133,6 +133,8 @@ Deno.test("kill -9 at random instants: what was used is on disk, the store is wh
       strictEqual(line, "200", `kill ${kill}`);
     }
     await dying;
+    // What the dead one sent may be worked on still.
+    await server.idle();
     const state = await afterDeath(folder.path, server, family);
     found[state] += 1;
     // A login mends what died with an answer in flight.
