@@ -32,6 +32,7 @@ import { claimPool, type ServerClaim } from "./server_claim.ts";
 import { prices, routeSettings } from "./settings.ts";
 import { Tally } from "./tally.ts";
 import { UsagePoller } from "./usage_poller.ts";
+import { WindowOpener } from "./window_opener.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonOptions {
@@ -110,7 +111,9 @@ async function startClaimed(
   const listener = listenOrClose(options, { proxy, host, records });
   host.listensAt(listener);
   records.serves();
+  const opener = openerOf(options, { keeper, host });
   poller.start();
+  opener.start();
   upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
     // The first request says what is wrong with the way out.
   });
@@ -126,7 +129,7 @@ async function startClaimed(
     drain: async (deadlineMs) => {
       host.drains();
       const cut = await drained(listener, deadlineMs);
-      await poller.stop();
+      await Promise.all([poller.stop(), opener.stop()]);
       await accounts.close();
       upstream.close();
       await records.close();
@@ -177,6 +180,24 @@ function pollerOf(
         });
       }, () => journal.log("warn", "profile_not_saved", { account: id }));
     },
+  });
+}
+
+function openerOf(
+  { journal }: DaemonOptions,
+  { keeper, host }: {
+    readonly keeper: PoolKeeper;
+    readonly host: ControlHost;
+  },
+): WindowOpener {
+  return new WindowOpener({
+    clock: systemClock,
+    journal,
+    snapshot: () => keeper.snapshot(),
+    utcOffsetMinutes: (at) => -new Date(at).getTimezoneOffset(),
+    call: (call) => host.callApi(call),
+    observed: (observation) =>
+      keeper.dispatch({ kind: "quota_observed", observation }),
   });
 }
 
