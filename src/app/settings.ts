@@ -142,6 +142,10 @@ export const SETTINGS = v.looseObject({
       false,
       "Ask once a day for a newer release, when serving starts",
     ),
+    withPlugin: flag(
+      false,
+      "Upgrade, verified, when the Claude Code plugin is newer than tc",
+    ),
     releases: url("", "Where releases are; empty: where this build came from"),
   }),
   log: section({

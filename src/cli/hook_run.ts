@@ -41,11 +41,22 @@ export async function runHook(word: string | undefined): Promise<number> {
   if (name === null) return EXIT.ok;
   try {
     await hook(name, readHookInput(await stdin()));
+    if (name === "session-start") await stayInStep();
     return EXIT.ok;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     Deno.stderr.writeSync(new TextEncoder().encode(`tc: ${reason}\n`));
     return EXIT.failed;
+  }
+}
+
+async function stayInStep(): Promise<void> {
+  const folder = Deno.env.get("CLAUDE_PLUGIN_ROOT");
+  if (!folder) return;
+  const { pluginStep } = await import("./plugin_step.ts");
+  const words = await pluginStep(folder);
+  if (words !== null) {
+    Deno.stderr.writeSync(new TextEncoder().encode(`${words}\n`));
   }
 }
 

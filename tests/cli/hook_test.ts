@@ -159,3 +159,26 @@ Deno.test("tc hook tells a running server what happens", async () => {
   await server.status;
   match(await log, /hook .*hook=pre-compact session=s-1 .*trigger=auto/);
 });
+
+Deno.test("tc hook tells of a plugin that is newer than the program", async () => {
+  await using api = await startDemoApi();
+  await using pool = await TcPool.of(api);
+  const root = pool.folder.join("plugin");
+  await Deno.mkdir(`${root}/.claude-plugin`, { recursive: true });
+  const env = { CLAUDE_PLUGIN_ROOT: root };
+  const stdin = bytes("{}");
+  for (
+    const [version, words] of [
+      ["99.0.0", /is older than its plugin 99\.0\.0: tc upgrade\n$/],
+      ["0.0.1", /^$/],
+      ["../../etc", /^$/],
+    ] as const
+  ) {
+    const file = `${root}/.claude-plugin/plugin.json`;
+    await Deno.writeTextFile(file, JSON.stringify({ name: "tc", version }));
+    const end = await hook(pool, ["session-start"], { stdin, env });
+    strictEqual(end.code, 0);
+    strictEqual(end.stdout, "");
+    match(end.stderr, words);
+  }
+});
