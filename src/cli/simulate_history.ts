@@ -11,7 +11,11 @@ import type { Tier } from "../core/account.ts";
 import type { PolicyName } from "../core/settings.ts";
 import { after, DAY_MS } from "../core/time.ts";
 import { TcError, UsageError } from "../errors.ts";
-import { compare, type Comparison } from "../simulate/comparison.ts";
+import {
+  compare,
+  type CompareOptions,
+  type Comparison,
+} from "../simulate/comparison.ts";
 import { type History, historyOf } from "../simulate/history.ts";
 import type { HistoryAccount, SelfCheck } from "../simulate/history_fit.ts";
 import { selfCheck } from "../simulate/history_fit.ts";
@@ -82,7 +86,7 @@ export function isEnough(rows: readonly HistoryRow[]): boolean {
 export async function simulateHistory(
   shell: Shell,
   rows: readonly HistoryRow[],
-  query: HistoryQuery,
+  { onPlay, ...query }: HistoryQuery & Pick<CompareOptions, "onPlay">,
 ): Promise<HistoryAnswer> {
   const settings = routeSettings(shell.config.settings);
   const history = historyOf(rows, {
@@ -101,7 +105,11 @@ export async function simulateHistory(
   const wished = changed(history, query);
   return {
     ...answer,
-    comparison: compare(() => wished, [1], query.policies),
+    comparison: compare(() => wished, {
+      seeds: [1],
+      policies: query.policies,
+      ...(onPlay === undefined ? {} : { onPlay }),
+    }),
     change: query.accounts.length === 0 ? null : {
       accounts: query.accounts,
       stalledHoursBefore: play(history.workload, { settings: { policy } })

@@ -38,23 +38,35 @@ export interface Comparison {
   readonly standings: readonly Standing[];
 }
 
+export interface CompareOptions {
+  readonly seeds: readonly number[];
+  readonly policies: readonly PolicyName[];
+  /** Told before each play: what is played, and how many of all are done. */
+  readonly onPlay?: (words: string, done: number, of: number) => void;
+}
+
 /** Plays the workload that `draw` gives for each seed under each policy. */
 export function compare(
   draw: (seed: number) => Workload,
-  seeds: readonly number[],
-  policies: readonly PolicyName[],
+  { seeds, policies, onPlay }: CompareOptions,
 ): Comparison {
   const workloads = seeds.map(draw);
   const bounds = workloads.map(boundOf);
+  let done = 0;
   return {
     workload: workloads[0]?.name ?? "",
     seeds,
     demandTokens: mean(bounds.map(({ total }) => total)),
     boundShare: mean(bounds.map(({ total, served }) => served / total)),
     standings: policies.map((policy) => {
-      const scores = workloads.map((workload, index) =>
-        play(workload, { settings: { policy }, seed: seeds[index] ?? 1 })
-      );
+      const scores = workloads.map((workload, index) => {
+        const all = policies.length * workloads.length;
+        onPlay?.(`${workload.name}, ${policy}`, done++, all);
+        return play(workload, {
+          settings: { policy },
+          seed: seeds[index] ?? 1,
+        });
+      });
       return standing(policy, scores, bounds);
     }),
   };

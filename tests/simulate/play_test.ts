@@ -82,8 +82,10 @@ Deno.test("every workload draws the same work from the same seed", () => {
 });
 
 Deno.test("compare() means over the seeds", () => {
-  const both = compare(small, [1, 2], ["price"]);
-  const [one, two] = [1, 2].map((seed) => compare(small, [seed], ["price"]));
+  const both = compare(small, { seeds: [1, 2], policies: ["price"] });
+  const [one, two] = [1, 2].map((seed) =>
+    compare(small, { seeds: [seed], policies: ["price"] })
+  );
   const score = both.standings[0]?.score ?? 0;
   const scores = [one, two].map((c) => c?.standings[0]?.score ?? 0);
   ok(Math.abs(score - ((scores[0] ?? 0) + (scores[1] ?? 0)) / 2) < 1e-12);
@@ -116,11 +118,16 @@ Deno.test("Network finds the maximum flow of a small network", () => {
 });
 
 Deno.test("price beats a policy without gates where the pool is overrun", () => {
-  const { standings } = compare(
-    SCENARIOS["fresh-start"] ?? small,
-    [1],
-    ["price", "scored"],
-  );
+  const steps: string[] = [];
+  const { standings } = compare(SCENARIOS["fresh-start"] ?? small, {
+    seeds: [1],
+    policies: ["price", "scored"],
+    onPlay: (words, done, of) => steps.push(`${done} of ${of}: ${words}`),
+  });
+  deepStrictEqual(steps, [
+    "0 of 2: fresh-start, price",
+    "1 of 2: fresh-start, scored",
+  ]);
   const [price, scored] = standings;
   ok((price?.score ?? 0) > (scored?.score ?? 1));
   ok((price?.refusals ?? 1) * 10 < (scored?.refusals ?? 0));

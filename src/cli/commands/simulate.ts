@@ -27,6 +27,8 @@ import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 const SEEDS_MAX = 100;
+/** A run that is over sooner says nothing of its progress. */
+const QUIET_MS = 3_000;
 
 export function registerSimulate(program: Command, registry: Registry): void {
   program.command("simulate")
@@ -48,7 +50,10 @@ export function registerSimulate(program: Command, registry: Registry): void {
       const query = historyQuery(options, policies);
       const rows = isBuiltIn ? [] : recordedHistory(shell, query.days);
       if (isEnough(rows)) {
-        const answer = await simulateHistory(shell, rows, query);
+        const answer = await simulateHistory(shell, rows, {
+          ...query,
+          onPlay: progressOn(output),
+        });
         if (output.isJson) {
           output.json({ schema: "tc.simulate/v1", history: answer });
         } else printHistory(answer, output);
@@ -59,7 +64,11 @@ export function registerSimulate(program: Command, registry: Registry): void {
       }
       const comparisons: Comparison[] = [];
       for (const draw of workloadsFrom(options.workload)) {
-        const comparison = compare(draw, seeds, policies);
+        const comparison = compare(draw, {
+          seeds,
+          policies,
+          onPlay: progressOn(output),
+        });
         comparisons.push(comparison);
         if (!output.isJson) print(comparison, output);
       }
@@ -68,6 +77,19 @@ export function registerSimulate(program: Command, registry: Registry): void {
       }
       return EXIT.ok;
     }));
+}
+
+/** A line a play on stderr, once it is clear that it takes long. */
+function progressOn(
+  output: Output,
+): (words: string, done: number, of: number) => void {
+  const startedMs = performance.now();
+  return (words, done, of) => {
+    const tookMs = performance.now() - startedMs;
+    if (done === 0 || tookMs < QUIET_MS) return;
+    const leftSec = Math.ceil(tookMs / done * (of - done) / 1_000);
+    output.say(`${done} of ${of} played, about ${leftSec} s to go: ${words}`);
+  };
 }
 
 function historyQuery(
