@@ -1,3 +1,4 @@
 import { start } from "./src/cli/start.ts";
 
-Deno.exitCode = await start(Deno.args);
+// A read of the terminal that nobody waits for any more must not hold the end.
+Deno.exit(await start(Deno.args));
