@@ -22,6 +22,9 @@ const UNKNOWN_WAIT_SEC = 30;
 /** Reasons that only a person ends are no part of "all accounts are closed". */
 const NOT_COUNTED: readonly Ineligible[] = ["disabled", "not_asked_for"];
 
+/** Nothing is wrong with an account of which this is said. */
+const BUSY: readonly Ineligible[] = ["full", "probation"];
+
 /** `All 4 accounts are closed: …`, each with its reason and return. */
 export function closedText(
   decision: RouteDecision,
@@ -45,10 +48,15 @@ function closedAccount(
 ): ClosedAccount {
   const state = snapshot.accounts.get(accountId);
   if (state === undefined || ineligible === null) {
-    return { label: state?.account.label ?? accountId, reason: "full", until };
+    const label = state?.account.label ?? accountId;
+    return { label, reason: "full", until, isBusy: true };
   }
-  const reason = barText(ineligible, state, snapshot.at);
-  return { label: state.account.label, reason, until };
+  return {
+    label: state.account.label,
+    reason: barText(ineligible, state, snapshot.at),
+    until,
+    isBusy: BUSY.includes(ineligible),
+  };
 }
 
 /** Seconds to the soonest return, never beyond what the client bears. */

@@ -14,6 +14,8 @@ export interface ClosedAccount {
   readonly reason: string;
   /** When it is back, where that is known. */
   readonly until: Instant | null;
+  /** It could serve, but has as many requests as it takes for now. */
+  readonly isBusy: boolean;
 }
 
 export interface ClosedMessageOptions {
@@ -45,9 +47,10 @@ export function closedMessage(
   if (accounts.length === 0) {
     return `The pool has no account: tc login adds one.${holding}`;
   }
+  const word = accounts.every(({ isBusy }) => isBusy) ? "busy" : "closed";
   const head = accounts.length === 1
-    ? "The only account is closed"
-    : `All ${accounts.length} accounts are closed`;
+    ? `The only account is ${word}`
+    : `All ${accounts.length} accounts are ${word}`;
   const named = accounts.slice(0, LABELS_MAX);
   const parts = [...Map.groupBy(named, groupKey).values()]
     .map((group) => groupText(group, options));

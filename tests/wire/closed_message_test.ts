@@ -19,7 +19,7 @@ function closed(
   reason: string,
   until: Instant | null,
 ): ClosedAccount {
-  return { label, reason, until };
+  return { label, reason, until, isBusy: reason === "full" };
 }
 
 Deno.test("closedMessage() is the sentence of the screens", () => {
@@ -42,6 +42,19 @@ Deno.test("closedMessage() speaks of one account and of none", () => {
   strictEqual(
     closedMessage([], OPTIONS),
     "The pool has no account: tc login adds one.",
+  );
+});
+
+Deno.test("closedMessage() calls accounts busy where none is closed", () => {
+  const full = closed("a", "full", null);
+  strictEqual(
+    closedMessage([full, closed("b", "full", null)], OPTIONS),
+    "All 2 accounts are busy: a and b: full.",
+  );
+  const spent = closed("b", "5h spent", utc(20, 12, 12));
+  strictEqual(
+    closedMessage([full, spent], OPTIONS),
+    "All 2 accounts are closed: a: full; b: 5h spent, back 13:12.",
   );
 });
 
