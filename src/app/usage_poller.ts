@@ -32,6 +32,7 @@ import type {
 } from "../ports.ts";
 import type { AccountRecord } from "../store/accounts.ts";
 import { usageObservation } from "../wire/usage_answer.ts";
+import { Rounds } from "./rounds.ts";
 
 export interface UsagePollerPorts {
   readonly clock: Clock;
@@ -70,41 +71,35 @@ interface Turn {
 
 export class UsagePoller {
   readonly #ports: UsagePollerPorts;
-  readonly #stop = new AbortController();
+  readonly #rounds: Rounds;
   readonly #turns = new Map<AccountId, Turn>();
-  #running: Promise<void> | null = null;
 
   constructor(ports: UsagePollerPorts) {
     this.#ports = ports;
+    const { clock, journal } = ports;
+    this.#rounds = new Rounds({
+      failure: "usage_poll_failed",
+      clock,
+      journal,
+      round: (signal) => this.#round(signal),
+      afterFailureMs: LOOK_MS,
+    });
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    this.#rounds.start();
   }
 
   /** Ends a question under way. */
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
-  async #run(): Promise<void> {
-    const { clock, journal } = this.#ports;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        const record = this.#due();
-        if (record !== null) await this.#ask(record, signal);
-        await clock.sleep(record === null ? LOOK_MS : this.#spacing(), signal);
-      } catch (cause) {
-        if (signal.aborted) return;
-        // A poller that dies would leave old figures standing unnoticed.
-        journal.log("warn", "usage_poll_failed", {
-          reason: cause instanceof Error ? cause.message : "unknown",
-        });
-        await clock.sleep(LOOK_MS, signal).catch(() => {});
-      }
-    }
+  async #round(signal: AbortSignal): Promise<number> {
+    const record = this.#due();
+    if (record === null) return LOOK_MS;
+    await this.#ask(record, signal);
+    return this.#spacing();
   }
 
   /** The account that has waited longest for its turn, or null. */

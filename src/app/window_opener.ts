@@ -15,6 +15,7 @@ import type { ApiCall, ApiCallView } from "../control/routes.ts";
 import { TcError } from "../errors.ts";
 import type { Clock, Journal } from "../ports.ts";
 import { observation } from "../wire/ratelimit.ts";
+import { Rounds } from "./rounds.ts";
 
 export interface WindowOpenerPorts {
   readonly clock: Clock;
@@ -40,32 +41,33 @@ const BODY = JSON.stringify({
 
 export class WindowOpener {
   readonly #ports: WindowOpenerPorts;
-  readonly #stop = new AbortController();
+  readonly #rounds: Rounds;
   /** Openings that were tried, by account, so that none is sent twice. */
   readonly #tried = new Map<AccountId, Instant>();
-  #running: Promise<void> | null = null;
 
   constructor(ports: WindowOpenerPorts) {
     this.#ports = ports;
+    const { clock, journal } = ports;
+    this.#rounds = new Rounds({
+      failure: "window",
+      clock,
+      journal,
+      round: () => this.#round(),
+      afterFailureMs: LOOK_MS,
+    });
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    this.#rounds.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      for (const opening of this.#due()) await this.#open(opening);
-      await this.#ports.clock.sleep(LOOK_MS, signal).catch(() => {
-        // The server ends; the loop's condition says so.
-      });
-    }
+  async #round(): Promise<number> {
+    for (const opening of this.#due()) await this.#open(opening);
+    return LOOK_MS;
   }
 
   #due(): readonly Opening[] {

@@ -122,7 +122,7 @@ export const COMMANDS_OF_CARE: readonly CommandText[] = [
   {
     name: "restart",
     group: "server",
-    summary: "Replace the running server without dropping a request",
+    summary: "Replace the running server; its answers are finished first",
     examples: ["tc restart"],
     schema: "tc.restart/v1",
   },

@@ -5,16 +5,11 @@
  * @module
  */
 
-import {
-  applied,
-  claudeMissing,
-  findProgram,
-  runInPlace,
-} from "../claude/launch.ts";
+import { claudeProgram } from "./claude_program.ts";
+import { applied, runInPlace } from "../claude/launch.ts";
 import { isOurHelper } from "../claude/api_key_helper.ts";
 import { inert } from "../control/words.ts";
-import { POLICY_NAMES } from "../core/settings.ts";
-import { UsageError } from "../errors.ts";
+import { policyNamed } from "./policy_option.ts";
 import { prepareProfile } from "../profile/launch_profile.ts";
 import { presentVariables } from "./launching.ts";
 import { Profiles } from "./profiles.ts";
@@ -33,23 +28,11 @@ export async function runInProfile(
   shell: Shell,
   { name, policy, args }: ProfileLaunch,
 ): Promise<number> {
-  const { environment, output } = shell;
-  const claude = findProgram("claude", {
-    path: environment["PATH"] ?? "",
-    system: Deno.build.os,
-    extensions: environment["PATHEXT"] ?? ".exe;.cmd",
-  });
-  if (claude === null) throw claudeMissing();
-  const known = POLICY_NAMES.find((candidate) => candidate === policy);
-  if (policy !== undefined && known === undefined) {
-    throw new UsageError(
-      `Cannot use policy ${policy}: it must be one of ${
-        POLICY_NAMES.join(", ")
-      }`,
-    );
-  }
+  const { output } = shell;
+  const claude = claudeProgram(shell);
+  const known = policy === undefined ? null : policyNamed(policy);
   using profiles = await Profiles.open(shell);
-  const profile = await profiles.choose(name, known ?? null);
+  const profile = await profiles.choose(name, known);
   const { account } = profile;
   const ports = profiles.portsOf(account);
   const { alsoAt } = await prepareProfile(account, ports);

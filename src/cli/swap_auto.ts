@@ -5,12 +5,14 @@
  * @module
  */
 
+import { policyNamed } from "./policy_option.ts";
+import { claudeProgram } from "./claude_program.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { systemClock } from "../app/clock.ts";
-import { claudeMissing, findProgram, runInPlace } from "../claude/launch.ts";
+import { runInPlace } from "../claude/launch.ts";
 import { POLICY_NAMES, type PolicyName } from "../core/settings.ts";
 import { SECOND_MS } from "../core/time.ts";
-import { EXIT, TcError, UsageError } from "../errors.ts";
+import { EXIT, UsageError } from "../errors.ts";
 import { type AutoResult, autoSwap } from "../swap/auto_swap.ts";
 import { nextKey } from "../swap/key_helper.ts";
 import { openShellVault, storedAccounts } from "./accounts_store.ts";
@@ -77,7 +79,9 @@ async function auto(
     );
   }
   const threshold = thresholdOf(options);
-  const policy = policyOf(options.policy);
+  const policy = options.policy === undefined
+    ? null
+    : policyNamed(options.policy);
   if (!options.launch) {
     return await swapNow(shell, options, { threshold, policy });
   }
@@ -137,13 +141,7 @@ export async function swapAfterLimit(): Promise<void> {
 }
 
 async function launch(shell: Shell, args: readonly string[]): Promise<number> {
-  const { environment } = shell;
-  const claude = findProgram("claude", {
-    path: environment["PATH"] ?? "",
-    system: Deno.build.os,
-    extensions: environment["PATHEXT"] ?? ".exe;.cmd",
-  });
-  if (claude === null) throw claudeMissing();
+  const claude = claudeProgram(shell);
   return await runInPlace(claude, args, presentVariables());
 }
 
@@ -181,15 +179,5 @@ function thresholdOf(
   }
   throw new UsageError(
     `Cannot use --threshold ${threshold}: it must be a number from 0 to 1`,
-  );
-}
-
-function policyOf(name: string | undefined): PolicyName | null {
-  if (name === undefined) return null;
-  const known = POLICY_NAMES.find((policy) => policy === name);
-  if (known !== undefined) return known;
-  throw new TcError(
-    `Cannot use policy ${name}: it must be one of ${POLICY_NAMES.join(", ")}`,
-    { code: "bad_policy", source: "user", exitCode: EXIT.usage },
   );
 }

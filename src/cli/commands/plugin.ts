@@ -4,12 +4,12 @@
  * @module
  */
 
+import { claudeProgram } from "../claude_program.ts";
 import { dirname, join } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { systemRunner } from "../../app/command_runner.ts";
 import { buildInfo } from "../../app/version.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
-import { claudeMissing, findProgram } from "../../claude/launch.ts";
 import {
   lasting,
   MARKETPLACE,
@@ -86,16 +86,6 @@ async function uninstall(shell: Shell): Promise<number> {
   });
   shell.output.line(`Removed ${NAME}.`);
   return EXIT.ok;
-}
-
-function claudeProgram({ environment }: Shell): string {
-  const claude = findProgram("claude", {
-    path: environment["PATH"] ?? "",
-    system: Deno.build.os,
-    extensions: environment["PATHEXT"] ?? ".exe;.cmd",
-  });
-  if (claude === null) throw claudeMissing();
-  return claude;
 }
 
 async function run(claude: string, args: readonly string[]): Promise<void> {

@@ -4,14 +4,9 @@
  * @module
  */
 
+import { claudeProgram } from "../claude_program.ts";
 import type { Command } from "@commander-js/extra-typings";
-import {
-  applied,
-  claudeMissing,
-  findProgram,
-  launchVariables,
-  runInPlace,
-} from "../../claude/launch.ts";
+import { applied, launchVariables, runInPlace } from "../../claude/launch.ts";
 import { CONTROL } from "../../control/protocol.ts";
 import { storedAccounts } from "../accounts_store.ts";
 import { EXIT, TcError } from "../../errors.ts";
@@ -60,13 +55,8 @@ async function run(
   args: readonly string[],
   { account, policy, socket }: RunOptions,
 ): Promise<number> {
-  const { environment, output } = shell;
-  const claude = findProgram("claude", {
-    path: environment["PATH"] ?? "",
-    system: Deno.build.os,
-    extensions: environment["PATHEXT"] ?? ".exe;.cmd",
-  });
-  if (claude === null) throw claudeMissing();
+  const { output } = shell;
+  const claude = claudeProgram(shell);
   if (!await shell.isServing()) {
     if ((await storedAccounts(shell)).accounts.length === 0) throw noAccounts();
     await startInBackground(shell);

@@ -15,6 +15,7 @@ import {
 import { SCENARIOS } from "../../simulate/scenarios.ts";
 import { commandText } from "../command_table.ts";
 import type { Output } from "../output.ts";
+import { policyNamed } from "../policy_option.ts";
 import { changeSentence, historyLines } from "../simulate_text.ts";
 import {
   type HistoryAnswer,
@@ -147,14 +148,7 @@ function workloadsFrom(
 
 function policiesFrom(text: string | undefined): readonly PolicyName[] {
   if (text === undefined) return POLICY_NAMES;
-  return listed(text).map((name) => {
-    const policy = POLICY_NAMES.find((known) => known === name);
-    if (policy !== undefined) return policy;
-    throw new UsageError(
-      `Cannot simulate ${name}: there is no such policy`,
-      `Policies: ${POLICY_NAMES.join(", ")}`,
-    );
-  });
+  return listed(text).map(policyNamed);
 }
 
 /** `2`, `1,3,5` or `1-8`. */
