@@ -1,5 +1,6 @@
 /** What is compared: each on a port of its own, started and stopped here. */
 
+import { freePort } from "../fixtures/free_port.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const KEY = "key-of-the-benchmark-0123456789";
@@ -234,20 +235,6 @@ async function has(command: string, flag = "--version"): Promise<boolean> {
     return (await child.status).success;
   } catch {
     return false;
-  }
-}
-
-/** Below the ports that outgoing connections take. */
-function freePort(): number {
-  for (let port = 18_400;; port++) {
-    try {
-      Deno.listen({ hostname: "127.0.0.1", port }).close();
-      return port;
-    } catch (cause) {
-      if (!(cause instanceof Deno.errors.AddrInUse) || port > 19_000) {
-        throw cause;
-      }
-    }
   }
 }
 

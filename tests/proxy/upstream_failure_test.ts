@@ -1,5 +1,6 @@
 import { ok, rejects, strictEqual } from "node:assert/strict";
 import { UpstreamError } from "../../src/errors.ts";
+import { freePort } from "../fixtures/free_port.ts";
 import { HOSTILE_ANSWERS } from "../fixtures/hostile_heads.ts";
 import { RawUpstream } from "../fixtures/raw_upstream.ts";
 import {
@@ -16,14 +17,6 @@ const GOOD = `${OK}content-length: 2\r\n\r\nok`;
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** A port nobody listens on. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }
 
 Deno.test("send() refuses every hostile head at once and drops the connection", async () => {
