@@ -58,6 +58,55 @@ export function inflatedWhole(
   }
 }
 
+/**
+ * What the first bytes of a body hold so far, at most `bytesMax`; null where
+ * they are damaged, hold more, or are of a coding that we do not know.
+ */
+export function inflatedSoFar(
+  bytes: Uint8Array,
+  encoding: string | null,
+  bytesMax: number,
+): Uint8Array | null {
+  const {
+    Z_SYNC_FLUSH,
+    BROTLI_OPERATION_FLUSH,
+    ZSTD_e_flush: ZSTD_FLUSH,
+  } = zlib.constants;
+  const maxOutputLength = bytesMax;
+  try {
+    switch (codingOf(encoding)) {
+      case "identity":
+        return bytes;
+      case "gzip":
+      case "x-gzip":
+        return zlib.gunzipSync(bytes, {
+          maxOutputLength,
+          finishFlush: Z_SYNC_FLUSH,
+        });
+      case "deflate":
+        return zlib.inflateSync(bytes, {
+          maxOutputLength,
+          finishFlush: Z_SYNC_FLUSH,
+        });
+      case "br":
+        return zlib.brotliDecompressSync(bytes, {
+          maxOutputLength,
+          finishFlush: BROTLI_OPERATION_FLUSH,
+        });
+      case "zstd":
+        return zlib.zstdDecompressSync(bytes, {
+          maxOutputLength,
+          finishFlush: ZSTD_FLUSH,
+        });
+      default:
+        return null;
+    }
+  } catch {
+    // Nothing can be read ahead then; the client gets the bytes as they are.
+    return null;
+  }
+}
+
 /** `stream` without its content coding; what arrives goes on at once. */
 export function inflated(
   stream: ReadableStream<Uint8Array>,
