@@ -110,6 +110,7 @@ async function startClaimed(
   const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenOrClose(options, { proxy, host, records });
   host.listensAt(listener);
+  claim.servesAt(listener.host, listener.port);
   records.serves();
   const opener = openerOf(options, { keeper, host });
   poller.start();
