@@ -36,7 +36,8 @@ Deno.test("localKey() takes an empty file for none, as a full disk leaves it", a
   match(key, /^tc-[A-Za-z0-9_-]{32}$/);
   strictEqual(keyIn(home.path), key);
   if (Deno.build.os !== "windows") {
-    strictEqual((Deno.statSync(join(folder, "key")).mode ?? 0) & 0o777, 0o600);
+    const { mode } = await Deno.stat(join(folder, "key"));
+    strictEqual((mode ?? 0) & 0o777, 0o600);
   }
 });
 
