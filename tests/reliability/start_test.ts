@@ -2,6 +2,7 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { startDemoApi } from "../../src/demo/api.ts";
+import { freePort } from "../fixtures/free_port.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
 import { report } from "../fixtures/report.ts";
@@ -29,6 +30,18 @@ async function started(pool: TcPool): Promise<Ended> {
 async function pidAt(baseUrl: string): Promise<number> {
   const health = await (await fetch(`${baseUrl}/healthz`)).json();
   return health.pid;
+}
+
+/** Variables with a Claude Code that only says where it was sent. */
+async function withClaude(pool: TcPool): Promise<Record<string, string>> {
+  const bin = pool.folder.join("bin");
+  await Deno.mkdir(bin);
+  await Deno.writeTextFile(
+    `${bin}/claude`,
+    '#!/bin/sh\nprintf "%s" "$ANTHROPIC_BASE_URL"\n',
+    { mode: 0o755 },
+  );
+  return { PATH: `${bin}:${Deno.env.get("PATH") ?? ""}` };
 }
 
 Deno.test(`${STARTS} servers at once on one folder: one serves, the others say who`, async () => {
@@ -72,16 +85,9 @@ Deno.test({
     await using api = await startDemoApi();
     api.account("work", { tier: "max_20x" });
     await using pool = await TcPool.of(api, { usage: { poll: false } });
-    const bin = pool.folder.join("bin");
-    await Deno.mkdir(bin);
-    await Deno.writeTextFile(
-      `${bin}/claude`,
-      '#!/bin/sh\nprintf "%s" "$ANTHROPIC_BASE_URL"\n',
-      { mode: 0o755 },
-    );
-    const path = `${bin}:${Deno.env.get("PATH") ?? ""}`;
+    const variables = await withClaude(pool);
     const runs = await Promise.all(
-      numbered(RUNS, () => pool.tc(["run"], { PATH: path })),
+      numbered(RUNS, () => pool.tc(["run"], variables)),
     );
     const baseUrl = await pool.baseUrl();
     for (const { code, stdout, stderr } of runs) {
@@ -92,5 +98,31 @@ Deno.test({
     // Who came late is no fault that a person has to look at.
     const log = await pool.log();
     ok(!/ error /.test(log), log);
+  },
+});
+
+Deno.test({
+  name: "a user is told at once of a server that listens on another port",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using api = await startDemoApi();
+    api.account("work", { tier: "max_20x" });
+    await using pool = await TcPool.of(api, { usage: { poll: false } });
+    const port = String(freePort());
+    const server = pool.command(["server", "--headless", "--port", port], {
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await answersAfterMs(Number(port));
+    const variables = await withClaude(pool);
+    const run = await pool.tc(["run"], variables);
+    strictEqual(run.code, ALREADY_RUNNING, run.stderr);
+    match(run.stderr, new RegExp(`pid ${server.pid}.*127.0.0.1:${port}`));
+    const there = { ...variables, TC_PROXY_PORT: port };
+    const second = await pool.tc(["run"], there);
+    strictEqual(second.code, 0, second.stderr);
+    match(second.stdout, new RegExp(`:${port}/k/`));
+    strictEqual((await pool.tc(["stop"], there)).code, 0);
+    strictEqual((await server.status).code, 0);
   },
 });
