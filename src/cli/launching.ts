@@ -12,6 +12,7 @@ import { socketPath } from "../app/socket_path.ts";
 import { findClaudeLogin } from "../claude/own_login.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { storedAccounts } from "./accounts_store.ts";
+import { withOpenFiles } from "./open_files.ts";
 import { ownCommand } from "./own_command.ts";
 import type { Shell } from "./shell.ts";
 
@@ -79,12 +80,8 @@ export async function startInBackground(shell: Shell): Promise<void> {
   const { stateFolder } = shell.paths;
   await Deno.mkdir(stateFolder, { recursive: true, mode: 0o700 });
   const logFile = join(stateFolder, "server.log");
-  const [program = "", ...args] = ownCommand([
-    "server",
-    "--headless",
-    "--log-file",
-    logFile,
-  ]);
+  const server = ["server", "--headless", "--log-file", logFile];
+  const [program = "", ...args] = withOpenFiles(ownCommand(server));
   const child = new Deno.Command(program, {
     args,
     stdin: "null",

@@ -19,6 +19,7 @@ import { familyOwners } from "./import_places.ts";
 import { Interrupts } from "./interrupts.ts";
 import { handoverMs } from "../app/settings.ts";
 import type { LogSink } from "./log_sink.ts";
+import { raiseOpenFiles } from "./open_files.ts";
 import type { Shell } from "./shell.ts";
 import {
   standInFor,
@@ -56,6 +57,7 @@ export async function startServing(
   options: ServingOptions,
 ): Promise<Serving> {
   const { takesOverFrom } = options;
+  await raiseOpenFiles();
   const order = await startOrder(shell, takesOverFrom !== null);
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
