@@ -64,13 +64,15 @@ export async function startServing(
     order,
     grants: workerGrants(grantSources(shell)),
     owners: familyOwners(shell),
-    onLog: options.log,
+    onLog: (record) => options.log.write(record),
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
     },
   }).catch(async (cause) => {
+    await options.log.close();
     throw await whoIsThere(cause, shell);
   });
+  options.log.watch((loss) => server.logLost(loss));
   const watch = await watchConfig(
     shell.config.file,
     () => reload(server, options),
@@ -192,6 +194,7 @@ function supervise(
       signals.release();
       options.watch[Symbol.dispose]();
     });
+    await options.log.close();
     const isWaitedFor = successor !== null && !options.successor?.isDetached;
     return isWaitedFor && successor !== null
       ? await standInFor(successor)
@@ -216,7 +219,7 @@ function supervise(
 }
 
 function tell({ log }: ServingOptions, reason: string): void {
-  log({
+  log.write({
     at: systemClock.now(),
     level: "error",
     event: "server",
