@@ -161,6 +161,7 @@ async function playOnDeck(
       },
     }, {
       claudeFolder: stage.claudeFolder,
+      isLasting: false,
       refusal: "The demo takes no account of yours: tc login does, outside.",
     });
     return leaving.signal.aborted ? EXIT.ok : code;
