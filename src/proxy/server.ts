@@ -219,12 +219,22 @@ function refused(
 
 function answerFor(
   request: Request,
-  { target, keyHeaders }: Admission & { readonly kind: "admitted" },
+  { target, keyHeaders, hasKey }: Admission & { readonly kind: "admitted" },
   options: ListenOptions,
 ): Promise<Response> | Response {
   const { proxy } = options;
   const controlled = options.control(request, target);
   if (controlled !== null) return controlled;
+  // Browsers alone send it, and unasked too: for the icon of a page, or where
+  // another program's link leads. Nobody meant that to reach the API.
+  if (!hasKey && request.headers.has("sec-fetch-site")) {
+    return refusal({
+      status: 403,
+      type: "permission_error",
+      message: "tc: A browser needs the local key here: see tc env",
+      retryAfterSec: null,
+    });
+  }
   if (asksForUpgrade(request.headers)) {
     return refusal({
       status: 501,
