@@ -116,6 +116,7 @@ export function window(
     family: null,
     pace: utilization === null ? null : utilization - elapsed,
     spentAt: null,
+    spentBetween: null,
     ...change,
   };
 }
@@ -370,6 +371,7 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
     forecast: {
       tokensPerHour: 400_000,
       lastsUntil: time(NOW + 5 * DAY + 5.5 * HOUR),
+      lastsBetween: null,
       isGuess: false,
     },
     usage: usage({
