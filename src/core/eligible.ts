@@ -55,11 +55,12 @@ export interface BarContext {
  */
 export function barOf(
   state: AccountState,
-  { query, settings, at }: BarContext,
+  context: BarContext,
 ): { readonly bar: Bar | null; readonly limits: Limits } {
+  const { query, at } = context;
   const limits = limitsOf(state, query.families, at);
   const found = personal(state, query) ?? credentialBar(state, at) ??
-    quotaBar(state, limits, { query, settings, at });
+    quotaBar(state, limits, context);
   return { bar: found, limits };
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { tierWeight } from "./account.ts";
-import type { Room } from "./gates.ts";
+import type { Question } from "./question.ts";
 import type { Scene, View } from "./scene.ts";
 import { MINUTE_MS } from "./time.ts";
 
@@ -23,10 +23,8 @@ const JUST_USED_MS = 10 * MINUTE_MS;
  * The idle account whose clock this small request should start, or null. Only
  * real requests are used, and only while a person is at work.
  */
-export function toOpen(
-  scene: Scene,
-  rooms: ReadonlyMap<View, Room>,
-): View | null {
+export function toOpen(question: Question): View | null {
+  const { scene } = question;
   const { query, settings, snapshot, at } = scene;
   if (settings.openWindows === "off" || !query.isSide) return null;
   if (query.contextTokens > SMALL_TOKENS) return null;
@@ -36,7 +34,7 @@ export function toOpen(
   if (!isAtWork) return null;
   let chosen: View | null = null;
   for (const view of scene.open) {
-    if (!isIdle(view, scene) || (rooms.get(view)?.cold ?? 0) < 1) continue;
+    if (!isIdle(view, scene) || question.roomOf(view).cold < 1) continue;
     if (chosen === null || worth(view) > worth(chosen)) chosen = view;
     else if (worth(view) === worth(chosen) && view.id < chosen.id) {
       chosen = view;

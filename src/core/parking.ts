@@ -64,6 +64,19 @@ export function feeding(
   );
 }
 
+/**
+ * How much of a window may be promised. Where few wait, the windows are filled
+ * beyond their end, lest a part expires because some go earlier than expected;
+ * where many wait, somebody is always there to take what was left, and a window
+ * that ends under its conversations only costs their caches.
+ */
+function loadMax({ settings, census }: Scene): number {
+  const { parking, parkingLoad, parkingLoadMin } = settings;
+  const crowding = (census.active + census.stalled) / parking - 1;
+  const share = Math.min(1, Math.max(0, crowding));
+  return parkingLoad - share * Math.max(0, parkingLoad - parkingLoadMin);
+}
+
 /** The accounts that a conversation came to within the last `spanMs`. */
 function enteredSince(
   { snapshot, at }: Scene,
@@ -83,7 +96,7 @@ function isFed(view: View, scene: Scene): boolean {
     heads: isHere ? active : active + 1,
     hours: scene.snapshot.flow.lifeMs / HOUR_MS,
   };
-  const most = scene.settings.parkingLoad;
+  const most = loadMax(scene);
   return projected(view, scene, ahead) <= most &&
     projectedNext(view, scene, ahead) <= most &&
     projectedWeek(view, scene, ahead) <= most;

@@ -10,7 +10,7 @@ import { mayOverflow } from "./gates.ts";
 import { toOpen } from "./opening.ts";
 import type { Outcome } from "./outcome.ts";
 import { feeding, isParkable } from "./parking.ts";
-import { placesOf, type Question } from "./question.ts";
+import type { Question } from "./question.ts";
 import { waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
 import { after, earlier, MINUTE_MS, SECOND_MS } from "./time.ts";
@@ -24,19 +24,19 @@ const PARKED_LOOK_MS = 5 * MINUTE_MS;
 const BESIDE_PARENT_MAX = 2;
 
 /** A small request that starts the clock of an idle window. */
-export function opening({ scene, rooms }: Question): Outcome | null {
-  const view = toOpen(scene, rooms);
+export function opening(question: Question): Outcome | null {
+  const view = toOpen(question);
   return view === null ? null : { kind: "use", view, reason: "opens_window" };
 }
 
 /** A free choice among those who may serve. */
 export function placing(question: Question): Outcome | null {
-  const { scene, standing, policy, costs } = question;
+  const { scene, standing, policy } = question;
   if (scene.open.length === 0) return null;
   const free: View[] = [];
   let places = 0;
   for (const view of scene.open) {
-    const left = placesOf(question, view);
+    const left = question.placesOf(view);
     if (left > 0) free.push(view);
     places += left;
   }
@@ -50,7 +50,11 @@ export function placing(question: Question): Outcome | null {
     const lookMs = standing.parked === 0 ? LOOK_MS : PARKED_LOOK_MS;
     return { kind: "wait", until: after(scene.at, lookMs), reason: "parked" };
   }
-  const view = policy.choose(underSessionCap(fed, scene), costs, scene);
+  const view = policy.choose(
+    underSessionCap(fed, scene),
+    question.costs,
+    scene,
+  );
   return { kind: "use", view, reason: reasonFor(scene, view) };
 }
 

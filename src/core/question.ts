@@ -10,33 +10,38 @@ import { POLICIES } from "./policy/registry.ts";
 import { type Standing, standingOf } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
 
-export interface Question {
+/** What is not asked is not worked out: most requests stay where they are. */
+export class Question {
   readonly scene: Scene;
   readonly policy: Policy;
   readonly standing: Standing;
-  /** Places of those who may serve now. */
-  readonly rooms: ReadonlyMap<View, Room>;
-  readonly costs: Costs;
-}
+  readonly #rooms = new Map<View, Room>();
+  #costs: Costs | null = null;
 
-export function questionOf(scene: Scene): Question {
-  const policy = POLICIES[scene.settings.policy];
-  return {
-    scene,
-    policy,
-    standing: standingOf(scene),
-    rooms: new Map(
-      scene.open.map((view) => [view, roomOf(view, scene, policy)]),
-    ),
-    costs: policy.costs(scene.open, scene),
-  };
-}
+  constructor(scene: Scene) {
+    this.scene = scene;
+    this.policy = POLICIES[scene.settings.policy];
+    this.standing = standingOf(scene);
+  }
 
-/** Places for a cold conversation that nobody before it has a claim to. */
-export function placesOf(
-  { rooms, standing }: Question,
-  view: View,
-): number {
-  const claimed = standing.warmAt.get(view.id) ?? 0;
-  return Math.max(0, (rooms.get(view)?.cold ?? 0) - claimed);
+  /** What each of those who may serve now would cost. */
+  get costs(): Costs {
+    const { scene, policy } = this;
+    return this.#costs ??= policy.costs(scene.open, scene);
+  }
+
+  /** The places that `view` has left. */
+  roomOf(view: View): Room {
+    const known = this.#rooms.get(view);
+    if (known !== undefined) return known;
+    const room = roomOf(view, this.scene, this.policy);
+    this.#rooms.set(view, room);
+    return room;
+  }
+
+  /** Places for a cold conversation that nobody before it has a claim to. */
+  placesOf(view: View): number {
+    const claimed = this.standing.warmAt.get(view.id) ?? 0;
+    return Math.max(0, this.roomOf(view).cold - claimed);
+  }
 }

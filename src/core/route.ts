@@ -10,7 +10,7 @@ import type { Bar } from "./eligible.ts";
 import { explained } from "./explain.ts";
 import { lastResort } from "./last_resort.ts";
 import { opening, placing } from "./placing.ts";
-import { questionOf } from "./question.ts";
+import { Question } from "./question.ts";
 import { survey } from "./scene.ts";
 import type { PoolSnapshot } from "./state.ts";
 import { awaitingHome, named, staying } from "./staying.ts";
@@ -33,7 +33,7 @@ export function route(
   if (scene.views.length === 0) {
     return { kind: "refuse", reason: "no_account", considered: [] };
   }
-  const question = questionOf(scene);
+  const question = new Question(scene);
   const outcome = named(question) ?? staying(question) ??
     awaitingHome(question) ?? opening(question) ?? placing(question) ??
     lastResort(question);

@@ -8,7 +8,7 @@
 import type { Account, AccountId } from "./account.ts";
 import { type Census, census, NOBODY } from "./census.ts";
 import type { RouteQuery } from "./facts.ts";
-import { type Bar, barOf } from "./eligible.ts";
+import { type Bar, type BarContext, barOf } from "./eligible.ts";
 import type { Headcount } from "./headcount.ts";
 import { type Layers, layersOf } from "./layers.ts";
 import { used } from "./limits.ts";
@@ -74,9 +74,8 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
     : bindings.get(query.conversation) ?? null;
   const heads = census(snapshot);
   const views: View[] = [];
-  for (const state of snapshot.accounts.values()) {
-    views.push(viewOf(state, { snapshot, query, binding, heads }));
-  }
+  const context = { query, settings, at, binding, heads };
+  snapshot.accounts.forEach((state) => views.push(viewOf(state, context)));
   const { open, soonest } = inQuestion(views, { settings, at });
   return {
     snapshot,
@@ -123,16 +122,14 @@ function contextOf(query: RouteQuery, binding: Binding | null): number {
 
 function viewOf(
   state: AccountState,
-  { snapshot, query, binding, heads }: {
-    readonly snapshot: PoolSnapshot;
-    readonly query: RouteQuery;
+  context: BarContext & {
     readonly binding: Binding | null;
     readonly heads: Census;
   },
 ): View {
-  const { settings, at } = snapshot;
+  const { query, settings, at, binding, heads } = context;
   const { account } = state;
-  const { bar, limits } = barOf(state, { query, settings, at });
+  const { bar, limits } = barOf(state, context);
   const own = binding === null
     ? 0
     : cachedTokens(binding, query, { accountId: account.id, at });

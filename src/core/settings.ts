@@ -71,6 +71,11 @@ const GATE_KNOBS = {
     [0.5, 10],
     "Projected spend of a window, where 1 is all of it, up to which it takes a cold conversation",
   ),
+  parkingLoadMin: number(
+    0.9,
+    [0.1, 10],
+    "The same with twice as many conversations as parking starts at",
+  ),
   parkedMaxMs: number(4 * HOUR_MS, [0, DAY_MS], "Longest time parked"),
   concurrencyStart: number(
     10,

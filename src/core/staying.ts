@@ -5,7 +5,7 @@
  * @module
  */
 
-import { mayOverflow, roomOf } from "./gates.ts";
+import { mayOverflow } from "./gates.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Question } from "./question.ts";
 import { waitedMs } from "./queue.ts";
@@ -42,14 +42,15 @@ export function staying(question: Question): Outcome | null {
 
 /** Into this account and no other, as soon as it has a place. */
 function entered(
-  { scene, policy, rooms, standing }: Question,
+  question: Question,
   { view, reason, wait }: {
     readonly view: View;
     readonly reason: "bound" | "pinned" | "only";
     readonly wait: WaitReason;
   },
 ): Outcome {
-  const room = (rooms.get(view) ?? roomOf(view, scene, policy)).warm;
+  const { scene, policy, standing } = question;
+  const room = question.roomOf(view).warm;
   const ahead = reason === "bound" ? standing.warmAt.get(view.id) ?? 0 : 0;
   if (room > ahead) return { kind: "use", view, reason };
   const leftMs = scene.settings.fullWaitMaxMs -

@@ -78,7 +78,12 @@ function queryOf(inbound: Inbound, wish: Wish): RouteQuery {
   };
 }
 
-function decide(inbound: Inbound, wish: Wish, proxy: Proxy): RouteDecision {
+/** What the pool says of the request as it is now. */
+export function decide(
+  inbound: Inbound,
+  wish: Wish,
+  proxy: Proxy,
+): RouteDecision {
   const snapshot = proxy.pool.snapshot();
   const query = queryOf(inbound, wish);
   if (wish.preferred !== null && inbound.only === null) {
@@ -97,7 +102,9 @@ function chosen(
   inbound.line.state = "sent";
   inbound.line.accountId = decision.accountId;
   inbound.line.reason = decision.reason;
-  return { kind: "chosen", chosen: { lease, decision } };
+  const { reason, movedFrom } = decision;
+  // Not the decision itself: it holds on to the pool as it was.
+  return { kind: "chosen", chosen: { lease, reason, movedFrom } };
 }
 
 interface Standing {

@@ -14,7 +14,7 @@ import {
   retriesLeft,
 } from "../core/retry.ts";
 import type { NextStep } from "../core/retry.ts";
-import { acquire, type Wish } from "./acquire.ts";
+import { acquire, decide, type Wish } from "./acquire.ts";
 import { type Attempt, tryOnce } from "./attempt.ts";
 import type { RouteDecision } from "../core/route.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
@@ -100,7 +100,8 @@ async function rounds(
     } else dropBody(attempt);
     if (step.kind === "give_up") return unreachable(attempt);
     if (count === ATTEMPTS_MAX) {
-      return last.outcome ?? { kind: "closed", decision: chosen.decision };
+      const decision = decide(inbound, wish, proxy);
+      return last.outcome ?? { kind: "closed", decision };
     }
     counts = counted(counts, attempt, step);
     wish = await prepared(step, { attempt, excluded, inbound, proxy });
@@ -112,8 +113,8 @@ function dropBody({ response }: Attempt): void {
 }
 
 /** A thread continues on the account that holds it, or starts over. */
-function leavesItsThread({ peek }: Inbound, { decision }: Chosen): boolean {
-  return peek.thread === "continue" && decision.reason !== "bound";
+function leavesItsThread({ peek }: Inbound, { reason }: Chosen): boolean {
+  return peek.thread === "continue" && reason !== "bound";
 }
 
 async function attemptWith(

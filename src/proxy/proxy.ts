@@ -7,7 +7,7 @@
 
 import type { AccountId, TicketId } from "../core/account.ts";
 import type { RouteFacts } from "../core/pool.ts";
-import type { RouteDecision } from "../core/route.ts";
+import type { UseReason } from "../core/route.ts";
 import type { Instant } from "../core/time.ts";
 import type {
   AttemptRecord,
@@ -78,5 +78,7 @@ export interface Inbound {
 /** An account to try, its lease open. */
 export interface Chosen {
   readonly lease: Lease;
-  readonly decision: RouteDecision & { readonly kind: "use" };
+  readonly reason: UseReason;
+  /** The account that the conversation leaves by this, or null. */
+  readonly movedFrom: AccountId | null;
 }

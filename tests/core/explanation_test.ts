@@ -200,6 +200,29 @@ Deno.test("parking begins at the conversation that its setting names", () => {
   strictEqual(outcome(crowd(24, 24), child), "a: new");
 });
 
+Deno.test("the more conversations there are, the less of a window is promised", () => {
+  const cold = { conversation: conversationId("cold") };
+  const windows = [quotaWindow("5h", 0.5)];
+  function outcomeAt(parking: number): string {
+    let state = poolOf([
+      { account: account("a", { tier: "max_20x" }), windows },
+      { account: account("b", { tier: "max_20x" }), windows },
+    ], { parking, concurrencyStart: 64 });
+    for (let number = 0; number < 24; number++) {
+      const home = number < 6 ? "b" : "a";
+      state = fold(state, ...servedOn(home, `c${number}`));
+    }
+    return outcome(state, cold);
+  }
+  // A seventh on `b` is projected to 1.15 of its window: 0.5 and seven times
+  // two hours at 1.2 of 26 million tokens. Allowed are 1.5, 1.2, 0.9.
+  strictEqual(outcomeAt(24), "b: new");
+  strictEqual(outcomeAt(16), "b: new");
+  strictEqual(outcomeAt(14), "wait: parked");
+  strictEqual(outcomeAt(12), "wait: parked");
+  strictEqual(outcomeAt(6), "wait: parked");
+});
+
 Deno.test("who was parked for hours goes in, one in half an hour per account", () => {
   const cold = { conversation: conversationId("cold"), ticket: ticketId("t") };
   const since = inHours(-4);

@@ -96,16 +96,12 @@ function costOf(view: View, scene: Scene): Cost {
     risk: risk * clamp((fuller - 0.9) / 0.4, 0, 1) * contextTokens * writing,
     load: LOAD_TOKENS * (leases / gate.cap) ** 2,
     stay: isLast ? -STAY_TOKENS : 0,
+    windowPrice: price,
+    cachedTokens: cached,
+    rebuildTokens: rebuild,
   };
-  return {
-    total: terms.prompt + terms.price + terms.risk + terms.load + terms.stay,
-    terms: {
-      ...terms,
-      windowPrice: price,
-      cachedTokens: cached,
-      rebuildTokens: rebuild,
-    },
-  };
+  const { prompt, load, stay } = terms;
+  return { total: prompt + terms.price + terms.risk + load + stay, terms };
 }
 
 export const PRICE: Policy = {
