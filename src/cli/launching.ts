@@ -36,6 +36,7 @@ export async function launchFacts(
     silentMsMax: Math.max(settings.hold.silentMs, settings.hold.jsonMaxMs),
     holdMsMax: settings.hold.maxMs,
     account,
+    policy: null,
     socket: null,
   };
 }

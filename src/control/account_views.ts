@@ -73,6 +73,8 @@ export interface SessionView {
   readonly account: string | null;
   readonly usage: UsageView;
   readonly inFlight: number;
+  /** What its launch is routed by; null is the pool's own policy. */
+  readonly policy: string | null;
   readonly firstSeenAt: TimeView;
   readonly lastUsedAt: TimeView;
   readonly lastError: ErrorMarkView | null;

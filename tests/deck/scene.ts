@@ -46,6 +46,7 @@ export function session(
     account: null,
     usage: usage(),
     inFlight: 0,
+    policy: null,
     firstSeenAt: time(NOW - HOUR),
     lastUsedAt: time(NOW - 10_000),
     lastError: null,
