@@ -50,7 +50,7 @@ export interface SoakReport {
 }
 
 const ACCOUNTS = ["a", "b", "c", "d"];
-const PROMPTS_A_SESSION = 3;
+const PROMPTS_A_SESSION = 2;
 const LEAVE_CHANCE = 0.1;
 /** The upstream's faults; each is rare, together about one in twelve. */
 const FAULTS = {
@@ -108,12 +108,9 @@ async function laneOf(
       promptsMax: PROMPTS_A_SESSION,
       leaveChance: LEAVE_CHANCE,
     });
-    const timer = setTimeout(
-      () => void traffic.stop(),
-      Math.max(0, end - performance.now()),
-    );
+    // Not stopped in the middle: Deno's `node:http` may send a request again
+    // that is given up while it waits for its connection.
     reports.push(await traffic.done);
-    clearTimeout(timer);
   }
   return reports;
 }
