@@ -10,7 +10,7 @@ import { costNanodollars, type PriceOverrides } from "../core/pricing.ts";
 import { persisted, type PersistedPool } from "../core/persist.ts";
 import { runningWindow } from "../core/quota.ts";
 import type { PoolState } from "../core/state.ts";
-import { after, DAY_MS, type Instant } from "../core/time.ts";
+import type { Instant } from "../core/time.ts";
 import type { Clock, Journal, RequestLog, RequestRecord } from "../ports.ts";
 import {
   type LedgerEntry,
@@ -19,6 +19,7 @@ import {
 } from "../store/ledger.ts";
 import { type LedgerBounds, prune } from "../store/ledger_prune.ts";
 import { newestRequest, recentRequests } from "../store/ledger_recent.ts";
+import { SureTime } from "./clock_steps.ts";
 import type { Counted } from "./recent_tally.ts";
 import type { StateDatabase } from "./state_database.ts";
 
@@ -36,8 +37,6 @@ export interface LedgerWriterOptions {
 const FLUSH_MS = 500;
 const SAVE_MS = 5_000;
 const PRUNE_MS = 60_000;
-/** More time than this does not pass unnoticed. */
-const LEAP_MS = 2 * DAY_MS;
 /** Saving the pool takes no more than this part of the time. */
 const SAVE_SHARE = 0.01;
 /** Kept while the database fails; the oldest go first. */
@@ -52,9 +51,7 @@ export class LedgerWriter implements RequestLog {
   #savedState: PoolState | null = null;
   #saveAtMs: number;
   #pruneAtMs: number;
-  /** A time that was surely reached when this run began. */
-  #knownAt: Instant;
-  readonly #beganMs: number;
+  readonly #sureTime: SureTime;
   #isOwner = true;
   #isServing = false;
   #isClaimed = false;
@@ -65,8 +62,7 @@ export class LedgerWriter implements RequestLog {
     this.#prices = options.prices;
     const now = options.clock.monotonicMs();
     this.#saveAtMs = now;
-    this.#beganMs = now;
-    this.#knownAt = options.clock.now();
+    this.#sureTime = new SureTime(options.clock);
     this.#pruneAtMs = now + PRUNE_MS;
     this.#timer = setInterval(() => this.#tick(), FLUSH_MS);
   }
@@ -105,8 +101,7 @@ export class LedgerWriter implements RequestLog {
     let memory: PersistedPool | null = null;
     this.#options.state.attempt(({ pool, database }) => {
       memory = pool.read()?.pool ?? null;
-      const newest = newestRequest(database);
-      if (newest !== null && newest < this.#knownAt) this.#knownAt = newest;
+      this.#sureTime.noEarlierThan(newestRequest(database));
     });
     return memory;
   }
@@ -183,21 +178,11 @@ export class LedgerWriter implements RequestLog {
     });
   }
 
-  /**
-   * A time that may be trusted with history: a clock that leaps ahead must not
-   * make all of it old. After a long rest it catches up by and by.
-   */
-  #surelyBy(now: Instant): Instant {
-    const ranMs = this.#options.clock.monotonicMs() - this.#beganMs;
-    const latest = after(this.#knownAt, ranMs + LEAP_MS);
-    return now < latest ? now : latest;
-  }
-
   #prune(nowMs: number): void {
-    const { state, clock, bounds } = this.#options;
+    const { state, bounds } = this.#options;
     let isMore = false;
     state.attempt(({ database }) => {
-      isMore = prune(database, bounds, this.#surelyBy(clock.now()));
+      isMore = prune(database, bounds, this.#sureTime.now());
     });
     this.#pruneAtMs = nowMs + (isMore ? 0 : PRUNE_MS);
   }
