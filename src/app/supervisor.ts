@@ -34,6 +34,8 @@ export interface ServerOptions {
   readonly owners: FamilyOwners;
   /** A client asked for it by the control plane. */
   readonly onAsked: (what: Asked) => void;
+  /** It serves, and this thread has its network for the last time. */
+  readonly onReady: () => Promise<void>;
 }
 
 /** A running server, as its own process holds it. */
@@ -64,6 +66,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     worker.terminate();
     throw cause;
   });
+  await options.onReady();
   giveUpNetwork();
   return {
     host: ready.host,

@@ -38,6 +38,7 @@ export async function launchFacts(
     silentMsMax: Math.max(settings.hold.silentMs, settings.hold.jsonMaxMs),
     holdMsMax: settings.hold.maxMs,
     account,
+    policy: null,
     socket: null,
   };
 }

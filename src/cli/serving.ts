@@ -5,6 +5,7 @@
  * @module
  */
 
+import { join } from "node:path";
 import { systemClock } from "../app/clock.ts";
 import type { Config } from "../app/config.ts";
 import { watchConfig } from "../app/config_watch.ts";
@@ -14,6 +15,7 @@ import { type Server, startServer } from "../app/supervisor.ts";
 import { buildInfo } from "../app/version.ts";
 import type { Asked, StartOrder } from "../app/worker_protocol.ts";
 import { EXIT, TcError } from "../errors.ts";
+import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
 import { accountRows } from "../store/account_rows.ts";
 import { familyOwners } from "./import_places.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -70,6 +72,7 @@ export async function startServing(
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
     },
+    onReady: () => tellManager(shell, options),
   }).catch(async (cause) => {
     signals.release();
     await options.log.close();
@@ -84,6 +87,26 @@ export async function startServing(
   asked.resolve(serving);
   if (takesOverFrom !== null) yieldTo(takesOverFrom);
   return serving;
+}
+
+/** A manager that waits for this word ends a service that never says it. */
+async function tellManager(
+  { environment, origin, paths }: Shell,
+  options: ServingOptions,
+): Promise<void> {
+  const address = environment[NOTIFY_VARIABLE] ?? null;
+  // It is this process that the manager hears: no child is to speak for it.
+  Deno.env.delete(NOTIFY_VARIABLE);
+  try {
+    await notifyManager({
+      address,
+      from: join(paths.stateFolder, `notify.${Deno.pid}`),
+      lines: ["READY=1", `STATUS=Listens on ${origin}`],
+    });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    tell(options, `the service manager cannot be told: ${reason}`);
+  }
 }
 
 /** What the server's grants follow from. */

@@ -12,18 +12,40 @@ import {
 } from "../wire/target.ts";
 import type { Admission } from "./door.ts";
 import { passThrough } from "./passthrough.ts";
-import type { ListenOptions } from "./server.ts";
+import type { Proxy } from "./proxy.ts";
 import { asksForUpgrade, refusal, serveRequest } from "./service.ts";
+
+/** The parts that answer. */
+export interface AnswerOptions {
+  readonly proxy: Proxy;
+  /** Where token refreshes of clients go: scheme, host, port and path. */
+  readonly tokenUrl: URL;
+  /** Answers the control plane's paths, or null for those that are not its. */
+  readonly control: (
+    request: Request,
+    target: string,
+  ) => Promise<Response> | null;
+}
 
 /** The answer to an admitted request, by its method and path. */
 export function answerFor(
   request: Request,
-  { target, keyHeaders }: Admission & { readonly kind: "admitted" },
-  options: ListenOptions,
+  { target, keyHeaders, hasKey }: Admission & { readonly kind: "admitted" },
+  options: AnswerOptions,
 ): Promise<Response> | Response {
   const { proxy } = options;
   const controlled = options.control(request, target);
   if (controlled !== null) return controlled;
+  // Browsers alone send it, and unasked too: for the icon of a page, or where
+  // another program's link leads. Nobody meant that to reach the API.
+  if (!hasKey && request.headers.has("sec-fetch-site")) {
+    return refusal({
+      status: 403,
+      type: "permission_error",
+      message: "tc: A browser needs the local key here: see tc env",
+      retryAfterSec: null,
+    });
+  }
   if (asksForUpgrade(request.headers)) {
     return refusal({
       status: 501,

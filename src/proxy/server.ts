@@ -6,23 +6,15 @@
  */
 
 import { EXIT, TcError } from "../errors.ts";
-import { answerFor } from "./answer_for.ts";
+import { answerFor, type AnswerOptions } from "./answer_for.ts";
 import { type Admission, admit, type Door } from "./door.ts";
 import { isPortOpen, isSocketOpen, LastingServer } from "./lasting_server.ts";
 import type { Proxy } from "./proxy.ts";
 import { refusal } from "./service.ts";
 
-export interface ListenOptions {
-  readonly proxy: Proxy;
+export interface ListenOptions extends AnswerOptions {
   readonly door: Omit<Door, "port">;
   readonly port: number;
-  /** Where token refreshes of clients go: scheme, host, port and path. */
-  readonly tokenUrl: URL;
-  /** Answers the control plane's paths, or null for those that are not its. */
-  readonly control: (
-    request: Request,
-    target: string,
-  ) => Promise<Response> | null;
   /** Requests in hand at most; the next is told to come again. */
   readonly requestsMax: number;
   /**
