@@ -6,6 +6,7 @@
  */
 
 import { join } from "node:path";
+import { SureTime } from "./clock_steps.ts";
 import type { AccountId } from "../core/account.ts";
 import { DAY_MS } from "../core/time.ts";
 import type { Clock, ExchangeLog, ExchangeRecord, Journal } from "../ports.ts";
@@ -37,6 +38,7 @@ interface Kept {
 export class ExchangeFiles implements ExchangeLog {
   readonly bodyBytesMax: number;
   readonly #options: ExchangeFilesOptions;
+  readonly #sureTime: SureTime;
   readonly #waiting: ExchangeRecord[] = [];
   /** Our files, oldest first; null until the folder was looked through. */
   #kept: Kept[] | null = null;
@@ -49,6 +51,7 @@ export class ExchangeFiles implements ExchangeLog {
 
   constructor(options: ExchangeFilesOptions) {
     this.#options = options;
+    this.#sureTime = new SureTime(options.clock);
     this.bodyBytesMax = options.hasBodies ? BODY_BYTES_MAX : 0;
   }
 
@@ -154,9 +157,9 @@ export class ExchangeFiles implements ExchangeLog {
   }
 
   async #sweep(): Promise<void> {
-    const { clock, days, bytesMax } = this.#options;
+    const { days, bytesMax } = this.#options;
     const kept = this.#kept ?? [];
-    const oldest = new Date(clock.now() - days * DAY_MS).toISOString()
+    const oldest = new Date(this.#sureTime.now() - days * DAY_MS).toISOString()
       .replace(/[-:.]/g, "");
     while (kept.length > 0) {
       const [first] = kept;

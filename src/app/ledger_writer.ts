@@ -18,7 +18,8 @@ import {
   type SpentWindows,
 } from "../store/ledger.ts";
 import { type LedgerBounds, prune } from "../store/ledger_prune.ts";
-import { recentRequests } from "../store/ledger_recent.ts";
+import { newestRequest, recentRequests } from "../store/ledger_recent.ts";
+import { SureTime } from "./clock_steps.ts";
 import type { Counted } from "./recent_tally.ts";
 import type { StateDatabase } from "./state_database.ts";
 
@@ -50,6 +51,7 @@ export class LedgerWriter implements RequestLog {
   #savedState: PoolState | null = null;
   #saveAtMs: number;
   #pruneAtMs: number;
+  readonly #sureTime: SureTime;
   #isOwner = true;
   #isServing = false;
   #isClaimed = false;
@@ -60,6 +62,7 @@ export class LedgerWriter implements RequestLog {
     this.#prices = options.prices;
     const now = options.clock.monotonicMs();
     this.#saveAtMs = now;
+    this.#sureTime = new SureTime(options.clock);
     this.#pruneAtMs = now + PRUNE_MS;
     this.#timer = setInterval(() => this.#tick(), FLUSH_MS);
   }
@@ -96,8 +99,9 @@ export class LedgerWriter implements RequestLog {
   /** What the last run left of the pool. */
   readMemory(): PersistedPool | null {
     let memory: PersistedPool | null = null;
-    this.#options.state.attempt(({ pool }) => {
+    this.#options.state.attempt(({ pool, database }) => {
       memory = pool.read()?.pool ?? null;
+      this.#sureTime.noEarlierThan(newestRequest(database));
     });
     return memory;
   }
@@ -175,10 +179,10 @@ export class LedgerWriter implements RequestLog {
   }
 
   #prune(nowMs: number): void {
-    const { state, clock, bounds } = this.#options;
+    const { state, bounds } = this.#options;
     let isMore = false;
     state.attempt(({ database }) => {
-      isMore = prune(database, bounds, clock.now());
+      isMore = prune(database, bounds, this.#sureTime.now());
     });
     this.#pruneAtMs = nowMs + (isMore ? 0 : PRUNE_MS);
   }

@@ -21,6 +21,8 @@ import type { TokenUsage } from "../core/usage.ts";
 import type { CapacityVerdict } from "../core/verdict.ts";
 import type { Clock, Entropy, Lease, Pool } from "../ports.ts";
 
+import { SetBack } from "./clock_steps.ts";
+
 /** Called after each event with the state that it led to. */
 export type PoolListener = (event: PoolEvent, state: PoolState) => void;
 
@@ -28,6 +30,7 @@ export class PoolKeeper implements Pool {
   readonly #clock: Clock;
   readonly #leasePrefix: string;
   readonly #listeners = new Set<PoolListener>();
+  readonly #setBack: SetBack;
   #state: PoolState;
   #leaseCount = 0;
   /** In the order of their asking, so that the first to wait decides first. */
@@ -37,6 +40,7 @@ export class PoolKeeper implements Pool {
   constructor(state: PoolState, clock: Clock, entropy: Entropy) {
     this.#state = state;
     this.#clock = clock;
+    this.#setBack = new SetBack(clock);
     this.#leasePrefix = entropy.uuid().slice(0, 8);
   }
 
@@ -46,15 +50,21 @@ export class PoolKeeper implements Pool {
 
   /** Adds what an earlier run knew of the accounts that are here. */
   remember(memory: PersistedPool): void {
-    this.#state = restore(this.#state, memory, this.#clock.now());
+    this.#state = restore(this.#state, memory, this.#now());
     this.#wake();
   }
 
   snapshot(): PoolSnapshot {
-    return snapshot(this.#state, this.#clock.now());
+    const at = this.#now();
+    return snapshot(this.#state, at);
   }
 
   dispatch(event: PoolEvent): void {
+    this.#now();
+    this.#take(event);
+  }
+
+  #take(event: PoolEvent): void {
     this.#state = reduce(this.#state, event);
     for (const listener of this.#listeners) listener(event, this.#state);
     if (wakesWaiters(event)) this.#wake();
@@ -73,7 +83,7 @@ export class PoolKeeper implements Pool {
       leaseId: id,
       accountId,
       query,
-      at: this.#clock.now(),
+      at: this.#now(),
     });
     let isOpen = true;
     return {
@@ -82,14 +92,14 @@ export class PoolKeeper implements Pool {
       close: (usage: TokenUsage | null): void => {
         if (!isOpen) return;
         isOpen = false;
-        const at = this.#clock.now();
+        const at = this.#now();
         this.dispatch({ kind: "lease_closed", leaseId: id, usage, at });
       },
     };
   }
 
   judge(lease: Lease, verdict: CapacityVerdict): void {
-    const at = this.#clock.now();
+    const at = this.#now();
     this.dispatch({ kind: "verdict_given", leaseId: lease.id, verdict, at });
   }
 
@@ -117,6 +127,13 @@ export class PoolKeeper implements Pool {
       // It is cut short only by who was woken or has left already.
       this.#clock.sleep(ms, alarm.signal).then(done, () => {});
     });
+  }
+
+  /** The time, once the pool has followed a clock that was set back. */
+  #now(): Instant {
+    const backMs = this.#setBack.since();
+    if (backMs > 0) this.#take({ kind: "clock_set_back", byMs: backMs });
+    return this.#clock.now();
   }
 
   /** Once a tick, however many events came in it. */

@@ -48,7 +48,7 @@ export class RecentTally {
   view(accountId: AccountId, now: number): RecentView {
     const minute = Math.floor(now / MINUTE_MS);
     const buckets = (this.#accounts.get(accountId) ?? []).filter((bucket) =>
-      bucket.minute > minute - MINUTES_MAX
+      bucket.minute > minute - MINUTES_MAX && bucket.minute <= minute
     );
     const sum = (pick: (bucket: Bucket) => number, minutes: number) =>
       buckets.filter((bucket) => bucket.minute > minute - minutes)

@@ -7,13 +7,7 @@
 
 import type { AccountId } from "../core/account.ts";
 import type { QuotaObservation } from "../core/quota.ts";
-import {
-  after,
-  HOUR_MS,
-  type Instant,
-  MINUTE_MS,
-  SECOND_MS,
-} from "../core/time.ts";
+import { HOUR_MS, type Instant, MINUTE_MS, SECOND_MS } from "../core/time.ts";
 import type { JsonClient } from "../auth/json_client.ts";
 import {
   type AccountProfile,
@@ -64,7 +58,8 @@ const THROTTLED_MAX_MS = 6 * HOUR_MS;
 const REFUSED_MS = 6 * HOUR_MS;
 
 interface Turn {
-  readonly dueAt: Instant;
+  /** By the clock that nobody can set: else a wrong one could end all turns. */
+  readonly dueAtMs: number;
   readonly throttles: number;
   readonly isIdentified: boolean;
 }
@@ -106,15 +101,16 @@ export class UsagePoller {
   #due(): AccountRecord | null {
     const { accounts, clock, settings } = this.#ports;
     if (!settings().poll) return null;
-    const now = clock.now();
+    const nowMs = clock.monotonicMs();
     const due = accounts().filter((record) =>
-      isAsked(record, now) && this.#dueAt(record) <= now
+      isAsked(record, clock.now()) && this.#dueAtMs(record) <= nowMs
     );
-    return due.toSorted((a, b) => this.#dueAt(a) - this.#dueAt(b))[0] ?? null;
+    return due.toSorted((a, b) => this.#dueAtMs(a) - this.#dueAtMs(b))[0] ??
+      null;
   }
 
-  #dueAt({ account }: AccountRecord): number {
-    return this.#turns.get(account.id)?.dueAt ?? 0;
+  #dueAtMs({ account }: AccountRecord): number {
+    return this.#turns.get(account.id)?.dueAtMs ?? -Infinity;
   }
 
   async #ask({ account }: AccountRecord, signal: AbortSignal): Promise<void> {
@@ -195,8 +191,8 @@ export class UsagePoller {
 
   #wait(id: AccountId, ms: number, throttles: number): void {
     const isIdentified = this.#turns.get(id)?.isIdentified ?? false;
-    const dueAt = after(this.#ports.clock.now(), ms);
-    this.#turns.set(id, { dueAt, throttles, isIdentified });
+    const dueAtMs = this.#ports.clock.monotonicMs() + ms;
+    this.#turns.set(id, { dueAtMs, throttles, isIdentified });
   }
 
   /** The time to an account's next turn: jittered, so that turns drift apart. */

@@ -100,6 +100,23 @@ export async function startInBackground(shell: Shell): Promise<void> {
     if (performance.now() > deadline) throw startFailed(logFile, null);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
+  if (code === null) await giveUpSpare(shell, child);
+}
+
+/**
+ * Another's server was quicker: ours, still on its way, must not become the
+ * next one when somebody stops that.
+ */
+async function giveUpSpare(
+  shell: Shell,
+  child: Deno.ChildProcess,
+): Promise<void> {
+  try {
+    const { pid } = await shell.client().health();
+    if (pid !== child.pid) child.kill("SIGTERM");
+  } catch {
+    // It has ended by itself, or so has the server.
+  }
 }
 
 /** Throws where the pool's server listens on another port than is asked for. */

@@ -73,7 +73,9 @@ export type PoolEvent =
    */
   | { readonly kind: "retry_sent"; readonly at: Instant }
   | { readonly kind: "pinned"; readonly accountId: AccountId | null }
-  | { readonly kind: "settings_changed"; readonly settings: RouteSettings };
+  | { readonly kind: "settings_changed"; readonly settings: RouteSettings }
+  /** The clock of this machine went back by so much. */
+  | { readonly kind: "clock_set_back"; readonly byMs: number };
 
 /** Whether requests that wait should look again after `event`. */
 export function wakesWaiters(event: PoolEvent): boolean {
@@ -91,6 +93,7 @@ export function wakesWaiters(event: PoolEvent): boolean {
     case "waiting_ended":
     case "pinned":
     case "settings_changed":
+    case "clock_set_back":
       return true;
   }
 }

@@ -16,6 +16,7 @@ import {
 import { closeLease, openLease } from "./fold_lease.ts";
 import { giveVerdict } from "./fold_verdict.ts";
 import { debited } from "./retry.ts";
+import { setBack } from "./set_back.ts";
 import type { RouteSettings } from "./settings.ts";
 import type { PoolSnapshot, PoolState } from "./state.ts";
 import { START_FLOW } from "./sweep.ts";
@@ -88,6 +89,8 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
       return { ...state, pin: event.accountId };
     case "settings_changed":
       return { ...state, settings: event.settings };
+    case "clock_set_back":
+      return setBack(state, event.byMs);
   }
 }
 

@@ -20,6 +20,9 @@ export interface PoolOptions {
   readonly waitersMax: number;
 }
 
+/** Within it the ends of connections are heard without asking for them. */
+const REST_MS = 200;
+
 /** Gets a connection, or null for the right to open one. */
 type Waiter = (connection: Connection | null) => void;
 
@@ -34,6 +37,8 @@ export class ConnectionPool implements ConnectionOwner {
   readonly #waiters = new Set<Waiter>();
   readonly #closing = new AbortController();
   #opening = 0;
+  #usedAtMs = -REST_MS;
+  #hearing: Promise<void> | null = null;
   #warming = 0;
 
   constructor(origin: Origin, options: PoolOptions) {
@@ -53,6 +58,22 @@ export class ConnectionPool implements ConnectionOwner {
   /** Whether nothing would be lost by forgetting the pool. */
   get isUnused(): boolean {
     return this.#open.size + this.#opening === 0;
+  }
+
+  /**
+   * After a rest the system is asked for news first: the upstream may have hung
+   * up while this process did not look, and a request that is written then can
+   * not be sent again. Null where there is nothing to wait for.
+   */
+  hearEnds(): Promise<void> | null {
+    const nowMs = this.#options.dial.clock.monotonicMs();
+    const restMs = nowMs - this.#usedAtMs;
+    this.#usedAtMs = nowMs;
+    if (this.#idle.length > 0 && restMs >= REST_MS) {
+      this.#hearing ??= new Promise<void>((resolve) => setTimeout(resolve, 0))
+        .finally(() => this.#hearing = null);
+    }
+    return this.#hearing;
   }
 
   /** The connection used last of those at rest, or null. */

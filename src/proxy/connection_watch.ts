@@ -13,6 +13,8 @@ import { TimeLimitError } from "./time_limit.ts";
 
 const LOOK_MS_MAX = 1_000;
 const LOOKS_PER_LIMIT = 4;
+/** After so many that did not come this process has stood still. */
+const LOOKS_MISSED = 10;
 
 export interface ConnectionLimits {
   /** How long a connection rests in the pool. */
@@ -37,6 +39,7 @@ export class ConnectionWatch {
   readonly #stop = new AbortController();
   #isRunning = false;
   #lookedAt: number;
+  #lookedAtMs: number;
 
   constructor(clock: Clock, limits: ConnectionLimits) {
     const { idleMs, firstByteMs, idleBodyMs } = limits;
@@ -45,6 +48,7 @@ export class ConnectionWatch {
     this.#limits = limits;
     this.#lookMs = Math.min(LOOK_MS_MAX, shortestMs / LOOKS_PER_LIMIT);
     this.#lookedAt = clock.now();
+    this.#lookedAtMs = clock.monotonicMs();
   }
 
   add(connection: Connection): void {
@@ -76,6 +80,7 @@ export class ConnectionWatch {
     if (this.#isRunning) return;
     this.#isRunning = true;
     this.#lookedAt = this.#clock.now();
+    this.#lookedAtMs = this.#clock.monotonicMs();
     try {
       while (this.#sightings.size > 0) {
         await this.#clock.sleep(this.#lookMs, this.#stop.signal);
@@ -92,6 +97,9 @@ export class ConnectionWatch {
   #look(): void {
     const nowMs = this.#clock.monotonicMs();
     const hasOverslept = this.hasOverslept();
+    // While this process stood still nobody could hear the other side.
+    const gapMs = nowMs - this.#lookedAtMs;
+    const deafMs = gapMs > LOOKS_MISSED * this.#lookMs ? gapMs : 0;
     for (const [connection, sighting] of this.#sightings) {
       if (hasOverslept && connection.phase === "idle") {
         connection.close(new TimeLimitError("the machine slept"));
@@ -102,11 +110,13 @@ export class ConnectionWatch {
         sighting.sinceMs = nowMs;
         continue;
       }
+      if (connection.phase !== "idle") sighting.sinceMs += deafMs;
       const limitMs = this.#limitOf(connection);
       if (nowMs - sighting.sinceMs < limitMs) continue;
       connection.close(new TimeLimitError(`silent for ${limitMs} ms`));
     }
     this.#lookedAt = this.#clock.now();
+    this.#lookedAtMs = nowMs;
   }
 
   #limitOf(connection: Connection): number {

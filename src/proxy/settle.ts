@@ -6,6 +6,7 @@
  */
 
 import type { AnswerBytes, RequestEnd, RequestRecord } from "../ports.ts";
+import { after } from "../core/time.ts";
 import { NO_USAGE } from "../core/usage.ts";
 import type { MeterReading } from "../wire/usage.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
@@ -52,10 +53,15 @@ function recordOf(
 ): RequestRecord {
   const { chosen, reading } = settlement;
   const { peek, facts } = inbound;
+  const endedAt = proxy.clock.now();
+  const durationMs = proxy.clock.monotonicMs() - inbound.startedMs;
   return {
     id: inbound.id,
-    startedAt: inbound.startedAt,
-    endedAt: proxy.clock.now(),
+    // A clock that was set back meanwhile would have it end before it began.
+    startedAt: inbound.startedAt <= endedAt
+      ? inbound.startedAt
+      : after(endedAt, -durationMs),
+    endedAt,
     method: inbound.method,
     path: inbound.target.split("?", 1)[0] ?? inbound.target,
     session: peek.sessionId,
@@ -74,7 +80,7 @@ function recordOf(
     status: settlement.status,
     waitedMs: inbound.hold.waitedMs,
     firstByteMs: settlement.firstByteMs,
-    durationMs: proxy.clock.monotonicMs() - inbound.startedMs,
+    durationMs,
     usage: reading?.usage ?? null,
     stopReason: reading?.stopReason ?? null,
     isCompaction: peek.isCompaction,

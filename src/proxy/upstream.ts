@@ -84,6 +84,8 @@ export class UpstreamPool implements Upstream {
     const { method, signal } = request;
     for (;;) {
       if (signal.aborted) throw abortedError(request.origin, signal);
+      const hearing = pool.hearEnds();
+      if (hearing !== null) await hearing;
       const connection = pool.takeIdle() ?? await pool.connect(signal);
       const exchange = new Exchange(connection, pool, {
         method,

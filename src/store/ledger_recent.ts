@@ -6,8 +6,16 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { accountId } from "../core/account.ts";
-import { instantFromMs } from "../core/time.ts";
+import { type Instant, instantFromMs } from "../core/time.ts";
 import type { RequestRecord } from "../ports.ts";
+
+/** When the last request ended; null in an empty ledger. */
+export function newestRequest(database: DatabaseSync): Instant | null {
+  const row = database.prepare("SELECT max(ended_at) AS at FROM requests")
+    .get();
+  const at = row?.["at"] ?? null;
+  return at === null ? null : instantFromMs(Number(at));
+}
 
 /** The messages that ended since `fromMs` and that an account answered. */
 export function recentRequests(

@@ -40,6 +40,7 @@ const READ: readonly Listed[] = [
     /^\/proc\/(self|\d+)\/(cgroup|mountinfo)$/,
     "which group limits CPU and memory",
   ],
+  [/^\/proc\/(self|\d+)\/limits$/, "how many files may be open"],
   [/^\/sys\/fs\/cgroup\//, "how much CPU and memory that group has"],
   [
     /^\/proc\/(meminfo|cpuinfo|stat|sys\/vm\/overcommit_memory)$/,

@@ -18,7 +18,7 @@ function lossTold(): { loss: LossCount; told: (LogLoss | null)[] } {
 Deno.test("LogStream waits for no reader, keeps a bounded queue and counts", async () => {
   const { loss, told } = lossTold();
   let written = "";
-  let reader = Promise.withResolvers<void>();
+  const reader = Promise.withResolvers<void>();
   const stream = new LogStream({
     write: async (bytes) => {
       await reader.promise;
@@ -34,8 +34,6 @@ Deno.test("LogStream waits for no reader, keeps a bounded queue and counts", asy
   ok(performance.now() - startedMs < 5_000);
   strictEqual(written, "");
   match(told[0]?.reason ?? "", /no more/);
-  reader.resolve();
-  reader = Promise.withResolvers<void>();
   reader.resolve();
   await stream.close();
   const lines = written.trimEnd().split("\n");

@@ -5,6 +5,7 @@ import { startDemoApi } from "../../src/demo/api.ts";
 import { freePort } from "../fixtures/free_port.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
+import { realClock } from "../fixtures/real_ports.ts";
 import { report } from "../fixtures/report.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
@@ -25,6 +26,12 @@ async function started(pool: TcPool): Promise<Ended> {
     .spawn();
   const { code, stderr } = await child.output();
   return { pid: child.pid, code, said: new TextDecoder().decode(stderr) };
+}
+
+async function isServing(port: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${port}/`).catch(() => null);
+  await answer?.body?.cancel();
+  return answer !== null;
 }
 
 async function pidAt(baseUrl: string): Promise<number> {
@@ -95,6 +102,10 @@ Deno.test({
       strictEqual(stdout, baseUrl);
     }
     ok(await pidAt(baseUrl) > 0);
+    // None of the others is on its way to take the place of the one.
+    strictEqual((await pool.tc(["stop"])).code, 0);
+    await realClock.sleep(1_500);
+    ok(!await isServing(pool.port), "a spare server came after the stop");
     // Who came late is no fault that a person has to look at.
     const log = await pool.log();
     ok(!/ error /.test(log), log);

@@ -1,0 +1,78 @@
+/** A clock that is set back moves what we dated, and nothing else. */
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import fc from "fast-check";
+import { benchAt } from "../../src/core/bench.ts";
+import { reduce } from "../../src/core/pool.ts";
+import { setBack } from "../../src/core/set_back.ts";
+import { after, HOUR_MS, SECOND_MS } from "../../src/core/time.ts";
+import { account, NOW, poolOf, quotaWindow } from "../fixtures/pool.ts";
+import { histories, playHistory } from "../fixtures/random_pool.ts";
+import { trials } from "../fixtures/trials.ts";
+
+const BACK_MS = 8 * HOUR_MS;
+
+function benchedPool() {
+  const pool = poolOf([{
+    account: account("work"),
+    windows: [quotaWindow("5h", 0.4)],
+  }]);
+  const [[id, state] = []] = [...pool.accounts];
+  ok(id !== undefined && state !== undefined);
+  const until = after(NOW, 30 * SECOND_MS);
+  const bench = {
+    kind: "benched",
+    since: NOW,
+    until,
+    reason: { kind: "throttled", streak: 1 },
+  } as const;
+  return {
+    id,
+    pool: { ...pool, accounts: new Map([[id, { ...state, bench }]]) },
+  };
+}
+
+Deno.test("setBack() keeps a bench as long as it was meant", () => {
+  const { id, pool } = benchedPool();
+  const bench = setBack(pool, BACK_MS).accounts.get(id)?.bench;
+  ok(bench !== undefined);
+  const now = after(NOW, -BACK_MS);
+  strictEqual(benchAt(bench, after(now, 29 * SECOND_MS)).kind, "benched");
+  strictEqual(benchAt(bench, after(now, 31 * SECOND_MS)).kind, "available");
+});
+
+Deno.test("setBack() lets the next statement of a window win", () => {
+  const { id, pool } = benchedPool();
+  const at = after(NOW, -BACK_MS + SECOND_MS);
+  const seen = { ...quotaWindow("5h", 0.7), observedAt: at };
+  const observation = {
+    accountId: id,
+    at,
+    source: "response_headers",
+    windows: [seen],
+    overage: null,
+  } as const;
+  const event = { kind: "quota_observed", observation } as const;
+  const frozen = reduce(pool, event).accounts.get(id)?.windows["5h"];
+  strictEqual(frozen?.utilization, 0.4);
+  const moved = reduce(pool, { kind: "clock_set_back", byMs: BACK_MS });
+  const window = reduce(moved, event).accounts.get(id)?.windows["5h"];
+  strictEqual(window?.utilization, 0.7);
+});
+
+Deno.test("setBack() leaves to the provider when a window refills", () => {
+  const { id, pool } = benchedPool();
+  const before = pool.accounts.get(id)?.windows["5h"]?.resetsAt;
+  const after = setBack(pool, BACK_MS).accounts.get(id)?.windows["5h"];
+  strictEqual(after?.resetsAt, before);
+});
+
+Deno.test("setBack() there and forward again changes no pool", () => {
+  fc.assert(
+    fc.property(histories, fc.integer({ min: 1, max: 1e9 }), (history, ms) => {
+      const pool = playHistory(history);
+      deepStrictEqual(setBack(setBack(pool, ms), -ms), setBack(pool, 0));
+    }),
+    { numRuns: trials(50, 2_000) },
+  );
+});
