@@ -175,6 +175,9 @@ async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
     isLocal: isLocal(info.remoteAddr),
   }, door);
   if (admission.kind === "refused") return refused(admission);
+  // With as many requests in hand as may be, tc status and tc stop still work.
+  const controlled = options.control(request, admission.target);
+  if (controlled !== null) return await controlled;
   if (counter.inHand >= options.requestsMax) {
     return refusal({
       status: 503,
@@ -223,8 +226,6 @@ function answerFor(
   options: ListenOptions,
 ): Promise<Response> | Response {
   const { proxy } = options;
-  const controlled = options.control(request, target);
-  if (controlled !== null) return controlled;
   // Browsers alone send it, and unasked too: for the icon of a page, or where
   // another program's link leads. Nobody meant that to reach the API.
   if (!hasKey && request.headers.has("sec-fetch-site")) {
