@@ -13,6 +13,7 @@ import { type Journal, type RequestLog, Secret } from "../ports.ts";
 import { SummaryMemory } from "../proxy/conversation.ts";
 import { HoldDesk } from "../proxy/hold.ts";
 import { BodyBudget } from "../proxy/inbound.ts";
+import { Patience } from "../proxy/patience.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import { proxyRules } from "../proxy/proxy_rules.ts";
 import { RequestBook } from "../proxy/request_book.ts";
@@ -236,6 +237,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     book: new RequestBook(),
     holds: new HoldDesk(settings.hold),
     budget: new BodyBudget(settings.proxy.bodyBytesMax * BODIES_MAX),
+    patience: new Patience(settings.timeouts.idleMs),
     summaries: new SummaryMemory(),
     limits: {
       bodyBytesMax: settings.proxy.bodyBytesMax,

@@ -90,7 +90,12 @@ export const SETTINGS = v.looseObject({
       600_000,
       "Time to the upstream's first byte",
     ),
-    idleMs: wholeNumber(1000, 3_600_000, 300_000, "Silence within an answer"),
+    idleMs: wholeNumber(
+      1000,
+      3_600_000,
+      300_000,
+      "Silence within an answer, or a client that takes nothing of it",
+    ),
     bodyMs: wholeNumber(
       1000,
       600_000,

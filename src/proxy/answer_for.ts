@@ -1,6 +1,7 @@
 /**
- * Which part of the house answers a request that the door has let in: the
- * control plane, the way with the client's own credential, or the pool.
+ * Which part of the house answers a request that the door has let in and that
+ * is not the control plane's: the way with the client's own credential, or the
+ * pool.
  *
  * @module
  */
@@ -20,11 +21,6 @@ export interface AnswerOptions {
   readonly proxy: Proxy;
   /** Where token refreshes of clients go: scheme, host, port and path. */
   readonly tokenUrl: URL;
-  /** Answers the control plane's paths, or null for those that are not its. */
-  readonly control: (
-    request: Request,
-    target: string,
-  ) => Promise<Response> | null;
 }
 
 /** The answer to an admitted request, by its method and path. */
@@ -34,8 +30,6 @@ export function answerFor(
   options: AnswerOptions,
 ): Promise<Response> | Response {
   const { proxy } = options;
-  const controlled = options.control(request, target);
-  if (controlled !== null) return controlled;
   // Browsers alone send it, and unasked too: for the icon of a page, or where
   // another program's link leads. Nobody meant that to reach the API.
   if (!hasKey && request.headers.has("sec-fetch-site")) {

@@ -36,7 +36,14 @@ export async function passThrough(
       return responseOf(null, response);
     }
     return complete === null
-      ? responseOf(relay(response.body, null, () => {}), response)
+      ? responseOf(
+        relay(response.body, {
+          tap: null,
+          onEnd: () => {},
+          patience: proxy.patience,
+        }),
+        response,
+      )
       : responseOf(complete as Uint8Array<ArrayBuffer>, response);
   } catch (cause) {
     const sent = !(cause instanceof UpstreamError) || cause.sent;

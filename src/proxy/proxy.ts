@@ -27,6 +27,7 @@ import type { RequestPeek } from "../wire/request_peek.ts";
 import type { SummaryMemory } from "./conversation.ts";
 import type { Hold, HoldDesk } from "./hold.ts";
 import type { BodyBudget, InboundLimits } from "./inbound.ts";
+import type { Patience } from "./patience.ts";
 import type { OpenRequest, RequestBook } from "./request_book.ts";
 
 export interface Proxy {
@@ -42,6 +43,7 @@ export interface Proxy {
   readonly book: RequestBook;
   readonly holds: HoldDesk;
   readonly budget: BodyBudget;
+  readonly patience: Patience;
   readonly summaries: SummaryMemory;
   readonly limits: InboundLimits;
   /** Where requests go: scheme, host and port. */

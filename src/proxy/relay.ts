@@ -5,6 +5,7 @@
  */
 
 import type { UpstreamBody } from "../ports.ts";
+import type { Patience } from "./patience.ts";
 
 /** How the relay of one body ended. */
 export type RelayEnd =
@@ -12,23 +13,32 @@ export type RelayEnd =
   | { readonly kind: "upstream_failed"; readonly cause: unknown }
   | { readonly kind: "client_gone" };
 
+/** Who is told of what goes by, and how long the client may take nothing. */
+export interface RelayWatch {
+  /**
+   * Looks at each chunk when the client has taken it, so it holds up nobody;
+   * when it throws it is not asked again.
+   */
+  readonly tap: ((chunk: Uint8Array) => void) | null;
+  /** Called exactly once, after the tap has seen all; must not throw. */
+  readonly onEnd: (end: RelayEnd) => void;
+  readonly patience: Patience;
+}
+
 /**
  * `body` as a stream, byte for byte. It reads only when the client takes, so a
  * slow client slows the upstream and memory stays bounded. A body that broke
  * errors the stream, so the client sees a broken transfer and never a clean end.
- *
- * `tap` looks at each chunk when the client has taken it, so it holds up nobody;
- * when it throws it is not asked again. `onEnd` is called exactly once, after
- * the tap has seen all, and must not throw.
+ * A client that takes nothing for too long is one that has gone.
  */
 export function relay(
   body: UpstreamBody,
-  tap: ((chunk: Uint8Array) => void) | null,
-  onEnd: (end: RelayEnd) => void,
+  { tap, onEnd, patience }: RelayWatch,
 ): ReadableStream<Uint8Array> {
   let watching = tap;
   let untapped: Uint8Array | null = null;
   let isEnded = false;
+  let stuck: ReadableStreamDefaultController<Uint8Array> | null = null;
 
   function showToTap(): void {
     const chunk = untapped;
@@ -45,12 +55,23 @@ export function relay(
   function end(how: RelayEnd): void {
     if (isEnded) return;
     isEnded = true;
+    patience.forget(giveUp);
     showToTap();
     onEnd(how);
   }
 
+  function giveUp(): void {
+    stuck?.error(new Error("the client takes nothing of its answer"));
+    body.cancel();
+    end({ kind: "client_gone" });
+  }
+
   return new ReadableStream<Uint8Array>({
+    start(controller): void {
+      stuck = controller;
+    },
     async pull(controller): Promise<void> {
+      patience.forget(giveUp);
       try {
         const reading = body.read();
         showToTap();
@@ -60,6 +81,7 @@ export function relay(
         if (chunk !== null) {
           controller.enqueue(chunk);
           untapped = chunk;
+          patience.watch(giveUp);
           return;
         }
         controller.close();

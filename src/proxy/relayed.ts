@@ -53,7 +53,11 @@ export class Relayed {
   stream(body: UpstreamBody): ReadableStream<Uint8Array> {
     this.#inbound.line.state = "streaming";
     this.#inbound.line.usage = () => this.#tap.soFar();
-    return relay(body, (chunk) => this.show(chunk), (end) => this.end(end));
+    return relay(body, {
+      tap: (chunk) => this.show(chunk),
+      onEnd: (end) => this.end(end),
+      patience: this.#proxy.patience,
+    });
   }
 
   show(chunk: Uint8Array): void {

@@ -13,6 +13,11 @@ import type { Proxy } from "./proxy.ts";
 import { refusal } from "./service.ts";
 
 export interface ListenOptions extends AnswerOptions {
+  /** Answers the control plane's paths, or null for those that are not its. */
+  readonly control: (
+    request: Request,
+    target: string,
+  ) => Promise<Response> | null;
   readonly door: Omit<Door, "port">;
   readonly port: number;
   /** Requests in hand at most; the next is told to come again. */
@@ -185,6 +190,9 @@ async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
     isLocal: isLocal(info.remoteAddr),
   }, door);
   if (admission.kind === "refused") return refused(admission);
+  // With as many requests in hand as may be, tc status and tc stop still work.
+  const controlled = options.control(request, admission.target);
+  if (controlled !== null) return await controlled;
   if (counter.inHand >= options.requestsMax) {
     return refusal({
       status: 503,
