@@ -8,19 +8,12 @@
 import { modelFamily } from "../core/account.ts";
 import { type CapacityVerdict, classify } from "../core/verdict.ts";
 import { TcError, UpstreamError } from "../errors.ts";
-import type {
-  Authorization,
-  Lease,
-  UpstreamBody,
-  UpstreamResponse,
-} from "../ports.ts";
-import { headerValue } from "../wire/header_list.ts";
+import type { Authorization, Lease, UpstreamResponse } from "../ports.ts";
 import { requestHeaders } from "../wire/headers.ts";
 import { forRequest, observation, responseFacts } from "../wire/ratelimit.ts";
 import { replaceModel } from "../wire/request_model.ts";
-import { earlyError } from "../wire/early_error.ts";
-import { inflatedWhole } from "./inflate.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
+import { readAhead } from "./read_ahead.ts";
 
 /** One try, judged. The lease is still open. */
 export interface Attempt {
@@ -32,9 +25,6 @@ export interface Attempt {
   /** The answer's error without content coding; null where there is none. */
   readonly errorBody: Uint8Array | null;
 }
-
-/** An error body longer than this is judged by its head alone. */
-const ERROR_BYTES_MAX = 256 * 1024;
 
 /** Sends the request once on the lease's account; throws only if the client left. */
 export async function tryOnce(
@@ -120,127 +110,4 @@ async function judged(answered: Answered, proxy: Proxy): Promise<Attempt> {
   const family = modelFamily(inbound.peek.model ?? "");
   const verdict = classify(forRequest(facts, family), now);
   return { lease, authorization, response, errorBody, verdict };
-}
-
-interface ReadAhead {
-  readonly response: UpstreamResponse;
-  /** Without content coding; null where it was not read. */
-  readonly errorBody: Uint8Array | null;
-  /** What the answer amounts to: a 200 may open with an error event. */
-  readonly status: number;
-}
-
-/**
- * Reads as much of an answer as judging it takes: an error's whole body, and
- * of a stream its first bytes, since a limit may come as an event in a 200.
- */
-async function readAhead(response: UpstreamResponse): Promise<ReadAhead> {
-  const { status, headers } = response;
-  if (status >= 400) {
-    const { body, bytes } = await readUpTo(response.body, ERROR_BYTES_MAX);
-    const errorBody = bytes === null ? null : inflatedWhole(
-      bytes,
-      headerValue(headers, "content-encoding"),
-      ERROR_BYTES_MAX,
-    );
-    return { response: { ...response, body }, errorBody, status };
-  }
-  const isStream = headerValue(headers, "content-type")?.startsWith(
-    "text/event-stream",
-  );
-  const isPlain = headerValue(headers, "content-encoding") === null;
-  if (!isStream || !isPlain) return { response, errorBody: null, status };
-  const first = response.body.complete ?? await opening(response.body);
-  const error = first === null ? null : earlyError(first);
-  const body = response.body.complete === null
-    ? startingWith(first, response.body)
-    : response.body;
-  return {
-    response: { ...response, body },
-    errorBody: error?.body ?? null,
-    status: error?.status ?? status,
-  };
-}
-
-const ERROR_OPENING = new TextEncoder().encode("event: error");
-const LINE_END = 0x0a;
-
-/**
- * The first bytes of a stream. Only while they look like the beginning of an
- * error event are they held back until it is whole.
- */
-async function opening(body: UpstreamBody): Promise<Uint8Array | null> {
-  let first = await body.read();
-  while (first !== null && isErrorBegun(first)) {
-    const more = await body.read();
-    if (more === null) break;
-    first = joined([first, more], first.length + more.length);
-  }
-  return first;
-}
-
-function isErrorBegun(bytes: Uint8Array): boolean {
-  if (bytes.length > ERROR_BYTES_MAX) return false;
-  const length = Math.min(bytes.length, ERROR_OPENING.length);
-  for (let at = 0; at < length; at++) {
-    if (bytes[at] !== ERROR_OPENING[at]) return false;
-  }
-  const isWhole = bytes.at(-1) === LINE_END && bytes.at(-2) === LINE_END;
-  return !isWhole;
-}
-
-/** The whole body if it is no longer than `bytesMax`, and a body to relay. */
-async function readUpTo(
-  body: UpstreamBody,
-  bytesMax: number,
-): Promise<{ readonly body: UpstreamBody; readonly bytes: Uint8Array | null }> {
-  if (body.complete !== null) return { body, bytes: body.complete };
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  while (length <= bytesMax) {
-    const chunk = await body.read();
-    if (chunk === null) {
-      const bytes = joined(chunks, length);
-      return { body: wholeBody(bytes), bytes };
-    }
-    chunks.push(chunk);
-    length += chunk.length;
-  }
-  return { body: startingWith(joined(chunks, length), body), bytes: null };
-}
-
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
-}
-
-function wholeBody(bytes: Uint8Array): UpstreamBody {
-  return {
-    complete: bytes,
-    read: () => Promise.resolve(null),
-    cancel: () => {},
-  };
-}
-
-/** `rest` with bytes before it that were read already. */
-function startingWith(
-  first: Uint8Array | null,
-  rest: UpstreamBody,
-): UpstreamBody {
-  let waiting = first;
-  return {
-    complete: null,
-    read(): Promise<Uint8Array | null> {
-      if (waiting === null) return rest.read();
-      const chunk = waiting;
-      waiting = null;
-      return Promise.resolve(chunk);
-    },
-    cancel: () => rest.cancel(),
-  };
 }

@@ -26,6 +26,15 @@ export function inflaterFor(encoding: string | null): Transform | null {
   }
 }
 
+/** What says "these bytes are not all", by coding. */
+const NOT_ALL: Readonly<Record<string, number>> = {
+  "gzip": zlib.constants.Z_SYNC_FLUSH,
+  "x-gzip": zlib.constants.Z_SYNC_FLUSH,
+  "deflate": zlib.constants.Z_SYNC_FLUSH,
+  "br": zlib.constants.BROTLI_OPERATION_FLUSH,
+  "zstd": zlib.constants.ZSTD_e_flush,
+};
+
 /**
  * A whole body without its coding, at most `bytesMax` long; null where it is
  * damaged, longer, or of a coding that we do not know.
@@ -35,25 +44,45 @@ export function inflatedWhole(
   encoding: string | null,
   bytesMax: number,
 ): Uint8Array | null {
-  const limit = { maxOutputLength: bytesMax };
+  return inflatedNow(bytes, codingOf(encoding), { maxOutputLength: bytesMax });
+}
+
+/** The same of a body of which only the first bytes are there. */
+export function inflatedSoFar(
+  bytes: Uint8Array,
+  encoding: string | null,
+  bytesMax: number,
+): Uint8Array | null {
+  const coding = codingOf(encoding);
+  return inflatedNow(bytes, coding, {
+    maxOutputLength: bytesMax,
+    finishFlush: NOT_ALL[coding] ?? zlib.constants.Z_SYNC_FLUSH,
+  });
+}
+
+function inflatedNow(
+  bytes: Uint8Array,
+  coding: string,
+  options: { readonly maxOutputLength: number; readonly finishFlush?: number },
+): Uint8Array | null {
   try {
-    switch (codingOf(encoding)) {
+    switch (coding) {
       case "identity":
         return bytes;
       case "gzip":
       case "x-gzip":
-        return zlib.gunzipSync(bytes, limit);
+        return zlib.gunzipSync(bytes, options);
       case "deflate":
-        return zlib.inflateSync(bytes, limit);
+        return zlib.inflateSync(bytes, options);
       case "br":
-        return zlib.brotliDecompressSync(bytes, limit);
+        return zlib.brotliDecompressSync(bytes, options);
       case "zstd":
-        return zlib.zstdDecompressSync(bytes, limit);
+        return zlib.zstdDecompressSync(bytes, options);
       default:
         return null;
     }
   } catch {
-    // What cannot be read is judged by its head alone.
+    // What cannot be read is judged by the answer's head alone.
     return null;
   }
 }

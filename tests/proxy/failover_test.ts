@@ -1,4 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import zlib from "node:zlib";
 import {
   ask,
   EVENTS,
@@ -16,6 +17,7 @@ import {
   spentHeaders,
 } from "../fixtures/proxy_kit.ts";
 import { RawClient } from "../fixtures/raw_client.ts";
+import type { OriginAnswer } from "../fixtures/origin_answer.ts";
 import { until } from "../fixtures/upstream_client.ts";
 import { json, Scene, spent } from "../fixtures/proxy_scene.ts";
 
@@ -70,6 +72,46 @@ Deno.test("a limit that comes as the first event of a stream is left as well", a
   strictEqual(new Set(scene.asked).size, 3);
   await kit.isEmpty();
 });
+
+const CODINGS = [
+  ["gzip", zlib.gzipSync],
+  ["br", zlib.brotliCompressSync],
+  ["zstd", zlib.zstdCompressSync],
+] as const;
+
+for (const [coding, compress] of CODINGS) {
+  Deno.test(`an error as the first event is seen under ${coding} as well`, async () => {
+    await using scene = new Scene();
+    const { kit, origin } = scene;
+    const error = `event: error\ndata: ${errorBody("rate_limit_error")}\n\n`;
+    const answer: OriginAnswer = {
+      headers: [
+        ...spentHeaders(3_600).slice(1),
+        ...STREAM.headers ?? [],
+        ["content-encoding", coding],
+      ],
+      body: compress(error),
+      framing: "chunked",
+    };
+    // In one piece, and in pieces that tell nothing yet.
+    for (const writes of [undefined, [150, 1, 9, 11, 20]]) {
+      origin.next({
+        ...answer,
+        ...(writes === undefined
+          ? {}
+          : { writes, pauseMs: 5, framing: "close" }),
+      });
+      const response = await ask(kit, { isStream: true });
+      strictEqual(response.status, 200);
+      strictEqual(await response.text(), EVENTS);
+    }
+    const [first] = await kit.settled(2);
+    deepStrictEqual(first?.attempts.map(({ verdict }) => verdict), [
+      "exhausted",
+      "served",
+    ]);
+  });
+}
 
 Deno.test("a stream that begins like an error is passed on whole", async () => {
   await using scene = new Scene({ accounts: ["a"] });

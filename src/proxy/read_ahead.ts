@@ -1,0 +1,153 @@
+/**
+ * As much of an answer as judging it takes, before a byte of it goes on: limits
+ * and overload may come as the first event of a 200.
+ *
+ * @module
+ */
+
+import type { UpstreamBody, UpstreamResponse } from "../ports.ts";
+import { earlyError } from "../wire/early_error.ts";
+import { headerValue } from "../wire/header_list.ts";
+import { inflatedSoFar, inflatedWhole } from "./inflate.ts";
+
+/** An error body longer than this is judged by its head alone. */
+const ERROR_BYTES_MAX = 256 * 1024;
+
+export interface ReadAhead {
+  readonly response: UpstreamResponse;
+  /** Without content coding; null where it was not read. */
+  readonly errorBody: Uint8Array | null;
+  /** What the answer amounts to: a 200 may open with an error event. */
+  readonly status: number;
+}
+
+/**
+ * Reads as much of an answer as judging it takes: an error's whole body, and
+ * of a stream its first bytes, since a limit may come as an event in a 200.
+ */
+export async function readAhead(
+  response: UpstreamResponse,
+): Promise<ReadAhead> {
+  const { status, headers } = response;
+  if (status >= 400) {
+    const { body, bytes } = await readUpTo(response.body, ERROR_BYTES_MAX);
+    const errorBody = bytes === null ? null : inflatedWhole(
+      bytes,
+      headerValue(headers, "content-encoding"),
+      ERROR_BYTES_MAX,
+    );
+    return { response: { ...response, body }, errorBody, status };
+  }
+  const isStream = headerValue(headers, "content-type")?.startsWith(
+    "text/event-stream",
+  );
+  if (!isStream) return { response, errorBody: null, status };
+  const encoding = headerValue(headers, "content-encoding");
+  const { complete } = response.body;
+  const first = complete ?? await opening(response.body, encoding);
+  const text = first === null ? null : plain(first, encoding);
+  const error = text === null ? null : earlyError(text);
+  const body = complete === null
+    ? startingWith(first, response.body)
+    : response.body;
+  return {
+    response: { ...response, body },
+    errorBody: error?.body ?? null,
+    status: error?.status ?? status,
+  };
+}
+
+const ERROR_OPENING = new TextEncoder().encode("event: error");
+const LINE_END = 0x0a;
+
+/**
+ * The first bytes of a stream. Only while they look like the beginning of an
+ * error event are they held back until it is whole.
+ */
+async function opening(
+  body: UpstreamBody,
+  encoding: string | null,
+): Promise<Uint8Array | null> {
+  let first = await body.read();
+  while (first !== null && mayBeError(first, encoding)) {
+    const more = await body.read();
+    if (more === null) break;
+    first = joined([first, more], first.length + more.length);
+  }
+  return first;
+}
+
+function mayBeError(bytes: Uint8Array, encoding: string | null): boolean {
+  if (bytes.length > ERROR_BYTES_MAX) return false;
+  const text = plain(bytes, encoding);
+  return text !== null && isErrorBegun(text);
+}
+
+function plain(bytes: Uint8Array, encoding: string | null): Uint8Array | null {
+  return inflatedSoFar(bytes, encoding, ERROR_BYTES_MAX);
+}
+
+function isErrorBegun(bytes: Uint8Array): boolean {
+  const length = Math.min(bytes.length, ERROR_OPENING.length);
+  for (let at = 0; at < length; at++) {
+    if (bytes[at] !== ERROR_OPENING[at]) return false;
+  }
+  const isWhole = bytes.at(-1) === LINE_END && bytes.at(-2) === LINE_END;
+  return !isWhole;
+}
+
+/** The whole body if it is no longer than `bytesMax`, and a body to relay. */
+async function readUpTo(
+  body: UpstreamBody,
+  bytesMax: number,
+): Promise<{ readonly body: UpstreamBody; readonly bytes: Uint8Array | null }> {
+  if (body.complete !== null) return { body, bytes: body.complete };
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  while (length <= bytesMax) {
+    const chunk = await body.read();
+    if (chunk === null) {
+      const bytes = joined(chunks, length);
+      return { body: wholeBody(bytes), bytes };
+    }
+    chunks.push(chunk);
+    length += chunk.length;
+  }
+  return { body: startingWith(joined(chunks, length), body), bytes: null };
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+function wholeBody(bytes: Uint8Array): UpstreamBody {
+  return {
+    complete: bytes,
+    read: () => Promise.resolve(null),
+    cancel: () => {},
+  };
+}
+
+/** `rest` with bytes before it that were read already. */
+function startingWith(
+  first: Uint8Array | null,
+  rest: UpstreamBody,
+): UpstreamBody {
+  let waiting = first;
+  return {
+    complete: null,
+    read(): Promise<Uint8Array | null> {
+      if (waiting === null) return rest.read();
+      const chunk = waiting;
+      waiting = null;
+      return Promise.resolve(chunk);
+    },
+    cancel: () => rest.cancel(),
+  };
+}
