@@ -33,6 +33,11 @@ export class PoolKeeper implements Pool {
   /** In the order of their asking, so that the first to wait decides first. */
   #waiting = new Set<() => void>();
   #isWakeDue = false;
+  /**
+   * Those who are woken together decide at one instant, for as long as none of
+   * them changes anything: the pool is counted once for them and not for each.
+   */
+  #wokenAt: Instant | null = null;
 
   constructor(state: PoolState, clock: Clock, entropy: Entropy) {
     this.#state = state;
@@ -51,11 +56,14 @@ export class PoolKeeper implements Pool {
   }
 
   snapshot(): PoolSnapshot {
-    return snapshot(this.#state, this.#clock.now());
+    return snapshot(this.#state, this.#wokenAt ?? this.#clock.now());
   }
 
   dispatch(event: PoolEvent): void {
-    this.#state = reduce(this.#state, event);
+    const before = this.#state;
+    this.#state = reduce(before, event);
+    const isNew = this.#state !== before;
+    if (isNew && this.#wokenAt !== null) this.#wokenAt = this.#clock.now();
     for (const listener of this.#listeners) listener(event, this.#state);
     if (wakesWaiters(event)) this.#wake();
   }
@@ -125,7 +133,12 @@ export class PoolKeeper implements Pool {
     this.#isWakeDue = true;
     queueMicrotask(() => {
       this.#isWakeDue = false;
+      this.#wokenAt = this.#clock.now();
       for (const wake of [...this.#waiting]) wake();
+      // Comes after the decisions of all who were woken.
+      queueMicrotask(() => {
+        this.#wokenAt = null;
+      });
     });
   }
 }
