@@ -85,7 +85,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const reports = (await Promise.all(lanes)).flat();
   const samples = await watch;
   await expiring;
-  return reportOf(served, reports, samples);
+  return await reportOf(served, reports, samples);
 }
 
 /** One session after the other. */
