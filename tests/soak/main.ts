@@ -50,7 +50,7 @@ async function main(): Promise<boolean> {
   );
   print(
     `statuses that no fault explains: ${JSON.stringify(strange)}; ` +
-      `sent twice: ${sentTwice}; tokens used again: ${reused}; ` +
+      `sent twice: ${sentTwice.length}; tokens used again: ${reused}; ` +
       `left over: ${leftOver}`,
   );
   print(
@@ -58,7 +58,7 @@ async function main(): Promise<boolean> {
       `files: ${Math.min(...files)} to ${Math.max(...files)}`,
   );
   const isClean = Object.keys(strange).length === 0 &&
-    sentTwice + reused + leftOver === 0;
+    sentTwice.length + reused + leftOver === 0;
   const isFlat = minutes < SLOPE_FROM_MINUTES || slope < SLOPE_MB_MAX;
   return isClean && isFlat;
 }

@@ -4,6 +4,8 @@
  * at what it holds meanwhile.
  */
 
+import type { DemoApi } from "../../src/demo/api.ts";
+import { logLine } from "../../src/demo/records.ts";
 import { simulateSessions } from "../../src/demo/traffic.ts";
 import type { TrafficReport } from "../../src/demo/traffic_report.ts";
 import { realClock } from "../fixtures/real_ports.ts";
@@ -38,7 +40,8 @@ export interface SoakReport {
   readonly renewals: number;
   /** Requests whose status no fault of the upstream explains. */
   readonly strange: Readonly<Record<number, number>>;
-  readonly sentTwice: number;
+  /** Sends of one request that were both processed, in words. */
+  readonly sentTwice: readonly string[];
   /** Refresh tokens used again, and families that died of it. */
   readonly reused: number;
   readonly killed: number;
@@ -175,7 +178,6 @@ async function reportOf(
       strange[Number(status)] = (strange[Number(status)] ?? 0) + count;
     }
   }
-  const nonces = [...api.acceptedPerNonce().values()];
   const { reuses, killed } = api.families();
   return {
     samples,
@@ -185,11 +187,24 @@ async function reportOf(
     broken: sum(({ broken }) => broken),
     renewals: api.requests("/v1/oauth/token").length,
     strange,
-    sentTwice: nonces.filter((count) => count > 1).length,
+    sentTwice: sentTwice(api),
     reused: reuses,
     killed,
     leftOver: await leftOver(pool),
   };
+}
+
+function sentTwice(api: DemoApi): readonly string[] {
+  return [...api.acceptedPerNonce()].flatMap(([nonce, count]) => {
+    if (count < 2) return [];
+    const sends = api.requests("/v1/messages")
+      .filter((request) => request.nonce === nonce)
+      .map((request) =>
+        `${request.startedAt}-${request.endedAt} ${request.session} ` +
+        `${logLine(request)} ${request.fault ?? "no fault"}`
+      );
+    return [sends.join(" and ")];
+  });
 }
 
 /** Requests in hand by the server's own count, once it has had a moment. */
