@@ -20,7 +20,6 @@ import type { Instant } from "../core/time.ts";
 import type { TokenUsage } from "../core/usage.ts";
 import type { CapacityVerdict } from "../core/verdict.ts";
 import type { Clock, Entropy, Lease, Pool } from "../ports.ts";
-
 import { SetBack } from "./clock_steps.ts";
 
 /** Called after each event with the state that it led to. */
@@ -36,6 +35,11 @@ export class PoolKeeper implements Pool {
   /** In the order of their asking, so that the first to wait decides first. */
   #waiting = new Set<() => void>();
   #isWakeDue = false;
+  /**
+   * Those who are woken together decide at one instant, for as long as none of
+   * them changes anything: the pool is counted once for them and not for each.
+   */
+  #wokenAt: Instant | null = null;
 
   constructor(state: PoolState, clock: Clock, entropy: Entropy) {
     this.#state = state;
@@ -55,8 +59,7 @@ export class PoolKeeper implements Pool {
   }
 
   snapshot(): PoolSnapshot {
-    const at = this.#now();
-    return snapshot(this.#state, at);
+    return snapshot(this.#state, this.#wokenAt ?? this.#now());
   }
 
   dispatch(event: PoolEvent): void {
@@ -65,7 +68,10 @@ export class PoolKeeper implements Pool {
   }
 
   #take(event: PoolEvent): void {
-    this.#state = reduce(this.#state, event);
+    const before = this.#state;
+    this.#state = reduce(before, event);
+    const isNew = this.#state !== before;
+    if (isNew && this.#wokenAt !== null) this.#wokenAt = this.#clock.now();
     for (const listener of this.#listeners) listener(event, this.#state);
     if (wakesWaiters(event)) this.#wake();
   }
@@ -142,7 +148,12 @@ export class PoolKeeper implements Pool {
     this.#isWakeDue = true;
     queueMicrotask(() => {
       this.#isWakeDue = false;
+      this.#wokenAt = this.#clock.now();
       for (const wake of [...this.#waiting]) wake();
+      // Comes after the decisions of all who were woken.
+      queueMicrotask(() => {
+        this.#wokenAt = null;
+      });
     });
   }
 }

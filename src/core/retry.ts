@@ -103,9 +103,13 @@ export function nextStep(verdict: CapacityVerdict, attempt: Attempt): NextStep {
   }
 }
 
-/** Wait where the cache is; hop once at most; then wait where we are. */
+/**
+ * Wait where the cache is; hop once at most; then wait where we are. No longer
+ * than the request may be held, but for a throttle that is over at once.
+ */
 function afterThrottle(until: Instant, attempt: Attempt): NextStep {
   const waitMs = Math.max(0, until - attempt.now);
+  const boundMs = Math.max(SHORT_THROTTLE_MS, attempt.holdMs);
   const worthMs = Math.max(
     SHORT_THROTTLE_MS,
     Math.min(
@@ -113,13 +117,13 @@ function afterThrottle(until: Instant, attempt: Attempt): NextStep {
       attempt.warmTokens / WARM_TOKENS_PER_SECOND * SECOND_MS,
     ),
   );
-  if (attempt.throttles === 0 && waitMs <= worthMs) {
+  if (attempt.throttles === 0 && waitMs <= Math.min(worthMs, boundMs)) {
     return { kind: "retry_same", afterMs: waitMs };
   }
   if (attempt.hops === 0) {
     return { kind: "reroute", exclude: false, mayWait: true };
   }
-  return waitMs <= Math.max(SHORT_THROTTLE_MS, attempt.holdMs)
+  return waitMs <= boundMs
     ? { kind: "retry_same", afterMs: waitMs }
     : { kind: "relay" };
 }

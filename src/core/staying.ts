@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Ineligible } from "./eligible.ts";
 import { mayOverflow } from "./gates.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Question } from "./question.ts";
@@ -64,6 +65,12 @@ function entered(
   return { kind: "wait", until: after(scene.at, lookMs), reason: wait };
 }
 
+/** Closed by the provider, and open again by itself. */
+export function isPassing(reason: Ineligible | null): boolean {
+  return reason === "benched" || reason === "exhausted" ||
+    reason === "family_exhausted";
+}
+
 /** A warm account that is back soon is worth the wait. */
 export function awaitingHome({ scene }: Question): Outcome | null {
   const { binding, isWarm, at, settings, contextTokens, query } = scene;
@@ -71,9 +78,7 @@ export function awaitingHome({ scene }: Question): Outcome | null {
   const home = scene.views.find((view) => view.id === binding.accountId);
   const bar = home?.bar ?? null;
   if (bar === null || bar.until === null) return null;
-  const isPassing = bar.reason === "benched" || bar.reason === "exhausted" ||
-    bar.reason === "family_exhausted";
-  if (!isPassing) return null;
+  if (!isPassing(bar.reason)) return null;
   const worthMs = Math.min(
     settings.warmWaitMaxMs,
     contextTokens / settings.warmWaitTokensPerSecond * SECOND_MS,

@@ -7,6 +7,7 @@
 
 import type { AccountId } from "../core/account.ts";
 import { route, type RouteDecision, type RouteQuery } from "../core/route.ts";
+import { isPassing } from "../core/staying.ts";
 import { after, type Instant } from "../core/time.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
 
@@ -51,16 +52,25 @@ export async function acquire(
   }
 }
 
-/** Parking puts work off: no request fails for it while an account is open. */
+/**
+ * Parking, and waits for the account with the cache, put work off for a gain:
+ * no request fails for that while an account is open.
+ */
 function atTheEnd(
   inbound: Inbound,
   wish: Wish,
   { decision, proxy }: Standing,
 ): Acquired {
-  const isParked = decision.kind === "wait" && decision.reason === "parked";
-  if (!isParked || !wish.mayWait) return { kind: "closed", decision };
+  const isPutOff = decision.kind === "wait" &&
+    (decision.reason === "parked" || decision.reason === "warm_account");
+  if (!isPutOff || !wish.mayWait) return { kind: "closed", decision };
   const snapshot = proxy.pool.snapshot();
-  const settings = { ...snapshot.settings, parking: 0 };
+  const settings = {
+    ...snapshot.settings,
+    parking: 0,
+    warmWaitMaxMs: 0,
+    fullWaitMaxMs: 0,
+  };
   const last = route({ ...snapshot, settings }, queryOf(inbound, wish));
   return last.kind === "use"
     ? chosen(inbound, last, proxy)
@@ -123,9 +133,9 @@ function mayWaitUntil(
   if (now >= giveUpAt) return null;
   // Closed beyond the bound: pings would only put the same answer off.
   const { until } = decision;
-  if (decision.reason === "closed" && until !== null && until > giveUpAt) {
-    return null;
-  }
+  const isClosed = decision.reason === "closed" ||
+    isHomeClosed(inbound, decision, proxy);
+  if (isClosed && until !== null && until > giveUpAt) return null;
   if (!inbound.hold.begin()) return null;
   const jitterMs = proxy.entropy.random() * JITTER_MS_MAX;
   const lookAt = after(now, LOOK_MS_MAX);
@@ -133,6 +143,21 @@ function mayWaitUntil(
     ? lookAt
     : after(until, jitterMs);
   return wanted < giveUpAt ? wanted : giveUpAt;
+}
+
+/** It waits for its cache's account to open, not for a place there. */
+function isHomeClosed(
+  { facts }: Inbound,
+  decision: RouteDecision,
+  { pool }: Proxy,
+): boolean {
+  if (decision.reason !== "warm_account") return false;
+  const home = facts.conversation === null
+    ? undefined
+    : pool.snapshot().bindings.get(facts.conversation);
+  return decision.considered.some(({ accountId, ineligible }) =>
+    accountId === home?.accountId && isPassing(ineligible)
+  );
 }
 
 function noteWaiting(

@@ -55,15 +55,17 @@ Deno.test("nextStep() waits out a short throttle where it is", () => {
 });
 
 Deno.test("nextStep() waits longer for a large cache, and hops for a small one", () => {
-  deepStrictEqual(nextStep(throttled(50), attempt({ warmTokens: 80_000 })), {
+  const warm = { warmTokens: 80_000, holdMs: 600_000 };
+  const hop = { kind: "reroute", exclude: false, mayWait: true };
+  deepStrictEqual(nextStep(throttled(50), attempt(warm)), {
     kind: "retry_same",
     afterMs: 50_000,
   });
-  deepStrictEqual(nextStep(throttled(50), attempt({ warmTokens: 8_000 })), {
-    kind: "reroute",
-    exclude: false,
-    mayWait: true,
-  });
+  const small = { ...warm, warmTokens: 8_000 };
+  deepStrictEqual(nextStep(throttled(50), attempt(small)), hop);
+  // Nor for any cache longer than the request may be held.
+  const plain = { ...warm, holdMs: 20_000 };
+  deepStrictEqual(nextStep(throttled(50), attempt(plain)), hop);
 });
 
 Deno.test("nextStep() hops for a throttle once and then waits or relays", () => {

@@ -1,4 +1,9 @@
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  notStrictEqual,
+  ok,
+  strictEqual,
+} from "node:assert/strict";
 import zlib from "node:zlib";
 import { account } from "../fixtures/pool.ts";
 import { ask, EVENTS, MESSAGE, STREAM } from "../fixtures/proxy_client.ts";
@@ -143,6 +148,45 @@ Deno.test("a long throttle holds a stream with pings, on the same account", asyn
   strictEqual(new Set(scene.asked).size, 1);
   const [record] = await kit.settled(1);
   ok((record?.waitedMs ?? 0) >= 900, `waited ${record?.waitedMs} ms`);
+  await kit.isEmpty();
+});
+
+/** A conversation with a large cache on the account that served it. */
+async function withCache(
+  scene: Scene,
+  session: string,
+): Promise<string> {
+  const { kit, origin } = scene;
+  origin.next({
+    ...STREAM,
+    body: EVENTS.replace('"input_tokens":25', '"input_tokens":90000'),
+  });
+  await (await ask(kit, { isStream: true, session })).text();
+  return scene.asked.at(-1) ?? "";
+}
+
+Deno.test("a plain answer goes elsewhere where its cache is closed past its bound", async () => {
+  await using scene = new Scene({ hold: { jsonMaxMs: 1_000 } });
+  const { kit, origin } = scene;
+  const session = "33333333-2222-4333-8444-555555555555";
+  const home = await withCache(scene, session);
+  // A stream would wait for the cache; 60 s are worth it.
+  kit.spend(home, inMs(60_000));
+  const spentAway = await ask(kit, { session });
+  strictEqual(spentAway.status, 200, await spentAway.text());
+  notStrictEqual(scene.asked.at(-1), home);
+
+  const other = "44444444-2222-4333-8444-555555555555";
+  const second = await withCache(scene, other);
+  origin.next({
+    ...spent(),
+    headers: [["content-type", "application/json"], ["retry-after", "60"]],
+  });
+  const throttledAway = await ask(kit, { session: other });
+  strictEqual(throttledAway.status, 200, await throttledAway.text());
+  notStrictEqual(scene.asked.at(-1), second);
+  const records = await kit.settled(4);
+  for (const { waitedMs } of records) ok(waitedMs < 1_000, String(waitedMs));
   await kit.isEmpty();
 });
 
