@@ -207,7 +207,7 @@ Deno.test("isOurHelper() knows every spelling of ours and no other helper", () =
   ) {
     for (const system of ["linux", "windows"]) {
       const helper = helperCommand([...words, "swap", "helper"], system);
-      ok(isOurHelper(helper), helper);
+      ok(isOurHelper(helper, "/opt/tc swap helper"), helper);
     }
   }
   for (
@@ -217,5 +217,6 @@ Deno.test("isOurHelper() knows every spelling of ours and no other helper", () =
       "/usr/bin/other swap helper",
       "claude-pool helper",
     ]
-  ) ok(!isOurHelper(helper), helper);
+  ) ok(!isOurHelper(helper, "/opt/tc swap helper"), helper);
+  ok(isOurHelper("/opt/pool swap helper", "/opt/pool swap helper"));
 });
