@@ -6,6 +6,7 @@
  */
 
 import { delimiter, join } from "node:path";
+import type { AccountId } from "../core/account.ts";
 import { EXIT, TcError } from "../errors.ts";
 
 export type Variables = Readonly<Record<string, string>>;
@@ -26,8 +27,8 @@ export interface LaunchFacts {
   readonly silentMsMax: number;
   /** Longest hold of a stream, with pings. */
   readonly holdMsMax: number;
-  /** Only this account may serve the launch, by its label. */
-  readonly account: string | null;
+  /** Only this account may serve the launch. */
+  readonly account: AccountId | null;
   /** The server's Unix socket, where the launch goes by it; else null. */
   readonly socket: string | null;
 }

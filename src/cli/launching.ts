@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { LaunchFacts, Variables } from "../claude/launch.ts";
 import { socketPath } from "../app/socket_path.ts";
 import { findClaudeLogin } from "../claude/own_login.ts";
+import type { AccountId } from "../core/account.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { storedAccounts } from "./accounts_store.ts";
 import { ownCommand } from "./own_command.ts";
@@ -25,7 +26,7 @@ export function presentVariables(): Variables {
 
 export async function launchFacts(
   shell: Shell,
-  account: string | null,
+  account: AccountId | null,
 ): Promise<LaunchFacts> {
   const { settings } = shell.config;
   return {
