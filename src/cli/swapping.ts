@@ -27,6 +27,7 @@ import { familyOwners } from "./import_places.ts";
 import { ownCommand } from "./launching.ts";
 import { folderFacts, storeOf } from "./login_stores.ts";
 import type { Shell } from "./shell.ts";
+import { SteadyLocks } from "./steady_locks.ts";
 import { isProfileFolder, swapFile } from "./swap_files.ts";
 
 /** Opened ports; closing ends the connections. */
@@ -39,6 +40,8 @@ export interface SwapChoice {
   readonly policy: PolicyName | null;
   /** From which spent part on `least-used` looks elsewhere. */
   readonly threshold: number | null;
+  /** Run by a hook, whose shell lets the client's end not end it. */
+  readonly isHook?: boolean;
 }
 
 /** Whether the Claude Code that called is one of a profile: those stay. */
@@ -70,12 +73,17 @@ export async function openSwap(
     );
   }
   const { vault, locks } = await openShellVault(shell);
+  const steady = new SteadyLocks({
+    locks,
+    signals: choice.isHook ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"],
+    say: (words) => shell.output.say(words),
+  });
   const upstream = upstreamOf(shell);
   const folder = claudeFolder(folderFacts(shell));
   const texts = new ForeignTexts();
   const ports: SwapPorts = {
     vault,
-    locks,
+    locks: steady,
     client: new JsonClient({
       upstream,
       clock: systemClock,
