@@ -38,6 +38,7 @@ const API_TIMEOUT_MS = 600_000;
 const STREAM_IDLE_MS = 300_000;
 const STREAM_IDLE_MS_MAX = 1_800_000;
 const MARGIN_MS = 60_000;
+const HEADERS = "ANTHROPIC_CUSTOM_HEADERS";
 
 /**
  * The variables to set, and those to remove (null). Nothing else of the
@@ -81,12 +82,19 @@ export function launchVariables(
     needed: Math.min(facts.holdMsMax + MARGIN_MS, STREAM_IDLE_MS_MAX),
     usual: Math.max(STREAM_IDLE_MS, API_TIMEOUT_MS + MARGIN_MS),
   });
-  if (facts.account !== null) {
-    const own = `x-tc-account: ${facts.account}`;
-    const others = present["ANTHROPIC_CUSTOM_HEADERS"];
-    set["ANTHROPIC_CUSTOM_HEADERS"] = others ? `${others}\n${own}` : own;
-  }
+  const headers = headerLines(present[HEADERS] ?? "", facts.account);
+  if (headers !== (present[HEADERS] ?? "")) set[HEADERS] = headers || null;
   return set;
+}
+
+/** An account named for a launch around this one does not hold for this one. */
+function headerLines(present: string, account: AccountId | null): string {
+  const others = present.split("\n").filter((line) =>
+    line !== "" && !/^\s*x-tc-account\s*:/i.test(line)
+  );
+  return account === null
+    ? others.join("\n")
+    : [...others, `x-tc-account: ${account}`].join("\n");
 }
 
 /** The client sends loopback traffic through a proxy unless this names it. */
