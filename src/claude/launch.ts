@@ -6,7 +6,6 @@
  */
 
 import { delimiter, join } from "node:path";
-import type { AccountId } from "../core/account.ts";
 import { EXIT, TcError } from "../errors.ts";
 
 export type Variables = Readonly<Record<string, string>>;
@@ -27,8 +26,10 @@ export interface LaunchFacts {
   readonly silentMsMax: number;
   /** Longest hold of a stream, with pings. */
   readonly holdMsMax: number;
-  /** Only this account may serve the launch. */
-  readonly account: AccountId | null;
+  /** Only this account may serve the launch, by its id: a name is no header. */
+  readonly account: string | null;
+  /** How accounts are chosen for the launch; null is as for all others. */
+  readonly policy: string | null;
   /** The server's Unix socket, where the launch goes by it; else null. */
   readonly socket: string | null;
 }
@@ -38,7 +39,6 @@ const API_TIMEOUT_MS = 600_000;
 const STREAM_IDLE_MS = 300_000;
 const STREAM_IDLE_MS_MAX = 1_800_000;
 const MARGIN_MS = 60_000;
-const HEADERS = "ANTHROPIC_CUSTOM_HEADERS";
 
 /**
  * The variables to set, and those to remove (null). Nothing else of the
@@ -82,19 +82,30 @@ export function launchVariables(
     needed: Math.min(facts.holdMsMax + MARGIN_MS, STREAM_IDLE_MS_MAX),
     usual: Math.max(STREAM_IDLE_MS, API_TIMEOUT_MS + MARGIN_MS),
   });
-  const headers = headerLines(present[HEADERS] ?? "", facts.account);
-  if (headers !== (present[HEADERS] ?? "")) set[HEADERS] = headers || null;
+  const wishes = [
+    ...(facts.account === null ? [] : [["x-tc-account", facts.account]]),
+    ...(facts.policy === null ? [] : [["x-tc-policy", facts.policy]]),
+  ] as const;
+  if (wishes.length > 0) {
+    set["ANTHROPIC_CUSTOM_HEADERS"] = withHeaders(
+      present["ANTHROPIC_CUSTOM_HEADERS"] ?? "",
+      wishes,
+    );
+  }
   return set;
 }
 
-/** An account named for a launch around this one does not hold for this one. */
-function headerLines(present: string, account: AccountId | null): string {
+/** A launch within a launch says anew what the outer one said. */
+function withHeaders(
+  present: string,
+  wishes: readonly (readonly string[])[],
+): string {
+  const names = wishes.map(([name]) => name);
   const others = present.split("\n").filter((line) =>
-    line !== "" && !/^\s*x-tc-account\s*:/i.test(line)
+    line !== "" &&
+    !names.includes(line.split(":", 1)[0]?.trim().toLowerCase())
   );
-  return account === null
-    ? others.join("\n")
-    : [...others, `x-tc-account: ${account}`].join("\n");
+  return [...others, ...wishes.map((wish) => wish.join(": "))].join("\n");
 }
 
 /** The client sends loopback traffic through a proxy unless this names it. */

@@ -74,7 +74,6 @@ function queryOf(inbound: Inbound, wish: Wish): RouteQuery {
     only: inbound.only,
     waitedMs: inbound.hold.waitedMs,
     ticket: inbound.ticket,
-    policy: null,
   };
 }
 

@@ -1,12 +1,46 @@
-/** Claude Code in the place of this process. */
+/** What a launch is told by its environment, and how it ends. */
 
 import { strictEqual } from "node:assert/strict";
-import {
-  applied,
-  launchVariables,
-  runInPlace,
-} from "../../src/claude/launch.ts";
-import { idOf } from "../fixtures/vault_kit.ts";
+import { launchVariables, runInPlace } from "../../src/claude/launch.ts";
+
+const FACTS = {
+  origin: "http://127.0.0.1:3456",
+  key: "tc-test-key-0001",
+  hasOwnLogin: true,
+  isSubscriptionPool: true,
+  silentMsMax: 1_000,
+  holdMsMax: 1_000,
+  account: null,
+  policy: null,
+  socket: null,
+} as const;
+
+function headers(
+  wish: { readonly account?: string; readonly policy?: string },
+  present?: string,
+): string | null | undefined {
+  const variables = launchVariables(
+    { ...FACTS, ...wish },
+    present === undefined ? {} : { ANTHROPIC_CUSTOM_HEADERS: present },
+  );
+  return variables["ANTHROPIC_CUSTOM_HEADERS"];
+}
+
+Deno.test("launchVariables() tells a launch's account and policy by headers", () => {
+  strictEqual(headers({}), undefined);
+  strictEqual(headers({ policy: "pace" }), "x-tc-policy: pace");
+  strictEqual(
+    headers({ account: "work", policy: "pace" }, "x-team: a\nx-b: c:d"),
+    "x-team: a\nx-b: c:d\nx-tc-account: work\nx-tc-policy: pace",
+  );
+});
+
+Deno.test("launchVariables() says anew what an outer launch said", () => {
+  strictEqual(
+    headers({ policy: "pace" }, "X-Tc-Policy: price\nx-tc-account: work"),
+    "x-tc-account: work\nx-tc-policy: pace",
+  );
+});
 
 Deno.test({
   name: "runInPlace() ends with the client's own code, also after any signal",
@@ -19,30 +53,4 @@ Deno.test({
     strictEqual(await run("kill -ABRT $$"), 134);
     strictEqual(await run("kill -SEGV $$"), 139);
   },
-});
-
-Deno.test("launchVariables() of a launch within a launch names one account at most", () => {
-  const facts = {
-    origin: "http://127.0.0.1:3456",
-    key: "k",
-    hasOwnLogin: true,
-    isSubscriptionPool: true,
-    silentMsMax: 0,
-    holdMsMax: 0,
-    socket: null,
-  };
-  const headersOf = (present: string, account: string | null) => {
-    const variables = { ANTHROPIC_CUSTOM_HEADERS: present };
-    const changes = launchVariables(
-      { ...facts, account: account === null ? null : idOf(account) },
-      variables,
-    );
-    return applied(variables, changes)["ANTHROPIC_CUSTOM_HEADERS"];
-  };
-  strictEqual(headersOf("a: 1", null), "a: 1");
-  strictEqual(headersOf("a: 1", "home"), "a: 1\nx-tc-account: home");
-  const outer = "a: 1\nX-TC-Account : work";
-  strictEqual(headersOf(outer, "home"), "a: 1\nx-tc-account: home");
-  strictEqual(headersOf(outer, null), "a: 1");
-  strictEqual(headersOf("x-tc-account: work", null), undefined);
 });

@@ -10,7 +10,6 @@ import { openDesk } from "../account_work.ts";
 import { claudeProgram } from "../claude_program.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { applied, launchVariables, runInPlace } from "../../claude/launch.ts";
-import { CONTROL } from "../../control/protocol.ts";
 import { storedAccounts } from "../accounts_store.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
@@ -20,6 +19,7 @@ import {
   presentVariables,
   startInBackground,
 } from "../launching.ts";
+import { policyNamed } from "../policy_option.ts";
 import { runInProfile } from "../profile_launch.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
@@ -37,7 +37,7 @@ export function registerRun(program: Command, registry: Registry): void {
     .description(commandText("run").summary)
     .argument("[args...]", "Arguments for Claude Code, after --")
     .option("--account <name>", "Use this account alone")
-    .option("--policy <name>", "Choose accounts by this policy from now on")
+    .option("--policy <name>", "Choose accounts by this policy for this launch")
     .option("--socket", "Reach the server by its private Unix socket")
     .option(
       "--profile [name]",
@@ -59,6 +59,7 @@ async function run(
   { account, policy, socket }: RunOptions,
 ): Promise<number> {
   const { output } = shell;
+  const own = policy === undefined ? null : policyNamed(policy);
   const claude = claudeProgram(shell);
   const only = account === undefined ? null : await idOf(shell, account);
   if (!await shell.isServing()) {
@@ -68,11 +69,14 @@ async function run(
       `tc: a server now runs in the background on ${shell.origin} (tc stop ends it)`,
     );
   }
-  if (policy !== undefined) {
-    await shell.client().send("PUT", CONTROL.policy, { policy });
+  if (own !== null) {
+    output.say(
+      `tc: ${own} chooses the accounts of this launch, and of no other`,
+    );
   }
   const facts = {
     ...await launchFacts(shell, only),
+    policy: own,
     socket: socket ? openSocket(shell) : null,
   };
   const present = presentVariables();
