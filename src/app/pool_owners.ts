@@ -8,6 +8,7 @@
 
 import type { FamilyOwners } from "../auth/shared_family.ts";
 import { inPool } from "../auth/import_rows.ts";
+import { TcError } from "../errors.ts";
 import type { OAuthCredential, SharedFamily } from "../ports.ts";
 import { importOf, type ImportPlaces } from "./import_files.ts";
 
@@ -32,8 +33,12 @@ async function readPool(
 ): Promise<OAuthCredential | null> {
   const end = location.lastIndexOf("#");
   const path = end < 0 ? location : location.slice(0, end);
-  const { candidates } = await importOf(path, places);
-  const found = candidates.find(({ name, email }) =>
+  const reading = await importOf(path, places).catch((cause) => {
+    // A tool that is gone, or whose file is broken, holds no login.
+    if (!(cause instanceof TcError)) throw cause;
+    return null;
+  });
+  const found = reading?.candidates.find(({ name, email }) =>
     inPool(path, name ?? email) === location
   );
   return found?.credential.kind === "oauth" ? found.credential : null;

@@ -142,14 +142,16 @@ export class AccountCredential {
   ): Promise<Renewal> {
     const { clock, journal } = this.#ports;
     if (!isOAuth(before)) return { kind: "usable", entry: before };
+    const spent = before.credential.refreshToken;
+    const isStillGood = spent.equals(credential.refreshToken);
     await this.#save(before, {
       ...before,
       credential,
       savedAt: clock.now(),
       // Its other holder may show the spent token still: it is known again.
-      refusedTokenHash: before.sharedWith === null
+      refusedTokenHash: before.sharedWith === null || isStillGood
         ? null
-        : await tokenHash(before.credential.refreshToken),
+        : await tokenHash(spent),
     });
     journal.log("info", "token_renewed", {
       account: before.id,

@@ -20,6 +20,8 @@ import { isOAuth, type RefreshPorts } from "./refresh_ports.ts";
 
 /** How often a program that writes at the same moment is given way. */
 const TRIES_MAX = 8;
+/** A renewal of the account may be under way. */
+const LOCK_WAIT_MS = 60_000;
 
 export interface HandedOut {
   readonly entry: VaultEntry;
@@ -56,6 +58,9 @@ export async function handOut(
     const isThere = live.kind === "known" && live.isCurrent &&
       isSame(live.snapshot.reading, entry);
     if (isThere) return { entry, before, isWritten: false, alsoAt };
+    // Whoever renews holds this lock as well: what is given out is not spent.
+    using _account = await ports.locks.acquire(id, { waitMs: LOCK_WAIT_MS });
+    if (!isCurrent(await ports.vault.get(id), entry)) continue;
     using _lock = await place.lock();
     if (await place.replace(live.snapshot, loginOf(entry))) {
       await ownAgain(id, place, ports);
@@ -66,6 +71,16 @@ export async function handOut(
     `Cannot write ${place.location}: it is being written all the time`,
     { code: "file_busy" },
   );
+}
+
+/** Whether the vault still holds what is to be given out. */
+function isCurrent(
+  stored: VaultEntry | null,
+  { credential }: VaultEntry & { readonly credential: OAuthCredential },
+): boolean {
+  return stored !== null && isOAuth(stored) &&
+    stored.credential.accessToken.equals(credential.accessToken) &&
+    stored.credential.refreshToken.equals(credential.refreshToken);
 }
 
 /** Whether the place holds what `entry` holds. */

@@ -42,7 +42,7 @@ export type ImportResult =
   | { readonly kind: "added" | "updated"; readonly entry: VaultEntry }
   /** The same credential is in the vault already. */
   | { readonly kind: "unchanged"; readonly entry: VaultEntry }
-  /** The account has a login of its own, which is better than a shared one. */
+  /** The account has a login of its own, or a newer one: it is better. */
   | { readonly kind: "kept"; readonly entry: VaultEntry }
   | { readonly kind: "refused"; readonly reason: string };
 
@@ -74,21 +74,37 @@ export async function importAccount(
   if (known.sharedWith === null && !await isDead(known)) {
     return { kind: "kept", entry: known };
   }
-  const { id, label, ...fields } = entry;
-  const renewed = {
-    ...known,
-    ...fields,
-    id: known.id,
-    label: name ?? known.label,
+  const keeps = await keeper(known, candidate.credential);
+  const { id: _id, label: _label, ...fields } = entry;
+  const renew = (now: VaultEntry): VaultEntry =>
+    keeps(now)
+      ? now
+      : { ...now, ...fields, id: now.id, label: name ?? now.label };
+  const stored = isDryRun ? renew(known) : await vault.update(known.id, renew);
+  if (stored === null) return { kind: "kept", entry: known };
+  const isTaken = stored.credential === candidate.credential;
+  return { kind: isTaken ? "updated" : "kept", entry: stored };
+}
+
+/**
+ * Whether the vault's entry, as it is at the moment of writing, is better than
+ * `candidate`: a file may show a token that was spent since it was written, and
+ * a server may renew while it is read.
+ */
+async function keeper(
+  known: VaultEntry,
+  candidate: Credential,
+): Promise<(now: VaultEntry) => boolean> {
+  if (candidate.kind !== "oauth") return () => false;
+  const hash = await hashOf(candidate);
+  const wasDead = await isDead(known);
+  return (now) => {
+    if (now.credential.kind !== "oauth") return false;
+    if (now.refusedTokenHash === hash) return true;
+    if (wasDead && isHeld(known, now.credential)) return false;
+    return now.sharedWith === null ||
+      now.credential.expiresAt > candidate.expiresAt;
   };
-  if (isDryRun) return { kind: "updated", entry: renewed };
-  const stored = await vault.update(known.id, (now) => ({
-    ...now,
-    ...fields,
-    id: now.id,
-    label: name ?? now.label,
-  }));
-  return { kind: "updated", entry: stored ?? { ...entry, id, label } };
 }
 
 /** The owner by the provider's word; else as the tool noted it; else null. */

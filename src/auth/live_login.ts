@@ -277,7 +277,10 @@ async function keepElsewhere(
       { code: "login_lost", hint: "claude /login" },
     );
   }
-  const refusedTokenHash = await tokenHash(spent.refreshToken);
+  const isStillGood = spent.refreshToken.equals(credential.refreshToken);
+  const refusedTokenHash = isStillGood
+    ? null
+    : await tokenHash(spent.refreshToken);
   await vault.update(owner.id, (entry) => ({
     ...entry,
     credential,

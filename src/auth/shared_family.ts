@@ -19,6 +19,7 @@ import type {
   VaultEntry,
 } from "../ports.ts";
 import type { Instant } from "../core/time.ts";
+import { tokenHash } from "./account_id.ts";
 
 /** The stores of other programs. */
 export interface FamilyOwners {
@@ -61,9 +62,18 @@ export async function ownersRenewal(
   if (theirs === null || theirs.expiresAt <= now) return null;
   const isNew = !theirs.accessToken.equals(credential.accessToken) &&
     (refused === null || !theirs.accessToken.equals(refused));
-  if (!isNew) return null;
+  if (!isNew || await isSpent(theirs, entry)) return null;
   const owner = await identify(theirs.accessToken);
   const isOurs = owner !== null && owner.accountUuid === identity.accountUuid &&
     owner.organizationUuid === identity.organizationUuid;
   return isOurs ? theirs : null;
+}
+
+/** Whether its owner still shows what was spent for the entry's own tokens. */
+async function isSpent(
+  { refreshToken }: OAuthCredential,
+  { refusedTokenHash }: VaultEntry,
+): Promise<boolean> {
+  return refusedTokenHash !== null &&
+    refusedTokenHash === await tokenHash(refreshToken);
 }

@@ -29,9 +29,12 @@ export function withHelper(
 /** The words that end every helper command of ours. */
 const OURS = /(^|[\\/"'\s])(tc|tc\.exe|main\.ts)["']? swap helper$/;
 
-/** Whether `helper` is a command of tc, this one's or an older one's. */
-export function isOurHelper(helper: string): boolean {
-  return OURS.test(helper.trim());
+/**
+ * Whether `helper` is a command of tc: `own`, under whatever name this program
+ * was put, or that of another tc.
+ */
+export function isOurHelper(helper: string, own: string): boolean {
+  return helper.trim() === own || OURS.test(helper.trim());
 }
 
 /**

@@ -26,7 +26,7 @@ export interface LaunchFacts {
   readonly silentMsMax: number;
   /** Longest hold of a stream, with pings. */
   readonly holdMsMax: number;
-  /** Only this account may serve the launch, by its label. */
+  /** Only this account may serve the launch, by its id: a name is no header. */
   readonly account: string | null;
   /** How accounts are chosen for the launch; null is as for all others. */
   readonly policy: string | null;
@@ -204,14 +204,6 @@ const FORWARDED: readonly Deno.Signal[] = [
   "SIGUSR1",
   "SIGUSR2",
 ];
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGKILL: 9,
-  SIGTERM: 15,
-};
-
 /** Runs `program` in the place of this process as far as that goes; its exit code. */
 export async function runInPlace(
   program: string,
@@ -231,8 +223,8 @@ export async function runInPlace(
     Deno.addSignalListener(signal, handler);
   }
   try {
-    const { code, signal } = await child.status;
-    return signal === null ? code : 128 + (SIGNAL_NUMBERS[signal] ?? 0);
+    // Ended by a signal, it is 128 and the signal's number, as shells have it.
+    return (await child.status).code;
   } finally {
     for (const [signal, handler] of handlers) {
       Deno.removeSignalListener(signal, handler);

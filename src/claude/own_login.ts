@@ -6,19 +6,25 @@
  */
 
 import { join } from "node:path";
+import type { CommandRunner } from "../ports.ts";
+import {
+  claudeFolder,
+  type FolderFacts,
+  type LoginPlace,
+} from "./claude_folder.ts";
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** No prompt comes: the item is looked for and its secret is not asked for. */
+const LOOK_MS = 5_000;
 
 /** Whether a login of Claude Code's own would be used at its next start. */
 export async function findClaudeLogin(
-  environment: Environment,
-  system: string,
+  facts: FolderFacts,
+  runner: CommandRunner,
 ): Promise<boolean> {
-  if (environment["CLAUDE_CODE_OAUTH_TOKEN"]) return true;
-  const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
-  const folder = environment["CLAUDE_CONFIG_DIR"] || join(home, ".claude");
+  if (facts.environment["CLAUDE_CODE_OAUTH_TOKEN"]) return true;
+  const { folder, login } = claudeFolder(facts);
   if (hasStoredLogin(join(folder, ".credentials.json"))) return true;
-  return system === "darwin" && await hasKeychainLogin();
+  return login.kind === "keychain" && await hasKeychainLogin(login, runner);
 }
 
 function hasStoredLogin(file: string): boolean {
@@ -34,17 +40,14 @@ function hasStoredLogin(file: string): boolean {
   }
 }
 
-async function hasKeychainLogin(): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command("security", {
-      args: ["find-generic-password", "-s", "Claude Code-credentials"],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    // Without the tool there is no keychain to look into.
-    return false;
-  }
+async function hasKeychainLogin(
+  { service, account }: Extract<LoginPlace, { readonly kind: "keychain" }>,
+  runner: CommandRunner,
+): Promise<boolean> {
+  const outcome = await runner.run(
+    "security",
+    ["find-generic-password", "-a", account, "-s", service],
+    { stdin: "", timeoutMs: LOOK_MS },
+  );
+  return outcome.kind === "exited" && outcome.code === 0;
 }

@@ -19,11 +19,17 @@ export function statuslineOf(document: Document): unknown {
 /** The words that end every status line command of ours. */
 const OURS = /(^|[\\/"'\s])(tc|tc\.exe|main\.ts)["']? statusline( --wrap)?$/;
 
-/** Whether `setting` is tc's own, this one's or an older one's. */
-export function isOurStatusline(setting: unknown): boolean {
+/**
+ * Whether `setting` is tc's: `own`, the command of this program under whatever
+ * name it was put, or that of another tc. Its own line kept as an old one would
+ * run itself without end.
+ */
+export function isOurStatusline(setting: unknown, own: string): boolean {
   if (typeof setting !== "object" || setting === null) return false;
   const { command } = setting as Document;
-  return typeof command === "string" && OURS.test(command.trim());
+  if (typeof command !== "string") return false;
+  const words = command.trim();
+  return words === own || words === `${own} --wrap` || OURS.test(words);
 }
 
 /** `document` with `setting`, or without one where it is null. */

@@ -10,8 +10,8 @@ import { importOwners } from "../app/pool_owners.ts";
 import { placeOwners } from "../auth/place_owners.ts";
 import type { FamilyOwners } from "../auth/shared_family.ts";
 import { readMachineId } from "../store/machine_secret.ts";
+import { folderFacts, storeAt } from "./login_stores.ts";
 import type { Shell } from "./shell.ts";
-import { folderFacts, storeAt } from "./swapping.ts";
 
 export function importPlaces(shell: Shell): ImportPlaces {
   const facts = folderFacts(shell);

@@ -7,11 +7,14 @@
 
 import { join } from "node:path";
 import type { LaunchFacts, Variables } from "../claude/launch.ts";
+import { systemRunner } from "../app/command_runner.ts";
 import { readHolder } from "../app/holder_note.ts";
 import { socketPath } from "../app/socket_path.ts";
 import { findClaudeLogin } from "../claude/own_login.ts";
+import type { AccountId } from "../core/account.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { storedAccounts } from "./accounts_store.ts";
+import { folderFacts } from "./login_stores.ts";
 import { withOpenFiles } from "./open_files.ts";
 import { ownCommand } from "./own_command.ts";
 import type { Shell } from "./shell.ts";
@@ -27,13 +30,13 @@ export function presentVariables(): Variables {
 
 export async function launchFacts(
   shell: Shell,
-  account: string | null,
+  account: AccountId | null,
 ): Promise<LaunchFacts> {
   const { settings } = shell.config;
   return {
     origin: shell.origin,
     key: shell.key.reveal(),
-    hasOwnLogin: await findClaudeLogin(shell.environment, Deno.build.os),
+    hasOwnLogin: await findClaudeLogin(folderFacts(shell), systemRunner),
     isSubscriptionPool: await isSubscriptionPool(shell),
     silentMsMax: Math.max(settings.hold.silentMs, settings.hold.jsonMaxMs),
     holdMsMax: settings.hold.maxMs,

@@ -75,7 +75,7 @@ async function warnOfKeys(
   const helper = /"apiKeyHelper"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
   if (helper === undefined) return;
   output.say(
-    isOurHelper(helper)
+    isOurHelper(helper, ports.helper)
       ? "warning: API keys serve now, in profiles as well (tc swap auto ends it)"
       : "warning: apiKeyHelper in the settings outranks the profile's login",
   );

@@ -29,9 +29,10 @@ import { type Processes, SessionBook } from "../profile/session_book.ts";
 import { FileLocks } from "../store/lock.ts";
 import { isSwappable, pollUsage } from "../swap/poll_usage.ts";
 import type { SwapPorts } from "../swap/swap_ports.ts";
+import { folderFacts, storeOf } from "./login_stores.ts";
 import { Shell } from "./shell.ts";
 import { profilesFolder } from "./swap_files.ts";
-import { folderFacts, isInProfile, openSwap, storeOf } from "./swapping.ts";
+import { isInProfile, openSwap } from "./swapping.ts";
 
 /** `shell` as outside of any profile: a launch may come from within one. */
 export function outsideProfiles(shell: Shell): Shell {

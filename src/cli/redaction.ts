@@ -10,8 +10,9 @@ const RULES: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/(\/k\/)[^/?#\s"']+/g, "$1[key]"],
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+/gi, "$1 [secret]"],
   [/\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g, "[secret]"],
-  [/\/\/[^/\s:@"']+:[^/\s@"']+@/g, "//[secret]@"],
-  [/[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}/g, "[e-mail]"],
+  // Whatever stands before the host: a password alone, a token, a sign @ in it.
+  [/\/\/[^/\s"']+@/g, "//[secret]@"],
+  [/[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+\.\p{L}{2,}/gu, "[e-mail]"],
 ];
 
 /** `text` without secrets, e-mail addresses and the name of the home folder. */

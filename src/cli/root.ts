@@ -5,7 +5,11 @@
  * @module
  */
 
-import { Command, CommanderError } from "@commander-js/extra-typings";
+import {
+  Command,
+  CommanderError,
+  type CommandUnknownOpts,
+} from "@commander-js/extra-typings";
 import { inert } from "../control/words.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import { versionText } from "../app/version.ts";
@@ -58,7 +62,8 @@ export async function commandTree(
     .configureOutput({ writeErr: () => {}, writeOut: printRaw })
     .option("--json", "Print one JSON object")
     .option("--color <when>", "always, never or auto")
-    .configureHelp({ formatHelp: helpText });
+    .configureHelp({ formatHelp: helpText })
+    .hook("preAction", handDown);
   // Else a command that does not exist is told of as an argument too many.
   program.allowExcessArguments().action(
     registry.run(async (options, command) => {
@@ -71,6 +76,20 @@ export async function commandTree(
   for (const register of await commandsFor(name)) register(program, registry);
   for (const command of program.commands) settle(command);
   return program;
+}
+
+/** What stands before the command is meant for it: `tc --json accounts`. */
+function handDown(
+  program: CommandUnknownOpts,
+  command: CommandUnknownOpts,
+): void {
+  for (const name of ["json", "color"]) {
+    const value: unknown = program.getOptionValue(name);
+    if (value === undefined || command.getOptionValue(name) !== undefined) {
+      continue;
+    }
+    command.setOptionValue(name, value);
+  }
 }
 
 /** What holds for each command of the tree alike. */

@@ -10,6 +10,7 @@ import type { Paths } from "../app/paths.ts";
 
 const FILE = "statusline.json";
 const LINE_LENGTH_MAX = 400;
+const TEXT_LENGTH_MAX = 64 * 1024;
 
 /** Old settings by the settings file that they stood in. */
 export type KeptStatuslines = Readonly<Record<string, unknown>>;
@@ -58,21 +59,40 @@ async function run(
     stdout: "piped",
     stderr: "null",
   }).spawn();
-  const timer = setTimeout(() => kill(child), timeoutMs);
-  try {
-    const writer = child.stdin.getWriter();
-    writer.write(new TextEncoder().encode(input)).then(() => writer.close())
-      .catch(() => {
-        // It does not read its input.
-      });
-    const { stdout } = await child.output();
-    const text = new TextDecoder().decode(stdout);
-    return text.split("\n", 1)[0]?.trimEnd().slice(0, LINE_LENGTH_MAX) ?? "";
-  } catch {
-    return "";
-  } finally {
-    clearTimeout(timer);
+  const writer = child.stdin.getWriter();
+  writer.write(new TextEncoder().encode(input)).then(() => writer.close())
+    .catch(() => {
+      // It does not read its input.
+    });
+  const text = await textWithin(child.stdout, timeoutMs);
+  kill(child);
+  return text.split("\n", 1)[0]?.trimEnd().slice(0, LINE_LENGTH_MAX) ?? "";
+}
+
+/**
+ * What came until the end or until `timeoutMs` had passed. The end may never
+ * come: a program that the command started may hold its output open.
+ */
+async function textWithin(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  timeoutMs: number,
+): Promise<string> {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  async function read(): Promise<void> {
+    while (text.length < TEXT_LENGTH_MAX) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      text += decoder.decode(value, { stream: true });
+    }
   }
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, timeoutMs);
+  await Promise.race([read().catch(() => {}), late.promise]);
+  clearTimeout(timer);
+  await reader.cancel().catch(() => {});
+  return text;
 }
 
 function kill(child: Deno.ChildProcess): void {

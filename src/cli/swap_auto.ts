@@ -134,7 +134,11 @@ function afterwards(result: AutoResult): void {
 /** A turn was refused for its limit: the next one gets another login. */
 export async function swapAfterLimit(): Promise<void> {
   const shell = new Shell(readEnvironment(), {});
-  using swap = await openSwap(shell, { policy: null, threshold: null });
+  using swap = await openSwap(shell, {
+    policy: null,
+    threshold: null,
+    isHook: true,
+  });
   afterwards(
     await autoSwap({ threshold: null, isAfterLimit: true }, swap.ports),
   );

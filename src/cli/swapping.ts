@@ -4,24 +4,13 @@
  * @module
  */
 
-import { userInfo } from "node:os";
-import { dirname, join } from "node:path";
 import { systemClock, systemEntropy } from "../app/clock.ts";
-import { systemRunner } from "../app/command_runner.ts";
 import { oauthProvider } from "../app/oauth_provider.ts";
 import { routeSettings } from "../app/settings.ts";
 import { buildInfo } from "../app/version.ts";
 import { JsonClient } from "../auth/json_client.ts";
-import { placeOwners } from "../auth/place_owners.ts";
 import { helperCommand } from "../claude/api_key_helper.ts";
-import {
-  type ClaudeFolder,
-  claudeFolder,
-  folderAt,
-  type FolderFacts,
-  locationOf,
-} from "../claude/claude_folder.ts";
-import { ClaudeLoginStore } from "../claude/login_store.ts";
+import { claudeFolder } from "../claude/claude_folder.ts";
 import type { PolicyName, RouteSettings } from "../core/settings.ts";
 import { UsageError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
@@ -34,9 +23,12 @@ import { FileLocks } from "../store/lock.ts";
 import { SwapMemory } from "../swap/swap_state.ts";
 import type { SwapPorts } from "../swap/swap_ports.ts";
 import { openShellVault } from "./accounts_store.ts";
+import { familyOwners } from "./import_places.ts";
 import { ownCommand } from "./launching.ts";
+import { folderFacts, storeOf } from "./login_stores.ts";
 import type { Shell } from "./shell.ts";
-import { isProfileFolder, profilesFolder, swapFile } from "./swap_files.ts";
+import { SteadyLocks } from "./steady_locks.ts";
+import { isProfileFolder, swapFile } from "./swap_files.ts";
 
 /** Opened ports; closing ends the connections. */
 export interface OpenedSwap extends Disposable {
@@ -48,15 +40,8 @@ export interface SwapChoice {
   readonly policy: PolicyName | null;
   /** From which spent part on `least-used` looks elsewhere. */
   readonly threshold: number | null;
-}
-
-/** What decides where Claude Code keeps its files. */
-export function folderFacts(shell: Shell): FolderFacts {
-  return {
-    environment: shell.environment,
-    system: Deno.build.os,
-    userName: userName(),
-  };
+  /** Run by a hook, whose shell lets the client's end not end it. */
+  readonly isHook?: boolean;
 }
 
 /** Whether the Claude Code that called is one of a profile: those stay. */
@@ -88,12 +73,17 @@ export async function openSwap(
     );
   }
   const { vault, locks } = await openShellVault(shell);
+  const steady = new SteadyLocks({
+    locks,
+    signals: choice.isHook ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"],
+    say: (words) => shell.output.say(words),
+  });
   const upstream = upstreamOf(shell);
   const folder = claudeFolder(folderFacts(shell));
   const texts = new ForeignTexts();
   const ports: SwapPorts = {
     vault,
-    locks,
+    locks: steady,
     client: new JsonClient({
       upstream,
       clock: systemClock,
@@ -102,7 +92,7 @@ export async function openSwap(
     provider: oauthProvider(shell.config.settings),
     clock: systemClock,
     journal: quietJournal(shell),
-    owners: placeOwners((location) => storeAt(location, shell)),
+    owners: familyOwners(shell),
     place: storeOf(folder, texts),
     folder,
     texts,
@@ -134,48 +124,6 @@ export function upstreamOf(shell: Shell): UpstreamPool {
   });
 }
 
-/** The login store of one config folder of Claude Code. */
-export function storeOf(
-  folder: ClaudeFolder,
-  texts: ForeignTexts,
-): ClaudeLoginStore {
-  return new ClaudeLoginStore(folder, {
-    files: texts,
-    runner: systemRunner,
-    clock: systemClock,
-  });
-}
-
-/** The store that an account remembers as `location`, or null. */
-export function storeAt(
-  location: string,
-  shell: Shell,
-): ClaudeLoginStore | null {
-  const facts = folderFacts(shell);
-  const texts = new ForeignTexts();
-  const isFile = location.endsWith(".credentials.json");
-  const folders = [
-    claudeFolder(facts),
-    ...profileFolders(shell).map((folder) => folderAt(folder, facts)),
-    ...isFile ? [folderAt(dirname(location), facts)] : [],
-  ];
-  const folder = folders.find(({ login }) => locationOf(login) === location);
-  return folder === undefined ? null : storeOf(folder, texts);
-}
-
-/** The config folders of the profiles that there are. */
-export function profileFolders(shell: Shell): readonly string[] {
-  const folder = profilesFolder(shell.paths);
-  try {
-    return [...Deno.readDirSync(folder)]
-      .filter((entry) => entry.isDirectory)
-      .map(({ name }) => join(folder, name));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
 function settingsOf(
   shell: Shell,
   { policy, threshold }: SwapChoice,
@@ -196,13 +144,4 @@ export function quietJournal(shell: Shell): Journal {
       shell.output.say(`${level} ${event} ${JSON.stringify(fields)}`);
     },
   };
-}
-
-function userName(): string | null {
-  try {
-    return userInfo().username;
-  } catch {
-    // A user without an entry in the system's list has no name.
-    return null;
-  }
 }

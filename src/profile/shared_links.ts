@@ -35,6 +35,7 @@ export const SHARED_FOLDERS: readonly string[] = [
 
 /** Made at once: a session that begins in a profile must be seen from all. */
 const ALWAYS = "projects";
+const MODE_BITS = 0o777;
 
 /**
  * Links `folder` to `shared`. What stands in the way of a link is merged: the
@@ -67,10 +68,10 @@ async function merge(own: string, target: string): Promise<void> {
   const found = await look(own);
   if (found === null) return;
   if (!found.isDirectory) return await mergeFile(own, target);
-  const there = await look(await resolveTarget(target));
+  const path = await resolveTarget(target);
+  const there = await look(path);
   if (there !== null && !there.isDirectory) {
-    await Deno.rename(own, await freePath(`${own}.kept`));
-    return;
+    return await merge(own, await freePath(`${path}.kept`));
   }
   if (there === null) await makeFolder(target);
   for await (const { name, isSymlink } of Deno.readDir(own)) {
@@ -86,11 +87,11 @@ async function mergeFile(own: string, target: string): Promise<void> {
   const theirs = await look(path);
   if (ours === null) return;
   if (theirs?.isDirectory) {
-    await Deno.rename(own, await freePath(`${own}.kept`));
-    return;
+    return await mergeFile(own, await freePath(`${path}.kept`));
   }
+  const mode = (theirs ?? await look(own))?.mode ?? null;
   const before = await readIfThere(path);
-  if (before === null) await writeAtomic(path, ours);
+  if (before === null) await writeWithMode(path, ours, mode);
   else if (!isEqual(before, ours)) {
     const [ourTime, theirTime] = await Promise.all([
       changedAt(own),
@@ -99,9 +100,20 @@ async function mergeFile(own: string, target: string): Promise<void> {
     const isOursNewer = ourTime >= theirTime;
     const beside = await freePath(`${path}.older`);
     await writeAtomic(beside, isOursNewer ? before : ours);
-    if (isOursNewer) await writeAtomic(path, ours);
+    if (isOursNewer) await writeWithMode(path, ours, mode);
   }
   await Deno.remove(own);
+}
+
+/** A hook that could be run can be run afterwards. */
+async function writeWithMode(
+  path: string,
+  bytes: Uint8Array,
+  mode: number | null,
+): Promise<void> {
+  await writeAtomic(path, bytes);
+  if (mode === null || Deno.build.os === "windows") return;
+  await Deno.chmod(path, mode & MODE_BITS);
 }
 
 async function moveLink(own: string, target: string): Promise<void> {

@@ -16,6 +16,9 @@ const LINKS_MAX = 40;
 /** Windows refuses to replace a file that a reader holds open, for a moment. */
 const RENAME_TRIES_MAX = 6;
 const RENAME_PAUSE_MS = 40;
+/** A pending content that is older was left by a crash. */
+const RIVAL_MS_MAX = 10_000;
+const RIVAL_PAUSE_MS = 10;
 
 /** What has been done of a write, in this order. */
 export type WriteStep =
@@ -35,6 +38,11 @@ export interface WriteOptions {
    * It may not be asynchronous, or the file could change meanwhile.
    */
   readonly confirm?: () => boolean;
+  /**
+   * Other processes write the file without a lock: what one of them has not
+   * renamed yet is waited for, and not taken for a rest.
+   */
+  readonly hasRivals?: boolean;
 }
 
 /**
@@ -172,17 +180,23 @@ export async function writeAtomic(
   options: WriteOptions = {},
 ): Promise<boolean> {
   const pending = pendingPath(target);
+  const { hasRivals = false } = options;
+  let isOurs = !hasRivals;
   try {
-    await writePending(pending, bytes, options.onStep);
+    const file = await openPending(pending, hasRivals);
+    isOurs = true;
+    await fill(file, bytes, options.onStep);
     if (options.confirm !== undefined && !options.confirm()) {
       await removeIfThere(pending);
       return false;
     }
     await renameOver(pending, target);
   } catch (error) {
-    await removeIfThere(pending).catch(() => {
-      // The first error tells more than one about its rest.
-    });
+    if (isOurs) {
+      await removeIfThere(pending).catch(() => {
+        // The first error tells more than one about its rest.
+      });
+    }
     throw fileError(`write ${target}`, error);
   }
   await options.onStep?.("renamed");
@@ -191,13 +205,39 @@ export async function writeAtomic(
   return true;
 }
 
-async function writePending(
+async function openPending(
   pending: string,
+  hasRivals: boolean,
+): Promise<Deno.FsFile> {
+  const endMs = performance.now() + RIVAL_MS_MAX;
+  for (;;) {
+    const isRest = !hasRivals || performance.now() > endMs ||
+      await ageMs(pending) > RIVAL_MS_MAX;
+    if (isRest) await removeIfThere(pending);
+    try {
+      return await openPrivate(pending, "new");
+    } catch (error) {
+      if (!hasRivals || !(error instanceof Deno.errors.AlreadyExists)) {
+        throw error;
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, RIVAL_PAUSE_MS));
+  }
+}
+
+/** How long ago `path` was written; 0 where there is none. */
+async function ageMs(path: string): Promise<number> {
+  const written = await Deno.stat(path).then(({ mtime }) => mtime, () => null);
+  return written === null ? 0 : Date.now() - written.getTime();
+}
+
+/** Writes `bytes` and closes: Windows renames no file that is open. */
+async function fill(
+  opened: Deno.FsFile,
   bytes: Uint8Array,
   onStep?: StepObserver,
 ): Promise<void> {
-  await removeIfThere(pending);
-  using file = await openPrivate(pending, "new");
+  using file = opened;
   await onStep?.("opened");
   for (let done = 0; done < bytes.length;) {
     done += await file.write(bytes.subarray(done));

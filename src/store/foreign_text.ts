@@ -54,6 +54,7 @@ export class ForeignTexts {
     return await writeAtomic(target, new TextEncoder().encode(text), {
       onStep: this.#onStep,
       confirm: () => readNow(target) === before,
+      hasRivals: true,
     });
   }
 

@@ -65,8 +65,13 @@ export async function openVault(
   const keychain = openKeychain(settings, ports);
   if (settings.wanted === "file") {
     const isUsed = keychain !== null && (await keychain.ids()).length > 0;
-    const spare = isUsed ? keychain : null;
-    return { locks, vault: new StoredVault({ locks, main: files, spare }) };
+    const vault = new StoredVault({
+      locks,
+      main: files,
+      spare: keychain,
+      spareFor: isUsed ? "all" : "reading",
+    });
+    return { locks, vault };
   }
   const trouble = await troubleOf(keychain);
   if (keychain === null || trouble !== null) {

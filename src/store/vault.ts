@@ -29,6 +29,8 @@ export interface VaultPorts {
   readonly main: VaultBackend;
   /** Where they are kept when `main` refuses; also read. Null for none. */
   readonly spare: VaultBackend | null;
+  /** `reading`: another process may keep entries there, this one puts none. */
+  readonly spareFor?: "reading" | "all";
   /** Why `main` is not the backend that was wanted, or null. */
   readonly fallback?: string | null;
 }
@@ -145,7 +147,7 @@ export class StoredVault implements Vault {
       await main.save(id, json);
       if (await main.load(id) !== json) throw unsaved(id);
     } catch (error) {
-      if (spare === null) throw error;
+      if (spare === null || this.#ports.spareFor === "reading") throw error;
       await spare.save(id, json);
       this.#fallback = reasonOf(error);
       this.#landed = spare;

@@ -24,7 +24,7 @@ export function isFallbackKey({ account }: AccountRecord): boolean {
 export async function enterKeyMode(ports: SwapPorts): Promise<void> {
   const { memory, texts, folder, helper } = ports;
   const live = await liveHelper(ports);
-  const isForeign = live !== null && !isOurHelper(live);
+  const isForeign = live !== null && !isOurHelper(live, ports.helper);
   const before = await memory.load();
   await memory.update((state) => ({
     ...state,
@@ -39,7 +39,7 @@ export async function enterKeyMode(ports: SwapPorts): Promise<void> {
   } catch (error) {
     // A write that failed at its end may have been done: then ours is there.
     const now = await liveHelper(ports);
-    if (now === null || !isOurHelper(now)) {
+    if (now === null || !isOurHelper(now, ports.helper)) {
       await memory.update((state) => ({
         ...state,
         mode: before.mode,
@@ -57,7 +57,7 @@ export async function leaveKeyMode(ports: SwapPorts): Promise<void> {
   await texts.edit(folder.settingsFile, (document) => {
     const live = helperOf(document);
     // A hand that wrote another helper over ours is right.
-    const isOthers = live !== null && !isOurHelper(live);
+    const isOthers = live !== null && !isOurHelper(live, ports.helper);
     return isOthers ? document : withHelper(document, savedHelper);
   });
   await memory.update((state) => ({
@@ -83,7 +83,7 @@ export async function reconcile(
     if (isKeyMode || !(error instanceof TcError)) throw error;
     return null;
   });
-  const isOurs = live !== null && isOurHelper(live);
+  const isOurs = live !== null && isOurHelper(live, ports.helper);
   if (isKeyMode && isOurs && hasKeys) return state;
   if (isKeyMode || isOurs) await leaveKeyMode(ports);
   return await ports.memory.load();

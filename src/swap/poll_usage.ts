@@ -12,7 +12,7 @@ import { type ObservedUsage, observeUsage } from "../auth/observe_usage.ts";
 import type { AccountId } from "../core/account.ts";
 import type { QuotaObservation } from "../core/quota.ts";
 import { SECOND_MS } from "../core/time.ts";
-import type { Secret } from "../ports.ts";
+import type { Locks, Secret } from "../ports.ts";
 import type { AccountRecord } from "../store/accounts.ts";
 import { seenUsage } from "./choose.ts";
 import type { SwapPorts } from "./swap_ports.ts";
@@ -63,8 +63,9 @@ export async function pollUsage(
 async function poll(record: AccountRecord, ports: SwapPorts): Promise<Polled> {
   const { clock } = ports;
   const stop = new AbortController();
+  const asking = ask(record.account.id, ports, stop.signal);
   try {
-    const outcome = await within(ask(record.account.id, ports, stop.signal), {
+    const outcome = await within(asking, {
       clock,
       signal: stop.signal,
       limitMs: LIMIT_MS,
@@ -83,6 +84,9 @@ async function poll(record: AccountRecord, ports: SwapPorts): Promise<Polled> {
     return { kind: "unknown", record, reason };
   } finally {
     stop.abort();
+    // A token that is being spent has its successor on disk before we go: the
+    // command may be the last thing that its process does.
+    await asking.catch(() => {});
   }
 }
 
@@ -91,7 +95,10 @@ async function ask(
   ports: SwapPorts,
   signal: AbortSignal,
 ): Promise<ObservedUsage> {
-  const account = new AccountCredential(id, ports);
+  const account = new AccountCredential(id, {
+    ...ports,
+    locks: stoppable(ports.locks, signal),
+  });
   try {
     const token = await tokenOf(account, null);
     if (token === null) return { kind: "refused" };
@@ -117,4 +124,11 @@ async function tokenOf(
     ? await account.entry()
     : null;
   return entry !== null && isOAuth(entry) ? entry.credential.accessToken : null;
+}
+
+/** As `locks`, but nobody waits for a renewal of another process for long. */
+function stoppable(locks: Locks, signal: AbortSignal): Locks {
+  return {
+    acquire: (name, wait) => locks.acquire(name, { ...wait, signal }),
+  };
 }

@@ -9,7 +9,12 @@ import { after, HOUR_MS } from "../../src/core/time.ts";
 import { Secret, type Vault } from "../../src/ports.ts";
 import { fetchUpstream } from "../fixtures/fetch_upstream.ts";
 import { realClock } from "../fixtures/real_ports.ts";
-import { ended, entryOf, PATIENT } from "../fixtures/refresh_kit.ts";
+import {
+  ended,
+  entryOf,
+  PATIENT,
+  refresherOn,
+} from "../fixtures/refresh_kit.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { type Family, TokenServer } from "../fixtures/token_server.ts";
 import { fileVault, refreshTokenOf } from "../fixtures/vault_kit.ts";
@@ -134,6 +139,59 @@ Deno.test("importAccount() keeps a login of our own, unless it is dead", async (
   ok(taken.kind === "updated");
   strictEqual(taken.entry.id, entry.id);
   strictEqual(taken.entry.refusedTokenHash, null);
+});
+
+Deno.test("importAccount() does not bring a spent token back over its successor", async () => {
+  await using folder = new TempFolder();
+  await using server = new TokenServer();
+  const opened = await fileVault(folder.path);
+  const { vault } = opened;
+  const family = server.mint("ada");
+  const theirs = candidateOf({ ...family }, {
+    sharedWith: { tool: "teamclaude", location: "/pool.json#ada" },
+  });
+  const added = await take(theirs, { server, vault });
+  ok(added.kind === "added");
+  const { id } = added.entry;
+  await vault.update(id, (entry) => ({
+    ...entry,
+    credential: { ...theirs.credential, expiresAt: ended() } as never,
+  }));
+  const { refresher } = refresherOn(opened, server);
+  await refresher.authorization(id, PATIENT);
+  await refresher.close();
+  strictEqual(refreshTokenOf(await vault.get(id)), family.refreshToken);
+
+  // The tool's file still shows what was spent, by its own time alive or not.
+  for (
+    const candidate of [theirs, {
+      ...theirs,
+      identity: added.entry.identity,
+      credential: { ...theirs.credential, expiresAt: ended() } as never,
+    }]
+  ) {
+    const result = await take(candidate, { server, vault });
+    ok(result.kind !== "updated", result.kind);
+    strictEqual(refreshTokenOf(await vault.get(id)), family.refreshToken);
+  }
+});
+
+Deno.test("importAccount() does not replace a newer login of the same family", async () => {
+  await using folder = new TempFolder();
+  await using server = new TokenServer();
+  const { vault } = await fileVault(folder.path);
+  const older = {
+    ...expired(server.mint("ada")),
+    identity: { accountUuid: "acc-ada", organizationUuid: "org-ada" },
+  };
+  const newer = server.mint("ada");
+  await vault.put(
+    entryOf(newer, after(realClock.now(), 2 * HOUR_MS), { sharedWith: SHARED }),
+  );
+  const result = await take(older, { server, vault });
+  strictEqual(result.kind, "kept");
+  const [entry] = (await vault.list()).entries;
+  strictEqual(refreshTokenOf(entry ?? null), newer.refreshToken);
 });
 
 Deno.test("importAccount() refuses what the provider refuses, and takes what has ended", async () => {

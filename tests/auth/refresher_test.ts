@@ -460,6 +460,24 @@ Deno.test("senseless lifetimes are bounded, and a missing refresh token keeps th
   strictEqual(refreshTokenOf(await opened.vault.get(A)), before);
 });
 
+Deno.test("a shared login whose refresh token stays the same is not called dead", async () => {
+  await using folder = new TempFolder();
+  const { server, refresher, opened, clock } = await stage(folder, -SECOND_MS);
+  await using _server = server;
+  const sharedWith = { tool: "maxpool", location: "/gone" } as const;
+  await opened.vault.update(A, (entry) => ({ ...entry, sharedWith }));
+  server.faults.push({ kind: "fields", fields: { refresh_token: undefined } });
+  await refresher.authorization(A, PATIENT);
+  const restarted = refresherOn(opened, server, { clock });
+  await restarted.refresher.reload();
+  deepStrictEqual(
+    restarted.events.map((event) =>
+      "credential" in event && event.credential.kind
+    ),
+    ["ready"],
+  );
+});
+
 Deno.test("a token of a minute is not renewed at every request", async () => {
   await using folder = new TempFolder();
   const { server, refresher, clock } = await stage(folder, -SECOND_MS);

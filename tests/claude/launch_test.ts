@@ -1,7 +1,7 @@
-/** launchVariables(): what a launch is told by its environment. */
+/** What a launch is told by its environment, and how it ends. */
 
 import { strictEqual } from "node:assert/strict";
-import { launchVariables } from "../../src/claude/launch.ts";
+import { launchVariables, runInPlace } from "../../src/claude/launch.ts";
 
 const FACTS = {
   origin: "http://127.0.0.1:3456",
@@ -40,4 +40,17 @@ Deno.test("launchVariables() says anew what an outer launch said", () => {
     headers({ policy: "pace" }, "X-Tc-Policy: price\nx-tc-account: work"),
     "x-tc-account: work\nx-tc-policy: pace",
   );
+});
+
+Deno.test({
+  name: "runInPlace() ends with the client's own code, also after any signal",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const run = (script: string) =>
+      runInPlace("/bin/sh", ["-c", script], { PATH: "/usr/bin:/bin" });
+    strictEqual(await run("exit 7"), 7);
+    strictEqual(await run("kill -TERM $$"), 143);
+    strictEqual(await run("kill -ABRT $$"), 134);
+    strictEqual(await run("kill -SEGV $$"), 139);
+  },
 });

@@ -1,6 +1,7 @@
 /** Claude Code's own store on three systems; macOS by a fake of its tool. */
 
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { join } from "node:path";
 import { claudeFolder } from "../../src/claude/claude_folder.ts";
 import { helperCommand, isOurHelper } from "../../src/claude/api_key_helper.ts";
 import { ClaudeLoginStore } from "../../src/claude/login_store.ts";
@@ -13,6 +14,8 @@ import {
 } from "../../src/ports.ts";
 import { ForeignTexts } from "../../src/store/foreign_text.ts";
 import type { ClaudeLogin } from "../../src/wire/claude_credential.ts";
+import { TcError } from "../../src/errors.ts";
+import { FakeClock } from "../fixtures/fake_clock.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
@@ -197,6 +200,38 @@ Deno.test("lockRefresh() keeps the client's renewals out, and clears what a cras
   await rejects(Deno.stat(lock), Deno.errors.NotFound);
 });
 
+Deno.test("lockRefresh() keeps its lock fresh, and leaves one that was taken from it", async () => {
+  await using folder = new TempFolder();
+  const path = folder.join(".oauth_refresh.lock");
+  const clock = new FakeClock();
+  const touchedAt = async () => (await Deno.stat(path)).mtime?.getTime();
+  const first = await lockRefresh(folder.path, clock, 1_000);
+  await clock.advance(90_000);
+  // The client takes a lock of more than a minute for a dead one's.
+  ok(clock.now() - (await touchedAt() ?? 0) < 10_000);
+  strictEqual(clock.sleeping, 1);
+  first.release();
+  strictEqual(clock.sleeping, 0);
+
+  const second = await lockRefresh(folder.path, clock, 1_000);
+  const taken = (clock.now() + 300_000) / 1_000;
+  await Deno.utime(path, taken, taken);
+  await clock.advance(10_000);
+  second.release();
+  strictEqual(await touchedAt(), taken * 1_000);
+});
+
+Deno.test("lockRefresh() says why where no lock can be had", async () => {
+  await using folder = new TempFolder();
+  const file = folder.join("file");
+  await Deno.writeTextFile(file, "");
+  await rejects(lockRefresh(join(file, ".claude"), realClock, 100), (error) => {
+    ok(error instanceof TcError && error.hint !== null);
+    ok(error.message.includes(file), error.message);
+    return true;
+  });
+});
+
 Deno.test("isOurHelper() knows every spelling of ours and no other helper", () => {
   for (
     const words of [
@@ -207,7 +242,7 @@ Deno.test("isOurHelper() knows every spelling of ours and no other helper", () =
   ) {
     for (const system of ["linux", "windows"]) {
       const helper = helperCommand([...words, "swap", "helper"], system);
-      ok(isOurHelper(helper), helper);
+      ok(isOurHelper(helper, "/opt/tc swap helper"), helper);
     }
   }
   for (
@@ -217,5 +252,6 @@ Deno.test("isOurHelper() knows every spelling of ours and no other helper", () =
       "/usr/bin/other swap helper",
       "claude-pool helper",
     ]
-  ) ok(!isOurHelper(helper), helper);
+  ) ok(!isOurHelper(helper, "/opt/tc swap helper"), helper);
+  ok(isOurHelper("/opt/pool swap helper", "/opt/pool swap helper"));
 });

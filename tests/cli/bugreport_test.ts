@@ -28,6 +28,16 @@ Deno.test("redacted() takes secrets, e-mails and the home folder out", () => {
   );
 });
 
+Deno.test("redacted() takes every spelling of a password in an address", () => {
+  for (const secret of [":hunter2", "hunter2", "ann:hun@ter2", "ann:hunter2"]) {
+    strictEqual(
+      redacted(`"upstreamProxy":"http://${secret}@localhost:3128/x"`, "/"),
+      '"upstreamProxy":"http://[secret]@localhost:3128/x"',
+    );
+  }
+  strictEqual(redacted("von jörg@bücher.example:", "/"), "von [e-mail]:");
+});
+
 Deno.test("tc bugreport lists its parts, writes once, and holds no canary", async () => {
   await using api = await startDemoApi();
   api.account("work", { tier: "max_5x" });

@@ -58,6 +58,18 @@ Deno.test("every command has text, examples that name it, and help of 80 columns
   }
 });
 
+Deno.test("options before the command are the command's", async () => {
+  const seen: unknown[] = [];
+  const program = await commandTree({
+    environment: {},
+    run: () => (...given) => Promise.resolve(void seen.push(given.at(-2))),
+  }, "accounts");
+  await program.parseAsync(["--json", "--color", "never", "accounts"], {
+    from: "user",
+  });
+  deepStrictEqual(seen, [{ json: true, color: "never" }]);
+});
+
 Deno.test("the manual page names every command, option and exit code", async () => {
   const page = manPage(await tree(), { version: "1.2.3", date: "2026-11-21" });
   for (const name of await names()) ok(page.includes(`.SS "tc ${name}"`), name);

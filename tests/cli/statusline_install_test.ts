@@ -1,7 +1,10 @@
 /** `tc statusline install`: the old line kept, wrapped, and put back. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { PoolFolder } from "../fixtures/pool_server.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
+import { cleanVariables } from "../fixtures/tc_process.ts";
 
 const SETTINGS = `{
   // what I like
@@ -74,6 +77,31 @@ Deno.test("install without settings makes them, and uninstall empties them", asy
   ok(/ statusline$/.test(statusLine.command));
   await tc(pool, ["statusline", "uninstall"]);
   deepStrictEqual(JSON.parse(await Deno.readTextFile(file)), {});
+});
+
+Deno.test("a program that is not called tc knows its own line again", async () => {
+  await using home = new TempFolder();
+  const root = new URL("../../", import.meta.url);
+  const program = home.join("pool.ts");
+  const main = new URL("main.ts", root).href;
+  await Deno.writeTextFile(program, `import ${JSON.stringify(main)};`);
+  const config = fileURLToPath(new URL("deno.json", root));
+  for (let round = 0; round < 2; round++) {
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "--config", config, program].concat(
+        ["statusline", "install"],
+      ),
+      env: cleanVariables(home.path),
+      clearEnv: true,
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    ok(success);
+  }
+  const file = home.join(".claude", "settings.json");
+  const { statusLine } = JSON.parse(await Deno.readTextFile(file));
+  // Its own line kept as the old one would run itself without end.
+  ok(/pool\.ts'? statusline$/.test(statusLine.command), statusLine.command);
 });
 
 /** The JSON of a text with comments at the ends of lines. */

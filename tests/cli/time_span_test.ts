@@ -31,7 +31,9 @@ Deno.test("parseMoment() knows the day on which the clocks change", () => {
 });
 
 Deno.test("parseMoment() refuses what is no time", () => {
-  for (const text of ["", "soon", "2026-02-30", "2026-13-01", "7y", "-7d"]) {
+  const days = ["", "soon", "2026-02-30", "2026-13-01", "7y", "-7d"];
+  const hours = ["2026-11-01T24:00", "2026-11-01T09:60", "2026-11-01 99:99"];
+  for (const text of [...days, ...hours]) {
     throws(() => moment(text), UsageError, text);
   }
 });

@@ -119,3 +119,46 @@ Deno.test("linkShared() writes through a link of the shared folder", async () =>
     `{"new":1}`,
   );
 });
+
+Deno.test("linkShared() keeps a file where the shared folder has a folder, and the reverse", async () => {
+  await using temp = await folders({
+    "projects/p/x/deep": "theirs",
+    "skills/y": "theirs",
+  });
+  await write(temp.join("own"), {
+    "projects/p/x": "mine",
+    "skills/y/SKILL.md": "mine",
+  });
+  await link(temp);
+  for (
+    const [path, text] of [
+      ["projects/p/x/deep", "theirs"],
+      ["projects/p/x.kept", "mine"],
+      ["skills/y", "theirs"],
+      ["skills/y.kept/SKILL.md", "mine"],
+    ] as const
+  ) strictEqual(await Deno.readTextFile(temp.join("own", path)), text);
+  ok((await Deno.lstat(temp.join("own/projects"))).isSymlink);
+  ok((await Deno.lstat(temp.join("own/skills"))).isSymlink);
+});
+
+Deno.test({
+  name: "linkShared() leaves programs that can be run",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using temp = await folders({ "hooks/both.sh": "old" });
+    await write(temp.join("own"), {
+      "hooks/both.sh": "new",
+      "hooks/mine.sh": "mine",
+    });
+    const both = temp.join("shared/hooks/both.sh");
+    await Deno.chmod(both, 0o755);
+    await Deno.utime(both, 1_000, 1_000);
+    await Deno.chmod(temp.join("own/hooks/mine.sh"), 0o755);
+    await link(temp);
+    for (const name of ["both.sh", "mine.sh"]) {
+      const { mode } = await Deno.stat(temp.join("shared/hooks", name));
+      strictEqual((mode ?? 0) & 0o777, 0o755, name);
+    }
+  },
+});

@@ -68,6 +68,55 @@ for (const os of SYSTEMS) {
     deepStrictEqual(names(folder.path), []);
   });
 
+  Deno.test(`a vault of files sees what another process moves to the keychain of ${os}`, async () => {
+    await using folder = new TempFolder();
+    const keychain = new FakeKeychain();
+    const { vault: server } = await open(folder.path, keychain, {
+      os,
+      wanted: "file",
+    });
+    await server.put(oauthEntry("a", "1"));
+    // A person changes the setting; the server keeps what it began with.
+    const { vault: command } = await open(folder.path, keychain, {
+      os,
+      wanted: "keychain",
+    });
+    await command.update(idOf("a"), (entry) => ({ ...entry, tier: "pro" }));
+    deepStrictEqual(names(folder.path), ["a.keychain"]);
+    strictEqual((await server.get(idOf("a")))?.tier, "pro");
+    const { credential } = oauthEntry("a", "2");
+    await server.update(idOf("a"), (entry) => ({ ...entry, credential }));
+    strictEqual(
+      refreshTokenOf(await command.get(idOf("a"))),
+      "sk-ant-ort01-FAKE-2",
+    );
+    strictEqual((await server.list()).entries.length, 1);
+  });
+
+  Deno.test(`a vault of files that cannot be written uses no keychain of ${os}`, async () => {
+    await using folder = new TempFolder();
+    const keychain = new FakeKeychain();
+    const { vault } = await openVault(
+      {
+        folder: folder.path,
+        secret: MACHINE,
+        wanted: "file",
+        mayPrompt: false,
+        os,
+      },
+      {
+        clock: realClock,
+        entropy: realEntropy,
+        runner: keychain,
+        onStep: () => {
+          throw Object.assign(new Error("full"), { code: "ENOSPC" });
+        },
+      },
+    );
+    await rejects(vault.put(oauthEntry("a", "1")), { code: "disk_full" });
+    deepStrictEqual(keychain.commandLines, []);
+  });
+
   Deno.test(`no secret is in an argument of the keychain program of ${os}`, async () => {
     await using folder = new TempFolder();
     const keychain = new FakeKeychain();

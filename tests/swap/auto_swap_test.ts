@@ -158,6 +158,23 @@ Deno.test("autoSwap() of an empty pool does nothing", async () => {
   strictEqual(await kit.settings(), null);
 });
 
+Deno.test("a program that is not called tc takes its own helper out again", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work", "home");
+  await kit.addKey("one");
+  const ports = { ...kit.ports, helper: "/opt/pool swap helper" };
+  kit.write(ports.folder.settingsFile, `{"apiKeyHelper":"/bin/vault-key"}`);
+  for (const name of ["work", "home"]) {
+    kit.api.account(name).windows({ "5h": 1 }).resetIn("5h", 3_600_000);
+  }
+  for (let run = 0; run < 2; run++) {
+    strictEqual((await autoSwap(FULL, ports)).kind, "keys");
+    strictEqual(helper(await kit.settings()), ports.helper);
+  }
+  await useAccount(idOf("work"), ports);
+  strictEqual(helper(await kit.settings()), "/bin/vault-key");
+});
+
 Deno.test("a helper deleted by hand is respected", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work");

@@ -228,7 +228,8 @@ class World {
   async #writeHelper(helper: string | null): Promise<void> {
     const document = await this.settings();
     const { apiKeyHelper: live, ...rest } = document;
-    const isOurs = typeof live === "string" && isOurHelper(live);
+    const isOurs = typeof live === "string" &&
+      isOurHelper(live, this.kit.ports.helper);
     if (helper === null) {
       // Who deletes ours wants theirs back, if there was one.
       if (!isOurs) this.foreign = null;

@@ -1,5 +1,8 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { currentAccount, useAccount } from "../../src/swap/use_account.ts";
+import { instantFromMs } from "../../src/core/time.ts";
+import type { Vault } from "../../src/ports.ts";
+import { PATIENT, refresherOn } from "../fixtures/refresh_kit.ts";
 import { loginText, SwapKit } from "../fixtures/swap_kit.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
 
@@ -79,6 +82,38 @@ Deno.test("useAccount() renews a login that is at its end first", async () => {
   ok(live !== null && live !== credential.accessToken.reveal());
   const after = (await kit.entry("work")).credential;
   strictEqual(after.kind === "oauth" && after.accessToken.reveal(), live);
+});
+
+Deno.test("useAccount() never hands out a token that a server spends meanwhile", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work");
+  const { vault, locks, provider } = kit.ports;
+  const savedAt = instantFromMs(0);
+  await vault.update(idOf("work"), (entry) => ({ ...entry, savedAt }));
+  const { refresher } = refresherOn({ vault, locks }, { provider }, {
+    upstream: kit.upstream,
+  });
+  const served = await refresher.authorization(idOf("work"), PATIENT);
+  let updates = 0;
+  const hooked: Vault = {
+    list: () => vault.list(),
+    get: (id) => vault.get(id),
+    put: (entry) => vault.put(entry),
+    remove: (id) => vault.remove(id),
+    describe: () => vault.describe(),
+    async update(id, change) {
+      // The first is the swap's own look; then the server meets a 401.
+      if (++updates === 2) await refresher.renew(served, PATIENT);
+      return await vault.update(id, change);
+    },
+  };
+  await useAccount(idOf("work"), { ...kit.ports, vault: hooked });
+  ok(updates >= 2);
+  const { credential } = await kit.entry("work");
+  ok(
+    credential.kind === "oauth" && !credential.accessToken.equals(served.token),
+  );
+  strictEqual(await kit.liveToken(), credential.accessToken.reveal());
 });
 
 Deno.test("what Claude Code renewed itself comes back into the vault", async () => {

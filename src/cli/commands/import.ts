@@ -197,7 +197,7 @@ const WORDS: Readonly<Record<ImportResult["kind"], string>> = {
   added: "added",
   updated: "updated",
   unchanged: "there already",
-  kept: "kept: it has a login of its own",
+  kept: "kept: the login it has is better",
   refused: "refused",
 };
 

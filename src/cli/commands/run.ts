@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { AccountId } from "../../core/account.ts";
+import { findAccount } from "../../store/account_desk.ts";
+import { openDesk } from "../account_work.ts";
 import { claudeProgram } from "../claude_program.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { applied, launchVariables, runInPlace } from "../../claude/launch.ts";
@@ -58,6 +61,7 @@ async function run(
   const { output } = shell;
   const own = policy === undefined ? null : policyNamed(policy);
   const claude = claudeProgram(shell);
+  const only = account === undefined ? null : await idOf(shell, account);
   if (!await shell.isServing()) {
     if ((await storedAccounts(shell)).accounts.length === 0) throw noAccounts();
     await startInBackground(shell);
@@ -71,7 +75,7 @@ async function run(
     );
   }
   const facts = {
-    ...await launchFacts(shell, account ?? null),
+    ...await launchFacts(shell, only),
     policy: own,
     socket: socket ? openSocket(shell) : null,
   };
@@ -81,6 +85,12 @@ async function run(
     args,
     applied(present, launchVariables(facts, present)),
   );
+}
+
+/** A name may hold signs that no header can: the id never does. */
+async function idOf(shell: Shell, wanted: string): Promise<AccountId> {
+  const { desk } = await openDesk(shell);
+  return findAccount(await desk.list(), wanted).id;
 }
 
 /** What a first run meets. */

@@ -55,6 +55,11 @@ function settingsFileOf({ environment }: Shell): string {
   }).settingsFile;
 }
 
+/** The command line that prints tc's line. */
+function commandOfWords(...options: readonly string[]): string {
+  return helperCommand(ownCommand(["statusline", ...options]), Deno.build.os);
+}
+
 /** The old line is noted before it is replaced, so that no crash loses it. */
 async function install(shell: Shell): Promise<number> {
   const file = settingsFileOf(shell);
@@ -64,12 +69,13 @@ async function install(shell: Shell): Promise<number> {
     before = statuslineOf(document);
     return document;
   });
-  const kept = isOurStatusline(before)
+  const kept = isOurStatusline(before, commandOfWords())
     ? readKept(shell.paths)[file] ?? null
     : before;
   await note(shell, file, kept);
-  const words = ["statusline", ...(commandOf(kept) === null ? [] : ["--wrap"])];
-  const command = helperCommand(ownCommand(words), Deno.build.os);
+  const command = commandOf(kept) === null
+    ? commandOfWords()
+    : commandOfWords("--wrap");
   await texts.edit(
     file,
     (document) => withStatusline(document, commandSetting(command)),
@@ -85,7 +91,7 @@ async function uninstall(shell: Shell): Promise<number> {
   const kept = readKept(shell.paths)[file] ?? null;
   let isOurs = false;
   await texts.edit(file, (document) => {
-    isOurs = isOurStatusline(statuslineOf(document));
+    isOurs = isOurStatusline(statuslineOf(document), commandOfWords());
     return isOurs ? withStatusline(document, kept) : document;
   });
   if (isOurs) await note(shell, file, null);

@@ -1,0 +1,35 @@
+/** `tc run --account`, with a client that prints what it was given. */
+
+import { match, strictEqual } from "node:assert/strict";
+import { startDemoApi } from "../../src/demo/api.ts";
+import { TcPool } from "../fixtures/tc_process.ts";
+
+Deno.test({
+  name: "tc run --account names the account in signs that a header can hold",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using api = await startDemoApi();
+    api.account("fox");
+    await using pool = await TcPool.of(api);
+    const vault = await pool.vault();
+    const [entry] = (await vault.list()).entries;
+    if (entry === undefined) throw new TypeError("There is no account");
+    await vault.update(entry.id, (now) => ({ ...now, label: "🦊 büro" }));
+    const claude = pool.folder.join("bin", "claude");
+    await Deno.mkdir(pool.folder.join("bin"));
+    await Deno.writeTextFile(
+      claude,
+      '#!/bin/sh\nprintf %s "$ANTHROPIC_CUSTOM_HEADERS"\n',
+      { mode: 0o755 },
+    );
+    const path = `${pool.folder.join("bin")}:${Deno.env.get("PATH")}`;
+    const end = await pool.tc(["run", "--account", "🦊 büro"], { PATH: path });
+    strictEqual(end.code, 0, end.stderr);
+    strictEqual(end.stdout, `x-tc-account: ${entry.id}`);
+
+    const typo = await pool.tc(["run", "--account", "fix"], { PATH: path });
+    strictEqual(typo.code, 2);
+    match(typo.stderr, /Cannot find the account fix/);
+    strictEqual(typo.stdout, "");
+  },
+});

@@ -1,0 +1,34 @@
+/** What a swap knows of the other programs that hold an account's login. */
+
+import { strictEqual } from "node:assert/strict";
+import { Shell } from "../../src/cli/shell.ts";
+import { openSwap } from "../../src/cli/swapping.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
+
+Deno.test("openSwap() sees what the tool has renewed that a login came from", async () => {
+  await using home = new TempFolder();
+  const file = home.join("teamclaude.json");
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify({
+      accounts: [{
+        name: "ada",
+        accessToken: "sk-ant-oat01-FAKE-2",
+        refreshToken: "sk-ant-ort01-FAKE-2",
+        expiresAt: 2_000_000_000_000,
+      }],
+    }),
+  );
+  using swap = await openSwap(new Shell({ HOME: home.path }, {}), {
+    policy: null,
+    threshold: null,
+  });
+  const { owners } = swap.ports;
+  const family = { tool: "teamclaude", location: `${file}#ada` } as const;
+  const found = await owners?.read(family);
+  strictEqual(found?.refreshToken.reveal(), "sk-ant-ort01-FAKE-2");
+
+  // Whoever has taken the tool off the machine can still renew.
+  await Deno.remove(file);
+  strictEqual(await owners?.read(family), null);
+});
