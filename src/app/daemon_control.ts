@@ -156,7 +156,7 @@ export class DaemonControl implements ControlHost {
     return promise;
   }
 
-  /** Takes over what can change while the server runs. */
+  /** Takes over what can change while the server runs. Never rejects. */
   async apply(config: Config): Promise<void> {
     const reloads = this.#reloads.splice(0);
     try {
@@ -172,8 +172,14 @@ export class DaemonControl implements ControlHost {
       for (const { resolve } of reloads) resolve(changes);
     } catch (cause) {
       for (const { reject } of reloads) reject(cause);
-      if (reloads.length === 0) throw cause;
+      this.#tellKept(cause);
     }
+  }
+
+  /** A config that cannot be used is no reason to stop serving. */
+  #tellKept(cause: unknown): void {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    this.#parts.journal.log("error", "reload", { reason });
   }
 
   /** The config cannot be read: everything stays as it was. */
