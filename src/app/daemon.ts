@@ -25,7 +25,7 @@ import { systemClock, systemEntropy } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
-import { drained, listenFor } from "./listening.ts";
+import { booked, drained, listenFor } from "./listening.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import { Records } from "./records.ts";
 import { claimPool, type ServerClaim } from "./server_claim.ts";
@@ -132,6 +132,8 @@ async function startClaimed(
       await Promise.all([poller.stop(), opener.stop()]);
       await accounts.close();
       upstream.close();
+      // An answer that is cut or still being read is booked a moment later.
+      await booked(proxy.book);
       await records.close();
       claim.release();
       return cut;
