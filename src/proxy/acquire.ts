@@ -6,6 +6,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
+import type { PoolSnapshot } from "../core/pool.ts";
 import { route, type RouteDecision, type RouteQuery } from "../core/route.ts";
 import { after, type Instant } from "../core/time.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
@@ -51,20 +52,40 @@ export async function acquire(
   }
 }
 
-/** Parking puts work off: no request fails for it while an account is open. */
+/**
+ * Parking puts work off, and a cache is worth a wait: no request fails for
+ * either while an account is open.
+ */
 function atTheEnd(
   inbound: Inbound,
   wish: Wish,
   { decision, proxy }: Standing,
 ): Acquired {
-  const isParked = decision.kind === "wait" && decision.reason === "parked";
-  if (!isParked || !wish.mayWait) return { kind: "closed", decision };
+  const reason = decision.kind === "wait" ? decision.reason : null;
+  const isParked = reason === "parked" && wish.mayWait;
+  if (!isParked && reason !== "warm_account") {
+    return { kind: "closed", decision };
+  }
   const snapshot = proxy.pool.snapshot();
   const settings = { ...snapshot.settings, parking: 0 };
-  const last = route({ ...snapshot, settings }, queryOf(inbound, wish));
-  return last.kind === "use"
-    ? chosen(inbound, last, proxy)
-    : { kind: "closed", decision: last };
+  const query = queryOf(inbound, wish);
+  const last = route({ ...snapshot, settings }, {
+    ...query,
+    excluded: isParked ? query.excluded : awayFromHome(query, snapshot),
+  });
+  if (last.kind === "use") return chosen(inbound, last, proxy);
+  return { kind: "closed", decision: isParked ? last : decision };
+}
+
+/** Without the account that the conversation's cache is on. */
+function awayFromHome(
+  { conversation, excluded }: RouteQuery,
+  { bindings }: PoolSnapshot,
+): ReadonlySet<AccountId> {
+  const home = conversation === null
+    ? undefined
+    : bindings.get(conversation)?.accountId;
+  return home === undefined ? excluded : new Set([...excluded, home]);
 }
 
 function queryOf(inbound: Inbound, wish: Wish): RouteQuery {
