@@ -11,6 +11,7 @@ import type { ControlHost } from "../control/routes.ts";
 import { controlRoutes } from "../control/routes.ts";
 import { type Journal, type RequestLog, Secret } from "../ports.ts";
 import { SummaryMemory } from "../proxy/conversation.ts";
+import { basePathOf } from "../proxy/destination.ts";
 import { HoldDesk } from "../proxy/hold.ts";
 import { BodyBudget } from "../proxy/inbound.ts";
 import type { Proxy } from "../proxy/proxy.ts";
@@ -241,13 +242,9 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
       bodyMs: settings.timeouts.bodyMs,
     },
     origin: upstreamUrl.origin,
-    basePath: basePath(upstreamUrl),
+    basePath: basePathOf(upstreamUrl),
     localKey: new Secret(order.key),
   };
-}
-
-function basePath(url: URL): string {
-  return url.pathname.replace(/\/+$/, "");
 }
 
 /** A server that cannot listen leaves no timer behind. */
