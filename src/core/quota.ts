@@ -62,6 +62,9 @@ export interface QuotaObservation {
   readonly overage: Overage | null;
 }
 
+/** Whatever a header says, no instant is to be made from more. */
+const LENGTH_MS_MAX = 366 * DAY_MS;
+
 /** How long the window named `key` runs; five hours where the key does not tell. */
 export function windowLengthMs(key: WindowKey): number {
   const match = /^(\d+)([mhd])/.exec(key);
@@ -69,7 +72,7 @@ export function windowLengthMs(key: WindowKey): number {
     return key === "tokens" || key === "requests" ? 60_000 : 5 * HOUR_MS;
   }
   const unit = match[2] === "m" ? 60_000 : match[2] === "h" ? HOUR_MS : DAY_MS;
-  return Number(match[1]) * unit;
+  return Math.min(LENGTH_MS_MAX, Number(match[1]) * unit);
 }
 
 /**
