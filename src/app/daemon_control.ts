@@ -58,14 +58,12 @@ export interface DaemonControlParts {
 export class DaemonControl implements ControlHost {
   readonly #parts: DaemonControlParts;
   readonly #startedAt = systemClock.now();
-  #config: Config;
   #listener: Listener | null = null;
   #isDraining = false;
   readonly #reloads: PromiseWithResolvers<readonly string[]>[] = [];
 
   constructor(parts: DaemonControlParts) {
     this.#parts = parts;
-    this.#config = parts.order.config;
   }
 
   /** Told once the port is known. */
@@ -165,10 +163,11 @@ export class DaemonControl implements ControlHost {
       this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
       this.#parts.records.usePrices(prices(config.settings));
       this.#parts.tally.usePrices(prices(config.settings));
-      if (needsRestart(this.#config.settings, config.settings)) {
+      // Against what it started with: that holds however often it is reloaded.
+      const started = this.#parts.order.config.settings;
+      if (needsRestart(started, config.settings)) {
         changes.push("some settings hold from the next start on: tc restart");
       }
-      this.#config = config;
       for (const { resolve } of reloads) resolve(changes);
     } catch (cause) {
       for (const { reject } of reloads) reject(cause);

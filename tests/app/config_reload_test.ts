@@ -27,4 +27,11 @@ Deno.test("a server outlives an accounts row that it cannot use", async () => {
 
   await Deno.writeTextFile(configFile, good);
   strictEqual((await served.pool.tc(["reload"])).code, EXIT.ok);
+
+  const held = { ...JSON.parse(good), hold: { maxMs: 1_000 } };
+  await Deno.writeTextFile(configFile, JSON.stringify(held));
+  for (let time = 0; time < 2; time++) {
+    const { stdout } = await served.pool.tc(["reload"]);
+    match(stdout, /hold from the next start on/);
+  }
 });
