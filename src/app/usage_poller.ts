@@ -11,6 +11,7 @@ import {
   after,
   HOUR_MS,
   type Instant,
+  isFromWrongClock,
   MINUTE_MS,
   SECOND_MS,
 } from "../core/time.ts";
@@ -64,6 +65,7 @@ const THROTTLED_MAX_MS = 6 * HOUR_MS;
 const REFUSED_MS = 6 * HOUR_MS;
 
 interface Turn {
+  readonly setAt: Instant;
   readonly dueAt: Instant;
   readonly throttles: number;
   readonly isIdentified: boolean;
@@ -114,7 +116,11 @@ export class UsagePoller {
   }
 
   #dueAt({ account }: AccountRecord): number {
-    return this.#turns.get(account.id)?.dueAt ?? 0;
+    const turn = this.#turns.get(account.id);
+    if (turn === undefined) return 0;
+    return isFromWrongClock(turn.setAt, this.#ports.clock.now())
+      ? 0
+      : turn.dueAt;
   }
 
   async #ask({ account }: AccountRecord, signal: AbortSignal): Promise<void> {
@@ -195,8 +201,9 @@ export class UsagePoller {
 
   #wait(id: AccountId, ms: number, throttles: number): void {
     const isIdentified = this.#turns.get(id)?.isIdentified ?? false;
-    const dueAt = after(this.#ports.clock.now(), ms);
-    this.#turns.set(id, { dueAt, throttles, isIdentified });
+    const setAt = this.#ports.clock.now();
+    const dueAt = after(setAt, ms);
+    this.#turns.set(id, { setAt, dueAt, throttles, isIdentified });
   }
 
   /** The time to an account's next turn: jittered, so that turns drift apart. */
