@@ -149,6 +149,14 @@ export class AccountKeeper {
     return this.#settings;
   }
 
+  /** Accounts whose renewed login the disk has not taken. */
+  get unsavedLabels(): readonly string[] {
+    const labels = new Map(
+      this.#records.map(({ account }) => [account.id, account.label]),
+    );
+    return this.#refresher.unsaved.map((id) => labels.get(id) ?? id);
+  }
+
   describeVault(): VaultDescription {
     return this.#opened.vault.describe();
   }

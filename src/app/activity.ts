@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AccountId } from "../core/account.ts";
+import type { AccountId, ConversationId } from "../core/account.ts";
 import { cacheWritten } from "../core/usage.ts";
 import type { PoolState } from "../core/pool.ts";
 import type {
@@ -60,10 +60,16 @@ export function sessionViews(
     account: labelOf(tally.accountId, state),
     usage: usageView(tally.usage),
     inFlight: inHand.get(tally.session) ?? 0,
+    policy: policyOf(tally.session, state),
     firstSeenAt: timeView(tally.firstSeenAt),
     lastUsedAt: timeView(tally.lastUsedAt),
     lastError: errorMarkView(tally.lastError),
   }));
+}
+
+function policyOf(session: string, { bindings }: PoolState): string | null {
+  // A session's id is the name of its main conversation.
+  return bindings.get(session as ConversationId)?.policy ?? null;
 }
 
 /** A request that has ended, with its account's name. */

@@ -34,7 +34,7 @@ import { prices, routeSettings } from "./settings.ts";
 import { Tally } from "./tally.ts";
 import { UsagePoller } from "./usage_poller.ts";
 import { WindowOpener } from "./window_opener.ts";
-import type { Asked, StartOrder } from "./worker_protocol.ts";
+import type { Asked, LogLoss, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonOptions {
   /** The system's keychain; null where there is none. */
@@ -53,6 +53,7 @@ export interface Daemon {
   readonly control: (request: Request) => Promise<Response>;
   reload(config: Config): Promise<void>;
   reloadFailed(message: string, hint: string | null): void;
+  logLost(loss: LogLoss | null): void;
   /** Ends listening and waits for the answers; how many were cut. */
   drain(deadlineMs: number): Promise<number>;
 }
@@ -111,6 +112,7 @@ async function startClaimed(
   const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenOrClose(options, { proxy, host, records });
   host.listensAt(listener);
+  claim.servesAt(listener.host, listener.port);
   records.serves();
   const opener = openerOf(options, { keeper, host });
   poller.start();
@@ -127,6 +129,7 @@ async function startClaimed(
       await host.apply(config);
     },
     reloadFailed: (message, hint) => host.reloadFailed(message, hint),
+    logLost: (loss) => host.logLost(loss),
     drain: async (deadlineMs) => {
       host.drains();
       const cut = await drained(listener, deadlineMs);

@@ -37,11 +37,12 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
+import { logNotices, vaultNotices } from "./notices.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { Records } from "./records.ts";
 import { needsRestart, prices, routeSettings } from "./settings.ts";
 import type { Tally } from "./tally.ts";
-import type { Asked, StartOrder } from "./worker_protocol.ts";
+import type { Asked, LogLoss, StartOrder } from "./worker_protocol.ts";
 
 export interface DaemonControlParts {
   readonly order: StartOrder;
@@ -60,6 +61,7 @@ export class DaemonControl implements ControlHost {
   readonly #startedAt = systemClock.now();
   #listener: Listener | null = null;
   #isDraining = false;
+  #logLoss: LogLoss | null = null;
   readonly #reloads: PromiseWithResolvers<readonly string[]>[] = [];
 
   constructor(parts: DaemonControlParts) {
@@ -193,6 +195,11 @@ export class DaemonControl implements ControlHost {
     for (const { reject } of this.#reloads.splice(0)) reject(error);
   }
 
+  /** Log lines are being lost, or with null: no more. */
+  logLost(loss: LogLoss | null): void {
+    this.#logLoss = loss;
+  }
+
   /** The server takes no new connection from here on, and watchers go. */
   drains(): void {
     this.#isDraining = true;
@@ -260,11 +267,11 @@ export class DaemonControl implements ControlHost {
 
   #notices(): readonly NoticeView[] {
     const { accounts, records } = this.#parts;
-    const { fallback } = accounts.describeVault();
-    const vault: readonly NoticeView[] = fallback === null
-      ? []
-      : [{ level: "warn", text: fallback, mend: null }];
-    return [...vault, ...records.notices()];
+    return [
+      ...vaultNotices(accounts),
+      ...records.notices(),
+      ...logNotices(this.#logLoss),
+    ];
   }
 
   #accountId(wanted: string): AccountId {

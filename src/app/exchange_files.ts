@@ -49,10 +49,18 @@ export class ExchangeFiles implements ExchangeLog {
   #dropped = 0;
   #sweepAtMs = 0;
   #tellAtMs = 0;
+  #fault: string | null = null;
 
   constructor(options: ExchangeFilesOptions) {
     this.#options = options;
     this.bodyBytesMax = options.hasBodies ? BODY_BYTES_MAX : 0;
+  }
+
+  /** What keeps exchanges from being written now, or null. */
+  get lost(): { readonly reason: string; readonly dropped: number } | null {
+    return this.#fault === null
+      ? null
+      : { reason: this.#fault, dropped: this.#dropped };
   }
 
   finished(whole: ExchangeRecord): void {
@@ -85,11 +93,22 @@ export class ExchangeFiles implements ExchangeLog {
     ) {
       this.#waitingBytes -= bytesOf(exchange);
       try {
-        await this.#write(exchange);
+        await this.#writeOnce(exchange);
+        this.#fault = null;
       } catch (cause) {
         this.#dropped += 1;
         this.#tell(cause instanceof Error ? cause.message : String(cause));
       }
+    }
+  }
+
+  /** Makes the folder anew where somebody has removed it. */
+  async #writeOnce(exchange: ExchangeRecord): Promise<void> {
+    try {
+      await this.#write(exchange);
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+      await this.#write(exchange);
     }
   }
 
@@ -109,16 +128,25 @@ export class ExchangeFiles implements ExchangeLog {
     const time = new Date(startedAt).toISOString().replace(/[-:.]/g, "");
     const name = `tc-${time}-${id}.txt`;
     const bytes = new TextEncoder().encode(text);
-    await Deno.writeFile(join(folder, name), bytes, {
-      createNew: true,
-      mode: 0o600,
-    });
+    await this.#create(join(folder, name), bytes);
     this.#kept.push({ name, bytes: bytes.length });
     this.#bytes += bytes.length;
     const now = clock.monotonicMs();
     if (this.#bytes > this.#options.bytesMax || now >= this.#sweepAtMs) {
       this.#sweepAtMs = now + SWEEP_MS;
       await this.#sweep();
+    }
+  }
+
+  async #create(path: string, bytes: Uint8Array): Promise<void> {
+    try {
+      await Deno.writeFile(path, bytes, { createNew: true, mode: 0o600 });
+    } catch (cause) {
+      if (cause instanceof Deno.errors.AlreadyExists) throw cause;
+      // The folder is looked through anew, and half a file helps nobody.
+      this.#kept = null;
+      await Deno.remove(path).catch(() => {});
+      throw cause;
     }
   }
 
@@ -161,6 +189,7 @@ export class ExchangeFiles implements ExchangeLog {
 
   #tell(reason: string): void {
     const { clock, journal, folder } = this.#options;
+    this.#fault = reason;
     const now = clock.monotonicMs();
     if (now < this.#tellAtMs) return;
     this.#tellAtMs = now + TELL_MS;

@@ -88,13 +88,14 @@ function bindingOf(
 
 function queryFor(binding: Binding | null): RouteQuery {
   if (binding === null) return { ...ANY_REQUEST, cacheTtlMs: CACHE_TTL_MS };
-  const { conversation, parent, family, contextTokens } = binding;
+  const { conversation, parent, family, contextTokens, policy } = binding;
   return {
     ...ANY_REQUEST,
     conversation,
     parent,
     families: family === null ? [] : [family],
     contextTokens,
+    policy,
     cacheTtlMs: CACHE_TTL_MS,
   };
 }

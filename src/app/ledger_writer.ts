@@ -69,6 +69,11 @@ export class LedgerWriter implements RequestLog {
     return this.#dropped;
   }
 
+  /** Requests in memory that the database has not taken yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   usePrices(prices: PriceOverrides): void {
     this.#prices = prices;
   }
@@ -134,6 +139,8 @@ export class LedgerWriter implements RequestLog {
   /** Saves all and lets go; what cannot be written is counted and told. */
   close(): void {
     clearInterval(this.#timer);
+    // A disk that was full may have room by now.
+    this.#options.state.retryNow();
     // Another process may hold the file for a moment.
     if (!this.flush() && !this.flush()) {
       const lost = this.#waiting.length;

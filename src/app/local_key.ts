@@ -15,8 +15,8 @@ const KEY_SHAPE = /^[A-Za-z0-9_-]{8,256}$/;
 
 /**
  * The key of this pool: the one in the config if there is one, else the file's,
- * else a new random one. Two processes that both find none agree on one,
- * because the file is created exclusively.
+ * else a new random one. Processes that find none agree on one under a lock. An
+ * empty file is none: a crash or a full disk left it, and nobody has its key.
  */
 export function localKey(
   config: Config,
@@ -26,25 +26,30 @@ export function localKey(
   const written = config.settings.proxy.apiKey;
   if (written !== "") return checked(written, config.file);
   const file = join(paths.secretsFolder, KEY_FILE);
+  return readKey(file) ?? madeKey(file, paths.secretsFolder, entropy);
+}
+
+function madeKey(file: string, folder: string, entropy: Entropy): Secret {
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  using lock = Deno.openSync(`${file}.lock`, {
+    create: true,
+    write: true,
+    mode: 0o600,
+  });
+  lock.lockSync(true);
   const found = readKey(file);
   if (found !== null) return found;
-  Deno.mkdirSync(paths.secretsFolder, { recursive: true, mode: 0o700 });
   const fresh = `tc-${base64Url(entropy.bytes(24))}`;
-  try {
-    Deno.writeTextFileSync(file, `${fresh}\n`, {
-      createNew: true,
-      mode: 0o600,
-    });
-    return new Secret(fresh);
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
-    return readKey(file) ?? checked("", file);
-  }
+  // Whole or not there: others read it without the lock.
+  Deno.writeTextFileSync(`${file}.next`, `${fresh}\n`, { mode: 0o600 });
+  Deno.renameSync(`${file}.next`, file);
+  return new Secret(fresh);
 }
 
 function readKey(file: string): Secret | null {
   try {
-    return checked(Deno.readTextFileSync(file).trim(), file);
+    const text = Deno.readTextFileSync(file).trim();
+    return text === "" ? null : checked(text, file);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return null;
     throw cause;

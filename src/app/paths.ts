@@ -6,7 +6,7 @@
  */
 
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { createHash } from "node:crypto";
+import { sha256Hex } from "./sha256.ts";
 
 /** The variables that decide; read once, by the command line. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -55,10 +55,7 @@ export function pathsFrom(environment: Environment, system: string): Paths {
     };
   }
   const configFile = resolve(named);
-  const mark = createHash("sha256").update(configFile).digest("hex").slice(
-    0,
-    8,
-  );
+  const mark = sha256Hex(configFile).slice(0, 8);
   return {
     configFile,
     secretsFolder: `${configFile.replace(/\.json$/, "")}.vault`,

@@ -50,7 +50,10 @@ export function workerGrants(sources: GrantSources): Grants {
   const socket = socketPath(sources.config, sources.paths, sources.system);
   const own = [
     `${bracketed(proxy.host)}:${proxy.port}`,
-    ...socket !== null && namesSockets() ? [`unix:${socket}.new`] : [],
+    // Made under the one name, and looked after under the other.
+    ...socket !== null && namesSockets()
+      ? [`unix:${socket}.new`, `unix:${socket}`]
+      : [],
   ];
   const folders = [
     ...writtenFolders(sources.paths),

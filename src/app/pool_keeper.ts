@@ -97,20 +97,25 @@ export class PoolKeeper implements Pool {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       const waiting = this.#waiting;
-      const timer = setTimeout(done, Math.max(0, until - this.#clock.now()));
-      function done(): void {
-        clearTimeout(timer);
+      const alarm = new AbortController();
+      function leave(): void {
+        alarm.abort();
         waiting.delete(done);
         signal.removeEventListener("abort", abort);
+      }
+      function done(): void {
+        leave();
         resolve();
       }
       function abort(): void {
-        clearTimeout(timer);
-        waiting.delete(done);
+        leave();
         reject(signal.reason);
       }
       signal.addEventListener("abort", abort, { once: true });
       waiting.add(done);
+      const ms = Math.max(0, until - this.#clock.now());
+      // It is cut short only by who was woken or has left already.
+      this.#clock.sleep(ms, alarm.signal).then(done, () => {});
     });
   }
 

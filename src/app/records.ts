@@ -14,6 +14,7 @@ import { databasePath } from "../store/database.ts";
 import type { Config } from "./config.ts";
 import { ExchangeFiles } from "./exchange_files.ts";
 import { LedgerWriter } from "./ledger_writer.ts";
+import { exchangeNotices } from "./notices.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import { RecentTally } from "./recent_tally.ts";
 import { prices } from "./settings.ts";
@@ -94,10 +95,20 @@ export class Records implements RequestLog {
 
   /** What a person should know of it. */
   notices(): readonly NoticeView[] {
+    return [
+      ...this.#ledgerNotices(),
+      ...exchangeNotices(this.exchanges?.lost ?? null),
+    ];
+  }
+
+  #ledgerNotices(): readonly NoticeView[] {
     const { fault } = this.#state;
     if (fault === null) return [];
-    const { dropped } = this.#writer;
-    const loss = dropped === 0 ? "" : `; ${dropped} requests are not recorded`;
+    const { dropped, waiting } = this.#writer;
+    const loss = [
+      ...(waiting === 0 ? [] : [`; requests waiting in memory: ${waiting}`]),
+      ...(dropped === 0 ? [] : [`; requests never recorded: ${dropped}`]),
+    ].join("");
     return [{ level: "error", text: `${fault}${loss}`, mend: null }];
   }
 

@@ -10,6 +10,7 @@ import type { HeldLock, Journal } from "../ports.ts";
 import { ensurePrivateFolder } from "../store/atomic.ts";
 import { FileLocks } from "../store/lock.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
+import { readHolder, removeHolder, writeHolder } from "./holder_note.ts";
 import { handoverMs } from "./settings.ts";
 import type { StartOrder } from "./worker_protocol.ts";
 
@@ -18,6 +19,8 @@ const MARGIN_MS = 60_000;
 
 /** The claim of one server on its pool. */
 export interface ServerClaim {
+  /** The listener is up: whoever finds the pool taken is told of it. */
+  servesAt(host: string, port: number): void;
   release(): void;
 }
 
@@ -36,39 +39,63 @@ export async function claimPool(
   if (order.takesOver) return claimLater(locks, order);
   try {
     await ensurePrivateFolder(stateFolder);
-    return await locks.acquire("server", { waitMs: 0 });
+    const lock = await locks.acquire("server", { waitMs: 0 });
+    const { host, port } = order.config.settings.proxy;
+    const claim = claimOf(order, () => lock.release());
+    claim.servesAt(host, port);
+    return claim;
   } catch (cause) {
     if (cause instanceof TcError && cause.code === "lock_timeout") {
-      throw alreadyThere(cause);
+      throw alreadyThere(cause, stateFolder);
     }
     // A state folder that cannot be written costs history, not service.
     const reason = cause instanceof Error ? cause.message : String(cause);
     journal.log("warn", "unclaimed", { reason });
-    return { release: () => {} };
+    return { servesAt: () => {}, release: () => {} };
   }
 }
 
+/** A claim with a name on it. */
+function claimOf(
+  { paths: { stateFolder }, pid, version }: StartOrder,
+  release: () => void,
+): ServerClaim {
+  return {
+    servesAt: (host, port) => {
+      const origin = `http://${host}:${port}`;
+      writeHolder(stateFolder, { pid, version, origin });
+    },
+    release: () => {
+      removeHolder(stateFolder, pid);
+      release();
+    },
+  };
+}
+
 /** The server before this one holds the claim until it has drained. */
-function claimLater(locks: FileLocks, { config }: StartOrder): ServerClaim {
+function claimLater(locks: FileLocks, order: StartOrder): ServerClaim {
   const stop = new AbortController();
   let held: HeldLock | null = null;
-  const waitMs = handoverMs(config.settings) + MARGIN_MS;
+  const waitMs = handoverMs(order.config.settings) + MARGIN_MS;
   locks.acquire("server", { waitMs, signal: stop.signal }).then((lock) => {
     if (stop.signal.aborted) lock.release();
     else held = lock;
   }, () => {
     // Released before, or the old server outlives its own deadline.
   });
-  return {
-    release: () => {
-      stop.abort();
-      held?.release();
-    },
-  };
+  return claimOf(order, () => {
+    stop.abort();
+    held?.release();
+  });
 }
 
-function alreadyThere(cause: TcError): TcError {
-  return new TcError("Cannot start: a server of this pool runs already", {
+function alreadyThere(cause: TcError, stateFolder: string): TcError {
+  const holder = readHolder(stateFolder);
+  const who = holder === null
+    ? "a server of this pool runs already"
+    : `tc ${holder.version} (pid ${holder.pid}) serves this pool already ` +
+      `on ${holder.origin}`;
+  return new TcError(`Cannot start: ${who}`, {
     code: "already_running",
     source: "user",
     exitCode: EXIT.alreadyRunning,

@@ -49,6 +49,8 @@ class ServerWorker {
         return await this.#daemon?.reload(message.config);
       case "reload_failed":
         return this.#daemon?.reloadFailed(message.message, message.hint);
+      case "log_lost":
+        return this.#daemon?.logLost(message.loss);
       case "drain": {
         const cut = await this.#daemon?.drain(message.deadlineMs) ?? 0;
         this.#log.flush();

@@ -69,6 +69,11 @@ export class StateDatabase {
     }
   }
 
+  /** The next attempt opens it, however short ago it failed. */
+  retryNow(): void {
+    this.#retryAtMs = 0;
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#release();

@@ -19,6 +19,7 @@ import type { Grants } from "./permissions.ts";
 import type {
   Asked,
   FromWorker,
+  LogLoss,
   StartOrder,
   ToWorker,
 } from "./worker_protocol.ts";
@@ -33,6 +34,8 @@ export interface ServerOptions {
   readonly owners: FamilyOwners;
   /** A client asked for it by the control plane. */
   readonly onAsked: (what: Asked) => void;
+  /** It serves, and this thread has its network for the last time. */
+  readonly onReady: () => Promise<void>;
 }
 
 /** A running server, as its own process holds it. */
@@ -43,6 +46,8 @@ export interface Server {
   reload(config: Config): void;
   /** Tells who asked for a reload that the config cannot be read. */
   reloadFailed(error: TcError): void;
+  /** Tells who asks for the status that log lines are lost; null: no more. */
+  logLost(loss: LogLoss | null): void;
   /** Stops taking requests, lets streams end; resolves to how many were cut. */
   drain(deadlineMs: number): Promise<number>;
   /** Ends the worker at once. */
@@ -61,6 +66,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     worker.terminate();
     throw cause;
   });
+  await options.onReady();
   giveUpNetwork();
   return {
     host: ready.host,
@@ -69,6 +75,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     reload: (config) => link.post({ kind: "reload", config }),
     reloadFailed: ({ message, hint }) =>
       link.post({ kind: "reload_failed", message, hint }),
+    logLost: (loss) => link.post({ kind: "log_lost", loss }),
     drain: (deadlineMs) => {
       link.post({ kind: "drain", deadlineMs });
       return link.drained;

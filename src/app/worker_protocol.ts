@@ -32,6 +32,13 @@ export interface StartOrder {
 /** What a client may ask of the process by the control plane. */
 export type Asked = "stop" | "restart" | "reload";
 
+/** Log lines that could not be written to where they should go. */
+export interface LogLoss {
+  readonly where: string;
+  readonly reason: string;
+  readonly lines: number;
+}
+
 export type ToWorker =
   | { readonly kind: "start"; readonly order: StartOrder }
   | { readonly kind: "reload"; readonly config: Config }
@@ -42,6 +49,7 @@ export type ToWorker =
     readonly hint: string | null;
   }
   | { readonly kind: "drain"; readonly deadlineMs: number }
+  | { readonly kind: "log_lost"; readonly loss: LogLoss | null }
   | {
     readonly kind: "call";
     readonly id: number;

@@ -56,6 +56,11 @@ export class AccountCredential {
     return this.#entry;
   }
 
+  /** Whether there is a successor that the disk has not taken. */
+  get isUnsaved(): boolean {
+    return this.#unsaved !== null;
+  }
+
   /** Reads anew at the next use; a successor that is not saved is not forgotten. */
   forget(): void {
     if (this.#unsaved !== null || this.#flight !== null) return;

@@ -127,6 +127,12 @@ export class Refresher implements CredentialSource {
     return listing;
   }
 
+  /** Accounts whose newest login is in memory alone: the disk refuses it. */
+  get unsaved(): readonly AccountId[] {
+    return [...this.#accounts].filter(([, account]) => account.isUnsaved)
+      .map(([id]) => id);
+  }
+
   /** Waits for renewals under way and saves what is not saved. */
   async close(): Promise<void> {
     await Promise.all(

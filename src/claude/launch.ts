@@ -28,6 +28,8 @@ export interface LaunchFacts {
   readonly holdMsMax: number;
   /** Only this account may serve the launch, by its label. */
   readonly account: string | null;
+  /** How accounts are chosen for the launch; null is as for all others. */
+  readonly policy: string | null;
   /** The server's Unix socket, where the launch goes by it; else null. */
   readonly socket: string | null;
 }
@@ -80,12 +82,30 @@ export function launchVariables(
     needed: Math.min(facts.holdMsMax + MARGIN_MS, STREAM_IDLE_MS_MAX),
     usual: Math.max(STREAM_IDLE_MS, API_TIMEOUT_MS + MARGIN_MS),
   });
-  if (facts.account !== null) {
-    const own = `x-tc-account: ${facts.account}`;
-    const others = present["ANTHROPIC_CUSTOM_HEADERS"];
-    set["ANTHROPIC_CUSTOM_HEADERS"] = others ? `${others}\n${own}` : own;
+  const wishes = [
+    ...(facts.account === null ? [] : [["x-tc-account", facts.account]]),
+    ...(facts.policy === null ? [] : [["x-tc-policy", facts.policy]]),
+  ] as const;
+  if (wishes.length > 0) {
+    set["ANTHROPIC_CUSTOM_HEADERS"] = withHeaders(
+      present["ANTHROPIC_CUSTOM_HEADERS"] ?? "",
+      wishes,
+    );
   }
   return set;
+}
+
+/** A launch within a launch says anew what the outer one said. */
+function withHeaders(
+  present: string,
+  wishes: readonly (readonly string[])[],
+): string {
+  const names = wishes.map(([name]) => name);
+  const others = present.split("\n").filter((line) =>
+    line !== "" &&
+    !names.includes(line.split(":", 1)[0]?.trim().toLowerCase())
+  );
+  return [...others, ...wishes.map((wish) => wish.join(": "))].join("\n");
 }
 
 /** The client sends loopback traffic through a proxy unless this names it. */

@@ -14,6 +14,7 @@ import { colorDepth, glyphsFor } from "../deck/theme.ts";
 import type { Look } from "../deck/model.ts";
 import { ownCommand } from "./launching.ts";
 import { isColored } from "./output.ts";
+import { printTo } from "./print.ts";
 import type { Serving } from "./serving.ts";
 import type { Shell } from "./shell.ts";
 
@@ -64,11 +65,17 @@ export async function showDeck(
   });
 }
 
-/** A server with the Deck on its terminal, until either ends the other. */
+/**
+ * A server with the Deck on its terminal, until either ends the other. When the
+ * terminal hangs up the server goes on: sessions in other ones are on it.
+ */
 export async function serveWithDeck(
   shell: Shell,
   serving: Serving,
-  options: Partial<Pick<ShowDeckOptions, "claudeFolder" | "refusal">> = {},
+  { isLasting = true, ...options }:
+    & Partial<Pick<ShowDeckOptions, "claudeFolder" | "refusal">>
+    // Whether it goes on without the Deck when its terminal hangs up.
+    & { readonly isLasting?: boolean } = {},
 ): Promise<number> {
   const over = new AbortController();
   const ended = serving.ended.finally(() => over.abort());
@@ -82,7 +89,8 @@ export async function serveWithDeck(
       isServer: true,
       signal: over.signal,
     });
-    if (end !== "aborted") {
+    const livesOn = end === "lost" && isLasting;
+    if (end !== "aborted" && !livesOn) {
       shell.output.say(
         "Stopping: the requests in hand end first. Ctrl-C ends it at once.",
       );
@@ -115,6 +123,6 @@ async function runTc(args: readonly string[]): Promise<number> {
 }
 
 function refuse(refusal: string): Promise<number> {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${refusal}\n`));
+  printTo(Deno.stdout, `${refusal}\n`);
   return Promise.resolve(0);
 }

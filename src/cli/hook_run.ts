@@ -21,6 +21,7 @@ import {
 } from "../claude/hook_input.ts";
 import { EXIT } from "../errors.ts";
 import { startDetached } from "./detached.ts";
+import { printTo } from "./print.ts";
 import { isProfileFolder, swapFile } from "./swap_files.ts";
 
 /** The client waits: a server that does not answer at once is let be. */
@@ -45,7 +46,7 @@ export async function runHook(word: string | undefined): Promise<number> {
     return EXIT.ok;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    Deno.stderr.writeSync(new TextEncoder().encode(`tc: ${reason}\n`));
+    printTo(Deno.stderr, `tc: ${reason}\n`);
     return EXIT.failed;
   }
 }
@@ -56,7 +57,7 @@ async function stayInStep(): Promise<void> {
   const { pluginStep } = await import("./plugin_step.ts");
   const words = await pluginStep(folder);
   if (words !== null) {
-    Deno.stderr.writeSync(new TextEncoder().encode(`${words}\n`));
+    printTo(Deno.stderr, `${words}\n`);
   }
 }
 

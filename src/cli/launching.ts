@@ -7,10 +7,12 @@
 
 import { join } from "node:path";
 import type { LaunchFacts, Variables } from "../claude/launch.ts";
+import { readHolder } from "../app/holder_note.ts";
 import { socketPath } from "../app/socket_path.ts";
 import { findClaudeLogin } from "../claude/own_login.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { storedAccounts } from "./accounts_store.ts";
+import { withOpenFiles } from "./open_files.ts";
 import { ownCommand } from "./own_command.ts";
 import type { Shell } from "./shell.ts";
 
@@ -36,6 +38,7 @@ export async function launchFacts(
     silentMsMax: Math.max(settings.hold.silentMs, settings.hold.jsonMaxMs),
     holdMsMax: settings.hold.maxMs,
     account,
+    policy: null,
     socket: null,
   };
 }
@@ -78,12 +81,8 @@ export async function startInBackground(shell: Shell): Promise<void> {
   const { stateFolder } = shell.paths;
   await Deno.mkdir(stateFolder, { recursive: true, mode: 0o700 });
   const logFile = join(stateFolder, "server.log");
-  const [program = "", ...args] = ownCommand([
-    "server",
-    "--headless",
-    "--log-file",
-    logFile,
-  ]);
+  const server = ["server", "--headless", "--log-file", logFile];
+  const [program = "", ...args] = withOpenFiles(ownCommand(server));
   const child = new Deno.Command(program, {
     args,
     stdin: "null",
@@ -96,12 +95,29 @@ export async function startInBackground(shell: Shell): Promise<void> {
   child.status.then((status) => (code = status.code));
   const deadline = performance.now() + START_WAIT_MS;
   while (!await shell.isServing()) {
-    if (code !== null && code !== EXIT.alreadyRunning) {
-      throw startFailed(logFile, code);
-    }
+    if (code === EXIT.alreadyRunning) refuseElsewhere(shell);
+    else if (code !== null) throw startFailed(logFile, code);
     if (performance.now() > deadline) throw startFailed(logFile, null);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
+}
+
+/** Throws where the pool's server listens on another port than is asked for. */
+function refuseElsewhere({ paths, origin }: Shell): void {
+  const holder = readHolder(paths.stateFolder);
+  if (holder === null) return;
+  const { port } = new URL(holder.origin);
+  if (port === new URL(origin).port) return;
+  throw new TcError(
+    `Cannot use ${origin}: the server of this pool (pid ${holder.pid}) listens on ${holder.origin}`,
+    {
+      code: "already_running",
+      source: "user",
+      exitCode: EXIT.alreadyRunning,
+      hint: `TC_PROXY_PORT=${port} tc run   goes by it\n` +
+        `TC_PROXY_PORT=${port} tc stop  ends it`,
+    },
+  );
 }
 
 function startFailed(logFile: string, code: number | null): TcError {

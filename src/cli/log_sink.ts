@@ -1,59 +1,49 @@
 /**
- * Where log lines of a server go: a bounded file, journald or stderr.
+ * Where log lines of a server go: a bounded file, journald or stderr. A line
+ * that cannot be written never ends or holds up the server: it is counted.
  *
  * @module
  */
 
 import type { Environment } from "../app/paths.ts";
 import { journaldLine, logLine, type LogRecord } from "../app/journal.ts";
+import { LogFile } from "./log_file.ts";
+import { type LogLoss, LossCount } from "./log_loss.ts";
+import { LogStream } from "./log_stream.ts";
 
-export type LogSink = (record: LogRecord) => void;
+export interface LogSink {
+  write(record: LogRecord): void;
+  /** From here on `tell` hears of lines that are lost; null: no more are. */
+  watch(tell: (loss: LogLoss | null) => void): void;
+  /** Waits a moment for the lines that are on their way. */
+  close(): Promise<void>;
+}
 
-/** A larger file is kept as `<file>.1` when the next server begins. */
-const LOG_BYTES_MAX = 10 * 1024 * 1024;
+/** Takes lines for nobody. */
+export const NO_LOG: LogSink = {
+  write: () => {},
+  watch: () => {},
+  close: () => Promise.resolve(),
+};
 
 /** The sink that `file` and the environment ask for. */
 export function logSink(
   file: string | null,
   environment: Environment,
 ): LogSink {
-  if (file !== null) return toFile(file);
-  const isJournald = Boolean(environment["JOURNAL_STREAM"]) &&
+  const loss = new LossCount(file ?? "stderr");
+  const isJournald = file === null && Boolean(environment["JOURNAL_STREAM"]) &&
     !Deno.stderr.isTerminal();
-  const line = isJournald ? journaldLine : logLine;
-  return (record) => write(Deno.stderr, line(record));
-}
-
-function toFile(file: string): LogSink {
-  keepBounded(file);
-  const opened = Deno.openSync(file, {
-    create: true,
-    append: true,
-    mode: 0o600,
-  });
-  return (record) => write(opened, logLine(record));
-}
-
-function keepBounded(file: string): void {
-  try {
-    if (Deno.statSync(file).size > LOG_BYTES_MAX) {
-      Deno.renameSync(file, `${file}.1`);
-    }
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-  }
-}
-
-const encoder = new TextEncoder();
-
-/** A log that cannot be written must not end the server. */
-function write(
-  target: { writeSync(bytes: Uint8Array): number },
-  line: string,
-): void {
-  try {
-    target.writeSync(encoder.encode(`${line}\n`));
-  } catch {
-    // Closed stderr, full disk: there is no place left to say so.
-  }
+  const textOf = isJournald ? journaldLine : logLine;
+  const target = file === null
+    ? new LogStream(Deno.stderr, loss)
+    : new LogFile(file, loss);
+  return {
+    write: (record) => target.write(`${textOf(record)}\n`),
+    watch: (tell) => loss.watch(tell),
+    close: async () => {
+      await target.close();
+      loss.close();
+    },
+  };
 }

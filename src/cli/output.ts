@@ -7,6 +7,7 @@
 
 import { TcError } from "../errors.ts";
 import type { Environment } from "../app/paths.ts";
+import { printTo } from "./print.ts";
 
 export interface OutputOptions {
   readonly environment: Environment;
@@ -52,22 +53,22 @@ export class Output {
 
   /** A line of data. */
   line(text = ""): void {
-    write(Deno.stdout, `${text}\n`);
+    printTo(Deno.stdout, `${text}\n`);
   }
 
   /** Data as it is, without an end of line. */
   raw(text: string): void {
-    write(Deno.stdout, text);
+    printTo(Deno.stdout, text);
   }
 
   /** One JSON object, the whole answer of a `--json` run. */
   json(value: unknown): void {
-    write(Deno.stdout, `${JSON.stringify(value)}\n`);
+    printTo(Deno.stdout, `${JSON.stringify(value)}\n`);
   }
 
   /** A line of words: progress, warnings, what to do next. */
   say(text: string): void {
-    write(Deno.stderr, `${text}\n`);
+    printTo(Deno.stderr, `${text}\n`);
   }
 
   paint(style: Style, text: string): string {
@@ -85,20 +86,5 @@ export class Output {
     this.say(error.message);
     for (const line of error.hint?.split("\n") ?? []) this.say(`  ${line}`);
     if (isDebugging && error.stack !== undefined) this.say(error.stack);
-  }
-}
-
-const encoder = new TextEncoder();
-
-/** Writes all of `text`; a reader that went away is no error. */
-function write(
-  stream: { writeSync(bytes: Uint8Array): number },
-  text: string,
-): void {
-  let bytes = encoder.encode(text);
-  try {
-    while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.BrokenPipe)) throw cause;
   }
 }

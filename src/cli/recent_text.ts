@@ -6,13 +6,8 @@
  */
 
 import type { AccountView, StatusView } from "../control/protocol.ts";
-import {
-  clockText,
-  countText,
-  durationText,
-  inert,
-  percentText,
-} from "../control/words.ts";
+import { lastsText, spentText } from "../control/forecast_words.ts";
+import { countText, inert, percentText } from "../control/words.ts";
 
 /** One line for each account that answered something in the last hour. */
 export function recentLines(view: StatusView): readonly string[] {
@@ -30,28 +25,21 @@ export function recentLines(view: StatusView): readonly string[] {
   });
 }
 
-/** Windows that run out before their reset at the present pace. */
+/** Windows that may run out before their reset at the present pace. */
 function endings({ windows }: AccountView, now: number): readonly string[] {
-  return windows.flatMap(({ key, spentAt }) => {
-    if (spentAt === null) return [];
-    return spentAt.ms <= now
-      ? [`${key} spent`]
-      : [`${key} spent ${clockText(spentAt.ms, now)} at this pace`];
-  });
+  const time = { now, timeZone: null };
+  return windows.flatMap((window) => spentText(window, time) ?? []);
 }
 
 /** How long the pool lasts, and on what that rests. */
 export function forecastLine({ forecast, at }: StatusView): string {
-  const { tokensPerHour, lastsUntil, isGuess } = forecast;
+  const { tokensPerHour, isGuess } = forecast;
   if (tokensPerHour === 0) {
     return "forecast: nothing was used in the last hour";
   }
   const pace = `${countText(tokensPerHour)} quota tokens an hour`;
   const guess = isGuess ? ", a guess: plan sizes are not learned yet" : "";
-  const end = lastsUntil === null
-    ? "lasts a week or longer"
-    : `lasts until ${clockText(lastsUntil.ms, at.ms)} (${
-      durationText(lastsUntil.ms - at.ms)
-    })`;
+  const end = lastsText(forecast, { now: at.ms, timeZone: null }) ??
+    "lasts a week or longer";
   return `forecast: ${end} at ${pace}${guess}`;
 }

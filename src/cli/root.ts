@@ -15,6 +15,7 @@ import { readEnvironment } from "./shell.ts";
 import { COMMANDS } from "./command_table.ts";
 import { helpText } from "./help.ts";
 import { nearest } from "./nearest.ts";
+import { printTo } from "./print.ts";
 import type { Registry } from "./registry.ts";
 
 /** Runs one command line; resolves to the exit code. */
@@ -95,7 +96,7 @@ function unknownCommand(name: string): UsageError {
 }
 
 function printRaw(text: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(text));
+  printTo(Deno.stdout, text);
 }
 
 function fail(

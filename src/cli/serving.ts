@@ -5,6 +5,7 @@
  * @module
  */
 
+import { join } from "node:path";
 import { systemClock } from "../app/clock.ts";
 import type { Config } from "../app/config.ts";
 import { watchConfig } from "../app/config_watch.ts";
@@ -14,12 +15,15 @@ import { type Server, startServer } from "../app/supervisor.ts";
 import { buildInfo } from "../app/version.ts";
 import type { Asked, StartOrder } from "../app/worker_protocol.ts";
 import { EXIT, TcError } from "../errors.ts";
+import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
 import { accountRows } from "../store/account_rows.ts";
 import { familyOwners } from "./import_places.ts";
 import { Interrupts } from "./interrupts.ts";
 import { handoverMs } from "../app/settings.ts";
 import type { LogSink } from "./log_sink.ts";
+import { raiseOpenFiles } from "./open_files.ts";
 import type { Shell } from "./shell.ts";
+import { Signals } from "./signals.ts";
 import {
   standInFor,
   startSuccessor,
@@ -56,27 +60,53 @@ export async function startServing(
   options: ServingOptions,
 ): Promise<Serving> {
   const { takesOverFrom } = options;
+  const signals = new Signals();
+  await raiseOpenFiles();
   const order = await startOrder(shell, takesOverFrom !== null);
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
     order,
     grants: workerGrants(grantSources(shell)),
     owners: familyOwners(shell),
-    onLog: options.log,
+    onLog: (record) => options.log.write(record),
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
     },
+    onReady: () => tellManager(shell, options),
   }).catch(async (cause) => {
+    signals.release();
+    await options.log.close();
     throw await whoIsThere(cause, shell);
   });
+  options.log.watch((loss) => server.logLost(loss));
   const watch = await watchConfig(
     shell.config.file,
     () => reload(server, options),
   );
-  const serving = supervise(server, shell, { ...options, watch });
+  const serving = supervise(server, shell, { ...options, watch, signals });
   asked.resolve(serving);
   if (takesOverFrom !== null) yieldTo(takesOverFrom);
   return serving;
+}
+
+/** A manager that waits for this word ends a service that never says it. */
+async function tellManager(
+  { environment, origin, paths }: Shell,
+  options: ServingOptions,
+): Promise<void> {
+  const address = environment[NOTIFY_VARIABLE] ?? null;
+  // It is this process that the manager hears: no child is to speak for it.
+  Deno.env.delete(NOTIFY_VARIABLE);
+  try {
+    await notifyManager({
+      address,
+      from: join(paths.stateFolder, `notify.${Deno.pid}`),
+      lines: ["READY=1", `STATUS=Listens on ${origin}`],
+    });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    tell(options, `the service manager cannot be told: ${reason}`);
+  }
 }
 
 /** What the server's grants follow from. */
@@ -151,10 +181,13 @@ async function whoIsThere(cause: unknown, shell: Shell): Promise<unknown> {
 function supervise(
   server: Server,
   shell: Shell,
-  options: ServingOptions & { readonly watch: Disposable },
+  options: ServingOptions & {
+    readonly watch: Disposable;
+    readonly signals: Signals;
+  },
 ): Serving {
   const ended = Promise.withResolvers<number>();
-  const signals = new Signals();
+  const { signals } = options;
   const interrupts = new Interrupts();
   let isStopping = false;
   let successor: Deno.ChildProcess | null = null;
@@ -177,10 +210,8 @@ function supervise(
     });
   }
   signals.on("SIGINT", () => interrupts.pass(stop));
-  if (Deno.build.os !== "windows") {
-    signals.on("SIGTERM", stop);
-    signals.on("SIGHUP", () => reload(server, options));
-  }
+  signals.on("SIGTERM", stop);
+  signals.on("SIGHUP", () => reload(server, options));
   server.failed.catch((cause) => {
     tell(options, cause instanceof Error ? cause.message : "");
     ended.resolve(EXIT.failed);
@@ -190,6 +221,7 @@ function supervise(
       signals.release();
       options.watch[Symbol.dispose]();
     });
+    await options.log.close();
     const isWaitedFor = successor !== null && !options.successor?.isDetached;
     return isWaitedFor && successor !== null
       ? await standInFor(successor)
@@ -214,7 +246,7 @@ function supervise(
 }
 
 function tell({ log }: ServingOptions, reason: string): void {
-  log({
+  log.write({
     at: systemClock.now(),
     level: "error",
     event: "server",
@@ -239,21 +271,5 @@ function reload(server: Server, options: ServingOptions): void {
   } catch (cause) {
     if (!(cause instanceof TcError)) throw cause;
     server.reloadFailed(cause);
-  }
-}
-
-/** Signal listeners that can be taken back, so that the process can end. */
-class Signals {
-  readonly #held: [Deno.Signal, () => void][] = [];
-
-  on(signal: Deno.Signal, listener: () => void): void {
-    Deno.addSignalListener(signal, listener);
-    this.#held.push([signal, listener]);
-  }
-
-  release(): void {
-    for (const [signal, listener] of this.#held.splice(0)) {
-      Deno.removeSignalListener(signal, listener);
-    }
   }
 }

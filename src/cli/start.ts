@@ -7,13 +7,13 @@
 
 import { EXIT } from "../errors.ts";
 import { versionText } from "../app/version.ts";
+import { printTo } from "./print.ts";
 
 /** Runs one command line; resolves to the exit code. */
 export async function start(args: readonly string[]): Promise<number> {
   const [first] = args;
   if (args.length === 1 && (first === "--version" || first === "-V")) {
-    const line = new TextEncoder().encode(`${versionText()}\n`);
-    Deno.stdout.writeSync(line);
+    printTo(Deno.stdout, `${versionText()}\n`);
     return EXIT.ok;
   }
   if (isStatusline(args)) {

@@ -81,8 +81,9 @@ async function compose(isWrapping: boolean): Promise<string> {
     input.session,
     SERVER_MS,
   );
-  const tokens = tokensOf(input, paths);
   const glance = await asked ?? await stored(paths, input);
+  // Not meanwhile: reading a transcript would hold up the server's answer.
+  const tokens = tokensOf(input, paths);
   const first = await before;
   const width = Number(environment["COLUMNS"]);
   const own = statuslineText({

@@ -10,6 +10,12 @@ export interface TimeView {
   readonly ms: number;
 }
 
+/** Eight times of ten between these; null: not before its reset, or later. */
+export interface BetweenView {
+  readonly soonest: TimeView | null;
+  readonly latest: TimeView | null;
+}
+
 export interface WindowView {
   readonly key: string;
   /** Null is unknown, never 0. */
@@ -23,6 +29,8 @@ export interface WindowView {
   readonly pace: number | null;
   /** When it is spent at the present pace; null: not before its reset. */
   readonly spentAt: TimeView | null;
+  /** How far that is open; null where nothing was burnt that could tell. */
+  readonly spentBetween: BetweenView | null;
 }
 
 /** The one word of an account's state; shape and colour follow it. */
@@ -65,6 +73,8 @@ export interface SessionView {
   readonly account: string | null;
   readonly usage: UsageView;
   readonly inFlight: number;
+  /** What its launch is routed by; null is the pool's own policy. */
+  readonly policy: string | null;
   readonly firstSeenAt: TimeView;
   readonly lastUsedAt: TimeView;
   readonly lastError: ErrorMarkView | null;

@@ -104,13 +104,13 @@ function costText(cost: number): string {
 }
 
 function footer(view: ExplainView): string {
-  const { policy, pin, at, accounts, isOversubscribed } = view;
+  const { policy, isOwnPolicy, pin, at, accounts, isOversubscribed } = view;
   const seen = accounts.flatMap(({ fiveHour, week }) =>
     [fiveHour, week].flatMap((window) => window === null ? [] : [window])
   );
   const newest = seen.reduce((ms, one) => Math.max(ms, one.observedAt.ms), 0);
   const parts = [
-    `Policy ${policy}`,
+    `Policy ${policy}${isOwnPolicy ? ", for this launch alone" : ""}`,
     newest === 0
       ? "no figures yet"
       : `newest figures ${durationText(at.ms - newest)} old`,

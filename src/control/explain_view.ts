@@ -48,6 +48,8 @@ export interface ExplainView {
   /** Its last request that ended, or null. */
   readonly last: ActivityView | null;
   readonly policy: string;
+  /** Its launch asked for that policy; the pool's is another one. */
+  readonly isOwnPolicy: boolean;
   readonly pin: string | null;
   readonly home: string | null;
   readonly boundAt: TimeView | null;
@@ -82,6 +84,7 @@ export function explainView(
     at: timeView(told.at),
     ...about,
     policy: told.policy,
+    isOwnPolicy: told.isOwnPolicy,
     pin: labelOf(told.pin, snapshot),
     home: labelOf(binding?.accountId ?? null, snapshot),
     boundAt: binding === null ? null : timeView(binding.boundAt),

@@ -10,9 +10,11 @@
 
 import type {
   AccountView,
+  BetweenView,
   SessionView,
   TimeView,
   UsageView,
+  WindowView,
 } from "./account_views.ts";
 
 export type * from "./account_views.ts";
@@ -53,6 +55,8 @@ export interface ForecastView {
   readonly tokensPerHour: number;
   /** Null: a week at least, or nothing is being used. */
   readonly lastsUntil: TimeView | null;
+  /** How far that is open; null in it is a week or longer. */
+  readonly lastsBetween: BetweenView | null;
   /** Rests on plan sizes that no answer has confirmed yet. */
   readonly isGuess: boolean;
 }
@@ -159,7 +163,12 @@ export interface CapacityAccountView {
   readonly headroomTok: number | null;
   readonly nearCap: boolean;
   readonly live: boolean;
+  /** Its windows that may run out before their reset. */
+  readonly runsOut: readonly RunsOutView[];
 }
+
+/** A window by its key, and when it is spent at the present pace. */
+export type RunsOutView = Pick<WindowView, "key" | "spentAt" | "spentBetween">;
 
 /** The seed's fields by the seed's names; scripts rely on them. */
 export interface CapacityView {

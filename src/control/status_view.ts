@@ -7,7 +7,12 @@
 import type { AccountId } from "../core/account.ts";
 import { poolCapacity } from "../core/capacity.ts";
 import { census, NOBODY } from "../core/census.ts";
-import { forecast, type PoolForecast } from "../core/forecast.ts";
+import type { Between } from "../core/burn_spread.ts";
+import {
+  forecast,
+  type PoolForecast,
+  type WindowForecast,
+} from "../core/forecast.ts";
 import { pace } from "../core/pace.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import { isRunning, type QuotaWindow } from "../core/quota.ts";
@@ -16,6 +21,7 @@ import { loginCommand } from "../wire/bar_text.ts";
 import { standingOf } from "./account_words.ts";
 import type {
   AccountView,
+  BetweenView,
   CapacityView,
   ErrorMarkView,
   NoticeView,
@@ -91,12 +97,13 @@ export function statusView(
     schema: "tc.status/v1",
     at: timeView(snapshot.at),
     server: extras.server,
-    capacity: capacityView(snapshot),
+    capacity: capacityView(snapshot, ahead),
     nextReset: nextReset(snapshot),
     usage: usageView(extras.usage),
     forecast: {
       tokensPerHour: ahead.tokensPerHour,
       lastsUntil: timeOrNull(ahead.lastsUntil),
+      lastsBetween: betweenView(ahead.lastsBetween),
       isGuess: ahead.isGuess,
     },
     accounts,
@@ -108,8 +115,40 @@ export function statusView(
 }
 
 /** The verdict by the seed's names. */
-export function capacityView(snapshot: PoolSnapshot): CapacityView {
-  return { schema: "tc.capacity/v1", ...poolCapacity(snapshot) };
+export function capacityView(
+  snapshot: PoolSnapshot,
+  { windows }: PoolForecast = forecast(snapshot),
+): CapacityView {
+  const { accounts, ...pool } = poolCapacity(snapshot);
+  return {
+    schema: "tc.capacity/v1",
+    ...pool,
+    accounts: accounts.map((account) => ({
+      ...account,
+      runsOut: windows
+        .filter(({ accountId }) => accountId === account.id)
+        .map((window) => ({ key: window.key, ...spentView(window) }))
+        .filter(({ spentAt, spentBetween }) =>
+          spentAt !== null || (spentBetween?.soonest ?? null) !== null
+        ),
+    })),
+  };
+}
+
+function spentView(
+  window: WindowForecast | undefined,
+): Pick<WindowView, "spentAt" | "spentBetween"> {
+  return {
+    spentAt: timeOrNull(window?.spentAt ?? null),
+    spentBetween: betweenView(window?.spentBetween ?? null),
+  };
+}
+
+function betweenView(between: Between<Instant> | null): BetweenView | null {
+  return between === null ? null : {
+    soonest: timeOrNull(between.soonest),
+    latest: timeOrNull(between.latest),
+  };
 }
 
 export function usageView(sum: UsageSum): UsageView {
@@ -154,7 +193,7 @@ function accountView(
     windows: Object.values(state.windows)
       .filter((window) => isRunning(window, snapshot.at))
       .map((window) =>
-        windowView(window, snapshot.at, spentAt(window, account.id, ahead))
+        windowView(window, snapshot.at, forecastOf(window, account.id, ahead))
       ),
     inFlight: state.leases,
     inFlightMax: Math.ceil(
@@ -168,21 +207,20 @@ function accountView(
   };
 }
 
-function spentAt(
+function forecastOf(
   { key }: QuotaWindow,
   accountId: AccountId,
   { windows }: PoolForecast,
-): Instant | null {
-  const found = windows.find((window) =>
+): WindowForecast | undefined {
+  return windows.find((window) =>
     window.accountId === accountId && window.key === key
   );
-  return found?.spentAt ?? null;
 }
 
 function windowView(
   window: QuotaWindow,
   at: Instant,
-  spent: Instant | null,
+  ahead: WindowForecast | undefined,
 ): WindowView {
   return {
     key: window.key,
@@ -193,7 +231,7 @@ function windowView(
     source: window.source,
     family: window.family,
     pace: pace(window, at),
-    spentAt: timeOrNull(spent),
+    ...spentView(ahead),
   };
 }
 

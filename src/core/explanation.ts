@@ -40,6 +40,8 @@ export interface ExplainedAccount extends Considered {
 export interface Explanation {
   readonly at: Instant;
   readonly policy: PolicyName;
+  /** The pool's policy is another one: its launch asked for this. */
+  readonly isOwnPolicy: boolean;
   readonly pin: AccountId | null;
   /** What is known of the conversation; null when it is new or unnamed. */
   readonly binding: Binding | null;
@@ -68,6 +70,7 @@ export function explain(
   return {
     at: scene.at,
     policy: scene.settings.policy,
+    isOwnPolicy: scene.settings.policy !== snapshot.settings.policy,
     pin: snapshot.pin,
     binding: scene.binding,
     isWarm: scene.isWarm,

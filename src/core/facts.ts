@@ -32,6 +32,8 @@ export interface RouteFacts {
   readonly isSide: boolean;
   /** A person's prompt, not a tool result coming back. */
   readonly isPrompt: boolean;
+  /** How its account is chosen, where it is not by the pool's setting. */
+  readonly policy: PolicyName | null;
 }
 
 /** A request that looks for an account. */
@@ -44,6 +46,4 @@ export interface RouteQuery extends RouteFacts {
   readonly waitedMs: number;
   /** Its place in the queue once it waits; null before. */
   readonly ticket: TicketId | null;
-  /** How its account is chosen, where it is not by the pool's setting. */
-  readonly policy: PolicyName | null;
 }

@@ -6,7 +6,17 @@
  */
 
 import type { AccountId } from "./account.ts";
+import {
+  type Between,
+  type BurnSpread,
+  burnSpread,
+  instantsBetween,
+  joinedBurn,
+  meanBetween,
+  runsOutBetween,
+} from "./burn_spread.ts";
 import { burnSince } from "./capacity.ts";
+import { BURN_BUCKET_MS } from "./learn.ts";
 import { elapsedShare } from "./pace.ts";
 import { fiveHourTokens, weekInFiveHours } from "./projection.ts";
 import {
@@ -23,6 +33,12 @@ export interface WindowForecast {
   readonly key: WindowKey;
   /** When it is spent; null when it lasts until its reset. */
   readonly spentAt: Instant | null;
+  /**
+   * Between which times, eight times of ten, while people work as they do; a
+   * null in it is "not before its reset". Null where nothing was burnt in the
+   * last hour that could tell, and where it is spent already.
+   */
+  readonly spentBetween: Between<Instant> | null;
 }
 
 export interface PoolForecast {
@@ -34,6 +50,8 @@ export interface PoolForecast {
    * for a week or nothing is being used.
    */
   readonly lastsUntil: Instant | null;
+  /** The same with the spread of the burn; null in it is a week or longer. */
+  readonly lastsBetween: Between<Instant> | null;
   /** Rests on plan sizes that no answer has confirmed. */
   readonly isGuess: boolean;
 }
@@ -42,14 +60,21 @@ const STEP_MS = 15 * MINUTE_MS;
 const HORIZON_MS = 7 * DAY_MS;
 const FIVE_HOURS_MS = 5 * HOUR_MS;
 
+const BUCKETS_PER_HOUR = HOUR_MS / BURN_BUCKET_MS;
+
+/** Figures have two decimals. */
+const ROUNDING = 0.005;
+
 export function forecast(snapshot: PoolSnapshot): PoolForecast {
   const { at } = snapshot;
   const states = [...snapshot.accounts.values()].filter(serves);
   const tokensPerHour = states.reduce((sum, s) => sum + paceOf(s, at), 0);
+  const until = lastsUntil(states, tokensPerHour, at);
   return {
     windows: states.flatMap((state) => windowForecasts(state, at)),
     tokensPerHour: Math.round(tokensPerHour),
-    lastsUntil: lastsUntil(states, tokensPerHour, at),
+    lastsUntil: until,
+    lastsBetween: lastsBetween(states, until, at),
     isGuess: states.some((s) => s.learned.fiveHourTokens === null),
   };
 }
@@ -75,6 +100,7 @@ function windowForecasts(
       accountId: state.account.id,
       key: window.key,
       spentAt: spentAt(window, state, at),
+      spentBetween: spentBetween(window, state, at),
     }));
 }
 
@@ -89,6 +115,31 @@ function spentAt(
   if (perHour <= 0) return null;
   const leftMs = (1 - window.utilization) / perHour * HOUR_MS;
   return leftMs >= endsAt(window) - at ? null : after(at, leftMs);
+}
+
+function spentBetween(
+  window: QuotaWindow,
+  state: AccountState,
+  at: Instant,
+): Between<Instant> | null {
+  const { utilization } = window;
+  const burnt = burnSpread(state.burn, at);
+  if (burnt === null || utilization === null || utilization >= 1) return null;
+  const spread = inShares(burnt, sharePerHour(window, state, at));
+  const left = 1 - utilization;
+  return instantsBetween({
+    soonest: runsOutBetween(Math.max(0, left - ROUNDING), spread).soonest,
+    latest: runsOutBetween(left + ROUNDING, spread).latest,
+  }, { at, endsAt: endsAt(window) });
+}
+
+/** As unsteady as the tokens are, about the share that an hour takes. */
+function inShares(
+  { mean, variance }: BurnSpread,
+  sharePerHour: number,
+): BurnSpread {
+  const share = sharePerHour / BUCKETS_PER_HOUR;
+  return { mean: share, variance: variance * (share / mean) ** 2 };
 }
 
 /** Spent share per hour: by the tokens of the last hour, else since it began. */
@@ -152,6 +203,22 @@ function lastsUntil(
     }
   }
   return null;
+}
+
+/** How long the pool lasts at the bounds of its pace over that time. */
+function lastsBetween(
+  states: readonly AccountState[],
+  until: Instant | null,
+  at: Instant,
+): Between<Instant> | null {
+  const spread = burnSpread(joinedBurn(states.map(({ burn }) => burn)), at);
+  if (spread === null) return null;
+  const aheadMs = until === null ? HORIZON_MS : until - at;
+  const { low, high } = meanBetween(spread, aheadMs);
+  return {
+    soonest: lastsUntil(states, high * BUCKETS_PER_HOUR, at),
+    latest: lastsUntil(states, low * BUCKETS_PER_HOUR, at),
+  };
 }
 
 /** Takes `wanted` tokens, first from the tank that refills first. */

@@ -6,6 +6,7 @@
 
 import type { AccountId, ConversationId, ModelFamily } from "./account.ts";
 import type { RouteFacts } from "./facts.ts";
+import type { PolicyName } from "./settings.ts";
 import { after, type Instant, MINUTE_MS } from "./time.ts";
 import { contextTokens, type TokenUsage } from "./usage.ts";
 
@@ -33,6 +34,8 @@ export interface Binding {
   /** Caches belong to a model; another family starts cold. */
   readonly family: ModelFamily | null;
   readonly requests: number;
+  /** What its last request was routed by, if not by the pool's setting. */
+  readonly policy: PolicyName | null;
   /** Caches left behind on other accounts, newest first. */
   readonly elsewhere: readonly Prefix[];
   /** Accounts it left because they were spent, oldest first. */
@@ -69,6 +72,7 @@ export function bind(
     warmUntil: after(at, Math.min(PENDING_MS, facts.cacheTtlMs)),
     family: facts.families[0] ?? null,
     requests: 1,
+    policy: facts.policy,
     elsewhere: [],
     burned: [],
   };
@@ -93,6 +97,7 @@ export function touch(
       ? facts.contextTokens
       : binding.estimatedTokens,
     requests: binding.requests + 1,
+    policy: facts.policy,
     ...(isCut
       ? {
         contextTokens: facts.contextTokens,

@@ -32,6 +32,8 @@ export interface Agent {
   /** Another live agent is on the same issue. */
   readonly collides: boolean;
   readonly account: string | null;
+  /** The policy that its launch asked for; null is the pool's. */
+  readonly policy: string | null;
   /** The server has seen it. */
   readonly isBound: boolean;
   /** Used within the last five minutes. */
@@ -129,6 +131,7 @@ function agent(
     need: needOf(pin?.status ?? null, pin?.assigneeUserId ?? null),
     collides: false,
     account: bound?.account ?? requests[0]?.account ?? null,
+    policy: bound?.policy ?? null,
     isBound: bound !== null || requests.length > 0,
     isWarm: requests.length > 0 ||
       (bound !== null && now - bound.lastUsedAt.ms < WARM_MS),

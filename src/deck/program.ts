@@ -98,7 +98,7 @@ class Deck {
       this.#receive({ kind: "resized", size: terminal.size() })
     );
     try {
-      terminal.enter();
+      if (!this.#hasEntered()) return "lost";
       this.#screen.show(this.#model);
       this.#start();
       return await this.#ended.promise;
@@ -108,6 +108,16 @@ class Deck {
       this.#stop.abort();
       this.#screen.close();
       terminal.close();
+    }
+  }
+
+  /** A terminal may hang up before it was taken. */
+  #hasEntered(): boolean {
+    try {
+      this.#options.terminal.enter();
+      return true;
+    } catch {
+      return false;
     }
   }
 

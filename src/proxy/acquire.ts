@@ -95,7 +95,6 @@ function queryOf(inbound: Inbound, wish: Wish): RouteQuery {
     only: inbound.only,
     waitedMs: inbound.hold.waitedMs,
     ticket: inbound.ticket,
-    policy: null,
   };
 }
 

@@ -11,6 +11,7 @@ import {
   modelFamily,
 } from "../core/account.ts";
 import type { RouteFacts } from "../core/pool.ts";
+import type { PolicyName } from "../core/settings.ts";
 import { MINUTE_MS } from "../core/time.ts";
 import type { RequestPeek } from "../wire/request_peek.ts";
 
@@ -85,6 +86,7 @@ function familiesOf(
 export function routeFacts(
   peek: RequestPeek,
   summaries: SummaryMemory,
+  policy: PolicyName | null,
 ): RouteFacts {
   const conversation = conversationOf(peek);
   return {
@@ -96,5 +98,6 @@ export function routeFacts(
     isCompacted: summaries.isNew(conversation, peek),
     isSide: peek.isSide,
     isPrompt: peek.isPrompt,
+    policy,
   };
 }

@@ -37,6 +37,8 @@ export type Admission =
     readonly target: string;
     /** Headers that carry the key and so must not travel on. */
     readonly keyHeaders: readonly KeyHeader[];
+    /** Whether it showed the key; else it came in as a local client. */
+    readonly hasKey: boolean;
   }
   | {
     readonly kind: "refused";
@@ -88,10 +90,10 @@ export function admit(visitor: Visitor, door: Door): Admission {
   if (KEY_PLACE.test(target)) return refuse(401, WRONG_KEY);
 
   const keyHeaders = headersWithKey(headers, door);
-  const hasKey = key === null
-    ? keyHeaders.length > 0 || isKeyless(visitor, door)
-    : isKey(key, door);
-  if (hasKey) return { kind: "admitted", target, keyHeaders };
+  const hasKey = key === null ? keyHeaders.length > 0 : isKey(key, door);
+  if (hasKey || (key === null && isKeyless(visitor, door))) {
+    return { kind: "admitted", target, keyHeaders, hasKey };
+  }
   return refuse(401, WRONG_KEY);
 }
 

@@ -6,27 +6,15 @@
  */
 
 import { EXIT, TcError } from "../errors.ts";
-import {
-  isNoiseTarget,
-  isOwnCredentialTarget,
-  isTokenTarget,
-} from "../wire/target.ts";
+import { answerFor, type AnswerOptions } from "./answer_for.ts";
 import { type Admission, admit, type Door } from "./door.ts";
-import { passThrough } from "./passthrough.ts";
+import { isPortOpen, isSocketOpen, LastingServer } from "./lasting_server.ts";
 import type { Proxy } from "./proxy.ts";
-import { asksForUpgrade, refusal, serveRequest } from "./service.ts";
+import { refusal } from "./service.ts";
 
-export interface ListenOptions {
-  readonly proxy: Proxy;
+export interface ListenOptions extends AnswerOptions {
   readonly door: Omit<Door, "port">;
   readonly port: number;
-  /** Where token refreshes of clients go: scheme, host, port and path. */
-  readonly tokenUrl: URL;
-  /** Answers the control plane's paths, or null for those that are not its. */
-  readonly control: (
-    request: Request,
-    target: string,
-  ) => Promise<Response> | null;
   /** Requests in hand at most; the next is told to come again. */
   readonly requestsMax: number;
   /**
@@ -73,6 +61,8 @@ export function listen(options: ListenOptions): Listener {
       await Promise.all([server.shutdown(), socket?.shutdown()]);
     },
     abort: () => {
+      server.stopWatch();
+      socket?.stopWatch();
       // Deno closes the listener twice then, and the thread dies of it.
       if (!isShut) abort.abort();
     },
@@ -88,46 +78,56 @@ function serveSocket(
     readonly port: number;
     readonly counter: { inHand: number };
   },
-): Deno.HttpServer<Deno.UnixAddr> | null {
+): LastingServer<Deno.UnixAddr> | null {
   const door = { ...options.door, port };
-  // Made beside and moved into its place: it is never there half-made, and a
-  // server that hands over keeps its own until it has ended.
-  const fresh = `${path}.new`;
+  const { journal } = options.proxy;
   try {
-    Deno.removeSync(fresh);
+    return new LastingServer({
+      name: "socket",
+      journal,
+      isOpen: () => isSocketOpen(path),
+      serve: () => {
+        // Made beside and moved into its place: it is never there half-made,
+        // and a server that hands over keeps its own until it has ended.
+        const fresh = `${path}.new`;
+        removeIfThere(fresh);
+        const server = Deno.serve(
+          {
+            path: fresh,
+            signal,
+            automaticCompression: false,
+            onListen: () => {},
+            onError: (cause) => faultAnswer(cause, options.proxy),
+          },
+          (request, info) =>
+            dispatch(request, { info, door, options, counter }),
+        );
+        Deno.chmodSync(fresh, 0o600);
+        Deno.renameSync(fresh, path);
+        return server;
+      },
+    });
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) {
-      return noSocket(cause, options);
-    }
-  }
-  try {
-    const server = Deno.serve({
-      path: fresh,
-      signal,
-      automaticCompression: false,
-      onListen: () => {},
-      onError: (cause) => faultAnswer(cause, options.proxy),
-    }, (request, info) => dispatch(request, { info, door, options, counter }));
-    Deno.chmodSync(fresh, 0o600);
-    Deno.renameSync(fresh, path);
-    return server;
-  } catch (cause) {
-    return noSocket(cause, options);
+    // The port serves on without it.
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    journal.log("warn", "socket", { reason });
+    return null;
   }
 }
 
-/** The port serves on without it. */
-function noSocket(cause: unknown, { proxy }: ListenOptions): null {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  proxy.journal.log("warn", "socket", { reason });
-  return null;
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+  }
 }
 
 function serveOn(
   where: { readonly hostname: string; readonly signal: AbortSignal },
   options: ListenOptions,
   counter: { inHand: number },
-): Deno.HttpServer<Deno.NetAddr> {
+): LastingServer<Deno.NetAddr> {
   // Set once the port is known; no request comes before that.
   const door = { ...options.door, port: options.port };
   try {
@@ -135,14 +135,24 @@ function serveOn(
       // A port that can be shared is not refused to a stranger's server.
       Deno.listen({ hostname: where.hostname, port: options.port }).close();
     }
-    const server = Deno.serve({
-      ...where,
-      port: options.port,
-      reusePort: options.sharing !== "alone",
-      automaticCompression: false,
-      onListen: () => {},
-      onError: (cause) => faultAnswer(cause, options.proxy),
-    }, (request, info) => dispatch(request, { info, door, options, counter }));
+    const server = new LastingServer({
+      name: "port",
+      journal: options.proxy.journal,
+      isOpen: isPortOpen,
+      serve: () =>
+        Deno.serve(
+          {
+            ...where,
+            port: door.port,
+            reusePort: options.sharing !== "alone",
+            automaticCompression: false,
+            onListen: () => {},
+            onError: (cause) => faultAnswer(cause, options.proxy),
+          },
+          (request, info) =>
+            dispatch(request, { info, door, options, counter }),
+        ),
+    });
     door.port = server.addr.port;
     return server;
   } catch (cause) {
@@ -214,60 +224,6 @@ function refused(
       : "permission_error",
     message: `tc: ${admission.message}`,
     retryAfterSec: null,
-  });
-}
-
-function answerFor(
-  request: Request,
-  { target, keyHeaders }: Admission & { readonly kind: "admitted" },
-  options: ListenOptions,
-): Promise<Response> | Response {
-  const { proxy } = options;
-  const controlled = options.control(request, target);
-  if (controlled !== null) return controlled;
-  if (asksForUpgrade(request.headers)) {
-    return refusal({
-      status: 501,
-      type: "api_error",
-      message: "tc relays no WebSocket: connect to the API itself for this",
-      retryAfterSec: null,
-    });
-  }
-  if (isTokenTarget(request.method, target)) {
-    const { tokenUrl } = options;
-    const query = target.slice(target.split("?", 1)[0]?.length);
-    return passThrough(request, {
-      target: `${tokenUrl.pathname}${query}`,
-      origin: tokenUrl.origin,
-    }, proxy);
-  }
-  if (isOwnCredentialTarget(target)) {
-    const hasOwn = request.headers.has("authorization") &&
-      !keyHeaders.includes("authorization");
-    if (hasOwn) {
-      return passThrough(request, {
-        target: `${proxy.basePath}${target}`,
-        origin: proxy.origin,
-      }, proxy);
-    }
-    return refusal({
-      status: 403,
-      type: "permission_error",
-      message:
-        "This path needs Claude Code's own login: tc lends it no account",
-      retryAfterSec: null,
-    });
-  }
-  if (isNoiseTarget(request.method, target)) return noise(request);
-  return serveRequest(request, target, proxy);
-}
-
-/** Health checks and telemetry need no account. */
-async function noise(request: Request): Promise<Response> {
-  await request.body?.cancel();
-  const isHead = request.method === "HEAD";
-  return new Response(isHead ? null : '{"status":"ok","service":"tc"}', {
-    headers: { "content-type": "application/json" },
   });
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { AccountId, TicketId } from "../core/account.ts";
+import { POLICY_NAMES, type PolicyName } from "../core/settings.ts";
 import { apiError, type ApiErrorOptions } from "../wire/api_error.ts";
 import { peek } from "../wire/request_peek.ts";
 import { isHoldTarget } from "../wire/target.ts";
@@ -21,6 +22,9 @@ import { settle } from "./settle.ts";
 /** Names the only account that may serve a request: `tc run --account`. */
 const ACCOUNT_HEADER = "x-tc-account";
 
+/** Names the policy that a request is routed by: `tc run --policy`. */
+const POLICY_HEADER = "x-tc-policy";
+
 /** Answers a request that the door let in. Never throws. */
 export async function serveRequest(
   request: Request,
@@ -29,21 +33,19 @@ export async function serveRequest(
 ): Promise<Response> {
   const reading = await readBody(request, proxy.limits, proxy.budget);
   if (reading.kind !== "body") return refusedBody(reading);
-  const only = onlyAccount(request, proxy);
-  if (only === "unknown") {
+  const wishes = wishesOf(request.headers, proxy);
+  if (wishes.kind === "unknown") {
     proxy.budget.give(reading.bytes.length);
     return refusal({
       status: 400,
       type: "invalid_request_error",
-      message: `tc has no account named ${
-        request.headers.get(ACCOUNT_HEADER)
-      }: see tc accounts`,
+      message: wishes.message,
       retryAfterSec: null,
     });
   }
   const inbound = inboundOf(
     request,
-    { target, bytes: reading.bytes, only },
+    { target, bytes: reading.bytes, wishes },
     proxy,
   );
   proxy.book.add(inbound.line);
@@ -91,27 +93,52 @@ function settleLost(inbound: Inbound, cause: unknown, proxy: Proxy): void {
   }, proxy);
 }
 
-function onlyAccount(
-  request: Request,
-  { pool }: Proxy,
-): AccountId | null | "unknown" {
-  const label = request.headers.get(ACCOUNT_HEADER);
-  if (label === null) return null;
+/** What a launch asked for, in headers that end here. */
+interface Wishes {
+  readonly kind: "wishes";
+  readonly only: AccountId | null;
+  readonly policy: PolicyName | null;
+}
+
+interface UnknownWish {
+  readonly kind: "unknown";
+  readonly message: string;
+}
+
+function wishesOf(headers: Headers, proxy: Proxy): Wishes | UnknownWish {
+  const label = headers.get(ACCOUNT_HEADER);
+  const only = label === null ? null : accountNamed(label, proxy);
+  if (label !== null && only === null) {
+    const message = `tc has no account named ${label}: see tc accounts`;
+    return { kind: "unknown", message };
+  }
+  const name = headers.get(POLICY_HEADER);
+  const policy = POLICY_NAMES.find((known) => known === name) ?? null;
+  if (name !== null && policy === null) {
+    const message = `tc has no policy named ${name}: there are ${
+      POLICY_NAMES.join(", ")
+    }`;
+    return { kind: "unknown", message };
+  }
+  return { kind: "wishes", only, policy };
+}
+
+function accountNamed(label: string, { pool }: Proxy): AccountId | null {
   for (const { account } of pool.snapshot().accounts.values()) {
     if (account.label === label || account.id === label) return account.id;
   }
-  return "unknown";
+  return null;
 }
 
 interface Received {
   readonly target: string;
   readonly bytes: Uint8Array;
-  readonly only: AccountId | null;
+  readonly wishes: Wishes;
 }
 
 function inboundOf(
   request: Request,
-  { target, bytes, only }: Received,
+  { target, bytes, wishes }: Received,
   proxy: Proxy,
 ): Inbound {
   const headers = headerList(request.headers);
@@ -125,8 +152,8 @@ function inboundOf(
     headers,
     body: bytes,
     peek: seen,
-    facts: routeFacts(seen, proxy.summaries),
-    only,
+    facts: routeFacts(seen, proxy.summaries, wishes.policy),
+    only: wishes.only,
     ticket: id as TicketId,
     signal: request.signal,
     startedAt,

@@ -69,7 +69,7 @@ function recordOf(
     accountId: chosen?.lease.accountId ?? null,
     reason: settlement.reason ?? chosen?.reason ?? "none",
     movedFrom: chosen?.movedFrom ?? null,
-    policy: proxy.pool.snapshot().settings.policy,
+    policy: facts.policy ?? proxy.pool.snapshot().settings.policy,
     attempts: inbound.attempts,
     status: settlement.status,
     waitedMs: inbound.hold.waitedMs,

@@ -9,7 +9,11 @@ import type { ServiceFacts } from "./facts.ts";
 /** Beyond the drain, for the process to end. */
 const STOP_MARGIN_SEC = 10;
 
-/** The text of `tc.service`. Reference: systemd.exec(5), systemd.service(5). */
+/**
+ * The text of `tc.service`: of type notify, by `notify.ts`, so that a start of
+ * the unit ends when tc serves, and fails when it cannot. Reference:
+ * systemd.exec(5), systemd.service(5).
+ */
 export function systemdUnit(facts: ServiceFacts): string {
   const variables = Object.entries(facts.variables)
     .map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}`);
@@ -21,7 +25,8 @@ export function systemdUnit(facts: ServiceFacts): string {
     "StartLimitBurst=5",
     "",
     "[Service]",
-    "Type=exec",
+    "# tc says so when it listens; until then the unit is starting.",
+    "Type=notify",
     `ExecStart=${quoted(facts.program)} server --headless`,
     "ExecReload=/bin/kill -HUP $MAINPID",
     ...variables,

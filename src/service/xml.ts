@@ -16,3 +16,11 @@ const ENTITIES: Readonly<Record<string, string>> = {
 export function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
+
+/** What {@linkcode escapeXml} was given. */
+export function plainXml(text: string): string {
+  return text.replace(/&(?:amp|lt|gt|quot|apos);/g, (entity) => {
+    const found = Object.entries(ENTITIES).find(([, name]) => name === entity);
+    return found?.[0] ?? entity;
+  });
+}

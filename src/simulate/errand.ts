@@ -20,6 +20,8 @@ const SHORT_TTL_MS = 600_000;
 export interface Errand {
   readonly request: PlannedRequest;
   readonly conversation: string;
+  /** The how manieth of its conversation it is, side requests apart. */
+  readonly turn: number;
   readonly parent: string | null;
   readonly usefulTokens: number;
   readonly arrivedAt: number;
@@ -43,6 +45,7 @@ export function newErrand(
     Errand,
     | "request"
     | "conversation"
+    | "turn"
     | "parent"
     | "usefulTokens"
     | "arrivedAt"

@@ -39,6 +39,8 @@ export interface History {
 
 const HOUR_MS = 3_600_000;
 const SHORT_TTL_MS = 300_000;
+/** A turn is two blocks at least: the answer before it, and what was said. */
+const CACHE_TURNS_BACK = 9;
 /** The work of the last conversation still needs time after its last answer. */
 const TAIL_MS = HOUR_MS;
 
@@ -47,7 +49,9 @@ export function historyOf(
   rows: readonly HistoryRow[],
   wish: HistoryWish,
 ): History {
-  const startsAt = instantFromMs(rows[0]?.startedAt ?? 0);
+  const startsAt = instantFromMs(
+    rows.reduce((first, row) => Math.min(first, row.askedAt), Infinity),
+  );
   const endsAt = instantFromMs(
     rows.reduce<number>((last, row) => Math.max(last, row.endedAt), startsAt) +
       TAIL_MS,
@@ -69,6 +73,7 @@ export function historyOf(
       .map(([id, own]) => sessionOf(id, own)),
     cacheTtlMs: wish.cacheTtlMs ?? recordedTtlMs,
     cacheReadWeight: wish.cacheReadWeight,
+    cacheTurnsBack: CACHE_TURNS_BACK,
     sharedTokens: sharedTokens(rows),
     storms: [],
     isKnown: true,
@@ -108,13 +113,13 @@ function mostUsed(rows: readonly HistoryRow[]): string {
 }
 
 function sessionOf(id: string, rows: readonly HistoryRow[]): PlannedSession {
-  const startsAt = instantFromMs(rows[0]?.startedAt ?? 0);
+  const startsAt = instantFromMs(rows[0]?.askedAt ?? 0);
   const requests: PlannedRequest[] = [];
   let cursor: number = startsAt;
   for (const row of rows) {
-    requests.push(plannedRequest(row, Math.max(0, row.startedAt - cursor)));
+    requests.push(plannedRequest(row, Math.max(0, row.askedAt - cursor)));
     // Beside a side request the conversation goes on.
-    cursor = row.isSide ? row.startedAt : row.endedAt;
+    cursor = row.isSide ? row.askedAt : row.endedAt;
   }
   return { id, startsAt, deadline: null, requests };
 }

@@ -24,7 +24,7 @@ export interface FittedAccount {
   /** Quota tokens of a whole window; null: too little rise to tell. */
   readonly fiveHourTokens: number | null;
   readonly weekTokens: number | null;
-  /** Quota tokens that were recorded, and waits for this account. */
+  /** Quota tokens that were recorded, and waits for their answers. */
   readonly tokens: number;
   readonly waitedMs: number;
   /** Where its windows stood when the history begins. */
@@ -75,13 +75,20 @@ export function fitted(
     ),
     weekTokens: windowSize(rows, unit, (row) => [row.spent7d, row.resets7d]),
     tokens: rows.reduce((sum, row) => sum + recordedCost(row, unit), 0),
-    waitedMs: rows.reduce((sum, row) => sum + row.waitedMs, 0),
+    waitedMs: rows.reduce(
+      (sum, row) => sum + row.startedAt - row.askedAt + row.waitedMs,
+      0,
+    ),
     first: first ??
       { spent5h: null, resets5h: null, spent7d: null, resets7d: null },
   };
 }
 
-/** Tokens booked over rises seen, within runs of one window. */
+/**
+ * Tokens booked over rises seen, within runs of one window. The head of an
+ * answer says where the window stood before that answer's own cost, so a
+ * figure is held against what was begun before the newest head.
+ */
 function windowSize(
   rows: readonly HistoryRow[],
   unit: QuotaUnit,
@@ -92,18 +99,49 @@ function windowSize(
   let tokens = 0;
   let rise = 0;
   let before: readonly [number | null, number | null] = [null, null];
+  let bookedBefore = 0;
   const byEnd = rows.toSorted((a, b) => a.endedAt - b.endedAt);
-  for (const row of byEnd) {
+  const booked = bookedAtHeads(byEnd, unit);
+  byEnd.forEach((row, index) => {
     const figure = figureOf(row);
     const [spent, resetsAt] = figure;
     const isSameRun = resetsAt !== null && resetsAt === before[1];
-    if (isSameRun && spent !== null && before[0] !== null) {
-      tokens += recordedCost(row, unit);
-      rise += Math.max(0, spent - before[0]);
+    const bookedNow = booked[index] ?? 0;
+    // A full window's figure may be that of a refusal, which has no row here.
+    const isRise = spent !== null && spent < 1 && before[0] !== null;
+    if (isSameRun && isRise) {
+      tokens += bookedNow - bookedBefore;
+      rise += Math.max(0, spent - (before[0] ?? spent));
     }
     before = figure;
-  }
+    bookedBefore = bookedNow;
+  });
   return rise >= RISE_MIN ? tokens / rise : null;
+}
+
+/** For each of `byEnd`: what was begun before the newest head by its end. */
+function bookedAtHeads(
+  byEnd: readonly HistoryRow[],
+  unit: QuotaUnit,
+): readonly number[] {
+  const byHead = byEnd.toSorted((a, b) => headAt(a) - headAt(b));
+  let next = 0;
+  let begun = 0;
+  let newest = 0;
+  return byEnd.map(({ endedAt }) => {
+    for (; next < byHead.length; next++) {
+      const row = byHead[next];
+      if (row === undefined || headAt(row) >= endedAt) break;
+      begun += newest;
+      newest = recordedCost(row, unit);
+    }
+    return begun;
+  });
+}
+
+/** The provider books a prompt when its answer begins. */
+function headAt({ startedAt, waitedMs }: HistoryRow): number {
+  return startedAt + waitedMs;
 }
 
 export interface SelfCheck {

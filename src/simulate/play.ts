@@ -85,6 +85,8 @@ interface Walk {
   readonly parent: string | null;
   readonly deadline: number;
   next: number;
+  /** Requests that were served, side requests apart. */
+  turns: number;
   readonly onDone: () => void;
 }
 
@@ -106,6 +108,7 @@ class Player {
       parent: null,
       deadline: session.deadline ?? this.#world.workload.endsAt,
       next: 0,
+      turns: 0,
       onDone: () => {},
     };
     this.#world.clock.at(session.startsAt, () => this.#step(walk));
@@ -128,6 +131,7 @@ class Player {
     const errand = newErrand({
       request,
       conversation: walk.plan.id,
+      turn: walk.turns + 1,
       parent: walk.parent,
       usefulTokens: this.#worths.get(request)?.tokens ?? 0,
       arrivedAt: clock.now,
@@ -149,6 +153,7 @@ class Player {
 
   #served(walk: Walk, request: PlannedRequest): void {
     walk.next++;
+    walk.turns++;
     let open = request.agents.length;
     if (open === 0) {
       this.#step(walk);
@@ -160,6 +165,7 @@ class Player {
         parent: walk.plan.id,
         deadline: walk.deadline,
         next: 0,
+        turns: 0,
         onDone: () => {
           if (--open === 0) this.#step(walk);
         },

@@ -34,6 +34,14 @@ export type Reception =
 interface Cached {
   readonly tokens: number;
   readonly until: number;
+  /** Which request of its conversation wrote it, counted from 1. */
+  readonly turn: number;
+}
+
+/** Whose request, and the how manieth of that conversation it is. */
+export interface ConversationTurn {
+  readonly conversation: string;
+  readonly turn: number;
 }
 
 /** What the headers of an answer would say. */
@@ -76,10 +84,10 @@ export class SimulatedAccount {
     this.#earlyResetAt = plan.earlyResetAt;
   }
 
-  /** A request of `conversation` arrives at `at`. */
+  /** A request of a conversation arrives at `at`. */
   receive(
     request: PlannedRequest,
-    conversation: string,
+    turn: ConversationTurn,
     at: number,
   ): Reception {
     this.#roll(at);
@@ -89,12 +97,12 @@ export class SimulatedAccount {
       this.refusals++;
       return refusal;
     }
-    const cached = this.#cachedFor(request, conversation, at);
+    const cached = this.#cachedFor(request, turn, at);
     const cost = costOf(request, cached, this.#workload);
     this.#charge(request, cost, at);
     this.#inFlight++;
     this.#starts.push(at);
-    this.#remember(request, conversation, at);
+    this.#remember(request, turn, at);
     return { kind: "served", cached, cost };
   }
 
@@ -178,7 +186,7 @@ export class SimulatedAccount {
 
   #cachedFor(
     request: PlannedRequest,
-    conversation: string,
+    { conversation, turn }: ConversationTurn,
     at: number,
   ): number {
     const shared = this.#caches.get(`shared/${request.family}`);
@@ -187,20 +195,27 @@ export class SimulatedAccount {
       : this.#caches.get(conversation);
     const read = (entry: Cached | undefined) =>
       entry !== undefined && entry.until > at ? entry.tokens : 0;
+    const back = this.#workload.cacheTurnsBack ?? Infinity;
+    const isNear = own !== undefined && turn - own.turn <= back;
     return Math.min(
       request.contextTokens,
-      Math.max(read(own), read(shared)),
+      Math.max(isNear ? read(own) : 0, read(shared)),
     );
   }
 
-  #remember(request: PlannedRequest, conversation: string, at: number): void {
+  #remember(
+    request: PlannedRequest,
+    { conversation, turn }: ConversationTurn,
+    at: number,
+  ): void {
     if (request.isSide) return;
     const until = at + this.#workload.cacheTtlMs;
     const tokens = request.contextTokens;
-    this.#caches.set(conversation, { tokens, until });
+    this.#caches.set(conversation, { tokens, until, turn });
     this.#caches.set(`shared/${request.family}`, {
       tokens: this.#workload.sharedTokens,
       until,
+      turn,
     });
   }
 

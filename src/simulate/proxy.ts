@@ -160,7 +160,7 @@ export class Proxy {
     tally.sends++;
     const reception: Reception = this.#world.isStorm
       ? { kind: "overloaded" }
-      : account.receive(errand.request, errand.conversation, clock.now);
+      : account.receive(errand.request, errand, clock.now);
     const flight: Flight = { errand, id, leaseId, reception };
     if (reception.kind !== "served") {
       clock.at(clock.now + REFUSAL_MS, () => this.#refused(flight));

@@ -74,6 +74,7 @@ function base(
     endsAt: instantFromMs(MONDAY + days * DAY_MS),
     cacheTtlMs: 300_000,
     cacheReadWeight: 0.1,
+    cacheTurnsBack: null,
     sharedTokens: SHARED_TOKENS,
     storms: [],
     isKnown: true,

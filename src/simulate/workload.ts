@@ -76,6 +76,11 @@ export interface Workload {
   readonly sessions: readonly PlannedSession[];
   readonly cacheTtlMs: number;
   readonly cacheReadWeight: number;
+  /**
+   * An account finds what it cached so many requests of the conversation ago;
+   * null: however long ago. The provider looks back twenty blocks.
+   */
+  readonly cacheTurnsBack: number | null;
   /** Tokens of tools and system prompt that all conversations share. */
   readonly sharedTokens: number;
   readonly storms: readonly Storm[];

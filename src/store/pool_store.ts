@@ -15,6 +15,7 @@ import {
 } from "../core/account.ts";
 import type { PersistedPool } from "../core/persist.ts";
 import { PERSISTED_VERSION } from "../core/persist.ts";
+import { POLICY_NAMES } from "../core/settings.ts";
 import { type Instant, instantFromMs } from "../core/time.ts";
 
 const MEMORY = "pool";
@@ -84,6 +85,7 @@ const binding = v.object({
   warmUntil: instant,
   family: v.nullable(v.string()),
   requests: amount,
+  policy: v.optional(v.nullable(v.picklist(POLICY_NAMES)), null),
   elsewhere: v.array(
     v.object({ accountId: id, tokens: amount, warmUntil: instant }),
   ),

@@ -18,11 +18,12 @@ function say(text: string): void {
 }
 
 async function once(
+  args: readonly string[],
   variables: Readonly<Record<string, string>>,
 ): Promise<readonly [ms: number, line: string]> {
   const startMs = performance.now();
   const child = new Deno.Command(BINARY, {
-    args: ["statusline"],
+    args: [...args],
     env: { ...variables },
     clearEnv: true,
     stdin: "piped",
@@ -31,29 +32,43 @@ async function once(
   }).spawn();
   const writer = child.stdin.getWriter();
   const input = { session_id: SESSION, model: { display_name: "Opus 5.5" } };
-  await writer.write(new TextEncoder().encode(JSON.stringify(input)));
-  await writer.close();
+  try {
+    await writer.write(new TextEncoder().encode(JSON.stringify(input)));
+    await writer.close();
+  } catch {
+    // The version is told without a look at the input.
+  }
   const { stdout, code } = await child.output();
   if (code !== 0) throw new Error(`Exit code ${code}`);
   return [performance.now() - startMs, new TextDecoder().decode(stdout)];
 }
 
+/** The line beside the bare start, turn by turn, so that both bear one load. */
 async function series(
   name: string,
   variables: Readonly<Record<string, string>>,
 ): Promise<void> {
+  const starts: number[] = [];
   const times: number[] = [];
   const lines = new Set<string>();
   for (let run = 0; run < RUNS; run++) {
-    const [ms, line] = await once(variables);
+    starts.push((await once(["--version"], variables))[0]);
+    const [ms, line] = await once(["statusline"], variables);
     times.push(ms);
     lines.add(line.trim());
   }
-  times.sort((a, b) => a - b);
-  const at = (part: number) =>
-    times[Math.min(RUNS - 1, Math.floor(part * RUNS))]?.toFixed(0);
-  say(`${name}: median ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms`);
+  say(`${name}: ${quantiles(times)}`);
+  say(`  its start alone (tc --version): ${quantiles(starts)}`);
+  const more = times.map((ms, run) => ms - (starts[run] ?? 0));
+  say(`  beside it, turn by turn: ${quantiles(more)}`);
   say(`  ${[...lines].slice(0, 2).join("\n  ")}`);
+}
+
+function quantiles(times: readonly number[]): string {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (part: number) =>
+    sorted[Math.min(RUNS - 1, Math.floor(part * RUNS))]?.toFixed(0);
+  return `median ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms`;
 }
 
 await using api = await startDemoApi({ seed: 1 });

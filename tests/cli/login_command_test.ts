@@ -2,27 +2,9 @@
 
 import { match, ok, strictEqual } from "node:assert/strict";
 import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { findBrowser } from "../fixtures/browser.ts";
 import { report } from "../fixtures/report.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
-
-const BROWSERS = ["chromium", "chromium-browser", "google-chrome"];
-
-/** A browser that runs without a screen, or null. */
-async function headlessBrowser(): Promise<string | null> {
-  for (const name of BROWSERS) {
-    try {
-      const { success } = await new Deno.Command(name, {
-        args: ["--version"],
-        stdout: "null",
-        stderr: "null",
-      }).output();
-      if (success) return name;
-    } catch {
-      // Not that one.
-    }
-  }
-  return null;
-}
 
 async function labels(pool: TcPool): Promise<readonly string[]> {
   const { entries } = await (await pool.vault()).list();
@@ -38,8 +20,8 @@ async function emptyPool(api: DemoApi): Promise<TcPool> {
 }
 
 Deno.test("tc login in headless Chromium adds the account, with its plan", async () => {
-  const browser = await headlessBrowser();
-  if (browser === null || Deno.build.os === "windows") {
+  const browser = findBrowser();
+  if (browser === null) {
     report("skipped: there is no Chromium on this machine");
     return;
   }

@@ -1,6 +1,11 @@
 /** forecast(): when windows run out, and how long the pool lasts. */
 
-import { ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import {
+  burnSpread,
+  meanBetween,
+  runsOutBetween,
+} from "../../src/core/burn_spread.ts";
 import { forecast } from "../../src/core/forecast.ts";
 import { snapshot } from "../../src/core/pool.ts";
 import type { AccountState } from "../../src/core/state.ts";
@@ -31,6 +36,14 @@ function giving(tokens: number) {
     },
     burn: [{ at: inSeconds(-900), tokens }],
   });
+}
+
+/** So many tokens each five minutes, the newest last. */
+function burning(each: readonly number[]) {
+  return each.map((tokens, index) => ({
+    at: inSeconds(-300 * (each.length - 1 - index)),
+    tokens,
+  }));
 }
 
 function pool(tokens: number) {
@@ -81,4 +94,88 @@ Deno.test("forecast() of an idle pool has no end", () => {
   );
   strictEqual(lastsUntil, null);
   strictEqual(windows.length, 0);
+});
+
+Deno.test("burnSpread() of a steady burn has no variance", () => {
+  const spread = burnSpread(burning(new Array(37).fill(20_000)), NOW);
+  deepStrictEqual(spread, { mean: 20_000, variance: 0 });
+});
+
+Deno.test("burnSpread() takes quarters of an hour for one draw", () => {
+  // In twelve whole quarters, every other one gives nothing: 6 each, or 0.
+  const quarters = Array.from(
+    { length: 36 },
+    (_, index) => Math.floor(index / 3) % 2 === 0 ? 0 : 2,
+  );
+  const spread = burnSpread(burning([...quarters, 1]), NOW);
+  // The last hour: eleven whole five minutes, of which six gave 2, and a 1.
+  strictEqual(spread?.mean, 13 / 12);
+  const [low, high] = [3 * 13 / 12, 6 - 3 * 13 / 12];
+  const expected = 6 * (low * low + high * high) / 36;
+  ok(Math.abs(Number(spread?.variance) - expected) < 1e-9);
+});
+
+Deno.test("burnSpread() knows nothing where nothing was burnt in the last hour", () => {
+  strictEqual(burnSpread([], NOW), null);
+  strictEqual(
+    burnSpread([{ at: inSeconds(-2 * 3_600), tokens: 5_000 }], NOW),
+    null,
+  );
+});
+
+Deno.test("runsOutBetween() is where the bounds of the burn meet what is left", () => {
+  const FIVE_MINUTES = 300_000;
+  const steady = runsOutBetween(12, { mean: 1, variance: 0 });
+  deepStrictEqual(steady, {
+    soonest: 12 * FIVE_MINUTES,
+    latest: 12 * FIVE_MINUTES,
+  });
+  // 1.7² times the variance is 1: (1 - 1/12) k² - 25 k + 144 = 0.
+  const spread = { mean: 1, variance: 1 / (1.7 * 1.7) };
+  const { soonest, latest } = runsOutBetween(12, spread);
+  ok(Math.abs(Number(soonest) / FIVE_MINUTES - 8.2642) < 0.001);
+  ok(Math.abs(Number(latest) / FIVE_MINUTES - 19.0085) < 0.001);
+  // A burn that may as well be nothing has no latest end.
+  const wild = runsOutBetween(12, { mean: 1, variance: 12 });
+  strictEqual(wild.latest, null);
+  ok(Number(wild.soonest) > 0);
+});
+
+Deno.test("meanBetween() is wider for a short time than for a long one", () => {
+  const spread = { mean: 10, variance: 12 };
+  const long = meanBetween(spread, 1e12);
+  // What is left of it is the error of the hour's mean: 1.7 * sqrt(12 / 12).
+  ok(Math.abs(long.high - 11.7) < 0.001);
+  ok(Math.abs(long.low - 8.3) < 0.001);
+  ok(meanBetween(spread, 300_000).high > long.high);
+  strictEqual(meanBetween({ mean: 1, variance: 100 }, 300_000).low, 0);
+});
+
+Deno.test("forecast() gives a steady burn the rounding of the figures alone", () => {
+  const steady = patch(pool(0), "a", (before) => ({
+    ...before,
+    burn: burning(new Array(37).fill(250_000 / 12)),
+  }));
+  const { windows, lastsBetween } = forecast(snapshot(steady, NOW));
+  const between = windows.find(({ key }) => key === "5h")?.spentBetween;
+  deepStrictEqual(between, {
+    soonest: inHours(1.98),
+    latest: inHours(2.02),
+  });
+  strictEqual(lastsBetween?.soonest, lastsBetween?.latest);
+});
+
+Deno.test("forecast() names no time of an interval that is past the reset", () => {
+  const { windows } = forecast(snapshot(pool(170_000), NOW));
+  const window = windows.find(({ key }) => key === "5h");
+  // One burst in an hour: soon, or not before the reset in three hours.
+  strictEqual(window?.spentAt, inHours(0.5 / 0.17));
+  ok(Number(window?.spentBetween?.soonest) < inHours(2));
+  strictEqual(window?.spentBetween?.latest, null);
+});
+
+Deno.test("forecast() gives no interval to what is spent, or to nothing burnt", () => {
+  const idle = forecast(snapshot(pool(0), NOW));
+  deepStrictEqual(idle.windows.map((one) => one.spentBetween), [null, null]);
+  strictEqual(idle.lastsBetween, null);
 });

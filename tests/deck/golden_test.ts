@@ -48,6 +48,37 @@ Deno.test("view() marks the account that is pinned", () => {
   ok(text.includes("pinned to home"));
 });
 
+Deno.test("view() says how far it is open when the pool and a window run out", () => {
+  const status = poolStatus();
+  const at = (ms: number) => ({ iso: new Date(ms).toISOString(), ms });
+  const between = (from: number, to: number) => ({
+    soonest: at(NOW + from * 3_600_000),
+    latest: at(NOW + to * 3_600_000),
+  });
+  const [open] = update(model({ columns: 200, rows: 40 }), {
+    kind: "status",
+    status: {
+      ...status,
+      forecast: { ...status.forecast, lastsBetween: between(100, 160) },
+      accounts: status.accounts.map((account) => ({
+        ...account,
+        windows: account.windows.map((window) => ({
+          ...window,
+          spentAt: at(NOW + 3_600_000),
+          spentBetween: between(0.5, 2),
+        })),
+      })),
+    },
+  });
+  const openAccounts = new Set(["work"]);
+  const text = frameText(view({ ...open, openAccounts }));
+  ok(/lasts until \w+ \d\d:\d\d \(.* to .*\)/.test(text), text);
+  const window = /5h spent \d\d:\d\d \(\d\d:\d\d to \d\d:\d\d\) at this pace/;
+  strictEqual(text.split("\n").filter((line) => window.test(line)).length, 1);
+  const narrow = { ...open, size: { columns: 120, rows: 40 } };
+  ok(/lasts until \w+ \d\d:\d\d *$/m.test(frameText(view(narrow))));
+});
+
 function pressed(start: Model, keys: string): Model {
   return keys.split(" ").reduce((now, text) => {
     const key: Key = text === "Tab"

@@ -121,7 +121,12 @@ function calm(): StatusView {
     requests: [],
     activity: [],
     nextReset: null,
-    forecast: { tokensPerHour: 0, lastsUntil: null, isGuess: false },
+    forecast: {
+      tokensPerHour: 0,
+      lastsUntil: null,
+      lastsBetween: null,
+      isGuess: false,
+    },
   });
 }
 

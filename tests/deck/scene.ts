@@ -46,6 +46,7 @@ export function session(
     account: null,
     usage: usage(),
     inFlight: 0,
+    policy: null,
     firstSeenAt: time(NOW - HOUR),
     lastUsedAt: time(NOW - 10_000),
     lastError: null,
@@ -116,6 +117,7 @@ export function window(
     family: null,
     pace: utilization === null ? null : utilization - elapsed,
     spentAt: null,
+    spentBetween: null,
     ...change,
   };
 }
@@ -370,6 +372,7 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
     forecast: {
       tokensPerHour: 400_000,
       lastsUntil: time(NOW + 5 * DAY + 5.5 * HOUR),
+      lastsBetween: null,
       isGuess: false,
     },
     usage: usage({

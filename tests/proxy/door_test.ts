@@ -1,4 +1,4 @@
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { Secret } from "../../src/ports.ts";
 import { type Admission, admit, type Door } from "../../src/proxy/door.ts";
 
@@ -43,11 +43,13 @@ Deno.test("admit() takes the key from three places and says which", () => {
     kind: "admitted",
     target,
     keyHeaders: ["x-api-key"],
+    hasKey: true,
   });
   deepStrictEqual(knock({ url, headers: { authorization: `Bearer ${KEY}` } }), {
     kind: "admitted",
     target,
     keyHeaders: ["authorization"],
+    hasKey: true,
   });
   const inPath = `http://127.0.0.1:3456/k/${KEY}${target}`;
   const own = { authorization: "Bearer sk-ant-oat01-FAKE" };
@@ -55,6 +57,7 @@ Deno.test("admit() takes the key from three places and says which", () => {
     kind: "admitted",
     target,
     keyHeaders: [],
+    hasKey: true,
   });
 });
 
@@ -151,6 +154,8 @@ Deno.test("admit() refuses what a web page sends", () => {
 Deno.test("admit() lets local clients in without a key when asked to", () => {
   const door = { isKeylessLoopback: true };
   strictEqual(refusal({ door }), null);
+  const admission = knock({ door });
+  ok(admission.kind === "admitted" && !admission.hasKey);
   strictEqual(refusal({ door, isLocal: false }), 401);
   for (const name of ["x-forwarded-for", "forwarded", "via", "x-real-ip"]) {
     const headers = { [name]: "127.0.0.1" };

@@ -299,6 +299,33 @@ Deno.test("x-tc-account leaves no choice", async () => {
   await kit.isEmpty();
 });
 
+Deno.test("x-tc-policy is for its own request and stays here", async () => {
+  await using scene = new Scene();
+  const { kit, origin } = scene;
+  const session = {
+    "x-claude-code-session-id": "11111111-2222-4333-8444-5555",
+  };
+  const own = { ...session, "x-tc-policy": "scored" };
+  await (await ask(kit, { headers: own })).text();
+  await (await ask(kit)).text();
+  const records = await kit.settled(2);
+  deepStrictEqual(records.map(({ policy }) => policy), ["scored", "price"]);
+  strictEqual(kit.keeper.state.settings.policy, "price");
+  const bindings = [...kit.keeper.state.bindings.values()];
+  const bound = bindings.find(({ policy }) => policy !== null);
+  ok(bound?.conversation.startsWith("11111111"));
+  strictEqual(bound?.policy, "scored");
+  for (const { headers } of origin.requests()) {
+    ok(headers.every(([name]) => name.toLowerCase() !== "x-tc-policy"));
+  }
+  const unknown = await ask(kit, { headers: { "x-tc-policy": "best" } });
+  strictEqual(unknown.status, 400);
+  const { error } = await unknown.json();
+  ok(error.message.startsWith("tc has no policy named best: there are price,"));
+  strictEqual(origin.requests().length, 2);
+  await kit.isEmpty();
+});
+
 Deno.test("what does not fit is refused and leaves nothing behind", async () => {
   await using scene = new Scene({ bodyBytesMax: 100, budgetBytesMax: 1_000 });
   const large = await ask(scene.kit);

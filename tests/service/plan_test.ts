@@ -33,7 +33,7 @@ Deno.test("the systemd unit drains, reloads, and is hardened as far as V8 runs",
   strictEqual(file, "/home/ann/.config/systemd/user/tc.service");
   match(text, /^ExecStart=\/home\/ann\/\.local\/bin\/tc server --headless$/m);
   match(text, /^ExecReload=\/bin\/kill -HUP \$MAINPID$/m);
-  match(text, /^Type=exec$/m);
+  match(text, /^Type=notify$/m);
   match(text, /^TimeoutStopSec=40$/m);
   match(text, /^RestartPreventExitStatus=5 78$/m);
   match(text, /^NoNewPrivileges=yes$/m);
@@ -114,7 +114,7 @@ Deno.test({
     await Deno.writeTextFile(unit, text);
     const said = await verify(unit);
     strictEqual(said, "");
-    await Deno.writeTextFile(unit, text.replace("Type=exec", "Tipe=exec"));
+    await Deno.writeTextFile(unit, text.replace("Type=notify", "Tipe=notify"));
     ok((await verify(unit)).includes("Tipe"), "the check sees nothing");
   },
 });

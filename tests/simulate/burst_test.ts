@@ -47,6 +47,7 @@ function workload(
     sessions,
     cacheTtlMs: 300_000,
     cacheReadWeight: 0.1,
+    cacheTurnsBack: null,
     sharedTokens: 0,
     storms: [],
     isKnown: true,

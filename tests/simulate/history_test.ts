@@ -36,6 +36,7 @@ function rows(count: number, parts: Partial<HistoryRow> = {}): HistoryRow[] {
     };
     spent += recordedCost({ usage }, UNIT) / FIVE_HOUR_TOKENS;
     return {
+      askedAt: START_MS + index * MINUTE_MS,
       startedAt: START_MS + index * MINUTE_MS,
       endedAt: START_MS + index * MINUTE_MS + 10_000,
       waitedMs: 0,
@@ -85,6 +86,47 @@ Deno.test("a side request holds nobody up", () => {
     workload.sessions[0]?.requests.map(({ gapMs, isSide }) => [gapMs, isSide]),
     [[0, false], [50_000, true], [60_000, false]],
   );
+});
+
+Deno.test("historyOf() takes tries that were refused for a wait, not for a pause", () => {
+  const [first, second] = rows(2);
+  ok(first && second);
+  const { workload, fits } = historyOf(
+    [first, { ...second, askedAt: second.startedAt - 40_000, waitedMs: 5_000 }],
+    WISH,
+  );
+  deepStrictEqual(
+    workload.sessions[0]?.requests.map(({ gapMs }) => gapMs),
+    [0, 10_000],
+  );
+  strictEqual(fits[0]?.waitedMs, 45_000);
+});
+
+Deno.test("historyOf() holds a figure against what was begun before it", () => {
+  // The first, written anew, is ten times the others; answers overlap.
+  const all = rows(12).map((row, index) => ({
+    ...row,
+    endedAt: row.startedAt + (index === 0 ? 30_000 : 90_000),
+    usage: {
+      input: 0,
+      cacheRead: 0,
+      cacheWrite5m: 0,
+      cacheWrite1h: index === 0 ? 200_000 : 20_000,
+      output: 0,
+    },
+  }));
+  // The first knows its own head's figure, the others that of the next head.
+  const stated = all.map((row, index) => {
+    const begun = index === 0 ? 0 : Math.min(11, index + 1);
+    const spent = all.slice(0, begun)
+      .reduce((sum, one) => sum + recordedCost(one, UNIT), 0);
+    return {
+      ...row,
+      spent5h: Math.round(spent / FIVE_HOUR_TOKENS * 100) / 100,
+    };
+  });
+  const size = historyOf(stated, WISH).fits[0]?.fiveHourTokens ?? 0;
+  ok(Math.abs(size / FIVE_HOUR_TOKENS - 1) < 0.1, String(size));
 });
 
 Deno.test("historyOf() finds an account's size from what its window said", () => {

@@ -6,6 +6,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CapacityView } from "../../control/protocol.ts";
+import { spentText } from "../../control/forecast_words.ts";
 import { countText, durationText } from "../../control/words.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
@@ -74,8 +75,11 @@ function print(view: CapacityView, output: Output): void {
   output.line(`${verdict} ${parts.join(" · ")}`);
   const width = Math.max(0, ...view.accounts.map(({ name }) => name.length)) +
     2;
+  const time = { now: Date.parse(view.at), timeZone: null };
   for (const account of view.accounts) {
-    output.line(`  ${account.name.padEnd(width)}${accountText(account)}`);
+    const ends = account.runsOut.flatMap((one) => spentText(one, time) ?? []);
+    const text = [accountText(account), ...ends].join(" · ");
+    output.line(`  ${account.name.padEnd(width)}${text}`);
   }
 }
 

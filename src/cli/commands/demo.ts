@@ -20,7 +20,7 @@ import { EXIT, TcError, UsageError } from "../../errors.ts";
 import { openShellVault } from "../accounts_store.ts";
 import { commandText } from "../command_table.ts";
 import { serveWithDeck } from "../deck_shell.ts";
-import { logSink } from "../log_sink.ts";
+import { logSink, NO_LOG } from "../log_sink.ts";
 import type { Registry } from "../registry.ts";
 import { type Serving, startServing } from "../serving.ts";
 import { Shell } from "../shell.ts";
@@ -111,9 +111,7 @@ async function play(
   const { vault } = await openShellVault(shell);
   await stage.fill(vault);
   const hasDeck = !flags.once && shell.hasScreen;
-  const log = flags.once || hasDeck
-    ? () => {}
-    : logSink(null, shell.environment);
+  const log = flags.once || hasDeck ? NO_LOG : logSink(null, shell.environment);
   const serving = await startServing(shell, {
     log,
     again: make,
@@ -163,6 +161,7 @@ async function playOnDeck(
       },
     }, {
       claudeFolder: stage.claudeFolder,
+      isLasting: false,
       refusal: "The demo takes no account of yours: tc login does, outside.",
     });
     return leaving.signal.aborted ? EXIT.ok : code;

@@ -7,7 +7,6 @@
 import { claudeProgram } from "../claude_program.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { applied, launchVariables, runInPlace } from "../../claude/launch.ts";
-import { CONTROL } from "../../control/protocol.ts";
 import { storedAccounts } from "../accounts_store.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
@@ -17,6 +16,7 @@ import {
   presentVariables,
   startInBackground,
 } from "../launching.ts";
+import { policyNamed } from "../policy_option.ts";
 import { runInProfile } from "../profile_launch.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
@@ -34,7 +34,7 @@ export function registerRun(program: Command, registry: Registry): void {
     .description(commandText("run").summary)
     .argument("[args...]", "Arguments for Claude Code, after --")
     .option("--account <name>", "Use this account alone")
-    .option("--policy <name>", "Choose accounts by this policy from now on")
+    .option("--policy <name>", "Choose accounts by this policy for this launch")
     .option("--socket", "Reach the server by its private Unix socket")
     .option(
       "--profile [name]",
@@ -56,6 +56,7 @@ async function run(
   { account, policy, socket }: RunOptions,
 ): Promise<number> {
   const { output } = shell;
+  const own = policy === undefined ? null : policyNamed(policy);
   const claude = claudeProgram(shell);
   if (!await shell.isServing()) {
     if ((await storedAccounts(shell)).accounts.length === 0) throw noAccounts();
@@ -64,11 +65,14 @@ async function run(
       `tc: a server now runs in the background on ${shell.origin} (tc stop ends it)`,
     );
   }
-  if (policy !== undefined) {
-    await shell.client().send("PUT", CONTROL.policy, { policy });
+  if (own !== null) {
+    output.say(
+      `tc: ${own} chooses the accounts of this launch, and of no other`,
+    );
   }
   const facts = {
     ...await launchFacts(shell, account ?? null),
+    policy: own,
     socket: socket ? openSocket(shell) : null,
   };
   const present = presentVariables();

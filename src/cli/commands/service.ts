@@ -15,6 +15,7 @@ import {
   servicePlan,
   systemOf,
 } from "../../service/plan.ts";
+import { lastingProgram } from "../../service/program.ts";
 import { commandText } from "../command_table.ts";
 import { ownCommand } from "../launching.ts";
 import type { Registry } from "../registry.ts";
@@ -73,9 +74,14 @@ export function registerService(program: Command, registry: Registry): void {
 
 /** The plan for this user, machine and pool. */
 export function planOf(shell: Shell): ServicePlan {
+  const [program = ""] = ownCommand([]);
+  return planFor(shell, lastingProgram(program));
+}
+
+/** The same for another program than this one. */
+export function planFor(shell: Shell, program: string): ServicePlan {
   const { environment, paths, config } = shell;
   const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
-  const [program = ""] = ownCommand([]);
   const variables = Object.fromEntries(
     POOL_VARIABLES.flatMap((name) => {
       const value = environment[name];

@@ -40,7 +40,9 @@ function print(view: StatusView, output: Output): void {
   const up = durationText(view.at.ms - server.startedAt.ms);
   output.line();
   output.line(
-    `tc ${server.version} on ${server.host}:${server.port} · up ${up} · policy ${server.policy}${pin}`,
+    `tc ${server.version} on ${server.host}:${server.port} · up ${up} · policy ${server.policy}${
+      ownPolicies(view)
+    }${pin}`,
   );
   output.line(`vault: ${server.vault}`);
   for (const line of noticeLines(view, output)) output.line(line);
@@ -55,6 +57,14 @@ function print(view: StatusView, output: Output): void {
   for (const row of activity.slice(0, ACTIVITY_MAX)) {
     output.line(`  ${activityText(row)}`);
   }
+}
+
+/** Sessions whose launch asked for a policy of its own. */
+function ownPolicies({ sessions }: StatusView): string {
+  const own = sessions.flatMap(({ id, policy }) =>
+    policy === null ? [] : [`${policy} for ${inert(id).slice(0, 8)}`]
+  );
+  return own.length === 0 ? "" : ` (${own.join(", ")})`;
 }
 
 function activityText(row: StatusView["activity"][number]): string {

@@ -24,6 +24,7 @@ import {
   checkName,
   checkVariables,
 } from "./programs.ts";
+import { checkService } from "./service.ts";
 
 /** Modes come before whatever opens a vault: opening tightens what it can. */
 const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
@@ -33,6 +34,7 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
   ["limits", checkDescriptors],
   ["server", checkServer],
   ["account", checkAccounts],
+  ["service", checkService],
   ["network", checkProxies],
   ["network", checkUpstream],
   ["claude code", checkClaude],
@@ -42,7 +44,11 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
 ];
 
 /** Checks that say nothing of their own where the config cannot be read. */
-const NEED_CONFIG: readonly Check[] = [checkServer, checkAccounts];
+const NEED_CONFIG: readonly Check[] = [
+  checkServer,
+  checkAccounts,
+  checkService,
+];
 
 /** Looks at everything; a check that fails is a finding and stops no other. */
 export async function examine(patient: Patient): Promise<readonly Finding[]> {

@@ -177,7 +177,8 @@ export function checkName(
   ]);
 }
 
-function isSameFile(a: string, b: string): boolean {
+/** Whether two paths lead to one file. */
+export function isSameFile(a: string, b: string): boolean {
   try {
     return Deno.realPathSync(a) === Deno.realPathSync(b);
   } catch {

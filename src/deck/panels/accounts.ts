@@ -4,6 +4,7 @@
  * @module
  */
 
+import { spentText } from "../../control/forecast_words.ts";
 import { countText } from "../../control/words.ts";
 import type { Agent } from "../agent.ts";
 import { agentName, agentRow } from "./agent_row.ts";
@@ -75,12 +76,22 @@ function memberRows(group: AccountGroup, scene: Scene): readonly Row[] {
   const { agents, view } = group;
   if (isSmall(scene)) return [];
   if (scene.model.openAccounts.has(view.label)) {
-    return agents.map((agent) => ownRow(agent, scene));
+    return [
+      ...endRows(group, scene),
+      ...agents.map((agent) => ownRow(agent, scene)),
+    ];
   }
   const inTree = agents.filter(({ id }) => scene.forest.members.has(id));
   const alone = agents.filter(({ id }) => !scene.forest.members.has(id));
   const chips = scene.breadth === "full" ? chipRows(inTree, scene) : [];
   return [...chips, ...alone.map((agent) => ownRow(agent, scene))];
+}
+
+/** When its windows run out, as far as they may. */
+function endRows({ view }: AccountGroup, { model }: Scene): readonly Row[] {
+  const time = { now: model.now, timeZone: model.look.timeZone };
+  const ends = view.windows.flatMap((window) => spentText(window, time) ?? []);
+  return ends.map((text) => plainRow([span(`${INDENT}${text}`, "dim")]));
 }
 
 function ownRow(agent: Agent, scene: Scene): Row {

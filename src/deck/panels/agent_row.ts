@@ -132,9 +132,12 @@ function sumLane(sum: Sum | null, { glyphs }: Scene, width: number): Line {
 /** What is most worth saying of it: why it waits, else what it is at. */
 function tailLine(agent: Agent, { model, glyphs }: Scene): Line {
   const what = agent.title ?? agent.intent ?? "";
-  const solo = agent.isSolo ? [span("solo ", "info")] : [];
+  const marks = [
+    ...(agent.isSolo ? [span("solo ", "info")] : []),
+    ...(agent.policy === null ? [] : [span(`by ${agent.policy} `, "info")]),
+  ];
   if (agent.need === null) {
-    return waitLine(agent, model) ?? [...solo, span(what, "dim")];
+    return waitLine(agent, model) ?? [...marks, span(what, "dim")];
   }
   const gap = what === "" ? "" : ` ${glyphs.dot} `;
   return [

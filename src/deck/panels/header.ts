@@ -4,7 +4,8 @@
  * @module
  */
 
-import { clockText, countText, durationText } from "../../control/words.ts";
+import { lastsText } from "../../control/forecast_words.ts";
+import { countText, durationText } from "../../control/words.ts";
 import { costText, plural } from "../figures.ts";
 import {
   fit,
@@ -93,10 +94,14 @@ function poolFull(scene: Scene): Line {
     nextReset(scene, { word: "next reset", hasWindow: true }),
     pin === null ? [] : [span(`pinned to ${pin}`, "info")],
     link(scene),
-    lastsUntil(scene, "lasts until"),
   ];
-  const line = joined(parts, "   ");
-  return lineWidth(line) < scene.columns ? line : joined(parts, "  ");
+  const short = lasts(scene, "short");
+  const tries = [
+    joined([...parts, lasts(scene, "whole")], "   "),
+    joined([...parts, short], "   "),
+  ];
+  return tries.find((line) => lineWidth(line) < scene.columns) ??
+    joined([...parts, short], "  ");
 }
 
 function poolShort(scene: Scene): Line {
@@ -108,7 +113,7 @@ function poolShort(scene: Scene): Line {
     verdict(scene, "word"),
     free(scene, "free"),
     nextReset(scene, { word: "next", hasWindow: false }),
-    isMedium ? lastsUntil(scene, "lasts until") : [],
+    isMedium ? lasts(scene, "short") : [],
     pin === null || !isMedium ? [] : [span(`pin ${pin}`, "info")],
     link(scene),
   ], dotted(scene));
@@ -169,13 +174,17 @@ function nextReset(
   return [span(`${word} ${wait}${which}`)];
 }
 
-function lastsUntil({ model }: Scene, word: string): Line {
+/** How long the pool lasts; `whole` says how far that is open too. */
+function lasts({ model }: Scene, form: "whole" | "short"): Line {
   const { status, now, look } = model;
-  if (status === null || status.forecast.lastsUntil === null) return [];
-  const zone = look.timeZone ?? undefined;
-  return [
-    span(`${word} ${clockText(status.forecast.lastsUntil.ms, now, zone)}`),
-  ];
+  if (status === null) return [];
+  const text = lastsText(
+    form === "whole"
+      ? status.forecast
+      : { ...status.forecast, lastsBetween: null },
+    { now, timeZone: look.timeZone },
+  );
+  return text === null ? [] : [span(text)];
 }
 
 function needed({ agents }: Scene): Line {

@@ -1,0 +1,165 @@
+/**
+ * The doctor's look at the service: whether its file starts this program, and
+ * what its manager says of it.
+ *
+ * @module
+ */
+
+import { findProgram } from "../../claude/launch.ts";
+import { systemRunner } from "../../app/command_runner.ts";
+import { SERVICE_NAME } from "../../service/facts.ts";
+import type { ServicePlan } from "../../service/plan.ts";
+import { programIn } from "../../service/program.ts";
+import { planFor, planOf } from "../commands/service.ts";
+import { ownCommand } from "../launching.ts";
+import {
+  failure,
+  type Finding,
+  fine,
+  type Patient,
+  warning,
+} from "./finding.ts";
+import { isSameFile } from "./programs.ts";
+
+const TOPIC = "service";
+const INSTALL = "tc service install";
+const MANAGER_MS_MAX = 5_000;
+
+/** What systemd is asked for. Reference: systemctl(1), org.freedesktop.systemd1(5). */
+const ASKED = ["UnitFileState", "ActiveState", "NeedDaemonReload", "Result"];
+
+/** The service's file and manager; one line where there is no service. */
+export async function checkService(
+  patient: Patient,
+): Promise<readonly Finding[]> {
+  const plan = planOf(patient.shell);
+  const text = await Deno.readTextFile(plan.file).catch((cause) => {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    throw cause;
+  });
+  if (text === null) {
+    return [fine(TOPIC, `none is installed: ${INSTALL}`)];
+  }
+  const findings = [
+    fileFinding(patient, plan, text),
+    ...plan.system === "systemd"
+      ? await systemdFindings(patient, plan)
+      : await managerFindings(plan),
+  ].filter((finding) => finding !== null);
+  return findings.length > 0 ? findings : [fine(TOPIC, plan.file)];
+}
+
+/** What is wrong with the file itself, the worst alone. */
+function fileFinding(
+  { shell, variables }: Patient,
+  { system, file }: ServicePlan,
+  text: string,
+): Finding | null {
+  const program = programIn(system, text);
+  if (program === null) {
+    return failure(TOPIC, `${file} names no program`, INSTALL);
+  }
+  if (!isFile(program)) {
+    return failure(
+      TOPIC,
+      `it starts ${program}, which is not there`,
+      `${INSTALL}   writes it anew`,
+    );
+  }
+  const own = ownProgram(variables);
+  if (own !== null && !isSameFile(program, own)) {
+    return warning(
+      TOPIC,
+      `it starts ${program}, and this is ${own}`,
+      `${INSTALL}   makes it this one`,
+    );
+  }
+  if (text === planFor(shell, program).text) return null;
+  return warning(
+    TOPIC,
+    `${file} is of another version or another pool, or changed by hand`,
+    `${INSTALL}   writes it anew; tc service print   shows how`,
+  );
+}
+
+/** From source there is no program of ours that a service could start. */
+function ownProgram(variables: Patient["variables"]): string | null {
+  const named = variables["TC_DOCTOR_PROGRAM"];
+  if (named) return named;
+  return Deno.build.standalone ? ownCommand([])[0] ?? null : null;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+async function systemdFindings(
+  patient: Patient,
+  plan: ServicePlan,
+): Promise<readonly (Finding | null)[]> {
+  const says = await systemdSays(patient);
+  if (says === null) {
+    return [fine(TOPIC, `${plan.file}; systemd does not answer here`)];
+  }
+  const state = says.get("ActiveState");
+  return [
+    says.get("NeedDaemonReload") !== "yes" ? null : warning(
+      TOPIC,
+      "its file has changed since systemd read it",
+      "systemctl --user daemon-reload",
+    ),
+    says.get("UnitFileState") !== "disabled" ? null : warning(
+      TOPIC,
+      "it is not enabled: nothing starts it when you log in",
+      `systemctl --user enable ${SERVICE_NAME}.service`,
+    ),
+    state === "failed"
+      ? failure(
+        TOPIC,
+        `it has failed (${says.get("Result") ?? "unknown"})`,
+        `journalctl --user -u ${SERVICE_NAME}   says why`,
+      )
+      : state === "inactive"
+      ? warning(TOPIC, "it is installed and not running", "tc service start")
+      : null,
+  ];
+}
+
+/** What systemd knows, by name; null where there is none to answer. */
+async function systemdSays(
+  { variables, shell }: Patient,
+): Promise<ReadonlyMap<string, string> | null> {
+  const program = findProgram("systemctl", {
+    path: variables["PATH"] ?? "",
+    system: Deno.build.os,
+    extensions: shell.environment["PATHEXT"] ?? "",
+  });
+  if (program === null) return null;
+  const outcome = await systemRunner.run(program, [
+    "--user",
+    "show",
+    `${SERVICE_NAME}.service`,
+    `--property=${ASKED.join(",")}`,
+  ], { stdin: "", timeoutMs: MANAGER_MS_MAX });
+  if (outcome.kind !== "exited" || outcome.code !== 0) return null;
+  const lines = outcome.stdout.split("\n").map((line) => line.split("="));
+  return new Map(lines.map(([name = "", value = ""]) => [name, value]));
+}
+
+/** Other managers say by their code alone whether they know it. */
+async function managerFindings(
+  { status: [program, ...args] }: ServicePlan,
+): Promise<readonly Finding[]> {
+  const outcome = await systemRunner.run(program, args, {
+    stdin: "",
+    timeoutMs: MANAGER_MS_MAX,
+  });
+  if (outcome.kind !== "exited" || outcome.code === 0) return [];
+  return [
+    warning(TOPIC, "its manager does not know it", `${INSTALL}   tells it`),
+  ];
+}

@@ -1,0 +1,212 @@
+/**
+ * What `tc simulate` says of two policies against what the provider counts when
+ * each of them is really run: one history, recorded under the worse.
+ */
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { pathsFrom } from "../../src/app/paths.ts";
+import type { HistoryAnswer } from "../../src/cli/simulate_history.ts";
+import type { PolicyName } from "../../src/core/settings.ts";
+import { databasePath } from "../../src/store/database.ts";
+import { startDemoApi } from "../../src/demo/api.ts";
+import type { Standing } from "../../src/simulate/comparison.ts";
+import { PoolFolder } from "../fixtures/pool_server.ts";
+import type { PlannedWork } from "../fixtures/planned_people.ts";
+import {
+  type RecordedRun,
+  recordedRun,
+  type Truth,
+} from "../fixtures/recorded_pool.ts";
+import { report } from "../fixtures/report.ts";
+import { daysAgo } from "../fixtures/stepped_clock.ts";
+import { trials } from "../fixtures/trials.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/**
+ * People who come back after nine minutes to caches that live for an hour, on
+ * windows half spent that reset one after the other. `pace` leaves an account
+ * after five minutes for the one furthest behind, and so writes those caches
+ * again and again; `price` stays while they are warm.
+ */
+const WORK: PlannedWork = {
+  seed: "1",
+  sessions: 6,
+  prompts: 12,
+  steps: 3,
+  pauseMs: 9 * MINUTE_MS,
+  firstTokens: 15_000,
+  stepTokens: 800,
+  answerTokens: 200,
+  answerMs: 15_000,
+};
+
+const STANDINGS = [
+  { used: 0.5, resetsInMs: 2.4 * HOUR_MS },
+  { used: 0.5, resetsInMs: 2.8 * HOUR_MS },
+  { used: 0.45, resetsInMs: 4 * HOUR_MS },
+] as const;
+
+/** A pool on disk with three small plans and nothing recorded yet. */
+class HistoryPool implements AsyncDisposable {
+  readonly folder = new PoolFolder();
+  ids: readonly string[] = [];
+
+  static async open(): Promise<HistoryPool> {
+    const pool = new HistoryPool();
+    await using api = await startDemoApi();
+    for (const name of ["a", "b", "c"]) api.account(name, { tier: "pro" });
+    pool.ids = [...(await pool.folder.fill(api)).keys()];
+    const { stateFolder } = pathsFrom(pool.folder.variables, Deno.build.os);
+    await Deno.mkdir(stateFolder, { recursive: true, mode: 0o700 });
+    return pool;
+  }
+
+  /** The work under `policy`, recorded here or not at all. */
+  run(
+    policy: PolicyName,
+    { work, isRecorded }: {
+      readonly work: PlannedWork;
+      readonly isRecorded: boolean;
+    },
+  ): Promise<Truth> {
+    const { stateFolder } = pathsFrom(this.folder.variables, Deno.build.os);
+    const run: RecordedRun = {
+      policy,
+      work,
+      startAt: daysAgo(2),
+      accounts: STANDINGS.map((standing, index) => ({
+        name: this.ids[index] ?? "",
+        ...standing,
+      })),
+      databasePath: isRecorded ? databasePath(stateFolder) : null,
+    };
+    return recordedRun(run);
+  }
+
+  /** `tc simulate` on what was recorded, as a person runs it. */
+  async simulated(policies: readonly PolicyName[]): Promise<string> {
+    const args = ["simulate", "--policy", policies.join(","), "--json"];
+    const { code, stdout, stderr } = await this.folder.run(args).output();
+    strictEqual(code, 0, new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
+
+function standingOf({ comparison }: HistoryAnswer, policy: string): Standing {
+  const found = comparison?.standings.find((each) => each.policy === policy);
+  ok(found, `nothing is said of ${policy}`);
+  return found;
+}
+
+/** The same figures by the provider's count and by the replay's. */
+function figures(of: Truth | Standing): Readonly<Record<string, number>> {
+  const { refusals, rebuildShare, stalledHours, longWaits } = of;
+  return { refusals, rebuildShare, stalledHours, longWaits };
+}
+
+function reported(
+  answer: HistoryAnswer,
+  truths: ReadonlyMap<PolicyName, Truth>,
+): string {
+  const lines = [...truths].map(([policy, truth]) =>
+    [
+      policy,
+      `really ${JSON.stringify(figures(truth))}`,
+      `replayed ${JSON.stringify(figures(standingOf(answer, policy)))}`,
+    ].join(" ")
+  );
+  return [`self-check ${answer.check.error}`, ...lines].join("\n");
+}
+
+/** Better in what was counted, and in what the replay says of it. */
+function assertRanked(
+  answer: HistoryAnswer,
+  truths: ReadonlyMap<PolicyName, Truth>,
+): void {
+  const words = reported(answer, truths);
+  const better = truths.get("price");
+  const worse = truths.get("pace");
+  ok(better && worse);
+  strictEqual(better.requests, worse.requests);
+  for (
+    const rank of [
+      rankOf(better, worse),
+      rankOf(
+        standingOf(answer, "price"),
+        standingOf(answer, "pace"),
+      ),
+    ]
+  ) deepStrictEqual(rank, [-1, -1, -1, -1], words);
+}
+
+/** The sign of each difference: below zero where `a` is the better one. */
+function rankOf(
+  a: Truth | Standing,
+  b: Truth | Standing,
+): readonly number[] {
+  return Object.keys(figures(a)).map((key) =>
+    Math.sign((figures(a)[key] ?? 0) - (figures(b)[key] ?? 0))
+  );
+}
+
+Deno.test("tc simulate ranks two policies as the provider's counts do when they are run", async () => {
+  await using pool = await HistoryPool.open();
+  const work = WORK;
+  const worse = await pool.run("pace", { work, isRecorded: true });
+  const text = await pool.simulated(["price", "pace"]);
+  strictEqual(await pool.simulated(["price", "pace"]), text);
+  const answer: HistoryAnswer = JSON.parse(text).history;
+  const better = await pool.run("price", { work, isRecorded: false });
+
+  const truths = new Map([["price", better], ["pace", worse]] as const);
+  const words = reported(answer, truths);
+  ok(answer.check.isGood && answer.check.isWaitingGood, words);
+  assertRanked(answer, truths);
+  // What nobody has run yet is foretold closely as well.
+  const foretold = standingOf(answer, "price");
+  ok(Math.abs(foretold.rebuildShare - better.rebuildShare) < 0.15, words);
+  ok(Math.abs(foretold.refusals - better.refusals) <= 6, words);
+  ok(Math.abs(foretold.stalledHours - better.stalledHours) < 2.5, words);
+  if (trials(0, 1) === 1) report(words);
+});
+
+Deno.test({
+  name: "so it does whoever recorded the history, for other work",
+  // Minutes of work: with TC_LONG=1 alone.
+  ignore: trials(0, 1) === 0,
+  fn: async () => {
+    let histories = 0;
+    let concluded = 0;
+    for (let seed = 2; seed < 5; seed++) {
+      for (const recorded of ["pace", "price"] as const) {
+        await using pool = await HistoryPool.open();
+        const work = { ...WORK, seed: String(seed) };
+        await pool.run(recorded, { work, isRecorded: true });
+        const text = await pool.simulated(["price", "pace"]);
+        const answer: HistoryAnswer = JSON.parse(text).history;
+        histories++;
+        if (!answer.check.isGood) {
+          report(`seed ${seed}, by ${recorded}: ${answer.check.error} off`);
+          continue;
+        }
+        const truths = new Map<PolicyName, Truth>();
+        for (const policy of ["price", "pace"] as const) {
+          truths.set(
+            policy,
+            await pool.run(policy, { work, isRecorded: false }),
+          );
+        }
+        report(`seed ${seed}, by ${recorded}: ${reported(answer, truths)}`);
+        assertRanked(answer, truths);
+        concluded++;
+      }
+    }
+    ok(concluded >= histories * 2 / 3, `${concluded} of ${histories}`);
+  },
+});
