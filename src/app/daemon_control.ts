@@ -173,14 +173,10 @@ export class DaemonControl implements ControlHost {
       for (const { resolve } of reloads) resolve(changes);
     } catch (cause) {
       for (const { reject } of reloads) reject(cause);
-      this.#tellKept(cause);
+      // A config that cannot be used is no reason to stop serving.
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.#parts.journal.log("error", "reload", { reason });
     }
-  }
-
-  /** A config that cannot be used is no reason to stop serving. */
-  #tellKept(cause: unknown): void {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    this.#parts.journal.log("error", "reload", { reason });
   }
 
   /** The config cannot be read: everything stays as it was. */
