@@ -163,11 +163,12 @@ export class AccountKeeper {
 
   /** Reads vault and config again; what changed, in words. */
   async load(config: Config): Promise<readonly string[]> {
-    const { document, file } = config;
-    this.#settings = config.settings;
+    // First of all: rows that cannot be used leave everything as it was.
+    const rows = accountRows(config.document, config.file);
     const { entries, damaged } = await this.#refresher.reload();
+    this.#settings = config.settings;
     this.#tellDamaged(damaged);
-    return this.#take(mergeAccounts(entries, accountRows(document, file)));
+    return this.#take(mergeAccounts(entries, rows));
   }
 
   /** As {@linkcode load}, with the accounts of the config file as it is now. */

@@ -11,6 +11,7 @@ import { ANY_REQUEST } from "../core/capacity.ts";
 import { route } from "../core/route.ts";
 import type { ApiCall, ApiCallView } from "../control/routes.ts";
 import { EXIT, TcError } from "../errors.ts";
+import { destinationOf } from "../proxy/destination.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import { headerValue } from "../wire/header_list.ts";
 import { requestHeaders } from "../wire/headers.ts";
@@ -53,9 +54,8 @@ export async function callApi(
     proxy.localKey,
   );
   const response = await proxy.upstream.send({
-    origin: authorization.origin ?? proxy.origin,
+    ...destinationOf(authorization, call.path, proxy),
     method: call.method.toUpperCase(),
-    target: `${proxy.basePath}${call.path}`,
     headers,
     body: call.body === null ? null : new TextEncoder().encode(call.body),
     signal,

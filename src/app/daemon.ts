@@ -11,6 +11,7 @@ import type { ControlHost } from "../control/routes.ts";
 import { controlRoutes } from "../control/routes.ts";
 import { type Journal, type RequestLog, Secret } from "../ports.ts";
 import { SummaryMemory } from "../proxy/conversation.ts";
+import { basePathOf } from "../proxy/destination.ts";
 import { HoldDesk } from "../proxy/hold.ts";
 import { BodyBudget } from "../proxy/inbound.ts";
 import { Patience } from "../proxy/patience.ts";
@@ -26,7 +27,7 @@ import { systemClock, systemEntropy } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
-import { drained, listenFor } from "./listening.ts";
+import { booked, drained, listenFor } from "./listening.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import { Records } from "./records.ts";
 import { claimPool, type ServerClaim } from "./server_claim.ts";
@@ -136,6 +137,8 @@ async function startClaimed(
       await Promise.all([poller.stop(), opener.stop()]);
       await accounts.close();
       upstream.close();
+      // An answer that is cut or still being read is booked a moment later.
+      await booked(proxy.book);
       await records.close();
       claim.release();
       return cut;
@@ -244,13 +247,9 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
       bodyMs: settings.timeouts.bodyMs,
     },
     origin: upstreamUrl.origin,
-    basePath: basePath(upstreamUrl),
+    basePath: basePathOf(upstreamUrl),
     localKey: new Secret(order.key),
   };
-}
-
-function basePath(url: URL): string {
-  return url.pathname.replace(/\/+$/, "");
 }
 
 /** A server that cannot listen leaves no timer behind. */

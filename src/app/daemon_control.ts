@@ -59,7 +59,6 @@ export interface DaemonControlParts {
 export class DaemonControl implements ControlHost {
   readonly #parts: DaemonControlParts;
   readonly #startedAt = systemClock.now();
-  #config: Config;
   #listener: Listener | null = null;
   #isDraining = false;
   #logLoss: LogLoss | null = null;
@@ -67,7 +66,6 @@ export class DaemonControl implements ControlHost {
 
   constructor(parts: DaemonControlParts) {
     this.#parts = parts;
-    this.#config = parts.order.config;
   }
 
   /** Told once the port is known. */
@@ -158,7 +156,7 @@ export class DaemonControl implements ControlHost {
     return promise;
   }
 
-  /** Takes over what can change while the server runs. */
+  /** Takes over what can change while the server runs. Never rejects. */
   async apply(config: Config): Promise<void> {
     const reloads = this.#reloads.splice(0);
     try {
@@ -167,14 +165,17 @@ export class DaemonControl implements ControlHost {
       this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
       this.#parts.records.usePrices(prices(config.settings));
       this.#parts.tally.usePrices(prices(config.settings));
-      if (needsRestart(this.#config.settings, config.settings)) {
+      // Against what it started with: that holds however often it is reloaded.
+      const started = this.#parts.order.config.settings;
+      if (needsRestart(started, config.settings)) {
         changes.push("some settings hold from the next start on: tc restart");
       }
-      this.#config = config;
       for (const { resolve } of reloads) resolve(changes);
     } catch (cause) {
       for (const { reject } of reloads) reject(cause);
-      if (reloads.length === 0) throw cause;
+      // A config that cannot be used is no reason to stop serving.
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.#parts.journal.log("error", "reload", { reason });
     }
   }
 

@@ -27,6 +27,9 @@ const NAME = /^tc-\d{8}T\d{9}Z-tc_[0-9a-z]+\.txt$/;
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 /** Exchanges that wait to be written; more are dropped and counted. */
 const WAITING_MAX = 200;
+/** Of their bodies, which count against no other limit any more. */
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+const NO_BODY = new Uint8Array(0);
 const SWEEP_MS = 60_000;
 const TELL_MS = 60_000;
 
@@ -43,6 +46,7 @@ export class ExchangeFiles implements ExchangeLog {
   /** Our files, oldest first; null until the folder was looked through. */
   #kept: Kept[] | null = null;
   #bytes = 0;
+  #waitingBytes = 0;
   #work: Promise<void> | null = null;
   #dropped = 0;
   #sweepAtMs = 0;
@@ -62,13 +66,18 @@ export class ExchangeFiles implements ExchangeLog {
       : { reason: this.#fault, dropped: this.#dropped };
   }
 
-  finished(exchange: ExchangeRecord): void {
-    if (this.#waiting.length >= WAITING_MAX) {
+  finished(whole: ExchangeRecord): void {
+    const exchange = this.#options.hasBodies
+      ? whole
+      : { ...whole, requestBody: NO_BODY };
+    const bytes = this.#waitingBytes + bytesOf(exchange);
+    if (this.#waiting.length >= WAITING_MAX || bytes > WAITING_BYTES_MAX) {
       this.#dropped += 1;
       this.#tell("too many exchanges at once");
       return;
     }
     this.#waiting.push(exchange);
+    this.#waitingBytes = bytes;
     this.#work ??= this.#writeAll().finally(() => {
       this.#work = null;
     });
@@ -85,6 +94,7 @@ export class ExchangeFiles implements ExchangeLog {
       exchange !== undefined;
       exchange = this.#waiting.shift()
     ) {
+      this.#waitingBytes -= bytesOf(exchange);
       try {
         await this.#writeOnce(exchange);
         this.#fault = null;
@@ -189,6 +199,13 @@ export class ExchangeFiles implements ExchangeLog {
     const dropped = this.#dropped;
     journal.log("warn", "exchanges", { folder, reason, dropped });
   }
+}
+
+function bytesOf({ requestBody, answer }: ExchangeRecord): number {
+  return (answer?.body ?? []).reduce(
+    (sum, chunk) => sum + chunk.length,
+    requestBody.length,
+  );
 }
 
 async function hasMark(path: string): Promise<boolean> {

@@ -67,7 +67,7 @@ export class LedgerWriter implements RequestLog {
     this.#timer = setInterval(() => this.#tick(), FLUSH_MS);
   }
 
-  /** Requests that were never written because the database failed. */
+  /** Requests that were never written: the database failed, or refused them. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -127,11 +127,17 @@ export class LedgerWriter implements RequestLog {
   flush(): boolean {
     if (this.#waiting.length === 0) return true;
     const entries = this.#waiting;
-    const isWritten = this.#options.state.attempt(({ ledger }) =>
-      ledger.write(entries)
-    );
-    if (isWritten) this.#waiting = [];
-    return isWritten;
+    let refused = 0;
+    const isWritten = this.#options.state.attempt(({ ledger }) => {
+      refused = ledger.write(entries);
+    });
+    if (!isWritten) return false;
+    this.#waiting = [];
+    this.#dropped += refused;
+    if (refused > 0) {
+      this.#options.journal.log("error", "ledger", { refused });
+    }
+    return true;
   }
 
   /** Saves all and lets go; what cannot be written is counted and told. */

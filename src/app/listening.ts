@@ -8,7 +8,9 @@
 import type { ControlHost } from "../control/routes.ts";
 import { controlRoutes, isControlTarget } from "../control/routes.ts";
 import type { Proxy } from "../proxy/proxy.ts";
+import type { RequestBook } from "../proxy/request_book.ts";
 import { listen, type Listener } from "../proxy/server.ts";
+import { systemClock } from "./clock.ts";
 import { socketPath } from "./socket_path.ts";
 import type { StartOrder } from "./worker_protocol.ts";
 
@@ -63,4 +65,17 @@ export async function drained(
   if (first !== "late") return 0;
   // The main thread ends this one now, and with it what is left.
   return listener.inHand;
+}
+
+const BOOKED_MS_MAX = 1_000;
+const BOOKED_LOOK_MS = 5;
+
+/** Resolves when all that was sent is booked; what is only held spent nothing. */
+export async function booked(book: RequestBook): Promise<void> {
+  const endMs = systemClock.monotonicMs() + BOOKED_MS_MAX;
+  const isOpen = () =>
+    book.open().some(({ state }) => state === "sent" || state === "streaming");
+  while (isOpen() && systemClock.monotonicMs() < endMs) {
+    await systemClock.sleep(BOOKED_LOOK_MS);
+  }
 }

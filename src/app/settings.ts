@@ -272,8 +272,8 @@ export function needsRestart(before: Settings, after: Settings): boolean {
       settings.timeouts,
       settings.vault,
       settings.ledger,
-      settings.log.to,
-      settings.log.bodies,
+      settings.log,
+      settings.hold,
     ]);
   return fixed(before) !== fixed(after);
 }

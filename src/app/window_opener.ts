@@ -52,7 +52,7 @@ export class WindowOpener {
       failure: "window",
       clock,
       journal,
-      round: () => this.#round(),
+      round: (signal) => this.#round(signal),
       afterFailureMs: LOOK_MS,
     });
   }
@@ -65,8 +65,11 @@ export class WindowOpener {
     return this.#rounds.stop();
   }
 
-  async #round(): Promise<number> {
-    for (const opening of this.#due()) await this.#open(opening);
+  async #round(signal: AbortSignal): Promise<number> {
+    for (const opening of this.#due()) {
+      if (signal.aborted) break;
+      await this.#open(opening, signal);
+    }
     return LOOK_MS;
   }
 
@@ -80,16 +83,21 @@ export class WindowOpener {
     );
   }
 
-  async #open({ accountId, at }: Opening): Promise<void> {
+  async #open(
+    { accountId, at }: Opening,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { clock, journal } = this.#ports;
     this.#tried.set(accountId, at);
     try {
-      const answer = await this.#ports.call({
+      const call = this.#ports.call({
         method: "POST",
         path: "/v1/messages",
         account: accountId,
         body: BODY,
       });
+      const answer = await unlessStopped(call, signal);
+      if (answer === null) return;
       const seen = observation(answer.headers, accountId, clock.now());
       if (seen !== null) this.#ports.observed(seen);
       journal.log("info", "window", {
@@ -103,5 +111,24 @@ export class WindowOpener {
       const { message } = cause;
       journal.log("warn", "window", { account: accountId, reason: message });
     }
+  }
+}
+
+/** What `work` comes to, or null when the server ends before that. */
+async function unlessStopped<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result | null> {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  function stop(): void {
+    resolve(null);
+  }
+  signal.addEventListener("abort", stop, { once: true });
+  // Nobody waits any more for what fails after the end.
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }

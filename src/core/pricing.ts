@@ -104,7 +104,10 @@ export function ratesOf(
   promptTokens: number,
   overrides: PriceOverrides,
 ): Rates | null {
-  const own = overrides[model] ?? overrides[modelFamily(model)];
+  const named = [model, modelFamily(model)].find((name) =>
+    Object.hasOwn(overrides, name)
+  );
+  const own = named === undefined ? undefined : overrides[named];
   if (own !== undefined) return ratesFrom(own[0], own[1], READ_SHARE);
   const price = priceOf(model);
   if (price === null) return null;

@@ -6,7 +6,13 @@
  */
 
 import type { AccountId, ModelFamily } from "./account.ts";
-import { after, DAY_MS, HOUR_MS, type Instant } from "./time.ts";
+import {
+  after,
+  DAY_MS,
+  HOUR_MS,
+  type Instant,
+  isFromWrongClock,
+} from "./time.ts";
 
 /** Names a window as the headers do: `5h`, `7d`, `7d_oi`, `7d:opus`, `tokens`, `requests`. */
 export type WindowKey = string;
@@ -56,6 +62,9 @@ export interface QuotaObservation {
   readonly overage: Overage | null;
 }
 
+/** Whatever a header says, no instant is to be made from more. */
+const LENGTH_MS_MAX = 366 * DAY_MS;
+
 /** How long the window named `key` runs; five hours where the key does not tell. */
 export function windowLengthMs(key: WindowKey): number {
   const match = /^(\d+)([mhd])/.exec(key);
@@ -63,7 +72,7 @@ export function windowLengthMs(key: WindowKey): number {
     return key === "tokens" || key === "requests" ? 60_000 : 5 * HOUR_MS;
   }
   const unit = match[2] === "m" ? 60_000 : match[2] === "h" ? HOUR_MS : DAY_MS;
-  return Number(match[1]) * unit;
+  return Math.min(LENGTH_MS_MAX, Number(match[1]) * unit);
 }
 
 /**
@@ -78,12 +87,18 @@ export function observe(
   const next: Record<WindowKey, QuotaWindow> = { ...known };
   for (const seen of observation.windows) {
     const prior = known[seen.key];
-    if (prior !== undefined && prior.observedAt > seen.observedAt) continue;
+    if (prior !== undefined && isNewer(prior, seen)) continue;
     next[seen.key] = prior !== undefined && isRunning(prior, seen.observedAt)
       ? merge(prior, seen)
       : seen;
   }
   return next;
+}
+
+/** Whether `prior` was stated after `seen`, and by the same clock. */
+function isNewer(prior: QuotaWindow, seen: QuotaWindow): boolean {
+  return prior.observedAt > seen.observedAt &&
+    !isFromWrongClock(prior.observedAt, seen.observedAt);
 }
 
 function merge(prior: QuotaWindow, seen: QuotaWindow): QuotaWindow {

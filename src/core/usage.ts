@@ -59,7 +59,8 @@ const FAMILY_WEIGHT: Readonly<Record<ModelFamily, number>> = {
 
 /** What a token of that family weighs in the common quota; 1 when unknown. */
 export function familyWeight(family: ModelFamily | null): number {
-  return (family === null ? undefined : FAMILY_WEIGHT[family]) ?? 1;
+  if (family === null || !Object.hasOwn(FAMILY_WEIGHT, family)) return 1;
+  return FAMILY_WEIGHT[family] ?? 1;
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
+import type { PoolSnapshot } from "../core/pool.ts";
 import { route, type RouteDecision, type RouteQuery } from "../core/route.ts";
 import { isPassing } from "../core/staying.ts";
 import { after, type Instant } from "../core/time.ts";
@@ -61,9 +62,11 @@ function atTheEnd(
   wish: Wish,
   { decision, proxy }: Standing,
 ): Acquired {
-  const isPutOff = decision.kind === "wait" &&
-    (decision.reason === "parked" || decision.reason === "warm_account");
-  if (!isPutOff || !wish.mayWait) return { kind: "closed", decision };
+  const reason = decision.kind === "wait" ? decision.reason : null;
+  const isParked = reason === "parked" && wish.mayWait;
+  if (!isParked && reason !== "warm_account") {
+    return { kind: "closed", decision };
+  }
   const snapshot = proxy.pool.snapshot();
   const settings = {
     ...snapshot.settings,
@@ -71,10 +74,27 @@ function atTheEnd(
     warmWaitMaxMs: 0,
     fullWaitMaxMs: 0,
   };
-  const last = route({ ...snapshot, settings }, queryOf(inbound, wish));
-  return last.kind === "use"
-    ? chosen(inbound, last, proxy)
-    : { kind: "closed", decision: last };
+  const query = queryOf(inbound, wish);
+  const now = { ...snapshot, settings };
+  const first = route(now, query);
+  if (first.kind === "use") return chosen(inbound, first, proxy);
+  if (isParked) return { kind: "closed", decision: first };
+  const away = awayFromHome(query, snapshot);
+  const other = route(now, { ...query, excluded: away });
+  return other.kind === "use"
+    ? chosen(inbound, other, proxy)
+    : { kind: "closed", decision };
+}
+
+/** Without the account that the conversation's cache is on. */
+function awayFromHome(
+  { conversation, excluded }: RouteQuery,
+  { bindings }: PoolSnapshot,
+): ReadonlySet<AccountId> {
+  const home = conversation === null
+    ? undefined
+    : bindings.get(conversation)?.accountId;
+  return home === undefined ? excluded : new Set([...excluded, home]);
 }
 
 function queryOf(inbound: Inbound, wish: Wish): RouteQuery {

@@ -12,6 +12,7 @@ import type { Authorization, Lease, UpstreamResponse } from "../ports.ts";
 import { requestHeaders } from "../wire/headers.ts";
 import { forRequest, observation, responseFacts } from "../wire/ratelimit.ts";
 import { replaceModel } from "../wire/request_model.ts";
+import { destinationOf } from "./destination.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { readAhead } from "./read_ahead.ts";
 
@@ -57,11 +58,8 @@ function request(
   const { modelMap } = authorization;
   const body = inbound.body.length === 0 ? null : inbound.body;
   return {
-    origin: authorization.origin ?? proxy.origin,
+    ...destinationOf(authorization, inbound.target, proxy),
     method: inbound.method,
-    target: authorization.origin === null
-      ? `${proxy.basePath}${inbound.target}`
-      : inbound.target,
     headers: requestHeaders(inbound.headers, authorization, proxy.localKey),
     body: modelMap === null || body === null
       ? body

@@ -105,6 +105,7 @@ export class ConnectionPool implements ConnectionOwner {
     if (waiter !== null) {
       this.reusedTotal++;
       connection.isFresh = false;
+      connection.phase = "waiting";
       waiter(connection);
       return;
     }

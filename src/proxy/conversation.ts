@@ -20,23 +20,34 @@ const CACHE_MS = { "5m": 5 * MINUTE_MS, "1h": 60 * MINUTE_MS } as const;
 /** Conversations whose last summary is remembered. */
 const SUMMARIES_MAX = 5_000;
 
-/** Remembers the summary that each conversation began with, to see a new one. */
+/**
+ * Remembers the summary that each conversation began with, to see a new one. A
+ * conversation that was never seen is no compacted one, whatever it begins
+ * with: after a restart its cache may be as warm as before.
+ */
 export class SummaryMemory {
-  readonly #digests = new Map<ConversationId, string>();
+  /** In the order of use; null where a conversation began without one. */
+  readonly #digests = new Map<ConversationId, string | null>();
 
   /** Whether this request is the first after a compaction of its history. */
-  isNew(conversation: ConversationId | null, digest: string | null): boolean {
-    if (conversation === null || digest === null) return false;
-    const isNew = this.#digests.get(conversation) !== digest;
-    if (isNew) {
-      this.#digests.delete(conversation);
-      this.#digests.set(conversation, digest);
-      const oldest = this.#digests.keys().next().value;
-      if (this.#digests.size > SUMMARIES_MAX && oldest !== undefined) {
-        this.#digests.delete(oldest);
-      }
+  isNew(
+    conversation: ConversationId | null,
+    { compactionDigest, isSide }: Pick<
+      RequestPeek,
+      "compactionDigest" | "isSide"
+    >,
+  ): boolean {
+    // Side requests carry nothing of the history.
+    if (conversation === null || isSide) return false;
+    const known = this.#digests.get(conversation);
+    this.#digests.delete(conversation);
+    this.#digests.set(conversation, compactionDigest ?? known ?? null);
+    const oldest = this.#digests.keys().next().value;
+    if (this.#digests.size > SUMMARIES_MAX && oldest !== undefined) {
+      this.#digests.delete(oldest);
     }
-    return isNew;
+    return compactionDigest !== null && known !== undefined &&
+      known !== compactionDigest;
   }
 }
 
@@ -84,7 +95,7 @@ export function routeFacts(
     families: familiesOf(peek),
     contextTokens: peek.estimatedTokens,
     cacheTtlMs: CACHE_MS[peek.cacheTtl],
-    isCompacted: summaries.isNew(conversation, peek.compactionDigest),
+    isCompacted: summaries.isNew(conversation, peek),
     isSide: peek.isSide,
     isPrompt: peek.isPrompt,
     policy,

@@ -83,13 +83,17 @@ export class Hold {
 
   /** The instant at which the request has waited as long as it may. */
   giveUpAt(): Instant {
+    return after(this.#clock.now(), this.#leftMs);
+  }
+
+  get #leftMs(): number {
     const { maxMs, jsonMaxMs } = this.#desk.limits;
     const boundMs = this.#manner === "pings"
       ? maxMs
       : this.#manner === "silent"
       ? jsonMaxMs
       : 0;
-    return after(this.#clock.now(), Math.max(0, boundMs - this.waitedMs));
+    return Math.max(0, boundMs - this.waitedMs);
   }
 
   get isWaiting(): boolean {
@@ -111,11 +115,14 @@ export class Hold {
 
   /**
    * A pause before the same account is asked again. It counts as a wait, so a
-   * stream gets its pings in it. False, at once, when too many wait already
-   * and it would be a long one. Throws the signal's reason.
+   * stream gets its pings in it. False, at once, when it would be a long one
+   * and too many wait already, or it would outlast what is left of the hold.
+   * Throws the signal's reason.
    */
   async pause(ms: number, signal: AbortSignal): Promise<boolean> {
-    if (!this.begin() && ms > this.#desk.limits.silentMs) return false;
+    const isLong = ms > this.#desk.limits.silentMs;
+    if (isLong && ms > this.#leftMs) return false;
+    if (!this.begin() && isLong) return false;
     try {
       await this.#clock.sleep(ms, signal);
     } finally {

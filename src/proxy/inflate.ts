@@ -9,8 +9,11 @@ import { Buffer } from "node:buffer";
 import type { Transform } from "node:stream";
 import zlib from "node:zlib";
 
+/** A stream that inflates, and counts the bytes that it made use of. */
+export type Inflater = Transform & { readonly bytesWritten: number };
+
 /** A stream that inflates `encoding`, or null where there is nothing to do. */
-export function inflaterFor(encoding: string | null): Transform | null {
+export function inflaterFor(encoding: string | null): Inflater | null {
   switch (codingOf(encoding)) {
     case "gzip":
     case "x-gzip":
@@ -87,42 +90,89 @@ function inflatedNow(
   }
 }
 
-/** `stream` without its content coding; what arrives goes on at once. */
+/**
+ * `stream` without its content coding; what arrives goes on at once. Bytes that
+ * are no more of the coding break it.
+ */
 export function inflated(
   stream: ReadableStream<Uint8Array>,
   encoding: string | null,
 ): ReadableStream<Uint8Array> {
-  const inflater = inflaterFor(encoding);
-  if (inflater === null) return stream;
-  // A broken stream may never call a write back.
-  let unblock = (): void => {};
+  if (!Object.hasOwn(NOT_ALL, codingOf(encoding))) return stream;
+  let part: Part | null = null;
   return stream.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
-      start(controller): void {
-        inflater.on("data", (chunk: Uint8Array) => controller.enqueue(chunk));
-        inflater.on("error", (cause) => {
-          controller.error(cause);
-          unblock();
-        });
+      async transform(chunk, controller): Promise<void> {
+        let rest = chunk;
+        while (rest.length > 0) {
+          part ??= partOf(encoding, controller);
+          const taken = await part.write(rest);
+          rest = rest.subarray(taken);
+          if (rest.length === 0) return;
+          // It ended within the chunk: zstd may go on with another part.
+          await part.ended;
+          part = null;
+        }
       },
-      transform(chunk): Promise<void> {
-        return new Promise((resolve) => {
-          unblock = resolve;
-          inflater.write(Buffer.from(chunk), () => resolve());
-        });
-      },
-      flush(): Promise<void> {
-        return new Promise((resolve, reject) => {
-          inflater.once("end", resolve);
-          inflater.once("error", reject);
-          inflater.end();
-        });
+      async flush(controller): Promise<void> {
+        part ??= partOf(encoding, controller);
+        await part.end();
       },
       cancel(): void {
-        inflater.destroy();
+        part?.destroy();
       },
     }),
   );
+}
+
+function partOf(
+  encoding: string | null,
+  controller: TransformStreamDefaultController<Uint8Array>,
+): Part {
+  const inflater = inflaterFor(encoding);
+  if (inflater === null) {
+    throw new TypeError("Cannot inflate an unknown coding");
+  }
+  return new Part(inflater, (chunk) => controller.enqueue(chunk));
+}
+
+/** One compressed whole, as it is inflated. */
+class Part {
+  readonly #inflater: Inflater;
+  readonly ended: Promise<void>;
+
+  constructor(inflater: Inflater, onData: (chunk: Uint8Array) => void) {
+    this.#inflater = inflater;
+    inflater.on("data", onData);
+    this.ended = new Promise((resolve, reject) => {
+      inflater.once("end", resolve);
+      inflater.once("error", reject);
+    });
+    // Whoever waits for it sees the error as well.
+    this.ended.catch(() => {});
+  }
+
+  /** How many of `bytes` belong to it; the rest comes after its end. */
+  async write(bytes: Uint8Array): Promise<number> {
+    const before = this.#inflater.bytesWritten;
+    // Damaged bytes may never call the write back.
+    await Promise.race([
+      new Promise<void>((resolve) => {
+        this.#inflater.write(Buffer.from(bytes), () => resolve());
+      }),
+      this.ended,
+    ]);
+    return this.#inflater.bytesWritten - before;
+  }
+
+  async end(): Promise<void> {
+    this.#inflater.end();
+    await this.ended;
+  }
+
+  destroy(): void {
+    this.#inflater.destroy();
+  }
 }
 
 function codingOf(encoding: string | null): string {

@@ -8,6 +8,7 @@
 import type { UpstreamBody, UpstreamResponse } from "../ports.ts";
 import { earlyError } from "../wire/early_error.ts";
 import { headerValue } from "../wire/header_list.ts";
+import { CR, LF } from "./octets.ts";
 import { inflatedSoFar, inflatedWhole } from "./inflate.ts";
 
 /** An error body longer than this is judged by its head alone. */
@@ -58,7 +59,6 @@ export async function readAhead(
 }
 
 const ERROR_OPENING = new TextEncoder().encode("event: error");
-const LINE_END = 0x0a;
 
 /**
  * The first bytes of a stream. Only while they look like the beginning of an
@@ -92,8 +92,9 @@ function isErrorBegun(bytes: Uint8Array): boolean {
   for (let at = 0; at < length; at++) {
     if (bytes[at] !== ERROR_OPENING[at]) return false;
   }
-  const isWhole = bytes.at(-1) === LINE_END && bytes.at(-2) === LINE_END;
-  return !isWhole;
+  if (bytes.at(-1) !== LF) return true;
+  const beforeLast = bytes.at(-2) === CR ? bytes.at(-3) : bytes.at(-2);
+  return beforeLast !== LF;
 }
 
 /** The whole body if it is no longer than `bytesMax`, and a body to relay. */

@@ -158,12 +158,18 @@ const DAMAGED =
   /not a database|disk image is malformed|no such (table|column)|already exists/i;
 const BUSY = /database (table )?is locked/i;
 const FULL = /disk is full/i;
+const REFUSED = /cannot store \w+ value|constraint failed/i;
 
 /** Whether the error passes by itself: another process was writing. */
 export function isBusy(cause: unknown): boolean {
   return cause instanceof TcError
     ? cause.code === "state_busy"
     : cause instanceof Error && BUSY.test(cause.message);
+}
+
+/** Whether a value cannot be stored; the rest of the transaction can. */
+export function isRefused(cause: unknown): boolean {
+  return cause instanceof Error && REFUSED.test(cause.message);
 }
 
 /** What SQLite said, as an error that a person can read. */

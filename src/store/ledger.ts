@@ -10,7 +10,7 @@ import { cacheAccount, NO_CACHE_USE } from "../core/cache_account.ts";
 import type { Instant } from "../core/time.ts";
 import { NO_USAGE } from "../core/usage.ts";
 import type { RequestRecord } from "../ports.ts";
-import { transaction } from "./database.ts";
+import { isRefused, transaction } from "./database.ts";
 import { LedgerNames } from "./ledger_names.ts";
 
 /** What the provider last said of an account's two windows; null is unknown. */
@@ -130,23 +130,31 @@ export class Ledger {
   }
 
   /**
-   * Writes all of `entries` or none. What was in the last batch already, by
-   * its request's id, is not written and not counted again.
+   * Writes all of `entries` or none, but for those that have a value which
+   * cannot be stored: how many. What was in the last batch already, by its
+   * request's id, is not written and not counted again.
    */
-  write(entries: readonly LedgerEntry[]): void {
+  write(entries: readonly LedgerEntry[]): number {
     const fresh = entries.filter(({ record }) => !this.#written.has(record.id));
-    if (fresh.length === 0) return;
+    if (fresh.length === 0) return 0;
     try {
-      transaction(this.#database, () => {
-        for (const entry of fresh) this.#insertRow.run(...this.#rowOf(entry));
-        this.#addUp(fresh);
+      const stored = transaction(this.#database, () => {
+        const kept = fresh.filter((entry) => this.#insert(entry));
+        this.#addUp(kept);
+        return kept.length;
       });
       this.#written = new Set(fresh.map(({ record }) => record.id));
+      return fresh.length - stored;
     } catch (cause) {
       // What was remembered may have been rolled back.
       this.#names.forget();
       throw cause;
     }
+  }
+
+  /** Whether the entry's row could be stored. */
+  #insert(entry: LedgerEntry): boolean {
+    return isStored(() => this.#insertRow.run(...this.#rowOf(entry)));
   }
 
   /** One statement for each key of the batch, not for each request. */
@@ -166,7 +174,8 @@ export class Ledger {
       });
     }
     for (const { key, sums: values } of sums.values()) {
-      this.#addSums.run(...key, ...values);
+      // A sum past all counting stays as it is; the rows have it.
+      isStored(() => this.#addSums.run(...key, ...values));
     }
   }
 
@@ -227,6 +236,17 @@ export class Ledger {
       idOrZero(record.accountId),
       idOrZero(record.modelAnswered ?? record.modelAsked),
     ];
+  }
+}
+
+/** Whether a statement took its values; the transaction goes on either way. */
+function isStored(run: () => unknown): boolean {
+  try {
+    run();
+    return true;
+  } catch (cause) {
+    if (!isRefused(cause)) throw cause;
+    return false;
   }
 }
 

@@ -138,3 +138,18 @@ Deno.test("a folder that cannot be written stops nothing", async () => {
   await files.close();
   strictEqual(told.length, 1);
 });
+
+Deno.test("exchanges that wait hold no more memory than they may", async () => {
+  await using folder = new TempFolder();
+  for (const hasBodies of [true, false]) {
+    const path = folder.join(String(hasBodies));
+    const files = filesIn(path, { hasBodies, bytesMax: 1e9 });
+    const requestBody = new Uint8Array(16 * 1024 * 1024);
+    for (let count = 0; count < 12; count++) {
+      files.finished(exchange({ requestBody }));
+    }
+    await files.close();
+    // One is being written and three wait, of 16 MiB and a little more each.
+    strictEqual((await names(path)).length, hasBodies ? 4 : 12);
+  }
+});

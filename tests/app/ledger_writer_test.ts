@@ -3,6 +3,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { LedgerWriter } from "../../src/app/ledger_writer.ts";
 import { StateDatabase } from "../../src/app/state_database.ts";
+import { NO_USAGE } from "../../src/core/usage.ts";
 import type { LogFields, LogLevel } from "../../src/ports.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { FakeClock } from "../fixtures/fake_clock.ts";
@@ -134,4 +135,23 @@ Deno.test("a server that never came to serve silences no other", async () => {
   const third = benchAt(path);
   ok(third.writer.readMemory() !== null);
   third.writer.close();
+});
+
+Deno.test("a row that cannot be stored takes no other with it", async () => {
+  await using folder = new TempFolder();
+  const path = folder.join("state.db");
+  const { writer, log } = benchAt(path);
+  const huge = Number.MAX_SAFE_INTEGER;
+  writer.finished(requestRecord());
+  writer.finished(requestRecord({
+    modelAnswered: "claude-opus-5-5",
+    usage: { ...NO_USAGE, input: huge, output: huge },
+  }));
+  writer.finished(requestRecord());
+  writer.flush();
+  writer.finished(requestRecord());
+  writer.close();
+  strictEqual(rows(path), 3);
+  strictEqual(writer.dropped, 1);
+  ok(log.some(([level, event]) => level === "error" && event === "ledger"));
 });

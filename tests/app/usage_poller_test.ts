@@ -207,3 +207,15 @@ Deno.test("UsagePoller asks nothing while it is switched off", async () => {
   strictEqual(kit.asked.length, 1);
   await kit.poller.stop();
 });
+
+Deno.test("UsagePoller waits for no time that a wrong clock set", async () => {
+  const kit = stage(records("a"));
+  kit.poller.start();
+  await kit.clock.advance(60_000, 1_000);
+  strictEqual(kit.asked.length, 1);
+  // The clock is set back by five hours.
+  kit.clock.suspend(-5 * 3_600_000);
+  await kit.clock.advance(3_600_000, 5_000);
+  ok(kit.asked.length >= 4, String(kit.asked.length));
+  await kit.poller.stop();
+});

@@ -14,7 +14,10 @@ import { account, poolOf, quotaWindow } from "../fixtures/pool.ts";
 const STEP_MS = HOUR_MS / 6;
 
 /** A pool whose person worked from 9 to 18 UTC yesterday and the day before. */
-function opener(openWindows: OpenWindows) {
+function opener(
+  openWindows: OpenWindows,
+  answers: Promise<void> = Promise.resolve(),
+) {
   const clock = new FakeClock();
   const midnight = Math.floor(clock.now() / DAY_MS) * 24;
   const activeHours = [1, 2].flatMap((day) =>
@@ -36,16 +39,17 @@ function opener(openWindows: OpenWindows) {
     journal: { log: (_level, _event, fields) => lines.push(fields) },
     snapshot: () => snapshot(state, clock.now()),
     utcOffsetMinutes: () => 0,
-    call: (call) => {
+    call: async (call) => {
       calls.push(call);
       sentAt.push(clock.now());
-      return Promise.resolve({
+      await answers;
+      return {
         schema: "tc.call/v1",
         account: "idle",
         status: 200,
         headers: [["anthropic-ratelimit-unified-5h-utilization", "0.01"]],
         body: "{}",
-      });
+      };
     },
     observed: (observation) => seen.push(observation),
   });
@@ -74,4 +78,17 @@ Deno.test("WindowOpener sends nothing unless it is asked to", async () => {
     await subject.stop();
     strictEqual(calls.length, 0);
   }
+});
+
+Deno.test("WindowOpener ends although its request has no answer", async () => {
+  const never = Promise.withResolvers<void>();
+  const { clock, subject, calls } = opener("scheduled", never.promise);
+  subject.start();
+  await clock.advance(23 * HOUR_MS, STEP_MS);
+  strictEqual(calls.length, 1);
+  let isStopped = false;
+  subject.stop().then(() => isStopped = true);
+  await clock.advance(STEP_MS, STEP_MS);
+  strictEqual(isStopped, true);
+  never.resolve();
 });

@@ -192,3 +192,27 @@ Deno.test("a warm connection that the upstream drops costs no request", async ()
   await until(() => pool.statistics().open === 0);
   strictEqual(await textOf(await pool.send(requestTo(upstream.origin))), "ok");
 });
+
+Deno.test("a connection handed on is held to the limit of a new request", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using upstream = new RawUpstream(async (connection) => {
+    await connection.request();
+    await gate.promise;
+    await connection.write(GOOD);
+    // The second request is never answered.
+    await connection.request();
+    await connection.request();
+  });
+  using pool = new TestPool({
+    limits: { connectionsMax: 1, firstByteMs: 500 },
+  });
+  const first = pool.send(requestTo(upstream.origin));
+  await until(() => upstream.connections === 1);
+  const second = upstreamErrorOf(pool.send(requestTo(upstream.origin)));
+  gate.resolve();
+  strictEqual(await textOf(await first), "ok");
+  let step: string | null = null;
+  second.then((error) => step = error.step);
+  await until(() => step !== null);
+  strictEqual(step, "head");
+});

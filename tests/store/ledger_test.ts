@@ -46,11 +46,28 @@ Deno.test("write() counts messages alone, and what failed of them", async () => 
   database.close();
 });
 
+Deno.test("write() leaves out what cannot be stored, and says how many", async () => {
+  await using folder = new TempFolder();
+  const database = openDatabase(folder.join("state.db"), "read_write");
+  const ledger = new Ledger(database);
+  const batch = [ledgerEntry(), ledgerEntry({ status: 1.5 }), ledgerEntry()];
+  strictEqual(ledger.write(batch), 1);
+  strictEqual(number(database, "SELECT count(*) FROM requests"), 2);
+  strictEqual(number(database, "SELECT sum(requests) FROM quarters"), 2);
+  strictEqual(ledger.write(batch), 0);
+  strictEqual(number(database, "SELECT count(*) FROM requests"), 2);
+  database.close();
+});
+
 Deno.test("write() writes nothing of a batch that fails", async () => {
   await using folder = new TempFolder();
   const database = openDatabase(folder.join("state.db"), "read_write");
   const ledger = new Ledger(database);
-  throws(() => ledger.write([ledgerEntry(), ledgerEntry({ status: 1.5 })]));
+  database.exec(
+    "CREATE TRIGGER no BEFORE INSERT ON requests WHEN new.status = 418 " +
+      "BEGIN SELECT RAISE(ROLLBACK, 'no'); END",
+  );
+  throws(() => ledger.write([ledgerEntry(), ledgerEntry({ status: 418 })]));
   strictEqual(number(database, "SELECT count(*) FROM requests"), 0);
   strictEqual(number(database, "SELECT count(*) FROM names"), 0);
   ledger.write([ledgerEntry()]);
