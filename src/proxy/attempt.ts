@@ -25,6 +25,8 @@ export interface Attempt {
   readonly response: UpstreamResponse | null;
   /** The answer's error without content coding; null where there is none. */
   readonly errorBody: Uint8Array | null;
+  /** Why no answer came, in words; else null. */
+  readonly failure: string | null;
 }
 
 /** Sends the request once on the lease's account; throws only if the client left. */
@@ -45,8 +47,14 @@ export async function tryOnce(
     return await judged({ inbound, lease, authorization, response }, proxy);
   } catch (cause) {
     inbound.signal.throwIfAborted();
-    const verdict = verdictOf(cause, authorization);
-    return { lease, authorization, response: null, errorBody: null, verdict };
+    return {
+      lease,
+      authorization,
+      response: null,
+      errorBody: null,
+      verdict: verdictOf(cause, authorization),
+      failure: cause instanceof Error ? cause.message : null,
+    };
   }
 }
 
@@ -107,5 +115,6 @@ async function judged(answered: Answered, proxy: Proxy): Promise<Attempt> {
   const facts = responseFacts(status, response.headers, errorBody, now);
   const family = modelFamily(inbound.peek.model ?? "");
   const verdict = classify(forRequest(facts, family), now);
-  return { lease, authorization, response, errorBody, verdict };
+  const failure = null;
+  return { lease, authorization, response, errorBody, verdict, failure };
 }

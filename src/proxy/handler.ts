@@ -30,7 +30,12 @@ export type Outcome =
   /** No account can serve it in time. */
   | { readonly kind: "closed"; readonly decision: RouteDecision }
   /** It was sent, or could not be, and there is no answer. */
-  | { readonly kind: "unreachable"; readonly sent: boolean }
+  | {
+    readonly kind: "unreachable";
+    readonly sent: boolean;
+    /** What failed, in words. */
+    readonly failure: string | null;
+  }
   /** The account it would move to does not know its thread. */
   | { readonly kind: "thread" };
 
@@ -55,7 +60,7 @@ export async function pursue(inbound: Inbound, proxy: Proxy): Promise<Outcome> {
   }
 }
 
-/** An answer that was refused and is relayed if no better one comes. */
+/** What the client is told if no better answer comes. */
 class LastAnswer {
   outcome: Outcome | null = null;
 
@@ -98,6 +103,9 @@ async function rounds(
     if (isRelayable(attempt, step)) {
       last.outcome = { kind: "relay", attempt, chosen };
     } else dropBody(attempt);
+    if (attempt.verdict.kind === "unreachable") {
+      last.outcome = unreachable(attempt);
+    }
     if (step.kind === "give_up") return unreachable(attempt);
     if (count === ATTEMPTS_MAX) {
       const decision = decide(inbound, wish, proxy);
@@ -185,9 +193,9 @@ function isRelayable({ response, verdict }: Attempt, step: NextStep): boolean {
     verdict.kind !== "credential";
 }
 
-function unreachable({ verdict }: Attempt): Outcome {
+function unreachable({ verdict, failure }: Attempt): Outcome {
   const sent = verdict.kind !== "unreachable" || verdict.sent;
-  return { kind: "unreachable", sent };
+  return { kind: "unreachable", sent, failure };
 }
 
 interface Turn {

@@ -44,7 +44,7 @@ export function ownError(
     case "unreachable":
     case "relay": {
       const message = outcome.kind === "unreachable" && !outcome.sent
-        ? "tc cannot reach the API: no connection came about. tc doctor looks for the cause."
+        ? unreachedText(outcome.failure)
         : "tc lost the connection to the API after the request was sent; it was not sent again.";
       const type = "api_error";
       const answer = apiError({
@@ -57,6 +57,11 @@ export function ownError(
       return { answer, type, message, reason: "unreachable" };
     }
   }
+}
+
+function unreachedText(failure: string | null): string {
+  const why = failure === null ? "" : ` (${failure})`;
+  return `tc cannot reach the API${why}. tc doctor looks for the cause.`;
 }
 
 function closedError(

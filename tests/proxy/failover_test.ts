@@ -1,4 +1,4 @@
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import zlib from "node:zlib";
 import {
   ask,
@@ -17,6 +17,7 @@ import {
   spentHeaders,
 } from "../fixtures/proxy_kit.ts";
 import { RawClient } from "../fixtures/raw_client.ts";
+import { freePort } from "../fixtures/free_port.ts";
 import type { OriginAnswer } from "../fixtures/origin_answer.ts";
 import { until } from "../fixtures/upstream_client.ts";
 import { json, Scene, spent } from "../fixtures/proxy_scene.ts";
@@ -252,22 +253,24 @@ Deno.test("a provider that fails once is asked again", async () => {
   await kit.isEmpty();
 });
 
-Deno.test("an unreachable upstream is tried again, and told of", async () => {
-  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = closed.addr;
-  closed.close();
-  await using kit = new ProxyKit({ origin: `http://127.0.0.1:${port}` });
-  const response = await ask(kit);
-  strictEqual(response.status, 502);
-  const { error } = await response.json();
-  ok(error.message.includes("cannot reach the API"), error.message);
-  const [record] = await kit.settled(1);
-  deepStrictEqual(
-    record?.attempts.map(({ verdict }) => verdict),
-    ["unreachable", "unreachable", "unreachable"],
-  );
-  await kit.isEmpty();
-});
+for (const [accounts, sends] of [[["a", "b", "c"], 3], [["a"], 2]] as const) {
+  Deno.test(`an unreachable upstream is tried again, and told of (${accounts})`, async () => {
+    const origin = `http://127.0.0.1:${freePort()}`;
+    await using kit = new ProxyKit({ origin, accounts });
+    for (const headers of [{}, { "x-tc-account": "a" }]) {
+      const response = await ask(kit, { headers });
+      strictEqual(response.status, 502);
+      const { error } = await response.json();
+      match(error.message, /cannot reach the API \(Cannot connect to http.*\)/);
+    }
+    const [record] = await kit.settled(2);
+    deepStrictEqual(
+      record?.attempts.map(({ verdict }) => verdict),
+      Array(sends).fill("unreachable"),
+    );
+    await kit.isEmpty();
+  });
+}
 
 Deno.test("a request that was sent and got no answer is never sent again", async () => {
   await using scene = new Scene();
