@@ -75,10 +75,13 @@ export class Relayed {
   }
 
   end(end: RelayEnd): void {
-    this.#tap.finish().then(
-      (reading) => this.#settle(end, reading),
-      () => this.#settle(end, null),
-    );
+    this.#tap.finish().catch(() => null)
+      .then((reading) => this.#settle(end, reading))
+      .catch((cause) => {
+        // One request that cannot be booked must not end all the others.
+        const fault = cause instanceof Error ? cause.stack : String(cause);
+        this.#proxy.journal.log("error", "fault", { fault: fault ?? null });
+      });
   }
 
   #settle(end: RelayEnd, reading: MeterReading | null): void {

@@ -16,17 +16,17 @@ export interface EarlyError {
   readonly body: Uint8Array;
 }
 
-const STATUS_OF: Readonly<Record<string, number>> = {
-  rate_limit_error: 429,
-  overloaded_error: 529,
-  authentication_error: 401,
-  permission_error: 403,
-};
+const STATUS_OF: ReadonlyMap<string | null, number> = new Map([
+  ["rate_limit_error", 429],
+  ["overloaded_error", 529],
+  ["authentication_error", 401],
+  ["permission_error", 403],
+]);
 
 /** The error that the stream's first bytes report, or null when they do not. */
 export function earlyError(first: Uint8Array): EarlyError | null {
   const event = new SseScanner().push(first)[0];
   if (event === undefined || event.event !== "error") return null;
-  const type = readApiError(event.data).type ?? "";
-  return { status: STATUS_OF[type] ?? 500, body: event.data };
+  const { type } = readApiError(event.data);
+  return { status: STATUS_OF.get(type) ?? 500, body: event.data };
 }
