@@ -143,7 +143,9 @@ function serveOn(
     const server = new LastingServer({
       name: "port",
       journal: options.proxy.journal,
-      isOpen: isPortOpen,
+      // A port that the system chose is in nobody's grant: it cannot be tried.
+      isOpen: (address) =>
+        options.port === 0 ? Promise.resolve(null) : isPortOpen(address),
       serve: () =>
         Deno.serve(
           {

@@ -1,6 +1,7 @@
-import { match, ok, strictEqual } from "node:assert/strict";
+import { doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import { startDemoApi } from "../../src/demo/api.ts";
 import { cleanVariables, tcCommand, TcPool } from "../fixtures/tc_process.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";
 import { trials } from "../fixtures/trials.ts";
 import { Draw } from "./random_scene.ts";
@@ -133,5 +134,25 @@ Deno.test({
     await tmux.press("q");
     await tmux.until("prompt", (text) => text.includes("before-42"));
     strictEqual(await tmux.modes(), UNTOUCHED);
+  },
+});
+
+Deno.test({
+  name: "nothing but the Deck writes to the terminal of tc demo",
+  ignore: !hasTmux(),
+  async fn() {
+    await using folder = new TempFolder();
+    const variables = cleanVariables(folder.path);
+    await using tmux = await Tmux.open({ columns: 100, rows: 40, variables });
+    await tmux.type(`${tcCommand().join(" ")} demo fleet`);
+    await tmux.until("agents", (text) => text.includes("Importer"));
+    // What the runtime itself has to say comes where the cursor is.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const screen = await tmux.until("screen", () => true);
+    doesNotMatch(screen, /Cannot|raw mode|--allow/);
+    await tmux.press("q");
+    await tmux.until("question", (text) => text.includes("y"));
+    await tmux.press("y");
+    await tmux.untilShell();
   },
 });
