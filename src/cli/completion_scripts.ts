@@ -58,7 +58,11 @@ Register-ArgumentCompleter -Native -CommandName tc -ScriptBlock {
     tc __complete -- @words 2>$null | ForEach-Object {
         $word, $help = $_ -split "\`t", 2
         if (-not $help) { $help = $word }
-        [System.Management.Automation.CompletionResult]::new($word, $word, 'ParameterValue', $help)
+        $text = $word
+        if ($word -notmatch '^[\\w./:@%+=,-]+$') {
+            $text = "'" + ($word -replace "(['\\u2018-\\u201b])", '$1$1') + "'"
+        }
+        [System.Management.Automation.CompletionResult]::new($text, $word, 'ParameterValue', $help)
     }
 }
 `;
