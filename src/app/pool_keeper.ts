@@ -54,16 +54,19 @@ export class PoolKeeper implements Pool {
 
   /** Adds what an earlier run knew of the accounts that are here. */
   remember(memory: PersistedPool): void {
-    this.#state = restore(this.#state, memory, this.#now());
+    const at = this.#now();
+    this.#state = restore(this.#state, memory, at);
     this.#wake();
   }
 
   snapshot(): PoolSnapshot {
-    return snapshot(this.#state, this.#wokenAt ?? this.#now());
+    // The time first: to ask for it may change the state.
+    const at = this.#wokenAt ?? this.#now();
+    return snapshot(this.#state, at);
   }
 
   dispatch(event: PoolEvent): void {
-    this.#now();
+    this.#followClock();
     this.#take(event);
   }
 
@@ -84,7 +87,7 @@ export class PoolKeeper implements Pool {
 
   openLease(accountId: AccountId, query: RouteFacts): Lease {
     const id = `${this.#leasePrefix}-${++this.#leaseCount}` as LeaseId;
-    this.dispatch({
+    this.#take({
       kind: "lease_opened",
       leaseId: id,
       accountId,
@@ -99,14 +102,14 @@ export class PoolKeeper implements Pool {
         if (!isOpen) return;
         isOpen = false;
         const at = this.#now();
-        this.dispatch({ kind: "lease_closed", leaseId: id, usage, at });
+        this.#take({ kind: "lease_closed", leaseId: id, usage, at });
       },
     };
   }
 
   judge(lease: Lease, verdict: CapacityVerdict): void {
     const at = this.#now();
-    this.dispatch({ kind: "verdict_given", leaseId: lease.id, verdict, at });
+    this.#take({ kind: "verdict_given", leaseId: lease.id, verdict, at });
   }
 
   changed(until: Instant, signal: AbortSignal): Promise<void> {
@@ -137,9 +140,13 @@ export class PoolKeeper implements Pool {
 
   /** The time, once the pool has followed a clock that was set back. */
   #now(): Instant {
+    this.#followClock();
+    return this.#clock.now();
+  }
+
+  #followClock(): void {
     const backMs = this.#setBack.since();
     if (backMs > 0) this.#take({ kind: "clock_set_back", byMs: backMs });
-    return this.#clock.now();
   }
 
   /** Once a tick, however many events came in it. */

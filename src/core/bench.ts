@@ -6,7 +6,7 @@
  */
 
 import type { WindowKey } from "./quota.ts";
-import { type Instant, instantFromMs, isFromWrongClock } from "./time.ts";
+import type { Instant } from "./time.ts";
 
 export type BenchReason =
   | { readonly kind: "exhausted"; readonly window: WindowKey }
@@ -27,21 +27,15 @@ export type Bench =
 
 export const AVAILABLE: Bench = { kind: "available" };
 
-/** No request started before it: any answer disproves what it is about. */
-const ANY_TIME = instantFromMs(0);
-
 /**
  * The bench as it stands at `at`. Time alone ends a bench: a spent window needs
- * a trial after it, a throttle does not. One of a clock that was set back since
- * is over: its end may be hours late.
+ * a trial after it, a throttle does not.
  */
 export function benchAt(bench: Bench, at: Instant): Bench {
-  if (bench.kind !== "benched") return bench;
-  const isWrong = isFromWrongClock(bench.since, at);
-  if (at < bench.until && !isWrong) return bench;
+  if (bench.kind !== "benched" || at < bench.until) return bench;
   return bench.reason.kind === "throttled"
     ? AVAILABLE
-    : { kind: "probation", since: isWrong ? ANY_TIME : bench.until };
+    : { kind: "probation", since: bench.until };
 }
 
 /**

@@ -10,7 +10,7 @@ import type { RouteQuery } from "./facts.ts";
 import { type Limits, limitsOf } from "./limits.ts";
 import type { RouteSettings } from "./settings.ts";
 import type { AccountState } from "./state.ts";
-import { HOUR_MS, type Instant } from "./time.ts";
+import type { Instant } from "./time.ts";
 
 /** Why an account was passed over for a query, in the order of checking. */
 export type Ineligible =
@@ -73,9 +73,6 @@ function personal({ account }: AccountState, query: RouteQuery): Bar | null {
   return null;
 }
 
-/** No quarantine is so long: a later end comes of a clock that was set back. */
-const QUARANTINE_MS_MAX = HOUR_MS;
-
 function credentialBar({ credential }: AccountState, at: Instant): Bar | null {
   switch (credential.kind) {
     case "ready":
@@ -83,7 +80,7 @@ function credentialBar({ credential }: AccountState, at: Instant): Bar | null {
     case "needs_login":
       return bar("needs_login");
     case "quarantined":
-      return at < credential.until && credential.until - at < QUARANTINE_MS_MAX
+      return at < credential.until
         ? bar("quarantined", credential.until)
         : null;
   }

@@ -8,7 +8,7 @@
 import { rampLimit, startsWithin } from "./lease.ts";
 import type { Policy } from "./policy/policy.ts";
 import type { Scene, View } from "./scene.ts";
-import { isFromWrongClock, SECOND_MS } from "./time.ts";
+import { SECOND_MS } from "./time.ts";
 
 export interface Room {
   /** Places for a conversation that holds no cache here. */
@@ -63,8 +63,6 @@ export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
   if (account.leasesMax !== null && leases >= account.leasesMax) return false;
   if (scene.layers.probeGate && !gate.isProven && leases > 0) return false;
   const last = gate.starts.at(-1);
-  const isJust = last !== undefined && scene.at - last < OVERFLOW_STEP_MS &&
-    !isFromWrongClock(last, scene.at);
-  if (isJust) return false;
+  if (last !== undefined && scene.at - last < OVERFLOW_STEP_MS) return false;
   return leases <= OVERFLOW_SHARE * policy.inFlightMax(view, scene);
 }

@@ -10,7 +10,7 @@ import type { Outcome } from "./outcome.ts";
 import type { Question } from "./question.ts";
 import type { Scene, View } from "./scene.ts";
 import type { AccountState } from "./state.ts";
-import { after, earlier, type Instant, isFromWrongClock } from "./time.ts";
+import { after, earlier, type Instant } from "./time.ts";
 
 /** The outcome where no account is open to the request. */
 export function lastResort({ scene, standing }: Question): Outcome {
@@ -84,30 +84,21 @@ function trialAt(
   { settings, snapshot }: Scene,
   pauseMs: number,
 ): Instant {
-  const now = snapshot.at;
-  const own = refusedAt(state, now) + settings.probeMs;
-  const pool = known(snapshot.lastProbedAt, now) + pauseMs;
+  const own = refusedAt(state) + settings.probeMs;
+  const pool = (snapshot.lastProbedAt ?? -Infinity) + pauseMs;
   const at = Math.max(own, pool);
   return Number.isFinite(at)
     ? after(snapshot.at, at - snapshot.at)
     : snapshot.at;
 }
 
-/** `noted`, as far as this clock could have shown it. */
-function known(noted: Instant | null, now: Instant): number {
-  return noted === null || isFromWrongClock(noted, now) ? -Infinity : noted;
-}
-
 /** When the account was last asked, or its figures last seen to be spent. */
-function refusedAt(
-  { lastUsedAt, windows }: AccountState,
-  now: Instant,
-): number {
-  let last = known(lastUsedAt, now);
+function refusedAt({ lastUsedAt, windows }: AccountState): number {
+  let last = lastUsedAt ?? -Infinity;
   for (const window of Object.values(windows)) {
     const isSpent = window.status === "rejected" ||
       (window.utilization ?? 0) >= 1;
-    if (isSpent) last = Math.max(last, known(window.observedAt, now));
+    if (isSpent) last = Math.max(last, window.observedAt);
   }
   return last;
 }

@@ -6,7 +6,7 @@
  */
 
 import type { RouteSettings } from "./settings.ts";
-import { type Instant, isFromWrongClock, MINUTE_MS } from "./time.ts";
+import { type Instant, MINUTE_MS } from "./time.ts";
 
 /** Steps of admission on an account that takes work over. */
 export interface Ramp {
@@ -62,9 +62,7 @@ export function startsWithin(gate: ConcurrencyGate, at: Instant): number {
   const { starts } = gate;
   let count = 0;
   for (let index = starts.length - 1; index >= 0; index--) {
-    const start = starts[index];
-    if (start === undefined || start <= at - MINUTE_MS) break;
-    if (isFromWrongClock(start, at)) return 0;
+    if ((starts[index] ?? 0) <= at - MINUTE_MS) break;
     count++;
   }
   return count;
@@ -76,9 +74,7 @@ const STARTS_MAX = 600;
 export function started(gate: ConcurrencyGate, at: Instant): ConcurrencyGate {
   const from = gate.starts.findIndex((start) => start > at - MINUTE_MS);
   const oldest = Math.max(from, gate.starts.length - STARTS_MAX + 1);
-  const last = gate.starts.at(-1);
-  const isWrong = last !== undefined && isFromWrongClock(last, at);
-  const recent = from < 0 || isWrong ? [] : gate.starts.slice(oldest);
+  const recent = from < 0 ? [] : gate.starts.slice(oldest);
   recent.push(at);
   return { ...gate, starts: recent };
 }
@@ -89,8 +85,9 @@ export function answered(
   at: Instant,
   { inFlight, max }: { readonly inFlight: number; readonly max: number },
 ): ConcurrencyGate {
-  const throttledAt = lastThrottle(gate, at);
-  const sinceThrottle = throttledAt === null ? Infinity : at - throttledAt;
+  const sinceThrottle = gate.lastThrottledAt === null
+    ? Infinity
+    : at - gate.lastThrottledAt;
   const proven = { ...gate, isProven: true, streak: 0 };
   if (sinceThrottle <= CALM_MS) return proven;
   const growth = sinceThrottle > UNPROVOKED_MS ? 1 : CAP_GROWTH;
@@ -119,8 +116,8 @@ export function throttled(
     readonly startedAt: Instant;
   },
 ): ConcurrencyGate {
-  const throttledAt = lastThrottle(gate, at);
-  const isSameVolley = throttledAt !== null && startedAt <= throttledAt;
+  const isSameVolley = gate.lastThrottledAt !== null &&
+    startedAt <= gate.lastThrottledAt;
   if (isSameVolley) return gate;
   return {
     ...gate,
@@ -132,15 +129,6 @@ export function throttled(
     lastThrottledAt: at,
     streak: gate.streak + 1,
   };
-}
-
-function lastThrottle(
-  { lastThrottledAt }: ConcurrencyGate,
-  at: Instant,
-): Instant | null {
-  const isWrong = lastThrottledAt !== null &&
-    isFromWrongClock(lastThrottledAt, at);
-  return isWrong ? null : lastThrottledAt;
 }
 
 function perMinuteAfter(gate: ConcurrencyGate, at: Instant): number | null {

@@ -6,13 +6,7 @@
  */
 
 import type { AccountId, ModelFamily } from "./account.ts";
-import {
-  after,
-  DAY_MS,
-  HOUR_MS,
-  type Instant,
-  isFromWrongClock,
-} from "./time.ts";
+import { after, DAY_MS, HOUR_MS, type Instant } from "./time.ts";
 
 /** Names a window as the headers do: `5h`, `7d`, `7d_oi`, `7d:opus`, `tokens`, `requests`. */
 export type WindowKey = string;
@@ -87,18 +81,12 @@ export function observe(
   const next: Record<WindowKey, QuotaWindow> = { ...known };
   for (const seen of observation.windows) {
     const prior = known[seen.key];
-    if (prior !== undefined && isNewer(prior, seen)) continue;
+    if (prior !== undefined && prior.observedAt > seen.observedAt) continue;
     next[seen.key] = prior !== undefined && isRunning(prior, seen.observedAt)
       ? merge(prior, seen)
       : seen;
   }
   return next;
-}
-
-/** Whether `prior` was stated after `seen`, and by the same clock. */
-function isNewer(prior: QuotaWindow, seen: QuotaWindow): boolean {
-  return prior.observedAt > seen.observedAt &&
-    !isFromWrongClock(prior.observedAt, seen.observedAt);
 }
 
 function merge(prior: QuotaWindow, seen: QuotaWindow): QuotaWindow {

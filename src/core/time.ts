@@ -27,17 +27,6 @@ export function after(instant: Instant, ms: number): Instant {
   return instantFromMs(instant + ms);
 }
 
-/** A clock that runs is corrected by less than this; more is a step. */
-const STEP_MS = MINUTE_MS;
-
-/**
- * Whether `noted`, read off the clock once, lies so far ahead of `now` that the
- * clock was set back since. What was noted then says nothing of today.
- */
-export function isFromWrongClock(noted: Instant, now: Instant): boolean {
-  return noted - now > STEP_MS;
-}
-
 /** The earlier of two instants, where null means never. */
 export function earlier(a: Instant | null, b: Instant | null): Instant | null {
   if (a === null) return b;

@@ -2,8 +2,9 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { PoolKeeper } from "../../src/app/pool_keeper.ts";
-import { after, type Instant } from "../../src/core/time.ts";
+import { after, HOUR_MS, type Instant } from "../../src/core/time.ts";
 import type { Clock } from "../../src/ports.ts";
+import { FakeClock } from "../fixtures/fake_clock.ts";
 import { account, accountId, NOW, poolOf, query } from "../fixtures/pool.ts";
 import { realEntropy } from "../fixtures/real_ports.ts";
 
@@ -90,4 +91,19 @@ Deno.test("changed() ends with its signal, and wakes nobody else", async () => {
   keeper.dispatch({ kind: "pinned", accountId: accountId("a") });
   await stayed;
   deepStrictEqual(ends, ["left", "woken"]);
+});
+
+Deno.test("the first look after the clock was set back sees the pool moved", () => {
+  const clock = new FakeClock();
+  const pool = poolOf([{ account: account("a") }]);
+  const keeper = new PoolKeeper(pool, clock, realEntropy);
+  const lease = keeper.openLease(accountId("a"), query());
+  const until = after(clock.now(), 5_000);
+  keeper.judge(lease, { kind: "throttled", until, isStated: true });
+  clock.suspend(-8 * HOUR_MS);
+  const seen = keeper.snapshot();
+  const bench = seen.accounts.get(accountId("a"))?.bench;
+  strictEqual(seen.at, clock.now());
+  ok(bench?.kind === "benched");
+  strictEqual(bench.until - seen.at, 5_000);
 });

@@ -3,10 +3,29 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { benchAt } from "../../src/core/bench.ts";
-import { reduce } from "../../src/core/pool.ts";
+import { reduce, snapshot } from "../../src/core/pool.ts";
+import { route } from "../../src/core/route.ts";
 import { setBack } from "../../src/core/set_back.ts";
-import { after, HOUR_MS, SECOND_MS } from "../../src/core/time.ts";
-import { account, NOW, poolOf, quotaWindow } from "../fixtures/pool.ts";
+import type { PoolState } from "../../src/core/state.ts";
+import {
+  after,
+  HOUR_MS,
+  type Instant,
+  SECOND_MS,
+} from "../../src/core/time.ts";
+import {
+  account,
+  closed,
+  fold,
+  inSeconds,
+  judged,
+  NOW,
+  opened,
+  patch,
+  poolOf,
+  query,
+  quotaWindow,
+} from "../fixtures/pool.ts";
 import { histories, playHistory } from "../fixtures/random_pool.ts";
 import { trials } from "../fixtures/trials.ts";
 
@@ -77,4 +96,78 @@ Deno.test("setBack() there and forward again changes no pool", () => {
     }),
     { numRuns: trials(50, 2_000) },
   );
+});
+
+/** What the clock showed before it was set back to {@linkcode NOW}. */
+const WRONG = after(NOW, BACK_MS);
+const CLOCK_SET_BACK = { kind: "clock_set_back", byMs: BACK_MS } as const;
+
+function decisionAt(state: PoolState, at: Instant): string {
+  const decision = route(snapshot(state, at), query());
+  return decision.kind === "use" ? decision.reason : decision.kind;
+}
+
+Deno.test("a throttle lasts its seconds across a clock that was set back", () => {
+  const until = inSeconds(5, WRONG);
+  const state = fold(
+    poolOf([{ account: account("a") }]),
+    opened("1", "a", {}, WRONG),
+    judged("1", { kind: "throttled", until, isStated: true }, WRONG),
+    closed("1", null, WRONG),
+    CLOCK_SET_BACK,
+  );
+  strictEqual(decisionAt(state, inSeconds(4)), "wait");
+  strictEqual(decisionAt(state, inSeconds(6)), "new");
+});
+
+Deno.test("starts fill their own minute across a clock that was set back", () => {
+  let state = patch(poolOf([{ account: account("a") }]), "a", (before) => ({
+    ...before,
+    gate: { ...before.gate, perMinuteCap: 8 },
+  }));
+  for (let count = 0; count < 8; count++) {
+    state = fold(
+      state,
+      opened(`${count}`, "a", {}, WRONG),
+      judged(`${count}`, { kind: "served" }, WRONG),
+      closed(`${count}`, null, WRONG),
+    );
+  }
+  state = fold(state, CLOCK_SET_BACK);
+  strictEqual(decisionAt(state, inSeconds(59)), "wait");
+  strictEqual(decisionAt(state, inSeconds(61)), "new");
+});
+
+Deno.test("a quarantine lasts its minutes across a clock that was set back", () => {
+  const state = fold(
+    patch(poolOf([{ account: account("a") }]), "a", (before) => ({
+      ...before,
+      credential: {
+        kind: "quarantined",
+        fault: "oauth_refused",
+        until: inSeconds(300, WRONG),
+      },
+    })),
+    CLOCK_SET_BACK,
+  );
+  strictEqual(decisionAt(state, inSeconds(299)), "wait");
+  strictEqual(decisionAt(state, inSeconds(301)), "new");
+});
+
+Deno.test("a trial is due in its time across a clock that was set back", () => {
+  const spent = quotaWindow("5h", 1, {
+    status: "rejected",
+    resetsAt: inSeconds(8 * 3_600),
+    observedAt: WRONG,
+  });
+  const state = fold(
+    patch(
+      poolOf([{ account: account("a"), windows: [spent] }]),
+      "a",
+      (before) => ({ ...before, lastUsedAt: WRONG, lastProbedAt: WRONG }),
+    ),
+    CLOCK_SET_BACK,
+  );
+  strictEqual(decisionAt(state, inSeconds(30)), "wait");
+  strictEqual(decisionAt(state, inSeconds(120)), "probe");
 });
