@@ -5,8 +5,8 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { sha256Hex } from "./sha256.ts";
 
 /** The variables that decide; read once, by the command line. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -55,7 +55,10 @@ export function pathsFrom(environment: Environment, system: string): Paths {
     };
   }
   const configFile = resolve(named);
-  const mark = sha256Hex(configFile).slice(0, 8);
+  const mark = createHash("sha256").update(configFile).digest("hex").slice(
+    0,
+    8,
+  );
   return {
     configFile,
     secretsFolder: `${configFile.replace(/\.json$/, "")}.vault`,
