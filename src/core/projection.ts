@@ -12,7 +12,7 @@ import type { AccountState } from "./state.ts";
 import { HOUR_MS } from "./time.ts";
 
 /** Quota tokens of a Pro account's five-hour window, before anything was learned. */
-const FIVE_HOUR_TOKENS = 1_300_000;
+export const FIVE_HOUR_TOKENS = 1_300_000;
 const WEEK_IN_FIVE_HOURS = 8;
 const FIVE_HOURS = 5;
 

@@ -108,7 +108,7 @@ Deno.test("route() keeps a warm conversation although its account is fuller", ()
   );
   strictEqual(words(decide(pool, S1)), "use b: bound");
   const cold = inSeconds(301);
-  const later = decide(pool, S1, cold);
+  const later = decide(pool, { ...S1, contextTokens: 100_000 }, cold);
   strictEqual(words(later, cold), "use a: moved");
 });
 

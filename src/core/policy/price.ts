@@ -9,7 +9,13 @@
  * @module
  */
 
-import { projected, projectedWeek, weekInFiveHours } from "../projection.ts";
+import {
+  FIVE_HOUR_TOKENS,
+  fiveHourTokens,
+  projected,
+  projectedWeek,
+  weekInFiveHours,
+} from "../projection.ts";
 import type { Scene, View } from "../scene.ts";
 import { HOUR_MS } from "../time.ts";
 import { writeWeight } from "../usage.ts";
@@ -39,9 +45,12 @@ const FIVE_HOURS = 5;
 /** How far ahead the five-hour figure is projected. */
 const AHEAD_HOURS = 0.7;
 
-/** Tokens that a full account weighs, and that staying is worth. */
+/** Tokens that a full account weighs. */
 const LOAD_TOKENS = 100_000;
-const STAY_TOKENS = 20_000;
+
+/** Tokens that staying is worth: the more, the smaller the window. */
+const STAY_TOKENS_MIN = 20_000;
+const STAY_TOKENS_MAX = 150_000;
 
 /** A placement binds longer where the cache lives an hour. */
 const SHORT_CACHE = { fiveHourWeight: 0.25, rebuildRisk: 0.5 } as const;
@@ -73,6 +82,18 @@ function windowPrice(view: View, scene: Scene, projection: number): number {
     cache.fiveHourWeight * excess ** 2 / 4;
 }
 
+/**
+ * In a small window each move is soon followed by the next one; but nothing
+ * holds where the window will not take the cache written anew, and as much.
+ */
+function stayWorth({ state, fiveHourUsed }: View, writeTokens: number): number {
+  const size = fiveHourTokens(state);
+  const smallness = FIVE_HOUR_TOKENS / size;
+  const room = (1 - fiveHourUsed) * size / Math.max(1, 2 * writeTokens);
+  return clamp(room, 0, 1) *
+    clamp(STAY_TOKENS_MAX * smallness, STAY_TOKENS_MIN, STAY_TOKENS_MAX);
+}
+
 function costOf(view: View, scene: Scene): Cost {
   const { query, settings, binding, contextTokens } = scene;
   const writing = writeWeight(query.cacheTtlMs);
@@ -95,7 +116,7 @@ function costOf(view: View, scene: Scene): Cost {
     price: price * PLACEMENT_TOKENS,
     risk: risk * clamp((fuller - 0.9) / 0.4, 0, 1) * contextTokens * writing,
     load: LOAD_TOKENS * (leases / gate.cap) ** 2,
-    stay: isLast ? -STAY_TOKENS : 0,
+    stay: isLast ? -stayWorth(view, contextTokens * writing) : 0,
     windowPrice: price,
     cachedTokens: cached,
     rebuildTokens: rebuild,
