@@ -6,7 +6,8 @@
  */
 
 import { join } from "node:path";
-import { readIfThere, resolveTarget, writeAtomic } from "../store/atomic.ts";
+import { readIfThere, writeAtomic } from "../store/atomic.ts";
+import { resolveTarget } from "../store/file_target.ts";
 import { fileError } from "../store/file_error.ts";
 
 /** Files of the person's own making, the same for every account. */

@@ -5,14 +5,13 @@
  * @module
  */
 
-import { TcError } from "../errors.ts";
 import { fileError, systemCode } from "./file_error.ts";
+import { folderOf } from "./file_target.ts";
 
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
 const MODE_BITS = 0o777;
 const LOOSE_BITS = 0o077;
-const LINKS_MAX = 40;
 /** Windows refuses to replace a file that a reader holds open, for a moment. */
 const RENAME_TRIES_MAX = 6;
 const RENAME_PAUSE_MS = 40;
@@ -43,6 +42,8 @@ export interface WriteOptions {
    * renamed yet is waited for, and not taken for a rest.
    */
   readonly hasRivals?: boolean;
+  /** Who may read the new content; its owner alone where nothing is said. */
+  readonly mode?: number | undefined;
 }
 
 /**
@@ -51,45 +52,6 @@ export interface WriteOptions {
  */
 export function pendingPath(target: string): string {
   return `${target}.next`;
-}
-
-/**
- * The file that `path` means: the end of its chain of links, there or not.
- * Writing to it keeps the link.
- */
-export async function resolveTarget(path: string): Promise<string> {
-  let target = path;
-  for (let links = 0; links < LINKS_MAX; links++) {
-    const next = await linkTarget(target);
-    if (next === null) return target;
-    target = next;
-  }
-  throw new TcError(`Cannot open ${path}: too many links`, {
-    code: "too_many_links",
-  });
-}
-
-async function linkTarget(path: string): Promise<string | null> {
-  try {
-    const info = await Deno.lstat(path);
-    if (!info.isSymlink) return null;
-    const link = await Deno.readLink(path);
-    return isAbsolute(link) ? link : `${folderOf(path)}/${link}`;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw fileError(`read ${path}`, error);
-  }
-}
-
-function isAbsolute(path: string): boolean {
-  return /^(?:[/\\]|[A-Za-z]:[/\\])/.test(path);
-}
-
-/** The folder that holds `path`. */
-export function folderOf(path: string): string {
-  const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
-  if (end < 0) return ".";
-  return end === 0 ? "/" : path.slice(0, end);
 }
 
 /** Makes `folder` if it is missing and takes it from everybody but its owner. */
@@ -153,15 +115,23 @@ export async function openPrivate(
   path: string,
   create: "new" | "or_existing",
 ): Promise<Deno.FsFile> {
+  return await openWith(path, create, PRIVATE_FILE);
+}
+
+async function openWith(
+  path: string,
+  create: "new" | "or_existing",
+  mode: number,
+): Promise<Deno.FsFile> {
   const file = await Deno.open(path, {
     read: true,
     write: true,
     create: true,
     createNew: create === "new",
-    mode: PRIVATE_FILE,
+    mode,
   });
   try {
-    if (Deno.build.os !== "windows") await Deno.chmod(path, PRIVATE_FILE);
+    if (Deno.build.os !== "windows") await Deno.chmod(path, mode);
     return file;
   } catch (error) {
     file.close();
@@ -180,10 +150,9 @@ export async function writeAtomic(
   options: WriteOptions = {},
 ): Promise<boolean> {
   const pending = pendingPath(target);
-  const { hasRivals = false } = options;
-  let isOurs = !hasRivals;
+  let isOurs = options.hasRivals !== true;
   try {
-    const file = await openPending(pending, hasRivals);
+    const file = await openPending(pending, options);
     isOurs = true;
     await fill(file, bytes, options.onStep);
     if (options.confirm !== undefined && !options.confirm()) {
@@ -207,7 +176,7 @@ export async function writeAtomic(
 
 async function openPending(
   pending: string,
-  hasRivals: boolean,
+  { hasRivals = false, mode = PRIVATE_FILE }: WriteOptions,
 ): Promise<Deno.FsFile> {
   const endMs = performance.now() + RIVAL_MS_MAX;
   for (;;) {
@@ -215,7 +184,7 @@ async function openPending(
       await ageMs(pending) > RIVAL_MS_MAX;
     if (isRest) await removeIfThere(pending);
     try {
-      return await openPrivate(pending, "new");
+      return await openWith(pending, "new", mode);
     } catch (error) {
       if (!hasRivals || !(error instanceof Deno.errors.AlreadyExists)) {
         throw error;

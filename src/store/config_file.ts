@@ -7,13 +7,8 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { ConfigError, TcError } from "../errors.ts";
-import {
-  folderOf,
-  readIfThere,
-  resolveTarget,
-  type StepObserver,
-  writeAtomic,
-} from "./atomic.ts";
+import { readIfThere, type StepObserver, writeAtomic } from "./atomic.ts";
+import { folderOf, resolveTarget } from "./file_target.ts";
 import { fileError } from "./file_error.ts";
 import { JsoncError, parseJsonc, toValue } from "./jsonc.ts";
 import { changeJsonc } from "./jsonc_edit.ts";

@@ -8,7 +8,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { EXIT, TcError } from "../errors.ts";
-import { folderOf } from "./atomic.ts";
+import { folderOf } from "./file_target.ts";
 import { fileError } from "./file_error.ts";
 import { MIGRATIONS } from "./migrations.ts";
 

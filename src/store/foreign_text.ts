@@ -8,12 +8,8 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { TcError } from "../errors.ts";
-import {
-  folderOf,
-  resolveTarget,
-  type StepObserver,
-  writeAtomic,
-} from "./atomic.ts";
+import { type StepObserver, writeAtomic } from "./atomic.ts";
+import { folderOf, modeOf, resolveTarget } from "./file_target.ts";
 import {
   type ConfigDocument,
   type ConfigEdit,
@@ -38,13 +34,26 @@ export class ForeignTexts {
     return Promise.try(() => readNow(path));
   }
 
-  /** Puts `text` in place of `before`; false when that is no longer there. */
+  /**
+   * Puts `text` in place of `before`, for its owner alone; false when that is
+   * no longer there.
+   */
   async replace(
     path: string,
     before: string | null,
     text: string,
   ): Promise<boolean> {
-    const target = await resolveTarget(path);
+    return await this.#put(await resolveTarget(path), before, { text });
+  }
+
+  async #put(
+    target: string,
+    before: string | null,
+    { text, mode }: {
+      readonly text: string;
+      readonly mode?: number | undefined;
+    },
+  ): Promise<boolean> {
     if (readNow(target) !== before) return false;
     try {
       await Deno.mkdir(folderOf(target), { recursive: true, mode: 0o700 });
@@ -55,12 +64,14 @@ export class ForeignTexts {
       onStep: this.#onStep,
       confirm: () => readNow(target) === before,
       hasRivals: true,
+      mode,
     });
   }
 
   /**
    * Changes the JSON in `path` and nothing of it that `edit` leaves alone.
-   * A missing file is made, unless the edit leaves the empty document alone.
+   * A missing file is made, unless the edit leaves the empty document alone;
+   * one that is there stays open to whom it was.
    * Throws ConfigError where the text is no JSON object: it stays as it is.
    */
   async edit(path: string, edit: ConfigEdit): Promise<ConfigDocument> {
@@ -73,7 +84,9 @@ export class ForeignTexts {
       const next = isEmpty
         ? `${JSON.stringify(after, null, 2)}\n`
         : changeJsonc(text, after);
-      if (await this.replace(path, text, next)) return after;
+      const target = await resolveTarget(path);
+      const mode = await modeOf(target);
+      if (await this.#put(target, text, { text: next, mode })) return after;
     }
     throw new TcError(
       `Cannot change ${path}: it is being written all the time`,

@@ -8,11 +8,11 @@
 import type { Locks } from "../ports.ts";
 import {
   ensurePrivateFolder,
-  folderOf,
   readIfThere,
   renameOver,
   writeAtomic,
 } from "./atomic.ts";
+import { folderOf } from "./file_target.ts";
 
 const LOCK_WAIT_MS = 10_000;
 

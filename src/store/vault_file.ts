@@ -8,7 +8,6 @@
 import { type AccountId, accountId } from "../core/account.ts";
 import {
   ensurePrivateFolder,
-  folderOf,
   pendingPath,
   readIfThere,
   removeIfThere,
@@ -18,6 +17,7 @@ import {
   tightenFile,
   writeAtomic,
 } from "./atomic.ts";
+import { folderOf } from "./file_target.ts";
 import { fileError } from "./file_error.ts";
 import type { VaultBackend } from "./vault_backend.ts";
 import type { VaultCipher } from "./vault_cipher.ts";

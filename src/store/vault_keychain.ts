@@ -9,13 +9,13 @@ import { type AccountId, accountId } from "../core/account.ts";
 import { VaultError } from "../errors.ts";
 import {
   ensurePrivateFolder,
-  folderOf,
   pendingPath,
   readIfThere,
   removeIfThere,
   syncFolder,
   writeAtomic,
 } from "./atomic.ts";
+import { folderOf } from "./file_target.ts";
 import { fileError } from "./file_error.ts";
 import type { KeychainTool } from "./keychain_tools.ts";
 import type { VaultBackend } from "./vault_backend.ts";

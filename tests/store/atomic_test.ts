@@ -3,10 +3,10 @@ import {
   ensurePrivateFolder,
   pendingPath,
   readIfThere,
-  resolveTarget,
   writeAtomic,
   type WriteStep,
 } from "../../src/store/atomic.ts";
+import { resolveTarget } from "../../src/store/file_target.ts";
 import { canMount, mount, SmallDisk, unmount } from "../fixtures/mounts.ts";
 import { fromFileUrl } from "../fixtures/paths.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";

@@ -1,6 +1,6 @@
 /** Files of other programs, changed by several processes at once. */
 
-import { deepStrictEqual } from "node:assert/strict";
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { pendingPath } from "../../src/store/atomic.ts";
 import { ForeignTexts } from "../../src/store/foreign_text.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
@@ -55,4 +55,22 @@ Deno.test("edit() clears what a crash has left beside the file", async () => {
   await new ForeignTexts().edit(file, () => ({ ours: 1 }));
   const names = await Array.fromAsync(Deno.readDir(folder.path));
   deepStrictEqual(names.map(({ name }) => name), ["settings.json"]);
+});
+
+Deno.test({
+  name: "edit() leaves a file open to whom it was",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using folder = new TempFolder();
+    for (const mode of [0o644, 0o600, 0o664]) {
+      const file = folder.join(`${mode.toString(8)}.json`);
+      await Deno.writeTextFile(file, "{}");
+      await Deno.chmod(file, mode);
+      await new ForeignTexts().edit(file, () => ({ ours: 1 }));
+      strictEqual(((await Deno.stat(file)).mode ?? 0) & 0o777, mode);
+    }
+    const fresh = folder.join("fresh.json");
+    await new ForeignTexts().edit(fresh, () => ({ ours: 1 }));
+    strictEqual(((await Deno.stat(fresh)).mode ?? 0) & 0o777, 0o600);
+  },
 });
