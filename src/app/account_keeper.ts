@@ -67,6 +67,7 @@ export class AccountKeeper {
   readonly provider: OAuthProvider;
   #records: readonly AccountRecord[] = [];
   #settings: Settings;
+  #lastRead: Promise<unknown> = Promise.resolve();
   /** What the credentials are, for accounts that the pool does not know yet. */
   readonly #states = new Map<AccountId, CredentialState>();
 
@@ -162,21 +163,34 @@ export class AccountKeeper {
   }
 
   /** Reads vault and config again; what changed, in words. */
-  async load(config: Config): Promise<readonly string[]> {
-    // First of all: rows that cannot be used leave everything as it was.
-    const rows = accountRows(config.document, config.file);
-    const { entries, damaged } = await this.#refresher.reload();
-    this.#settings = config.settings;
-    this.#tellDamaged(damaged);
-    return this.#take(mergeAccounts(entries, rows));
+  load(config: Config): Promise<readonly string[]> {
+    return this.#inTurn(async () => {
+      // First of all: rows that cannot be used leave everything as it was.
+      const rows = accountRows(config.document, config.file);
+      const { entries, damaged } = await this.#refresher.reload();
+      this.#settings = config.settings;
+      this.#tellDamaged(damaged);
+      return this.#take(mergeAccounts(entries, rows));
+    });
   }
 
   /** As {@linkcode load}, with the accounts of the config file as it is now. */
-  async reload(): Promise<readonly string[]> {
-    const listing = await this.desk.list();
-    await this.#refresher.reload();
-    this.#tellDamaged(listing.damaged);
-    return this.#take(listing);
+  reload(): Promise<readonly string[]> {
+    return this.#inTurn(async () => {
+      const listing = await this.desk.list();
+      await this.#refresher.reload();
+      this.#tellDamaged(listing.damaged);
+      return this.#take(listing);
+    });
+  }
+
+  /** One reading after the other: what was read first must not win. */
+  #inTurn<Result>(read: () => Promise<Result>): Promise<Result> {
+    const result = this.#lastRead.then(read);
+    this.#lastRead = result.catch(() => {
+      // Its own caller hears of it.
+    });
+    return result;
   }
 
   #tellDamaged(damaged: VaultListing["damaged"]): void {
