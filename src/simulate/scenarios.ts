@@ -45,6 +45,14 @@ export function workdays(
   return sessions;
 }
 
+/** Nine hours a day, by people. */
+function developers(
+  random: Random,
+  seats: { readonly count: number; readonly days: number },
+): PlannedSession[] {
+  return workdays(random, { ...seats, hours: 9, manner: DEVELOPER });
+}
+
 /** Agents that start within a quarter of an hour and work for hours. */
 export function fleetBurst(
   random: Random,
@@ -87,12 +95,7 @@ function solo(seed: number): Workload {
   return {
     ...base("solo", 9),
     accounts: paced(random, ["max_5x", "pro", "pro"]),
-    sessions: workdays(random, {
-      count: 1,
-      days: 9,
-      hours: 9,
-      manner: DEVELOPER,
-    }),
+    sessions: developers(random, { count: 1, days: 9 }),
   };
 }
 
@@ -101,12 +104,7 @@ function heavy(seed: number): Workload {
   return {
     ...base("heavy", 9),
     accounts: paced(random, ["max_5x", "max_5x", "max_5x", "max_5x"]),
-    sessions: workdays(random, {
-      count: 4,
-      days: 9,
-      hours: 9,
-      manner: DEVELOPER,
-    }),
+    sessions: developers(random, { count: 4, days: 9 }),
   };
 }
 
@@ -150,12 +148,7 @@ function nearReset(seed: number): Workload {
         weekUsed: random.uniform(0.05, 0.2),
       }),
     ],
-    sessions: workdays(random, {
-      count: 3,
-      days: 5,
-      hours: 9,
-      manner: DEVELOPER,
-    }),
+    sessions: developers(random, { count: 3, days: 5 }),
   };
 }
 
@@ -169,12 +162,7 @@ function nearlySpent(seed: number): Workload {
         weekUsed: random.uniform(0.85, 0.97),
       })
     ),
-    sessions: workdays(random, {
-      count: 2,
-      days: 5,
-      hours: 9,
-      manner: DEVELOPER,
-    }),
+    sessions: developers(random, { count: 2, days: 5 }),
   };
 }
 
@@ -183,12 +171,7 @@ function mixed(seed: number): Workload {
   return {
     ...base("mixed-tiers", 9),
     accounts: paced(random, ["max_20x", "max_5x", "max_5x", "pro"]),
-    sessions: workdays(random, {
-      count: 5,
-      days: 9,
-      hours: 9,
-      manner: DEVELOPER,
-    }),
+    sessions: developers(random, { count: 5, days: 9 }),
   };
 }
 
@@ -205,12 +188,7 @@ function paidKey(seed: number): Workload {
         perMinute: 10_000,
       }),
     ],
-    sessions: workdays(random, {
-      count: 4,
-      days: 9,
-      hours: 9,
-      manner: DEVELOPER,
-    }),
+    sessions: developers(random, { count: 4, days: 9 }),
   };
 }
 
@@ -260,7 +238,26 @@ function backlog(seed: number): Workload {
   };
 }
 
-/** The nine workloads of the comparison by name, each drawn from a seed. */
+function smallPlans(seed: number): Workload {
+  const random = new Random(seed);
+  return {
+    ...base("small-plans", 5),
+    accounts: paced(random, ["pro", "pro", "pro", "pro", "pro"]),
+    sessions: developers(random, { count: 3, days: 5 }),
+  };
+}
+
+function longCache(seed: number): Workload {
+  const random = new Random(seed);
+  return {
+    ...base("long-cache", 5),
+    cacheTtlMs: 3_600_000,
+    accounts: paced(random, ["max_5x", "max_5x", "max_5x"]),
+    sessions: developers(random, { count: 4, days: 5 }),
+  };
+}
+
+/** The workloads of the comparison by name, each drawn from a seed. */
 export const SCENARIOS: Readonly<Record<string, (seed: number) => Workload>> = {
   "solo": solo,
   "heavy": heavy,
@@ -269,6 +266,8 @@ export const SCENARIOS: Readonly<Record<string, (seed: number) => Workload>> = {
   "nearly-spent": nearlySpent,
   "mixed-tiers": mixed,
   "paid-key": paidKey,
+  "small-plans": smallPlans,
+  "long-cache": longCache,
   "fresh-start": fresh,
   "backlog": backlog,
 };
