@@ -5,13 +5,13 @@
  * @module
  */
 
-import { type BodyEnd, ProtocolError } from "./http1.ts";
-import { CR, IS_VALUE, LF, SEMICOLON } from "./octets.ts";
+import { type BodyEnd, ProtocolError } from "./message_head.ts";
+import { COLON, CR, IS_TOKEN, IS_VALUE, LF, SEMICOLON } from "./octets.ts";
 
 /** 13 hex digits are 52 bits: every such size is exact as a number. */
 const SIZE_DIGITS_MAX = 13;
 /** For the extensions of one chunk, and for all trailers of a body. */
-const EXTRA_BYTES_MAX = 64 * 1024;
+const EXTRA_BYTES_MAX = 16 * 1024;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -85,6 +85,7 @@ type ChunkState =
   | "data_cr"
   | "data_lf"
   | "trailer_start"
+  | "trailer_name"
   | "trailer"
   | "trailer_lf"
   | "end_lf"
@@ -157,8 +158,16 @@ class ChunkedFraming implements BodyFraming {
         this.#state = "size_start";
         return;
       case "trailer_start":
+        if (byte === CR) this.#state = "end_lf";
+        else this.#takeTrailerName(byte);
+        return;
+      case "trailer_name":
+        if (byte === COLON) this.#state = "trailer";
+        else this.#takeTrailerName(byte);
+        return;
       case "trailer":
-        this.#takeTrailer(byte);
+        if (byte === CR) this.#state = "trailer_lf";
+        else this.#takeExtra(byte);
         return;
       case "trailer_lf":
         expect(byte, LF);
@@ -183,13 +192,12 @@ class ChunkedFraming implements BodyFraming {
     this.#leftBytes = this.#leftBytes * 16 + digit;
   }
 
-  #takeTrailer(byte: number): void {
-    if (byte === CR) {
-      this.#state = this.#state === "trailer" ? "trailer_lf" : "end_lf";
-      return;
+  #takeTrailerName(byte: number): void {
+    if (IS_TOKEN[byte] !== 1) {
+      throw new ProtocolError("a trailer has no proper name");
     }
     this.#takeExtra(byte);
-    this.#state = "trailer";
+    this.#state = "trailer_name";
   }
 
   #takeExtra(byte: number): void {

@@ -12,12 +12,8 @@ import { UpstreamError, type UpstreamStep } from "../errors.ts";
 import type { UpstreamBody, UpstreamResponse } from "../ports.ts";
 import { type BodyFraming, framingFor } from "./body_framing.ts";
 import type { Connection } from "./connection.ts";
-import {
-  findHeadEnd,
-  parseResponseHead,
-  ProtocolError,
-  type ResponseHead,
-} from "./http1.ts";
+import { findHeadEnd, parseResponseHead, type ResponseHead } from "./http1.ts";
+import { ProtocolError } from "./message_head.ts";
 import { reasonOf } from "./dial.ts";
 import type { OutgoingMessage } from "./outgoing_message.ts";
 import { TimeLimitError } from "./time_limit.ts";

@@ -2,7 +2,7 @@ import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { framingFor } from "../../src/proxy/body_framing.ts";
-import { type BodyEnd, ProtocolError } from "../../src/proxy/http1.ts";
+import { type BodyEnd, ProtocolError } from "../../src/proxy/message_head.ts";
 import { trials } from "../fixtures/trials.ts";
 
 interface Decoded {
@@ -45,7 +45,8 @@ function reference(
   text: string,
 ): { readonly body: string; readonly length: number } | null {
   const chunk = /([0-9a-f]{1,13})(?:;[\t -~\x80-\xff]*)?\r\n/iy;
-  const trailers = /(?:[\t -~\x80-\xff]+\r\n)*\r\n/y;
+  const trailers =
+    /(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n)*\r\n/y;
   let body = "";
   let at = 0;
   for (;;) {

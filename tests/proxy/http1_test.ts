@@ -3,12 +3,14 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import {
   findHeadEnd,
-  HEAD_BYTES_MAX,
-  HEADER_LINES_MAX,
   parseResponseHead,
-  ProtocolError,
   type ResponseHead,
 } from "../../src/proxy/http1.ts";
+import {
+  HEAD_BYTES_MAX,
+  HEADER_LINES_MAX,
+  ProtocolError,
+} from "../../src/proxy/message_head.ts";
 import { HOSTILE_ANSWERS } from "../fixtures/hostile_heads.ts";
 import { trials } from "../fixtures/trials.ts";
 

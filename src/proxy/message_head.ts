@@ -1,0 +1,208 @@
+/**
+ * The data plane: what the heads of requests and responses have in common
+ * (RFC 9112): where they end, their header lines, and what those say of the
+ * body. Strict: what two programs could read in two ways is refused.
+ *
+ * @module
+ */
+
+import type { Buffer } from "node:buffer";
+import type { HeaderList } from "../ports.ts";
+import { COLON, CR, IS_TOKEN, IS_VALUE, LF, SPACE, TAB } from "./octets.ts";
+
+/** The largest head, first line and blank line included. */
+export const HEAD_BYTES_MAX = 256 * 1024;
+/** The most header lines of one head. */
+export const HEADER_LINES_MAX = 1_000;
+
+const DIGITS = /^\d{1,15}$/;
+
+/** Bytes that are no HTTP/1.1 message, or one with two readings. */
+export class ProtocolError extends Error {}
+
+/** How the end of a body is known. */
+export type BodyEnd =
+  | { readonly kind: "none" }
+  | { readonly kind: "length"; readonly bytes: number }
+  | { readonly kind: "chunked" }
+  | { readonly kind: "close" };
+
+/** A part of the bytes that a connection has read. */
+export interface Window {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The index after the blank line that ends a head, or -1 when it has not come
+ * yet. Looks at `bytes` from `from` to `to`; `scanFrom` lies between them and
+ * skips what an earlier call has seen. Throws ProtocolError.
+ */
+export function findBlankLine(
+  bytes: Uint8Array,
+  { from, to }: Window,
+  scanFrom: number,
+): number {
+  for (let at = scanFrom; at < to; at++) {
+    if (bytes[at] !== LF) continue;
+    if (at === from || bytes[at - 1] !== CR) {
+      throw new ProtocolError("a line of the head ends without CR");
+    }
+    if (at - from >= 3 && bytes[at - 2] === LF) return at + 1;
+  }
+  if (to - from >= HEAD_BYTES_MAX) {
+    throw new ProtocolError(`the head is over ${HEAD_BYTES_MAX} bytes`);
+  }
+  return -1;
+}
+
+/**
+ * The header lines between `from` and the blank line before `to`, as they came;
+ * what they say of the message goes to `facts`. `text` is the whole window as
+ * Latin-1 and begins at `textFrom`.
+ */
+export function readHeaderLines(
+  bytes: Buffer,
+  { from, to }: Window,
+  { text, textFrom, facts }: {
+    readonly text: string;
+    readonly textFrom: number;
+    readonly facts: FramingFacts;
+  },
+): HeaderList {
+  const headers: [string, string][] = [];
+  let at = from;
+  while (at < to - 2) {
+    const nameAt = at;
+    while (IS_TOKEN[bytes[at] ?? 0] === 1) at++;
+    if (at === nameAt || bytes[at] !== COLON) {
+      throw new ProtocolError("a header line has no proper name");
+    }
+    const nameEnd = at++;
+    while (bytes[at] === SPACE || bytes[at] === TAB) at++;
+    const valueAt = at;
+    while (IS_VALUE[bytes[at] ?? 0] === 1) at++;
+    let valueEnd = at;
+    while (
+      valueEnd > valueAt &&
+      (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB)
+    ) valueEnd--;
+    if (bytes[at] !== CR || bytes[at + 1] !== LF) {
+      throw new ProtocolError("a header value holds a control character");
+    }
+    at += 2;
+
+    const name = text.slice(nameAt - textFrom, nameEnd - textFrom);
+    const value = text.slice(valueAt - textFrom, valueEnd - textFrom);
+    if (!facts.note(name, value)) continue;
+    if (headers.length === HEADER_LINES_MAX) {
+      throw new ProtocolError(`the head has over ${HEADER_LINES_MAX} lines`);
+    }
+    headers.push([name, value]);
+  }
+  return headers;
+}
+
+interface MessageKind {
+  readonly status: number;
+  readonly method: string;
+  readonly isVersion10: boolean;
+}
+
+/** What the header lines say about the body's end and the connection. */
+export class FramingFacts {
+  #length: number | null = null;
+  #isChunked = false;
+  #closes = false;
+  #keepsAlive = false;
+
+  /** Takes a header line in; false when the line is a mere repetition. */
+  note(name: string, value: string): boolean {
+    switch (name.length) {
+      case "connection".length:
+        if (name.toLowerCase() === "connection") this.#noteConnection(value);
+        return true;
+      case "content-length".length:
+        if (name.toLowerCase() !== "content-length") return true;
+        return this.#noteLength(value);
+      case "transfer-encoding".length:
+        if (name.toLowerCase() === "transfer-encoding") this.#noteCoding(value);
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  /** How the body of a response ends. */
+  bodyEnd({ status, method, isVersion10 }: MessageKind): BodyEnd {
+    this.#check(isVersion10);
+    if (method === "HEAD" || isWithoutBody(status)) return { kind: "none" };
+    if (this.#isChunked) return { kind: "chunked" };
+    if (this.#length === null) return { kind: "close" };
+    return { kind: "length", bytes: this.#length };
+  }
+
+  /** How the body of a request ends: without a word there is none. */
+  requestBodyEnd(isVersion10: boolean): BodyEnd {
+    this.#check(isVersion10);
+    if (this.#isChunked) return { kind: "chunked" };
+    return this.#length === null
+      ? { kind: "none" }
+      : { kind: "length", bytes: this.#length };
+  }
+
+  #check(isVersion10: boolean): void {
+    if (this.#isChunked && this.#length !== null) {
+      throw new ProtocolError("content-length beside transfer-encoding");
+    }
+    if (this.#isChunked && isVersion10) {
+      throw new ProtocolError("transfer-encoding in HTTP/1.0");
+    }
+  }
+
+  /** Whether the sender of a request keeps the connection. */
+  keepsConnection(isVersion10: boolean): boolean {
+    return !this.#closes && (!isVersion10 || this.#keepsAlive);
+  }
+
+  /** The same of a response. */
+  isPersistent({ status, isVersion10 }: MessageKind): boolean {
+    // A 204 that announces a body may well send it: it would be taken for the
+    // next answer.
+    const announcesBody = this.#isChunked || (this.#length ?? 0) > 0;
+    if (status === 204 && announcesBody) return false;
+    return this.keepsConnection(isVersion10);
+  }
+
+  #noteConnection(value: string): void {
+    for (const option of value.toLowerCase().split(",")) {
+      if (option.trim() === "close") this.#closes = true;
+      if (option.trim() === "keep-alive") this.#keepsAlive = true;
+    }
+  }
+
+  #noteLength(value: string): boolean {
+    if (!DIGITS.test(value)) {
+      throw new ProtocolError("content-length is no whole number");
+    }
+    const length = Number(value);
+    if (this.#length === null) {
+      this.#length = length;
+      return true;
+    }
+    if (this.#length === length) return false;
+    throw new ProtocolError("two different content-length lines");
+  }
+
+  #noteCoding(value: string): void {
+    if (this.#isChunked || value.toLowerCase() !== "chunked") {
+      throw new ProtocolError("a transfer-encoding other than chunked");
+    }
+    this.#isChunked = true;
+  }
+}
+
+/** 1xx, 204 and 304 end with their head (RFC 9110 6.4.1). */
+function isWithoutBody(status: number): boolean {
+  return status < 200 || status === 204 || status === 304;
+}
