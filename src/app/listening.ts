@@ -7,9 +7,12 @@
 
 import type { ControlHost } from "../control/routes.ts";
 import { controlRoutes, isControlTarget } from "../control/routes.ts";
+import type { Arrival, ArrivalBody } from "../proxy/arrival.ts";
+import { bodyOf, type ClientAnswer } from "../proxy/client_answer.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import type { RequestBook } from "../proxy/request_book.ts";
 import { listen, type Listener } from "../proxy/server.ts";
+import { refusedBody } from "../proxy/service.ts";
 import { systemClock } from "./clock.ts";
 import { socketPath } from "./socket_path.ts";
 import type { StartOrder } from "./worker_protocol.ts";
@@ -31,8 +34,8 @@ export function listenFor(
     },
     port: settings.proxy.port,
     tokenUrl: new URL(settings.oauth.tokenUrl),
-    control: (request, target) =>
-      isControlTarget(target) ? control(atTarget(request, target)) : null,
+    control: (arrival, target) =>
+      isControlTarget(target) ? controlled(arrival, target, control) : null,
     requestsMax: settings.proxy.requestsMax,
     sharing: sharingOf(order),
     socket: socketPath(order.config, order.paths, Deno.build.os),
@@ -47,10 +50,46 @@ function sharingOf(
   return takesOver ? "taken_over" : "handed_on";
 }
 
+/** A body that no command of ours sends. */
+const BODY_BYTES_MAX = 1024 * 1024;
+
 /** The request as the admin API knows it: without the key in its path. */
-function atTarget(request: Request, target: string): Request {
-  const url = `http://tc${target}`;
-  return new Request(url, request);
+async function controlled(
+  { method, headers, body, signal }: Arrival,
+  target: string,
+  control: (request: Request) => Promise<Response>,
+): Promise<ClientAnswer> {
+  const bytes = await shortBody(body);
+  if (bytes === null) return refusedBody({ kind: "too_large" });
+  const isBare = method === "GET" || method === "HEAD";
+  const response = await control(
+    new Request(`http://tc${target}`, {
+      method,
+      headers: headers.list.map(([name, value]) => [name, value]),
+      body: isBare ? null : bytes,
+      signal,
+    }),
+  );
+  return {
+    status: response.status,
+    headers: [...response.headers],
+    body: response.body === null ? null : bodyOf(response.body),
+  };
+}
+
+async function shortBody(
+  body: ArrivalBody,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  if ((body.statedBytes ?? 0) > BODY_BYTES_MAX) return null;
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  for (;;) {
+    const chunk = await body.read();
+    if (chunk === null) return await new Blob(chunks).bytes();
+    length += chunk.length;
+    if (length > BODY_BYTES_MAX) return null;
+    chunks.push(chunk.slice());
+  }
 }
 
 /** Resolves to how many answers were cut, when all have ended or are late. */

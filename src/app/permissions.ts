@@ -50,10 +50,8 @@ export function workerGrants(sources: GrantSources): Grants {
   const socket = socketPath(sources.config, sources.paths, sources.system);
   const own = [
     `${bracketed(proxy.host)}:${proxy.port}`,
-    // Made under the one name, and looked after under the other.
-    ...socket !== null && namesSockets()
-      ? [`unix:${socket}.new`, `unix:${socket}`]
-      : [],
+    // Made under this name, and then moved to its own.
+    ...socket !== null && namesSockets() ? [`unix:${socket}.new`] : [],
   ];
   const folders = [
     ...writtenFolders(sources.paths),

@@ -100,7 +100,7 @@ export const SETTINGS = v.looseObject({
       1000,
       600_000,
       60_000,
-      "Time for a client to send its body",
+      "Time for a client to send its head, and again its body",
     ),
     drainMs: wholeNumber(
       0,

@@ -7,8 +7,9 @@
 
 import type { UpstreamResponse } from "../ports.ts";
 import { responseHeaders } from "../wire/headers.ts";
+import type { ClientAnswer } from "./client_answer.ts";
 import type { Outcome } from "./handler.ts";
-import { ownError, plainResponse, settleOwn } from "./own_answer.ts";
+import { ownError, settleOwn } from "./own_answer.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { Relayed } from "./relayed.ts";
 
@@ -17,39 +18,34 @@ export function answer(
   inbound: Inbound,
   outcome: Outcome,
   proxy: Proxy,
-): Response {
+): ClientAnswer {
   if (outcome.kind !== "relay" || outcome.attempt.response === null) {
     const own = ownError(inbound, outcome, proxy);
     settleOwn(inbound, own, proxy);
-    return plainResponse(own.answer);
+    return own.answer;
   }
   const { response } = outcome.attempt;
   const relayed = new Relayed(inbound, outcome, proxy);
   if (isBodiless(inbound.method, response.status)) {
     response.body.cancel();
     relayed.end({ kind: "complete" });
-    return responseOf(null, response);
+    return answerOf(null, response);
   }
   const { complete } = response.body;
   if (complete !== null) {
     relayed.show(complete);
     relayed.end({ kind: "complete" });
-    return responseOf(complete as Uint8Array<ArrayBuffer>, response);
+    return answerOf(complete, response);
   }
-  return responseOf(relayed.stream(response.body), response);
+  return answerOf(relayed.passOn(response.body), response);
 }
 
 /** The upstream's status and lines around `body`. */
-export function responseOf(
-  body: BodyInit | null,
+export function answerOf(
+  body: ClientAnswer["body"],
   { status, headers }: UpstreamResponse,
-): Response {
-  const response = new Response(body, { status });
-  // One by one: the constructor checks a list five times as long.
-  for (const [name, value] of responseHeaders(headers)) {
-    response.headers.append(name, value);
-  }
-  return response;
+): ClientAnswer {
+  return { status, headers: responseHeaders(headers), body };
 }
 
 /** Answers that never have a body, whatever their headers say. */

@@ -11,10 +11,18 @@ import {
   isOwnCredentialTarget,
   isTokenTarget,
 } from "../wire/target.ts";
+import type { Arrival } from "./arrival.ts";
+import type { ClientAnswer } from "./client_answer.ts";
 import type { Admission } from "./door.ts";
+import { readBody } from "./inbound.ts";
 import { passThrough } from "./passthrough.ts";
 import type { Proxy } from "./proxy.ts";
-import { asksForUpgrade, refusal, serveRequest } from "./service.ts";
+import {
+  asksForUpgrade,
+  refusal,
+  refusedBody,
+  serveRequest,
+} from "./service.ts";
 
 /** The parts that answer. */
 export interface AnswerOptions {
@@ -25,14 +33,14 @@ export interface AnswerOptions {
 
 /** The answer to an admitted request, by its method and path. */
 export function answerFor(
-  request: Request,
+  arrival: Arrival,
   { target, keyHeaders, hasKey }: Admission & { readonly kind: "admitted" },
   options: AnswerOptions,
-): Promise<Response> | Response {
+): Promise<ClientAnswer> | ClientAnswer {
   const { proxy } = options;
   // Browsers alone send it, and unasked too: for the icon of a page, or where
   // another program's link leads. Nobody meant that to reach the API.
-  if (!hasKey && request.headers.has("sec-fetch-site")) {
+  if (!hasKey && arrival.headers.has("sec-fetch-site")) {
     return refusal({
       status: 403,
       type: "permission_error",
@@ -40,7 +48,7 @@ export function answerFor(
       retryAfterSec: null,
     });
   }
-  if (asksForUpgrade(request.headers)) {
+  if (asksForUpgrade(arrival.headers)) {
     return refusal({
       status: 501,
       type: "api_error",
@@ -48,19 +56,19 @@ export function answerFor(
       retryAfterSec: null,
     });
   }
-  if (isTokenTarget(request.method, target)) {
+  if (isTokenTarget(arrival.method, target)) {
     const { tokenUrl } = options;
     const query = target.slice(target.split("?", 1)[0]?.length);
-    return passThrough(request, {
+    return passThrough(arrival, {
       target: `${tokenUrl.pathname}${query}`,
       origin: tokenUrl.origin,
     }, proxy);
   }
   if (isOwnCredentialTarget(target)) {
-    const hasOwn = request.headers.has("authorization") &&
+    const hasOwn = arrival.headers.has("authorization") &&
       !keyHeaders.includes("authorization");
     if (hasOwn) {
-      return passThrough(request, {
+      return passThrough(arrival, {
         target: `${proxy.basePath}${target}`,
         origin: proxy.origin,
       }, proxy);
@@ -73,15 +81,20 @@ export function answerFor(
       retryAfterSec: null,
     });
   }
-  if (isNoiseTarget(request.method, target)) return noise(request);
-  return serveRequest(request, target, proxy);
+  if (isNoiseTarget(arrival.method, target)) return noise(arrival, proxy);
+  return serveRequest(arrival, target, proxy);
 }
 
 /** Health checks and telemetry need no account. */
-async function noise(request: Request): Promise<Response> {
-  await request.body?.cancel();
-  const isHead = request.method === "HEAD";
-  return new Response(isHead ? null : '{"status":"ok","service":"tc"}', {
-    headers: { "content-type": "application/json" },
-  });
+async function noise(arrival: Arrival, proxy: Proxy): Promise<ClientAnswer> {
+  const reading = await readBody(arrival.body, proxy.limits, proxy.budget);
+  if (reading.kind !== "body") return refusedBody(reading);
+  proxy.budget.give(reading.bytes.length);
+  return {
+    status: 200,
+    headers: [["content-type", "application/json"]],
+    body: HEALTHY,
+  };
 }
+
+const HEALTHY = new TextEncoder().encode('{"status":"ok","service":"tc"}');

@@ -9,6 +9,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "../ports.ts";
 import { splitKey, targetFault } from "../wire/target.ts";
+import type { HeaderLookup } from "./arrival.ts";
 
 export interface Door {
   /** The address listened on, without brackets. */
@@ -23,7 +24,7 @@ export interface Door {
 export interface Visitor {
   readonly method: string;
   readonly url: string;
-  readonly headers: Headers;
+  readonly headers: HeaderLookup;
   /** Whether the connection comes from this machine. */
   readonly isLocal: boolean;
 }
@@ -128,14 +129,17 @@ function isOwnHost(host: string, door: Door): boolean {
 }
 
 /** A browser names the page it runs for; tc serves its own pages alone. */
-function isSameSite(headers: Headers, host: string): boolean {
+function isSameSite(headers: HeaderLookup, host: string): boolean {
   const site = headers.get("sec-fetch-site");
   if (site !== null && site !== "same-origin" && site !== "none") return false;
   const origin = headers.get("origin");
   return origin === null || origin === `http://${host}`;
 }
 
-function headersWithKey(headers: Headers, door: Door): readonly KeyHeader[] {
+function headersWithKey(
+  headers: HeaderLookup,
+  door: Door,
+): readonly KeyHeader[] {
   const found: KeyHeader[] = [];
   const apiKey = headers.get("x-api-key");
   if (apiKey !== null && isKey(apiKey, door)) found.push("x-api-key");

@@ -8,6 +8,7 @@
 import type { UpstreamResponse } from "../ports.ts";
 import { sseError, sseErrorBody, ssePing } from "../wire/api_error.ts";
 import { headerValue } from "../wire/header_list.ts";
+import { bodyOf, type ClientAnswer, streamOf } from "./client_answer.ts";
 import type { Outcome } from "./handler.ts";
 import { inflated } from "./inflate.ts";
 import { ownError, settleOwn } from "./own_answer.ts";
@@ -28,16 +29,17 @@ export function heldAnswer(
   inbound: Inbound,
   pursuit: Promise<Outcome>,
   proxy: Proxy,
-): Response {
+): ClientAnswer {
   inbound.line.state = "held";
   const held = new HeldStream(inbound, pursuit, proxy);
-  return new Response(held.stream(), {
+  return {
     status: 200,
-    headers: {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-cache",
-    },
-  });
+    headers: [
+      ["content-type", "text/event-stream; charset=utf-8"],
+      ["cache-control", "no-cache"],
+    ],
+    body: bodyOf(held.stream()),
+  };
 }
 
 class HeldStream {
@@ -117,8 +119,11 @@ function body(
 ): ReadableStream<Uint8Array> {
   const response = outcome.kind === "relay" ? outcome.attempt.response : null;
   if (outcome.kind === "relay" && response !== null && isEvents(response)) {
-    const events = new Relayed(inbound, outcome, proxy).stream(response.body);
-    return inflated(events, headerValue(response.headers, "content-encoding"));
+    const events = new Relayed(inbound, outcome, proxy).passOn(response.body);
+    return inflated(
+      streamOf(events),
+      headerValue(response.headers, "content-encoding"),
+    );
   }
   if (outcome.kind === "relay" && outcome.attempt.errorBody !== null) {
     return relayedError(inbound, outcome, proxy);

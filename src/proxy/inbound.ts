@@ -5,13 +5,13 @@
  * @module
  */
 
-import type { HeaderList } from "../ports.ts";
+import type { ArrivalBody } from "./arrival.ts";
 import { Lateness } from "./lateness.ts";
 
 /** Limits on what clients may make the server keep. */
 export interface InboundLimits {
   readonly bodyBytesMax: number;
-  /** Time for the whole body to arrive; `Deno.serve` itself has no limit. */
+  /** Time for the head to arrive, and again for the whole body. */
   readonly bodyMs: number;
 }
 
@@ -49,69 +49,38 @@ export class BodyBudget {
   }
 }
 
-/** The header lines of a request, as the listener gives them. */
-export function headerList(headers: Headers): HeaderList {
-  const list: (readonly [string, string])[] = [];
-  // A tenth of what the iterator costs.
-  headers.forEach((value, name) => list.push([name, value]));
-  return list;
-}
-
-/** A body of a stated length up to this is taken in one go. */
+/** A body of a stated length up to this gets its memory in one go. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
 
 /**
- * The body of `request` as it was sent. Its bytes are taken from `budget`; on
- * any other end nothing is kept and all of them are given back.
+ * The body as it was sent. Its bytes are taken from `budget`; on any other end
+ * nothing is kept and all of them are given back.
  */
 export async function readBody(
-  request: Request,
+  body: ArrivalBody,
   limits: InboundLimits,
   budget: BodyBudget,
 ): Promise<BodyReading> {
-  const stated = Number(request.headers.get("content-length") ?? "NaN");
-  if (stated > limits.bodyBytesMax) {
-    request.body?.cancel().catch(ignoreClosed);
+  const stated = body.statedBytes;
+  if (stated !== null && stated > limits.bodyBytesMax) {
     return { kind: "too_large" };
   }
-  const { body } = request;
-  if (body === null) return { kind: "body", bytes: new Uint8Array(0) };
   const intake = new Intake(budget, limits.bodyBytesMax);
   const late = Promise.withResolvers<BodyReading>();
   const tooSlow = (): void => late.resolve({ kind: "too_slow" });
   budget.lateness.watch(tooSlow, limits.bodyMs);
-  const reading = stated <= WHOLE_BYTES_MAX
-    ? await Promise.race([takeWhole(request, intake, stated), late.promise])
-    : await collect(body.getReader(), intake, late.promise);
+  const reading = await Promise.race([collect(body, intake), late.promise]);
   budget.lateness.forget(tooSlow);
-  if (reading.kind !== "body") intake.giveBack();
+  if (reading.kind !== "body") intake.close();
   return reading;
-}
-
-/** All at once: the listener does that faster than chunk by chunk. */
-async function takeWhole(
-  request: Request,
-  intake: Intake,
-  stated: number,
-): Promise<BodyReading> {
-  const fault = intake.faultOf(stated);
-  if (fault !== null) {
-    request.body?.cancel().catch(ignoreClosed);
-    return { kind: fault };
-  }
-  try {
-    return { kind: "body", bytes: await request.bytes() };
-  } catch {
-    // The listener tells a departed client and bad framing alike by throwing.
-    return { kind: "broken" };
-  }
 }
 
 /** The bytes of one body, held to its own limit and to that of all. */
 class Intake {
   readonly #budget: BodyBudget;
   readonly #bytesMax: number;
-  length = 0;
+  #length = 0;
+  #isClosed = false;
 
   constructor(budget: BodyBudget, bytesMax: number) {
     this.#budget = budget;
@@ -120,63 +89,69 @@ class Intake {
 
   /** Null when `bytes` more are allowed, and then they are taken. */
   faultOf(bytes: number): "too_large" | "no_room" | null {
-    if (this.length + bytes > this.#bytesMax) return "too_large";
-    if (!this.#budget.take(bytes)) return "no_room";
-    this.length += bytes;
+    if (this.#length + bytes > this.#bytesMax) return "too_large";
+    if (this.#isClosed || !this.#budget.take(bytes)) return "no_room";
+    this.#length += bytes;
     return null;
   }
 
-  giveBack(): void {
-    this.#budget.give(this.length);
-    this.length = 0;
+  /** Gives all back; what still comes is refused. */
+  close(): void {
+    this.#budget.give(this.#length);
+    this.#length = 0;
+    this.#isClosed = true;
   }
 }
 
-/**
- * Chunk by chunk, so that the budget is taken as they come. Reads to the end: a
- * body left before it is never freed by the listener.
- */
+/** Chunk by chunk, so that the budget is taken as they come. */
 async function collect(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  body: ArrivalBody,
   intake: Intake,
-  late: Promise<BodyReading>,
 ): Promise<BodyReading> {
-  const chunks: Uint8Array[] = [];
-  let reading: BodyReading | null = null;
-  late.then((isLate) => {
-    reading ??= isLate;
-    reader.cancel().catch(ignoreClosed);
-  });
+  const room = new Room(body.statedBytes);
   try {
-    while (reading === null) {
-      const { done, value } = await reader.read();
-      // A cancel settles the read under way as done.
-      if (reading !== null) break;
-      if (done) return { kind: "body", bytes: joined(chunks, intake.length) };
-      const fault = intake.faultOf(value.length);
-      if (fault !== null) reading = { kind: fault };
-      else chunks.push(value);
+    for (;;) {
+      const chunk = await body.read();
+      if (chunk === null) return { kind: "body", bytes: room.bytes };
+      const fault = intake.faultOf(chunk.length);
+      if (fault !== null) return { kind: fault };
+      room.add(chunk);
     }
   } catch {
-    // The listener tells a departed client and bad framing alike by throwing.
-    reading ??= { kind: "broken" };
+    // A client that left and broken framing end it alike.
+    return { kind: "broken" };
   }
-  reader.cancel().catch(ignoreClosed);
-  return reading;
 }
 
-/** Joins `chunks` of `length` bytes in all; a single one needs no copy. */
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const [first] = chunks;
-  if (first !== undefined && first.length === length) return first;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
-}
+/** Memory that grows with what has come: a length is said more easily. */
+class Room {
+  #bytes: Uint8Array;
+  #length = 0;
+  readonly #stated: number | null;
 
-/** Cancelling a stream that has already ended rejects; there is nothing to do. */
-function ignoreClosed(): void {}
+  constructor(stated: number | null) {
+    this.#stated = stated;
+    this.#bytes = new Uint8Array(
+      Math.min(stated ?? WHOLE_BYTES_MAX / 16, WHOLE_BYTES_MAX),
+    );
+  }
+
+  add(chunk: Uint8Array): void {
+    const needed = this.#length + chunk.length;
+    if (needed > this.#bytes.length) {
+      const next = new Uint8Array(
+        Math.max(needed, Math.min(2 * needed, this.#stated ?? Infinity)),
+      );
+      next.set(this.bytes);
+      this.#bytes = next;
+    }
+    this.#bytes.set(chunk, this.#length);
+    this.#length = needed;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#length === this.#bytes.length
+      ? this.#bytes
+      : this.#bytes.subarray(0, this.#length);
+  }
+}

@@ -94,12 +94,3 @@ export function settleOwn(inbound: Inbound, own: OwnError, proxy: Proxy): void {
     answer: null,
   }, proxy);
 }
-
-/** One of our own answers as the listener takes it. */
-export function plainResponse(
-  { status, headers, body }: ApiErrorAnswer,
-): Response {
-  const response = new Response(body, { status });
-  for (const [name, value] of headers) response.headers.append(name, value);
-  return response;
-}

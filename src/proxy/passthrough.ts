@@ -7,44 +7,36 @@
 
 import { UpstreamError } from "../errors.ts";
 import { passthroughHeaders } from "../wire/headers.ts";
-import { isBodiless, responseOf } from "./answer.ts";
-import { headerList, readBody } from "./inbound.ts";
+import { answerOf, isBodiless } from "./answer.ts";
+import type { Arrival } from "./arrival.ts";
+import type { ClientAnswer } from "./client_answer.ts";
+import { readBody } from "./inbound.ts";
 import type { Proxy } from "./proxy.ts";
-import { relay } from "./relay.ts";
 import { refusal, refusedBody } from "./service.ts";
 
-/** Relays `request` to `origin` with the credential that the client shows. */
+/** Relays `arrival` to `origin` with the credential that the client shows. */
 export async function passThrough(
-  request: Request,
+  arrival: Arrival,
   { target, origin }: { readonly target: string; readonly origin: string },
   proxy: Proxy,
-): Promise<Response> {
-  const reading = await readBody(request, proxy.limits, proxy.budget);
+): Promise<ClientAnswer> {
+  const reading = await readBody(arrival.body, proxy.limits, proxy.budget);
   if (reading.kind !== "body") return refusedBody(reading);
   try {
     const response = await proxy.upstream.send({
       origin,
-      method: request.method,
+      method: arrival.method,
       target,
-      headers: passthroughHeaders(headerList(request.headers), proxy.localKey),
+      headers: passthroughHeaders(arrival.headers.list, proxy.localKey),
       body: reading.bytes.length === 0 ? null : reading.bytes,
-      signal: request.signal,
+      signal: arrival.signal,
     });
-    const { complete } = response.body;
-    if (isBodiless(request.method, response.status)) {
+    if (isBodiless(arrival.method, response.status)) {
       response.body.cancel();
-      return responseOf(null, response);
+      return answerOf(null, response);
     }
-    return complete === null
-      ? responseOf(
-        relay(response.body, {
-          tap: null,
-          onEnd: () => {},
-          patience: proxy.patience,
-        }),
-        response,
-      )
-      : responseOf(complete as Uint8Array<ArrayBuffer>, response);
+    const { complete } = response.body;
+    return answerOf(complete ?? response.body, response);
   } catch (cause) {
     const sent = !(cause instanceof UpstreamError) || cause.sent;
     proxy.journal.log("warn", "relay", {

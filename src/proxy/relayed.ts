@@ -8,6 +8,7 @@
 import type { HeaderList, RequestEnd, UpstreamBody } from "../ports.ts";
 import { headerValue } from "../wire/header_list.ts";
 import type { MeterReading } from "../wire/usage.ts";
+import type { AnswerBody } from "./client_answer.ts";
 import type { Outcome } from "./handler.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { relay, type RelayEnd } from "./relay.ts";
@@ -50,13 +51,12 @@ export class Relayed {
     );
   }
 
-  stream(body: UpstreamBody): ReadableStream<Uint8Array> {
+  passOn(body: UpstreamBody): AnswerBody {
     this.#inbound.line.state = "streaming";
     this.#inbound.line.usage = () => this.#tap.soFar();
     return relay(body, {
       tap: (chunk) => this.show(chunk),
       onEnd: (end) => this.end(end),
-      patience: this.#proxy.patience,
     });
   }
 

@@ -7,17 +7,19 @@
 
 import { EXIT, TcError } from "../errors.ts";
 import { answerFor, type AnswerOptions } from "./answer_for.ts";
+import type { Arrival } from "./arrival.ts";
+import type { ClientAnswer } from "./client_answer.ts";
 import { type Admission, admit, type Door } from "./door.ts";
-import { isPortOpen, isSocketOpen, LastingServer } from "./lasting_server.ts";
+import { ConnectionServer, type ServeOptions } from "./listener.ts";
 import type { Proxy } from "./proxy.ts";
 import { refusal } from "./service.ts";
 
 export interface ListenOptions extends AnswerOptions {
   /** Answers the control plane's paths, or null for those that are not its. */
   readonly control: (
-    request: Request,
+    arrival: Arrival,
     target: string,
-  ) => Promise<Response> | null;
+  ) => Promise<ClientAnswer> | null;
   readonly door: Omit<Door, "port">;
   readonly port: number;
   /** Requests in hand at most; the next is told to come again. */
@@ -38,23 +40,34 @@ export interface Listener {
   readonly inHand: number;
   /** Takes no new connection; resolves when every answer has ended. */
   shutdown(): Promise<void>;
-  /** Cuts everything; after a shutdown only the end of the thread does. */
+  /** Cuts everything. */
   abort(): void;
 }
 
 /** Starts to listen; throws TcError `port_taken` where another holds the port. */
 export function listen(options: ListenOptions): Listener {
   const counter = { inHand: 0 };
-  const abort = new AbortController();
   const { host } = options.door;
-  const hostname = host.replace(/^\[|\]$/g, "");
-  const { signal } = abort;
-  const server = serveOn({ hostname, signal }, options, counter);
-  const { port } = server.addr;
+  const listener = portOf(host.replace(/^\[|\]$/g, ""), options);
+  const { port } = listener.addr;
+  const door = { ...options.door, port };
+  const { proxy } = options;
+  const serving: ServeOptions = {
+    answer: async (arrival) => {
+      try {
+        return await dispatch(arrival, { door, options, counter });
+      } catch (cause) {
+        return faultAnswer(cause, proxy);
+      }
+    },
+    patience: proxy.patience,
+    headMs: proxy.limits.bodyMs,
+    journal: proxy.journal,
+  };
+  const server = new ConnectionServer(listener, serving);
   const socket = options.socket === null
     ? null
-    : serveSocket(options.socket, signal, { options, port, counter });
-  let isShut = false;
+    : socketServer(options.socket, serving);
   return {
     host,
     port,
@@ -62,60 +75,33 @@ export function listen(options: ListenOptions): Listener {
       return counter.inHand;
     },
     shutdown: async () => {
-      isShut = true;
       await Promise.all([server.shutdown(), socket?.shutdown()]);
     },
     abort: () => {
-      server.stopWatch();
-      socket?.stopWatch();
-      // Deno closes the listener twice then, and the thread dies of it.
-      if (!isShut) abort.abort();
+      server.abort();
+      socket?.abort();
     },
   };
 }
 
 /** The socket that a person reaches by the mode of its file; null without. */
-function serveSocket(
+function socketServer(
   path: string,
-  signal: AbortSignal,
-  { options, port, counter }: {
-    readonly options: ListenOptions;
-    readonly port: number;
-    readonly counter: { inHand: number };
-  },
-): LastingServer<Deno.UnixAddr> | null {
-  const door = { ...options.door, port };
-  const { journal } = options.proxy;
+  serving: ServeOptions,
+): ConnectionServer | null {
   try {
-    return new LastingServer({
-      name: "socket",
-      journal,
-      isOpen: () => isSocketOpen(path),
-      serve: () => {
-        // Made beside and moved into its place: it is never there half-made,
-        // and a server that hands over keeps its own until it has ended.
-        const fresh = `${path}.new`;
-        removeIfThere(fresh);
-        const server = Deno.serve(
-          {
-            path: fresh,
-            signal,
-            automaticCompression: false,
-            onListen: () => {},
-            onError: (cause) => faultAnswer(cause, options.proxy),
-          },
-          (request, info) =>
-            dispatch(request, { info, door, options, counter }),
-        );
-        Deno.chmodSync(fresh, 0o600);
-        Deno.renameSync(fresh, path);
-        return server;
-      },
-    });
+    // Made beside and moved into its place: it is never there half-made, and a
+    // server that hands over keeps its own until it has ended.
+    const fresh = `${path}.new`;
+    removeIfThere(fresh);
+    const listener = Deno.listen({ transport: "unix", path: fresh });
+    Deno.chmodSync(fresh, 0o600);
+    Deno.renameSync(fresh, path);
+    return new ConnectionServer(listener, serving);
   } catch (cause) {
     // The port serves on without it.
     const reason = cause instanceof Error ? cause.message : String(cause);
-    journal.log("warn", "socket", { reason });
+    serving.journal.log("warn", "socket", { reason });
     return null;
   }
 }
@@ -128,44 +114,20 @@ function removeIfThere(path: string): void {
   }
 }
 
-function serveOn(
-  where: { readonly hostname: string; readonly signal: AbortSignal },
-  options: ListenOptions,
-  counter: { inHand: number },
-): LastingServer<Deno.NetAddr> {
-  // Set once the port is known; no request comes before that.
-  const door = { ...options.door, port: options.port };
+function portOf(
+  hostname: string,
+  { port, sharing }: ListenOptions,
+): Deno.TcpListener {
   try {
-    if (options.sharing === "handed_on" && options.port !== 0) {
+    if (sharing === "handed_on" && port !== 0) {
       // A port that can be shared is not refused to a stranger's server.
-      Deno.listen({ hostname: where.hostname, port: options.port }).close();
+      Deno.listen({ hostname, port }).close();
     }
-    const server = new LastingServer({
-      name: "port",
-      journal: options.proxy.journal,
-      // A port that the system chose is in nobody's grant: it cannot be tried.
-      isOpen: (address) =>
-        options.port === 0 ? Promise.resolve(null) : isPortOpen(address),
-      serve: () =>
-        Deno.serve(
-          {
-            ...where,
-            port: door.port,
-            reusePort: options.sharing !== "alone",
-            automaticCompression: false,
-            onListen: () => {},
-            onError: (cause) => faultAnswer(cause, options.proxy),
-          },
-          (request, info) =>
-            dispatch(request, { info, door, options, counter }),
-        ),
-    });
-    door.port = server.addr.port;
-    return server;
+    return Deno.listen({ hostname, port, reusePort: sharing !== "alone" });
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
     throw new TcError(
-      `Cannot listen on ${where.hostname}:${options.port}: another program is there`,
+      `Cannot listen on ${hostname}:${port}: another program is there`,
       {
         code: "port_taken",
         source: "user",
@@ -176,24 +138,20 @@ function serveOn(
   }
 }
 
-interface Arrival {
-  readonly info: Deno.ServeHandlerInfo<Deno.NetAddr | Deno.UnixAddr>;
+interface House {
   readonly door: Door;
   readonly options: ListenOptions;
   readonly counter: { inHand: number };
 }
 
-async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
-  const { info, door, options, counter } = arrival;
-  const admission = admit({
-    method: request.method,
-    url: urlOf(request, info.remoteAddr),
-    headers: request.headers,
-    isLocal: isLocal(info.remoteAddr),
-  }, door);
+async function dispatch(
+  arrival: Arrival,
+  { door, options, counter }: House,
+): Promise<ClientAnswer> {
+  const admission = admit(arrival, door);
   if (admission.kind === "refused") return refused(admission);
   // With as many requests in hand as may be, tc status and tc stop still work.
-  const controlled = options.control(request, admission.target);
+  const controlled = options.control(arrival, admission.target);
   if (controlled !== null) return await controlled;
   if (counter.inHand >= options.requestsMax) {
     return refusal({
@@ -204,29 +162,13 @@ async function dispatch(request: Request, arrival: Arrival): Promise<Response> {
     });
   }
   counter.inHand++;
-  info.completed.finally(() => counter.inHand--).catch(() => {});
-  return await answerFor(request, admission, options);
-}
-
-/** Over a Unix socket the URL names the socket where a host should be. */
-function urlOf({ url, headers }: Request, address: Deno.Addr): string {
-  if (address.transport !== "unix") return url;
-  return url.replace(
-    /^http\+unix:\/\/[^/?#]*/,
-    `http://${headers.get("host") ?? ""}`,
-  );
-}
-
-function isLocal(address: Deno.Addr): boolean {
-  if (address.transport !== "tcp") return true;
-  const { hostname } = address;
-  return hostname === "::1" || hostname.startsWith("127.") ||
-    hostname.startsWith("::ffff:127.");
+  arrival.ended.then(() => counter.inHand--);
+  return await answerFor(arrival, admission, options);
 }
 
 function refused(
   admission: Admission & { readonly kind: "refused" },
-): Response {
+): ClientAnswer {
   return refusal({
     status: admission.status,
     type: admission.status === 401
@@ -237,7 +179,7 @@ function refused(
   });
 }
 
-function faultAnswer(cause: unknown, { journal }: Proxy): Response {
+function faultAnswer(cause: unknown, { journal }: Proxy): ClientAnswer {
   const fault = cause instanceof Error
     ? cause.stack ?? cause.message
     : String(cause);

@@ -10,12 +10,13 @@ import { apiError, type ApiErrorOptions } from "../wire/api_error.ts";
 import { peek } from "../wire/request_peek.ts";
 import { isHoldTarget } from "../wire/target.ts";
 import { answer } from "./answer.ts";
+import type { Arrival, HeaderLookup } from "./arrival.ts";
+import type { ClientAnswer } from "./client_answer.ts";
 import { routeFacts } from "./conversation.ts";
 import { type Outcome, pursue } from "./handler.ts";
 import { heldAnswer } from "./held_answer.ts";
 import { Hold, type HoldManner } from "./hold.ts";
-import { type BodyReading, headerList, readBody } from "./inbound.ts";
-import { plainResponse } from "./own_answer.ts";
+import { type BodyReading, readBody } from "./inbound.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { settle } from "./settle.ts";
 
@@ -27,13 +28,13 @@ const POLICY_HEADER = "x-tc-policy";
 
 /** Answers a request that the door let in. Never throws. */
 export async function serveRequest(
-  request: Request,
+  arrival: Arrival,
   target: string,
   proxy: Proxy,
-): Promise<Response> {
-  const reading = await readBody(request, proxy.limits, proxy.budget);
+): Promise<ClientAnswer> {
+  const reading = await readBody(arrival.body, proxy.limits, proxy.budget);
   if (reading.kind !== "body") return refusedBody(reading);
-  const wishes = wishesOf(request.headers, proxy);
+  const wishes = wishesOf(arrival.headers, proxy);
   if (wishes.kind === "unknown") {
     proxy.budget.give(reading.bytes.length);
     return refusal({
@@ -44,7 +45,7 @@ export async function serveRequest(
     });
   }
   const inbound = inboundOf(
-    request,
+    arrival,
     { target, bytes: reading.bytes, wishes },
     proxy,
   );
@@ -52,7 +53,10 @@ export async function serveRequest(
   return await answered(inbound, proxy);
 }
 
-async function answered(inbound: Inbound, proxy: Proxy): Promise<Response> {
+async function answered(
+  inbound: Inbound,
+  proxy: Proxy,
+): Promise<ClientAnswer> {
   const pursuit = pursue(inbound, proxy);
   // Whoever awaits it below sees the failure too; it is booked here, once.
   pursuit.catch((cause) => settleLost(inbound, cause, proxy));
@@ -105,7 +109,7 @@ interface UnknownWish {
   readonly message: string;
 }
 
-function wishesOf(headers: Headers, proxy: Proxy): Wishes | UnknownWish {
+function wishesOf(headers: HeaderLookup, proxy: Proxy): Wishes | UnknownWish {
   const label = headers.get(ACCOUNT_HEADER);
   const only = label === null ? null : accountNamed(label, proxy);
   if (label !== null && only === null) {
@@ -137,17 +141,17 @@ interface Received {
 }
 
 function inboundOf(
-  request: Request,
+  arrival: Arrival,
   { target, bytes, wishes }: Received,
   proxy: Proxy,
 ): Inbound {
-  const headers = headerList(request.headers);
+  const headers = arrival.headers.list;
   const seen = peek(headers, target, bytes);
   const id = `tc_${proxy.entropy.uuid().replaceAll("-", "").slice(0, 20)}`;
   const startedAt = proxy.clock.now();
   return {
     id,
-    method: request.method,
+    method: arrival.method,
     target,
     headers,
     body: bytes,
@@ -155,7 +159,7 @@ function inboundOf(
     facts: routeFacts(seen, proxy.summaries, wishes.policy),
     only: wishes.only,
     ticket: id as TicketId,
-    signal: request.signal,
+    signal: arrival.signal,
     startedAt,
     startedMs: proxy.clock.monotonicMs(),
     line: {
@@ -183,7 +187,7 @@ function mannerOf(target: string, isStream: boolean): HoldManner {
 /** The answer to a body that was not taken. */
 export function refusedBody(
   reading: Exclude<BodyReading, { readonly kind: "body" }>,
-): Response {
+): ClientAnswer {
   switch (reading.kind) {
     case "too_large":
       return refusal({
@@ -217,11 +221,11 @@ export function refusedBody(
 }
 
 /** An answer of our own to a request that never came to an account. */
-export function refusal(options: ApiErrorOptions): Response {
-  return plainResponse(apiError(options));
+export function refusal(options: ApiErrorOptions): ClientAnswer {
+  return apiError(options);
 }
 
 /** Whether the client asks for another protocol on this connection. */
-export function asksForUpgrade(headers: Headers): boolean {
+export function asksForUpgrade(headers: HeaderLookup): boolean {
   return headers.has("upgrade");
 }

@@ -1,8 +1,8 @@
-import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { UpstreamBody } from "../../src/ports.ts";
-import { Patience } from "../../src/proxy/patience.ts";
+import { streamOf } from "../../src/proxy/client_answer.ts";
 import {
   relay as relayWithin,
   type RelayEnd,
@@ -10,21 +10,13 @@ import {
 } from "../../src/proxy/relay.ts";
 import { trials } from "../fixtures/trials.ts";
 
-/** The relay of a client with all the time of the world. */
+/** The relay as a stream. */
 function relay(
   body: UpstreamBody,
   tap: RelayWatch["tap"],
   onEnd: RelayWatch["onEnd"],
 ): ReadableStream<Uint8Array> {
-  const patience = new Patience(60_000);
-  return relayWithin(body, {
-    tap,
-    onEnd: (end) => {
-      patience.close();
-      onEnd(end);
-    },
-    patience,
-  });
+  return streamOf(relayWithin(body, { tap, onEnd }));
 }
 
 /** A body whose reads the test answers. */
@@ -171,47 +163,6 @@ Deno.test("relay() goes on when the tap throws, and asks it no more", async () =
   strictEqual(await new Response(stream).text(), "abc");
   strictEqual(asked, 1);
   deepStrictEqual(ends, [{ kind: "complete" }]);
-});
-
-const PATIENCE_MS = 80;
-
-Deno.test("relay() gives up a client that takes nothing any more", async () => {
-  const body = new ScriptedBody();
-  const ended = Promise.withResolvers<RelayEnd>();
-  const seen: string[] = [];
-  const reader = relayWithin(body, {
-    tap: (chunk) => seen.push(text(chunk)),
-    onEnd: ended.resolve,
-    patience: new Patience(PATIENCE_MS),
-  }).getReader();
-  for (const chunk of ["a", "b"]) body.give(chunk);
-  strictEqual(text((await reader.read()).value), "a");
-  const startedMs = performance.now();
-  deepStrictEqual(await ended.promise, { kind: "client_gone" });
-  ok(performance.now() - startedMs >= PATIENCE_MS);
-  strictEqual(body.cancels, 1);
-  deepStrictEqual(seen, ["a"]);
-  await rejects(reader.read(), /takes nothing/);
-});
-
-Deno.test("relay() waits for a slow upstream, whatever its patience", async () => {
-  const body = new ScriptedBody();
-  const ends: RelayEnd[] = [];
-  const patience = new Patience(PATIENCE_MS);
-  const reader = relayWithin(body, {
-    tap: null,
-    onEnd: (end) => ends.push(end),
-    patience,
-  }).getReader();
-  body.give("a");
-  await reader.read();
-  const reading = reader.read();
-  await new Promise((resolve) => setTimeout(resolve, 4 * PATIENCE_MS));
-  deepStrictEqual(ends, []);
-  body.give("b");
-  strictEqual(text((await reading).value), "b");
-  await reader.cancel();
-  patience.close();
 });
 
 type Move =
