@@ -118,9 +118,9 @@ function headOf(
 /** Head and body in one piece: a short answer is one write. */
 function whole(head: string, body: Uint8Array | null): Uint8Array {
   const bytes = new Uint8Array(head.length + (body?.length ?? 0));
-  const { written } = encoder.encodeInto(head, bytes);
+  const { read, written } = encoder.encodeInto(head, bytes);
   // One character is one byte: UTF-8 does for ASCII, and is the faster way.
-  const isAscii = written === head.length;
+  const isAscii = read === head.length && written === head.length;
   if (!isAscii) Buffer.from(bytes.buffer).write(head, 0, "latin1");
   if (body !== null) bytes.set(body, head.length);
   return bytes;

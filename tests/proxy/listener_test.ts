@@ -178,3 +178,31 @@ Deno.test("shutdown() lets answers end and closes what rests", async () => {
   strictEqual(await busy.read(), false);
   await over;
 });
+
+Deno.test("header values keep their bytes, with a body and without", async () => {
+  const odd = "\x80\xe9\xff".repeat(40);
+  await using upstream = new RawUpstream(async (connection) => {
+    for (let request = await connection.request(); request !== null;) {
+      await connection.write(
+        `HTTP/1.1 200 OK\r\nx-odd: ${odd}\r\n` +
+          `x-pad: ${request.target.slice(1)}\r\ncontent-length: 2\r\n\r\n` +
+          (request.method === "HEAD" ? "" : "{}"),
+      );
+      request = await connection.request();
+    }
+  });
+  await using kit = new ProxyKit({ origin: upstream.origin });
+  // The border of what fits goes through the odd letters.
+  const wishes = [["GET", "/x"], ["HEAD", "/x"], ["HEAD", "/xy"]] as const;
+  for (const [method, target] of wishes) {
+    using client = await RawClient.connect(kit.port);
+    await client.write(
+      `${method} ${target} HTTP/1.1\r\nhost: 127.0.0.1\r\n` +
+        `x-api-key: ${LOCAL_KEY}\r\nconnection: close\r\n\r\n`,
+    );
+    const text = await readAll(client);
+    strictEqual(/\r\nx-odd: ([^\r]*)\r\n/.exec(text)?.[1], odd, method);
+    match(text, /\r\ncontent-length: 2\r\n/);
+    strictEqual(text.endsWith("{}"), method === "GET");
+  }
+});
