@@ -123,6 +123,8 @@ export class ConnectionServer {
         heads: this.#heads,
         headMs,
       });
+    } catch {
+      // It was gone before it could be served.
     } finally {
       client.close();
       this.#clients.delete(client);
