@@ -21,13 +21,17 @@ export function headerTokens(
   headers: HeaderList,
   name: string,
 ): readonly string[] {
-  return headers
-    .filter(([lineName]) =>
-      lineName.length === name.length && lineName.toLowerCase() === name
-    )
-    .flatMap(([, value]) => value.split(","))
-    .map((token) => token.trim().toLowerCase())
-    .filter((token) => token !== "");
+  const tokens: string[] = [];
+  for (const [lineName, value] of headers) {
+    const isIt = lineName.length === name.length &&
+      lineName.toLowerCase() === name;
+    if (!isIt) continue;
+    for (const part of value.split(",")) {
+      const token = part.trim().toLowerCase();
+      if (token !== "") tokens.push(token);
+    }
+  }
+  return tokens;
 }
 
 const IDENTIFIER = /^[\x21-\x7e]{1,128}$/;
