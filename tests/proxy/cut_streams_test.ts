@@ -22,7 +22,9 @@ const EVENTS = [
   event("message_stop", { type: "message_stop" }),
 ];
 const BODY = EVENTS.join("");
-const HEAD = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
+/** It closes, so that no other request goes out on what is being closed. */
+const HEAD = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" +
+  "connection: close\r\n";
 const ANSWERS = [
   `${HEAD}transfer-encoding: chunked\r\n\r\n` +
   EVENTS.map((text) => `${text.length.toString(16)}\r\n${text}\r\n`).join("") +
