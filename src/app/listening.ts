@@ -7,8 +7,9 @@
 
 import type { ControlHost } from "../control/routes.ts";
 import { controlRoutes, isControlTarget } from "../control/routes.ts";
-import type { Arrival, ArrivalBody } from "../proxy/arrival.ts";
+import type { Arrival } from "../proxy/arrival.ts";
 import { bodyOf, type ClientAnswer } from "../proxy/client_answer.ts";
+import { BodyBudget, readBody } from "../proxy/inbound.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import type { RequestBook } from "../proxy/request_book.ts";
 import { listen, type Listener } from "../proxy/server.ts";
@@ -24,7 +25,11 @@ export function listenFor(
   host: ControlHost,
 ): Listener {
   const { settings } = order.config;
-  const control = controlRoutes(host);
+  const plane: ControlPlane = {
+    control: controlRoutes(host),
+    bodyMs: settings.timeouts.bodyMs,
+    budget: new BodyBudget(BODIES_MAX * BODY_BYTES_MAX),
+  };
   return listen({
     proxy,
     door: {
@@ -35,7 +40,7 @@ export function listenFor(
     port: settings.proxy.port,
     tokenUrl: new URL(settings.oauth.tokenUrl),
     control: (arrival, target) =>
-      isControlTarget(target) ? controlled(arrival, target, control) : null,
+      isControlTarget(target) ? controlled(arrival, target, plane) : null,
     requestsMax: settings.proxy.requestsMax,
     sharing: sharingOf(order),
     socket: socketPath(order.config, order.paths, Deno.build.os),
@@ -50,23 +55,33 @@ function sharingOf(
   return takesOver ? "taken_over" : "handed_on";
 }
 
-/** A body that no command of ours sends. */
+/** A body that no command of ours sends, and room for some at a time. */
 const BODY_BYTES_MAX = 1024 * 1024;
+const BODIES_MAX = 16;
+
+interface ControlPlane {
+  readonly control: (request: Request) => Promise<Response>;
+  readonly bodyMs: number;
+  /** Its own: with no room left for requests, tc is still asked and stopped. */
+  readonly budget: BodyBudget;
+}
 
 /** The request as the admin API knows it: without the key in its path. */
 async function controlled(
   { method, headers, body, signal }: Arrival,
   target: string,
-  control: (request: Request) => Promise<Response>,
+  { control, bodyMs, budget }: ControlPlane,
 ): Promise<ClientAnswer> {
-  const bytes = await shortBody(body);
-  if (bytes === null) return refusedBody({ kind: "too_large" });
+  const limits = { bodyBytesMax: BODY_BYTES_MAX, bodyMs };
+  const reading = await readBody(body, limits, budget);
+  if (reading.kind !== "body") return refusedBody(reading);
+  budget.give(reading.bytes.length);
   const isBare = method === "GET" || method === "HEAD";
   const response = await control(
     new Request(`http://tc${target}`, {
       method,
       headers: headers.list.map(([name, value]) => [name, value]),
-      body: isBare ? null : bytes,
+      body: isBare ? null : reading.bytes.slice(),
       signal,
     }),
   );
@@ -75,21 +90,6 @@ async function controlled(
     headers: [...response.headers],
     body: response.body === null ? null : bodyOf(response.body),
   };
-}
-
-async function shortBody(
-  body: ArrivalBody,
-): Promise<Uint8Array<ArrayBuffer> | null> {
-  if ((body.statedBytes ?? 0) > BODY_BYTES_MAX) return null;
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let length = 0;
-  for (;;) {
-    const chunk = await body.read();
-    if (chunk === null) return await new Blob(chunks).bytes();
-    length += chunk.length;
-    if (length > BODY_BYTES_MAX) return null;
-    chunks.push(chunk.slice());
-  }
 }
 
 /** Resolves to how many answers were cut, when all have ended or are late. */

@@ -316,3 +316,17 @@ Deno.test("with all requests in hand that may be, tc is asked and stopped", asyn
   strictEqual((await pool.tc(["stop"])).code, 0);
   await stuck;
 });
+
+Deno.test("a command whose body does not come is ended as well", async () => {
+  await using upstream = new Upstream();
+  await using served = await Served.open(upstream, 1);
+  const { port } = served.pool;
+  const { pathname } = new URL(await served.pool.baseUrl());
+  const client = await Client.open(
+    port,
+    `${post(`${pathname}/tc/v1/hook`, 9)}{`,
+  );
+  await client.read();
+  ok(client.received.startsWith("HTTP/1.1 408 "), client.received);
+  client.close();
+});
