@@ -61,9 +61,6 @@ const WRONG_KEY = "The local key is missing or wrong: see tc env";
 /** They echo what they are sent, or open tunnels: nobody asks an API for that. */
 const REFUSED_METHODS = ["CONNECT", "TRACE", "TRACK"];
 
-/** The listener puts a slash before targets that are no path. */
-const NOT_A_PATH = /^\/(\*$|[a-z][a-z0-9+.-]*:\/)/i;
-
 /** Meant to carry the key; sent on, a mistyped key would leave the machine. */
 const KEY_PLACE = /^\/+k(?=[/?]|$)/;
 
@@ -84,9 +81,7 @@ export function admit(visitor: Visitor, door: Door): Admission {
     return refuse(405, "This method is not served here");
   }
   const { key, target } = splitKey(place.target);
-  const fault = NOT_A_PATH.test(target)
-    ? "the target is not a path"
-    : targetFault(target);
+  const fault = targetFault(target);
   if (fault !== null) return refuse(400, `The path is refused: ${fault}`);
   if (KEY_PLACE.test(target)) return refuse(401, WRONG_KEY);
 

@@ -136,9 +136,8 @@ function endToEnd(
   );
   return headers.filter(([name]) => {
     const lower = name.toLowerCase();
-    // HTTP/2 pseudo headers reach us where a client speaks it in clear.
-    return !lower.startsWith(":") && !HOP_BY_HOP.has(lower) &&
-      !nominated.has(lower) && !others.has(lower);
+    return !HOP_BY_HOP.has(lower) && !nominated.has(lower) &&
+      !others.has(lower);
   });
 }
 

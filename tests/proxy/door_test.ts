@@ -165,20 +165,11 @@ Deno.test("admit() lets local clients in without a key when asked to", () => {
   strictEqual(refusal({ door, url }), 401, "a wrong key is no missing key");
 });
 
-Deno.test("admit() refuses tunnels, echoes and targets that are no path", () => {
+Deno.test("admit() refuses tunnels, echoes and ways up", () => {
   const headers = { "x-api-key": KEY };
   for (const method of ["CONNECT", "TRACE", "TRACK"]) {
     strictEqual(refusal({ method, headers }), 405, method);
   }
-  const base = "http://127.0.0.1:3456";
-  for (
-    const target of [
-      "/*",
-      "/file:///etc/passwd",
-      "/http://evil.example/",
-      "/v1/..",
-    ]
-  ) {
-    strictEqual(refusal({ url: base + target, headers }), 400, target);
-  }
+  const url = "http://127.0.0.1:3456/v1/..";
+  strictEqual(refusal({ url, headers }), 400);
 });
