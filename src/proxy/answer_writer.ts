@@ -95,20 +95,16 @@ function headOf(
   { head, isPersistent }: WriteOptions,
 ): string {
   let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
-  const isWhole = body === null || body instanceof Uint8Array;
+  // What is written counts, not what was said of it.
+  const isCounted = framing === "length" &&
+    (body === null || body instanceof Uint8Array);
   for (const [name, value] of headers) {
     const lower = name.toLowerCase();
     if (FRAMING_LINES.has(lower)) continue;
-    // What is written counts, not what was said of it.
-    const isCounted = framing === "length" && isWhole;
-    if (lower === "content-length" && (isCounted || framing === "chunked")) {
-      continue;
-    }
+    if (isCounted && lower === "content-length") continue;
     text += `${name}: ${value}\r\n`;
   }
-  if (framing === "length" && isWhole) {
-    text += `content-length: ${body?.length ?? 0}\r\n`;
-  }
+  if (isCounted) text += `content-length: ${body?.length ?? 0}\r\n`;
   if (framing === "chunked") text += "transfer-encoding: chunked\r\n";
   if (!isPersistent) text += "connection: close\r\n";
   else if (head.isVersion10) text += "connection: keep-alive\r\n";

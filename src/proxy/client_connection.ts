@@ -31,10 +31,6 @@ export class ClientConnection {
     this.#stream = stream;
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
   /** The buffer and the part of it that was read and not consumed. */
   get buffer(): Buffer {
     return this.#buffer;

@@ -22,7 +22,7 @@ const PREFIX_TEXT = "HTTP/1.";
 /** `HTTP/1.1 200` */
 const STATUS_LINE_BYTES_MIN = 12;
 const STATUS_MIN = 100;
-/** A `Response` of the web platform takes no status above it. */
+/** No status is above it (RFC 9110 15). */
 const STATUS_MAX = 599;
 
 export interface ResponseHead {

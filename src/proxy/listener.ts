@@ -51,10 +51,6 @@ export class ConnectionServer {
     this.#accept();
   }
 
-  get addr(): Deno.Addr {
-    return this.#listener.addr;
-  }
-
   /** Takes no new connection; resolves when every answer has ended. */
   async shutdown(): Promise<void> {
     this.#stop();
