@@ -4,7 +4,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { ROOT } from "./fixtures/paths.ts";
 import rooms, { importFault, MAY_IMPORT } from "../.github/lint/rooms.ts";
 
-const FILE_LINES_MAX = 300;
+const FILE_LINES_MAX = 500;
 const COLUMNS_MAX = 100;
 const TOP_LEVEL = [
   ".ci",
@@ -77,7 +77,7 @@ function findCycle(
   return null;
 }
 
-Deno.test("no source file is over 300 lines", () => {
+Deno.test("no source file is over 500 lines", () => {
   const long = [...sources("src")]
     .map((path) => [path, read(path).split("\n").length - 1] as const)
     .filter(([, lines]) => lines > FILE_LINES_MAX);
