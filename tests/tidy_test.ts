@@ -228,6 +228,16 @@ Deno.test("the lint plugin sees every way to import and every impure call", () =
   deepStrictEqual(faults("src/app/a.ts", long), ["rooms/short-function"]);
 });
 
+Deno.test("every test file that starts a process or reads a variable cleans its environment first", () => {
+  const unclean = [...sources("tests")].filter((path) => {
+    if (/^tests\/(bench|soak)\/|\/main\.ts$/.test(path)) return false;
+    const text = read(path);
+    return /Deno\.(Command\(|env\.)|new Worker\(/.test(text) &&
+      !text.includes('clean_environment.ts";');
+  }).filter((path) => path !== "tests/tidy_test.ts");
+  deepStrictEqual(unclean, ["tests/fixtures/clean_environment.ts"]);
+});
+
 Deno.test("importFault() judges Windows paths alike", () => {
   strictEqual(
     importFault("C:\\tc\\src\\core\\a.ts", "../app/b.ts"),

@@ -1,5 +1,6 @@
 /** Upgrades from a release server of the test's own. */
 
+import "../fixtures/clean_environment.ts";
 import {
   deepStrictEqual,
   match,

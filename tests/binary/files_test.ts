@@ -5,6 +5,7 @@
  * installed or may not trace, as in most containers.
  */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { instantFromMs } from "../../src/core/time.ts";

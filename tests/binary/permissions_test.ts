@@ -3,6 +3,7 @@
  * the grants held against what a server really uses.
  */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import type { FenceAttempt } from "../../src/app/fence.ts";

@@ -1,3 +1,4 @@
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { HOOKS } from "../../src/claude/hook_input.ts";

@@ -1,5 +1,6 @@
 /** Each command has its text, its examples, its place in the page and in the scripts. */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { Command } from "@commander-js/extra-typings";
 import { COMMANDS } from "../../src/cli/command_table.ts";

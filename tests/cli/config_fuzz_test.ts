@@ -3,6 +3,7 @@
  * file is left as it was.
  */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { dirname } from "node:path";
 import { type Config } from "../../src/app/config.ts";

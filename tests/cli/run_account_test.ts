@@ -1,5 +1,6 @@
 /** `tc run --account`, with a client that prints what it was given. */
 
+import "../fixtures/clean_environment.ts";
 import { match, strictEqual } from "node:assert/strict";
 import { startDemoApi } from "../../src/demo/api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";

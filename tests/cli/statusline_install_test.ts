@@ -1,5 +1,6 @@
 /** `tc statusline install`: the old line kept, wrapped, and put back. */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PoolFolder } from "../fixtures/pool_server.ts";

@@ -1,5 +1,6 @@
 /** `tc swap` and `tc profile` as processes, without a client. */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";

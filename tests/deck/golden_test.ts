@@ -1,3 +1,4 @@
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { diff } from "../../src/deck/diff.ts";
 import { frameText } from "../../src/deck/frame.ts";

@@ -1,3 +1,4 @@
+import "../fixtures/clean_environment.ts";
 import { doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
 import { startDemoApi } from "../../src/demo/api.ts";
 import { cleanVariables, tcCommand, TcPool } from "../fixtures/tc_process.ts";

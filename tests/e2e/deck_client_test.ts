@@ -1,5 +1,6 @@
 /** The real Claude Code as the Deck sees it: it works, goes idle, drops out. */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { SessionReader } from "../../src/claude/sessions.ts";

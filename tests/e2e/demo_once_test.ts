@@ -1,5 +1,6 @@
 /** The README's first command, as a newcomer types it. */
 
+import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { cleanVariables, tcCommand } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";

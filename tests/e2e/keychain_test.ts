@@ -1,5 +1,6 @@
 /** A pool whose secrets the system's keychain holds, served by the worker. */
 
+import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { startDemoApi } from "../../src/demo/api.ts";
 import { accountData } from "../../src/demo/demo_setup.ts";

@@ -1,5 +1,6 @@
 /** The real Claude Code, through tc, on a pool of the fake provider's accounts. */
 
+import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";

@@ -1,5 +1,6 @@
 /** `tc run --policy`: a policy for one launch, and for no other. */
 
+import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { startDemoApi } from "../../src/demo/api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";

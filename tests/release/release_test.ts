@@ -1,5 +1,6 @@
 /** The release files: scripts that fail closed, pins, the formula's blanks. */
 
+import "../fixtures/clean_environment.ts";
 import {
   deepStrictEqual,
   match,

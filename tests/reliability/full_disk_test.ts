@@ -1,5 +1,6 @@
 /** Disks that are full, and folders that go while the server runs (K6). */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import type { StatusView } from "../../src/control/protocol.ts";

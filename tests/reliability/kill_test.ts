@@ -1,5 +1,6 @@
 /** kill -9 at any instant under load, and up again (K1). */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { instantFromMs } from "../../src/core/time.ts";

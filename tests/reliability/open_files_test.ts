@@ -1,5 +1,6 @@
 /** More clients than files may be open (K7). */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
 import { wantedLimit } from "../../src/cli/open_files.ts";

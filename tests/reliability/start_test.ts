@@ -1,5 +1,6 @@
 /** Many starts at once on one folder (K14). */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { startDemoApi } from "../../src/demo/api.ts";
 import { freePort } from "../fixtures/free_port.ts";

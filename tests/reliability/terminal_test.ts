@@ -1,5 +1,6 @@
 /** Streams and terminals that are closed, stalled or gone, and signals (K13). */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { startDemoApi } from "../../src/demo/api.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";

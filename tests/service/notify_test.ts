@@ -3,6 +3,7 @@
  * systemd's; by Python where the sender's process is to be seen.
  */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { startDemoApi } from "../../src/demo/api.ts";
 import { notifyManager } from "../../src/service/notify.ts";

@@ -1,5 +1,6 @@
 /** The service texts: what must be in them, and what their managers say. */
 
+import "../fixtures/clean_environment.ts";
 import {
   deepStrictEqual,
   doesNotMatch,

@@ -1,3 +1,4 @@
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import {
   ensurePrivateFolder,

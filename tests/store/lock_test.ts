@@ -1,3 +1,4 @@
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { FileLocks } from "../../src/store/lock.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
