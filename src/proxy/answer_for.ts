@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isWebSocketUpgrade } from "../wire/headers.ts";
 import {
   isNoiseTarget,
   isOwnCredentialTarget,
@@ -17,12 +18,7 @@ import type { Admission } from "./door.ts";
 import { readBody } from "./inbound.ts";
 import { passThrough } from "./passthrough.ts";
 import type { Proxy } from "./proxy.ts";
-import {
-  asksForUpgrade,
-  refusal,
-  refusedBody,
-  serveRequest,
-} from "./service.ts";
+import { refusal, refusedBody, serveRequest } from "./service.ts";
 
 /** The parts that answer. */
 export interface AnswerOptions {
@@ -48,7 +44,7 @@ export function answerFor(
       retryAfterSec: null,
     });
   }
-  if (asksForUpgrade(arrival.headers)) {
+  if (isWebSocketUpgrade(arrival.headers.list)) {
     return refusal({
       status: 501,
       type: "api_error",

@@ -17,8 +17,8 @@ const BULK_SLAB_BYTES = 64 * 1024;
 /** With less room than this left, a read gets a fresh slab. */
 const READ_BYTES_MIN = 4 * 1024;
 
-/** What a connection is doing; the pool's watch has a time limit for each. */
-export type ConnectionPhase =
+/** What an open connection is doing; the pool's watch has a time limit for each. */
+export type OpenPhase =
   /** In the pool. */
   | "idle"
   /** A request is being written, or its answer's head awaited. */
@@ -28,6 +28,9 @@ export type ConnectionPhase =
   /** The caller has not asked for more of the body: no limit runs. */
   | "paused";
 
+/** `closed` is final: no phase follows it, so nothing can pool or use it again. */
+export type ConnectionPhase = OpenPhase | "closed";
+
 /** What happens to a connection, told to its pool. */
 export interface ConnectionOwner {
   /** An idle connection ended, or sent what nobody asked for. */
@@ -35,13 +38,19 @@ export interface ConnectionOwner {
   onClosed(connection: Connection): void;
 }
 
-/** Closing tells the owner; reading and writing reject from then on. */
+/**
+ * One state machine: `enter` moves an open connection to another phase and
+ * `close` ends it for good. Closing tells the owner; reading and writing reject
+ * from then on.
+ */
 export class Connection {
-  phase: ConnectionPhase = "waiting";
+  #phase: ConnectionPhase = "waiting";
   /** Grows with every sign of life; the watch compares two looks at it. */
   activity = 0;
-  /** It has not rested in a pool yet: it cannot have grown stale there. */
+  /** It has not served a request yet: it cannot have grown stale in a pool. */
   isFresh = true;
+  /** When it last came to rest in the pool, on the monotonic clock. */
+  restedAtMs = 0;
   readonly isTls: boolean;
   readonly #stream: Deno.Conn;
   readonly #owner: ConnectionOwner;
@@ -51,7 +60,6 @@ export class Connection {
   #fillsReads = false;
   #pending: Promise<number | null> | null = null;
   #hasArrived = false;
-  #isClosed = false;
   #onArrival: (() => void) | null = null;
   #closedBecause: unknown = null;
 
@@ -64,8 +72,20 @@ export class Connection {
     this.#owner = options.owner;
   }
 
+  get phase(): ConnectionPhase {
+    return this.#phase;
+  }
+
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#phase === "closed";
+  }
+
+  /** Moves to `phase` and returns true; returns false if it is closed. */
+  enter(phase: OpenPhase): boolean {
+    if (this.#phase === "closed") return false;
+    this.#phase = phase;
+    this.activity++;
+    return true;
   }
 
   /** Why our side closed the connection, or null. */
@@ -142,11 +162,14 @@ export class Connection {
     });
   }
 
-  /** Gives a large slab up before a rest in the pool. */
-  rest(): void {
-    this.phase = "idle";
+  /**
+   * Goes to rest in the pool at `nowMs` and gives a large slab up. Returns
+   * false, and does nothing, if the connection is closed.
+   */
+  rest(nowMs: number): boolean {
+    if (!this.enter("idle")) return false;
     this.isFresh = false;
-    this.activity++;
+    this.restedAtMs = nowMs;
     if (this.#slab.length > SLAB_BYTES) {
       this.#slab = Buffer.alloc(0);
       this.#start = 0;
@@ -154,12 +177,13 @@ export class Connection {
     }
     this.#fillsReads = false;
     this.listen();
+    return true;
   }
 
   /** Closes at once, whatever is under way; `because` is for the error's cause. */
   close(because: unknown): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
     this.#closedBecause = because;
     this.#stream.close();
     this.#owner.onClosed(this);
@@ -183,6 +207,6 @@ export class Connection {
     this.#hasArrived = true;
     this.#onArrival?.();
     this.#onArrival = null;
-    if (this.phase === "idle") this.#owner.onSpoiled(this);
+    if (this.#phase === "idle") this.#owner.onSpoiled(this);
   };
 }

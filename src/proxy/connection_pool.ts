@@ -9,6 +9,7 @@ import { UpstreamError } from "../errors.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { ConnectionWatch } from "./connection_watch.ts";
 import { dial, type DialOptions, type Origin } from "./dial.ts";
+import { RestLimit } from "./rest_limit.ts";
 import { withinLimit } from "./time_limit.ts";
 
 export interface PoolOptions {
@@ -37,6 +38,7 @@ export class ConnectionPool implements ConnectionOwner {
   readonly #waiters = new Set<Waiter>();
   readonly #closing = new AbortController();
   #opening = 0;
+  readonly #rest = new RestLimit();
   #usedAtMs = -REST_MS;
   #hearing: Promise<void> | null = null;
   #warming = 0;
@@ -53,6 +55,10 @@ export class ConnectionPool implements ConnectionOwner {
 
   get idleCount(): number {
     return this.#idle.length;
+  }
+
+  get isClosing(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   /** Whether nothing would be lost by forgetting the pool. */
@@ -81,12 +87,18 @@ export class ConnectionPool implements ConnectionOwner {
     if (this.#idle.length > 0 && this.#options.watch.hasOverslept()) {
       for (const connection of [...this.#idle]) connection.close(null);
     }
-    const connection = this.#idle.pop();
-    if (connection === undefined) return null;
-    connection.phase = "waiting";
-    connection.activity++;
-    this.reusedTotal++;
-    return connection;
+    const nowMs = this.#options.dial.clock.monotonicMs();
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) return null;
+      if (nowMs - connection.restedAtMs >= this.#rest.limitMs(nowMs)) {
+        connection.close(null);
+        continue;
+      }
+      if (!connection.enter("waiting")) continue;
+      this.reusedTotal++;
+      return connection;
+    }
   }
 
   /** Opens a connection, or waits for one when no more may be open. */
@@ -99,13 +111,15 @@ export class ConnectionPool implements ConnectionOwner {
     return handed ?? await this.#dial(signal);
   }
 
-  /** Takes back a connection whose answer was read whole. */
+  /** Takes back a connection whose answer was read whole, unless it is closed. */
   release(connection: Connection): void {
+    if (connection.isClosed) return;
     const waiter = this.#nextWaiter();
     if (waiter !== null) {
       this.reusedTotal++;
       connection.isFresh = false;
-      connection.phase = "waiting";
+      connection.restedAtMs = this.#options.dial.clock.monotonicMs();
+      connection.enter("waiting");
       waiter(connection);
       return;
     }
@@ -128,7 +142,13 @@ export class ConnectionPool implements ConnectionOwner {
   }
 
   onSpoiled(connection: Connection): void {
+    this.onDeadReuse(connection);
     connection.close(null);
+  }
+
+  onDeadReuse({ restedAtMs }: Connection): void {
+    const nowMs = this.#options.dial.clock.monotonicMs();
+    this.#rest.ended(nowMs - restedAtMs, nowMs);
   }
 
   onClosed(connection: Connection): void {
@@ -174,8 +194,8 @@ export class ConnectionPool implements ConnectionOwner {
   }
 
   #park(connection: Connection): void {
-    this.#idle.push(connection);
-    connection.rest();
+    const nowMs = this.#options.dial.clock.monotonicMs();
+    if (connection.rest(nowMs)) this.#idle.push(connection);
   }
 
   async #wait(signal: AbortSignal): Promise<Connection | null> {

@@ -128,6 +128,7 @@ export class ConnectionWatch {
       case "reading":
         return this.#limits.idleBodyMs;
       case "paused":
+      case "closed":
         return Infinity;
     }
   }

@@ -24,8 +24,12 @@ const INTERIM_ANSWERS_MAX = 16;
 /** What the exchange needs of the pool. */
 export interface ExchangeHost {
   readonly originName: string;
-  /** Takes the connection back after a whole answer. */
+  /** Whether tc ends all its connections. */
+  readonly isClosing: boolean;
+  /** Takes the connection back after a whole answer, unless it is closed. */
   release(connection: Connection): void;
+  /** Learns that a connection taken from the pool gave no answer at all. */
+  onDeadReuse(connection: Connection): void;
 }
 
 export interface ExchangeRequest extends OutgoingMessage {
@@ -43,6 +47,9 @@ export class Exchange implements UpstreamBody {
   readonly #message: ExchangeRequest;
   #step: UpstreamStep = "write";
   #isSent = false;
+  /** The request's own signal aborted, or its caller gave the answer up. */
+  #isGivenUp = false;
+  #wasClosedHere = false;
   #unsentBytes: number;
   #head: ResponseHead | null = null;
   #interimAnswers = 0;
@@ -63,6 +70,11 @@ export class Exchange implements UpstreamBody {
     this.#host = host;
     this.#message = message;
     this.#unsentBytes = message.first.length + message.rest.length;
+  }
+
+  /** Whether the connection failed because this side had closed it. */
+  get wasClosedHere(): boolean {
+    return this.#wasClosedHere;
   }
 
   /** Whether the kernel has taken the last byte of the request. */
@@ -102,8 +114,7 @@ export class Exchange implements UpstreamBody {
     if (this.#isOver || framing === null) return null;
     const connection = this.#connection;
     try {
-      connection.phase = "reading";
-      connection.activity++;
+      connection.enter("reading");
       while (!framing.isDone) {
         if (await connection.read() === 0) {
           this.#endByClose(framing);
@@ -111,7 +122,7 @@ export class Exchange implements UpstreamBody {
         }
         const chunk = this.#take(framing);
         if (chunk.length === 0) continue;
-        if (!framing.isDone) connection.phase = "paused";
+        if (!framing.isDone) connection.enter("paused");
         return chunk;
       }
       return null;
@@ -122,11 +133,13 @@ export class Exchange implements UpstreamBody {
 
   cancel(): void {
     if (this.#isOver) return;
+    this.#isGivenUp = true;
     this.#connection.close(new Error("the answer was given up"));
     this.#fail(null);
   }
 
   readonly #abort = (): void => {
+    this.#isGivenUp = true;
     this.#connection.close(this.#message.signal.reason);
   };
 
@@ -226,7 +239,7 @@ export class Exchange implements UpstreamBody {
   #beginBody(head: ResponseHead): void {
     const framing = framingFor(head.bodyEnd);
     this.#framing = framing;
-    this.#connection.phase = "paused";
+    this.#connection.enter("paused");
     const chunk = this.#take(framing);
     if (framing.isDone) this.complete = chunk;
     if (chunk.length > 0) this.#firstChunk = chunk;
@@ -264,11 +277,13 @@ export class Exchange implements UpstreamBody {
     if (this.#failure !== null) return this.#failure;
     const connection = this.#connection;
     const { originName } = this.#host;
-    // Our side closed it: then the error of the read or write is a mere echo.
-    const root = connection.isClosed ? connection.closedBecause : cause;
-    const isLimit = root instanceof TimeLimitError;
-    const isAborted = connection.isClosed && !isLimit;
+    // If our side closed it, the error of the read or write only echoes that.
+    const root = connection.closedBecause ?? cause;
+    const isAborted = (this.#isGivenUp || this.#host.isClosing) &&
+      !(root instanceof TimeLimitError);
     const reason = isAborted ? "the request was given up" : reasonOf(root);
+    this.#wasClosedHere = connection.isClosed;
+    if (this.#isDeadReuse()) this.#host.onDeadReuse(connection);
     const what = this.#step === "body"
       ? "read the whole answer of"
       : "get an answer from";
@@ -285,5 +300,11 @@ export class Exchange implements UpstreamBody {
     this.#message.signal.removeEventListener("abort", this.#abort);
     connection.close(cause);
     return this.#failure;
+  }
+
+  /** Whether the upstream had left the connection while it rested in the pool. */
+  #isDeadReuse(): boolean {
+    const { isFresh, isClosed, start, end } = this.#connection;
+    return !isFresh && !isClosed && this.#head === null && start === end;
   }
 }

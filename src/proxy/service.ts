@@ -224,8 +224,3 @@ export function refusedBody(
 export function refusal(options: ApiErrorOptions): ClientAnswer {
   return apiError(options);
 }
-
-/** Whether the client asks for another protocol on this connection. */
-export function asksForUpgrade(headers: HeaderLookup): boolean {
-  return headers.has("upgrade");
-}

@@ -1,8 +1,8 @@
 /**
  * The data plane: sends requests to upstreams over pooled HTTP/1.1 connections.
  *
- * A request is written at most once. Only when a connection that rested in the
- * pool turns out dead before any byte of the request left is another one taken.
+ * A request is written at most once. If its connection turns out closed before
+ * any byte of the request left, another connection is taken.
  *
  * @module
  */
@@ -97,7 +97,9 @@ export class UpstreamPool implements Upstream {
         if (exchange.isWholeSent) this.#writer.giveBack(message);
         return response;
       } catch (error) {
-        if (!isStale(error) || connection.isFresh) throw error;
+        if (!isUnsent(error) || signal.aborted) throw error;
+        // A fresh connection that fails is the upstream's fault, not the pool's.
+        if (connection.isFresh && !exchange.wasClosedHere) throw error;
       }
     }
   }
@@ -172,8 +174,8 @@ function abortedError(origin: string, { reason }: AbortSignal): UpstreamError {
   );
 }
 
-/** Nothing left this machine, and nobody asked for it to stop. */
-function isStale(error: unknown): boolean {
+/** Whether nothing left this machine and nobody asked for it to stop. */
+function isUnsent(error: unknown): boolean {
   return error instanceof UpstreamError && !error.sent &&
     error.step !== "aborted";
 }

@@ -119,7 +119,11 @@ export function responseHeaders(upstream: HeaderList): HeaderList {
   return endToEnd(upstream, new Set());
 }
 
-/** Whether the client asks for a WebSocket: its own credential stays with it. */
+/**
+ * Whether the client asks for a WebSocket. An offer of another protocol, such
+ * as `h2c`, may be ignored (RFC 9110 section 7.8): the request is then served
+ * over HTTP/1.1.
+ */
 export function isWebSocketUpgrade(headers: HeaderList): boolean {
   return headerTokens(headers, "upgrade")
     .some((token) => token.split("/")[0] === "websocket");
