@@ -45,6 +45,8 @@ const SETUP_SCOPES: readonly string[] = ["user:inference"];
 /** As the provider's: eight hours, or about a year for a setup token. */
 export const ACCESS_TOKEN_MS = 8 * HOUR_MS;
 const SETUP_TOKEN_MS = 365 * DAY_MS;
+/** A sign-in ends so long after the login, whatever is renewed (facts, 10.2). */
+export const SIGN_IN_MS = 30 * DAY_MS;
 
 /** API keys of the first usage tier. */
 const KEY_LIMITS: KeyLimits = {
@@ -164,6 +166,13 @@ export class DemoAccount {
     return this;
   }
 
+  /** Lets the sign-ins end `ms` from now, whatever is renewed. */
+  endSignInIn(ms: number): this {
+    const { clock, tokens } = this.#world;
+    tokens.endSignIns(this.name, clock.inMs(ms));
+    return this;
+  }
+
   /** Signs out everywhere: every token is dead. */
   revoke(): this {
     this.#world.tokens.revoke(this.name);
@@ -193,8 +202,11 @@ export class DemoAccount {
   }
 
   #mint(scopes: readonly string[], lifetimeMs: number): OAuthTokens {
-    const expiresAt = this.#world.clock.inMs(lifetimeMs);
-    return this.#world.tokens.mint(this.name, scopes, expiresAt);
+    const { clock, tokens } = this.#world;
+    return tokens.mint(this.name, scopes, {
+      expiresAt: clock.inMs(lifetimeMs),
+      signInEndsAt: clock.inMs(SIGN_IN_MS),
+    });
   }
 
   #now(): Instant {

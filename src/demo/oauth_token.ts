@@ -47,6 +47,8 @@ export async function answerToken(exchange: Exchange): Promise<Response> {
     const { status, headers, body } = scripted.act;
     return await exchange.send(status, body, headers);
   }
+  // A client that leaves meanwhile has spent nothing.
+  await exchange.wait(world.settings.renewalMs);
   const granted = grant(exchange, body, scripted?.act ?? null);
   await exchange.wait(scripted?.delayMs ?? 0);
   if (granted.kind === "refused") {
@@ -96,11 +98,10 @@ function exchangeCode(exchange: Exchange, body: JsonObject): Grant {
   return {
     kind: "tokens",
     account: granted.account,
-    tokens: tokens.mint(
-      granted.account,
-      granted.scopes,
-      clock.inMs(settings.accessTokenMs),
-    ),
+    tokens: tokens.mint(granted.account, granted.scopes, {
+      expiresAt: clock.inMs(settings.accessTokenMs),
+      signInEndsAt: clock.inMs(settings.signInMs),
+    }),
   };
 }
 
@@ -116,7 +117,11 @@ function refresh(
 ): Grant {
   const { clock, settings, tokens } = exchange.world;
   const result = tokens.rotate(textOf(body["refresh_token"]) ?? "", {
+    now: clock.now(),
     expiresAt: clock.inMs(settings.accessTokenMs),
+    signInEndsAt: settings.renewalSaysEnd === "moved"
+      ? clock.inMs(settings.signInMs)
+      : null,
     keepsRefresh: act?.kind === "answer" && act.keepsRefresh,
   });
   return result.kind === "rotated"
@@ -140,13 +145,25 @@ function refuse(
   );
 }
 
+/** `POST /v1/oauth/token/revoke`: the family of the token that is shown dies. */
+export async function answerRevocation(exchange: Exchange): Promise<Response> {
+  const { record, world } = exchange;
+  const body = objectOf(exchange.json());
+  record.account = world.tokens.revokeToken(textOf(body?.["token"]) ?? "");
+  // RFC 7009, 2.2: a token that nobody knows is revoked as well.
+  return await exchange.sendJson({});
+}
+
 function tokenJson(
   exchange: Exchange,
   granted: Extract<Grant, { readonly kind: "tokens" }>,
   act: ScriptedToken["act"] | null,
 ): JsonObject {
   const { tokens, account } = granted;
-  const { accounts, clock } = exchange.world;
+  const { accounts, clock, settings } = exchange.world;
+  const isLogin =
+    objectOf(exchange.json())?.["grant_type"] === "authorization_code";
+  const saysEnd = isLogin || settings.renewalSaysEnd !== "never";
   const identity = accounts.get(account)?.identity;
   const keepsRefresh = act?.kind === "answer" && act.keepsRefresh;
   return {
@@ -154,6 +171,13 @@ function tokenJson(
     access_token: tokens.accessToken,
     expires_in: Math.round((tokens.expiresAt - clock.now()) / SECOND_MS),
     ...(keepsRefresh ? {} : { refresh_token: tokens.refreshToken }),
+    ...(saysEnd
+      ? {
+        refresh_token_expires_in: Math.round(
+          (tokens.signInEndsAt - clock.now()) / SECOND_MS,
+        ),
+      }
+      : {}),
     scope: tokens.scopes.join(" "),
     organization: {
       uuid: identity?.organizationUuid,

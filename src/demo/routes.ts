@@ -14,7 +14,7 @@ import {
   showSignIn,
   showSuccess,
 } from "./oauth_sign_in.ts";
-import { answerToken } from "./oauth_token.ts";
+import { answerRevocation, answerToken } from "./oauth_token.ts";
 import { answerModel, answerModels } from "./models.ts";
 import { REFUSALS } from "./refusal.ts";
 
@@ -30,6 +30,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   [`GET ${MANUAL_PATH}`]: showCode,
   "GET /oauth/code/success": showSuccess,
   "POST /v1/oauth/token": answerToken,
+  "POST /v1/oauth/token/revoke": answerRevocation,
   "GET /api/oauth/profile": answerProfile,
   "GET /api/oauth/usage": answerUsage,
   "GET /": hello,

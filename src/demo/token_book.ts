@@ -12,6 +12,8 @@ export interface OAuthTokens {
   readonly accessToken: string;
   readonly refreshToken: string;
   readonly expiresAt: Instant;
+  /** After this nothing renews the login: a person has to sign in again. */
+  readonly signInEndsAt: Instant;
   readonly scopes: readonly string[];
 }
 
@@ -24,10 +26,15 @@ export type RotationResult =
   }
   | { readonly kind: "reused"; readonly account: string }
   | { readonly kind: "dead"; readonly account: string }
+  /** The sign-in has ended: its time was up. */
+  | { readonly kind: "ended"; readonly account: string }
   | { readonly kind: "unknown" };
 
 export interface RotationWish {
   readonly expiresAt: Instant;
+  readonly now: Instant;
+  /** The sign-in's new end; null leaves it where the login put it. */
+  readonly signInEndsAt: Instant | null;
   readonly keepsRefresh: boolean;
 }
 
@@ -71,9 +78,9 @@ export class TokenBook {
   mint(
     account: string,
     scopes: readonly string[],
-    expiresAt: Instant,
+    ends: Pick<OAuthTokens, "expiresAt" | "signInEndsAt">,
   ): OAuthTokens {
-    const tokens = this.#fresh(account, scopes, expiresAt);
+    const tokens = this.#fresh(account, scopes, ends);
     const family: Family = { account, isKilled: false, tokens };
     this.#families.push(family);
     this.#index(family);
@@ -94,13 +101,19 @@ export class TokenBook {
     if (family === undefined) return { kind: "unknown" };
     const { account } = family;
     if (family.isKilled) return { kind: "dead", account };
+    if (family.tokens.signInEndsAt <= wish.now) {
+      return { kind: "ended", account };
+    }
     if (family.tokens.refreshToken !== refreshToken) {
       this.#reuses += 1;
       family.isKilled = true;
       return { kind: "reused", account };
     }
     this.#rotations += 1;
-    const fresh = this.#fresh(account, family.tokens.scopes, wish.expiresAt);
+    const fresh = this.#fresh(account, family.tokens.scopes, {
+      expiresAt: wish.expiresAt,
+      signInEndsAt: wish.signInEndsAt ?? family.tokens.signInEndsAt,
+    });
     family.tokens = wish.keepsRefresh ? { ...fresh, refreshToken } : fresh;
     this.#index(family);
     return { kind: "rotated", account, tokens: family.tokens };
@@ -131,6 +144,29 @@ export class TokenBook {
     }
   }
 
+  /** Lets the sign-ins of `account` end at `at`. */
+  endSignIns(account: string, at: Instant): void {
+    for (const family of this.#families) {
+      if (family.account !== account) continue;
+      family.tokens = { ...family.tokens, signInEndsAt: at };
+    }
+  }
+
+  /** Kills the one family of `token`, as logging out does. Whose it was, or null. */
+  revokeToken(token: string): string | null {
+    const family = this.#byRefresh.get(token) ?? this.#byAccess.get(token);
+    if (family === undefined) return null;
+    family.isKilled = true;
+    return family.account;
+  }
+
+  /** Whether `refreshToken` is the newest of a living family. */
+  isCurrent(refreshToken: string): boolean {
+    const family = this.#byRefresh.get(refreshToken);
+    return family !== undefined && !family.isKilled &&
+      family.tokens.refreshToken === refreshToken;
+  }
+
   /** Kills all families of `account`, as signing out everywhere does. */
   revoke(account: string): void {
     for (const family of this.#families) {
@@ -150,12 +186,12 @@ export class TokenBook {
   #fresh(
     account: string,
     scopes: readonly string[],
-    expiresAt: Instant,
+    ends: Pick<OAuthTokens, "expiresAt" | "signInEndsAt">,
   ): OAuthTokens {
     return {
       accessToken: `sk-ant-oat01-FAKE-${account}-${this.#dice.hex(24)}`,
       refreshToken: `sk-ant-ort01-FAKE-${account}-${this.#dice.hex(24)}`,
-      expiresAt,
+      ...ends,
       scopes,
     };
   }

@@ -9,6 +9,7 @@ import {
   ACCESS_TOKEN_MS,
   type AccountOptions,
   DemoAccount,
+  SIGN_IN_MS,
 } from "./account.ts";
 import { Dice } from "./dice.ts";
 import type { Encoding } from "./encoding.ts";
@@ -39,6 +40,15 @@ export interface DemoSettings {
   /** Whether the sign-in page sends the browser on without a click. */
   readonly signsInAtOnce: boolean;
   readonly accessTokenMs: number;
+  /** How long the token endpoint takes before it rotates and answers. */
+  readonly renewalMs: number;
+  /** How long after its login a sign-in ends. */
+  readonly signInMs: number;
+  /**
+   * Whether a renewal says when the sign-in ends: not at all, the end that the
+   * login had, or one that the renewal has moved.
+   */
+  readonly renewalSaysEnd: "never" | "left" | "moved";
   /** Larger bodies are refused with 413. */
   readonly bodyBytesMax: number;
 }
@@ -60,6 +70,9 @@ const DEFAULTS: DemoSettings = {
   usagePerMinute: 10,
   signsInAtOnce: false,
   accessTokenMs: ACCESS_TOKEN_MS,
+  renewalMs: 0,
+  signInMs: SIGN_IN_MS,
+  renewalSaysEnd: "never",
   bodyBytesMax: 32 * 1024 * 1024,
 };
 

@@ -12,7 +12,16 @@ import { TokenBook } from "../../src/demo/token_book.ts";
 
 const NOW = instantFromMs(1_800_000_000_000);
 const LATER = instantFromMs(NOW + 28_800_000);
-const WISH = { expiresAt: LATER, keepsRefresh: false };
+const ENDS = {
+  expiresAt: LATER,
+  signInEndsAt: instantFromMs(NOW + 30 * 86_400_000),
+};
+const WISH = {
+  now: NOW,
+  expiresAt: LATER,
+  signInEndsAt: null,
+  keepsRefresh: false,
+};
 
 function book(): TokenBook {
   return new TokenBook(new Dice("tokens"));
@@ -20,7 +29,7 @@ function book(): TokenBook {
 
 Deno.test("a refresh token is spent once and its successor works", () => {
   const tokens = book();
-  const first = tokens.mint("work", ["user:inference"], LATER);
+  const first = tokens.mint("work", ["user:inference"], ENDS);
   const rotated = tokens.rotate(first.refreshToken, WISH);
   ok(rotated.kind === "rotated");
   notStrictEqual(rotated.tokens.refreshToken, first.refreshToken);
@@ -31,8 +40,8 @@ Deno.test("a refresh token is spent once and its successor works", () => {
 
 Deno.test("a spent refresh token that comes again kills its whole family", () => {
   const tokens = book();
-  const first = tokens.mint("work", [], LATER);
-  const other = tokens.mint("work", [], LATER);
+  const first = tokens.mint("work", [], ENDS);
+  const other = tokens.mint("work", [], ENDS);
   const rotated = tokens.rotate(first.refreshToken, WISH);
   ok(rotated.kind === "rotated");
   strictEqual(tokens.rotate(first.refreshToken, WISH).kind, "reused");
@@ -50,8 +59,8 @@ Deno.test("a spent refresh token that comes again kills its whole family", () =>
 
 Deno.test("a refresh that keeps its token renews the access token alone", () => {
   const tokens = book();
-  const first = tokens.mint("work", [], LATER);
-  const wish = { expiresAt: LATER, keepsRefresh: true };
+  const first = tokens.mint("work", [], ENDS);
+  const wish = { ...WISH, keepsRefresh: true };
   const renewed = tokens.rotate(first.refreshToken, wish);
   ok(renewed.kind === "rotated");
   strictEqual(renewed.tokens.refreshToken, first.refreshToken);
@@ -60,7 +69,7 @@ Deno.test("a refresh that keeps its token renews the access token alone", () => 
 
 Deno.test("access tokens expire, and a refresh mends that", () => {
   const tokens = book();
-  const first = tokens.mint("work", [], NOW);
+  const first = tokens.mint("work", [], { ...ENDS, expiresAt: NOW });
   strictEqual(tokens.find(first.accessToken, NOW)?.state, "expired");
   const rotated = tokens.rotate(first.refreshToken, WISH);
   ok(rotated.kind === "rotated");
@@ -69,7 +78,7 @@ Deno.test("access tokens expire, and a refresh mends that", () => {
 
 Deno.test("unknown tokens are unknown, and every token says that it is fake", () => {
   const tokens = book();
-  const minted = tokens.mint("work", [], LATER);
+  const minted = tokens.mint("work", [], ENDS);
   strictEqual(tokens.find("sk-ant-oat01-FAKE-other", NOW), null);
   strictEqual(tokens.rotate("sk-ant-ort01-FAKE-other", WISH).kind, "unknown");
   ok(minted.accessToken.startsWith("sk-ant-oat01-FAKE-work-"));
@@ -77,5 +86,8 @@ Deno.test("unknown tokens are unknown, and every token says that it is fake", ()
 });
 
 Deno.test("the same seed mints the same tokens", () => {
-  deepStrictEqual(book().mint("a", [], NOW), book().mint("a", [], NOW));
+  deepStrictEqual(
+    book().mint("a", [], { ...ENDS, expiresAt: NOW }),
+    book().mint("a", [], { ...ENDS, expiresAt: NOW }),
+  );
 });
