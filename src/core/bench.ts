@@ -23,19 +23,23 @@ export type Bench =
     readonly reason: BenchReason;
   }
   /** The bench is over; one trial request at a time until one is served. */
-  | { readonly kind: "probation"; readonly since: Instant };
+  | {
+    readonly kind: "probation";
+    readonly since: Instant;
+    /** The bench was a throttle's: every policy sends a single trial first. */
+    readonly isThrottle: boolean;
+  };
 
 export const AVAILABLE: Bench = { kind: "available" };
 
 /**
- * The bench as it stands at `at`. Time alone ends a bench: a spent window needs
- * a trial after it, a throttle does not.
+ * The bench as it stands at `at`. Its end leads to probation: one trial finds
+ * out whether the account serves again before the others follow.
  */
 export function benchAt(bench: Bench, at: Instant): Bench {
   if (bench.kind !== "benched" || at < bench.until) return bench;
-  return bench.reason.kind === "throttled"
-    ? AVAILABLE
-    : { kind: "probation", since: bench.until };
+  const isThrottle = bench.reason.kind === "throttled";
+  return { kind: "probation", since: bench.until, isThrottle };
 }
 
 /**

@@ -36,6 +36,7 @@ function newAccount(pool: PoolState, account: Account): AccountState {
     bench: AVAILABLE,
     familyBenches: new Map(),
     leases: 0,
+    trial: null,
     gate: newGate(pool.settings),
     learned: UNLEARNED,
     burn: [],
@@ -121,7 +122,7 @@ function doubted(
   const isOpen = window !== undefined && window.observedAt > standing.since &&
     window.status !== "rejected" && window.utilization !== null &&
     window.utilization < SURELY_OPEN;
-  return isOpen ? { kind: "probation", since: at } : bench;
+  return isOpen ? { kind: "probation", since: at, isThrottle: false } : bench;
 }
 
 /** Every account but `spared`, changed by `change`. */

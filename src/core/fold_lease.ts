@@ -39,6 +39,7 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
   const opened = withAccount(pool, {
     ...state,
     leases: state.leases + 1,
+    trial: isAfterThrottle(state, at) ? leaseId : state.trial,
     gate: started(state.gate, at),
     lastUsedAt: at,
     lastProbedAt: isProbe ? at : state.lastProbedAt,
@@ -58,6 +59,12 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
     ...boundBy(opened, event),
     ...promptedBy(opened, query, at),
   };
+}
+
+/** Whether a throttle of the account has run out and nothing was served since. */
+function isAfterThrottle({ bench }: AccountState, at: Instant): boolean {
+  const standing = benchAt(bench, at);
+  return standing.kind === "probation" && standing.isThrottle;
 }
 
 /** Whether the account was closed for the request that opens a lease on it. */
@@ -124,7 +131,11 @@ export function closeLease(pool: PoolState, event: LeaseClosed): PoolState {
   const closed = { ...pool, leases: pool.leases.without(leaseId) };
   const state = pool.accounts.get(lease.accountId);
   if (state === undefined) return closed;
-  const freed = { ...state, leases: Math.max(0, state.leases - 1) };
+  const freed = {
+    ...state,
+    leases: Math.max(0, state.leases - 1),
+    trial: state.trial === leaseId ? null : state.trial,
+  };
   if (usage === null) return withAccount(closed, freed);
   return booked(closed, freed, { lease, usage, at });
 }

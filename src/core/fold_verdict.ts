@@ -218,7 +218,8 @@ function throttledAccount(
   const laddered = isLadder
     ? after(at, ladderMs(pool, gate.streak, lease.id))
     : null;
-  const until = later(verdict.until, laddered) ?? verdict.until;
+  const longer = lease.id === state.trial ? pauseAfterTrial(state, at) : null;
+  const until = later(later(verdict.until, laddered), longer) ?? verdict.until;
   return {
     ...state,
     gate,
@@ -227,6 +228,20 @@ function throttledAccount(
       reason: { kind: "throttled", streak: gate.streak },
     }),
   };
+}
+
+/** Pauses after refused trials double up to this, whatever the provider states. */
+const TRIAL_PAUSE_MS_MAX = 30 * SECOND_MS;
+
+/**
+ * Returns when the next trial may go after one was throttled again: twice the
+ * last pause. A provider that says "one second" for minutes is not asked each
+ * second.
+ */
+function pauseAfterTrial({ bench }: AccountState, at: Instant): Instant | null {
+  if (bench.kind !== "benched") return null;
+  const pauseMs = 2 * (bench.until - bench.since);
+  return after(at, Math.min(TRIAL_PAUSE_MS_MAX, pauseMs));
 }
 
 /** A pause between the first rung and the streak's, drawn from the lease's id. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { benchAt } from "./bench.ts";
 import { rampLimit, startsWithin } from "./lease.ts";
 import type { Policy } from "./policy/policy.ts";
 import type { Scene, View } from "./scene.ts";
@@ -27,13 +28,14 @@ const OVERFLOW_SHARE = 1.5;
 export function roomOf(view: View, scene: Scene, policy: Policy): Room {
   const { layers, settings, at } = scene;
   const { gate, leases, account } = view.state;
-  const isTrial = layers.probeGate && !gate.isProven;
+  const isUnproven = layers.probeGate && !gate.isProven;
   const most = Math.min(
     account.leasesMax ?? Infinity,
-    isTrial ? 1 : Infinity,
+    isUnproven ? 1 : Infinity,
     layers.concurrencyGate ? policy.inFlightMax(view, scene) : Infinity,
   );
-  const starts = startsLeft(view, scene);
+  const trials = trialsLeft(view, scene);
+  const starts = Math.min(startsLeft(view, scene), trials);
   const isTail = layers.tailGate &&
     Math.max(view.fiveHourUsed, view.weekUsed) >= settings.tailUtilization;
   const mostCold = Math.min(
@@ -44,8 +46,18 @@ export function roomOf(view: View, scene: Scene, policy: Policy): Room {
   return {
     cold: Math.max(0, Math.min(mostCold - leases, starts)),
     warm: Math.max(0, Math.min(most - leases, starts)),
-    isTrial,
+    isTrial: isUnproven || trials < Infinity,
   };
+}
+
+/**
+ * After a throttle, under every policy: one trial, then nobody until it is
+ * answered. Requests in flight since before the throttle are no trial.
+ */
+function trialsLeft({ state }: View, { snapshot, at }: Scene): number {
+  const standing = benchAt(state.bench, at);
+  if (standing.kind !== "probation" || !standing.isThrottle) return Infinity;
+  return state.trial !== null && snapshot.leases.has(state.trial) ? 0 : 1;
 }
 
 function startsLeft({ state }: View, { layers, at }: Scene): number {
@@ -59,7 +71,9 @@ function startsLeft({ state }: View, { layers, at }: Scene): number {
  * learned. The user's own limit stands, and so does that of a trial.
  */
 export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
-  const { gate, leases, account } = view.state;
+  const { gate, leases, account, bench } = view.state;
+  const standing = benchAt(bench, scene.at);
+  if (standing.kind === "probation" && standing.isThrottle) return false;
   if (account.leasesMax !== null && leases >= account.leasesMax) return false;
   if (scene.layers.probeGate && !gate.isProven && leases > 0) return false;
   const last = gate.starts.at(-1);

@@ -35,16 +35,11 @@ export type NextStep =
 export interface Attempt {
   readonly now: Instant;
   /** Earlier answers to this request by kind; the one at hand is not counted. */
-  readonly throttles: number;
   readonly failures: number;
   readonly renewals: number;
   readonly unsent: number;
   /** Reroutes so far that were not forced by a spent account or credential. */
   readonly hops: number;
-  /** Tokens in the cache of the account just tried; 0 when it is cold. */
-  readonly warmTokens: number;
-  /** How long this request may still be held. */
-  readonly holdMs: number;
   /** Repeated sends that the pool's budget allows; {@linkcode retriesLeft}. */
   readonly retriesLeft: number;
   /** Uniform in [0, 1), drawn by the caller. */
@@ -53,13 +48,10 @@ export interface Attempt {
 
 /** The attempt after which nothing has gone wrong yet. */
 export const FIRST_ATTEMPT: Omit<Attempt, "now"> = {
-  throttles: 0,
   failures: 0,
   renewals: 0,
   unsent: 0,
   hops: 0,
-  warmTokens: 0,
-  holdMs: 0,
   retriesLeft: 0,
   jitter: 0,
 };
@@ -69,11 +61,6 @@ const BACKOFF_MAX_MS = 8 * SECOND_MS;
 
 /** Tries on the account at hand before another is asked. */
 const FAILURES_ON_SAME = 2;
-
-/** A throttle this short is waited out even where nothing is cached. */
-const SHORT_THROTTLE_MS = 5 * SECOND_MS;
-const WARM_WAIT_MAX_MS = 120 * SECOND_MS;
-const WARM_TOKENS_PER_SECOND = 1_000;
 
 /**
  * What to do after `verdict`. A request that was sent and got no answer is
@@ -85,9 +72,9 @@ export function nextStep(verdict: CapacityVerdict, attempt: Attempt): NextStep {
     case "request_refused":
       return { kind: "relay" };
     case "exhausted":
-      return { kind: "reroute", exclude: false, mayWait: true };
     case "throttled":
-      return afterThrottle(verdict.until, attempt);
+      // The pool knows until when the account is closed, and decides who waits.
+      return { kind: "reroute", exclude: false, mayWait: true };
     case "request_throttled":
       return hopOrRelay(attempt);
     case "overloaded":
@@ -101,31 +88,6 @@ export function nextStep(verdict: CapacityVerdict, attempt: Attempt): NextStep {
     case "unreachable":
       return verdict.sent ? { kind: "give_up" } : afterUnsent(attempt);
   }
-}
-
-/**
- * Wait where the cache is; hop once at most; then wait where we are. No longer
- * than the request may be held, but for a throttle that is over at once.
- */
-function afterThrottle(until: Instant, attempt: Attempt): NextStep {
-  const waitMs = Math.max(0, until - attempt.now);
-  const boundMs = Math.max(SHORT_THROTTLE_MS, attempt.holdMs);
-  const worthMs = Math.max(
-    SHORT_THROTTLE_MS,
-    Math.min(
-      WARM_WAIT_MAX_MS,
-      attempt.warmTokens / WARM_TOKENS_PER_SECOND * SECOND_MS,
-    ),
-  );
-  if (attempt.throttles === 0 && waitMs <= Math.min(worthMs, boundMs)) {
-    return { kind: "retry_same", afterMs: waitMs };
-  }
-  if (attempt.hops === 0) {
-    return { kind: "reroute", exclude: false, mayWait: true };
-  }
-  return waitMs <= boundMs
-    ? { kind: "retry_same", afterMs: waitMs }
-    : { kind: "relay" };
 }
 
 function hopOrRelay(attempt: Attempt): NextStep {

@@ -57,6 +57,8 @@ export interface AccountState {
   readonly familyBenches: ReadonlyMap<ModelFamily, Bench>;
   /** Requests in flight. */
   readonly leases: number;
+  /** The request that tries whether a throttle is over; null while none does. */
+  readonly trial: LeaseId | null;
   /** Learned limits on concurrency and starts per minute. */
   readonly gate: ConcurrencyGate;
   readonly learned: LearnedCapacity;

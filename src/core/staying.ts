@@ -71,6 +71,14 @@ export function isPassing(reason: Ineligible | null): boolean {
     reason === "family_exhausted";
 }
 
+/** A throttle this short is waited out for any cache, however small. */
+const SHORT_THROTTLE_MS = 5 * SECOND_MS;
+
+function isThrottled(view: View | undefined): boolean {
+  const bench = view?.state.bench;
+  return bench?.kind === "benched" && bench.reason.kind === "throttled";
+}
+
 /** A warm account that is back soon is worth the wait. */
 export function awaitingHome({ scene }: Question): Outcome | null {
   const { binding, isWarm, at, settings, contextTokens, query } = scene;
@@ -79,9 +87,12 @@ export function awaitingHome({ scene }: Question): Outcome | null {
   const bar = home?.bar ?? null;
   if (bar === null || bar.until === null) return null;
   if (!isPassing(bar.reason)) return null;
-  const worthMs = Math.min(
-    settings.warmWaitMaxMs,
-    contextTokens / settings.warmWaitTokensPerSecond * SECOND_MS,
+  const worthMs = Math.max(
+    isThrottled(home) ? SHORT_THROTTLE_MS : 0,
+    Math.min(
+      settings.warmWaitMaxMs,
+      contextTokens / settings.warmWaitTokensPerSecond * SECOND_MS,
+    ),
   );
   return query.waitedMs + (bar.until - at) <= worthMs
     ? { kind: "wait", until: bar.until, reason: "warm_account" }

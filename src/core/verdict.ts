@@ -54,7 +54,10 @@ export type CapacityVerdict =
   | { readonly kind: "failed"; readonly status: number }
   /** The request itself was refused; another account would refuse it too. */
   | { readonly kind: "request_refused"; readonly status: number }
-  /** A 429 with neither retry-after nor limits: about the request or the model. */
+  /**
+   * A 429 about the request or the model: without retry-after, and without
+   * limits or with every limit `allowed`. It says nothing of the account.
+   */
   | { readonly kind: "request_throttled" }
   /** No answer. `sent` is false only if provably no byte of the request left. */
   | { readonly kind: "unreachable"; readonly sent: boolean };
@@ -73,6 +76,8 @@ export interface ResponseFacts {
   } | null;
   /** Whether any rate-limit header or retry-after came with it. */
   readonly hasLimits: boolean;
+  /** Whether limit lines came with it and every one of them says "allowed". */
+  readonly isAllowed: boolean;
   /** From `retry-after`, both forms, capped; null when absent or senseless. */
   readonly retryAt: Instant | null;
   /** `error.type` of the body, where it was read. */
@@ -142,7 +147,9 @@ function classifyRefusal(facts: ResponseFacts, now: Instant): CapacityVerdict {
       after(now, UNSTATED_RESET_MS);
     return { kind: "exhausted", window, family, until };
   }
-  if (!facts.hasLimits) return { kind: "request_throttled" };
+  if (!facts.hasLimits || (facts.isAllowed && retryAt === null)) {
+    return { kind: "request_throttled" };
+  }
   const until = future(retryAt, now);
   if (until !== null && until - now > THROTTLE_MAX_MS) {
     return { kind: "exhausted", window: "unstated", family: null, until };

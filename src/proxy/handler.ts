@@ -42,10 +42,7 @@ export type Outcome =
 /** Tries of one request at most, whatever the verdicts say. */
 const ATTEMPTS_MAX = 24;
 
-type Counts = Omit<
-  Standing,
-  "now" | "retriesLeft" | "jitter" | "holdMs" | "warmTokens"
->;
+type Counts = Omit<Standing, "now" | "retriesLeft" | "jitter">;
 
 /** Throws the signal's reason when the client leaves; nothing is held then. */
 export async function pursue(inbound: Inbound, proxy: Proxy): Promise<Outcome> {
@@ -96,7 +93,7 @@ async function rounds(
     }
     const step = nextStep(
       attempt.verdict,
-      standing(inbound, counts, { attempt, proxy }),
+      standing(counts, proxy),
     );
     if (step.kind === "relay") return { kind: "relay", attempt, chosen };
     chosen.lease.close(null);
@@ -145,28 +142,11 @@ async function attemptWith(
   }
 }
 
-interface Judged {
-  readonly attempt: Attempt;
-  readonly proxy: Proxy;
-}
-
-function standing(
-  inbound: Inbound,
-  counts: Counts,
-  { attempt, proxy }: Judged,
-): Standing {
+function standing(counts: Counts, proxy: Proxy): Standing {
   const snapshot = proxy.pool.snapshot();
-  const { conversation } = inbound.facts;
-  const binding = conversation === null
-    ? undefined
-    : snapshot.bindings.get(conversation);
-  const isWarm = binding !== undefined && binding.warmUntil > snapshot.at &&
-    binding.accountId === attempt.lease.accountId;
   return {
     ...counts,
     now: snapshot.at,
-    warmTokens: isWarm ? binding.contextTokens : 0,
-    holdMs: Math.max(0, inbound.hold.giveUpAt() - snapshot.at),
     retriesLeft: retriesLeft(snapshot),
     jitter: proxy.entropy.random(),
   };
@@ -175,11 +155,10 @@ function standing(
 /** Counts of what went wrong, by the verdict that was given. */
 function counted(counts: Counts, { verdict }: Attempt, step: NextStep): Counts {
   const isHop = step.kind === "reroute" && verdict.kind !== "exhausted" &&
-    verdict.kind !== "credential";
+    verdict.kind !== "throttled" && verdict.kind !== "credential";
   const isUnsent = verdict.kind === "unreachable" && !verdict.sent;
   const isFailure = verdict.kind === "failed" || verdict.kind === "overloaded";
   return {
-    throttles: counts.throttles + (verdict.kind === "throttled" ? 1 : 0),
     failures: counts.failures + (isFailure ? 1 : 0),
     renewals: counts.renewals + (step.kind === "renew" ? 1 : 0),
     unsent: counts.unsent + (isUnsent ? 1 : 0),

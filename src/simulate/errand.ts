@@ -72,10 +72,9 @@ export function counted(
   isHop: boolean,
 ): Errand["counts"] {
   const isForced = verdict.kind === "exhausted" ||
-    verdict.kind === "credential";
+    verdict.kind === "throttled" || verdict.kind === "credential";
   return {
     ...counts,
-    throttles: counts.throttles + (verdict.kind === "throttled" ? 1 : 0),
     failures: counts.failures + (verdict.kind === "overloaded" ? 1 : 0),
     hops: counts.hops + (isHop && !isForced ? 1 : 0),
   };

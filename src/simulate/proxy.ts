@@ -22,8 +22,6 @@ const WAKE_MS = 50;
 const LONG_WAIT_MS = 60_000;
 const REFUSED_LOOK_MS = 30_000;
 const HOUR_MS = 3_600_000;
-/** How long the client is kept waiting over a throttled account. */
-const HOLD_MS = 600_000;
 
 interface Flight {
   readonly errand: Errand;
@@ -236,16 +234,9 @@ export class Proxy {
       usage: null,
       at: now,
     });
-    const binding = this.#world.state.bindings.get(
-      errand.conversation as ConversationId,
-    );
     const attempt: Attempt = {
       ...errand.counts,
       now,
-      warmTokens: binding !== undefined && binding.warmUntil > now
-        ? binding.contextTokens
-        : 0,
-      holdMs: HOLD_MS,
       retriesLeft: retriesLeft(this.#world.snapshot()),
       // A fixed share: herds are spread by the core, not by luck.
       jitter: 0.5,
@@ -264,8 +255,7 @@ export class Proxy {
         return;
       case "retry_same":
         clock.at(clock.now + step.afterMs, () => {
-          if (verdict.kind === "throttled") this.#look(errand);
-          else this.#send(errand, id);
+          this.#send(errand, id);
         });
         return;
       case "reroute":

@@ -66,6 +66,7 @@ export function responseFacts(
     status,
     rejected: error.type === "overloaded_error" ? null : rejected,
     hasLimits: mayRetryAt !== null || hasLimitHeader(headers),
+    isAllowed: isAllowed(headers, now),
     retryAt: mayRetryAt,
     errorType: error.type,
     errorMessage: error.message,
@@ -80,6 +81,18 @@ export function forRequest(
   if (facts.rejected?.family !== REQUESTED_FAMILY) return facts;
   const rejected = { ...facts.rejected, window: `7d:${family}`, family };
   return { ...facts, rejected };
+}
+
+/** Whether the plan's lines state at least one status, and none but "allowed". */
+function isAllowed(headers: HeaderList, now: Instant): boolean {
+  const summary = windowStatus(unifiedField(headers, "status"));
+  const statuses = limitReadings(headers, now)
+    .filter(({ axis }) => axis === "plan")
+    .map(({ status }) => status)
+    .concat(summary)
+    .filter((status) => status !== null);
+  return statuses.length > 0 &&
+    statuses.every((status) => status !== "rejected");
 }
 
 function rejectedWindow(

@@ -57,7 +57,7 @@ Deno.test("setBack() keeps a bench as long as it was meant", () => {
   ok(bench !== undefined);
   const now = after(NOW, -BACK_MS);
   strictEqual(benchAt(bench, after(now, 29 * SECOND_MS)).kind, "benched");
-  strictEqual(benchAt(bench, after(now, 31 * SECOND_MS)).kind, "available");
+  strictEqual(benchAt(bench, after(now, 31 * SECOND_MS)).kind, "probation");
 });
 
 Deno.test("setBack() lets the next statement of a window win", () => {

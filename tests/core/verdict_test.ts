@@ -14,6 +14,7 @@ function facts(parts: Partial<ResponseFacts>): ResponseFacts {
     status: 200,
     rejected: null,
     hasLimits: false,
+    isAllowed: false,
     retryAt: null,
     errorType: null,
     errorMessage: null,
@@ -129,6 +130,21 @@ const ROWS:
     [
       "429 with a short retry-after",
       { status: 429, hasLimits: true, retryAt: inSeconds(7) },
+      { kind: "throttled", until: inSeconds(7), isStated: true },
+    ],
+    [
+      "429 with every limit allowed and no retry-after",
+      { status: 429, hasLimits: true, isAllowed: true },
+      { kind: "request_throttled" },
+    ],
+    [
+      "429 with every limit allowed and a short retry-after",
+      {
+        status: 429,
+        hasLimits: true,
+        isAllowed: true,
+        retryAt: inSeconds(7),
+      },
       { kind: "throttled", until: inSeconds(7), isStated: true },
     ],
     [

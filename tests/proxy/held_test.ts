@@ -128,8 +128,8 @@ for (const isStream of [true, false]) {
   });
 }
 
-Deno.test("a long throttle holds a stream with pings, on the same account", async () => {
-  await using scene = new Scene();
+Deno.test("a throttle of the only account holds a stream with pings", async () => {
+  await using scene = new Scene({ accounts: ["a"] });
   const { kit, origin } = scene;
   origin.next({
     status: 429,
@@ -285,12 +285,9 @@ for (const when of LEAVES) {
     if (when === "streaming") origin.next({ ...STREAM, stallAt: 500 });
     if (when === "paused") {
       origin.next({
-        status: 429,
-        headers: [["retry-after", "4"], [
-          "anthropic-ratelimit-unified-status",
-          "allowed",
-        ]],
-        body: errorBody("rate_limit_error"),
+        status: 529,
+        headers: [["retry-after", "4"]],
+        body: errorBody("overloaded_error"),
       });
     }
     const leaving = new AbortController();

@@ -40,6 +40,7 @@ Deno.test("responseFacts() of a spent five-hour window", () => {
     status: 429,
     rejected: { window: "5h", family: null, resetsAt: RESET },
     hasLimits: true,
+    isAllowed: false,
     retryAt: after(NOW, 7_200_000),
     errorType: "rate_limit_error",
     errorMessage:
@@ -82,6 +83,27 @@ Deno.test("responseFacts() of a throttle has limits and no rejected window", () 
   strictEqual(facts.rejected, null);
   strictEqual(facts.hasLimits, true);
   strictEqual(facts.retryAt, after(NOW, 12_000));
+  strictEqual(facts.isAllowed, true);
+});
+
+Deno.test("responseFacts() sees limits as allowed only where all of them say so", () => {
+  const rows:
+    readonly (readonly [Readonly<Record<string, string>>, boolean])[] = [
+      [{ "status": "allowed" }, true],
+      [{ "5h-status": "allowed", "7d-status": "allowed_warning" }, true],
+      [{ "status": "allowed", "7d_oi-status": "rejected" }, false],
+      [{ "status": "rejected", "5h-status": "allowed" }, false],
+      // A word that nobody knows and a figure alone allow nothing.
+      [{ "status": "perhaps" }, false],
+      [{ "5h-utilization": "0.2" }, false],
+      // The bill's own axis is no limit of the plan.
+      [{ "5h-status": "allowed", "overage-status": "rejected" }, true],
+      [{ "overage-status": "allowed" }, false],
+    ];
+  for (const [lines, isAllowed] of rows) {
+    const facts = responseFacts(429, unified(lines), null, NOW);
+    strictEqual(facts.isAllowed, isAllowed, JSON.stringify(lines));
+  }
 });
 
 Deno.test("responseFacts() of a header-less 429 has nothing", () => {
@@ -91,6 +113,7 @@ Deno.test("responseFacts() of a header-less 429 has nothing", () => {
     status: 429,
     rejected: null,
     hasLimits: false,
+    isAllowed: false,
     retryAt: null,
     errorType: "rate_limit_error",
     errorMessage: "Error",
