@@ -43,6 +43,7 @@ export function listenFor(
       isControlTarget(target) ? controlled(arrival, target, plane) : null,
     requestsMax: settings.proxy.requestsMax,
     sharing: sharingOf(order),
+    openFiles: order.openFiles,
     socket: socketPath(order.config, order.paths, Deno.build.os),
   });
 }

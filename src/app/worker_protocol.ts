@@ -27,6 +27,8 @@ export interface StartOrder {
   readonly proxy: { readonly url: string; readonly except: string };
   /** Whether to share the port with a server that is about to stop. */
   readonly takesOver: boolean;
+  /** Descriptors that this process may have open; null where nobody knows. */
+  readonly openFiles: number | null;
 }
 
 /** What a client may ask of the process by the control plane. */

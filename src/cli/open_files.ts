@@ -30,14 +30,43 @@ export async function raiseOpenFiles(): Promise<void> {
   }
 }
 
+/** Returns how many files this process may have open; null: nobody knows. */
+export async function openFiles(): Promise<number | null> {
+  if (Deno.build.os === "windows") return null;
+  try {
+    if (Deno.build.os === "linux") {
+      return limitsIn(await Deno.readTextFile("/proc/self/limits"))?.soft ??
+        null;
+    }
+    // A shell has the limits of the process that starts it.
+    const outcome = await systemRunner.run("/bin/sh", ["-c", "ulimit -n"], {
+      stdin: "",
+      timeoutMs: TOOL_MS_MAX,
+    });
+    if (outcome.kind !== "exited") return null;
+    return /^\d+\s*$/.test(outcome.stdout) ? Number(outcome.stdout) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** The soft limit to ask for by the text of `/proc/self/limits`; null: none. */
 export function wantedLimit(limits: string): number | null {
+  const files = limitsIn(limits);
+  if (files === null) return null;
+  const wanted = Math.min(files.hard, FILES_WANTED);
+  return files.soft < wanted ? wanted : null;
+}
+
+function limitsIn(
+  limits: string,
+): { readonly soft: number; readonly hard: number } | null {
   const line = /^Max open files\s+(\d+)\s+(\d+|unlimited)/m.exec(limits);
   if (line === null) return null;
-  const soft = Number(line[1]);
-  const hard = line[2] === "unlimited" ? Infinity : Number(line[2]);
-  const wanted = Math.min(hard, FILES_WANTED);
-  return soft < wanted ? wanted : null;
+  return {
+    soft: Number(line[1]),
+    hard: line[2] === "unlimited" ? Infinity : Number(line[2]),
+  };
 }
 
 /** The command line that raises the limit and then becomes `command`. */

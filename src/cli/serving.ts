@@ -21,7 +21,7 @@ import { familyOwners } from "./import_places.ts";
 import { Interrupts } from "./interrupts.ts";
 import { handoverMs } from "../app/settings.ts";
 import type { LogSink } from "./log_sink.ts";
-import { raiseOpenFiles } from "./open_files.ts";
+import { openFiles, raiseOpenFiles } from "./open_files.ts";
 import type { Shell } from "./shell.ts";
 import { Signals } from "./signals.ts";
 import {
@@ -144,6 +144,7 @@ async function startOrder(
       except: environment["NO_PROXY"] || environment["no_proxy"] || "",
     },
     takesOver,
+    openFiles: await openFiles(),
   };
 }
 

@@ -36,6 +36,8 @@ export interface Arrival {
   readonly ended: Promise<void>;
   /** Whether the client is on this machine. */
   readonly isLocal: boolean;
+  /** Tells the listener that the request has passed the door. */
+  readonly prove: () => void;
 }
 
 /** Header lines by name: lower case, those of one name joined. */

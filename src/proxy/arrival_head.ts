@@ -23,7 +23,12 @@ const REQUEST_LINE =
 
 /** A path, or a URL as proxies get them; the door looks at its host. */
 const TARGET = /^(?:\/|https?:\/\/)/i;
-const TARGET_BYTES_MAX = 64 * 1024;
+const TARGET_BYTES_MAX = 32 * 1024;
+/**
+ * The largest head of a request. Anybody who can connect can make the server
+ * keep one, so it is smaller than what an upstream may answer with.
+ */
+export const REQUEST_HEAD_BYTES_MAX = 64 * 1024;
 
 export interface RequestHead {
   readonly method: string;
@@ -62,7 +67,7 @@ export function findRequestEnd(
   if (to > from && IS_TOKEN[first] !== 1 && first !== CR) {
     throw new ProtocolError("what came is no HTTP/1.1 request");
   }
-  return findBlankLine(bytes, window, scanFrom);
+  return findBlankLine(bytes, window, scanFrom, REQUEST_HEAD_BYTES_MAX);
 }
 
 /** Reads the head that lies in `bytes` in `window`, blank line included. */

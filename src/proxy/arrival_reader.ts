@@ -18,7 +18,10 @@ import { type BodyEnd, ProtocolError } from "./message_head.ts";
 
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
-/** From this length on a body is read in large pieces. */
+/**
+ * A body is read in large pieces once this much of it has come. What the head
+ * states costs a client nothing, so it decides nothing.
+ */
 const LONG_BYTES = 64 * 1024;
 
 /**
@@ -68,10 +71,10 @@ export class ConnectionBody implements ArrivalBody {
   readonly statedBytes: number | null;
   readonly #client: ClientConnection;
   readonly #framing: BodyFraming;
-  readonly #size: "some" | "bulk";
   readonly #onEnd: () => void;
   #isAwaited: boolean;
   #isOver: boolean;
+  #bytes = 0;
 
   constructor(
     client: ClientConnection,
@@ -87,8 +90,6 @@ export class ConnectionBody implements ArrivalBody {
       : bodyEnd.kind === "length"
       ? bodyEnd.bytes
       : 0;
-    const isLong = (this.statedBytes ?? Infinity) >= LONG_BYTES;
-    this.#size = isLong ? "bulk" : "some";
     this.#isOver = this.#framing.isDone;
     if (this.#isOver) onEnd();
   }
@@ -106,11 +107,13 @@ export class ConnectionBody implements ArrivalBody {
     }
     this.#isAwaited = false;
     while (!framing.isDone) {
-      if (client.end === client.start && await client.read(this.#size) === 0) {
+      const size = this.#bytes < LONG_BYTES ? "some" : "bulk";
+      if (client.end === client.start && await client.read(size) === 0) {
         throw new ProtocolError("the body broke off");
       }
       const bytes = framing.take(client.unconsumed());
       client.consume(framing.consumedBytes);
+      this.#bytes += framing.consumedBytes;
       if (bytes.length > 0) return bytes;
     }
     // Not before: the last bytes were a view of what is read into from here on.

@@ -10,10 +10,12 @@
 import { Buffer } from "node:buffer";
 
 const BUFFER_BYTES = 16 * 1024;
+/** Until a request has passed the door: anybody can open connections. */
+const UNPROVEN_BUFFER_BYTES = 4 * 1024;
 /** While a long body comes. */
 const BULK_BYTES = 256 * 1024;
 /** With less room than this left, a read gets more. */
-const READ_BYTES_MIN = 4 * 1024;
+const READ_BYTES_MIN = 2 * 1024;
 /** A client that sends the next requests ahead is read no further. */
 const AHEAD_BYTES_MAX = 64 * 1024;
 /** For a client that sends on what nobody wants: it shall see the answer. */
@@ -21,7 +23,10 @@ const LINGER_MS = 2_000;
 
 export class ClientConnection {
   readonly #stream: Deno.Conn;
-  #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #bufferBytes = UNPROVEN_BUFFER_BYTES;
+  #buffer: Buffer = Buffer.allocUnsafeSlow(UNPROVEN_BUFFER_BYTES);
+  #tellHeld: ((bytes: number) => void) | null = null;
+  #isSilent = true;
   #start = 0;
   #end = 0;
   #pending: Promise<number | null> | null = null;
@@ -44,6 +49,26 @@ export class ClientConnection {
     return this.#end;
   }
 
+  /** Memory of the read buffer, in bytes. */
+  get heldBytes(): number {
+    return this.#buffer.length;
+  }
+
+  /** Whether no byte has come yet. */
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
+  /** Calls `tell` with each change of {@linkcode heldBytes}. */
+  onHeld(tell: (bytes: number) => void): void {
+    this.#tellHeld = tell;
+  }
+
+  /** Reads in larger pieces from here on: the client is the owner's. */
+  trust(): void {
+    this.#bufferBytes = BUFFER_BYTES;
+  }
+
   /** The bytes read and not consumed: a view, good until the next read. */
   unconsumed(): Uint8Array {
     return this.#buffer.subarray(this.#start, this.#end);
@@ -55,19 +80,40 @@ export class ClientConnection {
 
   /** Reads more behind what is unconsumed; 0 is the client's end. */
   async read(size: "some" | "bulk" = "some"): Promise<number> {
-    const bytes = size === "bulk" ? BULK_BYTES : BUFFER_BYTES;
+    const bytes = size === "bulk" ? BULK_BYTES : this.#bufferBytes;
     const reading = this.#pending ?? this.#stream.read(this.#room(bytes));
     this.#pending = null;
     const count = await reading ?? 0;
     this.#end += count;
+    if (count > 0) this.#isSilent = false;
     return count;
+  }
+
+  /** Sends events as they come, not when a packet is full. */
+  hurry(): void {
+    const stream = this.#stream;
+    if ("setNoDelay" in stream) (stream as Deno.TcpConn).setNoDelay(true);
+  }
+
+  /** Whether it came by a Unix socket. */
+  get isPrivate(): boolean {
+    return this.#stream.remoteAddr?.transport === "unix";
+  }
+
+  /** Whether the other side is on this machine. */
+  get isLocal(): boolean {
+    const { remoteAddr } = this.#stream;
+    if (remoteAddr.transport !== "tcp") return true;
+    const { hostname } = remoteAddr;
+    return hostname === "::1" || hostname.startsWith("127.") ||
+      hostname.startsWith("::ffff:127.");
   }
 
   /** Calls `left` if the client goes before the next read; never throws. */
   watch(left: () => void): void {
     if (this.#pending !== null) return;
     if (this.#end - this.#start >= AHEAD_BYTES_MAX) return;
-    const reading = this.#stream.read(this.#room(BUFFER_BYTES));
+    const reading = this.#stream.read(this.#room(this.#bufferBytes));
     this.#pending = reading;
     reading.then((count) => {
       if (!count) left();
@@ -109,7 +155,7 @@ export class ClientConnection {
   #room(bytes: number): Uint8Array {
     const unconsumed = this.#end - this.#start;
     const isOther = unconsumed === 0 && this.#buffer.length !== bytes;
-    if (isOther) this.#buffer = Buffer.allocUnsafeSlow(bytes);
+    if (isOther) this.#hold(Buffer.allocUnsafeSlow(bytes));
     if (unconsumed === 0) this.#start = this.#end = 0;
     if (this.#buffer.length - this.#end < READ_BYTES_MIN) {
       const isRoomy = unconsumed <= this.#buffer.length / 2;
@@ -117,10 +163,16 @@ export class ClientConnection {
         ? this.#buffer
         : Buffer.allocUnsafeSlow(2 * this.#buffer.length);
       this.#buffer.copy(next, 0, this.#start, this.#end);
-      this.#buffer = next;
+      if (!isRoomy) this.#hold(next);
       this.#start = 0;
       this.#end = unconsumed;
     }
     return this.#buffer.subarray(this.#end);
+  }
+
+  #hold(next: Buffer): void {
+    const more = next.length - this.#buffer.length;
+    this.#buffer = next;
+    this.#tellHeld?.(more);
   }
 }

@@ -49,8 +49,8 @@ export class BodyBudget {
   }
 }
 
-/** A body of a stated length up to this gets its memory in one go. */
-const WHOLE_BYTES_MAX = 1024 * 1024;
+/** The memory that a body gets before it has come. */
+const FIRST_BYTES = 64 * 1024;
 
 /**
  * The body as it was sent. Its bytes are taken from `budget`; on any other end
@@ -131,9 +131,7 @@ class Room {
 
   constructor(stated: number | null) {
     this.#stated = stated;
-    this.#bytes = new Uint8Array(
-      Math.min(stated ?? WHOLE_BYTES_MAX / 16, WHOLE_BYTES_MAX),
-    );
+    this.#bytes = new Uint8Array(Math.min(stated ?? FIRST_BYTES, FIRST_BYTES));
   }
 
   add(chunk: Uint8Array): void {

@@ -10,52 +10,56 @@ import type { Journal } from "../ports.ts";
 import type { Arrival } from "./arrival.ts";
 import type { ClientAnswer } from "./client_answer.ts";
 import { ClientConnection } from "./client_connection.ts";
+import {
+  ClientConnections,
+  type ConnectionLimits,
+} from "./client_connections.ts";
 import { Lateness } from "./lateness.ts";
 import type { Patience } from "./patience.ts";
-import { serveConnection } from "./serve_connection.ts";
+import { type HeadLimits, serveConnection } from "./serve_connection.ts";
 
 /** How long to wait after an `accept` that failed. */
 const PAUSE_MS = 50;
 
-/** Who has just come may still ask, once, while the server ends. */
+/** A new connection may send one request during shutdown, this long. */
 const NEWCOMER_MS = 250;
 
-/** What a connection is doing. */
-type Phase =
-  /** It has asked nothing yet. */
-  | "new"
-  | "serving"
-  /** Its last answer has ended. */
-  | "resting";
+/** The log hears of connections that were closed for others this often. */
+const TELL_MS = 60_000;
 
 export interface ServeOptions {
   /** Makes the answer to a request; never rejects. */
   readonly answer: (arrival: Arrival) => Promise<ClientAnswer>;
   readonly patience: Patience;
-  /** Time for a whole head, from its first byte on. */
-  readonly headMs: number;
+  readonly heads: HeadLimits;
+  readonly connections: ConnectionLimits;
   readonly journal: Journal;
 }
 
+/** Serves the connections of all `listeners` within one set of limits. */
 export class ConnectionServer {
-  readonly #listener: Deno.Listener;
+  readonly #listeners: readonly Deno.Listener[];
   readonly #options: ServeOptions;
   readonly #heads = new Lateness();
-  readonly #clients = new Map<ClientConnection, Phase>();
+  readonly #silence = new Lateness();
+  readonly #clients: ClientConnections;
   readonly #ended = Promise.withResolvers<void>();
   #isDraining = false;
+  #toldAtMs = -Infinity;
+  #toldClosed = 0;
 
-  constructor(listener: Deno.Listener, options: ServeOptions) {
-    this.#listener = listener;
+  constructor(listeners: readonly Deno.Listener[], options: ServeOptions) {
+    this.#listeners = listeners;
     this.#options = options;
-    this.#accept();
+    this.#clients = new ClientConnections(options.connections);
+    for (const listener of listeners) this.#accept(listener);
   }
 
   /** Takes no new connection; resolves when every answer has ended. */
   async shutdown(): Promise<void> {
     this.#stop();
-    this.#closeAll("resting");
-    const timer = setTimeout(() => this.#closeAll("new"), NEWCOMER_MS);
+    this.#clients.closeAll("resting");
+    const timer = setTimeout(() => this.#clients.closeAll("new"), NEWCOMER_MS);
     await this.#ended.promise;
     clearTimeout(timer);
   }
@@ -63,91 +67,90 @@ export class ConnectionServer {
   /** Cuts everything. */
   abort(): void {
     this.#stop();
-    for (const client of this.#clients.keys()) client.close();
-  }
-
-  #closeAll(phase: Phase): void {
-    for (const [client, its] of this.#clients) {
-      if (its === phase) client.close();
-    }
+    this.#clients.abort();
   }
 
   #stop(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
-    this.#listener.close();
+    this.#clients.unlimit();
+    for (const listener of this.#listeners) listener.close();
     this.#endIfEmpty();
   }
 
   #endIfEmpty(): void {
     if (!this.#isDraining || this.#clients.size > 0) return;
     this.#heads.close();
+    this.#silence.close();
     this.#ended.resolve();
   }
 
-  async #accept(): Promise<void> {
+  async #accept(listener: Deno.Listener): Promise<void> {
     let isTold = false;
     while (!this.#isDraining) {
       try {
-        const stream = await this.#listener.accept();
+        const client = new ClientConnection(await listener.accept());
         isTold = false;
-        this.#serve(stream);
+        await this.#clients.add(client);
+        this.#tellClosed();
+        this.#serve(client);
       } catch (cause) {
         if (this.#isDraining) return;
-        if (!isTold) this.#tell(cause);
+        if (!isTold) this.#tell(reasonOf(cause));
         isTold = true;
+        // Mostly it is out of descriptors.
+        this.#clients.closeIdle();
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }
   }
 
-  async #serve(stream: Deno.Conn): Promise<void> {
-    const client = new ClientConnection(stream);
-    this.#clients.set(client, "new");
-    const { answer, patience, headMs } = this.#options;
+  async #serve(client: ClientConnection): Promise<void> {
+    const { answer, patience, heads } = this.#options;
     try {
-      hurry(stream);
+      client.hurry();
       await serveConnection(client, {
         answer: (arrival) => {
-          this.#clients.set(client, "serving");
-          arrival.ended.then(() => this.#rests(client));
+          this.#clients.enter(client, "serving");
+          arrival.ended.then(() => this.#clients.enter(client, "resting"));
           return answer(arrival);
         },
         isDraining: () => this.#isDraining,
-        isLocal: isLocal(stream.remoteAddr),
+        isLocal: client.isLocal,
+        isProven: () => this.#clients.isProven(client),
+        prove: () => this.#clients.prove(client),
         patience,
+        silence: this.#silence,
         heads: this.#heads,
-        headMs,
+        limits: heads,
       });
     } catch {
       // It was gone before it could be served.
     } finally {
       client.close();
-      this.#clients.delete(client);
+      this.#clients.remove(client);
       this.#endIfEmpty();
     }
   }
 
-  /** The answer has ended; the connection waits for the next request. */
-  #rests(client: ClientConnection): void {
-    if (this.#clients.has(client)) this.#clients.set(client, "resting");
+  /** Says that connections were closed for others, without a line for each. */
+  #tellClosed(): void {
+    const { closed } = this.#clients;
+    const nowMs = performance.now();
+    if (closed === this.#toldClosed || nowMs - this.#toldAtMs < TELL_MS) return;
+    const count = closed - this.#toldClosed;
+    this.#toldAtMs = nowMs;
+    this.#toldClosed = closed;
+    this.#tell(
+      `too many connections: ${count} that served no request were closed`,
+    );
   }
 
-  #tell(cause: unknown): void {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+  #tell(reason: string): void {
     this.#options.journal.log("warn", "listener", { reason });
   }
 }
 
-/** Events go out as they come, not when a packet is full. */
-function hurry(stream: Deno.Conn): void {
-  if ("setNoDelay" in stream) (stream as Deno.TcpConn).setNoDelay(true);
-}
-
-/** Whether the other side is on this machine. */
-function isLocal(address: Deno.Addr): boolean {
-  if (address.transport !== "tcp") return true;
-  const { hostname } = address;
-  return hostname === "::1" || hostname.startsWith("127.") ||
-    hostname.startsWith("::ffff:127.");
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -10,7 +10,7 @@ import type { Buffer } from "node:buffer";
 import type { HeaderList } from "../ports.ts";
 import { COLON, CR, IS_TOKEN, IS_VALUE, LF, SPACE, TAB } from "./octets.ts";
 
-/** The largest head, first line and blank line included. */
+/** The largest head of an answer, first line and blank line included. */
 export const HEAD_BYTES_MAX = 256 * 1024;
 /** The most header lines of one head. */
 export const HEADER_LINES_MAX = 1_000;
@@ -36,22 +36,27 @@ export interface Window {
 /**
  * The index after the blank line that ends a head, or -1 when it has not come
  * yet. Looks at `bytes` from `from` to `to`; `scanFrom` lies between them and
- * skips what an earlier call has seen. Throws ProtocolError.
+ * skips what an earlier call has seen. Throws ProtocolError, also where the
+ * head is longer than `bytesMax`.
  */
 export function findBlankLine(
   bytes: Uint8Array,
   { from, to }: Window,
   scanFrom: number,
+  bytesMax: number = HEAD_BYTES_MAX,
 ): number {
   for (let at = scanFrom; at < to; at++) {
     if (bytes[at] !== LF) continue;
     if (at === from || bytes[at - 1] !== CR) {
       throw new ProtocolError("a line of the head ends without CR");
     }
-    if (at - from >= 3 && bytes[at - 2] === LF) return at + 1;
+    if (at - from >= 3 && bytes[at - 2] === LF) {
+      if (at + 1 - from > bytesMax) break;
+      return at + 1;
+    }
   }
-  if (to - from >= HEAD_BYTES_MAX) {
-    throw new ProtocolError(`the head is over ${HEAD_BYTES_MAX} bytes`);
+  if (to - from >= bytesMax) {
+    throw new ProtocolError(`the head is over ${bytesMax} bytes`);
   }
   return -1;
 }

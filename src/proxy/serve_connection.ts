@@ -22,9 +22,21 @@ export interface ConnectionHost {
   /** From here on a connection ends with its answer. */
   readonly isDraining: () => boolean;
   readonly isLocal: boolean;
+  /** Called when a request on this connection has passed the door. */
+  readonly prove: () => void;
   readonly patience: Patience;
+  readonly silence: Lateness;
   readonly heads: Lateness;
-  /** Time for a whole head, from its first byte on. */
+  /** Whether a request on this connection has passed the door. */
+  readonly isProven: () => boolean;
+  readonly limits: HeadLimits;
+}
+
+/** How long a client may take before its request is here. */
+export interface HeadLimits {
+  /** From the connection, or the last answer, to the first byte; unproven. */
+  readonly firstByteMs: number;
+  /** For a whole head, from its first byte on. */
   readonly headMs: number;
 }
 
@@ -52,15 +64,22 @@ async function headInTime(
   client: ClientConnection,
   host: ConnectionHost,
 ): Promise<RequestHead | null> {
+  const { silence, heads, limits } = host;
   const late = () => client.close();
+  if (!host.isProven()) silence.watch(late, limits.firstByteMs);
+  function begun(): void {
+    silence.forget(late);
+    heads.watch(late, limits.headMs);
+  }
   try {
-    return await nextHead(client, () => host.heads.watch(late, host.headMs));
+    return await nextHead(client, begun);
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause;
     await refuse(client, cause, host);
     return null;
   } finally {
-    host.heads.forget(late);
+    silence.forget(late);
+    heads.forget(late);
   }
 }
 
@@ -96,6 +115,7 @@ async function serveOne(
       signal: presence.signal,
       ended: ended.promise,
       isLocal: host.isLocal,
+      prove: host.prove,
     });
     answer = await Promise.race([answering, gone.promise]);
     if (answer === null) {

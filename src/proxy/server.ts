@@ -9,10 +9,16 @@ import { EXIT, TcError } from "../errors.ts";
 import { answerFor, type AnswerOptions } from "./answer_for.ts";
 import type { Arrival } from "./arrival.ts";
 import type { ClientAnswer } from "./client_answer.ts";
+import { connectionLimits } from "./client_connections.ts";
 import { type Admission, admit, type Door } from "./door.ts";
 import { ConnectionServer, type ServeOptions } from "./listener.ts";
 import type { Proxy } from "./proxy.ts";
 import { refusal } from "./service.ts";
+
+/** A client may connect ahead of its first request. */
+const FIRST_BYTE_MS = 30_000;
+/** Time for a whole head, from its first byte on. */
+const HEAD_MS = 10_000;
 
 export interface ListenOptions extends AnswerOptions {
   /** Answers the control plane's paths, or null for those that are not its. */
@@ -29,6 +35,8 @@ export interface ListenOptions extends AnswerOptions {
    * whether this one is such a one; Linux alone shares ports that way.
    */
   readonly sharing: "alone" | "handed_on" | "taken_over";
+  /** Descriptors that the process may have open; null where nobody knows. */
+  readonly openFiles: number | null;
   /** A Unix socket to listen on beside the port, or null. */
   readonly socket: string | null;
 }
@@ -61,34 +69,36 @@ export function listen(options: ListenOptions): Listener {
       }
     },
     patience: proxy.patience,
-    headMs: proxy.limits.bodyMs,
+    heads: {
+      firstByteMs: Math.min(FIRST_BYTE_MS, proxy.limits.bodyMs),
+      headMs: Math.min(HEAD_MS, proxy.limits.bodyMs),
+    },
+    connections: connectionLimits(options.openFiles),
     journal: proxy.journal,
   };
-  const server = new ConnectionServer(listener, serving);
   const socket = options.socket === null
     ? null
-    : socketServer(options.socket, serving);
+    : socketListener(options.socket, proxy);
+  const server = new ConnectionServer(
+    socket === null ? [listener] : [listener, socket],
+    serving,
+  );
   return {
     host,
     port,
     get inHand(): number {
       return counter.inHand;
     },
-    shutdown: async () => {
-      await Promise.all([server.shutdown(), socket?.shutdown()]);
-    },
-    abort: () => {
-      server.abort();
-      socket?.abort();
-    },
+    shutdown: () => server.shutdown(),
+    abort: () => server.abort(),
   };
 }
 
 /** The socket that a person reaches by the mode of its file; null without. */
-function socketServer(
+function socketListener(
   path: string,
-  serving: ServeOptions,
-): ConnectionServer | null {
+  { journal }: Proxy,
+): Deno.Listener | null {
   try {
     // Made beside and moved into its place: it is never there half-made, and a
     // server that hands over keeps its own until it has ended.
@@ -97,11 +107,11 @@ function socketServer(
     const listener = Deno.listen({ transport: "unix", path: fresh });
     Deno.chmodSync(fresh, 0o600);
     Deno.renameSync(fresh, path);
-    return new ConnectionServer(listener, serving);
+    return listener;
   } catch (cause) {
     // The port serves on without it.
     const reason = cause instanceof Error ? cause.message : String(cause);
-    serving.journal.log("warn", "socket", { reason });
+    journal.log("warn", "socket", { reason });
     return null;
   }
 }
@@ -150,6 +160,7 @@ async function dispatch(
 ): Promise<ClientAnswer> {
   const admission = admit(arrival, door);
   if (admission.kind === "refused") return refused(admission);
+  arrival.prove();
   // With as many requests in hand as may be, tc status and tc stop still work.
   const controlled = options.control(arrival, admission.target);
   if (controlled !== null) return await controlled;

@@ -53,6 +53,7 @@ Deno.test("what was read first does not win over what was read last", async () =
       machine: MACHINE,
       proxy: { url: "", except: "" },
       takesOver: false,
+      openFiles: null,
     },
   });
   // The first reads the file as it still is.

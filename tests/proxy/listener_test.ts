@@ -53,16 +53,25 @@ Deno.test("requests that come at once are answered one after the other", async (
   await kit.isEmpty();
 });
 
-Deno.test("a head that does not come to its end is given up", async () => {
+Deno.test("a connection that sends no head, or half of one, is closed", async () => {
   await using origin = startScriptedOrigin();
   await using kit = new ProxyKit({ origin: origin.url, bodyMs: 200 });
   using half = await RawClient.connect(kit.port);
-  using idle = await RawClient.connect(kit.port);
+  using silent = await RawClient.connect(kit.port);
+  using refused = await RawClient.connect(kit.port);
+  using proven = await RawClient.connect(kit.port);
+  await proven.send();
+  strictEqual((await proven.whole()).status, 200);
+  await refused.write("GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
   await half.write("POST /v1/messages HTTP/1.1\r\nhost: 127.0");
   strictEqual(await readAll(half), "");
-  // A connection that says nothing may wait.
-  await idle.send();
-  strictEqual((await idle.whole()).status, 200);
+  strictEqual(await readAll(silent), "");
+  match(await readAll(refused), /^HTTP\/1\.1 401 /);
+  // A client that has shown the key may pause between two requests.
+  await realClock.sleep(300);
+  proven.received = "";
+  await proven.send();
+  strictEqual((await proven.whole()).status, 200);
 });
 
 Deno.test("a client that waits to be told to go on is told", async () => {
