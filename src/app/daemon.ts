@@ -54,6 +54,8 @@ export interface Daemon {
   readonly control: (request: Request) => Promise<Response>;
   reload(config: Config): Promise<void>;
   reloadFailed(message: string, hint: string | null): void;
+  /** Tells who asked for a restart; `trouble` is null when it has begun. */
+  restartAnswered(trouble: string | null): void;
   logLost(loss: LogLoss | null): void;
   /** Ends listening and waits for the answers; how many were cut. */
   drain(deadlineMs: number): Promise<number>;
@@ -130,6 +132,7 @@ async function startClaimed(
       await host.apply(config);
     },
     reloadFailed: (message, hint) => host.reloadFailed(message, hint),
+    restartAnswered: (trouble) => host.restartAnswered(trouble),
     logLost: (loss) => host.logLost(loss),
     drain: async (deadlineMs) => {
       host.drains();

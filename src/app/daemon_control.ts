@@ -63,6 +63,7 @@ export class DaemonControl implements ControlHost {
   #isDraining = false;
   #logLoss: LogLoss | null = null;
   readonly #reloads: PromiseWithResolvers<readonly string[]>[] = [];
+  readonly #restarts: PromiseWithResolvers<void>[] = [];
 
   constructor(parts: DaemonControlParts) {
     this.#parts = parts;
@@ -234,8 +235,32 @@ export class DaemonControl implements ControlHost {
     feed.tell("hook", () => call);
   }
 
-  ask(what: "stop" | "restart"): void {
-    this.#parts.ask(what);
+  stop(): void {
+    this.#parts.ask("stop");
+  }
+
+  /** The main thread starts the next server, which then ends this one. */
+  restart(): Promise<void> {
+    const pending = Promise.withResolvers<void>();
+    this.#restarts.push(pending);
+    this.#parts.ask("restart");
+    return pending.promise;
+  }
+
+  restartAnswered(trouble: string | null): void {
+    for (const { resolve, reject } of this.#restarts.splice(0)) {
+      if (trouble === null) resolve();
+      else {
+        reject(
+          new TcError(`Cannot restart: ${trouble}`, {
+            code: "not_restarted",
+            source: "user",
+            exitCode: EXIT.unavailable,
+            hint: "The running server goes on; nothing was lost.",
+          }),
+        );
+      }
+    }
   }
 
   events(signal: AbortSignal): ReadableStream<Uint8Array> {

@@ -15,6 +15,7 @@ import { journalTo } from "./journal.ts";
 import { LogBatch } from "./log_batch.ts";
 import { KeychainAsker } from "./keychain_link.ts";
 import { OwnerAsker } from "./owner_link.ts";
+import { catchStrays } from "./strays.ts";
 import type { FromWorker, StartOrder, ToWorker } from "./worker_protocol.ts";
 
 /** The worker's own half of the link. */
@@ -41,6 +42,12 @@ class ServerWorker {
     this.#scope = scope;
   }
 
+  /** An error that nobody awaits. */
+  stray(fault: string): void {
+    const at = systemClock.now();
+    this.#log.add({ at, level: "error", event: "stray", fields: { fault } });
+  }
+
   async receive(message: ToWorker): Promise<void> {
     switch (message.kind) {
       case "start":
@@ -49,6 +56,8 @@ class ServerWorker {
         return await this.#daemon?.reload(message.config);
       case "reload_failed":
         return this.#daemon?.reloadFailed(message.message, message.hint);
+      case "restart_answer":
+        return this.#daemon?.restartAnswered(message.trouble);
       case "log_lost":
         return this.#daemon?.logLost(message.loss);
       case "drain": {
@@ -150,6 +159,7 @@ function failure(
 
 const scope = self as unknown as WorkerScope;
 const server = new ServerWorker(scope);
+catchStrays(self, (fault) => server.stray(fault));
 scope.onmessage = (event): void => {
   server.receive(event.data).catch((cause) => {
     scope.postMessage({ kind: "failed", ...failure(cause) });

@@ -44,6 +44,8 @@ export interface Server {
   readonly port: number;
   readonly transport: ControlTransport;
   reload(config: Config): void;
+  /** Tells who asked for a restart; `trouble` is null when it has begun. */
+  restartAnswered(trouble: string | null): void;
   /** Tells who asked for a reload that the config cannot be read. */
   reloadFailed(error: TcError): void;
   /** Tells who asks for the status that log lines are lost; null: no more. */
@@ -75,6 +77,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     reload: (config) => link.post({ kind: "reload", config }),
     reloadFailed: ({ message, hint }) =>
       link.post({ kind: "reload_failed", message, hint }),
+    restartAnswered: (trouble) =>
+      link.post({ kind: "restart_answer", trouble }),
     logLost: (loss) => link.post({ kind: "log_lost", loss }),
     drain: (deadlineMs) => {
       link.post({ kind: "drain", deadlineMs });

@@ -50,6 +50,8 @@ export type ToWorker =
     readonly message: string;
     readonly hint: string | null;
   }
+  /** The next server was started, or why it could not be. */
+  | { readonly kind: "restart_answer"; readonly trouble: string | null }
   | { readonly kind: "drain"; readonly deadlineMs: number }
   | { readonly kind: "log_lost"; readonly loss: LogLoss | null }
   | {

@@ -17,6 +17,7 @@ import { storedAccounts } from "./accounts_store.ts";
 import { folderFacts } from "./login_stores.ts";
 import { withOpenFiles } from "./open_files.ts";
 import { ownCommand } from "./own_command.ts";
+import { anchored } from "./server_place.ts";
 import type { Shell } from "./shell.ts";
 
 const START_WAIT_MS = 15_000;
@@ -88,6 +89,9 @@ export async function startInBackground(shell: Shell): Promise<void> {
   const [program = "", ...args] = withOpenFiles(ownCommand(server));
   const child = new Deno.Command(program, {
     args,
+    // Not in the caller's folder, which may be removed.
+    cwd: stateFolder,
+    env: anchored(shell.environment),
     stdin: "null",
     stdout: "null",
     stderr: "null",

@@ -19,6 +19,9 @@ import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
 import { accountRows } from "../store/account_rows.ts";
 import { familyOwners } from "./import_places.ts";
 import { Interrupts } from "./interrupts.ts";
+import type { LogRecord } from "../app/journal.ts";
+import { catchStrays } from "../app/strays.ts";
+import { keepFault } from "./fault_file.ts";
 import { handoverMs } from "../app/settings.ts";
 import type { LogSink } from "./log_sink.ts";
 import { openFiles, raiseOpenFiles } from "./open_files.ts";
@@ -48,8 +51,11 @@ export interface Serving {
   readonly ended: Promise<number>;
   /** Stops taking requests and lets the answers end. */
   stop(): void;
-  /** Starts the next server, which ends this one when it serves. */
-  restart(): void;
+  /**
+   * Starts the next server, which ends this one when it serves. Returns why it
+   * cannot be started, or null.
+   */
+  restart(): string | null;
   /** Ctrl-C is meant for the program that `run` has on the terminal. */
   whileAway<Result>(run: () => Promise<Result>): Promise<Result>;
 }
@@ -68,7 +74,10 @@ export async function startServing(
     order,
     grants: workerGrants(grantSources(shell)),
     owners: familyOwners(shell),
-    onLog: (record) => options.log.write(record),
+    onLog: (record) => {
+      options.log.write(record);
+      keepFault(shell.paths, record);
+    },
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
     },
@@ -201,18 +210,16 @@ function supervise(
     }
     isStopping = true;
     const { settings } = shell.config;
-    const isReplaced = successor !== null;
-    const drainMs = isReplaced
+    const drainMs = successor !== null
       ? handoverMs(settings)
       : settings.timeouts.drainMs;
-    server.drain(drainMs).then(() => {
-      server.terminate();
-      ended.resolve(EXIT.ok);
-    });
+    server.drain(drainMs).finally(() => server.terminate())
+      .then(() => ended.resolve(EXIT.ok), () => ended.resolve(EXIT.failed));
   }
   signals.on("SIGINT", () => interrupts.pass(stop));
   signals.on("SIGTERM", stop);
   signals.on("SIGHUP", () => reload(server, options));
+  const strays = strayLog(shell, options);
   server.failed.catch((cause) => {
     tell(options, cause instanceof Error ? cause.message : "");
     ended.resolve(EXIT.failed);
@@ -221,6 +228,7 @@ function supervise(
     const code = await ended.promise.finally(() => {
       signals.release();
       options.watch[Symbol.dispose]();
+      strays[Symbol.dispose]();
     });
     await options.log.close();
     const isWaitedFor = successor !== null && !options.successor?.isDetached;
@@ -232,18 +240,34 @@ function supervise(
     server,
     stop,
     restart: () => {
-      if (options.successor === null || successor !== null) return;
-      const child = startSuccessor(options.successor);
+      if (options.successor === null || successor !== null) return null;
+      const child = startSuccessor(options.successor, shell.paths.stateFolder);
+      if (typeof child === "string") return child;
       successor = child;
       child.status.then(({ code }) => {
         if (isStopping) return;
         successor = null;
         tell(options, `the next server ended with code ${code}`);
       });
+      return null;
     },
     ended: end(),
     whileAway: (run) => interrupts.whileAway(run),
   };
+}
+
+/** Logs errors of this thread that nobody awaits, and lets it go on. */
+function strayLog({ paths }: Shell, { log }: ServingOptions): Disposable {
+  return catchStrays(globalThis, (fault) => {
+    const record: LogRecord = {
+      at: systemClock.now(),
+      level: "error",
+      event: "stray",
+      fields: { fault },
+    };
+    log.write(record);
+    keepFault(paths, record);
+  });
 }
 
 function tell({ log }: ServingOptions, reason: string): void {
@@ -260,10 +284,16 @@ function obey(what: Asked, serving: Serving, options: ServingOptions): void {
     case "stop":
       return serving.stop();
     case "restart":
-      return serving.restart();
+      return restart(serving, options);
     case "reload":
       return reload(serving.server, options);
   }
+}
+
+function restart(serving: Serving, options: ServingOptions): void {
+  const trouble = serving.restart();
+  if (trouble !== null) tell(options, trouble);
+  serving.server.restartAnswered(trouble);
 }
 
 function reload(server: Server, options: ServingOptions): void {

@@ -11,6 +11,11 @@ const CAUGHT: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
 
+/** Programs of the machine send them to everybody; they mean nothing here. */
+const IGNORED: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? []
+  : ["SIGUSR1", "SIGUSR2"];
+
 export class Signals {
   readonly #held: (readonly [Deno.Signal, () => void])[] = [];
   readonly #handlers = new Map<Deno.Signal, () => void>();
@@ -20,6 +25,11 @@ export class Signals {
   constructor() {
     for (const signal of CAUGHT) {
       const listener = () => this.#take(signal);
+      Deno.addSignalListener(signal, listener);
+      this.#held.push([signal, listener]);
+    }
+    for (const signal of IGNORED) {
+      const listener = () => {};
       Deno.addSignalListener(signal, listener);
       this.#held.push([signal, listener]);
     }

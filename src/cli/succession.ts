@@ -17,23 +17,42 @@ export interface Successor {
 const FORWARDED: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
- * Starts it. It sends SIGTERM here when it serves; when it cannot, it ends by
- * itself and this server goes on.
+ * Starts it in `folder`. It sends SIGTERM here when it serves; when it cannot,
+ * it ends by itself and this server goes on. Returns why it cannot be started
+ * where that is so: the executable may be gone.
  */
 export function startSuccessor(
   { args, isDetached }: Successor,
-): Deno.ChildProcess {
+  folder: string,
+): Deno.ChildProcess | string {
   const [program = "", ...first] = ownCommand(args);
   const stdio = isDetached ? "null" : "inherit";
-  const child = new Deno.Command(program, {
-    args: first,
-    stdin: "null",
-    stdout: stdio,
-    stderr: stdio,
-    detached: isDetached,
-  }).spawn();
-  if (isDetached) child.unref();
-  return child;
+  try {
+    const child = new Deno.Command(program, {
+      args: first,
+      cwd: folder,
+      stdin: "null",
+      stdout: stdio,
+      stderr: stdio,
+      detached: isDetached,
+    }).spawn();
+    if (isDetached) child.unref();
+    return child;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return isThere(program)
+      ? `${program} cannot be started: ${reason}`
+      : `${program} is gone: install tc there again`;
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    // Gone, or out of reach.
+    return false;
+  }
 }
 
 /** The server that goes has drained, and its successor serves in its stead. */

@@ -45,7 +45,9 @@ export interface ControlHost {
   callApi(call: ApiCall): Promise<ApiCallView>;
   /** A hook of Claude Code has run: a session begins, a compaction comes. */
   hook(hook: HookCall): void;
-  ask(what: "stop" | "restart"): void;
+  stop(): void;
+  /** Rejects with a TcError where the next server cannot be started. */
+  restart(): Promise<void>;
   /** Lines of JSON, one an event, until `signal` aborts. */
   events(signal: AbortSignal): ReadableStream<Uint8Array>;
 }
@@ -129,11 +131,11 @@ export function controlRoutes(
     return c.json({ schema: "tc.reload/v1", changes: await host.reload() });
   });
   app.post(CONTROL.stop, (c) => {
-    host.ask("stop");
+    host.stop();
     return c.json({ schema: "tc.stop/v1" });
   });
-  app.post(CONTROL.restart, (c) => {
-    host.ask("restart");
+  app.post(CONTROL.restart, async (c) => {
+    await host.restart();
     return c.json({ schema: "tc.restart/v1" });
   });
   app.put(CONTROL.pin, async (c) => {

@@ -24,6 +24,16 @@ export interface Tap {
 /** Compressed bytes waiting for the inflater; beyond it the tap gives up. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
+/**
+ * What is metered of a compressed answer. The longest real answer has some ten
+ * million bytes; a provider's 1.5 MB can inflate to 512 MB.
+ */
+const PLAIN_BYTES_MAX = 32 * 1024 * 1024;
+/** Text compresses 20 to 1 at best; beyond this it is made to cost time. */
+const RATIO_MAX = 200;
+/** A short answer of few different bytes may compress better. */
+const PLAIN_BYTES_FREE = 1024 * 1024;
+
 /** A tap for an answer with these headers. */
 export function tapFor(contentType: string, contentEncoding: string): Tap {
   const meter = new UsageMeter(contentType);
@@ -45,8 +55,22 @@ function inflatingTap(
   inflater: Transform,
 ): Omit<Tap, "soFar"> {
   let isOpen = true;
+  let packedBytes = 0;
+  let plainBytes = 0;
+  /** What was metered so far counts. */
+  function giveUp(): void {
+    isOpen = false;
+    inflater.destroy();
+  }
   const ended = new Promise<void>((resolve) => {
-    inflater.on("data", (chunk: Uint8Array) => meter.push(chunk));
+    inflater.on("data", (chunk: Uint8Array) => {
+      if (!isOpen) return;
+      plainBytes += chunk.length;
+      const isBomb = plainBytes > PLAIN_BYTES_FREE &&
+        plainBytes > RATIO_MAX * packedBytes;
+      if (isBomb || plainBytes > PLAIN_BYTES_MAX) giveUp();
+      else meter.push(chunk);
+    });
     inflater.on("end", resolve);
     inflater.on("close", resolve);
     // A cut or wrong stream ends the metering; what was seen so far counts.
@@ -58,11 +82,8 @@ function inflatingTap(
   return {
     push(chunk): void {
       if (!isOpen) return;
-      if (inflater.writableLength > WAITING_BYTES_MAX) {
-        isOpen = false;
-        inflater.destroy();
-        return;
-      }
+      if (inflater.writableLength > WAITING_BYTES_MAX) return giveUp();
+      packedBytes += chunk.length;
       inflater.write(Buffer.from(chunk));
     },
     async finish(): Promise<MeterReading> {

@@ -11,6 +11,7 @@ import { commandText } from "../command_table.ts";
 import { logSink } from "../log_sink.ts";
 import type { Registry } from "../registry.ts";
 import { startServing } from "../serving.ts";
+import { anchored, standInState } from "../server_place.ts";
 import type { Successor } from "../succession.ts";
 import { Shell } from "../shell.ts";
 import { noticeUpdate } from "../update_notice.ts";
@@ -35,10 +36,26 @@ export function registerServer(program: Command, registry: Registry): void {
     .option("--log-file <file>", "Write the log lines into this file")
     .option("--log-to <folder>", "Write a file an exchange into this folder")
     .addOption(new Option("--take-over <pid>").hideHelp())
-    .action(registry.run(async (flags) => {
-      const make = () => new Shell(registry.environment, {}, settingsOf(flags));
+    .action(registry.run(async (given) => {
+      const flags = withWholePaths(given);
+      const paths = anchored(registry.environment);
+      // The next server inherits them, and stands elsewhere.
+      for (const [name, path] of Object.entries(paths)) {
+        Deno.env.set(name, path);
+      }
+      const environment = { ...registry.environment, ...paths };
+      const make = () => new Shell(environment, {}, settingsOf(flags));
       return await serve(make, flags);
     }));
+}
+
+function withWholePaths(flags: ServerFlags): ServerFlags {
+  const { logFile, logTo } = flags;
+  return {
+    ...flags,
+    logFile: logFile === undefined ? undefined : resolve(logFile),
+    logTo: logTo === undefined ? undefined : resolve(logTo),
+  };
 }
 
 /** How the server that takes this one's place is started. */
@@ -68,7 +85,7 @@ function settingsOf(
   return {
     ...(port === undefined ? {} : { "proxy.port": wholeNumber(port) }),
     ...(host === undefined ? {} : { "proxy.host": host }),
-    ...(logTo === undefined ? {} : { "log.to": resolve(logTo) }),
+    ...(logTo === undefined ? {} : { "log.to": logTo }),
   };
 }
 
@@ -86,6 +103,7 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
     shell.hasScreen;
   const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
   const log = logSink(file, shell.environment);
+  await standInState(shell.paths);
   // The main thread has no network any more once the server runs.
   if (flags.takeOver === undefined) await noticeUpdate(shell);
   const serving = await startServing(shell, {

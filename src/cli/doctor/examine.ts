@@ -17,7 +17,7 @@ import {
   type Patient,
 } from "./finding.ts";
 import { checkProxies, checkUpstream } from "./network.ts";
-import { checkAccounts, checkServer } from "./pool.ts";
+import { checkAccounts, checkFaults, checkServer } from "./pool.ts";
 import {
   checkClaude,
   checkClaudeSettings,
@@ -33,6 +33,7 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
   ["disk", checkDisk],
   ["limits", checkDescriptors],
   ["server", checkServer],
+  ["faults", checkFaults],
   ["account", checkAccounts],
   ["service", checkService],
   ["network", checkProxies],

@@ -14,6 +14,7 @@ import { systemClock } from "../../app/clock.ts";
 import { localKey } from "../../app/local_key.ts";
 import { buildInfo } from "../../app/version.ts";
 import { isNotRunning, openDesk } from "../account_work.ts";
+import { readFaults } from "../fault_file.ts";
 import { reachable } from "../shell.ts";
 import {
   failure,
@@ -72,6 +73,21 @@ function keyTrouble(patient: Patient): Finding | null {
   } catch (cause) {
     return failureOf("key", cause);
   }
+}
+
+/** Faults of tc that servers of this pool caught and survived. */
+export function checkFaults({ shell }: Patient): Promise<readonly Finding[]> {
+  const last = readFaults(shell.paths).at(-1);
+  if (last === undefined) return Promise.resolve([]);
+  const count = readFaults(shell.paths).length;
+  const what = count === 1 ? "a fault of tc was" : `${count} faults of tc were`;
+  return Promise.resolve([
+    warning(
+      "faults",
+      `${what} caught, the last at ${last.at}: ${inert(last.text)}`,
+      "tc bugreport   collects what helps to fix it",
+    ),
+  ]);
 }
 
 /** Nobody answered as tc: is the port free, then? */

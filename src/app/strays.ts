@@ -1,0 +1,44 @@
+/**
+ * Errors that nobody awaits. One of them must not end the server and cut every
+ * stream: it is reported with its place, and the process goes on.
+ *
+ * @module
+ */
+
+/** Where uncaught errors arrive: the global scope of a thread. */
+export type StrayScope = Pick<
+  EventTarget,
+  "addEventListener" | "removeEventListener"
+>;
+
+/**
+ * Calls `tell` with the stack of each uncaught error and each unhandled
+ * rejection of this thread, and keeps it from ending the process. Returns the
+ * way back to the runtime's own behaviour.
+ */
+export function catchStrays(
+  scope: StrayScope,
+  tell: (fault: string) => void,
+): Disposable {
+  function rejected(event: Event): void {
+    event.preventDefault();
+    tell(faultText((event as PromiseRejectionEvent).reason));
+  }
+  function failed(event: Event): void {
+    event.preventDefault();
+    tell(faultText((event as ErrorEvent).error));
+  }
+  scope.addEventListener("unhandledrejection", rejected);
+  scope.addEventListener("error", failed);
+  return {
+    [Symbol.dispose]: () => {
+      scope.removeEventListener("unhandledrejection", rejected);
+      scope.removeEventListener("error", failed);
+    },
+  };
+}
+
+/** Returns the message of `cause` with its place. */
+export function faultText(cause: unknown): string {
+  return cause instanceof Error ? cause.stack ?? cause.message : String(cause);
+}
