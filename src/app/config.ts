@@ -6,6 +6,7 @@
  */
 
 import * as v from "valibot";
+import { inert } from "../core/plain_text.ts";
 import { ConfigError } from "../errors.ts";
 import { type ConfigDocument, parseConfig } from "../store/config_file.ts";
 import type { Environment } from "./paths.ts";
@@ -44,6 +45,15 @@ export function configFrom(sources: ConfigSources): Config {
   const document = sources.text === null
     ? {}
     : parseConfig(sources.text, sources.file);
+  return configOf(document, sources);
+}
+
+/** As {@linkcode configFrom}, of a file that was read already. */
+export function configOf(
+  document: ConfigDocument,
+  sources: Omit<ConfigSources, "text">,
+): Config {
+  checkSections(document, sources.file);
   const origins = new Map<string, Origin>();
   const merged: Record<string, unknown> = {};
   for (const row of settingRows()) {
@@ -52,13 +62,74 @@ export function configFrom(sources: ConfigSources): Config {
     check(row, value, { origin, file: sources.file });
     write(merged, row.key, value);
   }
+  const settings = v.parse(SETTINGS, merged);
+  checkPlainHttp(settings, document, sources.file);
   return {
     file: sources.file,
-    settings: v.parse(SETTINGS, merged),
+    settings,
     document,
     origins,
     unknownKeys: unknownKeys(document),
   };
+}
+
+/**
+ * A section that is no object would be dropped in silence and written over by
+ * the next change. Throws ConfigError.
+ */
+export function checkSections(document: ConfigDocument, file: string): void {
+  for (const { key, fallback } of settingRows()) {
+    const [name = "", inner] = key.split(".");
+    const value = document[name];
+    if (inner === undefined || value === undefined || isRecord(value)) continue;
+    throw new ConfigError(
+      `Cannot use ${name} in ${file}: it must be an object such as ` +
+        `{"${inner}": ${JSON.stringify(fallback)}}`,
+      { file, key: name, hint: "Correct the line; nothing was changed" },
+    );
+  }
+}
+
+/**
+ * Credentials go to these places: without TLS everybody on the way reads them.
+ * Throws ConfigError unless `insecureHttp` takes that risk.
+ */
+function checkPlainHttp(
+  settings: Settings,
+  document: ConfigDocument,
+  file: string,
+): void {
+  if (settings.insecureHttp) return;
+  const places = [
+    ...settingRows().filter(({ isUrl }) => isUrl)
+      .map(({ key }) => [key, lookUp(settings, key)] as const),
+    ...(Array.isArray(document["accounts"]) ? document["accounts"] : [])
+      .map((row, at) =>
+        [`accounts[${at}].upstream`, lookUp(Object(row), "upstream")] as const
+      ),
+  ];
+  for (const [key, url] of places) {
+    if (typeof url !== "string" || !isPlainHttp(url)) continue;
+    throw new ConfigError(
+      `Cannot use ${key} in ${file}: ${url} is plain http, and everybody on ` +
+        "the way could read your credentials",
+      {
+        file,
+        key,
+        hint: "Use https, or take the risk: " +
+          "tc config set insecureHttp true",
+      },
+    );
+  }
+}
+
+/** Whether `url` leaves this machine without TLS. */
+export function isPlainHttp(url: string): boolean {
+  const parsed = URL.parse(url);
+  if (parsed?.protocol !== "http:") return false;
+  const { hostname } = parsed;
+  return hostname !== "localhost" && hostname !== "[::1]" &&
+    !/^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 /** Checks one value as `tc config set` gives it; throws ConfigError. */
@@ -81,7 +152,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function pick(
   row: SettingRow,
   document: ConfigDocument,
-  { environment, flags }: ConfigSources,
+  { environment, flags }: Omit<ConfigSources, "text">,
 ): readonly [Origin, unknown] {
   if (flags[row.key] !== undefined) return ["flag", flags[row.key]];
   const variable = environment[row.variable];
@@ -96,7 +167,10 @@ function pick(
 export function fromText(row: SettingRow, text: string): unknown {
   switch (typeof row.fallback) {
     case "number":
-      return text.trim() === "" ? text : Number(text);
+      // What is no number is told of in the person's own words.
+      return text.trim() === "" || Number.isNaN(Number(text))
+        ? text
+        : Number(text);
     case "boolean":
       return text === "true" || text === "1"
         ? true
@@ -125,7 +199,9 @@ function check(
   { origin, file }: { readonly origin: Origin; readonly file: string },
 ): void {
   if (v.is(row.schema, value)) return;
-  const shown = JSON.stringify(value)?.slice(0, 60) ?? String(value);
+  const shown = row.isSecret
+    ? "that"
+    : inert(JSON.stringify(value)?.slice(0, 60) ?? String(value));
   const where = origin === "file"
     ? ` in ${file}`
     : origin === "env"

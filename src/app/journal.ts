@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inert } from "../core/plain_text.ts";
 import type { Instant } from "../core/time.ts";
 import type { Clock, Journal, LogFields, LogLevel } from "../ports.ts";
 
@@ -66,10 +67,8 @@ function logFields(fields: LogFields): string {
     .join(" ");
 }
 
-/** Control bytes in names or messages must not reach a terminal. */
 function quoted(value: string): string {
-  // deno-lint-ignore no-control-regex
-  const inert = value.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
-  if (inert === "") return "-";
-  return /[\s="]/.test(inert) ? `"${inert.replaceAll('"', "'")}"` : inert;
+  const text = inert(value, "?");
+  if (text === "") return "-";
+  return /[\s="]/.test(text) ? `"${text.replaceAll('"', "'")}"` : text;
 }

@@ -9,9 +9,9 @@ import { TcError } from "../errors.ts";
 import { type Entropy, Secret } from "../ports.ts";
 import type { Config } from "./config.ts";
 import type { Paths } from "./paths.ts";
+import { KEY_SHAPE } from "./setting_kinds.ts";
 
 const KEY_FILE = "key";
-const KEY_SHAPE = /^[A-Za-z0-9_-]{8,256}$/;
 
 /**
  * The key of this pool: the one in the config if there is one, else the file's,
@@ -24,7 +24,8 @@ export function localKey(
   entropy: Entropy,
 ): Secret {
   const written = config.settings.proxy.apiKey;
-  if (written !== "") return checked(written, config.file);
+  // The settings have checked its shape.
+  if (written !== "") return new Secret(written);
   const file = join(paths.secretsFolder, KEY_FILE);
   return readKey(file) ?? madeKey(file, paths.secretsFolder, entropy);
 }
@@ -62,7 +63,7 @@ function checked(key: string, file: string): Secret {
     code: "bad_key",
     source: "user",
     hint:
-      "It must be 8 to 256 letters, digits, - or _. Delete the file for a new one.",
+      "It must be 8 to 256 letters, digits, - or _. Delete that file, which holds nothing else, for a new one.",
   });
 }
 

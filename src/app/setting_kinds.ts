@@ -13,6 +13,8 @@ export interface SettingText {
   readonly help: string;
   /** Completes "it must be …". */
   readonly allowed: string;
+  /** What the value is, where more than its type matters. */
+  readonly kind?: "key" | "url";
 }
 
 /** A setting whose value is a `Value`, and which has a default. */
@@ -83,6 +85,23 @@ export function url(fallback: string, help: string): Setting<string> {
   return leaf(schema, fallback, {
     help,
     allowed: "an http or https URL without user, query or fragment",
+    kind: "url",
+  });
+}
+
+/** The shape of a local key, of a person's choice or made. */
+export const KEY_SHAPE = /^[A-Za-z0-9_-]{8,256}$/;
+
+/** A local key, or nothing. */
+export function key(help: string): Setting<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((text) => text === "" || KEY_SHAPE.test(text)),
+  );
+  return leaf(schema, "", {
+    help,
+    allowed: "8 to 256 letters, digits, - or _",
+    kind: "key",
   });
 }
 

@@ -11,6 +11,7 @@ import { ROUTE_KNOBS, type RouteSettings } from "../core/settings.ts";
 import {
   choice,
   flag,
+  key,
   leaf,
   ofKnobs,
   section,
@@ -29,10 +30,7 @@ export const SETTINGS = v.looseObject({
       "127.0.0.1",
       "Address the proxy listens on; a wide one needs the key",
     ),
-    apiKey: text(
-      "",
-      "Local key of your own choice; empty: a random one is made",
-    ),
+    apiKey: key("Local key of your own choice; empty: a random one is made"),
     keylessLoopback: flag(
       false,
       "Let local clients in without the key, as older tools do",
@@ -50,6 +48,10 @@ export const SETTINGS = v.looseObject({
     requestsMax: wholeNumber(1, 100_000, 2000, "Requests in hand at once"),
   }),
   upstream: url("https://api.anthropic.com", "Where requests go"),
+  insecureHttp: flag(
+    false,
+    "Allow http without TLS to other machines: others can read your credentials",
+  ),
   upstreamProxy: text(
     "",
     "Corporate proxy for the way out; empty: HTTPS_PROXY decides",
@@ -209,6 +211,9 @@ export interface SettingRow extends SettingText {
   /** The variable that overrides the file. */
   readonly variable: string;
   readonly schema: v.GenericSchema;
+  /** Never printed. */
+  readonly isSecret: boolean;
+  readonly isUrl: boolean;
 }
 
 /** `proxy.bodyBytesMax` is overridden by `TC_PROXY_BODY_BYTES_MAX`. */
@@ -247,6 +252,8 @@ function row(key: string, entry: unknown): SettingRow {
     allowed: text.allowed,
     variable: variableOf(key),
     schema: wrapped,
+    isSecret: text.kind === "key",
+    isUrl: text.kind === "url",
   };
 }
 
@@ -268,6 +275,7 @@ export function needsRestart(before: Settings, after: Settings): boolean {
       settings.proxy,
       settings.upstream,
       settings.upstreamProxy,
+      settings.insecureHttp,
       settings.oauth,
       settings.timeouts,
       settings.vault,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ACCOUNT_NAME_MAX, accountName } from "../core/plain_text.ts";
 import { type AccountId, accountId } from "../core/account.ts";
 import type { AccountIdentity, Secret } from "../ports.ts";
 
@@ -46,10 +47,18 @@ function toId(letter: string, digest: string): AccountId {
   return id;
 }
 
-/** `wanted`, or it with the first number that nobody has. */
+/**
+ * Returns `wanted`, which may come from anywhere, as the name of a new account:
+ * a valid name, with the first number that makes it one that nobody has.
+ */
 export function freeName(wanted: string, taken: ReadonlySet<string>): string {
+  const name = accountName(wanted, "account");
   for (let count = 1;; count++) {
-    const name = count === 1 ? wanted : `${wanted}-${count}`;
-    if (!taken.has(name)) return name;
+    const end = count === 1 ? "" : `-${count}`;
+    const free = accountName(
+      name.slice(0, ACCOUNT_NAME_MAX - end.length),
+      "account",
+    ) + end;
+    if (!taken.has(free)) return free;
   }
 }

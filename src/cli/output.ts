@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inertJson, inertLines } from "../core/plain_text.ts";
 import { TcError } from "../errors.ts";
 import type { Environment } from "../app/paths.ts";
 import { printTo } from "./print.ts";
@@ -29,6 +30,10 @@ const SEQUENCES: Readonly<Record<Style, string>> = {
   plain: "",
 };
 
+/** What {@linkcode Output.paint} writes. */
+// deno-lint-ignore no-control-regex
+const COLOR = /(\u001b\[[0-9;]*m)/;
+
 /** Flag beats environment beats terminal (NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, TERM). */
 export function isColored(options: OutputOptions): boolean {
   const { environment, color } = options;
@@ -51,9 +56,9 @@ export class Output {
     this.#isColored = !options.isJson && isColored(options);
   }
 
-  /** A line of data. */
+  /** A line of data; what a terminal obeys is left out, our colours apart. */
   line(text = ""): void {
-    printTo(Deno.stdout, `${text}\n`);
+    printTo(Deno.stdout, `${this.#shown(text)}\n`);
   }
 
   /** Data as it is, without an end of line. */
@@ -63,12 +68,20 @@ export class Output {
 
   /** One JSON object, the whole answer of a `--json` run. */
   json(value: unknown): void {
-    printTo(Deno.stdout, `${JSON.stringify(value)}\n`);
+    printTo(Deno.stdout, `${inertJson(JSON.stringify(value))}\n`);
   }
 
   /** A line of words: progress, warnings, what to do next. */
   say(text: string): void {
-    printTo(Deno.stderr, `${text}\n`);
+    printTo(Deno.stderr, `${this.#shown(text)}\n`);
+  }
+
+  /** Names and messages of others may be in any text: this is the last gate. */
+  #shown(text: string): string {
+    if (!this.#isColored) return inertLines(text);
+    return text.split(COLOR).map((part, at) =>
+      at % 2 === 0 ? inertLines(part) : part
+    ).join("");
   }
 
   paint(style: Style, text: string): string {

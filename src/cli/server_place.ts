@@ -29,8 +29,15 @@ export function anchored(environment: Environment): Record<string, string> {
   );
 }
 
-/** Moves this process into the state folder. */
+/**
+ * Moves this process into the state folder, or where that cannot be had, into
+ * the root: a server serves without a state folder too.
+ */
 export async function standInState({ stateFolder }: Paths): Promise<void> {
-  await ensurePrivateFolder(stateFolder);
-  Deno.chdir(stateFolder);
+  try {
+    await ensurePrivateFolder(stateFolder);
+    Deno.chdir(stateFolder);
+  } catch {
+    Deno.chdir("/");
+  }
 }

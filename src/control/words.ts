@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inert } from "../core/plain_text.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/time.ts";
 
 /** `41s`, `18m`, `1h 34m`, `3d 4h`: two units at most, rounded up to whole ones. */
@@ -74,14 +75,7 @@ export function clockText(
   return `${long} ${time}`;
 }
 
-/** Text from outside made inert: no control byte reaches a terminal. */
-export function inert(text: string): string {
-  return text.replace(
-    // deno-lint-ignore no-control-regex
-    /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
-    "",
-  );
-}
+export { inert };
 
 const USE_TEXT: Readonly<Record<string, string>> = {
   bound: "this conversation's prompt cache is there",

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ACCOUNT_NAME_MAX, isAccountName } from "../core/plain_text.ts";
 import type { AccountId } from "../core/account.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import type { Vault, VaultEntry, VaultListing } from "../ports.ts";
@@ -45,8 +46,6 @@ export interface DeskListing extends MergedAccounts {
   readonly entries: readonly VaultEntry[];
   readonly damaged: VaultListing["damaged"];
 }
-
-const NAME = /^[^\p{C}\p{Zl}\p{Zp}]{1,100}$/u;
 
 export class AccountDesk {
   readonly #ports: DeskPorts;
@@ -131,9 +130,9 @@ function editsOf(
 
 /** A name is one short line that a person can read and type. */
 export function checkName(name: string): void {
-  if (NAME.test(name) && name.trim() === name) return;
+  if (isAccountName(name)) return;
   throw new UsageError(
-    "Cannot use the name: it must be 1 to 100 visible characters",
+    `Cannot use the name: it must be 1 to ${ACCOUNT_NAME_MAX} visible characters`,
   );
 }
 

@@ -7,6 +7,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
+import { accountName } from "../core/plain_text.ts";
 import { ConfigError, UsageError } from "../errors.ts";
 import type { VaultEntry } from "../ports.ts";
 import { accountRows } from "./account_rows.ts";
@@ -169,7 +170,7 @@ function listed(document: ConfigDocument, entries: Entries): readonly RawRow[] {
 
 /** What a new account's row says: enough for a person to know it by. */
 function newRow({ id, label }: VaultEntry): RawRow {
-  return { id, name: label };
+  return { id, name: accountName(label, "account") };
 }
 
 function withAccounts(

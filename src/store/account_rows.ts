@@ -7,6 +7,7 @@
 
 import * as v from "valibot";
 import { type AccountId, accountId } from "../core/account.ts";
+import { accountName } from "../core/plain_text.ts";
 import { ConfigError } from "../errors.ts";
 import type { ConfigDocument } from "./config_file.ts";
 
@@ -30,13 +31,10 @@ export interface AccountRow {
   readonly hasSecret: boolean;
 }
 
-const NAME_LENGTH_MAX = 100;
 const LEASES_MAX = 1_000;
 
 /** Keys of other tools' rows that hold secrets. */
 const SECRET_KEYS = ["accessToken", "refreshToken", "apiKey"];
-
-const text = v.pipe(v.string(), v.nonEmpty(), v.maxLength(NAME_LENGTH_MAX));
 
 const row = v.looseObject({
   id: v.optional(v.pipe(
@@ -46,7 +44,8 @@ const row = v.looseObject({
       "lower-case letters, digits, - and _, at most 64",
     ),
   )),
-  name: v.optional(text),
+  // A name that no account can have costs the name alone, never the config.
+  name: v.optional(v.unknown()),
   accountUuid: v.nullish(v.string()),
   orgUuid: v.nullish(v.string()),
   priority: v.optional(v.pipe(v.number(), v.finite()), 0),
@@ -65,7 +64,6 @@ const row = v.looseObject({
 /** What each key may be, for the error that refuses something else. */
 const ALLOWED: Readonly<Record<string, string>> = {
   id: "lower-case letters, digits, - and _, at most 64",
-  name: `text of 1 to ${NAME_LENGTH_MAX} characters`,
   accountUuid: "text",
   orgUuid: "text",
   priority: "a number, lower goes first",
@@ -106,7 +104,9 @@ function parseRow(value: unknown, index: number, file: string): AccountRow {
   return {
     index,
     id: output.id === undefined ? null : accountId(output.id),
-    name: output.name ?? null,
+    name: typeof output.name === "string"
+      ? accountName(output.name, "") || null
+      : null,
     accountUuid: output.accountUuid ?? null,
     organizationUuid: output.orgUuid ?? null,
     priority: output.priority,

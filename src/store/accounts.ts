@@ -6,6 +6,7 @@
  */
 
 import type { Account, AccountId } from "../core/account.ts";
+import { accountName } from "../core/plain_text.ts";
 import type { PoolEvent } from "../core/pool.ts";
 import type { Instant } from "../core/time.ts";
 import type { AccountIdentity, SharedFamily, VaultEntry } from "../ports.ts";
@@ -77,7 +78,7 @@ export function matchRows(
       const found = entries.filter((entry) =>
         !taken.has(entry) && matcher(row, entry)
       );
-      const named = found.filter((entry) => entry.label === row.name);
+      const named = found.filter((entry) => nameOf(entry) === row.name);
       const entry = found.length === 1 ? found[0] : named[0];
       if (entry === undefined || (found.length > 1 && named.length > 1)) {
         continue;
@@ -104,7 +105,12 @@ function hasIdentity(row: AccountRow, { identity }: VaultEntry): boolean {
 
 function hasName(row: AccountRow, entry: VaultEntry): boolean {
   return row.id === null && row.accountUuid === null &&
-    row.name === entry.label;
+    row.name === nameOf(entry);
+}
+
+/** The vault may hold a name that an older tc took as it came. */
+function nameOf({ label }: VaultEntry): string {
+  return accountName(label, "account");
 }
 
 function recordOf(
@@ -112,7 +118,7 @@ function recordOf(
   row: AccountRow | null,
   labels: Set<string>,
 ): AccountRecord {
-  const label = freeLabel(row?.name ?? entry.label, labels);
+  const label = freeLabel(row?.name ?? nameOf(entry), labels);
   labels.add(label);
   const { id, kind, tier, credential } = entry;
   return {

@@ -6,6 +6,7 @@
  */
 
 import * as v from "valibot";
+import { accountName } from "../core/plain_text.ts";
 import { accountId } from "../core/account.ts";
 import { instantFromMs } from "../core/time.ts";
 import { VaultError } from "../errors.ts";
@@ -52,7 +53,10 @@ const known = {
       return NEVER;
     }),
   ),
-  label: text,
+  label: v.pipe(
+    v.string(),
+    v.transform((label) => accountName(label, "account")),
+  ),
   kind: v.picklist(["subscription", "setup_token", "api_key", "backend"]),
   identity: v.nullable(
     v.object({ accountUuid: text, organizationUuid: text }),

@@ -22,7 +22,7 @@ function other(key: string, fallback: unknown): unknown {
     case "boolean":
       return !fallback;
     default:
-      return "https://other.example";
+      return key === "proxy.apiKey" ? "another-key" : "https://other.example";
   }
 }
 

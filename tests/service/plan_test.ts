@@ -113,6 +113,8 @@ Deno.test({
     const { text } = servicePlan("systemd", { ...ODD, program });
     const unit = folder.join("tc.service");
     await Deno.writeTextFile(unit, text);
+    // Under any umask: a unit that others may write is complained of.
+    await Deno.chmod(unit, 0o644);
     const said = await verify(unit);
     strictEqual(said, "");
     await Deno.writeTextFile(unit, text.replace("Type=notify", "Tipe=notify"));

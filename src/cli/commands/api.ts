@@ -55,7 +55,9 @@ async function call(
   const { output } = shell;
   if (output.isJson) output.json(view);
   else {
-    output.line(view.body);
+    // A program gets every byte, a terminal none that it would obey.
+    if (output.isTerminal) output.line(view.body);
+    else output.raw(`${view.body}\n`);
     output.say(`${view.status} from ${view.account}`);
   }
   return view.status < 400 ? EXIT.ok : EXIT.failed;

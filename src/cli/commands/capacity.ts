@@ -7,7 +7,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { CapacityView } from "../../control/protocol.ts";
 import { spentText } from "../../control/forecast_words.ts";
-import { countText, durationText } from "../../control/words.ts";
+import { countText, durationText, inert } from "../../control/words.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import type { Output, Style } from "../output.ts";
@@ -73,13 +73,13 @@ function print(view: CapacityView, output: Output): void {
   ];
   const verdict = output.paint(STYLE_OF[view.verdict], view.verdict.padEnd(8));
   output.line(`${verdict} ${parts.join(" · ")}`);
-  const width = Math.max(0, ...view.accounts.map(({ name }) => name.length)) +
-    2;
+  const width =
+    Math.max(0, ...view.accounts.map(({ name }) => inert(name).length)) + 2;
   const time = { now: Date.parse(view.at), timeZone: null };
   for (const account of view.accounts) {
     const ends = account.runsOut.flatMap((one) => spentText(one, time) ?? []);
     const text = [accountText(account), ...ends].join(" · ");
-    output.line(`  ${account.name.padEnd(width)}${text}`);
+    output.line(`  ${inert(account.name).padEnd(width)}${text}`);
   }
 }
 

@@ -6,7 +6,13 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { systemClock, systemEntropy } from "../../app/clock.ts";
-import { checkSetting, fromText, lookUp } from "../../app/config.ts";
+import {
+  checkSections,
+  checkSetting,
+  configOf,
+  fromText,
+  lookUp,
+} from "../../app/config.ts";
 import { type SettingRow, settingRows } from "../../app/settings.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { type ConfigDocument, editConfig } from "../../store/config_file.ts";
@@ -17,9 +23,6 @@ import { Shell } from "../shell.ts";
 
 /** Sections whose settings a running server keeps until it is restarted. */
 const NEEDS_RESTART = ["proxy.", "upstream", "oauth.", "timeouts.", "vault."];
-
-/** Values that are never printed. */
-const HIDDEN = ["proxy.apiKey"];
 
 export function registerConfig(program: Command, registry: Registry): void {
   const config = program.command("config")
@@ -95,7 +98,7 @@ async function change(
   if (value !== undefined) checkSetting(key, value, paths.configFile);
   await editConfig(
     paths.configFile,
-    (document) => written(document, key, value),
+    (document) => checked(document, written(document, key, value), shell),
     { clock: systemClock, entropy: systemEntropy },
   );
   const isRunning = await tellServer(new Shell(shell.environment, {}));
@@ -113,6 +116,27 @@ async function change(
     output.say("It holds from the next start on: tc restart");
   }
   return EXIT.ok;
+}
+
+/**
+ * Returns `after` if the reader of the config takes it: what `tc config set`
+ * writes must never lock the user out. A file that was broken before may be
+ * mended key by key.
+ */
+function checked(
+  before: ConfigDocument,
+  after: ConfigDocument,
+  { paths }: Shell,
+): ConfigDocument {
+  const sources = { file: paths.configFile, environment: {}, flags: {} };
+  try {
+    configOf(before, sources);
+  } catch {
+    checkSections(after, paths.configFile);
+    return after;
+  }
+  configOf(after, sources);
+  return after;
 }
 
 function settingRow(key: string): SettingRow {
@@ -135,10 +159,14 @@ function written(
     const { [name]: _old, ...others } = document;
     return value === undefined ? others : { ...document, [name]: value };
   }
-  const section = document[name];
-  const inner = typeof section === "object" && section !== null
-    ? section as ConfigDocument
-    : {};
+  const section = document[name] === undefined ? {} : document[name];
+  if (
+    typeof section !== "object" || section === null || Array.isArray(section)
+  ) {
+    // The check of the whole says what is wrong with it.
+    return document;
+  }
+  const inner = section as ConfigDocument;
   return { ...document, [name]: written(inner, rest.join("."), value) };
 }
 
@@ -191,5 +219,6 @@ function showSettings(
 }
 
 function shown(key: string, value: unknown): unknown {
-  return HIDDEN.includes(key) && value !== "" ? "[set]" : value;
+  const isSecret = settingRows().some((row) => row.key === key && row.isSecret);
+  return isSecret && value !== "" ? "[set]" : value;
 }

@@ -69,7 +69,7 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
   for (const [path, text] of Object.entries(files)) {
     const file = join(folder, path);
     await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await Deno.writeTextFile(file, text);
+    await Deno.writeTextFile(file, text, { mode: 0o600 });
   }
   for (const step of steps) await run(claude, step);
   output.line(`Installed ${NAME}. Sessions that run take it over at once.`);
