@@ -7,6 +7,7 @@
 
 import { join } from "node:path";
 import type { CommandRunner } from "../ports.ts";
+import { LOCAL_TOKEN } from "./launch_variables.ts";
 import {
   claudeFolder,
   type FolderFacts,
@@ -21,7 +22,9 @@ export async function findClaudeLogin(
   facts: FolderFacts,
   runner: CommandRunner,
 ): Promise<boolean> {
-  if (facts.environment["CLAUDE_CODE_OAUTH_TOKEN"]) return true;
+  const token = facts.environment["CLAUDE_CODE_OAUTH_TOKEN"];
+  // A launch within a launch sees the one that the outer launch made up.
+  if (token && token !== LOCAL_TOKEN) return true;
   const { folder, login } = claudeFolder(facts);
   if (hasStoredLogin(join(folder, ".credentials.json"))) return true;
   return login.kind === "keychain" && await hasKeychainLogin(login, runner);

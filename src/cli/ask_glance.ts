@@ -1,6 +1,6 @@
 /**
- * The fast way to the server for a status line: one small request on a socket
- * of its own, without what the other commands need. Imports little on purpose.
+ * The fast way to the server for a status line or a hook: one small request,
+ * without what the other commands need. Imports little on purpose.
  *
  * @module
  */
@@ -8,6 +8,9 @@
 import { join } from "node:path";
 import type { PoolGlance } from "../core/glance.ts";
 import { type Environment, type Paths, pathsFrom } from "../app/paths.ts";
+import { keyInHeaders } from "../claude/launch_variables.ts";
+import { ServerConnection } from "../control/server_connection.ts";
+import { Secret } from "../secret.ts";
 import { parseJsonc, toValue } from "../store/jsonc.ts";
 
 /** Where a server is and how to show that one may ask. */
@@ -20,7 +23,6 @@ export interface ServerPlace {
 const DEFAULT_PORT = 3456;
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(?::(\d{1,5}))?/;
 const KEY_IN_PATH = /\/k\/([A-Za-z0-9_-]{8,256})/;
-const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** The server that this very session uses, else the one of the config. */
 export function serverPlace(
@@ -36,8 +38,17 @@ export function serverPlace(
     port: local === null
       ? Number(environment["TC_PROXY_PORT"] || config.port)
       : Number(local[2] ?? 80),
-    key: KEY_IN_PATH.exec(baseUrl)?.[1] ?? (config.key || fileKey(paths)),
+    key: launchKey(environment) ?? (config.key || fileKey(paths)),
   };
+}
+
+/**
+ * Returns the key that this session was launched with, or null: in the header
+ * that `tc run` and `tc env` set, or in the path of the base URL.
+ */
+export function launchKey(environment: Environment): string | null {
+  return keyInHeaders(environment["ANTHROPIC_CUSTOM_HEADERS"] ?? "") ??
+    KEY_IN_PATH.exec(environment["ANTHROPIC_BASE_URL"] ?? "")?.[1] ?? null;
 }
 
 const NO_CONFIG = { host: "127.0.0.1", port: DEFAULT_PORT, key: "" };
@@ -67,75 +78,38 @@ function fileKey({ secretsFolder }: Paths): string {
   }
 }
 
-/** Null when no server answers in time. Never throws. */
+/** Returns null when no server of this pool answers in time. Never throws. */
 export async function askGlance(
-  place: ServerPlace,
+  { host, port, key }: ServerPlace,
   session: string | null,
   timeoutMs: number,
 ): Promise<PoolGlance | null> {
-  let connection: Deno.TcpConn | null = null;
-  const { promise: late, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(() => {
-    resolve(null);
-    close(connection);
-  }, timeoutMs);
-  async function ask(): Promise<PoolGlance | null> {
-    const { host: hostname, port } = place;
-    connection = await Deno.connect({ hostname, port });
-    return glanceIn(await exchange(connection, place, session));
-  }
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeoutMs);
   try {
-    return await Promise.race([ask().catch(() => null), late]);
+    using connection = await ServerConnection.open(
+      { host, port },
+      new Secret(key),
+      late.signal,
+    );
+    const query = session === null ? "" : `?session=${session}`;
+    const { status, text } = await connection.ask({
+      method: "GET",
+      path: `/tc/v1/glance${query}`,
+      body: null,
+    });
+    return status === 200 ? glanceIn(text) : null;
+  } catch {
+    // No server, another program, or one that is too busy.
+    return null;
   } finally {
     clearTimeout(timer);
-    close(connection);
-  }
-}
-
-function close(connection: Deno.TcpConn | null): void {
-  try {
-    connection?.close();
-  } catch {
-    // Closed already.
-  }
-}
-
-async function exchange(
-  connection: Deno.TcpConn,
-  { host, port, key }: ServerPlace,
-  session: string | null,
-): Promise<string> {
-  const query = session === null ? "" : `?session=${session}`;
-  const where = host.includes(":") ? `[${host}]` : host;
-  const request = `GET /tc/v1/glance${query} HTTP/1.1\r\n` +
-    `host: ${where}:${port}\r\nx-api-key: ${key}\r\nconnection: close\r\n\r\n`;
-  await writeAll(connection, new TextEncoder().encode(request));
-  const decoder = new TextDecoder();
-  const chunk = new Uint8Array(16 * 1024);
-  let answer = "";
-  while (answer.length < ANSWER_BYTES_MAX) {
-    const read = await connection.read(chunk);
-    if (read === null) break;
-    answer += decoder.decode(chunk.subarray(0, read), { stream: true });
-  }
-  return answer;
-}
-
-async function writeAll(
-  connection: Deno.TcpConn,
-  bytes: Uint8Array,
-): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    done += await connection.write(bytes.subarray(done));
   }
 }
 
 /** The JSON object of the answer; whatever else it is counts as none. */
-function glanceIn(answer: string): PoolGlance | null {
-  if (!answer.startsWith("HTTP/1.1 200 ")) return null;
-  const body = answer.slice(answer.indexOf("\r\n\r\n"));
-  const json = body.slice(body.indexOf("{"), body.lastIndexOf("}") + 1);
-  const value: unknown = JSON.parse(json);
+function glanceIn(text: string): PoolGlance | null {
+  const value: unknown = JSON.parse(text);
   const { schema, account, windows } = value as Record<string, unknown>;
   if (schema !== "tc.glance/v1" || !Array.isArray(windows)) return null;
   if (account !== null && typeof account !== "string") return null;

@@ -20,6 +20,9 @@ import {
   readHookInput,
 } from "../claude/hook_input.ts";
 import { EXIT } from "../errors.ts";
+import { ServerConnection } from "../control/server_connection.ts";
+import { Secret } from "../secret.ts";
+import { launchKey, serverPlace } from "./ask_glance.ts";
 import { startDetached } from "./detached.ts";
 import { printTo } from "./print.ts";
 import { isProfileFolder, swapFile } from "./swap_files.ts";
@@ -31,8 +34,6 @@ const STDIN_MS_MAX = 1_000;
 const THRESHOLD = "0.9";
 /** The usage endpoint has a limit of its own: it is not asked at each prompt. */
 const ASK_MS = 60_000;
-/** The address that `tc run` and `tc env` give to Claude Code. */
-const OUR_BASE = /^https?:\/\/[^/]+\/k\/[A-Za-z0-9_-]+\/?$/;
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const HOOK_PATH = "/tc/v1/hook";
 
@@ -64,7 +65,10 @@ async function stayInStep(): Promise<void> {
 async function hook(name: HookName, input: HookInput): Promise<void> {
   const environment = readVariables();
   const base = environment["ANTHROPIC_BASE_URL"] ?? "";
-  if (OUR_BASE.test(base)) return await tellServer(base, name, input);
+  // `tc run` and `tc env` have left the key of the server here.
+  if (launchKey(environment) !== null) {
+    return await tellServer(environment, name, input);
+  }
   const paths = pathsFrom(environment, Deno.build.os);
   // Nobody's login is touched before a person has begun to swap.
   if (isProfileFolder(environment, paths)) return;
@@ -98,6 +102,8 @@ function readVariables(): Environment {
     ...PATH_VARIABLES,
     "CLAUDE_CONFIG_DIR",
     "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "TC_PROXY_PORT",
   ];
   return Object.fromEntries(names.map((name) => [name, Deno.env.get(name)]));
 }
@@ -127,20 +133,27 @@ async function isOurServer(base: string): Promise<boolean> {
 }
 
 async function tellServer(
-  base: string,
+  environment: Environment,
   hook: HookName,
   input: HookInput,
 ): Promise<void> {
-  const response = await fetch(base.replace(/\/$/, "") + HOOK_PATH, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ hook, ...input }),
-    signal: AbortSignal.timeout(TELL_MS),
-  }).catch(() => {
-    // The reason has the address in it, and that has the key.
-    throw new Error("the server does not answer");
-  });
-  await response.body?.cancel();
+  const { host, port, key } = serverPlace(environment, Deno.build.os);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), TELL_MS);
+  try {
+    using connection = await ServerConnection.open(
+      { host, port },
+      new Secret(key),
+      late.signal,
+    );
+    await connection.ask({
+      method: "POST",
+      path: HOOK_PATH,
+      body: JSON.stringify({ hook, ...input }),
+    });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Standard input as far as it comes in a moment; a terminal says nothing. */

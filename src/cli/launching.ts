@@ -6,7 +6,17 @@
  */
 
 import { join } from "node:path";
-import type { LaunchFacts, Variables } from "../claude/launch.ts";
+import {
+  managedFolders,
+  readSettings,
+  type SettingsLayer,
+} from "../claude/client_settings.ts";
+import { claudeFolder } from "../claude/claude_folder.ts";
+import type {
+  LaunchFacts,
+  LoginMode,
+  Variables,
+} from "../claude/launch_variables.ts";
 import { systemRunner } from "../app/command_runner.ts";
 import { readHolder } from "../app/holder_note.ts";
 import { socketPath } from "../app/socket_path.ts";
@@ -29,16 +39,21 @@ export function presentVariables(): Variables {
   return Deno.env.toObject();
 }
 
+/** What is known of a launch, with `made` as its mode without an own login. */
 export async function launchFacts(
   shell: Shell,
-  account: AccountId | null,
+  { account, made }: {
+    readonly account: AccountId | null;
+    readonly made: Exclude<LoginMode, "own_login">;
+  },
 ): Promise<LaunchFacts> {
   const { settings } = shell.config;
+  const hasOwnLogin = await findClaudeLogin(folderFacts(shell), systemRunner);
   return {
     origin: shell.origin,
     key: shell.key.reveal(),
-    hasOwnLogin: await findClaudeLogin(folderFacts(shell), systemRunner),
-    isSubscriptionPool: await isSubscriptionPool(shell),
+    mode: hasOwnLogin ? "own_login" : made,
+    ...await poolFacts(shell),
     silentMsMax: Math.max(settings.hold.silentMs, settings.hold.jsonMaxMs),
     holdMsMax: settings.hold.maxMs,
     account,
@@ -66,13 +81,37 @@ function socketTrouble(path: string): string | null {
   }
 }
 
-/** Whether any account of the pool has the 1-hour cache of a subscription. */
-async function isSubscriptionPool(shell: Shell): Promise<boolean> {
+/**
+ * What the accounts of the pool decide: whether one has the 1-hour cache of a
+ * subscription, and the default model. Claude Code starts with Opus for every
+ * plan that it knows and for API keys; it knows no plan of a setup token.
+ */
+async function poolFacts(
+  shell: Shell,
+): Promise<Pick<LaunchFacts, "isSubscriptionPool" | "model">> {
   const { accounts } = await storedAccounts(shell);
-  return accounts.some(({ account }) =>
-    account.enabled &&
-    (account.kind === "subscription" || account.kind === "setup_token")
-  );
+  const kinds = accounts.filter(({ account }) => account.enabled)
+    .map(({ account }) => account.kind);
+  return {
+    isSubscriptionPool: kinds.includes("subscription") ||
+      kinds.includes("setup_token"),
+    model: kinds.includes("subscription") || kinds.includes("api_key")
+      ? "opus"
+      : null,
+  };
+}
+
+/** The settings of Claude Code as a launch with `args` reads them. */
+export function clientSettings(
+  shell: Shell,
+  args: readonly string[],
+): readonly SettingsLayer[] {
+  return readSettings({
+    userFile: claudeFolder(folderFacts(shell)).settingsFile,
+    folder: Deno.cwd(),
+    managed: managedFolders(Deno.build.os),
+    args,
+  });
 }
 
 export { ownCommand };

@@ -6,7 +6,12 @@
  */
 
 import { claudeProgram } from "./claude_program.ts";
-import { applied, runInPlace } from "../claude/launch.ts";
+import { runInPlace } from "../claude/launch.ts";
+import {
+  applied,
+  type Variables,
+  withoutLaunchHeaders,
+} from "../claude/launch_variables.ts";
 import { isOurHelper } from "../claude/api_key_helper.ts";
 import { inert } from "../control/words.ts";
 import { policyNamed } from "./policy_option.ts";
@@ -40,10 +45,11 @@ export async function runInProfile(
   await tellHolders(account, { label: profile.name, alsoAt }, shell);
   if (name === null) output.say(`tc: profile ${inert(profile.name)}`);
   await profiles.book.began(account, Deno.pid, Deno.cwd());
+  const present = presentVariables();
   const code = await runInPlace(
     claude,
     args,
-    applied(presentVariables(), variables(ports.own.folder, shell)),
+    applied(present, variables(ports.own.folder, present, shell)),
   );
   await profiles.book.ended(Deno.pid, code);
   await profiles.harvest(account);
@@ -53,9 +59,11 @@ export async function runInProfile(
 /** The folder, and nothing that would outrank the login in it. */
 function variables(
   folder: string,
-  { environment, origin }: Shell,
+  present: Variables,
+  { origin }: Shell,
 ): Readonly<Record<string, string | null>> {
-  const base = environment["ANTHROPIC_BASE_URL"];
+  const base = present["ANTHROPIC_BASE_URL"];
+  const headers = present["ANTHROPIC_CUSTOM_HEADERS"];
   const isOurs = base !== undefined && URL.parse(base)?.origin === origin;
   return {
     CLAUDE_CONFIG_DIR: folder,
@@ -63,6 +71,10 @@ function variables(
     ANTHROPIC_AUTH_TOKEN: null,
     CLAUDE_CODE_OAUTH_TOKEN: null,
     ...(isOurs ? { ANTHROPIC_BASE_URL: null } : {}),
+    // This client does not go through tc: the local key stays here.
+    ...(headers === undefined
+      ? {}
+      : { ANTHROPIC_CUSTOM_HEADERS: withoutLaunchHeaders(headers) }),
   };
 }
 

@@ -14,6 +14,7 @@ import { type GrantSources, workerGrants } from "../app/permissions.ts";
 import { type Server, startServer } from "../app/supervisor.ts";
 import { buildInfo } from "../app/version.ts";
 import type { Asked, StartOrder } from "../app/worker_protocol.ts";
+import { StrangerError } from "../control/client.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
 import { accountRows } from "../store/account_rows.ts";
@@ -178,8 +179,20 @@ async function whoIsThere(cause: unknown, shell: Shell): Promise<unknown> {
         hint: "tc watch   shows it\ntc stop    ends it",
       },
     );
-  } catch {
-    return new TcError(`${cause.message}`, {
+  } catch (trial) {
+    if (trial instanceof StrangerError) {
+      const message = trial.message.replace(
+        /^Cannot use /,
+        "Cannot listen on ",
+      );
+      return new TcError(message, {
+        code: "port_taken",
+        source: "user",
+        exitCode: EXIT.alreadyRunning,
+        hint: trial.hint ?? "tc server --port 3460   listens on another port",
+      });
+    }
+    return new TcError(cause.message, {
       code: "port_taken",
       source: "user",
       exitCode: EXIT.alreadyRunning,

@@ -151,14 +151,20 @@ export class Shell {
     const { host, port } = this.config.settings.proxy;
     const { key } = this;
     return httpTransport({
-      host: reachable(host).replace(/^\[|\]$/g, ""),
-      port,
+      address: { host: reachable(host).replace(/^\[|\]$/g, ""), port },
       key,
       timeoutMs,
+      describe: async (stranger) => {
+        const { describeStranger } = await import("./strangers.ts");
+        return await describeStranger(stranger, this.paths.stateFolder);
+      },
     });
   }
 
-  /** Whether a server of this pool answers. */
+  /**
+   * Whether a server of this pool runs. Throws TcError `stranger` where another
+   * program is in its place, and `no_answer` where it is too busy to say.
+   */
   async isServing(): Promise<boolean> {
     try {
       await this.client(2_000).health();

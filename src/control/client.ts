@@ -17,6 +17,15 @@ import {
   type HealthView,
   type StatusView,
 } from "./protocol.ts";
+import {
+  notRunning,
+  placeOf,
+  type ServerAddress,
+  ServerConnection,
+  StrangerError,
+} from "./server_connection.ts";
+
+export { notRunning, StrangerError } from "./server_connection.ts";
 
 export interface ControlAnswer {
   readonly status: number;
@@ -139,75 +148,51 @@ function errorFrom(parsed: unknown, status: number): TcError {
   );
 }
 
-/** The error of every command that needs a running server and finds none. */
-export function notRunning(where: string, cause?: unknown): TcError {
-  return new TcError(`Cannot reach tc on ${where}: no server runs there`, {
-    code: "not_running",
-    source: "user",
-    exitCode: EXIT.notRunning,
-    hint: "tc run      starts it with Claude Code\ntc server   starts it alone",
-    cause,
-  });
-}
-
 export interface HttpTransportOptions {
-  readonly host: string;
-  readonly port: number;
+  readonly address: ServerAddress;
   readonly key: Secret;
-  /** Time for one answer. */
+  /** Time for one answer, in milliseconds. */
   readonly timeoutMs: number;
+  /** Adds to the error which program is on the port, as far as it can be told. */
+  readonly describe: (stranger: StrangerError) => Promise<TcError>;
 }
 
 /** The transport of every process but the server's own. */
 export function httpTransport(options: HttpTransportOptions): ControlTransport {
-  const where = `${
-    options.host.includes(":") ? `[${options.host}]` : options.host
-  }:${options.port}`;
-  const headers = { "x-api-key": options.key.reveal() };
+  const { address, key, timeoutMs, describe } = options;
 
-  async function open(
-    path: string,
-    init: {
-      readonly method: string;
-      readonly body: string | null;
-      readonly signal: AbortSignal;
-    },
-  ): Promise<Response> {
+  async function open(signal: AbortSignal): Promise<ServerConnection> {
     try {
-      return await fetch(`http://${where}${path}`, {
-        method: init.method,
-        headers: init.body === null
-          ? headers
-          : { ...headers, "content-type": "application/json" },
-        body: init.body,
-        signal: init.signal,
-      });
+      return await ServerConnection.open(address, key, signal);
     } catch (cause) {
-      throw notRunning(where, cause);
+      throw cause instanceof StrangerError ? await describe(cause) : cause;
     }
   }
 
   return {
     async call(method, path, body): Promise<ControlAnswer> {
-      const signal = AbortSignal.timeout(options.timeoutMs);
-      const response = await open(path, { method, body, signal });
-      return { status: response.status, body: await response.text() };
+      using connection = await open(AbortSignal.timeout(timeoutMs));
+      const { status, text } = await connection.ask({ method, path, body });
+      return { status, body: text };
     },
     async *events(signal): AsyncIterable<string> {
-      const response = await open(CONTROL.events, {
-        method: "GET",
-        body: null,
-        signal,
-      });
-      if (response.body === null || !response.ok) throw notRunning(where);
-      yield* dataLines(response.body);
+      const request = { method: "GET", path: CONTROL.events, body: null };
+      try {
+        using connection = await open(signal);
+        const { status, chunks } = await connection.call(request);
+        if (status !== 200) throw notRunning(placeOf(address));
+        yield* dataLines(chunks);
+      } catch (cause) {
+        // The reader has what it wanted.
+        if (!signal.aborted) throw cause;
+      }
     },
   };
 }
 
 /** The `data:` lines of an event stream; each of our events has one. */
 async function* dataLines(
-  body: ReadableStream<Uint8Array>,
+  body: AsyncIterable<Uint8Array>,
 ): AsyncIterable<string> {
   let rest = "";
   const decoder = new TextDecoder();

@@ -9,6 +9,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "../ports.ts";
 import { splitKey, targetFault } from "../wire/target.ts";
+import { nonceOf } from "../wire/proof.ts";
 import type { HeaderLookup } from "./arrival.ts";
 
 export interface Door {
@@ -29,7 +30,7 @@ export interface Visitor {
   readonly isLocal: boolean;
 }
 
-export type KeyHeader = "authorization" | "x-api-key";
+export type KeyHeader = "authorization" | "x-api-key" | "x-tc-key";
 
 export type Admission =
   | {
@@ -40,6 +41,11 @@ export type Admission =
     readonly keyHeaders: readonly KeyHeader[];
     /** Whether it showed the key; else it came in as a local client. */
     readonly hasKey: boolean;
+  }
+  | {
+    /** Wants to know whether this server has the key, before it shows it. */
+    readonly kind: "challenged";
+    readonly nonce: string;
   }
   | {
     readonly kind: "refused";
@@ -83,6 +89,10 @@ export function admit(visitor: Visitor, door: Door): Admission {
   const { key, target } = splitKey(place.target);
   const fault = targetFault(target);
   if (fault !== null) return refuse(400, `The path is refused: ${fault}`);
+  const nonce = nonceOf(target);
+  if (nonce !== null && visitor.method === "GET") {
+    return { kind: "challenged", nonce };
+  }
   if (KEY_PLACE.test(target)) return refuse(401, WRONG_KEY);
 
   const keyHeaders = headersWithKey(headers, door);
@@ -136,8 +146,10 @@ function headersWithKey(
   door: Door,
 ): readonly KeyHeader[] {
   const found: KeyHeader[] = [];
-  const apiKey = headers.get("x-api-key");
-  if (apiKey !== null && isKey(apiKey, door)) found.push("x-api-key");
+  for (const name of ["x-tc-key", "x-api-key"] as const) {
+    const shown = headers.get(name);
+    if (shown !== null && isKey(shown, door)) found.push(name);
+  }
   const bearer = /^bearer +(.*)$/i.exec(headers.get("authorization") ?? "")
     ?.[1];
   if (bearer !== undefined && isKey(bearer, door)) found.push("authorization");

@@ -5,7 +5,9 @@
  * @module
  */
 
+import { createHmac } from "node:crypto";
 import { EXIT, TcError } from "../errors.ts";
+import { proofText } from "../wire/proof.ts";
 import { answerFor, type AnswerOptions } from "./answer_for.ts";
 import type { Arrival } from "./arrival.ts";
 import type { ClientAnswer } from "./client_answer.ts";
@@ -160,6 +162,7 @@ async function dispatch(
 ): Promise<ClientAnswer> {
   const admission = admit(arrival, door);
   if (admission.kind === "refused") return refused(admission);
+  if (admission.kind === "challenged") return proved(admission, door);
   arrival.prove();
   // With as many requests in hand as may be, tc status and tc stop still work.
   const controlled = options.control(arrival, admission.target);
@@ -175,6 +178,23 @@ async function dispatch(
   counter.inHand++;
   arrival.ended.then(() => counter.inHand--);
   return await answerFor(arrival, admission, options);
+}
+
+/** Shows that this server has the key; the answer is of no use on another port. */
+function proved(
+  { nonce }: { readonly nonce: string },
+  { key, port }: Door,
+): ClientAnswer {
+  const view = {
+    schema: "tc.proof/v1",
+    proof: createHmac("sha256", key.reveal())
+      .update(proofText({ port, nonce })).digest("base64url"),
+  };
+  return {
+    status: 200,
+    headers: [["content-type", "application/json"]],
+    body: new TextEncoder().encode(JSON.stringify(view)),
+  };
 }
 
 function refused(

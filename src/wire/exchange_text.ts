@@ -20,7 +20,8 @@ export interface ExchangeTextOptions {
 }
 
 /** Lines whose value may be a secret, whatever the value looks like. */
-const SECRET_NAME = /auth|cookie|token|secret|password|api-?key|session-key/i;
+const SECRET_NAME =
+  /auth|cookie|token|secret|password|(?:api|session|tc)-?key/i;
 /** Counts and times that only sound like secrets. */
 const PLAIN_NAME = /^anthropic-(ratelimit|fast|input|output)-|^x-ratelimit-/i;
 const SECRET_QUERY = /([?&][^=&]*(?:key|token|secret|code|auth)[^=&]*=)[^&]*/gi;

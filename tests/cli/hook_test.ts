@@ -83,7 +83,10 @@ Deno.test("tc hook fails open where no server answers, and shows no key", async 
   });
   strictEqual(code, 1);
   strictEqual(stdout, "");
-  strictEqual(stderr, "tc: the server does not answer\n");
+  match(
+    stderr,
+    /^tc: Cannot reach tc on 127\.0\.0\.1:1: no server runs there\n$/,
+  );
 });
 
 Deno.test("tc hook touches nobody's login before a person has begun to swap", async () => {
@@ -150,14 +153,26 @@ Deno.test("tc hook tells a running server what happens", async () => {
     if (code === 0) break;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  const { code } = await hook(pool, ["pre-compact"], {
-    stdin: bytes(`{"session_id":"s-1","trigger":"auto"}`),
-    env: { ANTHROPIC_BASE_URL: await pool.baseUrl() },
-  });
-  strictEqual(code, 0);
+  const [origin = "", key = ""] = (await pool.baseUrl()).split("/k/");
+  const launches = [
+    { ANTHROPIC_BASE_URL: `${origin}/k/${key}` },
+    {
+      ANTHROPIC_BASE_URL: origin,
+      ANTHROPIC_CUSTOM_HEADERS: `x-team: a\nx-tc-key: ${key}`,
+    },
+  ];
+  for (const [index, env] of launches.entries()) {
+    const { code, stderr } = await hook(pool, ["pre-compact"], {
+      stdin: bytes(`{"session_id":"s-${index}","trigger":"auto"}`),
+      env,
+    });
+    strictEqual(code, 0, stderr);
+  }
   await pool.tc(["stop"]);
   await server.status;
-  match(await log, /hook .*hook=pre-compact session=s-1 .*trigger=auto/);
+  const lines = await log;
+  match(lines, /hook .*hook=pre-compact session=s-0 .*trigger=auto/);
+  match(lines, /hook .*hook=pre-compact session=s-1 .*trigger=auto/);
 });
 
 Deno.test("tc hook tells of a plugin that is newer than the program", async () => {

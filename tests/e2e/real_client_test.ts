@@ -2,21 +2,13 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { dirname, join } from "node:path";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
-import type { DemoRequest } from "../../src/demo/records.ts";
-import {
-  claudeBinary,
-  ClaudeHome,
-  whyNoClaude,
-} from "../fixtures/claude_code.ts";
-import { type ProcessEnd, TcPool } from "../fixtures/tc_process.ts";
+import { join } from "node:path";
+import { whyNoClaude } from "../fixtures/claude_code.ts";
+import { ClientStage, QUIET } from "../fixtures/client_stage.ts";
+import type { ProcessEnd } from "../fixtures/tc_process.ts";
 
 const WHY_NOT = whyNoClaude();
 const SECOND_MS = 1_000;
-
-/** The usage endpoint stays quiet, so that only answers tell of quota. */
-const QUIET = { usage: { poll: false } };
 
 function clientTest(name: string, body: () => Promise<void>): void {
   Deno.test({
@@ -26,85 +18,13 @@ function clientTest(name: string, body: () => Promise<void>): void {
   });
 }
 
-/** A provider with three accounts, a pool of them, and a client's home. */
-class Stage implements AsyncDisposable {
-  readonly api: DemoApi;
-  readonly pool: TcPool;
-  readonly claude: ClaudeHome;
-  readonly #folder: string;
-
-  private constructor(parts: {
-    readonly api: DemoApi;
-    readonly pool: TcPool;
-    readonly claude: ClaudeHome;
-    readonly folder: string;
-  }) {
-    this.api = parts.api;
-    this.pool = parts.pool;
-    this.claude = parts.claude;
-    this.#folder = parts.folder;
-  }
-
-  static async open(
-    settings: Readonly<Record<string, unknown>> = QUIET,
-  ): Promise<Stage> {
-    const folder = dirname(await claudeBinary());
-    const api = await startDemoApi();
-    for (const name of ["work", "home", "spare"]) {
-      api.account(name, { tier: "max_5x" });
-    }
-    return new Stage({
-      api,
-      pool: await TcPool.of(api, settings),
-      claude: await ClaudeHome.make(),
-      folder,
-    });
-  }
-
-  /** `tc run -- …` with the client on its PATH. */
-  run(
-    words: readonly string[],
-    env: Readonly<Record<string, string>> = {},
-  ): Promise<ProcessEnd> {
-    return this.pool.tc(
-      ["run", "--", "--dangerously-skip-permissions", ...words],
-      { ...this.variables(), ...env },
-      this.claude.project,
-    );
-  }
-
-  variables(): Readonly<Record<string, string>> {
-    return {
-      PATH: `${this.#folder}:${Deno.env.get("PATH")}`,
-      CLAUDE_CONFIG_DIR: this.configFolder,
-      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
-      // The client refuses to skip permissions as root without it.
-      IS_SANDBOX: "1",
-    };
-  }
-
-  get configFolder(): string {
-    return join(this.claude.home, ".claude");
-  }
-
-  messages(): readonly DemoRequest[] {
-    return this.api.requests("/v1/messages");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.pool[Symbol.asyncDispose]();
-    await this.claude[Symbol.asyncDispose]();
-    await this.api[Symbol.asyncDispose]();
-  }
-}
-
 function assertRun(run: ProcessEnd, stdout: RegExp): void {
   strictEqual(run.code, 0, `${run.stderr}\n${run.stdout}`);
   match(run.stdout, stdout);
 }
 
 clientTest("tc run starts the server and answers a print turn", async () => {
-  await using stage = await Stage.open();
+  await using stage = await ClientStage.open();
   const run = await stage.run(["-p", "demo:say Good morning"]);
   assertRun(run, /^Good morning\s*$/);
   match(run.stderr, /a server now runs in the background/);
@@ -116,7 +36,7 @@ clientTest("tc run starts the server and answers a print turn", async () => {
 });
 
 clientTest("a tool turn and --continue stay on one account", async () => {
-  await using stage = await Stage.open();
+  await using stage = await ClientStage.open();
   const tool = await stage.run([
     "-p",
     "demo:tool Bash echo tool-$((40+2))",
@@ -131,7 +51,7 @@ clientTest("a tool turn and --continue stay on one account", async () => {
 });
 
 clientTest("a spent account in mid-session is not noticed", async () => {
-  await using stage = await Stage.open();
+  await using stage = await ClientStage.open();
   assertRun(await stage.run(["-p", "demo:say one"]), /^one/);
   const first = stage.messages()[0]?.account ?? "";
   stage.api.account(first).windows({ "5h": 1 })
@@ -147,7 +67,7 @@ clientTest("a spent account in mid-session is not noticed", async () => {
 });
 
 clientTest("with all accounts spent a turn is held and served", async () => {
-  await using stage = await Stage.open({
+  await using stage = await ClientStage.open({
     ...QUIET,
     hold: { silentMs: 2_000, pingMs: 2_000 },
   });
@@ -165,7 +85,7 @@ clientTest("with all accounts spent a turn is held and served", async () => {
 });
 
 clientTest("a client that is killed ends the upstream's answer", async () => {
-  await using stage = await Stage.open();
+  await using stage = await ClientStage.open();
   assertRun(await stage.run(["-p", "demo:say warm"]), /^warm/);
   stage.api.set({ tokensPerSecond: 20 });
   const child = stage.pool.command([
@@ -194,7 +114,7 @@ clientTest("a client that is killed ends the upstream's answer", async () => {
 clientTest(
   "a client with its own token or login keeps it to itself",
   async () => {
-    await using stage = await Stage.open();
+    await using stage = await ClientStage.open();
     const stranger = "sk-ant-oat01-FAKE-its-own-login";
     assertRun(
       await stage.run(["-p", "demo:say one"], {
@@ -234,7 +154,7 @@ clientTest(
     for (
       const refusal of ["expired", "revoked_403", "forbidden"] as const
     ) {
-      await using stage = await Stage.open();
+      await using stage = await ClientStage.open();
       await Deno.mkdir(stage.configFolder, { recursive: true });
       const file = join(stage.configFolder, ".credentials.json");
       const login = JSON.stringify({
@@ -275,7 +195,7 @@ async function until(isTrue: () => boolean): Promise<void> {
 clientTest(
   "tc run --socket answers by the Unix socket, the port untouched",
   async () => {
-    await using stage = await Stage.open();
+    await using stage = await ClientStage.open();
     const client = [
       "--dangerously-skip-permissions",
       "-p",
@@ -298,7 +218,7 @@ clientTest(
 clientTest(
   "tc run --socket without a socket goes by the port and says why",
   async () => {
-    await using stage = await Stage.open();
+    await using stage = await ClientStage.open();
     const run = await stage.pool.tc(
       ["run", "--socket", "--", "--version"],
       { ...stage.variables(), TC_PROXY_SOCKET: "false" },

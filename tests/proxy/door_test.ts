@@ -36,7 +36,7 @@ function refusal(knocked: Knock): number | null {
   return admission.kind === "refused" ? admission.status : null;
 }
 
-Deno.test("admit() takes the key from three places and says which", () => {
+Deno.test("admit() takes the key from four places and says which", () => {
   const target = "/v1/messages?beta=true";
   const url = `http://127.0.0.1:3456${target}`;
   deepStrictEqual(knock({ url, headers: { "x-api-key": KEY } }), {
@@ -51,6 +51,13 @@ Deno.test("admit() takes the key from three places and says which", () => {
     keyHeaders: ["authorization"],
     hasKey: true,
   });
+  deepStrictEqual(
+    knock({
+      url,
+      headers: { "X-Tc-Key": KEY, authorization: "Bearer sk-ant-oat01-FAKE" },
+    }),
+    { kind: "admitted", target, keyHeaders: ["x-tc-key"], hasKey: true },
+  );
   const inPath = `http://127.0.0.1:3456/k/${KEY}${target}`;
   const own = { authorization: "Bearer sk-ant-oat01-FAKE" };
   deepStrictEqual(knock({ url: inPath, headers: own }), {
@@ -70,6 +77,7 @@ Deno.test("admit() refuses every other key with 401", () => {
     { "x-api-key": KEY.toUpperCase() },
     { authorization: KEY },
     { authorization: `Basic ${KEY}` },
+    { "x-tc-key": `${KEY}x` },
     { cookie: `key=${KEY}` },
   ];
   for (const headers of wrong) {
@@ -172,4 +180,17 @@ Deno.test("admit() refuses tunnels, echoes and ways up", () => {
   }
   const url = "http://127.0.0.1:3456/v1/..";
   strictEqual(refusal({ url, headers }), 400);
+});
+
+Deno.test("admit() lets anyone on this host ask for a proof, and nothing else", () => {
+  const nonce = "n".repeat(32);
+  const url = `http://127.0.0.1:3456/tc/v1/proof?nonce=${nonce}`;
+  deepStrictEqual(knock({ method: "GET", url }), { kind: "challenged", nonce });
+  strictEqual(refusal({ method: "POST", url }), 401);
+  strictEqual(refusal({ method: "GET", url: `${url}&x=1` }), 401);
+  strictEqual(refusal({ method: "GET", url: url.slice(0, -20) }), 401);
+  const page = { origin: "http://evil.example" };
+  strictEqual(refusal({ method: "GET", url, headers: page }), 403);
+  const rebound = { host: "evil.example:3456" };
+  strictEqual(refusal({ method: "GET", url, headers: rebound }), 421);
 });

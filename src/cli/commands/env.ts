@@ -5,10 +5,10 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import { launchVariables } from "../../claude/launch.ts";
+import { planExports } from "../../claude/launch_variables.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import { launchFacts, presentVariables } from "../launching.ts";
+import { clientSettings, launchFacts, presentVariables } from "../launching.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -26,9 +26,18 @@ export function registerEnv(program: Command, registry: Registry): void {
         options.shell ?? shell.environment["SHELL"] ?? "sh",
         options.shell,
       );
-      const facts = await launchFacts(shell, null);
-      const variables = launchVariables(facts, presentVariables());
+      const facts = await launchFacts(shell, { account: null, made: "token" });
+      const { variables, contradictions } = planExports(
+        facts,
+        presentVariables(),
+        clientSettings(shell, []),
+      );
       const { output } = shell;
+      for (const contradiction of contradictions) {
+        output.say(
+          `warning: ${contradiction}: Claude Code goes there; tc run overrides it`,
+        );
+      }
       if (output.isJson) output.json({ schema: "tc.env/v1", variables });
       else {
         for (const [key, value] of Object.entries(variables)) {

@@ -9,16 +9,19 @@ import { findAccount } from "../../store/account_desk.ts";
 import { openDesk } from "../account_work.ts";
 import { claudeProgram } from "../claude_program.ts";
 import type { Command } from "@commander-js/extra-typings";
-import { applied, launchVariables, runInPlace } from "../../claude/launch.ts";
+import { runInPlace } from "../../claude/launch.ts";
+import { applied, planLaunch } from "../../claude/launch_variables.ts";
 import { storedAccounts } from "../accounts_store.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import {
+  clientSettings,
   launchFacts,
   openSocket,
   presentVariables,
   startInBackground,
 } from "../launching.ts";
+import { isBare, LaunchSettings, withSettings } from "../launch_settings.ts";
 import { policyNamed } from "../policy_option.ts";
 import { runInProfile } from "../profile_launch.ts";
 import type { Registry } from "../registry.ts";
@@ -74,16 +77,21 @@ async function run(
       `tc: ${own} chooses the accounts of this launch, and of no other`,
     );
   }
+  const present = presentVariables();
   const facts = {
-    ...await launchFacts(shell, only),
+    ...await launchFacts(shell, { account: only, made: "login" }),
+    ...(isBare(args, present) ? { mode: "token" as const } : {}),
     policy: own,
     socket: socket ? openSocket(shell) : null,
   };
-  const present = presentVariables();
+  const plan = planLaunch(facts, present, clientSettings(shell, args));
+  using settings = plan.settings === null
+    ? null
+    : await LaunchSettings.write(shell.paths.stateFolder, plan.settings);
   return await runInPlace(
     claude,
-    args,
-    applied(present, launchVariables(facts, present)),
+    settings === null ? args : withSettings(args, settings.file),
+    applied(present, plan.variables),
   );
 }
 

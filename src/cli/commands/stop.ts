@@ -5,6 +5,7 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
+import { StrangerError } from "../../control/client.ts";
 import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
@@ -32,13 +33,24 @@ async function stop(shell: Shell): Promise<number> {
   return EXIT.ok;
 }
 
+/** A program that took the port meanwhile is not the server. */
+async function isStillThere(shell: Shell): Promise<boolean> {
+  try {
+    return await shell.isServing();
+  } catch (cause) {
+    if (cause instanceof StrangerError) return false;
+    if (cause instanceof TcError && cause.code === "no_answer") return true;
+    throw cause;
+  }
+}
+
 /** Resolves when the running server has ended. */
 export async function stopServer(shell: Shell): Promise<void> {
   const { config } = shell;
   await shell.client().send("POST", CONTROL.stop, {});
   const deadline = performance.now() + config.settings.timeouts.drainMs +
     MARGIN_MS;
-  while (await shell.isServing()) {
+  while (await isStillThere(shell)) {
     if (performance.now() > deadline) {
       throw new TcError("Cannot see the server end: it still answers", {
         code: "still_running",

@@ -7,7 +7,7 @@
 
 import { TcError } from "../../errors.ts";
 import type { Shell } from "../shell.ts";
-import type { Variables } from "../../claude/launch.ts";
+import type { Variables } from "../../claude/launch_variables.ts";
 
 export type FindingLevel = "ok" | "warn" | "fail";
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Variables } from "../../claude/launch.ts";
+import type { Variables } from "../../claude/launch_variables.ts";
 import { ConfigError } from "../../errors.ts";
 import {
   failure,

@@ -43,8 +43,10 @@ export async function checkServer(
     return [
       failure(
         "server",
-        `${where} is held by another program, or a tc with another key`,
-        `tc server --port ${port + 1}, or end the other one`,
+        cause instanceof TcError ? cause.message : `${where} does not answer`,
+        cause instanceof TcError && cause.hint !== null
+          ? cause.hint.replace(/ {3,}.*$/s, "")
+          : `tc config set proxy.port ${port + 1}`,
       ),
     ];
   }
