@@ -12,6 +12,7 @@ import type { TokenUsage } from "./core/usage.ts";
 import type { CapacityVerdict } from "./core/verdict.ts";
 import type { Secret } from "./secret.ts";
 
+export { RefreshToken } from "./refresh_token.ts";
 export { Secret } from "./secret.ts";
 export type * from "./vault_ports.ts";
 

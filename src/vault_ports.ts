@@ -6,6 +6,7 @@
 
 import type { AccountId, AccountKind, Tier } from "./core/account.ts";
 import type { Instant } from "./core/time.ts";
+import type { RefreshToken } from "./refresh_token.ts";
 import type { Secret } from "./secret.ts";
 
 /** Whom the provider says an account is: one person may own several organisations. */
@@ -18,9 +19,13 @@ export interface AccountIdentity {
 export interface OAuthCredential {
   readonly kind: "oauth";
   readonly accessToken: Secret;
-  readonly refreshToken: Secret;
+  readonly refreshToken: RefreshToken;
+  /** When the access token ends. */
   readonly expiresAt: Instant;
+  /** Empty where they are not known. */
   readonly scopes: readonly string[];
+  /** When the sign-in ends, whatever is renewed; null where that is not known. */
+  readonly signInEndsAt: Instant | null;
 }
 
 export type Credential =
@@ -62,6 +67,11 @@ export interface VaultEntry {
   /** When tc itself got the credential; the epoch for one that was imported. */
   readonly savedAt: Instant;
   readonly sharedWith: SharedFamily | null;
+  /**
+   * SHA-256 in hex of the refresh tokens that the present one descends from,
+   * newest first. Whoever shows one of them is behind.
+   */
+  readonly ancestors: readonly string[];
   /** SHA-256 in hex of a refresh token that the provider refused, or null. */
   readonly refusedTokenHash: string | null;
 }

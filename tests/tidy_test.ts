@@ -224,6 +224,32 @@ Deno.test("the lint plugin sees every way to import and every impure call", () =
     "rooms/no-module-state",
   ]);
   deepStrictEqual(faults("src/app/utils.ts", `f();`), ["rooms/telling-name"]);
+  const opened = ["rooms/refresh-token"];
+  for (
+    const code of [
+      "const a = RefreshToken.toSpend(token);",
+      "const a = RefreshToken.toStore(token);",
+      "const a = RefreshToken['toSpend'](token);",
+      "const Other = RefreshToken;",
+      `import { RefreshToken as Other } from "../ports.ts";`,
+    ]
+  ) {
+    deepStrictEqual(faults("src/auth/a.ts", code), opened, code);
+  }
+  deepStrictEqual(
+    faults(
+      "src/store/vault_entry.ts",
+      "const a = RefreshToken.toSpend(token);",
+    ),
+    opened,
+  );
+  deepStrictEqual(
+    faults(
+      "src/auth/spend_refresh_token.ts",
+      "const a = RefreshToken.toSpend(token);",
+    ),
+    [],
+  );
   const long = `function f() {\n${"g();\n".repeat(70)}}`;
   deepStrictEqual(faults("src/app/a.ts", long), ["rooms/short-function"]);
 });

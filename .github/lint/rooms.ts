@@ -84,6 +84,20 @@ const IMPURE_CALLS = [
   "prompt",
 ];
 
+/**
+ * Who may take the value out of a refresh token: one module spends it, and the
+ * formats in which a login is kept write it down.
+ */
+const MAY_OPEN_REFRESH_TOKENS: Readonly<Record<string, readonly string[]>> = {
+  toSpend: ["src/auth/spend_refresh_token.ts"],
+  toStore: [
+    "src/app/demo_worker.ts",
+    "src/app/owner_link.ts",
+    "src/store/vault_entry.ts",
+    "src/wire/claude_credential.ts",
+  ],
+};
+
 /** Names that say nothing of what is in the file. */
 const EMPTY_NAMES = /^(utils?|helpers?|common|misc|types|manager|shared)$/;
 
@@ -247,6 +261,46 @@ export default {
           });
         }
         return { FunctionDeclaration: check, FunctionExpression: check };
+      },
+    },
+    "refresh-token": {
+      create(context): Deno.lint.LintVisitor {
+        const path = context.filename.replaceAll("\\", "/");
+        if (roomOf(path) === null || path.endsWith("/src/refresh_token.ts")) {
+          return {};
+        }
+        return {
+          MemberExpression(node): void {
+            const { object, property } = node;
+            if (object.type !== "Identifier") return;
+            if (object.name !== "RefreshToken") return;
+            const member = property.type === "Identifier" ? property.name : "";
+            const files = MAY_OPEN_REFRESH_TOKENS[member] ?? [];
+            if (files.some((file) => path.endsWith(`/${file}`))) return;
+            context.report({
+              node,
+              message: `RefreshToken.${member} is not for this file`,
+              hint: "Spend it by src/auth/spend_refresh_token.ts",
+            });
+          },
+          VariableDeclarator(node): void {
+            if (node.init?.type !== "Identifier") return;
+            if (node.init.name !== "RefreshToken") return;
+            context.report({
+              node,
+              message: "RefreshToken keeps its name: the rule goes by it",
+            });
+          },
+          ImportSpecifier(node): void {
+            const { imported, local } = node;
+            const name = imported.type === "Identifier" ? imported.name : "";
+            if (name !== "RefreshToken" || local.name === name) return;
+            context.report({
+              node,
+              message: "RefreshToken keeps its name: the rule goes by it",
+            });
+          },
+        };
       },
     },
     "telling-name": {

@@ -12,7 +12,7 @@ import { JsonClient } from "../auth/json_client.ts";
 import type { AccountProfile } from "../auth/profile.ts";
 import type { OAuthProvider } from "../auth/provider.ts";
 import { Refresher } from "../auth/refresher.ts";
-import type { FamilyOwners } from "../auth/shared_family.ts";
+import type { FamilyOwners } from "../auth/family_owners.ts";
 import type {
   AccountIdentity,
   CredentialSource,

@@ -6,7 +6,7 @@
  */
 
 import { emptyPool } from "../core/pool.ts";
-import type { FamilyOwners } from "../auth/shared_family.ts";
+import type { FamilyOwners } from "../auth/family_owners.ts";
 import type { ControlHost } from "../control/routes.ts";
 import { controlRoutes } from "../control/routes.ts";
 import { type Journal, type RequestLog, Secret } from "../ports.ts";

@@ -24,6 +24,7 @@ export interface DemoAccountOrder {
       readonly refreshToken: string;
       readonly expiresAt: number;
       readonly scopes: readonly string[];
+      readonly signInEndsAt: number;
     }
     | { readonly kind: "setup_token"; readonly token: string }
     | { readonly kind: "api_key"; readonly token: string };

@@ -15,6 +15,7 @@ import type { ScenarioName } from "../demo/scenario.ts";
 import { TcError } from "../errors.ts";
 import {
   type Credential,
+  RefreshToken,
   Secret,
   type Vault,
   type VaultEntry,
@@ -227,6 +228,7 @@ async function vaultEntry(account: DemoAccountOrder): Promise<VaultEntry> {
     credential,
     savedAt: systemClock.now(),
     sharedWith: null,
+    ancestors: [],
     refusedTokenHash: null,
   };
 }
@@ -237,9 +239,10 @@ function credentialOf(order: DemoAccountOrder["credential"]): Credential {
       return {
         kind: "oauth",
         accessToken: new Secret(order.accessToken),
-        refreshToken: new Secret(order.refreshToken),
+        refreshToken: new RefreshToken(order.refreshToken),
         expiresAt: instantFromMs(order.expiresAt),
         scopes: order.scopes,
+        signInEndsAt: instantFromMs(order.signInEndsAt),
       };
     case "setup_token":
       return {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { RefreshToken } from "../ports.ts";
 import { type DemoApi, startDemoApi } from "../demo/api.ts";
 import { askOnce } from "../demo/ask_once.ts";
 import {
@@ -125,7 +126,7 @@ function revealed(
       return {
         ...credential,
         accessToken: credential.accessToken.reveal(),
-        refreshToken: credential.refreshToken.reveal(),
+        refreshToken: RefreshToken.toStore(credential.refreshToken),
       };
   }
 }

@@ -11,6 +11,8 @@ import {
   type ImportCandidate,
   type ImportReading,
   readImport,
+  tokenCandidate,
+  unreadable,
 } from "../auth/import_source.ts";
 import {
   type ClaudeFolder,
@@ -18,6 +20,7 @@ import {
   folderAt,
   type FolderFacts,
 } from "../claude/claude_folder.ts";
+import { asObject, asText, readJson } from "../claude/claude_file.ts";
 import { ClaudeLoginStore } from "../claude/login_store.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import {
@@ -139,17 +142,45 @@ async function fromClaude(
     switch (reading.kind) {
       case "absent":
         return null;
+      case "unreadable":
+        return { ...nothing, skipped: [unreadable(reading.reason)] };
       case "blank":
         return { ...nothing, skipped: [skip("its login is blank")] };
+      case "token":
+        return { ...nothing, candidates: [tokenCandidate(reading)] };
       case "found": {
         const candidate = claudeCandidate(reading.login, location);
-        return { ...nothing, candidates: [candidate] };
+        return {
+          ...nothing,
+          candidates: [await withNotes(candidate, folder)],
+        };
       }
     }
   } catch (cause) {
     if (!(cause instanceof TcError)) throw cause;
     return { ...nothing, skipped: [skip(cause.message)] };
   }
+}
+
+/**
+ * What `.claude.json` notes of the account goes with the login: it says whose
+ * that is where the login itself and the provider do not.
+ */
+async function withNotes(
+  candidate: ImportCandidate,
+  { identityFile }: ClaudeFolder,
+): Promise<ImportCandidate> {
+  const noted = asObject(
+    asObject(await readJson(identityFile))?.["oauthAccount"],
+  );
+  const accountUuid = asText(noted?.["accountUuid"]);
+  const organizationUuid = asText(noted?.["organizationUuid"]);
+  if (accountUuid === null || organizationUuid === null) return candidate;
+  return {
+    ...candidate,
+    identity: candidate.identity ?? { accountUuid, organizationUuid },
+    email: candidate.email ?? asText(noted?.["emailAddress"]),
+  };
 }
 
 function skip(reason: string): { name: string; reason: string } {

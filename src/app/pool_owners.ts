@@ -6,10 +6,14 @@
  * @module
  */
 
-import type { FamilyOwners } from "../auth/shared_family.ts";
+import type {
+  FamilyOwners,
+  OwnerHold,
+  OwnerReading,
+} from "../auth/family_owners.ts";
 import { inPool } from "../auth/import_rows.ts";
 import { TcError } from "../errors.ts";
-import type { OAuthCredential, SharedFamily } from "../ports.ts";
+import type { SharedFamily } from "../ports.ts";
 import { importOf, type ImportPlaces } from "./import_files.ts";
 
 /** `claude` knows the stores of Claude Code. */
@@ -18,11 +22,20 @@ export function importOwners(
   places: ImportPlaces,
 ): FamilyOwners {
   return {
-    read: (family) =>
+    hold: (family) =>
       family.tool === "claude_code"
-        ? claude.read(family)
-        : readPool(family, places),
-    handBack: claude.handBack,
+        ? claude.hold(family)
+        : Promise.resolve(holdPool(family, places)),
+  };
+}
+
+/** A tool's file has no lock, and tc does not write it. */
+function holdPool(family: SharedFamily, places: ImportPlaces): OwnerHold {
+  return {
+    read: () => readPool(family, places),
+    obstacle: () => Promise.resolve(null),
+    handBack: null,
+    release: () => Promise.resolve(),
   };
 }
 
@@ -30,7 +43,7 @@ export function importOwners(
 async function readPool(
   { location }: SharedFamily,
   places: ImportPlaces,
-): Promise<OAuthCredential | null> {
+): Promise<OwnerReading> {
   const end = location.lastIndexOf("#");
   const path = end < 0 ? location : location.slice(0, end);
   const reading = await importOf(path, places).catch((cause) => {
@@ -41,5 +54,7 @@ async function readPool(
   const found = reading?.candidates.find(({ name, email }) =>
     inPool(path, name ?? email) === location
   );
-  return found?.credential.kind === "oauth" ? found.credential : null;
+  if (found?.credential.kind !== "oauth") return { kind: "none" };
+  const { credential, identity } = found;
+  return { kind: "login", credential, identity };
 }

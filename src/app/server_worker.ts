@@ -76,7 +76,7 @@ class ServerWorker {
       case "keychain_answer":
         return this.#keychain?.take(message.id, message.answer);
       case "owner_answer":
-        return this.#owners.take(message.id, message.login);
+        return this.#owners.take(message.id, message.answer);
     }
   }
 

@@ -6,7 +6,7 @@
  */
 
 import type { ControlAnswer, ControlTransport } from "../control/client.ts";
-import type { FamilyOwners } from "../auth/shared_family.ts";
+import type { FamilyOwners } from "../auth/family_owners.ts";
 import { TcError } from "../errors.ts";
 import { keychainTool } from "../store/keychain_tools.ts";
 import type { Config } from "./config.ts";
@@ -14,7 +14,7 @@ import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
 import { systemRunner } from "./command_runner.ts";
 import { answerKeychain } from "./keychain_link.ts";
-import { answerOwner } from "./owner_link.ts";
+import { OwnerDesk } from "./owner_link.ts";
 import type { Grants } from "./permissions.ts";
 import type {
   Asked,
@@ -148,10 +148,12 @@ class WorkerLink {
     runner: systemRunner,
     timeoutMs: KEYCHAIN_MS_MAX,
   });
+  readonly #owners: OwnerDesk;
   #calls = 0;
 
   constructor(worker: Worker, options: ServerOptions) {
     this.#worker = worker;
+    this.#owners = new OwnerDesk(options.owners);
     // A failure before the server is ready has its reader in `ready`.
     this.#failed.promise.catch(() => {});
     worker.onmessage = (event: MessageEvent<FromWorker>) =>
@@ -250,8 +252,8 @@ class WorkerLink {
       }
       case "owner_asked": {
         const { id, question } = message;
-        answerOwner(question, options.owners).then((login) =>
-          this.post({ kind: "owner_answer", id, login })
+        this.#owners.answer(question).then((answer) =>
+          this.post({ kind: "owner_answer", id, answer })
         );
         return;
       }
@@ -266,6 +268,9 @@ class WorkerLink {
   }
 
   #fail(error: TcError): void {
+    this.#owners.close().catch(() => {
+      // The locks end with this process.
+    });
     this.#ready.reject(error);
     this.#failed.reject(error);
   }

@@ -10,7 +10,7 @@ import type { Config } from "./config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { KeychainAnswer, KeychainQuestion } from "./keychain_link.ts";
 import type { LogRecord } from "./journal.ts";
-import type { OwnerQuestion, PlainLogin } from "./owner_link.ts";
+import type { OwnerAnswer, OwnerQuestion } from "./owner_link.ts";
 import type { Paths } from "./paths.ts";
 
 /** All that the worker needs to start; secrets travel in memory only. */
@@ -72,7 +72,7 @@ export type ToWorker =
   | {
     readonly kind: "owner_answer";
     readonly id: number;
-    readonly login: PlainLogin | null;
+    readonly answer: OwnerAnswer;
   };
 
 export type FromWorker =

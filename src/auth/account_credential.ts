@@ -6,7 +6,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import { SECOND_MS } from "../core/time.ts";
+import { MINUTE_MS, SECOND_MS } from "../core/time.ts";
 import { TcError } from "../errors.ts";
 import type {
   HeldLock,
@@ -14,22 +14,28 @@ import type {
   Secret,
   VaultEntry,
 } from "../ports.ts";
-import { tokenHash } from "./account_id.ts";
+import type { OwnerHold } from "./family_owners.ts";
 import { LateSave } from "./late_save.ts";
+import { kinship, movedOn } from "./lineage.ts";
 import {
   isOAuth,
   type OAuthEntry,
   type RefreshPorts,
 } from "./refresh_ports.ts";
-import { DEAD_TOKEN, isGood, nextStep, readOwner } from "./renewal.ts";
+import { deadReason, hasEnded, isGood, whyNotSpent } from "./renewal.ts";
 import {
   type FailedRenewal,
   type Renewal,
   RenewalPause,
 } from "./renewal_pause.ts";
+import { standingOf } from "./shared_login.ts";
+import { spendRefreshToken } from "./spend_refresh_token.ts";
 
 /** Another process may be waiting for the token endpoint under the lock. */
 const LOCK_WAIT_MS = 90 * SECOND_MS;
+/** How soon an owner that did not get its successor is tried again. */
+const HEAL_PAUSE_MIN_MS = SECOND_MS;
+const HEAL_PAUSE_MAX_MS = MINUTE_MS;
 
 export class AccountCredential {
   readonly #id: AccountId;
@@ -43,6 +49,9 @@ export class AccountCredential {
    */
   #unsaved: LateSave | null = null;
   #lock: HeldLock | null = null;
+  /** Ends the attempts to give the owner of a shared login its successor. */
+  readonly #stop = new AbortController();
+  #healing: Promise<void> | null = null;
 
   constructor(id: AccountId, ports: RefreshPorts) {
     this.#id = id;
@@ -88,8 +97,20 @@ export class AccountCredential {
     }
   }
 
+  /**
+   * Gives the owner of a shared login what it does not have yet, now and again
+   * until it has: a process may have died after it renewed, or the owner's
+   * store could not be written. Resolves after the first attempt.
+   */
+  async heal(): Promise<void> {
+    if (await this.#isHealed()) return;
+    this.#healing ??= this.#keepHealing().finally(() => this.#healing = null);
+  }
+
   /** Waits for what is under way and tries a last time to save what is not. */
   async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#healing;
     await this.#flight;
     await this.#unsaved?.close();
     this.#unsaved = null;
@@ -110,66 +131,155 @@ export class AccountCredential {
   }
 
   async #renewLocked(refused: Secret | null): Promise<Renewal> {
+    const { vault, owners, clock } = this.#ports;
     // Under the lock the vault counts, not what is remembered.
     const entry = this.#unsaved?.entry ??
-      await this.#ports.vault.update(this.#id, (stored) => stored);
+      await vault.update(this.#id, (stored) => stored);
     this.#entry = entry;
     if (entry === null) return { kind: "gone" };
-    const step = await nextStep(entry, refused, this.#ports);
-    switch (step.kind) {
-      case "keep":
-        return this.#usable(step.entry);
-      case "needs_login":
-        return step;
+    if (isGood(entry, refused, clock.now())) return this.#usable(entry);
+    if (!isOAuth(entry)) {
+      return { kind: "needs_login", reason: "the provider refuses the key" };
+    }
+    if (entry.sharedWith === null || owners === null) {
+      return await this.#spend(entry, refused, null);
+    }
+    let hold: OwnerHold | null;
+    try {
+      hold = await owners.hold(entry.sharedWith);
+    } catch (error) {
+      if (!(error instanceof TcError)) throw error;
+      return this.#leaveToOwner(entry, refused, error.message);
+    }
+    if (hold === null) return await this.#spend(entry, refused, null);
+    try {
+      return await this.#renewShared(entry, refused, hold);
+    } finally {
+      await hold.release();
+    }
+  }
+
+  /** Renews a login that another program holds, under that program's lock. */
+  async #renewShared(
+    entry: OAuthEntry,
+    refused: Secret | null,
+    hold: OwnerHold,
+  ): Promise<Renewal> {
+    const standing = await standingOf(entry, hold, this.#ports);
+    switch (standing.kind) {
+      case "unclear":
+        return this.#leaveToOwner(entry, refused, standing.reason);
+      case "elsewhere":
+        return await this.#spend(entry, refused, null);
+      case "behind":
+        await this.#handBack(entry, standing.theirs, hold);
+        return await this.#renewHeld(entry, refused, hold);
+      case "same":
+      case "ahead": {
+        const { theirs } = standing;
+        const isNews = standing.kind === "ahead" ||
+          !theirs.accessToken.equals(entry.credential.accessToken) &&
+            theirs.expiresAt > entry.credential.expiresAt;
+        // Its age is not known, so `savedAt` stays.
+        if (isNews) await this.#save(entry, movedOn(entry, theirs));
+        const now = this.#entry;
+        if (now === null) return { kind: "gone" };
+        return isOAuth(now)
+          ? await this.#renewHeld(now, refused, hold)
+          : this.#usable(now);
+      }
+    }
+  }
+
+  /** As {@linkcode #spend}, for a login whose owner shows the same token. */
+  async #renewHeld(
+    entry: OAuthEntry,
+    refused: Secret | null,
+    hold: OwnerHold,
+  ): Promise<Renewal> {
+    const now = this.#ports.clock.now();
+    if (isGood(entry, refused, now)) return this.#usable(entry);
+    // Its owner renews it ahead of its end, if it runs.
+    if (refused === null && !hasEnded(entry, now)) return this.#usable(entry);
+    const obstacle = await hold.obstacle();
+    return obstacle === null
+      ? await this.#spend(entry, refused, hold)
+      : this.#leaveToOwner(entry, refused, obstacle);
+  }
+
+  /** A login that only its owner may renew serves until its token's end. */
+  #leaveToOwner(
+    entry: OAuthEntry,
+    refused: Secret | null,
+    reason: string,
+  ): Renewal {
+    if (refused === null && !hasEnded(entry, this.#ports.clock.now())) {
+      return this.#usable(entry);
+    }
+    const owner = entry.sharedWith?.tool === "claude_code"
+      ? "Claude Code"
+      : entry.sharedWith?.tool ?? "its owner";
+    return this.#told(
+      this.#pause.afterFault(`only ${owner} can renew it now: ${reason}`),
+    );
+  }
+
+  /** Spends the refresh token; `hold` is of the owner that shows it, or null. */
+  async #spend(
+    entry: OAuthEntry,
+    refused: Secret | null,
+    hold: OwnerHold | null,
+  ): Promise<Renewal> {
+    const { clock, client, provider, vault } = this.#ports;
+    const why = whyNotSpent(entry, refused, clock.now());
+    if (why !== null) return { kind: "needs_login", reason: why };
+    const { refreshToken } = entry.credential;
+    const spent = await spendRefreshToken(entry.credential, {
+      provider,
+      client,
+      clock,
+      // Stopping half-way could lose the successor: only time limits end it.
+      signal: new AbortController().signal,
+      async isSuperseded() {
+        const theirs = await hold?.read();
+        const isTheirs = theirs?.kind === "login" &&
+          !theirs.credential.refreshToken.equals(refreshToken);
+        const stored = await vault.get(entry.id);
+        return isTheirs || stored === null || !isOAuth(stored) ||
+          !stored.credential.refreshToken.equals(refreshToken);
+      },
+    });
+    await this.#ports.onAnswer?.(entry.id);
+    switch (spent.kind) {
+      case "tokens":
+        return await this.#afterSpending(entry, spent.credential, hold);
+      case "superseded":
+        return await this.#reread(refused);
+      case "dead":
+        return await this.#bury(entry);
       case "failed":
         return this.#told(
-          this.#pause.afterRefusal(step.reason, step.retryAfterMs),
+          this.#pause.afterRefusal(spent.reason, spent.retryAfterMs),
         );
-      case "reread":
-        return await this.#reread(refused);
-      case "bury":
-        return await this.#bury(entry);
-      case "spent":
-        return await this.#afterSpending(entry, step.credential);
-      case "adopt":
-        return await this.#adopt(entry, step.credential);
     }
   }
 
   async #afterSpending(
-    before: VaultEntry,
+    before: OAuthEntry,
     credential: OAuthCredential,
+    hold: OwnerHold | null,
   ): Promise<Renewal> {
     const { clock, journal } = this.#ports;
-    if (!isOAuth(before)) return { kind: "usable", entry: before };
-    const spent = before.credential.refreshToken;
-    const isStillGood = spent.equals(credential.refreshToken);
-    await this.#save(before, {
-      ...before,
-      credential,
-      savedAt: clock.now(),
-      // Its other holder may show the spent token still: it is known again.
-      refusedTokenHash: before.sharedWith === null || isStillGood
-        ? null
-        : await tokenHash(spent),
-    });
+    const next = { ...movedOn(before, credential), savedAt: clock.now() };
+    // The vault first, then its owner, and only then it is used.
+    await this.#save(before, next);
     journal.log("info", "token_renewed", {
       account: before.id,
       label: before.label,
       expires_at: credential.expiresAt,
     });
-    await this.#handBack(before, credential);
-    return this.#stored();
-  }
-
-  async #adopt(
-    before: VaultEntry,
-    credential: OAuthCredential,
-  ): Promise<Renewal> {
-    if (!isOAuth(before)) return { kind: "usable", entry: before };
-    // Its age is not known, so `savedAt` stays.
-    await this.#save(before, { ...before, credential, refusedTokenHash: null });
-    return this.#stored();
+    if (hold !== null) await this.#handBack(next, before.credential, hold);
+    return this.#entry === null ? { kind: "gone" } : this.#usable(this.#entry);
   }
 
   /** Puts `entry` on disk before anyone gets it, or keeps it until it is there. */
@@ -195,33 +305,26 @@ export class AccountCredential {
     });
   }
 
-  #stored(): Renewal {
-    return this.#entry === null ? { kind: "gone" } : this.#usable(this.#entry);
-  }
-
   async #reread(refused: Secret | null): Promise<Renewal> {
     const { vault, clock } = this.#ports;
     this.#entry = await vault.get(this.#id);
     if (this.#entry === null) return { kind: "gone" };
-    const theirs = await readOwner(this.#entry, refused, this.#ports);
-    if (theirs !== null) return await this.#adopt(this.#entry, theirs);
     return isGood(this.#entry, refused, clock.now())
       ? this.#usable(this.#entry)
       : this.#told(this.#pause.afterFault("somebody else is renewing it"));
   }
 
   /** Remembers the dead token by its hash, so that it is never sent again. */
-  async #bury(entry: VaultEntry): Promise<Renewal> {
-    const renewal: Renewal = { kind: "needs_login", reason: DEAD_TOKEN };
-    if (!isOAuth(entry)) return renewal;
-    const { refreshToken } = entry.credential;
-    const refusedTokenHash = await tokenHash(refreshToken);
+  async #bury(entry: OAuthEntry): Promise<Renewal> {
+    const refusedTokenHash = entry.credential.refreshToken.hash();
+    const reason = deadReason(entry, this.#ports.clock.now());
     this.#ports.journal.log("error", "token_refused", {
       account: entry.id,
       label: entry.label,
+      reason,
     });
     await this.#save(entry, { ...entry, refusedTokenHash });
-    return renewal;
+    return { kind: "needs_login", reason };
   }
 
   #usable(entry: VaultEntry): Renewal {
@@ -241,18 +344,68 @@ export class AccountCredential {
     return renewal;
   }
 
-  async #handBack(before: OAuthEntry, next: OAuthCredential): Promise<void> {
-    const { owners, journal } = this.#ports;
-    const { sharedWith, credential, id } = before;
-    if (sharedWith === null || owners === null) return;
+  /** Gives the owner ours for `theirs`; what fails is tried again later. */
+  async #handBack(
+    ours: OAuthEntry,
+    theirs: OAuthCredential,
+    hold: OwnerHold,
+  ): Promise<void> {
+    if (ours.credential.refreshToken.equals(theirs.refreshToken)) return;
     try {
-      await owners.handBack?.(sharedWith, credential.refreshToken, next);
-    } catch {
-      // The owner's own login suffers, ours does not: told, not thrown.
-      journal.log("warn", "token_not_handed_back", {
-        account: id,
-        owner: sharedWith.tool,
+      await hold.handBack?.(theirs.refreshToken, ours.credential);
+    } catch (error) {
+      if (!(error instanceof TcError)) throw error;
+      this.#ports.journal.log("error", "token_not_handed_back", {
+        account: ours.id,
+        label: ours.label,
+        owner: ours.sharedWith?.tool ?? null,
+        place: ours.sharedWith?.location ?? null,
+        reason: error.message,
       });
+      this.#healing ??= this.#keepHealing().finally(() => this.#healing = null);
+    }
+  }
+
+  async #keepHealing(): Promise<void> {
+    const { clock } = this.#ports;
+    for (let pauseMs = HEAL_PAUSE_MIN_MS;;) {
+      try {
+        await clock.sleep(pauseMs, this.#stop.signal);
+      } catch {
+        // Stopped. The next process that reads the vault goes on.
+        return;
+      }
+      if (await this.#isHealed()) return;
+      pauseMs = Math.min(pauseMs * 2, HEAL_PAUSE_MAX_MS);
+    }
+  }
+
+  /** Returns whether the owner has what the vault has, or needs nothing. */
+  async #isHealed(): Promise<boolean> {
+    const { vault, owners, locks } = this.#ports;
+    const seen = await vault.get(this.#id).catch(() => null);
+    if (owners === null || seen === null || seen.sharedWith === null) {
+      return true;
+    }
+    // A renewal looks at its owner by itself, and holds the lock.
+    if (this.#flight !== null || this.#lock !== null) return false;
+    try {
+      using _lock = await locks.acquire(this.#id, { waitMs: LOCK_WAIT_MS });
+      const hold = await owners.hold(seen.sharedWith);
+      try {
+        const entry = await vault.get(this.#id);
+        const theirs = await hold?.read();
+        if (entry === null || !isOAuth(entry)) return true;
+        if (hold === null || theirs?.kind !== "login") return true;
+        const { refreshToken } = theirs.credential;
+        if (kinship(entry, refreshToken) !== "older") return true;
+        return await hold.handBack?.(refreshToken, entry.credential) ?? true;
+      } finally {
+        await hold?.release();
+      }
+    } catch (error) {
+      if (!(error instanceof TcError)) throw error;
+      return false;
     }
   }
 

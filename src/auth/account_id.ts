@@ -7,7 +7,7 @@
 
 import { ACCOUNT_NAME_MAX, accountName } from "../core/plain_text.ts";
 import { type AccountId, accountId } from "../core/account.ts";
-import type { AccountIdentity, Secret } from "../ports.ts";
+import { type AccountIdentity, RefreshToken, type Secret } from "../ports.ts";
 
 const ID_DIGITS = 20;
 
@@ -32,13 +32,13 @@ export async function idOfIdentity(
  * The id of an account of which nothing is known but its first secret. The
  * digits are too few to find a secret by, and it stays when the secret changes.
  */
-export async function idOfSecret(secret: Secret): Promise<AccountId> {
-  return toId("k", await sha256(`tc account\n${secret.reveal()}`));
-}
-
-/** What is kept of a refused token, to know it again. */
-export function tokenHash(token: Secret): Promise<string> {
-  return sha256(token.reveal());
+export async function idOfSecret(
+  secret: Secret | RefreshToken,
+): Promise<AccountId> {
+  const salt = "tc account\n";
+  return secret instanceof RefreshToken
+    ? toId("k", secret.hash(salt))
+    : toId("k", await sha256(salt + secret.reveal()));
 }
 
 function toId(letter: string, digest: string): AccountId {

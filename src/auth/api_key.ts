@@ -85,6 +85,7 @@ export async function addKey(
     kind: kindOf(credential, options.backend),
     credential,
     savedAt: clock.now(),
+    ancestors: [],
     refusedTokenHash: null,
   }));
   if (replaced !== null) return replaced;
@@ -106,6 +107,7 @@ export async function addKey(
     credential,
     savedAt: clock.now(),
     sharedWith: null,
+    ancestors: [],
     refusedTokenHash: null,
   };
   await vault.put(entry);

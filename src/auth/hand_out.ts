@@ -10,18 +10,19 @@ import { CredentialError, TcError, UsageError } from "../errors.ts";
 import type { OAuthCredential, VaultEntry } from "../ports.ts";
 import type { ClaudeLogin } from "../wire/claude_credential.ts";
 import { AccountCredential } from "./account_credential.ts";
-import {
-  familyOf,
-  harvest,
-  type LiveLogin,
-  type LivePlace,
-} from "./live_login.ts";
+import { harvest, type LiveLogin } from "./live_login.ts";
+import { familyOf, type LivePlace } from "./live_place.ts";
+import type { AccountProfile } from "./profile.ts";
 import { isOAuth, type RefreshPorts } from "./refresh_ports.ts";
+import { hasEnded } from "./renewal.ts";
+import type { Renewal } from "./renewal_pause.ts";
+import { isSamePerson, whoseIs } from "./shared_login.ts";
 
 /** How often a program that writes at the same moment is given way. */
 const TRIES_MAX = 8;
 /** A renewal of the account may be under way. */
 const LOCK_WAIT_MS = 60_000;
+const INFERENCE = "user:inference";
 
 export interface HandedOut {
   readonly entry: VaultEntry;
@@ -35,9 +36,10 @@ export interface HandedOut {
 
 /**
  * Writes the login of `id` into `place`: renewed first if it is near its end,
- * after what its program has renewed was taken over. Throws TcError: a login
- * of a stranger (`foreign_login`) or one that cannot be told (`unclear_login`)
- * is never written over.
+ * after what its program has renewed was taken over, and after the provider has
+ * said that it serves. Throws TcError: a login of a stranger (`foreign_login`)
+ * or one that cannot be told (`unclear_login`) is never written over, and a
+ * login that serves is never replaced by one that does not (`needs_login`).
  */
 export async function handOut(
   id: AccountId,
@@ -48,7 +50,7 @@ export async function handOut(
     const live = await harvest(place, ports);
     refuseStranger(live, place);
     const before = live.kind === "known" ? live.entry : null;
-    const entry = await renewed(id, ports);
+    const entry = await serving(id, ports);
     const alsoAt = entry.sharedWith !== null &&
         entry.sharedWith.location !== place.location
       ? entry.sharedWith.location
@@ -62,7 +64,7 @@ export async function handOut(
     using _account = await ports.locks.acquire(id, { waitMs: LOCK_WAIT_MS });
     if (!isCurrent(await ports.vault.get(id), entry)) continue;
     using _lock = await place.lock();
-    if (await place.replace(live.snapshot, loginOf(entry))) {
+    if (await place.replace(live.snapshot, claudeLogin(entry))) {
       await ownAgain(id, place, ports);
       return { entry, before, isWritten: true, alsoAt };
     }
@@ -76,7 +78,7 @@ export async function handOut(
 /** Whether the vault still holds what is to be given out. */
 function isCurrent(
   stored: VaultEntry | null,
-  { credential }: VaultEntry & { readonly credential: OAuthCredential },
+  { credential }: LoginEntry,
 ): boolean {
   return stored !== null && isOAuth(stored) &&
     stored.credential.accessToken.equals(credential.accessToken) &&
@@ -86,7 +88,7 @@ function isCurrent(
 /** Whether the place holds what `entry` holds. */
 function isSame(
   reading: LiveLogin["snapshot"]["reading"],
-  { credential }: VaultEntry & { readonly credential: OAuthCredential },
+  { credential }: LoginEntry,
 ): boolean {
   return reading.kind === "found" &&
     reading.login.credential.accessToken.equals(credential.accessToken);
@@ -114,37 +116,98 @@ export function refuseStranger(live: LiveLogin, place: LivePlace): void {
   }
 }
 
-/** A login that is good for some minutes at least. Throws CredentialError. */
-async function renewed(
+type LoginEntry = VaultEntry & { readonly credential: OAuthCredential };
+
+/**
+ * Returns the entry of `id` with a login that serves by the provider's own
+ * word: one free question, and one renewal where it says no. Throws
+ * CredentialError where the account needs a login.
+ */
+async function serving(
   id: AccountId,
   ports: RefreshPorts,
-): Promise<VaultEntry & { readonly credential: OAuthCredential }> {
+): Promise<LoginEntry> {
   const account = new AccountCredential(id, ports);
   try {
     const stored = await account.entry();
     if (stored !== null && !isOAuth(stored)) throw noLogin(stored);
-    const renewal = await account.renew(null);
-    if (renewal.kind === "usable" && isOAuth(renewal.entry)) {
-      return renewal.entry;
+    const ask = { id, label: stored?.label ?? id, stored, ports };
+    const first = loginOf(await account.renew(null), ask);
+    const asked = await whoseIs(first.credential, ports);
+    if (asked.kind === "refused" && asked.status === 401) {
+      const again = await account.renew(first.credential.accessToken);
+      return loginOf(again, { ...ask, stored: null });
     }
-    const isAlive = stored !== null && isOAuth(stored) &&
-      stored.credential.expiresAt > ports.clock.now();
-    if (renewal.kind === "failed" && isAlive) return stored;
-    const isForever = renewal.kind !== "failed";
-    throw new CredentialError(
-      `Cannot use ${stored?.label ?? id}: ${
-        "reason" in renewal ? renewal.reason : "it has no credential"
-      }`,
-      {
-        code: isForever ? "needs_login" : "credential_unavailable",
-        accountId: id,
-        retryAt: renewal.kind === "failed" ? renewal.retryAt : null,
-        ...(isForever ? { hint: "tc login" } : {}),
-      },
-    );
+    const entry = asked.kind === "known"
+      ? await learn(first, asked.profile, ports)
+      : first;
+    refuseWithoutInference(entry);
+    return entry;
   } finally {
     await account.close();
   }
+}
+
+/** The entry of `renewal`; `stored` serves where nothing says that it is over. */
+function loginOf(
+  renewal: Renewal,
+  { id, label, stored, ports }: {
+    readonly id: AccountId;
+    readonly label: string;
+    readonly stored: LoginEntry | null;
+    readonly ports: RefreshPorts;
+  },
+): LoginEntry {
+  if (renewal.kind === "usable" && isOAuth(renewal.entry)) {
+    return renewal.entry;
+  }
+  const isAlive = stored !== null && !hasEnded(stored, ports.clock.now());
+  if (renewal.kind === "failed" && isAlive) return stored;
+  const isForever = renewal.kind !== "failed";
+  const reason = "reason" in renewal ? renewal.reason : "it has no credential";
+  throw new CredentialError(`Cannot use ${label}: ${reason}`, {
+    code: isForever ? "needs_login" : "credential_unavailable",
+    accountId: id,
+    retryAt: renewal.kind === "failed" ? renewal.retryAt : null,
+    ...(isForever ? { hint: `tc login --account ${label}` } : {}),
+  });
+}
+
+/** Keeps what the profile says of the plan; the same person is a condition. */
+async function learn(
+  entry: LoginEntry,
+  profile: AccountProfile,
+  { vault }: RefreshPorts,
+): Promise<LoginEntry> {
+  const { identity } = entry;
+  if (identity !== null && !isSamePerson(identity, profile.identity)) {
+    throw new CredentialError(
+      `Cannot use ${entry.label}: its login is of ${
+        profile.email ?? "somebody else"
+      }`,
+      { code: "needs_login", accountId: entry.id, retryAt: null },
+    );
+  }
+  const facts = profile.tier === "unknown"
+    ? { ...profile, tier: entry.tier }
+    : profile;
+  const stored = await vault.update(entry.id, (now) => ({ ...now, ...facts }));
+  return stored !== null && isOAuth(stored) ? stored : entry;
+}
+
+/** To Claude Code a login without this scope is none at all (facts, section 9). */
+function refuseWithoutInference({ id, label, credential }: LoginEntry): void {
+  const { scopes } = credential;
+  if (scopes.length === 0 || scopes.includes(INFERENCE)) return;
+  throw new CredentialError(
+    `Cannot use ${label}: its login may not send messages (scope ${INFERENCE})`,
+    {
+      code: "needs_login",
+      accountId: id,
+      retryAt: null,
+      hint: `tc login --account ${label}`,
+    },
+  );
 }
 
 function noLogin({ label }: VaultEntry): UsageError {
@@ -200,9 +263,7 @@ const NOTES: Readonly<
   unknown: [null, null],
 };
 
-function loginOf(
-  { credential, tier }: VaultEntry & { readonly credential: OAuthCredential },
-): ClaudeLogin {
+function claudeLogin({ credential, identity, tier }: LoginEntry): ClaudeLogin {
   const [subscriptionType, rateLimitTier] = NOTES[tier];
-  return { credential, subscriptionType, rateLimitTier };
+  return { credential, identity, subscriptionType, rateLimitTier };
 }

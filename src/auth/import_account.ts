@@ -1,37 +1,29 @@
 /**
- * One imported account into the vault. Whose it is the provider says; nothing
- * is renewed by an import, and a login of our own is never replaced by a
- * shared one.
+ * One imported account into the vault. Whose it is the provider says, else its
+ * store. A login is renewed only where neither does, in its owner's store and
+ * under its lock; one of our own is never replaced by a shared one.
  *
  * @module
  */
 
 import type { AccountId, AccountKind } from "../core/account.ts";
 import type {
-  Clock,
   Credential,
   OAuthCredential,
+  RefreshToken,
   Secret,
-  Vault,
+  SharedFamily,
   VaultEntry,
 } from "../ports.ts";
 import { instantFromMs } from "../core/time.ts";
-import { freeName, idOfIdentity, idOfSecret, tokenHash } from "./account_id.ts";
+import { freeName, idOfIdentity, idOfSecret } from "./account_id.ts";
 import type { ImportCandidate } from "./import_source.ts";
-import type { JsonClient } from "./json_client.ts";
-import {
-  type AccountProfile,
-  fetchProfile,
-  profileQuestion,
-} from "./profile.ts";
-import type { OAuthProvider } from "./provider.ts";
+import { isDead, kinship, movedOn } from "./lineage.ts";
+import type { AccountProfile } from "./profile.ts";
+import type { RefreshPorts } from "./refresh_ports.ts";
+import { renewInPlace, whoseIs } from "./shared_login.ts";
 
-export interface ImportPorts {
-  readonly vault: Vault;
-  readonly client: JsonClient;
-  readonly provider: OAuthProvider;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
+export interface ImportPorts extends RefreshPorts {
   /** Names that other accounts have. */
   readonly taken: ReadonlySet<string>;
   /** Only says what would be done. */
@@ -52,80 +44,150 @@ export async function importAccount(
   name: string | null,
   ports: ImportPorts,
 ): Promise<ImportResult> {
-  const { vault, isDryRun } = ports;
+  const { vault } = ports;
   const { entries } = await vault.list();
-  const same = entries.find((entry) => isHeld(entry, candidate.credential));
-  if (same !== undefined) return { kind: "unchanged", entry: same };
-  const who = await whoIs(candidate, ports);
-  if (who === "refused") {
-    return {
-      kind: "refused",
-      reason: "the provider refuses its token: log in there again",
-    };
-  }
-  const entry = await entryOf(candidate, { who, name }, { entries, ...ports });
+  const held = entries.find((entry) => isHeld(entry, candidate.credential));
+  if (held !== undefined) return await shared(held, candidate, ports);
+  const older = entries.find((entry) => isOlder(entry, candidate.credential));
+  if (older !== undefined) return { kind: "kept", entry: older };
+  const told = await whoIs(candidate, ports);
+  if ("reason" in told) return { kind: "refused", reason: told.reason };
+  const { who } = told;
+  const taken = { ...candidate, credential: told.credential };
+  const entry = await entryOf(taken, { who, name }, { entries, ...ports });
   const known = entries.find((other) =>
     other.id === entry.id || isSameOwner(other, who)
   );
   if (known === undefined) {
-    if (!isDryRun) await vault.put(entry);
+    if (!ports.isDryRun) await vault.put(entry);
     return { kind: "added", entry };
   }
-  if (known.sharedWith === null && !await isDead(known)) {
-    return { kind: "kept", entry: known };
-  }
-  const keeps = await keeper(known, candidate.credential);
-  const { id: _id, label: _label, ...fields } = entry;
-  const renew = (now: VaultEntry): VaultEntry =>
-    keeps(now)
-      ? now
-      : { ...now, ...fields, id: now.id, label: name ?? now.label };
-  const stored = isDryRun ? renew(known) : await vault.update(known.id, renew);
-  if (stored === null) return { kind: "kept", entry: known };
-  const isTaken = stored.credential === candidate.credential;
-  return { kind: isTaken ? "updated" : "kept", entry: stored };
+  return await updated(known, { entry, name, ports });
 }
 
 /**
- * Whether the vault's entry, as it is at the moment of writing, is better than
- * `candidate`: a file may show a token that was spent since it was written, and
- * a server may renew while it is read.
+ * Brings `entry` to the account that the person has already. A login that tc
+ * has to itself stays unless it is dead; one that is shared with the same store
+ * has its successor there.
  */
-async function keeper(
+async function updated(
   known: VaultEntry,
-  candidate: Credential,
-): Promise<(now: VaultEntry) => boolean> {
-  if (candidate.kind !== "oauth") return () => false;
-  const hash = await hashOf(candidate);
-  const wasDead = await isDead(known);
-  return (now) => {
-    if (now.credential.kind !== "oauth") return false;
-    if (now.refusedTokenHash === hash) return true;
-    if (wasDead && isHeld(known, now.credential)) return false;
-    return now.sharedWith === null ||
-      now.credential.expiresAt > candidate.expiresAt;
+  { entry, name, ports }: {
+    readonly entry: VaultEntry;
+    readonly name: string | null;
+    readonly ports: ImportPorts;
+  },
+): Promise<ImportResult> {
+  const renew = (now: VaultEntry): VaultEntry => {
+    if (!isBetter(entry, now)) return now;
+    const moved = entry.credential.kind === "oauth"
+      ? movedOn(now, entry.credential)
+      : { ...now, credential: entry.credential };
+    const { id: _id, label: _label, credential: _c, ...fields } = entry;
+    const { ancestors, credential } = moved;
+    return {
+      ...now,
+      ...fields,
+      credential,
+      ancestors,
+      label: name ?? now.label,
+    };
   };
+  const stored = ports.isDryRun
+    ? renew(known)
+    : await ports.vault.update(known.id, renew);
+  if (stored === null) return { kind: "kept", entry: known };
+  const isTaken = isHeld(stored, entry.credential);
+  return { kind: isTaken ? "updated" : "kept", entry: stored };
 }
 
-/** The owner by the provider's word; else as the tool noted it; else null. */
+function isBetter(
+  { credential, sharedWith }: VaultEntry,
+  now: VaultEntry,
+): boolean {
+  if (credential.kind !== "oauth") return true;
+  if (kinship(now, credential.refreshToken) !== "unknown") return false;
+  return isDead(now) || now.credential.kind !== "oauth" ||
+    now.sharedWith !== null && sharedWith !== null &&
+      now.sharedWith.location === sharedWith.location;
+}
+
+/** Equal refresh tokens are one login, whatever it is called: it has two holders. */
+async function shared(
+  held: VaultEntry,
+  { sharedWith }: ImportCandidate,
+  { vault, isDryRun }: ImportPorts,
+): Promise<ImportResult> {
+  const isNews = sharedWith !== null && held.sharedWith === null && !isDryRun;
+  const entry = isNews
+    ? await vault.update(held.id, (now) => ({
+      ...now,
+      sharedWith: now.sharedWith ?? sharedWith,
+    }))
+    : held;
+  return { kind: "unchanged", entry: entry ?? held };
+}
+
+/** Whether the vault has gone on from `credential`: it is spent. */
+function isOlder(entry: VaultEntry, credential: Credential): boolean {
+  return credential.kind === "oauth" &&
+    kinship(entry, credential.refreshToken) === "older";
+}
+
+/** Whose a login is, and the login itself, which may have been renewed for that. */
+type Told =
+  | {
+    readonly who: AccountProfile | null;
+    readonly credential: Credential;
+  }
+  | { readonly reason: string };
+
+/**
+ * Says whose it is: the provider, whatever the clock says; else the store where
+ * it came from; else a renewal there, under its owner's lock.
+ */
 async function whoIs(
-  { credential, identity, email, tier }: ImportCandidate,
-  { client, provider, clock, signal }: ImportPorts,
-): Promise<AccountProfile | "refused" | null> {
-  if (credential.kind !== "oauth") return null;
+  { credential, identity, email, tier, sharedWith }: ImportCandidate,
+  ports: ImportPorts,
+): Promise<Told> {
+  if (credential.kind !== "oauth") return { who: null, credential };
   const noted = identity === null
     ? null
     : { identity, email, organization: null, tier };
-  if (credential.expiresAt <= clock.now()) return noted;
-  const question = profileQuestion(provider, credential.accessToken);
-  const outcome = await fetchProfile(client, question, signal);
-  switch (outcome.kind) {
-    case "known":
-      return outcome.profile;
-    case "refused":
-      return outcome.status === 401 ? "refused" : noted;
-    case "unavailable":
-      return noted;
+  const asked = await whoseIs(credential, ports);
+  if (asked.kind === "known") return { who: asked.profile, credential };
+  const isRefused = asked.kind === "refused" && asked.status === 401;
+  // One that was refused before its end may be dead: its renewal tells.
+  const isOver = credential.expiresAt <= ports.clock.now();
+  if (!isRefused || isOver && noted !== null) return { who: noted, credential };
+  return ports.isDryRun || sharedWith === null || ports.owners === null
+    ? { reason: "the provider refuses its token: log in there again" }
+    : await renewedThere(credential, sharedWith, ports);
+}
+
+async function renewedThere(
+  credential: OAuthCredential,
+  family: SharedFamily,
+  ports: ImportPorts,
+): Promise<Told> {
+  const hold = await ports.owners?.hold(family) ?? null;
+  if (hold === null) {
+    return { reason: "the provider refuses its token: log in there again" };
+  }
+  try {
+    const now = await hold.read();
+    const seen = now.kind === "login" ? now.credential : credential;
+    const renewed = await renewInPlace(seen, hold, ports);
+    switch (renewed.kind) {
+      case "renewed":
+        return { who: renewed.profile, credential: renewed.credential };
+      case "dead":
+        return { reason: "the provider refuses its token: log in there again" };
+      case "failed":
+        return { reason: `whose it is cannot be told: ${renewed.reason}` };
+    }
+  } finally {
+    await hold.release();
   }
 }
 
@@ -158,6 +220,7 @@ async function entryOf(
     // Its age is not known: the epoch.
     savedAt: instantFromMs(0),
     sharedWith,
+    ancestors: [],
     refusedTokenHash: null,
   };
 }
@@ -184,13 +247,16 @@ function kindOf(credential: Credential, upstream: string | null): AccountKind {
   }
 }
 
-function isHeld(entry: VaultEntry, credential: Credential): boolean {
-  return entry.credential.kind === credential.kind &&
-    secretOf(entry.credential).equals(secretOf(credential));
+function isHeld({ credential: held }: VaultEntry, other: Credential): boolean {
+  if (held.kind === "oauth" || other.kind === "oauth") {
+    return held.kind === "oauth" && other.kind === "oauth" &&
+      held.refreshToken.equals(other.refreshToken);
+  }
+  return held.kind === other.kind && held.token.equals(other.token);
 }
 
 /** What stays the same while the credential is the same. */
-function secretOf(credential: Credential): Secret {
+function secretOf(credential: Credential): Secret | RefreshToken {
   return credential.kind === "oauth"
     ? credential.refreshToken
     : credential.token;
@@ -203,15 +269,4 @@ function isSameOwner(
   return who !== null && identity !== null &&
     identity.accountUuid === who.identity.accountUuid &&
     identity.organizationUuid === who.identity.organizationUuid;
-}
-
-/** Whether the provider has refused its refresh token for good. */
-async function isDead(entry: VaultEntry): Promise<boolean> {
-  const { credential, refusedTokenHash } = entry;
-  return credential.kind === "oauth" && refusedTokenHash !== null &&
-    refusedTokenHash === await hashOf(credential);
-}
-
-function hashOf({ refreshToken }: OAuthCredential): Promise<string> {
-  return tokenHash(refreshToken);
 }

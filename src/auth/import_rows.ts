@@ -7,8 +7,13 @@
 
 import * as v from "valibot";
 import { instantFromMs } from "../core/time.ts";
-import { type Credential, Secret, type SharedFamily } from "../ports.ts";
-import { milliseconds } from "../wire/claude_credential.ts";
+import {
+  type Credential,
+  RefreshToken,
+  Secret,
+  type SharedFamily,
+} from "../ports.ts";
+import { readInstant } from "../wire/outside_time.ts";
 import type {
   ImportCandidate,
   ImportedSettings,
@@ -34,7 +39,8 @@ const row = v.looseObject({
   orgUuid: v.fallback(v.nullish(v.string()), null),
   accessToken: v.fallback(v.nullish(v.string()), null),
   refreshToken: v.fallback(v.nullish(v.string()), null),
-  expiresAt: v.fallback(v.nullish(v.union([v.number(), v.string()])), null),
+  expiresAt: v.optional(v.unknown()),
+  scopes: v.fallback(v.array(v.string()), []),
   apiKey: v.fallback(v.nullish(v.string()), null),
   importFrom: v.fallback(v.nullish(v.string()), null),
   priority: v.fallback(v.nullish(v.number()), null),
@@ -96,8 +102,8 @@ function candidateOf(
     const token = keyOf(accessToken ?? null, settings.upstream);
     return token === null ? null : keyCandidate(name, token, settings);
   }
-  const expiresAt = timeOf(fields.expiresAt ?? null);
-  if (!accessToken?.trim() || expiresAt === null) return null;
+  const isHalf = fields.expiresAt === undefined || fields.expiresAt === null;
+  if (!accessToken?.trim() || isHalf) return null;
   return {
     name,
     email: name?.includes("@") ? name : null,
@@ -108,9 +114,11 @@ function candidateOf(
     credential: {
       kind: "oauth",
       accessToken: new Secret(accessToken),
-      refreshToken: new Secret(refreshToken),
-      expiresAt: instantFromMs(expiresAt),
-      scopes: [],
+      refreshToken: new RefreshToken(refreshToken),
+      // Without an end that makes sense the provider is asked.
+      expiresAt: readInstant(fields.expiresAt) ?? instantFromMs(0),
+      scopes: fields.scopes,
+      signInEndsAt: null,
     },
     sharedWith,
     settings,
@@ -173,16 +181,6 @@ function toolOf(
   }
   if (/maxpool/i.test(location) || key.startsWith("mp-")) return "maxpool";
   return "teamclaude";
-}
-
-function timeOf(value: number | string | null): number | null {
-  if (value === null) return null;
-  const time = typeof value === "number"
-    ? value
-    : /^\d+$/.test(value)
-    ? Number(value)
-    : Date.parse(value);
-  return Number.isFinite(time) && time > 0 ? milliseconds(time) : null;
 }
 
 /** One account of a file that holds several: the file, and its name there. */

@@ -9,6 +9,7 @@ import * as v from "valibot";
 import type { ImportCandidate, ImportReading } from "./import_reading.ts";
 import {
   type ClaudeLogin,
+  type ClaudeLoginReading,
   readClaudeLogin,
   tierOf,
 } from "../wire/claude_credential.ts";
@@ -69,22 +70,53 @@ export function readClaudeFile(
     skipped: [],
     elsewhere: [],
   } as const;
-  if (reading.kind === "absent") return null;
-  if (reading.kind === "blank") {
-    return { ...empty, skipped: [{ name: "Claude Code", reason: BLANK }] };
+  switch (reading.kind) {
+    case "absent":
+      return null;
+    case "unreadable":
+      return { ...empty, skipped: [unreadable(reading.reason)] };
+    case "blank":
+      return { ...empty, skipped: [{ name: "Claude Code", reason: BLANK }] };
+    case "token":
+      return { ...empty, candidates: [tokenCandidate(reading)] };
+    case "found":
+      return {
+        ...empty,
+        candidates: [claudeCandidate(reading.login, location)],
+      };
   }
-  return { ...empty, candidates: [claudeCandidate(reading.login, location)] };
+}
+
+/** What is said of a login store that nobody can read. */
+export function unreadable(
+  reason: string,
+): { readonly name: string; readonly reason: string } {
+  return {
+    name: "Claude Code",
+    reason: `${reason}; Claude Code cannot read it either`,
+  };
+}
+
+/** A token that nothing renews, in Claude Code's own store. */
+export function tokenCandidate(
+  { token, expiresAt }: Extract<
+    ClaudeLoginReading,
+    { readonly kind: "token" }
+  >,
+): ImportCandidate {
+  const credential = { kind: "setup_token", token, expiresAt } as const;
+  return keyCandidate(null, credential, NO_SETTINGS);
 }
 
 /** A login of Claude Code's own store at `location`. */
 export function claudeCandidate(
-  { credential, rateLimitTier, subscriptionType }: ClaudeLogin,
+  { credential, identity, rateLimitTier, subscriptionType }: ClaudeLogin,
   location: string,
 ): ImportCandidate {
   return {
     name: null,
     email: null,
-    identity: null,
+    identity,
     tier: tierOf(rateLimitTier, subscriptionType),
     credential,
     sharedWith: { tool: "claude_code", location },

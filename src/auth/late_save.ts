@@ -7,7 +7,13 @@
 
 import { MINUTE_MS, SECOND_MS } from "../core/time.ts";
 import { TcError } from "../errors.ts";
-import type { Clock, Journal, Secret, Vault, VaultEntry } from "../ports.ts";
+import type {
+  Clock,
+  Journal,
+  RefreshToken,
+  Vault,
+  VaultEntry,
+} from "../ports.ts";
 import { isOAuth, type OAuthEntry } from "./refresh_ports.ts";
 
 const PAUSE_MIN_MS = SECOND_MS;
@@ -28,12 +34,16 @@ export class LateSave {
   readonly #ports: LateSavePorts;
   readonly #stop = new AbortController();
   /** Tokens that ours may take the place of: its predecessors. */
-  readonly #replaces: Secret[];
+  readonly #replaces: RefreshToken[];
   #entry: OAuthEntry;
   #retrying: Promise<void> | null = null;
 
   /** `entry` takes the place of what the vault holds if that is `predecessor`. */
-  constructor(predecessor: Secret, entry: OAuthEntry, ports: LateSavePorts) {
+  constructor(
+    predecessor: RefreshToken,
+    entry: OAuthEntry,
+    ports: LateSavePorts,
+  ) {
     this.#replaces = [predecessor];
     this.#entry = entry;
     this.#ports = ports;
@@ -57,8 +67,14 @@ export class LateSave {
     try {
       const entry = await vault.update(ours.id, (stored) => {
         if (!this.#isPredecessor(stored)) return stored;
-        const { credential, savedAt, refusedTokenHash } = ours;
-        return { ...stored, credential, savedAt, refusedTokenHash };
+        const { credential, savedAt, ancestors, refusedTokenHash } = ours;
+        return {
+          ...stored,
+          credential,
+          savedAt,
+          ancestors,
+          refusedTokenHash,
+        };
       });
       // A newer successor may have come while this one was written.
       return this.#entry === ours

@@ -5,44 +5,21 @@
  * @module
  */
 
-import { TcError } from "../errors.ts";
-import type {
-  AccountIdentity,
-  HeldLock,
-  OAuthCredential,
-  SharedFamily,
-  VaultEntry,
-} from "../ports.ts";
+import type { AccountIdentity, OAuthCredential, VaultEntry } from "../ports.ts";
 import type {
   ClaudeLogin,
   ClaudeLoginReading,
 } from "../wire/claude_credential.ts";
-import { tokenHash } from "./account_id.ts";
+import { isDead, kinship, movedOn } from "./lineage.ts";
 import {
-  type AccountProfile,
-  fetchProfile,
-  profileQuestion,
-} from "./profile.ts";
-import type { RefreshPorts } from "./refresh_ports.ts";
-import { spendRefreshToken } from "./spend_refresh_token.ts";
-
-/** What the place held at one moment. */
-export interface LoginSnapshot {
-  readonly reading: ClaudeLoginReading;
-  readonly text: string | null;
-}
-
-export interface LivePlace {
-  /** As {@linkcode SharedFamily} names it. */
-  readonly location: string;
-  read(): Promise<LoginSnapshot>;
-  /** Puts another account's login there; false if the place has changed. */
-  replace(before: LoginSnapshot, login: ClaudeLogin): Promise<boolean>;
-  /** Puts the successor of the login there; false if the place has changed. */
-  renew(before: LoginSnapshot, login: ClaudeLogin): Promise<boolean>;
-  /** The lock under which its program renews. */
-  lock(): Promise<HeldLock>;
-}
+  familyOf,
+  holdPlace,
+  type LivePlace,
+  type LoginSnapshot,
+} from "./live_place.ts";
+import type { AccountProfile } from "./profile.ts";
+import { isOAuth, type RefreshPorts } from "./refresh_ports.ts";
+import { isSamePerson, renewInPlace, whoseIs } from "./shared_login.ts";
 
 /** Whose the login of a place is. */
 export type LiveLogin =
@@ -70,69 +47,85 @@ export type LiveLogin =
   };
 
 const LOCK_WAIT_MS = 60_000;
-const WRITE_TRIES_MAX = 2;
+/** The place may be renewed by its program while it is looked at. */
+const LOOKS_MAX = 3;
 
-/**
- * Looks at `place` and brings the vault up to date with what its program has
- * renewed. A login is attributed by the provider's profile alone, never by a
- * name; blank or half-written ones are never stored.
- */
-export async function harvest(
-  place: LivePlace,
-  ports: RefreshPorts,
-): Promise<LiveLogin> {
-  const snapshot = await place.read();
-  const { reading } = snapshot;
-  if (reading.kind !== "found") return { kind: "none", snapshot };
-  const { credential } = reading.login;
-  const { entries } = await ports.vault.list();
-  const twin = entries.find(({ credential: ours }) =>
-    ours.kind === "oauth" && ours.refreshToken.equals(credential.refreshToken)
-  );
-  if (twin !== undefined) {
-    return await known(twin, credential, { place, snapshot, ports });
-  }
-  const hash = await tokenHash(credential.refreshToken);
-  if (entries.some(({ refusedTokenHash }) => refusedTokenHash === hash)) {
-    return { kind: "none", snapshot };
-  }
-  if (credential.expiresAt <= ports.clock.now()) {
-    return await afterRenewal(place, snapshot, ports);
-  }
-  const { client, provider } = ports;
-  const outcome = await fetchProfile(
-    client,
-    profileQuestion(provider, credential.accessToken),
-    new AbortController().signal,
-  );
-  switch (outcome.kind) {
-    case "known": {
-      const { profile } = outcome;
-      const owner = ownerOf(entries, profile.identity);
-      return owner === null
-        ? { kind: "stranger", snapshot, profile }
-        : await known(owner, credential, { place, snapshot, ports });
-    }
-    case "refused":
-      return await afterRenewal(place, snapshot, ports);
-    case "unavailable":
-      return {
-        kind: "unclear",
-        snapshot,
-        reason: "the provider does not tell whose it is",
-      };
-  }
-}
-
-/** The entry of `identity`, or null. */
+/** Returns the entry of `identity`, or null. */
 export function ownerOf(
   entries: readonly VaultEntry[],
   identity: AccountIdentity,
 ): VaultEntry | null {
   return entries.find(({ identity: other }) =>
-    other?.accountUuid === identity.accountUuid &&
-    other.organizationUuid === identity.organizationUuid
+    other !== null && isSamePerson(other, identity)
   ) ?? null;
+}
+
+/**
+ * Looks at `place` and brings vault and place together: the vault gets what its
+ * program has renewed, the place what tc has. Lineage says which of the two is
+ * ahead, the provider whose a login is that the vault has never seen; a name or
+ * the clock says neither. Blank or half-written logins are never stored.
+ */
+export async function harvest(
+  place: LivePlace,
+  ports: RefreshPorts,
+): Promise<LiveLogin> {
+  for (let looks = 1;; looks++) {
+    const live = await look(place, ports);
+    if (live !== "look_again") return live;
+    if (looks < LOOKS_MAX) continue;
+    const snapshot = await place.read();
+    return { kind: "unclear", snapshot, reason: "it changes all the time" };
+  }
+}
+
+async function look(
+  place: LivePlace,
+  ports: RefreshPorts,
+): Promise<LiveLogin | "look_again"> {
+  const snapshot = await place.read();
+  const { reading } = snapshot;
+  const { entries } = await ports.vault.list();
+  if (reading.kind === "token") {
+    return ofToken(entries, reading.token, snapshot);
+  }
+  if (reading.kind !== "found") return { kind: "none", snapshot };
+  const { credential } = reading.login;
+  for (const entry of entries) {
+    switch (kinship(entry, credential.refreshToken)) {
+      case "same":
+        return await known(entry, credential, { place, snapshot, ports });
+      case "older":
+        return await catchUp(entry, { place, snapshot, ports });
+      case "refused":
+        return { kind: "none", snapshot };
+      case "unknown":
+        continue;
+    }
+  }
+  return await lookAtUnknown(reading.login, entries, {
+    place,
+    snapshot,
+    ports,
+  });
+}
+
+/** A token that nothing renews is known by itself, or must be imported. */
+function ofToken(
+  entries: readonly VaultEntry[],
+  token: Extract<ClaudeLoginReading, { kind: "token" }>["token"],
+  snapshot: LoginSnapshot,
+): LiveLogin {
+  const entry = entries.find(({ credential }) =>
+    credential.kind === "setup_token" && credential.token.equals(token)
+  );
+  return entry === undefined
+    ? {
+      kind: "unclear",
+      snapshot,
+      reason: "it is a setup token that is not in the pool",
+    }
+    : { kind: "known", snapshot, entry, isCurrent: true };
 }
 
 interface Found {
@@ -141,28 +134,64 @@ interface Found {
   readonly ports: RefreshPorts;
 }
 
-/** Takes `live` into the vault where it is newer than what is there. */
+/** A login that the vault has never seen: its owner is asked of the provider. */
+async function lookAtUnknown(
+  login: ClaudeLogin,
+  entries: readonly VaultEntry[],
+  found: Found,
+): Promise<LiveLogin | "look_again"> {
+  const { snapshot, ports, place } = found;
+  const asked = await whoseIs(login.credential, ports);
+  switch (asked.kind) {
+    case "known": {
+      const { profile } = asked;
+      const owner = ownerOf(entries, profile.identity);
+      return owner === null
+        ? { kind: "stranger", snapshot, profile }
+        : await known(owner, login.credential, found);
+    }
+    case "refused": {
+      const renewed = await renewedInPlace(place, snapshot, ports);
+      if (renewed === "renewed") return "look_again";
+      return renewed === "dead"
+        ? { kind: "none", snapshot }
+        : { kind: "unclear", snapshot, reason: renewed.reason };
+    }
+    case "unavailable": {
+      const { identity } = login;
+      const owner = identity === null ? null : ownerOf(entries, identity);
+      return owner === null
+        ? {
+          kind: "unclear",
+          snapshot,
+          reason: "the provider does not tell whose it is",
+        }
+        : await known(owner, login.credential, found);
+    }
+  }
+}
+
+/**
+ * Takes `live` into the vault where it is the successor of what is there, or
+ * where what is there is dead. A second login of the same person, made beside
+ * one that tc has to itself, is left alone.
+ */
 async function known(
   owner: VaultEntry,
   live: OAuthCredential,
   { place, snapshot, ports }: Found,
-): Promise<LiveLogin> {
+): Promise<LiveLogin | "look_again"> {
   const { vault, locks } = ports;
   using _lock = await locks.acquire(owner.id, { waitMs: LOCK_WAIT_MS });
-  const stored = await vault.get(owner.id);
-  const isTaken = stored !== null && await isNewer(live, stored);
-  const entry = isTaken
-    ? await vault.update(owner.id, (before) => ({
-      ...before,
-      credential: live,
-      sharedWith: familyOf(place),
-      refusedTokenHash: null,
-    }))
-    : stored;
+  const entry = await vault.update(
+    owner.id,
+    (stored) =>
+      isSuccessor(live, stored, place)
+        ? { ...movedOn(stored, live), sharedWith: familyOf(place) }
+        : stored,
+  );
   // Removed meanwhile: what it was is found out at the next look.
-  if (entry === null) {
-    return { kind: "unclear", snapshot, reason: "its account was removed" };
-  }
+  if (entry === null) return "look_again";
   const { credential } = entry;
   const isCurrent = credential.kind === "oauth" &&
     credential.refreshToken.equals(live.refreshToken) &&
@@ -170,123 +199,65 @@ async function known(
   return { kind: "known", snapshot, entry, isCurrent };
 }
 
-async function isNewer(
+function isSuccessor(
   live: OAuthCredential,
-  { credential, refusedTokenHash }: VaultEntry,
-): Promise<boolean> {
-  if (credential.kind !== "oauth") return false;
-  if (credential.accessToken.equals(live.accessToken)) return false;
-  if (live.expiresAt > credential.expiresAt) return true;
-  return refusedTokenHash === await tokenHash(credential.refreshToken);
-}
-
-/** The family of a login that lives in `place` and in the vault. */
-export function familyOf(place: LivePlace): SharedFamily {
-  return { tool: "claude_code", location: place.location };
-}
-
-/**
- * The profile of a login whose access token has ended can be had only by
- * renewing it. The successor goes to the place first: it is durable there
- * before anybody uses it.
- */
-async function afterRenewal(
+  stored: VaultEntry,
   place: LivePlace,
-  snapshot: LoginSnapshot,
-  ports: RefreshPorts,
-): Promise<LiveLogin> {
-  const renewed = await renewInPlace(place, snapshot, ports);
-  if (renewed === "dead") return { kind: "none", snapshot };
-  return renewed === "renewed"
-    ? await harvest(place, ports)
-    : { kind: "unclear", snapshot, reason: renewed.reason };
+): boolean {
+  const { credential, sharedWith } = stored;
+  if (credential.kind !== "oauth") return false;
+  switch (kinship(stored, live.refreshToken)) {
+    case "unknown":
+      return isDead(stored) || sharedWith?.location === place.location;
+    case "same":
+      return !credential.accessToken.equals(live.accessToken) &&
+        live.expiresAt > credential.expiresAt;
+    case "older":
+    case "refused":
+      return false;
+  }
 }
 
-type Renewed = "renewed" | "dead" | { readonly reason: string };
+/** The place shows a token that is spent: it gets the one that is not. */
+async function catchUp(
+  owner: VaultEntry,
+  { place, snapshot, ports }: Found,
+): Promise<LiveLogin | "look_again"> {
+  const { vault, locks } = ports;
+  using _lock = await locks.acquire(owner.id, { waitMs: LOCK_WAIT_MS });
+  const entry = await vault.get(owner.id);
+  if (entry === null) return "look_again";
+  const isShared = entry.sharedWith?.location === place.location;
+  if (!isShared || !isOAuth(entry) || isDead(entry)) {
+    return { kind: "known", snapshot, entry, isCurrent: false };
+  }
+  const hold = await holdPlace(place);
+  try {
+    const theirs = await hold.read();
+    if (theirs.kind === "login") {
+      await hold.handBack?.(theirs.credential.refreshToken, entry.credential);
+    }
+  } finally {
+    await hold.release();
+  }
+  return "look_again";
+}
 
-async function renewInPlace(
+/** Renews the login of `place` there, unless its program was faster. */
+async function renewedInPlace(
   place: LivePlace,
   seen: LoginSnapshot,
   ports: RefreshPorts,
-): Promise<Renewed> {
-  using _lock = await place.lock();
-  const before = await place.read();
-  // Its own program was faster: what is there now is looked at anew.
-  if (before.text !== seen.text) return "renewed";
-  if (before.reading.kind !== "found") return "dead";
-  const { login } = before.reading;
-  const spent = await spendRefreshToken(login.credential, {
-    ...ports,
-    signal: new AbortController().signal,
-    isSuperseded: async () => (await place.read()).text !== before.text,
-  });
-  switch (spent.kind) {
-    case "dead":
-      return "dead";
-    case "superseded":
-      return "renewed";
-    case "failed":
-      return { reason: spent.reason };
-    case "tokens": {
-      const { credential } = spent;
-      const next = { ...login, credential };
-      if (await isWritten(place, before, next)) return "renewed";
-      return await keepElsewhere(login.credential, credential, ports);
-    }
+): Promise<"renewed" | "dead" | { readonly reason: string }> {
+  const hold = await holdPlace(place);
+  try {
+    const before = await place.read();
+    if (before.text !== seen.text) return "renewed";
+    if (before.reading.kind !== "found") return "dead";
+    const { credential } = before.reading.login;
+    const renewed = await renewInPlace(credential, hold, ports);
+    return renewed.kind === "failed" ? renewed : renewed.kind;
+  } finally {
+    await hold.release();
   }
-}
-
-/** A write that failed is tried again: the predecessor is worth nothing now. */
-async function isWritten(
-  place: LivePlace,
-  before: LoginSnapshot,
-  next: ClaudeLogin,
-): Promise<boolean> {
-  for (let tries = 1; tries <= WRITE_TRIES_MAX; tries++) {
-    try {
-      return await place.renew(before, next);
-    } catch {
-      // The vault takes it where the place cannot.
-    }
-  }
-  return false;
-}
-
-/**
- * The place could not be written, or somebody else has written it: the
- * successor is its owner's still, and the spent token is never sent again.
- */
-async function keepElsewhere(
-  spent: OAuthCredential,
-  credential: OAuthCredential,
-  ports: RefreshPorts,
-): Promise<Renewed> {
-  const { client, provider, vault, clock } = ports;
-  const outcome = await fetchProfile(
-    client,
-    profileQuestion(provider, credential.accessToken),
-    new AbortController().signal,
-  );
-  const { entries } = await vault.list();
-  const owner = outcome.kind === "known"
-    ? ownerOf(entries, outcome.profile.identity)
-    : null;
-  if (owner === null) {
-    throw new TcError(
-      "Cannot keep the login: its place could not be written",
-      { code: "login_lost", hint: "claude /login" },
-    );
-  }
-  const isStillGood = spent.refreshToken.equals(credential.refreshToken);
-  const refusedTokenHash = isStillGood
-    ? null
-    : await tokenHash(spent.refreshToken);
-  await vault.update(owner.id, (entry) => ({
-    ...entry,
-    credential,
-    savedAt: clock.now(),
-    sharedWith: null,
-    refusedTokenHash,
-  }));
-  return "renewed";
 }

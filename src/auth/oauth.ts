@@ -142,19 +142,8 @@ export function tokenQuestion(
   });
 }
 
-/** Spends `refreshToken` for its successor. */
-export function refreshQuestion(
-  provider: OAuthProvider,
-  refreshToken: Secret,
-): JsonQuestion {
-  return tokenPost(provider, {
-    grant_type: "refresh_token",
-    refresh_token: refreshToken.reveal(),
-    client_id: provider.clientId,
-  });
-}
-
-function tokenPost(
+/** Returns a question to the token endpoint. */
+export function tokenPost(
   provider: OAuthProvider,
   body: Readonly<Record<string, string>>,
 ): JsonQuestion {

@@ -13,9 +13,9 @@ import type {
   Vault,
   VaultEntry,
 } from "../ports.ts";
+import type { FamilyOwners } from "./family_owners.ts";
 import type { JsonClient } from "./json_client.ts";
 import type { OAuthProvider } from "./provider.ts";
-import type { FamilyOwners } from "./shared_family.ts";
 
 export interface RefreshPorts {
   readonly vault: Vault;

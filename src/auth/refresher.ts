@@ -16,10 +16,10 @@ import type {
   VaultListing,
 } from "../ports.ts";
 import { AccountCredential } from "./account_credential.ts";
-import { tokenHash } from "./account_id.ts";
+import { isDead } from "./lineage.ts";
 import { within } from "./patience.ts";
 import { isOAuth, type RefreshPorts } from "./refresh_ports.ts";
-import { DEAD_TOKEN, isGood } from "./renewal.ts";
+import { DEAD_TOKEN, deadReason, ENDED_SIGN_IN, isGood } from "./renewal.ts";
 import type { Renewal } from "./renewal_pause.ts";
 
 /** With a token that still serves nobody waits longer for its successor. */
@@ -42,6 +42,7 @@ export class Refresher implements CredentialSource {
   readonly #accounts = new Map<AccountId, AccountCredential>();
   /** The last state told of each account, so that nothing is told twice. */
   readonly #told = new Map<AccountId, string>();
+  readonly #healing = new Set<Promise<void>>();
 
   constructor(ports: RefresherPorts) {
     this.#ports = ports;
@@ -107,7 +108,8 @@ export class Refresher implements CredentialSource {
    */
   served(accountId: AccountId): void {
     const told = this.#told.get(accountId);
-    if (told === undefined || told.endsWith(DEAD_TOKEN)) return;
+    const isOver = told?.endsWith(DEAD_TOKEN) || told?.endsWith(ENDED_SIGN_IN);
+    if (told === undefined || isOver) return;
     this.#tell(accountId, { kind: "ready" });
   }
 
@@ -119,7 +121,8 @@ export class Refresher implements CredentialSource {
     for (const account of this.#accounts.values()) account.forget();
     const listing = await this.#ports.vault.list();
     for (const entry of listing.entries) {
-      this.#tell(entry.id, await this.#stateOf(entry));
+      this.#tell(entry.id, this.#stateOf(entry));
+      this.#heal(entry);
     }
     for (const { id, reason } of listing.damaged) {
       this.#tell(id, this.#needsLogin(reason));
@@ -135,9 +138,19 @@ export class Refresher implements CredentialSource {
 
   /** Waits for renewals under way and saves what is not saved. */
   async close(): Promise<void> {
+    await Promise.all(this.#healing);
     await Promise.all(
       [...this.#accounts.values()].map((account) => account.close()),
     );
+  }
+
+  /** A process that died may have renewed a login and not told its owner. */
+  #heal({ id, sharedWith }: VaultEntry): void {
+    if (sharedWith === null || this.#ports.owners === null) return;
+    const healing = this.#account(id).heal().finally(() =>
+      this.#healing.delete(healing)
+    );
+    this.#healing.add(healing);
   }
 
   #account(id: AccountId): AccountCredential {
@@ -195,13 +208,9 @@ export class Refresher implements CredentialSource {
     this.#tell(id, { kind: "quarantined", fault: "expired", until: retryAt });
   }
 
-  async #stateOf(entry: VaultEntry): Promise<CredentialState> {
-    if (!isOAuth(entry) || entry.refusedTokenHash === null) {
-      return { kind: "ready" };
-    }
-    const hash = await tokenHash(entry.credential.refreshToken);
-    return hash === entry.refusedTokenHash
-      ? this.#needsLogin(DEAD_TOKEN)
+  #stateOf(entry: VaultEntry): CredentialState {
+    return isDead(entry)
+      ? this.#needsLogin(deadReason(entry, this.#ports.clock.now()))
       : { kind: "ready" };
   }
 

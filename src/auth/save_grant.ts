@@ -86,6 +86,7 @@ function fieldsOf(
     savedAt: clock.now(),
     // A login of our own shares its family with nobody.
     sharedWith: null,
+    ancestors: [],
     refusedTokenHash: null,
   };
 }

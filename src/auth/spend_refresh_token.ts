@@ -6,10 +6,10 @@
  */
 
 import { MINUTE_MS, SECOND_MS } from "../core/time.ts";
-import type { Clock, OAuthCredential } from "../ports.ts";
+import { type Clock, type OAuthCredential, RefreshToken } from "../ports.ts";
 import { failureOf, oauthError } from "./exchange_code.ts";
 import { headerOf, type JsonAnswer, type JsonClient } from "./json_client.ts";
-import { refreshQuestion } from "./oauth.ts";
+import { tokenPost } from "./oauth.ts";
 import type { OAuthProvider } from "./provider.ts";
 import { readTokenAnswer } from "./token_answer.ts";
 
@@ -64,7 +64,11 @@ async function send(
   credential: OAuthCredential,
   { provider, client, clock, signal }: SpendPorts,
 ): Promise<Reply> {
-  const question = refreshQuestion(provider, credential.refreshToken);
+  const question = tokenPost(provider, {
+    grant_type: "refresh_token",
+    refresh_token: RefreshToken.toSpend(credential.refreshToken),
+    client_id: provider.clientId,
+  });
   for (let tries = 1;; tries++) {
     const answer = await client.ask(question, signal);
     if (answer.kind === "json" && answer.status === 200) {

@@ -9,9 +9,10 @@ import { after, DAY_MS, type Instant, instantFromMs } from "../core/time.ts";
 import {
   type AccountIdentity,
   type OAuthCredential,
+  RefreshToken,
   Secret,
 } from "../ports.ts";
-import { milliseconds } from "../wire/claude_credential.ts";
+import { milliseconds } from "../wire/outside_time.ts";
 
 /** Where the provider does not tell, or tells what cannot be. */
 const LIFE_DEFAULT_MS = 3_600_000;
@@ -40,6 +41,7 @@ const answer = v.looseObject({
   refresh_token: v.nullish(token),
   expires_in: v.optional(v.unknown()),
   expires_at: v.optional(v.unknown()),
+  refresh_token_expires_in: v.optional(v.unknown()),
   scope: optionalText,
   account: v.fallback(
     v.nullish(
@@ -78,6 +80,8 @@ export function readTokenAnswer(
       expiresAt: endOf(output.expires_in, output.expires_at, now),
       scopes: output.scope?.split(" ").filter((scope) => scope !== "") ??
         previous?.scopes ?? [],
+      signInEndsAt: signInEnd(output.refresh_token_expires_in, now) ??
+        previous?.signInEndsAt ?? null,
     },
     identity: accountUuid === null || organizationUuid === null
       ? null
@@ -90,8 +94,10 @@ export function readTokenAnswer(
 function refreshTokenOf(
   token: string | null,
   previous: OAuthCredential | null,
-): Secret | null {
-  return token === null ? previous?.refreshToken ?? null : new Secret(token);
+): RefreshToken | null {
+  return token === null
+    ? previous?.refreshToken ?? null
+    : new RefreshToken(token);
 }
 
 /** The stated life counts before the stated end: our clock may be a day off. */
@@ -103,6 +109,12 @@ function endOf(expiresIn: unknown, expiresAt: unknown, now: Instant): Instant {
   return endMs > 0 && leftMs > 0
     ? after(now, clamped(leftMs))
     : instantFromMs(now + LIFE_DEFAULT_MS);
+}
+
+/** Only an answer that says it moves the sign-in's end (facts, 10.2). */
+function signInEnd(expiresIn: unknown, now: Instant): Instant | null {
+  const lifeMs = positive(expiresIn) * 1_000;
+  return lifeMs > 0 ? after(now, Math.min(lifeMs, LIFE_MAX_MS)) : null;
 }
 
 function clamped(lifeMs: number): number {

@@ -10,7 +10,7 @@ import type { Clock, CommandRunner, HeldLock } from "../ports.ts";
 import {
   type ClaudeLogin,
   type ClaudeLoginReading,
-  readClaudeLogin,
+  readClaudeText,
   writeClaudeLogin,
 } from "../wire/claude_credential.ts";
 import {
@@ -66,7 +66,7 @@ export class ClaudeLoginStore {
   /** Throws TcError where the place cannot be read. */
   async read(): Promise<StoredLogin> {
     const text = await this.#readText();
-    return { text, reading: readClaudeLogin(parsed(text)) };
+    return { text, reading: readClaudeText(text) };
   }
 
   /**
@@ -74,6 +74,7 @@ export class ClaudeLoginStore {
    * Of the login before nothing stays: its notes are another account's.
    */
   async replace(before: StoredLogin, login: ClaudeLogin): Promise<boolean> {
+    if (before.reading.kind === "unreadable") await this.#keepCopy(before);
     const document = asObject(parsed(before.text));
     const { claudeAiOauth: _old, ...others } = document;
     const isFlat = _old === undefined && "accessToken" in document;
@@ -87,9 +88,36 @@ export class ClaudeLoginStore {
     return await this.#replaceText(before.text, JSON.stringify(next));
   }
 
+  /**
+   * Returns why a successor could not be written now, or null. The file is
+   * opened for writing and left as it is; whether its folder can be written
+   * says the lock, which is made in it.
+   */
+  async obstacle(): Promise<string | null> {
+    if (this.place.kind !== "file") return null;
+    return await this.#files.obstacle(this.place.path);
+  }
+
   /** The lock under which Claude Code renews this login. */
   lock(): Promise<HeldLock> {
     return lockRefresh(this.#folder, this.#clock, LOCK_WAIT_MS);
+  }
+
+  /** What nobody could read may hold a login still: it is kept beside. */
+  async #keepCopy({ text }: StoredLogin): Promise<void> {
+    if (this.place.kind !== "file" || text === null) {
+      throw new TcError(
+        `Cannot replace what is in ${this.location}: it cannot be read`,
+        { code: "unreadable_login", hint: "claude /login" },
+      );
+    }
+    const copy = `${this.place.path}.unreadable`;
+    if (await this.#files.read(copy) === text) return;
+    if (!await this.#files.replace(copy, await this.#files.read(copy), text)) {
+      throw new TcError(`Cannot keep a copy as ${copy}: it is being written`, {
+        code: "file_busy",
+      });
+    }
   }
 
   async #readText(): Promise<string | null> {

@@ -13,7 +13,12 @@ import type { Clock, HeldLock } from "../ports.ts";
 const NAME = ".oauth_refresh.lock";
 /** Its holder touches it every 5 s; one that is older was left by a crash. */
 const STALE_MS = 60_000;
-const TOUCH_MS = 5_000;
+/** Claude Code waits for a lock that is touched each second (facts, 10.4). */
+const TOUCH_MS = 1_000;
+/** A lock whose time moves within this has a holder, whatever the clock says. */
+const WATCH_MS = 6_000;
+/** Times of files may be coarse. */
+const TOUCH_TOLERANCE_MS = 5_000;
 const PAUSE_MS = 100;
 
 /** Waits at most `waitMs` for the lock of the config folder `folder`. */
@@ -23,11 +28,12 @@ export async function lockRefresh(
   waitMs: number,
 ): Promise<HeldLock> {
   const path = join(folder, NAME);
+  const watch = new LockWatch(path, clock);
   const deadlineMs = clock.monotonicMs() + waitMs;
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause) => {
     throw refused(folder, cause);
   });
-  while (!await take(path, clock)) {
+  while (!await take(path, watch)) {
     if (clock.monotonicMs() >= deadlineMs) {
       throw new TcError(
         "Cannot change Claude Code's login: it is being renewed",
@@ -43,7 +49,37 @@ export async function lockRefresh(
   return held(path, clock);
 }
 
-async function take(path: string, clock: Clock): Promise<boolean> {
+/** Tells a lock that was left by a crash from one whose holder lives. */
+class LockWatch {
+  readonly #path: string;
+  readonly #clock: Clock;
+  #seen: { readonly touchedAt: number; readonly sinceMs: number } | null = null;
+
+  constructor(path: string, clock: Clock) {
+    this.#path = path;
+    this.#clock = clock;
+  }
+
+  /**
+   * Returns whether the lock is old by the clock and has not been touched while
+   * we watched: the clock alone may have been set forward.
+   */
+  async isAbandoned(): Promise<boolean> {
+    const touchedAt = await Deno.stat(this.#path).then(
+      ({ mtime }) => mtime?.getTime() ?? null,
+      () => null,
+    );
+    if (touchedAt === null) return false;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#seen?.touchedAt !== touchedAt) {
+      this.#seen = { touchedAt, sinceMs: nowMs };
+    }
+    return this.#clock.now() - touchedAt > STALE_MS &&
+      nowMs - this.#seen.sinceMs >= WATCH_MS;
+  }
+}
+
+async function take(path: string, watch: LockWatch): Promise<boolean> {
   try {
     await Deno.mkdir(path);
     return true;
@@ -52,11 +88,7 @@ async function take(path: string, clock: Clock): Promise<boolean> {
       throw refused(path, error);
     }
   }
-  const touchedAt = await Deno.stat(path).then(
-    ({ mtime }) => mtime?.getTime() ?? null,
-    () => null,
-  );
-  if (touchedAt !== null && clock.now() - touchedAt > STALE_MS) {
+  if (await watch.isAbandoned()) {
     await Deno.remove(path, { recursive: true }).catch(() => {
       // Another one was faster to clear it.
     });
@@ -117,7 +149,8 @@ function isOurs(path: string, touchedAt: number | null): boolean {
   if (touchedAt === null) return true;
   try {
     const { mtime } = Deno.statSync(path);
-    return Math.abs((mtime?.getTime() ?? touchedAt) - touchedAt) < TOUCH_MS;
+    return Math.abs((mtime?.getTime() ?? touchedAt) - touchedAt) <
+      TOUCH_TOLERANCE_MS;
   } catch {
     return false;
   }

@@ -14,4 +14,6 @@ export interface TextFiles {
    * Follows links and keeps them.
    */
   replace(path: string, before: string | null, text: string): Promise<boolean>;
+  /** Returns why `path` could not be replaced now, or null; changes nothing. */
+  obstacle(path: string): Promise<string | null>;
 }

@@ -10,7 +10,7 @@ import { systemClock, systemEntropy } from "../app/clock.ts";
 import { CONTROL } from "../control/protocol.ts";
 import type { AccountsView } from "../control/protocol.ts";
 import { TcError, UsageError } from "../errors.ts";
-import type { Vault } from "../ports.ts";
+import type { Locks, Vault } from "../ports.ts";
 import {
   AccountDesk,
   type DeskListing,
@@ -22,18 +22,19 @@ import type { Shell } from "./shell.ts";
 
 export interface OpenedDesk {
   readonly vault: Vault;
+  readonly locks: Locks;
   readonly desk: AccountDesk;
 }
 
 export async function openDesk(shell: Shell): Promise<OpenedDesk> {
-  const { vault } = await openShellVault(shell);
+  const { vault, locks } = await openShellVault(shell);
   const desk = new AccountDesk({
     vault,
     configFile: shell.config.file,
     clock: systemClock,
     entropy: systemEntropy,
   });
-  return { vault, desk };
+  return { vault, locks, desk };
 }
 
 /** The accounts, from the running server if one runs, else from the files. */

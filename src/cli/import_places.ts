@@ -7,8 +7,8 @@
 import { systemRunner } from "../app/command_runner.ts";
 import type { ImportPlaces } from "../app/import_files.ts";
 import { importOwners } from "../app/pool_owners.ts";
-import { placeOwners } from "../auth/place_owners.ts";
-import type { FamilyOwners } from "../auth/shared_family.ts";
+import { placeOwners } from "../auth/live_place.ts";
+import type { FamilyOwners } from "../auth/family_owners.ts";
 import { readMachineId } from "../store/machine_secret.ts";
 import { folderFacts, storeAt } from "./login_stores.ts";
 import type { Shell } from "./shell.ts";

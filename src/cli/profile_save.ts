@@ -5,7 +5,8 @@
  * @module
  */
 
-import { familyOf, harvest } from "../auth/live_login.ts";
+import { harvest } from "../auth/live_login.ts";
+import { familyOf } from "../auth/live_place.ts";
 import { saveGrant } from "../auth/save_grant.ts";
 import { systemClock } from "../app/clock.ts";
 import { TcError } from "../errors.ts";

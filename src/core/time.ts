@@ -14,12 +14,19 @@ export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 
-/** The instant `ms` milliseconds after the Unix epoch; throws on NaN and infinities. */
+/** The last instant that a Date can hold (ECMA-262, 21.4.1.1). */
+const LAST_MS = 8.64e15;
+
+/**
+ * Returns the instant `ms` milliseconds after the Unix epoch. What lies beyond
+ * the dates that a Date can hold becomes the first or the last of them, so that
+ * every instant can be shown. Throws on NaN and infinities.
+ */
 export function instantFromMs(ms: number): Instant {
   if (!Number.isFinite(ms)) {
     throw new RangeError(`Cannot make an instant from ${ms}`);
   }
-  return ms as Instant;
+  return Math.min(Math.max(ms, -LAST_MS), LAST_MS) as Instant;
 }
 
 /** The instant `ms` after `instant`, or before it when `ms` is negative. */

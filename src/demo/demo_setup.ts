@@ -7,7 +7,7 @@
 
 import type { AccountKind, Tier } from "../core/account.ts";
 import type { Instant } from "../core/time.ts";
-import { Secret } from "../ports.ts";
+import { RefreshToken, Secret } from "../ports.ts";
 import type { DemoAccount } from "./account.ts";
 import type { DemoApi } from "./api.ts";
 import { Dice } from "./dice.ts";
@@ -20,9 +20,10 @@ export type DemoCredential =
   | {
     readonly kind: "oauth";
     readonly accessToken: Secret;
-    readonly refreshToken: Secret;
+    readonly refreshToken: RefreshToken;
     readonly expiresAt: Instant;
     readonly scopes: readonly string[];
+    readonly signInEndsAt: Instant;
   }
   | { readonly kind: "setup_token"; readonly accessToken: Secret }
   | { readonly kind: "api_key"; readonly key: Secret };
@@ -95,9 +96,10 @@ function credentialOf(account: DemoAccount): DemoCredential {
       return {
         kind: "oauth",
         accessToken: new Secret(tokens.accessToken),
-        refreshToken: new Secret(tokens.refreshToken),
+        refreshToken: new RefreshToken(tokens.refreshToken),
         expiresAt: tokens.expiresAt,
         scopes: tokens.scopes,
+        signInEndsAt: tokens.signInEndsAt,
       };
     }
   }

@@ -6,7 +6,7 @@
  */
 
 import { type HandedOut, handOut } from "../auth/hand_out.ts";
-import type { LivePlace } from "../auth/live_login.ts";
+import type { LivePlace } from "../auth/live_place.ts";
 import type { RefreshPorts } from "../auth/refresh_ports.ts";
 import type { ClaudeFolder } from "../claude/claude_folder.ts";
 import {

@@ -42,6 +42,12 @@ export interface WriteOptions {
    * renamed yet is waited for, and not taken for a rest.
    */
   readonly hasRivals?: boolean;
+  /**
+   * A file that is mounted by itself cannot be renamed over, and its folder may
+   * not be writable: its content is then written in place, as Claude Code does
+   * (facts, 10.5).
+   */
+  readonly mayWriteInPlace?: boolean;
   /** Who may read the new content; its owner alone where nothing is said. */
   readonly mode?: number | undefined;
 }
@@ -161,6 +167,9 @@ export async function writeAtomic(
     }
     await renameOver(pending, target);
   } catch (error) {
+    if (isMounted(error, options) && await isFile(target)) {
+      return await writeInPlace(target, bytes, { ...options, hasNext: isOurs });
+    }
     if (isOurs) {
       await removeIfThere(pending).catch(() => {
         // The first error tells more than one about its rest.
@@ -172,6 +181,49 @@ export async function writeAtomic(
   await syncFolder(folderOf(target));
   await options.onStep?.("folder_synced");
   return true;
+}
+
+/** What the system says to a rename over a mount, or in a read-only folder. */
+const MOUNTED = ["EBUSY", "EROFS", "EACCES", "EXDEV"];
+
+function isMounted(error: unknown, options: WriteOptions): boolean {
+  return options.mayWriteInPlace === true &&
+    MOUNTED.includes(systemCode(error) ?? "");
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, () => false);
+}
+
+/**
+ * Writes `bytes` over the content of `target`. The whole new content stands
+ * beside it until then where the folder could be written, for a crash between.
+ */
+async function writeInPlace(
+  target: string,
+  bytes: Uint8Array,
+  { confirm, onStep, hasNext }: WriteOptions & { readonly hasNext: boolean },
+): Promise<boolean> {
+  const pending = pendingPath(target);
+  try {
+    if (confirm !== undefined && !confirm()) return false;
+    using file = await Deno.open(target, { write: true });
+    for (let done = 0; done < bytes.length;) {
+      done += await file.write(bytes.subarray(done));
+    }
+    await file.truncate(bytes.length);
+    await file.sync();
+    await onStep?.("renamed");
+    return true;
+  } catch (error) {
+    throw fileError(`write ${target}`, error);
+  } finally {
+    if (hasNext) {
+      await removeIfThere(pending).catch(() => {
+        // It is a rest of ours: the next writer clears it.
+      });
+    }
+  }
 }
 
 async function openPending(

@@ -46,6 +46,22 @@ export class ForeignTexts {
     return await this.#put(await resolveTarget(path), before, { text });
   }
 
+  /**
+   * Returns why `path` could not be replaced now, or null. A file that is there
+   * is opened for writing and left as it is; a missing one is no obstacle.
+   */
+  async obstacle(path: string): Promise<string | null> {
+    const target = await resolveTarget(path);
+    try {
+      const file = await Deno.open(target, { write: true });
+      file.close();
+      return null;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      return fileError(`write ${target}`, error).message;
+    }
+  }
+
   async #put(
     target: string,
     before: string | null,
@@ -64,6 +80,7 @@ export class ForeignTexts {
       onStep: this.#onStep,
       confirm: () => readNow(target) === before,
       hasRivals: true,
+      mayWriteInPlace: true,
       mode,
     });
   }

@@ -10,7 +10,12 @@ import { accountName } from "../core/plain_text.ts";
 import { accountId } from "../core/account.ts";
 import { instantFromMs } from "../core/time.ts";
 import { VaultError } from "../errors.ts";
-import { type Credential, Secret, type VaultEntry } from "../ports.ts";
+import {
+  type Credential,
+  RefreshToken,
+  Secret,
+  type VaultEntry,
+} from "../ports.ts";
 
 /** An entry with what only the vault itself uses. */
 export interface StoredEntry {
@@ -30,9 +35,13 @@ const credential = v.variant("kind", [
   v.object({
     kind: v.literal("oauth"),
     accessToken: secret,
-    refreshToken: secret,
+    refreshToken: v.pipe(
+      text,
+      v.transform((value) => new RefreshToken(value)),
+    ),
     expiresAt: instant,
     scopes: v.array(v.string()),
+    signInEndsAt: v.optional(v.nullable(instant), null),
   }),
   v.object({
     kind: v.literal("setup_token"),
@@ -82,6 +91,7 @@ const known = {
     })),
     null,
   ),
+  ancestors: v.optional(v.array(v.string()), []),
   refusedTokenHash: nullableText,
 };
 
@@ -121,6 +131,7 @@ function pickKnown(fields: VaultEntry): VaultEntry {
     credential,
     savedAt,
     sharedWith,
+    ancestors,
     refusedTokenHash,
   } = fields;
   return {
@@ -134,6 +145,7 @@ function pickKnown(fields: VaultEntry): VaultEntry {
     credential,
     savedAt,
     sharedWith,
+    ancestors,
     refusedTokenHash,
   };
 }
@@ -173,8 +185,10 @@ function encodeCredential(
 }
 
 /** A token's text; a blank one is a half-written login and never stored. */
-function filled(name: string, token: Secret): string {
-  const value = token.reveal();
+function filled(name: string, token: Secret | RefreshToken): string {
+  const value = token instanceof RefreshToken
+    ? RefreshToken.toStore(token)
+    : token.reveal();
   if (value.trim() !== "") return value;
   throw new VaultError(`Cannot store the account ${name}: its token is blank`, {
     code: "blank_credential",

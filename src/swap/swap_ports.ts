@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LivePlace } from "../auth/live_login.ts";
+import type { LivePlace } from "../auth/live_place.ts";
 import type { RefreshPorts } from "../auth/refresh_ports.ts";
 import type { ClaudeFolder } from "../claude/claude_folder.ts";
 import type { RouteSettings } from "../core/settings.ts";

@@ -1,5 +1,6 @@
 /** What the files of other tools hold, found and opened where they are. */
 
+import { RefreshToken } from "../../src/ports.ts";
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import {
@@ -77,7 +78,7 @@ function home(
 
 function tokenOf(credential: Credential): string {
   return credential.kind === "oauth"
-    ? credential.refreshToken.reveal()
+    ? RefreshToken.toStore(credential.refreshToken)
     : credential.token.reveal();
 }
 
@@ -349,16 +350,20 @@ Deno.test("importOwners() reads the one account of a tool's file", async () => {
     })),
   });
   const owners = importOwners(
-    { read: () => Promise.resolve(null), handBack: null },
+    { hold: () => Promise.resolve(null) },
     at.places,
   );
-  const found = await owners.read({
-    tool: "teamclaude",
-    location: `${file}#b`,
-  });
-  strictEqual(found?.refreshToken.reveal(), "sk-ant-ort01-FAKE-b");
+  const read = async (name: string) => {
+    const location = `${file}#${name}`;
+    const hold = await owners.hold({ tool: "teamclaude", location });
+    strictEqual(hold?.handBack, null);
+    return await hold.read();
+  };
+  const found = await read("b");
+  ok(found.kind === "login");
   strictEqual(
-    await owners.read({ tool: "teamclaude", location: `${file}#c` }),
-    null,
+    RefreshToken.toStore(found.credential.refreshToken),
+    "sk-ant-ort01-FAKE-b",
   );
+  strictEqual((await read("c")).kind, "none");
 });

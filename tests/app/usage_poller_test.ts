@@ -5,7 +5,11 @@ import type { AccountProfile } from "../../src/auth/profile.ts";
 import type { QuotaObservation } from "../../src/core/quota.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { CredentialError } from "../../src/errors.ts";
-import { type CredentialSource, Secret } from "../../src/ports.ts";
+import {
+  type CredentialSource,
+  RefreshToken,
+  Secret,
+} from "../../src/ports.ts";
 import type { AccountRecord } from "../../src/store/accounts.ts";
 import { mergeAccounts } from "../../src/store/accounts.ts";
 import { FakeClock } from "../fixtures/fake_clock.ts";
@@ -176,9 +180,10 @@ Deno.test("UsagePoller asks no key, nobody who is off, and no shared login that 
       credential: {
         kind: "oauth",
         accessToken: new Secret("FAKE"),
-        refreshToken: new Secret("FAKE"),
+        refreshToken: new RefreshToken("FAKE"),
         expiresAt: past,
         scopes: [],
+        signInEndsAt: null,
       },
     }),
   ];

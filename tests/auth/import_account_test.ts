@@ -3,10 +3,9 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { importAccount } from "../../src/auth/import_account.ts";
 import type { ImportCandidate } from "../../src/auth/import_source.ts";
-import { tokenHash } from "../../src/auth/account_id.ts";
 import { JsonClient } from "../../src/auth/json_client.ts";
 import { after, HOUR_MS } from "../../src/core/time.ts";
-import { Secret, type Vault } from "../../src/ports.ts";
+import { RefreshToken, Secret, type Vault } from "../../src/ports.ts";
 import { fetchUpstream } from "../fixtures/fetch_upstream.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import {
@@ -33,9 +32,10 @@ function candidateOf(
     credential: {
       kind: "oauth",
       accessToken: new Secret(family.accessToken),
-      refreshToken: new Secret(family.refreshToken),
+      refreshToken: new RefreshToken(family.refreshToken),
       expiresAt: after(realClock.now(), HOUR_MS),
       scopes: [],
+      signInEndsAt: null,
     },
     sharedWith: SHARED,
     settings: {
@@ -70,6 +70,9 @@ function take(
 ) {
   return importAccount(candidate, name, {
     vault,
+    locks: { acquire: () => Promise.reject(new TypeError("not locked")) },
+    journal: { log() {} },
+    owners: null,
     client: new JsonClient({
       upstream: fetchUpstream,
       clock: realClock,
@@ -77,7 +80,6 @@ function take(
     }),
     provider: server.provider,
     clock: realClock,
-    signal: PATIENT,
     taken: new Set(),
     isDryRun,
   });
@@ -133,7 +135,7 @@ Deno.test("importAccount() keeps a login of our own, unless it is dead", async (
 
   await vault.put({
     ...entry,
-    refusedTokenHash: await tokenHash(new Secret(ours.refreshToken)),
+    refusedTokenHash: new RefreshToken(ours.refreshToken).hash(),
   });
   const taken = await take(shared, { server, vault });
   ok(taken.kind === "updated");
@@ -176,17 +178,20 @@ Deno.test("importAccount() does not bring a spent token back over its successor"
   }
 });
 
-Deno.test("importAccount() does not replace a newer login of the same family", async () => {
+Deno.test("importAccount() does not take back what the vault has gone on from", async () => {
   await using folder = new TempFolder();
   await using server = new TokenServer();
   const { vault } = await fileVault(folder.path);
-  const older = {
-    ...expired(server.mint("ada")),
-    identity: { accountUuid: "acc-ada", organizationUuid: "org-ada" },
-  };
+  // By the clock the older one is the better.
+  const older = candidateOf(server.mint("ada"));
+  const { credential } = older;
+  ok(credential.kind === "oauth");
   const newer = server.mint("ada");
   await vault.put(
-    entryOf(newer, after(realClock.now(), 2 * HOUR_MS), { sharedWith: SHARED }),
+    entryOf(newer, ended(), {
+      sharedWith: SHARED,
+      ancestors: [credential.refreshToken.hash()],
+    }),
   );
   const result = await take(older, { server, vault });
   strictEqual(result.kind, "kept");
@@ -204,11 +209,26 @@ Deno.test("importAccount() refuses what the provider refuses, and takes what has
   strictEqual(refused.kind, "refused");
   strictEqual((await vault.list()).entries.length, 0);
 
-  // Its owner may renew it; nobody can tell whose it is before.
+  // What the clock calls over the provider may know, and is asked.
   const old = await take(expired(server.mint("bob")), { server, vault });
   ok(old.kind === "added");
-  strictEqual(old.entry.identity, null);
-  strictEqual(old.entry.label, "claude");
+  strictEqual(old.entry.identity?.accountUuid, "acc-bob");
+
+  // Where neither it nor the login says whose it is, nothing is taken.
+  const over = server.mint("eve");
+  const nobody = await take(
+    expired({ ...over, accessToken: "sk-ant-oat01-FAKE-over" }),
+    { server, vault },
+  );
+  strictEqual(nobody.kind, "refused");
+  // The login's own word is enough.
+  const identity = { accountUuid: "acc-eve", organizationUuid: "org-eve" };
+  const noted = await take({
+    ...expired({ ...over, accessToken: "sk-ant-oat01-FAKE-over" }),
+    identity,
+  }, { server, vault });
+  ok(noted.kind === "added");
+  deepStrictEqual(noted.entry.identity, identity);
   strictEqual(server.tokenCalls.length, 0);
 });
 

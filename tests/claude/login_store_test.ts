@@ -6,10 +6,11 @@ import { claudeFolder } from "../../src/claude/claude_folder.ts";
 import { helperCommand, isOurHelper } from "../../src/claude/api_key_helper.ts";
 import { ClaudeLoginStore } from "../../src/claude/login_store.ts";
 import { lockRefresh } from "../../src/claude/refresh_lock.ts";
-import { instantFromMs } from "../../src/core/time.ts";
+import { after, instantFromMs } from "../../src/core/time.ts";
 import {
   type CommandOutcome,
   type CommandRunner,
+  RefreshToken,
   Secret,
 } from "../../src/ports.ts";
 import { ForeignTexts } from "../../src/store/foreign_text.ts";
@@ -23,10 +24,12 @@ const LOGIN: ClaudeLogin = {
   credential: {
     kind: "oauth",
     accessToken: new Secret("sk-ant-oat01-FAKE-a"),
-    refreshToken: new Secret("sk-ant-ort01-FAKE-a"),
+    refreshToken: new RefreshToken("sk-ant-ort01-FAKE-a"),
     expiresAt: instantFromMs(2_000_000_000_000),
     scopes: ["user:inference"],
+    signInEndsAt: null,
   },
+  identity: null,
   subscriptionType: "max",
   rateLimitTier: null,
 };
@@ -195,9 +198,30 @@ Deno.test("lockRefresh() keeps the client's renewals out, and clears what a cras
   first.release();
   await Deno.mkdir(lock);
   await Deno.utime(lock, 1_000, 1_000);
-  const second = await lockRefresh(folder.path, realClock, 2_000);
+  // It is watched for a while: the clock alone may have been set forward.
+  const quick = {
+    ...realClock,
+    monotonicMs: () => realClock.monotonicMs() * 50,
+  };
+  const second = await lockRefresh(folder.path, quick, 60_000);
   second.release();
   await rejects(Deno.stat(lock), Deno.errors.NotFound);
+});
+
+Deno.test("lockRefresh() waits for a holder whose touches the clock calls old", async () => {
+  await using folder = new TempFolder();
+  const first = await lockRefresh(folder.path, realClock, 1_000);
+  // Another process whose clock is an hour ahead, and quick in its waiting.
+  const ahead = {
+    ...realClock,
+    now: () => after(realClock.now(), 3_600_000),
+    monotonicMs: () => realClock.monotonicMs() * 4,
+  };
+  await rejects(lockRefresh(folder.path, ahead, 12_000), {
+    code: "lock_timeout",
+  });
+  ok((await Deno.stat(folder.join(".oauth_refresh.lock"))).isDirectory);
+  first.release();
 });
 
 Deno.test("lockRefresh() keeps its lock fresh, and leaves one that was taken from it", async () => {

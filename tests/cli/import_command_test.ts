@@ -1,5 +1,6 @@
 /** `tc import` on files of other tools, and what becomes of a shared login. */
 
+import { RefreshToken } from "../../src/ports.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
@@ -21,7 +22,7 @@ async function logIn(
     JSON.stringify({
       claudeAiOauth: {
         accessToken: credential.accessToken.reveal(),
-        refreshToken: credential.refreshToken.reveal(),
+        refreshToken: RefreshToken.toStore(credential.refreshToken),
         expiresAt: credential.expiresAt,
         scopes: credential.scopes,
         subscriptionType: "max",
@@ -82,7 +83,7 @@ Deno.test("tc import moves tokens out of our own config", async () => {
         name: "ada",
         type: "oauth",
         accessToken: credential.accessToken.reveal(),
-        refreshToken: credential.refreshToken.reveal(),
+        refreshToken: RefreshToken.toStore(credential.refreshToken),
         expiresAt: credential.expiresAt,
         priority: 5,
       }],
@@ -135,7 +136,7 @@ Deno.test("a server takes over what Claude Code has renewed, and hands back what
     ok(!renewed.refreshToken.equals(credential.refreshToken));
     strictEqual(
       now.claudeAiOauth.refreshToken,
-      renewed.refreshToken.reveal(),
+      RefreshToken.toStore(renewed.refreshToken),
     );
     deepStrictEqual(now.mcpOAuth, { kept: true });
     strictEqual(now.claudeAiOauth.subscriptionType, "max");

@@ -1,6 +1,7 @@
 /** What a swap knows of the other programs that hold an account's login. */
 
-import { strictEqual } from "node:assert/strict";
+import { RefreshToken } from "../../src/ports.ts";
+import { ok, strictEqual } from "node:assert/strict";
 import { Shell } from "../../src/cli/shell.ts";
 import { openSwap } from "../../src/cli/swapping.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
@@ -25,10 +26,15 @@ Deno.test("openSwap() sees what the tool has renewed that a login came from", as
   });
   const { owners } = swap.ports;
   const family = { tool: "teamclaude", location: `${file}#ada` } as const;
-  const found = await owners?.read(family);
-  strictEqual(found?.refreshToken.reveal(), "sk-ant-ort01-FAKE-2");
+  const read = async () => (await owners?.hold(family))?.read();
+  const found = await read();
+  ok(found?.kind === "login");
+  strictEqual(
+    RefreshToken.toStore(found.credential.refreshToken),
+    "sk-ant-ort01-FAKE-2",
+  );
 
   // Whoever has taken the tool off the machine can still renew.
   await Deno.remove(file);
-  strictEqual(await owners?.read(family), null);
+  strictEqual((await read())?.kind, "none");
 });

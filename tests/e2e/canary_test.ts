@@ -3,6 +3,7 @@
  * accounts' tokens are stands nowhere but in the sealed vault.
  */
 
+import { RefreshToken } from "../../src/ports.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { CONTROL } from "../../src/control/protocol.ts";
 import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
@@ -21,7 +22,10 @@ async function secretsOf(vault: Vault): Promise<readonly string[]> {
   const { entries } = await vault.list();
   return entries.flatMap(({ credential }) =>
     credential.kind === "oauth"
-      ? [credential.accessToken.reveal(), credential.refreshToken.reveal()]
+      ? [
+        credential.accessToken.reveal(),
+        RefreshToken.toStore(credential.refreshToken),
+      ]
       : [credential.token.reveal()]
   );
 }

@@ -1,5 +1,6 @@
 /** kill -9 at any instant under load, and up again (K1). */
 
+import { RefreshToken } from "../../src/ports.ts";
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
@@ -43,7 +44,9 @@ async function poolOf(api: DemoApi): Promise<TcPool> {
 }
 
 function refreshTokenOf({ credential }: VaultEntry): string | null {
-  return credential.kind === "oauth" ? credential.refreshToken.reveal() : null;
+  return credential.kind === "oauth"
+    ? RefreshToken.toStore(credential.refreshToken)
+    : null;
 }
 
 /**

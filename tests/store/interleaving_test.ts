@@ -7,7 +7,7 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import fc from "fast-check";
 import { instantFromMs } from "../../src/core/time.ts";
-import { type Clock, Secret } from "../../src/ports.ts";
+import { type Clock, RefreshToken, Secret } from "../../src/ports.ts";
 import {
   addAccount,
   removeAccount,
@@ -76,9 +76,10 @@ class Process {
       credential: {
         kind: "oauth",
         accessToken: new Secret("FAKE-access-new"),
-        refreshToken: new Secret("FAKE-new"),
+        refreshToken: new RefreshToken("FAKE-new"),
         expiresAt: instantFromMs(2_000_000_000_000),
         scopes: [],
+        signInEndsAt: null,
       },
     }));
   }

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { instantFromMs } from "../../src/core/time.ts";
-import { Secret, type VaultEntry } from "../../src/ports.ts";
+import { RefreshToken, Secret, type VaultEntry } from "../../src/ports.ts";
 import { openVault } from "../../src/store/open_vault.ts";
 import { VaultCipher } from "../../src/store/vault_cipher.ts";
 import { encodeEntry } from "../../src/store/vault_entry.ts";
@@ -110,9 +110,10 @@ Deno.test("put() refuses a blank credential and keeps the old one", async () => 
       credential: {
         kind: "oauth",
         accessToken: new Secret("x"),
-        refreshToken: new Secret(blank),
+        refreshToken: new RefreshToken(blank),
         expiresAt: instantFromMs(0),
         scopes: [],
+        signInEndsAt: null,
       },
     });
     await rejects(vault.put(entry), { code: "blank_credential" });

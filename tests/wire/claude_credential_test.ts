@@ -1,8 +1,11 @@
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { RefreshToken } from "../../src/ports.ts";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import {
   type ClaudeLogin,
+  CLIENT_SCOPES,
   readClaudeLogin,
+  readClaudeText,
   tierOf,
   writeClaudeLogin,
 } from "../../src/wire/claude_credential.ts";
@@ -30,7 +33,10 @@ Deno.test("readClaudeLogin() reads the nested and the flat form", () => {
   for (const json of [STORED, STORED.claudeAiOauth]) {
     const { credential, subscriptionType, rateLimitTier } = found(json);
     strictEqual(credential.accessToken.reveal(), "sk-ant-oat01-FAKE");
-    strictEqual(credential.refreshToken.reveal(), "sk-ant-ort01-FAKE");
+    strictEqual(
+      RefreshToken.toStore(credential.refreshToken),
+      "sk-ant-ort01-FAKE",
+    );
     strictEqual(credential.expiresAt, 1_790_000_000_000);
     deepStrictEqual(credential.scopes, ["user:inference", "user:profile"]);
     strictEqual(subscriptionType, "max");
@@ -47,10 +53,8 @@ Deno.test("readClaudeLogin() calls a half-written login blank", () => {
   const whole = STORED.claudeAiOauth;
   const halves = [
     { ...whole, accessToken: "" },
-    { ...whole, refreshToken: "" },
-    { ...whole, refreshToken: " " },
-    { ...whole, expiresAt: 0 },
-    { ...whole, expiresAt: "soon" },
+    { ...whole, refreshToken: "", scopes: [] },
+    { ...whole, refreshToken: " ", scopes: [] },
     { ...whole, expiresAt: null },
     { ...whole, accessToken: null },
     { accessToken: "x" },
@@ -60,6 +64,88 @@ Deno.test("readClaudeLogin() calls a half-written login blank", () => {
     strictEqual(readClaudeLogin(half).kind, "blank");
     strictEqual(readClaudeLogin({ claudeAiOauth: half }).kind, "blank");
   }
+});
+
+Deno.test("readClaudeLogin() reads an end in whatever form it is written", () => {
+  const AT = 1_790_000_000_000;
+  const table: readonly (readonly [unknown, number])[] = [
+    [AT, AT],
+    [AT / 1_000, AT],
+    [String(AT), AT],
+    [String(AT / 1_000), AT],
+    [new Date(AT).toISOString(), AT],
+    // What does not end is shown as a date all the same.
+    [9_999_999_999_999_999, Date.UTC(2100, 0, 1)],
+    ["9999999999999999", Date.UTC(2100, 0, 1)],
+    [Number.MAX_VALUE, Date.UTC(2100, 0, 1)],
+    // Without one that makes sense it is over: the provider is asked.
+    [0, 0],
+    [-5, 0],
+    ["soon", 0],
+    [true, 0],
+    [{}, 0],
+  ];
+  for (const [expiresAt, expected] of table) {
+    const { credential } = found({ ...STORED.claudeAiOauth, expiresAt });
+    strictEqual(credential.expiresAt, expected, JSON.stringify(expiresAt));
+    strictEqual(
+      Number.isNaN(new Date(credential.expiresAt).getTime()),
+      false,
+    );
+  }
+});
+
+Deno.test("readClaudeLogin() keeps whose the login is and when its sign-in ends", () => {
+  const who = { accountUuid: "a", organizationUuid: "o" };
+  const login = found({
+    ...STORED.claudeAiOauth,
+    ...who,
+    refreshTokenExpiresAt: 1_792_000_000_000,
+  });
+  deepStrictEqual(login.identity, who);
+  strictEqual(login.credential.signInEndsAt, 1_792_000_000_000);
+  const written = writeClaudeLogin(null, login)["claudeAiOauth"] as Record<
+    string,
+    unknown
+  >;
+  strictEqual(written["refreshTokenExpiresAt"], 1_792_000_000_000);
+  strictEqual(written["organizationUuid"], "o");
+});
+
+Deno.test("readClaudeLogin() takes a token that nothing renews for what it is", () => {
+  const reading = readClaudeLogin({
+    ...STORED.claudeAiOauth,
+    refreshToken: "",
+    expiresAt: 9_999_999_999_999_999,
+  });
+  ok(reading.kind === "token");
+  strictEqual(reading.token.reveal(), "sk-ant-oat01-FAKE");
+  strictEqual(reading.expiresAt, Date.UTC(2100, 0, 1));
+});
+
+Deno.test("readClaudeText() tells what nobody can read from what is not there", () => {
+  const text = JSON.stringify(STORED);
+  const table = [
+    [null, "absent"],
+    ["", "blank"],
+    ["{}", "absent"],
+    [text, "found"],
+    [`\uFEFF${text}`, "unreadable"],
+    [text.slice(0, 60), "unreadable"],
+    [text.replace(/}$/, ",}"), "unreadable"],
+  ] as const;
+  for (const [content, kind] of table) {
+    strictEqual(readClaudeText(content).kind, kind, content ?? "null");
+  }
+});
+
+Deno.test("writeClaudeLogin() gives a login of unknown scopes the client's own", () => {
+  const login = found({ ...STORED.claudeAiOauth, scopes: [] });
+  const written = writeClaudeLogin(null, login)["claudeAiOauth"] as Record<
+    string,
+    unknown
+  >;
+  deepStrictEqual(written["scopes"], CLIENT_SCOPES);
 });
 
 Deno.test("readClaudeLogin() finds nothing in anything else", () => {

@@ -24,10 +24,11 @@ import {
 } from "../account_work.ts";
 import { askYes, cancelled } from "../asking.ts";
 import { commandText } from "../command_table.ts";
-import { importPlaces } from "../import_places.ts";
+import { familyOwners, importPlaces } from "../import_places.ts";
 import { type ProviderClient, providerClient } from "../provider_client.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { quietJournal } from "../swapping.ts";
 
 interface ImportOptions {
   readonly from?: string | undefined;
@@ -108,7 +109,7 @@ async function takeOver(
     for (const candidate of reading.candidates) {
       // Tokens that are taken out of our own config are shared with nobody.
       const ours = isOwn ? { ...candidate, sharedWith: null } : candidate;
-      const result = await one(ours, options, { ...opened, provider });
+      const result = await one(ours, options, { ...opened, provider, shell });
       if (result.kind !== "refused") ids.add(result.entry.id);
       rows.push(rowOf(candidate, result, reading));
     }
@@ -120,14 +121,19 @@ async function takeOver(
 async function one(
   candidate: ImportCandidate,
   { name, dryRun }: ImportOptions,
-  { vault, desk, provider }: OpenedDesk & { readonly provider: ProviderClient },
+  { vault, locks, desk, provider, shell }: OpenedDesk & {
+    readonly provider: ProviderClient;
+    readonly shell: Shell;
+  },
 ): Promise<ImportResult> {
   const result = await importAccount(candidate, name ?? null, {
     vault,
     client: provider.client,
     provider: provider.provider,
     clock: systemClock,
-    signal: new AbortController().signal,
+    locks,
+    journal: quietJournal(shell),
+    owners: familyOwners(shell),
     taken: takenNames(await desk.list()),
     isDryRun: dryRun ?? false,
   });
