@@ -186,7 +186,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: "an upstream without an address",
-    plant: (scene) => scene.configure({ upstream: "http://nowhere.invalid" }),
+    plant: (scene) => scene.configure({ upstream: "https://nowhere.invalid" }),
     level: "fail",
     text: /nowhere\.invalid has no address/,
     fix: /tc config show upstream/,
