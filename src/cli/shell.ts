@@ -21,6 +21,7 @@ import {
   type ControlTransport,
   httpTransport,
 } from "../control/client.ts";
+import type { ServerAddress } from "../control/server_connection.ts";
 import { ConfigError, EXIT, TcError, UsageError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
 import { Output } from "./output.ts";
@@ -142,16 +143,21 @@ export class Shell {
     return `http://${reachable(host)}:${port}`;
   }
 
+  /** The address of the server for a connection from this machine. */
+  get address(): ServerAddress {
+    const { host, port } = this.config.settings.proxy;
+    return { host: reachable(host).replace(/^\[|\]$/g, ""), port };
+  }
+
   client(timeoutMs = CONTROL_TIMEOUT_MS): ControlClient {
     return new ControlClient(this.transport(timeoutMs));
   }
 
   /** The way to the server of this pool. */
   transport(timeoutMs = CONTROL_TIMEOUT_MS): ControlTransport {
-    const { host, port } = this.config.settings.proxy;
-    const { key } = this;
+    const { address, key } = this;
     return httpTransport({
-      address: { host: reachable(host).replace(/^\[|\]$/g, ""), port },
+      address,
       key,
       timeoutMs,
       describe: async (stranger) => {

@@ -7,6 +7,8 @@
 import type { Command } from "@commander-js/extra-typings";
 import { planExports } from "../../claude/launch_variables.ts";
 import { EXIT, UsageError } from "../../errors.ts";
+import { storedAccounts } from "../accounts_store.ts";
+import { startInBackground } from "../background_server.ts";
 import { commandText } from "../command_table.ts";
 import { clientSettings, launchFacts, presentVariables } from "../launching.ts";
 import type { Registry } from "../registry.ts";
@@ -33,6 +35,7 @@ export function registerEnv(program: Command, registry: Registry): void {
         clientSettings(shell, []),
       );
       const { output } = shell;
+      await startIfNone(shell);
       for (const contradiction of contradictions) {
         output.say(
           `warning: ${contradiction}: Claude Code goes there; tc run overrides it`,
@@ -46,6 +49,28 @@ export function registerEnv(program: Command, registry: Registry): void {
       }
       return EXIT.ok;
     }));
+}
+
+/**
+ * The exports lead to a server, so one is started. Scripts that ask for JSON
+ * are only told, and so is a person without accounts.
+ */
+async function startIfNone(shell: Shell): Promise<void> {
+  if (await shell.isServing()) return;
+  const { output, origin } = shell;
+  const { accounts } = await storedAccounts(shell);
+  if (output.isJson || accounts.length === 0) {
+    output.say(
+      accounts.length === 0
+        ? `tc: no server runs on ${origin}, and there are no accounts: tc login`
+        : `tc: no server runs on ${origin}: tc server starts it`,
+    );
+    return;
+  }
+  await startInBackground(shell);
+  output.say(
+    `tc: a server now runs in the background on ${origin} (tc stop ends it)`,
+  );
 }
 
 /** The shell by name or path; what was asked for by name must be known. */

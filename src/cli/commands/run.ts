@@ -19,9 +19,9 @@ import {
   launchFacts,
   openSocket,
   presentVariables,
-  startInBackground,
 } from "../launching.ts";
 import { isBare, LaunchSettings, withSettings } from "../launch_settings.ts";
+import { ServerKeeper, startInBackground } from "../background_server.ts";
 import { policyNamed } from "../policy_option.ts";
 import { runInProfile } from "../profile_launch.ts";
 import type { Registry } from "../registry.ts";
@@ -88,11 +88,20 @@ async function run(
   using settings = plan.settings === null
     ? null
     : await LaunchSettings.write(shell.paths.stateFolder, plan.settings);
-  return await runInPlace(
+  using keeper = new ServerKeeper(shell);
+  const code = await runInPlace(
     claude,
     settings === null ? args : withSettings(args, settings.file),
     applied(present, plan.variables),
   );
+  if (keeper.starts > 0) output.say(restartedText(keeper.starts, shell));
+  return code;
+}
+
+/** What happened while the screen was the client's. */
+function restartedText(starts: number, { paths }: Shell): string {
+  const times = starts === 1 ? "" : ` ${starts} times`;
+  return `tc: the server ended${times} and was started again: see ${paths.stateFolder}/server.log`;
 }
 
 /** A name may hold signs that no header can: the id never does. */

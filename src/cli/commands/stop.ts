@@ -8,6 +8,8 @@ import type { Command } from "@commander-js/extra-typings";
 import { StrangerError } from "../../control/client.ts";
 import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
+import { isNotRunning } from "../account_work.ts";
+import { isKept } from "../background_server.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
@@ -30,15 +32,18 @@ async function stop(shell: Shell): Promise<number> {
   await stopServer(shell);
   if (output.isJson) output.json({ schema: "tc.stop/v1", stopped: true });
   else output.line("Stopped.");
+  if (isKept(shell)) {
+    output.say("An open tc run starts it again: end that one to keep it down.");
+  }
   return EXIT.ok;
 }
 
-/** A program that took the port meanwhile is not the server. */
-async function isStillThere(shell: Shell): Promise<boolean> {
+/** Another program or another server on the port is not the one that ends. */
+async function isStillThere(shell: Shell, pid: number): Promise<boolean> {
   try {
-    return await shell.isServing();
+    return (await shell.client().health()).pid === pid;
   } catch (cause) {
-    if (cause instanceof StrangerError) return false;
+    if (cause instanceof StrangerError || isNotRunning(cause)) return false;
     if (cause instanceof TcError && cause.code === "no_answer") return true;
     throw cause;
   }
@@ -47,10 +52,11 @@ async function isStillThere(shell: Shell): Promise<boolean> {
 /** Resolves when the running server has ended. */
 export async function stopServer(shell: Shell): Promise<void> {
   const { config } = shell;
+  const { pid } = await shell.client().health();
   await shell.client().send("POST", CONTROL.stop, {});
   const deadline = performance.now() + config.settings.timeouts.drainMs +
     MARGIN_MS;
-  while (await isStillThere(shell)) {
+  while (await isStillThere(shell, pid)) {
     if (performance.now() > deadline) {
       throw new TcError("Cannot see the server end: it still answers", {
         code: "still_running",
