@@ -83,6 +83,11 @@ export const SETTINGS = v.looseObject({
       "Time between pings of a held stream",
     ),
     requestsMax: wholeNumber(1, 100_000, 500, "Requests held at once"),
+    beyond: choice(
+      ["limit", "retry"],
+      "limit",
+      "Past the longest wait: limit tells clients the reset as the API does; retry asks them to try again",
+    ),
   }),
   timeouts: section({
     connectMs: wholeNumber(100, 300_000, 10_000, "Time to reach the upstream"),

@@ -78,7 +78,10 @@ export function explainView(
 ): ExplainView {
   const { decision, binding } = told;
   const chosen = decision.kind === "use" ? decision.accountId : null;
-  const until = decision.kind === "wait" ? decision.until : null;
+  // The return of the account and not the next trial, which may be in vain.
+  const until = decision.kind === "wait"
+    ? decision.backAt ?? decision.until
+    : null;
   return {
     schema: "tc.explain/v1",
     at: timeView(told.at),

@@ -53,10 +53,17 @@ export type RouteDecision =
     readonly movedFrom: AccountId | null;
     readonly considered: readonly Considered[];
   }
-  /** Nothing now. A null `until` means: until something changes. */
+  /** Nothing now. */
   | {
     readonly kind: "wait";
+    /** When to look again; null means when something changes. */
     readonly until: Instant | null;
+    /**
+     * When an account serves again by the provider's own figures, or the turn
+     * of a parked conversation comes; null if nobody knows. A trial may find
+     * out earlier, so `until` may lie before it.
+     */
+    readonly backAt: Instant | null;
     readonly reason: WaitReason;
     readonly considered: readonly Considered[];
   }

@@ -41,6 +41,7 @@ export function explained(
       return {
         kind: "wait",
         until: outcome.until,
+        backAt: outcome.backAt,
         reason: outcome.reason,
         get considered() {
           return considered();

@@ -6,11 +6,12 @@
 
 import type { PoolEvent } from "./event.ts";
 import type { RouteFacts } from "./facts.ts";
-import { withAccount } from "./fold_account.ts";
+import { ramped, withAccount } from "./fold_account.ts";
 import { benchAt } from "./bench.ts";
 import { bookTokens, BURN_BUCKET_MS, burnBucketAt } from "./learn.ts";
 import { started } from "./lease.ts";
 import { limitsOf } from "./limits.ts";
+import { endsAt, type QuotaWindow } from "./quota.ts";
 import { credited } from "./retry.ts";
 import { bind, measured, touch } from "./session.ts";
 import type {
@@ -36,11 +37,12 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
   const pool = sweep(before, at);
   const state = pool.accounts.get(accountId) ?? account;
   const isProbe = isClosed(state, query, at);
+  const { gate } = isReopened(state, at) ? ramped(state, at) : state;
   const opened = withAccount(pool, {
     ...state,
     leases: state.leases + 1,
     trial: isAfterThrottle(state, at) ? leaseId : state.trial,
-    gate: started(state.gate, at),
+    gate: started(gate, at),
     lastUsedAt: at,
     lastProbedAt: isProbe ? at : state.lastProbedAt,
   });
@@ -54,11 +56,35 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
   return {
     ...opened,
     leases: opened.leases.with(leaseId, lease),
+    parked: query.conversation === null
+      ? opened.parked
+      : opened.parked.without(query.conversation),
     lastProbedAt: isProbe ? at : opened.lastProbedAt,
     retries: credited(opened.retries, at, opened.settings),
     ...boundBy(opened, event),
     ...promptedBy(opened, query, at),
   };
+}
+
+/**
+ * Whether a spent window refilled since the account was last used. Everyone who
+ * was told that instant comes at once, so the account admits them by steps.
+ */
+function isReopened(
+  { windows, lastUsedAt }: AccountState,
+  at: Instant,
+): boolean {
+  for (const key in windows) {
+    const window = windows[key];
+    if (window === undefined || !isSpent(window)) continue;
+    const end = endsAt(window);
+    if (end <= at && (lastUsedAt === null || end > lastUsedAt)) return true;
+  }
+  return false;
+}
+
+function isSpent({ status, utilization }: QuotaWindow): boolean {
+  return status === "rejected" || (utilization ?? 0) >= 1;
 }
 
 /** Whether a throttle of the account has run out and nothing was served since. */

@@ -23,7 +23,7 @@ export function lastResort({ scene, standing }: Question): Outcome {
   const until = trial !== null && trial.at > scene.at
     ? earlier(scene.soonest, trial.at)
     : scene.soonest;
-  return { kind: "wait", until, reason: "closed" };
+  return { kind: "wait", until, backAt: scene.soonest, reason: "closed" };
 }
 
 interface Trial {

@@ -14,6 +14,7 @@ export type Outcome =
   | {
     readonly kind: "wait";
     readonly until: Instant | null;
+    readonly backAt: Instant | null;
     readonly reason: WaitReason;
   }
   | { readonly kind: "refuse"; readonly reason: RefuseReason };

@@ -6,10 +6,11 @@
  */
 
 import { type AccountId, tierWeight } from "./account.ts";
+import { endsAt } from "./quota.ts";
 import { projected, projectedNext, projectedWeek } from "./projection.ts";
 import { type Standing, waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
-import { HOUR_MS, MINUTE_MS } from "./time.ts";
+import { after, earlier, HOUR_MS, type Instant, MINUTE_MS } from "./time.ts";
 
 /** Spent part of the pool from which its quota may be short. */
 const SHORT_FROM = 0.5;
@@ -55,13 +56,46 @@ export function feeding(
   scene: Scene,
   standing: Standing,
 ): readonly View[] {
-  const parkedMs = waitedMs(scene, standing.own, ["parked"]);
-  const isOverdue = parkedMs >= scene.settings.parkedMaxMs;
+  const isOverdue = parkedMs(scene, standing) >= scene.settings.parkedMaxMs;
   const entered = isOverdue ? enteredSince(scene, OVERDUE_STEP_MS) : null;
   return views.filter((view) =>
     view.heads.active === 0 || isFed(view, scene) ||
     entered !== null && !entered.has(view.id)
   );
+}
+
+/**
+ * Returns how long the conversation has been parked, in ms: this wait and
+ * those before it, for a client that was told its turn and came back.
+ */
+export function parkedMs(scene: Scene, standing: Standing): number {
+  const { query, snapshot, at } = scene;
+  const since = query.conversation === null
+    ? undefined
+    : snapshot.parked.get(query.conversation);
+  const waiting = waitedMs(scene, standing.own, ["parked"]);
+  return since === undefined ? waiting : Math.max(waiting, at - since);
+}
+
+/** A parked conversation looks again after this where no window's end is known. */
+const TURN_UNKNOWN_MS = 5 * MINUTE_MS;
+
+/**
+ * Returns when the turn of a conversation comes that has been parked for
+ * `parked` ms: when the next five-hour window refills, and no later than it
+ * may be parked at all.
+ */
+export function turnAt(scene: Scene, parked: number): Instant {
+  const { at, settings, views } = scene;
+  const latest = after(at, Math.max(0, settings.parkedMaxMs - parked));
+  let turn: Instant | null = null;
+  for (const { fiveHour } of views) {
+    const end = fiveHour === null ? null : endsAt(fiveHour);
+    if (end !== null && end > at) turn = earlier(turn, end);
+  }
+  const soon = after(at, TURN_UNKNOWN_MS);
+  // A conversation that was parked too long goes in at the next step.
+  return latest <= at ? soon : earlier(turn ?? soon, latest) ?? soon;
 }
 
 /**

@@ -9,7 +9,7 @@ import type { UseReason } from "./decision.ts";
 import { mayOverflow } from "./gates.ts";
 import { toOpen } from "./opening.ts";
 import type { Outcome } from "./outcome.ts";
-import { feeding, isParkable } from "./parking.ts";
+import { feeding, isParkable, parkedMs, turnAt } from "./parking.ts";
 import type { Question } from "./question.ts";
 import { waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
@@ -48,7 +48,12 @@ export function placing(question: Question): Outcome | null {
   if (fed !== group && fed.length <= standing.parked) {
     // The others are woken in their turn: a conversation that goes in is a change.
     const lookMs = standing.parked === 0 ? LOOK_MS : PARKED_LOOK_MS;
-    return { kind: "wait", until: after(scene.at, lookMs), reason: "parked" };
+    return {
+      kind: "wait",
+      until: after(scene.at, lookMs),
+      backAt: turnAt(scene, parkedMs(scene, standing)),
+      reason: "parked",
+    };
   }
   const view = policy.choose(
     underSessionCap(fed, scene),
@@ -113,7 +118,7 @@ function crowded({ scene, standing, policy }: Question): Outcome {
   const overMs = isFirst ? OVERFLOW_LOOK_MS : LOOK_MS;
   const lookMs = leftMs > 0 ? Math.min(LOOK_MS, leftMs) : overMs;
   const until = earlier(after(scene.at, lookMs), scene.soonest);
-  return { kind: "wait", until, reason: "full" };
+  return { kind: "wait", until, backAt: null, reason: "full" };
 }
 
 function lighter(a: View, b: View): View {

@@ -43,6 +43,7 @@ export function emptyPool(settings: RouteSettings): PoolState {
     bindings: Table.of(),
     leases: Table.of(),
     waiting: Table.of(),
+    parked: Table.of(),
     waitingOrder: 0,
     pin: null,
     primary: null,

@@ -137,6 +137,8 @@ export interface PoolState {
   readonly bindings: Table<ConversationId, Binding>;
   readonly leases: Table<LeaseId, OpenLease>;
   readonly waiting: Table<TicketId, Waiting>;
+  /** Since when conversations are parked that came for no request since. */
+  readonly parked: Table<ConversationId, Instant>;
   /** Next place in the queue. */
   readonly waitingOrder: number;
   /** Manual primary: new and returning work goes there while it can serve. */

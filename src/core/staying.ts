@@ -62,7 +62,12 @@ function entered(
   // Who is not the first in the line is woken when it moves.
   const overMs = ahead === 0 ? OVERFLOW_LOOK_MS : LOOK_MS;
   const lookMs = leftMs > 0 ? leftMs : overMs;
-  return { kind: "wait", until: after(scene.at, lookMs), reason: wait };
+  return {
+    kind: "wait",
+    until: after(scene.at, lookMs),
+    backAt: null,
+    reason: wait,
+  };
 }
 
 /** Closed by the provider, and open again by itself. */
@@ -95,6 +100,11 @@ export function awaitingHome({ scene }: Question): Outcome | null {
     ),
   );
   return query.waitedMs + (bar.until - at) <= worthMs
-    ? { kind: "wait", until: bar.until, reason: "warm_account" }
+    ? {
+      kind: "wait",
+      until: bar.until,
+      backAt: bar.until,
+      reason: "warm_account",
+    }
     : null;
 }

@@ -4,15 +4,19 @@
  * @module
  */
 
-import type { TicketId } from "./account.ts";
+import type { ConversationId, TicketId } from "./account.ts";
 import type { PoolEvent } from "./event.ts";
 import type { PoolState } from "./state.ts";
+import type { Instant } from "./time.ts";
 
 type WaitingChanged = Extract<PoolEvent, { readonly kind: "waiting_changed" }>;
 
 /** Adds the request to the queue, or renews its reason and keeps its place. */
-export function enqueue(state: PoolState, event: WaitingChanged): PoolState {
+export function enqueue(before: PoolState, event: WaitingChanged): PoolState {
   const { ticket, query, only, reason, at } = event;
+  const state = reason === "parked"
+    ? parkedSince(before, query.conversation, at)
+    : before;
   const known = state.waiting.get(ticket);
   if (known !== undefined) {
     if (known.reason === reason) return state;
@@ -36,6 +40,16 @@ export function enqueue(state: PoolState, event: WaitingChanged): PoolState {
       reasonSince: at,
     }),
   };
+}
+
+/** Keeps the time of the first parking: the conversation may leave and return. */
+function parkedSince(
+  state: PoolState,
+  conversation: ConversationId | null,
+  at: Instant,
+): PoolState {
+  if (conversation === null || state.parked.has(conversation)) return state;
+  return { ...state, parked: state.parked.with(conversation, at) };
 }
 
 export function dequeue(state: PoolState, ticket: TicketId): PoolState {

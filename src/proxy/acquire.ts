@@ -64,6 +64,11 @@ function atTheEnd(
 ): Acquired {
   const reason = decision.kind === "wait" ? decision.reason : null;
   const isParked = reason === "parked" && wish.mayWait;
+  if (isParked && inbound.speaksLimits) {
+    noteWaiting(inbound, decision, proxy);
+    endWaiting(inbound, proxy);
+    return { kind: "closed", decision };
+  }
   if (!isParked && reason !== "warm_account") {
     return { kind: "closed", decision };
   }
@@ -152,10 +157,12 @@ function mayWaitUntil(
   const giveUpAt = inbound.hold.giveUpAt();
   if (now >= giveUpAt) return null;
   // Closed beyond the bound: pings would only put the same answer off.
-  const { until } = decision;
+  const { until, backAt } = decision;
   const isClosed = decision.reason === "closed" ||
+    decision.reason === "parked" && inbound.speaksLimits ||
     isHomeClosed(inbound, decision, proxy);
-  if (isClosed && until !== null && until > giveUpAt) return null;
+  const endsAt = inbound.speaksLimits ? backAt : until;
+  if (isClosed && endsAt !== null && endsAt > giveUpAt) return null;
   if (!inbound.hold.begin()) return null;
   const jitterMs = proxy.entropy.random() * JITTER_MS_MAX;
   const lookAt = after(now, LOOK_MS_MAX);
@@ -202,6 +209,13 @@ function noteWaiting(
 function stopWaiting(inbound: Inbound, { pool, clock }: Proxy): void {
   if (!inbound.hold.isWaiting) return;
   inbound.hold.end();
+  endWaiting(inbound, { pool, clock });
+}
+
+function endWaiting(
+  inbound: Inbound,
+  { pool, clock }: Pick<Proxy, "pool" | "clock">,
+): void {
   pool.dispatch({
     kind: "waiting_ended",
     ticket: inbound.ticket,

@@ -9,7 +9,8 @@ import type { Ineligible } from "../core/eligible.ts";
 import type { PoolSnapshot } from "../core/pool.ts";
 import type { Considered, RouteDecision } from "../core/route.ts";
 import { earlier, type Instant, SECOND_MS } from "../core/time.ts";
-import { barText } from "../wire/bar_text.ts";
+import type { QuotaWindow, WindowKey } from "../core/quota.ts";
+import { barText, spentWindow } from "../wire/bar_text.ts";
 import {
   type ClosedAccount,
   closedMessage,
@@ -57,6 +58,45 @@ function closedAccount(
     until,
     isBusy: BUSY.includes(ineligible),
   };
+}
+
+/** The account that is back first, and what closes it until then. */
+export interface Return {
+  readonly at: Instant;
+  readonly window: WindowKey;
+  readonly windows: readonly QuotaWindow[];
+}
+
+/**
+ * Returns when the pool serves again, if quota is what it lacks; null where the
+ * wait is short, its end unknown, or about something else than a plan.
+ */
+export function returnOf(
+  decision: RouteDecision,
+  snapshot: PoolSnapshot,
+): Return | null {
+  if (decision.kind !== "wait") return null;
+  const { backAt, considered, reason } = decision;
+  if (backAt === null || backAt <= snapshot.at) return null;
+  if (reason === "parked") return { at: backAt, window: "5h", windows: [] };
+  const first = considered.find(({ until, ineligible }) =>
+    until === backAt && ineligible !== null && isQuota(ineligible)
+  );
+  const state = first === undefined
+    ? undefined
+    : snapshot.accounts.get(first.accountId);
+  if (state === undefined) return null;
+  const window = spentWindow(state, snapshot.at);
+  return {
+    at: backAt,
+    window: window ?? "5h",
+    windows: Object.values(state.windows),
+  };
+}
+
+function isQuota(reason: Ineligible): boolean {
+  return reason === "exhausted" || reason === "family_exhausted" ||
+    reason === "own_limit" || reason === "overage";
 }
 
 /** Seconds to the soonest return, never beyond what the client bears. */

@@ -18,6 +18,8 @@ export interface HoldLimits {
   readonly pingMs: number;
   /** Requests held at once; the next one is answered instead. */
   readonly requestsMax: number;
+  /** What a client is told that no hold can help: `hold.beyond`. */
+  readonly beyond: "limit" | "retry";
 }
 
 /** Counts the held requests of the server. */

@@ -1,6 +1,6 @@
 /**
- * The answers that tc gives by itself, in the API's shape: they name the facts
- * and carry nothing that would make Claude Code stop.
+ * The answers that tc gives by itself, in the API's shape. They name the facts.
+ * Only the answer to a spent pool makes Claude Code stop, until the reset.
  *
  * @module
  */
@@ -11,7 +11,8 @@ import {
   type ApiErrorAnswer,
   threadUnsupported,
 } from "../wire/api_error.ts";
-import { closedText, retryAfterSec } from "./closed.ts";
+import { limitAnswer } from "../wire/limit_answer.ts";
+import { closedText, retryAfterSec, returnOf } from "./closed.ts";
 import type { Outcome } from "./handler.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { settle } from "./settle.ts";
@@ -40,7 +41,7 @@ export function ownError(
         reason: "thread_moved",
       };
     case "closed":
-      return closedError(requestId, outcome.decision, proxy);
+      return closedError(inbound, outcome.decision, proxy);
     case "unreachable":
     case "relay": {
       const message = outcome.kind === "unreachable" && !outcome.sent
@@ -65,13 +66,23 @@ function unreachedText(failure: string | null): string {
 }
 
 function closedError(
-  requestId: string,
+  inbound: Inbound,
   decision: RouteDecision,
   proxy: Proxy,
 ): OwnError {
+  const requestId = inbound.id;
   const snapshot = proxy.pool.snapshot();
   const message = closedText(decision, snapshot);
   const type = "rate_limit_error";
+  const isParked = decision.kind === "wait" && decision.reason === "parked";
+  const reason = isParked ? "parked" : "all_closed";
+  const back = inbound.speaksLimits ? returnOf(decision, snapshot) : null;
+  if (back !== null) {
+    const { at: resetsAt, window, windows } = back;
+    const { at: now } = snapshot;
+    const pool = { message, resetsAt, window, windows, now, requestId };
+    return { answer: limitAnswer(pool), type, message, reason };
+  }
   const answer = apiError({
     status: 429,
     type,
@@ -79,7 +90,7 @@ function closedError(
     retryAfterSec: retryAfterSec(decision, snapshot.at),
     requestId,
   });
-  return { answer, type, message, reason: "all_closed" };
+  return { answer, type, message, reason };
 }
 
 /** Books a request that tc answered by itself. */

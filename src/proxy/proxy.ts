@@ -73,6 +73,8 @@ export interface Inbound {
   /** Its line in the request book. */
   readonly line: OpenRequest;
   readonly hold: Hold;
+  /** Whether a wait that no hold can bridge is answered with the API's limit lines. */
+  readonly speaksLimits: boolean;
   /** Grows with each try. */
   readonly attempts: AttemptRecord[];
 }

@@ -7,6 +7,7 @@
 import type { AccountId, TicketId } from "../core/account.ts";
 import { POLICY_NAMES, type PolicyName } from "../core/settings.ts";
 import { apiError, type ApiErrorOptions } from "../wire/api_error.ts";
+import { understandsLimits } from "../wire/limit_answer.ts";
 import { peek } from "../wire/request_peek.ts";
 import { isHoldTarget } from "../wire/target.ts";
 import { answer } from "./answer.ts";
@@ -173,6 +174,8 @@ function inboundOf(
       reason: null,
       usage: null,
     },
+    speaksLimits: proxy.holds.limits.beyond === "limit" &&
+      understandsLimits(headers),
     hold: new Hold(proxy.holds, mannerOf(target, seen.isStream), proxy.clock),
     attempts: [],
   };

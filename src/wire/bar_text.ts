@@ -68,8 +68,11 @@ function benchText(state: AccountState, at: Instant): string {
   }
 }
 
-/** The spent window that ends last: the one that counts. */
-function spentWindow(state: AccountState, at: Instant): WindowKey | null {
+/** Returns the spent window that ends last, which is the one that counts. */
+export function spentWindow(
+  state: AccountState,
+  at: Instant,
+): WindowKey | null {
   const bench = benchAt(state.bench, at);
   if (bench.kind === "benched" && bench.reason.kind === "exhausted") {
     return bench.reason.window;

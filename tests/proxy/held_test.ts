@@ -112,7 +112,9 @@ for (const isStream of [true, false]) {
     await using scene = new Scene();
     const { kit } = scene;
     spendAll(kit, HOUR_MS);
-    const response = await ask(kit, { isStream });
+    // Claude Code in AUTH_TOKEN mode would never continue after limit lines.
+    const headers = { "user-agent": "claude-cli/2.1.332 (external, cli)" };
+    const response = await ask(kit, { isStream, headers });
     strictEqual(response.status, 429);
     const retryAfter = Number(response.headers.get("retry-after"));
     ok(retryAfter >= 1 && retryAfter <= 55, `retry-after ${retryAfter}`);

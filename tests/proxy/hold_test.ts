@@ -8,6 +8,7 @@ const LIMITS = {
   silentMs: 0,
   pingMs: 1_000,
   requestsMax: 2,
+  beyond: "limit" as const,
 };
 
 function hold(
