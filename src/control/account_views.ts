@@ -102,6 +102,18 @@ export interface AccountView {
   readonly usage: UsageView;
   readonly lastError: ErrorMarkView | null;
   readonly recent: RecentView;
+  /** What the provider refused the account, with its own sentence. */
+  readonly refusals: readonly RefusalView[];
+}
+
+/** A right that an account was refused; it is asked again after `until`. */
+export interface RefusalView {
+  /** `context-1m-2025-08-07`, `prompts from 250k tokens`. */
+  readonly what: string;
+  readonly since: TimeView;
+  readonly until: TimeView;
+  /** The provider's sentence, or null. */
+  readonly said: string | null;
 }
 
 /** Messages that an account answered lately. */

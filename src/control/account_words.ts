@@ -78,6 +78,7 @@ function wordOf(reason: Ineligible): AccountWord {
       return "quarantined";
     case "reserve":
       return "reserve";
+    case "not_entitled":
     case "probation":
     case "full":
       return "careful";

@@ -17,7 +17,7 @@ import { pace } from "../core/pace.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import { isRunning, type QuotaWindow } from "../core/quota.ts";
 import type { Instant } from "../core/time.ts";
-import { loginCommand } from "../wire/bar_text.ts";
+import { lackText, loginCommand } from "../wire/bar_text.ts";
 import { standingOf } from "./account_words.ts";
 import type {
   AccountView,
@@ -203,6 +203,7 @@ function accountView(
     lastUsedAt: timeOrNull(state.lastUsedAt),
     usage: usageView(counted.usage),
     lastError: errorMarkView(counted.lastError),
+    refusals: refusalViews(state, snapshot.at),
     recent,
   };
 }
@@ -265,4 +266,18 @@ function accountNotices(snapshot: PoolSnapshot): readonly NoticeView[] {
     });
   }
   return notices;
+}
+
+/** The refusals that still count. */
+function refusalViews(
+  { refusals }: AccountState,
+  at: Instant,
+): AccountView["refusals"] {
+  return [...refusals.values()].filter(({ until }) => until > at)
+    .map(({ lack, since, until, said }) => ({
+      what: lackText(lack),
+      since: timeView(since),
+      until: timeView(until),
+      said,
+    }));
 }

@@ -60,6 +60,9 @@ export const ANY_REQUEST: RouteQuery = {
   conversation: null,
   parent: null,
   families: [],
+  model: null,
+  betas: "",
+  path: "/v1/messages",
   contextTokens: 0,
   cacheTtlMs: 0,
   isCompacted: false,
@@ -157,6 +160,7 @@ function statusOf(bar: Bar | null): AccountCapacity["status"] {
     case "family_exhausted":
     case "own_limit":
     case "overage":
+    case "not_entitled":
     case "probation":
     case "reserve":
     case "full":

@@ -6,6 +6,7 @@
  */
 
 import { type Bench, benchAt } from "./bench.ts";
+import { refusalOf } from "./entitlement.ts";
 import type { RouteQuery } from "./facts.ts";
 import { type Limits, limitsOf } from "./limits.ts";
 import type { RouteSettings } from "./settings.ts";
@@ -28,6 +29,8 @@ export type Ineligible =
   | "overage"
   /** One trial request at a time, and it is under way. */
   | "probation"
+  /** The provider refused this account what the request asks for. */
+  | "not_entitled"
   /** Kept back while something cheaper can serve soon. */
   | "reserve"
   | "full";
@@ -60,7 +63,7 @@ export function barOf(
   const { query, at } = context;
   const limits = limitsOf(state, query.families, at);
   const found = personal(state, query) ?? credentialBar(state, at) ??
-    quotaBar(state, limits, context);
+    quotaBar(state, limits, context) ?? entitlementBar(state, query, at);
   return { bar: found, limits };
 }
 
@@ -84,6 +87,16 @@ function credentialBar({ credential }: AccountState, at: Instant): Bar | null {
         ? bar("quarantined", credential.until)
         : null;
   }
+}
+
+/** Asked last: quota that is spent is the reason with an end that comes sooner. */
+function entitlementBar(
+  { refusals }: AccountState,
+  query: RouteQuery,
+  at: Instant,
+): Bar | null {
+  const refusal = refusalOf(refusals, query, at);
+  return refusal === null ? null : bar("not_entitled", refusal.until);
 }
 
 function quotaBar(

@@ -22,6 +22,12 @@ export interface RouteFacts {
   readonly parent: ConversationId | null;
   /** Families whose limits the request counts against: its model's, its advisor's. */
   readonly families: readonly ModelFamily[];
+  /** The model by its id, as the request wrote it; null when unknown. */
+  readonly model: string | null;
+  /** The values of `anthropic-beta`, comma-separated; empty without any. */
+  readonly betas: string;
+  /** The path without its query. */
+  readonly path: string;
   /** Estimated prompt tokens; 0 when unknown. */
   readonly contextTokens: number;
   /** How long the cache that it asks for lives. */

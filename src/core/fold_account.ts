@@ -6,6 +6,7 @@
 
 import type { Account, AccountId } from "./account.ts";
 import { AVAILABLE, type Bench, benchAt } from "./bench.ts";
+import { NO_REFUSALS } from "./entitlement.ts";
 import { UNLEARNED, watchRise } from "./learn.ts";
 import { newGate } from "./lease.ts";
 import { observe, type QuotaObservation, type QuotaWindows } from "./quota.ts";
@@ -35,6 +36,7 @@ function newAccount(pool: PoolState, account: Account): AccountState {
     overage: null,
     bench: AVAILABLE,
     familyBenches: new Map(),
+    refusals: NO_REFUSALS,
     leases: 0,
     trial: null,
     gate: newGate(pool.settings),

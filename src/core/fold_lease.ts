@@ -11,7 +11,7 @@ import { benchAt } from "./bench.ts";
 import { bookTokens, BURN_BUCKET_MS, burnBucketAt } from "./learn.ts";
 import { started } from "./lease.ts";
 import { limitsOf } from "./limits.ts";
-import { endsAt, type QuotaWindow } from "./quota.ts";
+import { endsAt, isSpent } from "./quota.ts";
 import { credited } from "./retry.ts";
 import { bind, measured, touch } from "./session.ts";
 import type {
@@ -81,10 +81,6 @@ function isReopened(
     if (end <= at && (lastUsedAt === null || end > lastUsedAt)) return true;
   }
   return false;
-}
-
-function isSpent({ status, utilization }: QuotaWindow): boolean {
-  return status === "rejected" || (utilization ?? 0) >= 1;
 }
 
 /** Whether a throttle of the account has run out and nothing was served since. */

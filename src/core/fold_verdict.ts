@@ -10,7 +10,15 @@ import type { PoolEvent } from "./event.ts";
 import { ramped, withAccount, withOthers } from "./fold_account.ts";
 import { answered, throttled } from "./lease.ts";
 import { layersOf } from "./layers.ts";
-import { concerns, type QuotaWindow, type QuotaWindows } from "./quota.ts";
+import { withoutDisproved, withRefusal } from "./entitlement.ts";
+import {
+  concerns,
+  endsAt,
+  isRunning,
+  isSpent,
+  type QuotaWindow,
+  type QuotaWindows,
+} from "./quota.ts";
 import { sharedKey, warmed } from "./session.ts";
 import type { AccountState, OpenLease, PoolState } from "./state.ts";
 import { after, type Instant, later, MINUTE_MS, SECOND_MS } from "./time.ts";
@@ -57,6 +65,7 @@ function served(
     bench,
     familyBenches: disprovedFamilies(state, facts.families, { lease, at }),
     windows: disprovedWindows(state.windows, facts.families, openedAt),
+    refusals: withoutDisproved(state.refusals, facts),
     gate: answered(state.gate, at, {
       inFlight: state.leases,
       max: pool.settings.concurrencyMax,
@@ -118,9 +127,7 @@ function disprovedWindows(
   for (const key in windows) {
     const window = windows[key];
     if (window === undefined || window.observedAt >= startedAt) continue;
-    const isSpent = window.status === "rejected" ||
-      (window.utilization ?? 0) >= 1;
-    if (!isSpent || !concerns(window, families)) continue;
+    if (!isSpent(window) || !concerns(window, families)) continue;
     next ??= { ...windows };
     next[key] = { ...window, status: null, utilization: null };
   }
@@ -151,6 +158,11 @@ function refused(
       if (fault === "expired" || fault === "forbidden") return pool;
       // Whoever keeps the credential has told already why there is none.
       if (fault === "unavailable") return pool;
+      if (fault === "no_inference") {
+        const reason = "its login does not allow inference";
+        const credential = { kind: "needs_login", since: at, reason } as const;
+        return withAccount(pool, { ...state, credential });
+      }
       const until = after(at, QUARANTINE_MS);
       const credential = { kind: "quarantined", fault, until } as const;
       return withAccount(pool, { ...state, credential });
@@ -165,12 +177,46 @@ function refused(
           reason: { kind: "unreachable" },
         }),
       });
+    case "not_entitled":
+      return withAccount(pool, lacking(state, { ...answer, verdict }));
     case "served":
     case "overloaded":
     case "request_refused":
     case "request_throttled":
       return pool;
   }
+}
+
+/**
+ * The account with what it may not do. Where paid usage is off and the plan is
+ * spent, the account is closed until the plan's window refills.
+ */
+function lacking(
+  state: AccountState,
+  { verdict: { lack, said }, at }: Answer & {
+    readonly verdict: Extract<
+      CapacityVerdict,
+      { readonly kind: "not_entitled" }
+    >;
+  },
+): AccountState {
+  const spent = lack.kind === "size" && lack.isPaid
+    ? Object.values(state.windows).find((window) =>
+      window.family === null && isSpent(window) && isRunning(window, at)
+    )
+    : undefined;
+  if (spent === undefined) {
+    return {
+      ...state,
+      refusals: withRefusal(state.refusals, lack, { at, said }),
+    };
+  }
+  const reason = { kind: "exhausted", window: spent.key } as const;
+  return {
+    ...state,
+    bench: benched(state.bench, endsAt(spent), { at, reason }),
+    gate: { ...state.gate, isProven: false },
+  };
 }
 
 function exhausted(

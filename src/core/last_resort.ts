@@ -7,6 +7,7 @@
 
 import { benchAt } from "./bench.ts";
 import type { Outcome } from "./outcome.ts";
+import { isSpent } from "./quota.ts";
 import type { Question } from "./question.ts";
 import type { Scene, View } from "./scene.ts";
 import type { AccountState } from "./state.ts";
@@ -96,9 +97,7 @@ function trialAt(
 function refusedAt({ lastUsedAt, windows }: AccountState): number {
   let last = lastUsedAt ?? -Infinity;
   for (const window of Object.values(windows)) {
-    const isSpent = window.status === "rejected" ||
-      (window.utilization ?? 0) >= 1;
-    if (isSpent) last = Math.max(last, window.observedAt);
+    if (isSpent(window)) last = Math.max(last, window.observedAt);
   }
   return last;
 }

@@ -6,6 +6,7 @@
  */
 
 import type { AccountId } from "./account.ts";
+import { lackKey, type Refusal } from "./entitlement.ts";
 import type { LearnedCapacity } from "./learn.ts";
 import type { Overage, QuotaWindow, QuotaWindows } from "./quota.ts";
 import type { Binding } from "./session.ts";
@@ -26,6 +27,8 @@ export interface PersistedAccount {
   readonly lastThrottledAt: Instant | null;
   readonly lastUsedAt: Instant | null;
   readonly sharedUntil: Readonly<Record<string, Instant>>;
+  /** Left out by versions that did not know it. */
+  readonly refusals?: readonly Refusal[];
 }
 
 export interface PersistedPool {
@@ -77,6 +80,7 @@ function persistedAccount(state: AccountState): PersistedAccount {
     lastThrottledAt: state.gate.lastThrottledAt,
     lastUsedAt: state.lastUsedAt,
     sharedUntil: state.sharedUntil,
+    refusals: [...state.refusals.values()],
   };
 }
 
@@ -137,6 +141,11 @@ function restoredAccount(
       lastThrottledAt: past(known.lastThrottledAt, now),
     },
     sharedUntil: { ...known.sharedUntil, ...state.sharedUntil },
+    refusals: new Map([
+      ...(known.refusals ?? []).filter(({ until }) => until > now)
+        .map((refusal) => [lackKey(refusal.lack), refusal] as const),
+      ...state.refusals,
+    ]),
     lastUsedAt: state.lastUsedAt ?? past(known.lastUsedAt, now),
     restoredAt: now,
   };

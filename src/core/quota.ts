@@ -97,6 +97,13 @@ function merge(prior: QuotaWindow, seen: QuotaWindow): QuotaWindow {
   };
 }
 
+/** Whether the provider refused work on the window, or its figure is at its end. */
+export function isSpent(
+  { status, utilization }: Pick<QuotaWindow, "status" | "utilization">,
+): boolean {
+  return status === "rejected" || (utilization ?? 0) >= 1;
+}
+
 /**
  * When the window stops counting. Without a stated reset it is bounded by its
  * own length, or a figure without an end would bar the account for ever.

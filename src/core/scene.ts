@@ -76,7 +76,8 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
   const views: View[] = [];
   const context = { query, settings, at, binding, heads };
   snapshot.accounts.forEach((state) => views.push(viewOf(state, context)));
-  const { open, soonest } = inQuestion(views, { settings, at });
+  const isFirstTry = query.excluded.size === 0;
+  const { open, soonest } = inQuestion(views, { settings, at, isFirstTry });
   return {
     snapshot,
     query,
@@ -161,9 +162,12 @@ function rankOf({ kind }: Account, isPaid: boolean): Rank {
   }
 }
 
-/** Bars that only a person or another request ends. */
+/**
+ * When the account is back. A refused right is no closure: when it is asked
+ * again, it is most likely refused again.
+ */
 function endOf({ bar }: View): Instant | null {
-  return bar === null ? null : bar.until;
+  return bar === null || bar.reason === "not_entitled" ? null : bar.until;
 }
 
 /**
@@ -172,9 +176,18 @@ function endOf({ bar }: View): Instant | null {
  */
 function inQuestion(
   views: readonly View[],
-  { settings, at }: { readonly settings: RouteSettings; readonly at: Instant },
+  { settings, at, isFirstTry }: {
+    readonly settings: RouteSettings;
+    readonly at: Instant;
+    /** No account was left out because it refused this request already. */
+    readonly isFirstTry: boolean;
+  },
 ): Pick<Scene, "open" | "soonest"> {
   let soonest: Instant | null = null;
+  // The client is owed the provider's own refusal, from one account.
+  const lastAsked = isFirstTry
+    ? views.filter(({ bar }) => bar?.reason === "not_entitled")
+    : [];
   for (const rank of [0, 1, 2, 3] as const) {
     const isSoon = soonest !== null && soonest - at <= settings.keyAfterMs;
     if (isSoon) break;
@@ -188,7 +201,7 @@ function inQuestion(
     if (clear.length > 0) return { open: clear, soonest };
     if (doubtful.length > 0) return { open: doubtful, soonest };
   }
-  return { open: [], soonest };
+  return { open: soonest === null ? lastAsked : [], soonest };
 }
 
 function sooner(a: Instant | null, b: Instant | null): Instant | null {

@@ -73,6 +73,12 @@ function movedAccount(state: AccountState, move: Move): AccountState {
         movedBench(bench, move),
       ]),
     ),
+    refusals: new Map(
+      [...state.refusals].map(([key, refusal]) => [
+        key,
+        { ...refusal, since: move(refusal.since), until: move(refusal.until) },
+      ]),
+    ),
     gate: movedGate(state.gate, move),
     burn: state.burn.map((bucket) => ({ ...bucket, at: move(bucket.at) })),
     sharedUntil: Object.fromEntries(

@@ -13,6 +13,7 @@ import type {
   TicketId,
 } from "./account.ts";
 import type { Bench } from "./bench.ts";
+import type { Refusals } from "./entitlement.ts";
 import type { LearnedCapacity } from "./learn.ts";
 import type { RouteFacts } from "./facts.ts";
 import type { ConcurrencyGate } from "./lease.ts";
@@ -55,6 +56,8 @@ export interface AccountState {
   readonly bench: Bench;
   /** Benches of single model families: a spent Opus week bars Opus alone. */
   readonly familyBenches: ReadonlyMap<ModelFamily, Bench>;
+  /** What it was refused although its login works and its quota is there. */
+  readonly refusals: Refusals;
   /** Requests in flight. */
   readonly leases: number;
   /** The request that tries whether a throttle is over; null while none does. */

@@ -7,6 +7,7 @@
  */
 
 import type { ModelFamily } from "./account.ts";
+import type { Lack } from "./entitlement.ts";
 import type { WindowKey } from "./quota.ts";
 import {
   after,
@@ -27,6 +28,8 @@ export type CredentialFault =
   | "organization_disabled"
   /** 403 "Request not allowed": region or credential refusal of this account. */
   | "forbidden"
+  /** 403: the login lacks the scope `user:inference`; only a new login has it. */
+  | "no_inference"
   /** None could be had: the refresh failed, or the account needs a login. */
   | "unavailable";
 
@@ -52,6 +55,13 @@ export type CapacityVerdict =
   | { readonly kind: "credential"; readonly fault: CredentialFault }
   /** A 5xx of the provider other than overload. */
   | { readonly kind: "failed"; readonly status: number }
+  /** This account may not do what was asked; another one may. */
+  | {
+    readonly kind: "not_entitled";
+    readonly lack: Lack;
+    /** The provider's sentence, or null. */
+    readonly said: string | null;
+  }
   /** The request itself was refused; another account would refuse it too. */
   | { readonly kind: "request_refused"; readonly status: number }
   /**
@@ -80,6 +90,10 @@ export interface ResponseFacts {
   readonly isAllowed: boolean;
   /** From `retry-after`, both forms, capped; null when absent or senseless. */
   readonly retryAt: Instant | null;
+  /** What the account may not do, by the words of the answer; else null. */
+  readonly lack: Lack | null;
+  /** The answer says that the login's scope does not cover inference. */
+  readonly lacksInference: boolean;
   /** `error.type` of the body, where it was read. */
   readonly errorType: string | null;
   readonly errorMessage: string | null;
@@ -102,7 +116,14 @@ const CREDIT_MS = HOUR_MS;
 
 /** What the answer says about the capacity and the credential behind it. */
 export function classify(facts: ResponseFacts, now: Instant): CapacityVerdict {
-  const { errorType } = facts;
+  const { errorType, lack } = facts;
+  // The words go before the status: one refusal comes as 400, 403 or 429.
+  if (facts.lacksInference) {
+    return { kind: "credential", fault: "no_inference" };
+  }
+  if (lack !== null && !isSpentAnyway(facts)) {
+    return { kind: "not_entitled", lack, said: facts.errorMessage };
+  }
   const status = facts.status < 400 ? statusOfError(errorType) : facts.status;
   if (status === null) return { kind: "served" };
   if (errorType === "overloaded_error" || status === 529) {
@@ -118,6 +139,11 @@ export function classify(facts: ResponseFacts, now: Instant): CapacityVerdict {
   if (status >= 500) return classifyFailure(facts, status);
   if (status === 408) return { kind: "failed", status };
   return { kind: "request_refused", status };
+}
+
+/** A spent plan is the stronger fact where paid usage would have to go on. */
+function isSpentAnyway({ lack, rejected }: ResponseFacts): boolean {
+  return lack?.kind === "size" && lack.isPaid && rejected !== null;
 }
 
 /** An error inside a 200 stream speaks by its type alone. */

@@ -113,8 +113,10 @@ async function judged(answered: Answered, proxy: Proxy): Promise<Attempt> {
       throw cause;
     });
   const facts = responseFacts(status, response.headers, errorBody, now);
-  const family = modelFamily(inbound.peek.model ?? "");
-  const verdict = classify(forRequest(facts, family), now);
+  const { model, betas, contextTokens, path } = inbound.facts;
+  const family = modelFamily(model ?? "");
+  const asked = { model, betas, contextTokens, path, family };
+  const verdict = classify(forRequest(facts, asked), now);
   const failure = null;
   return { lease, authorization, response, errorBody, verdict, failure };
 }

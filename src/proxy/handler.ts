@@ -36,6 +36,8 @@ export type Outcome =
     /** What failed, in words. */
     readonly failure: string | null;
   }
+  /** Every account was refused what the request asks for. */
+  | { readonly kind: "not_entitled"; readonly said: string | null }
   /** The account it would move to does not know its thread. */
   | { readonly kind: "thread" };
 
@@ -103,6 +105,7 @@ async function rounds(
     if (attempt.verdict.kind === "unreachable") {
       last.outcome = unreachable(attempt);
     }
+    if (isAboutAccounts(attempt)) last.outcome ??= notEntitled(attempt);
     if (step.kind === "give_up") return unreachable(attempt);
     if (count === ATTEMPTS_MAX) {
       const decision = decide(inbound, wish, proxy);
@@ -152,10 +155,17 @@ function standing(counts: Counts, proxy: Proxy): Standing {
   };
 }
 
+/** Verdicts that the pool keeps: going elsewhere after one of them is no guess. */
+const TOLD_TO_THE_POOL: ReadonlySet<Attempt["verdict"]["kind"]> = new Set([
+  "exhausted",
+  "throttled",
+  "credential",
+  "not_entitled",
+]);
+
 /** Counts of what went wrong, by the verdict that was given. */
 function counted(counts: Counts, { verdict }: Attempt, step: NextStep): Counts {
-  const isHop = step.kind === "reroute" && verdict.kind !== "exhausted" &&
-    verdict.kind !== "throttled" && verdict.kind !== "credential";
+  const isHop = step.kind === "reroute" && !TOLD_TO_THE_POOL.has(verdict.kind);
   const isUnsent = verdict.kind === "unreachable" && !verdict.sent;
   const isFailure = verdict.kind === "failed" || verdict.kind === "overloaded";
   return {
@@ -169,7 +179,22 @@ function counted(counts: Counts, { verdict }: Attempt, step: NextStep): Counts {
 /** Whether the answer may still be the one to relay, if no other comes. */
 function isRelayable({ response, verdict }: Attempt, step: NextStep): boolean {
   return response !== null && step.kind === "reroute" && !step.mayWait &&
-    verdict.kind !== "credential";
+    verdict.kind !== "credential" && !isAboutAccounts({ response, verdict });
+}
+
+/**
+ * Whether the answer is a 403 about our account. The client would take it for
+ * a refusal of its own login.
+ */
+function isAboutAccounts(
+  { response, verdict }: Pick<Attempt, "response" | "verdict">,
+): boolean {
+  return verdict.kind === "not_entitled" && response?.status === 403;
+}
+
+function notEntitled({ verdict }: Attempt): Outcome {
+  const said = verdict.kind === "not_entitled" ? verdict.said : null;
+  return { kind: "not_entitled", said };
 }
 
 function unreachable({ verdict, failure }: Attempt): Outcome {
@@ -225,6 +250,7 @@ function payFor({ attempt, proxy }: Turn): void {
     case "credential":
     case "request_refused":
     case "request_throttled":
+    case "not_entitled":
       return;
   }
 }

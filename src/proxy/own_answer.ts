@@ -40,6 +40,8 @@ export function ownError(
         message: "The thread belongs to another account",
         reason: "thread_moved",
       };
+    case "not_entitled":
+      return notEntitledError(requestId, outcome.said);
     case "closed":
       return closedError(inbound, outcome.decision, proxy);
     case "unreachable":
@@ -58,6 +60,21 @@ export function ownError(
       return { answer, type, message, reason: "unreachable" };
     }
   }
+}
+
+function notEntitledError(requestId: string, said: string | null): OwnError {
+  const type = "invalid_request_error";
+  const message = `No account of the pool may serve this request${
+    said === null ? "" : ` (${said})`
+  }. tc accounts -v lists what each may not use.`;
+  const answer = apiError({
+    status: 400,
+    type,
+    message,
+    retryAfterSec: null,
+    requestId,
+  });
+  return { answer, type, message, reason: "not_entitled" };
 }
 
 function unreachedText(failure: string | null): string {

@@ -7,8 +7,14 @@
 
 import { benchAt } from "../core/bench.ts";
 import type { Ineligible } from "../core/eligible.ts";
+import type { Lack } from "../core/entitlement.ts";
 import type { AccountState } from "../core/pool.ts";
-import { isRunning, type QuotaWindow, type WindowKey } from "../core/quota.ts";
+import {
+  isRunning,
+  isSpent,
+  type QuotaWindow,
+  type WindowKey,
+} from "../core/quota.ts";
 import type { Instant } from "../core/time.ts";
 
 /** The command that brings the account's login back. */
@@ -46,10 +52,37 @@ export function barText(
       return "only paid extra usage is left";
     case "probation":
       return "one trial at a time";
+    case "not_entitled":
+      return lacksText(state, at);
     case "reserve":
       return "kept in reserve";
     case "full":
       return "full";
+  }
+}
+
+/** What the account was refused, all of it: `no claude-x, no context-1m-…`. */
+function lacksText({ refusals }: AccountState, at: Instant): string {
+  const lacks = [...refusals.values()]
+    .filter(({ until }) => until > at)
+    .map(({ lack }) => `no ${lackText(lack)}`);
+  return lacks.length === 0 ? "may not serve this request" : lacks.join(", ");
+}
+
+/** What was refused, as a noun. */
+export function lackText(lack: Lack): string {
+  switch (lack.kind) {
+    case "beta":
+      return lack.beta;
+    case "model":
+      return lack.model;
+    case "size": {
+      const thousands = Math.floor(lack.tokens / 1_000);
+      const paid = lack.isPaid ? " (paid extra usage)" : "";
+      return `prompts from ${thousands}k tokens${paid}`;
+    }
+    case "path":
+      return `requests to ${lack.path}`;
   }
 }
 
@@ -79,9 +112,9 @@ export function spentWindow(
   }
   let last: QuotaWindow | null = null;
   for (const window of Object.values(state.windows)) {
-    const isSpent = window.status === "rejected" ||
-      (window.utilization ?? 0) >= 1;
-    if (!isSpent || window.family !== null || !isRunning(window, at)) continue;
+    if (!isSpent(window) || window.family !== null || !isRunning(window, at)) {
+      continue;
+    }
     if (last === null || (window.resetsAt ?? 0) > (last.resetsAt ?? 0)) {
       last = window;
     }

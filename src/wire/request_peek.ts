@@ -8,7 +8,7 @@
 import type { SessionId } from "../core/account.ts";
 import type { HeaderList } from "../ports.ts";
 import { type BodyFacts, NO_BODY_FACTS, scanBody } from "./body_scan.ts";
-import { headerIdentifier } from "./header_list.ts";
+import { headerIdentifier, headerValue } from "./header_list.ts";
 import { isHoldTarget } from "./target.ts";
 
 /** What a request shows of itself. Everything but the flags may be unknown. */
@@ -18,6 +18,10 @@ export interface RequestPeek extends Omit<BodyFacts, "metadataSession"> {
   /** The sub-agent that asks, constant for its life; null for the main one. */
   readonly agentId: string | null;
   readonly parentAgentId: string | null;
+  /** The values of `anthropic-beta`, in lower case, comma-separated. */
+  readonly betas: string;
+  /** The target without its query. */
+  readonly path: string;
 }
 
 /** Claude Code's own, then ours and our neighbours' for other clients (M4). */
@@ -46,6 +50,8 @@ export function peek(
     sessionId: session ?? metadataSession,
     agentId: headerIdentifier(headers, "x-claude-code-agent-id"),
     parentAgentId: headerIdentifier(headers, "x-claude-code-parent-agent-id"),
+    betas: headerValue(headers, "anthropic-beta")?.toLowerCase() ?? "",
+    path: target.split("?", 1)[0] ?? target,
   };
 }
 

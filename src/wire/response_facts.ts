@@ -19,6 +19,7 @@ import {
   unifiedField,
   windowStatus,
 } from "./limit_headers.ts";
+import { type Asked, withRights } from "./refusal_words.ts";
 import { resetInstant, retryAt } from "./retry_after.ts";
 
 type Rejected = NonNullable<ResponseFacts["rejected"]>;
@@ -68,16 +69,22 @@ export function responseFacts(
     hasLimits: mayRetryAt !== null || hasLimitHeader(headers),
     isAllowed: isAllowed(headers, now),
     retryAt: mayRetryAt,
+    lack: null,
+    lacksInference: false,
     errorType: error.type,
     errorMessage: error.message,
   };
 }
 
-/** Names the family that was barred, where the answer left it to the request. */
+/**
+ * Returns `facts` with what follows from the request: the family that was
+ * barred, where the answer did not name it, and the right that was refused.
+ */
 export function forRequest(
-  facts: ResponseFacts,
-  family: ModelFamily,
+  answer: ResponseFacts,
+  { family, ...asked }: Asked & { readonly family: ModelFamily },
 ): ResponseFacts {
+  const facts = withRights(answer, asked);
   if (facts.rejected?.family !== REQUESTED_FAMILY) return facts;
   const rejected = { ...facts.rejected, window: `7d:${family}`, family };
   return { ...facts, rejected };

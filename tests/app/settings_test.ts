@@ -12,6 +12,7 @@ const OTHER: Readonly<Record<string, unknown>> = {
   "oauth.tokenUrl": "https://token.example",
   "vault.backend": "file",
   "log.level": "debug",
+  "hold.beyond": "retry",
 };
 
 function other(key: string, fallback: unknown): unknown {

@@ -16,6 +16,8 @@ function facts(parts: Partial<ResponseFacts>): ResponseFacts {
     hasLimits: false,
     isAllowed: false,
     retryAt: null,
+    lack: null,
+    lacksInference: false,
     errorType: null,
     errorMessage: null,
     ...parts,

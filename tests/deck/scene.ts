@@ -143,6 +143,7 @@ export function account(
     conversations: 0,
     lastUsedAt: null,
     usage: usage(),
+    refusals: [],
     recent: RECENT,
     lastError: null,
     ...change,

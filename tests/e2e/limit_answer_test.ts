@@ -82,7 +82,7 @@ async function continues(version: ClaudeVersion): Promise<void> {
     "limit",
     (text) => text.includes("continue automatically at"),
   );
-  match(screen, /hit your 5-hour limit/);
+  match(screen, /[Uu]sage limit reached|hit your 5-hour limit/);
   const asked = scene.kit.records.length;
   for (let second = 0; second < 200; second++) {
     await new Promise((resolve) => setTimeout(resolve, 1_000));

@@ -76,6 +76,9 @@ Deno.test("peek() sees what Claude Code's main request shows", () => {
   deepStrictEqual(seen, {
     sessionId: SESSION,
     agentId: "ae0f43c403509f1e3",
+    betas:
+      "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,effort-2025-11-24",
+    path: "/v1/messages",
     parentAgentId: "a000000000000000f",
     model: "claude-opus-5-5",
     advisorModel: "claude-fable-5",

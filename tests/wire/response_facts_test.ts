@@ -28,6 +28,14 @@ function unified(fields: Readonly<Record<string, string>>): HeaderList {
   );
 }
 
+const OPUS = {
+  family: "opus",
+  model: "claude-opus-5-5",
+  betas: "",
+  contextTokens: 1_000,
+  path: "/v1/messages",
+};
+
 function rejected(headers: HeaderList): ResponseFacts["rejected"] {
   return responseFacts(429, headers, null, NOW).rejected;
 }
@@ -42,6 +50,8 @@ Deno.test("responseFacts() of a spent five-hour window", () => {
     hasLimits: true,
     isAllowed: false,
     retryAt: after(NOW, 7_200_000),
+    lack: null,
+    lacksInference: false,
     errorType: "rate_limit_error",
     errorMessage:
       "This request would exceed your account's rate limit. Please try again later.",
@@ -115,6 +125,8 @@ Deno.test("responseFacts() of a header-less 429 has nothing", () => {
     hasLimits: false,
     isAllowed: false,
     retryAt: null,
+    lack: null,
+    lacksInference: false,
     errorType: "rate_limit_error",
     errorMessage: "Error",
   });
@@ -237,7 +249,7 @@ Deno.test("responseFacts() takes a long wait with room in both windows as a fami
     family: REQUESTED_FAMILY,
     resetsAt: after(NOW, 1_800_000),
   });
-  deepStrictEqual(forRequest(long, "opus").rejected, {
+  deepStrictEqual(forRequest(long, OPUS).rejected, {
     window: "7d:opus",
     family: "opus",
     resetsAt: after(NOW, 1_800_000),
@@ -253,9 +265,9 @@ Deno.test("responseFacts() takes a long wait with room in both windows as a fami
 Deno.test("forRequest() leaves a family that the answer named", () => {
   const now = instantFromMs(PREMIUM_SPENT_AT_MS);
   const facts = responseFacts(429, PREMIUM_SPENT, null, now);
-  strictEqual(forRequest(facts, "opus"), facts);
+  strictEqual(forRequest(facts, OPUS), facts);
   const none = responseFacts(200, SERVED, null, NOW);
-  strictEqual(forRequest(none, "opus"), none);
+  strictEqual(forRequest(none, OPUS), none);
 });
 
 Deno.test("responseFacts() of an API key's 429 rejects no plan window", () => {

@@ -124,6 +124,11 @@ function details(
     ...who.length === 0 ? [] : [inert(who.join(", "))],
     loginText(account, at),
     limits.join(", "),
+    ...(account.live?.refusals ?? []).map(({ what, until }) =>
+      `may not use ${inert(what)}; asked again in ${
+        durationText(until.ms - at.ms)
+      }`
+    ),
     ...sharedWith === null
       ? []
       : [`shared with ${sharedWith.tool}: ${inert(sharedWith.location)}`],
