@@ -178,7 +178,11 @@ async function compile({ target, deno, denort }: Order): Promise<string> {
       "main.js",
     ], {
       cwd: join(folder, BUNDLE),
-      env: denort === null ? {} : { DENORT_BIN: denort },
+      env: {
+        // Kept in the executable: companies put their own authority there.
+        DENO_TLS_CA_STORE: "mozilla,system",
+        ...(denort === null ? {} : { DENORT_BIN: denort }),
+      },
     });
   } finally {
     await Deno.remove(folder, { recursive: true });

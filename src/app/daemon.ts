@@ -149,7 +149,7 @@ async function startClaimed(
   };
 }
 
-function upstreamOf({ config, proxy }: StartOrder): UpstreamPool {
+function upstreamOf({ config, proxy, authorities }: StartOrder): UpstreamPool {
   const { settings } = config;
   return new UpstreamPool({
     clock: systemClock,
@@ -158,6 +158,7 @@ function upstreamOf({ config, proxy }: StartOrder): UpstreamPool {
       httpProxy: settings.upstreamProxy || null,
       noProxy: proxy.except || null,
     }),
+    caCerts: authorities === "" ? [] : [authorities],
     limits: {
       connectMs: settings.timeouts.connectMs,
       firstByteMs: settings.timeouts.firstByteMs,

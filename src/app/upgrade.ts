@@ -28,14 +28,17 @@ export interface Release {
   readonly version: string;
   /** Where its files are. */
   readonly url: string;
+  /** Trusts the machine's own authorities; null for the built-in ones alone. */
+  readonly client: Deno.HttpClient | null;
 }
 
 /** The newest release behind `releases`, such as `https://…/tc/releases`. */
 export async function latestRelease(
   releases: string,
   timeoutMs = ANSWER_MS,
+  client: Deno.HttpClient | null = null,
 ): Promise<Release> {
-  const response = await get(`${releases}/latest`, timeoutMs);
+  const response = await get(`${releases}/latest`, { timeoutMs, client });
   await response.body?.cancel();
   const tag = /\/tag\/v(\d+\.\d+\.\d+)$/.exec(
     response.headers.get("location") ?? "",
@@ -43,7 +46,7 @@ export async function latestRelease(
   if (tag === undefined) {
     throw failed(`${releases}/latest names no release`);
   }
-  return { version: tag, url: `${releases}/download/v${tag}` };
+  return { version: tag, url: `${releases}/download/v${tag}`, client };
 }
 
 /** Whether version `a` is newer than `b`; both as `1.2.3`. */
@@ -89,7 +92,11 @@ export async function downloadProgram(
 }
 
 async function file(release: Release, name: string): Promise<Response> {
-  const response = await get(`${release.url}/${name}`, DOWNLOAD_MS, "follow");
+  const response = await get(`${release.url}/${name}`, {
+    timeoutMs: DOWNLOAD_MS,
+    client: release.client,
+    redirect: "follow",
+  });
   if (response.ok) return response;
   await response.body?.cancel();
   throw failed(`${release.url}/${name} answers ${response.status}`);
@@ -97,12 +104,16 @@ async function file(release: Release, name: string): Promise<Response> {
 
 async function get(
   url: string,
-  timeoutMs: number,
-  redirect: "manual" | "follow" = "manual",
+  { timeoutMs, client, redirect = "manual" }: {
+    readonly timeoutMs: number;
+    readonly client: Deno.HttpClient | null;
+    readonly redirect?: "manual" | "follow";
+  },
 ): Promise<Response> {
   try {
     return await fetch(url, {
       redirect,
+      ...(client === null ? {} : { client }),
       signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (cause) {

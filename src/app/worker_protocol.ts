@@ -25,6 +25,8 @@ export interface StartOrder {
   readonly machine: MachineSecret;
   /** HTTPS_PROXY and NO_PROXY as the environment has them. */
   readonly proxy: { readonly url: string; readonly except: string };
+  /** Certificate authorities of this machine, in PEM; empty where none. */
+  readonly authorities: string;
   /** Whether to share the port with a server that is about to stop. */
   readonly takesOver: boolean;
   /** Descriptors that this process may have open; null where nobody knows. */

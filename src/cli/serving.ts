@@ -153,6 +153,7 @@ async function startOrder(
       url: proxyUrl(environment),
       except: environment["NO_PROXY"] || environment["no_proxy"] || "",
     },
+    authorities: shell.authorities.pem,
     takesOver,
     openFiles: await openFiles(),
   };

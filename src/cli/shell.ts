@@ -5,6 +5,11 @@
  * @module
  */
 
+import {
+  type Authorities,
+  AUTHORITY_VARIABLES,
+  readAuthorities,
+} from "../app/authorities.ts";
 import { systemEntropy } from "../app/clock.ts";
 import { type Config, configFrom } from "../app/config.ts";
 import { localKey } from "../app/local_key.ts";
@@ -61,6 +66,7 @@ const OTHER_VARIABLES = [
   "ALL_PROXY",
   "all_proxy",
   "NO_PROXY",
+  ...AUTHORITY_VARIABLES,
   "no_proxy",
   "CLAUDE_CONFIG_DIR",
   "CLAUDE_CODE_OAUTH_TOKEN",
@@ -96,6 +102,7 @@ export class Shell {
   readonly #flags: Readonly<Record<string, unknown>>;
   #config: Config | null = null;
   #key: Secret | null = null;
+  #authorities: Authorities | null = null;
 
   constructor(
     environment: Environment,
@@ -135,6 +142,12 @@ export class Shell {
   get key(): Secret {
     this.#key ??= localKey(this.config, this.paths, systemEntropy);
     return this.#key;
+  }
+
+  /** The certificate authorities of this machine besides the built-in ones. */
+  get authorities(): Authorities {
+    this.#authorities ??= readAuthorities(this.environment, Deno.build.os);
+    return this.#authorities;
   }
 
   /** `http://127.0.0.1:3456`, as a client on this machine writes it. */

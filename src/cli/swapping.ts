@@ -4,6 +4,7 @@
  * @module
  */
 
+import { caCertsOf } from "../app/authorities.ts";
 import { systemClock, systemEntropy } from "../app/clock.ts";
 import { oauthProvider } from "../app/oauth_provider.ts";
 import { routeSettings } from "../app/settings.ts";
@@ -120,6 +121,7 @@ export function upstreamOf(shell: Shell): UpstreamPool {
       httpProxy: upstreamProxy || null,
       noProxy: environment["NO_PROXY"] || environment["no_proxy"] || null,
     }),
+    caCerts: caCertsOf(shell.authorities),
     limits: { connectMs: timeouts.connectMs },
   });
 }

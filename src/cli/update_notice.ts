@@ -5,6 +5,7 @@
  * @module
  */
 
+import { trustingClient } from "../app/authorities.ts";
 import { join } from "node:path";
 import { isNewer, latestRelease } from "../app/upgrade.ts";
 import { BUILD } from "../app/build.ts";
@@ -41,7 +42,12 @@ export async function noticeUpdate(shell: Shell): Promise<void> {
   const file = join(paths.stateFolder, "update-check");
   try {
     if (await isFresh(file)) return;
-    const { version } = await latestRelease(releasesOf(shell), ANSWER_MS);
+    using client = trustingClient(shell.authorities);
+    const { version } = await latestRelease(
+      releasesOf(shell),
+      ANSWER_MS,
+      client,
+    );
     await Deno.writeTextFile(file, version, { mode: 0o600 });
     if (isNewer(version, buildInfo().version)) {
       output.say(`tc ${version} is out: tc upgrade takes it`);

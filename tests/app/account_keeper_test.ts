@@ -52,6 +52,7 @@ Deno.test("what was read first does not win over what was read last", async () =
       key: "tc-test-key-0001",
       machine: MACHINE,
       proxy: { url: "", except: "" },
+      authorities: "",
       takesOver: false,
       openFiles: null,
     },

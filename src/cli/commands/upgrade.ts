@@ -4,6 +4,7 @@
  * @module
  */
 
+import { trustingClient } from "../../app/authorities.ts";
 import type { Command } from "@commander-js/extra-typings";
 import {
   downloadProgram,
@@ -39,7 +40,8 @@ export function registerUpgrade(program: Command, registry: Registry): void {
 
 async function upgrade(shell: Shell, { check }: UpgradeFlags): Promise<number> {
   const own = buildInfo();
-  const release = await latestRelease(releasesOf(shell));
+  using client = trustingClient(shell.authorities);
+  const release = await latestRelease(releasesOf(shell), undefined, client);
   const hasNewer = isNewer(release.version, own.version);
   if (check || !hasNewer) {
     return report(shell, {

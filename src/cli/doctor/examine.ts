@@ -16,7 +16,7 @@ import {
   type Finding,
   type Patient,
 } from "./finding.ts";
-import { checkProxies, checkUpstream } from "./network.ts";
+import { checkAuthorities, checkProxies, checkUpstream } from "./network.ts";
 import { checkAccounts, checkFaults, checkServer } from "./pool.ts";
 import {
   checkClaude,
@@ -37,6 +37,7 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
   ["account", checkAccounts],
   ["service", checkService],
   ["network", checkProxies],
+  ["network", checkAuthorities],
   ["network", checkUpstream],
   ["claude code", checkClaude],
   ["claude code", checkVariables],

@@ -6,6 +6,8 @@
  */
 
 import type { Variables } from "../../claude/launch_variables.ts";
+import { trustingClient } from "../../app/authorities.ts";
+import { inert } from "../../control/words.ts";
 import { ConfigError } from "../../errors.ts";
 import {
   failure,
@@ -47,6 +49,23 @@ export function checkProxies(
   return Promise.resolve(findings);
 }
 
+/** Files of certificate authorities that a variable names and nobody can use. */
+export function checkAuthorities(
+  { shell }: Patient,
+): Promise<readonly Finding[]> {
+  return Promise.resolve(
+    shell.authorities.sources.flatMap(({ file, variable, trouble }) =>
+      trouble === null ? [] : [warning(
+        "network",
+        `${variable ?? "the system's store"} names ${inert(file)}: ${
+          inert(trouble)
+        }`,
+        variable === null ? "update-ca-certificates" : `unset ${variable}`,
+      )]
+    ),
+  );
+}
+
 function isProxyUrl(text: string): boolean {
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
   return url !== null && /^(https?|socks5h?):$/.test(url.protocol) &&
@@ -69,10 +88,12 @@ export async function checkUpstream(
   if (upstream === null) return [];
   const { host } = new URL(upstream);
   const startedMs = performance.now();
+  using client = trustingClient(shell.authorities);
   try {
     const response = await fetch(upstream, {
       method: "HEAD",
       redirect: "manual",
+      client,
       signal: AbortSignal.timeout(ANSWER_MS),
     });
     await response.body?.cancel();
@@ -110,7 +131,7 @@ function unreachable(host: string, cause: unknown): Finding {
     return failure(
       "network",
       `${host} shows a certificate that is not trusted: ${reason}`,
-      "DENO_TLS_CA_STORE=system where a company's proxy signs",
+      "NODE_EXTRA_CA_CERTS=/path/to/your-company.pem where a proxy signs",
     );
   }
   return failure(
