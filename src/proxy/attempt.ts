@@ -14,7 +14,7 @@ import { forRequest, observation, responseFacts } from "../wire/ratelimit.ts";
 import { replaceModel } from "../wire/request_model.ts";
 import { destinationOf } from "./destination.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
-import { readAhead } from "./read_ahead.ts";
+import { type ReadAhead, readAhead } from "./read_ahead.ts";
 
 /** One try, judged. The lease is still open. */
 export interface Attempt {
@@ -92,6 +92,26 @@ function verdictOf(
   throw cause;
 }
 
+/**
+ * Reads ahead as far as the verdict takes. While the upstream only pings, the
+ * client's stream is opened after the hold's silent part, so that it is not
+ * left without a byte; the answer may still come from another account.
+ */
+async function aheadOf({ inbound, response }: Answered): Promise<ReadAhead> {
+  const opening: { callOff: (() => void) | null } = { callOff: null };
+  function onPing(): void {
+    opening.callOff ??= inbound.hold.openLater();
+  }
+  try {
+    return await readAhead(response, onPing);
+  } catch (cause) {
+    response.body.cancel();
+    throw cause;
+  } finally {
+    opening.callOff?.();
+  }
+}
+
 interface Answered {
   readonly inbound: Inbound;
   readonly lease: Lease;
@@ -107,11 +127,7 @@ async function judged(answered: Answered, proxy: Proxy): Promise<Attempt> {
     proxy.pool.dispatch({ kind: "quota_observed", observation: seen });
   }
 
-  const { response, errorBody, status } = await readAhead(answered.response)
-    .catch((cause) => {
-      answered.response.body.cancel();
-      throw cause;
-    });
+  const { response, errorBody, status } = await aheadOf(answered);
   const facts = responseFacts(status, response.headers, errorBody, now);
   const { model, betas, contextTokens, path } = inbound.facts;
   const family = modelFamily(model ?? "");

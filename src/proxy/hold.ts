@@ -133,6 +133,17 @@ export class Hold {
     return true;
   }
 
+  /**
+   * Opens the client's stream after the silent part although nothing waits for
+   * an account: an upstream pings and has not begun its answer. Returns the
+   * function that calls it off.
+   */
+  openLater(): () => void {
+    if (this.#manner !== "pings") return () => {};
+    const timer = setTimeout(this.#open, this.#desk.limits.silentMs);
+    return () => clearTimeout(timer);
+  }
+
   /** Ends the wait; harmless when there is none. */
   end(): void {
     if (this.#since === null) return;

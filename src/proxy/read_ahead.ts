@@ -6,9 +6,8 @@
  */
 
 import type { UpstreamBody, UpstreamResponse } from "../ports.ts";
-import { earlyError } from "../wire/early_error.ts";
+import { earlyError, openingStanding } from "../wire/early_error.ts";
 import { headerValue } from "../wire/header_list.ts";
-import { CR, LF } from "./octets.ts";
 import { inflatedSoFar, inflatedWhole } from "./inflate.ts";
 
 /** An error body longer than this is judged by its head alone. */
@@ -25,9 +24,11 @@ export interface ReadAhead {
 /**
  * Reads as much of an answer as judging it takes: an error's whole body, and
  * of a stream its first bytes, since a limit may come as an event in a 200.
+ * Calls `onPing` when a stream has sent nothing but pings so far.
  */
 export async function readAhead(
   response: UpstreamResponse,
+  onPing: () => void = () => {},
 ): Promise<ReadAhead> {
   const { status, headers } = response;
   if (status >= 400) {
@@ -45,7 +46,7 @@ export async function readAhead(
   if (!isStream) return { response, errorBody: null, status };
   const encoding = headerValue(headers, "content-encoding");
   const { complete } = response.body;
-  const first = complete ?? await opening(response.body, encoding);
+  const first = complete ?? await opening(response.body, encoding, onPing);
   const text = first === null ? null : plain(first, encoding);
   const error = text === null ? null : earlyError(text);
   const body = complete === null
@@ -58,18 +59,23 @@ export async function readAhead(
   };
 }
 
-const ERROR_OPENING = new TextEncoder().encode("event: error");
-
 /**
- * The first bytes of a stream. Only while they look like the beginning of an
- * error event are they held back until it is whole.
+ * The first bytes of a stream, read on while they say nothing of the answer:
+ * pings, comments, and what may become an error event. Nothing was generated
+ * so far, so another account may still serve the request.
  */
 async function opening(
   body: UpstreamBody,
   encoding: string | null,
+  onPing: () => void,
 ): Promise<Uint8Array | null> {
   let first = await body.read();
-  while (first !== null && mayBeError(first, encoding)) {
+  while (first !== null && first.length <= ERROR_BYTES_MAX) {
+    const text = plain(first, encoding);
+    if (text === null) break;
+    const standing = openingStanding(text);
+    if (standing === "decided") break;
+    if (standing === "pinged") onPing();
     const more = await body.read();
     if (more === null) break;
     first = joined([first, more], first.length + more.length);
@@ -77,24 +83,8 @@ async function opening(
   return first;
 }
 
-function mayBeError(bytes: Uint8Array, encoding: string | null): boolean {
-  if (bytes.length > ERROR_BYTES_MAX) return false;
-  const text = plain(bytes, encoding);
-  return text !== null && isErrorBegun(text);
-}
-
 function plain(bytes: Uint8Array, encoding: string | null): Uint8Array | null {
   return inflatedSoFar(bytes, encoding, ERROR_BYTES_MAX);
-}
-
-function isErrorBegun(bytes: Uint8Array): boolean {
-  const length = Math.min(bytes.length, ERROR_OPENING.length);
-  for (let at = 0; at < length; at++) {
-    if (bytes[at] !== ERROR_OPENING[at]) return false;
-  }
-  if (bytes.at(-1) !== LF) return true;
-  const beforeLast = bytes.at(-2) === CR ? bytes.at(-3) : bytes.at(-2);
-  return beforeLast !== LF;
 }
 
 /** The whole body if it is no longer than `bytesMax`, and a body to relay. */

@@ -23,10 +23,62 @@ const STATUS_OF: ReadonlyMap<string | null, number> = new Map([
   ["permission_error", 403],
 ]);
 
-/** The error that the stream's first bytes report, or null when they do not. */
+/**
+ * Returns the error that the stream's first bytes report, or null when they do
+ * not. Pings before it generate nothing.
+ */
 export function earlyError(first: Uint8Array): EarlyError | null {
-  const event = new SseScanner().push(first)[0];
+  const event = new SseScanner().push(first)
+    .find(({ event }) => event !== "ping");
   if (event === undefined || event.event !== "error") return null;
   const { type } = readApiError(event.data);
   return { status: STATUS_OF.get(type) ?? 500, body: event.data };
+}
+
+/** What the first bytes of a stream say of it. */
+export type OpeningStanding =
+  /** Pings and comments alone. */
+  | "pinged"
+  /** An event that is not whole yet and may be an error, or nothing at all. */
+  | "undecided"
+  /** An event other than a ping is there or has begun. */
+  | "decided";
+
+const LF = 0x0a;
+const CR = 0x0d;
+const TEXT = new TextDecoder();
+/** Long enough to tell the event's name in its first line. */
+const NAME_BYTES = 16;
+
+/** Reads the first bytes of a stream event by event. */
+export function openingStanding(text: Uint8Array): OpeningStanding {
+  let at = 0;
+  while (at < text.length) {
+    const end = blockEnd(text, at);
+    const name = TEXT.decode(text.subarray(at, at + NAME_BYTES));
+    const isWhole = end <= text.length;
+    if (name.startsWith("event: error") && !isWhole) return "undecided";
+    const isSilent = name.startsWith("event: ping") || name.startsWith(":") ||
+      name.startsWith("\n") || name.startsWith("\r");
+    if (!isSilent) {
+      return isWhole || !mayBecome(name) ? "decided" : "undecided";
+    }
+    at = end;
+  }
+  return text.length === 0 ? "undecided" : "pinged";
+}
+
+/** Whether an unfinished first line may still name a ping or an error. */
+function mayBecome(name: string): boolean {
+  return "event: ping".startsWith(name) || "event: error".startsWith(name);
+}
+
+/** Returns the place behind the blank line that ends the event at `at`. */
+function blockEnd(text: Uint8Array, at: number): number {
+  for (let end = at; end < text.length; end++) {
+    if (text[end] !== LF) continue;
+    if (text[end + 1] === LF) return end + 2;
+    if (text[end + 1] === CR && text[end + 2] === LF) return end + 3;
+  }
+  return text.length + 1;
 }
