@@ -51,9 +51,11 @@ export function explainFor(
   }
   const told = explain(snapshot, queryFor(binding));
   const conversation = binding?.conversation ?? null;
-  const last = looked.ended.find((one) =>
-    conversationName(one) === conversation
-  );
+  const last = looked.ended.find((one) => {
+    const named = conversationName(one);
+    // Without tools a conversation has the digest of its system texts behind it.
+    return named === conversation || conversation?.startsWith(`${named}~`);
+  });
   return explainView(told, snapshot, { conversation, last: last ?? null });
 }
 

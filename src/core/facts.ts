@@ -34,7 +34,7 @@ export interface RouteFacts {
   readonly cacheTtlMs: number;
   /** The history was just summarised: its old prefix is worth nothing now. */
   readonly isCompacted: boolean;
-  /** Title, quota or other side request without tools: small. */
+  /** A single short turn without tools: too small for a prompt cache. */
   readonly isSide: boolean;
   /** A person's prompt, not a tool result coming back. */
   readonly isPrompt: boolean;

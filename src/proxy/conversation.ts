@@ -49,26 +49,52 @@ export class SummaryMemory {
     return compactionDigest !== null && known !== undefined &&
       known !== compactionDigest;
   }
+
+  /** Whether a request of `conversation` has been seen, as far as is remembered. */
+  knows(conversation: ConversationId): boolean {
+    return this.#digests.has(conversation);
+  }
 }
 
 /**
- * By session and sub-agent; by a digest of tools, system and first words for
- * clients that name no session; null where even that is missing.
+ * By session and sub-agent, and for a conversation without tools by its system
+ * texts as well; by a digest of tools, system and first words for clients that
+ * name no session; null where even that is missing.
  */
 export function conversationOf(peek: RequestPeek): ConversationId | null {
-  const { sessionId, agentId, bodyDigest } = peek;
-  if (sessionId === null) {
+  const { systemDigest, bodyDigest } = peek;
+  const main = mainConversationOf(peek);
+  if (main === null) {
     return bodyDigest === null ? null : `~${bodyDigest}` as ConversationId;
   }
+  return systemDigest === null
+    ? main
+    : `${main}~${systemDigest}` as ConversationId;
+}
+
+/** The conversation with tools of the request's session and agent. */
+function mainConversationOf(
+  { sessionId, agentId }: RequestPeek,
+): ConversationId | null {
+  if (sessionId === null) return null;
   return (agentId === null
     ? sessionId
     : `${sessionId}/${agentId}`) as ConversationId;
 }
 
-/** The conversation that a sub-agent was started by, or null. */
+/**
+ * The conversation that a sub-agent was started by, or that one without tools
+ * runs beside; null where there is none.
+ */
 function parentOf(
-  { sessionId, agentId, parentAgentId }: RequestPeek,
+  peek: RequestPeek,
+  summaries: SummaryMemory,
 ): ConversationId | null {
+  const { sessionId, agentId, parentAgentId, systemDigest } = peek;
+  const main = mainConversationOf(peek);
+  if (systemDigest !== null && main !== null) {
+    return summaries.knows(main) ? main : null;
+  }
   if (sessionId === null || agentId === null) return null;
   return (parentAgentId === null
     ? sessionId
@@ -91,7 +117,7 @@ export function routeFacts(
   const conversation = conversationOf(peek);
   return {
     conversation,
-    parent: parentOf(peek),
+    parent: parentOf(peek, summaries),
     families: familiesOf(peek),
     model: peek.model,
     betas: peek.betas,

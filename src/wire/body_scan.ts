@@ -42,8 +42,16 @@ export interface BodyFacts {
   readonly isStream: boolean;
   readonly maxTokens: number | null;
   readonly hasTools: boolean;
-  /** A title, a quota probe, a classifier: Claude Code's own have no tools. */
+  /**
+   * A single short turn without tools, such as a title or a quota probe. It is
+   * too small for a prompt cache, so nothing is lost wherever it goes.
+   */
   readonly isSide: boolean;
+  /**
+   * Of the system texts of a conversation without tools: one session may hold
+   * several such conversations. Null for side requests and for those with tools.
+   */
+  readonly systemDigest: string | null;
   /** The last turn is a person's words and no tool result coming back. */
   readonly isPrompt: boolean;
   /** It asks for the summary of its history. */
@@ -75,6 +83,7 @@ export const NO_BODY_FACTS: BodyFacts = {
   maxTokens: null,
   hasTools: false,
   isSide: true,
+  systemDigest: null,
   isPrompt: false,
   isCompaction: false,
   isCompacted: false,
@@ -96,7 +105,18 @@ const COMPACTED_MARK =
   "This session is being continued from a previous conversation";
 const COMPACTED_TEXTS_MAX = 2;
 
-const NO_TURNS: Turns = { firstOfUser: null, last: null, end: BROKEN };
+const NO_TURNS: Turns = {
+  firstOfUser: null,
+  last: null,
+  count: 0,
+  end: BROKEN,
+};
+
+/** No provider caches a prompt below this many tokens. */
+const SIDE_TOKENS_MAX = 4_000;
+
+/** Claude Code's billing line, which may change within one conversation. */
+const BILLING_MARK = "x-anthropic-billing-header";
 
 interface Tools {
   readonly at: number;
@@ -156,6 +176,10 @@ export function scanBody(
   const { firstTexts, ...told } = turnFacts(body, turns);
   const named = metadataSession(body, of("metadata"));
   const digest = { tools, systemAt: of("system"), firstTexts };
+  const estimatedTokens = mediaTokens +
+    Math.ceil((body.length - watch.mediaBytes) / BYTES_PER_TOKEN);
+  const isSide = tools.count === 0 && turns.count <= 1 &&
+    estimatedTokens < SIDE_TOKENS_MAX;
   return {
     ...told,
     metadataSession: named,
@@ -164,12 +188,14 @@ export function scanBody(
     isStream: scalarAt(body, of("stream")) === "true",
     maxTokens: wholeNumber(scalarAt(body, of("max_tokens"))),
     hasTools: tools.count > 0,
-    isSide: tools.count === 0,
+    isSide,
+    systemDigest: tools.count > 0 || isSide
+      ? null
+      : systemDigest(body, of("system")),
     thread: threadOf(body, of("thread")),
     cacheTtl: watch.isHour ? "1h" : "5m",
     bodyDigest: (session ?? named) === null ? bodyDigest(body, digest) : null,
-    estimatedTokens: mediaTokens +
-      Math.ceil((body.length - watch.mediaBytes) / BYTES_PER_TOKEN),
+    estimatedTokens,
   };
 }
 
@@ -282,6 +308,12 @@ function bodyDigest(
     : [[tools.at, tools.end]];
   const systemTexts = scanContent(bytes, systemAt).texts;
   return digestOf(bytes, [...toolSpans, ...systemTexts, ...firstTexts]);
+}
+
+function systemDigest(bytes: Uint8Array, systemAt: number): string {
+  const texts = scanContent(bytes, systemAt).texts;
+  const billing = beginningWith(bytes, texts.slice(0, 1), BILLING_MARK);
+  return digestOf(bytes, texts.filter((text) => text !== billing));
 }
 
 function digestOf(

@@ -34,6 +34,8 @@ export type TextSpan = readonly [start: number, end: number];
 export interface Turns {
   readonly firstOfUser: Turn | null;
   readonly last: Turn | null;
+  /** How many there are. */
+  readonly count: number;
   readonly end: number;
 }
 
@@ -45,14 +47,18 @@ export function scanTurns(
 ): Turns {
   let firstOfUser: Turn | null = null;
   let last: Turn | null = null;
+  let count = 0;
   const end = walkArray(bytes, at, (itemAt) => {
     if (!isObjectAt(bytes, itemAt)) return valueEnd(bytes, itemAt, watch);
     const [turn, turnEnd] = scanTurn(bytes, itemAt, watch);
-    if (turn.role !== "system") last = turn;
+    if (turn.role !== "system") {
+      last = turn;
+      count++;
+    }
     if (turn.role === "user") firstOfUser ??= turn;
     return turnEnd;
   });
-  return { firstOfUser, last, end };
+  return { firstOfUser, last, count, end };
 }
 
 function scanTurn(

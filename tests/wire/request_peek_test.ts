@@ -86,6 +86,7 @@ Deno.test("peek() sees what Claude Code's main request shows", () => {
     maxTokens: 128000,
     hasTools: true,
     isSide: false,
+    systemDigest: null,
     isPrompt: true,
     isCompaction: false,
     isCompacted: false,
@@ -110,6 +111,15 @@ Deno.test("peek() sees a quota probe and a title request as side requests", () =
   );
   strictEqual(look({ ...MAIN, tools: [] }).isSide, true);
   strictEqual(look({ ...MAIN, tools: null }).isSide, true);
+  // A conversation without tools that grew, or that is worth a cache at once.
+  const chat = [
+    { role: "user", content: "hi" },
+    { role: "assistant", content: "hello" },
+    { role: "user", content: "go on" },
+  ];
+  strictEqual(look({ ...MAIN, tools: [], messages: chat }).isSide, false);
+  const long = [{ role: "user", content: "x".repeat(20_000) }];
+  strictEqual(look({ ...MAIN, tools: [], messages: long }).isSide, false);
   strictEqual(look({ ...MAIN, tools: [{}] }).isSide, false);
 });
 
@@ -395,7 +405,9 @@ function parsedFacts(json: string): Partial<RequestPeek> {
       ? Number(maxTokens)
       : null,
     hasTools: tools.length > 0,
-    isSide: tools.length === 0,
+    isSide: tools.length === 0 &&
+      turns.filter((turn) => turn["role"] !== "system").length <= 1 &&
+      JSON.stringify(body).length < 16_000,
     isPrompt: isUsers &&
       !blocks.some((block) => block?.["type"] === "tool_result"),
     isCompaction: isUsers &&
@@ -525,7 +537,7 @@ Deno.test("peek() throws on no bytes whatever (P11)", () => {
     fc.property(body, (body) => {
       const seen = peek([], TARGET, body);
       ok(seen.estimatedTokens >= 0);
-      strictEqual(seen.isSide, !seen.hasTools);
+      ok(!seen.isSide || !seen.hasTools);
     }),
     { numRuns: trials(2_000, 50_000) },
   );
