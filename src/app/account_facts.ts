@@ -56,6 +56,9 @@ function factsOf(
     capUtilization: account.utilizationMax,
     expiresAt: expiresAt === null ? null : timeView(expiresAt),
     isRenewable: account.kind === "subscription",
+    signInEndsAt: account.signInEndsAt === null
+      ? null
+      : timeView(account.signInEndsAt),
     sharedWith: record.sharedWith,
     upstream: record.upstream,
   };

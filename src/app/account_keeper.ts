@@ -8,6 +8,8 @@
 import { join } from "node:path";
 import type { AccountId } from "../core/account.ts";
 import type { CredentialState, PoolEvent } from "../core/pool.ts";
+import { DAY_MS } from "../core/time.ts";
+import { signInText } from "../control/status_view.ts";
 import { JsonClient } from "../auth/json_client.ts";
 import type { AccountProfile } from "../auth/profile.ts";
 import type { OAuthProvider } from "../auth/provider.ts";
@@ -36,6 +38,7 @@ import type { Config } from "./config.ts";
 import { oauthProvider } from "./oauth_provider.ts";
 import type { Paths } from "./paths.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
+import { Rounds } from "./rounds.ts";
 import type { Settings } from "./settings.ts";
 import { USER_AGENT } from "./version.ts";
 import type { StartOrder } from "./worker_protocol.ts";
@@ -70,6 +73,8 @@ export class AccountKeeper {
   #lastRead: Promise<unknown> = Promise.resolve();
   /** What the credentials are, for accounts that the pool does not know yet. */
   readonly #states = new Map<AccountId, CredentialState>();
+  /** Says in the log, once a day, which sign-ins end. */
+  readonly #signIns: Rounds;
 
   private constructor(options: AccountKeeperOptions, opened: OpenedVault) {
     const { order, upstream, journal, owners } = options;
@@ -88,6 +93,13 @@ export class AccountKeeper {
       userAgent: USER_AGENT,
     });
     this.provider = oauthProvider(order.config.settings);
+    this.#signIns = new Rounds({
+      failure: "sign_ins_not_watched",
+      clock: systemClock,
+      journal,
+      afterFailureMs: DAY_MS,
+      round: () => Promise.resolve(this.#tellSignIns()),
+    });
     this.#refresher = new Refresher({
       vault: opened.vault,
       locks: opened.locks,
@@ -133,6 +145,7 @@ export class AccountKeeper {
       if (lease !== undefined) accounts.#refresher.served(lease.accountId);
     });
     await accounts.load(order.config);
+    accounts.#signIns.start();
     return accounts;
   }
 
@@ -236,7 +249,23 @@ export class AccountKeeper {
 
   /** Waits for renewals under way: a token that was bought is kept. */
   async close(): Promise<void> {
+    await this.#signIns.stop();
     await this.#refresher.close();
+  }
+
+  #tellSignIns(): number {
+    const now = systemClock.now();
+    for (const { account } of this.#records) {
+      const text = account.enabled ? signInText(account, now) : null;
+      if (text === null) continue;
+      this.#options.journal.log("warn", "sign_in_ends", {
+        account: account.id,
+        label: account.label,
+        reason: text,
+        ends_at: account.signInEndsAt,
+      });
+    }
+    return DAY_MS;
   }
 
   /** A credential's state is kept until its account is in the pool. */

@@ -15,6 +15,7 @@ export function oauthProvider({ oauth, upstream }: Settings): OAuthProvider {
     tokenUrl: oauth.tokenUrl,
     profileUrl: oauth.profileUrl || `${api}/api/oauth/profile`,
     usageUrl: oauth.usageUrl || `${api}/api/oauth/usage`,
+    modelsUrl: `${api}/v1/models?limit=1`,
     clientId: oauth.clientId,
     scopes: ANTHROPIC.scopes,
     manualRedirectUri: oauth.manualRedirectUrl,

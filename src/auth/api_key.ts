@@ -16,7 +16,10 @@ import {
   type VaultEntry,
 } from "../ports.ts";
 import { freeName, idOfSecret } from "./account_id.ts";
+import type { JsonClient } from "./json_client.ts";
+import { OAUTH_BETA, type OAuthProvider } from "./provider.ts";
 
+const API_VERSION = "2023-06-01";
 const VISIBLE = /^[\x21-\x7e]{8,4096}$/;
 const API_KEY = /^sk-ant-api\d{2}-[\w-]{8,}$/;
 const SETUP_TOKEN = /^sk-ant-oat\d{2}-[\w-]{8,}$/;
@@ -70,6 +73,45 @@ function refusal(key: string): UsageError {
     "Cannot use the key: an API key starts with sk-ant-api, a setup token with sk-ant-oat",
     "For another provider's key add a backend account",
   );
+}
+
+/** What the provider says of a key. */
+export type KeyCheck =
+  | "accepted"
+  /** It knows no such key, or the key may do nothing. */
+  | "refused"
+  /** It did not say. */
+  | "unknown";
+
+/**
+ * Asks the provider once, free of charge, whether it knows the key: its list
+ * of models costs nothing.
+ */
+export async function checkKey(
+  credential: Exclude<Credential, { kind: "oauth" }>,
+  { client, provider }: {
+    readonly client: JsonClient;
+    readonly provider: OAuthProvider;
+  },
+): Promise<KeyCheck> {
+  const isKey = credential.kind === "api_key";
+  const answer = await client.ask({
+    url: provider.modelsUrl,
+    method: "GET",
+    bearer: isKey ? null : credential.token,
+    headers: [
+      ["anthropic-version", API_VERSION],
+      isKey
+        ? ["x-api-key", credential.token.reveal()]
+        : ["anthropic-beta", OAUTH_BETA],
+    ],
+    body: null,
+  }, new AbortController().signal);
+  if (answer.kind === "none") return "unknown";
+  if (answer.status === 401) return "refused";
+  return answer.kind === "json" && answer.status === 200
+    ? "accepted"
+    : "unknown";
 }
 
 /** Stores `credential` as an account, new or given. Returns its entry. */

@@ -7,6 +7,7 @@
 import { SECOND_MS } from "../core/time.ts";
 import type { Clock, OAuthCredential, Secret } from "../ports.ts";
 import type { JsonAnswer, JsonClient } from "./json_client.ts";
+import type { LoginResult } from "./login_result.ts";
 import { type LoginAttempt, shown, tokenQuestion } from "./oauth.ts";
 import {
   type AccountProfile,
@@ -34,7 +35,7 @@ export interface ExchangePorts {
   readonly signal: AbortSignal;
 }
 
-type Failure = { readonly kind: "exchange_failed"; readonly reason: string };
+type Failure = Extract<LoginResult, { readonly kind: "exchange_failed" }>;
 
 /** Exchanges `code`; it is sent again only if it provably was not sent. */
 export async function exchangeCode(
@@ -46,22 +47,22 @@ export async function exchangeCode(
   const question = tokenQuestion(provider, attempt, code);
   const answer = await askUntilSent(ports, question);
   if (answer.kind !== "json" || answer.status !== 200) {
-    return { kind: "exchange_failed", reason: failureOf(answer) };
+    const isCodeUnknown = answer.kind === "json" &&
+      oauthError(answer.body) === "invalid_grant";
+    return failed(failureOf(answer), isCodeUnknown);
   }
   const tokens = readTokenAnswer(answer.body, clock.now(), null);
   if (tokens === null) {
-    return {
-      kind: "exchange_failed",
-      reason: "the token endpoint gave no usable tokens",
-    };
+    return failed("the token endpoint gave no usable tokens");
   }
   const profile = await profileOf(tokens, ports);
   return profile === null
-    ? {
-      kind: "exchange_failed",
-      reason: "the provider did not tell whose account it is",
-    }
+    ? failed("the provider did not tell whose account it is")
     : { kind: "granted", credential: tokens.credential, profile };
+}
+
+function failed(reason: string, isCodeUnknown = false): Failure {
+  return { kind: "exchange_failed", reason, isCodeUnknown };
 }
 
 async function askUntilSent(

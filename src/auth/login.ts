@@ -52,15 +52,34 @@ export interface LoginPorts {
   readonly show: (
     page: { readonly url: URL; readonly isOpened: boolean },
   ) => void;
-  /** What a person pastes; null when they give up. Null where nobody can. */
-  readonly paste: ((signal: AbortSignal) => Promise<string | null>) | null;
+  /**
+   * What a person pastes; null when they give up. `wrong` says what was wrong
+   * with the paste before, or is null. Null where nobody can.
+   */
+  readonly paste:
+    | ((
+      wrong: WrongPaste | null,
+      signal: AbortSignal,
+    ) => Promise<string | null>)
+    | null;
 }
 
+/**
+ * Why a paste is asked for again: it is no code, it is of another sign-in, or
+ * the provider does not know it.
+ */
+export type WrongPaste = "no_code" | "other_sign_in" | "unknown_code";
+
 type Way =
-  | { readonly kind: "code"; readonly code: Secret; readonly by: LoginAttempt }
+  | {
+    readonly kind: "code";
+    readonly code: Secret;
+    readonly by: LoginAttempt;
+    readonly isPasted: boolean;
+  }
   | Extract<
     LoginResult,
-    { kind: "cancelled" | "timeout" | "denied" | "state_mismatch" }
+    { kind: "cancelled" | "timeout" | "denied" }
   >;
 
 /** Signs one account in. Aborting `signal` cancels; nothing is left open. */
@@ -77,20 +96,28 @@ export async function login(
     () => ({ kind: "cancelled" }) as const,
   );
   try {
-    const way = await (options.method === "browser"
-      ? byBrowser(options, ports, { late, signal: either })
-      : byPaste(options, ports, { late, signal: either }));
-    if (way.kind !== "code") {
-      return way;
+    const limits = { late, signal: either };
+    let way = await (options.method === "browser"
+      ? byBrowser(options, ports, limits)
+      : byPaste(options, ports, limits));
+    for (;;) {
+      if (way.kind !== "code") {
+        return way;
+      }
+      const grant = await Promise.race([
+        exchangeCode(way.by, way.code, { ...ports, signal: either }),
+        late,
+      ]);
+      if (isGrant(grant)) {
+        return await saveGrant(grant, { ...options, expected }, ports);
+      }
+      const isWrong = grant.kind === "exchange_failed" &&
+        grant.isCodeUnknown && way.isPasted;
+      if (!isWrong) {
+        return grant;
+      }
+      way = await pasted(way.by, ports, { ...limits, wrong: "unknown_code" });
     }
-    const grant = await Promise.race([
-      exchangeCode(way.by, way.code, { ...ports, signal: either }),
-      late,
-    ]);
-    if (isGrant(grant)) {
-      return await saveGrant(grant, { ...options, expected }, ports);
-    }
-    return grant;
   } catch (error) {
     if (signal.aborted) return { kind: "cancelled" };
     throw error;
@@ -161,7 +188,7 @@ function decide(
       return {
         kind: "end",
         page: "received",
-        result: { ...reading, by: attempt },
+        result: { ...reading, by: attempt, isPasted: false },
       };
     case "denied":
       return { kind: "end", page: "denied", result: reading };
@@ -187,20 +214,23 @@ async function byPaste(
 async function pasted(
   attempt: LoginAttempt,
   { paste }: LoginPorts,
-  { late, signal }: Limits,
+  { late, signal, wrong: first }: Limits & { readonly wrong?: WrongPaste },
 ): Promise<Way> {
-  for (;;) {
+  for (let wrong: WrongPaste | null = first ?? null;;) {
     if (paste === null) return await late;
-    const text = await paste(signal);
+    const text = await paste(wrong, signal);
     if (text === null) return { kind: "cancelled" };
     const reading: CallbackReading = readPasted(text, attempt);
     switch (reading.kind) {
       case "code":
-        return { ...reading, by: attempt };
+        return { ...reading, by: attempt, isPasted: true };
       case "denied":
-      case "state_mismatch":
         return reading;
+      case "state_mismatch":
+        wrong = "other_sign_in";
+        continue;
       case "malformed":
+        wrong = "no_code";
         continue;
     }
   }

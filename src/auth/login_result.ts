@@ -15,8 +15,12 @@ export type LoginResult =
   | { readonly kind: "cancelled" }
   | { readonly kind: "timeout" }
   | { readonly kind: "denied"; readonly reason: string }
-  | { readonly kind: "state_mismatch" }
-  | { readonly kind: "exchange_failed"; readonly reason: string }
+  | {
+    readonly kind: "exchange_failed";
+    readonly reason: string;
+    /** The provider does not know the code: another one may serve. */
+    readonly isCodeUnknown: boolean;
+  }
   | {
     readonly kind: "other_identity";
     readonly expected: string;
@@ -36,8 +40,6 @@ export function loginExitCode(result: LoginResult): number {
       return EXIT.tryLater;
     case "denied":
       return EXIT.noPermission;
-    case "state_mismatch":
-      return EXIT.badData;
     case "exchange_failed":
       return EXIT.unavailable;
     case "other_identity":

@@ -14,6 +14,8 @@ export interface OAuthProvider {
   readonly profileUrl: string;
   /** Tells how much of the quota is used; costs nothing. */
   readonly usageUrl: string;
+  /** Lists models; costs nothing, and takes keys as well as logins. */
+  readonly modelsUrl: string;
   readonly clientId: string;
   readonly scopes: readonly string[];
   /** The page that shows a code to paste, where no listener can be reached. */
@@ -29,6 +31,7 @@ export const ANTHROPIC: OAuthProvider = {
   tokenUrl: "https://platform.claude.com/v1/oauth/token",
   profileUrl: "https://api.anthropic.com/api/oauth/profile",
   usageUrl: "https://api.anthropic.com/api/oauth/usage",
+  modelsUrl: "https://api.anthropic.com/v1/models?limit=1",
   clientId: "9d1c250a-e61b-44d9-88ed-5944d1962f5e",
   scopes: [
     "user:profile",

@@ -199,13 +199,18 @@ export class Refresher implements CredentialSource {
   /** A failed renewal bars the account only once its token has ended. */
   async #tellFailed(
     id: AccountId,
-    { retryAt }: Extract<Renewal, { kind: "failed" }>,
+    { reason, retryAt }: Extract<Renewal, { kind: "failed" }>,
   ): Promise<void> {
     const entry = await this.#account(id).entry().catch(() => null);
     const isAlive = entry !== null && isOAuth(entry) &&
       entry.credential.expiresAt > this.#ports.clock.now();
     if (isAlive) return;
-    this.#tell(id, { kind: "quarantined", fault: "expired", until: retryAt });
+    this.#tell(id, {
+      kind: "quarantined",
+      fault: "expired",
+      reason: `could not be renewed: ${reason}`,
+      until: retryAt,
+    });
   }
 
   #stateOf(entry: VaultEntry): CredentialState {
@@ -222,7 +227,7 @@ export class Refresher implements CredentialSource {
     const key = credential.kind === "needs_login"
       ? `needs_login ${credential.reason}`
       : credential.kind === "quarantined"
-      ? `quarantined ${credential.until}`
+      ? `quarantined ${credential.until} ${credential.reason}`
       : "ready";
     if (this.#told.get(accountId) === key) return;
     this.#told.set(accountId, key);

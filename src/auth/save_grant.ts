@@ -37,7 +37,8 @@ export async function saveGrant(
     const updated = await vault.update(id, (entry) => ({
       ...entry,
       ...fieldsOf(grant, clock),
-      label: options.name ?? entry.label,
+      // What an account is called is not for a login to say.
+      label: entry.label,
     })).catch(() => null);
     if (updated !== null) return { kind: "updated", entry: updated };
     const taken = new Set([

@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { systemClock, systemEntropy } from "../app/clock.ts";
-import { login, type LoginPorts } from "../auth/login.ts";
+import { login, type LoginPorts, type WrongPaste } from "../auth/login.ts";
 import { loginExitCode, type LoginResult } from "../auth/login_result.ts";
 import { inert } from "../control/words.ts";
 import { LoginError, UsageError } from "../errors.ts";
@@ -82,9 +82,15 @@ export async function signIn(
     throw endOf(result, wanted?.label ?? null);
   }
   await desk.enlist(result.entry.id);
-  const isKnown = result.kind === "updated" && name !== undefined;
-  if (isKnown) await desk.change(result.entry.id, { name });
-  return { result: result.kind, entry: result.entry };
+  const { kind, entry: signedIn } = result;
+  if (kind === "updated" && name !== undefined && signedIn.label !== name) {
+    // A sign-in says who somebody is, and not what the account is called.
+    shell.output.say(
+      `This is ${inert(signedIn.label)}, and keeps its name:`,
+    );
+    shell.output.say(`  tc rename ${inert(signedIn.label)} ${inert(name)}`);
+  }
+  return { result: kind, entry: signedIn };
 }
 
 type GoodEnd = Extract<LoginResult, { readonly entry: VaultEntry }>;
@@ -123,14 +129,22 @@ function personOf(
   };
 }
 
-/** Reads what is pasted, and says so where it was no code. */
+const WRONG_PASTES: Readonly<Record<WrongPaste, string>> = {
+  no_code:
+    "That is not a code. Copy the whole code that the page shows, and paste it here:",
+  other_sign_in:
+    "That code is from another sign-in. Open the page above again, and paste its code here:",
+  unknown_code:
+    "The provider does not know that code. Copy the whole code, and paste it here:",
+};
+
+/** Reads what is pasted, and says what was wrong with the paste before. */
 function asksAgain(
   lines: LineInput,
   { output }: Shell,
-): (signal: AbortSignal) => Promise<string | null> {
-  let count = 0;
-  return (signal) => {
-    if (count++ > 0) output.say("That is no code of this sign-in. Paste it:");
+): NonNullable<LoginPorts["paste"]> {
+  return (wrong, signal) => {
+    if (wrong !== null) output.say(WRONG_PASTES[wrong]);
     return lines.next(signal);
   };
 }
@@ -186,11 +200,6 @@ function wordsOf(
       return { reason: "nobody signed in within 10 minutes", hint: again };
     case "denied":
       return { reason: `it was declined: ${result.reason}`, hint: again };
-    case "state_mismatch":
-      return {
-        reason: "the answer belongs to another sign-in",
-        hint: `${again}   begins a new one`,
-      };
     case "exchange_failed":
       return { reason: result.reason, hint: again };
     case "other_identity":

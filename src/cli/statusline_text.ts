@@ -152,6 +152,15 @@ function accountParts(
   const parts: Part[] = account === null
     ? []
     : [{ text: inertName(account), grade: "plain", drop: 0 }];
+  const signInEndsAt = glance?.signInEndsAt ?? null;
+  if (signInEndsAt !== null && signInEndsAt > nowMs) {
+    parts.push({
+      text: `sign-in ends in ${durationText(signInEndsAt - nowMs)}`,
+      grade: "yellow",
+      drop: 0,
+      isJoined: parts.length > 0,
+    });
+  }
   for (const window of windows) {
     if (window.resetsAt !== null && window.resetsAt <= nowMs) continue;
     parts.push(windowPart(window, nowMs, parts.length > 0));

@@ -106,6 +106,7 @@ async function swapNow(
   const result = await autoSwap({
     threshold,
     isAfterLimit: options.afterLimit ?? false,
+    isUnasked: options.hook ?? false,
   }, swap.ports);
   if (result.kind !== "empty" && !options.hook) {
     await swap.ports.memory.update((state) =>
@@ -140,7 +141,10 @@ export async function swapAfterLimit(): Promise<void> {
     isHook: true,
   });
   afterwards(
-    await autoSwap({ threshold: null, isAfterLimit: true }, swap.ports),
+    await autoSwap(
+      { threshold: null, isAfterLimit: true, isUnasked: true },
+      swap.ports,
+    ),
   );
 }
 

@@ -15,6 +15,7 @@ import { isFallbackKey } from "../swap/key_mode.ts";
 import { checkFree, openDesk, takenNames, tellServer } from "./account_work.ts";
 import { askSecret, readStdin } from "./asking.ts";
 import type { Registry } from "./registry.ts";
+import { checkNewKey } from "./key_check.ts";
 import { Shell } from "./shell.ts";
 
 export function registerSwapKeys(
@@ -58,6 +59,7 @@ async function add(shell: Shell, name: string | null): Promise<number> {
       "An API key starts with sk-ant-api",
     );
   }
+  await checkNewKey(credential, shell);
   const taken = takenNames(listing);
   const entry = await addKey(
     credential,

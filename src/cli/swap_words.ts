@@ -19,8 +19,8 @@ export interface HolderFacts {
 }
 
 /**
- * A refresh token is spent by its first use: two programs that renew one login
- * take it away from each other. The person is told, and decides.
+ * Two Claude Codes that renew one login do not hear of each other, and take it
+ * away from each other. The person is told, and decides.
  */
 export async function tellHolders(
   id: AccountId,
@@ -35,7 +35,7 @@ export async function tellHolders(
   }
   if (!await isServedByProxy(id, shell)) return;
   shell.output.say(
-    `warning: the running server uses ${name} too: their use adds up, and a token that both renew at one moment is lost`,
+    `note: the running server uses ${name} too: their use adds up`,
   );
   shell.output.say(
     `  tc disable ${name}   keeps it for Claude Code alone`,
@@ -59,6 +59,11 @@ export function autoWords(
   switch (result.kind) {
     case "empty":
       return { text: "The pool is empty: tc login", exitCode: EXIT.ok };
+    case "logged_out":
+      return {
+        text: "Claude Code was logged out, and stays so: tc swap auto",
+        exitCode: EXIT.ok,
+      };
     case "kept": {
       const name = result.label === null ? "the login" : inert(result.label);
       return {

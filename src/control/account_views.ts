@@ -87,6 +87,8 @@ export interface AccountView {
   readonly tier: string;
   readonly priority: number;
   readonly enabled: boolean;
+  /** When only a person can sign in again; null where that is not known. */
+  readonly signInEndsAt: TimeView | null;
   readonly word: AccountWord;
   /** Why, in words; null when it is simply ready. */
   readonly reason: string | null;

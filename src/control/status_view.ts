@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AccountId } from "../core/account.ts";
+import type { Account, AccountId } from "../core/account.ts";
 import { poolCapacity } from "../core/capacity.ts";
 import { census, NOBODY } from "../core/census.ts";
 import type { Between } from "../core/burn_spread.ts";
@@ -16,6 +16,7 @@ import {
 import { pace } from "../core/pace.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import { isRunning, type QuotaWindow } from "../core/quota.ts";
+import { signInOf } from "../core/sign_in.ts";
 import type { Instant } from "../core/time.ts";
 import { lackText, loginCommand } from "../wire/bar_text.ts";
 import { standingOf } from "./account_words.ts";
@@ -32,6 +33,7 @@ import type {
   UsageView,
   WindowView,
 } from "./protocol.ts";
+import { dayText, durationText } from "./words.ts";
 
 /** Sums of answers; the parts of a prompt do not overlap. */
 export interface UsageSum {
@@ -186,6 +188,7 @@ function accountView(
     tier: account.tier,
     priority: account.priority,
     enabled: account.enabled,
+    signInEndsAt: timeOrNull(account.signInEndsAt),
     word: standing.word,
     reason: standing.reason,
     until: timeOrNull(standing.until),
@@ -254,18 +257,35 @@ function nextReset(snapshot: PoolSnapshot): StatusView["nextReset"] {
 }
 
 function accountNotices(snapshot: PoolSnapshot): readonly NoticeView[] {
-  const notices: NoticeView[] = [];
-  for (const state of snapshot.accounts.values()) {
-    if (!state.account.enabled || state.credential.kind !== "needs_login") {
-      continue;
-    }
-    notices.push({
-      level: "error",
-      text: `${state.account.label} needs a login: ${state.credential.reason}`,
-      mend: loginCommand(state),
+  return [...snapshot.accounts.values()]
+    .filter(({ account }) => account.enabled)
+    .flatMap((state): readonly NoticeView[] => {
+      const { account, credential } = state;
+      if (credential.kind === "needs_login") {
+        const text = `${account.label} needs a login: ${credential.reason}`;
+        return [{ level: "error", text, mend: loginCommand(state) }];
+      }
+      const text = signInText(account, snapshot.at);
+      return text === null
+        ? []
+        : [{ level: "warn", text, mend: loginCommand(state) }];
     });
+}
+
+/** Returns the warning of a sign-in that ends within three days, or null. */
+export function signInText(account: Account, at: Instant): string | null {
+  const signIn = signInOf(account, at);
+  switch (signIn.kind) {
+    case "ended":
+      return `the sign-in of ${account.label} ended 30 days after its login`;
+    case "ends_soon":
+      return `the sign-in of ${account.label} ends ${
+        dayText(signIn.at, at)
+      }, in ${durationText(signIn.at - at)}`;
+    case "due":
+    case "lasts":
+      return null;
   }
-  return notices;
 }
 
 /** The refusals that still count. */

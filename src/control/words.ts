@@ -89,6 +89,23 @@ const USE_TEXT: Readonly<Record<string, string>> = {
 };
 
 /** Why an account served, in a clause; `movedFrom` is the account that was left. */
+/** Returns a day as `28 December`, with its year where that is another one. */
+export function dayText(
+  ms: number,
+  now: number,
+  timeZone?: string,
+): string {
+  const zone = timeZone === undefined ? {} : { timeZone };
+  const isThisYear = new Date(ms).getUTCFullYear() ===
+    new Date(now).getUTCFullYear();
+  return new Intl.DateTimeFormat("en-GB", {
+    day: "numeric",
+    month: "long",
+    ...(isThisYear ? {} : { year: "numeric" }),
+    ...zone,
+  }).format(ms);
+}
+
 export function useText(reason: string, movedFrom: string | null): string {
   if (movedFrom !== null) {
     return `${inert(movedFrom)} could not serve it, and no other was cheaper`;

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { Instant } from "./time.ts";
+
 declare const idBrand: unique symbol;
 type Branded<Name extends string> = string & { readonly [idBrand]: Name };
 
@@ -68,6 +70,11 @@ export interface Account {
    * although the provider would still serve. Null is no limit.
    */
   readonly utilizationMax: number | null;
+  /**
+   * When the sign-in ends, whatever is renewed: only a person makes a new one.
+   * Null where that is not known, and for keys.
+   */
+  readonly signInEndsAt: Instant | null;
 }
 
 const TIER_WEIGHT: Readonly<Record<Tier, number>> = {

@@ -164,7 +164,12 @@ function refused(
         return withAccount(pool, { ...state, credential });
       }
       const until = after(at, QUARANTINE_MS);
-      const credential = { kind: "quarantined", fault, until } as const;
+      const credential = {
+        kind: "quarantined",
+        fault,
+        reason: null,
+        until,
+      } as const;
       return withAccount(pool, { ...state, credential });
     }
     case "failed":

@@ -168,6 +168,8 @@ interface Tank {
   weekLeft: number;
   resetsAt: number;
   weekResetsAt: number;
+  /** From here on a person has to sign in; infinite where that is not known. */
+  readonly signInEndsAt: number;
 }
 
 function tankOf(state: AccountState, at: Instant): Tank {
@@ -185,6 +187,7 @@ function tankOf(state: AccountState, at: Instant): Tank {
       (1 - Math.min(1, isWeekOn ? week.utilization ?? 0 : 0)),
     resetsAt: isOn ? endsAt(fiveHour) : at + FIVE_HOURS_MS,
     weekResetsAt: isWeekOn ? endsAt(week) : at + HORIZON_MS,
+    signInEndsAt: state.account.signInEndsAt ?? Infinity,
   };
 }
 
@@ -227,6 +230,8 @@ function drain(tanks: Tank[], wanted: number, at: number): number {
   tanks.sort((a, b) => a.resetsAt - b.resetsAt);
   let missing = wanted;
   for (const tank of tanks) {
+    // Nobody renews it any more.
+    if (at >= tank.signInEndsAt) continue;
     const given = Math.min(missing, tank.left, tank.weekLeft);
     tank.left -= given;
     tank.weekLeft -= given;

@@ -8,6 +8,7 @@
 import type { ConversationId } from "./account.ts";
 import { poolCapacity } from "./capacity.ts";
 import { runningWindow } from "./quota.ts";
+import { signInOf } from "./sign_in.ts";
 import type { AccountState, PoolSnapshot } from "./state.ts";
 import type { Instant } from "./time.ts";
 
@@ -24,6 +25,8 @@ export interface PoolGlance {
   readonly at: number;
   /** The account that serves the session; null where none does yet. */
   readonly account: string | null;
+  /** When its sign-in ends, if that is within three days; else null. */
+  readonly signInEndsAt: number | null;
   readonly windows: readonly GlanceWindow[];
   /** Null where nobody could say. */
   readonly capacity: {
@@ -41,10 +44,12 @@ export function poolGlance(
   session: string | null,
 ): PoolGlance {
   const state = servingAccount(snapshot, session);
+  const signIn = state === null ? null : signInOf(state.account, snapshot.at);
   const { verdict, headroom, soonestResetSec } = poolCapacity(snapshot);
   return {
     at: snapshot.at,
     account: state?.account.label ?? null,
+    signInEndsAt: signIn?.kind === "ends_soon" ? signIn.at : null,
     windows: state === null ? [] : glanceWindows(state, snapshot.at),
     capacity: { verdict, headroom, soonestResetSec },
   };

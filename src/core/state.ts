@@ -37,6 +37,8 @@ export type CredentialState =
   | {
     readonly kind: "quarantined";
     readonly fault: CredentialFault;
+    /** Why, as a clause; null where the provider refused it. */
+    readonly reason: string | null;
     readonly until: Instant;
   };
 

@@ -123,6 +123,7 @@ function accountOf(plan: PlannedAccount): Account {
     enabled: true,
     leasesMax: null,
     utilizationMax: null,
+    signInEndsAt: null,
   };
 }
 

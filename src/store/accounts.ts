@@ -131,6 +131,9 @@ function recordOf(
       enabled: row?.enabled ?? true,
       leasesMax: row?.leasesMax ?? null,
       utilizationMax: row?.capUtilization ?? null,
+      signInEndsAt: credential.kind === "oauth"
+        ? credential.signInEndsAt
+        : null,
     },
     identity: entry.identity,
     email: entry.email,
@@ -176,7 +179,8 @@ function isSame(a: Account | undefined, b: Account): boolean {
   return a !== undefined && a.label === b.label && a.kind === b.kind &&
     a.tier === b.tier && a.priority === b.priority &&
     a.enabled === b.enabled && a.leasesMax === b.leasesMax &&
-    a.utilizationMax === b.utilizationMax;
+    a.utilizationMax === b.utilizationMax &&
+    a.signInEndsAt === b.signInEndsAt;
 }
 
 /** Groups of entries that are one and the same account at the provider. */

@@ -63,6 +63,7 @@ function glanceOf(
   return {
     at,
     account: typeof label === "string" ? label : null,
+    signInEndsAt: null,
     windows: list(account["windows"]).map(fields)
       .flatMap((window) => glanceWindow(window, nowMs)),
     capacity: null,

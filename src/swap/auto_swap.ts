@@ -36,10 +36,14 @@ export interface AutoOptions {
   readonly threshold: number | null;
   /** The turn that has just ended was refused for its limit. */
   readonly isAfterLimit: boolean;
+  /** Nobody asked for this run: a hook, a helper or a timer did. */
+  readonly isUnasked?: boolean;
 }
 
 export type AutoResult =
   | { readonly kind: "empty" }
+  /** A person has logged Claude Code out, and only a person logs it in again. */
+  | { readonly kind: "logged_out" }
   /** Nothing had to change. */
   | {
     readonly kind: "kept";
@@ -81,8 +85,17 @@ export async function autoSwap(
   const state = await reconcile(ports, keys.length > 0);
   if (logins.length === 0) return await toKeys(state, null, ports);
   const live = await harvest(ports.place, ports);
+  if (options.isUnasked && isLoggedOut(live, state)) {
+    return { kind: "logged_out" };
+  }
   refuseStranger(live, ports.place);
   return await new Run({ options, ports, state, logins, keys, live }).decide();
+}
+
+/** Where tc had put a login there is none, or an emptied one. */
+function isLoggedOut(live: LiveLogin, { account }: SwapState): boolean {
+  const { kind } = live.snapshot.reading;
+  return account !== null && (kind === "blank" || kind === "absent");
 }
 
 interface RunFacts {

@@ -39,7 +39,7 @@ export function barText(
     case "needs_login":
       return `needs login (${loginCommand(state)})`;
     case "quarantined":
-      return "refused by the provider";
+      return quarantineText(state);
     case "exhausted":
       return `${windowWord(spentWindow(state, at))} spent`;
     case "family_exhausted":
@@ -84,6 +84,11 @@ export function lackText(lack: Lack): string {
     case "path":
       return `requests to ${lack.path}`;
   }
+}
+
+function quarantineText({ credential }: AccountState): string {
+  const reason = credential.kind === "quarantined" ? credential.reason : null;
+  return reason ?? "refused by the provider";
 }
 
 function benchText(state: AccountState, at: Instant): string {

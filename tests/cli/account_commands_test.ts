@@ -74,9 +74,19 @@ Deno.test("accounts are added, changed and removed in a running server", async (
   const added = await tcWith(
     pool,
     ["login", "--api", "--api-key-stdin", "--name", "key", "--json"],
-    `${KEY}\n`,
+    `${api.account("console", { kind: "api_key" }).apiKey}\n`,
   );
   strictEqual(added.code, 0, added.stderr);
+  // The provider is asked first, once and free of charge.
+  const unknown = await tcWith(
+    pool,
+    ["login", "--api", "--api-key-stdin", "--name", "other"],
+    KEY,
+  );
+  strictEqual(unknown.code, 65);
+  match(unknown.stderr, /the provider does not know it/);
+  strictEqual(api.requests("/v1/models").length, 2);
+  ok(!(await accounts(pool)).accounts.some(({ label }) => label === "other"));
   strictEqual(JSON.parse(added.stdout).isLive, true);
 
   strictEqual((await pool.tc(["rename", "home", "flat"])).code, 0);

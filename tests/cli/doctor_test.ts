@@ -151,11 +151,11 @@ const FAULTS: readonly Fault[] = [
       ok(entry);
       await (await scene.vault()).put({
         ...entry,
-        sharedWith: { tool: "claude_code", location: "~/.claude" },
+        sharedWith: { tool: "teamclaude", location: "~/teamclaude.json" },
       });
     },
     level: "warn",
-    text: /claude_code holds the same login/,
+    text: /teamclaude holds the same login and cannot hear of renewals/,
     fix: /tc login --account/,
   },
   {

@@ -19,6 +19,7 @@ const NOW_MS = Date.parse("2026-11-21T12:00:00Z");
 const GLANCE: PoolGlance = {
   at: NOW_MS,
   account: "work",
+  signInEndsAt: null,
   windows: [
     {
       key: "5h",

@@ -78,7 +78,7 @@ Deno.test("tc swap auto ends with a code that a script can use", async () => {
 Deno.test("tc swap key takes keys from standard input and never shows one", async () => {
   await using stage = await Stage.open([]);
   const { pool } = stage;
-  const key = "sk-ant-api03-FAKE-swap-key-0123456789";
+  const key = stage.api.account("console", { kind: "api_key" }).apiKey;
   const child = pool.command(["swap", "key", "add", "--id", "console"], {
     stdin: "piped",
   }).spawn();
@@ -113,7 +113,7 @@ Deno.test("tc swap use tells that the running server has the account too", async
   }
   const { code, stderr } = await pool.tc(["swap", "use", "work"]);
   strictEqual(code, 0);
-  match(stderr, /warning: the running server uses work too/);
+  match(stderr, /note: the running server uses work too: their use adds up/);
   match(stderr, /tc disable work/);
   await pool.tc(["stop"]);
   await server.status;

@@ -145,6 +145,7 @@ Deno.test("a quarantine lasts its minutes across a clock that was set back", () 
       credential: {
         kind: "quarantined",
         fault: "oauth_refused",
+        reason: null,
         until: inSeconds(300, WRONG),
       },
     })),

@@ -133,6 +133,7 @@ export function account(
     tier: "max_5x",
     priority: 0,
     enabled: true,
+    signInEndsAt: null,
     word: "ready",
     reason: null,
     until: null,

@@ -45,6 +45,7 @@ function account(id: string): Account {
     enabled: true,
     leasesMax: null,
     utilizationMax: null,
+    signInEndsAt: null,
   };
 }
 

@@ -39,6 +39,7 @@ function candidate(
       enabled: true,
       leasesMax: null,
       utilizationMax: null,
+      signInEndsAt: null,
       ...changes,
     },
     observation: {

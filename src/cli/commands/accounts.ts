@@ -10,7 +10,12 @@ import type {
   AccountsView,
   TimeView,
 } from "../../control/protocol.ts";
-import { durationText, inert, percentText } from "../../control/words.ts";
+import {
+  dayText,
+  durationText,
+  inert,
+  percentText,
+} from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
 import { listAccounts } from "../account_work.ts";
 import { commandText } from "../command_table.ts";
@@ -123,6 +128,7 @@ function details(
   return [
     ...who.length === 0 ? [] : [inert(who.join(", "))],
     loginText(account, at),
+    ...signInEnd(account, at),
     limits.join(", "),
     ...(account.live?.refusals ?? []).map(({ what, until }) =>
       `may not use ${inert(what)}; asked again in ${
@@ -138,6 +144,20 @@ function details(
     ...account.upstream === null ? [] : [inert(account.upstream)],
     `id ${account.id}`,
   ];
+}
+
+/** `sign-in ends 28 December`, with a mark of haste where it is near. */
+function signInEnd(
+  { signInEndsAt, label }: AccountFactsView,
+  at: TimeView,
+): readonly string[] {
+  if (signInEndsAt === null) return [];
+  const leftMs = signInEndsAt.ms - at.ms;
+  const day = dayText(signInEndsAt.ms, at.ms);
+  if (leftMs <= 0) {
+    return [`sign-in ended ${day}: tc login --account ${inert(label)}`];
+  }
+  return [`sign-in ends ${day}, in ${durationText(leftMs)}`];
 }
 
 function loginText(

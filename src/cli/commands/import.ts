@@ -26,6 +26,7 @@ import { askYes, cancelled } from "../asking.ts";
 import { commandText } from "../command_table.ts";
 import { familyOwners, importPlaces } from "../import_places.ts";
 import { type ProviderClient, providerClient } from "../provider_client.ts";
+import type { Output } from "../output.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { quietJournal } from "../swapping.ts";
@@ -224,16 +225,27 @@ function print(
       output.line(`${inert(name)}  ${would}${WORDS[result]}${why}`);
     }
   }
-  const shared = new Set(
-    rows.filter(({ isShared, result }) => isShared && result !== "unchanged")
-      .map(({ name }) => name),
+  tellShared(output, rows);
+}
+
+/** What is true of logins that another program goes on using. */
+function tellShared(output: Output, rows: readonly Row[]): void {
+  const shared = rows.filter(({ isShared, result }) =>
+    isShared && result !== "unchanged"
   );
-  if (shared.size === 0) return;
+  if (shared.some(({ tool }) => tool === "claude_code")) {
+    output.say(
+      "Claude Code keeps its login: it and tc tell each other of every renewal.",
+    );
+  }
+  const others = shared.filter(({ tool }) => tool !== "claude_code");
+  if (others.length === 0) return;
+  const tools = [...new Set(others.map(({ tool }) => tool))].join(", ");
   output.say(
-    "Shared logins: the tool they come from holds the same refresh token, and",
+    `${tools} cannot hear of renewals: while it runs beside tc, one of the two`,
   );
-  output.say("whoever renews first ends the other's copy. Better, for each:");
-  for (const name of shared) {
+  output.say("loses the login. Stop it, or give tc logins of its own:");
+  for (const name of new Set(others.map(({ name }) => name))) {
     output.say(`  tc login --account ${inert(name)}`);
   }
 }

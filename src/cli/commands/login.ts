@@ -21,6 +21,8 @@ import { askSecret, readStdin } from "../asking.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { checkNewKey } from "../key_check.ts";
+import { loginDue } from "../login_due.ts";
 import { type SignedIn, signIn } from "../signing_in.ts";
 
 export interface LoginCommandOptions {
@@ -30,6 +32,7 @@ export interface LoginCommandOptions {
   readonly browser?: boolean | undefined;
   readonly name?: string | undefined;
   readonly account?: string | undefined;
+  readonly due?: boolean | undefined;
 }
 
 export function registerLogin(program: Command, registry: Registry): void {
@@ -41,11 +44,13 @@ export function registerLogin(program: Command, registry: Registry): void {
     .option("--no-browser", "Sign in elsewhere and paste the code here")
     .option("--name <name>", "Name for the account")
     .option("--account <account>", "Give this account a new login")
+    .option("--due", "Renew all sign-ins that end within a week, in turn")
     .option("--json", "Print one JSON object")
     .option("--no-input", "Never ask anything")
     .action(registry.run((options) => {
       const shell = new Shell(registry.environment, options);
       if (options.apiKey !== undefined) throw keyInArguments();
+      if (options.due) return loginDue(shell, options);
       return options.api || options.apiKeyStdin
         ? loginWithKey(shell, options)
         : loginByPage(shell, options);
@@ -82,6 +87,7 @@ async function loginWithKey(
     : await askSecret(shell, "API key");
   const credential = readKey(text, null);
   if (credential.kind === "oauth") throw new TypeError("A key is no login");
+  await checkNewKey(credential, shell);
   const entry = await addKey(credential, {
     name: name ?? null,
     account: wanted?.id ?? null,

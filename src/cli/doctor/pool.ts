@@ -14,6 +14,7 @@ import { systemClock } from "../../app/clock.ts";
 import { localKey } from "../../app/local_key.ts";
 import { buildInfo } from "../../app/version.ts";
 import { isNotRunning, openDesk } from "../account_work.ts";
+import { storeAt } from "../login_stores.ts";
 import { readFaults } from "../fault_file.ts";
 import { reachable } from "../shell.ts";
 import {
@@ -184,7 +185,11 @@ export async function checkAccounts(
         `tc remove ${inert(label)}   or add it to accounts[]`,
       )
     ),
-    ...accounts.flatMap(accountFindings),
+    ...(await Promise.all(
+      accounts.map(async (account) =>
+        accountFindings(account, await obstacleOf(account, shell))
+      ),
+    )).flat(),
   ];
   if (accounts.length === 0) {
     findings.push(warning("account", "there is none yet", "tc login"));
@@ -208,7 +213,24 @@ async function liveAccounts(
   }
 }
 
-function accountFindings(account: AccountFactsView): readonly Finding[] {
+/** Returns why a successor could not be handed back to Claude Code, or null. */
+async function obstacleOf(
+  { sharedWith }: AccountFactsView,
+  shell: Patient["shell"],
+): Promise<string | null> {
+  if (sharedWith?.tool !== "claude_code") return null;
+  try {
+    return await storeAt(sharedWith.location, shell)?.obstacle() ?? null;
+  } catch (cause) {
+    if (cause instanceof TcError) return cause.message;
+    throw cause;
+  }
+}
+
+function accountFindings(
+  account: AccountFactsView,
+  obstacle: string | null,
+): readonly Finding[] {
   const { live, expiresAt, sharedWith, duplicateOf } = account;
   const label = inert(account.label);
   const topic = `account ${label}`;
@@ -220,13 +242,20 @@ function accountFindings(account: AccountFactsView): readonly Finding[] {
       `tc remove ${label}`,
     ));
   }
-  if (sharedWith !== null) {
+  if (sharedWith !== null && sharedWith.tool !== "claude_code") {
     findings.push(warning(
       topic,
       `${
         inert(sharedWith.tool)
-      } holds the same login: one of the two will lose it`,
-      `tc login --account ${label}`,
+      } holds the same login and cannot hear of renewals: one of the two loses it`,
+      `tc login --account ${label}   or stop ${inert(sharedWith.tool)}`,
+    ));
+  }
+  if (obstacle !== null) {
+    findings.push(warning(
+      topic,
+      `only Claude Code can renew this login: ${inert(obstacle)}`,
+      `tc login --account ${label}   or make the file writable`,
     ));
   }
   if (live?.word === "needs_login" || live?.word === "quarantined") {
