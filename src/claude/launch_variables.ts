@@ -46,6 +46,8 @@ export interface LaunchFacts {
   readonly account: string | null;
   /** How accounts are chosen for the launch; null uses the server's policy. */
   readonly policy: string | null;
+  /** Whether every request of the pool ends at Anthropic's own API. */
+  readonly isFirstParty: boolean;
   /** The server's Unix socket, where the launch uses it; else null. */
   readonly socket: string | null;
 }
@@ -69,6 +71,12 @@ export const PROVIDER_SWITCHES = [
   "CLAUDE_CODE_USE_ANTHROPIC_AWS",
   "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
 ] as const;
+
+/** Has the client treat its base URL as Anthropic's own. */
+const FIRST_PARTY = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL";
+
+/** The client takes these from the source that the base URL comes from. */
+const COMPANIONS = ["ANTHROPIC_CUSTOM_HEADERS", FIRST_PARTY];
 
 /** The time limits of Claude Code where nothing is set, in milliseconds. */
 const API_TIMEOUT_MS = 600_000;
@@ -105,14 +113,17 @@ export function planLaunch(
   );
   refuseManaged(variables, layers);
   const contradicted = Object.entries(merged(layers)).filter(([name, value]) =>
-    name in variables && (variables[name] ?? "") !== value &&
-    !(name in managed)
-  );
+    name in variables && (variables[name] ?? "") !== value
+  ).map(([name]) => name);
+  const names = contradicted.includes("ANTHROPIC_BASE_URL")
+    ? [...contradicted, ...COMPANIONS.filter((name) => variables[name])]
+    : contradicted;
   const env = Object.fromEntries(
-    contradicted.map(([name]) => [name, variables[name] ?? ""]),
+    names.filter((name) => !(name in managed))
+      .map((name) => [name, variables[name] ?? ""]),
   );
   const settings = {
-    ...(contradicted.length === 0 ? {} : { env }),
+    ...(Object.keys(env).length === 0 ? {} : { env }),
     // It would outrank every login.
     ...(layers.some(({ hasKeyHelper }) => hasKeyHelper)
       ? { apiKeyHelper: "" }
@@ -233,6 +244,7 @@ export function launchVariables(
     ANTHROPIC_AUTH_TOKEN: null,
     // Off by default for a host that is not Anthropic's; tc passes its blocks on.
     ENABLE_TOOL_SEARCH: present["ENABLE_TOOL_SEARCH"] ?? "true",
+    ...firstPartyVariables(facts, present),
     ...loginVariables(facts, present),
   };
   for (const name of PROVIDER_SWITCHES) {
@@ -252,6 +264,15 @@ export function launchVariables(
     usual: Math.max(STREAM_IDLE_MS, API_TIMEOUT_MS + MARGIN_MS),
   });
   return set;
+}
+
+/**
+ * The client withholds betas and features from hosts that it does not know.
+ * Through tc its requests do end at Anthropic's API, and then it may know that.
+ */
+function firstPartyVariables(facts: LaunchFacts, present: Variables): Changes {
+  const isSet = (present[FIRST_PARTY] ?? "") !== "";
+  return facts.isFirstParty && !isSet ? { [FIRST_PARTY]: "1" } : {};
 }
 
 function loginVariables(facts: LaunchFacts, present: Variables): Changes {

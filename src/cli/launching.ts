@@ -72,16 +72,19 @@ function socketTrouble(path: string): string | null {
 
 /**
  * What the accounts of the pool decide: whether one has the 1-hour cache of a
- * subscription, and the default model. Claude Code starts with Opus for every
+ * subscription, whether all requests end at Anthropic's API, and the default
+ * model. Claude Code starts with Opus for every
  * plan that it knows and for API keys; it knows no plan of a setup token.
  */
 async function poolFacts(
   shell: Shell,
-): Promise<Pick<LaunchFacts, "isSubscriptionPool" | "model">> {
+): Promise<Pick<LaunchFacts, "isSubscriptionPool" | "model" | "isFirstParty">> {
   const { accounts } = await storedAccounts(shell);
   const kinds = accounts.filter(({ account }) => account.enabled)
     .map(({ account }) => account.kind);
   return {
+    isFirstParty: !kinds.includes("backend") &&
+      /^https:\/\/api\.anthropic\.com\/?$/.test(shell.config.settings.upstream),
     isSubscriptionPool: kinds.includes("subscription") ||
       kinds.includes("setup_token"),
     model: kinds.includes("subscription") || kinds.includes("api_key")

@@ -34,6 +34,7 @@ const FACTS: LaunchFacts = {
   holdMsMax: 1_000,
   account: null,
   policy: null,
+  isFirstParty: false,
   socket: null,
 };
 
@@ -125,6 +126,28 @@ Deno.test("settings that send the client elsewhere are outranked for the launch"
     apiKeyHelper: "",
   });
   strictEqual(planLaunch(FACTS, {}, [layer({ EDITOR: "vi" })]).settings, null);
+});
+
+Deno.test("a base URL is outranked together with what belongs to it", () => {
+  const facts = { ...FACTS, isFirstParty: true };
+  const plan = planLaunch(facts, { ANTHROPIC_CUSTOM_HEADERS: "x-team: a" }, [
+    layer({ ANTHROPIC_BASE_URL: "http://127.0.0.1:9" }),
+  ]);
+  deepStrictEqual(plan.settings, {
+    env: {
+      ANTHROPIC_BASE_URL: ORIGIN,
+      ANTHROPIC_CUSTOM_HEADERS: `x-team: a\nx-tc-key: ${KEY}`,
+      _CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL: "1",
+    },
+  });
+});
+
+Deno.test("the client is told of Anthropic's API only where all requests end there", () => {
+  const name = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL";
+  strictEqual(name in launchVariables(FACTS, {}), false);
+  const facts = { ...FACTS, isFirstParty: true };
+  strictEqual(launchVariables(facts, {})[name], "1");
+  strictEqual(name in launchVariables(facts, { [name]: "0" }), false);
 });
 
 Deno.test("managed settings that send the client elsewhere refuse the launch", () => {

@@ -69,6 +69,9 @@ testEachClaude(
   async (version) => {
     await using other = new OtherTool();
     await using stage = await ClientStage.open(QUIET, version);
+    await stage.writeSettings({ env: { ANTHROPIC_BASE_URL: other.url } });
+    const plain = await stage.run(["-p", "demo:say with the key"]);
+    match(plain.stdout, /^with the key/, plain.stderr);
     await stage.writeSettings({
       env: {
         ANTHROPIC_BASE_URL: other.url,
@@ -82,7 +85,7 @@ testEachClaude(
     match(run.stdout, /^through tc/);
     strictEqual(other.requests.length, 0);
     const headers = new Headers(
-      stage.messages()[0]?.headers.map(([n, v]) => [n, v]),
+      stage.messages().at(-1)?.headers.map(([n, v]) => [n, v]),
     );
     strictEqual(headers.get("x-team"), "from-settings");
     match(headers.get("anthropic-beta") ?? "", /oauth-2025-04-20/);
