@@ -244,7 +244,7 @@ async function catchUp(
 }
 
 /** Renews the login of `place` there, unless its program was faster. */
-async function renewedInPlace(
+export async function renewedInPlace(
   place: LivePlace,
   seen: LoginSnapshot,
   ports: RefreshPorts,

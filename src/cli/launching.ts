@@ -15,12 +15,11 @@ import type {
   LoginMode,
   Variables,
 } from "../claude/launch_variables.ts";
-import { systemRunner } from "../app/command_runner.ts";
 import { socketPath } from "../app/socket_path.ts";
-import { findClaudeLogin } from "../claude/own_login.ts";
 import type { AccountId } from "../core/account.ts";
 import { storedAccounts } from "./accounts_store.ts";
 import { folderFacts } from "./login_stores.ts";
+import { hasLivingLogin } from "./own_login_life.ts";
 import type { Shell } from "./shell.ts";
 
 /** The whole environment, for a child that must get it as it is. */
@@ -37,7 +36,7 @@ export async function launchFacts(
   },
 ): Promise<LaunchFacts> {
   const { settings } = shell.config;
-  const hasOwnLogin = await findClaudeLogin(folderFacts(shell), systemRunner);
+  const hasOwnLogin = await hasLivingLogin(shell);
   return {
     origin: shell.origin,
     key: shell.key.reveal(),
