@@ -5,7 +5,6 @@
  * @module
  */
 
-import { join } from "node:path";
 import type { AccountId } from "../core/account.ts";
 import type { CredentialState, PoolEvent } from "../core/pool.ts";
 import { DAY_MS } from "../core/time.ts";
@@ -36,7 +35,7 @@ import { type OpenedVault, openVault } from "../store/open_vault.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { oauthProvider } from "./oauth_provider.ts";
-import type { Paths } from "./paths.ts";
+import { vaultFolder } from "./paths.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import { Rounds } from "./rounds.ts";
 import type { Settings } from "./settings.ts";
@@ -52,11 +51,6 @@ export interface AccountKeeperOptions {
   readonly journal: Journal;
   /** The stores of programs that share a login; null where none is read. */
   readonly owners: FamilyOwners | null;
-}
-
-/** The folder of the vault's files. */
-export function vaultFolder(paths: Paths): string {
-  return join(paths.secretsFolder, "vault");
 }
 
 export class AccountKeeper {

@@ -22,6 +22,7 @@ import type { Listener } from "../proxy/server.ts";
 import { UpstreamPool } from "../proxy/upstream.ts";
 import type { KeychainTool } from "../store/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
+import type { AccountChanges } from "./change_link.ts";
 import { activityView } from "./activity.ts";
 import { systemClock, systemEntropy } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -45,6 +46,8 @@ export interface DaemonOptions {
   readonly order: StartOrder;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
+  /** Changes the account list; the main thread does it. */
+  readonly changes: AccountChanges;
 }
 
 export interface Daemon {

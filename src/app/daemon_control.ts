@@ -37,6 +37,7 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
+import type { AccountChanges } from "./change_link.ts";
 import { logNotices, vaultNotices } from "./notices.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { Records } from "./records.ts";
@@ -54,6 +55,8 @@ export interface DaemonControlParts {
   readonly records: Records;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
+  /** The main thread: the config is out of reach here. */
+  readonly changes: AccountChanges;
 }
 
 export class DaemonControl implements ControlHost {
@@ -113,7 +116,7 @@ export class DaemonControl implements ControlHost {
   async changeAccount(wanted: string, change: ChangedAccount): Promise<void> {
     const { accounts } = this.#parts;
     const { id } = findAccount(await accounts.desk.list(), wanted);
-    await accounts.desk.change(id, change);
+    await this.#parts.changes.change(id, change);
     await accounts.reload();
   }
 
@@ -121,11 +124,11 @@ export class DaemonControl implements ControlHost {
     wanted: string,
     { isForced }: { readonly isForced: boolean },
   ): Promise<void> {
-    const { accounts, keeper } = this.#parts;
+    const { accounts, keeper, changes } = this.#parts;
     const { id, label } = findAccount(await accounts.desk.list(), wanted);
     const leases = keeper.state.accounts.get(id)?.leases ?? 0;
     if (leases > 0 && !isForced) throw inUse(label, leases);
-    await accounts.desk.remove(id);
+    await changes.remove(id);
     await accounts.reload();
   }
 

@@ -16,6 +16,10 @@ export interface FenceTargets {
   readonly outside: string;
   /** A granted folder, or null where no file is granted at all. */
   readonly inside: string | null;
+  /** The config, whether it is there or not. */
+  readonly config: string;
+  /** The folder of files that hold secrets, or commands of other programs. */
+  readonly commands: string;
   /** A port on 127.0.0.1 that nobody granted. */
   readonly port: number;
 }
@@ -109,6 +113,41 @@ const WRITES: readonly Attempt[] = [
   ],
 ];
 
+/** What the worker could widen its own fence with, or have others run. */
+const OWN_RIGHTS: readonly Attempt[] = [
+  [
+    "write",
+    "the config that decides what the next worker may touch",
+    ({ config }) => appendTo(config),
+  ],
+  ["write", "the config replaced", ({ config }) => replace(config)],
+  [
+    "write",
+    "a command that the client runs for its status line",
+    ({ commands }) => appendTo(join(commands, "statusline.json")),
+  ],
+  [
+    "write",
+    "a command that the client runs as a hook",
+    ({ commands }) => appendTo(join(commands, "plugin", "hooks.json")),
+  ],
+  ["write", "the local key", ({ commands }) => appendTo(join(commands, "key"))],
+  [
+    "read",
+    "the local key",
+    ({ commands }) => Deno.readTextFileSync(join(commands, "key")),
+  ],
+];
+
+/** Adds nothing: it is the right to do so that is tried. */
+function appendTo(path: string): void {
+  Deno.openSync(path, { append: true, create: true }).close();
+}
+
+function replace(path: string): void {
+  Deno.renameSync(path, path);
+}
+
 const NETWORK: readonly Attempt[] = [
   [
     "net",
@@ -152,7 +191,13 @@ export async function tryFence(
 ): Promise<readonly FenceAttempt[]> {
   const results: FenceAttempt[] = [];
   for (
-    const [kind, what, attempt] of [...READS, ...WRITES, ...NETWORK, ...OTHERS]
+    const [kind, what, attempt] of [
+      ...READS,
+      ...WRITES,
+      ...OWN_RIGHTS,
+      ...NETWORK,
+      ...OTHERS,
+    ]
   ) {
     if (!kinds.includes(kind)) continue;
     results.push({ kind, what, ...await outcomeOf(attempt, targets) });

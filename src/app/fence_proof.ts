@@ -8,6 +8,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { type FenceAttempt, tryFence } from "./fence.ts";
+import type { Paths } from "./paths.ts";
 import type { Grants } from "./permissions.ts";
 import { giveUpNetwork, proveWorker } from "./supervisor.ts";
 
@@ -21,7 +22,10 @@ export interface FenceProof {
 }
 
 /** This thread has no network any more when it resolves. */
-export async function proveFence(grants: Grants): Promise<FenceProof> {
+export async function proveFence(
+  grants: Grants,
+  { configFile, secretsFolder }: Paths,
+): Promise<FenceProof> {
   const outside = await Deno.makeTempDir({ prefix: "tc-fence-" });
   const trap = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const arrivals = countArrivals(trap);
@@ -29,7 +33,13 @@ export async function proveFence(grants: Grants): Promise<FenceProof> {
     await Deno.writeTextFile(join(outside, "bait.txt"), "bait");
     new DatabaseSync(join(outside, "bait.db")).close();
     const inside = await existing(grants.write);
-    const targets = { outside, inside, port: trap.addr.port };
+    const targets = {
+      outside,
+      inside,
+      config: configFile,
+      commands: secretsFolder,
+      port: trap.addr.port,
+    };
     const worker = await proveWorker(grants, targets);
     giveUpNetwork();
     const main = await tryFence(targets, ["net", "sys", "ffi"]);

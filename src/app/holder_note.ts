@@ -7,6 +7,7 @@
 
 import { join } from "node:path";
 import * as v from "valibot";
+import { writeNew } from "../store/own_files.ts";
 
 const NOTE_FILE = "server.json";
 
@@ -28,9 +29,7 @@ export function writeHolder(stateFolder: string, holder: Holder): void {
   const file = join(stateFolder, NOTE_FILE);
   try {
     const fresh = `${file}.${holder.pid}`;
-    Deno.writeTextFileSync(fresh, `${JSON.stringify(holder)}\n`, {
-      mode: 0o600,
-    });
+    writeNew(fresh, `${JSON.stringify(holder)}\n`);
     Deno.renameSync(fresh, file);
   } catch {
     // Who comes next is told that somebody has the pool, and not who.

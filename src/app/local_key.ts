@@ -7,6 +7,13 @@
 import { join } from "node:path";
 import { TcError } from "../errors.ts";
 import { type Entropy, Secret } from "../ports.ts";
+import {
+  openOwnSync,
+  refuseForeign,
+  refuseForeignPlace,
+  tightenSecret,
+  writeNew,
+} from "../store/own_files.ts";
 import type { Config } from "./config.ts";
 import type { Paths } from "./paths.ts";
 import { KEY_SHAPE } from "./setting_kinds.ts";
@@ -32,23 +39,22 @@ export function localKey(
 
 function madeKey(file: string, folder: string, entropy: Entropy): Secret {
   Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  using lock = Deno.openSync(`${file}.lock`, {
-    create: true,
-    write: true,
-    mode: 0o600,
-  });
+  refuseForeign(folder);
+  using lock = openOwnSync(`${file}.lock`, { write: true });
   lock.lockSync(true);
   const found = readKey(file);
   if (found !== null) return found;
   const fresh = `tc-${base64Url(entropy.bytes(24))}`;
   // Whole or not there: others read it without the lock.
-  Deno.writeTextFileSync(`${file}.next`, `${fresh}\n`, { mode: 0o600 });
+  writeNew(`${file}.next`, `${fresh}\n`);
   Deno.renameSync(`${file}.next`, file);
   return new Secret(fresh);
 }
 
 function readKey(file: string): Secret | null {
+  refuseForeignPlace(file);
   try {
+    tightenSecret(file);
     const text = Deno.readTextFileSync(file).trim();
     return text === "" ? null : checked(text, file);
   } catch (cause) {

@@ -7,16 +7,24 @@
 import { userInfo } from "node:os";
 import { readMachineSecret } from "../store/machine_secret.ts";
 import type { MachineSecret } from "../store/vault_cipher.ts";
+import { vaultKey } from "../store/vault_key.ts";
+import { systemEntropy } from "./clock.ts";
+import type { Paths } from "./paths.ts";
 import { systemRunner } from "./command_runner.ts";
 
-/** The vault's key material. Not from USER: a service may run without it. */
-export function machineSecret(): Promise<MachineSecret> {
-  return readMachineSecret({
+/**
+ * Returns the vault's key material; makes the vault's own key where there is
+ * none. The name is not from USER: a service may run without it.
+ */
+export async function machineSecret(
+  { vaultKeyFile }: Pick<Paths, "vaultKeyFile">,
+): Promise<MachineSecret> {
+  return await readMachineSecret({
     os: Deno.build.os,
     runner: systemRunner,
     readText,
     userName: userName(),
-  });
+  }, vaultKey(vaultKeyFile, systemEntropy));
 }
 
 function userName(): string | null {

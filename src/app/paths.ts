@@ -6,7 +6,8 @@
  */
 
 import { createHash } from "node:crypto";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, join, posix, resolve, win32 } from "node:path";
+import { EXIT, TcError } from "../errors.ts";
 
 /** The variables that decide; read once, by the command line. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -18,6 +19,11 @@ export interface Paths {
   readonly secretsFolder: string;
   /** Knowledge: losing it loses history and nothing else. 0700. */
   readonly stateFolder: string;
+  /**
+   * The random key of the vault's files, outside every folder that is copied
+   * with them. Without it they do not open.
+   */
+  readonly vaultKeyFile: string;
 }
 
 /** The variables that {@linkcode pathsFrom} looks at. */
@@ -25,6 +31,7 @@ export const PATH_VARIABLES = [
   "HOME",
   "XDG_CONFIG_HOME",
   "XDG_STATE_HOME",
+  "XDG_DATA_HOME",
   "APPDATA",
   "LOCALAPPDATA",
   "USERPROFILE",
@@ -37,21 +44,27 @@ export const PATH_VARIABLES = [
  * `TEAMCLAUDE_CONFIG`) is a pool of its own, with secrets and state of its own.
  */
 export function pathsFrom(environment: Environment, system: string): Paths {
-  const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
   const isWindows = system === "windows";
+  const inHome = (variable: string, ...parts: readonly string[]) =>
+    absolute(environment[variable], system) ??
+      join(homeOf(environment, system), ...parts);
   const config = isWindows
-    ? environment["APPDATA"] ?? join(home, "AppData", "Roaming")
-    : absolute(environment["XDG_CONFIG_HOME"]) ?? join(home, ".config");
+    ? () => inHome("APPDATA", "AppData", "Roaming")
+    : () => inHome("XDG_CONFIG_HOME", ".config");
   const state = isWindows
-    ? environment["LOCALAPPDATA"] ?? join(home, "AppData", "Local")
-    : absolute(environment["XDG_STATE_HOME"]) ?? join(home, ".local", "state");
+    ? inHome("LOCALAPPDATA", "AppData", "Local")
+    : inHome("XDG_STATE_HOME", ".local", "state");
+  const data = isWindows
+    ? () => inHome("LOCALAPPDATA", "AppData", "Local")
+    : () => inHome("XDG_DATA_HOME", ".local", "share");
 
   const named = environment["TC_CONFIG"] || environment["TEAMCLAUDE_CONFIG"];
   if (!named) {
     return {
-      configFile: join(config, "tc", "config.json"),
-      secretsFolder: join(config, "tc"),
+      configFile: join(config(), "tc", "config.json"),
+      secretsFolder: join(config(), "tc"),
       stateFolder: join(state, "tc"),
+      vaultKeyFile: join(data(), "tc", "vault.key"),
     };
   }
   const configFile = resolve(named);
@@ -63,21 +76,59 @@ export function pathsFrom(environment: Environment, system: string): Paths {
     configFile,
     secretsFolder: `${configFile.replace(/\.json$/, "")}.vault`,
     stateFolder: join(state, "tc", `pool-${mark}`),
+    vaultKeyFile: `${configFile.replace(/\.json$/, "")}.vault-key`,
   };
 }
 
-/** XDG says: a relative path in its variables is invalid and ignored. */
-function absolute(path: string | undefined): string | null {
-  return path !== undefined && isAbsolute(path) ? path : null;
+/**
+ * XDG says: a relative path in its variables is invalid and ignored. The same
+ * holds for the home: a relative one would put secrets into any folder that tc
+ * is started in.
+ */
+function absolute(path: string | undefined, system: string): string | null {
+  if (path === undefined) return null;
+  const { isAbsolute } = system === "windows" ? win32 : posix;
+  return isAbsolute(path) ? path : null;
 }
 
-/** Every folder that the server writes to. */
+/** Throws TcError `no_home` where nobody says where the home is. */
+function homeOf(environment: Environment, system: string): string {
+  const home = absolute(environment["HOME"], system) ??
+    absolute(environment["USERPROFILE"], system);
+  if (home !== null) return home;
+  throw new TcError(
+    "Cannot find your home folder: HOME is not set to an absolute path",
+    {
+      code: "no_home",
+      source: "user",
+      exitCode: EXIT.badConfig,
+      hint: 'export HOME="$(getent passwd "$(id -u)" | cut -d: -f6)"',
+    },
+  );
+}
+
+/** Every folder that tc writes to. */
 export function writtenFolders(paths: Paths): readonly string[] {
   return [
     ...new Set([
       dirname(paths.configFile),
       paths.secretsFolder,
       paths.stateFolder,
+      dirname(paths.vaultKeyFile),
     ]),
   ];
+}
+
+/**
+ * The folders that the server's worker writes to: what it knows, and the vault.
+ * Not the config, which decides what the next worker may touch, and not the
+ * folder of secrets, which holds commands that other programs run.
+ */
+export function workerFolders(paths: Paths): readonly string[] {
+  return [vaultFolder(paths), paths.stateFolder];
+}
+
+/** The folder of the vault's files. */
+export function vaultFolder({ secretsFolder }: Paths): string {
+  return join(secretsFolder, "vault");
 }

@@ -7,7 +7,7 @@
  */
 
 import type { Config } from "./config.ts";
-import { type Paths, writtenFolders } from "./paths.ts";
+import { type Paths, workerFolders } from "./paths.ts";
 import { socketPath } from "./socket_path.ts";
 
 /** The grants of one thread, as `Worker` takes them. */
@@ -54,12 +54,13 @@ export function workerGrants(sources: GrantSources): Grants {
     ...socket !== null && namesSockets() ? [`unix:${socket}.new`] : [],
   ];
   const folders = [
-    ...writtenFolders(sources.paths),
+    ...workerFolders(sources.paths),
     ...(settings.log.to === "" ? [] : [settings.log.to]),
   ];
   return {
     net: [...new Set([...own, ...hosts])],
-    read: folders,
+    // It reads the config when the accounts are listed, and never writes it.
+    read: [...folders, sources.paths.configFile],
     write: folders,
     env: false,
     run: false,

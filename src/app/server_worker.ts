@@ -9,6 +9,7 @@ import { EXIT, TcError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
 import { keychainText } from "../store/keychain_tools.ts";
 import { systemClock } from "./clock.ts";
+import { ChangeAsker } from "./change_link.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "./fence.ts";
 import { journalTo } from "./journal.ts";
@@ -31,6 +32,9 @@ class ServerWorker {
   );
   readonly #owners = new OwnerAsker((id, question) =>
     this.#scope.postMessage({ kind: "owner_asked", id, question })
+  );
+  readonly #changes = new ChangeAsker((id, question) =>
+    this.#scope.postMessage({ kind: "change_asked", id, question })
   );
   readonly #keychain = keychainAsker((id, question) =>
     this.#scope.postMessage({ kind: "keychain_asked", id, question })
@@ -75,6 +79,8 @@ class ServerWorker {
       }
       case "keychain_answer":
         return this.#keychain?.take(message.id, message.answer);
+      case "change_answer":
+        return this.#changes.take(message.id, message.answer);
       case "owner_answer":
         return this.#owners.take(message.id, message.answer);
     }
@@ -86,6 +92,7 @@ class ServerWorker {
         order,
         journal: this.#journal(order),
         owners: this.#owners,
+        changes: this.#changes,
         keychain: this.#keychain,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
       });

@@ -9,6 +9,7 @@ import type { ControlAnswer, ControlTransport } from "../control/client.ts";
 import type { FamilyOwners } from "../auth/family_owners.ts";
 import { TcError } from "../errors.ts";
 import { keychainTool } from "../store/keychain_tools.ts";
+import { type AccountChanges, answerChange } from "./change_link.ts";
 import type { Config } from "./config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "./journal.ts";
@@ -32,6 +33,8 @@ export interface ServerOptions {
   readonly onLog: (record: LogRecord) => void;
   /** The stores of programs whose logins are in the vault as well. */
   readonly owners: FamilyOwners;
+  /** Changes the account list; the worker may not write the config. */
+  readonly changes: AccountChanges;
   /** A client asked for it by the control plane. */
   readonly onAsked: (what: Asked) => void;
   /** It serves, and this thread has its network for the last time. */
@@ -247,6 +250,13 @@ class WorkerLink {
         const { id, question } = message;
         answerKeychain(question, this.#keychain).then((answer) =>
           this.post({ kind: "keychain_answer", id, answer })
+        );
+        return;
+      }
+      case "change_asked": {
+        const { id, question } = message;
+        answerChange(question, options.changes).then((answer) =>
+          this.post({ kind: "change_answer", id, answer })
         );
         return;
       }

@@ -6,6 +6,7 @@
  */
 
 import type { MachineSecret } from "../store/vault_cipher.ts";
+import type { ChangeAnswer, ChangeQuestion } from "./change_link.ts";
 import type { Config } from "./config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { KeychainAnswer, KeychainQuestion } from "./keychain_link.ts";
@@ -72,6 +73,11 @@ export type ToWorker =
     readonly answer: KeychainAnswer;
   }
   | {
+    readonly kind: "change_answer";
+    readonly id: number;
+    readonly answer: ChangeAnswer;
+  }
+  | {
     readonly kind: "owner_answer";
     readonly id: number;
     readonly answer: OwnerAnswer;
@@ -98,6 +104,11 @@ export type FromWorker =
     readonly kind: "keychain_asked";
     readonly id: number;
     readonly question: KeychainQuestion;
+  }
+  | {
+    readonly kind: "change_asked";
+    readonly id: number;
+    readonly question: ChangeQuestion;
   }
   | {
     readonly kind: "owner_asked";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { vaultFolder } from "../app/account_keeper.ts";
+import { vaultFolder } from "../app/paths.ts";
 import { systemClock, systemEntropy } from "../app/clock.ts";
 import { systemRunner } from "../app/command_runner.ts";
 import { machineSecret } from "../app/machine.ts";
@@ -17,7 +17,7 @@ export async function openShellVault(shell: Shell): Promise<OpenedVault> {
   const { config, paths, mayAsk } = shell;
   return await openVault({
     folder: vaultFolder(paths),
-    secret: await machineSecret(),
+    secret: await machineSecret(paths),
     wanted: config.settings.vault.backend === "keychain" ? "keychain" : "file",
     mayPrompt: mayAsk,
     os: Deno.build.os,

@@ -7,6 +7,7 @@
 
 import { join } from "node:path";
 import { logLine, type LogRecord } from "../app/journal.ts";
+import { openOwnSync } from "../store/own_files.ts";
 import type { Paths } from "../app/paths.ts";
 
 /** The newest lines stay when the file is longer. */
@@ -43,7 +44,8 @@ export function keepFault(paths: Paths, record: LogRecord): void {
 }
 
 function append(file: string, text: string): void {
-  Deno.writeTextFileSync(file, text, { append: true, mode: 0o600 });
+  using opened = openOwnSync(file, { append: true });
+  opened.writeSync(new TextEncoder().encode(text));
 }
 
 function sizeOf(file: string): number {

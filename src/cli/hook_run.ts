@@ -7,6 +7,7 @@
  * @module
  */
 
+import { withHome } from "../app/home.ts";
 import {
   type Environment,
   PATH_VARIABLES,
@@ -105,7 +106,9 @@ function readVariables(): Environment {
     "ANTHROPIC_CUSTOM_HEADERS",
     "TC_PROXY_PORT",
   ];
-  return Object.fromEntries(names.map((name) => [name, Deno.env.get(name)]));
+  return withHome(
+    Object.fromEntries(names.map((name) => [name, Deno.env.get(name)])),
+  );
 }
 
 /** What of the state decides here; read without the house's own reader. */

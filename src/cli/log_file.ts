@@ -7,6 +7,7 @@
 
 import { dirname } from "node:path";
 import { systemCode } from "../store/file_error.ts";
+import { openOwnSync } from "../store/own_files.ts";
 import { gapLine, type LossCount } from "./log_loss.ts";
 
 /** A larger file is kept as `<file>.1`, and a new one begins. */
@@ -75,7 +76,7 @@ export class LogFile {
 function open(path: string): Deno.FsFile {
   Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   if (isLarge(path)) setAside(path);
-  return Deno.openSync(path, { create: true, append: true, mode: 0o600 });
+  return openOwnSync(path, { append: true });
 }
 
 function isLarge(path: string): boolean {

@@ -8,6 +8,7 @@
 
 import { resolve } from "node:path";
 import type { Environment, Paths } from "../app/paths.ts";
+import { TcError } from "../errors.ts";
 import { ensurePrivateFolder } from "../store/atomic.ts";
 
 /** Variables that may hold a path relative to the present folder. */
@@ -37,7 +38,8 @@ export async function standInState({ stateFolder }: Paths): Promise<void> {
   try {
     await ensurePrivateFolder(stateFolder);
     Deno.chdir(stateFolder);
-  } catch {
+  } catch (cause) {
+    if (cause instanceof TcError && cause.code === "foreign_file") throw cause;
     Deno.chdir("/");
   }
 }

@@ -18,6 +18,7 @@ import { StrangerError } from "../control/client.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
 import { accountRows } from "../store/account_rows.ts";
+import { openDesk } from "./account_work.ts";
 import { familyOwners } from "./import_places.ts";
 import { Interrupts } from "./interrupts.ts";
 import type { LogRecord } from "../app/journal.ts";
@@ -70,11 +71,14 @@ export async function startServing(
   const signals = new Signals();
   await raiseOpenFiles();
   const order = await startOrder(shell, takesOverFrom !== null);
+  // Opened before this thread gives up what finding the vault's key takes.
+  const { desk } = await openDesk(shell);
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
     order,
     grants: workerGrants(grantSources(shell)),
     owners: familyOwners(shell),
+    changes: desk,
     onLog: (record) => {
       options.log.write(record);
       keepFault(shell.paths, record);
@@ -148,7 +152,7 @@ async function startOrder(
     version: buildInfo().version,
     pid: Deno.pid,
     key: shell.key.reveal(),
-    machine: await machineSecret(),
+    machine: await machineSecret(paths),
     proxy: {
       url: proxyUrl(environment),
       except: environment["NO_PROXY"] || environment["no_proxy"] || "",

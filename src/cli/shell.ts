@@ -5,6 +5,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import {
   type Authorities,
   AUTHORITY_VARIABLES,
@@ -13,6 +14,7 @@ import {
 import { systemEntropy } from "../app/clock.ts";
 import { type Config, configFrom } from "../app/config.ts";
 import { localKey } from "../app/local_key.ts";
+import { withHome } from "../app/home.ts";
 import {
   type Environment,
   PATH_VARIABLES,
@@ -29,6 +31,7 @@ import {
 import type { ServerAddress } from "../control/server_connection.ts";
 import { ConfigError, EXIT, TcError, UsageError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
+import { refuseForeign, tightenSecret } from "../store/own_files.ts";
 import { Output } from "./output.ts";
 
 /** Options that every command takes. */
@@ -88,9 +91,9 @@ export function readVariables(): readonly string[] {
 
 /** The values of {@linkcode readVariables}, taken once. */
 export function readEnvironment(): Environment {
-  return Object.fromEntries(
+  return withHome(Object.fromEntries(
     readVariables().map((name) => [name, Deno.env.get(name)]),
-  );
+  ));
 }
 
 export class Shell {
@@ -130,13 +133,29 @@ export class Shell {
 
   /** The settings; a broken file is a ConfigError, and stays as it is. */
   get config(): Config {
-    this.#config ??= configFrom({
+    this.#config ??= this.#readConfig();
+    return this.#config;
+  }
+
+  #readConfig(): Config {
+    const { configFile, secretsFolder, stateFolder } = this.paths;
+    for (const folder of [dirname(configFile), secretsFolder, stateFolder]) {
+      refuseForeign(folder);
+    }
+    refuseForeign(configFile);
+    const config = configFrom({
       file: this.paths.configFile,
       text: readIfThere(this.paths.configFile),
       environment: this.environment,
       flags: this.#flags,
     });
-    return this.#config;
+    // It holds a key now: nobody else is to read it.
+    if (config.settings.proxy.apiKey !== "" && !tightenSecret(configFile)) {
+      this.output.say(
+        `${configFile} holds proxy.apiKey, and others can read it`,
+      );
+    }
+    return config;
   }
 
   get key(): Secret {

@@ -15,6 +15,7 @@ import {
   type StatuslineInput,
   statuslineInput,
 } from "../claude/statusline_input.ts";
+import { withHome } from "../app/home.ts";
 import {
   type Environment,
   PATH_VARIABLES,
@@ -99,9 +100,9 @@ async function compose(isWrapping: boolean): Promise<string> {
 }
 
 function readEnvironment(): Environment {
-  return Object.fromEntries(
+  return withHome(Object.fromEntries(
     VARIABLES.map((name) => [name, Deno.env.get(name)]),
-  );
+  ));
 }
 
 /** What came within the time; a terminal is not waited for. */

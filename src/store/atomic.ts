@@ -7,6 +7,7 @@
 
 import { fileError, systemCode } from "./file_error.ts";
 import { folderOf } from "./file_target.ts";
+import { refuseForeign, refuseOther } from "./own_files.ts";
 
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
@@ -64,6 +65,7 @@ export function pendingPath(target: string): string {
 export async function ensurePrivateFolder(folder: string): Promise<void> {
   try {
     await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
+    refuseForeign(folder);
     const { mode } = await Deno.stat(folder);
     const isExact = mode === null || (mode & MODE_BITS) === PRIVATE_FOLDER;
     if (!isExact && Deno.build.os !== "windows") {
@@ -137,6 +139,8 @@ async function openWith(
     mode,
   });
   try {
+    // Before anything is written: what is open may be the end of a link.
+    await refuseOther(path, file);
     if (Deno.build.os !== "windows") await Deno.chmod(path, mode);
     return file;
   } catch (error) {

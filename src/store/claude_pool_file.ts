@@ -10,7 +10,7 @@
  */
 
 import { VaultError } from "../errors.ts";
-import type { MachineSecret } from "./vault_cipher.ts";
+import type { MachineFacts } from "./vault_cipher.ts";
 
 const MAGIC = new TextEncoder().encode("CPL1");
 const NONCE_BYTES = 12;
@@ -50,7 +50,7 @@ export async function openClaudePool(
 }
 
 async function poolKey(
-  { machineId, userName }: MachineSecret,
+  { machineId, userName }: MachineFacts,
 ): Promise<CryptoKey> {
   const encoder = new TextEncoder();
   const source = await crypto.subtle.importKey(

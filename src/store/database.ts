@@ -10,6 +10,7 @@ import { DatabaseSync } from "node:sqlite";
 import { EXIT, TcError } from "../errors.ts";
 import { folderOf } from "./file_target.ts";
 import { fileError } from "./file_error.ts";
+import { refuseForeignPlace } from "./own_files.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 /** Another process holds the file for moments; a long wait would stop streams. */
@@ -32,6 +33,7 @@ export function databasePath(stateFolder: string): string {
  * TcError: `no_state`, `newer_state`, `damaged_state` or a file error.
  */
 export function openDatabase(path: string, mode: OpenMode): DatabaseSync {
+  refuseForeignPlace(path);
   if (mode === "read_only") return openToRead(path);
   makePrivate(path);
   return opened(path, false, (database) => {

@@ -107,6 +107,7 @@ export class FileLocks implements Locks {
     try {
       return await openPrivate(path, "or_existing");
     } catch (error) {
+      if (error instanceof TcError) throw error;
       // A lock can be had on a file that cannot be written: a full or
       // read-only disk must not let two processes spend one token.
       const file = await Deno.open(path, { read: true }).catch(() => null);

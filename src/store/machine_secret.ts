@@ -54,10 +54,12 @@ export async function readMachineId(
 /** The vault's key material; never fails, since a vault must open anywhere. */
 export async function readMachineSecret(
   ports: MachinePorts,
+  vaultKey: string,
 ): Promise<MachineSecret> {
   return {
     machineId: await readMachineId(ports) ?? NO_MACHINE_ID,
     userName: ports.userName ?? "user",
+    vaultKey,
   };
 }
 

@@ -53,7 +53,8 @@ export async function openVault(
   ports: OpenVaultPorts,
 ): Promise<OpenedVault> {
   const { folder } = settings;
-  await ensurePrivateFolder(folder).catch(() => {
+  await ensurePrivateFolder(folder).catch((cause) => {
+    if (cause instanceof TcError && cause.code === "foreign_file") throw cause;
     // A vault that cannot be written can still be read.
   });
   const locks = new FileLocks(folder, ports);

@@ -20,7 +20,7 @@ import {
 import { folderOf } from "./file_target.ts";
 import { fileError } from "./file_error.ts";
 import type { VaultBackend } from "./vault_backend.ts";
-import type { VaultCipher } from "./vault_cipher.ts";
+import { isSealedOpenly, type VaultCipher } from "./vault_cipher.ts";
 import { decodeEntry } from "./vault_entry.ts";
 
 const SUFFIX = ".vault";
@@ -108,21 +108,28 @@ export class VaultFiles implements VaultBackend {
 
   async isUnsettled(id: AccountId): Promise<boolean> {
     return await readIfThere(pendingPath(this.#path(id))) !== null ||
-      await this.#isPlain(id);
+      await this.#isOld(id);
   }
 
   /**
    * A write that was cut off before its rename may hold the only copy of a
    * fresh token. The seal tells whether it is whole, its revision whether it is
-   * newer: then the rename is made up for. A file in clear is sealed.
+   * newer: then the rename is made up for. A file in clear, or one that is sealed
+   * as an older tc did it, is sealed anew.
    */
   async settle(id: AccountId): Promise<void> {
     await this.#finishPending(id);
-    if (!await this.#isPlain(id)) return;
-    const json = await this.load(id);
-    if (json === null) return;
-    decodeEntry(id, json);
-    await this.save(id, json);
+    const bytes = await readIfThere(this.#path(id));
+    if (bytes === null) return;
+    if (bytes[0] === OPENING_BRACE) {
+      const json = await this.#open(id, bytes);
+      decodeEntry(id, json);
+      await this.save(id, json);
+    } else if (isSealedOpenly(bytes)) {
+      // What cannot be opened stays: reading it says why.
+      const json = await this.#open(id, bytes).catch(() => null);
+      if (json !== null) await this.save(id, json);
+    }
   }
 
   async #finishPending(id: AccountId): Promise<void> {
@@ -155,8 +162,10 @@ export class VaultFiles implements VaultBackend {
     }
   }
 
-  async #isPlain(id: AccountId): Promise<boolean> {
-    return (await readIfThere(this.#path(id)))?.[0] === OPENING_BRACE;
+  async #isOld(id: AccountId): Promise<boolean> {
+    const bytes = await readIfThere(this.#path(id));
+    if (bytes === null) return false;
+    return bytes[0] === OPENING_BRACE || isSealedOpenly(bytes);
   }
 
   async #open(

@@ -1,7 +1,8 @@
 /** AccountKeeper: accounts read twice at one time. */
 
 import { strictEqual } from "node:assert/strict";
-import { AccountKeeper, vaultFolder } from "../../src/app/account_keeper.ts";
+import { AccountKeeper } from "../../src/app/account_keeper.ts";
+import { vaultFolder } from "../../src/app/paths.ts";
 import { type Config, configFrom } from "../../src/app/config.ts";
 import { pathsFrom } from "../../src/app/paths.ts";
 import { PoolKeeper } from "../../src/app/pool_keeper.ts";

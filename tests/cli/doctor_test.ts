@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { vaultFolder } from "../../src/app/account_keeper.ts";
+import { vaultFolder } from "../../src/app/paths.ts";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { Secret } from "../../src/ports.ts";

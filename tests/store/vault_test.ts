@@ -91,7 +91,7 @@ Deno.test("put() writes no secret in clear, private files in a private folder", 
   const bytes = await Deno.readFile(folder.join("vault/a.vault"));
   const text = new TextDecoder("latin1").decode(bytes);
   ok(!text.includes("MARKER") && !text.includes("example.test"));
-  strictEqual(text.slice(0, 4), "TCV\x01");
+  strictEqual(text.slice(0, 4), "TCV\x02");
   if (Deno.build.os === "windows") return;
   for (const name of ["a.vault", ...locks(folder.join("vault"))]) {
     const { mode } = await Deno.stat(folder.join("vault", name));
@@ -208,7 +208,7 @@ Deno.test("an entry in clear is read, and sealed at once", async () => {
   const text = new TextDecoder("latin1").decode(
     await Deno.readFile(folder.join("a.vault")),
   );
-  ok(text.startsWith("TCV\x01"));
+  ok(text.startsWith("TCV\x02"));
   deepStrictEqual(plain(await vault.get(idOf("a"))), plain(entry));
 });
 
@@ -265,7 +265,7 @@ Deno.test("a vault of another machine or user says so", async () => {
   await rejects(foreign.get(idOf("a")), {
     code: "vault_foreign",
     message:
-      "Cannot read the vault entry a: it was sealed on another machine or by another user",
+      "Cannot read the vault entry a: it was sealed on another machine, by another user, or with another vault key",
   });
   deepStrictEqual((await foreign.list()).entries, []);
 });

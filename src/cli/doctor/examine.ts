@@ -9,6 +9,7 @@ import {
   checkDescriptors,
   checkDisk,
   checkModes,
+  checkVaultKey,
 } from "./files.ts";
 import {
   type Check,
@@ -26,10 +27,11 @@ import {
 } from "./programs.ts";
 import { checkService } from "./service.ts";
 
-/** Modes come before whatever opens a vault: opening tightens what it can. */
+/** Modes come before whatever reads a file: reading tightens what it can. */
 const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
-  ["config", checkConfig],
   ["files", checkModes],
+  ["config", checkConfig],
+  ["vault", checkVaultKey],
   ["disk", checkDisk],
   ["limits", checkDescriptors],
   ["server", checkServer],

@@ -5,8 +5,9 @@
  */
 
 import { dirname, join } from "node:path";
-import { vaultFolder } from "../../app/account_keeper.ts";
+import { vaultFolder } from "../../app/paths.ts";
 import { systemRunner } from "../../app/command_runner.ts";
+import { readVaultKey } from "../../store/vault_key.ts";
 import type { Paths } from "../../app/paths.ts";
 import {
   failure,
@@ -74,12 +75,31 @@ export function checkModes({ shell }: Patient): Promise<readonly Finding[]> {
   );
 }
 
+/** The vault's own key, and exactly what it keeps out. */
+export function checkVaultKey({ shell }: Patient): Promise<readonly Finding[]> {
+  const { vaultKeyFile } = shell.paths;
+  try {
+    const isThere = readVaultKey(vaultKeyFile) !== null;
+    if (!isThere) return Promise.resolve([]);
+  } catch (cause) {
+    return Promise.resolve([failureOf("vault", cause)]);
+  }
+  return Promise.resolve([
+    fine(
+      "vault",
+      `opens with ${vaultKeyFile}: keeps out other users and copies ` +
+        "without that file, not root and not programs that run as you",
+    ),
+  ]);
+}
+
 function secretFiles(paths: Paths): readonly string[] {
   const folder = vaultFolder(paths);
   try {
     const names = [...Deno.readDirSync(folder)].filter(({ isFile }) => isFile);
     return [
       join(paths.secretsFolder, "key"),
+      paths.vaultKeyFile,
       ...names.map(({ name }) => join(folder, name)),
     ];
   } catch {

@@ -29,7 +29,7 @@ export async function showPermissions(
 ): Promise<number> {
   const { output } = shell;
   const grants = workerGrants(grantSources(shell));
-  const proof = isProof ? await proveFence(grants) : null;
+  const proof = isProof ? await proveFence(grants, shell.paths) : null;
   const attempts = [...proof?.worker ?? [], ...proof?.main ?? []];
   const hasHeld = attempts.every(({ outcome }) => outcome === "refused") &&
     (proof?.arrivals ?? 0) === 0;
