@@ -10,6 +10,7 @@ import { readHolder } from "../app/holder_note.ts";
 import { ServerConnection } from "../control/server_connection.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { ensurePrivateFolder } from "../store/atomic.ts";
+import { openOwnSync } from "../store/own_files.ts";
 import { withOpenFiles } from "./open_files.ts";
 import { ownCommand } from "./own_command.ts";
 import { anchored } from "./server_place.ts";
@@ -31,11 +32,7 @@ const STDERR_LENGTH_MAX = 16_384;
 export async function startInBackground(shell: Shell): Promise<void> {
   const { stateFolder } = shell.paths;
   await ensurePrivateFolder(stateFolder);
-  using turn = await Deno.open(join(stateFolder, "start.lock"), {
-    create: true,
-    write: true,
-    mode: 0o600,
-  });
+  using turn = openOwnSync(join(stateFolder, "start.lock"), { write: true });
   // The system releases it when this process dies.
   await turn.lock(true);
   const deadline = performance.now() + START_WAIT_MS;

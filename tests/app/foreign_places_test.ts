@@ -92,7 +92,7 @@ Deno.test({
     await using api = await startDemoApi();
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const { secretsFolder, stateFolder } = pool.paths;
-    await pool.tc(["env"]);
+    await pool.tc(["status"]);
     await Deno.mkdir(stateFolder, { recursive: true, mode: 0o700 });
     const victim = pool.folder.join("victim");
     const log = `${stateFolder}/server.log`;
@@ -143,13 +143,13 @@ Deno.test({
     await Deno.chmod(configFile, 0o644);
     await pool.tc(["config", "show"]);
     strictEqual(await modeOf(configFile), 0o600);
-    await Deno.writeTextFile(configFile, "{}");
+    await pool.tc(["config", "unset", "proxy.apiKey"]);
     await Deno.chmod(configFile, 0o644);
-    await pool.tc(["env"]);
+    strictEqual((await pool.tc(["status"])).code, 3);
     // Without a key in it others may read it, and nobody else write it.
     strictEqual(await modeOf(configFile), 0o644);
     await Deno.chmod(`${secretsFolder}/key`, 0o644);
-    await pool.tc(["env"]);
+    await pool.tc(["status"]);
     strictEqual(await modeOf(`${secretsFolder}/key`), 0o600);
     await Deno.chmod(configFile, 0o666);
     await pool.tc(["config", "show"]);

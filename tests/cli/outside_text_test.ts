@@ -57,6 +57,7 @@ Deno.test("a section of the wrong kind is refused and never written over", async
   await using api = await startDemoApi();
   await using pool = await TcPool.of(api);
   const { configFile } = pool.paths;
+  const before = await Deno.readTextFile(configFile);
   const cases = [
     [
       '{"proxy":4000}',
@@ -82,7 +83,7 @@ Deno.test("a section of the wrong kind is refused and never written over", async
       strictEqual(await Deno.readTextFile(configFile), text);
     }
   }
-  await Deno.writeTextFile(configFile, "{}");
+  await Deno.writeTextFile(configFile, before);
 });
 
 Deno.test("tc config set checks what the reader checks, in the person's own words", async () => {

