@@ -102,14 +102,7 @@ async function startClaimed(
     keychain: options.keychain,
   });
   const poller = pollerOf(options, { keeper, accounts });
-  const records = new Records({
-    config: order.config,
-    stateFolder: order.paths.stateFolder,
-    run: systemEntropy.uuid(),
-    keeper,
-    clock: systemClock,
-    journal,
-  });
+  const records = recordsOf(options, keeper);
   records.restore();
   const feed = new EventFeed();
   const tally = new Tally(systemClock.now(), prices(settings));
@@ -150,6 +143,21 @@ async function startClaimed(
       return cut;
     },
   };
+}
+
+function recordsOf(
+  { order, journal }: DaemonOptions,
+  keeper: PoolKeeper,
+): Records {
+  return new Records({
+    config: order.config,
+    stateFolder: order.paths.stateFolder,
+    localKey: new Secret(order.key),
+    run: systemEntropy.uuid(),
+    keeper,
+    clock: systemClock,
+    journal,
+  });
 }
 
 function upstreamOf({ config, proxy, authorities }: StartOrder): UpstreamPool {

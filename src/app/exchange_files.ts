@@ -9,7 +9,13 @@ import { join } from "node:path";
 import { SureTime } from "./clock_steps.ts";
 import type { AccountId } from "../core/account.ts";
 import { DAY_MS } from "../core/time.ts";
-import type { Clock, ExchangeLog, ExchangeRecord, Journal } from "../ports.ts";
+import type {
+  Clock,
+  ExchangeLog,
+  ExchangeRecord,
+  Journal,
+  Secret,
+} from "../ports.ts";
 import { EXCHANGE_MARK, exchangeText } from "../wire/exchange_text.ts";
 
 export interface ExchangeFilesOptions {
@@ -20,6 +26,8 @@ export interface ExchangeFilesOptions {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly labelOf: (id: AccountId) => string;
+  /** Never written, wherever it stands. */
+  readonly localKey: Secret;
 }
 
 /** `tc-20261121T123040123Z-tc_0123456789abcdef0123.txt`. */
@@ -116,7 +124,7 @@ export class ExchangeFiles implements ExchangeLog {
   }
 
   async #write(exchange: ExchangeRecord): Promise<void> {
-    const { folder, hasBodies, labelOf, clock } = this.#options;
+    const { folder, hasBodies, labelOf, localKey, clock } = this.#options;
     if (this.#kept === null) {
       await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
       this.#kept = await this.#found();
@@ -126,6 +134,7 @@ export class ExchangeFiles implements ExchangeLog {
       hasBodies,
       bodyBytesMax: BODY_BYTES_MAX,
       labelOf,
+      localKey,
     });
     const { id, startedAt } = exchange.record;
     const time = new Date(startedAt).toISOString().replace(/[-:.]/g, "");

@@ -17,6 +17,7 @@ import {
   NOTHING_SPENT,
   type SpentWindows,
 } from "../store/ledger.ts";
+import { type AccountLabels, readLabels } from "../store/pool_store.ts";
 import { type LedgerBounds, prune } from "../store/ledger_prune.ts";
 import { newestRequest, recentRequests } from "../store/ledger_recent.ts";
 import { SureTime } from "./clock_steps.ts";
@@ -104,6 +105,15 @@ export class LedgerWriter implements RequestLog {
       this.#sureTime.noEarlierThan(newestRequest(database));
     });
     return memory;
+  }
+
+  /** The names of accounts by id, also of those that are gone. */
+  readLabels(): AccountLabels {
+    let labels: AccountLabels = {};
+    this.#options.state.attempt(({ database }) => {
+      labels = readLabels(database);
+    });
+    return labels;
   }
 
   /**

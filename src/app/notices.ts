@@ -22,6 +22,12 @@ export function vaultNotices(accounts: AccountKeeper): readonly NoticeView[] {
   ];
 }
 
+/** An account whose credential is gone, though nobody removed it. */
+export function lostLogin(label: string): string {
+  return `The login of ${label} is gone: the last server had it, and nobody ` +
+    "removed the account";
+}
+
 /** Log lines that are being lost. */
 export function logNotices(loss: LogLoss | null): readonly NoticeView[] {
   if (loss === null) return [];

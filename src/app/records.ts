@@ -9,12 +9,19 @@ import type { AccountId } from "../core/account.ts";
 import type { PriceOverrides } from "../core/pricing.ts";
 import { HOUR_MS } from "../core/time.ts";
 import type { NoticeView, RecentView } from "../control/protocol.ts";
-import type { Clock, Journal, RequestLog, RequestRecord } from "../ports.ts";
+import type {
+  Clock,
+  Journal,
+  RequestLog,
+  RequestRecord,
+  Secret,
+} from "../ports.ts";
 import { databasePath } from "../store/database.ts";
+import type { AccountLabels } from "../store/pool_store.ts";
 import type { Config } from "./config.ts";
 import { ExchangeFiles } from "./exchange_files.ts";
 import { LedgerWriter } from "./ledger_writer.ts";
-import { exchangeNotices } from "./notices.ts";
+import { exchangeNotices, lostLogin } from "./notices.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import { RecentTally } from "./recent_tally.ts";
 import { prices } from "./settings.ts";
@@ -22,6 +29,8 @@ import { StateDatabase } from "./state_database.ts";
 
 export interface RecordsOptions {
   readonly config: Config;
+  /** Masked in whatever is written. */
+  readonly localKey: Secret;
   readonly stateFolder: string;
   /** Names this run among those that share the state. */
   readonly run: string;
@@ -38,6 +47,8 @@ export class Records implements RequestLog {
   readonly #tally = new RecentTally();
   readonly #keeper: PoolKeeper;
   readonly #clock: Clock;
+  #lost: readonly AccountId[] = [];
+  #labels: AccountLabels = {};
   /** Whole exchanges, only where a person asked for them. */
   readonly exchanges: ExchangeFiles | null;
 
@@ -70,6 +81,10 @@ export class Records implements RequestLog {
   restore(): void {
     const memory = this.#writer.readMemory();
     if (memory !== null) this.#keeper.remember(memory);
+    const { accounts } = this.#keeper.state;
+    this.#lost = memory?.accounts.map(({ id }) => id)
+      .filter((id) => !accounts.has(id)) ?? [];
+    this.#labels = this.#writer.readLabels();
     for (const request of this.#writer.recent(HOUR_MS)) {
       this.#tally.add(request);
     }
@@ -96,9 +111,20 @@ export class Records implements RequestLog {
   /** What a person should know of it. */
   notices(): readonly NoticeView[] {
     return [
+      ...this.#lostNotices(),
       ...this.#ledgerNotices(),
       ...exchangeNotices(this.exchanges?.lost ?? null),
     ];
+  }
+
+  /** Accounts that the last server served, and that nobody removed. */
+  #lostNotices(): readonly NoticeView[] {
+    const { accounts } = this.#keeper.state;
+    return this.#lost.filter((id) => !accounts.has(id)).map((id) => ({
+      level: "error",
+      text: lostLogin(this.#labels[id] ?? id),
+      mend: "tc login",
+    }));
   }
 
   #ledgerNotices(): readonly NoticeView[] {
@@ -119,7 +145,7 @@ export class Records implements RequestLog {
 }
 
 function exchangeFiles(
-  { config, clock, journal, keeper }: RecordsOptions,
+  { config, clock, journal, keeper, localKey }: RecordsOptions,
 ): ExchangeFiles | null {
   const { to, bodies, days, megabytesMax } = config.settings.log;
   if (to === "") return null;
@@ -130,6 +156,7 @@ function exchangeFiles(
     bytesMax: megabytesMax * MEGABYTE,
     clock,
     journal,
+    localKey,
     labelOf: (id) => keeper.state.accounts.get(id)?.account.label ?? id,
   });
 }

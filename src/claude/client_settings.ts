@@ -108,7 +108,7 @@ function namesIn(folder: string): readonly string[] {
 
 function readText(file: string): string | null {
   try {
-    return Deno.readTextFileSync(file);
+    return Deno.statSync(file).isFile ? Deno.readTextFileSync(file) : null;
   } catch {
     // Claude Code does without a file that it cannot read.
     return null;

@@ -32,6 +32,7 @@ export async function findClaudeLogin(
 
 function hasStoredLogin(file: string): boolean {
   try {
+    if (!Deno.statSync(file).isFile) return false;
     const stored: unknown = JSON.parse(Deno.readTextFileSync(file));
     const login =
       (stored as { claudeAiOauth?: { accessToken?: unknown } } | null)

@@ -93,9 +93,10 @@ function readOn(
   options: ReadOptions,
 ): { readonly tally: FileTally; readonly isWhole: boolean } {
   try {
-    using file = Deno.openSync(path);
-    const { size, isFile } = file.statSync();
+    // Opening a pipe would wait for who writes into it.
+    const { size, isFile } = Deno.statSync(path);
     if (!isFile) return { tally: before, isWhole: true };
+    using file = Deno.openSync(path);
     // A shorter file is another one.
     const from = size < before.offset ? NO_TALLY : before;
     file.seekSync(from.offset, Deno.SeekMode.Start);

@@ -87,7 +87,8 @@ async function stat(
   path: string,
 ): Promise<{ readonly size: number; readonly writtenAt: number } | null> {
   try {
-    const { size, mtime } = await Deno.stat(path);
+    const { size, mtime, isFile } = await Deno.stat(path);
+    if (!isFile) return null;
     return { size, writtenAt: mtime?.getTime() ?? 0 };
   } catch {
     // Gone meanwhile.

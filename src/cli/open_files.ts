@@ -12,18 +12,24 @@ const FILES_WANTED = 65_536;
 const TOOL_MS_MAX = 2_000;
 
 /**
- * Raises the limit of this process where a tool for that is at hand: the
- * runtime has none. Elsewhere `tc doctor` says what is too few.
+ * Raises the limit of open files of this process, and forbids core dumps, where
+ * a tool for that is at hand: the runtime has none. Elsewhere `tc doctor` says what is too few.
  */
 export async function raiseOpenFiles(): Promise<void> {
   if (Deno.build.os !== "linux") return;
   try {
-    const wanted = wantedLimit(await Deno.readTextFile("/proc/self/limits"));
-    if (wanted === null) return;
+    const limits = await Deno.readTextFile("/proc/self/limits");
+    const wanted = wantedLimit(limits);
+    const changes = [
+      ...(wanted === null ? [] : [`--nofile=${wanted}:`]),
+      // A core dump would hold every token.
+      ...(mayDump(limits) ? ["--core=0"] : []),
+    ];
+    if (changes.length === 0) return;
     await systemRunner.run("prlimit", [
       "--pid",
       String(Deno.pid),
-      `--nofile=${wanted}:`,
+      ...changes,
     ], { stdin: "", timeoutMs: TOOL_MS_MAX });
   } catch {
     // It serves with what it has.
@@ -50,6 +56,11 @@ export async function openFiles(): Promise<number | null> {
   }
 }
 
+/** Whether the text of `/proc/self/limits` lets this process dump its memory. */
+export function mayDump(limits: string): boolean {
+  return !/^Max core file size\s+0\s/m.test(limits);
+}
+
 /** The soft limit to ask for by the text of `/proc/self/limits`; null: none. */
 export function wantedLimit(limits: string): number | null {
   const files = limitsIn(limits);
@@ -73,7 +84,9 @@ function limitsIn(
 export function withOpenFiles(command: readonly string[]): readonly string[] {
   if (Deno.build.os === "windows") return command;
   // macOS calls its hard limit unlimited and takes no more than 10,240.
-  const raise = `for n in ${FILES_WANTED} "$(ulimit -Hn)" 10240; do ` +
+  // A core dump would hold every token.
+  const raise =
+    `ulimit -c 0; for n in ${FILES_WANTED} "$(ulimit -Hn)" 10240; do ` +
     'ulimit -Sn "$n" 2>/dev/null && break; done; exec "$0" "$@"';
   return ["/bin/sh", "-c", raise, ...command];
 }

@@ -98,6 +98,9 @@ export function admit(visitor: Visitor, door: Door): Admission {
   const keyHeaders = headersWithKey(headers, door);
   const hasKey = key === null ? keyHeaders.length > 0 : isKey(key, door);
   if (hasKey || (key === null && isKeyless(visitor, door))) {
+    if (holdsKey(target, door)) {
+      return refuse(400, "The path is refused: it holds the local key");
+    }
     return { kind: "admitted", target, keyHeaders, hasKey };
   }
   return refuse(401, WRONG_KEY);
@@ -166,6 +169,15 @@ function isKey(shown: string, { key }: Door): boolean {
   encoded.set(key, own);
   const bytes = encoder.encode(shown);
   return bytes.length === own.length && timingSafeEqual(bytes, own);
+}
+
+/** Whether `target` would carry the key to the upstream, however escaped. */
+function holdsKey(target: string, { key }: Door): boolean {
+  const plain = target.replace(
+    /%(?:25)*([0-9a-f]{2})/gi,
+    (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return plain.includes(key.reveal());
 }
 
 function isKeyless(visitor: Visitor, door: Door): boolean {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { TcError } from "../errors.ts";
 import { fileError, systemCode } from "./file_error.ts";
 import { folderOf } from "./file_target.ts";
 import { refuseForeign, refuseOther } from "./own_files.ts";
@@ -97,6 +98,14 @@ export async function readIfThere(
   path: string,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   try {
+    // A pipe in its place would be waited for.
+    const { isFile, isDirectory } = await Deno.stat(path);
+    if (!isFile && !isDirectory) {
+      throw new TcError(`Cannot read ${path}: it is no file`, {
+        code: "no_file",
+        hint: `ls -l ${path}   shows what it is; move it away`,
+      });
+    }
     return await Deno.readFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;

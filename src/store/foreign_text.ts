@@ -116,8 +116,10 @@ export class ForeignTexts {
 
 function readNow(path: string): string | null {
   try {
-    if (Deno.statSync(path).size > BYTES_MAX) {
-      throw new TcError(`Cannot read ${path}: it is too large`, {
+    const { size, isFile } = Deno.statSync(path);
+    if (!isFile || size > BYTES_MAX) {
+      const reason = isFile ? "it is too large" : "it is no file";
+      throw new TcError(`Cannot read ${path}: ${reason}`, {
         code: "file_too_large",
       });
     }

@@ -193,6 +193,26 @@ function readMemory(database: DatabaseSync): PoolMemory | null {
   return { pool, savedAt: instantFromMs(Number(row["saved_at"])) };
 }
 
+/** The accounts that the last server served. */
+export function rememberedAccounts(
+  database: DatabaseSync,
+): readonly AccountId[] {
+  return readMemory(database)?.pool.accounts.map(({ id }) => id) ?? [];
+}
+
+/**
+ * Forgets the account `id`, which was removed on purpose while no server ran:
+ * else the next one would take its login for lost.
+ */
+export function forgetAccount(database: DatabaseSync, id: AccountId): void {
+  const memory = readMemory(database);
+  if (memory === null) return;
+  const accounts = memory.pool.accounts.filter((one) => one.id !== id);
+  if (accounts.length === memory.pool.accounts.length) return;
+  database.prepare("UPDATE memories SET value = ? WHERE name = ?")
+    .run(JSON.stringify({ ...memory.pool, accounts }), MEMORY);
+}
+
 /** The names of accounts by id, as the last servers knew them. */
 export function readLabels(database: DatabaseSync): AccountLabels {
   const row = database.prepare("SELECT value FROM memories WHERE name = ?")

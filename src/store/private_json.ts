@@ -16,6 +16,18 @@ import { folderOf } from "./file_target.ts";
 
 const LOCK_WAIT_MS = 10_000;
 
+/** Returns the first name for a damaged file that no earlier one has. */
+function freeAside(file: string): string {
+  for (let count = 1;; count++) {
+    const aside = count === 1 ? `${file}.damaged` : `${file}.damaged-${count}`;
+    try {
+      Deno.lstatSync(aside);
+    } catch {
+      return aside;
+    }
+  }
+}
+
 export interface PrivateJsonOptions<Value> {
   readonly file: string;
   readonly locks: Locks;
@@ -50,7 +62,7 @@ export class PrivateJson<Value> {
     const bytes = await readIfThere(file);
     const before = this.#parse(bytes);
     if (bytes !== null && before === null) {
-      await renameOver(file, `${file}.damaged`);
+      await renameOver(file, freeAside(file));
     }
     const after = change(before ?? empty);
     if (after === before) return after;

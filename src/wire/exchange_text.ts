@@ -6,7 +6,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import type { ExchangeRecord, HeaderList } from "../ports.ts";
+import type { ExchangeRecord, HeaderList, Secret } from "../ports.ts";
 import { headerValue } from "./header_list.ts";
 
 /** The first line of each file: what lacks it is not ours to delete. */
@@ -15,6 +15,8 @@ export const EXCHANGE_MARK = "tc exchange v1";
 export interface ExchangeTextOptions {
   readonly hasBodies: boolean;
   readonly bodyBytesMax: number;
+  /** The local key: a client may show it in any header. */
+  readonly localKey: Secret;
   /** The name of an account by its id. */
   readonly labelOf: (id: AccountId) => string;
 }
@@ -74,7 +76,8 @@ export function exchangeText(
       ),
     );
   }
-  return `${lines.join("\n")}\n`;
+  return `${lines.join("\n")}\n`
+    .replaceAll(options.localKey.reveal(), "[local key]");
 }
 
 function usageLine({ record: { usage } }: ExchangeRecord): readonly string[] {

@@ -1,5 +1,6 @@
 /** ExchangeFiles: what is written, what never is, and what is deleted. */
 
+import { Secret } from "../../src/ports.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { ExchangeFiles } from "../../src/app/exchange_files.ts";
 import { DAY_MS, instantFromMs } from "../../src/core/time.ts";
@@ -47,6 +48,7 @@ function filesIn(folder: string, wish: Wish = {}): ExchangeFiles {
     bytesMax: 1e6,
     clock: CLOCK,
     journal: { log: () => {} },
+    localKey: new Secret("the-local-key-of-tests"),
     labelOf: (id) => id,
     ...wish,
   });
@@ -132,6 +134,7 @@ Deno.test("a folder that cannot be written stops nothing", async () => {
     bytesMax: 1e6,
     clock: CLOCK,
     journal: { log: (...line) => told.push(line) },
+    localKey: new Secret("the-local-key-of-tests"),
     labelOf: (id) => id,
   });
   for (let i = 0; i < 300; i++) files.finished(exchange());
@@ -152,4 +155,23 @@ Deno.test("exchanges that wait hold no more memory than they may", async () => {
     // One is being written and three wait, of 16 MiB and a little more each.
     strictEqual((await names(path)).length, hasBodies ? 4 : 12);
   }
+});
+
+Deno.test("the local key is in no file, whatever header or body it came in", async () => {
+  await using folder = new TempFolder();
+  const key = "the-local-key-of-tests";
+  const files = filesIn(folder.join("log"), { hasBodies: true });
+  files.finished(exchange({
+    target: `/v1/messages?x=${key}`,
+    requestHeaders: [
+      ["x-tc-key", key],
+      ["x-custom", `a ${key} b`],
+      ["anthropic-beta", key],
+    ],
+    requestBody: new TextEncoder().encode(`{"text":"${key}"}`),
+  }));
+  await files.close();
+  const text = await onlyText(folder.join("log"));
+  ok(!text.includes(key), text);
+  ok(text.includes("x-custom: a [local key] b"), text);
 });

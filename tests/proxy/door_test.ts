@@ -194,3 +194,29 @@ Deno.test("admit() lets anyone on this host ask for a proof, and nothing else", 
   const rebound = { host: "evil.example:3456" };
   strictEqual(refusal({ method: "GET", url, headers: rebound }), 421);
 });
+
+Deno.test("admit() refuses a target that would carry the key to the upstream", () => {
+  const headers = { "x-tc-key": KEY };
+  const hex = (text: string, mark: string) =>
+    [...text].map((one) => mark + one.charCodeAt(0).toString(16)).join("");
+  const targets = [
+    `/v1/messages?key=${KEY}`,
+    `/v1/${KEY}/messages`,
+    `/v1/messages?a=1&b=x${KEY}y`,
+    `/v1/messages?key=${hex(KEY, "%")}`,
+    `/v1/messages?key=${hex(KEY, "%25")}`,
+    `/v1/messages?key=${KEY.replace("o", "%6F")}`,
+  ];
+  for (const target of targets) {
+    const url = `http://127.0.0.1:3456${target}`;
+    strictEqual(refusal({ url, headers }), 400, target);
+    strictEqual(
+      refusal({ url: `http://127.0.0.1:3456/k/${KEY}${target}` }),
+      400,
+    );
+    // Nobody learns from the refusal whether a guess was right.
+    strictEqual(refusal({ url }), 401, target);
+  }
+  const near = `http://127.0.0.1:3456/v1/messages?key=${KEY.slice(1)}`;
+  strictEqual(refusal({ url: near, headers }), null);
+});

@@ -3,7 +3,7 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
-import { wantedLimit } from "../../src/cli/open_files.ts";
+import { mayDump, wantedLimit } from "../../src/cli/open_files.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
@@ -165,7 +165,7 @@ Deno.test({
     await Deno.mkdir(bin);
     await Deno.writeTextFile(`${bin}/claude`, "#!/bin/sh\n", { mode: 0o755 });
     const [program, ...first] = tcCommand();
-    const script = 'ulimit -Sn 128; exec "$0" "$@"';
+    const script = 'ulimit -Sn 128; ulimit -c unlimited; exec "$0" "$@"';
     const { code } = await new Deno.Command("/bin/sh", {
       args: ["-c", script, program, ...first, "run"],
       clearEnv: true,
@@ -176,5 +176,37 @@ Deno.test({
     const { pid } = await (await fetch(`${await pool.baseUrl()}/healthz`))
       .json();
     ok(await limitOf(pid) >= Math.min(4_096, await limitOf(Deno.pid)));
+    const limits = await Deno.readTextFile(`/proc/${pid}/limits`);
+    strictEqual(mayDump(limits), false, "a core dump would hold every token");
+  },
+});
+
+Deno.test({
+  name: "a server in the foreground makes no core dump either",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using api = await startDemoApi();
+    await using pool = await poolOf(api);
+    const [program, ...first] = tcCommand();
+    const server = new Deno.Command("/bin/sh", {
+      args: [
+        "-c",
+        'ulimit -c unlimited; exec "$0" "$@"',
+        program,
+        ...first,
+        "server",
+        "--headless",
+      ],
+      clearEnv: true,
+      env: pool.variables,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await answersAfterMs(pool.port);
+    const limits = await Deno.readTextFile(`/proc/${server.pid}/limits`);
+    strictEqual(mayDump(limits), false);
+    strictEqual((await pool.tc(["stop"])).code, 0);
+    await server.status;
   },
 });

@@ -7,7 +7,10 @@
 import type { Command } from "@commander-js/extra-typings";
 import { inert } from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
+import type { AccountId } from "../../core/account.ts";
 import { findAccount } from "../../store/account_desk.ts";
+import { databasePath, openDatabase } from "../../store/database.ts";
+import { forgetAccount } from "../../store/pool_store.ts";
 import { byServerOr, openDesk } from "../account_work.ts";
 import { askYes, cancelled } from "../asking.ts";
 import { commandText } from "../command_table.ts";
@@ -68,10 +71,25 @@ async function remove(
         force: force ?? false,
       });
     },
-    alone: () => desk.remove(id),
+    alone: async () => {
+      await desk.remove(id);
+      forget(shell, id);
+    },
   });
   if (output.isJson) {
     output.json({ schema: "tc.remove/v1", id, label, removed: true });
   } else output.line(`Removed ${name}.`);
   return EXIT.ok;
+}
+
+/** The state is a cache: where it cannot be written, nothing else suffers. */
+function forget({ paths }: Shell, id: AccountId): void {
+  try {
+    const path = databasePath(paths.stateFolder);
+    if (!Deno.statSync(path).isFile) return;
+    using database = openDatabase(path, "read_write");
+    forgetAccount(database, id);
+  } catch {
+    // There is none yet, or it is damaged: the next server says so.
+  }
 }

@@ -9,6 +9,7 @@ import {
   checkDescriptors,
   checkDisk,
   checkModes,
+  checkState,
   checkVaultKey,
 } from "./files.ts";
 import {
@@ -36,6 +37,7 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
   ["limits", checkDescriptors],
   ["server", checkServer],
   ["faults", checkFaults],
+  ["state", checkState],
   ["account", checkAccounts],
   ["service", checkService],
   ["network", checkProxies],
@@ -51,6 +53,7 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
 const NEED_CONFIG: readonly Check[] = [
   checkServer,
   checkAccounts,
+  checkState,
   checkService,
 ];
 

@@ -7,6 +7,11 @@
 import { dirname, join } from "node:path";
 import { vaultFolder } from "../../app/paths.ts";
 import { systemRunner } from "../../app/command_runner.ts";
+import { lostLogin } from "../../app/notices.ts";
+import { inert } from "../../control/words.ts";
+import { databasePath, openDatabase } from "../../store/database.ts";
+import { readLabels, rememberedAccounts } from "../../store/pool_store.ts";
+import { openShellVault } from "../accounts_store.ts";
 import { readVaultKey } from "../../store/vault_key.ts";
 import type { Paths } from "../../app/paths.ts";
 import {
@@ -91,6 +96,54 @@ export function checkVaultKey({ shell }: Patient): Promise<readonly Finding[]> {
         "without that file, not root and not programs that run as you",
     ),
   ]);
+}
+
+/** The state: what was set aside, and accounts that only it remembers. */
+export async function checkState(
+  { shell }: Patient,
+): Promise<readonly Finding[]> {
+  const { stateFolder } = shell.paths;
+  return [
+    ...setAsideIn(stateFolder).map((name) =>
+      warning(
+        "state",
+        `${join(stateFolder, name)} was damaged and is set aside; ` +
+          "the history in it is not shown",
+        `rm ${join(stateFolder, name)}   when you do not need it`,
+      )
+    ),
+    ...await lostLogins(shell),
+  ];
+}
+
+function setAsideIn(folder: string): readonly string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name)
+      .filter((name) => /\.damaged-[^-]+$/.test(name)).sort();
+  } catch {
+    // There is no state yet.
+    return [];
+  }
+}
+
+async function lostLogins(
+  shell: Patient["shell"],
+): Promise<readonly Finding[]> {
+  const path = databasePath(shell.paths.stateFolder);
+  const { vault } = await openShellVault(shell);
+  const { entries, damaged } = await vault.list();
+  const there = new Set([...entries, ...damaged].map(({ id }) => id));
+  try {
+    using database = openDatabase(path, "read_only");
+    const labels = readLabels(database);
+    return rememberedAccounts(database).filter((id) => !there.has(id))
+      .map((id) =>
+        failure("vault", inert(lostLogin(labels[id] ?? id)), "tc login")
+      );
+  } catch {
+    // No history, or one that another check tells of.
+    return [];
+  }
 }
 
 function secretFiles(paths: Paths): readonly string[] {

@@ -99,6 +99,7 @@ export function checkClaudeSettings(
   const file = join(folder, "settings.json");
   let text: string;
   try {
+    if (!Deno.statSync(file).isFile) return Promise.resolve([]);
     text = Deno.readTextFileSync(file);
   } catch {
     // Most people have none.
