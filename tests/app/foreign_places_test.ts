@@ -90,6 +90,7 @@ Deno.test({
   ignore: NO_MODES,
   fn: async () => {
     await using api = await startDemoApi();
+    api.account("work");
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const { secretsFolder, stateFolder } = pool.paths;
     await pool.tc(["status"]);
@@ -99,27 +100,15 @@ Deno.test({
     const cases = [
       [log, ["server", "--headless", "--log-file", log]],
       [`${stateFolder}/state.db`, ["report"]],
-      [`${stateFolder}/pool.lock`, null],
       [`${secretsFolder}/key`, ["status"]],
-      [`${secretsFolder}/vault/vault.write.lock`, [
-        "login",
-        "--api",
-        "--api-key-stdin",
-      ]],
+      [`${secretsFolder}/vault/vault.write.lock`, ["remove", "work", "--yes"]],
     ] as const;
     for (const [path, args] of cases) {
-      if (args === null) continue;
       await Deno.writeTextFile(victim, "mine\n");
       await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await Deno.rename(path, `${path}.aside`).catch(() => {});
       await Deno.symlink(victim, path);
-      const child = pool.command(args, { stdin: "piped" }).spawn();
-      const writer = child.stdin.getWriter();
-      await writer.write(new TextEncoder().encode("sk-ant-api03-FAKE-key\n"))
-        .catch(() => {});
-      await writer.close().catch(() => {});
-      const { code, stderr } = await child.output();
-      const said = new TextDecoder().decode(stderr);
+      const { code, stderr: said } = await pool.tc(args);
       strictEqual(code, 77, `${path}: ${said}`);
       match(said, /it is a link/);
       strictEqual(await Deno.readTextFile(victim), "mine\n");

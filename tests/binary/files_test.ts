@@ -41,7 +41,10 @@ const READ: readonly Listed[] = [
     /^\/proc\/(self|\d+)\/(cgroup|mountinfo)$/,
     "which group limits CPU and memory",
   ],
-  [/^\/proc\/(self|\d+)\/limits$/, "how many files may be open"],
+  [
+    /^\/etc\/(ssl|pki)(\/.*)?\/[^/]*\.(crt|pem)$/,
+    "the authorities that this machine trusts",
+  ],
   [/^\/sys\/fs\/cgroup\//, "how much CPU and memory that group has"],
   [
     /^\/proc\/(meminfo|cpuinfo|stat|sys\/vm\/overcommit_memory)$/,
