@@ -99,6 +99,7 @@ function queryFor(binding: Binding | null): RouteQuery {
     model: null,
     betas: "",
     path: "/v1/messages",
+    isMetered: true,
     contextTokens,
     policy,
     cacheTtlMs: CACHE_TTL_MS,

@@ -63,6 +63,7 @@ export const ANY_REQUEST: RouteQuery = {
   model: null,
   betas: "",
   path: "/v1/messages",
+  isMetered: true,
   contextTokens: 0,
   cacheTtlMs: 0,
   isCompacted: false,

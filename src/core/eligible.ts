@@ -63,7 +63,8 @@ export function barOf(
   const { query, at } = context;
   const limits = limitsOf(state, query.families, at);
   const found = personal(state, query) ?? credentialBar(state, at) ??
-    quotaBar(state, limits, context) ?? entitlementBar(state, query, at);
+    (query.isMetered ? quotaBar(state, limits, context) : null) ??
+    entitlementBar(state, query, at);
   return { bar: found, limits };
 }
 

@@ -73,6 +73,13 @@ export type PoolEvent =
    */
   | { readonly kind: "retry_sent"; readonly at: Instant }
   | { readonly kind: "pinned"; readonly accountId: AccountId | null }
+  /** An id was seen at an account, or at none of them. */
+  | {
+    readonly kind: "id_seen";
+    readonly id: string;
+    readonly accountId: AccountId | null;
+    readonly at: Instant;
+  }
   | { readonly kind: "settings_changed"; readonly settings: RouteSettings }
   /** The clock of this machine went back by so much. */
   | { readonly kind: "clock_set_back"; readonly byMs: number };
@@ -83,6 +90,7 @@ export function wakesWaiters(event: PoolEvent): boolean {
     case "waiting_changed":
     case "lease_opened":
     case "retry_sent":
+    case "id_seen":
       return false;
     case "account_put":
     case "account_removed":

@@ -36,6 +36,8 @@ export interface RouteFacts {
   readonly isCompacted: boolean;
   /** A single short turn without tools: too small for a prompt cache. */
   readonly isSide: boolean;
+  /** It spends quota: inference and batches of it. Look-ups and counts do not. */
+  readonly isMetered: boolean;
   /** A person's prompt, not a tool result coming back. */
   readonly isPrompt: boolean;
   /** How its account is chosen, where it is not by the pool's setting. */

@@ -70,6 +70,7 @@ export function removeAccount(pool: PoolState, id: AccountId): PoolState {
     accounts,
     bindings,
     leases: pool.leases.filter((lease) => lease.accountId !== id),
+    owned: pool.owned.filter((owned) => owned.accountId !== id),
     pin: pool.pin === id ? null : pool.pin,
     primary: pool.primary === id ? null : pool.primary,
   };

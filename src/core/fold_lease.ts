@@ -37,6 +37,7 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
   const pool = sweep(before, at);
   const state = pool.accounts.get(accountId) ?? account;
   const isProbe = isClosed(state, query, at);
+  if (!query.isMetered) return openUnmetered(pool, state, event);
   const { gate } = isReopened(state, at) ? ramped(state, at) : state;
   const opened = withAccount(pool, {
     ...state,
@@ -64,6 +65,23 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
     ...boundBy(opened, event),
     ...promptedBy(opened, query, at),
   };
+}
+
+/** A look-up starts nothing: no window, no trial, no binding. */
+function openUnmetered(
+  pool: PoolState,
+  state: AccountState,
+  { leaseId, accountId, query, at }: LeaseOpened,
+): PoolState {
+  const opened = withAccount(pool, { ...state, leases: state.leases + 1 });
+  const lease: OpenLease = {
+    id: leaseId,
+    accountId,
+    facts: query,
+    openedAt: at,
+    isProbe: false,
+  };
+  return { ...opened, leases: opened.leases.with(leaseId, lease) };
 }
 
 /**

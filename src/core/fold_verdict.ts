@@ -44,12 +44,37 @@ export function giveVerdict(pool: PoolState, event: VerdictGiven): PoolState {
   const state = pool.accounts.get(lease.accountId);
   if (state === undefined) return pool;
   const answer: Answer = { lease, at: event.at };
+  if (!lease.facts.isMetered) {
+    return ofLookUp(pool, state, event.verdict, answer);
+  }
   return event.verdict.kind === "served"
     ? served(pool, state, answer)
     : unbound(
       refused(pool, state, { ...answer, verdict: event.verdict }),
       answer,
     );
+}
+
+/**
+ * An answer about a path says nothing of the account's login or quota: only
+ * which paths it may use.
+ */
+function ofLookUp(
+  pool: PoolState,
+  state: AccountState,
+  verdict: CapacityVerdict,
+  { lease, at }: Answer,
+): PoolState {
+  if (verdict.kind === "not_entitled") {
+    const { lack, said } = verdict;
+    const refusals = withRefusal(state.refusals, lack, { at, said });
+    return withAccount(pool, { ...state, refusals });
+  }
+  if (verdict.kind !== "served") return pool;
+  const refusals = withoutDisproved(state.refusals, lease.facts);
+  return refusals === state.refusals
+    ? pool
+    : withAccount(pool, { ...state, refusals });
 }
 
 function served(
@@ -186,6 +211,7 @@ function refused(
       return withAccount(pool, lacking(state, { ...answer, verdict }));
     case "served":
     case "overloaded":
+    case "not_here":
     case "request_refused":
     case "request_throttled":
       return pool;

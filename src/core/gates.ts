@@ -24,9 +24,13 @@ export interface Room {
 const OVERFLOW_STEP_MS = SECOND_MS;
 const OVERFLOW_SHARE = 1.5;
 
+/** What spends no quota takes no place. */
+const UNLIMITED: Room = { cold: Infinity, warm: Infinity, isTrial: false };
+
 /** The places that `view` has left under the gates in use. */
 export function roomOf(view: View, scene: Scene, policy: Policy): Room {
   const { layers, settings, at } = scene;
+  if (!scene.query.isMetered) return UNLIMITED;
   const { gate, leases, account } = view.state;
   const isUnproven = layers.probeGate && !gate.isProven;
   const most = Math.min(

@@ -26,7 +26,8 @@ const JUST_USED_MS = 10 * MINUTE_MS;
 export function toOpen(question: Question): View | null {
   const { scene } = question;
   const { query, settings, snapshot, at } = scene;
-  if (settings.openWindows === "off" || !query.isSide) return null;
+  if (settings.openWindows === "off") return null;
+  if (!query.isSide || !query.isMetered) return null;
   if (query.contextTokens > SMALL_TOKENS) return null;
   if (snapshot.pin !== null || query.only !== null) return null;
   const isAtWork = query.isPrompt || snapshot.lastPromptAt !== null &&

@@ -8,6 +8,7 @@
 import type { AccountId } from "./account.ts";
 import { lackKey, type Refusal } from "./entitlement.ts";
 import type { LearnedCapacity } from "./learn.ts";
+import { withOwner } from "./owned_ids.ts";
 import type { Overage, QuotaWindow, QuotaWindows } from "./quota.ts";
 import type { Binding } from "./session.ts";
 import type { AccountState, BurnBucket, PoolState } from "./state.ts";
@@ -40,6 +41,12 @@ export interface PersistedPool {
   readonly activeHours: readonly number[];
   readonly lastPromptAt: Instant | null;
   readonly accounts: readonly PersistedAccount[];
+  /** Ids of files, batches and the like, with their accounts. Left out by older versions. */
+  readonly owned?: readonly (readonly [
+    id: string,
+    accountId: AccountId,
+    at: Instant,
+  ])[];
   /** Conversations whose cache may still be warm. */
   readonly bindings: readonly Binding[];
 }
@@ -59,8 +66,17 @@ export function persisted(state: PoolState, now: Instant): PersistedPool {
     activeHours: state.activeHours,
     lastPromptAt: state.lastPromptAt,
     accounts: [...state.accounts.values()].map(persistedAccount),
+    owned: ownedOf(state),
     bindings,
   };
+}
+
+function ownedOf({ owned }: PoolState): NonNullable<PersistedPool["owned"]> {
+  const kept: (readonly [string, AccountId, Instant])[] = [];
+  owned.forEach(({ accountId, at }, id) => {
+    if (accountId !== null) kept.push([id, accountId, at]);
+  });
+  return kept;
 }
 
 function mayBeWarm(binding: Binding, now: Instant): boolean {
@@ -104,6 +120,7 @@ export function restore(
     ...state,
     accounts,
     bindings: restoredBindings(state, memory, now),
+    owned: restoredOwned(state, memory, isKnown),
     pin: state.pin ?? (isKnown(memory.pin) ? memory.pin : null),
     primary: state.primary ?? (isKnown(memory.primary) ? memory.primary : null),
     flow: {
@@ -116,6 +133,19 @@ export function restore(
       : memory.activeHours,
     lastPromptAt: state.lastPromptAt ?? past(memory.lastPromptAt, now),
   };
+}
+
+function restoredOwned(
+  { owned }: PoolState,
+  memory: PersistedPool,
+  isKnown: (id: AccountId) => boolean,
+): PoolState["owned"] {
+  let restored = owned;
+  for (const [id, accountId, at] of memory.owned ?? []) {
+    if (!isKnown(accountId) || restored.has(id)) continue;
+    restored = withOwner(restored, id, { accountId, at });
+  }
+  return restored;
 }
 
 /** A clock that was set back must not make a memory newer than any news. */

@@ -15,6 +15,7 @@ import {
 } from "./fold_account.ts";
 import { closeLease, openLease } from "./fold_lease.ts";
 import { giveVerdict } from "./fold_verdict.ts";
+import { withOwner } from "./owned_ids.ts";
 import { debited } from "./retry.ts";
 import { setBack } from "./set_back.ts";
 import type { RouteSettings } from "./settings.ts";
@@ -44,6 +45,7 @@ export function emptyPool(settings: RouteSettings): PoolState {
     leases: Table.of(),
     waiting: Table.of(),
     parked: Table.of(),
+    owned: Table.of(),
     waitingOrder: 0,
     pin: null,
     primary: null,
@@ -86,6 +88,11 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
         ...state,
         retries: debited(state.retries, event.at, state.settings),
       };
+    case "id_seen": {
+      const { id, accountId, at } = event;
+      const owned = withOwner(state.owned, id, { accountId, at });
+      return owned === state.owned ? state : { ...state, owned };
+    }
     case "pinned":
       return { ...state, pin: event.accountId };
     case "settings_changed":

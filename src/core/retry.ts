@@ -75,6 +75,7 @@ export function nextStep(verdict: CapacityVerdict, attempt: Attempt): NextStep {
     case "throttled":
       // The pool knows until when the account is closed, and decides who waits.
       return { kind: "reroute", exclude: false, mayWait: true };
+    case "not_here":
     case "not_entitled":
       // Each account is asked once: the pool remembers what it said.
       return { kind: "reroute", exclude: true, mayWait: false };

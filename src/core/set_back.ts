@@ -34,6 +34,7 @@ export function setBack(pool: PoolState, byMs: number): PoolState {
       since: move(waiting.since),
       reasonSince: move(waiting.reasonSince),
     })),
+    owned: mapped(pool.owned, (owned) => ({ ...owned, at: move(owned.at) })),
     parked: mapped(pool.parked, move),
     flow: { ...pool.flow, measuredAt: orNull(pool.flow.measuredAt, move) },
     retries: { ...pool.retries, at: orNull(pool.retries.at, move) },

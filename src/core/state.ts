@@ -17,6 +17,7 @@ import type { Refusals } from "./entitlement.ts";
 import type { LearnedCapacity } from "./learn.ts";
 import type { RouteFacts } from "./facts.ts";
 import type { ConcurrencyGate } from "./lease.ts";
+import type { OwnedIds } from "./owned_ids.ts";
 import type { Overage, QuotaWindows } from "./quota.ts";
 import type { Binding } from "./session.ts";
 import type { RouteSettings } from "./settings.ts";
@@ -144,6 +145,8 @@ export interface PoolState {
   readonly waiting: Table<TicketId, Waiting>;
   /** Since when conversations are parked that came for no request since. */
   readonly parked: Table<ConversationId, Instant>;
+  /** Ids that live under one account. */
+  readonly owned: OwnedIds;
   /** Next place in the queue. */
   readonly waitingOrder: number;
   /** Manual primary: new and returning work goes there while it can serve. */

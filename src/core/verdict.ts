@@ -62,6 +62,8 @@ export type CapacityVerdict =
     /** The provider's sentence, or null. */
     readonly said: string | null;
   }
+  /** 404 for an id that may live under another account. */
+  | { readonly kind: "not_here" }
   /** The request itself was refused; another account would refuse it too. */
   | { readonly kind: "request_refused"; readonly status: number }
   /**
@@ -139,6 +141,40 @@ export function classify(facts: ResponseFacts, now: Instant): CapacityVerdict {
   if (status >= 500) return classifyFailure(facts, status);
   if (status === 408) return { kind: "failed", status };
   return { kind: "request_refused", status };
+}
+
+/**
+ * The verdict on a request that spends no quota. What its answer says is about
+ * its path: a 401, 403 or 429 there closes no account. `isSearch` is set while
+ * the account of an id in the path is unknown.
+ */
+export function classifyLookUp(
+  facts: ResponseFacts,
+  now: Instant,
+  { path, isSearch }: { readonly path: string; readonly isSearch: boolean },
+): CapacityVerdict {
+  if (facts.status === 404 && isSearch) return { kind: "not_here" };
+  const verdict = classify(facts, now);
+  switch (verdict.kind) {
+    case "exhausted":
+    case "throttled":
+      return { kind: "request_throttled" };
+    case "credential":
+      return verdict.fault === "expired" ? verdict : {
+        kind: "not_entitled",
+        lack: { kind: "path", path },
+        said: facts.errorMessage,
+      };
+    case "served":
+    case "overloaded":
+    case "failed":
+    case "not_entitled":
+    case "not_here":
+    case "request_refused":
+    case "request_throttled":
+    case "unreachable":
+      return verdict;
+  }
 }
 
 /** A spent plan is the stronger fact where paid usage would have to go on. */

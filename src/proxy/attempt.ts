@@ -6,11 +6,16 @@
  */
 
 import { modelFamily } from "../core/account.ts";
-import { type CapacityVerdict, classify } from "../core/verdict.ts";
+import {
+  type CapacityVerdict,
+  classify,
+  classifyLookUp,
+} from "../core/verdict.ts";
 import { TcError, UpstreamError } from "../errors.ts";
 import type { Authorization, Lease, UpstreamResponse } from "../ports.ts";
 import { requestHeaders } from "../wire/headers.ts";
 import { forRequest, observation, responseFacts } from "../wire/ratelimit.ts";
+import { pathKind } from "../wire/target.ts";
 import { replaceModel } from "../wire/request_model.ts";
 import { destinationOf } from "./destination.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
@@ -132,7 +137,13 @@ async function judged(answered: Answered, proxy: Proxy): Promise<Attempt> {
   const { model, betas, contextTokens, path } = inbound.facts;
   const family = modelFamily(model ?? "");
   const asked = { model, betas, contextTokens, path, family };
-  const verdict = classify(forRequest(facts, asked), now);
+  const read = forRequest(facts, asked);
+  const verdict = inbound.facts.isMetered
+    ? classify(read, now)
+    : classifyLookUp(read, now, {
+      path: pathKind(path),
+      isSearch: inbound.wanted !== null,
+    });
   const failure = null;
   return { lease, authorization, response, errorBody, verdict, failure };
 }

@@ -11,7 +11,6 @@ import {
   modelFamily,
 } from "../core/account.ts";
 import type { RouteFacts } from "../core/pool.ts";
-import type { PolicyName } from "../core/settings.ts";
 import { MINUTE_MS } from "../core/time.ts";
 import type { RequestPeek } from "../wire/request_peek.ts";
 
@@ -112,7 +111,7 @@ function familiesOf(
 export function routeFacts(
   peek: RequestPeek,
   summaries: SummaryMemory,
-  policy: PolicyName | null,
+  { policy, isMetered }: Pick<RouteFacts, "policy" | "isMetered">,
 ): RouteFacts {
   const conversation = conversationOf(peek);
   return {
@@ -125,7 +124,8 @@ export function routeFacts(
     contextTokens: peek.estimatedTokens,
     cacheTtlMs: CACHE_MS[peek.cacheTtl],
     isCompacted: summaries.isNew(conversation, peek),
-    isSide: peek.isSide,
+    isSide: peek.isSide || !isMetered,
+    isMetered,
     isPrompt: peek.isPrompt,
     policy,
   };

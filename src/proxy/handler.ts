@@ -76,11 +76,14 @@ async function rounds(
   proxy: Proxy,
 ): Promise<Outcome> {
   const excluded = new Set<AccountId>();
-  let wish: Wish = { excluded, preferred: null, mayWait: true };
+  // The client can send the whole conversation at once, to any account.
+  const isThread = inbound.peek.thread === "continue";
+  let wish: Wish = { excluded, preferred: null, mayWait: !isThread };
   let counts: Counts = FIRST_ATTEMPT;
   for (let count = 1;; count++) {
     const acquired = await acquire(inbound, wish, proxy);
     if (acquired.kind === "closed") {
+      if (isThread && last.outcome === null) return { kind: "thread" };
       return last.outcome ?? { kind: "closed", decision: acquired.decision };
     }
     const { chosen } = acquired;
@@ -99,13 +102,15 @@ async function rounds(
     );
     if (step.kind === "relay") return { kind: "relay", attempt, chosen };
     chosen.lease.close(null);
-    if (isRelayable(attempt, step)) {
+    if (isRelayable(attempt, step, inbound)) {
       last.outcome = { kind: "relay", attempt, chosen };
     } else dropBody(attempt);
     if (attempt.verdict.kind === "unreachable") {
       last.outcome = unreachable(attempt);
     }
-    if (isAboutAccounts(attempt)) last.outcome ??= notEntitled(attempt);
+    if (inbound.facts.isMetered && isAboutAccounts(attempt)) {
+      last.outcome ??= notEntitled(attempt);
+    }
     if (step.kind === "give_up") return unreachable(attempt);
     if (count === ATTEMPTS_MAX) {
       const decision = decide(inbound, wish, proxy);
@@ -121,8 +126,12 @@ function dropBody({ response }: Attempt): void {
 }
 
 /** A thread continues on the account that holds it, or starts over. */
-function leavesItsThread({ peek }: Inbound, { reason }: Chosen): boolean {
-  return peek.thread === "continue" && reason !== "bound";
+function leavesItsThread(
+  { peek, owner }: Inbound,
+  { reason, lease }: Chosen,
+): boolean {
+  return peek.thread === "continue" && reason !== "bound" &&
+    lease.accountId !== owner;
 }
 
 async function attemptWith(
@@ -161,6 +170,7 @@ const TOLD_TO_THE_POOL: ReadonlySet<Attempt["verdict"]["kind"]> = new Set([
   "throttled",
   "credential",
   "not_entitled",
+  "not_here",
 ]);
 
 /** Counts of what went wrong, by the verdict that was given. */
@@ -177,7 +187,13 @@ function counted(counts: Counts, { verdict }: Attempt, step: NextStep): Counts {
 }
 
 /** Whether the answer may still be the one to relay, if no other comes. */
-function isRelayable({ response, verdict }: Attempt, step: NextStep): boolean {
+function isRelayable(
+  { response, verdict }: Attempt,
+  step: NextStep,
+  { facts }: Inbound,
+): boolean {
+  // A look-up is owed the provider's own word, whatever it is.
+  if (!facts.isMetered) return response !== null;
   return response !== null && step.kind === "reroute" && !step.mayWait &&
     verdict.kind !== "credential" && !isAboutAccounts({ response, verdict });
 }
@@ -251,6 +267,7 @@ function payFor({ attempt, proxy }: Turn): void {
     case "request_refused":
     case "request_throttled":
     case "not_entitled":
+    case "not_here":
       return;
   }
 }

@@ -65,6 +65,10 @@ export interface Inbound {
   readonly facts: RouteFacts;
   /** The only account that may serve it, or null. */
   readonly only: AccountId | null;
+  /** The account that has what the request names by its id, or null. */
+  readonly owner: AccountId | null;
+  /** The id in its path whose account is not known yet, or null. */
+  readonly wanted: string | null;
   readonly ticket: TicketId;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;

@@ -11,6 +11,7 @@ import type { MeterReading } from "../wire/usage.ts";
 import type { AnswerBody } from "./client_answer.ts";
 import type { Outcome } from "./handler.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
+import { IdWatch, noteSearch } from "./owners.ts";
 import { relay, type RelayEnd } from "./relay.ts";
 import { settle } from "./settle.ts";
 import { type Tap, tapFor } from "./tap.ts";
@@ -31,6 +32,8 @@ export class Relayed {
   /** A copy of the first part of the body, for who asked for it. */
   readonly #kept: Uint8Array[] | null;
   #keptBytes = 0;
+  /** Looks at answers that may introduce ids of the account. */
+  readonly #ids: IdWatch | null;
   #firstByteMs: number | null = null;
 
   constructor(
@@ -45,6 +48,7 @@ export class Relayed {
     this.#headers = headers;
     this.#kept = proxy.exchanges?.bodyBytesMax ? [] : null;
     this.#status = outcome.attempt.response?.status ?? 0;
+    this.#ids = IdWatch.for(inbound, this.#status, headers);
     this.#tap = tapFor(
       headerValue(headers, "content-type") ?? "",
       headerValue(headers, "content-encoding") ?? "",
@@ -64,6 +68,7 @@ export class Relayed {
     this.#firstByteMs ??= this.#proxy.clock.monotonicMs() -
       this.#inbound.startedMs;
     this.#tap.push(chunk);
+    this.#ids?.push(chunk);
     this.#keep(chunk);
   }
 
@@ -85,6 +90,10 @@ export class Relayed {
   }
 
   #settle(end: RelayEnd, reading: MeterReading | null): void {
+    if (end.kind === "complete") {
+      this.#ids?.end(this.#outcome.chosen.lease.accountId, this.#proxy);
+    }
+    noteSearch(this.#inbound, this.#status, this.#proxy);
     settle(this.#inbound, {
       chosen: this.#outcome.chosen,
       status: this.#status,

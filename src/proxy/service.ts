@@ -9,7 +9,7 @@ import { POLICY_NAMES, type PolicyName } from "../core/settings.ts";
 import { apiError, type ApiErrorOptions } from "../wire/api_error.ts";
 import { understandsLimits } from "../wire/limit_answer.ts";
 import { peek } from "../wire/request_peek.ts";
-import { isHoldTarget } from "../wire/target.ts";
+import { isMeteredTarget } from "../wire/target.ts";
 import { answer } from "./answer.ts";
 import type { Arrival, HeaderLookup } from "./arrival.ts";
 import type { ClientAnswer } from "./client_answer.ts";
@@ -19,6 +19,7 @@ import { heldAnswer } from "./held_answer.ts";
 import { Hold, type HoldManner } from "./hold.ts";
 import { type BodyReading, readBody } from "./inbound.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
+import { ownerFor } from "./owners.ts";
 import { settle } from "./settle.ts";
 
 /** Names the only account that may serve a request: `tc run --account`. */
@@ -148,6 +149,8 @@ function inboundOf(
 ): Inbound {
   const headers = arrival.headers.list;
   const seen = peek(headers, target, bytes);
+  const isMetered = isMeteredTarget(arrival.method, target);
+  const owner = ownerFor(seen, bytes, proxy);
   const id = `tc_${proxy.entropy.uuid().replaceAll("-", "").slice(0, 20)}`;
   const startedAt = proxy.clock.now();
   return {
@@ -157,8 +160,13 @@ function inboundOf(
     headers,
     body: bytes,
     peek: seen,
-    facts: routeFacts(seen, proxy.summaries, wishes.policy),
-    only: wishes.only,
+    facts: routeFacts(seen, proxy.summaries, {
+      policy: wishes.policy,
+      isMetered,
+    }),
+    only: wishes.only ?? owner.only,
+    owner: owner.only,
+    wanted: wishes.only === null ? owner.wanted : null,
     ticket: id as TicketId,
     signal: arrival.signal,
     startedAt,
@@ -176,14 +184,18 @@ function inboundOf(
     },
     speaksLimits: proxy.holds.limits.beyond === "limit" &&
       understandsLimits(headers),
-    hold: new Hold(proxy.holds, mannerOf(target, seen.isStream), proxy.clock),
+    hold: new Hold(
+      proxy.holds,
+      mannerOf(isMetered, seen.isStream),
+      proxy.clock,
+    ),
     attempts: [],
   };
 }
 
-/** Only inference is worth a wait; telemetry and lists are answered at once. */
-function mannerOf(target: string, isStream: boolean): HoldManner {
-  if (!isHoldTarget(target)) return "none";
+/** Only what spends quota waits for it; look-ups are answered at once. */
+function mannerOf(isMetered: boolean, isStream: boolean): HoldManner {
+  if (!isMetered) return "none";
   return isStream ? "pings" : "silent";
 }
 

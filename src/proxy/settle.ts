@@ -6,6 +6,7 @@
  */
 
 import type { AnswerBytes, RequestEnd, RequestRecord } from "../ports.ts";
+import type { AccountId } from "../core/account.ts";
 import { after } from "../core/time.ts";
 import { NO_USAGE } from "../core/usage.ts";
 import type { MeterReading } from "../wire/usage.ts";
@@ -32,6 +33,9 @@ export function settle(
 ): void {
   const { chosen, reading } = settlement;
   chosen?.lease.close(reading?.usage ?? null);
+  if (chosen !== null && reading !== null) {
+    ownFromMessage(inbound, chosen.lease.accountId, { reading, proxy });
+  }
   proxy.budget.give(inbound.body.length);
   const record = recordOf(inbound, settlement, proxy);
   proxy.book.end(record);
@@ -44,6 +48,24 @@ export function settle(
     answer: settlement.answer,
   });
   journal(record, proxy);
+}
+
+/** A container, and a message that a thread may continue from, have one account. */
+function ownFromMessage(
+  { peek }: Inbound,
+  accountId: AccountId,
+  { reading, proxy }: {
+    readonly reading: MeterReading;
+    readonly proxy: Proxy;
+  },
+): void {
+  const { containerId, messageId } = reading;
+  const ids = [containerId, peek.thread === "none" ? null : messageId];
+  for (const id of ids) {
+    if (id === null) continue;
+    const at = proxy.clock.now();
+    proxy.pool.dispatch({ kind: "id_seen", id, accountId, at });
+  }
 }
 
 function recordOf(

@@ -79,6 +79,7 @@ export class Proxy {
       model: null,
       betas: "",
       path: "/v1/messages",
+      isMetered: true,
       contextTokens: request.contextTokens,
       cacheTtlMs: this.#world.workload.cacheTtlMs,
       isCompacted: request.isCompacted,

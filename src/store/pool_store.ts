@@ -52,6 +52,24 @@ const quotaWindow = v.object({
   family: v.nullable(v.string()),
 });
 
+const lack = v.variant("kind", [
+  v.object({ kind: v.literal("beta"), beta: v.string() }),
+  v.object({ kind: v.literal("model"), model: v.string() }),
+  v.object({
+    kind: v.literal("size"),
+    tokens: amount,
+    isPaid: v.boolean(),
+  }),
+  v.object({ kind: v.literal("path"), path: v.string() }),
+]);
+
+const refusal = v.object({
+  lack,
+  since: instant,
+  until: instant,
+  said: v.nullable(v.string()),
+});
+
 const account = v.object({
   id,
   windows: v.array(quotaWindow),
@@ -71,6 +89,7 @@ const account = v.object({
   lastThrottledAt: v.nullable(instant),
   lastUsedAt: v.nullable(instant),
   sharedUntil: v.record(v.string(), instant),
+  refusals: v.optional(v.array(refusal), []),
 });
 
 const binding = v.object({
@@ -101,6 +120,7 @@ const pool = v.object({
   activeHours: v.array(v.number()),
   lastPromptAt: v.nullable(instant),
   accounts: v.array(v.unknown()),
+  owned: v.optional(v.array(v.unknown()), []),
   bindings: v.array(v.unknown()),
 });
 
@@ -126,6 +146,7 @@ export function parsePool(text: string): PersistedPool | null {
   return {
     ...parsed.output,
     accounts: readable(account, parsed.output.accounts),
+    owned: readable(v.tuple([v.string(), id, instant]), parsed.output.owned),
     bindings: readable(binding, parsed.output.bindings),
   };
 }

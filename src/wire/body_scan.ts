@@ -62,6 +62,8 @@ export interface BodyFacts {
   readonly compactionDigest: string | null;
   /** A `continue` refers to a message that only its own account knows. */
   readonly thread: "none" | "create" | "continue";
+  /** The message that such a `continue` refers to, or null. */
+  readonly previousMessageId: string | null;
   /** The longest-lived cache that it asks for. */
   readonly cacheTtl: "5m" | "1h";
   /**
@@ -89,6 +91,7 @@ export const NO_BODY_FACTS: BodyFacts = {
   isCompacted: false,
   compactionDigest: null,
   thread: "none",
+  previousMessageId: null,
   cacheTtl: "5m",
   bodyDigest: null,
   estimatedTokens: 0,
@@ -193,6 +196,7 @@ export function scanBody(
       ? null
       : systemDigest(body, of("system")),
     thread: threadOf(body, of("thread")),
+    previousMessageId: previousOf(body, of("thread")),
     cacheTtl: watch.isHour ? "1h" : "5m",
     bodyDigest: (session ?? named) === null ? bodyDigest(body, digest) : null,
     estimatedTokens,
@@ -292,6 +296,11 @@ function threadOf(bytes: Uint8Array, at: number): BodyFacts["thread"] {
   if (type === "create") return "create";
   const hasPrevious = memberAt(bytes, at, "previous_message_id") !== BROKEN;
   return type === "continue" || hasPrevious ? "continue" : "none";
+}
+
+function previousOf(bytes: Uint8Array, at: number): string | null {
+  if (at === BROKEN || !isObjectAt(bytes, at)) return null;
+  return shortTextAt(bytes, memberAt(bytes, at, "previous_message_id"));
 }
 
 function bodyDigest(

@@ -9,7 +9,7 @@
 import type { Lack } from "../core/entitlement.ts";
 import type { RouteFacts } from "../core/facts.ts";
 import type { ResponseFacts } from "../core/verdict.ts";
-import { isHoldTarget } from "./target.ts";
+import { isHoldTarget, pathKind } from "./target.ts";
 
 /** What the request asked for, as far as a refusal may be about it. */
 export type Asked = Pick<
@@ -69,7 +69,7 @@ const SENTENCES: readonly (readonly [RegExp, Reading])[] = [
   [
     /oauth authentication is (currently )?not supported/i,
     ({ path }) =>
-      isHoldTarget(path) ? null : { kind: "path", path: kindOf(path) },
+      isHoldTarget(path) ? null : { kind: "path", path: pathKind(path) },
   ],
 ];
 
@@ -99,11 +99,6 @@ function statusOf({ status, errorType }: ResponseFacts): number {
     : errorType === null
     ? 200
     : 400;
-}
-
-/** The first two segments: what is below one of them is alike in this. */
-function kindOf(path: string): string {
-  return path.split("/", 3).join("/");
 }
 
 function longContextBeta({ betas }: Asked): Lack | null {

@@ -77,7 +77,25 @@ export function isTokenTarget(method: string, target: string): boolean {
   return method === "POST" && judgedPath(target) === "/v1/oauth/token";
 }
 
-/** Whether quota governs the request, so that it may be held: `/v1/messages…`. */
+/** What spends quota. A batch is only made here; its requests run later. */
+const METERED_PATHS: ReadonlySet<string> = new Set([
+  "/v1/messages",
+  "/v1/messages/batches",
+  "/v1/chat/completions",
+  "/v1/complete",
+]);
+
+/** Whether the request spends quota, so that it may wait for some. */
+export function isMeteredTarget(method: string, target: string): boolean {
+  return method === "POST" && METERED_PATHS.has(judgedPath(target));
+}
+
+/** Returns the first two segments, `/v1/files`: rights differ by these. */
+export function pathKind(path: string): string {
+  return path.split("/", 3).join("/");
+}
+
+/** Whether the body is a message request or belongs to one: `/v1/messages…`. */
 export function isHoldTarget(target: string): boolean {
   const path = judgedPath(target);
   return path === "/v1/messages" || path.startsWith("/v1/messages/");

@@ -36,6 +36,8 @@ export interface MeterReading {
   readonly errorType: string | null;
   /** `msg_…` */
   readonly messageId: string | null;
+  /** `container_…`, where code was executed in one. */
+  readonly containerId: string | null;
 }
 
 /** Events that cost or end something. `message` is an event without a name. */
@@ -100,6 +102,7 @@ const NOTHING_READ: MeterReading = {
   isComplete: false,
   errorType: null,
   messageId: null,
+  containerId: null,
 };
 
 class StreamReader implements AnswerReader {
@@ -140,11 +143,19 @@ class StreamReader implements AnswerReader {
     // A second message after the first's end must come to its own end.
     const model = asText(message?.["model"]);
     this.#note({ messageId, model, isComplete: false });
+    this.#container(message?.["container"]);
+  }
+
+  #container(value: unknown): void {
+    const containerId = shortText(asObject(value)?.["id"]);
+    if (containerId !== null) this.#note({ containerId });
   }
 
   #delta(event: JsonObject): void {
     this.#sum.take(asObject(event["usage"]));
-    const stopReason = asText(asObject(event["delta"])?.["stop_reason"]);
+    const delta = asObject(event["delta"]);
+    this.#container(delta?.["container"]);
+    const stopReason = asText(delta?.["stop_reason"]);
     if (stopReason !== null) this.#note({ stopReason });
   }
 
@@ -187,6 +198,7 @@ function partsOf(message: JsonObject): MeterReading {
     isComplete: true,
     errorType: asText(asObject(message["error"])?.["type"]),
     messageId: shortText(message["id"]),
+    containerId: shortText(asObject(message["container"])?.["id"]),
   };
 }
 
@@ -197,7 +209,7 @@ function shortText(value: unknown): string | null {
 
 /** Finds the small parts of a message without decoding its content. */
 function foundIn(bytes: Uint8Array): MeterReading {
-  const keys = ["id", "model", "stop_reason", "usage", "error"];
+  const keys = ["id", "model", "stop_reason", "usage", "error", "container"];
   const at = new Map<string, number>();
   const end = walkObject(bytes, skipSpace(bytes, 0), (start, stop, valueAt) => {
     const key = keys.find((name) => isKey(bytes, [start, stop], name));
@@ -216,6 +228,7 @@ function foundIn(bytes: Uint8Array): MeterReading {
     isComplete: end !== BROKEN && skipSpace(bytes, end) === bytes.length,
     errorType: asText(objectAt(bytes, of("error"))?.["type"]),
     messageId: shortTextAt(bytes, of("id")),
+    containerId: asText(objectAt(bytes, of("container"))?.["id"]),
   };
 }
 

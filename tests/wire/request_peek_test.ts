@@ -92,6 +92,7 @@ Deno.test("peek() sees what Claude Code's main request shows", () => {
     isCompacted: false,
     compactionDigest: null,
     thread: "none",
+    previousMessageId: null,
     cacheTtl: "1h",
     bodyDigest: null,
     estimatedTokens: Math.ceil(JSON.stringify(MAIN).length / 4),

@@ -70,6 +70,7 @@ Deno.test("UsageMeter reads a stream", () => {
       isComplete: false,
       errorType: null,
       messageId: "msg_01FAKE",
+      containerId: null,
     },
   );
   const whole = read(STREAM, START, TEXT, delta(40, "end_turn"), STOP);
@@ -231,6 +232,7 @@ Deno.test("UsageMeter reads a JSON answer", () => {
     isComplete: true,
     errorType: null,
     messageId: "msg_03FAKE",
+    containerId: null,
   };
   deepStrictEqual(read("application/json", text), expected);
   deepStrictEqual(
@@ -265,6 +267,7 @@ Deno.test("UsageMeter knows nothing of other answers", () => {
     isComplete: false,
     errorType: null,
     messageId: null,
+    containerId: null,
   };
   for (const type of [null, "", "text/html", "application/octet-stream"]) {
     deepStrictEqual(read(type, JSON.stringify(MESSAGE), STOP), nothing);
