@@ -89,7 +89,17 @@ export interface UpstreamRequest {
   /** Without `host`, `content-length` and hop-by-hop lines: the pool writes those. */
   readonly headers: HeaderList;
   readonly body: Uint8Array | null;
+  /** A body that goes out as it comes in, in place of `body`; left out: none. */
+  readonly upload?: BodyStream | null;
   readonly signal: AbortSignal;
+}
+
+/** A body too large to keep: it can be sent once. */
+export interface BodyStream {
+  /** Its length; null where the client did not say. */
+  readonly statedBytes: number | null;
+  /** The next bytes, good until the next read; null at the end. May reject. */
+  read(): Promise<Uint8Array | null>;
 }
 
 export interface UpstreamResponse {

@@ -77,6 +77,7 @@ function request(
     body: modelMap === null || body === null
       ? body
       : replaceModel(body, modelMap),
+    upload: inbound.upload,
     signal: inbound.signal,
   };
 }

@@ -9,7 +9,7 @@
  */
 
 import { UpstreamError, type UpstreamStep } from "../errors.ts";
-import type { UpstreamBody, UpstreamResponse } from "../ports.ts";
+import type { BodyStream, UpstreamBody, UpstreamResponse } from "../ports.ts";
 import { type BodyFraming, framingFor } from "./body_framing.ts";
 import type { Connection } from "./connection.ts";
 import { findHeadEnd, parseResponseHead, type ResponseHead } from "./http1.ts";
@@ -36,6 +36,9 @@ export interface ExchangeRequest extends OutgoingMessage {
   readonly method: string;
   readonly signal: AbortSignal;
 }
+
+/** The client's side of an upload failed; the upstream is not to blame. */
+class UploadError extends Error {}
 
 /** What an upstream did that leaves the request without a whole answer. */
 class BrokenAnswer extends Error {}
@@ -69,7 +72,10 @@ export class Exchange implements UpstreamBody {
     this.#connection = connection;
     this.#host = host;
     this.#message = message;
-    this.#unsentBytes = message.first.length + message.rest.length;
+    // An upload counts as unsent until its end.
+    this.#unsentBytes = message.upload === null
+      ? message.first.length + message.rest.length
+      : Infinity;
   }
 
   /** Whether the connection failed because this side had closed it. */
@@ -144,7 +150,7 @@ export class Exchange implements UpstreamBody {
   };
 
   async #send(): Promise<void> {
-    const { first, rest } = this.#message;
+    const { first, rest, upload } = this.#message;
     const connection = this.#connection;
     // From here on an answer is noticed, and the connection's end as well.
     connection.listen();
@@ -162,6 +168,53 @@ export class Exchange implements UpstreamBody {
     this.#unsentBytes -= count;
     if (count < first.length) await this.#upload(first.subarray(count));
     if (rest.length > 0) await this.#upload(rest);
+    if (upload !== null) await this.#pump(upload);
+  }
+
+  /**
+   * Sends a body as it comes in. An answer that comes before its end ends the
+   * upload: the connection is not used again then.
+   */
+  async #pump(upload: BodyStream): Promise<void> {
+    const isChunked = upload.statedBytes === null;
+    while (this.#head === null) {
+      const chunk = await this.#chunkOf(upload);
+      if (this.#head !== null) return;
+      if (chunk === null) break;
+      if (chunk.length === 0) continue;
+      if (isChunked) await this.#uploadText(`${chunk.length.toString(16)}\r\n`);
+      await this.#upload(chunk);
+      if (isChunked) await this.#uploadText("\r\n");
+    }
+    if (isChunked) await this.#uploadText("0\r\n\r\n");
+    this.#unsentBytes = 0;
+  }
+
+  /** The client's next bytes; null as well when the upstream answers first. */
+  async #chunkOf(upload: BodyStream): Promise<Uint8Array | null> {
+    const connection = this.#connection;
+    let chunk: Uint8Array | null = null;
+    let failure: UploadError | null = null;
+    const reading = upload.read().then((bytes) => {
+      chunk = bytes;
+    }, (cause) => {
+      failure = new UploadError(reasonOf(cause));
+    });
+    for (;;) {
+      await connection.settledOrArrived(reading);
+      if (!connection.hasArrived) break;
+      await this.#readHead();
+      connection.listen();
+      if (this.#head !== null) return null;
+    }
+    await reading;
+    if (failure !== null) throw failure;
+    return chunk;
+  }
+
+  async #uploadText(text: string): Promise<void> {
+    this.#unsentBytes += text.length;
+    await this.#upload(new TextEncoder().encode(text));
   }
 
   /** Writes `bytes`; stops when the answer's head comes before their end. */
@@ -283,7 +336,9 @@ export class Exchange implements UpstreamBody {
       !(root instanceof TimeLimitError);
     const reason = isAborted ? "the request was given up" : reasonOf(root);
     this.#wasClosedHere = connection.isClosed;
-    if (this.#isDeadReuse()) this.#host.onDeadReuse(connection);
+    if (!(cause instanceof UploadError) && this.#isDeadReuse()) {
+      this.#host.onDeadReuse(connection);
+    }
     const what = this.#step === "body"
       ? "read the whole answer of"
       : "get an answer from";

@@ -96,6 +96,12 @@ async function rounds(
     if (attempt.verdict.kind === "served") {
       return { kind: "relay", attempt, chosen };
     }
+    if (inbound.upload?.isBegun === true) {
+      // What has come in is gone: no other account can be asked.
+      if (attempt.response !== null) return { kind: "relay", attempt, chosen };
+      chosen.lease.close(null);
+      return unreachable(attempt);
+    }
     const step = nextStep(
       attempt.verdict,
       standing(counts, proxy),

@@ -5,6 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import type { BodyStream } from "../ports.ts";
 import { requestHead, type RequestParts } from "./request_head.ts";
 
 /** Head and body up to here go out in one write. */
@@ -20,6 +21,8 @@ export interface OutgoingMessage {
   readonly first: Uint8Array;
   /** The rest of the body, not copied. */
   readonly rest: Uint8Array;
+  /** What goes out after that, as it comes in; null where all is here. */
+  readonly upload: BodyStream | null;
 }
 
 /** Makes messages in buffers that it lends and gets back. */
@@ -38,6 +41,7 @@ export class MessageWriter {
     return {
       first: buffer.subarray(0, headBytes + copied),
       rest: copied === body.length ? NO_BYTES : body.subarray(copied),
+      upload: parts.upload ?? null,
     };
   }
 

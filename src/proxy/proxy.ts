@@ -24,6 +24,7 @@ import type {
   Upstream,
 } from "../ports.ts";
 import type { RequestPeek } from "../wire/request_peek.ts";
+import type { Upload } from "./upload.ts";
 import type { SummaryMemory } from "./conversation.ts";
 import type { Hold, HoldDesk } from "./hold.ts";
 import type { BodyBudget, InboundLimits } from "./inbound.ts";
@@ -61,6 +62,8 @@ export interface Inbound {
   readonly target: string;
   readonly headers: HeaderList;
   readonly body: Uint8Array;
+  /** A body that is too large for memory: it goes out once, as it comes in. */
+  readonly upload: Upload | null;
   readonly peek: RequestPeek;
   readonly facts: RouteFacts;
   /** The only account that may serve it, or null. */

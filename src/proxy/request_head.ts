@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HeaderList } from "../ports.ts";
+import type { BodyStream, HeaderList } from "../ports.ts";
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** No control character but the tab; one character is one byte. */
@@ -23,6 +23,7 @@ export interface RequestParts {
   readonly target: string;
   readonly headers: HeaderList;
   readonly body: Uint8Array | null;
+  readonly upload?: BodyStream | null;
 }
 
 /**
@@ -31,7 +32,7 @@ export interface RequestParts {
  * RequestError and names the header, never its value.
  */
 export function requestHead(parts: RequestParts, host: string): string {
-  const { method, target, headers, body } = parts;
+  const { method, target, headers, body, upload = null } = parts;
   if (!TOKEN.test(method)) throw new RequestError("the method is no token");
   if (!TARGET.test(target)) {
     throw new RequestError(
@@ -51,7 +52,10 @@ export function requestHead(parts: RequestParts, host: string): string {
     }
     head += `${name}: ${value}\r\n`;
   }
-  const bodyBytes = body?.length ?? 0;
+  if (upload !== null && upload.statedBytes === null) {
+    return `${head}transfer-encoding: chunked\r\n\r\n`;
+  }
+  const bodyBytes = upload?.statedBytes ?? body?.length ?? 0;
   if (bodyBytes > 0 || METHODS_WITH_BODY.includes(method)) {
     head += `content-length: ${bodyBytes}\r\n`;
   }

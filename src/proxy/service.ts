@@ -21,6 +21,7 @@ import { type BodyReading, readBody } from "./inbound.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { ownerFor } from "./owners.ts";
 import { settle } from "./settle.ts";
+import { type Upload, uploadFor } from "./upload.ts";
 
 /** Names the only account that may serve a request: `tc run --account`. */
 const ACCOUNT_HEADER = "x-tc-account";
@@ -34,7 +35,10 @@ export async function serveRequest(
   target: string,
   proxy: Proxy,
 ): Promise<ClientAnswer> {
-  const reading = await readBody(arrival.body, proxy.limits, proxy.budget);
+  const upload = uploadFor(arrival, target, proxy);
+  const reading: BodyReading = upload === null
+    ? await readBody(arrival.body, proxy.limits, proxy.budget)
+    : { kind: "body", bytes: new Uint8Array(0) };
   if (reading.kind !== "body") return refusedBody(reading);
   const wishes = wishesOf(arrival.headers, proxy);
   if (wishes.kind === "unknown") {
@@ -48,7 +52,7 @@ export async function serveRequest(
   }
   const inbound = inboundOf(
     arrival,
-    { target, bytes: reading.bytes, wishes },
+    { target, bytes: reading.bytes, upload, wishes },
     proxy,
   );
   proxy.book.add(inbound.line);
@@ -139,12 +143,13 @@ function accountNamed(label: string, { pool }: Proxy): AccountId | null {
 interface Received {
   readonly target: string;
   readonly bytes: Uint8Array;
+  readonly upload: Upload | null;
   readonly wishes: Wishes;
 }
 
 function inboundOf(
   arrival: Arrival,
-  { target, bytes, wishes }: Received,
+  { target, bytes, upload, wishes }: Received,
   proxy: Proxy,
 ): Inbound {
   const headers = arrival.headers.list;
@@ -159,6 +164,7 @@ function inboundOf(
     target,
     headers,
     body: bytes,
+    upload,
     peek: seen,
     facts: routeFacts(seen, proxy.summaries, {
       policy: wishes.policy,

@@ -90,6 +90,24 @@ export function isMeteredTarget(method: string, target: string): boolean {
   return method === "POST" && METERED_PATHS.has(judgedPath(target));
 }
 
+const MEGABYTE = 1024 * 1024;
+
+/**
+ * Returns how many bytes the provider takes on a path whose bodies may be
+ * larger than those of messages (32 MB); null for other requests.
+ */
+export function uploadBytesMax(method: string, target: string): number | null {
+  if (method !== "POST") return null;
+  switch (judgedPath(target)) {
+    case "/v1/files":
+      return 500 * MEGABYTE;
+    case "/v1/messages/batches":
+      return 256 * MEGABYTE;
+    default:
+      return null;
+  }
+}
+
 /** Returns the first two segments, `/v1/files`: rights differ by these. */
 export function pathKind(path: string): string {
   return path.split("/", 3).join("/");
