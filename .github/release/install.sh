@@ -1,5 +1,8 @@
 #!/bin/sh
-# Installs tc from a GitHub release. Fails closed: no checksum, no install.
+# Installs tc from a GitHub release. Fails closed: without a list of checksums
+# that is signed with a release key of tc it installs nothing. Where no openssl
+# of this machine can check an Ed25519 signature it says so, and compares the
+# checksum alone.
 #
 #   TC_REPOSITORY=OWNER/tc sh install.sh [--dry-run]
 #
@@ -8,6 +11,12 @@
 # TC_PREFIX      folder for the program            (default: ~/.local/bin)
 # TC_BASE_URL    where the files are, instead of GitHub: https, or file
 set -eu
+
+# Ed25519 public keys, raw, base64: those of src/app/release_keys.ts.
+keys="cd1XU+gcOv50Depf0f4rWtAqyJGx5UTz8qeILJl9bLM= SiohJ7KqO70WJ7JZmxp4UghqHmYG7XGXBfGXJkgePpM="
+# A signature of "tc release key" and its key: whether openssl can check any.
+probe_key="cd1XU+gcOv50Depf0f4rWtAqyJGx5UTz8qeILJl9bLM="
+probe="D9dbLipB0Swiv/1gVNdSUWVdAfXmjNLykh1vvKwkO5q6WFC/tv/2ttbySS1/99eiYl7Bf5JacoBpOngwyq05CA=="
 
 version=${TC_VERSION:-latest}
 prefix=${TC_PREFIX:-$HOME/.local/bin}
@@ -63,8 +72,34 @@ get() {
     die "cannot download $base/$1"
 }
 
+# signed KEY FILE SIGNATURE
+signed() {
+  printf -- '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA%s\n-----END PUBLIC KEY-----\n' "$1" >"$work/key.pem"
+  openssl pkeyutl -verify -pubin -inkey "$work/key.pem" -rawin \
+    -in "$2" -sigfile "$3" >/dev/null 2>&1
+}
+can_check() {
+  command -v openssl >/dev/null 2>&1 || return 1
+  echo "tc release key" >"$work/probe"
+  printf '%s\n' "$probe" | openssl base64 -d -A >"$work/probe.sig" 2>/dev/null
+  signed "$probe_key" "$work/probe" "$work/probe.sig"
+}
+
 get "$archive"
 get SHA256SUMS
+get SHA256SUMS.sig
+if can_check; then
+  verified=no
+  for key in $keys; do
+    signed "$key" "$work/SHA256SUMS" "$work/SHA256SUMS.sig" && verified=yes
+  done
+  [ "$verified" = yes ] || die "SHA256SUMS is not signed with a release key of tc"
+  proof="signed with a release key"
+else
+  proof="NOT verified"
+  say "no openssl here can check the signature (Ed25519 needs OpenSSL 3):"
+  say "  only the checksum is compared, and that comes from the same place"
+fi
 want=$(awk -v file="$archive" '$2 == file || $2 == "*" file { print $1 }' "$work/SHA256SUMS")
 [ -n "$want" ] || die "SHA256SUMS has no line for $archive"
 if command -v sha256sum >/dev/null 2>&1; then
@@ -78,12 +113,24 @@ fi
 tar -xzf "$work/$archive" -C "$work" tc
 chmod 755 "$work/tc"
 said=$("$work/tc" --version) || die "the program does not start"
+case $version in
+  latest) ;;
+  *)
+    case $said in
+      "tc ${version#v} "*) ;;
+      *) die "$version is asked for, and the program calls itself $said" ;;
+    esac
+    ;;
+esac
 mkdir -p "$prefix"
-cp "$work/tc" "$prefix/tc.new"
-chmod 755 "$prefix/tc.new"
+# A file that nobody else has made: a link in its place would be written through.
+fresh=$(mktemp "$prefix/tc.XXXXXXXX")
+trap 'rm -rf "$work" "$fresh"' EXIT
+cat "$work/tc" >"$fresh"
+chmod 755 "$fresh"
 # A rename: a running tc keeps its old file.
-mv "$prefix/tc.new" "$prefix/tc"
-say "installed $said in $prefix"
+mv -f "$fresh" "$prefix/tc"
+say "installed $said in $prefix ($proof)"
 
 found=$(command -v tc 2>/dev/null || true)
 if [ "$found" != "$prefix/tc" ]; then

@@ -5,11 +5,13 @@
  *   publish.ts notes TAG     the changelog's part of that version
  *   publish.ts sbom TAG      the npm packages of deno.lock as SPDX 2.3
  *   publish.ts formula TAG   the Homebrew formula, from dist/SHA256SUMS
+ *   publish.ts sign TAG      dist/SHA256SUMS.sig, with the key in TC_RELEASE_KEY
  */
 
-import { createHash } from "node:crypto";
+import { createHash, createPrivateKey, sign } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isSigned, RELEASE_KEYS } from "../../src/app/release_keys.ts";
 import config from "../../deno.json" with { type: "json" };
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -109,12 +111,38 @@ export function formula(
   return filled;
 }
 
+/**
+ * The raw Ed25519 signature of `sums` with a key in PKCS8 PEM. Throws where the
+ * programs that are out there would not take it.
+ */
+export async function signed(
+  sums: Uint8Array<ArrayBuffer>,
+  pem: string,
+  keys: readonly string[] = RELEASE_KEYS,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const signature = new Uint8Array(sign(null, sums, createPrivateKey(pem)));
+  if (await isSigned(sums, signature, keys)) return signature;
+  throw new Error(
+    "TC_RELEASE_KEY is none of the keys in src/app/release_keys.ts",
+  );
+}
+
+async function writeSignature(): Promise<string> {
+  const pem = Deno.env.get("TC_RELEASE_KEY");
+  if (!pem) throw new Error("TC_RELEASE_KEY is not set");
+  const sums = await Deno.readFile(join(ROOT, "dist/SHA256SUMS"));
+  const file = "dist/SHA256SUMS.sig";
+  await Deno.writeFile(join(ROOT, file), await signed(sums, pem));
+  return `${file} is written`;
+}
+
 async function main([what, tag = ""]: readonly string[]): Promise<void> {
   check(tag);
   const { version } = config;
   const server = Deno.env.get("GITHUB_SERVER_URL") ?? "https://github.com";
   const repository = `${server}/${Deno.env.get("GITHUB_REPOSITORY") ?? ""}`;
-  const texts: Readonly<Record<string, () => string>> = {
+  const texts: Readonly<Record<string, () => string | Promise<string>>> = {
+    sign: writeSignature,
     check: () => `${tag} is consistent`,
     notes: () => notesOf(read("CHANGELOG.md"), version) ?? "",
     sbom: () =>
@@ -130,8 +158,10 @@ async function main([what, tag = ""]: readonly string[]): Promise<void> {
       }),
   };
   const make = texts[what ?? ""];
-  if (make === undefined) throw new Error("check, notes, sbom or formula");
-  await Deno.stdout.write(new TextEncoder().encode(`${make()}\n`));
+  if (make === undefined) {
+    throw new Error("check, notes, sbom, formula or sign");
+  }
+  await Deno.stdout.write(new TextEncoder().encode(`${await make()}\n`));
 }
 
 if (import.meta.main) await main(Deno.args);

@@ -1,16 +1,21 @@
 /**
  * Finding a newer release, and putting it in the place of this program: only
- * what matches its published checksum, and only where no package manager owns
- * the file.
+ * what is named by a signed list of checksums, and only where no package
+ * manager owns the file.
  *
  * @module
  */
 
 import { createHash } from "node:crypto";
+import { dirname } from "node:path";
 import { EXIT, TcError } from "../errors.ts";
+import { refuseForeign } from "../store/own_files.ts";
+import { isSigned, RELEASE_KEYS } from "./release_keys.ts";
 import { tarEntry } from "./tar_entry.ts";
 
 const SUMS = "SHA256SUMS";
+/** The Ed25519 signature of that file, raw. */
+const SIGNATURE = "SHA256SUMS.sig";
 const ANSWER_MS = 15_000;
 const DOWNLOAD_MS = 600_000;
 
@@ -64,31 +69,61 @@ export function packageManagerOf(path: string): string | null {
   return MANAGERS.find(([mark]) => mark.test(path))?.[1] ?? null;
 }
 
-/** The program of `release` for `target`, checked against its checksum. */
+/**
+ * Returns the program of `release` for `target`. The list of checksums must be
+ * signed with one of `keys`, and the archive must match its line: a checksum
+ * alone comes from the same place as the archive and proves nothing.
+ */
 export async function downloadProgram(
   release: Release,
   target: string,
+  keys: readonly string[] = RELEASE_KEYS,
 ): Promise<Uint8Array> {
   const name = `tc-${target}.tar.gz`;
-  const sums = await (await file(release, SUMS)).text();
+  const list = await bytesOf(release, SUMS);
+  if (!await isSigned(list, await bytesOf(release, SIGNATURE), keys)) {
+    throw failed(
+      `${release.url}/${SUMS} is not signed with a release key of tc`,
+    );
+  }
+  const sums = new TextDecoder().decode(list);
   const wanted = sums.split("\n").map((line) => line.trim().split(/\s+\*?/))
     .find(([, file]) => file === name)?.[0];
   if (wanted === undefined || !/^[0-9a-f]{64}$/.test(wanted)) {
     throw failed(`${SUMS} has no checksum of ${name}`);
   }
-  const archive = new Uint8Array(
-    await (await file(release, name)).arrayBuffer(),
-  );
+  const archive = await bytesOf(release, name);
   const found = createHash("sha256").update(archive).digest("hex");
   if (found !== wanted) {
     throw failed(`${name} has checksum ${found}, and not ${wanted}`);
   }
-  const program = tarEntry(
+  const program = unpacked(
     archive,
     target.includes("windows") ? "tc.exe" : "tc",
   );
-  if (program === null) throw failed(`${name} holds no program`);
+  if (program === null) throw failed(`${name} is damaged or holds no program`);
   return program;
+}
+
+function unpacked(archive: Uint8Array, name: string): Uint8Array | null {
+  try {
+    return tarEntry(archive, name);
+  } catch {
+    // It is no gzip, or too large.
+    return null;
+  }
+}
+
+async function bytesOf(
+  release: Release,
+  name: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await (await file(release, name)).bytes();
+  } catch (cause) {
+    if (cause instanceof TcError) throw cause;
+    throw failed(`${release.url}/${name} broke off`, cause);
+  }
 }
 
 async function file(release: Release, name: string): Promise<Response> {
@@ -132,17 +167,19 @@ function failed(reason: string, cause?: unknown): TcError {
 }
 
 /**
- * Puts `program` in the place of the one at `path`: written beside it, asked
- * for its version, renamed. A running tc keeps its old file.
+ * Puts `program` in the place of the file at `path`: written beside it into a
+ * file that nobody else has made, asked for its version, renamed. A link that
+ * leads to `path` goes on doing so, and a running tc keeps its old file.
  */
 export async function replaceProgram(
   path: string,
   program: Uint8Array,
   version: string,
 ): Promise<void> {
-  const fresh = `${path}.new`;
+  const fresh = `${path}.${crypto.randomUUID()}.new`;
+  refuseForeign(dirname(path));
   try {
-    await Deno.writeFile(fresh, program, { mode: 0o755 });
+    await Deno.writeFile(fresh, program, { createNew: true, mode: 0o755 });
     await Deno.chmod(fresh, 0o755).catch(() => {
       // Windows has no modes.
     });

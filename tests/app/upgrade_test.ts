@@ -8,7 +8,7 @@ import {
   rejects,
   strictEqual,
 } from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { tarEntry } from "../../src/app/tar_entry.ts";
 import {
@@ -43,6 +43,19 @@ async function archive(program: Uint8Array): Promise<Uint8Array> {
   return stdout;
 }
 
+/** A key pair: the public one as the program holds it. */
+function keyPair(): {
+  readonly publicKey: string;
+  readonly sign: (text: Uint8Array) => Uint8Array;
+} {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const raw = publicKey.export({ type: "spki", format: "der" }).subarray(12);
+  return {
+    publicKey: raw.toString("base64"),
+    sign: (text) => new Uint8Array(sign(null, text, privateKey)),
+  };
+}
+
 class Releases implements AsyncDisposable {
   readonly files = new Map<string, Uint8Array | string>();
   readonly #server = Deno.serve(
@@ -71,7 +84,7 @@ class Releases implements AsyncDisposable {
 }
 
 Deno.test({
-  name: "an upgrade takes what matches its checksum, and only that",
+  name: "an upgrade takes what a signed list of checksums names, and only that",
   ignore: Deno.build.os === "windows",
   fn: async () => {
     await using releases = new Releases();
@@ -81,17 +94,43 @@ Deno.test({
     releases.files.set(NAME, bytes);
     const release = await latestRelease(releases.url);
     strictEqual(release.version, "1.4.0");
+    const [retired, present, stranger] = [keyPair(), keyPair(), keyPair()];
+    const keys = [retired.publicKey, present.publicKey];
+    const download = () => downloadProgram(release, TARGET, keys);
+    /** A list of checksums, signed by `pair`. */
+    function publish(list: string, pair = present): void {
+      const text = new TextEncoder().encode(list);
+      releases.files.set("SHA256SUMS", text);
+      releases.files.set("SHA256SUMS.sig", pair.sign(text));
+    }
 
-    await rejects(downloadProgram(release, TARGET), /SHA256SUMS answers 404/);
-    releases.files.set("SHA256SUMS", `${"0".repeat(64)}  ${NAME}\n`);
-    await rejects(
-      downloadProgram(release, TARGET),
-      /has checksum .* and not 0000/,
-    );
-    releases.files.set("SHA256SUMS", `${sum}  another.tar.gz\n`);
-    await rejects(downloadProgram(release, TARGET), /no checksum of/);
+    await rejects(download(), /SHA256SUMS answers 404/);
     releases.files.set("SHA256SUMS", `${sum}  ${NAME}\n`);
-    const program = await downloadProgram(release, TARGET);
+    await rejects(download(), /SHA256SUMS\.sig answers 404/);
+    for (const signature of [new Uint8Array(64), "", new Uint8Array(65)]) {
+      releases.files.set("SHA256SUMS.sig", signature);
+      await rejects(download(), /not signed with a release key/);
+    }
+    publish(`${sum}  ${NAME}\n`, stranger);
+    await rejects(download(), /not signed with a release key/);
+    publish(`${sum}  ${NAME}\n`);
+    releases.files.set("SHA256SUMS", `${sum}  ${NAME}\n\n`);
+    await rejects(download(), /not signed with a release key/);
+    await rejects(downloadProgram(release, TARGET), /not signed/);
+
+    publish(`${"0".repeat(64)}  ${NAME}\n`);
+    await rejects(download(), /has checksum .* and not 0000/);
+    publish(`${sum}  another.tar.gz\n`);
+    await rejects(download(), /no checksum of/);
+    const rubbish = new TextEncoder().encode("no archive");
+    releases.files.set(NAME, rubbish);
+    publish(`${createHash("sha256").update(rubbish).digest("hex")}  ${NAME}\n`);
+    await rejects(download(), /is damaged or holds no program/);
+    releases.files.set(NAME, bytes);
+    publish(`${sum}  ${NAME}\n`, retired);
+    deepStrictEqual(await download(), script("1.4.0"));
+    publish(`${sum}  ${NAME}\n`);
+    const program = await download();
     deepStrictEqual(program, script("1.4.0"));
 
     const path = folder.join("tc");
@@ -102,7 +141,13 @@ Deno.test({
     );
     await rejects(replaceProgram(path, new Uint8Array(9), "1.4.0"));
     deepStrictEqual(await Deno.readFile(path), script("1.3.0"));
+    const victim = folder.join("victim");
+    await Deno.writeTextFile(victim, "mine");
+    await Deno.symlink(victim, `${path}.new`);
     await replaceProgram(path, program, "1.4.0");
+    strictEqual(await Deno.readTextFile(victim), "mine");
+    await Deno.remove(`${path}.new`);
+    await Deno.remove(victim);
     deepStrictEqual(await Deno.readFile(path), script("1.4.0"));
     strictEqual(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o755);
     const left = await Array.fromAsync(Deno.readDir(folder.path));

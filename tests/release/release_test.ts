@@ -5,11 +5,18 @@ import {
   deepStrictEqual,
   match,
   ok,
+  rejects,
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { formula, notesOf, sbom } from "../../.github/release/publish.ts";
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import {
+  formula,
+  notesOf,
+  sbom,
+  signed,
+} from "../../.github/release/publish.ts";
+import { isSigned, RELEASE_KEYS } from "../../src/app/release_keys.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
@@ -84,6 +91,48 @@ Deno.test("sbom() names each locked package with its checksum", () => {
   strictEqual(first?.checksums[0]?.checksumValue, "07".repeat(64));
 });
 
+const PAIR = generateKeyPairSync("ed25519");
+const TEST_KEY = PAIR.publicKey.export({ type: "spki", format: "der" })
+  .subarray(12).toString("base64");
+
+/** The install script with a key of the test in the place of the real ones. */
+async function scriptIn(folder: TempFolder): Promise<string> {
+  const script = folder.join("install.sh");
+  const text = read(".github/release/install.sh");
+  const changed = text.replace(/^keys=.*$/m, `keys="other= ${TEST_KEY}"`);
+  await Deno.writeTextFile(script, changed);
+  return script;
+}
+
+async function signSums(folder: string): Promise<void> {
+  const sums = await Deno.readFile(`${folder}/SHA256SUMS`);
+  const signature = new Uint8Array(sign(null, sums, PAIR.privateKey));
+  await Deno.writeFile(`${folder}/SHA256SUMS.sig`, signature);
+}
+
+Deno.test("both install scripts hold the keys of the executable, and a probe that is right", async () => {
+  strictEqual(RELEASE_KEYS.length, 2);
+  for (const name of ["install.sh", "install.ps1"]) {
+    const text = read(`.github/release/${name}`);
+    for (const key of RELEASE_KEYS) ok(text.includes(key), `${name}: ${key}`);
+    const probe = /probe ?= ?"([^"]+)"/.exec(text)?.[1] ?? "";
+    const probeKey = /probe_?[kK]ey ?= ?"([^"]+)"/.exec(text)?.[1] ?? "";
+    const words = new TextEncoder().encode("tc release key\n");
+    const signature = Uint8Array.fromBase64(probe);
+    ok(await isSigned(words, signature, [probeKey]), name);
+  }
+});
+
+Deno.test("publish.ts signs with a key of the executable, and with no other", async () => {
+  const sums = new TextEncoder().encode("sum  file\n");
+  const pem = String(PAIR.privateKey.export({ type: "pkcs8", format: "pem" }));
+  await rejects(signed(sums, pem), /is none of the keys/);
+  const signature = await signed(sums, pem, [RELEASE_KEYS[0] ?? "", TEST_KEY]);
+  ok(await isSigned(sums, signature, [TEST_KEY]));
+  ok(!await isSigned(sums, signature));
+  match(read(".github/workflows/release.yml"), /publish\.ts sign/);
+});
+
 /** A release in a folder, for this machine's target. */
 async function release(
   folder: string,
@@ -101,21 +150,24 @@ async function release(
   const bytes = await Deno.readFile(`${folder}/${archive}`);
   const sum = createHash("sha256").update(bytes).digest("hex");
   await Deno.writeTextFile(`${folder}/SHA256SUMS`, `${sum}  ${archive}\n`);
+  await signSums(folder);
   return archive;
 }
 
 async function install(
   folder: TempFolder,
   args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number; readonly text: string }> {
   const { code, stderr } = await new Deno.Command("sh", {
-    args: [INSTALL, ...args],
+    args: [await scriptIn(folder), ...args],
     clearEnv: true,
     env: {
       PATH: Deno.env.get("PATH") ?? "",
       HOME: folder.path,
       TC_BASE_URL: `file://${folder.join("release")}`,
       TC_PREFIX: folder.join("bin"),
+      ...env,
     },
   }).output();
   return { code, text: new TextDecoder().decode(stderr) };
@@ -144,19 +196,60 @@ Deno.test({
     const sums = folder.join("release", "SHA256SUMS");
     const right = await Deno.readTextFile(sums);
     await Deno.writeTextFile(sums, `${"0".repeat(64)}  ${archive}\n`);
+    const unsigned = await install(folder);
+    strictEqual(unsigned.code, 1);
+    match(unsigned.text, /is not signed with a release key/);
+    await signSums(folder.join("release"));
     const wrong = await install(folder);
     strictEqual(wrong.code, 1);
     match(wrong.text, /checksum of .* expected 0{64}/);
     await Deno.writeTextFile(sums, "\n");
+    await signSums(folder.join("release"));
     match((await install(folder)).text, /has no line for/);
     ok(!await exists(installed));
 
     await Deno.writeTextFile(sums, right);
+    await signSums(folder.join("release"));
+    const other = await install(folder, [], { TC_VERSION: "v9.9.8" });
+    match(
+      other.text,
+      /v9\.9\.8 is asked for, and the program calls itself tc 9/,
+    );
+    ok(!await exists(installed));
+    // A link in the place of what is written is not written through.
+    await Deno.mkdir(folder.join("bin"), { recursive: true });
+    const victim = folder.join("victim");
+    await Deno.writeTextFile(victim, "mine");
+    await Deno.symlink(victim, folder.join("bin", "tc.new"));
+    await Deno.symlink(victim, installed);
     const done = await install(folder);
     strictEqual(done.code, 0, done.text);
-    match(done.text, /installed tc 9\.9\.9/);
+    match(done.text, /installed tc 9\.9\.9 .*\(signed with a release key\)/);
+    strictEqual(await Deno.readTextFile(victim), "mine");
     strictEqual(((await Deno.stat(installed)).mode ?? 0) & 0o777, 0o755);
     match(done.text, /export PATH=/);
+  },
+});
+
+Deno.test({
+  name: "install.sh says that it cannot check a signature where no openssl can",
+  ignore: !UNIX,
+  fn: async () => {
+    await using folder = new TempFolder();
+    await Deno.mkdir(folder.join("release"));
+    await release(folder.join("release"));
+    // As LibreSSL on macOS: it knows no -rawin.
+    const tools = folder.join("tools");
+    await Deno.mkdir(tools);
+    await Deno.writeTextFile(`${tools}/openssl`, "#!/bin/sh\nexit 1\n", {
+      mode: 0o755,
+    });
+    const PATH = `${tools}:${Deno.env.get("PATH")}`;
+    const done = await install(folder, [], { PATH });
+    strictEqual(done.code, 0, done.text);
+    match(done.text, /no openssl here can check the signature/);
+    match(done.text, /\(NOT verified\)/);
+    ok(!/\(signed/.test(done.text));
   },
 });
 

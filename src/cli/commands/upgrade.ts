@@ -50,11 +50,12 @@ async function upgrade(shell: Shell, { check }: UpgradeFlags): Promise<number> {
       done: false,
     });
   }
-  const [path = ""] = ownCommand([]);
-  refuseOwned(await Deno.realPath(path));
+  const [program = ""] = ownCommand([]);
+  const path = await Deno.realPath(program);
+  refuseOwned(path);
   shell.output.say(`Downloading tc ${release.version} …`);
-  const program = await downloadProgram(release, own.target);
-  await replaceProgram(path, program, release.version);
+  const fresh = await downloadProgram(release, own.target);
+  await replaceProgram(path, fresh, release.version);
   return report(shell, { from: own.version, to: release.version, done: true });
 }
 
@@ -95,7 +96,7 @@ function report(
     return EXIT.ok;
   }
   if (done) {
-    output.line(`Upgraded from ${from} to ${to}; its checksum was right.`);
+    output.line(`Upgraded from ${from} to ${to}: signed with a release key.`);
     output.say("  tc restart   lets a running server follow");
   } else if (hasNewer) {
     output.line(`tc ${to} is out; this is ${from}.  tc upgrade   takes it`);
