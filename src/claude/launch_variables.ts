@@ -75,6 +75,12 @@ export const PROVIDER_SWITCHES = [
 /** Has the client treat its base URL as Anthropic's own. */
 const FIRST_PARTY = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL";
 
+/**
+ * The client takes one word and adds `--resume ID`; `tc --resume ID` is
+ * `tc run -- --resume ID`.
+ */
+const RESUME_COMMAND = "tc";
+
 /** The client takes these from the source that the base URL comes from. */
 const COMPANIONS = ["ANTHROPIC_CUSTOM_HEADERS", FIRST_PARTY];
 
@@ -244,6 +250,9 @@ export function launchVariables(
     ANTHROPIC_AUTH_TOKEN: null,
     // Off by default for a host that is not Anthropic's; tc passes its blocks on.
     ENABLE_TOOL_SEARCH: present["ENABLE_TOOL_SEARCH"] ?? "true",
+    // The client names this command when it says how a session is resumed.
+    CLAUDE_CODE_RESUME_HINT_COMMAND:
+      present["CLAUDE_CODE_RESUME_HINT_COMMAND"] ?? RESUME_COMMAND,
     ...firstPartyVariables(facts, present),
     ...loginVariables(facts, present),
   };

@@ -100,7 +100,7 @@ export const COMMANDS_OF_CARE: readonly CommandText[] = [
     summary: "A config folder for each account: two terminals, two accounts",
     examples: [
       "tc profile add work",
-      "tc run --profile work -- --continue",
+      "tc run --profile work --continue",
       'eval "$(tc profile shell bash)"',
     ],
     schema: "tc.profiles/v1",

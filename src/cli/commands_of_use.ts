@@ -13,8 +13,8 @@ export const COMMANDS_OF_USE: readonly CommandText[] = [
     summary: "Run Claude Code through the pool; starts the server if none runs",
     examples: [
       "tc run",
-      "tc run -- --continue",
-      "tc run --account work -- -p 'say hi'",
+      "tc run --continue",
+      "tc run --account work -p 'say hi'",
     ],
     schema: null,
   },

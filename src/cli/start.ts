@@ -26,7 +26,17 @@ export async function start(args: readonly string[]): Promise<number> {
     return await runHook(args[1]);
   }
   const { main } = await import("./root.ts");
-  return await main(args);
+  return await main(resumes(first) ? ["run", "--", ...args] : args);
+}
+
+/**
+ * Whether the line begins with an option by which Claude Code goes on in a
+ * session: the client names `tc --resume ID` when a session of `tc run` ends.
+ */
+function resumes(first: string | undefined): boolean {
+  return first !== undefined &&
+    (["--resume", "-r", "--continue", "-c"].includes(first) ||
+      first.startsWith("--resume="));
 }
 
 /** Installing it and its help are commands like any other. */

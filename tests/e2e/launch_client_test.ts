@@ -143,3 +143,40 @@ if (hasTmux()) {
     ok(!screen.includes("x-tc-key"), screen);
   });
 }
+
+if (hasTmux()) {
+  testEachClaude(
+    "the client says how tc resumes its session",
+    async (version) => {
+      await using stage = await ClientStage.open(QUIET, version);
+      await stage.settleIn();
+      await using tmux = await Tmux.open({
+        columns: 120,
+        rows: 40,
+        variables: { ...stage.pool.variables, ...stage.variables() },
+      });
+      const words = [...tcCommand(), "run"].map((word) => `'${word}'`).join(
+        " ",
+      );
+      const path = `PATH='${stage.variables()["PATH"]}'`;
+      await tmux.type(`cd '${stage.claude.project}' && ${path} ${words}`);
+      await tmux.until("prompt", (screen) => /Claude Code v/.test(screen));
+      await tmux.type("demo:say hello there");
+      await tmux.until("answer", (screen) => /● hello there/.test(screen));
+      await tmux.type("/exit");
+      const screen = await tmux.until(
+        "hint",
+        (seen) => /Resume this/.test(seen),
+      );
+      const session = stage.messages()[0]?.session;
+      ok(screen.includes(`tc --resume ${session}`), screen);
+      const again = await stage.pool.tc(
+        ["--resume", String(session), "-p", "demo:say again"],
+        stage.variables(),
+        stage.claude.project,
+      );
+      match(again.stdout, /^again/, again.stderr);
+      strictEqual(stage.messages().at(-1)?.session, session);
+    },
+  );
+}

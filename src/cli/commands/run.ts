@@ -38,7 +38,7 @@ interface RunOptions {
 export function registerRun(program: Command, registry: Registry): void {
   program.command("run")
     .description(commandText("run").summary)
-    .argument("[args...]", "Arguments for Claude Code, after --")
+    .argument("[args...]", "Arguments for Claude Code; -- ends those of tc")
     .option("--account <name>", "Use this account alone")
     .option("--policy <name>", "Choose accounts by this policy for this launch")
     .option("--socket", "Reach the server by its private Unix socket")
@@ -46,14 +46,38 @@ export function registerRun(program: Command, registry: Registry): void {
       "--profile [name]",
       "Without the proxy: in the profile's own folder",
     )
-    .passThroughOptions()
-    .action(registry.run((args, options) => {
+    // What tc does not know is the client's, with -- before it or without.
+    .allowUnknownOption()
+    .action(registry.run((given, options) => {
+      const args = clientArguments(given, rawArguments(program));
       const shell = new Shell(registry.environment, {});
       const { profile, policy } = options;
       if (profile === undefined) return run(shell, args, options);
       const name = profile === true ? null : profile;
       return runInProfile(shell, { name, policy, args });
     }));
+}
+
+/** The words of the command line as they were typed. */
+function rawArguments(program: Command): readonly string[] {
+  return (program as unknown as { readonly rawArgs: readonly string[] })
+    .rawArgs;
+}
+
+/**
+ * Returns the arguments of Claude Code out of `given`, which holds what tc did
+ * not take for itself. The first `--` of the line is tc's; every later one is
+ * the client's.
+ */
+export function clientArguments(
+  given: readonly string[],
+  raw: readonly string[],
+): readonly string[] {
+  const end = raw.indexOf("--");
+  if (end === -1) return given;
+  const behind = raw.slice(end + 1);
+  const before = given.slice(0, given.length - behind.length);
+  return [...before.at(-1) === "--" ? before.slice(0, -1) : before, ...behind];
 }
 
 async function run(
