@@ -21,7 +21,11 @@ import {
   type VaultEntry,
 } from "../ports.ts";
 import { systemClock } from "./clock.ts";
+import { DemoFolder } from "./demo_folder.ts";
 import type { DemoAccountOrder, FromDemo, ToDemo } from "./demo_protocol.ts";
+
+/** A provider that does not stop by then has hung: it is ended. */
+const STOP_MS = 2_000;
 
 /** Tool marks count for two minutes. */
 const FLEET_MS = 60_000;
@@ -39,18 +43,18 @@ export interface DemoAnswer {
 
 /** A running fake provider with its temporary folder. */
 export class DemoStage implements AsyncDisposable {
-  readonly folder: string;
+  readonly #folder: DemoFolder;
   readonly endpoints: DemoEndpoints;
   readonly #accounts: readonly DemoAccountOrder[];
   readonly #fleet: readonly FleetAgent[];
   readonly #link: DemoLink;
 
   private constructor(
-    folder: string,
+    folder: DemoFolder,
     link: DemoLink,
     ready: FromDemo & { readonly kind: "ready" },
   ) {
-    this.folder = folder;
+    this.#folder = folder;
     this.#link = link;
     this.endpoints = ready.endpoints;
     this.#accounts = ready.accounts;
@@ -63,8 +67,11 @@ export class DemoStage implements AsyncDisposable {
     const answer = link.next("ready");
     link.post({ kind: "start", ...options });
     const ready = await answer;
-    const folder = await Deno.makeTempDir({ prefix: "tc-demo-" });
-    return new DemoStage(folder, link, ready);
+    return new DemoStage(await DemoFolder.make(), link, ready);
+  }
+
+  get folder(): string {
+    return this.#folder.path;
   }
 
   /** Settings of a pool whose provider is this stage, by dotted key. */
@@ -132,10 +139,8 @@ export class DemoStage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    using _folder = this.#folder;
     await this.#link.stop();
-    await Deno.remove(this.folder, { recursive: true }).catch(() => {
-      // A temporary folder that stays is the system's to clear.
-    });
   }
 }
 
@@ -189,7 +194,7 @@ class DemoLink {
     const stopped = this.next("stopped");
     this.post({ kind: "stop" });
     try {
-      await stopped;
+      await Promise.race([stopped, systemClock.sleep(STOP_MS)]);
     } finally {
       this.#worker.terminate();
     }

@@ -34,6 +34,10 @@ interface DemoFlags {
   readonly seed?: string | undefined;
 }
 
+const ENDING: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
 const QUESTION = "Say in three sentences what a pool of accounts is good for.";
 
 export function registerDemo(program: Command, registry: Registry): void {
@@ -50,6 +54,7 @@ export function registerDemo(program: Command, registry: Registry): void {
       if (flags.list) return list(new Shell(registry.environment, flags));
       const scenario = scenarioNamed(name);
       if (scenario === null) throw unknownScenario(name);
+      using signals = new EarlyEnd();
       await using stage = await DemoStage.open({
         scenario: scenario.name,
         seed: flags.seed ?? systemEntropy.uuid(),
@@ -64,7 +69,7 @@ export function registerDemo(program: Command, registry: Registry): void {
             ...(flags.once ? { "usage.poll": false } : {}),
           },
         );
-      return await play(stage, make, { flags, scenario });
+      return await play(stage, make, { flags, scenario, signals });
     }));
 }
 
@@ -100,12 +105,44 @@ function number(text: string | undefined): number | null {
 interface Play {
   readonly flags: DemoFlags;
   readonly scenario: Scenario;
+  readonly signals: EarlyEnd;
+}
+
+/** Ends the process, and so the demo's folder, until a server takes over. */
+class EarlyEnd implements Disposable {
+  readonly #held: (readonly [Deno.Signal, () => void])[] = [];
+
+  constructor() {
+    for (const signal of ENDING) {
+      this.#listen(signal, () => Deno.exit(EXIT.interrupted));
+    }
+  }
+
+  /**
+   * From here on a server's own signals apply. A hang-up would have it read
+   * its settings again; a demo whose terminal is gone ends.
+   */
+  hangUp(listener: () => void): void {
+    this[Symbol.dispose]();
+    if (Deno.build.os !== "windows") this.#listen("SIGHUP", listener);
+  }
+
+  #listen(signal: Deno.Signal, listener: () => void): void {
+    Deno.addSignalListener(signal, listener);
+    this.#held.push([signal, listener]);
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#held.splice(0)) {
+      Deno.removeSignalListener(signal, listener);
+    }
+  }
 }
 
 async function play(
   stage: DemoStage,
   make: () => Shell,
-  { flags, scenario }: Play,
+  { flags, scenario, signals }: Play,
 ): Promise<number> {
   const shell = make();
   const { vault } = await openShellVault(shell);
@@ -117,6 +154,11 @@ async function play(
     again: make,
     successor: null,
     takesOverFrom: null,
+  });
+  signals.hangUp(() => {
+    // Nobody waits for the answers of sessions that do not exist.
+    serving.stop();
+    serving.stop();
   });
   const { host, port } = serving.server;
   const baseUrl = `http://${host}:${port}/k/${shell.key.reveal()}`;

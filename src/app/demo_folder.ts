@@ -1,0 +1,83 @@
+/**
+ * The temporary folder of a demo: goes with the process, however that ends. A
+ * lock in it shows that its demo is alive; the next demo removes what one that
+ * was killed outright has left behind.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+
+const PREFIX = "tc-demo-";
+const LOCK = "alive.lock";
+/** A demo that is just starting may not have its lock yet. */
+const YOUNG_MS = 10_000;
+
+export class DemoFolder implements Disposable {
+  readonly path: string;
+  readonly #lock: Deno.FsFile;
+  readonly #remove = () => this[Symbol.dispose]();
+  #isGone = false;
+
+  private constructor(path: string, lock: Deno.FsFile) {
+    this.path = path;
+    this.#lock = lock;
+    // Before the process ends, by Deno.exit or by a fault of its own.
+    for (const event of ENDS) addEventListener(event, this.#remove);
+  }
+
+  /** Makes a folder, and removes those of demos that are dead. */
+  static async make(): Promise<DemoFolder> {
+    const path = await Deno.makeTempDir({ prefix: PREFIX });
+    const lock = await Deno.open(join(path, LOCK), {
+      create: true,
+      write: true,
+    });
+    lock.tryLockSync(true);
+    await removeDead(join(path, ".."));
+    return new DemoFolder(path, lock);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    for (const event of ENDS) removeEventListener(event, this.#remove);
+    this.#lock.close();
+    remove(this.path);
+  }
+}
+
+const ENDS = ["unload", "error", "unhandledrejection"] as const;
+
+async function removeDead(parent: string): Promise<void> {
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(parent)) {
+      const path = join(parent, name);
+      if (isDirectory && name.startsWith(PREFIX) && isDead(path)) remove(path);
+    }
+  } catch {
+    // A folder that cannot be listed is the system's to clear.
+  }
+}
+
+/** Whether the demo of the folder has ended without removing it. */
+function isDead(path: string): boolean {
+  try {
+    const file = join(path, LOCK);
+    const ageMs = Date.now() - (Deno.statSync(file).mtime?.getTime() ?? 0);
+    if (ageMs < YOUNG_MS) return false;
+    using lock = Deno.openSync(file, { write: true });
+    return lock.tryLockSync(true);
+  } catch {
+    // Somebody else's, or one that is just being made.
+    return false;
+  }
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch {
+    // A temporary folder that stays is the system's to clear.
+  }
+}
