@@ -18,8 +18,8 @@ export interface SettingsLayer {
   readonly env: Readonly<Record<string, string>>;
   /** The model of the layer, or null. */
   readonly model: string | null;
-  /** Whether a program of the layer supplies API keys (`apiKeyHelper`). */
-  readonly hasKeyHelper: boolean;
+  /** The program of the layer that supplies API keys (`apiKeyHelper`), or null. */
+  readonly keyHelper: string | null;
 }
 
 /** Where the layers are looked for. */
@@ -128,7 +128,9 @@ function layerOf(
     isManaged,
     env: stringsIn(env),
     model: typeof model === "string" && model !== "" ? model : null,
-    hasKeyHelper: typeof apiKeyHelper === "string" && apiKeyHelper !== "",
+    keyHelper: typeof apiKeyHelper === "string" && apiKeyHelper.trim() !== ""
+      ? apiKeyHelper
+      : null,
   }];
 }
 

@@ -131,7 +131,7 @@ export function planLaunch(
   const settings = {
     ...(Object.keys(env).length === 0 ? {} : { env }),
     // It would outrank every login.
-    ...(layers.some(({ hasKeyHelper }) => hasKeyHelper)
+    ...(layers.some(({ keyHelper }) => keyHelper !== null)
       ? { apiKeyHelper: "" }
       : {}),
   };

@@ -20,7 +20,12 @@ import { startDetached } from "./detached.ts";
 import { presentVariables } from "./launching.ts";
 import type { Registry } from "./registry.ts";
 import { readEnvironment, Shell } from "./shell.ts";
-import { autoWords, tellHolders } from "./swap_words.ts";
+import {
+  autoWords,
+  swapRivals,
+  tellHolders,
+  tellRivals,
+} from "./swap_words.ts";
 import { openSwap, swapMemory } from "./swapping.ts";
 
 const DEFAULT_THRESHOLD = 0.8;
@@ -118,6 +123,10 @@ async function swapNow(
   const { output } = shell;
   if (output.isJson) output.json({ schema: "tc.swap_auto/v1", ...result });
   else output.say(text);
+  const isShown = !options.hook && !output.isJson;
+  if (isShown && (result.kind === "swapped" || result.kind === "kept")) {
+    tellRivals(swapRivals(shell), shell);
+  }
   if (result.kind === "swapped" && !options.hook) {
     const { account } = await swap.ports.memory.load();
     if (account !== null) await tellHolders(account, result, shell);

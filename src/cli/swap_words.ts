@@ -10,6 +10,14 @@ import { durationText, inert } from "../control/words.ts";
 import { systemClock } from "../app/clock.ts";
 import { EXIT } from "../errors.ts";
 import type { AutoResult } from "../swap/auto_swap.ts";
+import { helperCommand } from "../claude/api_key_helper.ts";
+import {
+  type LoginRival,
+  loginRivals,
+  rivalText,
+} from "../claude/login_rivals.ts";
+import { clientSettings, presentVariables } from "./launching.ts";
+import { ownCommand } from "./own_command.ts";
 import type { Shell } from "./shell.ts";
 
 export interface HolderFacts {
@@ -40,6 +48,23 @@ export async function tellHolders(
   shell.output.say(
     `  tc disable ${name}   keeps it for Claude Code alone`,
   );
+}
+
+/** Returns what keeps Claude Code from using a swapped login in this folder. */
+export function swapRivals(shell: Shell): readonly LoginRival[] {
+  const helper = helperCommand(ownCommand(["swap", "helper"]), Deno.build.os);
+  return loginRivals(presentVariables(), clientSettings(shell, []), helper);
+}
+
+/** Says that a swap has no effect, and where to take away what outranks it. */
+export function tellRivals(rivals: readonly LoginRival[], shell: Shell): void {
+  for (const rival of rivals) {
+    shell.output.say(
+      `warning: the swap has no effect here: Claude Code uses ${rival.uses}, by ${
+        inert(rivalText(rival))
+      }`,
+    );
+  }
 }
 
 async function isServedByProxy(id: AccountId, shell: Shell): Promise<boolean> {

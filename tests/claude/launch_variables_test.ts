@@ -47,7 +47,7 @@ function layer(
     isManaged: false,
     env,
     model: null,
-    hasKeyHelper: false,
+    keyHelper: null,
     ...more,
   };
 }
@@ -114,7 +114,7 @@ Deno.test("settings that send the client elsewhere are outranked for the launch"
       ANTHROPIC_CUSTOM_HEADERS: "x-team: a",
       CLAUDE_CODE_USE_BEDROCK: "1",
       EDITOR: "vi",
-    }, { hasKeyHelper: true }),
+    }, { keyHelper: "cat key" }),
   ]);
   deepStrictEqual(plan.settings, {
     env: {

@@ -223,7 +223,7 @@ const FAULTS: readonly Fault[] = [
       variables["ANTHROPIC_API_KEY"] = CANARY;
     },
     level: "warn",
-    text: /ANTHROPIC_API_KEY is set and wins/,
+    text: /ANTHROPIC_API_KEY in the environment makes Claude Code use a key/,
     fix: /unset ANTHROPIC_API_KEY/,
   },
   {
@@ -232,7 +232,7 @@ const FAULTS: readonly Fault[] = [
       variables["ANTHROPIC_BASE_URL"] = "http://127.0.0.1:9/k/" + CANARY;
     },
     level: "warn",
-    text: /ANTHROPIC_BASE_URL leads elsewhere/,
+    text: /ANTHROPIC_BASE_URL in the environment leads elsewhere/,
     fix: /tc env/,
   },
   {
@@ -241,14 +241,14 @@ const FAULTS: readonly Fault[] = [
       settings(scene, { env: { CLAUDE_CODE_USE_BEDROCK: "1" } }),
     level: "warn",
     text: /CLAUDE_CODE_USE_BEDROCK in .*settings\.json/,
-    fix: /remove it/,
+    fix: /take it out of .*settings\.json/,
   },
   {
     name: "a foreign apiKeyHelper",
     plant: (scene) => settings(scene, { apiKeyHelper: "cat /key" }),
     level: "warn",
     text: /apiKeyHelper/,
-    fix: /tc swap status/,
+    fix: /take it out of .*settings\.json/,
   },
   {
     name: "settings of Claude Code that are broken",

@@ -7,6 +7,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { systemClock } from "../../app/clock.ts";
 import { inert } from "../../control/words.ts";
+import { rivalText } from "../../claude/login_rivals.ts";
 import { EXIT } from "../../errors.ts";
 import { findAccount } from "../../store/account_desk.ts";
 import { leaveKeyMode } from "../../swap/key_mode.ts";
@@ -20,7 +21,7 @@ import { Shell } from "../shell.ts";
 import { registerSwapAuto } from "../swap_auto.ts";
 import { registerSwapKeys } from "../swap_keys.ts";
 import { registerSwapList } from "../swap_list.ts";
-import { tellHolders } from "../swap_words.ts";
+import { swapRivals, tellHolders, tellRivals } from "../swap_words.ts";
 import { openSwap, type SwapChoice, swapMemory } from "../swapping.ts";
 
 const ANY: SwapChoice = { policy: null, threshold: null };
@@ -55,6 +56,7 @@ async function use(shell: Shell, name: string): Promise<number> {
   const { isWritten, before, alsoAt } = await useAccount(id, swap.ports);
   await swap.ports.memory.update((state) => ({ ...state, isOn: true }));
   const { output } = shell;
+  const rivals = swapRivals(shell);
   if (output.isJson) {
     output.json({
       schema: "tc.swap_use/v1",
@@ -62,14 +64,17 @@ async function use(shell: Shell, name: string): Promise<number> {
       from: before === null ? null : { id: before.id, label: before.label },
       changed: isWritten,
       also_at: alsoAt,
+      outranked_by: rivals.map(rivalText),
     });
   } else {
+    const unused = rivals.length === 0 ? "" : ", and does not use it";
     output.line(
       isWritten
-        ? `Claude Code now has the login of ${inert(label)}.`
-        : `Claude Code has the login of ${inert(label)} already.`,
+        ? `Claude Code now has the login of ${inert(label)}${unused}.`
+        : `Claude Code has the login of ${inert(label)} already${unused}.`,
     );
   }
+  tellRivals(rivals, shell);
   await tellHolders(id, { label, alsoAt }, shell);
   return EXIT.ok;
 }

@@ -20,12 +20,7 @@ import {
 } from "./finding.ts";
 import { checkAuthorities, checkProxies, checkUpstream } from "./network.ts";
 import { checkAccounts, checkFaults, checkServer } from "./pool.ts";
-import {
-  checkClaude,
-  checkClaudeSettings,
-  checkName,
-  checkVariables,
-} from "./programs.ts";
+import { checkClaude, checkClaudeSettings, checkName } from "./programs.ts";
 import { checkService } from "./service.ts";
 
 /** Modes come before whatever reads a file: reading tightens what it can. */
@@ -44,7 +39,6 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
   ["network", checkAuthorities],
   ["network", checkUpstream],
   ["claude code", checkClaude],
-  ["claude code", checkVariables],
   ["claude code", checkClaudeSettings],
   ["name", checkName],
 ];

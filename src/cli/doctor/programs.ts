@@ -5,9 +5,20 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { findProgram } from "../../claude/launch.ts";
 import { systemRunner } from "../../app/command_runner.ts";
+import { helperCommand } from "../../claude/api_key_helper.ts";
+import { claudeFolder } from "../../claude/claude_folder.ts";
+import type { SettingsLayer } from "../../claude/client_settings.ts";
+import {
+  type LoginRival,
+  loginRivals,
+  rivalText,
+} from "../../claude/login_rivals.ts";
+import { clientSettings } from "../launching.ts";
+import { folderFacts } from "../login_stores.ts";
+import { ownCommand } from "../own_command.ts";
 import {
   failure,
   type Finding,
@@ -17,14 +28,6 @@ import {
 } from "./finding.ts";
 
 const TOPIC = "claude code";
-
-/** Variables by which Claude Code would pass tc by. */
-const CONFLICTS: readonly (readonly [name: string, effect: string])[] = [
-  ["ANTHROPIC_API_KEY", "is set and wins over any login"],
-  ["CLAUDE_CODE_USE_BEDROCK", "leads Claude Code to Bedrock"],
-  ["CLAUDE_CODE_USE_VERTEX", "leads Claude Code to Vertex"],
-  ["ANTHROPIC_UNIX_SOCKET", "leads Claude Code to another socket"],
-];
 
 /** Whether Claude Code is there, and its version. */
 export async function checkClaude(
@@ -57,28 +60,104 @@ export async function checkClaude(
   ];
 }
 
-/** Variables that lead Claude Code past tc. */
-export function checkVariables(
+/**
+ * What leads Claude Code past tc, or outranks its login, in every place where
+ * it looks: the environment, and the settings of user, project, local and
+ * administrator for the folder in which the doctor stands.
+ */
+export function checkClaudeSettings(
   { shell, variables }: Patient,
 ): Promise<readonly Finding[]> {
-  const findings = CONFLICTS.filter(([name]) => variables[name]).map((
-    [name, effect],
-  ) =>
-    warning(
+  const layers = clientSettings(shell, []);
+  const helper = helperCommand(ownCommand(["swap", "helper"]), Deno.build.os);
+  return Promise.resolve([
+    ...brokenSettings(shell),
+    ...loginRivals(variables, layers, helper).map(rivalFinding),
+    ...addresses(variables, layers)
+      .filter(({ value }) => !isOurs(value, shell))
+      .map(addressFinding),
+  ]);
+}
+
+function rivalFinding(rival: LoginRival): Finding {
+  const { name, source, isManaged, uses } = rival;
+  const text = `${rivalText(rival)} makes Claude Code use ${uses}`;
+  if (isManaged) {
+    return failure(
       TOPIC,
-      `${name} ${effect}`,
-      `unset ${name}, or start with tc run`,
-    )
-  );
-  const base = variables["ANTHROPIC_BASE_URL"];
-  if (base && !isOurs(base, shell)) {
-    findings.push(warning(
-      TOPIC,
-      "ANTHROPIC_BASE_URL leads elsewhere than to this tc",
-      'eval "$(tc env)", or start with tc run',
-    ));
+      `${text}, and no launch undoes it`,
+      "ask your administrator",
+    );
   }
-  return Promise.resolve(findings);
+  const fix = source === "the environment"
+    ? `unset ${name}, or start with tc run`
+    : `take it out of ${source}, or start with tc run`;
+  return warning(TOPIC, text, fix);
+}
+
+interface Address {
+  readonly name: string;
+  readonly source: string;
+  readonly value: string;
+  readonly isManaged: boolean;
+}
+
+/** Where requests are sent, by the layer that has the last word. */
+function addresses(
+  variables: Patient["variables"],
+  layers: readonly SettingsLayer[],
+): readonly Address[] {
+  return ["ANTHROPIC_BASE_URL", "ANTHROPIC_UNIX_SOCKET"].flatMap((name) => {
+    const places = [
+      { source: "the environment", isManaged: false, env: variables },
+      ...layers,
+    ];
+    const place = places.findLast(({ env }) => env[name] !== undefined);
+    const value = place?.env[name] ?? "";
+    if (place === undefined || value === "") return [];
+    const { source, isManaged } = place;
+    return [{ name, source, value, isManaged }];
+  });
+}
+
+function addressFinding({ name, source, isManaged }: Address): Finding {
+  const text = `${name} in ${source} leads elsewhere than to this tc`;
+  if (isManaged) {
+    return failure(
+      TOPIC,
+      `${text}, and no launch undoes it`,
+      "ask your administrator",
+    );
+  }
+  return warning(
+    TOPIC,
+    text,
+    source === "the environment"
+      ? 'eval "$(tc env)", or start with tc run'
+      : `take it out of ${source}, or start with tc run`,
+  );
+}
+
+/** Claude Code ignores settings that are not JSON, all of them. */
+function brokenSettings(shell: Patient["shell"]): readonly Finding[] {
+  const { settingsFile } = claudeFolder(folderFacts(shell));
+  let text: string;
+  try {
+    if (!Deno.statSync(settingsFile).isFile) return [];
+    text = Deno.readTextFileSync(settingsFile);
+  } catch {
+    // Most people have none.
+    return [];
+  }
+  return parsed(text) === null
+    ? [
+      failure(
+        TOPIC,
+        `${settingsFile} is not JSON: nothing of it is in effect`,
+        "claude doctor   says where",
+      ),
+    ]
+    : [];
 }
 
 function isOurs(base: string, shell: Patient["shell"]): boolean {
@@ -90,60 +169,9 @@ function isOurs(base: string, shell: Patient["shell"]): boolean {
   }
 }
 
-/** Settings of Claude Code that outrank the environment. */
-export function checkClaudeSettings(
-  { shell, variables }: Patient,
-): Promise<readonly Finding[]> {
-  const home = variables["HOME"] ?? variables["USERPROFILE"] ?? "";
-  const folder = variables["CLAUDE_CONFIG_DIR"] || join(home, ".claude");
-  const file = join(folder, "settings.json");
-  let text: string;
-  try {
-    if (!Deno.statSync(file).isFile) return Promise.resolve([]);
-    text = Deno.readTextFileSync(file);
-  } catch {
-    // Most people have none.
-    return Promise.resolve([]);
-  }
-  const settings = parsed(text);
-  if (settings === null) {
-    return Promise.resolve([
-      failure(TOPIC, `${file} is not JSON`, "claude doctor   says where"),
-    ]);
-  }
-  const findings: Finding[] = [];
-  if (typeof settings["apiKeyHelper"] === "string") {
-    findings.push(warning(
-      TOPIC,
-      `apiKeyHelper in ${file} outranks the login`,
-      "tc swap status   says whether it is ours",
-    ));
-  }
-  const env = settings["env"];
-  const set = typeof env === "object" && env !== null
-    ? env as Record<string, unknown>
-    : {};
-  const base = set["ANTHROPIC_BASE_URL"];
-  if (typeof base === "string" && !isOurs(base, shell)) {
-    findings.push(warning(
-      TOPIC,
-      `env.ANTHROPIC_BASE_URL in ${file} leads elsewhere`,
-      `take it out of ${file}`,
-    ));
-  }
-  for (const [name, effect] of CONFLICTS) {
-    if (set[name]) {
-      findings.push(
-        warning(TOPIC, `env.${name} in ${file} ${effect}`, `remove it there`),
-      );
-    }
-  }
-  return Promise.resolve(findings);
-}
-
 function parsed(text: string): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ""));
     return typeof value === "object" && value !== null
       ? value as Record<string, unknown>
       : null;
