@@ -11,7 +11,7 @@ import { type CallbackPage, pageResponse } from "./callback_page.ts";
 const PATH = "/callback";
 const PORT_TRIES_MAX = 20;
 /** How long the browser has to fetch the page before the listener is gone. */
-const LAST_PAGE_MS = 500;
+const LAST_PAGE_MS = 2_000;
 
 /** What to do with a callback: end the wait with a result, or go on waiting. */
 export type CallbackDecision<Result> =
@@ -43,20 +43,15 @@ export function listenForCallback<Result>(
   decide: (query: URLSearchParams) => CallbackDecision<Result>,
 ): Loopback<Result> {
   const ended = Promise.withResolvers<Result>();
-  const answered = Promise.withResolvers<void>();
   const stop = new AbortController();
   let hasEnded = false;
-  function handle(
-    request: Request,
-    info: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Response {
+  function handle(request: Request): Response {
     const refusal = refusalOf(request, port);
     if (refusal !== null) return pageResponse(refusal);
     if (hasEnded) return pageResponse("not_ours");
     const decision = decide(new URL(request.url).searchParams);
     if (decision.kind === "end") {
       hasEnded = true;
-      info.completed.then(answered.resolve, answered.resolve);
       ended.resolve(decision.result);
     }
     return pageResponse(decision.page);
@@ -67,7 +62,9 @@ export function listenForCallback<Result>(
     redirectUri: `http://localhost:${port}${PATH}`,
     result: ended.promise,
     async close(): Promise<void> {
-      if (hasEnded) await withTimeLimit(answered.promise);
+      // The runtime may call an answer complete that the browser has not got:
+      // only the end of its connection says so.
+      if (hasEnded && await endsInTime(servers)) return;
       stop.abort();
       await Promise.all(servers.map((server) => server.finished));
     },
@@ -123,9 +120,13 @@ function serve(
   }, handler);
 }
 
-async function withTimeLimit(promise: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, LAST_PAGE_MS);
-  await Promise.race([promise, late.promise]);
+/** Whether every connection of `servers` ended by itself within the limit. */
+async function endsInTime(servers: readonly Server[]): Promise<boolean> {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(() => late.resolve(false), LAST_PAGE_MS);
+  const ended = Promise.all(servers.map((server) => server.shutdown()))
+    .then(() => true, () => false);
+  const inTime = await Promise.race([ended, late.promise]);
   clearTimeout(timer);
+  return inTime;
 }
