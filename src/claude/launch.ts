@@ -9,26 +9,37 @@ import { delimiter, join } from "node:path";
 import { EXIT, TcError } from "../errors.ts";
 import type { Variables } from "./launch_variables.ts";
 
+/** Where programs are looked for. */
+export interface ProgramSearch {
+  readonly path: string;
+  readonly system: string;
+  /** PATHEXT of Windows. */
+  readonly extensions: string;
+}
+
 /** The path of `name` found on PATH, or null. */
 export function findProgram(
   name: string,
-  { path, system, extensions }: {
-    readonly path: string;
-    readonly system: string;
-    /** PATHEXT of Windows. */
-    readonly extensions: string;
-  },
+  search: ProgramSearch,
 ): string | null {
+  for (const found of findPrograms(name, search)) return found;
+  return null;
+}
+
+/** Every path of `name` on PATH, in its order. */
+export function* findPrograms(
+  name: string,
+  { path, system, extensions }: ProgramSearch,
+): Generator<string> {
   const endings = system === "windows" ? ["", ...extensions.split(";")] : [""];
   const separator = system === "windows" ? ";" : delimiter;
   for (const folder of path.split(separator)) {
     if (folder === "") continue;
     for (const ending of endings) {
       const candidate = join(folder, `${name}${ending.toLowerCase()}`);
-      if (isProgram(candidate, system)) return candidate;
+      if (isProgram(candidate, system)) yield candidate;
     }
   }
-  return null;
 }
 
 function isProgram(path: string, system: string): boolean {
@@ -62,20 +73,16 @@ const FORWARDED: readonly Deno.Signal[] = [
   "SIGUSR1",
   "SIGUSR2",
 ];
-/** Runs `program` in the place of this process as far as that goes; its exit code. */
+/**
+ * Runs `program` in the place of this process as far as that goes, and resolves
+ * to its exit code. Throws TcError `not_started` with the system's reason.
+ */
 export async function runInPlace(
   program: string,
   args: readonly string[],
   variables: Variables,
 ): Promise<number> {
-  const child = new Deno.Command(program, {
-    args: [...args],
-    env: { ...variables },
-    clearEnv: true,
-    stdin: "inherit",
-    stdout: "inherit",
-    stderr: "inherit",
-  }).spawn();
+  const child = started(program, args, variables);
   const handlers = signalHandlers(child);
   for (const [signal, handler] of handlers) {
     Deno.addSignalListener(signal, handler);
@@ -87,6 +94,109 @@ export async function runInPlace(
     for (const [signal, handler] of handlers) {
       Deno.removeSignalListener(signal, handler);
     }
+  }
+}
+
+function started(
+  program: string,
+  args: readonly string[],
+  variables: Variables,
+): Deno.ChildProcess {
+  try {
+    // The runtime gives a file of another format to the shell, which reads its
+    // bytes as commands.
+    if (isForeignFormat(program)) throw new TypeError("wrong format");
+    return new Deno.Command(program, {
+      args: [...args],
+      env: { ...variables },
+      clearEnv: true,
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+    }).spawn();
+  } catch (cause) {
+    throw new TcError(`Cannot start ${program}: ${startTrouble(program)}`, {
+      code: "not_started",
+      source: "user",
+      exitCode: EXIT.unavailable,
+      hint: `${program} --version   shows whether it is mended`,
+      cause,
+    });
+  }
+}
+
+/** Why the system does not start the file at `program`. */
+function startTrouble(program: string): string {
+  let start: string;
+  try {
+    start = firstBytes(program);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return "it is gone";
+    return cause instanceof Error ? cause.message : String(cause);
+  }
+  const interpreter = /^#!\s*(\S+)/.exec(start)?.[1];
+  if (interpreter !== undefined && !exists(interpreter)) {
+    return `its interpreter ${interpreter} is not there`;
+  }
+  return interpreter === undefined
+    ? "it is no program of this system, or what loads it is not there"
+    : "it may not be executed where it is";
+}
+
+const ELF = "\x7fELF";
+/** Machines by their number in an ELF head. */
+const ELF_MACHINES: Readonly<Record<string, number>> = {
+  "x86_64": 62,
+  "aarch64": 183,
+};
+const MACH_O =
+  /^(\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe)/;
+
+/** Whether the file at `program` is a program of another system or machine. */
+function isForeignFormat(program: string): boolean {
+  let start: string;
+  try {
+    start = firstBytes(program);
+  } catch {
+    // The system says why it cannot be started.
+    return false;
+  }
+  if (Deno.build.os === "windows") return start.startsWith(ELF);
+  if (start.startsWith("MZ")) return true;
+  if (Deno.build.os === "darwin") return start.startsWith(ELF);
+  if (!start.startsWith(ELF)) return MACH_O.test(start);
+  return start.charCodeAt(18) !== ELF_MACHINES[Deno.build.arch];
+}
+
+const START_BYTES = 4_096;
+
+/** The beginning of a file; binary bytes are as they are. */
+function firstBytes(path: string): string {
+  using file = Deno.openSync(path);
+  const bytes = new Uint8Array(START_BYTES);
+  const count = file.readSync(bytes) ?? 0;
+  return new TextDecoder("latin1").decode(bytes.subarray(0, count));
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the file at `path` is a script that starts `tc run`. */
+export function startsTcRun(path: string): boolean {
+  try {
+    const text = firstBytes(path);
+    return text.startsWith("#!") &&
+      /(^|[\s\/"'`;&|({])tc(\.exe)?["']?\s+run\b|main\.ts["']?\s+run\b/
+        .test(text);
+  } catch {
+    // Not ours to read: the system starts it or says why not.
+    return false;
   }
 }
 

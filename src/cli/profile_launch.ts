@@ -5,7 +5,7 @@
  * @module
  */
 
-import { claudeProgram } from "./claude_program.ts";
+import { claudeProgram, marked } from "./claude_program.ts";
 import { runInPlace } from "../claude/launch.ts";
 import {
   applied,
@@ -49,7 +49,11 @@ export async function runInProfile(
   const code = await runInPlace(
     claude,
     args,
-    applied(present, variables(ports.own.folder, present, shell)),
+    marked(
+      shell,
+      claude,
+      applied(present, variables(ports.own.folder, present, shell)),
+    ),
   );
   await profiles.book.ended(Deno.pid, code);
   await profiles.harvest(account);

@@ -6,7 +6,7 @@
  */
 
 import { policyNamed } from "./policy_option.ts";
-import { claudeProgram } from "./claude_program.ts";
+import { claudeProgram, marked } from "./claude_program.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { systemClock } from "../app/clock.ts";
 import { runInPlace } from "../claude/launch.ts";
@@ -159,7 +159,8 @@ export async function swapAfterLimit(): Promise<void> {
 
 async function launch(shell: Shell, args: readonly string[]): Promise<number> {
   const claude = claudeProgram(shell);
-  return await runInPlace(claude, args, presentVariables());
+  const variables = marked(shell, claude, presentVariables());
+  return await runInPlace(claude, args, variables);
 }
 
 /** Prints the key at once, then looks whether it was the last that is needed. */

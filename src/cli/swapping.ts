@@ -25,7 +25,7 @@ import { SwapMemory } from "../swap/swap_state.ts";
 import type { SwapPorts } from "../swap/swap_ports.ts";
 import { openShellVault } from "./accounts_store.ts";
 import { familyOwners } from "./import_places.ts";
-import { ownCommand } from "./own_command.ts";
+import { lastingCommand } from "./own_command.ts";
 import { folderFacts, storeOf } from "./login_stores.ts";
 import type { Shell } from "./shell.ts";
 import { SteadyLocks } from "./steady_locks.ts";
@@ -104,7 +104,7 @@ export async function openSwap(
       return mergeAccounts(entries, accountRows(document, file)).accounts;
     },
     settings: settingsOf(shell, choice),
-    helper: helperCommand(ownCommand(["swap", "helper"]), Deno.build.os),
+    helper: helperCommand(lastingCommand(["swap", "helper"]), Deno.build.os),
   };
   return { ports, [Symbol.dispose]: () => upstream.close() };
 }

@@ -18,7 +18,7 @@ import {
 } from "../../claude/plugin.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import { ownCommand } from "../launching.ts";
+import { lastingCommand } from "../own_command.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -52,7 +52,7 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
   const files = pluginFiles({
     version: buildInfo().version,
     command: (hook) =>
-      lasting(helperCommand(ownCommand(["hook", hook]), Deno.build.os)),
+      lasting(helperCommand(lastingCommand(["hook", hook]), Deno.build.os)),
   });
   const steps = [
     ["plugin", "marketplace", "add", folder],

@@ -22,7 +22,7 @@ import { openDesk } from "../account_work.ts";
 import { askYes } from "../asking.ts";
 import { commandText } from "../command_table.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
-import { ownCommand } from "../launching.ts";
+import { lastingCommand } from "../own_command.ts";
 import { saveLogin } from "../profile_save.ts";
 import { profileList, Profiles } from "../profiles.ts";
 import type { Registry } from "../registry.ts";
@@ -199,7 +199,7 @@ async function printFunctions(shell: Shell, name: string): Promise<number> {
   const names = profiles.map((profile) => profile.name);
   const tc = Deno.build.standalone
     ? "tc"
-    : helperCommand(ownCommand([]), Deno.build.os);
+    : helperCommand(lastingCommand([]), Deno.build.os);
   shell.output.raw(shellFunctions(known, names, tc));
   return EXIT.ok;
 }

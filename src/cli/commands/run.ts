@@ -7,7 +7,7 @@
 import type { AccountId } from "../../core/account.ts";
 import { findAccount } from "../../store/account_desk.ts";
 import { openDesk } from "../account_work.ts";
-import { claudeProgram } from "../claude_program.ts";
+import { claudeProgram, marked } from "../claude_program.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { runInPlace } from "../../claude/launch.ts";
 import { applied, planLaunch } from "../../claude/launch_variables.ts";
@@ -116,7 +116,7 @@ async function run(
   const code = await runInPlace(
     claude,
     settings === null ? args : withSettings(args, settings.file),
-    applied(present, plan.variables),
+    marked(shell, claude, applied(present, plan.variables)),
   );
   if (keeper.starts > 0) output.say(restartedText(keeper.starts, shell));
   return code;

@@ -17,7 +17,7 @@ import {
 } from "../../service/plan.ts";
 import { lastingProgram } from "../../service/program.ts";
 import { commandText } from "../command_table.ts";
-import { ownCommand } from "../launching.ts";
+import { lastingCommand } from "../own_command.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -74,7 +74,7 @@ export function registerService(program: Command, registry: Registry): void {
 
 /** The plan for this user, machine and pool. */
 export function planOf(shell: Shell): ServicePlan {
-  const [program = ""] = ownCommand([]);
+  const [program = ""] = lastingCommand([]);
   return planFor(shell, lastingProgram(program));
 }
 

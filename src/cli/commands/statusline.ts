@@ -18,7 +18,7 @@ import { EXIT } from "../../errors.ts";
 import { ensurePrivateFolder, writeAtomic } from "../../store/atomic.ts";
 import { ForeignTexts } from "../../store/foreign_text.ts";
 import { commandText } from "../command_table.ts";
-import { ownCommand } from "../launching.ts";
+import { lastingCommand } from "../own_command.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { commandOf, keptFile, readKept } from "../statusline_wrapped.ts";
@@ -57,7 +57,10 @@ function settingsFileOf({ environment }: Shell): string {
 
 /** The command line that prints tc's line. */
 function commandOfWords(...options: readonly string[]): string {
-  return helperCommand(ownCommand(["statusline", ...options]), Deno.build.os);
+  return helperCommand(
+    lastingCommand(["statusline", ...options]),
+    Deno.build.os,
+  );
 }
 
 /** The old line is noted before it is replaced, so that no crash loses it. */

@@ -11,7 +11,7 @@ import { SERVICE_NAME } from "../../service/facts.ts";
 import type { ServicePlan } from "../../service/plan.ts";
 import { programIn } from "../../service/program.ts";
 import { planFor, planOf } from "../commands/service.ts";
-import { ownCommand } from "../launching.ts";
+import { lastingCommand } from "../own_command.ts";
 import {
   failure,
   type Finding,
@@ -86,7 +86,7 @@ function fileFinding(
 function ownProgram(variables: Patient["variables"]): string | null {
   const named = variables["TC_DOCTOR_PROGRAM"];
   if (named) return named;
-  return Deno.build.standalone ? ownCommand([])[0] ?? null : null;
+  return Deno.build.standalone ? lastingCommand([])[0] ?? null : null;
 }
 
 function isFile(path: string): boolean {
