@@ -12,6 +12,7 @@ import { CredentialError, VaultError } from "../errors.ts";
 import type {
   Authorization,
   CredentialSource,
+  Secret,
   VaultEntry,
   VaultListing,
 } from "../ports.ts";
@@ -62,7 +63,7 @@ export class Refresher implements CredentialSource {
     if (isGood(entry, null, clock.now())) return this.#authorize(entry);
     const isAlive = isOAuth(entry) && entry.credential.expiresAt > clock.now();
     const renewal = await within(
-      this.#noted(accountId, account.renew(null)),
+      this.#noted(accountId, account.renew(null), null),
       { clock, signal, limitMs: isAlive ? SOFT_WAIT_MS : null },
     );
     if (renewal?.kind === "usable") return this.#authorize(renewal.entry);
@@ -87,7 +88,7 @@ export class Refresher implements CredentialSource {
     const entry = await this.#entry(accountId);
     if (isGood(entry, token, clock.now())) return this.#authorize(entry);
     const renewal = await within(
-      this.#noted(accountId, account.renew(token)),
+      this.#noted(accountId, account.renew(token), token),
       { clock, signal, limitMs: null },
     );
     signal.throwIfAborted();
@@ -173,10 +174,14 @@ export class Refresher implements CredentialSource {
     throw errorOf(id, id, { kind: "gone" });
   }
 
-  /** Tells the pool how a renewal ended; everyone who joined tells the same. */
+  /**
+   * Tells the pool how a renewal ended; everyone who joined tells the same.
+   * `refused` is the access token that the provider refused, if one was.
+   */
   async #noted(
     id: AccountId,
     renewing: Promise<Renewal>,
+    refused: Secret | null,
   ): Promise<Renewal> {
     const renewal = await renewing;
     switch (renewal.kind) {
@@ -187,7 +192,7 @@ export class Refresher implements CredentialSource {
         this.#tell(id, this.#needsLogin(renewal.reason));
         break;
       case "failed":
-        await this.#tellFailed(id, renewal);
+        await this.#tellFailed(id, renewal, refused);
         break;
       case "gone":
         this.#told.delete(id);
@@ -196,14 +201,19 @@ export class Refresher implements CredentialSource {
     return renewal;
   }
 
-  /** A failed renewal bars the account only once its token has ended. */
+  /**
+   * A failed renewal bars the account only where no token serves any more: the
+   * one it has is over, or was refused.
+   */
   async #tellFailed(
     id: AccountId,
     { reason, retryAt }: Extract<Renewal, { kind: "failed" }>,
+    refused: Secret | null,
   ): Promise<void> {
     const entry = await this.#account(id).entry().catch(() => null);
     const isAlive = entry !== null && isOAuth(entry) &&
-      entry.credential.expiresAt > this.#ports.clock.now();
+      entry.credential.expiresAt > this.#ports.clock.now() &&
+      (refused === null || !entry.credential.accessToken.equals(refused));
     if (isAlive) return;
     this.#tell(id, {
       kind: "quarantined",

@@ -110,9 +110,15 @@ function backText(
   now: number,
 ): string {
   const wait = durationText(until - now);
-  return word === "closed" || word === "quarantined"
-    ? `, back ${clockText(until, now)} (${wait})`
-    : ` for ${wait}`;
+  switch (word) {
+    case "closed":
+      return `, back ${clockText(until, now)} (${wait})`;
+    case "quarantined":
+      // Nobody knows whether it is back by then.
+      return `, next try ${clockText(until, now)} (${wait})`;
+    default:
+      return ` for ${wait}`;
+  }
 }
 
 /** What wants a person, each with its mend. */

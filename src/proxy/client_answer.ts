@@ -19,6 +19,8 @@ export interface ClientAnswer {
   readonly headers: HeaderList;
   /** Whole, bit by bit, or null where the answer has none by its kind. */
   readonly body: Uint8Array | AnswerBody | null;
+  /** Why tc refused a request that was not booked; such an answer is logged. */
+  readonly refusal?: string;
 }
 
 /** `body` for who works with streams; it reads only what is asked for. */

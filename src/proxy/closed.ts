@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { Ineligible } from "../core/eligible.ts";
-import type { PoolSnapshot } from "../core/pool.ts";
+import { ANY_REQUEST } from "../core/capacity.ts";
+import { barOf, type Ineligible } from "../core/eligible.ts";
+import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import type { Considered, RouteDecision } from "../core/route.ts";
 import { earlier, type Instant, SECOND_MS } from "../core/time.ts";
 import type { QuotaWindow, WindowKey } from "../core/quota.ts";
@@ -44,20 +45,47 @@ export function closedText(
 }
 
 function closedAccount(
-  { accountId, ineligible, until }: Considered,
+  considered: Considered,
   snapshot: PoolSnapshot,
 ): ClosedAccount {
+  const { accountId } = considered;
   const state = snapshot.accounts.get(accountId);
-  if (state === undefined || ineligible === null) {
+  if (state === undefined || considered.ineligible === null) {
     const label = state?.account.label ?? accountId;
+    const { until } = considered;
     return { label, reason: "full", until, isBusy: true };
   }
+  const { ineligible, until } = standingReason(
+    considered.ineligible,
+    considered.until,
+    { state, snapshot },
+  );
   return {
     label: state.account.label,
     reason: barText(ineligible, state, snapshot.at),
     until,
     isBusy: BUSY.includes(ineligible),
   };
+}
+
+/**
+ * An account that this request has tried may be closed to every other request
+ * as well: then that is what a person must know.
+ */
+function standingReason(
+  ineligible: Ineligible,
+  until: Instant | null,
+  { state, snapshot }: {
+    readonly state: AccountState;
+    readonly snapshot: PoolSnapshot;
+  },
+): { readonly ineligible: Ineligible; readonly until: Instant | null } {
+  if (ineligible !== "excluded") return { ineligible, until };
+  const { settings, at } = snapshot;
+  const { bar } = barOf(state, { query: ANY_REQUEST, settings, at });
+  return bar === null
+    ? { ineligible, until }
+    : { ineligible: bar.reason, until: bar.until };
 }
 
 /** The account that is back first, and what closes it until then. */

@@ -80,6 +80,7 @@ async function rounds(
   const isThread = inbound.peek.thread === "continue";
   let wish: Wish = { excluded, preferred: null, mayWait: !isThread };
   let counts: Counts = FIRST_ATTEMPT;
+  const renewedOnce = new Set<AccountId>();
   for (let count = 1;; count++) {
     const acquired = await acquire(inbound, wish, proxy);
     if (acquired.kind === "closed") {
@@ -104,8 +105,12 @@ async function rounds(
     }
     const step = nextStep(
       attempt.verdict,
-      standing(counts, proxy),
+      standing({
+        ...counts,
+        renewals: renewedOnce.has(chosen.lease.accountId) ? 1 : 0,
+      }, proxy),
     );
+    if (step.kind === "renew") renewedOnce.add(chosen.lease.accountId);
     if (step.kind === "relay") return { kind: "relay", attempt, chosen };
     chosen.lease.close(null);
     if (isRelayable(attempt, step, inbound)) {
@@ -186,7 +191,7 @@ function counted(counts: Counts, { verdict }: Attempt, step: NextStep): Counts {
   const isFailure = verdict.kind === "failed" || verdict.kind === "overloaded";
   return {
     failures: counts.failures + (isFailure ? 1 : 0),
-    renewals: counts.renewals + (step.kind === "renew" ? 1 : 0),
+    renewals: counts.renewals,
     unsent: counts.unsent + (isUnsent ? 1 : 0),
     hops: counts.hops + (isHop ? 1 : 0),
   };

@@ -23,6 +23,8 @@ export interface OwnError {
   readonly type: "rate_limit_error" | "api_error" | "invalid_request_error";
   readonly message: string;
   readonly reason: string;
+  /** The cause in words, for the log. */
+  readonly why: string;
 }
 
 /** What tc answers where no upstream answer can be relayed. */
@@ -39,6 +41,7 @@ export function ownError(
         type: "invalid_request_error",
         message: "The thread belongs to another account",
         reason: "thread_moved",
+        why: "the thread belongs to another account",
       };
     case "not_entitled":
       return notEntitledError(requestId, outcome.said);
@@ -57,7 +60,9 @@ export function ownError(
         retryAfterSec: null,
         requestId,
       });
-      return { answer, type, message, reason: "unreachable" };
+      const why = (outcome.kind === "unreachable" ? outcome.failure : null) ??
+        "the connection to the API was lost";
+      return { answer, type, message, reason: "unreachable", why };
     }
   }
 }
@@ -74,7 +79,8 @@ function notEntitledError(requestId: string, said: string | null): OwnError {
     retryAfterSec: null,
     requestId,
   });
-  return { answer, type, message, reason: "not_entitled" };
+  const why = said ?? message;
+  return { answer, type, message, reason: "not_entitled", why };
 }
 
 function unreachedText(failure: string | null): string {
@@ -98,7 +104,8 @@ function closedError(
     const { at: resetsAt, window, windows } = back;
     const { at: now } = snapshot;
     const pool = { message, resetsAt, window, windows, now, requestId };
-    return { answer: limitAnswer(pool), type, message, reason };
+    const answer = limitAnswer(pool);
+    return { answer, type, message, reason, why: message };
   }
   const answer = apiError({
     status: 429,
@@ -107,7 +114,7 @@ function closedError(
     retryAfterSec: retryAfterSec(decision, snapshot.at),
     requestId,
   });
-  return { answer, type, message, reason };
+  return { answer, type, message, reason, why: message };
 }
 
 /** Books a request that tc answered by itself. */
@@ -119,6 +126,7 @@ export function settleOwn(inbound: Inbound, own: OwnError, proxy: Proxy): void {
     firstByteMs: null,
     reading: null,
     reason: own.reason,
+    why: own.why,
     answer: null,
   }, proxy);
 }

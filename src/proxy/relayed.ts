@@ -13,6 +13,7 @@ import type { Outcome } from "./handler.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { IdWatch, noteSearch } from "./owners.ts";
 import { relay, type RelayEnd } from "./relay.ts";
+import { reasonOf } from "./dial.ts";
 import { settle } from "./settle.ts";
 import { type Tap, tapFor } from "./tap.ts";
 
@@ -101,6 +102,7 @@ export class Relayed {
       firstByteMs: this.#firstByteMs,
       reading,
       reason: null,
+      why: end.kind === "upstream_failed" ? reasonOf(end.cause) : null,
       answer: { headers: this.#headers, body: this.#kept },
     }, this.#proxy);
   }

@@ -15,6 +15,7 @@ import { connectionLimits } from "./client_connections.ts";
 import { type Admission, admit, type Door } from "./door.ts";
 import { ConnectionServer, type ServeOptions } from "./listener.ts";
 import type { Proxy } from "./proxy.ts";
+import { RefusalLog } from "./refusal_log.ts";
 import { refusal } from "./service.ts";
 
 /** A client may connect ahead of its first request. */
@@ -62,10 +63,20 @@ export function listen(options: ListenOptions): Listener {
   const { port } = listener.addr;
   const door = { ...options.door, port };
   const { proxy } = options;
+  const refusals = new RefusalLog(proxy.clock, proxy.journal);
   const serving: ServeOptions = {
     answer: async (arrival) => {
       try {
-        return await dispatch(arrival, { door, options, counter });
+        const answer = await dispatch(arrival, { door, options, counter });
+        if (answer.refusal !== undefined) {
+          refusals.tell({
+            method: arrival.method,
+            url: arrival.url,
+            status: answer.status,
+            why: answer.refusal,
+          });
+        }
+        return answer;
       } catch (cause) {
         return faultAnswer(cause, proxy);
       }

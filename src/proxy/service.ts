@@ -75,7 +75,7 @@ async function answered(
       : answer(inbound, first satisfies Outcome, proxy);
   } catch {
     // The client has left, or a fault was logged; this answer closes the books.
-    return refusal({
+    return apiError({
       status: 500,
       type: "api_error",
       message: "tc could not serve this request: see its log",
@@ -99,6 +99,7 @@ function settleLost(inbound: Inbound, cause: unknown, proxy: Proxy): void {
     firstByteMs: null,
     reading: null,
     reason: isGone ? "client_gone" : "fault",
+    why: null,
     answer: null,
   }, proxy);
 }
@@ -243,5 +244,5 @@ export function refusedBody(
 
 /** An answer of our own to a request that never came to an account. */
 export function refusal(options: ApiErrorOptions): ClientAnswer {
-  return apiError(options);
+  return { ...apiError(options), refusal: options.message };
 }

@@ -12,6 +12,9 @@ import { NO_USAGE } from "../core/usage.ts";
 import type { MeterReading } from "../wire/usage.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
 
+/** A line of the log stays a line. */
+const WHY_LENGTH_MAX = 400;
+
 export interface Settlement {
   /** The account that answered, or null where tc answered by itself. */
   readonly chosen: Chosen | null;
@@ -21,6 +24,8 @@ export interface Settlement {
   readonly reading: MeterReading | null;
   /** Why tc answered by itself; else null. */
   readonly reason: string | null;
+  /** What went wrong, in words for the log; else null. */
+  readonly why: string | null;
   /** What was relayed; null where tc answered by itself. */
   readonly answer: AnswerBytes | null;
 }
@@ -47,7 +52,7 @@ export function settle(
     requestBody: inbound.body,
     answer: settlement.answer,
   });
-  journal(record, proxy);
+  journal(record, settlement.why, proxy);
 }
 
 /** A container, and a message that a thread may continue from, have one account. */
@@ -112,7 +117,11 @@ function recordOf(
   };
 }
 
-function journal(record: RequestRecord, { journal, pool }: Proxy): void {
+function journal(
+  record: RequestRecord,
+  why: string | null,
+  { journal, pool }: Proxy,
+): void {
   const account = record.accountId === null
     ? null
     : pool.snapshot().accounts.get(record.accountId)?.account.label ?? null;
@@ -138,5 +147,7 @@ function journal(record: RequestRecord, { journal, pool }: Proxy): void {
     tries: record.attempts.length > 1 ? record.attempts.length : null,
     reason: record.reason,
     end: record.end === "complete" ? null : record.end,
+    error: record.errorType,
+    why: why === null ? null : why.slice(0, WHY_LENGTH_MAX),
   });
 }

@@ -154,9 +154,10 @@ function planText({ kind, tier }: AccountView): string {
 /** An account without figures: its word, and what mends it. */
 function wordLine(view: AccountView, { model, glyphs }: Scene): Line {
   const reason = view.reason ?? view.word.replaceAll("_", " ");
+  const words = view.word === "quarantined" ? "next try in" : "back in";
   const back = view.until === null
     ? ""
-    : `, back in ${durationText(view.until.ms - model.now)}`;
+    : `, ${words} ${durationText(view.until.ms - model.now)}`;
   const mend = view.mend === null ? "" : `: ${view.mend}`;
   const style = view.word === "needs_login" || view.word === "quarantined" ||
       view.word === "closed"
