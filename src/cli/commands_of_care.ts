@@ -99,7 +99,8 @@ export const COMMANDS_OF_CARE: readonly CommandText[] = [
     group: "more",
     summary: "A config folder for each account: two terminals, two accounts",
     examples: [
-      "tc profile add work",
+      "tc profile add ada@example.com",
+      "tc profile add work --account ada@example.com",
       "tc run --profile work --continue",
       'eval "$(tc profile shell bash)"',
     ],

@@ -8,6 +8,7 @@
 import * as v from "valibot";
 import { type AccountId, accountId } from "../core/account.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
+import { ACCOUNT_NAME_MAX, inert, isAccountName } from "../core/plain_text.ts";
 import type { Locks } from "../ports.ts";
 import { PrivateJson } from "../store/private_json.ts";
 
@@ -17,10 +18,8 @@ export interface Profile {
   readonly account: AccountId | null;
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/;
-
 const row = v.object({
-  name: v.pipe(v.string(), v.regex(NAME)),
+  name: v.pipe(v.string(), v.check(isProfileName)),
   account: v.pipe(
     v.nullable(v.string()),
     v.transform((text) => text === null ? null : accountId(text)),
@@ -45,12 +44,19 @@ export class ProfileList extends PrivateJson<readonly Profile[]> {
   }
 }
 
-/** A profile's name is part of a shell function's: `cl-work`. */
+/** Throws UsageError where `name` cannot be a profile's name. */
 export function checkProfileName(name: string): void {
-  if (NAME.test(name)) return;
+  if (isProfileName(name)) return;
   throw new UsageError(
-    `Cannot name a profile "${name}": letters, digits, dots, - and _, at most 40`,
+    `Cannot name a profile ${
+      inert(name) || '""'
+    }: it must be 1 to ${ACCOUNT_NAME_MAX} visible characters and begin with no -`,
   );
+}
+
+/** Any name that an account may have, an e-mail address too, but no option. */
+function isProfileName(name: string): boolean {
+  return isAccountName(name) && !name.startsWith("-");
 }
 
 /** The profile called `name`; throws where there is none. */
@@ -64,7 +70,8 @@ export function findProfile(
     code: "no_such_profile",
     source: "user",
     exitCode: EXIT.usage,
-    hint: `tc profile add ${name}\ntc profile list`,
+    hint: "tc profile list   names them\n" +
+      "tc profile add   makes one of an account",
   });
 }
 

@@ -1,6 +1,7 @@
 /**
  * The functions `cl` and `cl-<name>`: text for a shell to evaluate at its start,
- * so that they follow the list of profiles. Pure.
+ * so that they follow the list of profiles. Pure. A name may hold any character,
+ * so it is quoted as an argument and simplified as part of a function's name.
  *
  * @module
  */
@@ -14,7 +15,15 @@ export function shellFunctions(
   names: readonly string[],
   tc: string,
 ): string {
-  const rows = [["cl", ""], ...names.map((name) => [`cl-${name}`, name])];
+  const calls = new Set(["cl"]);
+  const rows = [
+    ["cl", ""],
+    ...names.map((name) => {
+      const call = freeCall(`cl-${simplified(name)}`, calls);
+      calls.add(call);
+      return [call, name];
+    }),
+  ];
   const lines = rows.map(([call = "", name = ""]) =>
     definition(shell, { call, name, tc })
   );
@@ -29,7 +38,9 @@ function definition(
     readonly tc: string;
   },
 ): string {
-  const profile = name === "" ? "--profile" : `--profile ${name}`;
+  const profile = name === ""
+    ? "--profile"
+    : `--profile ${quoted(shell, name)}`;
   switch (shell) {
     case "bash":
     case "zsh":
@@ -38,5 +49,31 @@ function definition(
       return `function ${call}; ${tc} run ${profile} -- $argv; end`;
     case "powershell":
       return `function ${call} { & ${tc} run ${profile} -- @args }`;
+  }
+}
+
+/** Letters, digits, dots, - and _, as every shell allows in a function's name. */
+function simplified(name: string): string {
+  return name.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^-+|-+$/g, "") ||
+    "profile";
+}
+
+function freeCall(wanted: string, taken: ReadonlySet<string>): string {
+  let call = wanted;
+  for (let count = 2; taken.has(call); count++) call = `${wanted}-${count}`;
+  return call;
+}
+
+/** A word that the shell takes as it is. */
+function quoted(shell: ProfileShell, word: string): string {
+  if (/^[A-Za-z0-9._@+-]+$/.test(word) && shell !== "powershell") return word;
+  switch (shell) {
+    case "bash":
+    case "zsh":
+      return `'${word.replaceAll("'", "'\\''")}'`;
+    case "fish":
+      return `'${word.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+    case "powershell":
+      return `'${word.replaceAll("'", "''")}'`;
   }
 }

@@ -102,7 +102,13 @@ clientTest("a login is saved for its own profile alone", async () => {
   await Deno.mkdir(`${stage.home}/.claude`);
   for (const name of ["work", "home"]) {
     await Deno.writeTextFile(credentials, loginText(stage.api.account(name)));
-    assertRun(await stage.tc("profile", "add", name), /without a login/);
+    const typo = await stage.tc("profile", "add", name);
+    strictEqual(typo.code, 2);
+    match(typo.stderr, /Cannot find the account .*/);
+    assertRun(
+      await stage.tc("profile", "add", name, "--empty"),
+      /without a login/,
+    );
     assertRun(await stage.tc("profile", "save", name), /Saved the login/);
   }
   // The live login is home's.
@@ -124,3 +130,38 @@ clientTest("a login is saved for its own profile alone", async () => {
   const functions = await stage.tc("profile", "shell", "bash");
   match(functions.stdout, /^cl\(\) .*\ncl-work\(\) .*\ncl-home\(\) /);
 });
+
+clientTest(
+  "an account with an e-mail address as its name is a profile as it is",
+  async () => {
+    await using stage = await SwapStage.open(["work", "home"]);
+    const email = "ada@example.com";
+    assertRun(await stage.tc("rename", "work", email));
+    assertRun(
+      await stage.tc("profile", "add", email),
+      /Added ada@example\.com/,
+    );
+    assertRun(await turn(stage, email, "demo:say one"), /^one/);
+    assertRun(await stage.tc("profile", "add", "mine", "--account", "home"));
+    assertRun(await turn(stage, "mine", "demo:say two"), /^two/);
+    deepStrictEqual(stage.served(), ["work 200", "home 200"]);
+
+    const typo = await stage.tc("profile", "add", "ada@exmaple.com");
+    strictEqual(typo.code, 2);
+    match(typo.stderr, /tc profile add ada@example\.com {3}is the nearest/);
+    match(typo.stderr, /--empty/);
+    const both = await stage.tc(
+      "profile",
+      "add",
+      "x",
+      "--empty",
+      "--account",
+      "home",
+    );
+    strictEqual(both.code, 2);
+    const { stdout } = await stage.tc("profile", "list", "--json");
+    const names = JSON.parse(stdout).profiles
+      .map(({ name }: { readonly name: string }) => name);
+    deepStrictEqual(names, [email, "mine"]);
+  },
+);

@@ -1,3 +1,4 @@
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
 import { bound, checkProfileName } from "../../src/profile/profile_list.ts";
 import { pickAccount } from "../../src/profile/pick_profile.ts";
@@ -28,11 +29,13 @@ Deno.test("bound() refuses the wrong account and a login stored twice", () => {
   });
 });
 
-Deno.test("checkProfileName() lets no shell word through", () => {
-  for (const name of ["", "a b", "x;rm", "$(x)", "-x", "a".repeat(41)]) {
+Deno.test("checkProfileName() takes every account's name, and no option", () => {
+  for (const name of ["", "-x", "a\nb", "\x1b[2J", "a".repeat(101)]) {
     throws(() => checkProfileName(name), { code: "usage" });
   }
-  checkProfileName("ada.work-2");
+  for (const name of ["ada.work-2", "ada@example.com", "my work", "Привет"]) {
+    checkProfileName(name);
+  }
 });
 
 function account(id: string): Account {
@@ -130,4 +133,37 @@ Deno.test("shellFunctions() gives each profile its function", () => {
     `cl() { tc run --profile -- "$@"; }\n` +
       `cl-work() { tc run --profile work -- "$@"; }\n`,
   );
+});
+
+Deno.test({
+  name:
+    "a shell takes every name as one word, and gives it a function of its own",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const names = [
+      "ada@example.com",
+      "ada example.com",
+      "it's; echo $HOME",
+      "*",
+    ];
+    const text = shellFunctions("bash", names, "printf '[%s]'");
+    const calls = [...text.matchAll(/^(cl-\S+)\(\)/gm)].map(([, call]) => call);
+    deepStrictEqual(calls, [
+      "cl-ada-example.com",
+      "cl-ada-example.com-2",
+      "cl-it-s-echo-HOME",
+      "cl-profile",
+    ]);
+    const { stdout, stderr } = await new Deno.Command("bash", {
+      args: ["-c", `${text}\n${calls.join("; ")}`],
+      clearEnv: true,
+      env: { PATH: "/usr/bin:/bin", HOME: "/nowhere" },
+    }).output();
+    const decoder = new TextDecoder();
+    strictEqual(decoder.decode(stderr), "");
+    strictEqual(
+      decoder.decode(stdout),
+      names.map((name) => `[run][--profile][${name}][--]`).join(""),
+    );
+  },
 });

@@ -18,6 +18,7 @@ import {
   PROFILE_SHELLS,
   shellFunctions,
 } from "../../profile/shell_functions.ts";
+import { nearest } from "../nearest.ts";
 import { openDesk } from "../account_work.ts";
 import { askYes } from "../asking.ts";
 import { commandText } from "../command_table.ts";
@@ -34,9 +35,11 @@ export function registerProfile(program: Command, registry: Registry): void {
   const open = (options: CommonOptions) =>
     new Shell(registry.environment, options);
   profile.command("add")
-    .description("Make a profile of an account of the pool, or an empty one")
-    .argument("<name>", "Name of the account, or a new one")
-    .action(registry.run((name) => add(open({}), name)));
+    .description("Make a profile of an account of the pool")
+    .argument("<name>", "Name of the account, and so of the profile")
+    .option("--account <name>", "The account, where the profile's name differs")
+    .option("--empty", "Without a login yet: tc profile save stores one")
+    .action(registry.run((name, options) => add(open({}), name, options)));
   profile.command("save")
     .description("Store the login that Claude Code has now as this profile's")
     .argument("<name>")
@@ -61,22 +64,42 @@ export function registerProfile(program: Command, registry: Registry): void {
     .action(registry.run((name) => printFunctions(open({}), name)));
 }
 
-async function add(shell: Shell, name: string): Promise<number> {
+interface AddOptions {
+  readonly account?: string | undefined;
+  readonly empty?: boolean | undefined;
+}
+
+async function add(
+  shell: Shell,
+  name: string,
+  { account, empty = false }: AddOptions,
+): Promise<number> {
   checkProfileName(name);
+  if (empty && account !== undefined) {
+    throw new UsageError("Cannot use --empty with --account: take one of them");
+  }
   using profiles = await Profiles.open(shell);
   const known = await profiles.list.load();
   if (known.some((profile) => profile.name === name)) {
     throw new UsageError(`Cannot add ${name}: there is such a profile already`);
   }
-  const records = await profiles.ports.accounts();
-  const found = records.find(({ account }) => account.label === name);
-  if (found === undefined) {
+  if (empty) {
     await profiles.list.update((all) => [...all, { name, account: null }]);
     shell.output.line(`Added ${name}, without a login.`);
     shell.output.say(
-      `claude /login with its account, then: tc profile save ${name}`,
+      `claude /login with its account, then: tc profile save ${argument(name)}`,
     );
     return EXIT.ok;
+  }
+  const records = await profiles.ports.accounts();
+  const wanted = account ?? name;
+  const found = records.find(({ account }) => account.label === wanted) ??
+    records.find(({ account }) => account.id === wanted);
+  if (found === undefined) {
+    throw noSuchAccount(
+      { name, wanted },
+      records.map(({ account }) => account.label),
+    );
   }
   const { id, kind } = found.account;
   if (kind !== "subscription") {
@@ -87,8 +110,36 @@ async function add(shell: Shell, name: string): Promise<number> {
   await profiles.list.update((all) => bound(all, name, id));
   await setUpFolder(profiles.portsOf(id));
   shell.output.line(`Added ${name}.`);
-  shell.output.say(`tc run --profile ${name}`);
+  shell.output.say(`tc run --profile ${argument(name)}`);
   return EXIT.ok;
+}
+
+/** A mistyped name makes no empty profile. */
+function noSuchAccount(
+  { name, wanted }: { readonly name: string; readonly wanted: string },
+  labels: readonly string[],
+): UsageError {
+  const near = nearest(wanted, labels);
+  const command = `tc profile add ${argument(name)}`;
+  return new UsageError(
+    `Cannot find the account ${inert(wanted)}`,
+    [
+      near === null
+        ? "tc accounts   lists them"
+        : `tc profile add ${
+          argument(near)
+        }   is the nearest; tc accounts lists all`,
+      `${command} --empty   makes a profile without a login`,
+    ].join("\n"),
+  );
+}
+
+/** `name` as it is typed in a shell. */
+function argument(name: string): string {
+  const text = inert(name);
+  return /^[A-Za-z0-9._@+-]+$/.test(text)
+    ? text
+    : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 async function save(shell: Shell, name: string): Promise<number> {
