@@ -8,6 +8,7 @@
 import { join } from "node:path";
 import { EXIT, TcError } from "../errors.ts";
 import type { Clock, HeldLock } from "../ports.ts";
+import { isGone, ownMark } from "./process_life.ts";
 
 /** The folder that is the lock: made by its holder (claude-code 2.1.329). */
 const NAME = ".oauth_refresh.lock";
@@ -33,7 +34,7 @@ export async function lockRefresh(
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause) => {
     throw refused(folder, cause);
   });
-  while (!await take(path, watch)) {
+  while (!take(path, watch)) {
     if (clock.monotonicMs() >= deadlineMs) {
       throw new TcError(
         "Cannot change Claude Code's login: it is being renewed",
@@ -61,39 +62,98 @@ class LockWatch {
   }
 
   /**
-   * Returns whether the lock is old by the clock and has not been touched while
-   * we watched: the clock alone may have been set forward.
+   * Returns the mark of the lock if its holder is gone, else null: a tc that
+   * noted itself and has died, or a lock that is old by the clock and was not
+   * touched while we watched. The clock alone may have been set forward.
    */
-  async isAbandoned(): Promise<boolean> {
-    const touchedAt = await Deno.stat(this.#path).then(
-      ({ mtime }) => mtime?.getTime() ?? null,
-      () => null,
-    );
-    if (touchedAt === null) return false;
+  abandoned(): string | null {
+    const lock = lockNow(this.#path);
+    if (lock === null) return null;
     const nowMs = this.#clock.monotonicMs();
-    if (this.#seen?.touchedAt !== touchedAt) {
-      this.#seen = { touchedAt, sinceMs: nowMs };
+    if (this.#seen?.touchedAt !== lock.touchedAt) {
+      this.#seen = { touchedAt: lock.touchedAt, sinceMs: nowMs };
     }
-    return this.#clock.now() - touchedAt > STALE_MS &&
+    const isOld = this.#clock.now() - lock.touchedAt > STALE_MS &&
       nowMs - this.#seen.sinceMs >= WATCH_MS;
+    return isOld || isLeft(this.#path, lock.mark) ? lock.mark : null;
   }
 }
 
-async function take(path: string, watch: LockWatch): Promise<boolean> {
+interface LockNow {
+  readonly touchedAt: number;
+  /** Tells the folder from a later one of the same name. */
+  readonly mark: string;
+}
+
+function lockNow(path: string): LockNow | null {
   try {
-    await Deno.mkdir(path);
+    const { mtime, ino, birthtime } = Deno.statSync(path);
+    return {
+      touchedAt: mtime?.getTime() ?? 0,
+      mark: `${ino ?? 0} ${birthtime?.getTime() ?? 0}`,
+    };
+  } catch {
+    // It was released a moment ago.
+    return null;
+  }
+}
+
+/** Where a tc notes that it holds the lock. */
+function notePath(path: string): string {
+  return `${path}.tc`;
+}
+
+/** Whether the lock marked `mark` is of a tc that has died. */
+function isLeft(path: string, mark: string): boolean {
+  try {
+    const note = JSON.parse(Deno.readTextFileSync(notePath(path)));
+    return note.lock === mark && isGone(note.holder);
+  } catch {
+    // No note: another program holds it.
+    return false;
+  }
+}
+
+function noteHolder(path: string): void {
+  const lock = lockNow(path);
+  if (lock === null) return;
+  try {
+    Deno.writeTextFileSync(
+      notePath(path),
+      JSON.stringify({ lock: lock.mark, holder: ownMark() }),
+      { mode: 0o600 },
+    );
+  } catch {
+    // Without it a crash leaves the lock for a minute.
+  }
+}
+
+function take(path: string, watch: LockWatch): boolean {
+  try {
+    Deno.mkdirSync(path);
+    noteHolder(path);
     return true;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) {
       throw refused(path, error);
     }
   }
-  if (await watch.isAbandoned()) {
-    await Deno.remove(path, { recursive: true }).catch(() => {
-      // Another one was faster to clear it.
-    });
-  }
+  const mark = watch.abandoned();
+  if (mark !== null) clear(path, mark);
   return false;
+}
+
+/** Removes the lock marked `mark`, and no other that came in its place. */
+function clear(path: string, mark: string): void {
+  const aside = `${path}.${crypto.randomUUID()}`;
+  try {
+    Deno.renameSync(path, aside);
+    if (lockNow(aside)?.mark === mark) {
+      Deno.removeSync(aside, { recursive: true });
+    } else Deno.renameSync(aside, path);
+  } catch {
+    // Another one was faster to clear it.
+  }
 }
 
 function refused(path: string, cause: unknown): TcError {
@@ -123,10 +183,13 @@ function held(path: string, clock: Clock): HeldLock {
     if (stop.signal.aborted) return;
     stop.abort();
     if (!isOurs(path, touchedAt)) return;
-    try {
-      Deno.removeSync(path, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // The note first: behind the lock it could be the next holder's.
+    for (const one of [notePath(path), path]) {
+      try {
+        Deno.removeSync(one, { recursive: true });
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
     }
   }
   return { release, [Symbol.dispose]: release };

@@ -6,7 +6,6 @@
  */
 
 import { join } from "node:path";
-import process from "node:process";
 import { systemClock, systemEntropy } from "../app/clock.ts";
 import { routeSettings } from "../app/settings.ts";
 import { harvest } from "../auth/live_login.ts";
@@ -15,6 +14,7 @@ import {
   claudeFolder,
   folderAt,
 } from "../claude/claude_folder.ts";
+import { isAlive, startOf } from "../claude/process_life.ts";
 import type { AccountId } from "../core/account.ts";
 import type { PolicyName } from "../core/settings.ts";
 import { TcError, UsageError } from "../errors.ts";
@@ -172,25 +172,4 @@ function noProfiles(): UsageError {
   );
 }
 
-const systemProcesses: Processes = {
-  isAlive(pid) {
-    try {
-      process.kill(pid, 0);
-      return true;
-    } catch (error) {
-      // Another user's process is alive as well.
-      return error instanceof Error && "code" in error &&
-        error.code === "EPERM";
-    }
-  },
-  mark(pid) {
-    if (Deno.build.os !== "linux") return null;
-    try {
-      const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
-      // The 22nd field, counted behind the name, which may hold anything.
-      return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? null;
-    } catch {
-      return null;
-    }
-  },
-};
+const systemProcesses: Processes = { isAlive, mark: startOf };

@@ -1,5 +1,6 @@
 /** Claude Code's own store on three systems; macOS by a fake of its tool. */
 
+import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { claudeFolder } from "../../src/claude/claude_folder.ts";
@@ -206,6 +207,53 @@ Deno.test("lockRefresh() keeps the client's renewals out, and clears what a cras
   const second = await lockRefresh(folder.path, quick, 60_000);
   second.release();
   await rejects(Deno.stat(lock), Deno.errors.NotFound);
+});
+
+Deno.test("lockRefresh() clears the lock of a tc that has died at once, and of no other", async () => {
+  await using folder = new TempFolder();
+  const lock = folder.join(".oauth_refresh.lock");
+  const script = `
+    import { lockRefresh } from "${new URL(
+    "../../src/claude/refresh_lock.ts",
+    import.meta.url,
+  )}";
+    import { realClock } from "${new URL(
+    "../fixtures/real_ports.ts",
+    import.meta.url,
+  )}";
+    await lockRefresh(${JSON.stringify(folder.path)}, realClock, 1_000);
+    console.log("held");
+    await new Promise(() => setInterval(() => {}, 1_000));
+  `;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", script],
+    stdout: "piped",
+    stderr: "inherit",
+    stdin: "null",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  await rejects(lockRefresh(folder.path, realClock, 1_500), {
+    code: "lock_timeout",
+  });
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel();
+  ok((await Deno.stat(lock)).isDirectory);
+  const taken = await lockRefresh(folder.path, realClock, 1_000);
+  taken.release();
+  // The note of the dead does not clear a lock that came later.
+  await Deno.writeTextFile(
+    `${lock}.tc`,
+    JSON.stringify({
+      lock: "1 1",
+      holder: { pid: child.pid, mark: null, domain: "x" },
+    }),
+  );
+  await Deno.mkdir(lock);
+  await rejects(lockRefresh(folder.path, realClock, 300), {
+    code: "lock_timeout",
+  });
 });
 
 Deno.test("lockRefresh() waits for a holder whose touches the clock calls old", async () => {
