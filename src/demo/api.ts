@@ -162,6 +162,12 @@ export class DemoApi implements AsyncDisposable {
     return this.#world.tokens.counts();
   }
 
+  /** Whether `token` is the newest refresh token of a living login of `account`. */
+  isCurrentToken(token: string, account: string): boolean {
+    const { tokens } = this.#world;
+    return tokens.ownerOf(token) === account && tokens.isCurrent(token);
+  }
+
   /** Requests that have not ended. */
   get running(): number {
     return this.#world.records.running;
