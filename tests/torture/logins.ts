@@ -232,7 +232,8 @@ class World {
       });
       await answer.body?.cancel();
       if (answer.status === 200) this.#served += 1;
-      else this.#refused += 1; catch {
+      else this.#refused += 1;
+    } catch {
       // The server was killed.
       this.#refused += 1;
     }
