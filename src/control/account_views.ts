@@ -104,8 +104,20 @@ export interface AccountView {
   readonly usage: UsageView;
   readonly lastError: ErrorMarkView | null;
   readonly recent: RecentView;
+  /** Limits that its throttling taught, while they bind. */
+  readonly learnedLimits: readonly LearnedLimitView[];
   /** What the provider refused the account, with its own sentence. */
   readonly refusals: readonly RefusalView[];
+}
+
+/** A limit that the provider never stated; it opens by itself. */
+export interface LearnedLimitView {
+  readonly what: "requests at once" | "starts a minute";
+  readonly limit: number;
+  /** Refusals that it was learned from. */
+  readonly refusals: number;
+  readonly since: TimeView;
+  readonly refusedAt: TimeView;
 }
 
 /** A right that an account was refused; it is asked again after `until`. */

@@ -13,6 +13,8 @@ import {
   type PoolForecast,
   type WindowForecast,
 } from "../core/forecast.ts";
+import type { LearnedLimit } from "../core/learned_limit.ts";
+import { inFlightCap, perMinuteCap } from "../core/lease.ts";
 import { pace } from "../core/pace.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool.ts";
 import { isRunning, type QuotaWindow } from "../core/quota.ts";
@@ -200,12 +202,16 @@ function accountView(
       ),
     inFlight: state.leases,
     inFlightMax: Math.ceil(
-      Math.min(account.leasesMax ?? Infinity, state.gate.cap),
+      Math.min(
+        account.leasesMax ?? Infinity,
+        inFlightCap(state.gate, snapshot.at),
+      ),
     ),
     conversations: active,
     lastUsedAt: timeOrNull(state.lastUsedAt),
     usage: usageView(counted.usage),
     lastError: errorMarkView(counted.lastError),
+    learnedLimits: learnedLimitViews(state, snapshot.at),
     refusals: refusalViews(state, snapshot.at),
     recent,
   };
@@ -300,4 +306,35 @@ function refusalViews(
       until: timeView(until),
       said,
     }));
+}
+
+/** The learned limits that bind at `at`. */
+function learnedLimitViews(
+  { gate }: AccountState,
+  at: Instant,
+): AccountView["learnedLimits"] {
+  const perMinute = perMinuteCap(gate, at);
+  const inFlight = inFlightCap(gate, at);
+  return [
+    ...gate.inFlight === null || inFlight >= gate.cap
+      ? []
+      : [limitView("requests at once", Math.ceil(inFlight), gate.inFlight)],
+    ...gate.perMinute === null || perMinute === Infinity
+      ? []
+      : [limitView("starts a minute", Math.floor(perMinute), gate.perMinute)],
+  ];
+}
+
+function limitView(
+  what: AccountView["learnedLimits"][number]["what"],
+  limit: number,
+  { refusals, since, refusedAt }: LearnedLimit,
+): AccountView["learnedLimits"][number] {
+  return {
+    what,
+    limit,
+    refusals,
+    since: timeView(since),
+    refusedAt: timeView(refusedAt),
+  };
 }

@@ -6,7 +6,7 @@
  */
 
 import { benchAt } from "./bench.ts";
-import { rampLimit, startsWithin } from "./lease.ts";
+import { perMinuteCap, rampLimit, startsWithin } from "./lease.ts";
 import type { Policy } from "./policy/policy.ts";
 import type { Scene, View } from "./scene.ts";
 import { SECOND_MS } from "./time.ts";
@@ -66,8 +66,11 @@ function trialsLeft({ state }: View, { snapshot, at }: Scene): number {
 
 function startsLeft({ state }: View, { layers, at }: Scene): number {
   const { gate } = state;
-  if (!layers.perMinuteGate || gate.perMinuteCap === null) return Infinity;
-  return Math.max(0, Math.floor(gate.perMinuteCap) - startsWithin(gate, at));
+  if (!layers.perMinuteGate) return Infinity;
+  const most = perMinuteCap(gate, at);
+  return most === Infinity
+    ? Infinity
+    : Math.max(0, Math.floor(most) - startsWithin(gate, at));
 }
 
 /**

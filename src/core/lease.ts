@@ -1,10 +1,16 @@
 /**
- * Limits on requests in flight, learned by additive increase and
- * multiplicative decrease.
+ * How many requests an account takes: a cap that grows with its answers, and
+ * limits that its throttling taught.
  *
  * @module
  */
 
+import {
+  type LearnedLimit,
+  limitAt,
+  type LimitRule,
+  refusedAt,
+} from "./learned_limit.ts";
 import type { RouteSettings } from "./settings.ts";
 import { type Instant, MINUTE_MS } from "./time.ts";
 
@@ -16,10 +22,12 @@ export interface Ramp {
 }
 
 export interface ConcurrencyGate {
-  /** Learned limit on requests in flight, from 1 to 64; a fraction while it grows. */
+  /** Requests in flight that it may take, from 1 to 64; a fraction while it grows. */
   readonly cap: number;
-  /** Learned limit on starts per minute; null while nothing was learned. */
-  readonly perMinuteCap: number | null;
+  /** What its throttling says of requests in flight; null is nothing. */
+  readonly inFlight: LearnedLimit | null;
+  /** What its throttling says of starts per minute; null is nothing. */
+  readonly perMinute: LearnedLimit | null;
   /** Starts within the last minute, oldest first. */
   readonly starts: readonly Instant[];
   readonly lastThrottledAt: Instant | null;
@@ -30,25 +38,29 @@ export interface ConcurrencyGate {
   readonly ramp: Ramp | null;
 }
 
-/** Growth of the two limits per answer, once the last throttle is this old. */
+/** The cap grows once the last throttle is this old. */
 const CALM_MS = MINUTE_MS;
 const CAP_GROWTH = 0.03;
-const PER_MINUTE_GROWTH = 0.02;
+/** A throttle takes back growth beyond this, and no more. */
+const CAP_MIN = 10;
 
 /** While nothing throttled for this long, each full answer adds a whole place. */
 const UNPROVOKED_MS = 60 * MINUTE_MS;
 
-const CUT = { cap: 0.5, inFlight: 0.375, perMinute: 0.95 } as const;
-const PER_MINUTE_MIN = 8;
-/** Fewer starts than this in a minute say nothing of a limit per minute. */
-const PER_MINUTE_EVIDENCE = 10;
+/** A throttle with fewer requests in flight is not about their number. */
+const IN_FLIGHT: LimitRule = { share: 0.75, least: 2, evidence: 3 };
+const PER_MINUTE: LimitRule = { share: 0.95, least: 8, evidence: 10 };
 /** Starts that all lie closer together were a burst: too many at once, perhaps. */
 const PER_MINUTE_SPAN_MS = MINUTE_MS / 2;
+
+/** Past twice the refused rate a limit on starts has nothing to say. */
+const PER_MINUTE_OPEN = 2;
 
 export function newGate(settings: RouteSettings): ConcurrencyGate {
   return {
     cap: settings.concurrencyStart,
-    perMinuteCap: null,
+    inFlight: null,
+    perMinute: null,
     starts: [],
     lastThrottledAt: null,
     isProven: false,
@@ -97,10 +109,18 @@ export function answered(
     cap: isFull
       ? Math.max(gate.cap, Math.min(max, gate.cap + growth))
       : gate.cap,
-    perMinuteCap: gate.perMinuteCap === null
-      ? null
-      : gate.perMinuteCap + PER_MINUTE_GROWTH,
   };
+}
+
+/** Requests in flight that the account takes at `at`. */
+export function inFlightCap(gate: ConcurrencyGate, at: Instant): number {
+  return Math.min(gate.cap, limitAt(gate.inFlight, gate.cap, at));
+}
+
+/** Starts that it takes in a minute at `at`; infinity where nothing limits them. */
+export function perMinuteCap(gate: ConcurrencyGate, at: Instant): number {
+  const open = PER_MINUTE_OPEN * (gate.perMinute?.level ?? 0);
+  return limitAt(gate.perMinute, open, at);
 }
 
 /**
@@ -119,29 +139,25 @@ export function throttled(
   const isSameVolley = gate.lastThrottledAt !== null &&
     startedAt <= gate.lastThrottledAt;
   if (isSameVolley) return gate;
+  const rate = startRate(gate, at);
   return {
     ...gate,
-    cap: Math.max(
-      1,
-      Math.min(gate.cap, CUT.cap * gate.cap + CUT.inFlight * inFlight),
-    ),
-    perMinuteCap: perMinuteAfter(gate, at),
+    // What the cap grew to beyond the refused level was never good.
+    cap: Math.min(gate.cap, Math.max(CAP_MIN, inFlight)),
+    inFlight: refusedAt(gate.inFlight, inFlight, { at, rule: IN_FLIGHT }),
+    perMinute: rate === null
+      ? gate.perMinute
+      : refusedAt(gate.perMinute, rate, { at, rule: PER_MINUTE }),
     lastThrottledAt: at,
     streak: gate.streak + 1,
   };
 }
 
-function perMinuteAfter(gate: ConcurrencyGate, at: Instant): number | null {
+/** Starts within the last minute; null where they were one burst. */
+function startRate(gate: ConcurrencyGate, at: Instant): number | null {
   const starts = startsWithin(gate, at);
   const oldest = gate.starts.at(-starts) ?? at;
-  const isEvidence = starts >= PER_MINUTE_EVIDENCE &&
-    at - oldest >= PER_MINUTE_SPAN_MS;
-  if (!isEvidence) return gate.perMinuteCap;
-  const lowered = Math.min(
-    gate.perMinuteCap ?? Infinity,
-    CUT.perMinute * starts,
-  );
-  return Math.max(PER_MINUTE_MIN, lowered);
+  return at - oldest >= PER_MINUTE_SPAN_MS ? starts : null;
 }
 
 /** Requests in flight that the ramp admits at `at`; null when it is over. */

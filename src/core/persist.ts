@@ -24,7 +24,6 @@ export interface PersistedAccount {
   readonly learned: LearnedCapacity;
   readonly burn: readonly BurnBucket[];
   readonly cap: number;
-  readonly perMinuteCap: number | null;
   readonly lastThrottledAt: Instant | null;
   readonly lastUsedAt: Instant | null;
   readonly sharedUntil: Readonly<Record<string, Instant>>;
@@ -92,7 +91,6 @@ function persistedAccount(state: AccountState): PersistedAccount {
     learned: state.learned,
     burn: state.burn,
     cap: state.gate.cap,
-    perMinuteCap: state.gate.perMinuteCap,
     lastThrottledAt: state.gate.lastThrottledAt,
     lastUsedAt: state.lastUsedAt,
     sharedUntil: state.sharedUntil,
@@ -166,8 +164,7 @@ function restoredAccount(
     burn: state.burn.length > 0 ? state.burn : known.burn,
     gate: {
       ...state.gate,
-      cap: known.cap,
-      perMinuteCap: known.perMinuteCap,
+      cap: Math.max(known.cap, state.gate.cap),
       lastThrottledAt: past(known.lastThrottledAt, now),
     },
     sharedUntil: { ...known.sharedUntil, ...state.sharedUntil },

@@ -13,7 +13,8 @@ import { feeding, isParkable, parkedMs, turnAt } from "./parking.ts";
 import type { Question } from "./question.ts";
 import { waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
-import { after, earlier, MINUTE_MS, SECOND_MS } from "./time.ts";
+import { inFlightCap } from "./lease.ts";
+import { after, earlier, type Instant, MINUTE_MS, SECOND_MS } from "./time.ts";
 
 /** A request that waits for a place looks again at least so often. */
 const LOOK_MS = 20 * SECOND_MS;
@@ -110,7 +111,9 @@ function crowded({ scene, standing, policy }: Question): Outcome {
   if (leftMs <= 0 && isFirst) {
     const able = scene.open.filter((view) => mayOverflow(view, scene, policy));
     if (able.length > 0) {
-      const view = firstByPriority(able).reduce(lighter);
+      const view = firstByPriority(able).reduce((a, b) =>
+        lighter(a, b, scene.at)
+      );
       return { kind: "use", view, reason: reasonFor(scene, view) };
     }
   }
@@ -121,11 +124,11 @@ function crowded({ scene, standing, policy }: Question): Outcome {
   return { kind: "wait", until, backAt: null, reason: "full" };
 }
 
-function lighter(a: View, b: View): View {
-  const order = load(a) - load(b);
+function lighter(a: View, b: View, at: Instant): View {
+  const order = load(a, at) - load(b, at);
   return order < 0 || (order === 0 && a.id < b.id) ? a : b;
 }
 
-function load({ state }: View): number {
-  return state.leases / state.gate.cap;
+function load({ state }: View, at: Instant): number {
+  return state.leases / inFlightCap(state.gate, at);
 }

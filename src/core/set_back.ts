@@ -8,6 +8,7 @@
  */
 
 import type { Bench } from "./bench.ts";
+import type { LearnedLimit } from "./learned_limit.ts";
 import type { ConcurrencyGate } from "./lease.ts";
 import type { Binding } from "./session.ts";
 import type { AccountState, CredentialState, PoolState } from "./state.ts";
@@ -117,9 +118,22 @@ function movedGate(gate: ConcurrencyGate, move: Move): ConcurrencyGate {
   const { starts, lastThrottledAt, ramp } = gate;
   return {
     ...gate,
+    inFlight: movedLimit(gate.inFlight, move),
+    perMinute: movedLimit(gate.perMinute, move),
     starts: starts.map(move),
     lastThrottledAt: orNull(lastThrottledAt, move),
     ramp: ramp === null ? null : { ...ramp, since: move(ramp.since) },
+  };
+}
+
+function movedLimit(
+  limit: LearnedLimit | null,
+  move: Move,
+): LearnedLimit | null {
+  return limit === null ? null : {
+    ...limit,
+    since: move(limit.since),
+    refusedAt: move(limit.refusedAt),
   };
 }
 

@@ -85,7 +85,6 @@ const account = v.object({
   }),
   burn: v.array(v.object({ at: instant, tokens: amount })),
   cap: amount,
-  perMinuteCap: v.nullable(amount),
   lastThrottledAt: v.nullable(instant),
   lastUsedAt: v.nullable(instant),
   sharedUntil: v.record(v.string(), instant),

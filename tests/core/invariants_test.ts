@@ -1,5 +1,6 @@
 /** What holds of routing whatever happened before. */
 
+import { inFlightCap, perMinuteCap } from "../../src/core/lease.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { type Bench, benchAt, benched } from "../../src/core/bench.ts";
@@ -126,7 +127,7 @@ Deno.test("route() passes a gate only where every account is at its own", () => 
           const view = viewIn(scene, decision.accountId);
           const { leases, gate } = view.state;
           const isTail = Math.max(view.fiveHourUsed, view.weekUsed) >= 0.95;
-          const isPast = leases >= Math.ceil(gate.cap) ||
+          const isPast = leases >= Math.ceil(inFlightCap(gate, seen.at)) ||
             (isTail && leases > 0);
           if (!isPast) return;
           for (const other of scene.open) {
@@ -148,11 +149,13 @@ Deno.test("learned limits rise on no refusal and fall on no answer", () => {
             ok(gate.cap >= 1 && gate.cap <= 64);
             const known = before.accounts.get(id)?.gate;
             if (known === undefined || event.kind !== "verdict_given") continue;
-            const perMinute = gate.perMinuteCap ?? Infinity;
-            const knownPerMinute = known.perMinuteCap ?? Infinity;
-            if (event.verdict.kind === "served") {
-              ok(gate.cap >= known.cap && perMinute >= knownPerMinute);
-            } else ok(gate.cap <= known.cap && perMinute <= knownPerMinute);
+            const { at, verdict } = event;
+            const inFlight = inFlightCap(gate, at) - inFlightCap(known, at);
+            const perMinute = perMinuteCap(gate, at);
+            const knownPerMinute = perMinuteCap(known, at);
+            if (verdict.kind === "served") {
+              ok(inFlight >= 0 && perMinute >= knownPerMinute);
+            } else ok(inFlight <= 0 && perMinute <= knownPerMinute);
           }
         },
       });

@@ -123,7 +123,17 @@ Deno.test("a throttle lasts its seconds across a clock that was set back", () =>
 Deno.test("starts fill their own minute across a clock that was set back", () => {
   let state = patch(poolOf([{ account: account("a") }]), "a", (before) => ({
     ...before,
-    gate: { ...before.gate, perMinuteCap: 8 },
+    gate: {
+      ...before.gate,
+      perMinute: {
+        level: 8,
+        refusals: 2,
+        limit: 8,
+        since: WRONG,
+        // Later than all that follows: the limit has not begun to open.
+        refusedAt: inSeconds(120, WRONG),
+      },
+    },
   }));
   for (let count = 0; count < 8; count++) {
     state = fold(

@@ -144,6 +144,7 @@ export function account(
     conversations: 0,
     lastUsedAt: null,
     usage: usage(),
+    learnedLimits: [],
     refusals: [],
     recent: RECENT,
     lastError: null,

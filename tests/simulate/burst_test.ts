@@ -98,7 +98,8 @@ Deno.test("200 requests at once spread over four idle accounts", () => {
   strictEqual(score.clientErrors, 0, table(score));
   for (const account of score.accounts) {
     ok(served(account) >= 30 && served(account) <= 70, table(score));
-    ok(account.refusals <= 4, table(score));
+    // A limit binds from the second refusal on.
+    ok(account.refusals <= 6, table(score));
   }
 });
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inFlightCap } from "../lease.ts";
 import type { AccountId } from "../account.ts";
 import type { Scene, View } from "../scene.ts";
 import type { PolicyName } from "../settings.ts";
@@ -39,8 +40,8 @@ export interface Policy {
 }
 
 /** The learned limit, which every policy may use. */
-export function learnedMax({ state }: View): number {
-  return Math.ceil(state.gate.cap);
+export function learnedMax({ state }: View, { at }: Scene): number {
+  return Math.ceil(inFlightCap(state.gate, at));
 }
 
 /** The cheapest of `views`; the id breaks ties, never the order. */

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { inFlightCap } from "../lease.ts";
 import {
   FIVE_HOUR_TOKENS,
   fiveHourTokens,
@@ -115,7 +116,7 @@ function costOf(view: View, scene: Scene): Cost {
       (settings.cacheReadWeight * cached + writing * rebuild),
     price: price * PLACEMENT_TOKENS,
     risk: risk * clamp((fuller - 0.9) / 0.4, 0, 1) * contextTokens * writing,
-    load: LOAD_TOKENS * (leases / gate.cap) ** 2,
+    load: LOAD_TOKENS * (leases / inFlightCap(gate, scene.at)) ** 2,
     stay: isLast ? -stayWorth(view, contextTokens * writing) : 0,
     windowPrice: price,
     cachedTokens: cached,
