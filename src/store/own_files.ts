@@ -22,16 +22,23 @@ export interface Owner {
   readonly gid: number;
 }
 
+/** Read once, when the program starts: the main thread gives the permission up later. */
+const THIS_OWNER = ownerOfProcess();
+
 /** Returns who this process is; null where that is not known or not told. */
 export function thisOwner(): Owner | null {
+  return THIS_OWNER;
+}
+
+function ownerOfProcess(): Owner | null {
   if (Deno.build.os === "windows") return null;
-  try {
-    const [uid, gid] = [Deno.uid(), Deno.gid()];
-    return uid === null || gid === null ? null : { uid, gid };
-  } catch {
-    // A thread without that permission: the main thread looked at the start.
-    return null;
-  }
+  // A thread that may not ask would put a question into the person's terminal.
+  const isGranted = (["uid", "gid"] as const).every((kind) =>
+    Deno.permissions.querySync({ name: "sys", kind }).state === "granted"
+  );
+  if (!isGranted) return null;
+  const [uid, gid] = [Deno.uid(), Deno.gid()];
+  return uid === null || gid === null ? null : { uid, gid };
 }
 
 /**
