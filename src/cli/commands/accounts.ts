@@ -130,11 +130,11 @@ function details(
     loginText(account, at),
     ...signInEnd(account, at),
     limits.join(", "),
-    ...(account.live?.learnedLimits ?? []).map((learned) =>
-      `at most ${learned.limit} ${learned.what} for now: learned from ${learned.refusals} refusals, the last ${
-        durationText(at.ms - learned.refusedAt.ms)
-      } ago`
-    ),
+    ...(account.live?.learnedLimits ?? []).map((learned) => {
+      const { limit, what, refusals, refusedAt } = learned;
+      const age = durationText(at.ms - refusedAt.ms);
+      return `at most ${limit} ${what} for now: ${refusals} refusals, the last ${age} ago`;
+    }),
     ...(account.live?.refusals ?? []).map(({ what, until }) =>
       `may not use ${inert(what)}; asked again in ${
         durationText(until.ms - at.ms)
