@@ -37,23 +37,31 @@ export function pluginFiles(
 }
 
 /**
- * The hook's command where tc is looked for on the PATH: without tc it does
- * nothing, so that the order of installing never matters.
+ * Returns the hook's command where tc is looked for on the PATH. Without tc it
+ * does nothing and says nothing, so that the order of installing never matters.
+ * The client shows the command line at a compaction, so it is short.
  */
 export function pathCommand(hook: HookName): string {
-  return `command -v tc >/dev/null 2>&1 || exit 0; ${
-    lasting(`tc hook ${hook}`)
-  }`;
+  return hookLine(hook, `tc hook ${hook}`);
 }
 
 /**
- * `command` so that it is done although its client ends: in print mode the
- * client stops its last hooks after a moment (claude-code 2.1.329), and a swap
- * takes longer.
+ * Returns `command` as the line of a hook: its failure is nobody's. In print
+ * mode the client stops its last hooks after a moment (2.1.329), and a swap
+ * takes longer, so that one outlives it.
  */
-export function lasting(command: string): string {
-  return `trap '' TERM HUP; exec ${command}`;
+export function hookLine(hook: HookName, command: string): string {
+  const line = `${command} 2>/dev/null || :`;
+  return hook === "stop-failure" ? `trap '' TERM HUP; ${line}` : line;
 }
+
+/** What the client shows while a hook runs. */
+const STATUS: Readonly<Record<HookName, string>> = {
+  "session-start": "tc: looking at the accounts",
+  "user-prompt-submit": "tc: looking at the accounts",
+  "stop-failure": "tc: looking for an account with room",
+  "pre-compact": "tc: noting the compaction",
+};
 
 function marketplace(): unknown {
   return {
@@ -80,7 +88,12 @@ function manifest({ version }: PluginFacts): unknown {
 
 function hooks({ command }: PluginFacts): unknown {
   const hook = (name: HookName, timeout: number) => ({
-    hooks: [{ type: "command", command: command(name), timeout }],
+    hooks: [{
+      type: "command",
+      command: command(name),
+      timeout,
+      statusMessage: STATUS[name],
+    }],
   });
   return {
     description: "Keeps Claude Code on the account with room",

@@ -1,8 +1,8 @@
 /**
  * What the plugin's hooks run, at every prompt: it loads next to nothing unless
  * something has to be done. It fails open and quietly: exit 0 or 1 and never 2,
- * which would block a prompt, and nothing on stdout, which would enter the
- * context.
+ * which would block a prompt. Plain text on stdout would enter the context; what
+ * a person is told goes there as a `systemMessage`, which the client shows.
  *
  * @module
  */
@@ -26,6 +26,8 @@ import { Secret } from "../secret.ts";
 import { launchKey, serverPlace } from "./ask_glance.ts";
 import { startDetached } from "./detached.ts";
 import { printTo } from "./print.ts";
+import { inert } from "../core/plain_text.ts";
+import { leaveNote, takeNote } from "./swap_note.ts";
 import { isProfileFolder, swapFile } from "./swap_files.ts";
 
 /** The client waits: a server that does not answer at once is let be. */
@@ -43,8 +45,14 @@ export async function runHook(word: string | undefined): Promise<number> {
   const name = hookName(word);
   if (name === null) return EXIT.ok;
   try {
-    await hook(name, readHookInput(await stdin()));
-    if (name === "session-start") await stayInStep();
+    const words = [
+      await hook(name, readHookInput(await stdin())),
+      name === "session-start" ? await stayInStep() : null,
+    ].filter((text) => text !== null);
+    if (words.length > 0) {
+      const systemMessage = words.join("\n");
+      printTo(Deno.stdout, `${JSON.stringify({ systemMessage })}\n`);
+    }
     return EXIT.ok;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -53,49 +61,61 @@ export async function runHook(word: string | undefined): Promise<number> {
   }
 }
 
-async function stayInStep(): Promise<void> {
+/** Returns words for a person, or null. */
+async function stayInStep(): Promise<string | null> {
   const folder = Deno.env.get("CLAUDE_PLUGIN_ROOT");
-  if (!folder) return;
+  if (!folder) return null;
   const { pluginStep } = await import("./plugin_step.ts");
-  const words = await pluginStep(folder);
-  if (words !== null) {
-    printTo(Deno.stderr, `${words}\n`);
-  }
+  return await pluginStep(folder);
 }
 
-async function hook(name: HookName, input: HookInput): Promise<void> {
+/** Does what `name` is for. Returns words for a person, or null. */
+async function hook(name: HookName, input: HookInput): Promise<string | null> {
   const environment = readVariables();
   const base = environment["ANTHROPIC_BASE_URL"] ?? "";
   // `tc run` and `tc env` have left the key of the server here.
   if (launchKey(environment) !== null) {
-    return await tellServer(environment, name, input);
+    await tellServer(environment, name, input);
+    return null;
   }
   const paths = pathsFrom(environment, Deno.build.os);
   // Nobody's login is touched before a person has begun to swap.
-  if (isProfileFolder(environment, paths)) return;
+  if (isProfileFolder(environment, paths)) return null;
   const state = await swapState(environment, paths);
-  if (!state.isOn || await isOurServer(base)) return;
+  if (!state.isOn || await isOurServer(base)) return null;
   switch (name) {
     case "session-start":
     case "user-prompt-submit":
-      if (state.isAsked) return;
-      // It goes on behind the prompt; the next request has the new login.
-      return startDetached([
-        "swap",
-        "auto",
-        "--hook",
-        "--if-needed",
-        "--threshold",
-        THRESHOLD,
-      ]);
+      if (!state.isAsked) {
+        // It goes on behind the prompt; the next request has the new login.
+        startDetached([
+          "swap",
+          "auto",
+          "--hook",
+          "--if-needed",
+          "--threshold",
+          THRESHOLD,
+        ]);
+      }
+      return noteText(takeNote(paths.stateFolder, input.session));
     case "stop-failure": {
-      if (input.error !== "rate_limit") return;
+      if (input.error !== "rate_limit") return null;
       const { swapAfterLimit } = await import("./swap_auto.ts");
-      return await swapAfterLimit();
+      const label = await swapAfterLimit();
+      if (label !== null) leaveNote(paths.stateFolder, input.session, label);
+      return null;
     }
     case "pre-compact":
-      return;
+      return null;
   }
+}
+
+function noteText(label: string | null): string | null {
+  return label === null
+    ? null
+    : `Claude Code has the login of ${
+      inert(label)
+    } now: this prompt need not wait for the reset`;
 }
 
 function readVariables(): Environment {

@@ -24,6 +24,8 @@ import {
 } from "../app/paths.ts";
 import type { PoolGlance } from "../core/glance.ts";
 import { askGlance, serverPlace } from "./ask_glance.ts";
+import { inert } from "../core/plain_text.ts";
+import { readNote } from "./swap_note.ts";
 import { statuslineText } from "./statusline_text.ts";
 
 /** The server answers in this time or is not asked further. */
@@ -96,7 +98,11 @@ async function compose(isWrapping: boolean): Promise<string> {
     width: Number.isInteger(width) && width > 0 ? width : null,
     isColored: !environment["NO_COLOR"],
   });
-  return [first, own].filter((part) => part !== "").join(" │ ");
+  const swapped = readNote(paths.stateFolder, input.session);
+  const note = swapped === null
+    ? ""
+    : `${inert(swapped)} has room: prompt again`;
+  return [first, note, own].filter((part) => part !== "").join(" │ ");
 }
 
 function readEnvironment(): Environment {

@@ -141,20 +141,23 @@ function afterwards(result: AutoResult): void {
   startDetached(["swap", "wake", String(Math.ceil(Math.max(0, seconds)))]);
 }
 
-/** A turn was refused for its limit: the next one gets another login. */
-export async function swapAfterLimit(): Promise<void> {
+/**
+ * A turn was refused for its limit: the next one gets another login. Returns
+ * the label of the account that it is of, or null where nothing was swapped.
+ */
+export async function swapAfterLimit(): Promise<string | null> {
   const shell = new Shell(readEnvironment(), {});
   using swap = await openSwap(shell, {
     policy: null,
     threshold: null,
     isHook: true,
   });
-  afterwards(
-    await autoSwap(
-      { threshold: null, isAfterLimit: true, isUnasked: true },
-      swap.ports,
-    ),
+  const result = await autoSwap(
+    { threshold: null, isAfterLimit: true, isUnasked: true },
+    swap.ports,
   );
+  afterwards(result);
+  return result.kind === "swapped" ? result.label : null;
 }
 
 async function launch(shell: Shell, args: readonly string[]): Promise<number> {

@@ -42,3 +42,17 @@ Deno.test("only a refused turn is a reason to swap", () => {
   strictEqual(hooks.StopFailure[0].matcher, "rate_limit");
   match(JSON.stringify(hooks.StopFailure[0]), /tc hook stop-failure/);
 });
+
+Deno.test("the line that a compaction shows is short", () => {
+  strictEqual(
+    pathCommand("pre-compact"),
+    "tc hook pre-compact 2>/dev/null || :",
+  );
+  const { hooks } = JSON.parse(
+    FILES[".claude-plugin/tc/hooks/hooks.json"] ?? "{}",
+  );
+  strictEqual(
+    hooks.PreCompact[0].hooks[0].statusMessage,
+    "tc: noting the compaction",
+  );
+});

@@ -1,9 +1,10 @@
 /** The real Claude Code on logins that tc swaps, without the proxy. */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { whyNoClaude } from "../fixtures/claude_code.ts";
+import { testEachClaude, whyNoClaude } from "../fixtures/claude_code.ts";
 import { SwapStage } from "../fixtures/swap_stage.ts";
 import type { ProcessEnd } from "../fixtures/tc_process.ts";
+import { hasTmux, Tmux } from "../fixtures/tmux.ts";
 
 const WHY_NOT = whyNoClaude();
 const WAIT_MS_MAX = 120_000;
@@ -93,7 +94,7 @@ clientTest(
     assertRun(await stage.turn(["demo:say two", "--continue"]), /^two/);
     strictEqual(stage.served().at(-1), "home 200");
     assertRun(await stage.tc("plugin", "uninstall"));
-    deepStrictEqual((await stage.settings())["enabledPlugins"] ?? {}, {});
+    deepStrictEqual(await stage.settings(), {});
   },
 );
 
@@ -145,3 +146,55 @@ clientTest(
     );
   },
 );
+
+if (hasTmux()) {
+  testEachClaude(
+    "after a swap the status line says that the next prompt works, and the prompt says why",
+    async (version) => {
+      await using stage = await SwapStage.open(["work", "home"], undefined, {
+        version,
+      });
+      await Deno.mkdir(`${stage.home}/.claude`);
+      await Deno.writeTextFile(
+        stage.settingsFile(),
+        JSON.stringify({ permissions: { defaultMode: "default" } }),
+      );
+      assertRun(await stage.tc("plugin", "install"));
+      assertRun(await stage.tc("statusline", "install"));
+      assertRun(await stage.tc("swap", "use", "work"));
+      await stage.settleIn();
+      stage.api.next("work").reply(429, {
+        rejected: "5h",
+        resetsInMs: 3_600_000,
+      });
+      const variables = { ...stage.variables() };
+      await using tmux = await Tmux.open({ columns: 150, rows: 45, variables });
+      await tmux.type(
+        `cd '${stage.project}' && PATH='${variables["PATH"]}' ` +
+          `ANTHROPIC_BASE_URL='${stage.api.url}' claude`,
+      );
+      await tmux.until("prompt", (screen) => /Claude Code v/.test(screen));
+      await tmux.type("demo:say one");
+      await tmux.until("limit", (screen) => /limit reached/.test(screen));
+      await until(async () => await stage.inUse() === "home");
+      await tmux.until(
+        "note",
+        (screen) => /home has room: prompt again/.test(screen),
+      );
+      await tmux.type("demo:say two");
+      const screen = await tmux.until(
+        "answer",
+        (seen) => /● two/.test(seen),
+      );
+      match(
+        screen.replaceAll(/\s+/g, " "),
+        /Claude Code has the login of home now: this prompt need not wait/,
+      );
+      await tmux.until(
+        "no note",
+        (seen) => !/home has room: prompt again/.test(seen),
+      );
+      strictEqual(stage.served().at(-1), "home 200");
+    },
+  );
+}

@@ -10,12 +10,19 @@ import type { Command } from "@commander-js/extra-typings";
 import { systemRunner } from "../../app/command_runner.ts";
 import { buildInfo } from "../../app/version.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
+import { claudeFolder } from "../../claude/claude_folder.ts";
+import type { HookName } from "../../claude/hook_input.ts";
+import { findProgram } from "../../claude/launch.ts";
 import {
-  lasting,
+  hookLine,
   MARKETPLACE,
+  pathCommand,
   PLUGIN,
   pluginFiles,
 } from "../../claude/plugin.ts";
+import { ForeignTexts } from "../../store/foreign_text.ts";
+import { isSameFile } from "../doctor/programs.ts";
+import { folderFacts } from "../login_stores.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import { lastingCommand } from "../own_command.ts";
@@ -51,8 +58,7 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
   const { output } = shell;
   const files = pluginFiles({
     version: buildInfo().version,
-    command: (hook) =>
-      lasting(helperCommand(lastingCommand(["hook", hook]), Deno.build.os)),
+    command: hookCommand,
   });
   const steps = [
     ["plugin", "marketplace", "add", folder],
@@ -77,15 +83,52 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
   return EXIT.ok;
 }
 
+/** By its short name, where that is this very program. */
+function hookCommand(hook: HookName): string {
+  const words = lastingCommand(["hook", hook]);
+  const [program = ""] = words;
+  const found = findProgram("tc", {
+    path: Deno.env.get("PATH") ?? "",
+    system: Deno.build.os,
+    extensions: ".exe",
+  });
+  const isOnPath = Deno.build.standalone && found !== null &&
+    isSameFile(found, program);
+  return isOnPath
+    ? pathCommand(hook)
+    : hookLine(hook, helperCommand(words, Deno.build.os));
+}
+
 async function uninstall(shell: Shell): Promise<number> {
   const claude = claudeProgram(shell);
   await run(claude, ["plugin", "uninstall", NAME]);
   await run(claude, ["plugin", "marketplace", "remove", MARKETPLACE]);
+  await removeEmptyKeys(claudeFolder(folderFacts(shell)).settingsFile);
   await Deno.remove(folderOf(shell), { recursive: true }).catch((cause) => {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
   });
   shell.output.line(`Removed ${NAME}.`);
   return EXIT.ok;
+}
+
+/** The client leaves empty objects behind where it has written before. */
+async function removeEmptyKeys(settingsFile: string): Promise<void> {
+  const texts = new ForeignTexts();
+  if (await texts.read(settingsFile) === null) return;
+  await texts.edit(settingsFile, (document) =>
+    Object.fromEntries(
+      Object.entries(document).filter(([name, value]) =>
+        !PLUGIN_KEYS.includes(name) || !isEmptyObject(value)
+      ),
+    ));
+}
+
+/** The keys of settings.json that an installation writes to. */
+const PLUGIN_KEYS = ["enabledPlugins", "extraKnownMarketplaces"];
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    Object.keys(value).length === 0;
 }
 
 async function run(claude: string, args: readonly string[]): Promise<void> {
