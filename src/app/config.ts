@@ -9,6 +9,7 @@ import * as v from "valibot";
 import { inert } from "../core/plain_text.ts";
 import { ConfigError } from "../errors.ts";
 import { type ConfigDocument, parseConfig } from "../store/config_file.ts";
+import type { PriceBook, PriceTable } from "../core/pricing.ts";
 import type { Environment } from "./paths.ts";
 import {
   type SettingRow,
@@ -29,6 +30,8 @@ export interface Config {
   readonly origins: ReadonlyMap<string, Origin>;
   /** Keys of the file that tc does not know; kept, and named by `tc doctor`. */
   readonly unknownKeys: readonly string[];
+  /** A price table that was loaded by `tc prices update`, or null. */
+  readonly priceTable: PriceTable | null;
 }
 
 export interface ConfigSources {
@@ -38,6 +41,8 @@ export interface ConfigSources {
   readonly environment: Environment;
   /** Values by dotted key, as given on the command line. */
   readonly flags: Readonly<Record<string, unknown>>;
+  /** What `tc prices update` has loaded; null and none mean the same. */
+  readonly priceTable?: PriceTable | null;
 }
 
 /** Throws ConfigError on the first value that cannot be used. */
@@ -70,7 +75,13 @@ export function configOf(
     document,
     origins,
     unknownKeys: unknownKeys(document),
+    priceTable: sources.priceTable ?? null,
   };
+}
+
+/** Returns all prices that count: a person's own, a loaded table, the list. */
+export function priceBook({ settings, priceTable }: Config): PriceBook {
+  return { own: settings.pricing, table: priceTable };
 }
 
 /**

@@ -34,14 +34,14 @@ import type { AccountKeeper } from "./account_keeper.ts";
 import { activityView, requestView, sessionViews } from "./activity.ts";
 import { callApi } from "./api_call.ts";
 import { systemClock } from "./clock.ts";
-import type { Config } from "./config.ts";
+import { type Config, priceBook } from "./config.ts";
 import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { AccountChanges } from "./change_link.ts";
 import { logNotices, vaultNotices } from "./notices.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { Records } from "./records.ts";
-import { needsRestart, prices, routeSettings } from "./settings.ts";
+import { needsRestart, routeSettings } from "./settings.ts";
 import type { Tally } from "./tally.ts";
 import type { Asked, LogLoss, StartOrder } from "./worker_protocol.ts";
 
@@ -167,8 +167,8 @@ export class DaemonControl implements ControlHost {
       const changes = [...await this.#parts.accounts.load(config)];
       const settings = routeSettings(config.settings);
       this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
-      this.#parts.records.usePrices(prices(config.settings));
-      this.#parts.tally.usePrices(prices(config.settings));
+      this.#parts.records.usePrices(priceBook(config));
+      this.#parts.tally.usePrices(priceBook(config));
       // Against what it started with: that holds however often it is reloaded.
       const started = this.#parts.order.config.settings;
       if (needsRestart(started, config.settings)) {

@@ -6,7 +6,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import { costNanodollars, type PriceOverrides } from "../core/pricing.ts";
+import { costNanodollars, type PriceBook } from "../core/pricing.ts";
 import { persisted, type PersistedPool } from "../core/persist.ts";
 import { runningWindow } from "../core/quota.ts";
 import type { PoolState } from "../core/state.ts";
@@ -20,6 +20,7 @@ import {
 import { type AccountLabels, readLabels } from "../store/pool_store.ts";
 import { type LedgerBounds, prune } from "../store/ledger_prune.ts";
 import { newestRequest, recentRequests } from "../store/ledger_recent.ts";
+import { reprice, type RepricePlace } from "../store/ledger_reprice.ts";
 import { SureTime } from "./clock_steps.ts";
 import type { Counted } from "./recent_tally.ts";
 import type { StateDatabase } from "./state_database.ts";
@@ -31,7 +32,7 @@ export interface LedgerWriterOptions {
   /** The pool as it is now. */
   readonly poolState: () => PoolState;
   readonly bounds: LedgerBounds;
-  readonly prices: PriceOverrides;
+  readonly prices: PriceBook;
 }
 
 /** With the time that a write takes, under the second that may be lost. */
@@ -46,7 +47,9 @@ const WAITING_MAX = 10_000;
 export class LedgerWriter implements RequestLog {
   readonly #options: LedgerWriterOptions;
   readonly #timer: ReturnType<typeof setInterval>;
-  #prices: PriceOverrides;
+  #prices: PriceBook;
+  /** Where the look at unpriced requests stands; null when it is done. */
+  #repriceFrom: RepricePlace = "";
   #waiting: LedgerEntry[] = [];
   #dropped = 0;
   #savedState: PoolState | null = null;
@@ -78,8 +81,10 @@ export class LedgerWriter implements RequestLog {
     return this.#waiting.length;
   }
 
-  usePrices(prices: PriceOverrides): void {
+  /** For requests from here on, and for those that had no price until now. */
+  usePrices(prices: PriceBook): void {
     this.#prices = prices;
+    this.#repriceFrom = "";
   }
 
   finished(record: RequestRecord): void {
@@ -87,9 +92,11 @@ export class LedgerWriter implements RequestLog {
     const model = record.modelAnswered ?? record.modelAsked;
     this.#waiting.push({
       record,
-      costNano: record.usage === null
-        ? null
-        : costNanodollars(record.usage, model, this.#prices),
+      costNano: record.usage === null ? null : costNanodollars(
+        record.usage,
+        { model, at: record.endedAt },
+        this.#prices,
+      ),
       windows: spentWindows(record.accountId, poolState(), clock.now()),
     });
     if (this.#waiting.length <= WAITING_MAX) return;
@@ -166,6 +173,7 @@ export class LedgerWriter implements RequestLog {
 
   #tick(): void {
     this.flush();
+    if (this.#isServing && this.#repriceFrom !== null) this.#reprice();
     const now = this.#options.clock.monotonicMs();
     if (now >= this.#saveAtMs) {
       this.#savePool();
@@ -191,6 +199,20 @@ export class LedgerWriter implements RequestLog {
       if (!this.#isOwner || labels === this.#labels) return;
       pool.nameAccounts(accounts, now);
       this.#labels = labels;
+    });
+  }
+
+  /** One portion a tick, so that no request waits for it. */
+  #reprice(): void {
+    const from = this.#repriceFrom ?? "";
+    this.#options.state.attempt(({ database }) => {
+      const { next, priced } = reprice(
+        database,
+        from,
+        (usage, about) => costNanodollars(usage, about, this.#prices),
+      );
+      this.#repriceFrom = next;
+      if (priced > 0) this.#options.journal.log("info", "priced", { priced });
     });
   }
 

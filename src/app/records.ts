@@ -6,7 +6,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import type { PriceOverrides } from "../core/pricing.ts";
+import type { PriceBook } from "../core/pricing.ts";
 import { HOUR_MS } from "../core/time.ts";
 import type { NoticeView, RecentView } from "../control/protocol.ts";
 import type {
@@ -18,13 +18,12 @@ import type {
 } from "../ports.ts";
 import { databasePath } from "../store/database.ts";
 import type { AccountLabels } from "../store/pool_store.ts";
-import type { Config } from "./config.ts";
+import { type Config, priceBook } from "./config.ts";
 import { ExchangeFiles } from "./exchange_files.ts";
 import { LedgerWriter } from "./ledger_writer.ts";
 import { exchangeNotices, lostLogin } from "./notices.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import { RecentTally } from "./recent_tally.ts";
-import { prices } from "./settings.ts";
 import { StateDatabase } from "./state_database.ts";
 
 export interface RecordsOptions {
@@ -73,7 +72,7 @@ export class Records implements RequestLog {
         days: ledger.days,
         bytesMax: ledger.megabytesMax * MEGABYTE,
       },
-      prices: prices(config.settings),
+      prices: priceBook(config),
     });
   }
 
@@ -104,8 +103,8 @@ export class Records implements RequestLog {
     return this.#tally.view(accountId, this.#clock.now());
   }
 
-  usePrices(overrides: PriceOverrides): void {
-    this.#writer.usePrices(overrides);
+  usePrices(prices: PriceBook): void {
+    this.#writer.usePrices(prices);
   }
 
   /** What a person should know of it. */

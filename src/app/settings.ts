@@ -6,7 +6,6 @@
  */
 
 import * as v from "valibot";
-import type { PriceOverrides } from "../core/pricing.ts";
 import { ROUTE_KNOBS, type RouteSettings } from "../core/settings.ts";
 import {
   choice,
@@ -159,6 +158,10 @@ export const SETTINGS = v.looseObject({
       "Upgrade, verified, when the Claude Code plugin is newer than tc",
     ),
     releases: url("", "Where releases are; empty: where this build came from"),
+    prices: url(
+      "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json",
+      "Where tc prices update takes prices from",
+    ),
   }),
   log: section({
     level: choice(
@@ -201,11 +204,6 @@ export type Settings = v.InferOutput<typeof SETTINGS>;
 /** The settings of routing; the schema was made from the core's own table. */
 export function routeSettings({ routing }: Settings): RouteSettings {
   return routing as unknown as RouteSettings;
-}
-
-/** Prices of a person's own; the record was checked by the schema. */
-export function prices({ pricing }: Settings): PriceOverrides {
-  return pricing;
 }
 
 /** One row of the table. */

@@ -7,7 +7,7 @@
 
 import type { AccountId } from "../core/account.ts";
 import type { Instant } from "../core/time.ts";
-import { costNanodollars, type PriceOverrides } from "../core/pricing.ts";
+import { costNanodollars, type PriceBook } from "../core/pricing.ts";
 import { cacheWritten } from "../core/usage.ts";
 import type { ErrorMark, UsageSum } from "../control/status_view.ts";
 import type { RequestRecord } from "../ports.ts";
@@ -49,15 +49,15 @@ export class Tally {
   readonly #sessions = new Map<string, SessionTally>();
   readonly #accounts = new Map<AccountId, AccountCell>();
   #pool: UsageSum = EMPTY;
-  #prices: PriceOverrides;
+  #prices: PriceBook;
 
-  constructor(startedAt: Instant, prices: PriceOverrides) {
+  constructor(startedAt: Instant, prices: PriceBook) {
     this.startedAt = startedAt;
     this.#prices = prices;
   }
 
   /** For what comes from here on; what was booked keeps its price. */
-  usePrices(prices: PriceOverrides): void {
+  usePrices(prices: PriceBook): void {
     this.#prices = prices;
   }
 
@@ -140,7 +140,7 @@ function errorOf(record: RequestRecord): ErrorMark | null {
 }
 
 /** One request as a sum of its own. */
-function partOf(record: RequestRecord, prices: PriceOverrides): UsageSum {
+function partOf(record: RequestRecord, prices: PriceBook): UsageSum {
   const { usage, modelAnswered, modelAsked } = record;
   if (usage === null) return { ...EMPTY, requests: 1 };
   const written = cacheWritten(usage);
@@ -152,7 +152,10 @@ function partOf(record: RequestRecord, prices: PriceOverrides): UsageSum {
     output: usage.output,
     // The seed's rule: more was written anew than read.
     rebuilds: written > usage.cacheRead ? 1 : 0,
-    costNano: costNanodollars(usage, modelAnswered ?? modelAsked, prices),
+    costNano: costNanodollars(usage, {
+      model: modelAnswered ?? modelAsked,
+      at: record.endedAt,
+    }, prices),
   };
 }
 

@@ -66,6 +66,17 @@ export const COMMANDS_OF_CARE: readonly CommandText[] = [
     schema: "tc.report/v1",
   },
   {
+    name: "prices",
+    group: "look",
+    summary: "List the prices that costs are counted by, or load newer ones",
+    examples: [
+      "tc prices",
+      "tc prices update",
+      "tc prices update --from model_prices.json --dry-run",
+    ],
+    schema: "tc.prices/v1",
+  },
+  {
     name: "api",
     group: "look",
     summary: "Make one API call with an account's credential",

@@ -30,6 +30,8 @@ export interface ReportQuery {
   readonly nowMs: number;
   readonly span: TimeSpan;
   readonly zone: Zone;
+  /** The date of the prices. */
+  readonly pricesAsOf: string;
 }
 
 export interface ReportPlaces {
@@ -61,7 +63,7 @@ export async function drawReport(
 
 function view(
   database: DatabaseSync,
-  { by, nowMs, span, zone }: ReportQuery,
+  { by, nowMs, span, zone, pricesAsOf }: ReportQuery,
   issues: ReadonlyMap<string, string>,
 ): ReportView {
   const labels = by === "account" ? readLabels(database) : {};
@@ -71,6 +73,7 @@ function view(
     sinceMs: span.fromMs,
     untilMs: span.untilMs,
     zone,
+    pricesAsOf,
     labelOf: (key) =>
       by === "account"
         ? labels[key] ?? null
@@ -82,7 +85,7 @@ function view(
 
 function rowsOf(
   database: DatabaseSync,
-  { by, span, zone }: Omit<ReportQuery, "nowMs">,
+  { by, span, zone }: Pick<ReportQuery, "by" | "span" | "zone">,
   issues: ReadonlyMap<string, string>,
 ): readonly SpendRow[] {
   if (isCalendarUnit(by)) {

@@ -22,6 +22,7 @@ import {
   pathsFrom,
 } from "../app/paths.ts";
 import { settingRows } from "../app/settings.ts";
+import { priceFile, readPriceTable } from "../store/price_file.ts";
 import { CONFIG_BYTES_MAX } from "../store/config_file.ts";
 import {
   ControlClient,
@@ -149,6 +150,7 @@ export class Shell {
       text: readIfThere(this.paths.configFile),
       environment: this.environment,
       flags: this.#flags,
+      priceTable: readPriceTable(priceFile(secretsFolder)),
     });
     // It holds a key now: nobody else is to read it.
     if (config.settings.proxy.apiKey !== "" && !tightenSecret(configFile)) {

@@ -7,7 +7,6 @@
 
 import { type CalendarUnit, periodName, Zone } from "../core/calendar.ts";
 import { hitRate } from "../core/cache_account.ts";
-import { PRICES_AS_OF } from "../core/pricing.ts";
 import {
   addSpend,
   grouped,
@@ -79,6 +78,8 @@ export interface ReportFrame {
   readonly sinceMs: number;
   readonly untilMs: number;
   readonly zone: Zone;
+  /** The date of the prices. */
+  readonly pricesAsOf: string;
   readonly labelOf: (key: string) => string | null;
 }
 
@@ -108,7 +109,7 @@ export function reportView(
     until: timeView(frame.untilMs),
     timeZone: frame.zone.name,
     source: "ledger",
-    pricesAsOf: PRICES_AS_OF,
+    pricesAsOf: frame.pricesAsOf,
     rows: rows.map(({ key, firstAt, lastAt, spend }) => ({
       key,
       label: key === null ? null : frame.labelOf(key),

@@ -1,6 +1,7 @@
 /**
- * What tokens cost at the provider's list prices. One table, with its date;
- * a model that is not in it is unpriced, which is not the same as free.
+ * What tokens cost at the provider's list prices. Prices change, so a row may
+ * say from when it holds. A model that no table has is unpriced, which is not
+ * the same as free, and never priced by a relative.
  *
  * @module
  */
@@ -8,8 +9,8 @@
 import { modelFamily } from "./account.ts";
 import { contextTokens, type TokenUsage } from "./usage.ts";
 
-/** When the table was last compared with the provider's list. */
-export const PRICES_AS_OF = "2026-10-24";
+/** When the built-in table was last compared with the provider's list. */
+export const PRICES_AS_OF = "2026-11-29";
 
 /** Dollars a million tokens. */
 export interface Rates {
@@ -25,61 +26,111 @@ export type PriceOverrides = Readonly<
   Record<string, readonly [input: number, output: number]>
 >;
 
-interface Price {
-  /** Matches what follows `claude-` in a model id, without its date. */
-  readonly model: RegExp;
-  readonly input: number;
-  readonly output: number;
-  /** What a read from cache costs, as a part of fresh input. */
-  readonly readShare: number;
+/** The price of one model from one day on. */
+export interface PriceRow {
+  /** What follows `claude-` in a model id, without its date: `opus-5-5`. */
+  readonly model: string;
+  /** The first day, in UTC, as `2026-10-07`; null holds from the beginning. */
+  readonly from: string | null;
+  readonly rates: Rates;
   /** Prompts above so many tokens cost other rates, in all their parts. */
-  readonly long?: {
-    readonly aboveTokens: number;
-    readonly input: number;
-    readonly output: number;
-  };
+  readonly long: { readonly aboveTokens: number; readonly rates: Rates } | null;
+}
+
+/** A table of prices with its date. */
+export interface PriceTable {
+  /** The day, as `2026-11-29`. */
+  readonly asOf: string;
+  /** Where it comes from: an address, a file, or `built in`. */
+  readonly source: string;
+  readonly rows: readonly PriceRow[];
+}
+
+/** All prices that count. */
+export interface PriceBook {
+  /** A person's own prices; they go first. */
+  readonly own: PriceOverrides;
+  /** A table that was loaded later, or null. */
+  readonly table: PriceTable | null;
 }
 
 const READ_SHARE = 0.1;
 const WRITE_SHARE_5M = 1.25;
 const WRITE_SHARE_1H = 2;
 
-/** https://platform.claude.com/docs/en/about-claude/pricing */
-const PRICES: readonly Price[] = [
-  { model: /^(fable|mythos)-5-1$/, input: 10, output: 50, readShare: 0.025 },
-  { model: /^(fable|mythos)-5$/, input: 10, output: 50, readShare: READ_SHARE },
-  { model: /^opus-5-5$/, input: 4, output: 20, readShare: 0.05 },
-  { model: /^opus-(5|4-[5-8])$/, input: 5, output: 25, readShare: READ_SHARE },
+/** Input, output and a read from cache; writes follow from the input. */
+type Figures = readonly [input: number, output: number, read: number];
+
+interface BuiltIn {
+  readonly models: readonly string[];
+  readonly from?: string;
+  readonly figures: Figures;
+  readonly long?: readonly [aboveTokens: number, figures: Figures];
+}
+
+/**
+ * https://platform.claude.com/docs/en/about-claude/pricing, and what Claude Code
+ * 2.1.332 charges for the models that it offers.
+ */
+const BUILT_IN: readonly BuiltIn[] = [
+  { models: ["fable-5-2", "mythos-5-2"], figures: [8, 40, 0.2] },
+  { models: ["fable-5-1", "mythos-5-1"], figures: [10, 50, 0.25] },
+  { models: ["fable-5", "mythos-5"], figures: [10, 50, 1] },
+  { models: ["opus-5-5"], figures: [4, 20, 0.2] },
   {
-    model: /^(opus-4(-[01])?|3-opus)$/,
-    input: 15,
-    output: 75,
-    readShare: READ_SHARE,
-  },
-  { model: /^sonnet-5-5$/, input: 2, output: 10, readShare: 0.05 },
-  { model: /^sonnet-5$/, input: 2, output: 10, readShare: READ_SHARE },
-  {
-    model: /^(sonnet-4(-[0-9])?|3-[57]-sonnet)$/,
-    input: 3,
-    output: 15,
-    readShare: READ_SHARE,
+    models: ["opus-5", "opus-4-8", "opus-4-7", "opus-4-6", "opus-4-5"],
+    figures: [5, 25, 0.5],
   },
   {
-    model: /^haiku-5-5$/,
-    input: 0.1,
-    output: 0.5,
-    readShare: READ_SHARE,
-    long: { aboveTokens: 100_000, input: 0.5, output: 2.5 },
+    models: ["opus-4-1", "opus-4-0", "opus-4", "3-opus"],
+    figures: [15, 75, 1.5],
   },
-  { model: /^haiku-4-5$/, input: 1, output: 5, readShare: READ_SHARE },
-  { model: /^3-5-haiku$/, input: 0.8, output: 4, readShare: READ_SHARE },
-  { model: /^3-haiku$/, input: 0.25, output: 1.25, readShare: READ_SHARE },
+  { models: ["sonnet-5-5"], figures: [2, 10, 0.2] },
+  { models: ["sonnet-5-5"], from: "2026-10-07", figures: [2, 10, 0.1] },
+  { models: ["sonnet-5"], figures: [2, 10, 0.2] },
+  {
+    models: ["sonnet-4-6", "3-7-sonnet", "3-5-sonnet"],
+    figures: [3, 15, 0.3],
+  },
+  {
+    models: ["sonnet-4-5", "sonnet-4-0", "sonnet-4"],
+    figures: [3, 15, 0.3],
+    // With the beta of a 1M context.
+    long: [200_000, [6, 22.5, 0.6]],
+  },
+  {
+    models: ["haiku-5-5"],
+    figures: [0.1, 0.5, 0.01],
+    long: [100_000, [0.5, 2.5, 0.05]],
+  },
+  { models: ["haiku-4-5"], figures: [1, 5, 0.1] },
+  { models: ["3-5-haiku"], figures: [0.8, 4, 0.08] },
+  { models: ["3-haiku"], figures: [0.25, 1.25, 0.03] },
 ];
 
-function ratesFrom(input: number, output: number, readShare: number): Rates {
+/** The prices that this program came with. */
+export const LIST_PRICES: PriceTable = {
+  asOf: PRICES_AS_OF,
+  source: "built in",
+  rows: BUILT_IN.flatMap(({ models, from, figures, long }) =>
+    models.map((model) => ({
+      model,
+      from: from ?? null,
+      rates: ratesFrom(figures),
+      long: long === undefined
+        ? null
+        : { aboveTokens: long[0], rates: ratesFrom(long[1]) },
+    }))
+  ),
+};
+
+/** A book of the built-in prices alone. */
+export const LIST_BOOK: PriceBook = { own: {}, table: null };
+
+function ratesFrom([input, output, read]: Figures): Rates {
   return {
     input,
-    cacheRead: input * readShare,
+    cacheRead: read,
     cacheWrite5m: input * WRITE_SHARE_5M,
     cacheWrite1h: input * WRITE_SHARE_1H,
     output,
@@ -87,36 +138,55 @@ function ratesFrom(input: number, output: number, readShare: number): Rates {
 }
 
 /** `us.anthropic.claude-opus-4-5-20251101-v1:0` is `opus-4-5`; null if none. */
-function priceName(model: string): string | null {
+export function priceName(model: string): string | null {
   const match = /claude-([a-z0-9-]+)/.exec(model.toLowerCase());
   return match?.[1]?.replace(/-(\d{8}|latest|v\d).*$/, "") ?? null;
 }
 
-function priceOf(model: string): Price | null {
-  const name = priceName(model);
-  if (name === null) return null;
-  return PRICES.find((price) => price.model.test(name)) ?? null;
+/** Returns the tables of `book`, the one that counts first: the newer one. */
+export function tablesOf({ table }: PriceBook): readonly PriceTable[] {
+  if (table === null) return [LIST_PRICES];
+  return table.asOf > LIST_PRICES.asOf
+    ? [table, LIST_PRICES]
+    : [LIST_PRICES, table];
+}
+
+function rowOf(name: string, at: number, book: PriceBook): PriceRow | null {
+  const day = new Date(at).toISOString().slice(0, 10);
+  for (const { rows } of tablesOf(book)) {
+    let found: PriceRow | null = null;
+    for (const row of rows) {
+      if (row.model !== name || (row.from !== null && row.from > day)) continue;
+      if (found === null || (row.from ?? "") >= (found.from ?? "")) found = row;
+    }
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** What is to be priced. */
+export interface Priced {
+  readonly model: string;
+  /** Epoch milliseconds: prices change. */
+  readonly at: number;
+  readonly promptTokens: number;
 }
 
 /** Rates of a prompt of that size, or null where the model is unpriced. */
 export function ratesOf(
-  model: string,
-  promptTokens: number,
-  overrides: PriceOverrides,
+  { model, at, promptTokens }: Priced,
+  book: PriceBook,
 ): Rates | null {
   const named = [model, modelFamily(model)].find((name) =>
-    Object.hasOwn(overrides, name)
+    Object.hasOwn(book.own, name)
   );
-  const own = named === undefined ? undefined : overrides[named];
-  if (own !== undefined) return ratesFrom(own[0], own[1], READ_SHARE);
-  const price = priceOf(model);
-  if (price === null) return null;
-  const { long } = price;
-  const { input, output } = long !== undefined &&
-      promptTokens > long.aboveTokens
-    ? long
-    : price;
-  return ratesFrom(input, output, price.readShare);
+  const own = named === undefined ? undefined : book.own[named];
+  if (own !== undefined) return ratesFrom([...own, own[0] * READ_SHARE]);
+  const name = priceName(model);
+  const row = name === null ? null : rowOf(name, at, book);
+  if (row === null) return null;
+  const { rates, long } = row;
+  return long !== null && promptTokens > long.aboveTokens ? long.rates : rates;
 }
 
 const NANODOLLARS_PER_TOKEN = 1_000;
@@ -124,11 +194,12 @@ const NANODOLLARS_PER_TOKEN = 1_000;
 /** Nanodollars at list price, a whole number; null where it is unpriced. */
 export function costNanodollars(
   usage: TokenUsage,
-  model: string | null,
-  overrides: PriceOverrides,
+  { model, at }: { readonly model: string | null; readonly at: number },
+  book: PriceBook,
 ): number | null {
   if (model === null) return null;
-  const rates = ratesOf(model, contextTokens(usage), overrides);
+  const promptTokens = contextTokens(usage);
+  const rates = ratesOf({ model, at, promptTokens }, book);
   if (rates === null) return null;
   const dollars = usage.input * rates.input +
     usage.cacheRead * rates.cacheRead +

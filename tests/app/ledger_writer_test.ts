@@ -1,5 +1,6 @@
 /** LedgerWriter: batches, and a database that fails, comes back or is damaged. */
 
+import { LIST_BOOK } from "../../src/core/pricing.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { LedgerWriter } from "../../src/app/ledger_writer.ts";
 import { StateDatabase } from "../../src/app/state_database.ts";
@@ -34,7 +35,7 @@ function benchAt(path: string): Bench {
     journal,
     poolState: () => pool,
     bounds: { days: 30, bytesMax: 1e9 },
-    prices: {},
+    prices: LIST_BOOK,
   });
   return { writer, state, clock, log };
 }

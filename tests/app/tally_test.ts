@@ -1,3 +1,4 @@
+import { LIST_BOOK } from "../../src/core/pricing.ts";
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { Tally } from "../../src/app/tally.ts";
 import type { AccountId } from "../../src/core/account.ts";
@@ -52,7 +53,7 @@ function record(change: Partial<RequestRecord>): RequestRecord {
 }
 
 Deno.test("Tally.add() sums by session, account and pool", () => {
-  const tally = new Tally(START, {});
+  const tally = new Tally(START, LIST_BOOK);
   tally.add(record({}));
   tally.add(record({ session: "s2" }));
   tally.add(record({ usage: null, session: null }));
@@ -70,7 +71,7 @@ Deno.test("Tally.add() sums by session, account and pool", () => {
 });
 
 Deno.test("Tally.add() counts a rebuild when more was written than read", () => {
-  const tally = new Tally(START, {});
+  const tally = new Tally(START, LIST_BOOK);
   tally.add(record({
     usage: {
       input: 1,
@@ -84,7 +85,7 @@ Deno.test("Tally.add() counts a rebuild when more was written than read", () => 
 });
 
 Deno.test("Tally.add() books a failed try on the account that failed", () => {
-  const tally = new Tally(START, {});
+  const tally = new Tally(START, LIST_BOOK);
   tally.add(record({
     attempts: [
       { accountId: SPARE, verdict: "exhausted", status: 429 },

@@ -26,6 +26,7 @@ function lines(
   rowsMax = 40,
 ): readonly string[] {
   const view = reportView(rows, {
+    pricesAsOf: "2026-11-29",
     by,
     nowMs: 1e12,
     sinceMs: 0,

@@ -1,52 +1,135 @@
-/** costNanodollars(): the list, its long prompts, and what is unpriced. */
+/** costNanodollars(): the list, its dates, its long prompts, and what is unpriced. */
 
 import { strictEqual } from "node:assert/strict";
-import { costNanodollars, ratesOf } from "../../src/core/pricing.ts";
+import {
+  costNanodollars,
+  LIST_BOOK,
+  LIST_PRICES,
+  type PriceBook,
+  type PriceRow,
+  type PriceTable,
+  ratesOf,
+} from "../../src/core/pricing.ts";
 import { NO_USAGE } from "../../src/core/usage.ts";
 
 const MILLION = 1_000_000;
 const DOLLAR = 1_000_000_000;
+const AT = Date.parse("2026-11-29T12:00:00Z");
+
+function cost(
+  usage: Partial<typeof NO_USAGE>,
+  model: string | null,
+  { at = AT, book = LIST_BOOK }: {
+    readonly at?: number;
+    readonly book?: PriceBook;
+  } = {},
+): number | null {
+  return costNanodollars({ ...NO_USAGE, ...usage }, { model, at }, book);
+}
 
 Deno.test("costNanodollars() is by the list for each kind of token", () => {
   const model = "claude-opus-5-5";
-  const cost = (usage: Partial<typeof NO_USAGE>) =>
-    costNanodollars({ ...NO_USAGE, ...usage }, model, {});
-  strictEqual(cost({ input: MILLION }), 4 * DOLLAR);
-  strictEqual(cost({ output: MILLION }), 20 * DOLLAR);
-  strictEqual(cost({ cacheRead: MILLION }), 0.2 * DOLLAR);
-  strictEqual(cost({ cacheWrite5m: MILLION }), 5 * DOLLAR);
-  strictEqual(cost({ cacheWrite1h: MILLION }), 8 * DOLLAR);
+  strictEqual(cost({ input: MILLION }, model), 4 * DOLLAR);
+  strictEqual(cost({ output: MILLION }, model), 20 * DOLLAR);
+  strictEqual(cost({ cacheRead: MILLION }, model), 0.2 * DOLLAR);
+  strictEqual(cost({ cacheWrite5m: MILLION }, model), 5 * DOLLAR);
+  strictEqual(cost({ cacheWrite1h: MILLION }, model), 8 * DOLLAR);
+});
+
+Deno.test("the newest models of the client have prices of their own", () => {
+  for (const model of ["claude-fable-5-2", "claude-mythos-5-2"]) {
+    strictEqual(cost({ input: MILLION }, model), 8 * DOLLAR);
+    strictEqual(cost({ output: MILLION }, model), 40 * DOLLAR);
+    strictEqual(cost({ cacheRead: MILLION }, model), 0.2 * DOLLAR);
+  }
+  strictEqual(cost({ cacheRead: MILLION }, "claude-fable-5"), DOLLAR);
+});
+
+Deno.test("a price that changed counts by the day of the request", () => {
+  const read = (at: string) =>
+    cost({ cacheRead: MILLION }, "claude-sonnet-5-5", { at: Date.parse(at) });
+  strictEqual(read("2026-10-06T23:59:59Z"), 0.2 * DOLLAR);
+  strictEqual(read("2026-10-07T00:00:00Z"), 0.1 * DOLLAR);
 });
 
 Deno.test("costNanodollars() knows models by their names with date or vendor", () => {
-  const cost = (model: string) =>
-    costNanodollars({ ...NO_USAGE, output: MILLION }, model, {});
-  strictEqual(cost("claude-sonnet-4-5-20250929"), 15 * DOLLAR);
-  strictEqual(cost("us.anthropic.claude-opus-4-1-20250805-v1:0"), 75 * DOLLAR);
-  strictEqual(cost("claude-opus-4-7[1m]"), 25 * DOLLAR);
-  strictEqual(cost("claude-3-5-haiku-latest"), 4 * DOLLAR);
-  strictEqual(cost("claude-opus-4-20250514"), 75 * DOLLAR);
+  const output = (model: string) => cost({ output: MILLION }, model);
+  strictEqual(output("claude-sonnet-4-5-20250929"), 15 * DOLLAR);
+  strictEqual(
+    output("us.anthropic.claude-opus-4-1-20250805-v1:0"),
+    75 * DOLLAR,
+  );
+  strictEqual(output("claude-opus-4-7[1m]"), 25 * DOLLAR);
+  strictEqual(output("claude-3-5-haiku-latest"), 4 * DOLLAR);
+  strictEqual(output("claude-opus-4-20250514"), 75 * DOLLAR);
 });
 
-Deno.test("costNanodollars() of an unknown model is unpriced, not free", () => {
-  for (const model of ["claude-opus-9", "glm-5", "opus", "", null]) {
-    strictEqual(costNanodollars({ ...NO_USAGE, input: 1 }, model, {}), null);
+Deno.test("an unknown model is unpriced: neither free nor priced by a relative", () => {
+  for (
+    const model of [
+      "claude-opus-9",
+      "claude-fable-5-9",
+      "claude-opus-5-5-1",
+      "glm-5",
+      "opus",
+      "",
+      null,
+    ]
+  ) {
+    strictEqual(cost({ input: 1 }, model), null, String(model));
   }
 });
 
-Deno.test("a long prompt of haiku 5.5 costs the long rate in all its parts", () => {
-  const cost = (input: number) =>
-    costNanodollars(
-      { ...NO_USAGE, input, output: 1_000 },
-      "claude-haiku-5-5",
-      {},
-    );
-  strictEqual(cost(100_000), 10_000_000 + 500_000);
-  strictEqual(cost(100_001), 50_000_500 + 2_500_000);
+Deno.test("a long prompt costs the long rate in all its parts", () => {
+  const haiku = (input: number) =>
+    cost({ input, output: 1_000 }, "claude-haiku-5-5");
+  strictEqual(haiku(100_000), 10_000_000 + 500_000);
+  strictEqual(haiku(100_001), 50_000_500 + 2_500_000);
+  const sonnet = (input: number) =>
+    cost({ input, output: 1_000 }, "claude-sonnet-4-5");
+  strictEqual(sonnet(200_000), 600_000_000 + 15_000_000);
+  strictEqual(sonnet(200_001), 1_200_006_000 + 22_500_000);
 });
 
 Deno.test("an override counts by family or by whole model", () => {
-  strictEqual(ratesOf("claude-opus-9", 0, { opus: [7, 8] })?.input, 7);
-  strictEqual(ratesOf("glm-5", 0, { "glm-5": [1, 2] })?.output, 2);
-  strictEqual(ratesOf("glm-5", 0, { opus: [7, 8] }), null);
+  const rates = (model: string, own: PriceBook["own"]) =>
+    ratesOf({ model, at: AT, promptTokens: 0 }, { own, table: null });
+  strictEqual(rates("claude-opus-9", { opus: [7, 8] })?.input, 7);
+  strictEqual(rates("glm-5", { "glm-5": [1, 2] })?.output, 2);
+  strictEqual(rates("glm-5", { opus: [7, 8] }), null);
+});
+
+function table(asOf: string, model: string, input: number): PriceTable {
+  const rates = {
+    input,
+    cacheRead: 0,
+    cacheWrite5m: 0,
+    cacheWrite1h: 0,
+    output: 0,
+  };
+  const row: PriceRow = { model, from: null, rates, long: null };
+  return { asOf, source: "test", rows: [row] };
+}
+
+Deno.test("of two tables the newer one goes first, and the other fills its gaps", () => {
+  const input = (model: string, loaded: PriceTable) =>
+    cost({ input: MILLION }, model, { book: { own: {}, table: loaded } });
+  const newer = table("2099-01-01", "opus-5-5", 3);
+  strictEqual(input("claude-opus-5-5", newer), 3 * DOLLAR);
+  strictEqual(input("claude-opus-5", newer), 5 * DOLLAR);
+  const older = table("2020-01-01", "opus-5-5", 3);
+  strictEqual(input("claude-opus-5-5", older), 4 * DOLLAR);
+  strictEqual(
+    input("claude-opus-6", table("2020-01-01", "opus-6", 3)),
+    3 * DOLLAR,
+  );
+});
+
+Deno.test("every built-in row is whole, and no two are of one day", () => {
+  const seen = new Set<string>();
+  for (const { model, from, rates } of LIST_PRICES.rows) {
+    strictEqual(seen.has(`${model} ${from}`), false, model);
+    seen.add(`${model} ${from}`);
+    strictEqual(Object.values(rates).every((figure) => figure > 0), true);
+  }
 });

@@ -1,6 +1,6 @@
 import { strictEqual } from "node:assert/strict";
 import { modelFamily } from "../../src/core/account.ts";
-import { costNanodollars } from "../../src/core/pricing.ts";
+import { costNanodollars, LIST_BOOK } from "../../src/core/pricing.ts";
 import { NO_USAGE, quotaTokens } from "../../src/core/usage.ts";
 
 /** Names that every object has, and a client may give its model. */
@@ -15,6 +15,7 @@ Deno.test("quotaTokens() counts a model named as what every object has", () => {
 
 Deno.test("costNanodollars() has no price of a model named so", () => {
   for (const model of INHERITED) {
-    strictEqual(costNanodollars({ ...NO_USAGE, input: 100 }, model, {}), null);
+    const usage = { ...NO_USAGE, input: 100 };
+    strictEqual(costNanodollars(usage, { model, at: 0 }, LIST_BOOK), null);
   }
 });

@@ -105,6 +105,7 @@ Deno.test("reportView() says unpriced where nothing has a price", async () => {
     ledgerEntry({ modelAnswered: null, modelAsked: null, usage: null }),
   ]);
   const view = reportView(spendBy(database, "model", ALL), {
+    pricesAsOf: "2026-11-29",
     by: "model",
     nowMs: Date.UTC(2030, 0),
     sinceMs: 0,

@@ -31,6 +31,7 @@ const FILES: Readonly<Record<string, () => Promise<Register>>> = {
   capacity: async () => (await import("./capacity.ts")).registerCapacity,
   pin: async () => (await import("./pin.ts")).registerPin,
   simulate: async () => (await import("./simulate.ts")).registerSimulate,
+  prices: async () => (await import("./prices.ts")).registerPrices,
   report: async () => (await import("./report.ts")).registerReport,
   api: async () => (await import("./api.ts")).registerApi,
   reload: async () => (await import("./reload.ts")).registerReload,

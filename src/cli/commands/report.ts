@@ -5,10 +5,12 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
+import { priceBook } from "../../app/config.ts";
 import { systemClock } from "../../app/clock.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
 import { REPORT_KINDS, type ReportKind } from "../../control/report_view.ts";
 import { Zone } from "../../core/calendar.ts";
+import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
@@ -48,7 +50,10 @@ export function registerReport(program: Command, registry: Registry): void {
     .option("--json", "Print one JSON object")
     .action(registry.run(async (by, options) => {
       const shell = new Shell(registry.environment, options);
-      const query = reportQuery(by, options, systemClock.now());
+      const query = reportQuery(by, options, {
+        nowMs: systemClock.now(),
+        pricesAsOf: tablesOf(priceBook(shell.config))[0]?.asOf ?? "",
+      });
       const rowsMax = rowLimit(options.limit);
       const view = await drawReport(query, {
         stateFolder: shell.paths.stateFolder,
@@ -75,7 +80,7 @@ export function registerReport(program: Command, registry: Registry): void {
 function reportQuery(
   by: string,
   flags: ReportFlags,
-  nowMs: number,
+  { nowMs, pricesAsOf }: Pick<ReportQuery, "nowMs" | "pricesAsOf">,
 ): ReportQuery {
   if (!isKind(by)) {
     throw new UsageError(
@@ -93,7 +98,7 @@ function reportQuery(
   if (fromMs >= untilMs) {
     throw new UsageError("Cannot report: --since is not before --until");
   }
-  return { by, nowMs, span: { fromMs, untilMs }, zone };
+  return { by, nowMs, span: { fromMs, untilMs }, zone, pricesAsOf };
 }
 
 /** Whole days, so that the first one is not a part. */
