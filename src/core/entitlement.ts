@@ -22,6 +22,8 @@ export type Lack =
     /** Paid extra usage would serve them, and it is off or used up. */
     readonly isPaid: boolean;
   }
+  /** Requests of this client: some logins serve the provider's own alone. */
+  | { readonly kind: "client"; readonly client: string }
   /** Requests below this path: some take keys only. */
   | { readonly kind: "path"; readonly path: string };
 
@@ -48,6 +50,7 @@ const KEPT_MS: Readonly<Record<Lack["kind"], number>> = {
   beta: 6 * HOUR_MS,
   model: HOUR_MS,
   size: HOUR_MS,
+  client: 6 * HOUR_MS,
   path: 6 * HOUR_MS,
 };
 
@@ -63,6 +66,8 @@ export function lackKey(lack: Lack): string {
       return `model ${lack.model}`;
     case "size":
       return "size";
+    case "client":
+      return `client ${lack.client}`;
     case "path":
       return `path ${lack.path}`;
   }
@@ -121,6 +126,8 @@ function isAbout(lack: Lack, facts: RouteFacts): boolean {
       return facts.model === lack.model;
     case "size":
       return facts.contextTokens >= lack.tokens;
+    case "client":
+      return facts.client === lack.client;
     case "path":
       return facts.path.startsWith(lack.path);
   }

@@ -26,6 +26,8 @@ export interface RouteFacts {
   readonly model: string | null;
   /** The values of `anthropic-beta`, comma-separated; empty without any. */
   readonly betas: string;
+  /** The client's product, `claude-cli`; empty if it names none. */
+  readonly client: string;
   /** The path without its query. */
   readonly path: string;
   /** Estimated prompt tokens; 0 when unknown. */

@@ -6,12 +6,12 @@
 
 import type { PoolEvent } from "./event.ts";
 import type { RouteFacts } from "./facts.ts";
-import { ramped, withAccount } from "./fold_account.ts";
+import { withAccount } from "./fold_account.ts";
 import { benchAt } from "./bench.ts";
 import { bookTokens, BURN_BUCKET_MS, burnBucketAt } from "./learn.ts";
 import { started } from "./lease.ts";
 import { limitsOf } from "./limits.ts";
-import { endsAt, isSpent } from "./quota.ts";
+import { rampOf } from "./reopening.ts";
 import { credited } from "./retry.ts";
 import { bind, measured, touch } from "./session.ts";
 import type {
@@ -38,7 +38,7 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
   const state = pool.accounts.get(accountId) ?? account;
   const isProbe = isClosed(state, query, at);
   if (!query.isMetered) return openUnmetered(pool, state, event);
-  const { gate } = isReopened(state, at) ? ramped(state, at) : state;
+  const gate = { ...state.gate, ramp: rampOf(state, at) };
   const opened = withAccount(pool, {
     ...state,
     leases: state.leases + 1,
@@ -82,23 +82,6 @@ function openUnmetered(
     isProbe: false,
   };
   return { ...opened, leases: opened.leases.with(leaseId, lease) };
-}
-
-/**
- * Whether a spent window refilled since the account was last used. Everyone who
- * was told that instant comes at once, so the account admits them by steps.
- */
-function isReopened(
-  { windows, lastUsedAt }: AccountState,
-  at: Instant,
-): boolean {
-  for (const key in windows) {
-    const window = windows[key];
-    if (window === undefined || !isSpent(window)) continue;
-    const end = endsAt(window);
-    if (end <= at && (lastUsedAt === null || end > lastUsedAt)) return true;
-  }
-  return false;
 }
 
 /** Whether a throttle of the account has run out and nothing was served since. */

@@ -8,6 +8,7 @@
 import { benchAt } from "./bench.ts";
 import { perMinuteCap, rampLimit, startsWithin } from "./lease.ts";
 import type { Policy } from "./policy/policy.ts";
+import { rampOf } from "./reopening.ts";
 import type { Scene, View } from "./scene.ts";
 import { SECOND_MS } from "./time.ts";
 
@@ -45,7 +46,10 @@ export function roomOf(view: View, scene: Scene, policy: Policy): Room {
   const mostCold = Math.min(
     most,
     isTail ? 1 : Infinity,
-    (layers.stormRamp ? rampLimit(gate.ramp, at, settings) : null) ?? Infinity,
+    (layers.stormRamp
+      ? rampLimit(rampOf(view.state, at), at, settings)
+      : null) ??
+      Infinity,
   );
   return {
     cold: Math.max(0, Math.min(mostCold - leases, starts)),

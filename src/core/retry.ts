@@ -40,6 +40,8 @@ export interface Attempt {
   readonly unsent: number;
   /** Reroutes so far that were not forced by a spent account or credential. */
   readonly hops: number;
+  /** How often the client itself has sent it again: its tries and ours multiply. */
+  readonly clientRetries: number;
   /** Repeated sends that the pool's budget allows; {@linkcode retriesLeft}. */
   readonly retriesLeft: number;
   /** Uniform in [0, 1), drawn by the caller. */
@@ -52,6 +54,7 @@ export const FIRST_ATTEMPT: Omit<Attempt, "now"> = {
   renewals: 0,
   unsent: 0,
   hops: 0,
+  clientRetries: 0,
   retriesLeft: 0,
   jitter: 0,
 };
@@ -104,7 +107,10 @@ function afterFailure(
   retryAt: Instant | null,
   attempt: Attempt,
 ): NextStep {
-  if (attempt.retriesLeft < 1) return { kind: "relay" };
+  // One budget for both: we did our part when the client sent it first.
+  if (attempt.retriesLeft < 1 || attempt.clientRetries > 0) {
+    return { kind: "relay" };
+  }
   const askedMs = retryAt === null ? 0 : retryAt - attempt.now;
   if (attempt.failures < FAILURES_ON_SAME && askedMs <= BACKOFF_MAX_MS) {
     return {

@@ -61,8 +61,9 @@ export function answerFor(
     }, proxy);
   }
   if (isOwnCredentialTarget(target)) {
-    const hasOwn = arrival.headers.has("authorization") &&
-      !keyHeaders.includes("authorization");
+    const hasOwn = (["authorization", "x-api-key"] as const).some((name) =>
+      arrival.headers.has(name) && !keyHeaders.includes(name)
+    );
     if (hasOwn) {
       return passThrough(arrival, {
         target: `${proxy.basePath}${target}`,
@@ -73,7 +74,7 @@ export function answerFor(
       status: 403,
       type: "permission_error",
       message:
-        "This path needs Claude Code's own login: tc lends it no account",
+        "This path requires the client's own credential; tc cannot use a pooled account here",
       retryAfterSec: null,
     });
   }

@@ -40,8 +40,9 @@ export interface Arrival {
   readonly prove: () => void;
 }
 
-/** Header lines by name: lower case, those of one name joined. */
+/** Header lines: looked up by lower-case name, and as they came for the upstream. */
 export class ArrivalHeaders implements HeaderLookup {
+  /** In the client's own order and spelling. */
   readonly list: HeaderList;
   readonly #values = new Map<string, string>();
 
@@ -54,7 +55,7 @@ export class ArrivalHeaders implements HeaderLookup {
       if (before === undefined) values.set(lower, value);
       else values.set(lower, before + separatorOf(lower) + value);
     }
-    this.list = [...values];
+    this.list = lines;
   }
 
   get(name: string): string | null {

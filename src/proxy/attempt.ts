@@ -135,9 +135,9 @@ async function judged(answered: Answered, proxy: Proxy): Promise<Attempt> {
 
   const { response, errorBody, status } = await aheadOf(answered);
   const facts = responseFacts(status, response.headers, errorBody, now);
-  const { model, betas, contextTokens, path } = inbound.facts;
+  const { model, betas, contextTokens, client, path } = inbound.facts;
   const family = modelFamily(model ?? "");
-  const asked = { model, betas, contextTokens, path, family };
+  const asked = { model, betas, contextTokens, client, path, family };
   const read = forRequest(facts, asked);
   const verdict = inbound.facts.isMetered
     ? classify(read, now)

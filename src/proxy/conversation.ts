@@ -120,6 +120,7 @@ export function routeFacts(
     families: familiesOf(peek),
     model: peek.model,
     betas: peek.betas,
+    client: peek.client,
     path: peek.path,
     contextTokens: peek.estimatedTokens,
     cacheTtlMs: CACHE_MS[peek.cacheTtl],

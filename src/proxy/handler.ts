@@ -44,7 +44,10 @@ export type Outcome =
 /** Tries of one request at most, whatever the verdicts say. */
 const ATTEMPTS_MAX = 24;
 
-type Counts = Omit<Standing, "now" | "retriesLeft" | "jitter">;
+type Counts = Omit<
+  Standing,
+  "now" | "retriesLeft" | "jitter" | "clientRetries"
+>;
 
 /** Throws the signal's reason when the client leaves; nothing is held then. */
 export async function pursue(inbound: Inbound, proxy: Proxy): Promise<Outcome> {
@@ -105,10 +108,14 @@ async function rounds(
     }
     const step = nextStep(
       attempt.verdict,
-      standing({
-        ...counts,
-        renewals: renewedOnce.has(chosen.lease.accountId) ? 1 : 0,
-      }, proxy),
+      standing(
+        {
+          ...counts,
+          renewals: renewedOnce.has(chosen.lease.accountId) ? 1 : 0,
+        },
+        inbound,
+        proxy,
+      ),
     );
     if (step.kind === "renew") renewedOnce.add(chosen.lease.accountId);
     if (step.kind === "relay") return { kind: "relay", attempt, chosen };
@@ -165,11 +172,16 @@ async function attemptWith(
   }
 }
 
-function standing(counts: Counts, proxy: Proxy): Standing {
+function standing(
+  counts: Counts,
+  { peek }: Inbound,
+  proxy: Proxy,
+): Standing {
   const snapshot = proxy.pool.snapshot();
   return {
     ...counts,
     now: snapshot.at,
+    clientRetries: peek.retryCount,
     retriesLeft: retriesLeft(snapshot),
     jitter: proxy.entropy.random(),
   };

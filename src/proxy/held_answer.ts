@@ -6,8 +6,15 @@
  */
 
 import type { UpstreamResponse } from "../ports.ts";
-import { sseError, sseErrorBody, ssePing } from "../wire/api_error.ts";
+import {
+  chatError,
+  sseComment,
+  sseError,
+  sseErrorBody,
+  ssePing,
+} from "../wire/api_error.ts";
 import { headerValue } from "../wire/header_list.ts";
+import { isChatTarget } from "../wire/target.ts";
 import { bodyOf, type ClientAnswer, streamOf } from "./client_answer.ts";
 import type { Outcome } from "./handler.ts";
 import { inflated } from "./inflate.ts";
@@ -65,11 +72,12 @@ class HeldStream {
   }
 
   #start(controller: Controller): void {
-    controller.enqueue(ssePing());
+    const ping = isChatTarget(this.#inbound.target) ? sseComment : ssePing;
+    controller.enqueue(ping());
     this.#timer = setInterval(() => {
       // A client that takes none has no use for more.
       const waiting = 1 - (controller.desiredSize ?? 1);
-      if (waiting < PINGS_WAITING_MAX) controller.enqueue(ssePing());
+      if (waiting < PINGS_WAITING_MAX) controller.enqueue(ping());
     }, this.#proxy.holds.limits.pingMs);
   }
 
@@ -133,7 +141,11 @@ function body(
   const own = ownError(inbound, outcome, proxy);
   settleOwn(inbound, own, proxy);
   const { type, message } = own;
-  return only(sseError({ type, message, requestId: inbound.id }));
+  return only(
+    isChatTarget(inbound.target)
+      ? chatError({ type, message })
+      : sseError({ type, message, requestId: inbound.id }),
+  );
 }
 
 function isEvents({ status, headers }: UpstreamResponse): boolean {

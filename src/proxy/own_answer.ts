@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Ineligible } from "../core/eligible.ts";
 import type { RouteDecision } from "../core/route.ts";
 import {
   apiError,
@@ -20,7 +21,11 @@ import { settle } from "./settle.ts";
 /** An error of our own, as a whole answer and as the parts of an event. */
 export interface OwnError {
   readonly answer: ApiErrorAnswer;
-  readonly type: "rate_limit_error" | "api_error" | "invalid_request_error";
+  readonly type:
+    | "rate_limit_error"
+    | "api_error"
+    | "authentication_error"
+    | "invalid_request_error";
   readonly message: string;
   readonly reason: string;
   /** The cause in words, for the log. */
@@ -96,6 +101,7 @@ function closedError(
   const requestId = inbound.id;
   const snapshot = proxy.pool.snapshot();
   const message = closedText(decision, snapshot);
+  if (isLoginNeeded(inbound, decision)) return loginError(inbound, message);
   const type = "rate_limit_error";
   const isParked = decision.kind === "wait" && decision.reason === "parked";
   const reason = isParked ? "parked" : "all_closed";
@@ -115,6 +121,54 @@ function closedError(
     requestId,
   });
   return { answer, type, message, reason, why: message };
+}
+
+/** Reasons that only a sign-in ends. */
+const LOGIN_REASONS: ReadonlySet<Ineligible> = new Set([
+  "needs_login",
+  "quarantined",
+]);
+
+/** Whether nothing is wrong with the pool but its logins. */
+function isLoginNeeded(
+  { attempts }: Inbound,
+  { considered }: RouteDecision,
+): boolean {
+  const refused = new Set(
+    // Without a status it was a renewal that failed, which may pass.
+    attempts.filter(({ verdict, status }) =>
+      verdict === "credential" && status !== null
+    )
+      .map(({ accountId }) => accountId),
+  );
+  const counted = considered.filter(({ ineligible }) =>
+    ineligible !== "disabled" && ineligible !== "not_asked_for"
+  );
+  return counted.length > 0 &&
+    counted.every(({ accountId, ineligible }) =>
+      ineligible !== null &&
+      (LOGIN_REASONS.has(ineligible) ||
+        ineligible === "excluded" && refused.has(accountId))
+    );
+}
+
+/**
+ * The truth is a sign-in. A program gets the provider's own status for it;
+ * Claude Code would take a 401 for a refusal of its own login and drop it.
+ */
+function loginError(inbound: Inbound, closed: string): OwnError {
+  const isClaudeCode = inbound.peek.client === "claude-cli";
+  const type = isClaudeCode ? "api_error" : "authentication_error";
+  const message = `tc has no account whose login works. ${closed}`;
+  const answer = apiError({
+    status: isClaudeCode ? 503 : 401,
+    type,
+    message,
+    retryAfterSec: null,
+    requestId: inbound.id,
+    isFinal: true,
+  });
+  return { answer, type, message, reason: "login_needed", why: closed };
 }
 
 /** Books a request that tc answered by itself. */

@@ -39,7 +39,7 @@ export function requestHead(parts: RequestParts, host: string): string {
       "the target is not a path, or holds a space or control character",
     );
   }
-  let head = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\n`;
+  let head = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
   for (const [name, value] of headers) {
     if (!TOKEN.test(name)) {
       throw new RequestError("a header has no proper name");
@@ -53,11 +53,11 @@ export function requestHead(parts: RequestParts, host: string): string {
     head += `${name}: ${value}\r\n`;
   }
   if (upload !== null && upload.statedBytes === null) {
-    return `${head}transfer-encoding: chunked\r\n\r\n`;
+    return `${head}Transfer-Encoding: chunked\r\n\r\n`;
   }
   const bodyBytes = upload?.statedBytes ?? body?.length ?? 0;
   if (bodyBytes > 0 || METHODS_WITH_BODY.includes(method)) {
-    head += `content-length: ${bodyBytes}\r\n`;
+    head += `Content-Length: ${bodyBytes}\r\n`;
   }
   return head + "\r\n";
 }

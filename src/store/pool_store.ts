@@ -60,6 +60,7 @@ const lack = v.variant("kind", [
     tokens: amount,
     isPaid: v.boolean(),
   }),
+  v.object({ kind: v.literal("client"), client: v.string() }),
   v.object({ kind: v.literal("path"), path: v.string() }),
 ]);
 

@@ -34,6 +34,8 @@ export interface ApiErrorOptions {
   readonly retryAfterSec: number | null;
   /** An id that our log knows as well. */
   readonly requestId?: string;
+  /** Whether a retry cannot help although the status is one that is retried. */
+  readonly isFinal?: boolean;
 }
 
 /** An answer of our own, ready to send. */
@@ -71,7 +73,9 @@ export function apiError(options: ApiErrorOptions): ApiErrorAnswer {
   if (retryAfterSec !== null) {
     headers.push(["retry-after", retryAfterText(retryAfterSec)]);
   }
-  if (NEVER_BETTER.has(status)) headers.push(["x-should-retry", "false"]);
+  if (NEVER_BETTER.has(status) || options.isFinal === true) {
+    headers.push(["x-should-retry", "false"]);
+  }
   if (requestId !== undefined) headers.push(["request-id", requestId]);
   return { status, headers, body: bytes(JSON.stringify(envelope(options))) };
 }
@@ -118,9 +122,17 @@ export function ssePing(): Uint8Array<ArrayBuffer> {
   return bytes('event: ping\ndata: {"type": "ping"}\n\n');
 }
 
-/** A line that no client looks at, to show that the connection lives. */
-export function sseComment(text = ""): Uint8Array<ArrayBuffer> {
-  return bytes(`: ${plain(text)}\n\n`);
+/** A line that no client looks at: the chat form knows no pings. */
+export function sseComment(): Uint8Array<ArrayBuffer> {
+  return bytes(": waiting\n\n");
+}
+
+/** The last event of a stream in the chat form that cannot be served. */
+export function chatError(
+  { type, message }: Pick<ApiErrorOptions, "type" | "message">,
+): Uint8Array<ArrayBuffer> {
+  const error = { type, message: plain(message) };
+  return bytes(`data: ${JSON.stringify({ error })}\n\n`);
 }
 
 /** What an error body says; nulls where it is not the API's shape. */

@@ -81,6 +81,8 @@ export function lackText(lack: Lack): string {
       const paid = lack.isPaid ? " (paid extra usage)" : "";
       return `prompts from ${thousands}k tokens${paid}`;
     }
+    case "client":
+      return `requests of ${lack.client || "clients without a name"}`;
     case "path":
       return `requests to ${lack.path}`;
   }

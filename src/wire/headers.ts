@@ -80,19 +80,23 @@ export function requestHeaders(
   authorization: Authorization,
   localKey: Secret | null = null,
 ): HeaderList {
-  const credential = credentialLine(authorization);
+  const credential = { ...credentialLine(authorization), isPlaced: false };
   const sent: (readonly [string, string])[] = [];
   for (const line of endToEnd(inbound, REQUEST_FRAMING)) {
-    if (CLIENT_CREDENTIALS.has(line[0].toLowerCase())) {
-      const isPlaced = sent.includes(credential);
-      if (!isPlaced && line[0].toLowerCase() !== "cookie") {
-        sent.push(credential);
-      }
+    const lower = line[0].toLowerCase();
+    if (CLIENT_CREDENTIALS.has(lower)) {
+      if (credential.isPlaced || lower === "cookie") continue;
+      credential.isPlaced = true;
+      // The client's own spelling, where it shows the same kind of credential.
+      const name = lower === credential.name.toLowerCase()
+        ? line[0]
+        : credential.name;
+      sent.push([name, credential.value]);
       continue;
     }
     if (!isOwnLine(line, localKey)) sent.push(line);
   }
-  if (!sent.includes(credential)) sent.push(credential);
+  if (!credential.isPlaced) sent.push([credential.name, credential.value]);
   return authorization.scheme === "oauth"
     ? withOAuthBeta(sent)
     : withoutOAuthBeta(sent);
@@ -157,7 +161,7 @@ function isOwnLine(
 
 function credentialLine(
   { accountId, scheme, token }: Authorization,
-): readonly [string, string] {
+): { readonly name: string; readonly value: string } {
   const text = token.reveal();
   if (!/^[\x21-\x7e]+$/.test(text)) {
     throw new TcError(
@@ -167,10 +171,10 @@ function credentialLine(
   }
   switch (scheme) {
     case "api_key":
-      return ["x-api-key", text];
+      return { name: "x-api-key", value: text };
     case "bearer":
     case "oauth":
-      return ["authorization", `Bearer ${text}`];
+      return { name: "Authorization", value: `Bearer ${text}` };
   }
 }
 

@@ -14,7 +14,7 @@ import { isHoldTarget, pathKind } from "./target.ts";
 /** What the request asked for, as far as a refusal may be about it. */
 export type Asked = Pick<
   RouteFacts,
-  "model" | "betas" | "contextTokens" | "path"
+  "model" | "betas" | "contextTokens" | "client" | "path"
 >;
 
 /** Statuses that such a refusal comes with. */
@@ -30,6 +30,12 @@ type Reading = (asked: Asked, match: RegExpExecArray) => Lack | null;
  * refusals of its provider and public reports (`facts/peers.md` 0).
  */
 const SENTENCES: readonly (readonly [RegExp, Reading])[] = [
+  // "This credential is only authorized for use with Claude Code …" and
+  // "Third-party apps now draw from your extra usage …".
+  [
+    /only authorized for use with claude code|third-party apps? .*extra usage/i,
+    ({ client }) => ({ kind: "client", client }),
+  ],
   // "The long context beta is not yet available for this subscription."
   [
     /long[- ]context beta|1m[- ]context beta/i,

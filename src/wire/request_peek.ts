@@ -22,6 +22,10 @@ export interface RequestPeek extends Omit<BodyFacts, "metadataSession"> {
   readonly betas: string;
   /** The target without its query. */
   readonly path: string;
+  /** The client's product by its User-Agent, `claude-cli`; empty if unnamed. */
+  readonly client: string;
+  /** How often an official SDK has sent this request before, by its own count. */
+  readonly retryCount: number;
 }
 
 /** Claude Code's own, then ours and our neighbours' for other clients (M4). */
@@ -30,6 +34,9 @@ const SESSION_HEADERS = [
   "x-tc-session",
   "x-maxpool-session",
   "x-teamclaude-session",
+  // opencode's own.
+  "x-session-affinity",
+  "x-session-id",
 ];
 
 /**
@@ -52,7 +59,19 @@ export function peek(
     parentAgentId: headerIdentifier(headers, "x-claude-code-parent-agent-id"),
     betas: headerValue(headers, "anthropic-beta")?.toLowerCase() ?? "",
     path: target.split("?", 1)[0] ?? target,
+    client: productOf(headerValue(headers, "user-agent")),
+    retryCount: retryCountOf(headerValue(headers, "x-stainless-retry-count")),
   };
+}
+
+const PRODUCT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}/;
+
+function productOf(agent: string | null): string {
+  return PRODUCT.exec(agent ?? "")?.[0].toLowerCase() ?? "";
+}
+
+function retryCountOf(text: string | null): number {
+  return text !== null && /^\d{1,4}$/.test(text) ? Number(text) : 0;
 }
 
 function headerSession(headers: HeaderList): SessionId | null {

@@ -14,6 +14,8 @@ const OWN_CREDENTIAL_PREFIXES = [
   "/v1/session_ingress/ws/",
   "/api/oauth/files/",
   "/api/oauth/file_upload",
+  // Admin keys: an organisation is managed by its own key alone.
+  "/v1/organizations/",
 ];
 
 /** Faults of a path, judged in this order. */
@@ -113,10 +115,19 @@ export function pathKind(path: string): string {
   return path.split("/", 3).join("/");
 }
 
+/** The provider's endpoint in the shape of other providers' chats. */
+const CHAT_PATH = "/v1/chat/completions";
+
+/** Whether the answer has the chat form: no `event:` lines, `data: [DONE]` last. */
+export function isChatTarget(target: string): boolean {
+  return judgedPath(target) === CHAT_PATH;
+}
+
 /** Whether the body is a message request or belongs to one: `/v1/messages…`. */
 export function isHoldTarget(target: string): boolean {
   const path = judgedPath(target);
-  return path === "/v1/messages" || path.startsWith("/v1/messages/");
+  return path === CHAT_PATH || path === "/v1/messages" ||
+    path.startsWith("/v1/messages/");
 }
 
 /** Telemetry, registries and monitors: many, and nobody's work. */

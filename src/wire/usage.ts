@@ -17,7 +17,13 @@ import {
   valueEnd,
   walkObject,
 } from "./json_scan.ts";
-import { asObject, asText, type JsonObject, parseJson } from "./json_value.ts";
+import {
+  asList,
+  asObject,
+  asText,
+  type JsonObject,
+  parseJson,
+} from "./json_value.ts";
 import { type SseEvent, SseScanner } from "./sse.ts";
 import { UsageSum } from "./usage_sum.ts";
 
@@ -122,6 +128,7 @@ class StreamReader implements AnswerReader {
     // Backends that name no event send their many deltas through here.
     if (startsWithAt(data, 0, '{"type":"content_block')) return;
     const event = asObject(parseJson(data));
+    if (event?.["object"] === "chat.completion.chunk") return this.#chat(event);
     switch (event?.["type"]) {
       case "message_start":
         return this.#start(asObject(event["message"]));
@@ -149,6 +156,21 @@ class StreamReader implements AnswerReader {
   #container(value: unknown): void {
     const containerId = shortText(asObject(value)?.["id"]);
     if (containerId !== null) this.#note({ containerId });
+  }
+
+  /** A chunk of `/v1/chat/completions`: the last one may carry the usage. */
+  #chat(chunk: JsonObject): void {
+    const messageId = shortText(chunk["id"]);
+    this.#sum.begin(messageId);
+    this.#sum.take(asObject(chunk["usage"]));
+    const choice = asObject(asList(chunk["choices"])[0]);
+    const stopReason = shortText(choice?.["finish_reason"]);
+    const model = shortText(chunk["model"]);
+    this.#note({
+      messageId,
+      ...model === null ? {} : { model },
+      ...stopReason === null ? {} : { stopReason, isComplete: true },
+    });
   }
 
   #delta(event: JsonObject): void {
@@ -194,7 +216,8 @@ function partsOf(message: JsonObject): MeterReading {
   return {
     usage: sum.total(),
     model: shortText(message["model"]),
-    stopReason: shortText(message["stop_reason"]),
+    stopReason: shortText(message["stop_reason"]) ??
+      shortText(asObject(asList(message["choices"])[0])?.["finish_reason"]),
     isComplete: true,
     errorType: asText(asObject(message["error"])?.["type"]),
     messageId: shortText(message["id"]),

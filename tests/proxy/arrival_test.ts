@@ -120,7 +120,7 @@ Deno.test("a request that breaks off is no request", async () => {
   }
 });
 
-Deno.test("ArrivalHeaders joins the lines of one name", () => {
+Deno.test("ArrivalHeaders looks up joined values and keeps the lines as sent", () => {
   const headers = new ArrivalHeaders([
     ["Anthropic-Beta", "a"],
     ["Cookie", "x=1"],
@@ -128,9 +128,12 @@ Deno.test("ArrivalHeaders joins the lines of one name", () => {
     ["cookie", "y=2"],
   ]);
   deepStrictEqual(headers.list, [
-    ["anthropic-beta", "a, b"],
-    ["cookie", "x=1; y=2"],
+    ["Anthropic-Beta", "a"],
+    ["Cookie", "x=1"],
+    ["anthropic-beta", "b"],
+    ["cookie", "y=2"],
   ]);
+  strictEqual(headers.get("cookie"), "x=1; y=2");
   strictEqual(headers.get("anthropic-beta"), "a, b");
   strictEqual(headers.has("accept"), false);
 });

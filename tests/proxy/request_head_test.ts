@@ -12,15 +12,15 @@ const PARTS = {
 Deno.test("requestHead() writes host first, the lines as given, the length last", () => {
   strictEqual(
     requestHead(PARTS, "api.example:8443"),
-    "POST /v1/messages?beta=true HTTP/1.1\r\nhost: api.example:8443\r\n" +
-      "b: 2\r\nA: 1\r\nb: 3\r\ncontent-length: 5\r\n\r\n",
+    "POST /v1/messages?beta=true HTTP/1.1\r\nHost: api.example:8443\r\n" +
+      "b: 2\r\nA: 1\r\nb: 3\r\nContent-Length: 5\r\n\r\n",
   );
 });
 
 Deno.test("requestHead() states a length only where there is a body to expect", () => {
   function lengthOf(method: string, body: Uint8Array | null): string | null {
     const head = requestHead({ ...PARTS, method, body }, "h");
-    return /content-length: (\d+)/.exec(head)?.[1] ?? null;
+    return /Content-Length: (\d+)/.exec(head)?.[1] ?? null;
   }
   const empty = new Uint8Array(0);
   strictEqual(lengthOf("GET", null), null);

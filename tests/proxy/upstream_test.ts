@@ -38,8 +38,8 @@ Deno.test("send() writes the request once and byte for byte", async () => {
   }));
 
   deepStrictEqual(seen, [
-    `POST /v1//messages?a=%7E HTTP/1.1\r\nhost: 127.0.0.1:${upstream.port}\r\n` +
-    "X-B: 2 \xff\r\nx-a: 1\r\nX-B: 3\r\ncontent-length: 6\r\n\r\n" +
+    `POST /v1//messages?a=%7E HTTP/1.1\r\nHost: 127.0.0.1:${upstream.port}\r\n` +
+    "X-B: 2 \xff\r\nx-a: 1\r\nX-B: 3\r\nContent-Length: 6\r\n\r\n" +
     "\x00\x01\x80\xff\r\n",
   ]);
 });

@@ -54,7 +54,7 @@ Deno.test("requestHeaders() sends Claude Code's own lines with another credentia
   const expected = CLIENT_MESSAGE
     .filter(([name]) => !written.includes(name.toLowerCase()))
     .map(([name, value]): readonly [string, string] => {
-      if (name === "x-api-key") return ["authorization", `Bearer ${TOKEN}`];
+      if (name === "x-api-key") return ["Authorization", `Bearer ${TOKEN}`];
       if (name === "anthropic-beta") return [name, `${OAUTH_BETA},${value}`];
       return [name, value];
     });

@@ -8,6 +8,7 @@ const ASKED: Asked = {
   model: "claude-fable-5-2",
   betas: `oauth-2025-04-20,${LONG},other-2026-01-01`,
   contextTokens: 250_000,
+  client: "sdk",
   path: "/v1/messages",
 };
 

@@ -79,6 +79,8 @@ Deno.test("peek() sees what Claude Code's main request shows", () => {
     betas:
       "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,effort-2025-11-24",
     path: "/v1/messages",
+    client: "claude-cli",
+    retryCount: 0,
     parentAgentId: "a000000000000000f",
     model: "claude-opus-5-5",
     advisorModel: "claude-fable-5",

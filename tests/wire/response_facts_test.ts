@@ -33,6 +33,7 @@ const OPUS = {
   model: "claude-opus-5-5",
   betas: "",
   contextTokens: 1_000,
+  client: "sdk",
   path: "/v1/messages",
 };
 

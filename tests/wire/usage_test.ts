@@ -91,7 +91,7 @@ Deno.test("UsageMeter takes the highest of cumulative counts, not their sum", ()
   strictEqual(read(STREAM, first, delta(20, null)).usage?.output, 50);
 });
 
-Deno.test("UsageMeter takes higher counts of a later report", () => {
+Deno.test("UsageMeter takes the prompt as it was stated last", () => {
   const late = event("message_delta", {
     delta: {},
     usage: {
@@ -103,11 +103,85 @@ Deno.test("UsageMeter takes higher counts of a later report", () => {
   });
   deepStrictEqual(read(STREAM, START, late).usage, {
     input: 500,
-    cacheRead: 96_000,
+    cacheRead: 100,
     cacheWrite5m: 2_000,
     cacheWrite1h: 2_000,
     output: 3,
   });
+  // A compatible backend: all of it as input first, the split at the end.
+  const whole = start("msg_01FAKE", { input_tokens: 1_000, output_tokens: 1 });
+  const split = event("message_delta", {
+    delta: {},
+    usage: {
+      input_tokens: 100,
+      cache_read_input_tokens: 900,
+      cache_creation_input_tokens: 0,
+      output_tokens: 7,
+    },
+  });
+  deepStrictEqual(read(STREAM, whole, split).usage, {
+    input: 100,
+    cacheRead: 900,
+    cacheWrite5m: 0,
+    cacheWrite1h: 0,
+    output: 7,
+  });
+  // Zeros state nothing.
+  const zeros = event("message_delta", {
+    delta: {},
+    usage: { input_tokens: 0, output_tokens: 7 },
+  });
+  strictEqual(read(STREAM, START, zeros).usage?.cacheRead, 96_000);
+});
+
+Deno.test("UsageMeter reads the chat form, plain and as a stream", () => {
+  const usage = {
+    prompt_tokens: 120,
+    completion_tokens: 9,
+    total_tokens: 129,
+    prompt_tokens_details: { cached_tokens: 100 },
+  };
+  const expected = {
+    input: 20,
+    cacheRead: 100,
+    cacheWrite5m: 0,
+    cacheWrite1h: 0,
+    output: 9,
+  };
+  const plain = read(
+    "application/json",
+    JSON.stringify({
+      id: "chatcmpl-1",
+      object: "chat.completion",
+      model: "claude-opus-5-5",
+      choices: [{ message: { content: "Hi" }, finish_reason: "stop" }],
+      usage,
+    }),
+  );
+  deepStrictEqual(plain.usage, expected);
+  deepStrictEqual(
+    [plain.model, plain.stopReason],
+    ["claude-opus-5-5", "stop"],
+  );
+  const chunk = (parts: object) =>
+    `data: ${
+      JSON.stringify({
+        id: "chatcmpl-1",
+        object: "chat.completion.chunk",
+        model: "claude-opus-5-5",
+        ...parts,
+      })
+    }\n\n`;
+  const streamed = read(
+    STREAM,
+    chunk({ choices: [{ delta: { content: "Hi" } }] }),
+    chunk({ choices: [{ delta: {}, finish_reason: "stop" }] }),
+    chunk({ choices: [], usage }),
+    "data: [DONE]\n\n",
+  );
+  deepStrictEqual(streamed.usage, expected);
+  strictEqual(streamed.stopReason, "stop");
+  strictEqual(streamed.isComplete, true);
 });
 
 Deno.test("UsageMeter books cache writes without a breakdown as 5-minute ones", () => {
