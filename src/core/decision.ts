@@ -17,7 +17,7 @@ export type UseReason =
   | "pinned"
   | "only"
   | "new"
-  /** A sub-agent starts where its parent is. */
+  /** A sub-agent starts beside its parent; `price` prices it as "new". */
   | "parent"
   | "moved"
   | "opens_window"

@@ -18,7 +18,7 @@ import type { PolicyName } from "./settings.ts";
  */
 export interface RouteFacts {
   readonly conversation: ConversationId | null;
-  /** Where a sub-agent's conversation starts: at its parent's account. */
+  /** The conversation that started this one; null where it is no sub-agent's. */
   readonly parent: ConversationId | null;
   /** Families whose limits the request counts against: its model's, its advisor's. */
   readonly families: readonly ModelFamily[];

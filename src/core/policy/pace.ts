@@ -60,8 +60,10 @@ function hasRoom(view: View, scene: Scene): boolean {
 }
 
 function keeps(home: View, scene: Scene): boolean {
-  const { binding, at, settings, open } = scene;
-  if (binding === null || at - binding.lastUsedAt >= settings.paceWarmMs) {
+  const { at, settings, open } = scene;
+  // A new sub-agent stays where its session is, as in the fork.
+  const last = scene.binding ?? scene.parent;
+  if (last === null || at - last.lastUsedAt >= settings.paceWarmMs) {
     return false;
   }
   const others = open.filter((view) => view.id !== home.id);
