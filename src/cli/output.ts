@@ -94,7 +94,11 @@ export class Output {
   error(error: TcError, isDebugging: boolean): void {
     if (this.isJson) {
       const { code, message, hint } = error;
-      this.json({ error: { code, message, hint } });
+      try {
+        this.json({ error: { code, message, hint } });
+      } catch {
+        // Standard output is what failed: the words follow.
+      }
     }
     this.say(error.message);
     for (const line of error.hint?.split("\n") ?? []) this.say(`  ${line}`);

@@ -1,12 +1,18 @@
 /**
- * Text to stdout or stderr, whole; of a reader that went away no word is said.
+ * Text to stdout or stderr, whole. A closed pipe is ignored: its reader has what
+ * it wanted.
  *
  * @module
  */
 
+import { fileError } from "../store/file_error.ts";
+
 const encoder = new TextEncoder();
 
-/** Writes all of `text`. A pipe without a reader takes nothing, and is no error. */
+/**
+ * Writes all of `text`. Throws TcError where stdout does not take it, such as
+ * on a full disk. What stderr does not take is lost: there is nowhere to say so.
+ */
 export function printTo(
   stream: { writeSync(bytes: Uint8Array): number },
   text: string,
@@ -18,6 +24,7 @@ export function printTo(
     // EIO: the terminal is gone.
     const isGone = cause instanceof Deno.errors.BrokenPipe ||
       cause instanceof Error && "code" in cause && cause.code === "EIO";
-    if (!isGone) throw cause;
+    if (isGone || stream === Deno.stderr) return;
+    throw fileError("write the output", cause);
   }
 }

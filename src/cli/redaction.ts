@@ -9,10 +9,18 @@ const RULES: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\btc-[A-Za-z0-9_-]{24,}/g, "[key]"],
   [/(\/k\/)[^/?#\s"']+/g, "$1[key]"],
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+/gi, "$1 [secret]"],
-  [/\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g, "[secret]"],
+  [
+    /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g,
+    "[secret]",
+  ],
   // Whatever stands before the host: a password alone, a token, a sign @ in it.
   [/\/\/[^/\s"']+@/g, "//[secret]@"],
-  [/[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+\.\p{L}{2,}/gu, "[e-mail]"],
+  // Only from the beginning of a word: from each of its letters it would take
+  // the square of the length.
+  [
+    /(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]{1,253}\.\p{L}{2,63}/gu,
+    "[e-mail]",
+  ],
 ];
 
 /** `text` without secrets, e-mail addresses and the name of the home folder. */

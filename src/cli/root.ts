@@ -12,6 +12,7 @@ import {
 } from "@commander-js/extra-typings";
 import { inert } from "../control/words.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
+import { fileError, systemCode } from "../store/file_error.ts";
 import { versionText } from "../app/version.ts";
 import { commandsFor } from "./commands/all.ts";
 import { Output } from "./output.ts";
@@ -140,12 +141,25 @@ function asTcError(cause: unknown): TcError {
     const message = cause.message.replace(/^error: /, "");
     return new UsageError(capital(message), "tc help   lists the commands");
   }
+  const world = worldsFault(cause);
+  if (world !== null) return world;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new TcError(`Cannot go on: ${reason}`, {
     code: "unexpected",
     hint: "TC_DEBUG=1 shows where. This is a fault of tc: please report it.",
     cause,
   });
+}
+
+/**
+ * What the system refused is no fault of tc: a full disk, a read-only home, a
+ * folder of somebody else. Null for any other error.
+ */
+function worldsFault(cause: unknown): TcError | null {
+  const isSystems = /^E(?!RR_)[A-Z0-9]+$/.test(systemCode(cause) ?? "");
+  if (!isSystems || !(cause instanceof Error)) return null;
+  const path = /: \w+ '([^']+)'/.exec(cause.message)?.[1];
+  return fileError(path === undefined ? "go on" : `use ${path}`, cause);
 }
 
 function capital(text: string): string {

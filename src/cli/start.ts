@@ -13,8 +13,7 @@ import { printTo } from "./print.ts";
 export async function start(args: readonly string[]): Promise<number> {
   const [first] = args;
   if (args.length === 1 && (first === "--version" || first === "-V")) {
-    printTo(Deno.stdout, `${versionText()}\n`);
-    return EXIT.ok;
+    return printVersion();
   }
   if (isStatusline(args)) {
     const { statusline } = await import("./statusline_run.ts");
@@ -37,6 +36,17 @@ function resumes(first: string | undefined): boolean {
   return first !== undefined &&
     (["--resume", "-r", "--continue", "-c"].includes(first) ||
       first.startsWith("--resume="));
+}
+
+function printVersion(): number {
+  try {
+    printTo(Deno.stdout, `${versionText()}\n`);
+    return EXIT.ok;
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    printTo(Deno.stderr, `${words}\n`);
+    return EXIT.cannotWrite;
+  }
 }
 
 /** Installing it and its help are commands like any other. */

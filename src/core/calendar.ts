@@ -18,6 +18,26 @@ export interface CalendarDate {
 
 const DAYS_PER_WEEK = 7;
 
+/**
+ * Returns the zone called `name`, or where that is none, as with TZ="" or
+ * TZ=UTC-5, the zone that is `offsetMinutes` ahead of UTC.
+ */
+export function localZone(
+  name: string | undefined,
+  offsetMinutes: number,
+): Zone {
+  try {
+    if (name !== undefined) return new Zone(name);
+  } catch {
+    // The runtime names zones that it does not know: Etc/Unknown.
+  }
+  if (offsetMinutes === 0) return new Zone("UTC");
+  const minutes = Math.abs(offsetMinutes);
+  const part = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  const sign = offsetMinutes < 0 ? "-" : "+";
+  return new Zone(`${sign}${part(minutes / 60)}:${part(minutes % 60)}`);
+}
+
 /** Throws RangeError for a name that is no zone. */
 export class Zone {
   readonly name: string;

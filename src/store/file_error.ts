@@ -39,6 +39,24 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     hint: "Check who owns the file and its folder",
     exitCode: EXIT.noPermission,
   },
+  ENOTDIR: {
+    code: "no_folder",
+    reason: "a part of the path is a file and no folder",
+    hint: "Move the file away",
+    exitCode: EXIT.cannotWrite,
+  },
+  ENOENT: {
+    code: "not_there",
+    reason: "there is no such file or folder",
+    hint: "It may have been removed meanwhile",
+    exitCode: EXIT.cannotWrite,
+  },
+  EMFILE: {
+    code: "too_many_files",
+    reason: "this process has as many files open as it may",
+    hint: "ulimit -n 4096",
+    exitCode: EXIT.cannotWrite,
+  },
   EXDEV: {
     code: "other_device",
     reason: "the file and its folder are on different devices",
@@ -71,6 +89,7 @@ export function systemCode(cause: unknown): string | null {
     cause instanceof Deno.errors.PermissionDenied ||
     cause instanceof Deno.errors.NotCapable
   ) return "EACCES";
+  if (cause instanceof Deno.errors.NotFound) return "ENOENT";
   if (!(cause instanceof Error) || !("code" in cause)) return null;
   const { code } = cause;
   if (code === "EPERM") return "EACCES";

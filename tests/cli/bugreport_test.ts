@@ -63,3 +63,23 @@ Deno.test("tc bugreport lists its parts, writes once, and holds no canary", asyn
   ok(!text.includes(pool.folder.path), "the home folder");
   strictEqual((await pool.tc(args, env)).code, 73);
 });
+
+Deno.test("redacted() takes a time that grows with the length of the text alone", () => {
+  const texts = [
+    "a".repeat(400_000),
+    "a.".repeat(200_000),
+    "eyJ-".repeat(100_000),
+    "tc-".repeat(100_000),
+    "Bearer ".repeat(60_000),
+    "//a".repeat(100_000),
+    `${"x".repeat(200_000)}@`,
+    "a@".repeat(200_000),
+    `a@${"b".repeat(300_000)}`,
+  ];
+  for (const text of texts) {
+    const startedMs = performance.now();
+    redacted(text, "/home/ann");
+    const tookMs = performance.now() - startedMs;
+    ok(tookMs < 1_500, `${tookMs} ms for ${text.slice(0, 8)}…`);
+  }
+});

@@ -11,6 +11,7 @@ import { lookUp } from "../../app/config.ts";
 import { settingRows } from "../../app/settings.ts";
 import { versionText } from "../../app/version.ts";
 import { EXIT, TcError } from "../../errors.ts";
+import { fileError } from "../../store/file_error.ts";
 import { askYes, cancelled } from "../asking.ts";
 import { commandText } from "../command_table.ts";
 import { examine } from "../doctor/examine.ts";
@@ -118,17 +119,17 @@ async function writeNew(file: string, text: string): Promise<void> {
   try {
     await Deno.writeTextFile(file, text, { createNew: true, mode: 0o600 });
   } catch (cause) {
-    const reason = cause instanceof Deno.errors.AlreadyExists
-      ? "it exists already"
-      : cause instanceof Error
-      ? cause.message
-      : String(cause);
-    throw new TcError(`Cannot write ${file}: ${reason}`, {
-      code: "cannot_write",
-      source: "user",
-      exitCode: EXIT.cannotWrite,
-      hint: "tc bugreport --output <file>",
-      cause,
-    });
+    if (cause instanceof Deno.errors.AlreadyExists) {
+      throw new TcError(`Cannot write ${file}: it exists already`, {
+        code: "cannot_write",
+        source: "user",
+        exitCode: EXIT.cannotWrite,
+        hint: "tc bugreport --output <file>",
+        cause,
+      });
+    }
+    // Half a report helps nobody.
+    await Deno.remove(file).catch(() => {});
+    throw fileError(`write ${file}`, cause);
   }
 }

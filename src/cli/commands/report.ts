@@ -9,7 +9,7 @@ import { priceBook } from "../../app/config.ts";
 import { systemClock } from "../../app/clock.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
 import { REPORT_KINDS, type ReportKind } from "../../control/report_view.ts";
-import { Zone } from "../../core/calendar.ts";
+import { localZone, Zone } from "../../core/calendar.ts";
 import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
@@ -113,7 +113,9 @@ function isKind(text: string): text is ReportKind {
 
 function zoneOf(name: string | undefined): Zone {
   const local = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (name === undefined || name === "local") return new Zone(local);
+  if (name === undefined || name === "local") {
+    return localZone(local, -new Date().getTimezoneOffset());
+  }
   try {
     return new Zone(name === "utc" ? "UTC" : name);
   } catch {
