@@ -106,6 +106,11 @@ function readOn(
   }
 }
 
+/**
+ * Reads whole lines. A line that was begun is read to its end, however long the
+ * look has taken: else a line that takes longer than one look, such as a prompt
+ * with a picture, would stop the count for ever.
+ */
 function readLines(
   file: Deno.FsFile,
   from: FileTally,
@@ -113,25 +118,40 @@ function readLines(
 ): { readonly tally: FileTally; readonly isWhole: boolean } {
   const tally = new TranscriptTally(from, options);
   const decoder = new TextDecoder();
-  const chunk = new Uint8Array(CHUNK_BYTES);
-  let rest = new Uint8Array(0);
+  let parts: Uint8Array[] = [];
+  let begunBytes = 0;
   let offset = from.offset;
-  while (options.mayGoOn()) {
+  while (options.mayGoOn() || begunBytes > 0) {
+    const chunk = new Uint8Array(CHUNK_BYTES);
     const read = file.readSync(chunk) ?? 0;
     if (read === 0) return { tally: tally.tally(offset), isWhole: true };
-    const bytes = new Uint8Array(rest.length + read);
-    bytes.set(rest);
-    bytes.set(chunk.subarray(0, read), rest.length);
+    const bytes = chunk.subarray(0, read);
     const end = bytes.lastIndexOf(LINE_END) + 1;
-    for (const line of decoder.decode(bytes.subarray(0, end)).split("\n")) {
-      tally.line(line);
+    if (end > 0) {
+      const lines = joined([...parts, bytes.subarray(0, end)]);
+      for (const line of decoder.decode(lines).split("\n")) tally.line(line);
+      offset += lines.length;
+      parts = [];
+      begunBytes = 0;
     }
-    offset += end;
-    rest = bytes.slice(end);
-    if (rest.length > LINE_BYTES_MAX) {
-      offset += rest.length;
-      rest = new Uint8Array(0);
+    if (end < read) parts.push(bytes.subarray(end));
+    begunBytes += read - end;
+    if (begunBytes > LINE_BYTES_MAX) {
+      offset += begunBytes;
+      parts = [];
+      begunBytes = 0;
     }
   }
   return { tally: tally.tally(offset), isWhole: false };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

@@ -1,6 +1,7 @@
 /**
  * `tc statusline` as Claude Code runs it: after each turn, many times a minute.
- * It always ends well and always prints exactly one line.
+ * It always ends well and prints one line of its own. With `--wrap` the lines
+ * of the status line that was there before stand before it, as they were.
  *
  * @module
  */
@@ -34,8 +35,12 @@ const STDIN_MS = 100;
 const STDIN_BYTES_MAX = 1024 * 1024;
 /** A long transcript is counted over several looks. */
 const TRANSCRIPT_MS = 40;
-/** A status line that was there before may take this long. */
-const WRAPPED_MS = 2_000;
+/**
+ * A status line that was there before may take as long as the client itself
+ * gives it (claude-code 2.1.332): until the next one is due it waits, and then
+ * it ends this program.
+ */
+const WRAPPED_MS = 600_000;
 
 const VARIABLES = [
   ...PATH_VARIABLES,
@@ -49,20 +54,19 @@ const VARIABLES = [
 
 /** Prints the line and ends the process, with exit code 0. */
 export async function statusline(args: readonly string[]): Promise<never> {
-  let line = "";
+  let lines = "";
   try {
-    line = await compose(args.includes("--wrap"));
+    lines = await compose(args.includes("--wrap"));
   } catch {
     // An empty line is better than a broken status bar.
   }
-  print(line);
+  print(lines);
   // A pipe that never closes would hold the process.
   Deno.exit(0);
 }
 
-function print(line: string): void {
-  const plain = line.replace(/[\r\n\u2028\u2029]+/g, " ");
-  let bytes = new TextEncoder().encode(`${plain}\n`);
+function print(lines: string): void {
+  let bytes = new TextEncoder().encode(`${lines}\n`);
   try {
     while (bytes.length > 0) {
       bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
@@ -88,21 +92,34 @@ async function compose(isWrapping: boolean): Promise<string> {
   const glance = await asked ?? await stored(paths, input);
   // Not meanwhile: reading a transcript would hold up the server's answer.
   const tokens = tokensOf(input, paths);
-  const first = await before;
+  const lines = await before;
   const width = Number(environment["COLUMNS"]);
-  const own = statuslineText({
+  const own = oneLine(statuslineText({
     input,
     tokens,
     glance,
     nowMs: Date.now(),
     width: Number.isInteger(width) && width > 0 ? width : null,
     isColored: !environment["NO_COLOR"],
-  });
+  }));
   const swapped = readNote(paths.stateFolder, input.session);
   const note = swapped === null
     ? ""
     : `${inert(swapped)} has room: prompt again`;
-  return [first, note, own].filter((part) => part !== "").join(" │ ");
+  const ours = [note, own].filter((part) => part !== "").join(" │ ");
+  return beside(lines, ours);
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\r\n\u2028\u2029]+/g, " ");
+}
+
+/** Our line after the only line of another, or below its lines. */
+export function beside(lines: string, own: string): string {
+  if (lines === "" || own === "") return lines + own;
+  // Its colours end where it ends.
+  const plain = lines.includes("\u001b") ? `${lines}\u001b[0m` : lines;
+  return plain + (lines.includes("\n") ? "\n" : " │ ") + own;
 }
 
 function readEnvironment(): Environment {

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import type { Paths } from "../app/paths.ts";
 
 const FILE = "statusline.json";
-const LINE_LENGTH_MAX = 400;
-const TEXT_LENGTH_MAX = 64 * 1024;
+/** More than any status bar can show; a command that never stops ends here. */
+const TEXT_LENGTH_MAX = 1024 * 1024;
 
 /** Old settings by the settings file that they stood in. */
 export type KeptStatuslines = Readonly<Record<string, unknown>>;
@@ -37,7 +37,10 @@ export function commandOf(setting: unknown): string | null {
   return type === "command" && typeof command === "string" ? command : null;
 }
 
-/** The first line of the old status line; empty where there is none. */
+/**
+ * All lines of the old status line, uncut and in their colours; empty where
+ * there is none.
+ */
 export async function runWrapped(
   setting: unknown,
   input: string,
@@ -64,9 +67,13 @@ async function run(
     .catch(() => {
       // It does not read its input.
     });
+  // The client ends this program when the next line is due: the other one is
+  // not to be left behind.
+  const release = endWith(child);
   const text = await textWithin(child.stdout, timeoutMs);
+  release();
   kill(child);
-  return text.split("\n", 1)[0]?.trimEnd().slice(0, LINE_LENGTH_MAX) ?? "";
+  return text.replace(/\s+$/, "");
 }
 
 /**
@@ -93,6 +100,20 @@ async function textWithin(
   clearTimeout(timer);
   await reader.cancel().catch(() => {});
   return text;
+}
+
+/** Ends `child` when this process is told to end; returns the way back. */
+function endWith(child: Deno.ChildProcess): () => void {
+  if (Deno.build.os === "windows") return () => {};
+  const signals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
+  function end(): void {
+    kill(child);
+    Deno.exit(0);
+  }
+  for (const signal of signals) Deno.addSignalListener(signal, end);
+  return () => {
+    for (const signal of signals) Deno.removeSignalListener(signal, end);
+  };
 }
 
 function kill(child: Deno.ChildProcess): void {

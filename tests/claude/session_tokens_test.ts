@@ -140,3 +140,33 @@ Deno.test("sessionTokens() begins anew when the file is another one", async () =
   const again = look(await write(folder, 2), tally);
   strictEqual(again.total.output, 1 + 200);
 });
+
+Deno.test("a line of many megabytes does not stop the count, however short a look is", async () => {
+  await using folder = new TempFolder();
+  const transcript = folder.join("main.jsonl");
+  const lines = [
+    answer({ id: "m1", output: 1 }),
+    prompt(`a picture: ${"x".repeat(5_000_000)}`, 5),
+    answer({ id: "m2", output: 20, at: 6 }),
+    `{"type":"other","text":"${"y".repeat(34_000_000)}"}`,
+    answer({ id: "m3", output: 300, at: 7 }),
+  ];
+  await Deno.writeTextFile(transcript, `${lines.join("\n")}\n`);
+  let before: SessionTally = {};
+  for (let looks = 0; looks < 400; looks++) {
+    let steps = 0;
+    const seen = sessionTokens({
+      transcript,
+      session: SESSION,
+      before,
+      // Time for one piece.
+      mayGoOn: () => steps++ < 1,
+    });
+    before = JSON.parse(JSON.stringify(seen.tally));
+    if (!seen.isWhole) continue;
+    deepStrictEqual(seen.total.output, 321);
+    deepStrictEqual(seen.turn.output, 320);
+    return;
+  }
+  throw new Error("The count never comes to its end");
+});

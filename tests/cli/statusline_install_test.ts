@@ -45,7 +45,7 @@ Deno.test("install keeps what was there and uninstall brings it back", async () 
   await writer.write(new TextEncoder().encode('{"model":"m"}'));
   await writer.close();
   const { stdout } = await child.output();
-  strictEqual(new TextDecoder().decode(stdout), "mine │ m\n");
+  strictEqual(new TextDecoder().decode(stdout), "mine\ntwo\nm\n");
 
   strictEqual((await tc(pool, ["statusline", "uninstall"])).code, 0);
   deepStrictEqual(

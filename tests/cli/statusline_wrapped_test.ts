@@ -1,6 +1,8 @@
 /** The status line that was there before, run beside tc's own. */
 
 import { ok, strictEqual } from "node:assert/strict";
+import { beside } from "../../src/cli/statusline_run.ts";
+import { PoolFolder } from "../fixtures/pool_server.ts";
 import { runWrapped } from "../../src/cli/statusline_wrapped.ts";
 
 Deno.test({
@@ -14,5 +16,79 @@ Deno.test({
       ok(performance.now() - startMs < 10_000, rest);
       strictEqual(line, "mine");
     }
+  },
+});
+
+Deno.test({
+  name: "runWrapped() keeps every line, uncut and in its colours",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const long = "x".repeat(5_000);
+    const text = `\u001b[31mred\u001b[0m\n${long}\nthird`;
+    const command = `printf '%b\\n' '\\033[31mred\\033[0m' '${long}' third`;
+    const setting = { type: "command", command };
+    strictEqual(await runWrapped(setting, "", 60_000), text);
+  },
+});
+
+Deno.test("beside() puts tc's line after one line, and below several", () => {
+  strictEqual(beside("one", "own"), "one │ own");
+  strictEqual(beside("one\ntwo", "own"), "one\ntwo\nown");
+  strictEqual(beside("\u001b[1mone", "own"), "\u001b[1mone\u001b[0m │ own");
+  strictEqual(beside("", "own"), "own");
+  strictEqual(beside("one", ""), "one");
+});
+
+/** Whether process `pid` runs; one that nobody has waited for does not. */
+function runs(pid: number): boolean {
+  try {
+    Deno.kill(pid, "SIGCONT");
+  } catch {
+    return false;
+  }
+  try {
+    return !/\) Z /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return Deno.build.os !== "linux";
+  }
+}
+
+Deno.test({
+  name: "a slow line is waited for, and ends with tc when the client ends tc",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using pool = new PoolFolder();
+    const folder = pool.folder.join(".claude");
+    await Deno.mkdir(folder);
+    const pid = pool.folder.join("pid");
+    const put = (command: string) =>
+      Deno.writeTextFile(
+        `${folder}/settings.json`,
+        JSON.stringify({ statusLine: { type: "command", command } }),
+      );
+    async function line(): Promise<Deno.ChildProcess> {
+      await pool.run(["statusline", "install"]).output();
+      const child = pool.spawn(["statusline", "--wrap"], { stdin: "piped" });
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode('{"model":"m"}'));
+      await writer.close();
+      return child;
+    }
+    // Longer than tc once waited.
+    await put("sleep 2.5; echo slow");
+    const slow = await (await line()).output();
+    strictEqual(new TextDecoder().decode(slow.stdout), "slow │ m\n");
+    await pool.run(["statusline", "uninstall"]).output();
+    await put(`echo $$ >'${pid}'; exec sleep 60`);
+    const child = await line();
+    for (let looks = 0; looks < 200; looks++) {
+      if ((await Deno.readTextFile(pid).catch(() => "")) !== "") break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill("SIGTERM");
+    await child.output();
+    const left = Number(await Deno.readTextFile(pid));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    strictEqual(runs(left), false, "it was left behind");
   },
 });
