@@ -40,7 +40,10 @@ ${variables.join("\n")}
   <key>ProcessType</key><string>Interactive</string>
   <key>Umask</key><integer>${0o077}</integer>
   <key>SoftResourceLimits</key>
-  <dict><key>NumberOfFiles</key><integer>${FILES_MAX}</integer></dict>
+  <dict>
+    <key>NumberOfFiles</key><integer>${FILES_MAX}</integer>
+    <key>Core</key><integer>0</integer>
+  </dict>
 </dict>
 </plist>
 `;

@@ -1,6 +1,6 @@
 /** Requests out of a connection's bytes, however those are cut. */
 
-import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { ArrivalHeaders } from "../../src/proxy/arrival.ts";
@@ -136,4 +136,22 @@ Deno.test("ArrivalHeaders looks up joined values and keeps the lines as sent", (
   strictEqual(headers.get("cookie"), "x=1; y=2");
   strictEqual(headers.get("anthropic-beta"), "a, b");
   strictEqual(headers.has("accept"), false);
+});
+
+Deno.test("a body that is announced and does not come costs next to no memory", async () => {
+  const head = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 33554432\r\n\r\n";
+  const client = connectionOf([`${head}abc`]);
+  client.trust();
+  const arrived = await nextHead(client, () => {});
+  const body = new ConnectionBody(
+    client,
+    arrived?.bodyEnd ?? { kind: "none" },
+    {
+      isAwaited: false,
+      onEnd: () => {},
+    },
+  );
+  strictEqual((await body.read())?.length, 3);
+  await rejects(body.read(), ProtocolError);
+  ok(client.heldBytes <= 16 * 1024, `${client.heldBytes}`);
 });
