@@ -13,7 +13,7 @@ import { BodyBudget, readBody } from "../proxy/inbound.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import type { RequestBook } from "../proxy/request_book.ts";
 import { listen, type Listener } from "../proxy/server.ts";
-import { refusedBody } from "../proxy/service.ts";
+import { refusal, refusedBody } from "../proxy/service.ts";
 import { systemClock } from "./clock.ts";
 import { socketPath } from "./socket_path.ts";
 import type { StartOrder } from "./worker_protocol.ts";
@@ -36,11 +36,17 @@ export function listenFor(
       host: settings.proxy.host,
       key: proxy.localKey,
       isKeylessLoopback: settings.proxy.keylessLoopback,
+      hosts: listed(settings.proxy.hosts).map((name) => name.toLowerCase()),
+      origins: listed(settings.proxy.origins),
     },
     port: settings.proxy.port,
     tokenUrl: new URL(settings.oauth.tokenUrl),
-    control: (arrival, target) =>
-      isControlTarget(target) ? controlled(arrival, target, plane) : null,
+    control: (arrival, { target, isGuest }) => {
+      if (!isControlTarget(target)) return null;
+      return isGuest
+        ? Promise.resolve(guestRefused())
+        : controlled(arrival, target, plane);
+    },
     requestsMax: settings.proxy.requestsMax,
     sharing: sharingOf(order),
     openFiles: order.openFiles,
@@ -118,4 +124,20 @@ export async function booked(book: RequestBook): Promise<void> {
   while (isOpen() && systemClock.monotonicMs() < endMs) {
     await systemClock.sleep(BOOKED_LOOK_MS);
   }
+}
+
+/** The members of a comma-separated setting. */
+function listed(text: string): readonly string[] {
+  return text.split(",").map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+/** The admin routes are for this machine's own name and pages alone. */
+function guestRefused(): ClientAnswer {
+  return refusal({
+    status: 403,
+    type: "permission_error",
+    message: "tc: The admin routes are not served under this name or origin",
+    retryAfterSec: null,
+  });
 }

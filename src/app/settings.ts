@@ -34,6 +34,14 @@ export const SETTINGS = v.looseObject({
       false,
       "Let local clients in without the key, as older tools do",
     ),
+    hosts: text(
+      "",
+      "Other names of this machine that are served, with commas: host.docker.internal",
+    ),
+    origins: text(
+      "",
+      "Origins of pages and desktop apps that may call, with commas: app://my.app",
+    ),
     socket: flag(
       true,
       "Listen on a private Unix socket as well (not on Windows)",

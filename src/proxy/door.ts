@@ -8,7 +8,7 @@
 
 import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "../ports.ts";
-import { splitKey, targetFault } from "../wire/target.ts";
+import { slipOf, splitKey, targetFault } from "../wire/target.ts";
 import { nonceOf } from "../wire/proof.ts";
 import type { HeaderLookup } from "./arrival.ts";
 
@@ -19,6 +19,10 @@ export interface Door {
   readonly key: Secret;
   /** Lets local clients in without the key, as the older tools did. */
   readonly isKeylessLoopback: boolean;
+  /** Other names of this machine, in lower case: `host.docker.internal`. */
+  readonly hosts: readonly string[];
+  /** Pages and desktop apps that may call, as they name themselves. */
+  readonly origins: readonly string[];
 }
 
 /** Who stands at the door, as far as the door looks. */
@@ -41,6 +45,15 @@ export type Admission =
     readonly keyHeaders: readonly KeyHeader[];
     /** Whether it showed the key; else it came in as a local client. */
     readonly hasKey: boolean;
+    /** The page or app that it runs for, one of {@linkcode Door.origins}, or null. */
+    readonly origin: string | null;
+    /** It came by a name or for a page that the user let in: no admin routes. */
+    readonly isGuest: boolean;
+  }
+  | {
+    /** A browser asks whether a page that the user let in may call. */
+    readonly kind: "preflight";
+    readonly origin: string;
   }
   | {
     /** Wants to know whether this server has the key, before it shows it. */
@@ -49,7 +62,7 @@ export type Admission =
   }
   | {
     readonly kind: "refused";
-    readonly status: 400 | 401 | 403 | 405 | 421;
+    readonly status: 400 | 401 | 403 | 404 | 405 | 421;
     readonly message: string;
   };
 
@@ -78,15 +91,28 @@ export function admit(visitor: Visitor, door: Door): Admission {
     return refuse(400, "The request names no host");
   }
   if (!isOwnHost(host, door) || !isOwnHost(place.authority, door)) {
-    return refuse(421, "This host is not served here");
+    return refuse(
+      421,
+      "This host is not served here; proxy.hosts names those that are",
+    );
   }
-  if (!isSameSite(headers, host)) {
-    return refuse(403, "Requests of web pages are refused");
+  const origin = letIn(headers, door);
+  if (origin === null && !isSameSite(headers, host)) {
+    return refuse(
+      403,
+      "Requests of web pages are refused; proxy.origins names those that may call",
+    );
+  }
+  const isAsking = headers.has("access-control-request-method");
+  if (origin !== null && visitor.method === "OPTIONS" && isAsking) {
+    return { kind: "preflight", origin };
   }
   if (REFUSED_METHODS.includes(visitor.method)) {
     return refuse(405, "This method is not served here");
   }
   const { key, target } = splitKey(place.target);
+  const slip = slipOf(target);
+  if (slip !== null) return refuse(404, `There is no such path: ${slip}`);
   const fault = targetFault(target);
   if (fault !== null) return refuse(400, `The path is refused: ${fault}`);
   const nonce = nonceOf(target);
@@ -101,7 +127,8 @@ export function admit(visitor: Visitor, door: Door): Admission {
     if (holdsKey(target, door)) {
       return refuse(400, "The path is refused: it holds the local key");
     }
-    return { kind: "admitted", target, keyHeaders, hasKey };
+    const isGuest = origin !== null || isNamedHost(host, door);
+    return { kind: "admitted", target, keyHeaders, hasKey, origin, isGuest };
   }
   return refuse(401, WRONG_KEY);
 }
@@ -133,7 +160,18 @@ function isOwnHost(host: string, door: Door): boolean {
   if (port !== undefined && Number(port) !== door.port) return false;
   const bare = name.replace(/^\[|\]$/g, "");
   return bare === "127.0.0.1" || bare === "localhost" || bare === "::1" ||
-    bare === door.host.toLowerCase();
+    bare === door.host.toLowerCase() || door.hosts.includes(bare);
+}
+
+/** Whether `host` is one of the names that the user let in. */
+function isNamedHost(host: string, { hosts }: Door): boolean {
+  return hosts.includes(host.toLowerCase().replace(/:\d{1,5}$/, ""));
+}
+
+/** The origin of the request if the user let it in, else null. */
+function letIn(headers: HeaderLookup, { origins }: Door): string | null {
+  const origin = headers.get("origin");
+  return origin !== null && origins.includes(origin) ? origin : null;
 }
 
 /** A browser names the page it runs for; tc serves its own pages alone. */

@@ -7,6 +7,7 @@
 
 import { createHmac } from "node:crypto";
 import { EXIT, TcError } from "../errors.ts";
+import type { HeaderList } from "../ports.ts";
 import { proofText } from "../wire/proof.ts";
 import { answerFor, type AnswerOptions } from "./answer_for.ts";
 import type { Arrival } from "./arrival.ts";
@@ -27,7 +28,10 @@ export interface ListenOptions extends AnswerOptions {
   /** Answers the control plane's paths, or null for those that are not its. */
   readonly control: (
     arrival: Arrival,
-    target: string,
+    admission: Pick<
+      Admission & { readonly kind: "admitted" },
+      "target" | "isGuest"
+    >,
   ) => Promise<ClientAnswer> | null;
   readonly door: Omit<Door, "port">;
   readonly port: number;
@@ -174,9 +178,48 @@ async function dispatch(
   const admission = admit(arrival, door);
   if (admission.kind === "refused") return refused(admission);
   if (admission.kind === "challenged") return proved(admission, door);
+  if (admission.kind === "preflight") return allowed(arrival, admission);
   arrival.prove();
+  const answer = await answered(arrival, admission, { door, options, counter });
+  return admission.origin === null ? answer : {
+    ...answer,
+    headers: [...answer.headers, ...corsLines(admission.origin)],
+  };
+}
+
+/** Lets a page read the answer; every page has its own. */
+function corsLines(origin: string): HeaderList {
+  return [["access-control-allow-origin", origin], ["vary", "origin"]];
+}
+
+/** The answer to a browser that asks whether a page may call. */
+function allowed(
+  { headers }: Arrival,
+  { origin }: Admission & { readonly kind: "preflight" },
+): ClientAnswer {
+  const method = headers.get("access-control-request-method") ?? "";
+  const asked = headers.get("access-control-request-headers");
+  return {
+    status: 204,
+    headers: [
+      ...corsLines(origin),
+      ["access-control-allow-methods", method],
+      ...asked === null
+        ? []
+        : [["access-control-allow-headers", asked] as const],
+      ["access-control-max-age", "600"],
+    ],
+    body: null,
+  };
+}
+
+async function answered(
+  arrival: Arrival,
+  admission: Admission & { readonly kind: "admitted" },
+  { options, counter }: House,
+): Promise<ClientAnswer> {
   // With as many requests in hand as may be, tc status and tc stop still work.
-  const controlled = options.control(arrival, admission.target);
+  const controlled = options.control(arrival, admission);
   if (controlled !== null) return await controlled;
   if (counter.inHand >= options.requestsMax) {
     return refusal({
@@ -215,6 +258,8 @@ function refused(
     status: admission.status,
     type: admission.status === 401
       ? "authentication_error"
+      : admission.status === 404
+      ? "not_found_error"
       : "permission_error",
     message: `tc: ${admission.message}`,
     retryAfterSec: null,

@@ -55,6 +55,24 @@ export function targetFault(target: string): string | null {
   return PATH_FAULTS.find(([fault]) => fault.test(path))?.[1] ?? null;
 }
 
+/** Slips of a base URL, and what to write instead. */
+const SLIPS: readonly (readonly [slip: RegExp, advice: string])[] = [
+  [/^\/{2,}v1\//, "the base URL ends in a slash: leave it out"],
+  [
+    /^(\/v1){2,}\//,
+    "the base URL ends in /v1 and the client adds it: leave it out",
+  ],
+  [
+    /^\/+(messages|models|files|complete|chat\/completions)(?=[/?]|$)/,
+    "/v1 is missing: this client wants it at the end of the base URL",
+  ],
+];
+
+/** Returns what is wrong with the client's base URL, in words; null if nothing. */
+export function slipOf(target: string): string | null {
+  return SLIPS.find(([slip]) => slip.test(target))?.[1] ?? null;
+}
+
 /**
  * Takes the local key out of `/k/<key>/…`. Without such a prefix the key is
  * null and the target as it was. Whether the key is right is for the caller.

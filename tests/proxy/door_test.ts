@@ -8,6 +8,8 @@ const DOOR: Door = {
   port: 3456,
   key: new Secret(KEY),
   isKeylessLoopback: false,
+  hosts: [],
+  origins: [],
 };
 
 interface Knock {
@@ -44,19 +46,30 @@ Deno.test("admit() takes the key from four places and says which", () => {
     target,
     keyHeaders: ["x-api-key"],
     hasKey: true,
+    origin: null,
+    isGuest: false,
   });
   deepStrictEqual(knock({ url, headers: { authorization: `Bearer ${KEY}` } }), {
     kind: "admitted",
     target,
     keyHeaders: ["authorization"],
     hasKey: true,
+    origin: null,
+    isGuest: false,
   });
   deepStrictEqual(
     knock({
       url,
       headers: { "X-Tc-Key": KEY, authorization: "Bearer sk-ant-oat01-FAKE" },
     }),
-    { kind: "admitted", target, keyHeaders: ["x-tc-key"], hasKey: true },
+    {
+      kind: "admitted",
+      target,
+      keyHeaders: ["x-tc-key"],
+      hasKey: true,
+      origin: null,
+      isGuest: false,
+    },
   );
   const inPath = `http://127.0.0.1:3456/k/${KEY}${target}`;
   const own = { authorization: "Bearer sk-ant-oat01-FAKE" };
@@ -65,6 +78,8 @@ Deno.test("admit() takes the key from four places and says which", () => {
     target,
     keyHeaders: [],
     hasKey: true,
+    origin: null,
+    isGuest: false,
   });
 });
 

@@ -231,3 +231,80 @@ Deno.test("MESSAGE and errors keep their form for the SDK", async () => {
   strictEqual(error.requestID, "req_FAKE");
   strictEqual(MESSAGE.length > 0, true);
 });
+
+Deno.test("slips of a base URL are answered with what to write instead", async () => {
+  await using scene = new Scene();
+  const { kit } = scene;
+  const rows = [
+    ["//v1/messages", /ends in a slash/],
+    ["/v1/v1/messages", /the client adds it/],
+    ["/messages", /v1 is missing/],
+    ["/chat/completions", /v1 is missing/],
+    ["/models", /v1 is missing/],
+  ] as const;
+  for (const [path, advice] of rows) {
+    const { port } = kit;
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    await conn.write(new TextEncoder().encode(
+      `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n` +
+        `x-api-key: ${LOCAL_KEY}\r\nContent-Length: 2\r\n\r\n{}`,
+    ));
+    const bytes = new Uint8Array(4_096);
+    const count = await conn.read(bytes) ?? 0;
+    const text = new TextDecoder().decode(bytes.subarray(0, count));
+    ok(text.startsWith("HTTP/1.1 404"), text);
+    match(text, advice);
+    match(text, /not_found_error/);
+  }
+  strictEqual(scene.origin.requests().length, 0);
+});
+
+Deno.test("names and origins that the user named are let in, and no others", async () => {
+  await using scene = new Scene({
+    hosts: ["host.docker.internal"],
+    origins: ["app://my.app"],
+  });
+  const { port } = scene.kit;
+  async function send(lines: readonly string[]): Promise<string> {
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    await conn.write(new TextEncoder().encode(
+      `${lines[0]} HTTP/1.1\r\n${lines.slice(1).join("\r\n")}\r\n` +
+        `x-api-key: ${LOCAL_KEY}\r\nContent-Length: 2\r\n\r\n{}`,
+    ));
+    const bytes = new Uint8Array(4_096);
+    const count = await conn.read(bytes) ?? 0;
+    return new TextDecoder().decode(bytes.subarray(0, count));
+  }
+  const post = "POST /v1/messages";
+  const own = `Host: 127.0.0.1:${port}`;
+  const docker = await send([post, `Host: host.docker.internal:${port}`]);
+  ok(docker.startsWith("HTTP/1.1 200"), docker);
+  const other = await send([post, `Host: evil.example:${port}`]);
+  ok(other.startsWith("HTTP/1.1 421"), other);
+  const page = await send([
+    post,
+    own,
+    "Origin: app://my.app",
+    "Sec-Fetch-Site: cross-site",
+  ]);
+  ok(page.startsWith("HTTP/1.1 200"), page);
+  ok(page.includes("access-control-allow-origin: app://my.app"), page);
+  const stranger = await send([
+    post,
+    own,
+    "Origin: https://evil.example",
+    "Sec-Fetch-Site: cross-site",
+  ]);
+  ok(stranger.startsWith("HTTP/1.1 403"), stranger);
+  ok(!stranger.includes("access-control"), stranger);
+  const preflight = await send([
+    "OPTIONS /v1/messages",
+    own,
+    "Origin: app://my.app",
+    "Access-Control-Request-Method: POST",
+    "Access-Control-Request-Headers: x-api-key",
+  ]);
+  ok(preflight.startsWith("HTTP/1.1 204"), preflight);
+  ok(preflight.includes("access-control-allow-headers: x-api-key"));
+  strictEqual(scene.origin.requests().length, 2);
+});
