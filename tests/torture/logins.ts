@@ -89,6 +89,10 @@ class World {
   readonly #clients: LineChild[] = [];
   #server: Deno.ChildProcess | null = null;
   readonly #killedAt: number[] = [];
+  /** What happened in the round, for the log of one that lost something. */
+  #events: string[] = [];
+  #roundAt = 0;
+  #offset = "+0";
   readonly #turns: Record<string, number> = {};
   #served = 0;
   #refused = 0;
@@ -111,10 +115,11 @@ class World {
     const { pool, options, api } = this.#parts;
     await Deno.mkdir(this.#folder);
     for (let index = 0; index < CLIENTS; index++) {
-      const client = new LineChild("faithful_client.ts", [
-        this.#folder,
-        api.url,
-      ]);
+      const client = new LineChild(
+        "faithful_client.ts",
+        [this.#folder, api.url],
+        this.#clockVariables,
+      );
       await client.read();
       this.#clients.push(client);
     }
@@ -157,12 +162,17 @@ class World {
     api.set({ renewalMs: Math.round(low + dice.random() * (high - low)) });
     if (canStepClock() && dice.random() < 0.3) {
       this.#clockJumps += 1;
-      clock.set(OFFSETS[Math.floor(dice.random() * OFFSETS.length)] ?? "+0");
+      const offset = OFFSETS[Math.floor(dice.random() * OFFSETS.length)] ??
+        "+0";
+      clock.set(offset);
+      this.#offset = offset;
     }
     await this.#serve();
     const mounted = this.#mounted();
     const before = api.families();
     this.#killedAt.length = 0;
+    this.#events = [];
+    this.#roundAt = Date.now();
     try {
       for (const name of NAMES) {
         if (dice.random() < 0.8) api.account(name).expire();
@@ -178,7 +188,7 @@ class World {
     await this.#judge(before);
     const { reuses, killed } = api.families();
     options.onRound?.(
-      `round ${round}: renewals of ${low}–${high} ms, file ${mounted}, ` +
+      `round ${round}: file ${mounted}, clock ${this.#offset}, ` +
         `${reuses} reuses, ${killed} families dead, ${this.#inFlight} in flight`,
     );
   }
@@ -209,8 +219,10 @@ class World {
   }
 
   async #turn(client: LineChild): Promise<void> {
+    this.#note("a client's turn begins");
     await client.write("go");
     const end = await client.read() ?? "ended";
+    this.#note(`a client's turn ends: ${end}`);
     this.#turns[end] = (this.#turns[end] ?? 0) + 1;
   }
 
@@ -230,22 +242,24 @@ class World {
         }),
         signal: AbortSignal.timeout(30_000),
       });
-      await answer.body?.cancel();
+      const text = await answer.text();
+      this.#note(`the pool answers ${answer.status} ${text.slice(0, 120)}`);
       if (answer.status === 200) this.#served += 1;
       else this.#refused += 1;
-    } catch {
+    } catch (cause) {
       // The server was killed.
+      this.#note(`the pool does not answer: ${cause}`);
       this.#refused += 1;
     }
   }
 
   #start(args: readonly string[]): Running {
-    const { pool, clock } = this.#parts;
+    const { pool } = this.#parts;
     const child = pool.command(args, {
       stdin: "piped",
       stdout: "null",
       stderr: "null",
-      env: canStepClock() ? { ...clock.variables } : {},
+      env: this.#clockVariables,
     }).spawn();
     const writer = child.stdin.getWriter();
     const input = args[0] === "hook"
@@ -256,12 +270,19 @@ class World {
     return { child, done: Promise.all([child.status, fed]) };
   }
 
+  /** The clock of the machine: whoever has a process on it goes by it. */
+  get #clockVariables(): Record<string, string> {
+    return canStepClock() ? { ...this.#parts.clock.variables } : {};
+  }
+
   async #tcEnds(args: readonly string[]): Promise<void> {
     await this.#start(args).done;
   }
 
   async #tcMayDie(args: readonly string[]): Promise<void> {
     const { child, done } = this.#start(args);
+    this.#note(`tc ${args.join(" ")} is ${child.pid}`);
+    done.then(() => this.#note(`${child.pid} has ended`));
     const isDoomed = this.#dice.random() < 0.25;
     const ms = this.#dice.random() * 1_500;
     if (isDoomed) {
@@ -279,8 +300,29 @@ class World {
     await server.status;
   }
 
+  #note(words: string): void {
+    this.#events.push(`${Date.now() - this.#roundAt} ${words}`);
+  }
+
+  /** The renewals of the round between what else happened, in order of time. */
+  #timeline(): readonly string[] {
+    const renewals = this.#parts.api.requests("/v1/oauth/token")
+      .filter(({ startedAt }) => startedAt >= this.#roundAt)
+      .map(({ startedAt, endedAt, account, status, headers }) => {
+        const agent = headers.find(([name]) => name === "user-agent")?.[1];
+        return `${
+          startedAt - this.#roundAt
+        } renewal of ${account} by ${agent}: ` +
+          `${status} at ${Number(endedAt ?? 0) - this.#roundAt}`;
+      });
+    return [...renewals, ...this.#events].toSorted((a, b) =>
+      parseInt(a) - parseInt(b)
+    );
+  }
+
   #killNow(child: Deno.ChildProcess): void {
     if (!this.#kill(child)) return;
+    this.#note(`kill -9 of ${child.pid}`);
     this.#kills += 1;
     this.#killedAt.push(Date.now());
   }
@@ -297,11 +339,11 @@ class World {
 
   async #serve(): Promise<void> {
     if (this.#server !== null) return;
-    const { pool, clock } = this.#parts;
+    const { pool } = this.#parts;
     this.#server = pool.command(["server", "--headless"], {
       stdout: "null",
       stderr: "null",
-      env: canStepClock() ? { ...clock.variables } : {},
+      env: this.#clockVariables,
     }).spawn();
     for (let tries = 0; tries < 600; tries++) {
       const answer = await fetch(`http://127.0.0.1:${pool.port}/healthz`)
@@ -348,6 +390,10 @@ class World {
         excused += 1;
         this.#inFlight += 1;
       } else this.#familiesLost += 1;
+      const tail = `${name} is lost; held ${
+        held.map((token) => token.slice(-6))
+      }`;
+      this.#parts.options.onRound?.([...this.#timeline(), tail].join("\n  "));
       await this.#logIn(account);
     }
     this.#spentTwice += Math.max(0, reuses - excused);
@@ -389,10 +435,10 @@ class World {
     clock.set("+0");
     api.set({ renewalMs: 0 });
     await this.#serve();
+    // What was renewed a moment ago is not renewed again so soon.
+    await new Promise((wake) => setTimeout(wake, FLOOR_MS));
+    for (const name of NAMES) api.account(name).expire();
     for (const name of NAMES) {
-      // What was renewed a moment ago is not renewed again so soon.
-      await new Promise((wake) => setTimeout(wake, FLOOR_MS));
-      api.account(name).expire();
       const use = await this.#parts.pool.tc(["swap", "use", name]);
       const [client] = this.#clients;
       await client?.write("go");
