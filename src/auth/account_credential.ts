@@ -70,6 +70,11 @@ export class AccountCredential {
     return this.#unsaved !== null;
   }
 
+  /** A request with this credential was served: refusals before are forgotten. */
+  served(): void {
+    this.#pause.forgetRefusals();
+  }
+
   /** Reads anew at the next use; a successor that is not saved is not forgotten. */
   forget(): void {
     if (this.#unsaved !== null || this.#flight !== null) return;
@@ -232,7 +237,12 @@ export class AccountCredential {
   ): Promise<Renewal> {
     const { clock, client, provider, vault } = this.#ports;
     const why = whyNotSpent(entry, refused, clock.now());
-    if (why !== null) return { kind: "needs_login", reason: why };
+    if (why?.kind === "dead") {
+      return { kind: "needs_login", reason: why.reason };
+    }
+    if (why !== null) {
+      return this.#told(this.#pause.afterFreshRefusal(why.reason));
+    }
     const { refreshToken } = entry.credential;
     const spent = await spendRefreshToken(entry.credential, {
       provider,

@@ -108,6 +108,7 @@ export class Refresher implements CredentialSource {
    * before. A dead refresh token stays dead.
    */
   served(accountId: AccountId): void {
+    this.#accounts.get(accountId)?.served();
     const told = this.#told.get(accountId);
     const isOver = told?.endsWith(DEAD_TOKEN) || told?.endsWith(ENDED_SIGN_IN);
     if (told === undefined || isOver) return;

@@ -44,16 +44,26 @@ export function hasEnded(entry: OAuthEntry, now: Instant): boolean {
   return entry.credential.expiresAt <= now;
 }
 
-/** Returns why the refresh token of `entry` may not be spent, or null. */
+/** Why a refresh token may not be spent now. */
+export type Reluctance =
+  /** Only a person helps. */
+  | { readonly kind: "dead"; readonly reason: string }
+  /** The token was made a moment ago: time may help, another one hardly. */
+  | { readonly kind: "fresh"; readonly reason: string };
+
+/** Returns why the refresh token of `entry` may not be spent now, or null. */
 export function whyNotSpent(
   entry: OAuthEntry,
   refused: Secret | null,
   now: Instant,
-): string | null {
-  if (isDead(entry)) return deadReason(entry, now);
+): Reluctance | null {
+  if (isDead(entry)) return { kind: "dead", reason: deadReason(entry, now) };
   const ageMs = now - entry.savedAt;
   return refused !== null && ageMs >= 0 && ageMs < FLOOR_MS
-    ? "the provider refuses a token that it has just given"
+    ? {
+      kind: "fresh",
+      reason: "the provider refuses a token that it has just given",
+    }
     : null;
 }
 

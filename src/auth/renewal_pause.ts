@@ -10,6 +10,8 @@ import type { Clock, VaultEntry } from "../ports.ts";
 /** The provider is asked once a minute at most while it refuses. */
 const PAUSE_MIN_MS = MINUTE_MS;
 const PAUSE_MAX_MS = 15 * MINUTE_MS;
+/** A token that was refused as it came may be known to all servers soon. */
+const FRESH_PAUSE_MIN_MS = 15 * SECOND_MS;
 /** A lock, a disk or an owner is asked again sooner than the provider. */
 const LOCAL_PAUSE_MS = 5 * SECOND_MS;
 
@@ -30,6 +32,8 @@ export type FailedRenewal = Extract<Renewal, { readonly kind: "failed" }>;
 export class RenewalPause {
   readonly #clock: Clock;
   #failures = 0;
+  /** New tokens that were refused at once, since the last that served. */
+  #freshRefusals = 0;
   #renewal: Renewal | null = null;
   #untilMs = 0;
 
@@ -48,6 +52,17 @@ export class RenewalPause {
     const growingMs = PAUSE_MIN_MS * 2 ** (this.#failures - 1);
     const waitMs = Math.max(growingMs, retryAfterMs ?? 0);
     return this.#failed(reason, Math.min(waitMs, PAUSE_MAX_MS));
+  }
+
+  /** A token was refused a moment after it was given. */
+  afterFreshRefusal(reason: string): FailedRenewal {
+    const waitMs = FRESH_PAUSE_MIN_MS * 2 ** this.#freshRefusals;
+    this.#freshRefusals += 1;
+    return this.#failed(reason, Math.min(waitMs, PAUSE_MAX_MS));
+  }
+
+  forgetRefusals(): void {
+    this.#freshRefusals = 0;
   }
 
   /** Something of this machine failed. */

@@ -121,13 +121,16 @@ Deno.test("renew() gives up on a token that is refused right after it was made",
   const first = await refresher.authorization(A, PATIENT);
   const second = await refresher.renew(first, PATIENT);
   ok(second !== null);
-  strictEqual(await refresher.renew(second, PATIENT), null);
+  await rejects(refresher.renew(second, PATIENT), {
+    code: "credential_unavailable",
+  });
   strictEqual(server.tokenCalls.length, 1);
   const event = events.at(-1);
   ok(event?.kind === "credential_changed");
-  strictEqual(event.credential.kind, "needs_login");
+  // The login lives: it rests, and needs nobody.
+  strictEqual(event.credential.kind, "quarantined");
   // A later 401 is another matter.
-  clock.advance(11 * SECOND_MS);
+  clock.advance(16 * SECOND_MS);
   ok(await refresher.renew(second, PATIENT) !== null);
   strictEqual(server.tokenCalls.length, 2);
 });
@@ -139,12 +142,12 @@ Deno.test("served() takes back what a refused token made the pool believe", asyn
   const first = await refresher.authorization(A, PATIENT);
   const second = await refresher.renew(first, PATIENT);
   ok(second !== null);
-  await refresher.renew(second, PATIENT);
+  await refresher.renew(second, PATIENT).catch(() => {});
   refresher.served(A);
   refresher.served(A);
   deepStrictEqual(
     events.map((event) => "credential" in event && event.credential.kind),
-    ["ready", "needs_login", "ready"],
+    ["ready", "quarantined", "ready"],
   );
 });
 
