@@ -9,6 +9,11 @@ import { planExports } from "../../claude/launch_variables.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { storedAccounts } from "../accounts_store.ts";
 import { startInBackground } from "../background_server.ts";
+import {
+  clientVariables,
+  ENV_CLIENTS,
+  type EnvClient,
+} from "../client_variables.ts";
 import { commandText } from "../command_table.ts";
 import { clientSettings, launchFacts, presentVariables } from "../launching.ts";
 import type { Registry } from "../registry.ts";
@@ -21,6 +26,7 @@ export function registerEnv(program: Command, registry: Registry): void {
   program.command("env")
     .description(commandText("env").summary)
     .option("--shell <name>", `One of ${SHELLS.join(", ")}`)
+    .option("--for <client>", `One of ${ENV_CLIENTS.join(", ")}`)
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
       const shell = new Shell(registry.environment, options);
@@ -28,12 +34,20 @@ export function registerEnv(program: Command, registry: Registry): void {
         options.shell ?? shell.environment["SHELL"] ?? "sh",
         options.shell,
       );
-      const facts = await launchFacts(shell, { account: null, made: "token" });
-      const { variables, contradictions } = planExports(
-        facts,
-        presentVariables(),
-        clientSettings(shell, []),
-      );
+      const client = envClient(options.for ?? "claude");
+      const { variables, contradictions } = client === "claude"
+        ? planExports(
+          await launchFacts(shell, { account: null, made: "token" }),
+          presentVariables(),
+          clientSettings(shell, []),
+        )
+        : {
+          variables: clientVariables(client, {
+            origin: shell.origin,
+            key: shell.key.reveal(),
+          }),
+          contradictions: [],
+        };
       const { output } = shell;
       await startIfNone(shell);
       for (const contradiction of contradictions) {
@@ -70,6 +84,15 @@ async function startIfNone(shell: Shell): Promise<void> {
   await startInBackground(shell);
   output.say(
     `tc: a server now runs in the background on ${origin} (tc stop ends it)`,
+  );
+}
+
+/** The client by its name. Throws UsageError for an unknown one. */
+function envClient(wanted: string): EnvClient {
+  const known = ENV_CLIENTS.find((name) => name === wanted);
+  if (known !== undefined) return known;
+  throw new UsageError(
+    `Cannot write for ${wanted}: it must be one of ${ENV_CLIENTS.join(", ")}`,
   );
 }
 

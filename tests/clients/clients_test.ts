@@ -1,0 +1,69 @@
+/** Clients of the API directly and through tc: the difference is empty. */
+
+import "../fixtures/clean_environment.ts";
+import { deepStrictEqual, ok } from "node:assert/strict";
+import { trials } from "../fixtures/trials.ts";
+import type { ClientName } from "../fixtures/client_package.ts";
+import { compared } from "./compare.ts";
+
+interface Row {
+  readonly client: ClientName;
+  readonly script: string;
+  /** What `tc env --for` is asked for; null: settings alone. */
+  readonly variables: Parameters<typeof compared>[2];
+  /** Requests that the script makes at least. */
+  readonly requests: number;
+  /** Only in the long run: its packages are large. */
+  readonly isLong: boolean;
+}
+
+const ROWS: readonly Row[] = [
+  {
+    client: "anthropic",
+    script: "anthropic_sdk.mjs",
+    variables: "sdk",
+    requests: 15,
+    isLong: false,
+  },
+  {
+    client: "aiSdk",
+    script: "ai_sdk.mjs",
+    variables: "ai-sdk",
+    requests: 3,
+    isLong: false,
+  },
+  {
+    client: "openai",
+    script: "openai_sdk.mjs",
+    variables: "openai",
+    requests: 2,
+    isLong: false,
+  },
+  {
+    client: "agentSdk",
+    script: "agent_sdk.mjs",
+    variables: null,
+    requests: 2,
+    isLong: true,
+  },
+];
+
+for (const { client, script, variables, requests, isLong } of ROWS) {
+  Deno.test({
+    name: `${script} sees and sends the same through tc`,
+    ignore: isLong && trials(0, 1) === 0,
+    async fn() {
+      const { direct, behind } = await compared(
+        client,
+        script,
+        variables,
+      );
+      deepStrictEqual(behind.printed, direct.printed);
+      deepStrictEqual(behind.requests, direct.requests);
+      ok(
+        direct.requests.length >= requests,
+        `${direct.requests.length} requests:\n${direct.printed}`,
+      );
+    },
+  });
+}
