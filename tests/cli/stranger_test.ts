@@ -184,6 +184,90 @@ Deno.test("a program that passes the question on to the real server gets nothing
   }
 });
 
+Deno.test({
+  name: "another tc on the port is named, and the command that is given helps",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using api = await startDemoApi();
+    api.account("work");
+    await using first = await TcPool.of(api, { usage: { poll: false } });
+    await first.tc(["env", "--shell", "sh"]);
+    const { server } = await first.json(["status"]) as {
+      readonly server: { readonly pid: number };
+    };
+    await using second = await TcPool.of(api, {
+      usage: { poll: false },
+      proxy: { port: first.port },
+    });
+    const key = await keyOf(first);
+    for (const words of [["status"], ["stop"], ["run"], ["env"]]) {
+      const path = words[0] === "run" ? await programFolder(second) : "";
+      const { code, stdout, stderr } = await second.tc(words, {
+        PATH: `${path}:${Deno.env.get("PATH")}`,
+      });
+      strictEqual(code, 5, stderr);
+      match(
+        stderr,
+        new RegExp(`another tc of yours \\(pid ${server.pid}\\) listens there`),
+      );
+      ok(!stdout.includes(key) && !stderr.includes(key));
+    }
+    const refused = await second.tc(["status"]);
+    const command = /^ *tc (config set proxy\.port \d+) /m.exec(refused.stderr);
+    ok(command?.[1] !== undefined, refused.stderr);
+    strictEqual((await second.tc(command[1].split(" "))).code, 0);
+    strictEqual((await second.tc(["env", "--shell", "sh"])).code, 0);
+    strictEqual((await second.tc(["status"])).code, 0);
+    strictEqual((await second.tc(["stop"])).code, 0);
+    // The other one is as it was.
+    strictEqual((await first.tc(["status"])).code, 0);
+  },
+});
+
+const NOBODY = 65_534;
+/** Listens, says its port, and closes every connection. */
+const PERL = `use IO::Socket::INET; $| = 1;
+my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 9) or die;
+print $s->sockport, "\\n"; while (my $c = $s->accept) { close $c }`;
+
+function hasPerl(): boolean {
+  try {
+    return Deno.statSync("/usr/bin/perl").isFile;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: "a program of another user on the port is named with its user",
+  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0 || !hasPerl(),
+  fn: async () => {
+    await using api = await startDemoApi();
+    await using pool = await poolOf(api);
+    const other = new Deno.Command("/usr/bin/perl", {
+      args: ["-e", PERL],
+      uid: NOBODY,
+      cwd: "/",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = other.stdout.getReader();
+    const { value } = await reader.read();
+    const port = new TextDecoder().decode(value).trim();
+    try {
+      const { code, stderr } = await pool.tc(["status"], {
+        TC_PROXY_PORT: port,
+      });
+      strictEqual(code, 5, stderr);
+      match(stderr, /of another user \((nobody|65534)\)/);
+    } finally {
+      other.kill();
+      await other.status;
+      await reader.cancel();
+    }
+  },
+});
+
 Deno.test("the message says whose tc is on the port", () => {
   const other = { pid: null, program: null, otherUser: "anna" };
   strictEqual(
