@@ -23,12 +23,13 @@ const REQUEST_LINE =
 
 /** A path, or a URL as proxies get them; the door looks at its host. */
 const TARGET = /^(?:\/|https?:\/\/)/i;
-const TARGET_BYTES_MAX = 32 * 1024;
+const TARGET_BYTES_MAX = 16 * 1024;
 /**
  * The largest head of a request. Anybody who can connect can make the server
- * keep one, so it is smaller than what an upstream may answer with.
+ * keep one, so it is smaller than what an upstream may answer with. Node takes
+ * 16 KiB at most.
  */
-export const REQUEST_HEAD_BYTES_MAX = 64 * 1024;
+export const REQUEST_HEAD_BYTES_MAX = 32 * 1024;
 
 export interface RequestHead {
   readonly method: string;

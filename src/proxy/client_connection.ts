@@ -21,10 +21,43 @@ const AHEAD_BYTES_MAX = 64 * 1024;
 /** For a client that sends on what nobody wants: it shall see the answer. */
 const LINGER_MS = 2_000;
 
+/**
+ * The buffer of a head that does not fit grows to one that holds any head: each
+ * step leaves garbage behind, and strangers make thousands of them.
+ */
+const HEAD_BUFFER_BYTES = 36 * 1024;
+
+function grownBytes(bytes: number): number {
+  if (bytes < BUFFER_BYTES) return BUFFER_BYTES;
+  return bytes < HEAD_BUFFER_BYTES ? HEAD_BUFFER_BYTES : 2 * bytes;
+}
+
+/** Buffers of one size that are kept. */
+const KEPT_MAX = 64;
+
+/**
+ * Read buffers of connections that never proved themselves, for the next ones:
+ * strangers who come by the thousand must not leave garbage by the megabyte.
+ */
+export class ReadBuffers {
+  readonly #free = new Map<number, Buffer[]>();
+
+  take(bytes: number): Buffer {
+    return this.#free.get(bytes)?.pop() ?? Buffer.allocUnsafeSlow(bytes);
+  }
+
+  give(buffer: Buffer): void {
+    const free = this.#free.get(buffer.length) ?? [];
+    this.#free.set(buffer.length, free);
+    if (free.length < KEPT_MAX) free.push(buffer);
+  }
+}
+
 export class ClientConnection {
   readonly #stream: Deno.Conn;
+  readonly #buffers: ReadBuffers | null;
   #bufferBytes = UNPROVEN_BUFFER_BYTES;
-  #buffer: Buffer = Buffer.allocUnsafeSlow(UNPROVEN_BUFFER_BYTES);
+  #buffer: Buffer;
   #tellHeld: ((bytes: number) => void) | null = null;
   #isSilent = true;
   #start = 0;
@@ -32,8 +65,25 @@ export class ClientConnection {
   #pending: Promise<number | null> | null = null;
   #isClosed = false;
 
-  constructor(stream: Deno.Conn) {
+  constructor(stream: Deno.Conn, buffers: ReadBuffers | null = null) {
     this.#stream = stream;
+    this.#buffers = buffers;
+    this.#buffer = this.#newBuffer(UNPROVEN_BUFFER_BYTES);
+  }
+
+  #newBuffer(bytes: number): Buffer {
+    return this.#buffers?.take(bytes) ?? Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /**
+   * Gives the read buffer of a closed connection to the next one. Not that of a
+   * trusted client: somebody may still hold a view of its bytes.
+   */
+  async recycle(): Promise<void> {
+    if (this.#bufferBytes !== UNPROVEN_BUFFER_BYTES) return;
+    // The system may write into it until the last read has come back.
+    await this.#pending?.catch(() => null);
+    this.#buffers?.give(this.#buffer);
   }
 
   /** The buffer and the part of it that was read and not consumed. */
@@ -155,15 +205,21 @@ export class ClientConnection {
   #room(bytes: number): Uint8Array {
     const unconsumed = this.#end - this.#start;
     const isOther = unconsumed === 0 && this.#buffer.length !== bytes;
-    if (isOther) this.#hold(Buffer.allocUnsafeSlow(bytes));
+    if (isOther) this.#hold(this.#newBuffer(bytes));
     if (unconsumed === 0) this.#start = this.#end = 0;
     if (this.#buffer.length - this.#end < READ_BYTES_MIN) {
       const isRoomy = unconsumed <= this.#buffer.length / 2;
       const next = isRoomy
         ? this.#buffer
-        : Buffer.allocUnsafeSlow(2 * this.#buffer.length);
+        : this.#newBuffer(grownBytes(this.#buffer.length));
       this.#buffer.copy(next, 0, this.#start, this.#end);
-      if (!isRoomy) this.#hold(next);
+      if (!isRoomy) {
+        const before = this.#buffer;
+        this.#hold(next);
+        if (this.#bufferBytes === UNPROVEN_BUFFER_BYTES) {
+          this.#buffers?.give(before);
+        }
+      }
       this.#start = 0;
       this.#end = unconsumed;
     }

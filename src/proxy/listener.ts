@@ -9,7 +9,7 @@
 import type { Journal } from "../ports.ts";
 import type { Arrival } from "./arrival.ts";
 import type { ClientAnswer } from "./client_answer.ts";
-import { ClientConnection } from "./client_connection.ts";
+import { ClientConnection, ReadBuffers } from "./client_connection.ts";
 import {
   ClientConnections,
   type ConnectionLimits,
@@ -42,6 +42,7 @@ export class ConnectionServer {
   readonly #options: ServeOptions;
   readonly #heads = new Lateness();
   readonly #silence = new Lateness();
+  readonly #buffers = new ReadBuffers();
   readonly #clients: ClientConnections;
   readonly #ended = Promise.withResolvers<void>();
   #isDraining = false;
@@ -89,7 +90,8 @@ export class ConnectionServer {
     let isTold = false;
     while (!this.#isDraining) {
       try {
-        const client = new ClientConnection(await listener.accept());
+        const stream = await listener.accept();
+        const client = new ClientConnection(stream, this.#buffers);
         isTold = false;
         await this.#clients.add(client);
         this.#tellClosed();
@@ -129,6 +131,7 @@ export class ConnectionServer {
     } finally {
       client.close();
       this.#clients.remove(client);
+      client.recycle();
       this.#endIfEmpty();
     }
   }

@@ -94,7 +94,7 @@ Deno.test("a proven connection that rests goes before one that serves, and nobod
 });
 
 Deno.test("unproven heads share one budget, and the largest goes first", async () => {
-  const unprovenBytesMax = 512 * 1024;
+  const unprovenBytesMax = 256 * 1024;
   const connections = new ClientConnections({
     ...LIMITS,
     unprovenMax: 5,
@@ -104,8 +104,8 @@ Deno.test("unproven heads share one budget, and the largest goes first", async (
   await connections.add(owner.client);
   connections.prove(owner.client);
   await owner.readAll();
-  // Buffers of 32, 256, 128 and 128 KiB.
-  const strangers = [20_000, 140_000, 100_000, 90_000]
+  // Buffers of 36, 144, 72 and 72 KiB.
+  const strangers = [20_000, 140_000, 60_000, 50_000]
     .map((bytes) => new Sender(bytes));
   for (const sender of strangers) {
     await connections.add(sender.client);
@@ -154,7 +154,7 @@ Deno.test("with more silent connections than fit, every request of the owner is 
   );
 });
 
-Deno.test("a request head of 64 KiB is served, a longer one is refused", async () => {
+Deno.test("a request head of 32 KiB is served, a longer one is refused", async () => {
   await using origin = startScriptedOrigin();
   origin.always(() => ({ body: "{}" }));
   await using kit = new ProxyKit({ origin: origin.url });
@@ -163,7 +163,7 @@ Deno.test("a request head of 64 KiB is served, a longer one is refused", async (
       `x-api-key: ${LOCAL_KEY}\r\ncontent-length: 0\r\nx-pad: `;
     return `${start}${"a".repeat(bytes - start.length - 4)}\r\n\r\n`;
   }
-  for (const [bytes, status] of [[64 * 1024, 200], [64 * 1024 + 1, 400]]) {
+  for (const [bytes, status] of [[32 * 1024, 200], [32 * 1024 + 1, 400]]) {
     using client = await RawClient.connect(kit.port);
     await client.write(head(bytes ?? 0));
     strictEqual((await client.whole()).status, status);
