@@ -25,10 +25,12 @@ export function kinship(
   token: RefreshToken,
 ): Kinship {
   const hash = token.hash();
-  if (hash === refusedTokenHash) return "refused";
-  if (ancestors.includes(hash)) return "older";
-  return credential.kind === "oauth" && credential.refreshToken.equals(token)
-    ? "same"
+  const isOurs = credential.kind === "oauth" &&
+    credential.refreshToken.equals(token);
+  if (isOurs) return hash === refusedTokenHash ? "refused" : "same";
+  // Vaults from before lineage note the last spent token as a refused one.
+  return ancestors.includes(hash) || hash === refusedTokenHash
+    ? "older"
     : "unknown";
 }
 

@@ -43,6 +43,18 @@ Deno.test("law: kinship goes by descent, whatever the clocks say", () => {
   }));
 });
 
+Deno.test("kinship() tells a refused token of ours from one that was spent", () => {
+  const ours = new RefreshToken("sk-ant-ort01-FAKE-1");
+  const entry = oauthEntry("ada", "1");
+  const dead = { ...entry, refusedTokenHash: ours.hash() };
+  strictEqual(kinship(dead, ours), "refused");
+  // As a vault from before lineage has it: the predecessor is noted there.
+  const spent = new RefreshToken("spent");
+  const old = { ...entry, refusedTokenHash: spent.hash() };
+  strictEqual(kinship(old, spent), "older");
+  strictEqual(kinship(old, ours), "same");
+});
+
 Deno.test("movedOn() keeps the sign-in's end that the owner does not know", () => {
   const entry = oauthEntry("ada", "0");
   ok(entry.credential.kind === "oauth");
