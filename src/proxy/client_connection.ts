@@ -192,7 +192,10 @@ export class ClientConnection {
     const timer = setTimeout(() => this.close(), LINGER_MS);
     try {
       await this.#stream.closeWrite();
-      do this.#start = this.#end; while (await this.read() > 0);
+      // Into the whole buffer: nothing of it is wanted any more.
+      let reading = this.#pending ?? this.#stream.read(this.#buffer);
+      this.#pending = null;
+      while (await reading) reading = this.#stream.read(this.#buffer);
     } catch {
       // It has gone: that is the end as well.
     } finally {
