@@ -56,6 +56,7 @@ function factsOf(
     capUtilization: account.utilizationMax,
     expiresAt: expiresAt === null ? null : timeView(expiresAt),
     isRenewable: account.kind === "subscription",
+    needsLogin: record.needsLogin,
     signInEndsAt: account.signInEndsAt === null
       ? null
       : timeView(account.signInEndsAt),

@@ -16,7 +16,7 @@ import type {
 } from "../ports.ts";
 import type { OwnerHold } from "./family_owners.ts";
 import { LateSave } from "./late_save.ts";
-import { kinship, movedOn } from "./lineage.ts";
+import { kinship, movedOn } from "../lineage.ts";
 import {
   isOAuth,
   type OAuthEntry,

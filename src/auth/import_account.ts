@@ -18,7 +18,7 @@ import type {
 import { instantFromMs } from "../core/time.ts";
 import { freeName, idOfIdentity, idOfSecret } from "./account_id.ts";
 import type { ImportCandidate } from "./import_source.ts";
-import { isDead, kinship, movedOn } from "./lineage.ts";
+import { isDead, kinship, movedOn } from "../lineage.ts";
 import type { AccountProfile } from "./profile.ts";
 import type { RefreshPorts } from "./refresh_ports.ts";
 import { renewInPlace, whoseIs } from "./shared_login.ts";

@@ -10,7 +10,7 @@ import type {
   ClaudeLogin,
   ClaudeLoginReading,
 } from "../wire/claude_credential.ts";
-import { isDead, kinship, movedOn } from "./lineage.ts";
+import { isDead, kinship, movedOn } from "../lineage.ts";
 import {
   familyOf,
   holdPlace,

@@ -17,7 +17,7 @@ import type {
   VaultListing,
 } from "../ports.ts";
 import { AccountCredential } from "./account_credential.ts";
-import { isDead } from "./lineage.ts";
+import { isDead } from "../lineage.ts";
 import { within } from "./patience.ts";
 import { isOAuth, type RefreshPorts } from "./refresh_ports.ts";
 import { DEAD_TOKEN, deadReason, ENDED_SIGN_IN, isGood } from "./renewal.ts";

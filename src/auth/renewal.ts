@@ -6,7 +6,7 @@
 
 import { type Instant, MINUTE_MS, SECOND_MS } from "../core/time.ts";
 import type { Secret, VaultEntry } from "../ports.ts";
-import { isDead } from "./lineage.ts";
+import { isDead } from "../lineage.ts";
 import { isOAuth, type OAuthEntry } from "./refresh_ports.ts";
 
 /** A token that was refused right after it was made is no better made again. */
@@ -17,7 +17,7 @@ const AHEAD_MS = 5 * MINUTE_MS;
 const AHEAD_PART = 1 / 4;
 
 /** Why an account needs a login for good. */
-export const DEAD_TOKEN = "the provider knows the refresh token no more";
+export const DEAD_TOKEN = "the provider no longer accepts this login";
 
 /**
  * Returns whether `entry` serves: another token than `refused`, or without one

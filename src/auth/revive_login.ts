@@ -28,7 +28,7 @@ export async function revive(
   const live = await harvest(place, ports);
   switch (live.kind) {
     case "none":
-      return { kind: "dead", reason: "the provider knows it no more" };
+      return { kind: "dead", reason: "the provider no longer accepts it" };
     case "unclear":
       return live;
     case "stranger": {
@@ -40,7 +40,7 @@ export async function revive(
       const renewed = await renewedInPlace(place, snapshot, ports);
       if (renewed === "renewed") return { kind: "lives" };
       return renewed === "dead"
-        ? { kind: "dead", reason: "the provider knows it no more" }
+        ? { kind: "dead", reason: "the provider no longer accepts it" }
         : { kind: "unclear", reason: renewed.reason };
     }
     case "known": {

@@ -8,7 +8,7 @@
 import { TcError } from "../errors.ts";
 import type { AccountIdentity, OAuthCredential, VaultEntry } from "../ports.ts";
 import type { OwnerHold, OwnerReading } from "./family_owners.ts";
-import { kinship, movedOn } from "./lineage.ts";
+import { kinship, movedOn } from "../lineage.ts";
 import {
   type AccountProfile,
   fetchProfile,

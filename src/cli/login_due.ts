@@ -6,7 +6,7 @@
  */
 
 import { systemClock } from "../app/clock.ts";
-import { isDead } from "../auth/lineage.ts";
+import { isDead } from "../lineage.ts";
 import { dayText, inert } from "../control/words.ts";
 import { signInOf } from "../core/sign_in.ts";
 import type { Instant } from "../core/time.ts";

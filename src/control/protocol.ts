@@ -79,6 +79,8 @@ export interface AccountFactsView {
   readonly expiresAt: TimeView | null;
   /** Whether tc can renew the access token by itself. */
   readonly isRenewable: boolean;
+  /** The provider has refused the login for good. */
+  readonly needsLogin: boolean;
   /** When only a person can sign in again; null where that is not known. */
   readonly signInEndsAt: TimeView | null;
   /** Another program that holds the same login, or null. */

@@ -9,6 +9,7 @@ import type { Account, AccountId } from "../core/account.ts";
 import { accountName } from "../core/plain_text.ts";
 import type { PoolEvent } from "../core/pool.ts";
 import type { Instant } from "../core/time.ts";
+import { isDead } from "../lineage.ts";
 import type { AccountIdentity, SharedFamily, VaultEntry } from "../ports.ts";
 import type { AccountRow } from "./account_rows.ts";
 
@@ -21,6 +22,8 @@ export interface AccountRecord {
   readonly sharedWith: SharedFamily | null;
   /** When the access token ends; null where that is not known. */
   readonly expiresAt: Instant | null;
+  /** The provider has refused the login for good: only a person helps. */
+  readonly needsLogin: boolean;
   /** Origin of a backend, or null. */
   readonly upstream: string | null;
   readonly modelMap: Readonly<Record<string, string>> | null;
@@ -140,6 +143,7 @@ function recordOf(
     organization: entry.organization,
     sharedWith: entry.sharedWith,
     expiresAt: "expiresAt" in credential ? credential.expiresAt : null,
+    needsLogin: isDead(entry),
     upstream: row?.upstream ?? null,
     modelMap: row?.modelMap ?? null,
   };

@@ -50,7 +50,7 @@ testEachClaude(
     match(end.stdout, /^one/);
     match(
       end.stderr,
-      /own login does not serve \(the provider knows it no more\)/,
+      /own login does not serve \(the provider no longer accepts it\)/,
     );
     match(stage.served().at(-1) ?? "", /^work 200/);
   },

@@ -6,6 +6,7 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { testEachClaude } from "../fixtures/claude_code.ts";
+import { instantFromMs } from "../../src/core/time.ts";
 import { canMount, mount, unmount } from "../fixtures/mounts.ts";
 import { loginText } from "../fixtures/swap_kit.ts";
 import { SwapStage } from "../fixtures/swap_stage.ts";
@@ -28,6 +29,18 @@ async function endAccess(stage: SwapStage, ...names: string[]): Promise<void> {
     credentials(stage),
     JSON.stringify({ claudeAiOauth: { ...login, expiresAt: Date.now() - 1 } }),
   );
+}
+
+/** What tc renewed a moment ago it takes for old: nobody waits for that here. */
+async function age(stage: SwapStage): Promise<void> {
+  const vault = await stage.pool.vault();
+  for (const { id } of (await vault.list()).entries) {
+    await vault.update(id, (entry) => ({
+      ...entry,
+      savedAt: instantFromMs(0),
+    }));
+  }
+  assertRun(await stage.tc("reload"));
 }
 
 /** One message through the pool, as a program sends it that is no client. */
@@ -118,6 +131,7 @@ testEachClaude(
       /^hi/,
     );
     assertRun(await stage.tc("import", "--yes"), /updated|there already/);
+    await age(stage);
     await endAccess(stage, "work");
     match(await ask(stage), /^200 .*served/);
     assertRun(await stage.turn(["demo:say two"]), /^two/);
@@ -259,10 +273,15 @@ testEachClaude(
     strictEqual(refused.code, 4, refused.stderr);
     match(
       refused.stderr,
-      /Cannot use home: the provider knows the refresh token no more/,
+      /Cannot use home: the provider no longer accepts this login/,
     );
     match(refused.stderr, /tc login --account home/);
     strictEqual(await Deno.readTextFile(credentials(stage)), before);
+    // Whatever the access token's own note says, no view calls it well.
+    const accounts = await stage.tc("accounts", "-v");
+    match(accounts.stdout, /home .*needs login {2}tc login --account home/);
+    const doctor = await stage.tc("doctor");
+    match(doctor.stdout, /fail .*account home .*no longer accepts its login/);
     assertRun(await stage.turn(["demo:say two"]), /^two/);
     strictEqual(stage.served().at(-1), "work 200");
 

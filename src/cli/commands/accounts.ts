@@ -92,13 +92,10 @@ function stateText(
     ].join("  ");
   }
   if (!enabled) return output.paint("dim", "off");
+  const again = `tc login --account ${inert(account.label)}`;
+  if (account.needsLogin) return output.paint("bad", `needs login  ${again}`);
   const isOver = expiresAt !== null && expiresAt.ms <= at.ms && !isRenewable;
-  if (isOver) {
-    return output.paint(
-      "bad",
-      `ended      tc login --account ${account.label}`,
-    );
-  }
+  if (isOver) return output.paint("bad", `ended      ${again}`);
   return "on";
 }
 
@@ -166,9 +163,10 @@ function signInEnd(
 }
 
 function loginText(
-  { expiresAt, isRenewable, kind }: AccountFactsView,
+  { expiresAt, isRenewable, kind, needsLogin }: AccountFactsView,
   at: TimeView,
 ): string {
+  if (needsLogin) return "the provider no longer accepts its login";
   if (expiresAt === null) {
     return kind === "setup_token" ? "end of the token unknown" : "no end";
   }

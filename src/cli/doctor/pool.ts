@@ -258,6 +258,14 @@ function accountFindings(
       `tc login --account ${label}   or make the file writable`,
     ));
   }
+  if (live === null && account.needsLogin) {
+    findings.push(failure(
+      topic,
+      "the provider no longer accepts its login",
+      `tc login --account ${label}`,
+    ));
+    return findings;
+  }
   if (live?.word === "needs_login" || live?.word === "quarantined") {
     findings.push(failure(
       topic,

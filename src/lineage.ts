@@ -6,8 +6,7 @@
  * @module
  */
 
-import type { OAuthCredential, RefreshToken, VaultEntry } from "../ports.ts";
-import type { OAuthEntry } from "./refresh_ports.ts";
+import type { OAuthCredential, RefreshToken, VaultEntry } from "./ports.ts";
 
 /** So many generations are remembered: eight hours each make three weeks. */
 const ANCESTORS_MAX = 64;
@@ -44,7 +43,7 @@ export function isDead({ credential, refusedTokenHash }: VaultEntry): boolean {
 export function movedOn(
   entry: VaultEntry,
   next: OAuthCredential,
-): OAuthEntry {
+): VaultEntry & { readonly credential: OAuthCredential } {
   const { credential, ancestors } = entry;
   const isSame = credential.kind !== "oauth" ||
     credential.refreshToken.equals(next.refreshToken);
