@@ -5,6 +5,8 @@
  * @module
  */
 
+import { inert } from "../core/plain_text.ts";
+
 /** A window as the last answer's headers said, whichever account that was. */
 export interface StatedWindow {
   readonly key: "5h" | "7d";
@@ -76,9 +78,8 @@ function fields(value: unknown): Fields {
 
 function words(value: unknown, lengthMax: number): string | null {
   if (typeof value !== "string") return null;
-  // deno-lint-ignore no-control-regex
-  const inert = value.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "");
-  return inert.trim() === "" ? null : inert.slice(0, lengthMax);
+  const plain = inert(value);
+  return plain.trim() === "" ? null : plain.slice(0, lengthMax);
 }
 
 function amount(value: unknown): number | null {

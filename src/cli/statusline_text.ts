@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inert } from "../core/plain_text.ts";
 import type { StatuslineInput } from "../claude/statusline_input.ts";
 import type { SessionTokens } from "../claude/session_tokens.ts";
 import { countText, durationText, percentText } from "../control/words.ts";
@@ -205,7 +206,5 @@ function capacityParts(glance: PoolGlance | null): readonly Part[] {
 const NAME_LENGTH_MAX = 20;
 
 function inertName(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "")
-    .slice(0, NAME_LENGTH_MAX);
+  return inert(text).slice(0, NAME_LENGTH_MAX);
 }

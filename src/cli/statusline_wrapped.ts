@@ -5,6 +5,7 @@
  * @module
  */
 
+import { refuseForeignPlace } from "../store/own_files.ts";
 import { join } from "node:path";
 import type { Paths } from "../app/paths.ts";
 
@@ -22,6 +23,8 @@ export function keptFile({ secretsFolder }: Paths): string {
 
 export function readKept(paths: Paths): KeptStatuslines {
   try {
+    // It holds commands: those of another user are not run.
+    refuseForeignPlace(keptFile(paths));
     const value: unknown = JSON.parse(Deno.readTextFileSync(keptFile(paths)));
     return typeof value === "object" && value !== null
       ? value as KeptStatuslines

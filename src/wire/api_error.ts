@@ -7,6 +7,7 @@
  * @module
  */
 
+import { inert } from "../core/plain_text.ts";
 import type { HeaderList } from "../ports.ts";
 import { asObject, asText, parseJson } from "./json_value.ts";
 
@@ -182,8 +183,7 @@ function retryAfterText(seconds: number): string {
 
 /** Without control characters: names and titles reach a terminal through this. */
 function plain(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+  return inert(text, " ");
 }
 
 function bytes(text: string): Uint8Array<ArrayBuffer> {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inert } from "../core/plain_text.ts";
 import type { AccountId } from "../core/account.ts";
 import type { ExchangeRecord, HeaderList, Secret } from "../ports.ts";
 import { headerValue } from "./header_list.ts";
@@ -90,15 +91,13 @@ function usageLine({ record: { usage } }: ExchangeRecord): readonly string[] {
 function headerLines(headers: HeaderList): readonly string[] {
   return headers.map(([name, value]) => {
     const isSecret = SECRET_NAME.test(name) && !PLAIN_NAME.test(name);
-    return `${name}: ${isSecret ? "[secret]" : inert(value)}`;
+    return `${name}: ${isSecret ? "[secret]" : headerText(value)}`;
   });
 }
 
 /** One line, and no key in it. */
-function inert(value: string): string {
-  // deno-lint-ignore no-control-regex
-  return value.replace(/[\u0000-\u001f\u007f]/g, "?")
-    .replace(SECRET_VALUE, "$1[secret]");
+function headerText(value: string): string {
+  return inert(value, "?").replace(SECRET_VALUE, "$1[secret]");
 }
 
 function bodyLines(

@@ -86,6 +86,35 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a status line command that another user planted is not run",
+  ignore: NO_SECOND_USER,
+  fn: async () => {
+    await using api = await startDemoApi();
+    await using pool = await TcPool.of(api);
+    const { secretsFolder } = pool.paths;
+    const ran = pool.folder.join("ran");
+    const settings = pool.folder.join(".claude", "settings.json");
+    const kept = `${secretsFolder}/statusline.json`;
+    await Deno.mkdir(dirname(settings));
+    await Deno.writeTextFile(
+      kept,
+      JSON.stringify({
+        [settings]: { type: "command", command: `touch '${ran}'` },
+      }),
+      { mode: 0o644 },
+    );
+    const isRun = async () => {
+      await pool.tc(["statusline", "--wrap"]);
+      return await Deno.stat(ran).then(() => true, () => false);
+    };
+    await Deno.chown(kept, STRANGER, STRANGER);
+    strictEqual(await isRun(), false);
+    await Deno.chown(kept, 0, 0);
+    strictEqual(await isRun(), true);
+  },
+});
+
+Deno.test({
   name: "a link in the place of log, lock, key, or database is not followed",
   ignore: NO_MODES,
   fn: async () => {

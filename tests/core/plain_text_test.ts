@@ -1,4 +1,4 @@
-import { ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import {
   ACCOUNT_NAME_MAX,
@@ -10,6 +10,7 @@ import {
 } from "../../src/core/plain_text.ts";
 import { freeName } from "../../src/auth/account_id.ts";
 import { journaldLine, logLine } from "../../src/app/journal.ts";
+import { ROOT } from "../fixtures/paths.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 
 /** Text with a good part of what terminals obey in it. */
@@ -80,4 +81,19 @@ Deno.test("any text becomes a valid account name, and a valid one stays", () => 
   for (const bad of ["", " a", "a".repeat(101), "a\u0000", "\u202ea"]) {
     strictEqual(isAccountName(bad), false, JSON.stringify(bad));
   }
+});
+
+Deno.test("no other file has an idea of its own of what a terminal obeys", () => {
+  const found: string[] = [];
+  function look(folder: string): void {
+    for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+      const path = `${folder}/${name}`;
+      if (isDirectory) look(path);
+      else if (/\[[^\]\n]*\\u001f/.test(Deno.readTextFileSync(path))) {
+        found.push(path.slice(`${ROOT}src/`.length));
+      }
+    }
+  }
+  look(`${ROOT}src`);
+  deepStrictEqual(found.filter((path) => !path.startsWith("demo/")), []);
 });
