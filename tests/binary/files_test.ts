@@ -42,7 +42,7 @@ const READ: readonly Listed[] = [
     "which group limits CPU and memory",
   ],
   [
-    /^\/etc\/(ssl|pki)(\/.*)?\/[^/]*\.(crt|pem)$/,
+    /^\/etc\/(ssl|pki)(\/certs|\/.*\.(crt|pem))?$/,
     "the authorities that this machine trusts",
   ],
   [/^\/sys\/fs\/cgroup\//, "how much CPU and memory that group has"],

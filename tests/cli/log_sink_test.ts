@@ -1,11 +1,18 @@
 /** Log lines that cannot be written: counted, told, and never waited for. */
 
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  match,
+  ok,
+  strictEqual,
+  throws,
+} from "node:assert/strict";
 import { LOG_BYTES_MAX, LogFile } from "../../src/cli/log_file.ts";
 import { LossCount } from "../../src/cli/log_loss.ts";
 import { LogStream } from "../../src/cli/log_stream.ts";
 import type { LogLoss } from "../../src/app/worker_protocol.ts";
 import { realClock } from "../fixtures/real_ports.ts";
+import { canMount, SmallDisk } from "../fixtures/mounts.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 function lossTold(): { loss: LossCount; told: (LogLoss | null)[] } {
@@ -78,18 +85,36 @@ Deno.test("LogFile sets a file aside that has grown too large while it ran", asy
 });
 
 Deno.test({
+  name: "LogFile follows no link, and writes into no file of others",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using folder = new TempFolder();
+    const { loss } = lossTold();
+    const victim = folder.join("victim");
+    await Deno.writeTextFile(victim, "mine\n");
+    const path = folder.join("server.log");
+    await Deno.symlink(victim, path);
+    throws(() => new LogFile(path, loss), /it is a link/);
+    strictEqual(await Deno.readTextFile(victim), "mine\n");
+    loss.close();
+  },
+});
+
+Deno.test({
   name: "LogFile counts what a full disk refuses, and goes on after it",
-  // /dev/full is of Linux.
-  ignore: Deno.build.os !== "linux",
+  // Needs the right to mount a small disk.
+  ignore: !canMount(),
   fn: async () => {
     await using folder = new TempFolder();
     const { loss, told } = lossTold();
-    const path = folder.join("server.log");
-    await Deno.symlink("/dev/full", path);
+    await Deno.mkdir(folder.join("small"));
+    using disk = new SmallDisk(folder.join("small"), "64k");
+    const path = folder.join("small", "server.log");
     const file = new LogFile(path, loss);
+    disk.fill();
     for (let line = 0; line < 4; line++) file.write("lost\n");
     match(told[0]?.reason ?? "", /No space/);
-    await Deno.remove(path);
+    disk.free();
     await realClock.sleep(1_100);
     file.write("kept\n");
     await file.close();
