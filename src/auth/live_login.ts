@@ -234,7 +234,9 @@ async function catchUp(
   const hold = await holdPlace(place);
   try {
     const theirs = await hold.read();
-    if (theirs.kind === "login") {
+    const isBehind = theirs.kind === "login" &&
+      kinship(entry, theirs.credential.refreshToken) === "older";
+    if (isBehind) {
       await hold.handBack?.(theirs.credential.refreshToken, entry.credential);
     }
   } finally {

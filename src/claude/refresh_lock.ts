@@ -75,7 +75,9 @@ class LockWatch {
     }
     const isOld = this.#clock.now() - lock.touchedAt > STALE_MS &&
       nowMs - this.#seen.sinceMs >= WATCH_MS;
-    return isOld || isLeft(this.#path, lock.mark) ? lock.mark : null;
+    // A number alone is given to the next folder as well.
+    const isLeft = lock.isMarkSure && isOfTheDead(this.#path, lock.mark);
+    return isOld || isLeft ? lock.mark : null;
   }
 }
 
@@ -83,6 +85,8 @@ interface LockNow {
   readonly touchedAt: number;
   /** Tells the folder from a later one of the same name. */
   readonly mark: string;
+  /** False where the file system does not say when a folder was made. */
+  readonly isMarkSure: boolean;
 }
 
 function lockNow(path: string): LockNow | null {
@@ -91,6 +95,7 @@ function lockNow(path: string): LockNow | null {
     return {
       touchedAt: mtime?.getTime() ?? 0,
       mark: `${ino ?? 0} ${birthtime?.getTime() ?? 0}`,
+      isMarkSure: birthtime !== null,
     };
   } catch {
     // It was released a moment ago.
@@ -104,7 +109,7 @@ function notePath(path: string): string {
 }
 
 /** Whether the lock marked `mark` is of a tc that has died. */
-function isLeft(path: string, mark: string): boolean {
+function isOfTheDead(path: string, mark: string): boolean {
   try {
     const note = JSON.parse(Deno.readTextFileSync(notePath(path)));
     return note.lock === mark && isGone(note.holder);

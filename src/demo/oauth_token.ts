@@ -41,6 +41,7 @@ export async function answerToken(exchange: Exchange): Promise<Response> {
     return await refuse(exchange, "invalid_client", "Client not found");
   }
   record.account = ownerOf(exchange, body);
+  record.token = textOf(body["refresh_token"]);
   const scripted = world.tokenAnswers.take(record.account);
   if (scripted?.act.kind === "reply") {
     await exchange.wait(scripted.delayMs);

@@ -308,11 +308,10 @@ class World {
   #timeline(): readonly string[] {
     const renewals = this.#parts.api.requests("/v1/oauth/token")
       .filter(({ startedAt }) => startedAt >= this.#roundAt)
-      .map(({ startedAt, endedAt, account, status, headers }) => {
+      .map(({ startedAt, endedAt, account, status, headers, token }) => {
         const agent = headers.find(([name]) => name === "user-agent")?.[1];
-        return `${
-          startedAt - this.#roundAt
-        } renewal of ${account} by ${agent}: ` +
+        return `${startedAt - this.#roundAt} renewal of ${account} ` +
+          `${endOf(token)} by ${agent}: ` +
           `${status} at ${Number(endedAt ?? 0) - this.#roundAt}`;
       });
     return [...renewals, ...this.#events].toSorted((a, b) =>
@@ -390,9 +389,8 @@ class World {
         excused += 1;
         this.#inFlight += 1;
       } else this.#familiesLost += 1;
-      const tail = `${name} is lost; held ${
-        held.map((token) => token.slice(-6))
-      }`;
+      const tail = `${name} is lost; held ${held.map(endOf)}; ` +
+        await this.#vaultText();
       this.#parts.options.onRound?.([...this.#timeline(), tail].join("\n  "));
       await this.#logIn(account);
     }
@@ -407,10 +405,25 @@ class World {
     return [...entries.flatMap(tokenOf), String(login?.refreshToken ?? "")];
   }
 
-  /** Whether the provider answered a renewal just before a process was killed. */
+  /** What the vault says of each account, for the log. */
+  async #vaultText(): Promise<string> {
+    const { entries } = await (await this.#parts.pool.vault()).list();
+    return entries.map((entry) =>
+      `${entry.label} ${tokenOf(entry).map(endOf)} ` +
+      `${entry.sharedWith === null ? "its own" : "shared"} ` +
+      `after ${entry.ancestors.length}`
+    ).join(", ");
+  }
+
+  /** Whether the provider answered a renewal of tc's just before tc was killed. */
   #diedInFlight({ name }: DemoAccount): boolean {
     const answers = this.#parts.api.requests("/v1/oauth/token")
-      .filter(({ account, status }) => account === name && status === 200);
+      .filter(({ account, status, headers, startedAt }) =>
+        account === name && status === 200 && startedAt >= this.#roundAt &&
+        headers.some(([key, value]) =>
+          key === "user-agent" && value.startsWith("tc/")
+        )
+      );
     return answers.some(({ endedAt }) =>
       this.#killedAt.some((at) =>
         Math.abs(at - Number(endedAt ?? 0)) < IN_FLIGHT_MS
@@ -449,6 +462,11 @@ class World {
       }
     }
   }
+}
+
+/** Enough of a token to know it again in a log of fakes. */
+function endOf(token: string | null): string {
+  return (token ?? "").slice(-6);
 }
 
 function tokenOf({ credential }: VaultEntry): readonly string[] {
