@@ -23,6 +23,9 @@ import type { AccountProfile } from "./profile.ts";
 import type { RefreshPorts } from "./refresh_ports.ts";
 import { renewInPlace, whoseIs } from "./shared_login.ts";
 
+/** A renewal of the account may be under way. */
+const LOCK_WAIT_MS = 60_000;
+
 export interface ImportPorts extends RefreshPorts {
   /** Names that other accounts have. */
   readonly taken: ReadonlySet<string>;
@@ -95,10 +98,43 @@ async function updated(
   };
   const stored = ports.isDryRun
     ? renew(known)
-    : await ports.vault.update(known.id, renew);
+    : await updatedWhileThere(known, { entry, renew, ports });
   if (stored === null) return { kind: "kept", entry: known };
   const isTaken = isHeld(stored, entry.credential);
   return { kind: isTaken ? "updated" : "kept", entry: stored };
+}
+
+/**
+ * Updates `known` under its lock, if the owner's store still shows what was
+ * read there: a server may have taken its successor meanwhile, and the vault
+ * would go back behind it.
+ */
+async function updatedWhileThere(
+  known: VaultEntry,
+  { entry, renew, ports }: {
+    readonly entry: VaultEntry;
+    readonly renew: (now: VaultEntry) => VaultEntry;
+    readonly ports: ImportPorts;
+  },
+): Promise<VaultEntry | null> {
+  const { vault, locks, owners } = ports;
+  const { sharedWith, credential } = entry;
+  const isShared = sharedWith?.tool === "claude_code" && owners !== null;
+  if (!isShared || credential.kind !== "oauth") {
+    return await vault.update(known.id, renew);
+  }
+  using _lock = await locks.acquire(known.id, { waitMs: LOCK_WAIT_MS });
+  const hold = await owners.hold(sharedWith);
+  try {
+    const now = await hold?.read();
+    const isThere = now?.kind === "login" &&
+      now.credential.refreshToken.equals(credential.refreshToken);
+    return isThere
+      ? await vault.update(known.id, renew)
+      : await vault.get(known.id);
+  } finally {
+    await hold?.release();
+  }
 }
 
 function isBetter(

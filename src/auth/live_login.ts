@@ -183,6 +183,9 @@ async function known(
 ): Promise<LiveLogin | "look_again"> {
   const { vault, locks } = ports;
   using _lock = await locks.acquire(owner.id, { waitMs: LOCK_WAIT_MS });
+  // Whoever held the lock may have taken a later one from there: what was read
+  // before is its ancestor then, and the vault may never have seen it.
+  if ((await place.read()).text !== snapshot.text) return "look_again";
   const entry = await vault.update(
     owner.id,
     (stored) =>

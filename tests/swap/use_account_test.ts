@@ -1,6 +1,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { currentAccount, useAccount } from "../../src/swap/use_account.ts";
 import { instantFromMs } from "../../src/core/time.ts";
+import { movedOn } from "../../src/lineage.ts";
 import type { Vault } from "../../src/ports.ts";
 import { PATIENT, refresherOn } from "../fixtures/refresh_kit.ts";
 import { loginText, SwapKit } from "../fixtures/swap_kit.ts";
@@ -132,6 +133,43 @@ Deno.test("what Claude Code renewed itself comes back into the vault", async () 
   // And it is alive: work can be had again.
   await useAccount(idOf("work"), kit.ports);
   strictEqual(await kit.liveToken(), live);
+});
+
+Deno.test("what was read before the lock never takes the vault back", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work");
+  await useAccount(idOf("work"), kit.ports);
+  // The client renews twice, and tc has seen neither.
+  await renewAsClaude(kit);
+  const { vault, locks, place } = kit.ports;
+  let isFirst = true;
+  const late = {
+    ...kit.ports,
+    locks: {
+      async acquire(...args: Parameters<typeof locks.acquire>) {
+        if (isFirst) {
+          isFirst = false;
+          // While we wait a server takes the second successor.
+          await renewAsClaude(kit);
+          const { reading } = await place.read();
+          if (reading.kind !== "found") throw new TypeError("no login");
+          const { credential } = reading.login;
+          await vault.update(
+            idOf("work"),
+            (entry) => movedOn(entry, credential),
+          );
+        }
+        return await locks.acquire(...args);
+      },
+    },
+  };
+  await currentAccount(late);
+  const { credential } = await kit.entry("work");
+  strictEqual(
+    credential.kind === "oauth" && credential.accessToken.reveal(),
+    await kit.liveToken(),
+  );
+  strictEqual(kit.api.families().reuses, 0);
 });
 
 Deno.test("a renewed login whose access token has ended is told by its successor", async () => {
