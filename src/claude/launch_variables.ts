@@ -31,6 +31,13 @@ export interface LaunchFacts {
   readonly origin: string;
   /** The local key. */
   readonly key: string;
+  /**
+   * Whether tc listens beyond this machine. The client sends its own headers
+   * with one request to api.anthropic.com as well (`/api/claude_cli/bootstrap`,
+   * 2.1.329 and 2.1.332), and a key that opens more than loopback stays out of
+   * them.
+   */
+  readonly isWide: boolean;
   readonly mode: LoginMode;
   readonly isSubscriptionPool: boolean;
   /**
@@ -115,7 +122,7 @@ export function planLaunch(
   const variables = launchVariables(
     { ...facts, model: modelFor(facts, layers) },
     { ...present, ...merged(layers) },
-    "ANTHROPIC_CUSTOM_HEADERS" in managed ? "path" : "header",
+    placeOfKey(facts, managed),
   );
   refuseManaged(variables, layers);
   const contradicted = Object.entries(merged(layers)).filter(([name, value]) =>
@@ -154,7 +161,7 @@ export function planExports(
   const variables = launchVariables(
     { ...facts, model: modelFor(facts, layers) },
     { ...present, ...fixed },
-    "ANTHROPIC_CUSTOM_HEADERS" in fixed ? "path" : "header",
+    placeOfKey(facts, fixed),
   );
   return {
     variables,
@@ -162,6 +169,14 @@ export function planExports(
       elsewhere(variables, layer).map((name) => `${layer.source} sets ${name}`)
     ),
   };
+}
+
+/** In the path where `fixed` headers would outrank it, or it may not travel. */
+function placeOfKey(
+  { isWide }: LaunchFacts,
+  fixed: Variables,
+): "header" | "path" {
+  return isWide || "ANTHROPIC_CUSTOM_HEADERS" in fixed ? "path" : "header";
 }
 
 function merged(layers: readonly SettingsLayer[]): Variables {
@@ -232,19 +247,20 @@ export function launchVariables(
   // With a socket the host is never dialled, and http keeps TLS away. The
   // variable is in no official list.
   const origin = facts.socket === null ? facts.origin : "http://localhost";
+  const headers = withHeaders(
+    present["ANTHROPIC_CUSTOM_HEADERS"] ?? "",
+    [
+      ...(keyPlace === "header" ? [[KEY_HEADER, facts.key]] : []),
+      ...(facts.account === null ? [] : [["x-tc-account", facts.account]]),
+      ...(facts.policy === null ? [] : [["x-tc-policy", facts.policy]]),
+    ],
+  );
   const set: Record<string, string | null> = {
     ANTHROPIC_BASE_URL: keyPlace === "path"
       ? `${origin}/k/${facts.key}`
       : origin,
     ANTHROPIC_UNIX_SOCKET: facts.socket,
-    ANTHROPIC_CUSTOM_HEADERS: withHeaders(
-      present["ANTHROPIC_CUSTOM_HEADERS"] ?? "",
-      [
-        ...(keyPlace === "header" ? [[KEY_HEADER, facts.key]] : []),
-        ...(facts.account === null ? [] : [["x-tc-account", facts.account]]),
-        ...(facts.policy === null ? [] : [["x-tc-policy", facts.policy]]),
-      ],
-    ),
+    ANTHROPIC_CUSTOM_HEADERS: headers === "" ? null : headers,
     // Either would outrank the login and turn subscription mode off.
     ANTHROPIC_API_KEY: null,
     ANTHROPIC_AUTH_TOKEN: null,

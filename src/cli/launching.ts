@@ -40,6 +40,7 @@ export async function launchFacts(
   return {
     origin: shell.origin,
     key: shell.key.reveal(),
+    isWide: !isLoopback(settings.proxy.host),
     mode: hasOwnLogin ? "own_login" : made,
     ...await poolFacts(shell),
     silentMsMax: Math.max(settings.hold.silentMs, settings.hold.jsonMaxMs),
@@ -90,6 +91,10 @@ async function poolFacts(
       ? "opus"
       : null,
   };
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/.test(host);
 }
 
 /** The settings of Claude Code as a launch with `args` reads them. */

@@ -27,6 +27,7 @@ const ORIGIN = "http://127.0.0.1:3456";
 const FACTS: LaunchFacts = {
   origin: ORIGIN,
   key: KEY,
+  isWide: false,
   mode: "own_login",
   isSubscriptionPool: true,
   model: "opus",
@@ -168,6 +169,17 @@ Deno.test("managed settings that send the client elsewhere refuse the launch", (
   ];
   const { variables } = planLaunch(FACTS, {}, headers);
   strictEqual(variables["ANTHROPIC_BASE_URL"], `${ORIGIN}/k/${KEY}`);
+});
+
+Deno.test("a key that opens more than loopback goes in no header", () => {
+  const wide = { ...FACTS, isWide: true };
+  const { variables } = planLaunch(wide, {}, []);
+  strictEqual(variables["ANTHROPIC_BASE_URL"], `${ORIGIN}/k/${KEY}`);
+  strictEqual(variables["ANTHROPIC_CUSTOM_HEADERS"], null);
+  strictEqual(
+    planExports(wide, {}, []).variables["ANTHROPIC_BASE_URL"],
+    `${ORIGIN}/k/${KEY}`,
+  );
 });
 
 Deno.test("planExports() names the settings that no variable outranks", () => {

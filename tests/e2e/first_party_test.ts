@@ -35,6 +35,9 @@ const HOST_BETAS = ["mid-conversation-system-clear-at-2026-08-21"];
 /** It differs between two direct runs as well. */
 const UNSTEADY_BETAS = ["thinking-display-updates-2026-08-18"];
 
+/** Where the client sends its custom headers beside the base URL. */
+const SHOWN_TO = "/api/claude_cli/bootstrap";
+
 /** Headers with a new value in every request, or of the connection. */
 const OWN_VALUE = [
   "authorization",
@@ -134,13 +137,34 @@ class Ways implements AsyncDisposable {
   }
 
   async throughTc(...words: readonly string[]): Promise<string> {
+    return await this.#through(words, this.variables);
+  }
+
+  /** The same with everything on that a client does beside its requests. */
+  async throughTcWithAll(...words: readonly string[]): Promise<string> {
+    const { CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: _off, ...all } = this
+      .variables;
+    return await this.#through(words, all);
+  }
+
+  async #through(
+    words: readonly string[],
+    variables: Readonly<Record<string, string>>,
+  ): Promise<string> {
     const run = await this.#pool.tc(
       ["run", "--", ...words],
-      this.variables,
+      variables,
       this.project,
     );
     strictEqual(run.code, 0, run.stderr + run.stdout);
     return run.stdout;
+  }
+
+  /** Everything that came to the hosts of the provider, and forgets all. */
+  requests(): readonly RecordedRequest[] {
+    const { requests } = this.#recorder;
+    this.#recorder.takeMessages();
+    return requests;
   }
 
   messages(): readonly RecordedRequest[] {
@@ -307,6 +331,22 @@ if (hasOpenssl()) {
       const compaction = JSON.stringify(direct[3]?.map(({ body }) => body));
       match(compaction, /CRITICAL: Respond with TEXT ONLY/);
       strictEqual(direct[2]?.length, 3, "the sub-agent asked nothing");
+    },
+  );
+}
+
+if (hasOpenssl()) {
+  testEachClaude(
+    "with all its traffic on the client shows the key to one path of Anthropic's alone",
+    async (version) => {
+      await using ways = await Ways.open(version);
+      await ways.reset();
+      await ways.throughTcWithAll("-p", "demo:say hi");
+      const shown = ways.requests().filter(({ headers }) =>
+        "x-tc-key" in headers
+      );
+      ok(shown.length > 0, "nothing was asked beside the messages");
+      ok(shown.every(({ target }) => target.startsWith(SHOWN_TO)));
     },
   );
 }
