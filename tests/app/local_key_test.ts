@@ -53,7 +53,7 @@ Deno.test("localKey() leaves a key alone that it cannot use", async () => {
 Deno.test("localKey() gives processes that begin at once the same key", async () => {
   await using api = await startDemoApi();
   await using pool = await TcPool.of(api);
-  const ends = await Promise.all(numbered(6, () => pool.tc(["env"])));
+  const ends = await Promise.all(numbered(6, () => pool.tc(["env", "--json"])));
   deepStrictEqual(
     ends.map(({ code, stderr }) => [code, stderr]),
     numbered(6, () => [0, ends[0]?.stderr]),
