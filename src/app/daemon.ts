@@ -10,7 +10,7 @@ import type { FamilyOwners } from "../auth/family_owners.ts";
 import type { ControlHost } from "../control/routes.ts";
 import { controlRoutes } from "../control/routes.ts";
 import { type Journal, type RequestLog, Secret } from "../ports.ts";
-import { SummaryMemory } from "../proxy/conversation.ts";
+import { HistoryMemory, SummaryMemory } from "../proxy/conversation.ts";
 import { basePathOf } from "../proxy/destination.ts";
 import { HoldDesk } from "../proxy/hold.ts";
 import { BodyBudget } from "../proxy/inbound.ts";
@@ -257,6 +257,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     budget: new BodyBudget(settings.proxy.bodyBytesMax * BODIES_MAX),
     patience: new Patience(settings.timeouts.idleMs),
     summaries: new SummaryMemory(),
+    histories: new HistoryMemory(),
     limits: {
       bodyBytesMax: settings.proxy.bodyBytesMax,
       bodyMs: settings.timeouts.bodyMs,

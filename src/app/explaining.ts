@@ -98,6 +98,7 @@ function queryFor(binding: Binding | null): RouteQuery {
     families: family === null ? [] : [family],
     model: null,
     betas: "",
+    kin: null,
     client: "",
     path: "/v1/messages",
     isMetered: true,

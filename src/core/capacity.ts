@@ -62,6 +62,7 @@ export const ANY_REQUEST: RouteQuery = {
   families: [],
   model: null,
   betas: "",
+  kin: null,
   client: "",
   path: "/v1/messages",
   isMetered: true,

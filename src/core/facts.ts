@@ -20,6 +20,12 @@ export interface RouteFacts {
   readonly conversation: ConversationId | null;
   /** The conversation that started this one; null where it is no sub-agent's. */
   readonly parent: ConversationId | null;
+  /** The conversation whose history this one shares as a copy, or null. */
+  readonly kin: {
+    readonly conversation: ConversationId;
+    /** Estimated tokens of the shared history. */
+    readonly tokens: number;
+  } | null;
   /** Families whose limits the request counts against: its model's, its advisor's. */
   readonly families: readonly ModelFamily[];
   /** The model by its id, as the request wrote it; null when unknown. */

@@ -90,14 +90,18 @@ function firstByPriority(views: readonly View[]): readonly View[] {
   return views.filter(({ state }) => state.account.priority === first);
 }
 
-/** A sub-agent starts where its parent is, unless that carries too much. */
+/**
+ * A sub-agent starts where its parent is, and a copy of a conversation where
+ * that one's cache is, unless the account carries too much.
+ */
 function besideParent(
   { scene, policy }: Question,
   views: readonly View[],
 ): View | null {
-  const { parent, binding } = scene;
-  if (parent === null || binding !== null || policy.pricesChildren) return null;
-  const view = views.find(({ id }) => id === parent.accountId);
+  const { binding } = scene;
+  const near = scene.kin ?? scene.parent;
+  if (near === null || binding !== null || policy.pricesChildren) return null;
+  const view = views.find(({ id }) => id === near.accountId);
   if (view === undefined || !policy.keeps(view, scene)) return null;
   const idlest = Math.min(...views.map(({ state }) => state.leases));
   return view.state.leases <= idlest + BESIDE_PARENT_MAX ? view : null;

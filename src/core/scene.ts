@@ -54,6 +54,8 @@ export interface Scene {
   readonly binding: Binding | null;
   /** The binding of the conversation that this request belongs beside. */
   readonly parent: Binding | null;
+  /** The warm conversation that this unknown one is a copy of, or null. */
+  readonly kin: Binding | null;
   readonly isWarm: boolean;
   readonly isCompacted: boolean;
   /** Tokens of the prompt, as good as they are known. */
@@ -74,7 +76,10 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
     : bindings.get(query.conversation) ?? null;
   const heads = census(snapshot);
   const views: View[] = [];
-  const context = { query, settings, at, binding, heads };
+  const kin = query.kin === null || query.isSide
+    ? null
+    : bindings.get(query.kin.conversation) ?? null;
+  const context = { query, settings, at, binding, kin, heads };
   snapshot.accounts.forEach((state) => views.push(viewOf(state, context)));
   const isFirstTry = query.excluded.size === 0;
   const { open, soonest } = inQuestion(views, { settings, at, isFirstTry });
@@ -87,6 +92,9 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
     census: heads,
     binding,
     parent: parentOf(snapshot, query),
+    kin: binding === null && kin !== null && isWarm(kin, query, at)
+      ? kin
+      : null,
     isWarm: binding !== null && isWarm(binding, query, at),
     isCompacted: binding !== null && isCompacted(binding, query),
     contextTokens: contextOf(query, binding),
@@ -125,15 +133,19 @@ function viewOf(
   state: AccountState,
   context: BarContext & {
     readonly binding: Binding | null;
+    readonly kin: Binding | null;
     readonly heads: Census;
   },
 ): View {
-  const { query, settings, at, binding, heads } = context;
+  const { query, settings, at, binding, kin, heads } = context;
   const { account } = state;
   const { bar, limits } = barOf(state, context);
-  const own = binding === null
+  const place = { accountId: account.id, at };
+  const own = binding !== null
+    ? cachedTokens(binding, query, place)
+    : kin === null
     ? 0
-    : cachedTokens(binding, query, { accountId: account.id, at });
+    : sharedWith(kin, query, cachedTokens(kin, query, place));
   const isShared = (state.sharedUntil[sharedKey(query)] ?? 0) > at;
   return {
     id: account.id,
@@ -148,6 +160,16 @@ function viewOf(
     heads: heads.byAccount.get(account.id) ?? NOBODY,
     cached: Math.max(own, isShared ? settings.sharedPrefixTokens : 0),
   };
+}
+
+/** A copy finds the part of the other's cache up to where they differ. */
+function sharedWith(
+  { estimatedTokens }: Binding,
+  { kin }: RouteQuery,
+  cached: number,
+): number {
+  const share = (kin?.tokens ?? 0) / Math.max(1, estimatedTokens);
+  return cached * Math.min(1, share);
 }
 
 function rankOf({ kind }: Account, isPaid: boolean): Rank {

@@ -15,6 +15,8 @@ import { barText, spentWindow } from "../wire/bar_text.ts";
 import {
   type ClosedAccount,
   closedMessage,
+  type ClosedMessageOptions,
+  parkedMessage,
   RETRY_AFTER_SEC_MAX,
 } from "../wire/api_error.ts";
 
@@ -27,21 +29,31 @@ const NOT_COUNTED: readonly Ineligible[] = ["disabled", "not_asked_for"];
 /** Nothing is wrong with an account of which this is said. */
 const BUSY: readonly Ineligible[] = ["full", "probation"];
 
-/** `All 4 accounts are closed: …`, each with its reason and return. */
+/**
+ * `All 4 accounts are closed: …`, each with its reason and return; for a parked
+ * conversation when its turn comes.
+ */
 export function closedText(
   decision: RouteDecision,
   snapshot: PoolSnapshot,
 ): string {
+  if (decision.kind === "wait" && decision.reason === "parked") {
+    return parkedMessage(decision.backAt, optionsAt(snapshot));
+  }
   const accounts = decision.considered
     .filter(({ ineligible }) =>
       ineligible === null || !NOT_COUNTED.includes(ineligible)
     )
     .map((considered) => closedAccount(considered, snapshot));
-  return closedMessage(accounts, {
-    now: snapshot.at,
-    offsetMsAt: (at) => -new Date(at).getTimezoneOffset() * 60 * SECOND_MS,
+  return closedMessage(accounts, optionsAt(snapshot));
+}
+
+function optionsAt({ at }: PoolSnapshot): ClosedMessageOptions {
+  return {
+    now: at,
+    offsetMsAt: (then) => -new Date(then).getTimezoneOffset() * 60 * SECOND_MS,
     holdingSec: null,
-  });
+  };
 }
 
 function closedAccount(

@@ -12,6 +12,7 @@ import {
 } from "../core/account.ts";
 import type { RouteFacts } from "../core/pool.ts";
 import { MINUTE_MS } from "../core/time.ts";
+import { historyMarks } from "../wire/history_scan.ts";
 import type { RequestPeek } from "../wire/request_peek.ts";
 
 const CACHE_MS = { "5m": 5 * MINUTE_MS, "1h": 60 * MINUTE_MS } as const;
@@ -110,12 +111,18 @@ function familiesOf(
 /** What routing needs to know of the request. */
 export function routeFacts(
   peek: RequestPeek,
-  summaries: SummaryMemory,
-  { policy, isMetered }: Pick<RouteFacts, "policy" | "isMetered">,
+  body: Uint8Array,
+  { summaries, histories, policy, isMetered }:
+    & Pick<RouteFacts, "policy" | "isMetered">
+    & {
+      readonly summaries: SummaryMemory;
+      readonly histories: HistoryMemory;
+    },
 ): RouteFacts {
-  const conversation = conversationOf(peek);
+  const { conversation, kin } = histories.resolve(peek, body);
   return {
     conversation,
+    kin,
     parent: parentOf(peek, summaries),
     families: familiesOf(peek),
     model: peek.model,
@@ -130,4 +137,106 @@ export function routeFacts(
     isPrompt: peek.isPrompt,
     policy,
   };
+}
+
+/** Histories that are recognised; the oldest are forgotten first. */
+const HISTORIES_MAX = 20_000;
+
+/** Which conversation a request continues, and which one it is a copy of. */
+interface Resolved {
+  readonly conversation: ConversationId | null;
+  readonly kin: RouteFacts["kin"];
+}
+
+/** A history that a conversation had. */
+interface Known {
+  readonly conversation: ConversationId;
+  /** Estimated tokens of it. */
+  readonly tokens: number;
+}
+
+/**
+ * Remembers the mark of each history. A conversation under a new id whose
+ * history is known is a copy: it finds the cache of the first. Without any id,
+ * the history alone tells which conversation goes on.
+ */
+export class HistoryMemory {
+  readonly #byMark = new Map<string, Known>();
+  /** The mark that each conversation ended with last. */
+  readonly #latest = new Map<ConversationId, string>();
+  #copies = 0;
+
+  resolve(peek: RequestPeek, body: Uint8Array): Resolved {
+    const conversation = conversationOf(peek);
+    const { mark } = peek;
+    if (conversation === null || mark === null || peek.isSide) {
+      return { conversation, kin: null };
+    }
+    const resolved = peek.sessionId === null
+      ? this.#unnamed(conversation, body)
+      : this.#named(conversation, body);
+    this.#note(resolved.conversation, mark, peek.estimatedTokens);
+    return resolved;
+  }
+
+  #named(conversation: ConversationId, body: Uint8Array): Resolved {
+    if (this.#latest.has(conversation)) return { conversation, kin: null };
+    const found = this.#longest(body)?.known ?? null;
+    const isOwn = found?.conversation === conversation;
+    return { conversation, kin: isOwn ? null : found };
+  }
+
+  /** By the history: it goes on, leaves another one at some turn, or is new. */
+  #unnamed(digest: ConversationId, body: Uint8Array): Resolved {
+    const found = this.#longest(body);
+    if (found === null) {
+      const isTaken = this.#latest.has(digest);
+      return {
+        conversation: isTaken ? this.#copyOf(digest) : digest,
+        kin: null,
+      };
+    }
+    // A session that names itself is not continued by who names none.
+    const { mark, known } = found;
+    const isNext = known.conversation.startsWith("~") &&
+      this.#latest.get(known.conversation) === mark;
+    return isNext
+      ? { conversation: known.conversation, kin: null }
+      : { conversation: this.#copyOf(digest), kin: known };
+  }
+
+  #copyOf(digest: ConversationId): ConversationId {
+    return `${digest}.${++this.#copies}` as ConversationId;
+  }
+
+  #longest(
+    body: Uint8Array,
+  ): { readonly mark: string; readonly known: Known } | null {
+    for (const mark of historyMarks(body)) {
+      const known = this.#byMark.get(mark);
+      if (known !== undefined) return { mark, known };
+    }
+    return null;
+  }
+
+  #note(
+    conversation: ConversationId | null,
+    mark: string,
+    tokens: number,
+  ): void {
+    if (conversation === null) return;
+    // Two that begin alike share their first marks: the first one keeps them.
+    if (!this.#byMark.has(mark)) {
+      this.#byMark.set(mark, { conversation, tokens });
+    }
+    this.#latest.delete(conversation);
+    this.#latest.set(conversation, mark);
+    forgetOldest(this.#byMark, HISTORIES_MAX);
+    forgetOldest(this.#latest, SUMMARIES_MAX);
+  }
+}
+
+function forgetOldest<K>(map: Map<K, unknown>, most: number): void {
+  const oldest = map.keys().next();
+  if (map.size > most && oldest.done !== true) map.delete(oldest.value);
 }

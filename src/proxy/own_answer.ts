@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Ineligible } from "../core/eligible.ts";
+import type { CredentialState, PoolSnapshot } from "../core/pool.ts";
 import type { RouteDecision } from "../core/route.ts";
 import {
   apiError,
@@ -101,7 +101,9 @@ function closedError(
   const requestId = inbound.id;
   const snapshot = proxy.pool.snapshot();
   const message = closedText(decision, snapshot);
-  if (isLoginNeeded(inbound, decision)) return loginError(inbound, message);
+  if (isLoginNeeded(inbound, decision, snapshot)) {
+    return loginError(inbound, message);
+  }
   const type = "rate_limit_error";
   const isParked = decision.kind === "wait" && decision.reason === "parked";
   const reason = isParked ? "parked" : "all_closed";
@@ -123,33 +125,38 @@ function closedError(
   return { answer, type, message, reason, why: message };
 }
 
-/** Reasons that only a sign-in ends. */
-const LOGIN_REASONS: ReadonlySet<Ineligible> = new Set([
-  "needs_login",
-  "quarantined",
-]);
-
 /** Whether nothing is wrong with the pool but its logins. */
 function isLoginNeeded(
   { attempts }: Inbound,
   { considered }: RouteDecision,
+  { accounts }: PoolSnapshot,
 ): boolean {
   const refused = new Set(
     // Without a status it was a renewal that failed, which may pass.
     attempts.filter(({ verdict, status }) =>
       verdict === "credential" && status !== null
-    )
-      .map(({ accountId }) => accountId),
+    ).map(({ accountId }) => accountId),
   );
   const counted = considered.filter(({ ineligible }) =>
     ineligible !== "disabled" && ineligible !== "not_asked_for"
   );
   return counted.length > 0 &&
     counted.every(({ accountId, ineligible }) =>
-      ineligible !== null &&
-      (LOGIN_REASONS.has(ineligible) ||
-        ineligible === "excluded" && refused.has(accountId))
+      ineligible === "excluded" && refused.has(accountId) ||
+      isRefusedLogin(accounts.get(accountId)?.credential ?? null)
     );
+}
+
+/** Whether only a sign-in helps: a renewal that failed may come through later. */
+function isRefusedLogin(credential: CredentialState | null): boolean {
+  switch (credential?.kind) {
+    case "needs_login":
+      return true;
+    case "quarantined":
+      return credential.fault !== "unavailable";
+    default:
+      return false;
+  }
 }
 
 /**

@@ -25,7 +25,7 @@ import type {
 } from "../ports.ts";
 import type { RequestPeek } from "../wire/request_peek.ts";
 import type { Upload } from "./upload.ts";
-import type { SummaryMemory } from "./conversation.ts";
+import type { HistoryMemory, SummaryMemory } from "./conversation.ts";
 import type { Hold, HoldDesk } from "./hold.ts";
 import type { BodyBudget, InboundLimits } from "./inbound.ts";
 import type { Patience } from "./patience.ts";
@@ -46,6 +46,7 @@ export interface Proxy {
   readonly budget: BodyBudget;
   readonly patience: Patience;
   readonly summaries: SummaryMemory;
+  readonly histories: HistoryMemory;
   readonly limits: InboundLimits;
   /** Where requests go: scheme, host and port. */
   readonly origin: string;

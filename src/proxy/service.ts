@@ -167,7 +167,9 @@ function inboundOf(
     body: bytes,
     upload,
     peek: seen,
-    facts: routeFacts(seen, proxy.summaries, {
+    facts: routeFacts(seen, bytes, {
+      summaries: proxy.summaries,
+      histories: proxy.histories,
       policy: wishes.policy,
       isMetered,
     }),

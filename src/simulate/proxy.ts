@@ -78,6 +78,7 @@ export class Proxy {
       families: [request.family],
       model: null,
       betas: "",
+      kin: null,
       client: "",
       path: "/v1/messages",
       isMetered: true,

@@ -11,7 +11,12 @@ import { inert } from "../core/plain_text.ts";
 import type { HeaderList } from "../ports.ts";
 import { asObject, asText, parseJson } from "./json_value.ts";
 
-export { type ClosedAccount, closedMessage } from "./closed_message.ts";
+export {
+  type ClosedAccount,
+  closedMessage,
+  type ClosedMessageOptions,
+  parkedMessage,
+} from "./closed_message.ts";
 
 /** The API's own words; a client maps each to its behaviour. */
 export type ApiErrorType =

@@ -23,6 +23,7 @@ import {
   walkArray,
   walkObject,
 } from "./json_scan.ts";
+import { markOf } from "./history_scan.ts";
 import {
   beginningWith,
   scanContent,
@@ -72,6 +73,8 @@ export interface BodyFacts {
    * from turn to turn, do not change it.
    */
   readonly bodyDigest: string | null;
+  /** The mark of its whole history; null unless it ends with a turn of the user. */
+  readonly mark: string | null;
   /** Four bytes to the token and 1,600 tokens to a picture: a rough guess. */
   readonly estimatedTokens: number;
 }
@@ -94,6 +97,7 @@ export const NO_BODY_FACTS: BodyFacts = {
   previousMessageId: null,
   cacheTtl: "5m",
   bodyDigest: null,
+  mark: null,
   estimatedTokens: 0,
 };
 
@@ -111,6 +115,7 @@ const COMPACTED_TEXTS_MAX = 2;
 const NO_TURNS: Turns = {
   firstOfUser: null,
   last: null,
+  recent: [],
   count: 0,
   end: BROKEN,
 };
@@ -199,6 +204,7 @@ export function scanBody(
     previousMessageId: previousOf(body, of("thread")),
     cacheTtl: watch.isHour ? "1h" : "5m",
     bodyDigest: (session ?? named) === null ? bodyDigest(body, digest) : null,
+    mark: markFor(body, turns),
     estimatedTokens,
   };
 }
@@ -317,6 +323,14 @@ function bodyDigest(
     : [[tools.at, tools.end]];
   const systemTexts = scanContent(bytes, systemAt).texts;
   return digestOf(bytes, [...toolSpans, ...systemTexts, ...firstTexts]);
+}
+
+function markFor(
+  body: Uint8Array,
+  { firstOfUser, recent, last }: Turns,
+): string | null {
+  if (firstOfUser === null || last?.role !== "user") return null;
+  return markOf(body, firstOfUser, recent);
 }
 
 function systemDigest(bytes: Uint8Array, systemAt: number): string {

@@ -59,6 +59,17 @@ export function closedMessage(
   return `${head}: ${parts.join("; ")}.${holding}`;
 }
 
+/** What a conversation is told that waits because there is more work than quota. */
+export function parkedMessage(
+  turnAt: Instant | null,
+  options: ClosedMessageOptions,
+): string {
+  const turn = turnAt === null
+    ? "Its turn comes when quota is free"
+    : `Its turn comes at ${timeText(turnAt, options)}`;
+  return `There are more conversations than the quota feeds, so this one is parked. ${turn}.`;
+}
+
 function groupKey({ reason, until }: ClosedAccount): string {
   return `${until === null ? "open" : "ends"} ${reason}`;
 }

@@ -34,31 +34,44 @@ export type TextSpan = readonly [start: number, end: number];
 export interface Turns {
   readonly firstOfUser: Turn | null;
   readonly last: Turn | null;
+  /** The last few, oldest first. */
+  readonly recent: readonly Turn[];
   /** How many there are. */
   readonly count: number;
   readonly end: number;
 }
 
-/** Walks the array `messages` at `at`. A broken one ends in `end` BROKEN. */
+/** So many turns tell a history from others that begin alike. */
+export const RECENT_TURNS = 6;
+
+/**
+ * Walks the array `messages` at `at` and shows each turn to `see`. A broken one
+ * ends in `end` BROKEN.
+ */
 export function scanTurns(
   bytes: Uint8Array,
   at: number,
   watch: StringWatch,
+  see: ((turn: Turn) => void) | null = null,
 ): Turns {
   let firstOfUser: Turn | null = null;
   let last: Turn | null = null;
+  const recent: Turn[] = [];
   let count = 0;
   const end = walkArray(bytes, at, (itemAt) => {
     if (!isObjectAt(bytes, itemAt)) return valueEnd(bytes, itemAt, watch);
     const [turn, turnEnd] = scanTurn(bytes, itemAt, watch);
     if (turn.role !== "system") {
+      see?.(turn);
+      recent.push(turn);
+      if (recent.length > RECENT_TURNS) recent.shift();
       last = turn;
       count++;
     }
     if (turn.role === "user") firstOfUser ??= turn;
     return turnEnd;
   });
-  return { firstOfUser, last, count, end };
+  return { firstOfUser, last, recent, count, end };
 }
 
 function scanTurn(

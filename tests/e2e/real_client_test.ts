@@ -178,7 +178,10 @@ clientTest(
         CLAUDE_CODE_MAX_RETRIES: "0",
       });
       ok(end.code !== 0, end.stdout);
-      ok(!/login|\b40[13]\b/i.test(end.stdout), `${refusal}: ${end.stdout}`);
+      ok(
+        !/run \/login|not logged in|\b40[13]\b/i.test(end.stdout),
+        `${refusal}: ${end.stdout}`,
+      );
       strictEqual(await Deno.readTextFile(file), login, refusal);
     }
   },

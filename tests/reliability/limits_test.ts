@@ -54,10 +54,42 @@ const RETRY_AFTERS = [
   null,
 ];
 
+Deno.test("R5: what is parked is told the time of its turn", async () => {
+  await using plane = await DemoPlane.open({
+    isUnlimited: true,
+    kit: { hold: { maxMs: 500, jsonMaxMs: 500 } },
+  });
+  for (const account of plane.api.accounts()) {
+    account.windows({ "5h": 0.8 }).resetIn("5h", 4 * HOUR_MS);
+    await plane.ask({
+      session: `first-${account.name}`,
+      headers: { "x-tc-account": account.name },
+    });
+  }
+  await Promise.all(
+    numbered(30, (index) => plane.ask({ session: `active-${index}` })),
+  );
+  const told = await plane.ask({ session: "late" });
+  strictEqual(told.status, 429, told.text);
+  ok(told.text.includes("this one is parked. Its turn comes at"), told.text);
+  const resetSec = told.headers.get("anthropic-ratelimit-unified-reset");
+  ok(Number(resetSec) * 1_000 > Date.now());
+  // Its waiting counts from here, however often it comes back.
+  ok(plane.kit.keeper.state.parked.has("late" as never));
+  await plane.kit.isEmpty();
+});
+
 Deno.test("R5: what is parked goes at the end of its hold, and does not fail", async () => {
   await using plane = await DemoPlane.open({
     isUnlimited: true,
-    kit: { hold: { maxMs: 2_000, jsonMaxMs: 1_000, silentMs: 30_000 } },
+    kit: {
+      hold: {
+        maxMs: 2_000,
+        jsonMaxMs: 1_000,
+        silentMs: 30_000,
+        beyond: "retry",
+      },
+    },
   });
   for (const account of plane.api.accounts()) {
     account.windows({ "5h": 0.8 }).resetIn("5h", 4 * HOUR_MS);

@@ -97,6 +97,7 @@ Deno.test("peek() sees what Claude Code's main request shows", () => {
     previousMessageId: null,
     cacheTtl: "1h",
     bodyDigest: null,
+    mark: seen.mark,
     estimatedTokens: Math.ceil(JSON.stringify(MAIN).length / 4),
   });
 });
