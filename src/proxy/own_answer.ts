@@ -141,21 +141,25 @@ function isLoginNeeded(
     ineligible !== "disabled" && ineligible !== "not_asked_for"
   );
   return counted.length > 0 &&
-    counted.every(({ accountId, ineligible }) =>
-      ineligible === "excluded" && refused.has(accountId) ||
-      isRefusedLogin(accounts.get(accountId)?.credential ?? null)
-    );
+    counted.every(({ accountId, ineligible }) => {
+      const isRefused = ineligible === "excluded" && refused.has(accountId);
+      return isDead(accounts.get(accountId)?.credential ?? null, isRefused);
+    });
 }
 
 /** Whether only a sign-in helps: a renewal that failed may come through later. */
-function isRefusedLogin(credential: CredentialState | null): boolean {
+function isDead(
+  credential: CredentialState | null,
+  isRefused: boolean,
+): boolean {
   switch (credential?.kind) {
     case "needs_login":
       return true;
     case "quarantined":
-      return credential.fault !== "unavailable";
+      // With a reason of ours it could not be renewed for now.
+      return credential.reason === null;
     default:
-      return false;
+      return isRefused;
   }
 }
 
