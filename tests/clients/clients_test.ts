@@ -46,6 +46,13 @@ const ROWS: readonly Row[] = [
     requests: 2,
     isLong: true,
   },
+  {
+    client: "opencode",
+    script: "opencode.mjs",
+    variables: null,
+    requests: 1,
+    isLong: true,
+  },
 ];
 
 for (const { client, script, variables, requests, isLong } of ROWS) {

@@ -30,7 +30,7 @@ export interface Compared {
 /** Header lines whose value is the run's own, or the connection's. */
 const CREDENTIAL = /^(authorization|x-api-key)$/i;
 const OWN_VALUES =
-  /^(host|content-length|connection|x-claude-code-session-id|x-client-request-id|x-stainless-.*|idempotency-key)$/i;
+  /^(host|content-length|connection|x-claude-code-session-id|x-client-request-id|x-session-(id|affinity)|x-stainless-.*|idempotency-key)$/i;
 const LEFT_OUT = /^(connection|keep-alive|transfer-encoding)$/i;
 const BOUNDARY = /-{4,}[A-Za-z0-9'()+_,./:=?-]{6,}/g;
 const DEVICE = /[0-9a-f]{64}/g;
@@ -99,7 +99,9 @@ async function run(
 /** Without repeats: tc sends again by itself what failed with a 5xx. */
 function once(requests: readonly OriginRequest[]): readonly string[] {
   return requests.map(shown)
-    .filter((text, index, all) => text !== all[index - 1]);
+    .filter((text, index, all) => text !== all[index - 1])
+    // Some clients send two at once, in any order.
+    .sort();
 }
 
 /** A request as text: line, header lines, body. */
