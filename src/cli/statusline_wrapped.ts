@@ -76,6 +76,7 @@ async function run(
   const text = await textWithin(child.stdout, timeoutMs);
   release();
   kill(child);
+  await child.status;
   return text.replace(/\s+$/, "");
 }
 
