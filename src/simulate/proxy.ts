@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ANY_REQUEST } from "../core/capacity.ts";
 import type { AccountId, ConversationId, LeaseId } from "../core/account.ts";
 import { wakesWaiters } from "../core/pool.ts";
 import { type Attempt, nextStep, retriesLeft } from "../core/retry.ts";
@@ -72,26 +73,19 @@ export class Proxy {
   #query(errand: Errand): RouteQuery {
     const { request, conversation, parent, ticket } = errand;
     return {
+      ...ANY_REQUEST,
       // The plan's names are the ids of a simulation.
       conversation: conversation as ConversationId,
       parent: parent as ConversationId | null,
       families: [request.family],
-      model: null,
-      betas: "",
-      kin: null,
-      client: "",
-      path: "/v1/messages",
-      isMetered: true,
       contextTokens: request.contextTokens,
       cacheTtlMs: this.#world.workload.cacheTtlMs,
       isCompacted: request.isCompacted,
       isSide: request.isSide,
       isPrompt: request.isPrompt,
       excluded: errand.excluded,
-      only: null,
       waitedMs: this.#world.clock.now - errand.arrivedAt,
       ticket,
-      policy: null,
     };
   }
 
