@@ -209,12 +209,15 @@ export class ServerKeeper implements Disposable {
   readonly #shell: Shell;
   readonly #stop = new AbortController();
   readonly #mark: Deno.FsFile | null;
+  readonly #files: readonly string[];
   /** How many servers it had to start. */
   starts = 0;
 
   constructor(shell: Shell) {
     this.#shell = shell;
     this.#mark = sharedMark(shell);
+    const { configFile, stateFolder } = shell.paths;
+    this.#files = [configFile, stateFolder].filter(isThere);
     this.#keep();
   }
 
@@ -238,6 +241,8 @@ export class ServerKeeper implements Disposable {
           }
           continue;
         }
+        // A pool that was removed: a server with the defaults would be another.
+        if (!this.#files.every(isThere)) return;
         await startInBackground(this.#shell);
         this.starts += 1;
       } catch {
@@ -259,6 +264,15 @@ export class ServerKeeper implements Disposable {
     await connection.ask({ method: "GET", path: "/healthz", body: null });
     await connection.closed();
     return true;
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

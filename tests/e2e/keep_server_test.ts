@@ -114,6 +114,40 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a pool that was removed under an open tc run gets no server",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using api = await startDemoApi();
+    api.account("work");
+    await using pool = await TcPool.of(api, QUIET);
+    const folder = pool.folder.join("bin");
+    await Deno.mkdir(folder);
+    const mark = pool.folder.join("go-on");
+    await Deno.writeTextFile(
+      `${folder}/claude`,
+      `#!/bin/sh\nwhile [ ! -e '${mark}' ]; do sleep 0.1; done\n`,
+      { mode: 0o755 },
+    );
+    const env = { PATH: `${folder}:${Deno.env.get("PATH")}` };
+    const run = pool.command(["run"], { env }).spawn();
+    const end = run.output();
+    const pid = await until("server", () => serverPid(pool));
+    await new Promise((wake) => setTimeout(wake, 1_000));
+    const config = pool.folder.join(".config");
+    const away = pool.folder.join("config-away");
+    await Deno.rename(config, away);
+    Deno.kill(pid, "SIGKILL");
+    await new Promise((wake) => setTimeout(wake, 2_500));
+    // A server with the defaults would have made a key of its own.
+    strictEqual(await Deno.stat(config).catch(() => null), null);
+    await Deno.rename(away, config);
+    strictEqual(await serverPid(pool), null);
+    await Deno.writeTextFile(mark, "");
+    strictEqual((await end).code, 0);
+  },
+});
+
+Deno.test({
   name:
     "tc env starts the server that its exports lead to, or says that none runs",
   ignore: Deno.build.os === "windows",
