@@ -27,15 +27,15 @@ export class DemoFolder implements Disposable {
   }
 
   /** Makes a folder, and removes those of demos that are dead. */
-  static async make(): Promise<DemoFolder> {
-    const path = await Deno.makeTempDir({ prefix: PREFIX });
-    const lock = await Deno.open(join(path, LOCK), {
-      create: true,
-      write: true,
-    });
+  static make(): DemoFolder {
+    // Without a pause: a signal in between would leave the folder behind.
+    const path = Deno.makeTempDirSync({ prefix: PREFIX });
+    const file = join(path, LOCK);
+    const lock = Deno.openSync(file, { create: true, write: true });
     lock.tryLockSync(true);
-    await removeDead(join(path, ".."));
-    return new DemoFolder(path, lock);
+    const folder = new DemoFolder(path, lock);
+    removeDead(join(path, ".."));
+    return folder;
   }
 
   [Symbol.dispose](): void {
@@ -49,9 +49,9 @@ export class DemoFolder implements Disposable {
 
 const ENDS = ["unload", "error", "unhandledrejection"] as const;
 
-async function removeDead(parent: string): Promise<void> {
+function removeDead(parent: string): void {
   try {
-    for await (const { name, isDirectory } of Deno.readDir(parent)) {
+    for (const { name, isDirectory } of Deno.readDirSync(parent)) {
       const path = join(parent, name);
       if (isDirectory && name.startsWith(PREFIX) && isDead(path)) remove(path);
     }

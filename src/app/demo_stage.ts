@@ -67,7 +67,7 @@ export class DemoStage implements AsyncDisposable {
     const answer = link.next("ready");
     link.post({ kind: "start", ...options });
     const ready = await answer;
-    return new DemoStage(await DemoFolder.make(), link, ready);
+    return new DemoStage(DemoFolder.make(), link, ready);
   }
 
   get folder(): string {
