@@ -31,7 +31,8 @@ import { statuslineText } from "./statusline_text.ts";
 
 /** The server answers in this time or is not asked further. */
 const SERVER_MS = 40;
-const STDIN_MS = 100;
+/** The client closes it at once; a busy machine may take its time to read. */
+const STDIN_MS = 500;
 const STDIN_BYTES_MAX = 1024 * 1024;
 /** A long transcript is counted over several looks. */
 const TRANSCRIPT_MS = 40;
