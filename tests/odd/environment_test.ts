@@ -1,4 +1,4 @@
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { cleaned, isKept } from "../fixtures/clean_environment.ts";
 import { ROOT } from "../fixtures/paths.ts";
 
@@ -59,6 +59,9 @@ Deno.test({
       },
     ).output();
     const decoder = new TextDecoder();
-    ok(success, decoder.decode(stdout) + decoder.decode(stderr));
+    const text = decoder.decode(stdout);
+    ok(success, text + decoder.decode(stderr));
+    // What .ci/run takes the count from.
+    match(text, /^ok \| \d+ passed/m);
   },
 });

@@ -29,12 +29,12 @@ const ODD: readonly Odd[] = [
   {
     name: "open",
     umask: "000",
-    variables: { TZ: ":/etc/localtime", LANG: "", NO_COLOR: "" },
+    variables: { TZ: ":/etc/localtime", LANG: "" },
   },
   {
     name: "far",
     umask: "027",
-    variables: { TZ: "Pacific/Chatham", LANG: "tr_TR.UTF-8", FORCE_COLOR: "1" },
+    variables: { TZ: "Pacific/Chatham", LANG: "tr_TR.UTF-8" },
   },
 ];
 /** Nobody listens there: a test that uses the caller's proxy fails. */
@@ -122,6 +122,8 @@ async function main(files: readonly string[]): Promise<number> {
       ...caches,
       ...variables,
       ...odd.variables,
+      // Programs read the summary of a log.
+      ...(Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" }),
       DENO_DIR: DENO_DIR ?? "",
       npm_config_cache: npm_config_cache ?? "",
       npm_config_userconfig: npm_config_userconfig ?? "",
