@@ -10,6 +10,7 @@ import type { RouteDecision } from "../core/route.ts";
 import {
   apiError,
   type ApiErrorAnswer,
+  threadNotFound,
   threadUnsupported,
 } from "../wire/api_error.ts";
 import { limitAnswer } from "../wire/limit_answer.ts";
@@ -25,7 +26,8 @@ export interface OwnError {
     | "rate_limit_error"
     | "api_error"
     | "authentication_error"
-    | "invalid_request_error";
+    | "invalid_request_error"
+    | "not_found_error";
   readonly message: string;
   readonly reason: string;
   /** The cause in words, for the log. */
@@ -41,13 +43,7 @@ export function ownError(
   const requestId = inbound.id;
   switch (outcome.kind) {
     case "thread":
-      return {
-        answer: threadUnsupported(requestId),
-        type: "invalid_request_error",
-        message: "The thread belongs to another account",
-        reason: "thread_moved",
-        why: "the thread belongs to another account",
-      };
+      return threadError(inbound);
     case "not_entitled":
       return notEntitledError(requestId, outcome.said);
     case "closed":
@@ -70,6 +66,18 @@ export function ownError(
       return { answer, type, message, reason: "unreachable", why };
     }
   }
+}
+
+/** Each client gets the refusal after which it sends the whole conversation. */
+function threadError({ id, peek }: Inbound): OwnError {
+  const isClaudeCode = peek.client === "claude-cli";
+  return {
+    answer: isClaudeCode ? threadUnsupported(id) : threadNotFound(id),
+    type: isClaudeCode ? "invalid_request_error" : "not_found_error",
+    message: "The thread belongs to another account",
+    reason: "thread_moved",
+    why: "the thread belongs to another account",
+  };
 }
 
 function notEntitledError(requestId: string, said: string | null): OwnError {

@@ -87,15 +87,40 @@ export function apiError(options: ApiErrorOptions): ApiErrorAnswer {
 }
 
 /**
- * The refusal of a thread that another account began: the client then sends
- * the whole conversation and stops threading (peers 0).
+ * Returns the refusal of a thread that another account began, for Claude Code:
+ * 400 `thread_unsupported_request`. Claude Code then sends the whole
+ * conversation and stops threading (peers 0).
  */
 export function threadUnsupported(requestId?: string): ApiErrorAnswer {
+  return threadRefusal(
+    400,
+    "invalid_request_error",
+    "thread_unsupported_request",
+    requestId,
+  );
+}
+
+/**
+ * Returns the refusal of a thread that another account began, for every other
+ * client: 404 `thread_not_found`. The official SDKs then send the whole
+ * conversation as a new thread; `thread_unsupported_request` they throw at
+ * their caller (clients, threads).
+ */
+export function threadNotFound(requestId?: string): ApiErrorAnswer {
+  return threadRefusal(404, "not_found_error", "thread_not_found", requestId);
+}
+
+function threadRefusal(
+  status: number,
+  type: ApiErrorType,
+  code: string,
+  requestId: string | undefined,
+): ApiErrorAnswer {
   const error = {
-    type: "invalid_request_error",
+    type,
     message:
       "Cannot continue this thread: it was begun on another account; send the whole conversation",
-    details: { error_code: "thread_unsupported_request" },
+    details: { error_code: code },
   };
   const text = JSON.stringify({
     type: "error",
@@ -104,7 +129,7 @@ export function threadUnsupported(requestId?: string): ApiErrorAnswer {
   });
   const headers: (readonly [string, string])[] = [JSON_TYPE];
   if (requestId !== undefined) headers.push(["request-id", requestId]);
-  return { status: 400, headers, body: bytes(text) };
+  return { status, headers, body: bytes(text) };
 }
 
 /**

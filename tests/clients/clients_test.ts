@@ -5,6 +5,7 @@ import { deepStrictEqual, ok } from "node:assert/strict";
 import { trials } from "../fixtures/trials.ts";
 import type { ClientName } from "../fixtures/client_package.ts";
 import { compared } from "./compare.ts";
+import { credentialOf, previousOf, replyIdOf } from "./thread_book.ts";
 
 interface Row {
   readonly client: ClientName;
@@ -74,3 +75,28 @@ for (const { client, script, variables, requests, isLong } of ROWS) {
     },
   });
 }
+
+Deno.test("threads.mjs sees and sends the same through tc, each thread on one account", async () => {
+  const { direct, behind, attempts } = await compared(
+    "anthropic",
+    "threads.mjs",
+    "sdk",
+  );
+  deepStrictEqual(behind.printed, direct.printed);
+  deepStrictEqual(behind.requests, direct.requests);
+  const credentials = new Map(
+    attempts.map((request) => [replyIdOf(request), credentialOf(request)]),
+  );
+  ok(new Set(credentials.values()).size > 1, "the pool used one account only");
+  let later = 0;
+  for (const request of attempts) {
+    const previous = previousOf(
+      JSON.parse(new TextDecoder().decode(request.body)),
+    );
+    if (previous === null) continue;
+    later++;
+    deepStrictEqual(credentialOf(request), credentials.get(previous));
+  }
+  // Six threads of three later turns, the turn of a tool, the lost one.
+  deepStrictEqual(later, 6 * 3 + 1 + 1);
+});

@@ -14,7 +14,7 @@ import {
   clientVariables,
   type EnvClient,
 } from "../../src/cli/client_variables.ts";
-import { provider } from "./provider.ts";
+import { scriptedProvider } from "./provider.ts";
 
 /** What one run showed, without what differs from run to run. */
 export interface Seen {
@@ -25,6 +25,8 @@ export interface Seen {
 export interface Compared {
   readonly direct: Seen;
   readonly behind: Seen;
+  /** What came through tc, in its order, each attempt of its own. */
+  readonly attempts: readonly OriginRequest[];
 }
 
 /** Header lines whose value is the run's own, or the connection's. */
@@ -45,13 +47,13 @@ export async function compared(
 ): Promise<Compared> {
   const folder = await clientFolder(client);
   await using straight = startScriptedOrigin();
-  straight.always(provider);
+  straight.always(scriptedProvider());
   const direct = await run(folder, script, {
     BASE_URL: straight.url,
     API_KEY: "sk-ant-api03-FAKE-client",
   });
   await using origin = startScriptedOrigin();
-  origin.always(provider);
+  origin.always(scriptedProvider());
   await using kit = new ProxyKit({ origin: origin.url, isKeyed: true });
   // Through tc by the variables that `tc env --for` prints, where it reads any.
   const behind = await run(
@@ -64,10 +66,12 @@ export async function compared(
   return {
     direct: { printed: direct, requests: once(straight.requests()) },
     behind: { printed: behind, requests: once(origin.requests()) },
+    attempts: origin.requests(),
   };
 }
 
-async function run(
+/** Runs a script with nothing but the given environment; returns what it printed. */
+export async function run(
   folder: string,
   script: string,
   environment: Readonly<Record<string, string>>,

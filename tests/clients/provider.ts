@@ -1,6 +1,8 @@
 /** What the provider answers to clients: the same to the same request. */
 
 import type { OriginAnswer, OriginRequest } from "../fixtures/origin_answer.ts";
+import type { OriginRule } from "../fixtures/scripted_origin.ts";
+import { replyIdOf, ThreadBook } from "./thread_book.ts";
 
 const JSON_TYPE = ["content-type", "application/json"] as const;
 
@@ -16,9 +18,13 @@ function failure(status: number, type: string): OriginAnswer {
   return json({ type: "error", error: { type, message: `a ${type}` } }, status);
 }
 
-function message(content: readonly unknown[], stop: string): object {
+function message(
+  content: readonly unknown[],
+  stop: string,
+  id: string,
+): object {
   return {
-    id: "msg_011Fake",
+    id,
     type: "message",
     role: "assistant",
     model: "claude-opus-5-5",
@@ -29,10 +35,10 @@ function message(content: readonly unknown[], stop: string): object {
   };
 }
 
-function events(request: { readonly text: string }): OriginAnswer {
+function events(text: string, id: string): OriginAnswer {
   const list: readonly (readonly [string, object])[] = [
     ["message_start", {
-      message: { ...message([], "end_turn"), stop_reason: null },
+      message: { ...message([], "end_turn", id), stop_reason: null },
     }],
     ["content_block_start", {
       index: 0,
@@ -41,7 +47,7 @@ function events(request: { readonly text: string }): OriginAnswer {
     ["ping", {}],
     ["content_block_delta", {
       index: 0,
-      delta: { type: "text_delta", text: request.text },
+      delta: { type: "text_delta", text },
     }],
     ["content_block_stop", { index: 0 }],
     ["message_delta", {
@@ -59,27 +65,46 @@ function events(request: { readonly text: string }): OriginAnswer {
   };
 }
 
-function messages(body: Record<string, unknown>): OriginAnswer {
+function messages(
+  request: OriginRequest,
+  body: Record<string, unknown>,
+  threads: ThreadBook,
+): OriginAnswer {
   const model = String(body["model"]);
   const fault = /^claude-fails-(\d+)$/.exec(model)?.[1];
   if (fault === "400") return failure(400, "invalid_request_error");
   if (fault === "404") return failure(404, "not_found_error");
   if (fault === "413") return failure(413, "request_too_large");
   if (fault === "500") return failure(500, "api_error");
+  const id = replyIdOf(request);
+  const tools = threads.turn(request, body);
+  if (tools === null) {
+    return json({
+      type: "error",
+      error: {
+        type: "not_found_error",
+        message: "No usable Thread state was found",
+        details: { error_code: "thread_not_found" },
+      },
+    }, 404);
+  }
   const turns = Array.isArray(body["messages"]) ? body["messages"] : [];
   const last = JSON.stringify(turns.at(-1) ?? "");
-  const wantsTool = Array.isArray(body["tools"]) && body["tools"].length > 0 &&
-    !last.includes("tool_result");
-  if (body["stream"] === true) return events({ text: "streamed words" });
+  const wantsTool = tools.length > 0 && !last.includes("tool_result");
+  if (body["stream"] === true) return events("streamed words", id);
   return json(
     wantsTool
-      ? message([{
-        type: "tool_use",
-        id: "toolu_011Fake",
-        name: "add",
-        input: { a: 2, b: 3 },
-      }], "tool_use")
-      : message([{ type: "text", text: "plain words" }], "end_turn"),
+      ? message(
+        [{
+          type: "tool_use",
+          id: "toolu_011Fake",
+          name: "add",
+          input: { a: 2, b: 3 },
+        }],
+        "tool_use",
+        id,
+      )
+      : message([{ type: "text", text: "plain words" }], "end_turn", id),
   );
 }
 
@@ -157,13 +182,20 @@ function chat(body: Record<string, unknown>): OriginAnswer {
   };
 }
 
-/** The answer to any request of a client. */
-export function provider(request: OriginRequest): OriginAnswer {
+/** Returns a provider without threads; it answers any request of a client. */
+export function scriptedProvider(): OriginRule {
+  const threads = new ThreadBook();
+  return (request) => answerOf(request, threads);
+}
+
+function answerOf(request: OriginRequest, threads: ThreadBook): OriginAnswer {
   const path = request.target.split("?")[0] ?? "";
   const text = new TextDecoder().decode(request.body);
   const body = (): Record<string, unknown> => JSON.parse(text || "{}");
   const key = `${request.method} ${path}`;
-  if (key === "POST /v1/messages") return messages(body());
+  if (key === "POST /v1/messages") {
+    return messages(request, body(), threads);
+  }
   if (key === "POST /v1/messages/count_tokens") {
     return json({ input_tokens: 20 });
   }

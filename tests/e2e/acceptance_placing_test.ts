@@ -118,6 +118,7 @@ Deno.test("10: a thread that would move is refused so that the client starts ove
     session: "one",
     text: "demo:say hi",
     body: { thread: { type } },
+    headers: { "user-agent": "claude-cli/2.1.332 (external, cli)" },
   });
   strictEqual((await plane.ask(thread("create"))).status, 200);
   strictEqual((await plane.ask(thread("continue"))).status, 200);

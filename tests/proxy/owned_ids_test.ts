@@ -281,10 +281,10 @@ Deno.test("a container and a thread stay with the account that began them", asyn
     thread: { previous_message_id: "msg_01ThreadHead" },
     messages: [{ role: "user", content: "go on" }],
   });
-  strictEqual(refused.status, 400);
+  strictEqual(refused.status, 404);
   strictEqual(
     (await refused.json()).error.details.error_code,
-    "thread_unsupported_request",
+    "thread_not_found",
   );
   await kit.isEmpty();
 });

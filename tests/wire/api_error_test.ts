@@ -9,6 +9,7 @@ import {
   sseError,
   sseErrorBody,
   ssePing,
+  threadNotFound,
   threadUnsupported,
 } from "../../src/wire/api_error.ts";
 import { SseScanner } from "../../src/wire/sse.ts";
@@ -131,6 +132,15 @@ Deno.test("threadUnsupported() is the refusal that makes the client send all", (
   deepStrictEqual(threadUnsupported().headers, [
     ["content-type", "application/json"],
   ]);
+});
+
+Deno.test("threadNotFound() is the refusal that makes the official SDKs send all", () => {
+  const answer = threadNotFound("req_tc_3");
+  strictEqual(answer.status, 404);
+  strictEqual(header(answer, "request-id"), "req_tc_3");
+  const { error } = JSON.parse(text(answer.body));
+  strictEqual(error.type, "not_found_error");
+  deepStrictEqual(error.details, { error_code: "thread_not_found" });
 });
 
 Deno.test("sseError(), ssePing() and sseComment() are events as the API sends them", () => {
