@@ -41,6 +41,27 @@ const ROWS: readonly Row[] = [
     isLong: false,
   },
   {
+    client: "router",
+    script: "router.mjs",
+    variables: null,
+    requests: 4,
+    isLong: false,
+  },
+  {
+    client: "cline",
+    script: "cline.mjs",
+    variables: null,
+    requests: 2,
+    isLong: true,
+  },
+  {
+    client: "pi",
+    script: "pi.mjs",
+    variables: null,
+    requests: 2,
+    isLong: true,
+  },
+  {
     client: "agentSdk",
     script: "agent_sdk.mjs",
     variables: null,

@@ -31,6 +31,7 @@ export interface Compared {
 
 /** Header lines whose value is the run's own, or the connection's. */
 const CREDENTIAL = /^(authorization|x-api-key)$/i;
+const CREDENTIAL_LINE = "<credential>";
 const OWN_VALUES =
   /^(host|content-length|connection|x-claude-code-session-id|x-client-request-id|x-session-(id|affinity)|x-stainless-.*|idempotency-key)$/i;
 const LEFT_OUT = /^(connection|keep-alive|transfer-encoding)$/i;
@@ -114,11 +115,15 @@ function shown({ method, target, headers, body }: OriginRequest): string {
     .filter(([name]) => !LEFT_OUT.test(name))
     .map(([name, value]) =>
       CREDENTIAL.test(name)
-        ? "<credential>"
+        ? CREDENTIAL_LINE
         : OWN_VALUES.test(name)
         ? `${name.toLowerCase()}: …`
         : `${name}: ${value.replaceAll(BOUNDARY, "<boundary>")}`
-    ).sort();
+    ).sort()
+    // Some clients show their key in two headers; tc shows one credential.
+    .filter((line, index, all) =>
+      line !== CREDENTIAL_LINE || all[index - 1] !== line
+    );
   const text = new TextDecoder().decode(body)
     .replaceAll(BOUNDARY, "<boundary>").replaceAll(UUID, "<uuid>")
     .replaceAll(DEVICE, "<device>").replaceAll(HOME, "<home>");
