@@ -41,6 +41,13 @@ const ROWS: readonly Row[] = [
     isLong: false,
   },
   {
+    client: "langchain",
+    script: "langchain.mjs",
+    variables: "langchain",
+    requests: 4,
+    isLong: false,
+  },
+  {
     client: "router",
     script: "router.mjs",
     variables: null,
