@@ -38,7 +38,11 @@ export async function main(args: readonly string[]): Promise<number> {
     await tree.parseAsync([...args], { from: "user" });
     return exitCode;
   } catch (cause) {
-    if (cause instanceof CommanderError && cause.exitCode === 0) return EXIT.ok;
+    if (cause instanceof CommanderError) {
+      if (cause.exitCode === 0) return EXIT.ok;
+      // A group without a command has printed its help already.
+      if (cause.code === "commander.help") return EXIT.usage;
+    }
     return fail(cause, args, environment);
   }
 }
@@ -60,7 +64,7 @@ export async function commandTree(
     .showSuggestionAfterError(true)
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeErr: () => {}, writeOut: printRaw })
+    .configureOutput(HELP_OUTPUT)
     .option("--json", "Print one JSON object")
     .option("--color <when>", "always, never or auto")
     .configureHelp({ formatHelp: helpText })
@@ -96,13 +100,17 @@ function handDown(
 /** What holds for each command of the tree alike. */
 function settle(command: { readonly commands: readonly unknown[] }): void {
   const plain = command as unknown as Command;
-  plain.exitOverride().configureOutput({
-    writeErr: () => {},
-    writeOut: printRaw,
-  })
+  plain.exitOverride().configureOutput(HELP_OUTPUT)
     .configureHelp({ formatHelp: helpText });
   for (const child of plain.commands) settle(child);
 }
+
+/** Errors are told by `fail`; a group without a command shows its help. */
+const HELP_OUTPUT = {
+  outputError: () => {},
+  writeErr: printRaw,
+  writeOut: printRaw,
+} as const;
 
 function unknownCommand(name: string): UsageError {
   const names = COMMANDS.map((command) => command.name);

@@ -17,6 +17,7 @@ import type { Asked, StartOrder } from "../app/worker_protocol.ts";
 import { StrangerError } from "../control/client.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
+import { parseProxy } from "../proxy/proxy_rules.ts";
 import { accountRows } from "../store/account_rows.ts";
 import { openDesk } from "./account_work.ts";
 import { familyOwners } from "./import_places.ts";
@@ -137,8 +138,10 @@ export function grantSources(
   };
 }
 
+/** The corporate proxy of the environment. Throws TcError if it is no URL. */
 function proxyUrl(environment: Shell["environment"]): string {
-  return environment["HTTPS_PROXY"] || environment["https_proxy"] || "";
+  const named = environment["HTTPS_PROXY"] || environment["https_proxy"] || "";
+  return parseProxy(named)?.href ?? "";
 }
 
 async function startOrder(

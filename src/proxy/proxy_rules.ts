@@ -5,6 +5,8 @@
  * @module
  */
 
+import { EXIT, TcError } from "../errors.ts";
+
 /** The proxy for an origin such as `https://api.anthropic.com`, null for none. */
 export type ProxyFor = (origin: string) => URL | null;
 
@@ -26,7 +28,7 @@ interface Bypass {
  * The rule that `settings` make. As in curl and Go: an entry of `noProxy`
  * covers the host and all below it, with or without a leading dot, and one port
  * if it names one; loopback is always direct. A proxy without a scheme is
- * `http:`. Throws TypeError when a proxy is no URL.
+ * `http:`. Throws TcError `bad_proxy` when a proxy is no URL.
  */
 export function proxyRules(settings: ProxySettings): ProxyFor {
   const httpsProxy = parseProxy(settings.httpsProxy);
@@ -40,10 +42,24 @@ export function proxyRules(settings: ProxySettings): ProxyFor {
   };
 }
 
-function parseProxy(text: string | null): URL | null {
+/** Returns the proxy that `text` names, null for none. Throws TcError `bad_proxy`. */
+export function parseProxy(text: string | null): URL | null {
   const trimmed = text?.trim() ?? "";
   if (trimmed === "") return null;
-  return new URL(trimmed.includes("://") ? trimmed : `http://${trimmed}`);
+  const url = URL.parse(
+    trimmed.includes("://") ? trimmed : `http://${trimmed}`,
+  );
+  if (url !== null) return url;
+  // The value may hold a password, so it is not repeated.
+  throw new TcError(
+    "Cannot use the corporate proxy: upstreamProxy or HTTPS_PROXY is no URL",
+    {
+      code: "bad_proxy",
+      source: "user",
+      exitCode: EXIT.badConfig,
+      hint: "unset HTTPS_PROXY, or write it as http://proxy.example:3128",
+    },
+  );
 }
 
 function parseNoProxy(text: string): readonly Bypass[] {

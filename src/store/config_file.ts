@@ -12,6 +12,7 @@ import { folderOf, resolveTarget } from "./file_target.ts";
 import { fileError } from "./file_error.ts";
 import { JsoncError, parseJsonc, toValue } from "./jsonc.ts";
 import { changeJsonc } from "./jsonc_edit.ts";
+import { refuseForeign } from "./own_files.ts";
 import { FileLocks, type LockPorts } from "./lock.ts";
 
 export type ConfigDocument = Readonly<Record<string, unknown>>;
@@ -68,6 +69,9 @@ export async function editConfig(
   } catch (error) {
     throw fileError(`make ${folder}`, error);
   }
+  // Whoever owns the folder could lead the write elsewhere.
+  refuseForeign(folder);
+  refuseForeign(target);
   const name = target.slice(folder.length).replace(/^[/\\]/, "");
   const locks = new FileLocks(folder, ports);
   using _lock = await locks.acquire(name, { waitMs: LOCK_WAIT_MS });

@@ -1,4 +1,5 @@
 import { strictEqual, throws } from "node:assert/strict";
+import { TcError } from "../../src/errors.ts";
 import { proxyRules } from "../../src/proxy/proxy_rules.ts";
 
 const SETTINGS = {
@@ -76,5 +77,12 @@ Deno.test("proxyRules() follows the list of exceptions", () => {
 });
 
 Deno.test("proxyRules() refuses a proxy that is no URL", () => {
-  throws(() => proxyRules({ ...SETTINGS, httpsProxy: "http://" }), TypeError);
+  for (const httpsProxy of ["http://", "ht!tp://x:secret@z"]) {
+    throws(
+      () => proxyRules({ ...SETTINGS, httpsProxy }),
+      (error: Error) =>
+        error instanceof TcError && error.code === "bad_proxy" &&
+        !error.message.includes("secret"),
+    );
+  }
 });

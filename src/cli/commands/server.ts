@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
+import { isInForeground } from "../foreground.ts";
 import { logSink } from "../log_sink.ts";
 import type { Registry } from "../registry.ts";
 import { startServing } from "../serving.ts";
@@ -100,7 +101,7 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
   const shell = make();
   const { accounts } = await storedAccounts(shell);
   const hasDeck = !flags.headless && flags.logFile === undefined &&
-    shell.hasScreen;
+    shell.hasScreen && isInForeground();
   const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
   const log = logSink(file, shell.environment);
   await standInState(shell.paths);
