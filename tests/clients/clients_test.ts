@@ -1,9 +1,10 @@
 /** Clients of the API directly and through tc: the difference is empty. */
 
 import "../fixtures/clean_environment.ts";
-import { deepStrictEqual, ok } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { trials } from "../fixtures/trials.ts";
 import type { ClientName } from "../fixtures/client_package.ts";
+import type { OriginRequest } from "../fixtures/origin_answer.ts";
 import { compared } from "./compare.ts";
 import { credentialOf, previousOf, replyIdOf } from "./thread_book.ts";
 
@@ -62,6 +63,13 @@ const ROWS: readonly Row[] = [
     isLong: true,
   },
   {
+    client: "continue",
+    script: "continue.mjs",
+    variables: null,
+    requests: 1,
+    isLong: true,
+  },
+  {
     client: "pi",
     script: "pi.mjs",
     variables: null,
@@ -89,7 +97,7 @@ for (const { client, script, variables, requests, isLong } of ROWS) {
     name: `${script} sees and sends the same through tc`,
     ignore: isLong && trials(0, 1) === 0,
     async fn() {
-      const { direct, behind } = await compared(
+      const { direct, behind, attempts } = await compared(
         client,
         script,
         variables,
@@ -100,6 +108,7 @@ for (const { client, script, variables, requests, isLong } of ROWS) {
         direct.requests.length >= requests,
         `${direct.requests.length} requests:\n${direct.printed}`,
       );
+      laterTurns(attempts);
     },
   });
 }
@@ -112,19 +121,30 @@ Deno.test("threads.mjs sees and sends the same through tc, each thread on one ac
   );
   deepStrictEqual(behind.printed, direct.printed);
   deepStrictEqual(behind.requests, direct.requests);
-  const credentials = new Map(
+  ok(
+    new Set(attempts.map(credentialOf)).size > 1,
+    "the pool used one account only",
+  );
+  // Six threads of three later turns, the turn of a tool, the lost one.
+  strictEqual(laterTurns(attempts), 6 * 3 + 1 + 1);
+});
+
+/**
+ * Counts the turns that go on with a thread; fails where one was sent to another
+ * account than the turn before it.
+ */
+function laterTurns(attempts: readonly OriginRequest[]): number {
+  const accounts = new Map(
     attempts.map((request) => [replyIdOf(request), credentialOf(request)]),
   );
-  ok(new Set(credentials.values()).size > 1, "the pool used one account only");
-  let later = 0;
+  let count = 0;
   for (const request of attempts) {
-    const previous = previousOf(
-      JSON.parse(new TextDecoder().decode(request.body)),
-    );
+    if (request.target.split("?")[0] !== "/v1/messages") continue;
+    const text = new TextDecoder().decode(request.body);
+    const previous = previousOf(JSON.parse(text));
     if (previous === null) continue;
-    later++;
-    deepStrictEqual(credentialOf(request), credentials.get(previous));
+    count++;
+    strictEqual(credentialOf(request), accounts.get(previous));
   }
-  // Six threads of three later turns, the turn of a tool, the lost one.
-  deepStrictEqual(later, 6 * 3 + 1 + 1);
-});
+  return count;
+}
