@@ -143,11 +143,13 @@ export interface NamedAccount {
 }
 
 /**
- * The account that a person calls `wanted`, by its name or its id: of the pool,
- * else of the vault alone, where it may be damaged.
+ * Returns the account that a person calls `wanted`, by its name or its id: of
+ * the pool, else of the vault alone, where it may be damaged. The name that it
+ * had at its login, and its e-mail, serve as long as they mean one account:
+ * messages about a login print them. Throws TcError `no_such_account`.
  */
 export function findAccount(
-  { accounts, unlisted, damaged }: DeskListing,
+  { accounts, unlisted, damaged, entries }: DeskListing,
   wanted: string,
 ): NamedAccount {
   const all: readonly NamedAccount[] = [
@@ -155,8 +157,14 @@ export function findAccount(
     ...unlisted,
     ...damaged.map(({ id }) => ({ id, label: id })),
   ];
+  const formerly = entries.filter(({ label, email }) =>
+    label === wanted || email === wanted
+  );
   const found = all.find(({ label }) => label === wanted) ??
-    all.find(({ id }) => id === wanted);
+    all.find(({ id }) => id === wanted) ??
+    (formerly.length === 1
+      ? all.find(({ id }) => id === formerly[0]?.id)
+      : undefined);
   if (found !== undefined) return { id: found.id, label: found.label };
   throw new TcError(`Cannot find the account ${wanted}`, {
     code: "no_such_account",

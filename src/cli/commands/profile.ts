@@ -94,7 +94,8 @@ async function add(
   const records = await profiles.ports.accounts();
   const wanted = account ?? name;
   const found = records.find(({ account }) => account.label === wanted) ??
-    records.find(({ account }) => account.id === wanted);
+    records.find(({ account }) => account.id === wanted) ??
+    onlyOne(records.filter(({ email }) => email === wanted));
   if (found === undefined) {
     throw noSuchAccount(
       { name, wanted },
@@ -112,6 +113,11 @@ async function add(
   shell.output.line(`Added ${name}.`);
   shell.output.say(`tc run --profile ${argument(name)}`);
   return EXIT.ok;
+}
+
+/** An e-mail address may have a login for each of several organizations. */
+function onlyOne<Item>(items: readonly Item[]): Item | undefined {
+  return items.length === 1 ? items[0] : undefined;
 }
 
 /** A mistyped name makes no empty profile. */
