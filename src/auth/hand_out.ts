@@ -32,6 +32,8 @@ export interface HandedOut {
   readonly isWritten: boolean;
   /** Where else this login lives: two holders log each other out. */
   readonly alsoAt: string | null;
+  /** Whether what was there could not be read; it is kept beside the place. */
+  readonly isCopyKept: boolean;
 }
 
 /**
@@ -59,14 +61,16 @@ export async function handOut(
     await shareWith(id, place, ports);
     const isThere = live.kind === "known" && live.isCurrent &&
       isSame(live.snapshot.reading, entry);
-    if (isThere) return { entry, before, isWritten: false, alsoAt };
+    const handed = { entry, before, alsoAt };
+    if (isThere) return { ...handed, isWritten: false, isCopyKept: false };
     // Whoever renews holds this lock as well: what is given out is not spent.
     using _account = await ports.locks.acquire(id, { waitMs: LOCK_WAIT_MS });
     if (!isCurrent(await ports.vault.get(id), entry)) continue;
     using _lock = await place.lock();
     if (await place.replace(live.snapshot, claudeLogin(entry))) {
       await ownAgain(id, place, ports);
-      return { entry, before, isWritten: true, alsoAt };
+      const isCopyKept = live.snapshot.reading.kind === "unreadable";
+      return { ...handed, isWritten: true, isCopyKept };
     }
   }
   throw new TcError(

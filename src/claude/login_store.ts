@@ -37,6 +37,8 @@ export interface LoginStorePorts {
 }
 
 const LOCK_WAIT_MS = 20_000;
+/** So many unreadable files beside each other have a cause to be mended. */
+const COPIES_MAX = 100;
 
 export class ClaudeLoginStore {
   readonly place: LoginPlace;
@@ -103,7 +105,10 @@ export class ClaudeLoginStore {
     return lockRefresh(this.#folder, this.#clock, LOCK_WAIT_MS);
   }
 
-  /** What nobody could read may hold a login still: it is kept beside. */
+  /**
+   * What nobody could read may hold a login still: it is kept beside, each in
+   * a file of its own, because a copy written over would be a login lost.
+   */
   async #keepCopy({ text }: StoredLogin): Promise<void> {
     if (this.place.kind !== "file" || text === null) {
       throw new TcError(
@@ -111,13 +116,19 @@ export class ClaudeLoginStore {
         { code: "unreadable_login", hint: "claude /login" },
       );
     }
-    const copy = `${this.place.path}.unreadable`;
-    if (await this.#files.read(copy) === text) return;
-    if (!await this.#files.replace(copy, await this.#files.read(copy), text)) {
-      throw new TcError(`Cannot keep a copy as ${copy}: it is being written`, {
-        code: "file_busy",
-      });
+    const first = `${this.place.path}.unreadable`;
+    for (let number = 1; number <= COPIES_MAX; number++) {
+      const copy = number === 1 ? first : `${first}.${number}`;
+      if (await this.#files.read(copy) === text) return;
+      if (await this.#files.replace(copy, null, text)) return;
     }
+    throw new TcError(
+      `Cannot keep a copy of ${this.place.path}: there are ${COPIES_MAX} already`,
+      {
+        code: "file_busy",
+        hint: `Look at ${first}* and delete what is of no use`,
+      },
+    );
   }
 
   async #readText(): Promise<string | null> {

@@ -298,3 +298,27 @@ async function renewAsClaude(kit: SwapKit): Promise<void> {
     JSON.stringify({ ...document, claudeAiOauth: next }),
   );
 }
+
+Deno.test("useAccount() keeps every store that it cannot read, each in a file of its own", async () => {
+  await using kit = await SwapKit.make();
+  await kit.add("work");
+  const damaged = [
+    '{"claudeAiOauth":{"accessToken":"sk-ant-oat01-FAKE-1',
+    "{2",
+  ];
+  for (const text of [...damaged, damaged[0] ?? ""]) {
+    kit.write(credentials(kit), text);
+    const { isWritten, isCopyKept } = await useAccount(
+      idOf("work"),
+      kit.ports,
+    );
+    ok(isWritten);
+    ok(isCopyKept);
+    strictEqual(await kit.liveToken(), kit.api.account("work").token());
+  }
+  const copy = `${credentials(kit)}.unreadable`;
+  strictEqual(await Deno.readTextFile(copy), damaged[0]);
+  strictEqual(await Deno.readTextFile(`${copy}.2`), damaged[1]);
+  // The same text a second time is kept already.
+  await rejects(Deno.stat(`${copy}.3`), Deno.errors.NotFound);
+});

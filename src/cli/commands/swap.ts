@@ -53,7 +53,10 @@ async function use(shell: Shell, name: string): Promise<number> {
   const { desk } = await openDesk(shell);
   const { id, label } = findAccount(await desk.list(), name);
   using swap = await openSwap(shell, ANY);
-  const { isWritten, before, alsoAt } = await useAccount(id, swap.ports);
+  const { isWritten, before, alsoAt, isCopyKept } = await useAccount(
+    id,
+    swap.ports,
+  );
   await swap.ports.memory.update((state) => ({ ...state, isOn: true }));
   const { output } = shell;
   const rivals = swapRivals(shell);
@@ -64,6 +67,7 @@ async function use(shell: Shell, name: string): Promise<number> {
       from: before === null ? null : { id: before.id, label: before.label },
       changed: isWritten,
       also_at: alsoAt,
+      copy_kept: isCopyKept,
       outranked_by: rivals.map(rivalText),
     });
   } else {
@@ -72,6 +76,11 @@ async function use(shell: Shell, name: string): Promise<number> {
       isWritten
         ? `Claude Code now has the login of ${inert(label)}${unused}.`
         : `Claude Code has the login of ${inert(label)} already${unused}.`,
+    );
+  }
+  if (isCopyKept) {
+    shell.output.say(
+      "note: what stood in .credentials.json could not be read, and is kept beside it as .credentials.json.unreadable",
     );
   }
   tellRivals(rivals, shell);
