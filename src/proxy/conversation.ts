@@ -12,7 +12,7 @@ import {
 } from "../core/account.ts";
 import type { RouteFacts } from "../core/pool.ts";
 import { MINUTE_MS } from "../core/time.ts";
-import { historyMarks } from "../wire/history_scan.ts";
+import { History } from "../wire/history_scan.ts";
 import type { RequestPeek } from "../wire/request_peek.ts";
 
 const CACHE_MS = { "5m": 5 * MINUTE_MS, "1h": 60 * MINUTE_MS } as const;
@@ -158,10 +158,13 @@ interface Known {
 /**
  * Remembers the mark of each history. A conversation under a new id whose
  * history is known is a copy: it finds the cache of the first. Without any id,
- * the history alone tells which conversation goes on.
+ * the history alone tells which conversation goes on, by its last turns where
+ * the client has summed up the first ones.
  */
 export class HistoryMemory {
   readonly #byMark = new Map<string, Known>();
+  /** Of conversations without an id: which one each tail was seen in. */
+  readonly #byTail = new Map<string, ConversationId>();
   /** The mark that each conversation ended with last. */
   readonly #latest = new Map<ConversationId, string>();
   #copies = 0;
@@ -181,15 +184,33 @@ export class HistoryMemory {
 
   #named(conversation: ConversationId, body: Uint8Array): Resolved {
     if (this.#latest.has(conversation)) return { conversation, kin: null };
-    const found = this.#longest(body)?.known ?? null;
+    const found = this.#longest(new History(body))?.known ?? null;
     const isOwn = found?.conversation === conversation;
     return { conversation, kin: isOwn ? null : found };
   }
 
-  /** By the history: it goes on, leaves another one at some turn, or is new. */
   #unnamed(digest: ConversationId, body: Uint8Array): Resolved {
-    const found = this.#longest(body);
+    const history = new History(body);
+    const resolved = this.#byHistory(digest, history);
+    const [tail] = history.tails();
+    if (tail !== undefined && resolved.conversation !== null) {
+      this.#byTail.set(tail, resolved.conversation);
+      forgetOldest(this.#byTail, HISTORIES_MAX);
+    }
+    return resolved;
+  }
+
+  /** By the history: it goes on, leaves another one at some turn, or is new. */
+  #byHistory(digest: ConversationId, history: History): Resolved {
+    const found = this.#longest(history);
     if (found === null) {
+      // A client that sums up its past keeps the last turns as they were.
+      for (const tail of history.tails()) {
+        const shortened = this.#byTail.get(tail);
+        if (shortened !== undefined) {
+          return { conversation: shortened, kin: null };
+        }
+      }
       const isTaken = this.#latest.has(digest);
       return {
         conversation: isTaken ? this.#copyOf(digest) : digest,
@@ -210,9 +231,9 @@ export class HistoryMemory {
   }
 
   #longest(
-    body: Uint8Array,
+    history: History,
   ): { readonly mark: string; readonly known: Known } | null {
-    for (const mark of historyMarks(body)) {
+    for (const mark of history.marks()) {
       const known = this.#byMark.get(mark);
       if (known !== undefined) return { mark, known };
     }

@@ -4,7 +4,8 @@
  *
  * A mark digests the first turn of the user and the last few turns up to one of
  * the user's. Conversations that begin alike differ in their marks as soon as an
- * answer or a prompt differs.
+ * answer or a prompt differs. A tail digests an answer and the turn of the user
+ * after it alone: it stays where a client writes the beginning anew.
  *
  * @module
  */
@@ -31,6 +32,9 @@ const RESULT_BYTES = 160;
 /** A longer history is recognised by its last turns. */
 const MARKS_MAX = 64;
 
+/** Shorter texts ("Done.", "go on") are alike in conversations of their own. */
+const TAIL_BYTES_MIN = 64;
+
 const NO_WATCH: StringWatch = { string: () => {} };
 
 /** Returns the mark of a history that ends with the turns `recent`. */
@@ -54,23 +58,71 @@ function addTurn(digest: TextDigest, bytes: Uint8Array, turn: Turn): void {
 }
 
 /**
- * Returns the marks of the history in a request's body, the longest history
- * first. It walks the whole body: ask it of unknown conversations alone.
+ * The history in a request's body. Making one walks the whole body: make it of
+ * unknown conversations alone.
  */
-export function historyMarks(body: Uint8Array): readonly string[] {
-  const messagesAt = memberAt(body, skipSpace(body, 0), "messages");
-  if (messagesAt === BROKEN || !isArrayAt(body, messagesAt)) return [];
-  const turns: Turn[] = [];
-  scanTurns(body, messagesAt, NO_WATCH, (turn) => turns.push(turn));
-  const first = turns.find(({ role }) => role === "user");
-  if (first === undefined || !isObjectAt(body, skipSpace(body, 0))) return [];
-  const marks: string[] = [];
-  for (let at = turns.length - 1; at >= 0; at--) {
-    const last = turns[at];
-    if (last === undefined || last.role !== "user") continue;
-    const recent = turns.slice(Math.max(0, at + 1 - RECENT_TURNS), at + 1);
-    marks.push(markOf(body, first, recent));
-    if (marks.length === MARKS_MAX) break;
+export class History {
+  readonly #body: Uint8Array;
+  readonly #turns: readonly Turn[];
+
+  constructor(body: Uint8Array) {
+    const turns: Turn[] = [];
+    const messagesAt = isObjectAt(body, skipSpace(body, 0))
+      ? memberAt(body, skipSpace(body, 0), "messages")
+      : BROKEN;
+    if (messagesAt !== BROKEN && isArrayAt(body, messagesAt)) {
+      scanTurns(body, messagesAt, NO_WATCH, (turn) => turns.push(turn));
+    }
+    this.#body = body;
+    this.#turns = turns;
   }
-  return marks;
+
+  /** Yields the marks of the history and of its beginnings, the longest first. */
+  *marks(): Iterable<string> {
+    const first = this.#turns.find(({ role }) => role === "user");
+    if (first === undefined) return;
+    for (const at of this.#endsOfUser()) {
+      const recent = this.#turns.slice(
+        Math.max(0, at + 1 - RECENT_TURNS),
+        at + 1,
+      );
+      yield markOf(this.#body, first, recent);
+    }
+  }
+
+  /** Yields the tails of the history that tell it from others, newest first. */
+  *tails(): Iterable<string> {
+    for (const at of this.#endsOfUser()) {
+      const pair = this.#turns.slice(Math.max(0, at - 1), at + 1);
+      if (pair[0]?.role !== "assistant") continue;
+      if (isTelling(this.#body, pair)) yield tailOf(this.#body, pair);
+    }
+  }
+
+  /** Yields where the turns of the user are, the last ones first. */
+  *#endsOfUser(): Iterable<number> {
+    let left = MARKS_MAX;
+    for (let at = this.#turns.length - 1; at >= 0 && left > 0; at--) {
+      if (this.#turns[at]?.role !== "user") continue;
+      left--;
+      yield at;
+    }
+  }
+}
+
+function tailOf(bytes: Uint8Array, pair: readonly Turn[]): string {
+  const digest = new TextDigest();
+  for (const turn of pair) addTurn(digest, bytes, turn);
+  return digest.hex();
+}
+
+/** A tool's result has an id of its own; else the words must be many. */
+function isTelling(bytes: Uint8Array, pair: readonly Turn[]): boolean {
+  let length = 0;
+  for (const { contentAt } of pair) {
+    const { texts, hasToolResult } = scanContent(bytes, contentAt);
+    if (hasToolResult) return true;
+    for (const [start, end] of texts) length += end - start;
+  }
+  return length >= TAIL_BYTES_MIN;
 }

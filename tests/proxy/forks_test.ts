@@ -127,6 +127,46 @@ Deno.test("workers that begin alike and go on differently are conversations of t
   await kit.isEmpty();
 });
 
+Deno.test("a conversation without an id that sums up its past stays where it is", async () => {
+  await using scene = new Scene();
+  const { kit } = scene;
+  large(scene);
+  const long = (words: string): string => `${words} `.repeat(20);
+  const names = ["one", "two", "three"];
+  const pasts = names.map((name) =>
+    history(long(name), 4).map((turn, index) =>
+      index === 0 ? { ...turn, content: `Begin ${name}.` } : turn
+    )
+  );
+  for (const turns of [1, 2, 3, 4]) {
+    for (const past of pasts) {
+      await send(kit, past.slice(0, 2 * turns - 1), null);
+    }
+  }
+  const before = kit.records.slice(-3);
+  for (const [index, past] of pasts.entries()) {
+    const summary: Turn = { role: "user", content: `So far: ${names[index]}.` };
+    const answer: Turn = { role: "assistant", content: long(`then ${index}`) };
+    const next: Turn = { role: "user", content: "Go on." };
+    await send(kit, [summary, ...past.slice(-2), answer, next], null);
+  }
+  const after = kit.records.slice(-3);
+  deepStrictEqual(
+    after.map(({ conversation, accountId }) => [conversation, accountId]),
+    before.map(({ conversation, accountId }) => [conversation, accountId]),
+  );
+  strictEqual(kit.keeper.state.bindings.size, 3);
+  // The shortened history is known from now on, and short words tell nothing.
+  const ok: Turn = { role: "assistant", content: "Done." };
+  const on: Turn = { role: "user", content: "Next." };
+  for (const name of ["four", "five"]) {
+    const begun: Turn = { role: "user", content: `Begin ${name}.` };
+    await send(kit, [begun, ok, on], null);
+  }
+  strictEqual(kit.keeper.state.bindings.size, 5);
+  await kit.isEmpty();
+});
+
 testEachClaude(
   "a session that is forked goes where its parent's cache is",
   async (version) => {
