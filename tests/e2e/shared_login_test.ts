@@ -362,14 +362,18 @@ testEachClaude(
       text.replace(/}$/, ",}"),
     ];
     await Deno.mkdir(`${stage.home}/.claude`);
-    for (const content of broken) {
+    for (const [index, content] of broken.entries()) {
       await Deno.writeTextFile(credentials(stage), content);
       const imported = await stage.tc("import", "--yes");
       strictEqual(imported.code, 65, imported.stderr);
       match(imported.stderr, /\.credentials\.json: it (begins|is not)/);
-      assertRun(await stage.tc("swap", "use", "work"));
+      const used = await stage.tc("swap", "use", "work");
+      assertRun(used);
+      match(used.stderr, /could not be read, and is kept beside it/);
+      // None of them is written over: each may hold a login of its own.
+      const copy = `${credentials(stage)}.unreadable`;
       strictEqual(
-        await Deno.readTextFile(`${credentials(stage)}.unreadable`),
+        await Deno.readTextFile(index === 0 ? copy : `${copy}.${index + 1}`),
         content,
       );
       assertRun(await stage.turn(["demo:say one"]), /^one/);
