@@ -77,6 +77,13 @@ const ROWS: readonly Row[] = [
     isLong: true,
   },
   {
+    client: "python",
+    script: "anthropic_sdk.py",
+    variables: "sdk",
+    requests: 17,
+    isLong: true,
+  },
+  {
     client: "agentSdk",
     script: "agent_sdk.mjs",
     variables: null,

@@ -5,7 +5,11 @@
 
 import "../fixtures/clean_environment.ts";
 import { join } from "node:path";
-import { clientFolder, type ClientName } from "../fixtures/client_package.ts";
+import {
+  clientFolder,
+  type ClientName,
+  pythonPath,
+} from "../fixtures/client_package.ts";
 import type { OriginRequest } from "../fixtures/origin_answer.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { LOCAL_KEY, ProxyKit } from "../fixtures/proxy_kit.ts";
@@ -35,7 +39,8 @@ const CREDENTIAL_LINE = "<credential>";
 const OWN_VALUES =
   /^(host|content-length|connection|x-claude-code-session-id|x-client-request-id|x-session-(id|affinity)|x-stainless-.*|idempotency-key)$/i;
 const LEFT_OUT = /^(connection|keep-alive|transfer-encoding)$/i;
-const BOUNDARY = /-{4,}[A-Za-z0-9'()+_,./:=?-]{6,}/g;
+const BOUNDARY =
+  /-{4,}[A-Za-z0-9'()+_,./:=?-]{6,}|(?<=--|boundary=)[0-9a-f]{32}(--)?/g;
 const DEVICE = /[0-9a-f]{64}/g;
 const HOME = /tc-client-home-[A-Za-z0-9]+/g;
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
@@ -78,17 +83,24 @@ export async function run(
   environment: Readonly<Record<string, string>>,
 ): Promise<string> {
   // Beside its packages, since a module looks for them from its own folder.
-  const copy = join(folder, `${crypto.randomUUID()}.mjs`);
+  const isPython = script.endsWith(".py");
+  const copy = join(
+    folder,
+    `${crypto.randomUUID()}${isPython ? ".py" : ".mjs"}`,
+  );
   await Deno.copyFile(`${ROOT}tests/clients/scripts/${script}.txt`, copy);
   const home = await Deno.makeTempDir({ prefix: "tc-client-home-" });
   try {
-    const { code, stdout, stderr } = await new Deno.Command("node", {
-      args: [copy],
-      cwd: home,
-      clearEnv: true,
-      env: { PATH: Deno.env.get("PATH") ?? "", HOME: home, ...environment },
-      stdin: "null",
-    }).output();
+    const { code, stdout, stderr } = await new Deno.Command(
+      isPython ? await pythonPath() : "node",
+      {
+        args: [copy],
+        cwd: home,
+        clearEnv: true,
+        env: { PATH: Deno.env.get("PATH") ?? "", HOME: home, ...environment },
+        stdin: "null",
+      },
+    ).output();
     const decoder = new TextDecoder();
     const printed = decoder.decode(stdout);
     if (code === 0) return printed.replaceAll(UUID, "<uuid>");
