@@ -29,6 +29,8 @@ import {
 import { openSwap, swapMemory } from "./swapping.ts";
 
 const DEFAULT_THRESHOLD = 0.8;
+/** A waiting process looks so often whether anybody needs it still. */
+const WAKE_LOOK_MS = 10 * SECOND_MS;
 
 interface AutoCommandOptions {
   readonly ifNeeded?: boolean | undefined;
@@ -179,14 +181,23 @@ async function helper(shell: Shell): Promise<number> {
   return EXIT.ok;
 }
 
+/**
+ * Looks for a login once `text` seconds have passed. It ends early where Claude
+ * Code has left the keys, or the files of tc are gone: nobody would end it then.
+ */
 async function wake(shell: Shell, text: string): Promise<number> {
   const seconds = Number(text);
   const isUsable = Number.isFinite(seconds) && seconds >= 0 && seconds < 86_400;
   if (!isUsable) throw new UsageError(`Cannot wait ${text} seconds`);
-  await systemClock.sleep(seconds * SECOND_MS);
   const memory = await swapMemory(shell);
+  const end = systemClock.now() + seconds * SECOND_MS;
+  for (;;) {
+    if ((await memory.load()).mode !== "apikey") return EXIT.ok;
+    const left = end - systemClock.now();
+    if (left <= 0) break;
+    await systemClock.sleep(Math.min(left, WAKE_LOOK_MS));
+  }
   await memory.update((state) => ({ ...state, wakeAt: null }));
-  if ((await memory.load()).mode !== "apikey") return EXIT.ok;
   return await auto(shell, [], { hook: true });
 }
 

@@ -195,3 +195,31 @@ Deno.test("tc plugin install shows what it would do, and says when there is no c
   strictEqual(none.code, 69);
   match(none.stderr, /Claude Code is not on your PATH/);
 });
+
+Deno.test("a process that waits for a reset ends once nobody uses keys any more", async () => {
+  await using stage = await Stage.open([]);
+  const { pool } = stage;
+  strictEqual((await pool.tc(["swap", "wake", "3600"])).code, 0);
+  stage.api.account("console", { kind: "api_key" });
+  const { apiKey } = stage.api.account("console");
+  const child = pool.command(["swap", "key", "add", "--id", "console"], {
+    stdin: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(`${apiKey}\n`));
+  await writer.close();
+  strictEqual((await child.output()).code, 0);
+  strictEqual((await pool.tc(["swap", "auto"])).code, 0);
+  const waiting = pool.command(["swap", "wake", "3600"]).spawn();
+  let hasEnded = false;
+  const ended = waiting.output().then(({ code }) => {
+    hasEnded = true;
+    return code;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  strictEqual(hasEnded, false, "it did not wait");
+  await pool.tc(["swap", "off"]);
+  const timer = setTimeout(() => waiting.kill("SIGKILL"), 40_000);
+  strictEqual(await ended, 0);
+  clearTimeout(timer);
+});
