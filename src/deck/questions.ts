@@ -135,7 +135,7 @@ export function askRemove(model: Model, label: string): Model {
   return withConfirm(model, {
     title: `Remove account ${label}`,
     lines: [
-      "Its credential is deleted from the vault.",
+      "This deletes its credential from the vault.",
       ...(bound === 0 ? [] : [
         `${plural(bound, "session")} bound to it ${
           bound === 1 ? "moves" : "move"

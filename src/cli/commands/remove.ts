@@ -57,7 +57,7 @@ async function remove(
     return EXIT.ok;
   }
   if (!yes) {
-    output.say(`The credential of ${name} is deleted from the vault.`);
+    output.say(`This deletes the credential of ${name} from the vault.`);
     output.say("Its usage history stays.");
     const question = `Remove the account ${name}?`;
     if (!await askYes(shell, question, `tc remove ${name} --yes`)) {
