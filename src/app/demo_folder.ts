@@ -12,6 +12,9 @@ const PREFIX = "tc-demo-";
 const LOCK = "alive.lock";
 /** A demo that is just starting may not have its lock yet. */
 const YOUNG_MS = 10_000;
+/** A write that is under way at the end makes a removal fail for a moment. */
+const REMOVE_TRIES = 50;
+const REMOVE_PAUSE_MS = 10;
 
 export class DemoFolder implements Disposable {
   readonly path: string;
@@ -43,7 +46,7 @@ export class DemoFolder implements Disposable {
     this.#isGone = true;
     for (const event of ENDS) removeEventListener(event, this.#remove);
     this.#lock.close();
-    remove(this.path);
+    removeAtEnd(this.path);
   }
 }
 
@@ -74,10 +77,20 @@ function isDead(path: string): boolean {
   }
 }
 
-function remove(path: string): void {
+/** Without a promise, since the process ends when its last listener returns. */
+function removeAtEnd(path: string): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let tries = 1; !remove(path) && tries < REMOVE_TRIES; tries++) {
+    Atomics.wait(pause, 0, 0, REMOVE_PAUSE_MS);
+  }
+}
+
+/** Returns whether the folder is gone; one that stays is the system's to clear. */
+function remove(path: string): boolean {
   try {
     Deno.removeSync(path, { recursive: true });
-  } catch {
-    // A temporary folder that stays is the system's to clear.
+    return true;
+  } catch (cause) {
+    return cause instanceof Deno.errors.NotFound;
   }
 }
