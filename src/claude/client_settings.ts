@@ -134,8 +134,11 @@ function layerOf(
   }];
 }
 
-/** Claude Code reads strict JSON; a byte order mark does not hurt. */
-function objectIn(text: string): Record<string, unknown> | null {
+/**
+ * Returns the JSON object in `text`, or null. Claude Code reads strict JSON and
+ * ignores a byte order mark.
+ */
+export function objectIn(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ""));
     return typeof value === "object" && value !== null

@@ -10,7 +10,7 @@ import { findProgram } from "../../claude/launch.ts";
 import { systemRunner } from "../../app/command_runner.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
-import type { SettingsLayer } from "../../claude/client_settings.ts";
+import { objectIn, type SettingsLayer } from "../../claude/client_settings.ts";
 import {
   type LoginRival,
   loginRivals,
@@ -149,7 +149,7 @@ function brokenSettings(shell: Patient["shell"]): readonly Finding[] {
     // Most people have none.
     return [];
   }
-  return parsed(text) === null
+  return objectIn(text) === null
     ? [
       failure(
         TOPIC,
@@ -166,17 +166,6 @@ function isOurs(base: string, shell: Patient["shell"]): boolean {
   } catch {
     // A broken config has a finding of its own.
     return true;
-  }
-}
-
-function parsed(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ""));
-    return typeof value === "object" && value !== null
-      ? value as Record<string, unknown>
-      : null;
-  } catch {
-    return null;
   }
 }
 
