@@ -94,7 +94,7 @@ export interface UpstreamRequest {
   readonly signal: AbortSignal;
 }
 
-/** A body too large to keep: it can be sent once. */
+/** A body that is too large to keep in memory, so it can be sent only once. */
 export interface BodyStream {
   /** Its length; null where the client did not say. */
   readonly statedBytes: number | null;

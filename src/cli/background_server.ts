@@ -210,7 +210,7 @@ export class ServerKeeper implements Disposable {
   readonly #stop = new AbortController();
   readonly #mark: Deno.FsFile | null;
   readonly #files: readonly string[];
-  /** How many servers it had to start. */
+  /** The number of servers that this keeper has started. */
   starts = 0;
 
   constructor(shell: Shell) {

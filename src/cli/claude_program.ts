@@ -1,5 +1,5 @@
 /**
- * Claude Code as it is found on this machine. A script named `claude` that
+ * Finds Claude Code on this machine. A script named `claude` that
  * leads back to `tc run` is not Claude Code: it would start itself for ever.
  *
  * @module

@@ -69,7 +69,7 @@ async function stayInStep(): Promise<string | null> {
   return await pluginStep(folder);
 }
 
-/** Does what `name` is for. Returns words for a person, or null. */
+/** Runs the hook `name`. Returns a message for the person, or null. */
 async function hook(name: HookName, input: HookInput): Promise<string | null> {
   const environment = readVariables();
   const base = environment["ANTHROPIC_BASE_URL"] ?? "";

@@ -25,9 +25,9 @@ const INFERENCE = "user:inference";
 const MARGIN_MS = 60_000;
 
 /**
- * Returns whether the launch may leave Claude Code in its own login. A login
- * whose access token is over is renewed first, for both; where that fails the
- * pool logs the client in, and a line says why.
+ * Returns whether the launch may leave Claude Code in its own login. tc
+ * renews a login whose access token has ended, because the client would fail
+ * with it. If that fails, the client gets the pool's login and a line says why.
  */
 export async function hasLivingLogin(shell: Shell): Promise<boolean> {
   const facts = folderFacts(shell);

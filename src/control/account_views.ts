@@ -122,7 +122,7 @@ export interface LearnedLimitView {
 
 /** A right that an account was refused; it is asked again after `until`. */
 export interface RefusalView {
-  /** `context-1m-2025-08-07`, `prompts from 250k tokens`. */
+  /** The right, for example `prompts from 250k tokens`. */
   readonly what: string;
   readonly since: TimeView;
   readonly until: TimeView;

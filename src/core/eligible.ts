@@ -90,7 +90,10 @@ function credentialBar({ credential }: AccountState, at: Instant): Bar | null {
   }
 }
 
-/** Asked last: quota that is spent is the reason with an end that comes sooner. */
+/**
+ * Returns why the account may not serve the query, or null. The caller asks
+ * for spent quota first, because that ends sooner.
+ */
 function entitlementBar(
   { refusals }: AccountState,
   query: RouteQuery,

@@ -1,6 +1,6 @@
 /**
  * How many requests an account takes: a cap that grows with its answers, and
- * limits that its throttling taught.
+ * limits learned from its 429 answers.
  *
  * @module
  */

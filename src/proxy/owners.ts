@@ -14,7 +14,7 @@ import { inflatedWhole } from "./inflate.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import type { HeaderList } from "../ports.ts";
 
-/** What the ids of a request say of its account. */
+/** The account that a request must go to because of the ids in it. */
 export interface Owner {
   /** The account that has them, or null. */
   readonly only: AccountId | null;

@@ -22,7 +22,7 @@ export class RestLimit {
   #limitMs = Infinity;
   #changedAtMs = 0;
 
-  /** How long a connection may have rested and still be used at `nowMs`, in ms. */
+  /** Returns the longest rest, in ms, after which a connection is still used. */
   limitMs(nowMs: number): number {
     const doublings = Math.floor((nowMs - this.#changedAtMs) / FORGET_MS);
     return this.#limitMs * 2 ** Math.max(0, doublings);

@@ -16,7 +16,7 @@ const PRIVATE_FILE = 0o600;
 const LOOSE_BITS = 0o077;
 const ROOT = 0;
 
-/** The user and group of this process; null where files have none. */
+/** The user and group that own a file or run this process. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
