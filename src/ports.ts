@@ -6,10 +6,10 @@
  */
 
 import type { AccountId, LeaseId } from "./core/account.ts";
-import type { PoolEvent, PoolSnapshot, RouteFacts } from "./core/pool.ts";
+import type { PoolEvent, PoolSnapshot, RouteFacts } from "./core/pool/pool.ts";
 import type { Instant } from "./core/time.ts";
 import type { TokenUsage } from "./core/usage.ts";
-import type { CapacityVerdict } from "./core/verdict.ts";
+import type { CapacityVerdict } from "./core/quota/verdict.ts";
 import type { Secret } from "./secret.ts";
 
 export { RefreshToken } from "./refresh_token.ts";

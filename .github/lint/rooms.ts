@@ -13,36 +13,42 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   ports: ["core"],
   wire: ["core", "ports"],
-  proxy: ["core", "wire", "ports"],
+  http: ["core", "wire", "ports"],
+  proxy: ["core", "wire", "http", "ports"],
   auth: ["core", "wire", "ports"],
   store: ["core", "wire", "ports"],
   claude: ["core", "wire", "ports"],
   control: ["core", "wire", "ports"],
   service: ["ports"],
-  demo: ["core", "wire", "ports"],
+  demo: ["core", "ports"],
+  system: ["core", "store", "ports"],
+  config: ["core", "store", "system", "ports"],
+  release: ["store", "ports"],
+  records: ["core", "wire", "store", "control", "system", "config", "ports"],
+  "auth/import": ["core", "wire", "auth", "store", "claude", "system", "ports"],
+  "demo/stage": ["core", "auth", "demo", "system", "ports"],
   swap: ["core", "store", "auth", "claude", "ports"],
   profile: ["core", "store", "auth", "claude", "ports"],
   simulate: ["core", "store", "ports"],
   deck: ["core", "claude", "control", "ports"],
-  app: [
+  server: [
     "core",
     "wire",
-    "ports",
+    "http",
     "proxy",
     "auth",
     "store",
-    "claude",
     "control",
-    "service",
-    "demo",
-    "swap",
-    "profile",
-    "simulate",
+    "system",
+    "config",
+    "release",
+    "records",
+    "ports",
   ],
   cli: [
     "core",
     "wire",
-    "ports",
+    "http",
     "proxy",
     "auth",
     "store",
@@ -50,11 +56,18 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "control",
     "service",
     "demo",
+    "system",
+    "config",
+    "release",
+    "records",
+    "auth/import",
+    "demo/stage",
     "swap",
     "profile",
     "simulate",
     "deck",
-    "app",
+    "server",
+    "ports",
   ],
 };
 
@@ -91,9 +104,9 @@ const IMPURE_CALLS = [
 const MAY_OPEN_REFRESH_TOKENS: Readonly<Record<string, readonly string[]>> = {
   toSpend: ["src/auth/spend_refresh_token.ts"],
   toStore: [
-    "src/app/demo_worker.ts",
-    "src/app/owner_link.ts",
-    "src/store/vault_entry.ts",
+    "src/demo/stage/demo_worker.ts",
+    "src/server/links/owner_link.ts",
+    "src/store/vault/vault_entry.ts",
     "src/wire/claude_credential.ts",
   ],
 };
@@ -101,13 +114,16 @@ const MAY_OPEN_REFRESH_TOKENS: Readonly<Record<string, readonly string[]>> = {
 /** Names that say nothing of what is in the file. */
 const EMPTY_NAMES = /^(utils?|helpers?|common|misc|types|manager|shared)$/;
 
-/** The room of a source file by its path, or null outside `src/`. */
+/** Returns the room of a source file by its path, or null outside `src/`. */
 export function roomOf(path: string): string | null {
-  const normal = path.replaceAll("\\", "/");
-  const match = /\/src\/(?:([a-z]+)\/)?(?:[a-z_]+\/)*[a-z0-9_]+\.ts$/.exec(
-    normal,
+  const match = /\/src\/((?:[a-z_]+\/)*)[a-z0-9_]+\.ts$/.exec(
+    path.replaceAll("\\", "/"),
   );
-  return match === null ? null : match[1] ?? "ports";
+  if (match === null) return null;
+  const [room, folder] = (match[1] ?? "").split("/");
+  if (room === undefined || room === "") return "ports";
+  // A folder with a row of its own is a room of its own.
+  return `${room}/${folder}` in MAY_IMPORT ? `${room}/${folder}` : room;
 }
 
 function fileUrl(path: string): string {

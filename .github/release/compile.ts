@@ -9,7 +9,7 @@
  * The variables DENORT_BIN and TC_COMPILE_DENO stand for the last two.
  */
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -21,8 +21,17 @@ const SOURCES = ["main.ts", "deno.json", "deno.lock", "src"];
 /** Where the bundled pieces go, in the folder that is compiled. */
 const BUNDLE = "bundle";
 
-/** Entries of the threads, in `src/app`. */
-const WORKERS = ["server_worker.ts", "demo_worker.ts"];
+/**
+ * The entry file of each worker thread, and the path by which the program names
+ * it: relative to the module that starts it, which is a bundled piece.
+ */
+const WORKERS = [
+  {
+    entry: "src/server/worker/server_worker",
+    named: "worker/server_worker.ts",
+  },
+  { entry: "src/demo/stage/demo_worker", named: "demo_worker.ts" },
+];
 
 /**
  * The main thread reads the caller's files, starts Claude Code with the whole
@@ -122,7 +131,6 @@ async function bundle(
   deno: string,
   folder: string,
 ): Promise<readonly string[]> {
-  const entries = WORKERS.map((name) => `src/app/${name}`);
   await run(deno, [
     "bundle",
     "--quiet",
@@ -133,17 +141,15 @@ async function bundle(
     "--outdir",
     BUNDLE,
     "main.ts",
-    ...entries,
+    ...WORKERS.map(({ entry }) => `${entry}.ts`),
   ], { cwd: folder });
-  for (const name of WORKERS) {
-    // The pieces name their workers by a path beside their own.
-    const file = `./src/app/${name.replace(/ts$/, "js")}`;
-    await Deno.writeTextFile(
-      join(folder, BUNDLE, name),
-      `import "${file}";\n`,
-    );
+  for (const { entry, named } of WORKERS) {
+    const place = join(folder, BUNDLE, named);
+    await Deno.mkdir(dirname(place), { recursive: true });
+    const up = "../".repeat(named.split("/").length - 1) || "./";
+    await Deno.writeTextFile(place, `import "${up}${entry}.js";\n`);
   }
-  return WORKERS;
+  return WORKERS.map(({ named }) => named);
 }
 
 async function compile({ target, deno, denort }: Order): Promise<string> {
@@ -158,7 +164,7 @@ async function compile({ target, deno, denort }: Order): Promise<string> {
       await copy(join(ROOT, name), join(folder, name));
     }
     await Deno.writeTextFile(
-      join(folder, "src", "app", "build.ts"),
+      join(folder, "src", "release", "build.ts"),
       await buildModule(),
     );
     const workers = await bundle(deno, folder);

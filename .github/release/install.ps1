@@ -15,7 +15,7 @@ $ErrorActionPreference = "Stop"
 Set-StrictMode -Version Latest
 [Net.ServicePointManager]::SecurityProtocol = [Net.SecurityProtocolType]::Tls12
 
-# Ed25519 public keys, raw, base64: those of src/app/release_keys.ts.
+# Ed25519 public keys, raw, base64: those of src/release/release_keys.ts.
 $keys = @(
     "cd1XU+gcOv50Depf0f4rWtAqyJGx5UTz8qeILJl9bLM=",
     "SiohJ7KqO70WJ7JZmxp4UghqHmYG7XGXBfGXJkgePpM="

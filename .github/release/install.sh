@@ -12,7 +12,7 @@
 # TC_BASE_URL    where the files are, instead of GitHub: https, or file
 set -eu
 
-# Ed25519 public keys, raw, base64: those of src/app/release_keys.ts.
+# Ed25519 public keys, raw, base64: those of src/release/release_keys.ts.
 keys="cd1XU+gcOv50Depf0f4rWtAqyJGx5UTz8qeILJl9bLM= SiohJ7KqO70WJ7JZmxp4UghqHmYG7XGXBfGXJkgePpM="
 # A signature of "tc release key" and its key: whether openssl can check any.
 probe_key="cd1XU+gcOv50Depf0f4rWtAqyJGx5UTz8qeILJl9bLM="

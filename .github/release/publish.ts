@@ -11,7 +11,7 @@
 import { createHash, createPrivateKey, sign } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isSigned, RELEASE_KEYS } from "../../src/app/release_keys.ts";
+import { isSigned, RELEASE_KEYS } from "../../src/release/release_keys.ts";
 import config from "../../deno.json" with { type: "json" };
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -123,7 +123,7 @@ export async function signed(
   const signature = new Uint8Array(sign(null, sums, createPrivateKey(pem)));
   if (await isSigned(sums, signature, keys)) return signature;
   throw new Error(
-    "TC_RELEASE_KEY is none of the keys in src/app/release_keys.ts",
+    "TC_RELEASE_KEY is none of the keys in src/release/release_keys.ts",
   );
 }
 

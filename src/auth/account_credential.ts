@@ -14,7 +14,7 @@ import type {
   Secret,
   VaultEntry,
 } from "../ports.ts";
-import type { OwnerHold } from "./family_owners.ts";
+import type { OwnerHold } from "./shared/family_owners.ts";
 import { LateSave } from "./late_save.ts";
 import { kinship, movedOn } from "../lineage.ts";
 import {
@@ -28,7 +28,7 @@ import {
   type Renewal,
   RenewalPause,
 } from "./renewal_pause.ts";
-import { standingOf } from "./shared_login.ts";
+import { standingOf } from "./shared/shared_login.ts";
 import { spendRefreshToken } from "./spend_refresh_token.ts";
 
 /** Another process may be waiting for the token endpoint under the lock. */

@@ -5,9 +5,9 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import type { QuotaObservation } from "../core/quota.ts";
+import type { QuotaObservation } from "../core/quota/quota.ts";
 import type { Clock, Secret } from "../ports.ts";
-import { usageObservation } from "../wire/usage_answer.ts";
+import { usageObservation } from "../wire/answer/usage_answer.ts";
 import type { JsonClient } from "./json_client.ts";
 import type { OAuthProvider } from "./provider.ts";
 import { fetchUsage } from "./usage.ts";

@@ -13,7 +13,7 @@ import type {
   Vault,
   VaultEntry,
 } from "../ports.ts";
-import type { FamilyOwners } from "./family_owners.ts";
+import type { FamilyOwners } from "./shared/family_owners.ts";
 import type { JsonClient } from "./json_client.ts";
 import type { OAuthProvider } from "./provider.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import type { CredentialState, PoolEvent } from "../core/pool.ts";
+import type { CredentialState, PoolEvent } from "../core/pool/pool.ts";
 import { SECOND_MS } from "../core/time.ts";
 import { CredentialError, VaultError } from "../errors.ts";
 import type {

@@ -7,9 +7,9 @@
 
 import { COMMANDS_OF_CARE } from "./commands_of_care.ts";
 import { COMMANDS_OF_USE } from "./commands_of_use.ts";
-import type { CommandText } from "./command_text.ts";
+import type { CommandText } from "./help/command_text.ts";
 
-export type { CommandGroup, CommandText } from "./command_text.ts";
+export type { CommandGroup, CommandText } from "./help/command_text.ts";
 
 export const COMMANDS: readonly CommandText[] = [
   ...COMMANDS_OF_USE,

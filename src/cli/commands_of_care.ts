@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CommandText } from "./command_text.ts";
+import type { CommandText } from "./help/command_text.ts";
 
 export const COMMANDS_OF_CARE: readonly CommandText[] = [
   {

@@ -7,7 +7,7 @@
 
 import { inertJson, inertLines } from "../core/plain_text.ts";
 import { TcError } from "../errors.ts";
-import type { Environment } from "../app/paths.ts";
+import type { Environment } from "../system/paths.ts";
 import { printTo } from "./print.ts";
 
 export interface OutputOptions {

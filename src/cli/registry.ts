@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Environment } from "../app/paths.ts";
+import type { Environment } from "../system/paths.ts";
 
 /** What a command's file needs to hang itself into the tree. */
 export interface Registry {

@@ -12,14 +12,14 @@ import {
 } from "@commander-js/extra-typings";
 import { inert } from "../control/words.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
-import { fileError, systemCode } from "../store/file_error.ts";
-import { versionText } from "../app/version.ts";
-import { commandsFor } from "./commands/all.ts";
+import { fileError, systemCode } from "../store/files/file_error.ts";
+import { versionText } from "../release/version.ts";
+import { commandsFor } from "./commands.ts";
 import { Output } from "./output.ts";
 import { readEnvironment } from "./shell.ts";
 import { COMMANDS } from "./command_table.ts";
-import { helpText } from "./help.ts";
-import { nearest } from "./nearest.ts";
+import { helpText } from "./help/help.ts";
+import { nearest } from "./help/nearest.ts";
 import { printTo } from "./print.ts";
 import type { Registry } from "./registry.ts";
 
@@ -74,7 +74,7 @@ export async function commandTree(
     registry.run(async (options, command) => {
       const [unknown] = command.args;
       if (unknown !== undefined) throw unknownCommand(unknown);
-      const { overview } = await import("./commands/overview.ts");
+      const { overview } = await import("./status/overview.ts");
       return await overview(registry.environment, options);
     }),
   );

@@ -10,19 +10,19 @@ import {
   type Authorities,
   AUTHORITY_VARIABLES,
   readAuthorities,
-} from "../app/authorities.ts";
-import { systemEntropy } from "../app/clock.ts";
-import { type Config, configFrom } from "../app/config.ts";
-import { localKey } from "../app/local_key.ts";
-import { withHome } from "../app/home.ts";
+} from "../system/authorities.ts";
+import { systemEntropy } from "../system/clock.ts";
+import { type Config, configFrom } from "../config/config.ts";
+import { localKey } from "../config/local_key.ts";
+import { withHome } from "../system/home.ts";
 import {
   type Environment,
   PATH_VARIABLES,
   type Paths,
   pathsFrom,
-} from "../app/paths.ts";
-import { settingRows } from "../app/settings.ts";
-import { priceFile, readPriceTable } from "../store/price_file.ts";
+} from "../system/paths.ts";
+import { settingRows } from "../config/settings.ts";
+import { priceFile, readPriceTable } from "../store/ledger/price_file.ts";
 import { CONFIG_BYTES_MAX } from "../store/config_file.ts";
 import {
   ControlClient,
@@ -32,7 +32,7 @@ import {
 import type { ServerAddress } from "../control/server_connection.ts";
 import { ConfigError, EXIT, TcError, UsageError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
-import { refuseForeign, tightenSecret } from "../store/own_files.ts";
+import { refuseForeign, tightenSecret } from "../store/files/own_files.ts";
 import { Output } from "./output.ts";
 
 /** Options that every command takes. */
@@ -196,7 +196,7 @@ export class Shell {
       key,
       timeoutMs,
       describe: async (stranger) => {
-        const { describeStranger } = await import("./strangers.ts");
+        const { describeStranger } = await import("./server/strangers.ts");
         return await describeStranger(stranger, this.paths.stateFolder);
       },
     });

@@ -6,7 +6,7 @@
  */
 
 import { EXIT } from "../errors.ts";
-import { versionText } from "../app/version.ts";
+import { versionText } from "../release/version.ts";
 import { printTo } from "./print.ts";
 
 /** Runs one command line; resolves to the exit code. */
@@ -16,12 +16,12 @@ export async function start(args: readonly string[]): Promise<number> {
     return printVersion();
   }
   if (isStatusline(args)) {
-    const { statusline } = await import("./statusline_run.ts");
+    const { statusline } = await import("./statusline/statusline_run.ts");
     return await statusline(args);
   }
   if (first === "hook") {
     // At every prompt; never by way of the tree, whose faults exit with 2.
-    const { runHook } = await import("./hook_run.ts");
+    const { runHook } = await import("./plugin/hook_run.ts");
     return await runHook(args[1]);
   }
   const { main } = await import("./root.ts");

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { barOf, type Ineligible } from "../core/eligible.ts";
-import { ANY_REQUEST } from "../core/capacity.ts";
-import { limitsOf, used } from "../core/limits.ts";
-import type { AccountState, PoolSnapshot } from "../core/pool.ts";
+import { barOf, type Ineligible } from "../core/route/eligible.ts";
+import { ANY_REQUEST } from "../core/quota/capacity.ts";
+import { limitsOf, used } from "../core/quota/limits.ts";
+import type { AccountState, PoolSnapshot } from "../core/pool/pool.ts";
 import type { Instant } from "../core/time.ts";
-import { barText, loginCommand } from "../wire/bar_text.ts";
+import { barText, loginCommand } from "../wire/answer/bar_text.ts";
 import type { AccountWord } from "./protocol.ts";
 
 export interface AccountStanding {

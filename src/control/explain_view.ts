@@ -5,10 +5,13 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import type { ExplainedAccount, Explanation } from "../core/explanation.ts";
-import type { PoolSnapshot } from "../core/pool.ts";
-import type { QuotaWindow } from "../core/quota.ts";
-import { barText } from "../wire/bar_text.ts";
+import type {
+  ExplainedAccount,
+  Explanation,
+} from "../core/route/explanation.ts";
+import type { PoolSnapshot } from "../core/pool/pool.ts";
+import type { QuotaWindow } from "../core/quota/quota.ts";
+import { barText } from "../wire/answer/bar_text.ts";
 import type { ActivityView, TimeView } from "./protocol.ts";
 import { timeView } from "./status_view.ts";
 

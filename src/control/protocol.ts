@@ -19,7 +19,7 @@ import type {
 
 export type * from "./account_views.ts";
 
-import type { PoolGlance } from "../core/glance.ts";
+import type { PoolGlance } from "../core/quota/glance.ts";
 
 /** Paths of the control plane, below the local key. */
 export const CONTROL = {

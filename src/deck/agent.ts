@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LocalSession } from "../claude/sessions.ts";
+import type { LocalSession } from "../claude/sessions/sessions.ts";
 import type {
   RequestView,
   SessionView,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { SessionReader } from "../claude/sessions.ts";
+import type { SessionReader } from "../claude/sessions/sessions.ts";
 import type { ControlClient } from "../control/client.ts";
 import type { Clock } from "../ports.ts";
 import type { Message } from "./model.ts";

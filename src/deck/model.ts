@@ -5,12 +5,12 @@
  * @module
  */
 
-import type { LocalSession } from "../claude/sessions.ts";
+import type { LocalSession } from "../claude/sessions/sessions.ts";
 import type { StatusView } from "../control/protocol.ts";
-import type { Size } from "./frame.ts";
-import type { Key } from "./keys.ts";
-import type { Style } from "./line.ts";
-import type { Glyphs } from "./theme.ts";
+import type { Size } from "./terminal/frame.ts";
+import type { Key } from "./terminal/keys.ts";
+import type { Style } from "./terminal/line.ts";
+import type { Glyphs } from "./terminal/theme.ts";
 
 /** The lists that the cursor can be in, top to bottom. */
 export const PANES = [

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Key } from "./keys.ts";
+import type { Key } from "./terminal/keys.ts";
 import type { Effect, Model, Overlay } from "./model.ts";
 import {
   askHandOver,

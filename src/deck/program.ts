@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SessionReader } from "../claude/sessions.ts";
+import { SessionReader } from "../claude/sessions/sessions.ts";
 import { ControlClient, type ControlTransport } from "../control/client.ts";
 import type { Clock } from "../ports.ts";
 import { failed, runServerEffect } from "./effects.ts";
@@ -16,7 +16,7 @@ import {
   statusFeed,
 } from "./feeds.ts";
 import { explainRow } from "./explain.ts";
-import { parseKeys } from "./keys.ts";
+import { parseKeys } from "./terminal/keys.ts";
 import {
   type Effect,
   type Look,
@@ -24,9 +24,9 @@ import {
   type Model,
   startModel,
 } from "./model.ts";
-import { Screen } from "./screen.ts";
-import type { DeckTerminal } from "./terminal.ts";
-import type { ColorDepth } from "./theme.ts";
+import { Screen } from "./terminal/screen.ts";
+import type { DeckTerminal } from "./terminal/terminal.ts";
+import type { ColorDepth } from "./terminal/theme.ts";
 import { update } from "./update.ts";
 
 export interface DeckOptions {

@@ -7,10 +7,10 @@
 
 import type { AccountView } from "../control/protocol.ts";
 import { type Agent, agentsOf } from "./agent.ts";
-import { widthOf } from "./grapheme.ts";
-import type { Line } from "./line.ts";
+import { widthOf } from "./terminal/grapheme.ts";
+import type { Line } from "./terminal/line.ts";
 import type { Model, Pane } from "./model.ts";
-import type { Glyphs } from "./theme.ts";
+import type { Glyphs } from "./terminal/theme.ts";
 import { type Forest, forestOf } from "./tree.ts";
 
 /** How much fits beside each other: from 120, 80, 60 and 40 columns on. */

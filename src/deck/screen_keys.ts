@@ -5,7 +5,7 @@
  */
 
 import { moved, movedPane, movedToEnd, selectedRow } from "./cursor.ts";
-import type { Key, KeyName } from "./keys.ts";
+import type { Key, KeyName } from "./terminal/keys.ts";
 import {
   askPin,
   askQuit,

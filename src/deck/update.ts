@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Key } from "./keys.ts";
+import type { Key } from "./terminal/keys.ts";
 import { moved } from "./cursor.ts";
 import type { Effect, Message, Model, Note } from "./model.ts";
 import { overlayKey } from "./overlay_keys.ts";

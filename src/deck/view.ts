@@ -5,8 +5,8 @@
  * @module
  */
 
-import { Canvas, type Frame } from "./frame.ts";
-import { fit, lineWidth } from "./line.ts";
+import { Canvas, type Frame } from "./terminal/frame.ts";
+import { fit, lineWidth } from "./terminal/line.ts";
 import { type Model, type Pane, PANES } from "./model.ts";
 import { accountsSection } from "./panels/accounts.ts";
 import { activitySection } from "./panels/activity.ts";
@@ -18,7 +18,7 @@ import { needSection } from "./panels/need.ts";
 import { drawOverlay } from "./panels/overlay.ts";
 import { ruleLine } from "./panels/rule.ts";
 import { treeSection } from "./panels/tree.ts";
-import { ASCII, inAscii } from "./theme.ts";
+import { ASCII, inAscii } from "./terminal/theme.ts";
 import { type Row, type Scene, sceneOf, type Section } from "./scene.ts";
 
 /** Below this there is one line and no more. */

@@ -8,13 +8,13 @@
 import type { AccountKind, Tier } from "../core/account.ts";
 import type { Instant } from "../core/time.ts";
 import { RefreshToken, Secret } from "../ports.ts";
-import type { DemoAccount } from "./account.ts";
-import type { DemoApi } from "./api.ts";
+import type { DemoAccount } from "./provider/account.ts";
+import type { DemoApi } from "./provider/api.ts";
 import { Dice } from "./dice.ts";
 import { demoFleet, type FleetAgent } from "./fleet.ts";
 import type { DemoIdentity } from "./identity.ts";
 import type { Scenario } from "./scenario.ts";
-import type { TrafficOptions } from "./traffic.ts";
+import type { TrafficOptions } from "./traffic/traffic.ts";
 
 export type DemoCredential =
   | {

@@ -7,7 +7,7 @@
 
 import type { Tier } from "../core/account.ts";
 import type { Dice } from "./dice.ts";
-import { PLANS } from "./plans.ts";
+import { PLANS } from "./quota/plans.ts";
 
 export interface DemoIdentity {
   readonly accountUuid: string;

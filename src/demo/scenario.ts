@@ -6,9 +6,9 @@
  */
 
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../core/time.ts";
-import type { DemoApi } from "./api.ts";
-import { PLANS } from "./plans.ts";
-import type { PaceName } from "./traffic_pace.ts";
+import type { DemoApi } from "./provider/api.ts";
+import { PLANS } from "./quota/plans.ts";
+import type { PaceName } from "./traffic/traffic_pace.ts";
 
 export type ScenarioName =
   | "calm"

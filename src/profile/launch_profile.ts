@@ -5,8 +5,8 @@
  * @module
  */
 
-import { type HandedOut, handOut } from "../auth/hand_out.ts";
-import type { LivePlace } from "../auth/live_place.ts";
+import { type HandedOut, handOut } from "../auth/shared/hand_out.ts";
+import type { LivePlace } from "../auth/shared/live_place.ts";
 import type { RefreshPorts } from "../auth/refresh_ports.ts";
 import type { ClaudeFolder } from "../claude/claude_folder.ts";
 import {
@@ -14,10 +14,10 @@ import {
   oauthAccountFor,
   oauthAccountOf,
   withOAuthAccount,
-} from "../claude/oauth_account.ts";
+} from "../claude/login/oauth_account.ts";
 import type { AccountId } from "../core/account.ts";
 import type { VaultEntry } from "../ports.ts";
-import type { ForeignTexts } from "../store/foreign_text.ts";
+import type { ForeignTexts } from "../store/files/foreign_text.ts";
 import { linkShared } from "./shared_links.ts";
 
 export interface ProfilePorts extends RefreshPorts {

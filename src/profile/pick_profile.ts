@@ -5,12 +5,17 @@
  * @module
  */
 
-import { ANY_REQUEST } from "../core/capacity.ts";
+import { ANY_REQUEST } from "../core/quota/capacity.ts";
 import type { Account, AccountId } from "../core/account.ts";
 import type { ConversationId, LeaseId } from "../core/account.ts";
-import { emptyPool, type PoolState, reduce, snapshot } from "../core/pool.ts";
-import type { QuotaObservation } from "../core/quota.ts";
-import { route, type RouteQuery } from "../core/route.ts";
+import {
+  emptyPool,
+  type PoolState,
+  reduce,
+  snapshot,
+} from "../core/pool/pool.ts";
+import type { QuotaObservation } from "../core/quota/quota.ts";
+import { route, type RouteQuery } from "../core/route/route.ts";
 import type { RouteSettings } from "../core/settings.ts";
 import { HOUR_MS, type Instant } from "../core/time.ts";
 

@@ -10,7 +10,7 @@ import { type AccountId, accountId } from "../core/account.ts";
 import { EXIT, TcError, UsageError } from "../errors.ts";
 import { ACCOUNT_NAME_MAX, inert, isAccountName } from "../core/plain_text.ts";
 import type { Locks } from "../ports.ts";
-import { PrivateJson } from "../store/private_json.ts";
+import { PrivateJson } from "../store/files/private_json.ts";
 
 export interface Profile {
   readonly name: string;

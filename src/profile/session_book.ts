@@ -9,7 +9,7 @@ import { accountId } from "../core/account.ts";
 import type { AccountId } from "../core/account.ts";
 import { type Instant, instantFromMs } from "../core/time.ts";
 import type { Clock, Locks } from "../ports.ts";
-import { PrivateJson } from "../store/private_json.ts";
+import { PrivateJson } from "../store/files/private_json.ts";
 
 export interface ProfileSession {
   readonly account: AccountId;

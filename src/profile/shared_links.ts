@@ -6,9 +6,9 @@
  */
 
 import { join } from "node:path";
-import { readIfThere, writeAtomic } from "../store/atomic.ts";
-import { resolveTarget } from "../store/file_target.ts";
-import { fileError } from "../store/file_error.ts";
+import { readIfThere, writeAtomic } from "../store/files/atomic.ts";
+import { resolveTarget } from "../store/files/file_target.ts";
+import { fileError } from "../store/files/file_error.ts";
 
 /** Files of the person's own making, the same for every account. */
 export const SHARED_FILES: readonly string[] = [

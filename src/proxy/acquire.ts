@@ -6,9 +6,13 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import type { PoolSnapshot } from "../core/pool.ts";
-import { route, type RouteDecision, type RouteQuery } from "../core/route.ts";
-import { isPassing } from "../core/staying.ts";
+import type { PoolSnapshot } from "../core/pool/pool.ts";
+import {
+  route,
+  type RouteDecision,
+  type RouteQuery,
+} from "../core/route/route.ts";
+import { isPassing } from "../core/route/staying.ts";
 import { after, type Instant } from "../core/time.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
 

@@ -11,9 +11,9 @@ import {
   isNoiseTarget,
   isOwnCredentialTarget,
   isTokenTarget,
-} from "../wire/target.ts";
-import type { Arrival } from "./arrival.ts";
-import type { ClientAnswer } from "./client_answer.ts";
+} from "../wire/request/target.ts";
+import type { Arrival } from "../http/arrival.ts";
+import type { ClientAnswer } from "../http/client_answer.ts";
 import type { Admission } from "./door.ts";
 import { readBody } from "./inbound.ts";
 import { passThrough } from "./passthrough.ts";

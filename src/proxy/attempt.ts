@@ -10,13 +10,17 @@ import {
   type CapacityVerdict,
   classify,
   classifyLookUp,
-} from "../core/verdict.ts";
+} from "../core/quota/verdict.ts";
 import { TcError, UpstreamError } from "../errors.ts";
 import type { Authorization, Lease, UpstreamResponse } from "../ports.ts";
 import { requestHeaders } from "../wire/headers.ts";
-import { forRequest, observation, responseFacts } from "../wire/ratelimit.ts";
-import { pathKind } from "../wire/target.ts";
-import { replaceModel } from "../wire/request_model.ts";
+import {
+  forRequest,
+  observation,
+  responseFacts,
+} from "../wire/answer/ratelimit.ts";
+import { pathKind } from "../wire/request/target.ts";
+import { replaceModel } from "../wire/request/request_model.ts";
 import { destinationOf } from "./destination.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { type ReadAhead, readAhead } from "./read_ahead.ts";

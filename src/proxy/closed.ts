@@ -5,20 +5,20 @@
  * @module
  */
 
-import { ANY_REQUEST } from "../core/capacity.ts";
-import { barOf, type Ineligible } from "../core/eligible.ts";
-import type { AccountState, PoolSnapshot } from "../core/pool.ts";
-import type { Considered, RouteDecision } from "../core/route.ts";
+import { ANY_REQUEST } from "../core/quota/capacity.ts";
+import { barOf, type Ineligible } from "../core/route/eligible.ts";
+import type { AccountState, PoolSnapshot } from "../core/pool/pool.ts";
+import type { Considered, RouteDecision } from "../core/route/route.ts";
 import { earlier, type Instant, SECOND_MS } from "../core/time.ts";
-import type { QuotaWindow, WindowKey } from "../core/quota.ts";
-import { barText, spentWindow } from "../wire/bar_text.ts";
+import type { QuotaWindow, WindowKey } from "../core/quota/quota.ts";
+import { barText, spentWindow } from "../wire/answer/bar_text.ts";
 import {
   type ClosedAccount,
   closedMessage,
   type ClosedMessageOptions,
   parkedMessage,
   RETRY_AFTER_SEC_MAX,
-} from "../wire/api_error.ts";
+} from "../wire/answer/api_error.ts";
 
 /** Claude Code keeps trying at this pace where nobody knows a reset. */
 const UNKNOWN_WAIT_SEC = 30;

@@ -10,10 +10,10 @@ import {
   type ModelFamily,
   modelFamily,
 } from "../core/account.ts";
-import type { RouteFacts } from "../core/pool.ts";
+import type { RouteFacts } from "../core/pool/pool.ts";
 import { MINUTE_MS } from "../core/time.ts";
-import { History } from "../wire/history_scan.ts";
-import type { RequestPeek } from "../wire/request_peek.ts";
+import { History } from "../wire/request/history_scan.ts";
+import type { RequestPeek } from "../wire/request/request_peek.ts";
 
 const CACHE_MS = { "5m": 5 * MINUTE_MS, "1h": 60 * MINUTE_MS } as const;
 

@@ -8,9 +8,9 @@
 
 import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "../ports.ts";
-import { slipOf, splitKey, targetFault } from "../wire/target.ts";
+import { slipOf, splitKey, targetFault } from "../wire/request/target.ts";
 import { nonceOf } from "../wire/proof.ts";
-import type { HeaderLookup } from "./arrival.ts";
+import type { HeaderLookup } from "../http/arrival.ts";
 
 export interface Door {
   /** The address listened on, without brackets. */

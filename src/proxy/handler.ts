@@ -12,11 +12,11 @@ import {
   FIRST_ATTEMPT,
   nextStep,
   retriesLeft,
-} from "../core/retry.ts";
-import type { NextStep } from "../core/retry.ts";
+} from "../core/quota/retry.ts";
+import type { NextStep } from "../core/quota/retry.ts";
 import { acquire, decide, type Wish } from "./acquire.ts";
 import { type Attempt, tryOnce } from "./attempt.ts";
-import type { RouteDecision } from "../core/route.ts";
+import type { RouteDecision } from "../core/route/route.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
 
 /** What the pursuit of an answer came to. */

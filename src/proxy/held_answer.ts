@@ -12,12 +12,12 @@ import {
   sseError,
   sseErrorBody,
   ssePing,
-} from "../wire/api_error.ts";
+} from "../wire/answer/api_error.ts";
 import { headerValue } from "../wire/header_list.ts";
-import { isChatTarget } from "../wire/target.ts";
-import { bodyOf, type ClientAnswer, streamOf } from "./client_answer.ts";
+import { isChatTarget } from "../wire/request/target.ts";
+import { bodyOf, type ClientAnswer, streamOf } from "../http/client_answer.ts";
 import type { Outcome } from "./handler.ts";
-import { inflated } from "./inflate.ts";
+import { inflated } from "../http/inflate.ts";
 import { ownError, settleOwn } from "./own_answer.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { Relayed } from "./relayed.ts";

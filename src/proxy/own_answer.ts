@@ -5,15 +5,15 @@
  * @module
  */
 
-import type { CredentialState, PoolSnapshot } from "../core/pool.ts";
-import type { RouteDecision } from "../core/route.ts";
+import type { CredentialState, PoolSnapshot } from "../core/pool/pool.ts";
+import type { RouteDecision } from "../core/route/route.ts";
 import {
   apiError,
   type ApiErrorAnswer,
   threadNotFound,
   threadUnsupported,
-} from "../wire/api_error.ts";
-import { limitAnswer } from "../wire/limit_answer.ts";
+} from "../wire/answer/api_error.ts";
+import { limitAnswer } from "../wire/answer/limit_answer.ts";
 import { closedText, retryAfterSec, returnOf } from "./closed.ts";
 import type { Outcome } from "./handler.ts";
 import type { Inbound, Proxy } from "./proxy.ts";

@@ -6,11 +6,15 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import { ownerOf } from "../core/owned_ids.ts";
+import { ownerOf } from "../core/pool/owned_ids.ts";
 import { headerValue } from "../wire/header_list.ts";
-import { idsInAnswer, idsInBody, idsInPath } from "../wire/owned_ids.ts";
-import type { RequestPeek } from "../wire/request_peek.ts";
-import { inflatedWhole } from "./inflate.ts";
+import {
+  idsInAnswer,
+  idsInBody,
+  idsInPath,
+} from "../wire/request/owned_ids.ts";
+import type { RequestPeek } from "../wire/request/request_peek.ts";
+import { inflatedWhole } from "../http/inflate.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import type { HeaderList } from "../ports.ts";
 

@@ -1,13 +1,13 @@
 /**
  * What the data plane needs of the house, and what it carries for one request.
- * Built once, in app/daemon.ts.
+ * Built once, in server/worker/daemon.ts.
  *
  * @module
  */
 
 import type { AccountId, TicketId } from "../core/account.ts";
-import type { RouteFacts } from "../core/pool.ts";
-import type { UseReason } from "../core/route.ts";
+import type { RouteFacts } from "../core/pool/pool.ts";
+import type { UseReason } from "../core/route/route.ts";
 import type { Instant } from "../core/time.ts";
 import type {
   AttemptRecord,
@@ -23,12 +23,12 @@ import type {
   Secret,
   Upstream,
 } from "../ports.ts";
-import type { RequestPeek } from "../wire/request_peek.ts";
+import type { RequestPeek } from "../wire/request/request_peek.ts";
 import type { Upload } from "./upload.ts";
 import type { HistoryMemory, SummaryMemory } from "./conversation.ts";
 import type { Hold, HoldDesk } from "./hold.ts";
 import type { BodyBudget, InboundLimits } from "./inbound.ts";
-import type { Patience } from "./patience.ts";
+import type { Patience } from "../http/patience.ts";
 import type { OpenRequest, RequestBook } from "./request_book.ts";
 
 export interface Proxy {

@@ -6,9 +6,9 @@
  */
 
 import type { UpstreamBody, UpstreamResponse } from "../ports.ts";
-import { earlyError, openingStanding } from "../wire/early_error.ts";
+import { earlyError, openingStanding } from "../wire/answer/early_error.ts";
 import { headerValue } from "../wire/header_list.ts";
-import { inflatedSoFar, inflatedWhole } from "./inflate.ts";
+import { inflatedSoFar, inflatedWhole } from "../http/inflate.ts";
 
 /** An error body longer than this is judged by its head alone. */
 const ERROR_BYTES_MAX = 256 * 1024;

@@ -7,13 +7,13 @@
 
 import type { HeaderList, RequestEnd, UpstreamBody } from "../ports.ts";
 import { headerValue } from "../wire/header_list.ts";
-import type { MeterReading } from "../wire/usage.ts";
-import type { AnswerBody } from "./client_answer.ts";
+import type { MeterReading } from "../wire/answer/usage.ts";
+import type { AnswerBody } from "../http/client_answer.ts";
 import type { Outcome } from "./handler.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { IdWatch, noteSearch } from "./owners.ts";
 import { relay, type RelayEnd } from "./relay.ts";
-import { reasonOf } from "./dial.ts";
+import { reasonOf } from "../http/upstream/dial.ts";
 import { settle } from "./settle.ts";
 import { type Tap, tapFor } from "./tap.ts";
 

@@ -6,13 +6,13 @@
 
 import type { AccountId, TicketId } from "../core/account.ts";
 import { POLICY_NAMES, type PolicyName } from "../core/settings.ts";
-import { apiError, type ApiErrorOptions } from "../wire/api_error.ts";
-import { understandsLimits } from "../wire/limit_answer.ts";
-import { peek } from "../wire/request_peek.ts";
-import { isMeteredTarget } from "../wire/target.ts";
+import { apiError, type ApiErrorOptions } from "../wire/answer/api_error.ts";
+import { understandsLimits } from "../wire/answer/limit_answer.ts";
+import { peek } from "../wire/request/request_peek.ts";
+import { isMeteredTarget } from "../wire/request/target.ts";
 import { answer } from "./answer.ts";
-import type { Arrival, HeaderLookup } from "./arrival.ts";
-import type { ClientAnswer } from "./client_answer.ts";
+import type { Arrival, HeaderLookup } from "../http/arrival.ts";
+import type { ClientAnswer } from "../http/client_answer.ts";
 import { routeFacts } from "./conversation.ts";
 import { type Outcome, pursue } from "./handler.ts";
 import { heldAnswer } from "./held_answer.ts";

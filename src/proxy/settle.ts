@@ -9,7 +9,7 @@ import type { AnswerBytes, RequestEnd, RequestRecord } from "../ports.ts";
 import type { AccountId } from "../core/account.ts";
 import { after } from "../core/time.ts";
 import { NO_USAGE } from "../core/usage.ts";
-import type { MeterReading } from "../wire/usage.ts";
+import type { MeterReading } from "../wire/answer/usage.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
 
 /** A line of the log stays a line. */

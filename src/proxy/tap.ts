@@ -9,8 +9,8 @@
 import { Buffer } from "node:buffer";
 import type { Transform } from "node:stream";
 import type { TokenUsage } from "../core/usage.ts";
-import { inflaterFor } from "./inflate.ts";
-import { type MeterReading, UsageMeter } from "../wire/usage.ts";
+import { inflaterFor } from "../http/inflate.ts";
+import { type MeterReading, UsageMeter } from "../wire/answer/usage.ts";
 
 /** What the tap saw, once the answer has ended. */
 export interface Tap {

@@ -7,9 +7,9 @@
  */
 
 import type { BodyStream } from "../ports.ts";
-import { uploadBytesMax } from "../wire/target.ts";
-import type { Arrival, ArrivalBody } from "./arrival.ts";
-import type { Lateness } from "./lateness.ts";
+import { uploadBytesMax } from "../wire/request/target.ts";
+import type { Arrival, ArrivalBody } from "../http/arrival.ts";
+import type { Lateness } from "../http/lateness.ts";
 import type { BodyBudget, InboundLimits } from "./inbound.ts";
 
 /** The body of one arrival on its way to the upstream. */

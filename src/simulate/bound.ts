@@ -5,8 +5,12 @@
  * @module
  */
 
-import { Network } from "./flow.ts";
-import { type PlannedAccount, type Workload, worths } from "./workload.ts";
+import { Network } from "./workload/flow.ts";
+import {
+  type PlannedAccount,
+  type Workload,
+  worths,
+} from "./workload/workload.ts";
 
 const HOUR_MS = 3_600_000;
 const WINDOW_HOURS = 5;

@@ -9,7 +9,7 @@ import type { PolicyName } from "../core/settings.ts";
 import { type Bound, boundOf } from "./bound.ts";
 import { play } from "./play.ts";
 import type { Score } from "./tally.ts";
-import type { Workload } from "./workload.ts";
+import type { Workload } from "./workload/workload.ts";
 
 /** How one policy did on one workload, as means over the seeds. */
 export interface Standing {

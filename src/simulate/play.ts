@@ -5,12 +5,12 @@
  */
 
 import type { TicketId } from "../core/account.ts";
-import { scheduledOpenings } from "../core/schedule.ts";
+import { scheduledOpenings } from "../core/quota/schedule.ts";
 import {
   DEFAULT_ROUTE_SETTINGS,
   type RouteSettings,
 } from "../core/settings.ts";
-import { newErrand } from "./errand.ts";
+import { newErrand } from "./workload/errand.ts";
 import { Proxy } from "./proxy.ts";
 import { DOLLARS_PER_TOKEN, type Score } from "./tally.ts";
 import {
@@ -20,7 +20,7 @@ import {
   type Workload,
   type Worth,
   worths,
-} from "./workload.ts";
+} from "./workload/workload.ts";
 import { World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;

@@ -12,7 +12,7 @@ import {
   type PlannedAccount,
   type PlannedRequest,
   type Workload,
-} from "./workload.ts";
+} from "./workload/workload.ts";
 
 const HOUR_MS = 3_600_000;
 const FIVE_HOURS_MS = 5 * HOUR_MS;

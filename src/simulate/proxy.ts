@@ -5,13 +5,13 @@
  * @module
  */
 
-import { ANY_REQUEST } from "../core/capacity.ts";
+import { ANY_REQUEST } from "../core/quota/capacity.ts";
 import type { AccountId, ConversationId, LeaseId } from "../core/account.ts";
-import { wakesWaiters } from "../core/pool.ts";
-import { type Attempt, nextStep, retriesLeft } from "../core/retry.ts";
-import { route, type RouteQuery } from "../core/route.ts";
-import type { CapacityVerdict } from "../core/verdict.ts";
-import { counted, type Errand, usageOf, verdictOf } from "./errand.ts";
+import { wakesWaiters } from "../core/pool/pool.ts";
+import { type Attempt, nextStep, retriesLeft } from "../core/quota/retry.ts";
+import { route, type RouteQuery } from "../core/route/route.ts";
+import type { CapacityVerdict } from "../core/quota/verdict.ts";
+import { counted, type Errand, usageOf, verdictOf } from "./workload/errand.ts";
 import type { Reception } from "./provider.ts";
 import type { World } from "./world.ts";
 

@@ -13,21 +13,21 @@ import {
   type PoolState,
   reduce,
   snapshot,
-} from "../core/pool.ts";
+} from "../core/pool/pool.ts";
 import {
   type QuotaSource,
   type QuotaWindow,
   type WindowKey,
   windowLengthMs,
   type WindowStatus,
-} from "../core/quota.ts";
+} from "../core/quota/quota.ts";
 import type { RouteSettings } from "../core/settings.ts";
 import { type Instant, instantFromMs } from "../core/time.ts";
 import { Clockwork } from "./clockwork.ts";
 import { type Reception, SimulatedAccount } from "./provider.ts";
 import { Random } from "./random.ts";
 import { Tally } from "./tally.ts";
-import type { PlannedAccount, Workload } from "./workload.ts";
+import type { PlannedAccount, Workload } from "./workload/workload.ts";
 
 /** Headers warn from here on, as the provider's do. */
 const WARNING_FROM = 0.75;

@@ -7,7 +7,7 @@
 
 import type { Account, AccountId } from "../core/account.ts";
 import { accountName } from "../core/plain_text.ts";
-import type { PoolEvent } from "../core/pool.ts";
+import type { PoolEvent } from "../core/pool/pool.ts";
 import type { Instant } from "../core/time.ts";
 import { isDead } from "../lineage.ts";
 import type { AccountIdentity, SharedFamily, VaultEntry } from "../ports.ts";

@@ -10,7 +10,7 @@
  */
 
 import { VaultError } from "../errors.ts";
-import type { MachineFacts } from "./vault_cipher.ts";
+import type { MachineFacts } from "./vault/vault_cipher.ts";
 
 const MAGIC = new TextEncoder().encode("CPL1");
 const NONCE_BYTES = 12;

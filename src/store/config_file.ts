@@ -7,13 +7,13 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { ConfigError, TcError } from "../errors.ts";
-import { readIfThere, type StepObserver, writeAtomic } from "./atomic.ts";
-import { folderOf, resolveTarget } from "./file_target.ts";
-import { fileError } from "./file_error.ts";
-import { JsoncError, parseJsonc, toValue } from "./jsonc.ts";
-import { changeJsonc } from "./jsonc_edit.ts";
-import { refuseForeign } from "./own_files.ts";
-import { FileLocks, type LockPorts } from "./lock.ts";
+import { readIfThere, type StepObserver, writeAtomic } from "./files/atomic.ts";
+import { folderOf, resolveTarget } from "./files/file_target.ts";
+import { fileError } from "./files/file_error.ts";
+import { JsoncError, parseJsonc, toValue } from "./files/jsonc.ts";
+import { changeJsonc } from "./files/jsonc_edit.ts";
+import { refuseForeign } from "./files/own_files.ts";
+import { FileLocks, type LockPorts } from "./files/lock.ts";
 
 export type ConfigDocument = Readonly<Record<string, unknown>>;
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { refuseStranger } from "../auth/hand_out.ts";
-import { harvest, type LiveLogin } from "../auth/live_login.ts";
+import { refuseStranger } from "../auth/shared/hand_out.ts";
+import { harvest, type LiveLogin } from "../auth/shared/live_login.ts";
 import type { AccountId } from "../core/account.ts";
 import {
   after,

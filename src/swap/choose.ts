@@ -5,11 +5,11 @@
  * @module
  */
 
-import { ANY_REQUEST } from "../core/capacity.ts";
+import { ANY_REQUEST } from "../core/quota/capacity.ts";
 import type { Account, AccountId } from "../core/account.ts";
-import { emptyPool, reduce, snapshot } from "../core/pool.ts";
-import type { QuotaObservation } from "../core/quota.ts";
-import { route, type RouteQuery } from "../core/route.ts";
+import { emptyPool, reduce, snapshot } from "../core/pool/pool.ts";
+import type { QuotaObservation } from "../core/quota/quota.ts";
+import { route, type RouteQuery } from "../core/route/route.ts";
 import type { RouteSettings } from "../core/settings.ts";
 import { HOUR_MS, type Instant, later } from "../core/time.ts";
 import type { SeenUsage } from "./swap_state.ts";

@@ -10,7 +10,7 @@ import { within } from "../auth/patience.ts";
 import { isOAuth } from "../auth/refresh_ports.ts";
 import { type ObservedUsage, observeUsage } from "../auth/observe_usage.ts";
 import type { AccountId } from "../core/account.ts";
-import type { QuotaObservation } from "../core/quota.ts";
+import type { QuotaObservation } from "../core/quota/quota.ts";
 import { SECOND_MS } from "../core/time.ts";
 import type { Locks, Secret } from "../ports.ts";
 import type { AccountRecord } from "../store/accounts.ts";

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { LivePlace } from "../auth/live_place.ts";
+import type { LivePlace } from "../auth/shared/live_place.ts";
 import type { RefreshPorts } from "../auth/refresh_ports.ts";
 import type { ClaudeFolder } from "../claude/claude_folder.ts";
 import type { RouteSettings } from "../core/settings.ts";
 import type { AccountRecord } from "../store/accounts.ts";
-import type { ForeignTexts } from "../store/foreign_text.ts";
+import type { ForeignTexts } from "../store/files/foreign_text.ts";
 import type { SwapMemory } from "./swap_state.ts";
 
 export interface SwapPorts extends RefreshPorts {

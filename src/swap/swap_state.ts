@@ -10,8 +10,8 @@ import { type AccountId, accountId } from "../core/account.ts";
 import type { Instant } from "../core/time.ts";
 import { instantFromMs } from "../core/time.ts";
 import type { Locks } from "../ports.ts";
-import { PrivateJson } from "../store/private_json.ts";
-import type { OAuthAccount } from "../claude/oauth_account.ts";
+import { PrivateJson } from "../store/files/private_json.ts";
+import type { OAuthAccount } from "../claude/login/oauth_account.ts";
 
 /** What the usage endpoint last said, for answers without the network. */
 export interface SeenUsage {

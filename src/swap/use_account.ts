@@ -5,15 +5,15 @@
  * @module
  */
 
-import { type HandedOut, handOut } from "../auth/hand_out.ts";
-import { harvest } from "../auth/live_login.ts";
+import { type HandedOut, handOut } from "../auth/shared/hand_out.ts";
+import { harvest } from "../auth/shared/live_login.ts";
 import {
   isAccountOf,
   type OAuthAccount,
   oauthAccountFor,
   oauthAccountOf,
   withOAuthAccount,
-} from "../claude/oauth_account.ts";
+} from "../claude/login/oauth_account.ts";
 import type { AccountId } from "../core/account.ts";
 import type { VaultEntry } from "../ports.ts";
 import type { ConfigDocument } from "../store/config_file.ts";

@@ -16,7 +16,7 @@ export {
   isTokenTarget,
   splitKey,
   targetFault,
-} from "./target.ts";
+} from "./request/target.ts";
 
 /** An OAuth bearer is refused with 401 without it (teamclaude-family 1.5). */
 export const OAUTH_BETA = "oauth-2025-04-20";

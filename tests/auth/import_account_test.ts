@@ -1,8 +1,8 @@
 /** One imported account into the vault, against a provider that knows it. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { importAccount } from "../../src/auth/import_account.ts";
-import type { ImportCandidate } from "../../src/auth/import_source.ts";
+import { importAccount } from "../../src/auth/import/import_account.ts";
+import type { ImportCandidate } from "../../src/auth/import/import_source.ts";
 import { JsonClient } from "../../src/auth/json_client.ts";
 import { after, HOUR_MS } from "../../src/core/time.ts";
 import { RefreshToken, Secret, type Vault } from "../../src/ports.ts";

@@ -2,10 +2,13 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import type { OwnerHold, OwnerReading } from "../../src/auth/family_owners.ts";
+import type {
+  OwnerHold,
+  OwnerReading,
+} from "../../src/auth/shared/family_owners.ts";
 import { JsonClient } from "../../src/auth/json_client.ts";
 import { kinship, movedOn } from "../../src/lineage.ts";
-import { standingOf } from "../../src/auth/shared_login.ts";
+import { standingOf } from "../../src/auth/shared/shared_login.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { type OAuthCredential, RefreshToken, Secret } from "../../src/ports.ts";
 import { fetchUpstream } from "../fixtures/fetch_upstream.ts";

@@ -6,16 +6,16 @@ import {
   login,
   type LoginOptions,
   type LoginPorts,
-} from "../../src/auth/login.ts";
+} from "../../src/auth/sign_in/login.ts";
 import {
   loginExitCode,
   type LoginResult,
-} from "../../src/auth/login_result.ts";
+} from "../../src/auth/sign_in/login_result.ts";
 import {
   authorizationUrl,
   beginAttempt,
   codeChallenge,
-} from "../../src/auth/oauth.ts";
+} from "../../src/auth/sign_in/oauth.ts";
 import { ANTHROPIC } from "../../src/auth/provider.ts";
 import { VaultError } from "../../src/errors.ts";
 import type { Clock, Vault } from "../../src/ports.ts";

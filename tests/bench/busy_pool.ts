@@ -1,7 +1,7 @@
 /** The pool on which the cost of a decision is measured. */
 
-import { reduce } from "../../src/core/pool.ts";
-import type { PoolState } from "../../src/core/state.ts";
+import { reduce } from "../../src/core/pool/pool.ts";
+import type { PoolState } from "../../src/core/pool/state.ts";
 import { after } from "../../src/core/time.ts";
 import {
   account,

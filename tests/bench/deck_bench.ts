@@ -3,10 +3,10 @@
  * sessions on disk: `deno bench -A tests/bench/deck_bench.ts`.
  */
 
-import { SessionReader } from "../../src/claude/sessions.ts";
-import { diff } from "../../src/deck/diff.ts";
+import { SessionReader } from "../../src/claude/sessions/sessions.ts";
+import { diff } from "../../src/deck/terminal/diff.ts";
 import { type Model, startModel } from "../../src/deck/model.ts";
-import { UNICODE } from "../../src/deck/theme.ts";
+import { UNICODE } from "../../src/deck/terminal/theme.ts";
 import { update } from "../../src/deck/update.ts";
 import { view } from "../../src/deck/view.ts";
 import {

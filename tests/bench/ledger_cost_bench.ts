@@ -5,8 +5,8 @@
  * Run: deno run -A tests/bench/ledger_cost_bench.ts [requests a round]
  */
 
-import { startDemoApi } from "../../src/demo/api.ts";
-import { simulateSessions } from "../../src/demo/traffic.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import { PoolFolder, type PoolServer } from "../fixtures/pool_server.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 

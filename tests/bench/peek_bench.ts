@@ -1,6 +1,6 @@
 /** What looking at a request costs: `deno bench tests/bench/peek_bench.ts`. */
 
-import { peek } from "../../src/wire/request_peek.ts";
+import { peek } from "../../src/wire/request/request_peek.ts";
 
 const MEGABYTE = 1024 * 1024;
 

@@ -4,8 +4,8 @@
  */
 
 import type { AccountId } from "../../src/core/account.ts";
-import { reduce, snapshot } from "../../src/core/pool.ts";
-import { route } from "../../src/core/route.ts";
+import { reduce, snapshot } from "../../src/core/pool/pool.ts";
+import { route } from "../../src/core/route/route.ts";
 import { after, type Instant } from "../../src/core/time.ts";
 import {
   accountId,

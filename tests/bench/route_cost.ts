@@ -4,8 +4,8 @@
  * 20 accounts and 500 conversations.
  */
 
-import { snapshot } from "../../src/core/pool.ts";
-import { route } from "../../src/core/route.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
+import { route } from "../../src/core/route/route.ts";
 import { after, type Instant } from "../../src/core/time.ts";
 import { conversationId, query } from "../fixtures/pool.ts";
 import { BUSY_UNTIL, busyPool, CONVERSATIONS } from "./busy_pool.ts";

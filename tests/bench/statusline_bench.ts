@@ -4,8 +4,8 @@
  * Run: deno run -A tests/bench/statusline_bench.ts dist/tc [runs]
  */
 
-import { startDemoApi } from "../../src/demo/api.ts";
-import { simulateSessions } from "../../src/demo/traffic.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 

@@ -6,10 +6,10 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import type { FenceAttempt } from "../../src/app/fence.ts";
-import { EVERY_KIND } from "../../src/app/fence.ts";
-import type { Grants } from "../../src/app/permissions.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import type { FenceAttempt } from "../../src/server/fence.ts";
+import { EVERY_KIND } from "../../src/server/fence.ts";
+import type { Grants } from "../../src/server/permissions.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { listening } from "../fixtures/listening.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 

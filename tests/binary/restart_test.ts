@@ -8,7 +8,7 @@ import {
   rejects,
   strictEqual,
 } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { listening } from "../fixtures/listening.ts";

@@ -18,7 +18,7 @@ import {
   PROVIDER_SWITCHES,
   withoutLaunchHeaders,
 } from "../../src/claude/launch_variables.ts";
-import { withSettings } from "../../src/cli/launch_settings.ts";
+import { withSettings } from "../../src/cli/launch/launch_settings.ts";
 import { TcError } from "../../src/errors.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 

@@ -5,8 +5,8 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { claudeFolder } from "../../src/claude/claude_folder.ts";
 import { helperCommand, isOurHelper } from "../../src/claude/api_key_helper.ts";
-import { ClaudeLoginStore } from "../../src/claude/login_store.ts";
-import { lockRefresh } from "../../src/claude/refresh_lock.ts";
+import { ClaudeLoginStore } from "../../src/claude/login/login_store.ts";
+import { lockRefresh } from "../../src/claude/login/refresh_lock.ts";
 import { after, instantFromMs } from "../../src/core/time.ts";
 import {
   type CommandOutcome,
@@ -14,7 +14,7 @@ import {
   RefreshToken,
   Secret,
 } from "../../src/ports.ts";
-import { ForeignTexts } from "../../src/store/foreign_text.ts";
+import { ForeignTexts } from "../../src/store/files/foreign_text.ts";
 import type { ClaudeLogin } from "../../src/wire/claude_credential.ts";
 import { TcError } from "../../src/errors.ts";
 import { FakeClock } from "../fixtures/fake_clock.ts";
@@ -214,7 +214,7 @@ Deno.test("lockRefresh() clears the lock of a tc that has died at once, and of n
   const lock = folder.join(".oauth_refresh.lock");
   const script = `
     import { lockRefresh } from "${new URL(
-    "../../src/claude/refresh_lock.ts",
+    "../../src/claude/login/refresh_lock.ts",
     import.meta.url,
   )}";
     import { realClock } from "${new URL(

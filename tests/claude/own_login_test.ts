@@ -1,7 +1,7 @@
 /** Whether Claude Code would start with a login of its own. */
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { findClaudeLogin } from "../../src/claude/own_login.ts";
+import { findClaudeLogin } from "../../src/claude/login/own_login.ts";
 import { claudeFolder } from "../../src/claude/claude_folder.ts";
 import { FakeSecurity } from "../fixtures/fake_security.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";

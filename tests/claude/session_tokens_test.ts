@@ -4,7 +4,7 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import {
   type SessionTally,
   sessionTokens,
-} from "../../src/claude/session_tokens.ts";
+} from "../../src/claude/sessions/session_tokens.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const SESSION = "11111111-2222-4333-8444-555555555555";

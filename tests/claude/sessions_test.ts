@@ -1,7 +1,10 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { isPresent } from "../../src/claude/presence.ts";
-import { SessionReader } from "../../src/claude/sessions.ts";
-import { lastTurnIn, TranscriptReader } from "../../src/claude/transcript.ts";
+import { isPresent } from "../../src/claude/sessions/presence.ts";
+import { SessionReader } from "../../src/claude/sessions/sessions.ts";
+import {
+  lastTurnIn,
+  TranscriptReader,
+} from "../../src/claude/sessions/transcript.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const NOW = Date.UTC(2026, 10, 21, 12, 0, 0);

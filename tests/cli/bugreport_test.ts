@@ -2,8 +2,8 @@
 
 import { match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { redacted } from "../../src/cli/redaction.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { redacted } from "../../src/cli/doctor/redaction.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 Deno.test("redacted() takes secrets, e-mails and the home folder out", () => {

@@ -4,12 +4,12 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { Command } from "@commander-js/extra-typings";
 import { COMMANDS } from "../../src/cli/command_table.ts";
-import { candidates, shownChildren } from "../../src/cli/completion.ts";
+import { candidates, shownChildren } from "../../src/cli/help/complete.ts";
 import {
   COMPLETION_SHELLS,
   completionScript,
-} from "../../src/cli/completion_scripts.ts";
-import { manPage } from "../../src/cli/man_page.ts";
+} from "../../src/cli/help/completion_scripts.ts";
+import { manPage } from "../../src/cli/help/man_page.ts";
 import { commandTree } from "../../src/cli/root.ts";
 
 const KNOWN = {

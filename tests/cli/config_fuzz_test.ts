@@ -6,13 +6,13 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { dirname } from "node:path";
-import { type Config } from "../../src/app/config.ts";
-import { pathsFrom } from "../../src/app/paths.ts";
+import { type Config } from "../../src/config/config.ts";
+import { pathsFrom } from "../../src/system/paths.ts";
 import { Shell } from "../../src/cli/shell.ts";
 import { EXIT, TcError } from "../../src/errors.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { cleanVariables, TcPool } from "../fixtures/tc_process.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const CONFIG = `{

@@ -3,7 +3,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { dirname } from "node:path";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
-import { planFor } from "../../src/cli/commands/service.ts";
+import { planFor } from "../../src/cli/setup/service.ts";
 import { Shell } from "../../src/cli/shell.ts";
 import type { ServicePlan } from "../../src/service/plan.ts";
 import { DoctorScene } from "../fixtures/doctor_scene.ts";

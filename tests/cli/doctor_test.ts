@@ -2,13 +2,13 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { vaultFolder } from "../../src/app/paths.ts";
+import { vaultFolder } from "../../src/system/paths.ts";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { Secret } from "../../src/ports.ts";
 import { DoctorScene } from "../fixtures/doctor_scene.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 
 interface Fault {
   readonly name: string;

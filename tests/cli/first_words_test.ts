@@ -2,8 +2,8 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { isInForeground } from "../../src/cli/foreground.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { isInForeground } from "../../src/cli/server/foreground.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";
 

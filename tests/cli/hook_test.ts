@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { HOOKS } from "../../src/claude/hook_input.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
 

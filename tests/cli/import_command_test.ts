@@ -3,7 +3,7 @@
 import { RefreshToken } from "../../src/ports.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { accountData } from "../../src/demo/demo_setup.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 

@@ -1,7 +1,7 @@
 /** Ctrl-C while a command is renewing a login. */
 
 import { match, notStrictEqual, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { refreshTokenOf } from "../fixtures/vault_kit.ts";

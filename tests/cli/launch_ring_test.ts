@@ -3,8 +3,8 @@
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { startsTcRun } from "../../src/claude/launch.ts";
-import { linkTo } from "../../src/cli/own_command.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { linkTo } from "../../src/system/own_command.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 

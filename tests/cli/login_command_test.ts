@@ -1,7 +1,7 @@
 /** `tc login` against the demo's provider, in a real browser and by paste. */
 
 import { match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { findBrowser } from "../fixtures/browser.ts";
 import { report } from "../fixtures/report.ts";
 import { TcPool } from "../fixtures/tc_process.ts";

@@ -3,12 +3,12 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { sessionTokens } from "../../src/claude/session_tokens.ts";
-import { TranscriptReader } from "../../src/claude/transcript.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
-import { readIfThere } from "../../src/store/atomic.ts";
-import { FileLocks } from "../../src/store/lock.ts";
-import { PrivateJson } from "../../src/store/private_json.ts";
+import { sessionTokens } from "../../src/claude/sessions/session_tokens.ts";
+import { TranscriptReader } from "../../src/claude/sessions/transcript.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { readIfThere } from "../../src/store/files/atomic.ts";
+import { FileLocks } from "../../src/store/files/lock.ts";
+import { PrivateJson } from "../../src/store/files/private_json.ts";
 import { listening } from "../fixtures/listening.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TcPool } from "../fixtures/tc_process.ts";

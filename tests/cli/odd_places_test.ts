@@ -3,7 +3,7 @@
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { localZone } from "../../src/core/calendar.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { canMount, SmallDisk } from "../fixtures/mounts.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 

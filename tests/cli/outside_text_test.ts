@@ -1,8 +1,8 @@
 /** Names and settings from outside never lock the user out. */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { configFrom } from "../../src/app/config.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { configFrom } from "../../src/config/config.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 const ODD_NAMES = [

@@ -3,7 +3,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { Output } from "../../src/cli/output.ts";
-import { reportLines } from "../../src/cli/report_text.ts";
+import { reportLines } from "../../src/cli/report/report_text.ts";
 import { type ReportKind, reportView } from "../../src/control/report_view.ts";
 import { Zone } from "../../src/core/calendar.ts";
 import { NO_SPEND, type Spend, type SpendRow } from "../../src/core/spend.ts";

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 /** What is typed behind `tc`, and what the client gets. */

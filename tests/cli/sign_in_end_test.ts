@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { after, DAY_MS, instantFromMs } from "../../src/core/time.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 

@@ -6,10 +6,10 @@ import {
   NO_INPUT,
   statuslineInput,
 } from "../../src/claude/statusline_input.ts";
-import { statuslineText } from "../../src/cli/statusline_text.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
-import { simulateSessions } from "../../src/demo/traffic.ts";
-import type { PoolGlance } from "../../src/core/glance.ts";
+import { statuslineText } from "../../src/cli/statusline/statusline_text.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
+import type { PoolGlance } from "../../src/core/quota/glance.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { trials } from "../fixtures/trials.ts";

@@ -1,9 +1,9 @@
 /** The status line that was there before, run beside tc's own. */
 
 import { ok, strictEqual } from "node:assert/strict";
-import { beside } from "../../src/cli/statusline_run.ts";
+import { beside } from "../../src/cli/statusline/statusline_run.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
-import { runWrapped } from "../../src/cli/statusline_wrapped.ts";
+import { runWrapped } from "../../src/cli/statusline/statusline_wrapped.ts";
 
 Deno.test({
   name: "runWrapped() waits no longer for what the old command left running",

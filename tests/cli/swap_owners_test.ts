@@ -3,7 +3,7 @@
 import { RefreshToken } from "../../src/ports.ts";
 import { ok, strictEqual } from "node:assert/strict";
 import { Shell } from "../../src/cli/shell.ts";
-import { openSwap } from "../../src/cli/swapping.ts";
+import { openSwap } from "../../src/cli/swap/swapping.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 Deno.test("openSwap() sees what the tool has renewed that a login came from", async () => {

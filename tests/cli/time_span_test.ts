@@ -1,7 +1,7 @@
 /** parseMoment(): dates and ages as people write them. */
 
 import { strictEqual, throws } from "node:assert/strict";
-import { parseMoment } from "../../src/cli/time_span.ts";
+import { parseMoment } from "../../src/cli/report/time_span.ts";
 import { periodName, Zone } from "../../src/core/calendar.ts";
 import { UsageError } from "../../src/errors.ts";
 

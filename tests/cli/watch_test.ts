@@ -1,7 +1,7 @@
 /** `tc watch` where nobody looks at a screen. */
 
 import { match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 interface Stage extends AsyncDisposable {

@@ -17,7 +17,7 @@ import { startScriptedOrigin } from "../fixtures/scripted_origin.ts";
 import {
   clientVariables,
   type EnvClient,
-} from "../../src/cli/client_variables.ts";
+} from "../../src/cli/launch/client_variables.ts";
 import { scriptedProvider } from "./provider.ts";
 
 /** What one run showed, without what differs from run to run. */

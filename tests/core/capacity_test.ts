@@ -1,8 +1,8 @@
 /** poolCapacity(): the golden cases of the teamclaude fork. */
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { poolCapacity } from "../../src/core/capacity.ts";
-import { snapshot } from "../../src/core/pool.ts";
+import { poolCapacity } from "../../src/core/quota/capacity.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
 import {
   account,
   closed,

@@ -1,11 +1,11 @@
 /** explain(): the figures behind a decision; and the rules that it shows. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { explain } from "../../src/core/explanation.ts";
+import { explain } from "../../src/core/route/explanation.ts";
 import type { RouteQuery } from "../../src/core/facts.ts";
-import { snapshot } from "../../src/core/pool.ts";
-import { route } from "../../src/core/route.ts";
-import type { PoolState } from "../../src/core/state.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
+import { route } from "../../src/core/route/route.ts";
+import type { PoolState } from "../../src/core/pool/state.ts";
 import type { Instant } from "../../src/core/time.ts";
 import {
   account,

@@ -1,13 +1,13 @@
 /** forecast(): how often the true end lies within the interval that it gives. */
 
 import { ok } from "node:assert/strict";
-import { forecast } from "../../src/core/forecast.ts";
-import { BURN_BUCKET_MS, burnBucketAt } from "../../src/core/learn.ts";
-import { snapshot } from "../../src/core/pool.ts";
-import type { BurnBucket } from "../../src/core/state.ts";
+import { forecast } from "../../src/core/quota/forecast.ts";
+import { BURN_BUCKET_MS, burnBucketAt } from "../../src/core/quota/learn.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
+import type { BurnBucket } from "../../src/core/pool/state.ts";
 import { after, HOUR_MS, type Instant } from "../../src/core/time.ts";
-import { SCENARIOS } from "../../src/simulate/scenarios.ts";
-import { worths } from "../../src/simulate/workload.ts";
+import { SCENARIOS } from "../../src/simulate/workload/scenarios.ts";
+import { worths } from "../../src/simulate/workload/workload.ts";
 import { account, patch, poolOf, quotaWindow } from "../fixtures/pool.ts";
 import { report } from "../fixtures/report.ts";
 import { trials } from "../fixtures/trials.ts";

@@ -5,10 +5,10 @@ import {
   burnSpread,
   meanBetween,
   runsOutBetween,
-} from "../../src/core/burn_spread.ts";
-import { forecast } from "../../src/core/forecast.ts";
-import { snapshot } from "../../src/core/pool.ts";
-import type { AccountState } from "../../src/core/state.ts";
+} from "../../src/core/quota/burn_spread.ts";
+import { forecast } from "../../src/core/quota/forecast.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
+import type { AccountState } from "../../src/core/pool/state.ts";
 import { HOUR_MS } from "../../src/core/time.ts";
 import {
   account,

@@ -1,11 +1,11 @@
 import { deepStrictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import type { AccountId, ConversationId } from "../../src/core/account.ts";
-import { headcount, type Heads } from "../../src/core/headcount.ts";
-import type { Binding } from "../../src/core/session.ts";
+import { headcount, type Heads } from "../../src/core/pool/headcount.ts";
+import type { Binding } from "../../src/core/pool/session.ts";
 import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";
-import type { PoolSnapshot } from "../../src/core/state.ts";
-import { Table } from "../../src/core/table.ts";
+import type { PoolSnapshot } from "../../src/core/pool/state.ts";
+import { Table } from "../../src/core/pool/table.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { trials } from "../fixtures/trials.ts";
 

@@ -1,21 +1,21 @@
 /** What holds of routing whatever happened before. */
 
-import { inFlightCap, perMinuteCap } from "../../src/core/lease.ts";
+import { inFlightCap, perMinuteCap } from "../../src/core/pool/lease.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { type Bench, benchAt, benched } from "../../src/core/bench.ts";
-import { snapshot } from "../../src/core/pool.ts";
-import { standingOf } from "../../src/core/queue.ts";
-import { roomOf } from "../../src/core/gates.ts";
+import { type Bench, benchAt, benched } from "../../src/core/quota/bench.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
+import { standingOf } from "../../src/core/route/queue.ts";
+import { roomOf } from "../../src/core/route/gates.ts";
 import { PRICE } from "../../src/core/policy/price.ts";
-import { route } from "../../src/core/route.ts";
-import { type Scene, survey, type View } from "../../src/core/scene.ts";
-import { isWarm } from "../../src/core/session.ts";
+import { route } from "../../src/core/route/route.ts";
+import { type Scene, survey, type View } from "../../src/core/route/scene.ts";
+import { isWarm } from "../../src/core/pool/session.ts";
 import type {
   AccountState,
   PoolSnapshot,
   PoolState,
-} from "../../src/core/state.ts";
+} from "../../src/core/pool/state.ts";
 import { after, HOUR_MS, SECOND_MS } from "../../src/core/time.ts";
 import {
   account,

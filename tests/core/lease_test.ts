@@ -6,8 +6,8 @@ import {
   perMinuteCap,
   started,
   throttled,
-} from "../../src/core/lease.ts";
-import { limitAt, refusedAt } from "../../src/core/learned_limit.ts";
+} from "../../src/core/pool/lease.ts";
+import { limitAt, refusedAt } from "../../src/core/quota/learned_limit.ts";
 import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";
 import { after, MINUTE_MS } from "../../src/core/time.ts";
 import { inSeconds, NOW } from "../fixtures/pool.ts";

@@ -2,11 +2,11 @@
 
 import { ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { snapshot } from "../../src/core/pool.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
 import { PRICE, weekPrice } from "../../src/core/policy/price.ts";
-import { route } from "../../src/core/route.ts";
-import { survey } from "../../src/core/scene.ts";
-import type { PoolState } from "../../src/core/state.ts";
+import { route } from "../../src/core/route/route.ts";
+import { survey } from "../../src/core/route/scene.ts";
+import type { PoolState } from "../../src/core/pool/state.ts";
 import {
   account,
   conversationId,

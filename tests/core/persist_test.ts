@@ -5,9 +5,9 @@ import {
   persisted,
   type PersistedPool,
   restore,
-} from "../../src/core/persist.ts";
-import { type PoolState, snapshot } from "../../src/core/pool.ts";
-import { route } from "../../src/core/route.ts";
+} from "../../src/core/pool/persist.ts";
+import { type PoolState, snapshot } from "../../src/core/pool/pool.ts";
+import { route } from "../../src/core/route/route.ts";
 import type { Instant } from "../../src/core/time.ts";
 import {
   account,

@@ -8,8 +8,8 @@ import {
   inertLines,
   isAccountName,
 } from "../../src/core/plain_text.ts";
-import { freeName } from "../../src/auth/account_id.ts";
-import { journaldLine, logLine } from "../../src/app/journal.ts";
+import { freeName } from "../../src/auth/sign_in/account_id.ts";
+import { journaldLine, logLine } from "../../src/records/log/journal.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 

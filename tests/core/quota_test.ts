@@ -1,7 +1,7 @@
 import { ok, strictEqual } from "node:assert/strict";
-import { snapshot } from "../../src/core/pool.ts";
-import { windowLengthMs } from "../../src/core/quota.ts";
-import { route } from "../../src/core/route.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
+import { windowLengthMs } from "../../src/core/quota/quota.ts";
+import { route } from "../../src/core/route/route.ts";
 import { DAY_MS, HOUR_MS } from "../../src/core/time.ts";
 import { account, NOW, poolOf, query, quotaWindow } from "../fixtures/pool.ts";
 

@@ -1,14 +1,14 @@
 /** nextStep(): what follows each verdict, and the retry budget. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { snapshot } from "../../src/core/pool.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
 import {
   type Attempt,
   FIRST_ATTEMPT,
   nextStep,
   retriesLeft,
-} from "../../src/core/retry.ts";
-import type { CapacityVerdict } from "../../src/core/verdict.ts";
+} from "../../src/core/quota/retry.ts";
+import type { CapacityVerdict } from "../../src/core/quota/verdict.ts";
 import {
   account,
   fold,

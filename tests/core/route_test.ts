@@ -1,15 +1,15 @@
 /** route(): decisions with the answer written by hand. */
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { type PoolState, snapshot } from "../../src/core/pool.ts";
+import { type PoolState, snapshot } from "../../src/core/pool/pool.ts";
 import {
   ineligibility,
   route,
   type RouteDecision,
   type RouteQuery,
-} from "../../src/core/route.ts";
+} from "../../src/core/route/route.ts";
 import type { Instant } from "../../src/core/time.ts";
-import type { CapacityVerdict } from "../../src/core/verdict.ts";
+import type { CapacityVerdict } from "../../src/core/quota/verdict.ts";
 import {
   account,
   accountId,

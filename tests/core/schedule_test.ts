@@ -1,12 +1,12 @@
 /** scheduledOpenings(): learned hours, and windows around them. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { snapshot } from "../../src/core/pool.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
 import {
   firstOpening,
   scheduledOpenings,
   workingHours,
-} from "../../src/core/schedule.ts";
+} from "../../src/core/quota/schedule.ts";
 import {
   DAY_MS,
   HOUR_MS,

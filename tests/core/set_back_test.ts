@@ -2,11 +2,11 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { benchAt } from "../../src/core/bench.ts";
-import { reduce, snapshot } from "../../src/core/pool.ts";
-import { route } from "../../src/core/route.ts";
-import { setBack } from "../../src/core/set_back.ts";
-import type { PoolState } from "../../src/core/state.ts";
+import { benchAt } from "../../src/core/quota/bench.ts";
+import { reduce, snapshot } from "../../src/core/pool/pool.ts";
+import { route } from "../../src/core/route/route.ts";
+import { setBack } from "../../src/core/pool/set_back.ts";
+import type { PoolState } from "../../src/core/pool/state.ts";
 import {
   after,
   HOUR_MS,

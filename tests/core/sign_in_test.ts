@@ -2,11 +2,11 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { signInText } from "../../src/control/status_view.ts";
-import { forecast } from "../../src/core/forecast.ts";
+import { forecast } from "../../src/core/quota/forecast.ts";
 import { signInOf } from "../../src/core/sign_in.ts";
 import { after, DAY_MS, HOUR_MS, instantFromMs } from "../../src/core/time.ts";
 import { account, NOW, poolOf } from "../fixtures/pool.ts";
-import { snapshot } from "../../src/core/pool.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
 
 Deno.test("signInOf() goes by the days that are left", () => {
   const table: readonly (readonly [number | null, string])[] = [

@@ -5,7 +5,7 @@ import {
   type CapacityVerdict,
   classify,
   type ResponseFacts,
-} from "../../src/core/verdict.ts";
+} from "../../src/core/quota/verdict.ts";
 import { after, DAY_MS, HOUR_MS, MINUTE_MS } from "../../src/core/time.ts";
 import { inHours, inSeconds, NOW } from "../fixtures/pool.ts";
 

@@ -1,9 +1,9 @@
 import { ok, strictEqual } from "node:assert/strict";
-import { diff } from "../../src/deck/diff.ts";
-import { Canvas, type Frame } from "../../src/deck/frame.ts";
-import { type Line, span } from "../../src/deck/line.ts";
+import { diff } from "../../src/deck/terminal/diff.ts";
+import { Canvas, type Frame } from "../../src/deck/terminal/frame.ts";
+import { type Line, span } from "../../src/deck/terminal/line.ts";
 import { startModel } from "../../src/deck/model.ts";
-import { UNICODE } from "../../src/deck/theme.ts";
+import { UNICODE } from "../../src/deck/terminal/theme.ts";
 import { update } from "../../src/deck/update.ts";
 import { view } from "../../src/deck/view.ts";
 import { trials } from "../fixtures/trials.ts";

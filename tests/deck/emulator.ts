@@ -2,8 +2,8 @@
 
 import xterm from "@xterm/headless";
 import { ok, strictEqual } from "node:assert/strict";
-import type { Frame } from "../../src/deck/frame.ts";
-import { widthOf } from "../../src/deck/grapheme.ts";
+import type { Frame } from "../../src/deck/terminal/frame.ts";
+import { widthOf } from "../../src/deck/terminal/grapheme.ts";
 
 /** How wide the emulator holds emojis to be: as we do, or as an old one. */
 export type Widths = "agreeing" | "old";

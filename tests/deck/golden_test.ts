@@ -1,10 +1,10 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { diff } from "../../src/deck/diff.ts";
-import { frameText } from "../../src/deck/frame.ts";
-import type { Key } from "../../src/deck/keys.ts";
+import { diff } from "../../src/deck/terminal/diff.ts";
+import { frameText } from "../../src/deck/terminal/frame.ts";
+import type { Key } from "../../src/deck/terminal/keys.ts";
 import { type Model, startModel } from "../../src/deck/model.ts";
-import { ASCII, type Glyphs, UNICODE } from "../../src/deck/theme.ts";
+import { ASCII, type Glyphs, UNICODE } from "../../src/deck/terminal/theme.ts";
 import { update } from "../../src/deck/update.ts";
 import { view } from "../../src/deck/view.ts";
 import { fleet, NOW, pinned, poolStatus, session, usage } from "./scene.ts";

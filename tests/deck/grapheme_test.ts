@@ -1,9 +1,14 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { Canvas, frameText } from "../../src/deck/frame.ts";
-import { cut, graphemes, padEnd, widthOf } from "../../src/deck/grapheme.ts";
-import { span } from "../../src/deck/line.ts";
-import { COLORS_RGB } from "../../src/deck/theme.ts";
+import { Canvas, frameText } from "../../src/deck/terminal/frame.ts";
+import {
+  cut,
+  graphemes,
+  padEnd,
+  widthOf,
+} from "../../src/deck/terminal/grapheme.ts";
+import { span } from "../../src/deck/terminal/line.ts";
+import { COLORS_RGB } from "../../src/deck/terminal/theme.ts";
 
 Deno.test("widthOf() counts cells, not characters", () => {
   deepStrictEqual(

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { type Key, parseKeys } from "../../src/deck/keys.ts";
+import { type Key, parseKeys } from "../../src/deck/terminal/keys.ts";
 
 const NOTHING = new Uint8Array();
 

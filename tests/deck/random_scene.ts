@@ -1,12 +1,12 @@
 /** Random pools, fleets and keys for tests of the Deck, from a seed. */
 
-import type { LocalSession } from "../../src/claude/sessions.ts";
+import type { LocalSession } from "../../src/claude/sessions/sessions.ts";
 import type {
   AccountWord,
   RequestView,
   StatusView,
 } from "../../src/control/protocol.ts";
-import type { Key, KeyName } from "../../src/deck/keys.ts";
+import type { Key, KeyName } from "../../src/deck/terminal/keys.ts";
 import type { Message } from "../../src/deck/model.ts";
 import {
   account,

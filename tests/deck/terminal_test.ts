@@ -1,6 +1,6 @@
 import "../fixtures/clean_environment.ts";
 import { doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { cleanVariables, tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";

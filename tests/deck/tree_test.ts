@@ -2,7 +2,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { agentsOf } from "../../src/deck/agent.ts";
 import { forestOf, treeRows } from "../../src/deck/tree.ts";
-import type { LocalSession } from "../../src/claude/sessions.ts";
+import type { LocalSession } from "../../src/claude/sessions/sessions.ts";
 import { NOW, pinned, poolStatus, seedTree, session, usage } from "./scene.ts";
 
 function forest(

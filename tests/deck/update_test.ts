@@ -1,7 +1,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import type { Key } from "../../src/deck/keys.ts";
+import type { Key } from "../../src/deck/terminal/keys.ts";
 import { type Effect, type Model, startModel } from "../../src/deck/model.ts";
-import { UNICODE } from "../../src/deck/theme.ts";
+import { UNICODE } from "../../src/deck/terminal/theme.ts";
 import { update } from "../../src/deck/update.ts";
 import { fleet, NOW, pinned, poolStatus } from "./scene.ts";
 

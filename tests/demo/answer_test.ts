@@ -6,16 +6,16 @@ import {
   type Answer,
   outputTokens,
   planAnswer,
-} from "../../src/demo/answer.ts";
+} from "../../src/demo/answer/answer.ts";
 import {
   answerEmissions,
   type Emission,
   scriptedEmissions,
   type StreamStep,
-} from "../../src/demo/emission.ts";
-import { EventWriter } from "../../src/demo/event_writer.ts";
-import { type Prompt, readPrompt } from "../../src/demo/prompt.ts";
-import { tokenPieces } from "../../src/demo/prose.ts";
+} from "../../src/demo/answer/emission.ts";
+import { EventWriter } from "../../src/demo/answer/event_writer.ts";
+import { type Prompt, readPrompt } from "../../src/demo/answer/prompt.ts";
+import { tokenPieces } from "../../src/demo/answer/prose.ts";
 
 type Content = string | readonly Readonly<Record<string, unknown>>[];
 

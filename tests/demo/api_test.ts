@@ -21,10 +21,10 @@ import {
   instantFromMs,
   MINUTE_MS,
 } from "../../src/core/time.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
-import { PLANS } from "../../src/demo/plans.ts";
-import type { RefusalName } from "../../src/demo/refusal.ts";
-import { quotaUnits, UNIT_WEIGHTS } from "../../src/demo/true_quota.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import { PLANS } from "../../src/demo/quota/plans.ts";
+import type { RefusalName } from "../../src/demo/provider/refusal.ts";
+import { quotaUnits, UNIT_WEIGHTS } from "../../src/demo/quota/true_quota.ts";
 import { WarpClock } from "../../src/demo/warp_clock.ts";
 import {
   askMessage,

@@ -7,7 +7,7 @@ import {
   strictEqual,
 } from "node:assert/strict";
 import { instantFromMs } from "../../src/core/time.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { demoSetup } from "../../src/demo/demo_setup.ts";
 import { Dice } from "../../src/demo/dice.ts";
 import { demoFleet } from "../../src/demo/fleet.ts";
@@ -18,7 +18,7 @@ import {
   scenarioNamed,
   SCENARIOS,
 } from "../../src/demo/scenario.ts";
-import { simulateSessions } from "../../src/demo/traffic.ts";
+import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import { WarpClock } from "../../src/demo/warp_clock.ts";
 import { askMessage, credentialOf } from "../fixtures/demo_message.ts";
 

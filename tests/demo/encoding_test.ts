@@ -7,7 +7,7 @@ import {
   encodeWhole,
   type Encoding,
   negotiate,
-} from "../../src/demo/encoding.ts";
+} from "../../src/demo/answer/encoding.ts";
 
 const ENCODINGS: readonly Encoding[] = ["gzip", "br", "zstd", "deflate"];
 

@@ -1,7 +1,7 @@
 /** The harmful relay in front of the demo API. */
 
 import { ok, rejects, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { credentialOf, messageBody } from "../fixtures/demo_message.ts";
 import { type FaultProxy, startFaultProxy } from "../fixtures/fault_proxy.ts";
 

@@ -2,14 +2,14 @@
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { HOUR_MS, instantFromMs } from "../../src/core/time.ts";
-import { KeyQuota } from "../../src/demo/key_quota.ts";
+import { KeyQuota } from "../../src/demo/quota/key_quota.ts";
 import {
   decimalText,
   keyHeaders,
   unifiedHeaders,
-} from "../../src/demo/limit_headers.ts";
-import { PLANS, windowPlans } from "../../src/demo/plans.ts";
-import { TrueQuota } from "../../src/demo/true_quota.ts";
+} from "../../src/demo/quota/limit_headers.ts";
+import { PLANS, windowPlans } from "../../src/demo/quota/plans.ts";
+import { TrueQuota } from "../../src/demo/quota/true_quota.ts";
 
 const NOW = instantFromMs(1_785_633_589_000);
 const FIVE_HOURS_END = instantFromMs(1_785_685_200_000);

@@ -9,9 +9,9 @@ import {
   strictEqual,
 } from "node:assert/strict";
 import { instantFromMs, MINUTE_MS } from "../../src/core/time.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
-import { CLIENT_ID } from "../../src/demo/oauth_sign_in.ts";
-import { challengeOf } from "../../src/demo/oauth_token.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import { CLIENT_ID } from "../../src/demo/provider/oauth_sign_in.ts";
+import { challengeOf } from "../../src/demo/provider/oauth_token.ts";
 import { WarpClock } from "../../src/demo/warp_clock.ts";
 import { askMessage, credentialOf } from "../fixtures/demo_message.ts";
 

@@ -3,13 +3,16 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { HOUR_MS, instantFromMs, MINUTE_MS } from "../../src/core/time.ts";
 import { contextTokens } from "../../src/core/usage.ts";
-import { FRAMING_TOKENS, PromptCache } from "../../src/demo/prompt_cache.ts";
+import {
+  FRAMING_TOKENS,
+  PromptCache,
+} from "../../src/demo/quota/prompt_cache.ts";
 import {
   type Prompt,
   type PromptBlock,
   promptTokens,
   readPrompt,
-} from "../../src/demo/prompt.ts";
+} from "../../src/demo/answer/prompt.ts";
 
 const START = instantFromMs(1_800_000_000_000);
 

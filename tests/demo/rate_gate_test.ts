@@ -2,8 +2,8 @@
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { instantFromMs, MINUTE_MS } from "../../src/core/time.ts";
-import { KeyQuota } from "../../src/demo/key_quota.ts";
-import { Bucket, RateGate } from "../../src/demo/rate_gate.ts";
+import { KeyQuota } from "../../src/demo/quota/key_quota.ts";
+import { Bucket, RateGate } from "../../src/demo/quota/rate_gate.ts";
 
 const START = instantFromMs(1_800_000_000_000);
 

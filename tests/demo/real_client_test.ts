@@ -1,8 +1,8 @@
 /** The real Claude Code client takes the fake API for the real one. */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
-import type { DemoRequest } from "../../src/demo/records.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import type { DemoRequest } from "../../src/demo/provider/records.ts";
 import {
   ClaudeHome,
   type ClaudeRun,

@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import Anthropic from "@anthropic-ai/sdk";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 
 function clientOf(api: DemoApi): Anthropic {
   const key = api.account("key", { kind: "api_key" });

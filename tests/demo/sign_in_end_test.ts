@@ -1,7 +1,7 @@
 /** How a sign-in ends at the fake provider: its time, and revocation. */
 
 import { ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 
 const MONTH_S = 30 * 86_400;
 

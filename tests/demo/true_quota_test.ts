@@ -3,13 +3,13 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { DAY_MS, HOUR_MS, instantFromMs } from "../../src/core/time.ts";
-import { PLANS, windowPlans } from "../../src/demo/plans.ts";
+import { PLANS, windowPlans } from "../../src/demo/quota/plans.ts";
 import {
   quotaUnits,
   TrueQuota,
   UNIT_WEIGHTS,
   utilization,
-} from "../../src/demo/true_quota.ts";
+} from "../../src/demo/quota/true_quota.ts";
 
 const START = instantFromMs(1_800_000_000_000);
 

@@ -11,7 +11,7 @@ import { messageBody } from "../fixtures/demo_message.ts";
 import { RawClient } from "../fixtures/raw_client.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { until } from "../fixtures/upstream_client.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 
 function tokenCalls({ api }: ServedPool): number {
   return api.requests("/v1/oauth/token").length;

@@ -6,7 +6,7 @@
 import { RefreshToken } from "../../src/ports.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { CONTROL } from "../../src/control/protocol.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import type { Vault, VaultEntry } from "../../src/ports.ts";
 import { filesBelow, findLeaks, formsOf } from "../fixtures/canary.ts";

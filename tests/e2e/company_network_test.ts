@@ -1,7 +1,7 @@
 /** A company's proxy and certificate authority stand between tc and the API. */
 
 import { match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { ProviderHosts } from "../fixtures/provider_hosts.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { hasOpenssl } from "../fixtures/test_certificates.ts";

@@ -3,10 +3,10 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { SessionReader } from "../../src/claude/sessions.ts";
+import { SessionReader } from "../../src/claude/sessions/sessions.ts";
 import type { StatusView } from "../../src/control/protocol.ts";
 import { agentsOf } from "../../src/deck/agent.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import {
   claudeBinary,
   ClaudeHome,

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { testEachClaude } from "../fixtures/claude_code.ts";
 import { ClientStage, QUIET } from "../fixtures/client_stage.ts";
 import { report } from "../fixtures/report.ts";

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { accountData } from "../../src/demo/demo_setup.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 

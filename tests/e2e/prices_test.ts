@@ -3,7 +3,7 @@
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { costNanodollars, LIST_BOOK } from "../../src/core/pricing.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import {
   ClaudeHome,
   type ClaudeVersion,

@@ -4,7 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { RefusalLog } from "../../src/proxy/refusal_log.ts";
 import type { Clock, LogFields } from "../../src/ports.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 /** Stands in for Claude Code: one message, with the headers it is told to add. */

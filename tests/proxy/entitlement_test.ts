@@ -1,7 +1,7 @@
 /** Accounts that may not do what a request asks: another one is asked, once. */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { persisted, restore } from "../../src/core/persist.ts";
+import { persisted, restore } from "../../src/core/pool/persist.ts";
 import { statusView } from "../../src/control/status_view.ts";
 import type { OriginAnswer, OriginRequest } from "../fixtures/origin_answer.ts";
 import { ask, labelOf, served } from "../fixtures/proxy_client.ts";

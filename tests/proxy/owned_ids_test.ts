@@ -2,9 +2,9 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { persisted, restore } from "../../src/core/persist.ts";
+import { persisted, restore } from "../../src/core/pool/persist.ts";
 import { HOUR_MS } from "../../src/core/time.ts";
-import { parsePool } from "../../src/store/pool_store.ts";
+import { parsePool } from "../../src/store/ledger/pool_store.ts";
 import type { OriginAnswer, OriginRequest } from "../fixtures/origin_answer.ts";
 import { labelOf, MESSAGE } from "../fixtures/proxy_client.ts";
 import {

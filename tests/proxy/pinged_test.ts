@@ -2,7 +2,7 @@
 
 import { ok, strictEqual } from "node:assert/strict";
 import * as zlib from "node:zlib";
-import { openingStanding } from "../../src/wire/early_error.ts";
+import { openingStanding } from "../../src/wire/answer/early_error.ts";
 import type { OriginAnswer } from "../fixtures/origin_answer.ts";
 import {
   ask,

@@ -16,7 +16,7 @@ import {
   sbom,
   signed,
 } from "../../.github/release/publish.ts";
-import { isSigned, RELEASE_KEYS } from "../../src/app/release_keys.ts";
+import { isSigned, RELEASE_KEYS } from "../../src/release/release_keys.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 

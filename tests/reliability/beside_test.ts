@@ -2,10 +2,10 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
-import { catchStrays } from "../../src/app/strays.ts";
-import { keepFault, readFaults } from "../../src/cli/fault_file.ts";
-import { pathsFrom } from "../../src/app/paths.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { catchStrays } from "../../src/system/strays.ts";
+import { keepFault, readFaults } from "../../src/records/log/fault_file.ts";
+import { pathsFrom } from "../../src/system/paths.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { listening } from "../fixtures/listening.ts";
 import { ROOT } from "../fixtures/paths.ts";
@@ -117,7 +117,7 @@ Deno.test({
 
 Deno.test("catchStrays() reports what nobody awaits, and the thread goes on", async () => {
   const script = `
-    import { catchStrays } from "${ROOT}src/app/strays.ts";
+    import { catchStrays } from "${ROOT}src/system/strays.ts";
     catchStrays(globalThis, (fault) => console.log("caught " + fault));
     function lost() { return Promise.reject(new Error("rejected")); }
     lost();
@@ -128,7 +128,7 @@ Deno.test("catchStrays() reports what nobody awaits, and the thread goes on", as
       if (data === "lives") { console.log("end"); Deno.exit(0); }
     };`;
   const worker = `
-    import { catchStrays } from "${ROOT}src/app/strays.ts";
+    import { catchStrays } from "${ROOT}src/system/strays.ts";
     catchStrays(self, (fault) => self.postMessage(fault));
     setTimeout(function inWorker() { throw new Error("deep"); }, 10);
     setTimeout(() => self.postMessage("lives"), 100);`;

@@ -4,7 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import type { StatusView } from "../../src/control/protocol.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { messageBody } from "../fixtures/demo_message.ts";

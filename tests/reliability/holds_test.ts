@@ -2,10 +2,10 @@
 
 import { ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { observation, responseFacts } from "../../src/wire/ratelimit.ts";
-import { classify } from "../../src/core/verdict.ts";
-import { reduce, snapshot } from "../../src/core/pool.ts";
-import { route } from "../../src/core/route.ts";
+import { observation, responseFacts } from "../../src/wire/answer/ratelimit.ts";
+import { classify } from "../../src/core/quota/verdict.ts";
+import { reduce, snapshot } from "../../src/core/pool/pool.ts";
+import { route } from "../../src/core/route/route.ts";
 import { DAY_MS, instantFromMs } from "../../src/core/time.ts";
 import type { HeaderList } from "../../src/ports.ts";
 import { DemoPlane, type Got, numbered } from "../fixtures/demo_plane.ts";

@@ -5,7 +5,7 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { instantFromMs } from "../../src/core/time.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { accountData } from "../../src/demo/demo_setup.ts";
 import type { VaultEntry } from "../../src/ports.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";

@@ -2,8 +2,8 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
-import { mayDump, wantedLimit } from "../../src/cli/open_files.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import { mayDump, wantedLimit } from "../../src/system/open_files.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";

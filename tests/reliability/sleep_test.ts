@@ -1,7 +1,7 @@
 /** A server that stands still for a while, as a lid that closes makes it (K5). */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { messageBody } from "../fixtures/demo_message.ts";

@@ -4,7 +4,7 @@
  */
 
 import { ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { listening } from "../fixtures/listening.ts";
 import { report } from "../fixtures/report.ts";

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { freePort } from "../fixtures/free_port.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { numbered } from "../fixtures/demo_plane.ts";

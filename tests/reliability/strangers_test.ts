@@ -5,7 +5,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { report } from "../fixtures/report.ts";

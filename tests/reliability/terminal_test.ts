@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { realClock } from "../fixtures/real_ports.ts";

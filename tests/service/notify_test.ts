@@ -5,7 +5,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { notifyManager } from "../../src/service/notify.ts";
 import { listening } from "../fixtures/listening.ts";
 import { TcPool } from "../fixtures/tc_process.ts";

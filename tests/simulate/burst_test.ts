@@ -1,18 +1,18 @@
 /** Many at once: how a pool takes a burst and a failover, account by account. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { snapshot } from "../../src/core/pool.ts";
-import { route } from "../../src/core/route.ts";
+import { snapshot } from "../../src/core/pool/pool.ts";
+import { route } from "../../src/core/route/route.ts";
 import { after, HOUR_MS, instantFromMs } from "../../src/core/time.ts";
 import { play } from "../../src/simulate/play.ts";
-import { MONDAY, plan } from "../../src/simulate/plans.ts";
+import { MONDAY, plan } from "../../src/simulate/workload/plans.ts";
 import type { AccountScore, Score } from "../../src/simulate/tally.ts";
 import type {
   PlannedAccount,
   PlannedRequest,
   PlannedSession,
   Workload,
-} from "../../src/simulate/workload.ts";
+} from "../../src/simulate/workload/workload.ts";
 import {
   account,
   closed,

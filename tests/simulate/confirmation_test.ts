@@ -4,11 +4,11 @@
  */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { pathsFrom } from "../../src/app/paths.ts";
-import type { HistoryAnswer } from "../../src/cli/simulate_history.ts";
+import { pathsFrom } from "../../src/system/paths.ts";
+import type { HistoryAnswer } from "../../src/cli/report/simulate_history.ts";
 import type { PolicyName } from "../../src/core/settings.ts";
-import { databasePath } from "../../src/store/database.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { databasePath } from "../../src/store/ledger/database.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import type { Standing } from "../../src/simulate/comparison.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
 import type { PlannedWork } from "../fixtures/planned_people.ts";

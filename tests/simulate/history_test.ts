@@ -1,9 +1,12 @@
 /** historyOf(): recorded requests as work, and what the replay makes of it. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { historyOf } from "../../src/simulate/history.ts";
-import { recordedCost, selfCheck } from "../../src/simulate/history_fit.ts";
-import type { HistoryRow } from "../../src/store/ledger_history.ts";
+import { historyOf } from "../../src/simulate/workload/history.ts";
+import {
+  recordedCost,
+  selfCheck,
+} from "../../src/simulate/workload/history_fit.ts";
+import type { HistoryRow } from "../../src/store/ledger/ledger_history.ts";
 
 const START_MS = Date.UTC(2026, 10, 2, 9);
 const MINUTE_MS = 60_000;

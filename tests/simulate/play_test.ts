@@ -7,13 +7,13 @@ import { instantFromMs } from "../../src/core/time.ts";
 import { boundOf } from "../../src/simulate/bound.ts";
 import { Clockwork } from "../../src/simulate/clockwork.ts";
 import { compare } from "../../src/simulate/comparison.ts";
-import { Network } from "../../src/simulate/flow.ts";
-import { DEVELOPER, sitting } from "../../src/simulate/people.ts";
+import { Network } from "../../src/simulate/workload/flow.ts";
+import { DEVELOPER, sitting } from "../../src/simulate/workload/people.ts";
 import { play } from "../../src/simulate/play.ts";
-import { MONDAY, plan } from "../../src/simulate/plans.ts";
+import { MONDAY, plan } from "../../src/simulate/workload/plans.ts";
 import { Random } from "../../src/simulate/random.ts";
-import { SCENARIOS } from "../../src/simulate/scenarios.ts";
-import type { Workload } from "../../src/simulate/workload.ts";
+import { SCENARIOS } from "../../src/simulate/workload/scenarios.ts";
+import type { Workload } from "../../src/simulate/workload/workload.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const HOUR_MS = 3_600_000;

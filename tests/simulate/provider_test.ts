@@ -1,10 +1,13 @@
 /** SimulatedAccount: what it finds in its caches. */
 
 import { strictEqual } from "node:assert/strict";
-import { MONDAY, plan } from "../../src/simulate/plans.ts";
+import { MONDAY, plan } from "../../src/simulate/workload/plans.ts";
 import { SimulatedAccount } from "../../src/simulate/provider.ts";
 import { Random } from "../../src/simulate/random.ts";
-import type { PlannedRequest, Workload } from "../../src/simulate/workload.ts";
+import type {
+  PlannedRequest,
+  Workload,
+} from "../../src/simulate/workload/workload.ts";
 
 const REQUEST: PlannedRequest = {
   gapMs: 0,

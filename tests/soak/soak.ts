@@ -4,10 +4,10 @@
  * at what it holds meanwhile.
  */
 
-import type { DemoApi } from "../../src/demo/api.ts";
-import { logLine } from "../../src/demo/records.ts";
-import { simulateSessions } from "../../src/demo/traffic.ts";
-import type { TrafficReport } from "../../src/demo/traffic_report.ts";
+import type { DemoApi } from "../../src/demo/provider/api.ts";
+import { logLine } from "../../src/demo/provider/records.ts";
+import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
+import type { TrafficReport } from "../../src/demo/traffic/traffic_report.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { ServedPool } from "../fixtures/served_pool.ts";
 

@@ -6,8 +6,8 @@ import {
   readIfThere,
   writeAtomic,
   type WriteStep,
-} from "../../src/store/atomic.ts";
-import { resolveTarget } from "../../src/store/file_target.ts";
+} from "../../src/store/files/atomic.ts";
+import { resolveTarget } from "../../src/store/files/file_target.ts";
 import { canMount, mount, SmallDisk, unmount } from "../fixtures/mounts.ts";
 import { fromFileUrl } from "../fixtures/paths.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
@@ -95,7 +95,7 @@ Deno.test({
     await using folder = new TempFolder();
     const script = `
       import { writeAtomic, ensurePrivateFolder } from "${new URL(
-      "../../src/store/atomic.ts",
+      "../../src/store/files/atomic.ts",
       import.meta.url,
     )}";
       const [folder, mask, before] = Deno.args;

@@ -9,8 +9,8 @@ import {
   openDatabase,
   setAside,
   transaction,
-} from "../../src/store/database.ts";
-import { MIGRATIONS } from "../../src/store/migrations.ts";
+} from "../../src/store/ledger/database.ts";
+import { MIGRATIONS } from "../../src/store/ledger/migrations.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 function codeOf(work: () => unknown): string {

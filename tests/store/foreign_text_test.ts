@@ -1,8 +1,8 @@
 /** Files of other programs, changed by several processes at once. */
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { pendingPath } from "../../src/store/atomic.ts";
-import { ForeignTexts } from "../../src/store/foreign_text.ts";
+import { pendingPath } from "../../src/store/files/atomic.ts";
+import { ForeignTexts } from "../../src/store/files/foreign_text.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const waits: Promise<void>[] = [];

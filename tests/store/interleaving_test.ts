@@ -22,10 +22,10 @@ import {
   editConfig,
   readConfig,
 } from "../../src/store/config_file.ts";
-import { FileLocks } from "../../src/store/lock.ts";
-import { StoredVault } from "../../src/store/vault.ts";
-import { VaultCipher } from "../../src/store/vault_cipher.ts";
-import { VaultFiles } from "../../src/store/vault_file.ts";
+import { FileLocks } from "../../src/store/files/lock.ts";
+import { StoredVault } from "../../src/store/vault/vault.ts";
+import { VaultCipher } from "../../src/store/vault/vault_cipher.ts";
+import { VaultFiles } from "../../src/store/vault/vault_file.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { report } from "../fixtures/report.ts";
 import { trials } from "../fixtures/trials.ts";

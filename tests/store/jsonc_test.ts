@@ -1,7 +1,7 @@
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { parseJsonc, toValue } from "../../src/store/jsonc.ts";
-import { changeJsonc } from "../../src/store/jsonc_edit.ts";
+import { parseJsonc, toValue } from "../../src/store/files/jsonc.ts";
+import { changeJsonc } from "../../src/store/files/jsonc_edit.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const COMMENTED = `// my pool

@@ -3,9 +3,9 @@
 import { deepStrictEqual } from "node:assert/strict";
 import { instantFromMs } from "../../src/core/time.ts";
 import type { RequestRecord } from "../../src/ports.ts";
-import { openDatabase } from "../../src/store/database.ts";
-import { Ledger } from "../../src/store/ledger.ts";
-import { readHistory } from "../../src/store/ledger_history.ts";
+import { openDatabase } from "../../src/store/ledger/database.ts";
+import { Ledger } from "../../src/store/ledger/ledger.ts";
+import { readHistory } from "../../src/store/ledger/ledger_history.ts";
 import { ledgerEntry } from "../fixtures/ledger_rows.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 

@@ -2,9 +2,9 @@
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
-import { openDatabase } from "../../src/store/database.ts";
-import { Ledger } from "../../src/store/ledger.ts";
-import { type CostOf, reprice } from "../../src/store/ledger_reprice.ts";
+import { openDatabase } from "../../src/store/ledger/database.ts";
+import { Ledger } from "../../src/store/ledger/ledger.ts";
+import { type CostOf, reprice } from "../../src/store/ledger/ledger_reprice.ts";
 import { ledgerEntry } from "../fixtures/ledger_rows.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 

@@ -3,9 +3,9 @@
 import { ok, strictEqual, throws } from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { after, DAY_MS } from "../../src/core/time.ts";
-import { openDatabase } from "../../src/store/database.ts";
-import { Ledger } from "../../src/store/ledger.ts";
-import { prune, usedBytes } from "../../src/store/ledger_prune.ts";
+import { openDatabase } from "../../src/store/ledger/database.ts";
+import { Ledger } from "../../src/store/ledger/ledger.ts";
+import { prune, usedBytes } from "../../src/store/ledger/ledger_prune.ts";
 import { ledgerEntry } from "../fixtures/ledger_rows.ts";
 import { accountId, NOW } from "../fixtures/pool.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";

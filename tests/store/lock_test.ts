@@ -1,6 +1,6 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { FileLocks } from "../../src/store/lock.ts";
+import { FileLocks } from "../../src/store/files/lock.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { trials } from "../fixtures/trials.ts";

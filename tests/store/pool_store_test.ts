@@ -1,13 +1,13 @@
 /** PoolStore: what a restart finds, and whose memory counts. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { persisted } from "../../src/core/persist.ts";
-import { openDatabase } from "../../src/store/database.ts";
+import { persisted } from "../../src/core/pool/persist.ts";
+import { openDatabase } from "../../src/store/ledger/database.ts";
 import {
   parsePool,
   PoolStore,
   readLabels,
-} from "../../src/store/pool_store.ts";
+} from "../../src/store/ledger/pool_store.ts";
 import {
   account,
   fold,

@@ -6,7 +6,7 @@ import {
   priceTableIn,
   readPriceTable,
   writePriceTable,
-} from "../../src/store/price_file.ts";
+} from "../../src/store/ledger/price_file.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const ABOUT = { source: "https://example.com/p.json", asOf: "2026-12-01" };

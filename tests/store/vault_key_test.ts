@@ -8,11 +8,11 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { readVaultKey, vaultKey } from "../../src/store/vault_key.ts";
-import { VaultCipher } from "../../src/store/vault_cipher.ts";
-import { encodeEntry } from "../../src/store/vault_entry.ts";
-import { openVault } from "../../src/store/open_vault.ts";
-import { startDemoApi } from "../../src/demo/api.ts";
+import { readVaultKey, vaultKey } from "../../src/store/vault/vault_key.ts";
+import { VaultCipher } from "../../src/store/vault/vault_cipher.ts";
+import { encodeEntry } from "../../src/store/vault/vault_entry.ts";
+import { openVault } from "../../src/store/vault/open_vault.ts";
+import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";

@@ -1,5 +1,8 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { type OpenedVault, openVault } from "../../src/store/open_vault.ts";
+import {
+  type OpenedVault,
+  openVault,
+} from "../../src/store/vault/open_vault.ts";
 import { FakeKeychain } from "../fixtures/fake_keychain.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";

@@ -1,9 +1,9 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { instantFromMs } from "../../src/core/time.ts";
 import { RefreshToken, Secret, type VaultEntry } from "../../src/ports.ts";
-import { openVault } from "../../src/store/open_vault.ts";
-import { VaultCipher } from "../../src/store/vault_cipher.ts";
-import { encodeEntry } from "../../src/store/vault_entry.ts";
+import { openVault } from "../../src/store/vault/open_vault.ts";
+import { VaultCipher } from "../../src/store/vault/vault_cipher.ts";
+import { encodeEntry } from "../../src/store/vault/vault_entry.ts";
 import { canMount, SmallDisk } from "../fixtures/mounts.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";

@@ -4,7 +4,7 @@ import { ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { helperOf, isOurHelper } from "../../src/claude/api_key_helper.ts";
 import { instantFromMs } from "../../src/core/time.ts";
-import type { WriteStep } from "../../src/store/atomic.ts";
+import type { WriteStep } from "../../src/store/files/atomic.ts";
 import { parseConfig } from "../../src/store/config_file.ts";
 import { autoSwap } from "../../src/swap/auto_swap.ts";
 import {

@@ -6,8 +6,8 @@
 
 import "../fixtures/clean_environment.ts";
 import { join } from "node:path";
-import type { DemoAccount } from "../../src/demo/account.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/api.ts";
+import type { DemoAccount } from "../../src/demo/provider/account.ts";
+import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { Dice } from "../../src/demo/dice.ts";
 import { RefreshToken, type VaultEntry } from "../../src/ports.ts";
 import { LineChild } from "../fixtures/line_child.ts";

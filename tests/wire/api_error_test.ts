@@ -11,8 +11,8 @@ import {
   ssePing,
   threadNotFound,
   threadUnsupported,
-} from "../../src/wire/api_error.ts";
-import { SseScanner } from "../../src/wire/sse.ts";
+} from "../../src/wire/answer/api_error.ts";
+import { SseScanner } from "../../src/wire/answer/sse.ts";
 
 const TYPES: readonly ApiErrorType[] = [
   "invalid_request_error",

@@ -1,6 +1,9 @@
 import { ok, strictEqual } from "node:assert/strict";
 import { type Instant, instantFromMs } from "../../src/core/time.ts";
-import { type ClosedAccount, closedMessage } from "../../src/wire/api_error.ts";
+import {
+  type ClosedAccount,
+  closedMessage,
+} from "../../src/wire/answer/api_error.ts";
 
 /** Friday 2026-11-20, 11:00 UTC; an hour later on the wall. */
 const NOW = instantFromMs(Date.UTC(2026, 10, 20, 11, 0, 0));

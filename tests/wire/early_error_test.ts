@@ -1,5 +1,5 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { earlyError } from "../../src/wire/early_error.ts";
+import { earlyError } from "../../src/wire/answer/early_error.ts";
 
 function opening(event: string, type: string): Uint8Array {
   const data = JSON.stringify({ type: "error", error: { type, message: "m" } });

@@ -7,7 +7,7 @@ import {
   type QuotaWindow,
   type QuotaWindows,
   running,
-} from "../../src/core/quota.ts";
+} from "../../src/core/quota/quota.ts";
 import {
   after,
   DAY_MS,
@@ -22,7 +22,7 @@ import {
   overage,
   requestId,
   responseFacts,
-} from "../../src/wire/ratelimit.ts";
+} from "../../src/wire/answer/ratelimit.ts";
 import { trials } from "../fixtures/trials.ts";
 import { API_KEY_SERVED, FIVE_HOURS_SPENT, SERVED } from "./captured.ts";
 

@@ -1,7 +1,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import type { Lack } from "../../src/core/entitlement.ts";
-import type { ResponseFacts } from "../../src/core/verdict.ts";
-import { type Asked, withRights } from "../../src/wire/refusal_words.ts";
+import type { Lack } from "../../src/core/quota/entitlement.ts";
+import type { ResponseFacts } from "../../src/core/quota/verdict.ts";
+import { type Asked, withRights } from "../../src/wire/answer/refusal_words.ts";
 
 const LONG = "context-1m-2025-08-07";
 const ASKED: Asked = {

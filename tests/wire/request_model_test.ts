@@ -1,6 +1,6 @@
 import { strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { replaceModel } from "../../src/wire/request_model.ts";
+import { replaceModel } from "../../src/wire/request/request_model.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const MAP = { "claude-opus-5-5": "glm-5", "a": '"', "same": "same" };

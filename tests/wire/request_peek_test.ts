@@ -6,7 +6,7 @@ import {
 } from "node:assert/strict";
 import fc from "fast-check";
 import type { HeaderList } from "../../src/ports.ts";
-import { peek, type RequestPeek } from "../../src/wire/request_peek.ts";
+import { peek, type RequestPeek } from "../../src/wire/request/request_peek.ts";
 import { trials } from "../fixtures/trials.ts";
 import { CLIENT_MESSAGE } from "./captured.ts";
 

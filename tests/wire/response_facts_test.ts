@@ -1,12 +1,12 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { after, DAY_MS, HOUR_MS, instantFromMs } from "../../src/core/time.ts";
-import type { ResponseFacts } from "../../src/core/verdict.ts";
+import type { ResponseFacts } from "../../src/core/quota/verdict.ts";
 import type { HeaderList } from "../../src/ports.ts";
 import {
   forRequest,
   REQUESTED_FAMILY,
   responseFacts,
-} from "../../src/wire/ratelimit.ts";
+} from "../../src/wire/answer/ratelimit.ts";
 import {
   API_KEY_SERVED,
   FIVE_HOURS_SPENT,

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { type SseEvent, SseScanner } from "../../src/wire/sse.ts";
+import { type SseEvent, SseScanner } from "../../src/wire/answer/sse.ts";
 import { trials } from "../fixtures/trials.ts";
 
 type Plain = readonly [event: string, data: string];

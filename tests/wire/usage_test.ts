@@ -1,6 +1,6 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { type MeterReading, UsageMeter } from "../../src/wire/usage.ts";
+import { type MeterReading, UsageMeter } from "../../src/wire/answer/usage.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const STREAM = "text/event-stream; charset=utf-8";

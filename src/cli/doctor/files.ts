@@ -5,15 +5,18 @@
  */
 
 import { dirname, join } from "node:path";
-import { vaultFolder } from "../../app/paths.ts";
-import { systemRunner } from "../../app/command_runner.ts";
-import { lostLogin } from "../../app/notices.ts";
+import { vaultFolder } from "../../system/paths.ts";
+import { systemRunner } from "../../system/command_runner.ts";
+import { lostLogin } from "../../records/records.ts";
 import { inert } from "../../control/words.ts";
-import { databasePath, openDatabase } from "../../store/database.ts";
-import { readLabels, rememberedAccounts } from "../../store/pool_store.ts";
-import { openShellVault } from "../accounts_store.ts";
-import { readVaultKey } from "../../store/vault_key.ts";
-import type { Paths } from "../../app/paths.ts";
+import { databasePath, openDatabase } from "../../store/ledger/database.ts";
+import {
+  readLabels,
+  rememberedAccounts,
+} from "../../store/ledger/pool_store.ts";
+import { openShellVault } from "../accounts/accounts_store.ts";
+import { readVaultKey } from "../../store/vault/vault_key.ts";
+import type { Paths } from "../../system/paths.ts";
 import {
   failure,
   failureOf,

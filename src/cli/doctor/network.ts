@@ -6,7 +6,7 @@
  */
 
 import type { Variables } from "../../claude/launch_variables.ts";
-import { trustingClient } from "../../app/authorities.ts";
+import { trustingClient } from "../../system/authorities.ts";
 import { inert } from "../../control/words.ts";
 import { ConfigError } from "../../errors.ts";
 import {

@@ -9,13 +9,13 @@ import { join } from "node:path";
 import type { AccountFactsView, StatusView } from "../../control/protocol.ts";
 import { durationText, inert } from "../../control/words.ts";
 import { TcError } from "../../errors.ts";
-import { accountsView } from "../../app/account_facts.ts";
-import { systemClock } from "../../app/clock.ts";
-import { localKey } from "../../app/local_key.ts";
-import { buildInfo } from "../../app/version.ts";
-import { isNotRunning, openDesk } from "../account_work.ts";
-import { storeAt } from "../login_stores.ts";
-import { readFaults } from "../fault_file.ts";
+import { accountsView } from "../../server/account_facts.ts";
+import { systemClock } from "../../system/clock.ts";
+import { localKey } from "../../config/local_key.ts";
+import { buildInfo } from "../../release/version.ts";
+import { isNotRunning, openDesk } from "../accounts/account_work.ts";
+import { storeAt } from "../login/login_stores.ts";
+import { readFaults } from "../../records/log/fault_file.ts";
 import { reachable } from "../shell.ts";
 import {
   failure,

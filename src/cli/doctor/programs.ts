@@ -7,7 +7,7 @@
 
 import { dirname } from "node:path";
 import { findProgram } from "../../claude/launch.ts";
-import { systemRunner } from "../../app/command_runner.ts";
+import { systemRunner } from "../../system/command_runner.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
 import { objectIn, type SettingsLayer } from "../../claude/client_settings.ts";
@@ -15,10 +15,10 @@ import {
   type LoginRival,
   loginRivals,
   rivalText,
-} from "../../claude/login_rivals.ts";
-import { clientSettings } from "../launching.ts";
-import { folderFacts } from "../login_stores.ts";
-import { ownCommand } from "../own_command.ts";
+} from "../../claude/login/login_rivals.ts";
+import { clientSettings } from "../launch/launching.ts";
+import { folderFacts } from "../login/login_stores.ts";
+import { ownCommand } from "../../system/own_command.ts";
 import {
   failure,
   type Finding,

@@ -6,12 +6,12 @@
  */
 
 import { findProgram } from "../../claude/launch.ts";
-import { systemRunner } from "../../app/command_runner.ts";
+import { systemRunner } from "../../system/command_runner.ts";
 import { SERVICE_NAME } from "../../service/facts.ts";
 import type { ServicePlan } from "../../service/plan.ts";
 import { programIn } from "../../service/program.ts";
-import { planFor, planOf } from "../commands/service.ts";
-import { lastingCommand } from "../own_command.ts";
+import { planFor, planOf } from "../setup/service.ts";
+import { lastingCommand } from "../../system/own_command.ts";
 import {
   failure,
   type Finding,

@@ -8,9 +8,9 @@
  * @module
  */
 
-import { elapsedShare } from "../pace.ts";
-import type { QuotaWindow } from "../quota.ts";
-import type { Scene, View } from "../scene.ts";
+import { elapsedShare } from "../quota/pace.ts";
+import type { QuotaWindow } from "../quota/quota.ts";
+import type { Scene, View } from "../route/scene.ts";
 import type { RouteSettings } from "../settings.ts";
 import { type Instant, MINUTE_MS } from "../time.ts";
 import {

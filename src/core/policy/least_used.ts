@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Scene, View } from "../scene.ts";
+import type { Scene, View } from "../route/scene.ts";
 import {
   best,
   type Costs,

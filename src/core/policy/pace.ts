@@ -9,8 +9,8 @@
  * @module
  */
 
-import { elapsedShare } from "../pace.ts";
-import type { Scene, View } from "../scene.ts";
+import { elapsedShare } from "../quota/pace.ts";
+import type { Scene, View } from "../route/scene.ts";
 import { HOUR_MS } from "../time.ts";
 import {
   best,

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { inFlightCap } from "../lease.ts";
+import { inFlightCap } from "../pool/lease.ts";
 import type { AccountId } from "../account.ts";
-import type { Scene, View } from "../scene.ts";
+import type { Scene, View } from "../route/scene.ts";
 import type { PolicyName } from "../settings.ts";
 
 export {

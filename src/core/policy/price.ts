@@ -9,15 +9,15 @@
  * @module
  */
 
-import { inFlightCap } from "../lease.ts";
+import { inFlightCap } from "../pool/lease.ts";
 import {
   FIVE_HOUR_TOKENS,
   fiveHourTokens,
   projected,
   projectedWeek,
   weekInFiveHours,
-} from "../projection.ts";
-import type { Scene, View } from "../scene.ts";
+} from "../quota/projection.ts";
+import type { Scene, View } from "../route/scene.ts";
 import { HOUR_MS } from "../time.ts";
 import { writeWeight } from "../usage.ts";
 import {

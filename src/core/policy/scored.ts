@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { View } from "../scene.ts";
+import type { View } from "../route/scene.ts";
 import { cheapest, costsOf, learnedMax, type Policy } from "./policy.ts";
 
 const BURST = 0.7;

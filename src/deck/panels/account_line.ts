@@ -16,7 +16,7 @@ import {
   type Span,
   span,
   type Style,
-} from "../line.ts";
+} from "../terminal/line.ts";
 import type { AccountGroup, Scene } from "../scene.ts";
 import { windowLine } from "./bar.ts";
 import { openWindow, windowBar, windowWords } from "./window_lane.ts";

@@ -9,7 +9,13 @@ import { countText } from "../../control/words.ts";
 import type { Agent } from "../agent.ts";
 import { agentName, agentRow } from "./agent_row.ts";
 import { accountLine, accountTexts } from "./account_line.ts";
-import { fit, type Line, lineWidth, type Span, span } from "../line.ts";
+import {
+  fit,
+  type Line,
+  lineWidth,
+  type Span,
+  span,
+} from "../terminal/line.ts";
 import {
   type AccountGroup,
   filtered,

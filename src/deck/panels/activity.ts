@@ -7,7 +7,7 @@
 import type { ActivityView } from "../../control/protocol.ts";
 import { countText } from "../../control/words.ts";
 import { modelText, reasonText, timeText, tookText } from "../figures.ts";
-import { figure, lane, type Line, span, type Style } from "../line.ts";
+import { figure, lane, type Line, span, type Style } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
 import { whoText } from "./live.ts";
 

@@ -7,7 +7,7 @@
 import { countText, durationText } from "../../control/words.ts";
 import { type Agent, chipOf } from "../agent.ts";
 import { costText, reasonText } from "../figures.ts";
-import { widthOf } from "../grapheme.ts";
+import { widthOf } from "../terminal/grapheme.ts";
 import {
   figure,
   lane,
@@ -15,7 +15,7 @@ import {
   lineWidth,
   type Span,
   span,
-} from "../line.ts";
+} from "../terminal/line.ts";
 import type { Row, Scene } from "../scene.ts";
 import type { Sum } from "../tree.ts";
 

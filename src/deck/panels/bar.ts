@@ -7,9 +7,9 @@
 
 import type { WindowView } from "../../control/protocol.ts";
 import { durationText, percentText } from "../../control/words.ts";
-import { windowLengthMs } from "../../core/quota.ts";
-import { type Line, span, type Style } from "../line.ts";
-import type { Glyphs } from "../theme.ts";
+import { windowLengthMs } from "../../core/quota/quota.ts";
+import { type Line, span, type Style } from "../terminal/line.ts";
+import type { Glyphs } from "../terminal/theme.ts";
 
 /** From here on a window is careful, and bad: the seeds' limits. */
 const CAREFUL_FROM = 0.7;

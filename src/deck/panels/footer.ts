@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Line, lineWidth, type Span, span } from "../line.ts";
+import { type Line, lineWidth, type Span, span } from "../terminal/line.ts";
 import type { Overlay } from "../model.ts";
 import type { Scene } from "../scene.ts";
 

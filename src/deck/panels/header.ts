@@ -14,10 +14,10 @@ import {
   lineWidth,
   span,
   type Style,
-} from "../line.ts";
+} from "../terminal/line.ts";
 import type { Overlay } from "../model.ts";
 import type { Scene } from "../scene.ts";
-import type { Glyphs } from "../theme.ts";
+import type { Glyphs } from "../terminal/theme.ts";
 
 const VERDICT_STYLE: Readonly<Record<string, Style>> = {
   green: "good",

@@ -7,7 +7,7 @@
 import { countText } from "../../control/words.ts";
 import { type Agent, chipOf } from "../agent.ts";
 import { costText, plural } from "../figures.ts";
-import { figure, lane, type Line, span } from "../line.ts";
+import { figure, lane, type Line, span } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
 import { sumOf } from "../tree.ts";
 

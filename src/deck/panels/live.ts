@@ -7,7 +7,7 @@
 import type { RequestView } from "../../control/protocol.ts";
 import { countText, durationText } from "../../control/words.ts";
 import { modelText, reasonText, timeText } from "../figures.ts";
-import { figure, lane, type Line, span, type Style } from "../line.ts";
+import { figure, lane, type Line, span, type Style } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
 import { agentName } from "./agent_row.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { chipOf } from "../agent.ts";
-import { type Line, lineWidth, type Span, span } from "../line.ts";
+import { type Line, lineWidth, type Span, span } from "../terminal/line.ts";
 import type { Row, Scene, Section } from "../scene.ts";
 import { agentName } from "./agent_row.ts";
 

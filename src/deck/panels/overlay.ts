@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { Canvas } from "../frame.ts";
-import { widthOf } from "../grapheme.ts";
-import { fit, type Line, lineWidth, span, spread } from "../line.ts";
+import type { Canvas } from "../terminal/frame.ts";
+import { widthOf } from "../terminal/grapheme.ts";
+import { fit, type Line, lineWidth, span, spread } from "../terminal/line.ts";
 import type { Overlay } from "../model.ts";
 import type { Scene } from "../scene.ts";
 import { HELP } from "./help.ts";

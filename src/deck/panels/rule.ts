@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Line, lineWidth, type Span, span } from "../line.ts";
+import { type Line, lineWidth, type Span, span } from "../terminal/line.ts";
 import type { Scene, Section } from "../scene.ts";
 
 /** Cells of rule before a title on the left, and after one on the right. */

@@ -6,9 +6,9 @@
 
 import { countText } from "../../control/words.ts";
 import { costText, plural } from "../figures.ts";
-import { type Line, lineWidth, span } from "../line.ts";
+import { type Line, lineWidth, span } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
-import type { Glyphs } from "../theme.ts";
+import type { Glyphs } from "../terminal/theme.ts";
 import { type Forest, type TreeRow, treeRows } from "../tree.ts";
 import { agentRow } from "./agent_row.ts";
 

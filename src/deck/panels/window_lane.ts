@@ -7,7 +7,7 @@
 
 import type { AccountView, WindowView } from "../../control/protocol.ts";
 import { clockText, durationText } from "../../control/words.ts";
-import { type Line, lineWidth, span } from "../line.ts";
+import { type Line, lineWidth, span } from "../terminal/line.ts";
 import type { Scene } from "../scene.ts";
 import { barLine, windowLine } from "./bar.ts";
 

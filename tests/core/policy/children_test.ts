@@ -1,8 +1,8 @@
 /** Where a sub-agent starts, as README and docs/routing.md say it. */
 
 import { match, ok, strictEqual } from "node:assert/strict";
-import { snapshot } from "../../../src/core/pool.ts";
-import { route } from "../../../src/core/route.ts";
+import { snapshot } from "../../../src/core/pool/pool.ts";
+import { route } from "../../../src/core/route/route.ts";
 import { POLICY_NAMES, type PolicyName } from "../../../src/core/settings.ts";
 import {
   account,

@@ -2,9 +2,9 @@
 
 import { strictEqual } from "node:assert/strict";
 import type { PolicyName } from "../../../src/core/settings.ts";
-import { snapshot } from "../../../src/core/pool.ts";
-import { route } from "../../../src/core/route.ts";
-import type { PoolState } from "../../../src/core/state.ts";
+import { snapshot } from "../../../src/core/pool/pool.ts";
+import { route } from "../../../src/core/route/route.ts";
+import type { PoolState } from "../../../src/core/pool/state.ts";
 import {
   account,
   conversationId,

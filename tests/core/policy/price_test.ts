@@ -2,8 +2,8 @@
 
 import { strictEqual } from "node:assert/strict";
 import type { Tier } from "../../../src/core/account.ts";
-import { snapshot } from "../../../src/core/pool.ts";
-import { route } from "../../../src/core/route.ts";
+import { snapshot } from "../../../src/core/pool/pool.ts";
+import { route } from "../../../src/core/route/route.ts";
 import {
   account,
   conversationId,

@@ -1,0 +1,308 @@
+/**
+ * One imported account into the vault. Whose it is the provider says, else its
+ * store. A login is renewed only where neither does, in its owner's store and
+ * under its lock; one of our own is never replaced by a shared one.
+ *
+ * @module
+ */
+
+import type { AccountId, AccountKind } from "../../core/account.ts";
+import type {
+  Credential,
+  OAuthCredential,
+  RefreshToken,
+  Secret,
+  SharedFamily,
+  VaultEntry,
+} from "../../ports.ts";
+import { instantFromMs } from "../../core/time.ts";
+import { freeName, idOfIdentity, idOfSecret } from "../sign_in/account_id.ts";
+import type { ImportCandidate } from "./import_source.ts";
+import { isDead, kinship, movedOn } from "../../lineage.ts";
+import type { AccountProfile } from "../sign_in/profile.ts";
+import type { RefreshPorts } from "../refresh_ports.ts";
+import { renewInPlace, whoseIs } from "../shared/shared_login.ts";
+
+/** A renewal of the account may be under way. */
+const LOCK_WAIT_MS = 60_000;
+
+export interface ImportPorts extends RefreshPorts {
+  /** Names that other accounts have. */
+  readonly taken: ReadonlySet<string>;
+  /** Only says what would be done. */
+  readonly isDryRun: boolean;
+}
+
+export type ImportResult =
+  | { readonly kind: "added" | "updated"; readonly entry: VaultEntry }
+  /** The same credential is in the vault already. */
+  | { readonly kind: "unchanged"; readonly entry: VaultEntry }
+  /** The account has a login of its own, or a newer one: it is better. */
+  | { readonly kind: "kept"; readonly entry: VaultEntry }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** Takes `candidate` over as `name`, or as a name made of what is known. */
+export async function importAccount(
+  candidate: ImportCandidate,
+  name: string | null,
+  ports: ImportPorts,
+): Promise<ImportResult> {
+  const { vault } = ports;
+  const { entries } = await vault.list();
+  const held = entries.find((entry) => isHeld(entry, candidate.credential));
+  if (held !== undefined) return await shared(held, candidate, ports);
+  const older = entries.find((entry) => isOlder(entry, candidate.credential));
+  if (older !== undefined) return { kind: "kept", entry: older };
+  const told = await whoIs(candidate, ports);
+  if ("reason" in told) return { kind: "refused", reason: told.reason };
+  const { who } = told;
+  const taken = { ...candidate, credential: told.credential };
+  const entry = await entryOf(taken, { who, name }, { entries, ...ports });
+  const known = entries.find((other) =>
+    other.id === entry.id || isSameOwner(other, who)
+  );
+  if (known === undefined) {
+    if (!ports.isDryRun) await vault.put(entry);
+    return { kind: "added", entry };
+  }
+  return await updated(known, { entry, name, ports });
+}
+
+/**
+ * Brings `entry` to the account that the person has already. A login that tc
+ * has to itself stays unless it is dead; one that is shared with the same store
+ * has its successor there.
+ */
+async function updated(
+  known: VaultEntry,
+  { entry, name, ports }: {
+    readonly entry: VaultEntry;
+    readonly name: string | null;
+    readonly ports: ImportPorts;
+  },
+): Promise<ImportResult> {
+  const renew = (now: VaultEntry): VaultEntry => {
+    if (!isBetter(entry, now)) return now;
+    const moved = entry.credential.kind === "oauth"
+      ? movedOn(now, entry.credential)
+      : { ...now, credential: entry.credential };
+    const { id: _id, label: _label, credential: _c, ...fields } = entry;
+    const { ancestors, credential } = moved;
+    return {
+      ...now,
+      ...fields,
+      credential,
+      ancestors,
+      label: name ?? now.label,
+    };
+  };
+  const stored = ports.isDryRun
+    ? renew(known)
+    : await updatedWhileThere(known, { entry, renew, ports });
+  if (stored === null) return { kind: "kept", entry: known };
+  const isTaken = isHeld(stored, entry.credential);
+  return { kind: isTaken ? "updated" : "kept", entry: stored };
+}
+
+/**
+ * Updates `known` under its lock, if the owner's store still shows what was
+ * read there: a server may have taken its successor meanwhile, and the vault
+ * would go back behind it.
+ */
+async function updatedWhileThere(
+  known: VaultEntry,
+  { entry, renew, ports }: {
+    readonly entry: VaultEntry;
+    readonly renew: (now: VaultEntry) => VaultEntry;
+    readonly ports: ImportPorts;
+  },
+): Promise<VaultEntry | null> {
+  const { vault, locks, owners } = ports;
+  const { sharedWith, credential } = entry;
+  const isShared = sharedWith?.tool === "claude_code" && owners !== null;
+  if (!isShared || credential.kind !== "oauth") {
+    return await vault.update(known.id, renew);
+  }
+  using _lock = await locks.acquire(known.id, { waitMs: LOCK_WAIT_MS });
+  const hold = await owners.hold(sharedWith);
+  try {
+    const now = await hold?.read();
+    const isThere = now?.kind === "login" &&
+      now.credential.refreshToken.equals(credential.refreshToken);
+    return isThere
+      ? await vault.update(known.id, renew)
+      : await vault.get(known.id);
+  } finally {
+    await hold?.release();
+  }
+}
+
+function isBetter(
+  { credential, sharedWith }: VaultEntry,
+  now: VaultEntry,
+): boolean {
+  if (credential.kind !== "oauth") return true;
+  if (kinship(now, credential.refreshToken) !== "unknown") return false;
+  return isDead(now) || now.credential.kind !== "oauth" ||
+    now.sharedWith !== null && sharedWith !== null &&
+      now.sharedWith.location === sharedWith.location;
+}
+
+/** Equal refresh tokens are one login, whatever it is called: it has two holders. */
+async function shared(
+  held: VaultEntry,
+  { sharedWith }: ImportCandidate,
+  { vault, isDryRun }: ImportPorts,
+): Promise<ImportResult> {
+  const isNews = sharedWith !== null && held.sharedWith === null && !isDryRun;
+  const entry = isNews
+    ? await vault.update(held.id, (now) => ({
+      ...now,
+      sharedWith: now.sharedWith ?? sharedWith,
+    }))
+    : held;
+  return { kind: "unchanged", entry: entry ?? held };
+}
+
+/** Whether the vault has gone on from `credential`: it is spent. */
+function isOlder(entry: VaultEntry, credential: Credential): boolean {
+  return credential.kind === "oauth" &&
+    kinship(entry, credential.refreshToken) === "older";
+}
+
+/** Whose a login is, and the login itself, which may have been renewed for that. */
+type Told =
+  | {
+    readonly who: AccountProfile | null;
+    readonly credential: Credential;
+  }
+  | { readonly reason: string };
+
+/**
+ * Says whose it is: the provider, whatever the clock says; else the store where
+ * it came from; else a renewal there, under its owner's lock.
+ */
+async function whoIs(
+  { credential, identity, email, tier, sharedWith }: ImportCandidate,
+  ports: ImportPorts,
+): Promise<Told> {
+  if (credential.kind !== "oauth") return { who: null, credential };
+  const noted = identity === null
+    ? null
+    : { identity, email, organization: null, tier };
+  const asked = await whoseIs(credential, ports);
+  if (asked.kind === "known") return { who: asked.profile, credential };
+  const isRefused = asked.kind === "refused" && asked.status === 401;
+  // One that was refused before its end may be dead: its renewal tells.
+  const isOver = credential.expiresAt <= ports.clock.now();
+  if (!isRefused || isOver && noted !== null) return { who: noted, credential };
+  return ports.isDryRun || sharedWith === null || ports.owners === null
+    ? { reason: "the provider refuses its token: log in there again" }
+    : await renewedThere(credential, sharedWith, ports);
+}
+
+async function renewedThere(
+  credential: OAuthCredential,
+  family: SharedFamily,
+  ports: ImportPorts,
+): Promise<Told> {
+  const hold = await ports.owners?.hold(family) ?? null;
+  if (hold === null) {
+    return { reason: "the provider refuses its token: log in there again" };
+  }
+  try {
+    const now = await hold.read();
+    const seen = now.kind === "login" ? now.credential : credential;
+    const renewed = await renewInPlace(seen, hold, ports);
+    switch (renewed.kind) {
+      case "renewed":
+        return { who: renewed.profile, credential: renewed.credential };
+      case "dead":
+        return { reason: "the provider refuses its token: log in there again" };
+      case "failed":
+        return { reason: `whose it is cannot be told: ${renewed.reason}` };
+    }
+  } finally {
+    await hold.release();
+  }
+}
+
+interface Naming {
+  readonly who: AccountProfile | null;
+  readonly name: string | null;
+}
+
+async function entryOf(
+  candidate: ImportCandidate,
+  { who, name }: Naming,
+  { entries, taken }: Pick<ImportPorts, "taken"> & {
+    readonly entries: readonly VaultEntry[];
+  },
+): Promise<VaultEntry> {
+  const { credential, sharedWith, settings } = candidate;
+  const kind = kindOf(credential, settings.upstream);
+  const names = new Set([...taken, ...entries.map(({ label }) => label)]);
+  const wanted = name ?? candidate.name ?? who?.email ?? candidate.email ??
+    (kind === "subscription" ? "claude" : kind.replace("_", "-"));
+  return {
+    id: await idOf(credential, who),
+    label: freeName(wanted, names),
+    kind,
+    identity: who?.identity ?? null,
+    email: who?.email ?? candidate.email,
+    organization: who?.organization ?? null,
+    tier: who === null || who.tier === "unknown" ? candidate.tier : who.tier,
+    credential,
+    // Its age is not known: the epoch.
+    savedAt: instantFromMs(0),
+    sharedWith,
+    ancestors: [],
+    refusedTokenHash: null,
+  };
+}
+
+async function idOf(
+  credential: Credential,
+  who: AccountProfile | null,
+): Promise<AccountId> {
+  return who === null
+    ? await idOfSecret(secretOf(credential))
+    : await idOfIdentity(who.identity);
+}
+
+function kindOf(credential: Credential, upstream: string | null): AccountKind {
+  if (upstream !== null) return "backend";
+  switch (credential.kind) {
+    case "oauth":
+      return "subscription";
+    case "setup_token":
+      return "setup_token";
+    case "api_key":
+    case "bearer":
+      return "api_key";
+  }
+}
+
+function isHeld({ credential: held }: VaultEntry, other: Credential): boolean {
+  if (held.kind === "oauth" || other.kind === "oauth") {
+    return held.kind === "oauth" && other.kind === "oauth" &&
+      held.refreshToken.equals(other.refreshToken);
+  }
+  return held.kind === other.kind && held.token.equals(other.token);
+}
+
+/** What stays the same while the credential is the same. */
+function secretOf(credential: Credential): Secret | RefreshToken {
+  return credential.kind === "oauth"
+    ? credential.refreshToken
+    : credential.token;
+}
+
+function isSameOwner(
+  { identity }: VaultEntry,
+  who: AccountProfile | null,
+): boolean {
+  return who !== null && identity !== null &&
+    identity.accountUuid === who.identity.accountUuid &&
+    identity.organizationUuid === who.identity.organizationUuid;
+}

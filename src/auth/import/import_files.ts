@@ -1,0 +1,228 @@
+/**
+ * Finds and opens what can be imported: the stores of Claude Code and the
+ * files of other pool tools, each in its usual place or where a person says.
+ *
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+import {
+  claudeCandidate,
+  type ImportCandidate,
+  type ImportReading,
+  readImport,
+  tokenCandidate,
+  unreadable,
+} from "./import_source.ts";
+import {
+  type ClaudeFolder,
+  claudeFolder,
+  folderAt,
+  type FolderFacts,
+} from "../../claude/claude_folder.ts";
+import { asObject, asText, readJson } from "../../claude/claude_file.ts";
+import { ClaudeLoginStore } from "../../claude/login/login_store.ts";
+import { EXIT, TcError, UsageError } from "../../errors.ts";
+import {
+  isClaudePoolSealed,
+  openClaudePool,
+} from "../../store/claude_pool_file.ts";
+import type { CommandRunner } from "../../ports.ts";
+import { parseConfig } from "../../store/config_file.ts";
+import { ForeignTexts } from "../../store/files/foreign_text.ts";
+import { systemClock } from "../../system/clock.ts";
+
+export interface ImportPlaces {
+  /** Environment, system and user: they decide where Claude Code's files are. */
+  readonly facts: FolderFacts;
+  readonly runner: CommandRunner;
+  /** What binds claude-pool's store; null id where the machine has none. */
+  readonly machine: () => Promise<
+    { readonly machineId: string | null; readonly userName: string }
+  >;
+}
+
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
+const POOL_FILES = [
+  "teamclaude.json",
+  "maxpool.json",
+  "nextclaude.json",
+  join("claude-pool", "pool.json"),
+];
+
+/** Everything in the usual places; what is not there is left out. */
+export async function usualImports(
+  places: ImportPlaces,
+): Promise<readonly ImportReading[]> {
+  const { environment } = places.facts;
+  const readings: ImportReading[] = [];
+  for (const folder of claudePlaces(places.facts)) {
+    const reading = await fromClaude(folder, places);
+    if (reading !== null) readings.push(reading);
+  }
+  const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
+  const config = environment["XDG_CONFIG_HOME"] || join(home, ".config");
+  for (const name of POOL_FILES) {
+    const path = join(config, name);
+    if (!await isFile(path)) continue;
+    readings.push(await importOf(path, places));
+  }
+  return readings;
+}
+
+/** What `path` holds: a file of any of the tools, or Claude Code's folder. */
+export async function importOf(
+  path: string,
+  places: ImportPlaces,
+): Promise<ImportReading> {
+  const file = await isFolder(path) ? join(path, ".credentials.json") : path;
+  const reading = readImport(await documentOf(file, places), file);
+  if (reading === null) {
+    throw new UsageError(
+      `Cannot import ${path}: it is none of the formats that tc knows`,
+      "Known: Claude Code, teamclaude, maxpool, nextclaude, claude-pool",
+    );
+  }
+  return await followed(reading, places);
+}
+
+/** Rows that name another file get the login that stands there. */
+async function followed(
+  reading: ImportReading,
+  places: ImportPlaces,
+): Promise<ImportReading> {
+  const candidates: ImportCandidate[] = [...reading.candidates];
+  const skipped = [...reading.skipped];
+  for (const { name, path, settings } of reading.elsewhere) {
+    const home = places.facts.environment["HOME"] ?? "~";
+    const file = path.replace(/^~(?=\/)/, home);
+    const folder = folderAt(dirname(file), places.facts);
+    const login = { kind: "file", path: file } as const;
+    const found = await fromClaude({ ...folder, login }, places);
+    const [candidate] = found?.candidates ?? [];
+    if (candidate !== undefined) {
+      candidates.push({ ...candidate, name, settings });
+    } else {
+      skipped.push({
+        name: name ?? file,
+        reason: `there is no login in ${file}`,
+      });
+    }
+  }
+  return { ...reading, candidates, skipped, elsewhere: [] };
+}
+
+/** Where Claude Code looks for its login: on macOS a file counts as well. */
+function claudePlaces(facts: FolderFacts): readonly ClaudeFolder[] {
+  const folder = claudeFolder(facts);
+  if (folder.login.kind === "file") return [folder];
+  const path = join(folder.folder, ".credentials.json");
+  return [folder, { ...folder, login: { kind: "file", path } }];
+}
+
+async function fromClaude(
+  folder: ClaudeFolder,
+  { runner }: ImportPlaces,
+): Promise<ImportReading | null> {
+  const store = new ClaudeLoginStore(folder, {
+    files: new ForeignTexts(),
+    runner,
+    clock: systemClock,
+  });
+  const { location } = store;
+  const nothing = {
+    tool: "claude_code",
+    location,
+    candidates: [],
+    skipped: [],
+    elsewhere: [],
+  } as const;
+  try {
+    const { reading } = await store.read();
+    switch (reading.kind) {
+      case "absent":
+        return null;
+      case "unreadable":
+        return { ...nothing, skipped: [unreadable(reading.reason)] };
+      case "blank":
+        return { ...nothing, skipped: [skip("its login is blank")] };
+      case "token":
+        return { ...nothing, candidates: [tokenCandidate(reading)] };
+      case "found": {
+        const candidate = claudeCandidate(reading.login, location);
+        return {
+          ...nothing,
+          candidates: [await withNotes(candidate, folder)],
+        };
+      }
+    }
+  } catch (cause) {
+    if (!(cause instanceof TcError)) throw cause;
+    return { ...nothing, skipped: [skip(cause.message)] };
+  }
+}
+
+/**
+ * What `.claude.json` notes of the account goes with the login: it says whose
+ * that is where the login itself and the provider do not.
+ */
+async function withNotes(
+  candidate: ImportCandidate,
+  { identityFile }: ClaudeFolder,
+): Promise<ImportCandidate> {
+  const noted = asObject(
+    asObject(await readJson(identityFile))?.["oauthAccount"],
+  );
+  const accountUuid = asText(noted?.["accountUuid"]);
+  const organizationUuid = asText(noted?.["organizationUuid"]);
+  if (accountUuid === null || organizationUuid === null) return candidate;
+  return {
+    ...candidate,
+    identity: candidate.identity ?? { accountUuid, organizationUuid },
+    email: candidate.email ?? asText(noted?.["emailAddress"]),
+  };
+}
+
+function skip(reason: string): { name: string; reason: string } {
+  return { name: "Claude Code", reason };
+}
+
+async function documentOf(
+  path: string,
+  { machine }: ImportPlaces,
+): Promise<unknown> {
+  const bytes = await readBytes(path);
+  const text = isClaudePoolSealed(bytes)
+    ? await openClaudePool(bytes, await machine())
+    : new TextDecoder().decode(bytes);
+  return parseConfig(text, path);
+}
+
+async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const { size, isFile } = await Deno.stat(path);
+    if (!isFile) throw new RangeError("it is no file");
+    if (size > FILE_BYTES_MAX) throw new RangeError("it is too large");
+    return await Deno.readFile(path);
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : cause instanceof Error
+      ? cause.message
+      : "unknown reason";
+    throw new TcError(`Cannot import ${path}: ${reason}`, {
+      code: "import_unreadable",
+      source: "user",
+      exitCode: EXIT.badData,
+      cause,
+    });
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isFile, () => false);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isDirectory, () => false);
+}

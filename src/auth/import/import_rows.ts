@@ -1,0 +1,193 @@
+/**
+ * The rows of the proxies' configs: teamclaude, maxpool and nextclaude spell
+ * them alike.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { instantFromMs } from "../../core/time.ts";
+import {
+  type Credential,
+  RefreshToken,
+  Secret,
+  type SharedFamily,
+} from "../../ports.ts";
+import { readInstant } from "../../wire/outside_time.ts";
+import type {
+  ImportCandidate,
+  ImportedSettings,
+  ImportReading,
+} from "./import_reading.ts";
+
+/** What a row that says nothing means. */
+export const NO_SETTINGS: ImportedSettings = {
+  priority: null,
+  enabled: true,
+  capUtilization: null,
+  upstream: null,
+  modelMap: null,
+};
+
+/** Why a login is not taken. */
+export const BLANK = "its login is blank or half-written: log in there again";
+
+const row = v.looseObject({
+  name: v.fallback(v.nullish(v.string()), null),
+  type: v.fallback(v.nullish(v.string()), null),
+  accountUuid: v.fallback(v.nullish(v.string()), null),
+  orgUuid: v.fallback(v.nullish(v.string()), null),
+  accessToken: v.fallback(v.nullish(v.string()), null),
+  refreshToken: v.fallback(v.nullish(v.string()), null),
+  expiresAt: v.optional(v.unknown()),
+  scopes: v.fallback(v.array(v.string()), []),
+  apiKey: v.fallback(v.nullish(v.string()), null),
+  importFrom: v.fallback(v.nullish(v.string()), null),
+  priority: v.fallback(v.nullish(v.number()), null),
+  disabled: v.fallback(v.nullish(v.boolean()), null),
+  enabled: v.fallback(v.nullish(v.boolean()), null),
+  capUtilization: v.fallback(v.nullish(v.number()), null),
+  upstream: v.fallback(v.nullish(v.string()), null),
+  modelMap: v.fallback(v.nullish(v.record(v.string(), v.string())), null),
+});
+
+type Row = v.InferOutput<typeof row>;
+
+/** The accounts of a config of teamclaude, maxpool or nextclaude. */
+export function readConfigPool(
+  json: Record<string, unknown>,
+  accounts: readonly unknown[],
+  location: string,
+): ImportReading {
+  const tool = toolOf(json, location);
+  const candidates: ImportCandidate[] = [];
+  const skipped: { name: string; reason: string }[] = [];
+  const elsewhere: {
+    name: string | null;
+    path: string;
+    settings: ImportedSettings;
+  }[] = [];
+  accounts.forEach((value, index) => {
+    const parsed = v.safeParse(row, value);
+    const name = parsed.success ? parsed.output.name ?? null : null;
+    const shown = name ?? `account ${index + 1}`;
+    if (!parsed.success) {
+      skipped.push({ name: shown, reason: "it is no account" });
+      return;
+    }
+    const settings = settingsOf(parsed.output);
+    const candidate = candidateOf(parsed.output, {
+      tool,
+      location: inPool(location, name),
+    });
+    const { importFrom } = parsed.output;
+    if (candidate !== null) candidates.push(candidate);
+    else if (importFrom) elsewhere.push({ name, path: importFrom, settings });
+    else skipped.push({ name: shown, reason: BLANK });
+  });
+  return { tool, location, candidates, skipped, elsewhere };
+}
+
+function candidateOf(
+  fields: Row,
+  sharedWith: SharedFamily,
+): ImportCandidate | null {
+  const settings = settingsOf(fields);
+  const { accessToken, refreshToken, accountUuid, orgUuid } = fields;
+  const name = fields.name ?? null;
+  const key = keyOf(fields.apiKey ?? null, settings.upstream);
+  if (key !== null) return keyCandidate(name, key, settings);
+  if (!refreshToken?.trim()) {
+    // A setup token is an access token and nothing more.
+    const token = keyOf(accessToken ?? null, settings.upstream);
+    return token === null ? null : keyCandidate(name, token, settings);
+  }
+  const isHalf = fields.expiresAt === undefined || fields.expiresAt === null;
+  if (!accessToken?.trim() || isHalf) return null;
+  return {
+    name,
+    email: name?.includes("@") ? name : null,
+    identity: accountUuid && orgUuid
+      ? { accountUuid, organizationUuid: orgUuid }
+      : null,
+    tier: "unknown",
+    credential: {
+      kind: "oauth",
+      accessToken: new Secret(accessToken),
+      refreshToken: new RefreshToken(refreshToken),
+      // Without an end that makes sense the provider is asked.
+      expiresAt: readInstant(fields.expiresAt) ?? instantFromMs(0),
+      scopes: fields.scopes,
+      signInEndsAt: null,
+    },
+    sharedWith,
+    settings,
+  };
+}
+
+/** A key is no family: it is not spent by its use. */
+export function keyCandidate(
+  name: string | null,
+  credential: Credential,
+  settings: ImportedSettings,
+): ImportCandidate {
+  return {
+    name,
+    email: null,
+    identity: null,
+    tier: "unknown",
+    credential,
+    sharedWith: null,
+    settings,
+  };
+}
+
+/** A key by its prefix; any visible text is one where a backend wants it. */
+export function keyOf(
+  key: string | null,
+  upstream: string | null,
+): Credential | null {
+  const text = key?.trim() ?? "";
+  if (!/^[\x21-\x7e]{8,4096}$/.test(text)) return null;
+  const token = new Secret(text);
+  if (upstream !== null) return { kind: "api_key", token };
+  if (text.startsWith("sk-ant-api")) return { kind: "api_key", token };
+  return text.startsWith("sk-ant-oat")
+    ? { kind: "setup_token", token, expiresAt: null }
+    : null;
+}
+
+function settingsOf(fields: Row): ImportedSettings {
+  const { capUtilization: cap } = fields;
+  return {
+    priority: fields.priority ?? null,
+    enabled: fields.enabled !== false && fields.disabled !== true,
+    capUtilization: cap && cap > 0 && cap <= 1 ? cap : null,
+    upstream: fields.upstream && URL.canParse(fields.upstream)
+      ? fields.upstream
+      : null,
+    modelMap: fields.modelMap ?? null,
+  };
+}
+
+/** Each names its own key for its proxy, and mostly its file. */
+function toolOf(
+  { proxy }: Record<string, unknown>,
+  location: string,
+): SharedFamily["tool"] {
+  const key = isRecord(proxy) ? String(proxy["apiKey"] ?? "") : "";
+  if (/nextclaude/i.test(location) || key.startsWith("nc-")) {
+    return "nextclaude";
+  }
+  if (/maxpool/i.test(location) || key.startsWith("mp-")) return "maxpool";
+  return "teamclaude";
+}
+
+/** One account of a file that holds several: the file, and its name there. */
+export function inPool(location: string, name: string | null): string {
+  return name === null ? location : `${location}#${name}`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

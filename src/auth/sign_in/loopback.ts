@@ -1,0 +1,132 @@
+/**
+ * The listener that a sign-in comes back to: loopback only, on a port of its
+ * own, open while one attempt lasts (RFC 8252, section 7.3).
+ *
+ * @module
+ */
+
+import { LoginError } from "../../errors.ts";
+import { type CallbackPage, pageResponse } from "./callback_page.ts";
+
+const PATH = "/callback";
+const PORT_TRIES_MAX = 20;
+/** How long the browser has to fetch the page before the listener is gone. */
+const LAST_PAGE_MS = 2_000;
+
+/** What to do with a callback: end the wait with a result, or go on waiting. */
+export type CallbackDecision<Result> =
+  | {
+    readonly kind: "end";
+    readonly page: CallbackPage;
+    readonly result: Result;
+  }
+  | { readonly kind: "wait"; readonly page: CallbackPage };
+
+export interface Loopback<Result> {
+  /** As the provider is told: browsers resolve `localhost` to either address. */
+  readonly redirectUri: string;
+  /** The result of the callback that ended the wait. */
+  readonly result: Promise<Result>;
+  /** Ends listening; nothing answers any more when it resolves. */
+  close(): Promise<void>;
+}
+
+type Handler = Deno.ServeHandler<Deno.NetAddr>;
+type Server = Deno.HttpServer<Deno.NetAddr>;
+
+/**
+ * Listens on 127.0.0.1 and, where there is one, on ::1, and hands the query of
+ * each callback to `decide`. Everything but `GET /callback` with our own host
+ * is refused without asking.
+ */
+export function listenForCallback<Result>(
+  decide: (query: URLSearchParams) => CallbackDecision<Result>,
+): Loopback<Result> {
+  const ended = Promise.withResolvers<Result>();
+  const stop = new AbortController();
+  let hasEnded = false;
+  function handle(request: Request): Response {
+    const refusal = refusalOf(request, port);
+    if (refusal !== null) return pageResponse(refusal);
+    if (hasEnded) return pageResponse("not_ours");
+    const decision = decide(new URL(request.url).searchParams);
+    if (decision.kind === "end") {
+      hasEnded = true;
+      ended.resolve(decision.result);
+    }
+    return pageResponse(decision.page);
+  }
+  const servers = serveLoopback(stop.signal, handle);
+  const port = servers[0].addr.port;
+  return {
+    redirectUri: `http://localhost:${port}${PATH}`,
+    result: ended.promise,
+    async close(): Promise<void> {
+      // The runtime may call an answer complete that the browser has not got:
+      // only the end of its connection says so.
+      if (hasEnded && await endsInTime(servers)) return;
+      stop.abort();
+      await Promise.all(servers.map((server) => server.finished));
+    },
+  };
+}
+
+/** Why a request is not asked about, or null when it may be a callback. */
+function refusalOf(request: Request, port: number): CallbackPage | null {
+  const host = request.headers.get("host") ?? "";
+  const hosts = ["localhost", "127.0.0.1", "[::1]"];
+  if (!hosts.some((name) => host === `${name}:${port}`)) return "bad_host";
+  if (new URL(request.url).pathname !== PATH) return "not_found";
+  // Previews ask with HEAD and must not use the code up.
+  return request.method === "GET" ? null : "bad_method";
+}
+
+/**
+ * The same free port on both loopback addresses. A stranger who held it on the
+ * other one would get the callback, so then another port is taken.
+ */
+function serveLoopback(
+  signal: AbortSignal,
+  handler: Handler,
+): readonly [Server, ...Server[]] {
+  for (let tries = 0; tries < PORT_TRIES_MAX; tries++) {
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal]);
+    const first = serve({ hostname: "127.0.0.1", port: 0 }, either, handler);
+    const { port } = first.addr;
+    try {
+      return [first, serve({ hostname: "::1", port }, either, handler)];
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) return [first];
+      stop.abort();
+    }
+  }
+  throw new LoginError("Cannot listen for the sign-in: no port is free", {
+    code: "no_port",
+    hint: "tc login --no-browser",
+  });
+}
+
+function serve(
+  address: { readonly hostname: string; readonly port: number },
+  signal: AbortSignal,
+  handler: Handler,
+): Server {
+  return Deno.serve({
+    ...address,
+    signal,
+    onListen: () => {},
+    onError: () => pageResponse("not_ours"),
+  }, handler);
+}
+
+/** Whether every connection of `servers` ended by itself within the limit. */
+async function endsInTime(servers: readonly Server[]): Promise<boolean> {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(() => late.resolve(false), LAST_PAGE_MS);
+  const ended = Promise.all(servers.map((server) => server.shutdown()))
+    .then(() => true, () => false);
+  const inTime = await Promise.race([ended, late.promise]);
+  clearTimeout(timer);
+  return inTime;
+}

@@ -1,0 +1,107 @@
+/**
+ * What the commands about accounts share: vault and config at hand, and a
+ * running server told of every change.
+ *
+ * @module
+ */
+
+import { accountsView } from "../../server/account_facts.ts";
+import { systemClock, systemEntropy } from "../../system/clock.ts";
+import { CONTROL } from "../../control/protocol.ts";
+import type { AccountsView } from "../../control/protocol.ts";
+import { TcError, UsageError } from "../../errors.ts";
+import type { Locks, Vault } from "../../ports.ts";
+import {
+  AccountDesk,
+  type DeskListing,
+  findAccount,
+  type NamedAccount,
+} from "../../store/account_desk.ts";
+import { openShellVault } from "./accounts_store.ts";
+import type { Shell } from "../shell.ts";
+
+export interface OpenedDesk {
+  readonly vault: Vault;
+  readonly locks: Locks;
+  readonly desk: AccountDesk;
+}
+
+export async function openDesk(shell: Shell): Promise<OpenedDesk> {
+  const { vault, locks } = await openShellVault(shell);
+  const desk = new AccountDesk({
+    vault,
+    configFile: shell.config.file,
+    clock: systemClock,
+    entropy: systemEntropy,
+  });
+  return { vault, locks, desk };
+}
+
+/** The accounts, from the running server if one runs, else from the files. */
+export async function listAccounts(shell: Shell): Promise<AccountsView> {
+  try {
+    return await shell.client().accounts();
+  } catch (cause) {
+    if (!isNotRunning(cause)) throw cause;
+  }
+  const { desk } = await openDesk(shell);
+  return accountsView(await desk.list(), null, systemClock.now());
+}
+
+/** Lets a running server read the accounts again; whether one runs. */
+export async function tellServer(shell: Shell): Promise<boolean> {
+  try {
+    await shell.client().send("POST", CONTROL.reload, {});
+    return true;
+  } catch (cause) {
+    if (isNotRunning(cause)) return false;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    shell.output.say(`The server did not take it over: ${reason}`);
+    shell.output.say("  tc reload   tries again");
+    return false;
+  }
+}
+
+/** Done by the running server if there is one, else by `alone`. */
+export async function byServerOr<Result>(
+  ways: {
+    readonly server: () => Promise<Result>;
+    readonly alone: () => Promise<Result>;
+  },
+): Promise<Result> {
+  try {
+    return await ways.server();
+  } catch (cause) {
+    if (!isNotRunning(cause)) throw cause;
+  }
+  return await ways.alone();
+}
+
+export function isNotRunning(cause: unknown): boolean {
+  return cause instanceof TcError && cause.code === "not_running";
+}
+
+/** Names that accounts have already. */
+export function takenNames(listing: DeskListing): ReadonlySet<string> {
+  return new Set([
+    ...listing.accounts.map(({ account }) => account.label),
+    ...listing.entries.map(({ label }) => label),
+  ]);
+}
+
+/** Refuses a name that another account has. */
+export function checkFree(name: string, listing: DeskListing): void {
+  if (!takenNames(listing).has(name)) return;
+  throw new UsageError(
+    `Cannot name the account "${name}": another one has that name`,
+    `tc login --account ${name}   gives that one a new login`,
+  );
+}
+
+/** The account called `wanted`, or null where none was named. */
+export function wantedAccount(
+  listing: DeskListing,
+  wanted: string | undefined,
+): NamedAccount | null {
+  return wanted === undefined ? null : findAccount(listing, wanted);
+}

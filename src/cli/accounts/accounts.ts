@@ -1,0 +1,178 @@
+/**
+ * `tc accounts`.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import type {
+  AccountFactsView,
+  AccountsView,
+  TimeView,
+} from "../../control/protocol.ts";
+import {
+  dayText,
+  durationText,
+  inert,
+  percentText,
+} from "../../control/words.ts";
+import { EXIT } from "../../errors.ts";
+import { listAccounts } from "./account_work.ts";
+import { commandText } from "../command_table.ts";
+import type { Output, Style } from "../output.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+export function registerAccounts(program: Command, registry: Registry): void {
+  program.command("accounts")
+    .description(commandText("accounts").summary)
+    .option("-v, --verbose", "Show e-mail, plan, login and limits")
+    .option("--json", "Print one JSON object")
+    .action(registry.run(async (options) => {
+      const shell = new Shell(registry.environment, options);
+      const view = await listAccounts(shell);
+      if (shell.output.isJson) shell.output.json(view);
+      else print(view, shell.output, options.verbose ?? false);
+      return EXIT.ok;
+    }));
+}
+
+function print(view: AccountsView, output: Output, isVerbose: boolean): void {
+  const { accounts, damaged, orphans, unlisted } = view;
+  if (accounts.length === 0) {
+    output.say("No accounts yet: tc login, tc login --api or tc import");
+  }
+  const width = Math.max(...accounts.map(({ label }) => label.length), 4) + 2;
+  for (const account of accounts) {
+    const name = inert(account.label).padEnd(width);
+    const plan = planText(account).padEnd(14);
+    output.line(`${name}${plan}${stateText(account, view, output)}`.trimEnd());
+    if (!isVerbose) continue;
+    for (const detail of details(account, view.at)) {
+      output.line(output.paint("dim", `${" ".repeat(width)}${detail}`));
+    }
+  }
+  for (const { label } of unlisted) {
+    output.say(
+      `${inert(label)} is in the vault and not in the config: not served`,
+    );
+  }
+  for (const { name } of orphans) {
+    const label = inert(name ?? "a row of the config");
+    output.say(`${label} has no credential: tc login --name ${label}`);
+  }
+  for (const { id, reason } of damaged) {
+    output.say(`${inert(id)} cannot be read: ${inert(reason)}`);
+  }
+}
+
+/** `max 20x`, `API key`; a plan nobody told of is just a subscription. */
+function planText({ kind, tier }: AccountFactsView): string {
+  if (kind === "api_key") return "API key";
+  if (kind === "setup_token") return "setup token";
+  if (kind === "backend") return "backend";
+  return tier === "unknown" ? "subscription" : tier.replace("_", " ");
+}
+
+function stateText(
+  account: AccountFactsView,
+  { at }: AccountsView,
+  output: Output,
+): string {
+  const { live, enabled, expiresAt, isRenewable } = account;
+  if (live !== null) {
+    const { word, reason, mend, windows } = live;
+    const figures = windows.filter(({ family }) => family === null)
+      .map(({ key, utilization }) => `${key} ${percentText(utilization)}`);
+    const words = mend ?? (reason === word ? null : reason);
+    return [
+      output.paint(styleOf(word), word.replaceAll("_", " ").padEnd(12)),
+      ...figures,
+      ...words === null ? [] : [words],
+    ].join("  ");
+  }
+  if (!enabled) return output.paint("dim", "off");
+  const again = `tc login --account ${inert(account.label)}`;
+  if (account.needsLogin) return output.paint("bad", `needs login  ${again}`);
+  const isOver = expiresAt !== null && expiresAt.ms <= at.ms && !isRenewable;
+  if (isOver) return output.paint("bad", `ended      ${again}`);
+  return "on";
+}
+
+function styleOf(word: string): Style {
+  if (word === "needs_login" || word === "closed" || word === "quarantined") {
+    return "bad";
+  }
+  if (word === "careful") return "careful";
+  return word === "ready" ? "good" : "dim";
+}
+
+function details(
+  account: AccountFactsView,
+  at: TimeView,
+): readonly string[] {
+  const { email, organization, sharedWith, duplicateOf } = account;
+  const who = [email, organization].filter((text) => text !== null);
+  const limits = [
+    `priority ${account.priority}`,
+    ...account.maxInFlight === null
+      ? []
+      : [`at most ${account.maxInFlight} requests`],
+    ...account.capUtilization === null
+      ? []
+      : [`up to ${percentText(account.capUtilization)}`],
+  ];
+  return [
+    ...who.length === 0 ? [] : [inert(who.join(", "))],
+    loginText(account, at),
+    ...signInEnd(account, at),
+    limits.join(", "),
+    ...(account.live?.learnedLimits ?? []).map((learned) => {
+      const { limit, what, refusals, refusedAt } = learned;
+      const age = durationText(at.ms - refusedAt.ms);
+      return `at most ${limit} ${what} for now: ${refusals} refusals, the last ${age} ago`;
+    }),
+    ...(account.live?.refusals ?? []).map(({ what, until }) =>
+      `may not use ${inert(what)}; asked again in ${
+        durationText(until.ms - at.ms)
+      }`
+    ),
+    ...sharedWith === null
+      ? []
+      : [`shared with ${sharedWith.tool}: ${inert(sharedWith.location)}`],
+    ...duplicateOf === null
+      ? []
+      : [`the same account as ${inert(duplicateOf)}`],
+    ...account.upstream === null ? [] : [inert(account.upstream)],
+    `id ${account.id}`,
+  ];
+}
+
+/** `sign-in ends 28 December`, with a mark of haste where it is near. */
+function signInEnd(
+  { signInEndsAt, label }: AccountFactsView,
+  at: TimeView,
+): readonly string[] {
+  if (signInEndsAt === null) return [];
+  const leftMs = signInEndsAt.ms - at.ms;
+  const day = dayText(signInEndsAt.ms, at.ms);
+  if (leftMs <= 0) {
+    return [`sign-in ended ${day}: tc login --account ${inert(label)}`];
+  }
+  return [`sign-in ends ${day}, in ${durationText(leftMs)}`];
+}
+
+function loginText(
+  { expiresAt, isRenewable, kind, needsLogin }: AccountFactsView,
+  at: TimeView,
+): string {
+  if (needsLogin) return "the provider no longer accepts its login";
+  if (expiresAt === null) {
+    return kind === "setup_token" ? "end of the token unknown" : "no end";
+  }
+  const leftMs = expiresAt.ms - at.ms;
+  const when = leftMs > 0
+    ? `access token for ${durationText(leftMs)}`
+    : `access token ended ${durationText(-leftMs)} ago`;
+  return isRenewable ? `${when}, renewed by itself` : when;
+}

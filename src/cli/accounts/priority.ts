@@ -1,0 +1,83 @@
+/**
+ * `tc priority`.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { UsageError } from "../../errors.ts";
+import type { AccountChange } from "../../store/account_desk.ts";
+import { changeAccount } from "./changing.ts";
+import { commandText } from "../command_table.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+const PRIORITY_MAX = 1_000_000;
+const REQUESTS_MAX = 1_000;
+const HINT = "tc priority work 1   lower goes first";
+
+export function registerPriority(program: Command, registry: Registry): void {
+  program.command("priority")
+    .description(commandText("priority").summary)
+    .argument("<account>", "The account's name or id")
+    .argument("[number]", "Lower goes first; 0 is the usual one")
+    .option("--max-requests <number>", "Requests at once at most, or none")
+    .option("--max-used <percent>", "New work up to this part, or none")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((wanted, number, options) => {
+      const { maxRequests, maxUsed } = options;
+      const change: AccountChange = {
+        ...number === undefined
+          ? {}
+          : { priority: numberOf(number, [-PRIORITY_MAX, PRIORITY_MAX]) },
+        ...maxRequests === undefined
+          ? {}
+          : { leasesMax: limitOf(maxRequests, REQUESTS_MAX) },
+        ...maxUsed === undefined
+          ? {}
+          : { capUtilization: partOf(limitOf(maxUsed.replace("%", ""), 100)) },
+      };
+      if (Object.keys(change).length === 0) {
+        throw new UsageError("Cannot change nothing: name a number", HINT);
+      }
+      return changeAccount(new Shell(registry.environment, options), {
+        wanted,
+        change,
+        schema: "tc.priority/v1",
+        told: (label) => `${label}: ${words(change)}.`,
+      });
+    }));
+}
+
+function numberOf(text: string, [min, max]: readonly [number, number]): number {
+  const number = Number(text);
+  if (/^-?\d+$/.test(text) && number >= min && number <= max) return number;
+  throw new UsageError(
+    `Cannot use ${text}: it must be a whole number from ${min} to ${max}`,
+    HINT,
+  );
+}
+
+function limitOf(text: string, max: number): number | null {
+  return text === "none" ? null : numberOf(text, [1, max]);
+}
+
+function partOf(percent: number | null): number | null {
+  return percent === null ? null : percent / 100;
+}
+
+function words({ priority, leasesMax, capUtilization }: AccountChange): string {
+  return [
+    ...priority === undefined ? [] : [`priority ${priority}`],
+    ...leasesMax === undefined ? [] : [
+      leasesMax === null
+        ? "any number of requests"
+        : `at most ${leasesMax} requests`,
+    ],
+    ...capUtilization === undefined ? [] : [
+      capUtilization === null
+        ? "no limit of its own"
+        : `new work up to ${Math.round(capUtilization * 100)}%`,
+    ],
+  ].join(", ");
+}

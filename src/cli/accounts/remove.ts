@@ -1,0 +1,95 @@
+/**
+ * `tc remove`.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { inert } from "../../control/words.ts";
+import { EXIT } from "../../errors.ts";
+import type { AccountId } from "../../core/account.ts";
+import { findAccount } from "../../store/account_desk.ts";
+import { databasePath, openDatabase } from "../../store/ledger/database.ts";
+import { forgetAccount } from "../../store/ledger/pool_store.ts";
+import { byServerOr, openDesk } from "./account_work.ts";
+import { askYes, cancelled } from "../asking.ts";
+import { commandText } from "../command_table.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+interface RemoveOptions {
+  readonly yes?: boolean | undefined;
+  readonly force?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+export function registerRemove(program: Command, registry: Registry): void {
+  program.command("remove")
+    .description(commandText("remove").summary)
+    .argument("<account>", "The account's name or id")
+    .option("-y, --yes", "Do not ask")
+    .option("--force", "Do not wait for requests that run on it")
+    .option("--dry-run", "Say what would be done, and do nothing")
+    .option("--json", "Print one JSON object")
+    .option("--no-input", "Never ask anything")
+    .action(
+      registry.run((account, options) =>
+        remove(new Shell(registry.environment, options), account, options)
+      ),
+    );
+}
+
+async function remove(
+  shell: Shell,
+  wanted: string,
+  { yes, force, dryRun }: RemoveOptions,
+): Promise<number> {
+  const { output } = shell;
+  const { desk } = await openDesk(shell);
+  const { id, label } = findAccount(await desk.list(), wanted);
+  const name = inert(label);
+  if (dryRun) {
+    output.say(`Would take ${name} out of ${shell.config.file}`);
+    output.say(`Would delete its credential (${id}) from the vault`);
+    if (output.isJson) {
+      output.json({ schema: "tc.remove/v1", id, label, removed: false });
+    }
+    return EXIT.ok;
+  }
+  if (!yes) {
+    output.say(`This deletes the credential of ${name} from the vault.`);
+    output.say("Its usage history stays.");
+    const question = `Remove the account ${name}?`;
+    if (!await askYes(shell, question, `tc remove ${name} --yes`)) {
+      throw cancelled();
+    }
+  }
+  const client = shell.client();
+  await byServerOr({
+    server: async () => {
+      await client.send("DELETE", client.accountPath(id), {
+        force: force ?? false,
+      });
+    },
+    alone: async () => {
+      await desk.remove(id);
+      forget(shell, id);
+    },
+  });
+  if (output.isJson) {
+    output.json({ schema: "tc.remove/v1", id, label, removed: true });
+  } else output.line(`Removed ${name}.`);
+  return EXIT.ok;
+}
+
+/** The state is a cache: where it cannot be written, nothing else suffers. */
+function forget({ paths }: Shell, id: AccountId): void {
+  try {
+    const path = databasePath(paths.stateFolder);
+    if (!Deno.statSync(path).isFile) return;
+    using database = openDatabase(path, "read_write");
+    forgetAccount(database, id);
+  } catch {
+    // There is none yet, or it is damaged: the next server says so.
+  }
+}

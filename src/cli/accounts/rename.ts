@@ -1,0 +1,29 @@
+/**
+ * `tc rename`.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { checkName } from "../../store/account_desk.ts";
+import { changeAccount } from "./changing.ts";
+import { commandText } from "../command_table.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+export function registerRename(program: Command, registry: Registry): void {
+  program.command("rename")
+    .description(commandText("rename").summary)
+    .argument("<account>", "The account's name or id")
+    .argument("<name>", "Its new name")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((wanted, name, options) => {
+      checkName(name);
+      return changeAccount(new Shell(registry.environment, options), {
+        wanted,
+        change: { name },
+        schema: "tc.rename/v1",
+        told: (label) => `It is ${label} now.`,
+      });
+    }));
+}

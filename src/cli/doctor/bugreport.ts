@@ -1,0 +1,135 @@
+/**
+ * `tc bugreport`: one file for an issue, listed before it is written, with
+ * nothing secret in it.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import type { Command } from "@commander-js/extra-typings";
+import { lookUp } from "../../config/config.ts";
+import { settingRows } from "../../config/settings.ts";
+import { versionText } from "../../release/version.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import { fileError } from "../../store/files/file_error.ts";
+import { askYes, cancelled } from "../asking.ts";
+import { commandText } from "../command_table.ts";
+import { examine } from "./examine.ts";
+import { presentVariables } from "../launch/launching.ts";
+import { redacted } from "./redaction.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+const LOG_LINES = 200;
+const TELLING = /^(TC_|TEAMCLAUDE_|ANTHROPIC_|CLAUDE_|.*_proxy$)/i;
+
+interface BugreportFlags {
+  readonly yes?: boolean | undefined;
+  readonly output?: string | undefined;
+}
+
+interface Part {
+  readonly title: string;
+  readonly text: string;
+}
+
+export function registerBugreport(program: Command, registry: Registry): void {
+  program.command("bugreport")
+    .description(commandText("bugreport").summary)
+    .option("--output <file>", "Where to write it", "tc-bugreport.txt")
+    .option("--yes", "Write without asking")
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((flags) =>
+        bugreport(new Shell(registry.environment, flags), flags)
+      ),
+    );
+}
+
+async function bugreport(
+  shell: Shell,
+  { yes, output: file = "" }: BugreportFlags,
+): Promise<number> {
+  const { output, environment } = shell;
+  const parts = await partsOf(shell);
+  output.say(`It holds, without secrets and e-mail addresses:`);
+  for (const { title, text } of parts) {
+    output.say(`  ${title} (${text.split("\n").length} lines)`);
+  }
+  if (!yes && !await askYes(shell, `Write ${file}?`, "--yes   writes it")) {
+    throw cancelled();
+  }
+  const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
+  const whole = parts.map(({ title, text }) => `== ${title}\n${text}\n`);
+  await writeNew(file, redacted(whole.join("\n"), home));
+  if (output.isJson) {
+    const titles = parts.map(({ title }) => title);
+    output.json({ schema: "tc.bugreport/v1", file, parts: titles });
+  } else output.line(`Written: ${file}. Read it before you attach it.`);
+  return EXIT.ok;
+}
+
+async function partsOf(shell: Shell): Promise<readonly Part[]> {
+  const variables = presentVariables();
+  const findings = await examine({ shell, variables });
+  return [
+    { title: "version", text: versionText() },
+    {
+      title: "doctor",
+      text: findings.map(({ level, topic, text, fix }) =>
+        `${level} ${topic}: ${text}${fix === null ? "" : ` (fix: ${fix})`}`
+      ).join("\n"),
+    },
+    { title: "settings that differ from the defaults", text: changed(shell) },
+    {
+      title: "names of variables that are set",
+      text: Object.keys(variables).filter((name) => TELLING.test(name))
+        .sort().join("\n"),
+    },
+    { title: `log, last ${LOG_LINES} lines`, text: logTail(shell) },
+  ];
+}
+
+/** Values stay out of the text where they could be secret. */
+function changed(shell: Shell): string {
+  try {
+    const { settings, origins } = shell.config;
+    return settingRows().filter(({ key }) => origins.get(key) !== "default")
+      .map(({ key }) => {
+        const value = key === "proxy.apiKey"
+          ? "[key]"
+          : JSON.stringify(lookUp(settings, key));
+        return `${key} = ${value} (${origins.get(key)})`;
+      }).join("\n");
+  } catch (cause) {
+    return cause instanceof Error ? cause.message : String(cause);
+  }
+}
+
+function logTail({ paths }: Shell): string {
+  try {
+    const text = Deno.readTextFileSync(join(paths.stateFolder, "server.log"));
+    return text.trimEnd().split("\n").slice(-LOG_LINES).join("\n");
+  } catch {
+    return "there is none";
+  }
+}
+
+async function writeNew(file: string, text: string): Promise<void> {
+  try {
+    await Deno.writeTextFile(file, text, { createNew: true, mode: 0o600 });
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) {
+      throw new TcError(`Cannot write ${file}: it exists already`, {
+        code: "cannot_write",
+        source: "user",
+        exitCode: EXIT.cannotWrite,
+        hint: "tc bugreport --output <file>",
+        cause,
+      });
+    }
+    // Half a report helps nobody.
+    await Deno.remove(file).catch(() => {});
+    throw fileError(`write ${file}`, cause);
+  }
+}

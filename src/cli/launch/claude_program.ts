@@ -1,0 +1,101 @@
+/**
+ * Finds Claude Code on this machine. A script named `claude` that
+ * leads back to `tc run` is not Claude Code: it would start itself for ever.
+ *
+ * @module
+ */
+
+import {
+  claudeMissing,
+  findPrograms,
+  startsTcRun,
+} from "../../claude/launch.ts";
+import type { Variables } from "../../claude/launch_variables.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import type { Shell } from "../shell.ts";
+
+/** Tells a later `tc run` what was started, and how often without an end. */
+export const LAUNCH_MARK = "TC_LAUNCHED";
+
+/**
+ * A session that starts `tc run` within itself finds the same Claude Code: some
+ * times in a row are no ring yet.
+ */
+const IN_A_ROW_MAX = 5;
+
+interface LaunchMark {
+  readonly count: number;
+  readonly program: string;
+}
+
+/** Its path, or null where PATH has none. */
+export function findClaude(shell: Shell): string | null {
+  for (const program of candidates(shell)) {
+    if (!leadsBack(shell, program)) return program;
+  }
+  return null;
+}
+
+/**
+ * Its path. Throws the TcError that says how to install it, or which programs
+ * of that name lead back to tc.
+ */
+export function claudeProgram(shell: Shell): string {
+  const claude = findClaude(shell);
+  if (claude !== null) return claude;
+  const [first] = candidates(shell);
+  if (first === undefined) throw claudeMissing();
+  throw new TcError(
+    `Cannot start Claude Code: ${first} leads back to tc run, and there is no other claude on your PATH`,
+    {
+      code: "launch_ring",
+      source: "user",
+      exitCode: EXIT.unavailable,
+      hint: "Name Claude Code by its own path in that script, or put its " +
+        "folder on your PATH",
+    },
+  );
+}
+
+/** Returns `variables` with the mark that `program` is started with. */
+export function marked(
+  { environment }: Shell,
+  program: string,
+  variables: Variables,
+): Variables {
+  const before = markIn(environment[LAUNCH_MARK]);
+  const count = before?.program === program ? before.count + 1 : 1;
+  return { ...variables, [LAUNCH_MARK]: `${count}:${program}` };
+}
+
+function candidates({ environment }: Shell): readonly string[] {
+  return [
+    ...findPrograms("claude", {
+      path: environment["PATH"] ?? "",
+      system: Deno.build.os,
+      extensions: environment["PATHEXT"] ?? ".exe;.cmd",
+    }),
+  ];
+}
+
+function leadsBack({ environment }: Shell, program: string): boolean {
+  const mark = markIn(environment[LAUNCH_MARK]);
+  const isRing = mark?.program === program && mark.count >= IN_A_ROW_MAX;
+  return isRing || startsTcRun(program) || isThisProgram(program);
+}
+
+/** A link named `claude` that leads to tc itself. */
+function isThisProgram(path: string): boolean {
+  try {
+    return Deno.build.standalone &&
+      Deno.realPathSync(path) === Deno.realPathSync(Deno.execPath());
+  } catch {
+    return false;
+  }
+}
+
+function markIn(text: string | undefined): LaunchMark | null {
+  const [, count, program] = /^(\d{1,3}):(.+)$/s.exec(text ?? "") ?? [];
+  if (count === undefined || program === undefined) return null;
+  return { count: Number(count), program };
+}

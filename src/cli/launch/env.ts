@@ -1,0 +1,136 @@
+/**
+ * `tc env`: the exports for leading Claude Code through the pool by hand.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { planExports } from "../../claude/launch_variables.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import { storedAccounts } from "../accounts/accounts_store.ts";
+import { startInBackground } from "../server/background_server.ts";
+import {
+  clientVariables,
+  ENV_CLIENTS,
+  type EnvClient,
+} from "./client_variables.ts";
+import { commandText } from "../command_table.ts";
+import { clientSettings, launchFacts, presentVariables } from "./launching.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+const SHELLS = ["sh", "bash", "zsh", "fish", "powershell"] as const;
+type ShellName = typeof SHELLS[number];
+
+export function registerEnv(program: Command, registry: Registry): void {
+  program.command("env")
+    .description(commandText("env").summary)
+    .option("--shell <name>", `One of ${SHELLS.join(", ")}`)
+    .option("--for <client>", `One of ${ENV_CLIENTS.join(", ")}`)
+    .option("--json", "Print one JSON object")
+    .action(registry.run(async (options) => {
+      const shell = new Shell(registry.environment, options);
+      const name = shellName(
+        options.shell ?? shell.environment["SHELL"] ?? "sh",
+        options.shell,
+      );
+      const client = envClient(options.for ?? "claude");
+      const { variables, contradictions } = client === "claude"
+        ? planExports(
+          await launchFacts(shell, { account: null, made: "token" }),
+          presentVariables(),
+          clientSettings(shell, []),
+        )
+        : {
+          variables: clientVariables(client, {
+            origin: shell.origin,
+            key: shell.key.reveal(),
+          }),
+          contradictions: [],
+        };
+      const { output } = shell;
+      await startIfNone(shell);
+      for (const contradiction of contradictions) {
+        output.say(
+          `warning: ${contradiction}: Claude Code goes there; tc run overrides it`,
+        );
+      }
+      if (output.isJson) output.json({ schema: "tc.env/v1", variables });
+      else {
+        for (const [key, value] of Object.entries(variables)) {
+          output.line(statement(name, key, value));
+        }
+      }
+      return EXIT.ok;
+    }));
+}
+
+/**
+ * The exports lead to a server, so one is started. Scripts that ask for JSON
+ * are only told, and so is a person without accounts.
+ */
+async function startIfNone(shell: Shell): Promise<void> {
+  if (await shell.isServing()) return;
+  const { output, origin } = shell;
+  const { accounts } = await storedAccounts(shell);
+  if (output.isJson || accounts.length === 0) {
+    output.say(
+      accounts.length === 0
+        ? `tc: no server runs on ${origin}, and there are no accounts: tc login`
+        : `tc: no server runs on ${origin}: tc server starts it`,
+    );
+    return;
+  }
+  await startInBackground(shell);
+  output.say(
+    `tc: a server now runs in the background on ${origin} (tc stop ends it)`,
+  );
+}
+
+/** The client by its name. Throws UsageError for an unknown one. */
+function envClient(wanted: string): EnvClient {
+  const known = ENV_CLIENTS.find((name) => name === wanted);
+  if (known !== undefined) return known;
+  throw new UsageError(
+    `Cannot write for ${wanted}: it must be one of ${ENV_CLIENTS.join(", ")}`,
+  );
+}
+
+/** The shell by name or path; what was asked for by name must be known. */
+function shellName(wanted: string, asked: string | undefined): ShellName {
+  const base = wanted.split(/[/\\]/).at(-1)?.replace(/\.exe$/, "") ?? "";
+  const known = SHELLS.find((name) =>
+    name === base || (base === "pwsh" && name === "powershell")
+  );
+  if (known !== undefined) return known;
+  if (asked === undefined) return "sh";
+  throw new UsageError(
+    `Cannot write for ${asked}: it must be one of ${SHELLS.join(", ")}`,
+  );
+}
+
+/** One line that sets or removes a variable. */
+function statement(
+  shell: ShellName,
+  name: string,
+  value: string | null,
+): string {
+  switch (shell) {
+    case "sh":
+    case "bash":
+    case "zsh":
+      return value === null
+        ? `unset ${name}`
+        : `export ${name}='${value.replaceAll("'", `'\\''`)}'`;
+    case "fish":
+      return value === null
+        ? `set -e ${name}`
+        : `set -gx ${name} '${
+          value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")
+        }'`;
+    case "powershell":
+      return value === null
+        ? `Remove-Item Env:${name} -ErrorAction SilentlyContinue`
+        : `$Env:${name} = '${value.replaceAll("'", "''")}'`;
+  }
+}

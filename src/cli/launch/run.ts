@@ -1,0 +1,152 @@
+/**
+ * `tc run`: Claude Code through the pool.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../../core/account.ts";
+import { findAccount } from "../../store/account_desk.ts";
+import { openDesk } from "../accounts/account_work.ts";
+import { claudeProgram, marked } from "./claude_program.ts";
+import type { Command } from "@commander-js/extra-typings";
+import { runInPlace } from "../../claude/launch.ts";
+import { applied, planLaunch } from "../../claude/launch_variables.ts";
+import { storedAccounts } from "../accounts/accounts_store.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import {
+  clientSettings,
+  launchFacts,
+  openSocket,
+  presentVariables,
+} from "./launching.ts";
+import { isBare, LaunchSettings, withSettings } from "./launch_settings.ts";
+import {
+  ServerKeeper,
+  startInBackground,
+} from "../server/background_server.ts";
+import { policyNamed } from "../accounts/policy_option.ts";
+import { runInProfile } from "./profile_launch.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+interface RunOptions {
+  readonly account?: string | undefined;
+  readonly policy?: string | undefined;
+  readonly socket?: boolean | undefined;
+  /** True where none is named. */
+  readonly profile?: string | true | undefined;
+}
+
+export function registerRun(program: Command, registry: Registry): void {
+  program.command("run")
+    .description(commandText("run").summary)
+    .argument("[args...]", "Arguments for Claude Code; -- ends those of tc")
+    .option("--account <name>", "Use this account alone")
+    .option("--policy <name>", "Choose accounts by this policy for this launch")
+    .option("--socket", "Reach the server by its private Unix socket")
+    .option(
+      "--profile [name]",
+      "Without the proxy: in the profile's own folder",
+    )
+    // What tc does not know is the client's, with -- before it or without.
+    .allowUnknownOption()
+    .action(registry.run((given, options) => {
+      const args = clientArguments(given, rawArguments(program));
+      const shell = new Shell(registry.environment, {});
+      const { profile, policy } = options;
+      if (profile === undefined) return run(shell, args, options);
+      const name = profile === true ? null : profile;
+      return runInProfile(shell, { name, policy, args });
+    }));
+}
+
+/** The words of the command line as they were typed. */
+function rawArguments(program: Command): readonly string[] {
+  return (program as unknown as { readonly rawArgs: readonly string[] })
+    .rawArgs;
+}
+
+/**
+ * Returns the arguments of Claude Code out of `given`, which holds what tc did
+ * not take for itself. The first `--` of the line is tc's; every later one is
+ * the client's.
+ */
+export function clientArguments(
+  given: readonly string[],
+  raw: readonly string[],
+): readonly string[] {
+  const end = raw.indexOf("--");
+  if (end === -1) return given;
+  const behind = raw.slice(end + 1);
+  const before = given.slice(0, given.length - behind.length);
+  return [...before.at(-1) === "--" ? before.slice(0, -1) : before, ...behind];
+}
+
+async function run(
+  shell: Shell,
+  args: readonly string[],
+  { account, policy, socket }: RunOptions,
+): Promise<number> {
+  const { output } = shell;
+  const own = policy === undefined ? null : policyNamed(policy);
+  const claude = claudeProgram(shell);
+  const only = account === undefined ? null : await idOf(shell, account);
+  if (!await shell.isServing()) {
+    if ((await storedAccounts(shell)).accounts.length === 0) throw noAccounts();
+    await startInBackground(shell);
+    output.say(
+      `tc: a server now runs in the background on ${shell.origin} (tc stop ends it)`,
+    );
+  }
+  if (own !== null) {
+    output.say(
+      `tc: ${own} chooses the accounts of this launch, and of no other`,
+    );
+  }
+  const present = presentVariables();
+  const facts = {
+    ...await launchFacts(shell, { account: only, made: "login" }),
+    ...(isBare(args, present) ? { mode: "token" as const } : {}),
+    policy: own,
+    socket: socket ? openSocket(shell) : null,
+  };
+  const plan = planLaunch(facts, present, clientSettings(shell, args));
+  using settings = plan.settings === null
+    ? null
+    : await LaunchSettings.write(shell.paths.stateFolder, plan.settings);
+  using keeper = new ServerKeeper(shell);
+  const code = await runInPlace(
+    claude,
+    settings === null ? args : withSettings(args, settings.file),
+    marked(shell, claude, applied(present, plan.variables)),
+  );
+  if (keeper.starts > 0) output.say(restartedText(keeper.starts, shell));
+  return code;
+}
+
+/** What happened while the screen was the client's. */
+function restartedText(starts: number, { paths }: Shell): string {
+  const times = starts === 1 ? "" : ` ${starts} times`;
+  return `tc: the server ended${times} and was started again: see ${paths.stateFolder}/server.log`;
+}
+
+/** A name may hold signs that no header can: the id never does. */
+async function idOf(shell: Shell, wanted: string): Promise<AccountId> {
+  const { desk } = await openDesk(shell);
+  return findAccount(await desk.list(), wanted).id;
+}
+
+/** What a first run meets. */
+export function noAccounts(): TcError {
+  return new TcError("There are no accounts yet", {
+    code: "no_accounts",
+    source: "user",
+    exitCode: EXIT.needsLogin,
+    hint: [
+      "tc login         a Claude subscription, in your browser",
+      "tc login --api   an Anthropic API key",
+      "tc import        what Claude Code or another pool tool holds",
+    ].join("\n"),
+  });
+}

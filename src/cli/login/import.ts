@@ -1,0 +1,265 @@
+/**
+ * `tc import`.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { importOf, usualImports } from "../../auth/import/import_files.ts";
+import {
+  importAccount,
+  type ImportResult,
+} from "../../auth/import/import_account.ts";
+import type {
+  ImportCandidate,
+  ImportReading,
+} from "../../auth/import/import_source.ts";
+import { systemClock } from "../../system/clock.ts";
+import { inert } from "../../control/words.ts";
+import type { AccountId } from "../../core/account.ts";
+import { EXIT, TcError, UsageError } from "../../errors.ts";
+import { checkName } from "../../store/account_desk.ts";
+import {
+  openDesk,
+  type OpenedDesk,
+  takenNames,
+  tellServer,
+} from "../accounts/account_work.ts";
+import { askYes, cancelled } from "../asking.ts";
+import { commandText } from "../command_table.ts";
+import { familyOwners, importPlaces } from "./import_places.ts";
+import { type ProviderClient, providerClient } from "./provider_client.ts";
+import type { Output } from "../output.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+import { quietJournal } from "../swap/swapping.ts";
+
+interface ImportOptions {
+  readonly from?: string | undefined;
+  readonly name?: string | undefined;
+  readonly yes?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+/** One account as it went. */
+interface Row {
+  readonly name: string;
+  readonly result: ImportResult["kind"];
+  readonly id: string | null;
+  readonly tool: string;
+  readonly location: string;
+  readonly reason: string | null;
+  readonly isShared: boolean;
+}
+
+export function registerImport(program: Command, registry: Registry): void {
+  program.command("import")
+    .description(commandText("import").summary)
+    .option("--from <path>", "A file or folder; else the usual places")
+    .option("--name <name>", "Name for the account, where there is one")
+    .option("-y, --yes", "Do not ask")
+    .option("--dry-run", "Say what would be done, and do nothing")
+    .option("--json", "Print one JSON object")
+    .option("--no-input", "Never ask anything")
+    .action(
+      registry.run((options) =>
+        runImport(new Shell(registry.environment, options), options)
+      ),
+    );
+}
+
+async function runImport(
+  shell: Shell,
+  options: ImportOptions,
+): Promise<number> {
+  const { name, from, yes, dryRun } = options;
+  if (name !== undefined) checkName(name);
+  const places = importPlaces(shell);
+  const readings = from === undefined
+    ? await usualImports(places)
+    : [await importOf(from, places)];
+  const count = readings.reduce(
+    (sum, { candidates }) => sum + candidates.length,
+    0,
+  );
+  tellSkipped(shell, readings);
+  if (count === 0) throw nothingFound(from);
+  if (name !== undefined && count > 1) {
+    throw new UsageError(
+      `Cannot give ${count} accounts one name`,
+      "tc import   without --name keeps the names that they have",
+    );
+  }
+  if (!dryRun && !yes) await confirm(shell, readings, count);
+  const rows = await takeOver(shell, readings, options);
+  const isLive = dryRun ? false : await tellServer(shell);
+  print(shell, rows, { isDryRun: dryRun ?? false, isLive });
+  return rows.every(({ result }) => result === "refused")
+    ? EXIT.badData
+    : EXIT.ok;
+}
+
+async function takeOver(
+  shell: Shell,
+  readings: readonly ImportReading[],
+  options: ImportOptions,
+): Promise<readonly Row[]> {
+  const opened = await openDesk(shell);
+  using provider = providerClient(shell);
+  const rows: Row[] = [];
+  for (const reading of readings) {
+    const isOwn = reading.location === shell.config.file;
+    const ids = new Set<AccountId>();
+    for (const candidate of reading.candidates) {
+      // Tokens that are taken out of our own config are shared with nobody.
+      const ours = isOwn ? { ...candidate, sharedWith: null } : candidate;
+      const result = await one(ours, options, { ...opened, provider, shell });
+      if (result.kind !== "refused") ids.add(result.entry.id);
+      rows.push(rowOf(candidate, result, reading));
+    }
+    if (isOwn && !options.dryRun) await opened.desk.dropSecrets(ids);
+  }
+  return rows;
+}
+
+async function one(
+  candidate: ImportCandidate,
+  { name, dryRun }: ImportOptions,
+  { vault, locks, desk, provider, shell }: OpenedDesk & {
+    readonly provider: ProviderClient;
+    readonly shell: Shell;
+  },
+): Promise<ImportResult> {
+  const result = await importAccount(candidate, name ?? null, {
+    vault,
+    client: provider.client,
+    provider: provider.provider,
+    clock: systemClock,
+    locks,
+    journal: quietJournal(shell),
+    owners: familyOwners(shell),
+    taken: takenNames(await desk.list()),
+    isDryRun: dryRun ?? false,
+  });
+  if (dryRun) return result;
+  if (result.kind === "added") {
+    await desk.enlist(result.entry.id, settingsOf(candidate));
+  } else if (result.kind !== "refused") await desk.enlist(result.entry.id);
+  return result;
+}
+
+/** What the tool's row says, in the words of our own config. */
+function settingsOf(
+  { settings }: ImportCandidate,
+): Readonly<Record<string, unknown>> {
+  const { priority, enabled, capUtilization, upstream, modelMap } = settings;
+  return {
+    ...priority === null ? {} : { priority },
+    ...enabled ? {} : { enabled: false },
+    ...capUtilization === null ? {} : { capUtilization },
+    ...upstream === null ? {} : { upstream },
+    ...modelMap === null ? {} : { modelMap },
+  };
+}
+
+function rowOf(
+  candidate: ImportCandidate,
+  result: ImportResult,
+  { tool, location }: ImportReading,
+): Row {
+  const base = { result: result.kind, tool, location };
+  if (result.kind === "refused") {
+    const name = candidate.name ?? candidate.email ?? "login";
+    const { reason } = result;
+    return { ...base, name, id: null, reason, isShared: false };
+  }
+  const { label, id, sharedWith } = result.entry;
+  const isShared = sharedWith !== null;
+  return { ...base, name: label, id, reason: null, isShared };
+}
+
+async function confirm(
+  shell: Shell,
+  readings: readonly ImportReading[],
+  count: number,
+): Promise<void> {
+  for (const { tool, location, candidates } of readings) {
+    if (candidates.length === 0) continue;
+    const names = candidates.map(({ name, email }) => name ?? email ?? "login");
+    shell.output.say(`${tool}: ${inert(location)}`);
+    for (const name of names) shell.output.say(`  ${inert(name)}`);
+  }
+  const accounts = count === 1 ? "1 account" : `${count} accounts`;
+  if (!await askYes(shell, `Import ${accounts}?`, "tc import --yes")) {
+    throw cancelled();
+  }
+}
+
+function tellSkipped(shell: Shell, readings: readonly ImportReading[]): void {
+  for (const { location, skipped } of readings) {
+    for (const { name, reason } of skipped) {
+      shell.output.say(`${inert(name)} in ${inert(location)}: ${reason}`);
+    }
+  }
+}
+
+const WORDS: Readonly<Record<ImportResult["kind"], string>> = {
+  added: "added",
+  updated: "updated",
+  unchanged: "there already",
+  kept: "kept: the login it has is better",
+  refused: "refused",
+};
+
+function print(
+  { output }: Shell,
+  rows: readonly Row[],
+  { isDryRun, isLive }: {
+    readonly isDryRun: boolean;
+    readonly isLive: boolean;
+  },
+): void {
+  if (output.isJson) {
+    output.json({ schema: "tc.import/v1", isDryRun, isLive, accounts: rows });
+  } else {
+    for (const { name, result, reason } of rows) {
+      const would = isDryRun && result !== "refused" ? "would be " : "";
+      const why = reason === null ? "" : `: ${reason}`;
+      output.line(`${inert(name)}  ${would}${WORDS[result]}${why}`);
+    }
+  }
+  tellShared(output, rows);
+}
+
+/** What is true of logins that another program goes on using. */
+function tellShared(output: Output, rows: readonly Row[]): void {
+  const shared = rows.filter(({ isShared, result }) =>
+    isShared && result !== "unchanged"
+  );
+  if (shared.some(({ tool }) => tool === "claude_code")) {
+    output.say(
+      "Claude Code keeps its login: it and tc tell each other of every renewal.",
+    );
+  }
+  const others = shared.filter(({ tool }) => tool !== "claude_code");
+  if (others.length === 0) return;
+  const tools = [...new Set(others.map(({ tool }) => tool))].join(", ");
+  output.say(
+    `${tools} cannot hear of renewals: while it runs beside tc, one of the two`,
+  );
+  output.say("loses the login. Stop it, or give tc logins of its own:");
+  for (const name of new Set(others.map(({ name }) => name))) {
+    output.say(`  tc login --account ${inert(name)}`);
+  }
+}
+
+function nothingFound(from: string | undefined): TcError {
+  const where = from === undefined ? "in the usual places" : `in ${from}`;
+  return new TcError(`Cannot import: there is no account ${where}`, {
+    code: "nothing_to_import",
+    source: "user",
+    exitCode: EXIT.badData,
+    hint: "tc login         a Claude subscription, in your browser\n" +
+      "tc import --from PATH   another place",
+  });
+}

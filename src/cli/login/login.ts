@@ -1,0 +1,132 @@
+/**
+ * `tc login`.
+ *
+ * @module
+ */
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { addKey, readKey } from "../../auth/sign_in/api_key.ts";
+import { systemClock } from "../../system/clock.ts";
+import { inert } from "../../control/words.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import { checkName } from "../../store/account_desk.ts";
+import {
+  checkFree,
+  openDesk,
+  takenNames,
+  tellServer,
+  wantedAccount,
+} from "../accounts/account_work.ts";
+import { askSecret, readStdin } from "../asking.ts";
+import { commandText } from "../command_table.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+import { checkNewKey } from "./key_check.ts";
+import { loginDue } from "./login_due.ts";
+import { type SignedIn, signIn } from "./signing_in.ts";
+
+export interface LoginCommandOptions {
+  readonly api?: boolean | undefined;
+  readonly apiKeyStdin?: boolean | undefined;
+  readonly apiKey?: string | undefined;
+  readonly browser?: boolean | undefined;
+  readonly name?: string | undefined;
+  readonly account?: string | undefined;
+  readonly due?: boolean | undefined;
+}
+
+export function registerLogin(program: Command, registry: Registry): void {
+  program.command("login")
+    .description(commandText("login").summary)
+    .option("--api", "Add an API key, asked for without showing it")
+    .option("--api-key-stdin", "Read the API key from standard input")
+    .addOption(new Option("--api-key <key>").hideHelp())
+    .option("--no-browser", "Sign in elsewhere and paste the code here")
+    .option("--name <name>", "Name for the account")
+    .option("--account <account>", "Give this account a new login")
+    .option("--due", "Renew all sign-ins that end within a week, in turn")
+    .option("--json", "Print one JSON object")
+    .option("--no-input", "Never ask anything")
+    .action(registry.run((options) => {
+      const shell = new Shell(registry.environment, options);
+      if (options.apiKey !== undefined) throw keyInArguments();
+      if (options.due) return loginDue(shell, options);
+      return options.api || options.apiKeyStdin
+        ? loginWithKey(shell, options)
+        : loginByPage(shell, options);
+    }));
+}
+
+/** Whoever lists processes, and the shell's history, would see it. */
+function keyInArguments(): UsageError {
+  return new UsageError(
+    "Cannot take a key as an argument: other programs can read arguments",
+    "tc login --api                        asks for it\n" +
+      "tc login --api --api-key-stdin <FILE   reads it from a file",
+  );
+}
+
+async function loginWithKey(
+  shell: Shell,
+  { name, account, apiKeyStdin }: LoginCommandOptions,
+): Promise<number> {
+  if (name !== undefined) checkName(name);
+  const { desk, vault } = await openDesk(shell);
+  const listing = await desk.list();
+  const wanted = wantedAccount(listing, account);
+  const known = listing.entries.find(({ id }) => id === wanted?.id);
+  if (known?.kind === "subscription") {
+    throw new UsageError(
+      `Cannot give ${inert(known.label)} a key: it is a subscription`,
+      `tc login --account ${inert(known.label)}`,
+    );
+  }
+  if (name !== undefined && name !== wanted?.label) checkFree(name, listing);
+  const text = apiKeyStdin
+    ? await readStdin("the key")
+    : await askSecret(shell, "API key");
+  const credential = readKey(text, null);
+  if (credential.kind === "oauth") throw new TypeError("A key is no login");
+  await checkNewKey(credential, shell);
+  const entry = await addKey(credential, {
+    name: name ?? null,
+    account: wanted?.id ?? null,
+    backend: null,
+    taken: takenNames(listing),
+  }, { vault, clock: systemClock });
+  await desk.enlist(entry.id);
+  if (name !== undefined && wanted !== null) {
+    await desk.change(entry.id, { name });
+  }
+  const isNew = !listing.entries.some(({ id }) => id === entry.id);
+  await tell(shell, { result: isNew ? "added" : "updated", entry });
+  return EXIT.ok;
+}
+
+async function loginByPage(
+  shell: Shell,
+  { name, account, browser }: LoginCommandOptions,
+): Promise<number> {
+  const method = browser === false ? "paste" : "browser";
+  await tell(shell, await signIn(shell, { name, account, method }));
+  return EXIT.ok;
+}
+
+async function tell(
+  shell: Shell,
+  { result, entry }: SignedIn,
+): Promise<void> {
+  const { output } = shell;
+  const isLive = await tellServer(shell);
+  const { id, label, kind, email, tier } = entry;
+  if (output.isJson) {
+    const account = { id, label, kind, email, tier };
+    output.json({ schema: "tc.login/v1", result, account, isLive });
+    return;
+  }
+  const plan = tier === "unknown" ? "" : `, ${tier.replace("_", " ")}`;
+  output.line(
+    `${result === "added" ? "Added" : "Updated"} ${inert(label)}${plan}.`,
+  );
+  if (!isLive) output.say("tc run   starts Claude Code through the pool");
+}

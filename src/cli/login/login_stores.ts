@@ -1,0 +1,81 @@
+/**
+ * The login stores of Claude Code that there are on this machine.
+ *
+ * @module
+ */
+
+import { userInfo } from "node:os";
+import { dirname, join } from "node:path";
+import { systemClock } from "../../system/clock.ts";
+import { systemRunner } from "../../system/command_runner.ts";
+import {
+  type ClaudeFolder,
+  claudeFolder,
+  folderAt,
+  type FolderFacts,
+  locationOf,
+} from "../../claude/claude_folder.ts";
+import { ClaudeLoginStore } from "../../claude/login/login_store.ts";
+import { ForeignTexts } from "../../store/files/foreign_text.ts";
+import type { Shell } from "../shell.ts";
+import { profilesFolder } from "../swap/swap_files.ts";
+
+/** What decides where Claude Code keeps its files. */
+export function folderFacts(shell: Shell): FolderFacts {
+  return {
+    environment: shell.environment,
+    system: Deno.build.os,
+    userName: userName(),
+  };
+}
+
+/** The login store of one config folder of Claude Code. */
+export function storeOf(
+  folder: ClaudeFolder,
+  texts: ForeignTexts,
+): ClaudeLoginStore {
+  return new ClaudeLoginStore(folder, {
+    files: texts,
+    runner: systemRunner,
+    clock: systemClock,
+  });
+}
+
+/** The store that an account remembers as `location`, or null. */
+export function storeAt(
+  location: string,
+  shell: Shell,
+): ClaudeLoginStore | null {
+  const facts = folderFacts(shell);
+  const texts = new ForeignTexts();
+  const isFile = location.endsWith(".credentials.json");
+  const folders = [
+    claudeFolder(facts),
+    ...profileFolders(shell).map((folder) => folderAt(folder, facts)),
+    ...isFile ? [folderAt(dirname(location), facts)] : [],
+  ];
+  const folder = folders.find(({ login }) => locationOf(login) === location);
+  return folder === undefined ? null : storeOf(folder, texts);
+}
+
+/** The config folders of the profiles that there are. */
+export function profileFolders(shell: Shell): readonly string[] {
+  const folder = profilesFolder(shell.paths);
+  try {
+    return [...Deno.readDirSync(folder)]
+      .filter((entry) => entry.isDirectory)
+      .map(({ name }) => join(folder, name));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+function userName(): string | null {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user without an entry in the system's list has no name.
+    return null;
+  }
+}

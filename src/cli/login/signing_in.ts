@@ -1,0 +1,240 @@
+/**
+ * A sign-in of a subscription as a command does it: notice, page, way back,
+ * account, and a word for every end.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { systemClock, systemEntropy } from "../../system/clock.ts";
+import {
+  login,
+  type LoginPorts,
+  type WrongPaste,
+} from "../../auth/sign_in/login.ts";
+import {
+  loginExitCode,
+  type LoginResult,
+} from "../../auth/sign_in/login_result.ts";
+import { inert } from "../../control/words.ts";
+import { LoginError, UsageError } from "../../errors.ts";
+import type { VaultEntry } from "../../ports.ts";
+import { checkName, type DeskListing } from "../../store/account_desk.ts";
+import {
+  checkFree,
+  openDesk,
+  takenNames,
+  wantedAccount,
+} from "../accounts/account_work.ts";
+import { LineInput } from "../asking.ts";
+import { browserCommand, openInBrowser } from "../../system/browser.ts";
+import { providerClient } from "./provider_client.ts";
+import type { Shell } from "../shell.ts";
+
+export interface SignInOptions {
+  readonly name: string | undefined;
+  readonly account: string | undefined;
+  /** `paste`: the page is opened elsewhere and its code is pasted. */
+  readonly method: "browser" | "paste";
+}
+
+export interface SignedIn {
+  readonly result: "added" | "updated";
+  readonly entry: VaultEntry;
+}
+
+const NOTICE = [
+  "Before the first subscription: pooling Claude subscriptions is contested",
+  "under Anthropic's terms, and an account can be limited or lost over it.",
+  "API keys are the sanctioned way for tools: tc login --api",
+  "Use accounts of your own only. You decide.",
+];
+const NOTICE_FILE = "risk-notice-shown";
+
+/** Signs one account in; throws LoginError for every other end. */
+export async function signIn(
+  shell: Shell,
+  { name, account, method }: SignInOptions,
+): Promise<SignedIn> {
+  if (name !== undefined) checkName(name);
+  const { desk, vault } = await openDesk(shell);
+  const listing = await desk.list();
+  const wanted = wantedAccount(listing, account);
+  if (name !== undefined && name !== wanted?.label) checkFree(name, listing);
+  const entry = listing.entries.find(({ id }) => id === wanted?.id) ?? null;
+  if (entry !== null) checkKind(entry);
+  await tellRisk(shell, listing);
+  using provider = providerClient(shell);
+  using interrupt = new Interrupt();
+  using lines = new LineInput();
+  const result = await login(
+    {
+      method,
+      account: wanted?.id ?? null,
+      name: name ?? null,
+      loginHint: entry?.email ?? null,
+      taken: takenNames(listing),
+    },
+    {
+      provider: provider.provider,
+      client: provider.client,
+      vault,
+      clock: systemClock,
+      entropy: systemEntropy,
+      ...personOf(shell, method, lines),
+    },
+    interrupt.signal,
+  );
+  if (!isSignedIn(result)) {
+    throw endOf(result, wanted?.label ?? null);
+  }
+  await desk.enlist(result.entry.id);
+  const { kind, entry: signedIn } = result;
+  if (kind === "updated" && name !== undefined && signedIn.label !== name) {
+    // A sign-in says who somebody is, and not what the account is called.
+    shell.output.say(
+      `This is ${inert(signedIn.label)}, and keeps its name:`,
+    );
+    shell.output.say(`  tc rename ${inert(signedIn.label)} ${inert(name)}`);
+  }
+  return { result: kind, entry: signedIn };
+}
+
+type GoodEnd = Extract<LoginResult, { readonly entry: VaultEntry }>;
+type OtherEnd = Exclude<LoginResult, GoodEnd>;
+
+function isSignedIn(result: LoginResult): result is GoodEnd {
+  return result.kind === "added" || result.kind === "updated";
+}
+
+/** What the flow shows to a person, and asks of them. */
+function personOf(
+  shell: Shell,
+  method: SignInOptions["method"],
+  lines: LineInput,
+): Pick<LoginPorts, "openBrowser" | "show" | "paste"> {
+  const { output } = shell;
+  const command = method === "paste"
+    ? null
+    : browserCommand(shell.environment, Deno.build.os);
+  const mayPaste = method === "paste" || shell.mayAsk;
+  return {
+    openBrowser: command === null ? null : (url) => openInBrowser(url, command),
+    show: ({ url, isOpened }) => {
+      output.say(
+        isOpened
+          ? "Your browser shows the sign-in. If not, open this page:"
+          : "Open this page and sign in:",
+      );
+      output.say(`\n${url.href}\n`);
+      if (mayPaste) {
+        output.say("If it shows a code or ends on a page that fails,");
+        output.say("paste the code or that page's address here:");
+      }
+    },
+    paste: mayPaste ? asksAgain(lines, shell) : null,
+  };
+}
+
+const WRONG_PASTES: Readonly<Record<WrongPaste, string>> = {
+  no_code:
+    "That is not a code. Copy the whole code that the page shows, and paste it here:",
+  other_sign_in:
+    "That code is from another sign-in. Open the page above again, and paste its code here:",
+  unknown_code:
+    "The provider does not know that code. Copy the whole code, and paste it here:",
+};
+
+/** Reads what is pasted, and says what was wrong with the paste before. */
+function asksAgain(
+  lines: LineInput,
+  { output }: Shell,
+): NonNullable<LoginPorts["paste"]> {
+  return (wrong, signal) => {
+    if (wrong !== null) output.say(WRONG_PASTES[wrong]);
+    return lines.next(signal);
+  };
+}
+
+/** A key's account holds no login, and a login is no key. */
+function checkKind({ kind, label }: VaultEntry): void {
+  if (kind === "subscription" || kind === "setup_token") return;
+  throw new UsageError(
+    `Cannot sign ${inert(label)} in: it is an account by key`,
+    `tc login --api --account ${inert(label)}`,
+  );
+}
+
+/** Once, before the first subscription. */
+async function tellRisk(
+  { output, paths }: Shell,
+  { entries }: DeskListing,
+): Promise<void> {
+  if (entries.some(({ kind }) => kind === "subscription")) return;
+  const file = join(paths.stateFolder, NOTICE_FILE);
+  const wasShown = await Deno.stat(file).then(() => true, () => false);
+  if (wasShown) return;
+  for (const line of NOTICE) output.say(line);
+  output.say("");
+  await Deno.mkdir(paths.stateFolder, { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(file, "", { mode: 0o600 });
+}
+
+function endOf(
+  result: OtherEnd,
+  label: string | null,
+): LoginError {
+  const again = label === null
+    ? "tc login"
+    : `tc login --account ${inert(label)}`;
+  const { reason, hint } = wordsOf(result, again);
+  return new LoginError(`Cannot log in: ${reason}`, {
+    code: `login_${result.kind}`,
+    source: "user",
+    exitCode: loginExitCode(result),
+    hint,
+  });
+}
+
+function wordsOf(
+  result: OtherEnd,
+  again: string,
+): { readonly reason: string; readonly hint: string } {
+  switch (result.kind) {
+    case "cancelled":
+      return { reason: "it was cancelled", hint: again };
+    case "timeout":
+      return { reason: "nobody signed in within 10 minutes", hint: again };
+    case "denied":
+      return { reason: `it was declined: ${result.reason}`, hint: again };
+    case "exchange_failed":
+      return { reason: result.reason, hint: again };
+    case "other_identity":
+      return {
+        reason: `${inert(result.found)} signed in instead of ${
+          inert(result.expected)
+        }`,
+        hint: "tc login   adds it as an account of its own",
+      };
+    case "not_saved":
+      return { reason: result.reason, hint: again };
+  }
+}
+
+/** Ctrl-C cancels the sign-in and leaves nothing open. */
+class Interrupt implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #abort = (): void => this.#controller.abort();
+
+  constructor() {
+    Deno.addSignalListener("SIGINT", this.#abort);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSignalListener("SIGINT", this.#abort);
+  }
+}

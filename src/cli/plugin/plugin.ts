@@ -1,0 +1,150 @@
+/**
+ * `tc plugin`: the Claude Code plugin, installed through Claude Code itself.
+ *
+ * @module
+ */
+
+import { claudeProgram } from "../launch/claude_program.ts";
+import { dirname, join } from "node:path";
+import type { Command } from "@commander-js/extra-typings";
+import { systemRunner } from "../../system/command_runner.ts";
+import { buildInfo } from "../../release/version.ts";
+import { helperCommand } from "../../claude/api_key_helper.ts";
+import { claudeFolder } from "../../claude/claude_folder.ts";
+import type { HookName } from "../../claude/hook_input.ts";
+import { findProgram } from "../../claude/launch.ts";
+import {
+  hookLine,
+  MARKETPLACE,
+  pathCommand,
+  PLUGIN,
+  pluginFiles,
+} from "../../claude/plugin.ts";
+import { ForeignTexts } from "../../store/files/foreign_text.ts";
+import { isSameFile } from "../doctor/programs.ts";
+import { folderFacts } from "../login/login_stores.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import { lastingCommand } from "../../system/own_command.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+const CLAUDE_MS_MAX = 120_000;
+const NAME = `${PLUGIN}@${MARKETPLACE}`;
+
+export function registerPlugin(program: Command, registry: Registry): void {
+  const plugin = program.command("plugin")
+    .description(commandText("plugin").summary);
+  plugin.command("install")
+    .description("Install the plugin into Claude Code, for this program")
+    .option("--dry-run", "Print what would be done")
+    .action(registry.run((options) => {
+      return install(
+        new Shell(registry.environment, {}),
+        options.dryRun ?? false,
+      );
+    }));
+  plugin.command("uninstall")
+    .description("Take the plugin out of Claude Code")
+    .action(registry.run(() => uninstall(new Shell(registry.environment, {}))));
+}
+
+function folderOf(shell: Shell): string {
+  return join(shell.paths.secretsFolder, "plugin");
+}
+
+async function install(shell: Shell, isDry: boolean): Promise<number> {
+  const folder = folderOf(shell);
+  const { output } = shell;
+  const files = pluginFiles({
+    version: buildInfo().version,
+    command: hookCommand,
+  });
+  const steps = [
+    ["plugin", "marketplace", "add", folder],
+    ["plugin", "install", NAME],
+  ];
+  if (isDry) {
+    for (const path of Object.keys(files)) {
+      output.line(`write ${join(folder, path)}`);
+    }
+    for (const step of steps) output.line(`run   claude ${step.join(" ")}`);
+    return EXIT.ok;
+  }
+  const claude = claudeProgram(shell);
+  for (const [path, text] of Object.entries(files)) {
+    const file = join(folder, path);
+    await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await Deno.writeTextFile(file, text, { mode: 0o600 });
+  }
+  for (const step of steps) await run(claude, step);
+  output.line(`Installed ${NAME}. Sessions that run take it over at once.`);
+  output.say("tc swap auto   lets its hooks swap logins from now on");
+  return EXIT.ok;
+}
+
+/** By its short name, where that is this very program. */
+function hookCommand(hook: HookName): string {
+  const words = lastingCommand(["hook", hook]);
+  const [program = ""] = words;
+  const found = findProgram("tc", {
+    path: Deno.env.get("PATH") ?? "",
+    system: Deno.build.os,
+    extensions: ".exe",
+  });
+  const isOnPath = Deno.build.standalone && found !== null &&
+    isSameFile(found, program);
+  return isOnPath
+    ? pathCommand(hook)
+    : hookLine(hook, helperCommand(words, Deno.build.os));
+}
+
+async function uninstall(shell: Shell): Promise<number> {
+  const claude = claudeProgram(shell);
+  await run(claude, ["plugin", "uninstall", NAME]);
+  await run(claude, ["plugin", "marketplace", "remove", MARKETPLACE]);
+  await removeEmptyKeys(claudeFolder(folderFacts(shell)).settingsFile);
+  await Deno.remove(folderOf(shell), { recursive: true }).catch((cause) => {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+  });
+  shell.output.line(`Removed ${NAME}.`);
+  return EXIT.ok;
+}
+
+/** The client leaves empty objects behind where it has written before. */
+async function removeEmptyKeys(settingsFile: string): Promise<void> {
+  const texts = new ForeignTexts();
+  if (await texts.read(settingsFile) === null) return;
+  await texts.edit(settingsFile, (document) =>
+    Object.fromEntries(
+      Object.entries(document).filter(([name, value]) =>
+        !PLUGIN_KEYS.includes(name) || !isEmptyObject(value)
+      ),
+    ));
+}
+
+/** The keys of settings.json that an installation writes to. */
+const PLUGIN_KEYS = ["enabledPlugins", "extraKnownMarketplaces"];
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    Object.keys(value).length === 0;
+}
+
+async function run(claude: string, args: readonly string[]): Promise<void> {
+  const outcome = await systemRunner.run(claude, args, {
+    stdin: "",
+    timeoutMs: CLAUDE_MS_MAX,
+  });
+  if (outcome.kind === "exited" && outcome.code === 0) return;
+  const reason = outcome.kind === "exited"
+    ? outcome.stderr.trim() || outcome.stdout.trim() ||
+      `it ended with ${outcome.code}`
+    : outcome.kind === "missing"
+    ? "it is not there"
+    : "it did not end";
+  throw new TcError(`Cannot run claude ${args.join(" ")}: ${reason}`, {
+    code: "claude_failed",
+    exitCode: EXIT.unavailable,
+  });
+}

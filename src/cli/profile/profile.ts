@@ -1,0 +1,262 @@
+/**
+ * `tc profile`: a config folder for each account, so that two terminals can use
+ * two accounts at the same time.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { inert } from "../../control/words.ts";
+import { EXIT, TcError, UsageError } from "../../errors.ts";
+import { setUpFolder } from "../../profile/launch_profile.ts";
+import {
+  bound,
+  checkProfileName,
+  findProfile,
+} from "../../profile/profile_list.ts";
+import {
+  PROFILE_SHELLS,
+  shellFunctions,
+} from "../../profile/shell_functions.ts";
+import { nearest } from "../help/nearest.ts";
+import { openDesk } from "../accounts/account_work.ts";
+import { askYes } from "../asking.ts";
+import { commandText } from "../command_table.ts";
+import { helperCommand } from "../../claude/api_key_helper.ts";
+import { lastingCommand } from "../../system/own_command.ts";
+import { saveLogin } from "./profile_save.ts";
+import { profileList, Profiles } from "./profiles.ts";
+import type { Registry } from "../registry.ts";
+import { type CommonOptions, Shell } from "../shell.ts";
+
+export function registerProfile(program: Command, registry: Registry): void {
+  const profile = program.command("profile")
+    .description(commandText("profile").summary);
+  const open = (options: CommonOptions) =>
+    new Shell(registry.environment, options);
+  profile.command("add")
+    .description("Make a profile of an account of the pool")
+    .argument("<name>", "Name of the account, and so of the profile")
+    .option("--account <name>", "The account, where the profile's name differs")
+    .option("--empty", "Without a login yet: tc profile save stores one")
+    .action(registry.run((name, options) => add(open({}), name, options)));
+  profile.command("save")
+    .description("Store the login that Claude Code has now as this profile's")
+    .argument("<name>")
+    .action(registry.run((name) => save(open({}), name)));
+  profile.command("setup")
+    .description("Make folders and links of all profiles anew")
+    .action(registry.run(() => setUp(open({}))));
+  profile.command("list").alias("ls")
+    .description("List the profiles")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((options) => list(open(options))));
+  profile.command("remove").alias("rm")
+    .description("Remove a profile; its account stays in the pool")
+    .argument("<name>")
+    .option("--yes", "Do not ask")
+    .action(registry.run((name, options) => {
+      return remove(open({}), name, options.yes ?? false);
+    }));
+  profile.command("shell")
+    .description("Print the functions cl and cl-NAME for a shell's start file")
+    .argument("<shell>", `One of ${PROFILE_SHELLS.join(", ")}`)
+    .action(registry.run((name) => printFunctions(open({}), name)));
+}
+
+interface AddOptions {
+  readonly account?: string | undefined;
+  readonly empty?: boolean | undefined;
+}
+
+async function add(
+  shell: Shell,
+  name: string,
+  { account, empty = false }: AddOptions,
+): Promise<number> {
+  checkProfileName(name);
+  if (empty && account !== undefined) {
+    throw new UsageError("Cannot use --empty with --account: take one of them");
+  }
+  using profiles = await Profiles.open(shell);
+  const known = await profiles.list.load();
+  if (known.some((profile) => profile.name === name)) {
+    throw new UsageError(`Cannot add ${name}: there is such a profile already`);
+  }
+  if (empty) {
+    await profiles.list.update((all) => [...all, { name, account: null }]);
+    shell.output.line(`Added ${name}, without a login.`);
+    shell.output.say(
+      `claude /login with its account, then: tc profile save ${argument(name)}`,
+    );
+    return EXIT.ok;
+  }
+  const records = await profiles.ports.accounts();
+  const wanted = account ?? name;
+  const found = records.find(({ account }) => account.label === wanted) ??
+    records.find(({ account }) => account.id === wanted) ??
+    onlyOne(records.filter(({ email }) => email === wanted));
+  if (found === undefined) {
+    throw noSuchAccount(
+      { name, wanted },
+      records.map(({ account }) => account.label),
+    );
+  }
+  const { id, kind } = found.account;
+  if (kind !== "subscription") {
+    throw new UsageError(
+      `Cannot make a profile of ${name}: it is no subscription login`,
+    );
+  }
+  await profiles.list.update((all) => bound(all, name, id));
+  await setUpFolder(profiles.portsOf(id));
+  shell.output.line(`Added ${name}.`);
+  shell.output.say(`tc run --profile ${argument(name)}`);
+  return EXIT.ok;
+}
+
+/** An e-mail address may have a login for each of several organizations. */
+function onlyOne<Item>(items: readonly Item[]): Item | undefined {
+  return items.length === 1 ? items[0] : undefined;
+}
+
+/** A mistyped name makes no empty profile. */
+function noSuchAccount(
+  { name, wanted }: { readonly name: string; readonly wanted: string },
+  labels: readonly string[],
+): UsageError {
+  const near = nearest(wanted, labels);
+  const command = `tc profile add ${argument(name)}`;
+  return new UsageError(
+    `Cannot find the account ${inert(wanted)}`,
+    [
+      near === null
+        ? "tc accounts   lists them"
+        : `tc profile add ${
+          argument(near)
+        }   is the nearest; tc accounts lists all`,
+      `${command} --empty   makes a profile without a login`,
+    ].join("\n"),
+  );
+}
+
+/** `name` as it is typed in a shell. */
+function argument(name: string): string {
+  const text = inert(name);
+  return /^[A-Za-z0-9._@+-]+$/.test(text)
+    ? text
+    : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+async function save(shell: Shell, name: string): Promise<number> {
+  checkProfileName(name);
+  using profiles = await Profiles.open(shell);
+  const { id, email } = await saveLogin(name, profiles);
+  const { desk } = await openDesk(shell);
+  await desk.enlist(id);
+  const who = email === null ? "" : ` (${inert(email)})`;
+  shell.output.line(`Saved the login of Claude Code as ${name}${who}.`);
+  shell.output.say(
+    "Claude Code itself has this login still: log in there with another account, or use the profile alone",
+  );
+  return EXIT.ok;
+}
+
+async function setUp(shell: Shell): Promise<number> {
+  using profiles = await Profiles.open(shell);
+  for (const { name, account } of await profiles.list.load()) {
+    if (account === null) {
+      shell.output.say(`${name} has no login yet: tc profile save ${name}`);
+      continue;
+    }
+    const merged = await setUpFolder(profiles.portsOf(account));
+    const words = merged.length === 0 ? "" : `, merged ${merged.join(", ")}`;
+    shell.output.line(`${name}  ${profiles.folderOf(account).folder}${words}`);
+  }
+  return EXIT.ok;
+}
+
+async function list(shell: Shell): Promise<number> {
+  using profiles = await Profiles.open(shell);
+  const records = await profiles.ports.accounts();
+  const sessions = await profiles.book.open();
+  const rows = (await profiles.list.load()).map(({ name, account }) => ({
+    name,
+    account: records.find((record) => record.account.id === account)?.account
+      .label ?? null,
+    folder: account === null ? null : profiles.folderOf(account).folder,
+    sessions: sessions.filter((session) => session.account === account).length,
+  }));
+  const { output } = shell;
+  if (output.isJson) {
+    output.json({ schema: "tc.profiles/v1", profiles: rows });
+    return EXIT.ok;
+  }
+  if (rows.length === 0) output.say("No profiles yet: tc profile add NAME");
+  const width = Math.max(0, ...rows.map(({ name }) => name.length)) + 2;
+  for (const { name, account, sessions } of rows) {
+    const state = account === null
+      ? "no login yet"
+      : `${inert(account)}, ${sessions} running`;
+    output.line(`${name.padEnd(width)}${state}`);
+  }
+  return EXIT.ok;
+}
+
+async function remove(
+  shell: Shell,
+  name: string,
+  isSure: boolean,
+): Promise<number> {
+  using profiles = await Profiles.open(shell);
+  const { account } = findProfile(await profiles.list.load(), name);
+  const running = (await profiles.book.open())
+    .filter((session) => session.account === account).length;
+  if (account !== null && running > 0) {
+    throw new TcError(`Cannot remove ${name}: ${running} sessions run in it`, {
+      code: "in_use",
+      source: "user",
+    });
+  }
+  if (
+    !isSure && !await askYes(shell, `Remove the profile ${name}?`, "--yes")
+  ) return EXIT.ok;
+  if (account !== null) {
+    const ports = profiles.portsOf(account);
+    // What its client renewed, and what it wrote in the place of links.
+    await profiles.harvest(account);
+    await setUpFolder(ports);
+    const { location } = ports.place;
+    await ports.vault.update(
+      account,
+      (entry) =>
+        entry.sharedWith?.location === location
+          ? { ...entry, sharedWith: null }
+          : entry,
+    );
+    await Deno.remove(ports.own.folder, { recursive: true });
+  }
+  await profiles.list.update((all) =>
+    all.filter((profile) => profile.name !== name)
+  );
+  shell.output.line(`Removed the profile ${name}.`);
+  return EXIT.ok;
+}
+
+async function printFunctions(shell: Shell, name: string): Promise<number> {
+  const known = PROFILE_SHELLS.find((candidate) => candidate === name);
+  if (known === undefined) {
+    throw new UsageError(
+      `Cannot write for ${name}: it must be one of ${
+        PROFILE_SHELLS.join(", ")
+      }`,
+    );
+  }
+  const profiles = await profileList(shell).load();
+  const names = profiles.map((profile) => profile.name);
+  const tc = Deno.build.standalone
+    ? "tc"
+    : helperCommand(lastingCommand([]), Deno.build.os);
+  shell.output.raw(shellFunctions(known, names, tc));
+  return EXIT.ok;
+}

@@ -1,0 +1,199 @@
+/**
+ * `tc simulate`: the routing policies on the same work, with nobody's account.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { POLICY_NAMES, type PolicyName } from "../../core/settings.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import {
+  compare,
+  type Comparison,
+  type Standing,
+} from "../../simulate/comparison.ts";
+import { SCENARIOS } from "../../simulate/workload/scenarios.ts";
+import { commandText } from "../command_table.ts";
+import type { Output } from "../output.ts";
+import { policyNamed } from "../accounts/policy_option.ts";
+import { changeSentence, historyLines } from "./simulate_text.ts";
+import {
+  type HistoryAnswer,
+  type HistoryQuery,
+  isEnough,
+  recordedHistory,
+  simulateHistory,
+} from "./simulate_history.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+const SEEDS_MAX = 100;
+/** A run that is over sooner says nothing of its progress. */
+const QUIET_MS = 3_000;
+
+export function registerSimulate(program: Command, registry: Registry): void {
+  program.command("simulate")
+    .description(commandText("simulate").summary)
+    .option("--workloads", "Play the built-in workloads (the default)")
+    .option("--workload <names>", "Only these workloads, with commas")
+    .option("--policy <names>", "Only these policies, with commas")
+    .option("--seeds <list>", "Draw the work from these: 1,2 or 1-8", "1")
+    .option("--days <count>", "Replay so many days of your own history", "14")
+    .option("--accounts <list>", "With these too, or without: +5x,-work")
+    .option("--ttl <life>", "As if caches lived so long: 5m or 1h")
+    .option("--json", "Print one JSON object")
+    .action(registry.run(async (options) => {
+      const shell = new Shell(registry.environment, options);
+      const { output } = shell;
+      const seeds = seedsFrom(options.seeds);
+      const policies = policiesFrom(options.policy);
+      const isBuiltIn = options.workloads || options.workload !== undefined;
+      const query = historyQuery(options, policies);
+      const rows = isBuiltIn ? [] : recordedHistory(shell, query.days);
+      if (isEnough(rows)) {
+        const answer = await simulateHistory(shell, rows, {
+          ...query,
+          onPlay: progressOn(output),
+        });
+        if (output.isJson) {
+          output.json({ schema: "tc.simulate/v1", history: answer });
+        } else printHistory(answer, output);
+        return EXIT.ok;
+      }
+      if (!isBuiltIn) {
+        output.say("Too little history yet: the built-in workloads instead");
+      }
+      const comparisons: Comparison[] = [];
+      for (const draw of workloadsFrom(options.workload)) {
+        const comparison = compare(draw, {
+          seeds,
+          policies,
+          onPlay: progressOn(output),
+        });
+        comparisons.push(comparison);
+        if (!output.isJson) print(comparison, output);
+      }
+      if (output.isJson) {
+        output.json({ schema: "tc.simulate/v1", comparisons });
+      }
+      return EXIT.ok;
+    }));
+}
+
+/** A line a play on stderr, once it is clear that it takes long. */
+function progressOn(
+  output: Output,
+): (words: string, done: number, of: number) => void {
+  const startedMs = performance.now();
+  return (words, done, of) => {
+    const tookMs = performance.now() - startedMs;
+    if (done === 0 || tookMs < QUIET_MS) return;
+    const leftSec = Math.ceil(tookMs / done * (of - done) / 1_000);
+    output.say(`${done} of ${of} played, about ${leftSec} s to go: ${words}`);
+  };
+}
+
+function historyQuery(
+  options: {
+    readonly days: string;
+    readonly accounts?: string | undefined;
+    readonly ttl?: string | undefined;
+  },
+  policies: readonly PolicyName[],
+): HistoryQuery {
+  const { days, accounts, ttl } = options;
+  if (!/^[1-9]\d{0,3}$/.test(days)) {
+    throw new UsageError(`Cannot replay ${days} days: it must be a number`);
+  }
+  const lives: Readonly<Record<string, number>> = {
+    "5m": 300_000,
+    "1h": 3_600_000,
+  };
+  const cacheTtlMs = ttl === undefined ? null : lives[ttl];
+  if (cacheTtlMs === undefined) {
+    throw new UsageError(`Cannot use --ttl ${ttl}: it must be 5m or 1h`);
+  }
+  return {
+    days: Number(days),
+    policies,
+    accounts: accounts === undefined ? [] : listed(accounts),
+    cacheTtlMs,
+  };
+}
+
+function printHistory(answer: HistoryAnswer, output: Output): void {
+  for (const line of historyLines(answer)) output.line(line);
+  if (answer.comparison !== null) print(answer.comparison, output);
+  const sentence = changeSentence(answer);
+  if (sentence !== null) output.line(sentence);
+}
+
+function listed(text: string): string[] {
+  return text.split(",").map((part) => part.trim()).filter((p) => p !== "");
+}
+
+function workloadsFrom(
+  text: string | undefined,
+): readonly (typeof SCENARIOS[string])[] {
+  if (text === undefined) return Object.values(SCENARIOS);
+  return listed(text).map((name) => {
+    const draw = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : undefined;
+    if (draw !== undefined) return draw;
+    throw new UsageError(
+      `Cannot simulate ${name}: there is no such workload`,
+      `Workloads: ${Object.keys(SCENARIOS).join(", ")}`,
+    );
+  });
+}
+
+function policiesFrom(text: string | undefined): readonly PolicyName[] {
+  if (text === undefined) return POLICY_NAMES;
+  return listed(text).map(policyNamed);
+}
+
+/** `2`, `1,3,5` or `1-8`. */
+function seedsFrom(text: string): readonly number[] {
+  const seeds = listed(text).flatMap((part) => {
+    const match = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part);
+    if (match === null) {
+      throw new UsageError(
+        `Cannot use --seeds ${text}: it must be like 2, 1,3 or 1-8`,
+      );
+    }
+    const first = Number(match[1]);
+    const last = Number(match[2] ?? first);
+    const length = Math.max(0, Math.min(SEEDS_MAX, last - first + 1));
+    return Array.from({ length }, (_, index) => first + index);
+  });
+  if (seeds.length > 0) return seeds;
+  throw new UsageError(`Cannot use --seeds ${text}: it names no seed`);
+}
+
+const HEADING = "  policy        score   429s  rebuild  stalled   >60s";
+
+function print(comparison: Comparison, output: Output): void {
+  const { workload, demandTokens, boundShare, seeds, standings } = comparison;
+  const work = `${(demandTokens / 1_000_000).toFixed(0)}M quota tokens`;
+  const most = `${(boundShare * 100).toFixed(0)}%`;
+  const drawn = seeds.length === 1
+    ? `seed ${seeds[0]}`
+    : `${seeds.length} seeds`;
+  output.line(`${workload} · ${work} · at most ${most} · ${drawn}`);
+  output.line(HEADING);
+  for (const standing of standings) output.line(lineOf(standing));
+  output.line();
+}
+
+function lineOf(standing: Standing): string {
+  const { policy, score, refusals, rebuildShare, stalledHours, longWaits } =
+    standing;
+  return [
+    `  ${policy.padEnd(12)}`,
+    score.toFixed(3).padStart(6),
+    refusals.toFixed(0).padStart(6),
+    `${(rebuildShare * 100).toFixed(1)}%`.padStart(8),
+    `${stalledHours.toFixed(0)}h`.padStart(8),
+    longWaits.toFixed(0).padStart(6),
+    ...(standing.dollars > 0 ? [`  $${standing.dollars.toFixed(0)}`] : []),
+  ].join(" ");
+}

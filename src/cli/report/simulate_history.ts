@@ -1,0 +1,201 @@
+/**
+ * `tc simulate` on the user's own history: the self-check first, then the
+ * policies side by side, and what another account would have changed.
+ *
+ * @module
+ */
+
+import { systemClock } from "../../system/clock.ts";
+import { routeSettings } from "../../config/settings.ts";
+import type { Tier } from "../../core/account.ts";
+import type { PolicyName } from "../../core/settings.ts";
+import { after, DAY_MS } from "../../core/time.ts";
+import { TcError, UsageError } from "../../errors.ts";
+import {
+  compare,
+  type CompareOptions,
+  type Comparison,
+} from "../../simulate/comparison.ts";
+import { type History, historyOf } from "../../simulate/workload/history.ts";
+import type {
+  HistoryAccount,
+  SelfCheck,
+} from "../../simulate/workload/history_fit.ts";
+import { selfCheck } from "../../simulate/workload/history_fit.ts";
+import { plan } from "../../simulate/workload/plans.ts";
+import { play } from "../../simulate/play.ts";
+import type {
+  PlannedAccount,
+  Workload,
+} from "../../simulate/workload/workload.ts";
+import { databasePath, openDatabase } from "../../store/ledger/database.ts";
+import {
+  type HistoryRow,
+  readHistory,
+} from "../../store/ledger/ledger_history.ts";
+import { storedAccounts } from "../accounts/accounts_store.ts";
+import type { Shell } from "../shell.ts";
+
+export interface HistoryQuery {
+  readonly days: number;
+  readonly policies: readonly PolicyName[];
+  /** `+5x`, `-work`: accounts to add to the history's own or to take away. */
+  readonly accounts: readonly string[];
+  readonly cacheTtlMs: number | null;
+}
+
+export interface HistoryAnswer {
+  readonly days: number;
+  readonly requests: number;
+  readonly check: SelfCheck;
+  /** Null where the self-check failed: nothing may be concluded. */
+  readonly comparison: Comparison | null;
+  readonly change: Change | null;
+}
+
+/** What the accounts wished for would have changed, under the same policy. */
+export interface Change {
+  readonly accounts: readonly string[];
+  readonly stalledHoursBefore: number;
+  readonly stalledHoursAfter: number;
+}
+
+/** Fewer answers than this are no history. */
+const REQUESTS_MIN = 50;
+
+const TIERS: Readonly<Record<string, Tier>> = {
+  pro: "pro",
+  "5x": "max_5x",
+  "20x": "max_20x",
+};
+
+/** The answered messages of the last days; none where there is no ledger. */
+export function recordedHistory(
+  { paths }: Shell,
+  days: number,
+): readonly HistoryRow[] {
+  try {
+    const path = databasePath(paths.stateFolder);
+    const database = openDatabase(path, "read_only");
+    try {
+      return readHistory(database, systemClock.now() - days * DAY_MS);
+    } finally {
+      database.close();
+    }
+  } catch (cause) {
+    if (cause instanceof TcError && cause.code === "no_state") return [];
+    throw cause;
+  }
+}
+
+export function isEnough(rows: readonly HistoryRow[]): boolean {
+  return rows.length >= REQUESTS_MIN;
+}
+
+export async function simulateHistory(
+  shell: Shell,
+  rows: readonly HistoryRow[],
+  { onPlay, ...query }: HistoryQuery & Pick<CompareOptions, "onPlay">,
+): Promise<HistoryAnswer> {
+  const settings = routeSettings(shell.config.settings);
+  const history = historyOf(rows, {
+    accounts: await accountsOf(shell, rows),
+    cacheReadWeight: settings.cacheReadWeight,
+    cacheTtlMs: null,
+  });
+  const policy = query.policies.find((name) => name === history.policy) ??
+    settings.policy;
+  const check = selfCheck(history.workload, history.fits, {
+    ...settings,
+    policy,
+  });
+  const answer = { days: query.days, requests: history.requests, check };
+  if (!check.isGood) return { ...answer, comparison: null, change: null };
+  const wished = changed(history, query);
+  return {
+    ...answer,
+    comparison: compare(() => wished, {
+      seeds: [1],
+      policies: query.policies,
+      ...(onPlay === undefined ? {} : { onPlay }),
+    }),
+    change: query.accounts.length === 0 ? null : {
+      accounts: query.accounts,
+      stalledHoursBefore: play(history.workload, { settings: { policy } })
+        .stalledHours,
+      stalledHoursAfter: play(wished, { settings: { policy } }).stalledHours,
+    },
+  };
+}
+
+/** Those in the vault, and those that only the history knows. */
+async function accountsOf(
+  shell: Shell,
+  rows: readonly HistoryRow[],
+): Promise<readonly HistoryAccount[]> {
+  const { accounts } = await storedAccounts(shell);
+  const known = accounts.map(({ account }): HistoryAccount => ({
+    id: account.id,
+    label: account.label,
+    tier: account.tier,
+    kind: account.kind,
+  }));
+  const gone = [...new Set(rows.map(({ account }) => account))]
+    .filter((id) => !known.some((account) => account.id === id))
+    .map((id): HistoryAccount => ({
+      id,
+      label: id,
+      tier: "unknown",
+      kind: "subscription",
+    }));
+  return [...known, ...gone];
+}
+
+function changed(
+  { workload }: History,
+  { accounts: words, cacheTtlMs }: HistoryQuery,
+): Workload {
+  let accounts = workload.accounts;
+  words.forEach((word, index) => {
+    accounts = word.startsWith("-")
+      ? without(accounts, word.slice(1))
+      : [...accounts, added(word, index, workload)];
+  });
+  return {
+    ...workload,
+    accounts,
+    cacheTtlMs: cacheTtlMs ?? workload.cacheTtlMs,
+  };
+}
+
+function without(
+  accounts: readonly PlannedAccount[],
+  name: string,
+): readonly PlannedAccount[] {
+  const rest = accounts.filter((account) => account.name !== name);
+  if (rest.length === accounts.length) {
+    throw new UsageError(
+      `Cannot leave ${name} out: the history has no such account`,
+      `Accounts: ${accounts.map((account) => account.name).join(", ")}`,
+    );
+  }
+  return rest;
+}
+
+const WEEK_HOURS = 168;
+
+function added(
+  word: string,
+  index: number,
+  { startsAt }: Workload,
+): PlannedAccount {
+  const tier = TIERS[word.replace(/^\+/, "")];
+  if (tier === undefined) {
+    throw new UsageError(
+      `Cannot add ${word}: it must be one of +pro, +5x, +20x`,
+    );
+  }
+  const usual = plan(`${word}-${index + 1}`, tier, { weekEndsIn: WEEK_HOURS });
+  const weekMs = WEEK_HOURS * 3_600_000;
+  return { ...usual, weekResetsAt: after(startsAt, weekMs) };
+}

@@ -1,0 +1,314 @@
+/**
+ * The server in the background: started by the command that needs it, and kept
+ * alive by each `tc run` while its client works.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { readHolder } from "../../server/holder_note.ts";
+import { ServerConnection } from "../../control/server_connection.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import { ensurePrivateFolder } from "../../store/files/atomic.ts";
+import { openOwnSync } from "../../store/files/own_files.ts";
+import { withOpenFiles } from "../../system/open_files.ts";
+import { ownCommand } from "../../system/own_command.ts";
+import { anchored } from "./server_place.ts";
+import type { Shell } from "../shell.ts";
+
+/** Longest wait for a new server to answer. */
+const START_WAIT_MS = 15_000;
+const LOOK_MS = 50;
+/** A server that drains keeps the pool; so ask for it again. */
+const AGAIN_MS = 300;
+const LOG_TAIL_LINES = 5;
+const STDERR_LENGTH_MAX = 16_384;
+
+/**
+ * Starts a server that outlives this process and waits until it answers; does
+ * nothing where one answers already. Of several processes that want one at the
+ * same time, one starts it. Its log goes to a file in the state folder.
+ */
+export async function startInBackground(shell: Shell): Promise<void> {
+  const { stateFolder } = shell.paths;
+  await ensurePrivateFolder(stateFolder);
+  using turn = openOwnSync(join(stateFolder, "start.lock"), { write: true });
+  // The system releases it when this process dies.
+  await turn.lock(true);
+  const deadline = performance.now() + START_WAIT_MS;
+  while (!await shell.isServing()) {
+    const attempt = new StartAttempt(shell);
+    const isUp = await attempt.wait(deadline);
+    if (isUp) return;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+/** One process that is to become the server. */
+class StartAttempt {
+  readonly #shell: Shell;
+  readonly #child: Deno.ChildProcess;
+  readonly #log: LogSince;
+  readonly #words: Promise<string>;
+  readonly #stderr: ReadableStreamDefaultReader<Uint8Array>;
+  #code: number | null = null;
+
+  constructor(shell: Shell) {
+    this.#shell = shell;
+    const { stateFolder } = shell.paths;
+    this.#log = new LogSince(join(stateFolder, "server.log"));
+    const server = ["server", "--headless", "--log-file", this.#log.file];
+    const [program = "", ...args] = withOpenFiles(ownCommand(server));
+    this.#child = new Deno.Command(program, {
+      args,
+      // Not in the caller's folder, which may be removed.
+      cwd: stateFolder,
+      env: anchored(shell.environment),
+      stdin: "null",
+      stdout: "null",
+      // What it says before it has a log.
+      stderr: "piped",
+      detached: true,
+    }).spawn();
+    this.#child.unref();
+    this.#child.status.then(({ code }) => (this.#code = code));
+    this.#stderr = this.#child.stderr.getReader();
+    this.#words = textFrom(this.#stderr);
+  }
+
+  /**
+   * Whether a server answers. False where another process had the pool and no
+   * server answers yet. Throws TcError `start_failed`.
+   */
+  async wait(deadline: number): Promise<boolean> {
+    try {
+      while (!await this.#shell.isServing()) {
+        if (performance.now() > deadline) throw await this.#failure();
+        if (this.#code === EXIT.alreadyRunning) {
+          refuseElsewhere(this.#shell);
+          return false;
+        }
+        if (this.#code !== null) throw await this.#failure();
+        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      }
+      if (this.#code === null) await giveUpSpare(this.#shell, this.#child);
+      return true;
+    } finally {
+      // Else the pipe would keep this process alive.
+      await this.#stderr.cancel().catch(() => {});
+    }
+  }
+
+  async #failure(): Promise<TcError> {
+    const why = this.#code === null
+      ? `it did not answer within ${START_WAIT_MS / 1000} s`
+      : `it ended with code ${this.#code}`;
+    await this.#stderr.cancel().catch(() => {});
+    const words = (await this.#words).trim();
+    const said = [
+      ...(words === "" ? [] : words.split("\n")),
+      ...this.#log.lines(),
+    ].slice(-LOG_TAIL_LINES);
+    return new TcError(`Cannot start the server: ${why}`, {
+      code: "start_failed",
+      exitCode: EXIT.unavailable,
+      hint: [
+        ...(said.length === 0 ? ["It said nothing."] : said),
+        `The whole log: ${this.#log.file}`,
+      ].join("\n"),
+    });
+  }
+}
+
+async function textFrom(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    text = (text + decoder.decode(value, { stream: true }))
+      .slice(-STDERR_LENGTH_MAX);
+  }
+}
+
+/** What is added to a log file from now on. */
+class LogSince {
+  readonly file: string;
+  readonly #bytesBefore: number;
+
+  constructor(file: string) {
+    this.file = file;
+    this.#bytesBefore = this.#bytes()?.length ?? 0;
+  }
+
+  lines(): readonly string[] {
+    const bytes = this.#bytes() ?? new Uint8Array(0);
+    // A log that was set aside meanwhile begins anew.
+    const from = bytes.length < this.#bytesBefore ? 0 : this.#bytesBefore;
+    const text = new TextDecoder().decode(bytes.subarray(from)).trim();
+    return text === "" ? [] : text.split("\n");
+  }
+
+  #bytes(): Uint8Array | null {
+    try {
+      return Deno.readFileSync(this.file);
+    } catch {
+      // It may have ended before it wrote a line.
+      return null;
+    }
+  }
+}
+
+/**
+ * Another's server was quicker: ours, still on its way, must not become the
+ * next one when somebody stops that.
+ */
+async function giveUpSpare(
+  shell: Shell,
+  child: Deno.ChildProcess,
+): Promise<void> {
+  try {
+    const { pid } = await shell.client().health();
+    if (pid !== child.pid) child.kill("SIGTERM");
+  } catch {
+    // It has ended by itself, or so has the server.
+  }
+}
+
+/** Throws where the pool's server listens on another port than is asked for. */
+function refuseElsewhere({ paths, origin }: Shell): void {
+  const holder = readHolder(paths.stateFolder);
+  if (holder === null) return;
+  const { port } = new URL(holder.origin);
+  if (port === new URL(origin).port) return;
+  throw new TcError(
+    `Cannot use ${origin}: the server of this pool (pid ${holder.pid}) listens on ${holder.origin}`,
+    {
+      code: "already_running",
+      source: "user",
+      exitCode: EXIT.alreadyRunning,
+      hint: `TC_PROXY_PORT=${port} tc run   goes by it\n` +
+        `TC_PROXY_PORT=${port} tc stop  ends it`,
+    },
+  );
+}
+
+/** A connection that ends sooner was closed by a server that runs on. */
+const QUICK_MS = 500;
+
+/** Waits between starts that failed, in milliseconds; the last one repeats. */
+const PAUSES_MS = [500, 1_000, 2_000, 5_000, 10_000, 30_000];
+
+/**
+ * Keeps a server running for as long as a client needs it. It holds one
+ * connection: when that ends the server has ended, and another is started.
+ */
+export class ServerKeeper implements Disposable {
+  readonly #shell: Shell;
+  readonly #stop = new AbortController();
+  readonly #mark: Deno.FsFile | null;
+  readonly #files: readonly string[];
+  /** The number of servers that this keeper has started. */
+  starts = 0;
+
+  constructor(shell: Shell) {
+    this.#shell = shell;
+    this.#mark = sharedMark(shell);
+    const { configFile, stateFolder } = shell.paths;
+    this.#files = [configFile, stateFolder].filter(isThere);
+    this.#keep();
+  }
+
+  /** Ends the watch. A start that is under way goes on without it. */
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+    this.#mark?.close();
+  }
+
+  async #keep(): Promise<void> {
+    const { signal } = this.#stop;
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        const startedMs = performance.now();
+        if (await this.#watch()) {
+          failures = 0;
+          // A server that closes idle connections is not asked all the time.
+          if (performance.now() - startedMs < QUICK_MS) {
+            await sleep(QUICK_MS, signal);
+          }
+          continue;
+        }
+        // A pool that was removed: a server with the defaults would be another.
+        if (!this.#files.every(isThere)) return;
+        await startInBackground(this.#shell);
+        this.starts += 1;
+      } catch {
+        // The screen is the client's; the server's log has the reason.
+        const pause = PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)];
+        failures += 1;
+        await sleep(pause ?? 0, signal);
+      }
+    }
+  }
+
+  /** Waits while a server runs. Returns false where none does. */
+  async #watch(): Promise<boolean> {
+    const { signal } = this.#stop;
+    const { address, key } = this.#shell;
+    if (!await this.#shell.isServing()) return false;
+    using connection = await ServerConnection.open(address, key, signal);
+    // With the key shown the server keeps the connection.
+    await connection.ask({ method: "GET", path: "/healthz", body: null });
+    await connection.closed();
+    return true;
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise.finally(() => clearTimeout(timer));
+}
+
+/** Whether a `tc run` of this pool is open that would start a server again. */
+export function isKept(shell: Shell): boolean {
+  try {
+    using mark = openMark(shell);
+    return !mark.tryLockSync(true);
+  } catch {
+    // Nobody keeps a server by a folder that is not there.
+    return false;
+  }
+}
+
+/** A lock that all keepers share; null where the folder cannot be written. */
+function sharedMark(shell: Shell): Deno.FsFile | null {
+  try {
+    const mark = openMark(shell);
+    mark.tryLockSync(false);
+    return mark;
+  } catch {
+    return null;
+  }
+}
+
+function openMark({ paths }: Shell): Deno.FsFile {
+  return Deno.openSync(join(paths.stateFolder, "runs.lock"), {
+    create: true,
+    write: true,
+    mode: 0o600,
+  });
+}

@@ -1,0 +1,295 @@
+/**
+ * `tc demo`: the whole thing with accounts that do not exist.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { systemClock, systemEntropy } from "../../system/clock.ts";
+import { DemoStage } from "../../demo/stage/demo_stage.ts";
+import type { StatusView } from "../../control/protocol.ts";
+import { ControlClient } from "../../control/client.ts";
+import { inert, useText } from "../../control/words.ts";
+import {
+  DEFAULT_SCENARIO,
+  type Scenario,
+  scenarioNamed,
+  SCENARIOS,
+} from "../../demo/scenario.ts";
+import { EXIT, TcError, UsageError } from "../../errors.ts";
+import { openShellVault } from "../accounts/accounts_store.ts";
+import { commandText } from "../command_table.ts";
+import { serveWithDeck } from "./deck_shell.ts";
+import { logSink, NO_LOG } from "../../records/log/log_sink.ts";
+import type { Registry } from "../registry.ts";
+import { type Serving, startServing } from "./serving.ts";
+import { Shell } from "../shell.ts";
+
+interface DemoFlags {
+  readonly once?: boolean | undefined;
+  readonly list?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly seconds?: string | undefined;
+  readonly port?: string | undefined;
+  readonly seed?: string | undefined;
+}
+
+const ENDING: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+const QUESTION = "Say in three sentences what a pool of accounts is good for.";
+
+export function registerDemo(program: Command, registry: Registry): void {
+  program.command("demo")
+    .description(commandText("demo").summary)
+    .argument("[scenario]", "One of the list", DEFAULT_SCENARIO)
+    .option("--once", "Send one request through the proxy and end")
+    .option("--list", "List the scenarios")
+    .option("--seconds <number>", "End after so many seconds")
+    .option("--port <number>", "Listen on this port")
+    .option("--seed <text>", "Play another day")
+    .option("--json", "Print one JSON object (with --once or --list)")
+    .action(registry.run(async (name, flags) => {
+      if (flags.list) return list(new Shell(registry.environment, flags));
+      const scenario = scenarioNamed(name);
+      if (scenario === null) throw unknownScenario(name);
+      using signals = new EarlyEnd();
+      await using stage = await DemoStage.open({
+        scenario: scenario.name,
+        seed: flags.seed ?? systemEntropy.uuid(),
+      });
+      const make = () =>
+        new Shell(
+          { ...registry.environment, ...stage.variables },
+          flags,
+          {
+            ...stage.settings,
+            "proxy.port": number(flags.port) ?? 0,
+            ...(flags.once ? { "usage.poll": false } : {}),
+          },
+        );
+      return await play(stage, make, { flags, scenario, signals });
+    }));
+}
+
+function unknownScenario(name: string): UsageError {
+  return new UsageError(
+    `Cannot play ${name}: there is no such scenario`,
+    "tc demo --list   names them",
+  );
+}
+
+function list({ output }: Shell): number {
+  if (output.isJson) {
+    output.json({
+      schema: "tc.scenarios/v1",
+      scenarios: SCENARIOS.map(({ name, says }) => ({ name, says })),
+    });
+    return EXIT.ok;
+  }
+  for (const { name, says } of SCENARIOS) {
+    output.line(`${name.padEnd(12)}${says}`);
+  }
+  return EXIT.ok;
+}
+
+function number(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new UsageError(`Cannot use ${text}: it must be a whole number`);
+  }
+  return Number(text);
+}
+
+interface Play {
+  readonly flags: DemoFlags;
+  readonly scenario: Scenario;
+  readonly signals: EarlyEnd;
+}
+
+/** Ends the process, and so the demo's folder, until a server takes over. */
+class EarlyEnd implements Disposable {
+  readonly #held: (readonly [Deno.Signal, () => void])[] = [];
+
+  constructor() {
+    for (const signal of ENDING) {
+      this.#listen(signal, () => Deno.exit(EXIT.interrupted));
+    }
+  }
+
+  /**
+   * From here on a server's own signals apply. A hang-up would have it read
+   * its settings again; a demo whose terminal is gone ends.
+   */
+  hangUp(listener: () => void): void {
+    this[Symbol.dispose]();
+    if (Deno.build.os !== "windows") this.#listen("SIGHUP", listener);
+  }
+
+  #listen(signal: Deno.Signal, listener: () => void): void {
+    Deno.addSignalListener(signal, listener);
+    this.#held.push([signal, listener]);
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#held.splice(0)) {
+      Deno.removeSignalListener(signal, listener);
+    }
+  }
+}
+
+async function play(
+  stage: DemoStage,
+  make: () => Shell,
+  { flags, scenario, signals }: Play,
+): Promise<number> {
+  const shell = make();
+  const { vault } = await openShellVault(shell);
+  await stage.fill(vault);
+  const hasDeck = !flags.once && shell.hasScreen;
+  const log = flags.once || hasDeck ? NO_LOG : logSink(null, shell.environment);
+  const serving = await startServing(shell, {
+    log,
+    again: make,
+    successor: null,
+    takesOverFrom: null,
+  });
+  signals.hangUp(() => {
+    // Nobody waits for the answers of sessions that do not exist.
+    serving.stop();
+    serving.stop();
+  });
+  const { host, port } = serving.server;
+  const baseUrl = `http://${host}:${port}/k/${shell.key.reveal()}`;
+  if (flags.once) return await once(stage, shell, { serving, baseUrl });
+  if (hasDeck) {
+    stage.drive(baseUrl);
+    return await playOnDeck(stage, shell, {
+      serving,
+      seconds: number(flags.seconds),
+    });
+  }
+  shell.output.say(
+    `tc demo, ${scenario.name}: ${scenario.says}. Nobody's account is touched; Ctrl-C ends it.`,
+  );
+  shell.output.say(
+    `Claude Code on it: ANTHROPIC_BASE_URL=${baseUrl} ANTHROPIC_AUTH_TOKEN=demo claude`,
+  );
+  stage.drive(baseUrl);
+  return await until(serving, number(flags.seconds));
+}
+
+async function playOnDeck(
+  stage: DemoStage,
+  shell: Shell,
+  { serving, seconds }: {
+    readonly serving: Serving;
+    readonly seconds: number | null;
+  },
+): Promise<number> {
+  const over = new AbortController();
+  const files = stage.keepFleet(over.signal);
+  const leaving = new AbortController();
+  try {
+    const code = await serveWithDeck(shell, {
+      ...serving,
+      ended: until(serving, seconds),
+      stop: () => {
+        leaving.abort();
+        // Nobody waits for the answers of sessions that do not exist.
+        serving.stop();
+        serving.stop();
+      },
+    }, {
+      claudeFolder: stage.claudeFolder,
+      isLasting: false,
+      refusal: "The demo takes no account of yours: tc login does, outside.",
+    });
+    return leaving.signal.aborted ? EXIT.ok : code;
+  } finally {
+    over.abort();
+    await files;
+  }
+}
+
+/** Until a signal, or until the time that was given is over. */
+async function until(
+  serving: Serving,
+  seconds: number | null,
+): Promise<number> {
+  if (seconds === null) return await serving.ended;
+  const stop = new AbortController();
+  systemClock.sleep(seconds * 1_000, stop.signal).then(
+    () => serving.stop(),
+    () => {},
+  );
+  const code = await serving.ended;
+  stop.abort();
+  return code;
+}
+
+async function once(
+  stage: DemoStage,
+  shell: Shell,
+  { serving, baseUrl }: { readonly serving: Serving; readonly baseUrl: string },
+): Promise<number> {
+  const { output } = shell;
+  const client = new ControlClient(serving.server.transport);
+  // One answer shows more when the account it would go to is spent by surprise.
+  const { decision } = await client.explain(null);
+  if (decision.account !== null) stage.spend(decision.account);
+  const startedMs = performance.now();
+  let text = "";
+  const answer = await stage.ask(baseUrl, QUESTION, (piece) => {
+    text += piece;
+    if (!output.isJson) output.raw(piece);
+  });
+  const tookMs = Math.round(performance.now() - startedMs);
+  const status = await client.status();
+  serving.stop();
+  await serving.ended;
+  if (answer.status !== 200 || answer.ending !== "complete") {
+    throw new TcError(
+      `Cannot show an answer: ${answer.message ?? answer.ending}`,
+      { code: "demo_failed", exitCode: EXIT.unavailable },
+    );
+  }
+  print(output, { status, text, tookMs });
+  return EXIT.ok;
+}
+
+function print(
+  output: Shell["output"],
+  { status, text, tookMs }: {
+    readonly status: StatusView;
+    readonly text: string;
+    readonly tookMs: number;
+  },
+): void {
+  const [request] = status.activity;
+  const account = request?.account ?? null;
+  if (output.isJson) {
+    const reason = request?.reason ?? null;
+    const attempts = request?.attempts ?? null;
+    output.json({
+      schema: "tc.demo/v1",
+      text,
+      account,
+      reason,
+      attempts,
+      durationMs: tookMs,
+    });
+    return;
+  }
+  const asked = status.accounts.length;
+  output.line("\n");
+  output.line(
+    `Served by ${inert(account ?? "nobody")}, one of ${asked} accounts, in ${
+      (tookMs / 1_000).toFixed(1)
+    } s.`,
+  );
+  if (request === undefined) return;
+  const why = useText(request.reason, request.movedFrom);
+  output.line(`Why ${inert(account ?? "nobody")}: ${why}.`);
+}

@@ -1,0 +1,137 @@
+/**
+ * `tc server`: the proxy in the foreground.
+ *
+ * @module
+ */
+
+import { join, resolve } from "node:path";
+import { type Command, Option } from "@commander-js/extra-typings";
+import { UsageError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import { isInForeground } from "./foreground.ts";
+import { logSink } from "../../records/log/log_sink.ts";
+import type { Registry } from "../registry.ts";
+import { startServing } from "./serving.ts";
+import { anchored, standInState } from "./server_place.ts";
+import type { Successor } from "./succession.ts";
+import { Shell } from "../shell.ts";
+import { noticeUpdate } from "../setup/update_notice.ts";
+import { storedAccounts } from "../accounts/accounts_store.ts";
+
+export interface ServerFlags {
+  readonly port?: string | undefined;
+  readonly host?: string | undefined;
+  readonly headless?: boolean | undefined;
+  readonly logFile?: string | undefined;
+  readonly logTo?: string | undefined;
+  /** The process whose port this one takes over. */
+  readonly takeOver?: string | undefined;
+}
+
+export function registerServer(program: Command, registry: Registry): void {
+  program.command("server")
+    .description(commandText("server").summary)
+    .option("--port <number>", "Listen on this port")
+    .option("--host <address>", "Listen on this address")
+    .option("--headless", "Write log lines, never a screen")
+    .option("--log-file <file>", "Write the log lines into this file")
+    .option("--log-to <folder>", "Write a file an exchange into this folder")
+    .addOption(new Option("--take-over <pid>").hideHelp())
+    .action(registry.run(async (given) => {
+      const flags = withWholePaths(given);
+      const paths = anchored(registry.environment);
+      // The next server inherits them, and stands elsewhere.
+      for (const [name, path] of Object.entries(paths)) {
+        Deno.env.set(name, path);
+      }
+      const environment = { ...registry.environment, ...paths };
+      const make = () => new Shell(environment, {}, settingsOf(flags));
+      return await serve(make, flags);
+    }));
+}
+
+function withWholePaths(flags: ServerFlags): ServerFlags {
+  const { logFile, logTo } = flags;
+  return {
+    ...flags,
+    logFile: logFile === undefined ? undefined : resolve(logFile),
+    logTo: logTo === undefined ? undefined : resolve(logTo),
+  };
+}
+
+/** How the server that takes this one's place is started. */
+function successorOf(
+  { port, host, logTo }: ServerFlags,
+  logFile: string | null,
+): Successor {
+  return {
+    args: [
+      "server",
+      "--headless",
+      ...(port === undefined ? [] : ["--port", port]),
+      ...(host === undefined ? [] : ["--host", host]),
+      ...(logFile === null ? [] : ["--log-file", logFile]),
+      ...(logTo === undefined ? [] : ["--log-to", logTo]),
+      "--take-over",
+      String(Deno.pid),
+    ],
+    isDetached: logFile !== null,
+  };
+}
+
+/** The flags as settings, by dotted key. */
+function settingsOf(
+  { port, host, logTo }: ServerFlags,
+): Readonly<Record<string, unknown>> {
+  return {
+    ...(port === undefined ? {} : { "proxy.port": wholeNumber(port) }),
+    ...(host === undefined ? {} : { "proxy.host": host }),
+    ...(logTo === undefined ? {} : { "log.to": logTo }),
+  };
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new UsageError(`Cannot use port ${text}: it must be a number`);
+  }
+  return Number(text);
+}
+
+async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
+  const shell = make();
+  const { accounts } = await storedAccounts(shell);
+  const hasDeck = !flags.headless && flags.logFile === undefined &&
+    shell.hasScreen && isInForeground();
+  const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
+  const log = logSink(file, shell.environment);
+  await standInState(shell.paths);
+  // The main thread has no network any more once the server runs.
+  if (flags.takeOver === undefined) await noticeUpdate(shell);
+  const serving = await startServing(shell, {
+    log,
+    again: make,
+    successor: successorOf(flags, file),
+    takesOverFrom: flags.takeOver === undefined
+      ? null
+      : wholeNumber(flags.takeOver),
+  });
+  if (hasDeck) {
+    const { serveWithDeck } = await import("./deck_shell.ts");
+    return await serveWithDeck(shell, serving);
+  }
+  const { host, port } = serving.server;
+  if (flags.logFile === undefined) {
+    shell.output.say(`tc listens on http://${host}:${port}`);
+    if (accounts.length === 0) {
+      shell.output.say("There are no accounts yet: tc login adds one");
+    }
+  }
+  return await serving.ended;
+}
+
+/** Log lines would run through the screen: they go to a file. */
+function deckLog(shell: Shell): string {
+  const { stateFolder } = shell.paths;
+  Deno.mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  return join(stateFolder, "server.log");
+}

@@ -1,0 +1,69 @@
+/**
+ * `tc stop`.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { StrangerError } from "../../control/client.ts";
+import { CONTROL } from "../../control/protocol.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import { isNotRunning } from "../accounts/account_work.ts";
+import { isKept } from "./background_server.ts";
+import { commandText } from "../command_table.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+/** Beyond the drain's own bound, for the process to end. */
+const MARGIN_MS = 5_000;
+const LOOK_MS = 100;
+
+export function registerStop(program: Command, registry: Registry): void {
+  program.command("stop")
+    .description(commandText("stop").summary)
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((options) => stop(new Shell(registry.environment, options))),
+    );
+}
+
+async function stop(shell: Shell): Promise<number> {
+  const { output } = shell;
+  await stopServer(shell);
+  if (output.isJson) output.json({ schema: "tc.stop/v1", stopped: true });
+  else output.line("Stopped.");
+  if (isKept(shell)) {
+    output.say("An open tc run starts it again: end that one to keep it down.");
+  }
+  return EXIT.ok;
+}
+
+/** Another program or another server on the port is not the one that ends. */
+async function isStillThere(shell: Shell, pid: number): Promise<boolean> {
+  try {
+    return (await shell.client().health()).pid === pid;
+  } catch (cause) {
+    if (cause instanceof StrangerError || isNotRunning(cause)) return false;
+    if (cause instanceof TcError && cause.code === "no_answer") return true;
+    throw cause;
+  }
+}
+
+/** Resolves when the running server has ended. */
+export async function stopServer(shell: Shell): Promise<void> {
+  const { config } = shell;
+  const { pid } = await shell.client().health();
+  await shell.client().send("POST", CONTROL.stop, {});
+  const deadline = performance.now() + config.settings.timeouts.drainMs +
+    MARGIN_MS;
+  while (await isStillThere(shell, pid)) {
+    if (performance.now() > deadline) {
+      throw new TcError("Cannot see the server end: it still answers", {
+        code: "still_running",
+        exitCode: EXIT.tryLater,
+        hint: "tc status   shows what it waits for",
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}

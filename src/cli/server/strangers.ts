@@ -1,0 +1,84 @@
+/**
+ * The message for a port that something else than the server of this pool
+ * listens on: whose program it is, and the command that helps.
+ *
+ * @module
+ */
+
+import { systemRunner } from "../../system/command_runner.ts";
+import { readHolder } from "../../server/holder_note.ts";
+import { placeOf, StrangerError } from "../../control/server_connection.ts";
+import { inert } from "../../control/words.ts";
+import { type PortOwner, portOwner } from "../../system/port_owner.ts";
+
+/** Returns `stranger` with the program on the port and a free port in it. */
+export async function describeStranger(
+  { sign, address }: StrangerError,
+  stateFolder: string,
+): Promise<StrangerError> {
+  const owner = await portOwner(address.port, {
+    runner: systemRunner,
+    system: Deno.build.os,
+    uid: Deno.uid(),
+  });
+  const holder = readHolder(stateFolder);
+  const isOurs = holder !== null && holder.pid === owner?.pid &&
+    URL.parse(holder.origin)?.port === String(address.port);
+  const place = placeOf(address);
+  if (isOurs && sign !== "wrong_proof") {
+    return new StrangerError(sign, address, {
+      message: sign === "silent"
+        ? `Cannot use tc on ${place}: it does not answer (pid ${holder.pid})`
+        : `Cannot use tc on ${place}: an older tc runs there ` +
+          `(${holder.version}, pid ${holder.pid})`,
+      hint: `kill ${holder.pid}   ends it; tc run starts another`,
+    });
+  }
+  return new StrangerError(sign, address, {
+    message: `Cannot use ${place}: ${whoListens(sign, owner)}`,
+    hint: `tc config set proxy.port ${freePort(address.port)}   ` +
+      "gives this tc a free port of its own",
+  });
+}
+
+/** Says who is on the port, and why it is not used. */
+export function whoListens(
+  sign: StrangerError["sign"],
+  owner: PortOwner | null,
+): string {
+  const other = owner?.otherUser ?? null;
+  const whose = other === null ? "" : ` of another user (${inert(other)})`;
+  const pid = owner?.pid ?? null;
+  const number = pid === null ? "" : ` (pid ${pid})`;
+  if (sign === "wrong_proof") {
+    return other === null
+      ? `another tc of yours${number} listens there, with another key`
+      : `the tc${whose}${number} listens there`;
+  }
+  const program = inert(owner?.program ?? "another program");
+  return `${program}${whose}${number} listens there, and ${NOT_TC[sign]}`;
+}
+
+const NOT_TC: Readonly<Record<StrangerError["sign"], string>> = {
+  silent: "does not answer",
+  closed: "closes every connection",
+  not_http: "it is not tc",
+  no_proof: "it is not tc",
+  wrong_proof: "it is another tc",
+};
+
+const PORTS_TRIED = 20;
+
+/** Returns the first free port above `port`, for a command that can be typed. */
+function freePort(port: number): number {
+  for (let next = port + 1; next <= port + PORTS_TRIED; next++) {
+    if (next > 65535) break;
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port: next }).close();
+      return next;
+    } catch {
+      // Taken as well.
+    }
+  }
+  return port > 3000 ? port - 1000 : port + 1000;
+}

@@ -1,0 +1,224 @@
+/**
+ * `tc config path`, `show`, `get`, `set` and `unset`.
+ *
+ * @module
+ */
+
+import type { Command } from "@commander-js/extra-typings";
+import { systemClock, systemEntropy } from "../../system/clock.ts";
+import {
+  checkSections,
+  checkSetting,
+  configOf,
+  fromText,
+  lookUp,
+} from "../../config/config.ts";
+import { type SettingRow, settingRows } from "../../config/settings.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import { type ConfigDocument, editConfig } from "../../store/config_file.ts";
+import { tellServer } from "../accounts/account_work.ts";
+import { commandText } from "../command_table.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+
+/** Sections whose settings a running server keeps until it is restarted. */
+const NEEDS_RESTART = ["proxy.", "upstream", "oauth.", "timeouts.", "vault."];
+
+export function registerConfig(program: Command, registry: Registry): void {
+  const config = program.command("config")
+    .description(commandText("config").summary);
+  config.command("path")
+    .description("Print where the settings are")
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((options) =>
+        showPaths(new Shell(registry.environment, options))
+      ),
+    );
+  config.command("show")
+    .description("Print the settings, or one of them")
+    .argument("[key]", "A setting, for example proxy.port")
+    .option("--json", "Print one JSON object")
+    .option("--origin", "Say where each value comes from")
+    .action(registry.run((key, options) => {
+      const shell = new Shell(registry.environment, options);
+      return showSettings(shell, key ?? null, options.origin ?? false);
+    }));
+  registerEdits(config as unknown as Command, registry);
+}
+
+function registerEdits(
+  config: Command,
+  registry: Registry,
+): void {
+  config.command("get")
+    .description("Print the value of one setting")
+    .argument("<key>", "A setting, for example proxy.port")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((key, options) => {
+      const { output, config } = new Shell(registry.environment, options);
+      const { key: known } = settingRow(key);
+      const value = shown(known, lookUp(config.settings, known));
+      const origin = config.origins.get(known) ?? "default";
+      if (output.isJson) {
+        output.json({ schema: "tc.setting/v1", key: known, value, origin });
+      } else output.line(String(value));
+      return EXIT.ok;
+    }));
+  config.command("set")
+    .description("Write one setting; the rest of the file stays as it is")
+    .argument("<key>", "A setting, for example proxy.port")
+    .argument("<value>", "Its value")
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((key, value, options) =>
+        change(new Shell(registry.environment, options), key, value)
+      ),
+    );
+  config.command("unset")
+    .description("Take one setting out of the file: its default holds again")
+    .argument("<key>", "A setting, for example proxy.port")
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((key, options) =>
+        change(new Shell(registry.environment, options), key, null)
+      ),
+    );
+}
+
+/** Writes `text` as the value of `key`; null takes it out. */
+async function change(
+  shell: Shell,
+  key: string,
+  text: string | null,
+): Promise<number> {
+  const { output, paths } = shell;
+  const row = settingRow(key);
+  const value = text === null ? undefined : fromText(row, text);
+  if (value !== undefined) checkSetting(key, value, paths.configFile);
+  await editConfig(
+    paths.configFile,
+    (document) => checked(document, written(document, key, value), shell),
+    { clock: systemClock, entropy: systemEntropy },
+  );
+  const isRunning = await tellServer(new Shell(shell.environment, {}));
+  if (output.isJson) {
+    output.json({
+      schema: "tc.setting/v1",
+      key,
+      value: shown(key, value ?? row.fallback),
+      origin: value === undefined ? "default" : "file",
+    });
+  } else output.line(`${key} = ${shown(key, value ?? row.fallback)}`);
+  const variable = shell.environment[row.variable];
+  if (variable) output.say(`${row.variable} is set and wins over the file`);
+  if (isRunning && NEEDS_RESTART.some((start) => key.startsWith(start))) {
+    output.say("It holds from the next start on: tc restart");
+  }
+  return EXIT.ok;
+}
+
+/**
+ * Returns `after` if the reader of the config takes it: what `tc config set`
+ * writes must never lock the user out. A file that was broken before may be
+ * mended key by key.
+ */
+function checked(
+  before: ConfigDocument,
+  after: ConfigDocument,
+  { paths }: Shell,
+): ConfigDocument {
+  const sources = { file: paths.configFile, environment: {}, flags: {} };
+  try {
+    configOf(before, sources);
+  } catch {
+    checkSections(after, paths.configFile);
+    return after;
+  }
+  configOf(after, sources);
+  return after;
+}
+
+function settingRow(key: string): SettingRow {
+  const row = settingRows().find((candidate) => candidate.key === key);
+  if (row !== undefined) return row;
+  throw new UsageError(
+    `Cannot find ${key}: there is no such setting`,
+    "tc config show   lists them",
+  );
+}
+
+/** `document` with `value` at the dotted `key`; undefined takes it out. */
+function written(
+  document: ConfigDocument,
+  key: string,
+  value: unknown,
+): ConfigDocument {
+  const [name = "", ...rest] = key.split(".");
+  if (rest.length === 0) {
+    const { [name]: _old, ...others } = document;
+    return value === undefined ? others : { ...document, [name]: value };
+  }
+  const section = document[name] === undefined ? {} : document[name];
+  if (
+    typeof section !== "object" || section === null || Array.isArray(section)
+  ) {
+    // The check of the whole says what is wrong with it.
+    return document;
+  }
+  const inner = section as ConfigDocument;
+  return { ...document, [name]: written(inner, rest.join("."), value) };
+}
+
+function showPaths({ output, paths }: Shell): number {
+  if (output.isJson) output.json({ schema: "tc.paths/v1", ...paths });
+  else {
+    output.line(`settings  ${paths.configFile}`);
+    output.line(`secrets   ${paths.secretsFolder}`);
+    output.line(`state     ${paths.stateFolder}`);
+  }
+  return EXIT.ok;
+}
+
+function showSettings(
+  { output, config }: Shell,
+  key: string | null,
+  hasOrigin: boolean,
+): number {
+  const rows = settingRows().filter((row) => key === null || row.key === key);
+  if (rows.length === 0) {
+    throw new UsageError(
+      `Cannot show ${key}: there is no such setting`,
+      "tc config show   lists them",
+    );
+  }
+  const values = rows.map((row) => ({
+    key: row.key,
+    value: shown(row.key, lookUp(config.settings, row.key)),
+    origin: config.origins.get(row.key) ?? "default",
+    help: row.help,
+    variable: row.variable,
+  }));
+  if (output.isJson) {
+    output.json({
+      schema: "tc.config/v1",
+      file: config.file,
+      settings: values,
+    });
+    return EXIT.ok;
+  }
+  const width = Math.max(...values.map((value) => value.key.length)) + 2;
+  for (const { key, value, origin } of values) {
+    const text = typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
+    const source = hasOrigin ? output.paint("dim", `  ${origin}`) : "";
+    output.line(`${key.padEnd(width)}${text === "" ? "-" : text}${source}`);
+  }
+  return EXIT.ok;
+}
+
+function shown(key: string, value: unknown): unknown {
+  const isSecret = settingRows().some((row) => row.key === key && row.isSecret);
+  return isSecret && value !== "" ? "[set]" : value;
+}

@@ -1,0 +1,105 @@
+/**
+ * `tc upgrade`: the newest release in the place of this program.
+ *
+ * @module
+ */
+
+import { trustingClient } from "../../system/authorities.ts";
+import type { Command } from "@commander-js/extra-typings";
+import {
+  downloadProgram,
+  isNewer,
+  latestRelease,
+  packageManagerOf,
+  replaceProgram,
+} from "../../release/upgrade.ts";
+import { buildInfo } from "../../release/version.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import { commandText } from "../command_table.ts";
+import { ownCommand } from "../launch/launching.ts";
+import type { Registry } from "../registry.ts";
+import { Shell } from "../shell.ts";
+import { releasesOf } from "./update_notice.ts";
+
+interface UpgradeFlags {
+  readonly check?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+export function registerUpgrade(program: Command, registry: Registry): void {
+  program.command("upgrade")
+    .description(commandText("upgrade").summary)
+    .option("--check", "Only say whether there is a newer release")
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((flags) =>
+        upgrade(new Shell(registry.environment, flags), flags)
+      ),
+    );
+}
+
+async function upgrade(shell: Shell, { check }: UpgradeFlags): Promise<number> {
+  const own = buildInfo();
+  using client = trustingClient(shell.authorities);
+  const release = await latestRelease(releasesOf(shell), undefined, client);
+  const hasNewer = isNewer(release.version, own.version);
+  if (check || !hasNewer) {
+    return report(shell, {
+      from: own.version,
+      to: release.version,
+      done: false,
+    });
+  }
+  const [program = ""] = ownCommand([]);
+  const path = await Deno.realPath(program);
+  refuseOwned(path);
+  shell.output.say(`Downloading tc ${release.version} …`);
+  const fresh = await downloadProgram(release, own.target);
+  await replaceProgram(path, fresh, release.version);
+  return report(shell, { from: own.version, to: release.version, done: true });
+}
+
+function refuseOwned(path: string): void {
+  if (!Deno.build.standalone) {
+    throw new TcError("Cannot upgrade: tc runs from source", {
+      code: "no_binary",
+      source: "user",
+      hint: "git pull",
+    });
+  }
+  const manager = packageManagerOf(path);
+  if (manager === null) return;
+  throw new TcError(`Cannot upgrade: a package manager owns ${path}`, {
+    code: "package_manager",
+    source: "user",
+    hint: manager,
+  });
+}
+
+function report(
+  { output }: Shell,
+  { from, to, done }: {
+    readonly from: string;
+    readonly to: string;
+    readonly done: boolean;
+  },
+): number {
+  const hasNewer = isNewer(to, from);
+  if (output.isJson) {
+    output.json({
+      schema: "tc.upgrade/v1",
+      version: from,
+      latest: to,
+      isNewer: hasNewer,
+      upgraded: done,
+    });
+    return EXIT.ok;
+  }
+  if (done) {
+    output.line(`Upgraded from ${from} to ${to}: signed with a release key.`);
+    output.say("  tc restart   lets a running server follow");
+  } else if (hasNewer) {
+    output.line(`tc ${to} is out; this is ${from}.  tc upgrade   takes it`);
+  } else output.line(`tc ${from} is the newest.`);
+  return EXIT.ok;
+}

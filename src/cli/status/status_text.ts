@@ -1,0 +1,133 @@
+/**
+ * The state of the pool as text: what `tc` alone and `tc status` print.
+ *
+ * @module
+ */
+
+import type {
+  AccountView,
+  StatusView,
+  WindowView,
+} from "../../control/protocol.ts";
+import {
+  clockText,
+  durationText,
+  inert,
+  percentText,
+} from "../../control/words.ts";
+import type { Output, Style } from "../output.ts";
+
+const VERDICT_STYLE: Readonly<Record<string, Style>> = {
+  green: "good",
+  yellow: "careful",
+  red: "bad",
+};
+
+const VERDICT_SHAPE: Readonly<Record<string, string>> = {
+  green: "●",
+  yellow: "▲",
+  red: "■",
+};
+
+const WORD_STYLE: Readonly<Record<AccountView["word"], Style>> = {
+  ready: "plain",
+  careful: "careful",
+  closed: "bad",
+  unknown: "dim",
+  off: "dim",
+  reserve: "dim",
+  needs_login: "bad",
+  quarantined: "bad",
+};
+
+/** A figure older than this carries its age. */
+const FRESH_MS = 60_000;
+
+/** The one line that says how the pool is. */
+export function verdictLine(view: StatusView, output: Output): string {
+  const { verdict, headroom, liveAccounts, total } = view.capacity;
+  const shape = `${VERDICT_SHAPE[verdict] ?? "◌"} ${verdict}`;
+  const parts = [
+    `${headroom} session${headroom === 1 ? "" : "s"} free`,
+    `${liveAccounts} of ${total} account${total === 1 ? "" : "s"} ready`,
+    ...(view.nextReset === null ? [] : [
+      `next reset ${durationText(view.nextReset.at.ms - view.at.ms)} (${
+        inert(view.nextReset.account)
+      } ${view.nextReset.window})`,
+    ]),
+  ];
+  return `${output.paint(VERDICT_STYLE[verdict] ?? "plain", shape)}   ${
+    parts.join(" · ")
+  }`;
+}
+
+/** One line an account: figures, word, reason, and the command that mends it. */
+export function accountLines(
+  view: StatusView,
+  output: Output,
+): readonly string[] {
+  const width =
+    Math.max(0, ...view.accounts.map(({ label }) => inert(label).length)) + 2;
+  return view.accounts.map((account) => {
+    const name = inert(account.label).padEnd(width);
+    const figures = figureText(account, view.at.ms).padEnd(18);
+    const words = output.paint(
+      WORD_STYLE[account.word],
+      accountWords(account, view.at.ms),
+    );
+    return `  ${name}${figures} ${words}`.trimEnd();
+  });
+}
+
+function figureText({ windows }: AccountView, now: number): string {
+  return windows.filter(({ family }) => family === null)
+    .map((window) =>
+      `${window.key} ${percentText(window.utilization)}${ageText(window, now)}`
+    )
+    .join("  ");
+}
+
+function ageText(window: WindowView, now: number): string {
+  const age = now - window.observedAt.ms;
+  return age > FRESH_MS ? ` (${durationText(age)} ago)` : "";
+}
+
+function accountWords(account: AccountView, now: number): string {
+  const { word, reason, until, mend } = account;
+  if (mend !== null) return `${word.replaceAll("_", " ")}      ${mend}`;
+  const back = until === null ? "" : backText(word, until.ms, now);
+  const base = word === "closed" || word === "unknown" || word === "quarantined"
+    ? reason ?? word
+    : reason === null
+    ? word
+    : `${word === "careful" ? "ready" : word}, ${reason}`;
+  return `${base}${back}`;
+}
+
+function backText(
+  word: AccountView["word"],
+  until: number,
+  now: number,
+): string {
+  const wait = durationText(until - now);
+  switch (word) {
+    case "closed":
+      return `, back ${clockText(until, now)} (${wait})`;
+    case "quarantined":
+      // Nobody knows whether it is back by then.
+      return `, next try ${clockText(until, now)} (${wait})`;
+    default:
+      return ` for ${wait}`;
+  }
+}
+
+/** What wants a person, each with its mend. */
+export function noticeLines(
+  view: StatusView,
+  output: Output,
+): readonly string[] {
+  return view.notices.map(({ level, text, mend }) => {
+    const mark = output.paint(level === "error" ? "bad" : "careful", level);
+    return `${mark}  ${inert(text)}${mend === null ? "" : `   ${mend}`}`;
+  });
+}

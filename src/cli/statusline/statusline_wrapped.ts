@@ -1,0 +1,129 @@
+/**
+ * The status line that was there before tc's own: kept as it was, and run
+ * beside it.
+ *
+ * @module
+ */
+
+import { refuseForeignPlace } from "../../store/files/own_files.ts";
+import { join } from "node:path";
+import type { Paths } from "../../system/paths.ts";
+
+const FILE = "statusline.json";
+/** More than any status bar can show; a command that never stops ends here. */
+const TEXT_LENGTH_MAX = 1024 * 1024;
+
+/** Old settings by the settings file that they stood in. */
+export type KeptStatuslines = Readonly<Record<string, unknown>>;
+
+/** Beside the settings of tc: losing it would lose what a person had set. */
+export function keptFile({ secretsFolder }: Paths): string {
+  return join(secretsFolder, FILE);
+}
+
+export function readKept(paths: Paths): KeptStatuslines {
+  try {
+    // It holds commands: those of another user are not run.
+    refuseForeignPlace(keptFile(paths));
+    const value: unknown = JSON.parse(Deno.readTextFileSync(keptFile(paths)));
+    return typeof value === "object" && value !== null
+      ? value as KeptStatuslines
+      : {};
+  } catch {
+    return {};
+  }
+}
+
+/** The command of an old setting, or null. */
+export function commandOf(setting: unknown): string | null {
+  const { type, command } = (setting ?? {}) as Record<string, unknown>;
+  return type === "command" && typeof command === "string" ? command : null;
+}
+
+/**
+ * All lines of the old status line, uncut and in their colours; empty where
+ * there is none.
+ */
+export async function runWrapped(
+  setting: unknown,
+  input: string,
+  timeoutMs: number,
+): Promise<string> {
+  const command = commandOf(setting);
+  return command === null ? "" : await run(command, input, timeoutMs);
+}
+
+async function run(
+  command: string,
+  input: string,
+  timeoutMs: number,
+): Promise<string> {
+  const isWindows = Deno.build.os === "windows";
+  const child = new Deno.Command(isWindows ? "cmd.exe" : "sh", {
+    args: isWindows ? ["/d", "/s", "/c", command] : ["-c", command],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  writer.write(new TextEncoder().encode(input)).then(() => writer.close())
+    .catch(() => {
+      // It does not read its input.
+    });
+  // The client ends this program when the next line is due: the other one is
+  // not to be left behind.
+  const release = endWith(child);
+  const text = await textWithin(child.stdout, timeoutMs);
+  release();
+  kill(child);
+  await child.status;
+  return text.replace(/\s+$/, "");
+}
+
+/**
+ * What came until the end or until `timeoutMs` had passed. The end may never
+ * come: a program that the command started may hold its output open.
+ */
+async function textWithin(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  timeoutMs: number,
+): Promise<string> {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  async function read(): Promise<void> {
+    while (text.length < TEXT_LENGTH_MAX) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      text += decoder.decode(value, { stream: true });
+    }
+  }
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, timeoutMs);
+  await Promise.race([read().catch(() => {}), late.promise]);
+  clearTimeout(timer);
+  await reader.cancel().catch(() => {});
+  return text;
+}
+
+/** Ends `child` when this process is told to end; returns the way back. */
+function endWith(child: Deno.ChildProcess): () => void {
+  if (Deno.build.os === "windows") return () => {};
+  const signals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
+  function end(): void {
+    kill(child);
+    Deno.exit(0);
+  }
+  for (const signal of signals) Deno.addSignalListener(signal, end);
+  return () => {
+    for (const signal of signals) Deno.removeSignalListener(signal, end);
+  };
+}
+
+function kill(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It ended meanwhile.
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * `tc swap auto`, and the two runs that only tc itself starts: `helper`, which
+ * prints a key, and `wake`, which looks for a reset.
+ *
+ * @module
+ */
+
+import { policyNamed } from "../accounts/policy_option.ts";
+import { claudeProgram, marked } from "../launch/claude_program.ts";
+import { type Command, Option } from "@commander-js/extra-typings";
+import { systemClock } from "../../system/clock.ts";
+import { runInPlace } from "../../claude/launch.ts";
+import { POLICY_NAMES, type PolicyName } from "../../core/settings.ts";
+import { SECOND_MS } from "../../core/time.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import { type AutoResult, autoSwap } from "../../swap/auto_swap.ts";
+import { nextKey } from "../../swap/key_helper.ts";
+import { openShellVault, storedAccounts } from "../accounts/accounts_store.ts";
+import { startDetached } from "../../system/detached.ts";
+import { presentVariables } from "../launch/launching.ts";
+import type { Registry } from "../registry.ts";
+import { readEnvironment, Shell } from "../shell.ts";
+import {
+  autoWords,
+  swapRivals,
+  tellHolders,
+  tellRivals,
+} from "./swap_words.ts";
+import { openSwap, swapMemory } from "./swapping.ts";
+
+const DEFAULT_THRESHOLD = 0.8;
+/** A waiting process looks so often whether anybody needs it still. */
+const WAKE_LOOK_MS = 10 * SECOND_MS;
+
+interface AutoCommandOptions {
+  readonly ifNeeded?: boolean | undefined;
+  readonly threshold?: string | undefined;
+  readonly launch?: boolean | undefined;
+  readonly policy?: string | undefined;
+  readonly afterLimit?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly hook?: boolean | undefined;
+}
+
+export function registerSwapAuto(
+  swap: Command<[], Record<string, unknown>>,
+  registry: Registry,
+): void {
+  swap.command("auto")
+    .description("Give Claude Code the best login, or keys when all are spent")
+    .argument("[args...]", "Arguments for Claude Code, after --")
+    .option(
+      "--if-needed",
+      "Ask for the account in use alone, unless it is full",
+    )
+    .option("--threshold <part>", "Spent part to stay below, 0 to 1: 0.8")
+    .option("--policy <name>", `One of ${POLICY_NAMES.join(", ")}`)
+    .option("--launch", "Start Claude Code afterwards, whatever came of it")
+    .option("--json", "Print one JSON object")
+    .addOption(new Option("--after-limit").hideHelp())
+    .addOption(new Option("--hook").hideHelp())
+    .passThroughOptions()
+    .action(registry.run((args, options) => {
+      return auto(new Shell(registry.environment, options), args, options);
+    }));
+  swap.command("helper", { hidden: true })
+    .description("Print the next API key; Claude Code calls it")
+    .action(registry.run(() => helper(new Shell(registry.environment, {}))));
+  swap.command("wake", { hidden: true })
+    .description("Wait and look for a login that has reset")
+    .argument("<seconds>")
+    .action(registry.run((seconds) => {
+      return wake(new Shell(registry.environment, {}), seconds);
+    }));
+}
+
+async function auto(
+  shell: Shell,
+  args: readonly string[],
+  options: AutoCommandOptions,
+): Promise<number> {
+  if (args.length > 0 && !options.launch) {
+    throw new UsageError(
+      "Cannot pass arguments on without --launch",
+      "tc swap auto --launch -- --continue",
+    );
+  }
+  const threshold = thresholdOf(options);
+  const policy = options.policy === undefined
+    ? null
+    : policyNamed(options.policy);
+  if (!options.launch) {
+    return await swapNow(shell, options, { threshold, policy });
+  }
+  try {
+    await swapNow(shell, options, { threshold, policy });
+  } catch (cause) {
+    // The pool never keeps Claude Code from starting with what it has.
+    shell.output.say(cause instanceof Error ? cause.message : String(cause));
+  }
+  return await launch(shell, args);
+}
+
+async function swapNow(
+  shell: Shell,
+  options: AutoCommandOptions,
+  { threshold, policy }: {
+    readonly threshold: number | null;
+    readonly policy: PolicyName | null;
+  },
+): Promise<number> {
+  using swap = await openSwap(shell, { policy, threshold: null });
+  const result = await autoSwap({
+    threshold,
+    isAfterLimit: options.afterLimit ?? false,
+    isUnasked: options.hook ?? false,
+  }, swap.ports);
+  if (result.kind !== "empty" && !options.hook) {
+    await swap.ports.memory.update((state) =>
+      state.isOn ? state : { ...state, isOn: true }
+    );
+  }
+  afterwards(result);
+  const { text, exitCode } = autoWords(result);
+  const { output } = shell;
+  if (output.isJson) output.json({ schema: "tc.swap_auto/v1", ...result });
+  else output.say(text);
+  const isShown = !options.hook && !output.isJson;
+  if (isShown && (result.kind === "swapped" || result.kind === "kept")) {
+    tellRivals(swapRivals(shell), shell);
+  }
+  if (result.kind === "swapped" && !options.hook) {
+    const { account } = await swap.ports.memory.load();
+    if (account !== null) await tellHolders(account, result, shell);
+  }
+  return exitCode;
+}
+
+/** The third of the triggers back: a run at the first known reset. */
+function afterwards(result: AutoResult): void {
+  if (result.kind !== "keys" || result.wakeAt === null) return;
+  const seconds = (result.wakeAt - systemClock.now()) / SECOND_MS;
+  startDetached(["swap", "wake", String(Math.ceil(Math.max(0, seconds)))]);
+}
+
+/**
+ * A turn was refused for its limit: the next one gets another login. Returns
+ * the label of the account that it is of, or null where nothing was swapped.
+ */
+export async function swapAfterLimit(): Promise<string | null> {
+  const shell = new Shell(readEnvironment(), {});
+  using swap = await openSwap(shell, {
+    policy: null,
+    threshold: null,
+    isHook: true,
+  });
+  const result = await autoSwap(
+    { threshold: null, isAfterLimit: true, isUnasked: true },
+    swap.ports,
+  );
+  afterwards(result);
+  return result.kind === "swapped" ? result.label : null;
+}
+
+async function launch(shell: Shell, args: readonly string[]): Promise<number> {
+  const claude = claudeProgram(shell);
+  const variables = marked(shell, claude, presentVariables());
+  return await runInPlace(claude, args, variables);
+}
+
+/** Prints the key at once, then looks whether it was the last that is needed. */
+async function helper(shell: Shell): Promise<number> {
+  const { vault } = await openShellVault(shell);
+  const key = await nextKey({
+    vault,
+    memory: await swapMemory(shell),
+    accounts: async () => (await storedAccounts(shell)).accounts,
+  });
+  shell.output.line(key.reveal());
+  startDetached(["swap", "auto", "--hook"]);
+  return EXIT.ok;
+}
+
+/**
+ * Looks for a login once `text` seconds have passed. It ends early where Claude
+ * Code has left the keys, or the files of tc are gone: nobody would end it then.
+ */
+async function wake(shell: Shell, text: string): Promise<number> {
+  const seconds = Number(text);
+  const isUsable = Number.isFinite(seconds) && seconds >= 0 && seconds < 86_400;
+  if (!isUsable) throw new UsageError(`Cannot wait ${text} seconds`);
+  const memory = await swapMemory(shell);
+  const end = systemClock.now() + seconds * SECOND_MS;
+  for (;;) {
+    if ((await memory.load()).mode !== "apikey") return EXIT.ok;
+    const left = end - systemClock.now();
+    if (left <= 0) break;
+    await systemClock.sleep(Math.min(left, WAKE_LOOK_MS));
+  }
+  await memory.update((state) => ({ ...state, wakeAt: null }));
+  return await auto(shell, [], { hook: true });
+}
+
+function thresholdOf(
+  { ifNeeded, threshold }: AutoCommandOptions,
+): number | null {
+  if (threshold === undefined) return ifNeeded ? DEFAULT_THRESHOLD : null;
+  const part = Number(threshold);
+  if (Number.isFinite(part) && part >= 0 && part <= 1) {
+    return ifNeeded ? part : null;
+  }
+  throw new UsageError(
+    `Cannot use --threshold ${threshold}: it must be a number from 0 to 1`,
+  );
+}

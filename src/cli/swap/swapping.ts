@@ -1,0 +1,149 @@
+/**
+ * Swapping as a command opens it: vault, provider, and Claude Code's own files.
+ *
+ * @module
+ */
+
+import { caCertsOf } from "../../system/authorities.ts";
+import { systemClock, systemEntropy } from "../../system/clock.ts";
+import { oauthProvider } from "../../server/worker/oauth_provider.ts";
+import { routeSettings } from "../../config/settings.ts";
+import { buildInfo } from "../../release/version.ts";
+import { JsonClient } from "../../auth/json_client.ts";
+import { helperCommand } from "../../claude/api_key_helper.ts";
+import { claudeFolder } from "../../claude/claude_folder.ts";
+import type { PolicyName, RouteSettings } from "../../core/settings.ts";
+import { UsageError } from "../../errors.ts";
+import type { Journal } from "../../ports.ts";
+import { proxyRules } from "../../http/upstream/proxy_rules.ts";
+import { UpstreamPool } from "../../http/upstream/upstream.ts";
+import { accountRows } from "../../store/account_rows.ts";
+import { mergeAccounts } from "../../store/accounts.ts";
+import { ForeignTexts } from "../../store/files/foreign_text.ts";
+import { FileLocks } from "../../store/files/lock.ts";
+import { SwapMemory } from "../../swap/swap_state.ts";
+import type { SwapPorts } from "../../swap/swap_ports.ts";
+import { openShellVault } from "../accounts/accounts_store.ts";
+import { familyOwners } from "../login/import_places.ts";
+import { lastingCommand } from "../../system/own_command.ts";
+import { folderFacts, storeOf } from "../login/login_stores.ts";
+import type { Shell } from "../shell.ts";
+import { SteadyLocks } from "./signal_safe_locks.ts";
+import { isProfileFolder, swapFile } from "./swap_files.ts";
+
+/** Opened ports; closing ends the connections. */
+export interface OpenedSwap extends Disposable {
+  readonly ports: SwapPorts;
+}
+
+export interface SwapChoice {
+  /** Null: what suits a single holder, and not what the proxy uses. */
+  readonly policy: PolicyName | null;
+  /** From which spent part on `least-used` looks elsewhere. */
+  readonly threshold: number | null;
+  /** Run by a hook, whose shell lets the client's end not end it. */
+  readonly isHook?: boolean;
+}
+
+/** Whether the Claude Code that called is one of a profile: those stay. */
+export function isInProfile({ environment, paths }: Shell): boolean {
+  return isProfileFolder(environment, paths);
+}
+
+/** The state of swapping in the Claude Code that `shell` speaks of. */
+export async function swapMemory(shell: Shell): Promise<SwapMemory> {
+  const { environment, paths } = shell;
+  return new SwapMemory(
+    await swapFile(environment, paths),
+    new FileLocks(paths.secretsFolder, {
+      clock: systemClock,
+      entropy: systemEntropy,
+    }),
+  );
+}
+
+/** Everything for a swap. Throws UsageError inside of a profile. */
+export async function openSwap(
+  shell: Shell,
+  choice: SwapChoice,
+): Promise<OpenedSwap> {
+  if (isInProfile(shell)) {
+    throw new UsageError(
+      "Cannot swap in a profile: it belongs to one account",
+      "Without CLAUDE_CONFIG_DIR it is Claude Code's own login",
+    );
+  }
+  const { vault, locks } = await openShellVault(shell);
+  const steady = new SteadyLocks({
+    locks,
+    signals: choice.isHook ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"],
+    say: (words) => shell.output.say(words),
+  });
+  const upstream = upstreamOf(shell);
+  const folder = claudeFolder(folderFacts(shell));
+  const texts = new ForeignTexts();
+  const ports: SwapPorts = {
+    vault,
+    locks: steady,
+    client: new JsonClient({
+      upstream,
+      clock: systemClock,
+      userAgent: `tc/${buildInfo().version}`,
+    }),
+    provider: oauthProvider(shell.config.settings),
+    clock: systemClock,
+    journal: quietJournal(shell),
+    owners: familyOwners(shell),
+    place: storeOf(folder, texts),
+    folder,
+    texts,
+    memory: await swapMemory(shell),
+    accounts: async () => {
+      const { document, file } = shell.config;
+      const { entries } = await vault.list();
+      return mergeAccounts(entries, accountRows(document, file)).accounts;
+    },
+    settings: settingsOf(shell, choice),
+    helper: helperCommand(lastingCommand(["swap", "helper"]), Deno.build.os),
+  };
+  return { ports, [Symbol.dispose]: () => upstream.close() };
+}
+
+/** The way out, as the server has it. */
+export function upstreamOf(shell: Shell): UpstreamPool {
+  const { environment, config } = shell;
+  const { upstreamProxy, timeouts } = config.settings;
+  const named = environment["HTTPS_PROXY"] || environment["https_proxy"];
+  return new UpstreamPool({
+    clock: systemClock,
+    proxyFor: proxyRules({
+      httpsProxy: upstreamProxy || named || null,
+      httpProxy: upstreamProxy || null,
+      noProxy: environment["NO_PROXY"] || environment["no_proxy"] || null,
+    }),
+    caCerts: caCertsOf(shell.authorities),
+    limits: { connectMs: timeouts.connectMs },
+  });
+}
+
+function settingsOf(
+  shell: Shell,
+  { policy, threshold }: SwapChoice,
+): RouteSettings {
+  return {
+    ...routeSettings(shell.config.settings),
+    policy: policy ?? "least-used",
+    // What is polled is compared whole: the margin keeps it from flipping.
+    leastUsedThreshold: threshold ?? 0,
+  };
+}
+
+/** Words of the auth room, for who debugs. */
+export function quietJournal(shell: Shell): Journal {
+  return {
+    log(level, event, fields): void {
+      if (!shell.environment["TC_DEBUG"]) return;
+      shell.output.say(`${level} ${event} ${JSON.stringify(fields)}`);
+    },
+  };
+}

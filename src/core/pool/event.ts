@@ -1,0 +1,107 @@
+/**
+ * Everything that can happen to the pool. The pool is the fold of these.
+ *
+ * @module
+ */
+
+import type { Account, AccountId, LeaseId, TicketId } from "../account.ts";
+import type { RouteFacts } from "../facts.ts";
+import type { RouteSettings } from "../settings.ts";
+import type { QuotaObservation } from "../quota/quota.ts";
+import type { CredentialState, WaitReason } from "./state.ts";
+import type { Instant } from "../time.ts";
+import type { TokenUsage } from "../usage.ts";
+import type { CapacityVerdict } from "../quota/verdict.ts";
+
+export type PoolEvent =
+  /** Adds the account, or replaces its description and keeps what is known of it. */
+  | {
+    readonly kind: "account_put";
+    readonly account: Account;
+    readonly at: Instant;
+  }
+  | { readonly kind: "account_removed"; readonly accountId: AccountId }
+  | {
+    readonly kind: "credential_changed";
+    readonly accountId: AccountId;
+    readonly credential: CredentialState;
+  }
+  | { readonly kind: "quota_observed"; readonly observation: QuotaObservation }
+  | {
+    readonly kind: "lease_opened";
+    readonly leaseId: LeaseId;
+    readonly accountId: AccountId;
+    readonly query: RouteFacts;
+    readonly at: Instant;
+  }
+  /** One answer judged; the lease stays open until its body has ended. */
+  | {
+    readonly kind: "verdict_given";
+    readonly leaseId: LeaseId;
+    readonly verdict: CapacityVerdict;
+    readonly at: Instant;
+  }
+  | {
+    readonly kind: "lease_closed";
+    readonly leaseId: LeaseId;
+    /** Null when nothing was read, as after a reroute. */
+    readonly usage: TokenUsage | null;
+    readonly at: Instant;
+  }
+  /**
+   * A request waits, or waits on for this reason. Its place in the queue is
+   * that of its first such event. Sent after each decision to wait.
+   */
+  | {
+    readonly kind: "waiting_changed";
+    readonly ticket: TicketId;
+    readonly query: RouteFacts;
+    /** The only account it may use, or null. */
+    readonly only: AccountId | null;
+    readonly reason: WaitReason;
+    readonly at: Instant;
+  }
+  /** It waits no more: it goes, gave up, or its client left. */
+  | {
+    readonly kind: "waiting_ended";
+    readonly ticket: TicketId;
+    readonly at: Instant;
+  }
+  /**
+   * The same request is sent again because the provider failed, was overloaded
+   * or could not be reached. Paid from the retry budget.
+   */
+  | { readonly kind: "retry_sent"; readonly at: Instant }
+  | { readonly kind: "pinned"; readonly accountId: AccountId | null }
+  /** An id was seen at an account, or at none of them. */
+  | {
+    readonly kind: "id_seen";
+    readonly id: string;
+    readonly accountId: AccountId | null;
+    readonly at: Instant;
+  }
+  | { readonly kind: "settings_changed"; readonly settings: RouteSettings }
+  /** The clock of this machine went back by so much. */
+  | { readonly kind: "clock_set_back"; readonly byMs: number };
+
+/** Whether requests that wait should look again after `event`. */
+export function wakesWaiters(event: PoolEvent): boolean {
+  switch (event.kind) {
+    case "waiting_changed":
+    case "lease_opened":
+    case "retry_sent":
+    case "id_seen":
+      return false;
+    case "account_put":
+    case "account_removed":
+    case "credential_changed":
+    case "quota_observed":
+    case "verdict_given":
+    case "lease_closed":
+    case "waiting_ended":
+    case "pinned":
+    case "settings_changed":
+    case "clock_set_back":
+      return true;
+  }
+}

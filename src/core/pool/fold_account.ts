@@ -1,0 +1,154 @@
+/**
+ * What becomes of the pool when accounts come, go, or are spoken of.
+ *
+ * @module
+ */
+
+import type { Account, AccountId } from "../account.ts";
+import { AVAILABLE, type Bench, benchAt } from "../quota/bench.ts";
+import { NO_REFUSALS } from "../quota/entitlement.ts";
+import { UNLEARNED, watchRise } from "../quota/learn.ts";
+import { newGate } from "./lease.ts";
+import {
+  observe,
+  type QuotaObservation,
+  type QuotaWindows,
+} from "../quota/quota.ts";
+import type { AccountState, CredentialState, PoolState } from "./state.ts";
+import type { Instant } from "../time.ts";
+
+/** The pool with `state` in place of what was known of its account. */
+export function withAccount(pool: PoolState, state: AccountState): PoolState {
+  const accounts = new Map(pool.accounts);
+  accounts.set(state.account.id, state);
+  return { ...pool, accounts };
+}
+
+export function putAccount(pool: PoolState, account: Account): PoolState {
+  const known = pool.accounts.get(account.id);
+  return withAccount(
+    pool,
+    known === undefined ? newAccount(pool, account) : { ...known, account },
+  );
+}
+
+function newAccount(pool: PoolState, account: Account): AccountState {
+  return {
+    account,
+    credential: { kind: "ready" },
+    windows: {},
+    overage: null,
+    bench: AVAILABLE,
+    familyBenches: new Map(),
+    refusals: NO_REFUSALS,
+    leases: 0,
+    trial: null,
+    gate: newGate(pool.settings),
+    learned: UNLEARNED,
+    burn: [],
+    sharedUntil: {},
+    lastUsedAt: null,
+    lastProbedAt: null,
+    restoredAt: null,
+  };
+}
+
+/** Nothing of a removed account is left: no lease, binding, pin or trace. */
+export function removeAccount(pool: PoolState, id: AccountId): PoolState {
+  if (!pool.accounts.has(id)) return pool;
+  const accounts = new Map(pool.accounts);
+  accounts.delete(id);
+  let bindings = pool.bindings.filter((binding) => binding.accountId !== id);
+  bindings.forEach((binding) => {
+    const hasTrace = binding.burned.includes(id) ||
+      binding.elsewhere.some((prefix) => prefix.accountId === id);
+    if (!hasTrace) return;
+    bindings = bindings.with(binding.conversation, {
+      ...binding,
+      burned: binding.burned.filter((burned) => burned !== id),
+      elsewhere: binding.elsewhere.filter((p) => p.accountId !== id),
+    });
+  });
+  return {
+    ...pool,
+    accounts,
+    bindings,
+    leases: pool.leases.filter((lease) => lease.accountId !== id),
+    owned: pool.owned.filter((owned) => owned.accountId !== id),
+    pin: pool.pin === id ? null : pool.pin,
+    primary: pool.primary === id ? null : pool.primary,
+  };
+}
+
+export function changeCredential(
+  pool: PoolState,
+  id: AccountId,
+  credential: CredentialState,
+): PoolState {
+  const state = pool.accounts.get(id);
+  return state === undefined
+    ? pool
+    : withAccount(pool, { ...state, credential });
+}
+
+export function observeQuota(
+  pool: PoolState,
+  observation: QuotaObservation,
+): PoolState {
+  const state = pool.accounts.get(observation.accountId);
+  if (state === undefined) return pool;
+  const windows = observe(state.windows, observation);
+  return withAccount(pool, {
+    ...state,
+    windows,
+    overage: observation.overage ?? state.overage,
+    learned: watchRise(state.learned, state.windows, windows),
+    bench: doubted(state.bench, windows, observation),
+  });
+}
+
+/** A figure below this is no spent window. */
+const SURELY_OPEN = 0.9;
+
+/**
+ * A quota bench after the usage endpoint spoke. Answers to requests that were
+ * in flight say nothing of it, but the endpoint is asked afterwards: where it
+ * shows the window open again, a trial may find out before the stated reset.
+ */
+function doubted(
+  bench: Bench,
+  windows: QuotaWindows,
+  { source, at }: QuotaObservation,
+): Bench {
+  const standing = benchAt(bench, at);
+  if (standing.kind !== "benched" || source !== "usage_endpoint") return bench;
+  if (standing.reason.kind !== "exhausted" || at <= standing.since) {
+    return bench;
+  }
+  const window = windows[standing.reason.window];
+  const isOpen = window !== undefined && window.observedAt > standing.since &&
+    window.status !== "rejected" && window.utilization !== null &&
+    window.utilization < SURELY_OPEN;
+  return isOpen ? { kind: "probation", since: at, isThrottle: false } : bench;
+}
+
+/** Every account but `spared`, changed by `change`. */
+export function withOthers(
+  pool: PoolState,
+  spared: AccountId,
+  change: (state: AccountState) => AccountState,
+): PoolState {
+  const accounts = new Map<AccountId, AccountState>();
+  for (const [id, state] of pool.accounts) {
+    accounts.set(id, id === spared ? state : change(state));
+  }
+  return { ...pool, accounts };
+}
+
+/** `state` admits new work by steps from `at` on. */
+export function ramped(state: AccountState, at: Instant): AccountState {
+  return {
+    ...state,
+    gate: { ...state.gate, ramp: { since: at, base: state.leases } },
+  };
+}

@@ -1,0 +1,372 @@
+/**
+ * What becomes of the pool when an answer was judged.
+ *
+ * @module
+ */
+
+import type { ModelFamily } from "../account.ts";
+import {
+  AVAILABLE,
+  type Bench,
+  benchAt,
+  benched,
+  disproved,
+} from "../quota/bench.ts";
+import type { PoolEvent } from "./event.ts";
+import { ramped, withAccount, withOthers } from "./fold_account.ts";
+import { answered, throttled } from "./lease.ts";
+import { layersOf } from "../layers.ts";
+import { withoutDisproved, withRefusal } from "../quota/entitlement.ts";
+import {
+  concerns,
+  endsAt,
+  isRunning,
+  isSpent,
+  type QuotaWindow,
+  type QuotaWindows,
+} from "../quota/quota.ts";
+import { sharedKey, warmed } from "./session.ts";
+import type { AccountState, OpenLease, PoolState } from "./state.ts";
+import { after, type Instant, later, MINUTE_MS, SECOND_MS } from "../time.ts";
+import type { CapacityVerdict } from "../quota/verdict.ts";
+
+type VerdictGiven = Extract<PoolEvent, { readonly kind: "verdict_given" }>;
+
+/** A credential refused for a reason that may pass is left alone so long. */
+const QUARANTINE_MS = 5 * MINUTE_MS;
+
+/** A backend has its own origin: its failures are its own. */
+const BACKEND_PAUSE_MS = 30 * SECOND_MS;
+
+/** One answer at its place: whose, when it was asked, when it came. */
+interface Answer {
+  readonly lease: OpenLease;
+  readonly at: Instant;
+}
+
+export function giveVerdict(pool: PoolState, event: VerdictGiven): PoolState {
+  const lease = pool.leases.get(event.leaseId);
+  if (lease === undefined) return pool;
+  const state = pool.accounts.get(lease.accountId);
+  if (state === undefined) return pool;
+  const answer: Answer = { lease, at: event.at };
+  if (!lease.facts.isMetered) {
+    return ofLookUp(pool, state, event.verdict, answer);
+  }
+  return event.verdict.kind === "served"
+    ? served(pool, state, answer)
+    : unbound(
+      refused(pool, state, { ...answer, verdict: event.verdict }),
+      answer,
+    );
+}
+
+/**
+ * An answer about a path says nothing of the account's login or quota: only
+ * which paths it may use.
+ */
+function ofLookUp(
+  pool: PoolState,
+  state: AccountState,
+  verdict: CapacityVerdict,
+  { lease, at }: Answer,
+): PoolState {
+  if (verdict.kind === "not_entitled") {
+    const { lack, said } = verdict;
+    const refusals = withRefusal(state.refusals, lack, { at, said });
+    return withAccount(pool, { ...state, refusals });
+  }
+  if (verdict.kind !== "served") return pool;
+  const refusals = withoutDisproved(state.refusals, lease.facts);
+  return refusals === state.refusals
+    ? pool
+    : withAccount(pool, { ...state, refusals });
+}
+
+function served(
+  pool: PoolState,
+  state: AccountState,
+  { lease, at }: Answer,
+): PoolState {
+  const { facts, openedAt } = lease;
+  const isReturn = benchAt(state.bench, at).kind !== "available";
+  const bench = disproved(state.bench, at, openedAt);
+  const open: AccountState = {
+    ...state,
+    bench,
+    familyBenches: disprovedFamilies(state, facts.families, { lease, at }),
+    windows: disprovedWindows(state.windows, facts.families, openedAt),
+    refusals: withoutDisproved(state.refusals, facts),
+    gate: answered(state.gate, at, {
+      inFlight: state.leases,
+      max: pool.settings.concurrencyMax,
+    }),
+    sharedUntil: {
+      ...state.sharedUntil,
+      [sharedKey(facts)]: after(at, facts.cacheTtlMs),
+    },
+    credential: state.credential.kind === "quarantined"
+      ? { kind: "ready" }
+      : state.credential,
+  };
+  const isBack = isReturn && bench.kind === "available";
+  const next = withAccount(pool, isBack ? ramped(open, at) : open);
+  return {
+    ...next,
+    probesRefused: 0,
+    bindings: warmedBinding(next, { lease, at }),
+  };
+}
+
+function warmedBinding(
+  pool: PoolState,
+  { lease, at }: Answer,
+): PoolState["bindings"] {
+  const { conversation, isSide } = lease.facts;
+  if (conversation === null || isSide) return pool.bindings;
+  const binding = pool.bindings.get(conversation);
+  if (binding === undefined || binding.accountId !== lease.accountId) {
+    return pool.bindings;
+  }
+  return pool.bindings.with(conversation, warmed(binding, lease.facts, at));
+}
+
+function disprovedFamilies(
+  state: AccountState,
+  families: readonly ModelFamily[],
+  { lease, at }: Answer,
+): ReadonlyMap<ModelFamily, Bench> {
+  if (state.familyBenches.size === 0) return state.familyBenches;
+  const next = new Map(state.familyBenches);
+  for (const family of families) {
+    const bench = next.get(family);
+    if (bench === undefined) continue;
+    const left = disproved(bench, at, lease.openedAt);
+    if (left.kind === "available") next.delete(family);
+    else next.set(family, left);
+  }
+  return next;
+}
+
+/** A window said to be spent before a request that was served is not. */
+function disprovedWindows(
+  windows: QuotaWindows,
+  families: readonly ModelFamily[],
+  startedAt: Instant,
+): QuotaWindows {
+  let next: Record<string, QuotaWindow> | null = null;
+  for (const key in windows) {
+    const window = windows[key];
+    if (window === undefined || window.observedAt >= startedAt) continue;
+    if (!isSpent(window) || !concerns(window, families)) continue;
+    next ??= { ...windows };
+    next[key] = { ...window, status: null, utilization: null };
+  }
+  return next ?? windows;
+}
+
+function refused(
+  pool: PoolState,
+  state: AccountState,
+  answer: Answer & { readonly verdict: CapacityVerdict },
+): PoolState {
+  const { verdict, at } = answer;
+  switch (verdict.kind) {
+    case "exhausted":
+      return exhausted(pool, state, { ...answer, verdict });
+    case "throttled":
+      return withAccount(
+        pool,
+        throttledAccount(pool, state, {
+          ...answer,
+          verdict,
+        }),
+      );
+    case "credential": {
+      // An expired one is renewed first, and a refusal of 403 may be about
+      // this request alone: the caller leaves the account out by itself.
+      const { fault } = verdict;
+      if (fault === "expired" || fault === "forbidden") return pool;
+      // Whoever keeps the credential has told already why there is none.
+      if (fault === "unavailable") return pool;
+      if (fault === "no_inference") {
+        const reason = "its login does not allow inference";
+        const credential = { kind: "needs_login", since: at, reason } as const;
+        return withAccount(pool, { ...state, credential });
+      }
+      const until = after(at, QUARANTINE_MS);
+      const credential = {
+        kind: "quarantined",
+        fault,
+        reason: null,
+        until,
+      } as const;
+      return withAccount(pool, { ...state, credential });
+    }
+    case "failed":
+    case "unreachable":
+      if (state.account.kind !== "backend") return pool;
+      return withAccount(pool, {
+        ...state,
+        bench: benched(state.bench, after(at, BACKEND_PAUSE_MS), {
+          at,
+          reason: { kind: "unreachable" },
+        }),
+      });
+    case "not_entitled":
+      return withAccount(pool, lacking(state, { ...answer, verdict }));
+    case "served":
+    case "overloaded":
+    case "not_here":
+    case "request_refused":
+    case "request_throttled":
+      return pool;
+  }
+}
+
+/**
+ * The account with what it may not do. Where paid usage is off and the plan is
+ * spent, the account is closed until the plan's window refills.
+ */
+function lacking(
+  state: AccountState,
+  { verdict: { lack, said }, at }: Answer & {
+    readonly verdict: Extract<
+      CapacityVerdict,
+      { readonly kind: "not_entitled" }
+    >;
+  },
+): AccountState {
+  const spent = lack.kind === "size" && lack.isPaid
+    ? Object.values(state.windows).find((window) =>
+      window.family === null && isSpent(window) && isRunning(window, at)
+    )
+    : undefined;
+  if (spent === undefined) {
+    return {
+      ...state,
+      refusals: withRefusal(state.refusals, lack, { at, said }),
+    };
+  }
+  const reason = { kind: "exhausted", window: spent.key } as const;
+  return {
+    ...state,
+    bench: benched(state.bench, endsAt(spent), { at, reason }),
+    gate: { ...state.gate, isProven: false },
+  };
+}
+
+function exhausted(
+  pool: PoolState,
+  state: AccountState,
+  { verdict, lease, at }: Answer & {
+    readonly verdict: Extract<CapacityVerdict, { readonly kind: "exhausted" }>;
+  },
+): PoolState {
+  const { window, family, until } = verdict;
+  const probed = lease.isProbe
+    ? { ...pool, probesRefused: pool.probesRefused + 1 }
+    : pool;
+  const cause = { at, reason: { kind: "exhausted", window } } as const;
+  if (family !== null) {
+    const familyBenches = new Map(state.familyBenches);
+    const known = familyBenches.get(family) ?? AVAILABLE;
+    familyBenches.set(family, benched(known, until, cause));
+    return withAccount(probed, { ...state, familyBenches });
+  }
+  const next = withAccount(probed, {
+    ...state,
+    bench: benched(state.bench, until, cause),
+    gate: { ...state.gate, isProven: false },
+  });
+  // Its conversations move now: the others admit them by steps.
+  return lease.isProbe
+    ? next
+    : withOthers(next, state.account.id, (other) => ramped(other, at));
+}
+
+function throttledAccount(
+  pool: PoolState,
+  state: AccountState,
+  { verdict, lease, at }: Answer & {
+    readonly verdict: Extract<CapacityVerdict, { readonly kind: "throttled" }>;
+  },
+): AccountState {
+  const gate = throttled(state.gate, at, {
+    inFlight: state.leases,
+    startedAt: lease.openedAt,
+  });
+  const isLadder = layersOf(pool.settings).throttleLadder &&
+    !verdict.isStated;
+  const laddered = isLadder
+    ? after(at, ladderMs(pool, gate.streak, lease.id))
+    : null;
+  const longer = lease.id === state.trial ? pauseAfterTrial(state, at) : null;
+  const until = later(later(verdict.until, laddered), longer) ?? verdict.until;
+  return {
+    ...state,
+    gate,
+    bench: benched(state.bench, until, {
+      at,
+      reason: { kind: "throttled", streak: gate.streak },
+    }),
+  };
+}
+
+/** Pauses after refused trials double up to this, whatever the provider states. */
+const TRIAL_PAUSE_MS_MAX = 30 * SECOND_MS;
+
+/**
+ * Returns when the next trial may go after one was throttled again: twice the
+ * last pause. A provider that says "one second" for minutes is not asked each
+ * second.
+ */
+function pauseAfterTrial({ bench }: AccountState, at: Instant): Instant | null {
+  if (bench.kind !== "benched") return null;
+  const pauseMs = 2 * (bench.until - bench.since);
+  return after(at, Math.min(TRIAL_PAUSE_MS_MAX, pauseMs));
+}
+
+/** A pause between the first rung and the streak's, drawn from the lease's id. */
+function ladderMs(
+  { settings }: PoolState,
+  streak: number,
+  seed: string,
+): number {
+  const { ladderStartMs, ladderFactor, ladderMaxMs } = settings;
+  const rungMs = Math.min(
+    ladderMaxMs,
+    ladderStartMs * ladderFactor ** Math.max(0, streak - 1),
+  );
+  const firstMs = Math.min(ladderStartMs, rungMs);
+  return Math.round(firstMs + share(seed) * (rungMs - firstMs));
+}
+
+/** A number in [0, 1) that depends on `seed` alone. */
+function share(seed: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < seed.length; index++) {
+    hash = Math.imul(hash ^ seed.charCodeAt(index), 0x01000193);
+  }
+  return (hash >>> 0) / 2 ** 32;
+}
+
+/** A conversation that this refusal brought nowhere has no cache there. */
+function unbound(pool: PoolState, { lease, at }: Answer): PoolState {
+  const { conversation } = lease.facts;
+  const binding = conversation === null
+    ? undefined
+    : pool.bindings.get(conversation);
+  const isFresh = binding !== undefined &&
+    binding.accountId === lease.accountId &&
+    binding.boundAt === lease.openedAt && binding.warmUntil > at;
+  return isFresh
+    ? {
+      ...pool,
+      bindings: pool.bindings.with(binding.conversation, {
+        ...binding,
+        warmUntil: at,
+      }),
+    }
+    : pool;
+}

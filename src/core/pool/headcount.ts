@@ -1,0 +1,104 @@
+/**
+ * How many conversations each account has, counted from the bindings. Every
+ * request asks for it, and between two requests one binding changes: the last
+ * count is carried on by what differs.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../account.ts";
+import type { Binding } from "./session.ts";
+import type { RouteSettings } from "../settings.ts";
+import type { PoolSnapshot } from "./state.ts";
+import { ACTIVE_MS } from "./sweep.ts";
+import type { Instant } from "../time.ts";
+
+export interface Headcount {
+  /** Conversations seen within the last ten minutes. */
+  readonly active: number;
+  /** Conversations used so lately that they count as warm. */
+  readonly warm: number;
+}
+
+export const NOBODY: Headcount = { active: 0, warm: 0 };
+
+type Bindings = PoolSnapshot["bindings"];
+type Bucket = Bindings["buckets"][number];
+
+export interface Heads {
+  readonly byAccount: ReadonlyMap<AccountId, Headcount>;
+  readonly active: number;
+  readonly warm: number;
+}
+
+/** A count with the time in which none of its conversations changes its class. */
+interface Counted extends Heads {
+  readonly buckets: Bindings["buckets"];
+  readonly at: Instant;
+  readonly until: number;
+}
+
+/** The last count of each pool: the next one begins with it. */
+const counted = new WeakMap<RouteSettings, Counted>();
+
+/** The conversations of a pool by account, at the snapshot's instant. */
+export function headcount(
+  { bindings: { buckets }, settings, at }: PoolSnapshot,
+): Heads {
+  const last = counted.get(settings);
+  const known = last !== undefined && at >= last.at && at < last.until
+    ? last
+    : null;
+  const tally = new HeadTally(known, at, settings.paceWarmMs);
+  for (let index = 0; index < buckets.length; index++) {
+    const now = buckets[index];
+    const before = known?.buckets[index];
+    if (now === before) continue;
+    if (before !== undefined) tally.count(before, -1);
+    if (now !== undefined) tally.count(now, 1);
+  }
+  const { byAccount, active, warm, until } = tally;
+  const fresh = { buckets, at, byAccount, active, warm, until };
+  counted.set(settings, fresh);
+  return fresh;
+}
+
+class HeadTally {
+  readonly byAccount: Map<AccountId, Headcount>;
+  active: number;
+  warm: number;
+  until: number;
+  readonly #at: Instant;
+  readonly #warmMs: number;
+
+  constructor(known: Counted | null, at: Instant, warmMs: number) {
+    this.byAccount = new Map(known?.byAccount);
+    this.active = known?.active ?? 0;
+    this.warm = known?.warm ?? 0;
+    this.until = known?.until ?? Infinity;
+    this.#at = at;
+    this.#warmMs = warmMs;
+  }
+
+  count(bucket: Bucket, sign: 1 | -1): void {
+    for (const [, binding] of bucket) this.#add(binding, sign);
+  }
+
+  #add({ accountId, lastUsedAt }: Binding, sign: 1 | -1): void {
+    const ageMs = this.#at - lastUsedAt;
+    if (ageMs > ACTIVE_MS) return;
+    const isWarm = ageMs < this.#warmMs;
+    const heads = this.byAccount.get(accountId) ?? NOBODY;
+    const warm = isWarm ? sign : 0;
+    const active = heads.active + sign;
+    if (active === 0) this.byAccount.delete(accountId);
+    else this.byAccount.set(accountId, { active, warm: heads.warm + warm });
+    this.active += sign;
+    this.warm += warm;
+    if (sign < 0) return;
+    // An age of exactly ten minutes still counts as active.
+    const idleAt = lastUsedAt + ACTIVE_MS + 1;
+    const coldAt = isWarm ? lastUsedAt + this.#warmMs : idleAt;
+    this.until = Math.min(this.until, idleAt, coldAt);
+  }
+}

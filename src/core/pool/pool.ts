@@ -1,0 +1,108 @@
+/**
+ * The pool as the fold of its events: `reduce(state, event)`. Everything that
+ * routing, `tc status` and the Deck know comes from here, and the whole can be
+ * driven from outside with any clock: no function here reads one.
+ *
+ * @module
+ */
+
+import type { PoolEvent } from "./event.ts";
+import {
+  changeCredential,
+  observeQuota,
+  putAccount,
+  removeAccount,
+} from "./fold_account.ts";
+import { closeLease, openLease } from "./fold_lease.ts";
+import { giveVerdict } from "./fold_verdict.ts";
+import { withOwner } from "./owned_ids.ts";
+import { debited } from "../quota/retry.ts";
+import { setBack } from "./set_back.ts";
+import type { RouteSettings } from "../settings.ts";
+import type { PoolSnapshot, PoolState } from "./state.ts";
+import { START_FLOW } from "./sweep.ts";
+import { Table } from "./table.ts";
+import type { Instant } from "../time.ts";
+import { dequeue, enqueue } from "./waiting.ts";
+
+export { type PoolEvent, wakesWaiters } from "./event.ts";
+export type { RouteFacts } from "../facts.ts";
+export type {
+  AccountState,
+  CredentialState,
+  OpenLease,
+  PoolSnapshot,
+  PoolState,
+  Waiting,
+} from "./state.ts";
+
+/** A pool without accounts. */
+export function emptyPool(settings: RouteSettings): PoolState {
+  return {
+    settings,
+    accounts: new Map(),
+    bindings: Table.of(),
+    leases: Table.of(),
+    waiting: Table.of(),
+    parked: Table.of(),
+    owned: Table.of(),
+    waitingOrder: 0,
+    pin: null,
+    primary: null,
+    flow: START_FLOW,
+    retries: { tokens: 0, shares: 0, at: null },
+    lastProbedAt: null,
+    probesRefused: 0,
+    activeHours: [],
+    lastPromptAt: null,
+    sweptAt: null,
+  };
+}
+
+/**
+ * The pool after `event`. Pure, and without effect for what no longer exists:
+ * a lease closed twice, a verdict on a removed account.
+ */
+export function reduce(state: PoolState, event: PoolEvent): PoolState {
+  switch (event.kind) {
+    case "account_put":
+      return putAccount(state, event.account);
+    case "account_removed":
+      return removeAccount(state, event.accountId);
+    case "credential_changed":
+      return changeCredential(state, event.accountId, event.credential);
+    case "quota_observed":
+      return observeQuota(state, event.observation);
+    case "lease_opened":
+      return openLease(state, event);
+    case "verdict_given":
+      return giveVerdict(state, event);
+    case "lease_closed":
+      return closeLease(state, event);
+    case "waiting_changed":
+      return enqueue(state, event);
+    case "waiting_ended":
+      return dequeue(state, event.ticket);
+    case "retry_sent":
+      return {
+        ...state,
+        retries: debited(state.retries, event.at, state.settings),
+      };
+    case "id_seen": {
+      const { id, accountId, at } = event;
+      const owned = withOwner(state.owned, id, { accountId, at });
+      return owned === state.owned ? state : { ...state, owned };
+    }
+    case "pinned":
+      return { ...state, pin: event.accountId };
+    case "settings_changed":
+      return { ...state, settings: event.settings };
+    case "clock_set_back":
+      return setBack(state, event.byMs);
+  }
+}
+
+/** The pool as it is at `at`, for routing and for everything that looks. */
+export function snapshot(state: PoolState, at: Instant): PoolSnapshot {
+  return { ...state, at };
+}

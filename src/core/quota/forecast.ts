@@ -1,0 +1,252 @@
+/**
+ * When each window runs out, and how long the pool lasts, if work goes on as
+ * it does now. Estimates, and marked where they rest on a guess.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../account.ts";
+import {
+  type Between,
+  type BurnSpread,
+  burnSpread,
+  instantsBetween,
+  joinedBurn,
+  meanBetween,
+  runsOutBetween,
+} from "./burn_spread.ts";
+import { burnSince } from "./capacity.ts";
+import { BURN_BUCKET_MS } from "./learn.ts";
+import { elapsedShare } from "./pace.ts";
+import { fiveHourTokens, weekInFiveHours } from "./projection.ts";
+import {
+  endsAt,
+  isRunning,
+  type QuotaWindow,
+  type WindowKey,
+} from "./quota.ts";
+import type { AccountState, PoolSnapshot } from "../pool/state.ts";
+import { after, DAY_MS, HOUR_MS, type Instant, MINUTE_MS } from "../time.ts";
+
+export interface WindowForecast {
+  readonly accountId: AccountId;
+  readonly key: WindowKey;
+  /** When it is spent; null when it lasts until its reset. */
+  readonly spentAt: Instant | null;
+  /**
+   * Between which times, eight times of ten, while people work as they do; a
+   * null in it is "not before its reset". Null where nothing was burnt in the
+   * last hour that could tell, and where it is spent already.
+   */
+  readonly spentBetween: Between<Instant> | null;
+}
+
+export interface PoolForecast {
+  readonly windows: readonly WindowForecast[];
+  /** Quota tokens per hour, over the last hour. */
+  readonly tokensPerHour: number;
+  /**
+   * When the whole pool has nothing left for that pace; null when it lasts
+   * for a week or nothing is being used.
+   */
+  readonly lastsUntil: Instant | null;
+  /** The same with the spread of the burn; null in it is a week or longer. */
+  readonly lastsBetween: Between<Instant> | null;
+  /** Rests on plan sizes that no answer has confirmed. */
+  readonly isGuess: boolean;
+}
+
+const STEP_MS = 15 * MINUTE_MS;
+const HORIZON_MS = 7 * DAY_MS;
+const FIVE_HOURS_MS = 5 * HOUR_MS;
+
+const BUCKETS_PER_HOUR = HOUR_MS / BURN_BUCKET_MS;
+
+/** Figures have two decimals. */
+const ROUNDING = 0.005;
+
+export function forecast(snapshot: PoolSnapshot): PoolForecast {
+  const { at } = snapshot;
+  const states = [...snapshot.accounts.values()].filter(serves);
+  const tokensPerHour = states.reduce((sum, s) => sum + paceOf(s, at), 0);
+  const until = lastsUntil(states, tokensPerHour, at);
+  return {
+    windows: states.flatMap((state) => windowForecasts(state, at)),
+    tokensPerHour: Math.round(tokensPerHour),
+    lastsUntil: until,
+    lastsBetween: lastsBetween(states, until, at),
+    isGuess: states.some((s) => s.learned.fiveHourTokens === null),
+  };
+}
+
+/** Only plans have windows that run out; a person must mend what needs a login. */
+function serves({ account, credential }: AccountState): boolean {
+  return account.enabled && credential.kind !== "needs_login" &&
+    (account.kind === "subscription" || account.kind === "setup_token");
+}
+
+/** Quota tokens that the account gave in the last hour. */
+function paceOf(state: AccountState, at: Instant): number {
+  return burnSince(state, after(at, -HOUR_MS));
+}
+
+function windowForecasts(
+  state: AccountState,
+  at: Instant,
+): readonly WindowForecast[] {
+  return Object.values(state.windows)
+    .filter((window) => isRunning(window, at))
+    .map((window) => ({
+      accountId: state.account.id,
+      key: window.key,
+      spentAt: spentAt(window, state, at),
+      spentBetween: spentBetween(window, state, at),
+    }));
+}
+
+function spentAt(
+  window: QuotaWindow,
+  state: AccountState,
+  at: Instant,
+): Instant | null {
+  if (window.utilization === null) return null;
+  if (window.utilization >= 1) return at;
+  const perHour = sharePerHour(window, state, at);
+  if (perHour <= 0) return null;
+  const leftMs = (1 - window.utilization) / perHour * HOUR_MS;
+  return leftMs >= endsAt(window) - at ? null : after(at, leftMs);
+}
+
+function spentBetween(
+  window: QuotaWindow,
+  state: AccountState,
+  at: Instant,
+): Between<Instant> | null {
+  const { utilization } = window;
+  const burnt = burnSpread(state.burn, at);
+  if (burnt === null || utilization === null || utilization >= 1) return null;
+  const spread = inShares(burnt, sharePerHour(window, state, at));
+  const left = 1 - utilization;
+  return instantsBetween({
+    soonest: runsOutBetween(Math.max(0, left - ROUNDING), spread).soonest,
+    latest: runsOutBetween(left + ROUNDING, spread).latest,
+  }, { at, endsAt: endsAt(window) });
+}
+
+/** As unsteady as the tokens are, about the share that an hour takes. */
+function inShares(
+  { mean, variance }: BurnSpread,
+  sharePerHour: number,
+): BurnSpread {
+  const share = sharePerHour / BUCKETS_PER_HOUR;
+  return { mean: share, variance: variance * (share / mean) ** 2 };
+}
+
+/** Spent share per hour: by the tokens of the last hour, else since it began. */
+function sharePerHour(
+  window: QuotaWindow,
+  state: AccountState,
+  at: Instant,
+): number {
+  const { fiveHourTokens: size, weekInFiveHours: weeks } = state.learned;
+  const pace = paceOf(state, at);
+  if (window.key === "5h" && size !== null) return pace / size;
+  if (window.key === "7d" && size !== null && weeks !== null) {
+    return pace / (size * weeks);
+  }
+  const elapsed = elapsedShare(window, at);
+  return elapsed === null || elapsed === 0
+    ? 0
+    : (window.utilization ?? 0) / (elapsed * window.lengthMs / HOUR_MS);
+}
+
+/** One account as it empties and refills. */
+interface Tank {
+  readonly size: number;
+  readonly weekSize: number;
+  left: number;
+  weekLeft: number;
+  resetsAt: number;
+  weekResetsAt: number;
+  /** From here on a person has to sign in; infinite where that is not known. */
+  readonly signInEndsAt: number;
+}
+
+function tankOf(state: AccountState, at: Instant): Tank {
+  const size = fiveHourTokens(state);
+  const weekSize = size * weekInFiveHours(state);
+  const fiveHour = state.windows["5h"];
+  const week = state.windows["7d"];
+  const isOn = fiveHour !== undefined && isRunning(fiveHour, at);
+  const isWeekOn = week !== undefined && isRunning(week, at);
+  return {
+    size,
+    weekSize,
+    left: size * (1 - Math.min(1, isOn ? fiveHour.utilization ?? 0 : 0)),
+    weekLeft: weekSize *
+      (1 - Math.min(1, isWeekOn ? week.utilization ?? 0 : 0)),
+    resetsAt: isOn ? endsAt(fiveHour) : at + FIVE_HOURS_MS,
+    weekResetsAt: isWeekOn ? endsAt(week) : at + HORIZON_MS,
+    signInEndsAt: state.account.signInEndsAt ?? Infinity,
+  };
+}
+
+function lastsUntil(
+  states: readonly AccountState[],
+  tokensPerHour: number,
+  at: Instant,
+): Instant | null {
+  if (tokensPerHour === 0) return null;
+  const tanks = states.map((state) => tankOf(state, at));
+  const wanted = tokensPerHour * STEP_MS / HOUR_MS;
+  for (let passed = 0; passed < HORIZON_MS; passed += STEP_MS) {
+    const missing = drain(tanks, wanted, at + passed);
+    if (missing > 0) {
+      return after(at, passed + STEP_MS * (1 - missing / wanted));
+    }
+  }
+  return null;
+}
+
+/** How long the pool lasts at the bounds of its pace over that time. */
+function lastsBetween(
+  states: readonly AccountState[],
+  until: Instant | null,
+  at: Instant,
+): Between<Instant> | null {
+  const spread = burnSpread(joinedBurn(states.map(({ burn }) => burn)), at);
+  if (spread === null) return null;
+  const aheadMs = until === null ? HORIZON_MS : until - at;
+  const { low, high } = meanBetween(spread, aheadMs);
+  return {
+    soonest: lastsUntil(states, high * BUCKETS_PER_HOUR, at),
+    latest: lastsUntil(states, low * BUCKETS_PER_HOUR, at),
+  };
+}
+
+/** Takes `wanted` tokens, first from the tank that refills first. */
+function drain(tanks: Tank[], wanted: number, at: number): number {
+  for (const tank of tanks) refill(tank, at);
+  tanks.sort((a, b) => a.resetsAt - b.resetsAt);
+  let missing = wanted;
+  for (const tank of tanks) {
+    // Nobody renews it any more.
+    if (at >= tank.signInEndsAt) continue;
+    const given = Math.min(missing, tank.left, tank.weekLeft);
+    tank.left -= given;
+    tank.weekLeft -= given;
+    missing -= given;
+  }
+  return missing;
+}
+
+function refill(tank: Tank, at: number): void {
+  if (at >= tank.resetsAt) {
+    tank.left = tank.size;
+    tank.resetsAt = at + FIVE_HOURS_MS;
+  }
+  if (at >= tank.weekResetsAt) {
+    tank.weekLeft = tank.weekSize;
+    tank.weekResetsAt = at + HORIZON_MS;
+  }
+}

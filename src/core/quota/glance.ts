@@ -1,0 +1,80 @@
+/**
+ * The pool in one glance, as one session sees it: which account serves it,
+ * what is left there, and whether there is room. For a status line.
+ *
+ * @module
+ */
+
+import type { ConversationId } from "../account.ts";
+import { poolCapacity } from "./capacity.ts";
+import { runningWindow } from "./quota.ts";
+import { signInOf } from "../sign_in.ts";
+import type { AccountState, PoolSnapshot } from "../pool/state.ts";
+import type { Instant } from "../time.ts";
+
+export interface GlanceWindow {
+  readonly key: string;
+  /** Null is unknown, never 0. */
+  readonly utilization: number | null;
+  readonly resetsAt: number | null;
+  /** Null where its source does not say. */
+  readonly observedAt: number | null;
+}
+
+export interface PoolGlance {
+  readonly at: number;
+  /** The account that serves the session; null where none does yet. */
+  readonly account: string | null;
+  /** When its sign-in ends, if that is within three days; else null. */
+  readonly signInEndsAt: number | null;
+  readonly windows: readonly GlanceWindow[];
+  /** Null where nobody could say. */
+  readonly capacity: {
+    readonly verdict: "green" | "yellow" | "red";
+    readonly headroom: number;
+    readonly soonestResetSec: number;
+  } | null;
+}
+
+const KEYS = ["5h", "7d"] as const;
+
+/** `session` as its client names it; null for one that names none. */
+export function poolGlance(
+  snapshot: PoolSnapshot,
+  session: string | null,
+): PoolGlance {
+  const state = servingAccount(snapshot, session);
+  const signIn = state === null ? null : signInOf(state.account, snapshot.at);
+  const { verdict, headroom, soonestResetSec } = poolCapacity(snapshot);
+  return {
+    at: snapshot.at,
+    account: state?.account.label ?? null,
+    signInEndsAt: signIn?.kind === "ends_soon" ? signIn.at : null,
+    windows: state === null ? [] : glanceWindows(state, snapshot.at),
+    capacity: { verdict, headroom, soonestResetSec },
+  };
+}
+
+/** A new session is shown the account that it would probably get. */
+function servingAccount(
+  { bindings, accounts, pin, primary }: PoolSnapshot,
+  session: string | null,
+): AccountState | null {
+  const bound = session === null
+    ? undefined
+    : bindings.get(session as ConversationId)?.accountId;
+  const id = bound ?? pin ?? primary;
+  return id === null ? null : accounts.get(id) ?? null;
+}
+
+function glanceWindows(
+  { windows }: AccountState,
+  at: Instant,
+): readonly GlanceWindow[] {
+  return KEYS.flatMap((key) => {
+    const window = runningWindow(windows, key, at);
+    if (window === null) return [];
+    const { utilization, resetsAt, observedAt } = window;
+    return [{ key, utilization, resetsAt, observedAt }];
+  });
+}

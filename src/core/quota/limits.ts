@@ -1,0 +1,122 @@
+/**
+ * What the quota windows of one account say about one request: its figures,
+ * and whether they bar it.
+ *
+ * @module
+ */
+
+import type { ModelFamily } from "../account.ts";
+import { concerns, endsAt, isRunning, type QuotaWindow } from "./quota.ts";
+import type { AccountState } from "../pool/state.ts";
+import { after, DAY_MS, type Instant, later, MINUTE_MS } from "../time.ts";
+
+/** Whether the windows let a request through. */
+export type Spent =
+  | { readonly kind: "clear" }
+  /**
+   * The figure is at its end but the provider refused nothing, or the figure
+   * comes from an earlier run: last choice, and one answer will tell.
+   */
+  | { readonly kind: "doubtful" }
+  /** The plan is spent and paid extra usage serves on. */
+  | { readonly kind: "paid"; readonly until: Instant }
+  | {
+    readonly kind: "spent";
+    readonly until: Instant;
+    /** The one family it bars; null bars the account. */
+    readonly family: ModelFamily | null;
+    /** Past the limit that the user set; the provider refused nothing. */
+    readonly isOwnLimit: boolean;
+  };
+
+export interface Limits {
+  /** The running five-hour window; null when its clock stands or is unknown. */
+  readonly fiveHour: QuotaWindow | null;
+  /** The fullest running window of a day or more that counts for the request. */
+  readonly week: QuotaWindow | null;
+  readonly spent: Spent;
+}
+
+const CLEAR: Spent = { kind: "clear" };
+const DOUBTFUL: Spent = { kind: "doubtful" };
+
+/** A refusal without a stated end counts so long at most. */
+const UNSTATED_END_MS = 15 * MINUTE_MS;
+const SHORTEST_LONG_MS = DAY_MS;
+const SHORTEST_MS = 10 * MINUTE_MS;
+
+/** The figures of `state` for a request of `families`, at `at`. */
+export function limitsOf(
+  state: AccountState,
+  families: readonly ModelFamily[],
+  at: Instant,
+): Limits {
+  let fiveHour: QuotaWindow | null = null;
+  let week: QuotaWindow | null = null;
+  let spent: Spent = CLEAR;
+  const { windows } = state;
+  for (const key in windows) {
+    const window = windows[key];
+    if (window === undefined || !isRunning(window, at)) continue;
+    if (!concerns(window, families)) continue;
+    if (window.lengthMs >= SHORTEST_LONG_MS) week = fuller(week, window);
+    else if (window.lengthMs >= SHORTEST_MS) {
+      fiveHour = fuller(fiveHour, window);
+    }
+    spent = worse(spent, judge(window, state, at));
+  }
+  return { fiveHour, week, spent };
+}
+
+/** Spent part of a window that may be unknown; unknown plans as unspent. */
+export function used(window: QuotaWindow | null): number {
+  return window?.utilization ?? 0;
+}
+
+function fuller(a: QuotaWindow | null, b: QuotaWindow): QuotaWindow {
+  return a === null || used(b) > used(a) ? b : a;
+}
+
+function judge(window: QuotaWindow, state: AccountState, at: Instant): Spent {
+  const { account, overage, restoredAt } = state;
+  const isRemembered = restoredAt !== null && window.observedAt < restoredAt;
+  const share = window.utilization ?? 0;
+  const isOverOwnLimit = account.utilizationMax !== null &&
+    share >= account.utilizationMax;
+  if (isOverOwnLimit && !isRemembered) {
+    const { family } = window;
+    return { kind: "spent", until: endsAt(window), family, isOwnLimit: true };
+  }
+  if (window.status !== "rejected") return share >= 1 ? DOUBTFUL : CLEAR;
+  if (isRemembered) return DOUBTFUL;
+  const until = window.resetsAt ?? after(window.observedAt, UNSTATED_END_MS);
+  if (until <= at) return DOUBTFUL;
+  const isPaid = overage !== null && overage.status !== "rejected" &&
+    (overage.isInUse || overage.status !== null);
+  return isPaid
+    ? { kind: "paid", until }
+    : { kind: "spent", until, family: window.family, isOwnLimit: false };
+}
+
+const RANK: Readonly<Record<Spent["kind"], number>> = {
+  clear: 0,
+  doubtful: 1,
+  paid: 2,
+  spent: 3,
+};
+
+function worse(a: Spent, b: Spent): Spent {
+  if (b.kind === "clear") return a;
+  if (RANK[a.kind] !== RANK[b.kind]) return RANK[a.kind] > RANK[b.kind] ? a : b;
+  if (a.kind === "spent" && b.kind === "spent") {
+    // The account's own window outlasts what bars one family of it.
+    const isWhole = a.family === null || b.family === null;
+    return {
+      kind: "spent",
+      until: later(a.until, b.until) ?? a.until,
+      family: isWhole ? null : a.family,
+      isOwnLimit: a.isOwnLimit && b.isOwnLimit,
+    };
+  }
+  return a;
+}

@@ -1,0 +1,74 @@
+/**
+ * The question that routing answers, and its answer with all its reasons.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../account.ts";
+import type { Ineligible } from "./eligible.ts";
+import type { WaitReason } from "../pool/state.ts";
+import type { Instant } from "../time.ts";
+
+export type { RouteQuery } from "../facts.ts";
+
+/** Why this account. The words of `tc explain`, the log and the Deck. */
+export type UseReason =
+  | "bound"
+  | "pinned"
+  | "only"
+  | "new"
+  /** A sub-agent starts beside its parent; `price` prices it as "new". */
+  | "parent"
+  | "moved"
+  | "opens_window"
+  /** No subscription can serve soon: a paid way in. */
+  | "last_resort"
+  /** All is closed: one real request tries whether that still holds. */
+  | "probe";
+
+export type RefuseReason =
+  | "no_account"
+  /** None is left that could ever serve: disabled, excluded, needs login. */
+  | "none_usable";
+
+/** One account as the decision saw it; every policy and explanation shares it. */
+export interface Considered {
+  readonly accountId: AccountId;
+  /** Null when it may serve. */
+  readonly ineligible: Ineligible | null;
+  /** When the reason against it ends, where it has an end. */
+  readonly until: Instant | null;
+  /** The policy's cost, lower is better; null where it was not scored. */
+  readonly cost: number | null;
+  /** The parts of the cost by name, for `tc explain`. */
+  readonly terms: Readonly<Record<string, number>>;
+}
+
+export type RouteDecision =
+  | {
+    readonly kind: "use";
+    readonly accountId: AccountId;
+    readonly reason: UseReason;
+    /** The account that the conversation leaves by this, or null. */
+    readonly movedFrom: AccountId | null;
+    readonly considered: readonly Considered[];
+  }
+  /** Nothing now. */
+  | {
+    readonly kind: "wait";
+    /** When to look again; null means when something changes. */
+    readonly until: Instant | null;
+    /**
+     * When an account serves again by the provider's own figures, or the turn
+     * of a parked conversation comes; null if nobody knows. A trial may find
+     * out earlier, so `until` may lie before it.
+     */
+    readonly backAt: Instant | null;
+    readonly reason: WaitReason;
+    readonly considered: readonly Considered[];
+  }
+  | {
+    readonly kind: "refuse";
+    readonly reason: RefuseReason;
+    readonly considered: readonly Considered[];
+  };

@@ -1,0 +1,153 @@
+/**
+ * The one list of reasons against an account. Every policy, explanation and
+ * screen uses it.
+ *
+ * @module
+ */
+
+import { type Bench, benchAt } from "../quota/bench.ts";
+import { refusalOf } from "../quota/entitlement.ts";
+import type { RouteQuery } from "../facts.ts";
+import { type Limits, limitsOf } from "../quota/limits.ts";
+import type { RouteSettings } from "../settings.ts";
+import type { AccountState } from "../pool/state.ts";
+import type { Instant } from "../time.ts";
+
+/** Why an account was passed over for a query, in the order of checking. */
+export type Ineligible =
+  | "disabled"
+  | "excluded"
+  | "not_asked_for"
+  | "needs_login"
+  | "quarantined"
+  | "exhausted"
+  | "family_exhausted"
+  | "benched"
+  /** Past the limit that the user set on the account. */
+  | "own_limit"
+  /** The plan is spent, and paid extra usage is not wanted. */
+  | "overage"
+  /** One trial request at a time, and it is under way. */
+  | "probation"
+  /** The provider refused this account what the request asks for. */
+  | "not_entitled"
+  /** Kept back while something cheaper can serve soon. */
+  | "reserve"
+  | "full";
+
+export interface Bar {
+  readonly reason: Ineligible;
+  /** When it ends; null when time alone does not end it. */
+  readonly until: Instant | null;
+}
+
+function bar(reason: Ineligible, until: Instant | null = null): Bar {
+  return { reason, until };
+}
+
+/** What of the pool decides whether an account is barred. */
+export interface BarContext {
+  readonly query: RouteQuery;
+  readonly settings: RouteSettings;
+  readonly at: Instant;
+}
+
+/**
+ * The first reason that bars the account from the request whatever the rest
+ * of the pool does, and its figures.
+ */
+export function barOf(
+  state: AccountState,
+  context: BarContext,
+): { readonly bar: Bar | null; readonly limits: Limits } {
+  const { query, at } = context;
+  const limits = limitsOf(state, query.families, at);
+  const found = personal(state, query) ?? credentialBar(state, at) ??
+    (query.isMetered ? quotaBar(state, limits, context) : null) ??
+    entitlementBar(state, query, at);
+  return { bar: found, limits };
+}
+
+function personal({ account }: AccountState, query: RouteQuery): Bar | null {
+  if (!account.enabled) return bar("disabled");
+  if (query.excluded.has(account.id)) return bar("excluded");
+  if (query.only !== null && query.only !== account.id) {
+    return bar("not_asked_for");
+  }
+  return null;
+}
+
+function credentialBar({ credential }: AccountState, at: Instant): Bar | null {
+  switch (credential.kind) {
+    case "ready":
+      return null;
+    case "needs_login":
+      return bar("needs_login");
+    case "quarantined":
+      return at < credential.until
+        ? bar("quarantined", credential.until)
+        : null;
+  }
+}
+
+/**
+ * Returns why the account may not serve the query, or null. The caller asks
+ * for spent quota first, because that ends sooner.
+ */
+function entitlementBar(
+  { refusals }: AccountState,
+  query: RouteQuery,
+  at: Instant,
+): Bar | null {
+  const refusal = refusalOf(refusals, query, at);
+  return refusal === null ? null : bar("not_entitled", refusal.until);
+}
+
+function quotaBar(
+  state: AccountState,
+  { spent }: Limits,
+  { query, settings, at }: BarContext,
+): Bar | null {
+  const bench = benchAt(state.bench, at);
+  const isSpent = bench.kind === "benched" && bench.reason.kind === "exhausted";
+  if (isSpent) return bar("exhausted", latest(bench, spent));
+  if (spent.kind === "spent" && spent.family === null) {
+    return bar(spent.isOwnLimit ? "own_limit" : "exhausted", spent.until);
+  }
+  const family = familyBench(state, query, at);
+  if (family !== null) return bar("family_exhausted", latest(family, spent));
+  if (spent.kind === "spent") {
+    const reason = spent.isOwnLimit ? "own_limit" : "family_exhausted";
+    return bar(reason, spent.until);
+  }
+  if (bench.kind === "benched") return bar("benched", bench.until);
+  if (spent.kind === "paid" && settings.planLimitsOnly) {
+    return bar("overage", spent.until);
+  }
+  return null;
+}
+
+type Benched = Extract<Bench, { readonly kind: "benched" }>;
+
+/** Of several spent windows the latest reset counts. */
+function latest(bench: Benched, spent: Limits["spent"]): Instant {
+  return spent.kind === "spent" && spent.until > bench.until
+    ? spent.until
+    : bench.until;
+}
+
+function familyBench(
+  { familyBenches }: AccountState,
+  { families }: RouteQuery,
+  at: Instant,
+): Benched | null {
+  if (familyBenches.size === 0) return null;
+  let found: Benched | null = null;
+  for (const family of families) {
+    const known = familyBenches.get(family);
+    const bench = known === undefined ? null : benchAt(known, at);
+    if (bench?.kind !== "benched") continue;
+    if (found === null || bench.until > found.until) found = bench;
+  }
+  return found;
+}

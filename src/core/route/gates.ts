@@ -1,0 +1,93 @@
+/**
+ * How many more requests an account takes now. Gates only ever make a request
+ * wait for a moment; where nothing is known they let work through.
+ *
+ * @module
+ */
+
+import { benchAt } from "../quota/bench.ts";
+import { perMinuteCap, rampLimit, startsWithin } from "../pool/lease.ts";
+import type { Policy } from "../policy/policy.ts";
+import { rampOf } from "../pool/reopening.ts";
+import type { Scene, View } from "./scene.ts";
+import { SECOND_MS } from "../time.ts";
+
+export interface Room {
+  /** Places for a conversation that holds no cache here. */
+  readonly cold: number;
+  /** Places for one whose cache is here. */
+  readonly warm: number;
+  /** The place that is missing is that of a trial. */
+  readonly isTrial: boolean;
+}
+
+/** Past a learned limit, one request a second, and no more than half as many again. */
+const OVERFLOW_STEP_MS = SECOND_MS;
+const OVERFLOW_SHARE = 1.5;
+
+/** What spends no quota takes no place. */
+const UNLIMITED: Room = { cold: Infinity, warm: Infinity, isTrial: false };
+
+/** The places that `view` has left under the gates in use. */
+export function roomOf(view: View, scene: Scene, policy: Policy): Room {
+  const { layers, settings, at } = scene;
+  if (!scene.query.isMetered) return UNLIMITED;
+  const { gate, leases, account } = view.state;
+  const isUnproven = layers.probeGate && !gate.isProven;
+  const most = Math.min(
+    account.leasesMax ?? Infinity,
+    isUnproven ? 1 : Infinity,
+    layers.concurrencyGate ? policy.inFlightMax(view, scene) : Infinity,
+  );
+  const trials = trialsLeft(view, scene);
+  const starts = Math.min(startsLeft(view, scene), trials);
+  const isTail = layers.tailGate &&
+    Math.max(view.fiveHourUsed, view.weekUsed) >= settings.tailUtilization;
+  const mostCold = Math.min(
+    most,
+    isTail ? 1 : Infinity,
+    (layers.stormRamp
+      ? rampLimit(rampOf(view.state, at), at, settings)
+      : null) ??
+      Infinity,
+  );
+  return {
+    cold: Math.max(0, Math.min(mostCold - leases, starts)),
+    warm: Math.max(0, Math.min(most - leases, starts)),
+    isTrial: isUnproven || trials < Infinity,
+  };
+}
+
+/**
+ * After a throttle, under every policy: one trial, then nobody until it is
+ * answered. Requests in flight since before the throttle are no trial.
+ */
+function trialsLeft({ state }: View, { snapshot, at }: Scene): number {
+  const standing = benchAt(state.bench, at);
+  if (standing.kind !== "probation" || !standing.isThrottle) return Infinity;
+  return state.trial !== null && snapshot.leases.has(state.trial) ? 0 : 1;
+}
+
+function startsLeft({ state }: View, { layers, at }: Scene): number {
+  const { gate } = state;
+  if (!layers.perMinuteGate) return Infinity;
+  const most = perMinuteCap(gate, at);
+  return most === Infinity
+    ? Infinity
+    : Math.max(0, Math.floor(most) - startsWithin(gate, at));
+}
+
+/**
+ * Whether a request that has waited long enough may pass a limit that was only
+ * learned. The user's own limit stands, and so does that of a trial.
+ */
+export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
+  const { gate, leases, account, bench } = view.state;
+  const standing = benchAt(bench, scene.at);
+  if (standing.kind === "probation" && standing.isThrottle) return false;
+  if (account.leasesMax !== null && leases >= account.leasesMax) return false;
+  if (scene.layers.probeGate && !gate.isProven && leases > 0) return false;
+  const last = gate.starts.at(-1);
+  if (last !== undefined && scene.at - last < OVERFLOW_STEP_MS) return false;
+  return leases <= OVERFLOW_SHARE * policy.inFlightMax(view, scene);
+}

@@ -1,0 +1,232 @@
+/**
+ * The pool as one request sees it: each account with its figures, its bars and
+ * its warmth, and who of them is in question at all.
+ *
+ * @module
+ */
+
+import type { Account, AccountId } from "../account.ts";
+import { type Census, census, NOBODY } from "../pool/census.ts";
+import type { RouteQuery } from "../facts.ts";
+import { type Bar, type BarContext, barOf } from "./eligible.ts";
+import type { Headcount } from "../pool/headcount.ts";
+import { type Layers, layersOf } from "../layers.ts";
+import { used } from "../quota/limits.ts";
+import type { QuotaWindow } from "../quota/quota.ts";
+import {
+  type Binding,
+  cachedTokens,
+  isCompacted,
+  isWarm,
+  sharedKey,
+} from "../pool/session.ts";
+import type { RouteSettings } from "../settings.ts";
+import type { AccountState, PoolSnapshot } from "../pool/state.ts";
+import type { Instant } from "../time.ts";
+
+/** How an account is paid for; lower is used first. */
+export type Rank = 0 | 1 | 2 | 3;
+
+export interface View {
+  readonly id: AccountId;
+  readonly state: AccountState;
+  readonly bar: Bar | null;
+  readonly rank: Rank;
+  /** Its figures say spent, but the provider refused nothing: last choice. */
+  readonly isDoubtful: boolean;
+  readonly fiveHour: QuotaWindow | null;
+  readonly week: QuotaWindow | null;
+  /** Spent parts; an unknown one plans as 0 and is never shown as that. */
+  readonly fiveHourUsed: number;
+  readonly weekUsed: number;
+  readonly heads: Headcount;
+  /** Tokens of this request that it would read from its cache. */
+  readonly cached: number;
+}
+
+export interface Scene {
+  readonly snapshot: PoolSnapshot;
+  readonly query: RouteQuery;
+  readonly at: Instant;
+  readonly settings: RouteSettings;
+  readonly layers: Layers;
+  readonly census: Census;
+  readonly binding: Binding | null;
+  /** The binding of the conversation that this request belongs beside. */
+  readonly parent: Binding | null;
+  /** The warm conversation that this unknown one is a copy of, or null. */
+  readonly kin: Binding | null;
+  readonly isWarm: boolean;
+  readonly isCompacted: boolean;
+  /** Tokens of the prompt, as good as they are known. */
+  readonly contextTokens: number;
+  readonly views: readonly View[];
+  /** Who may serve now, the cheapest kind only; gates are not asked yet. */
+  readonly open: readonly View[];
+  /** When the first of those that are barred now comes back; null is never. */
+  readonly soonest: Instant | null;
+}
+
+/** The pool as `query` sees it at the snapshot's instant. */
+export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
+  const { at, bindings } = snapshot;
+  const settings = settingsFor(snapshot, query);
+  const binding = query.conversation === null || query.isSide
+    ? null
+    : bindings.get(query.conversation) ?? null;
+  const heads = census(snapshot);
+  const views: View[] = [];
+  const kin = query.kin === null || query.isSide
+    ? null
+    : bindings.get(query.kin.conversation) ?? null;
+  const context = { query, settings, at, binding, kin, heads };
+  snapshot.accounts.forEach((state) => views.push(viewOf(state, context)));
+  const isFirstTry = query.excluded.size === 0;
+  const { open, soonest } = inQuestion(views, { settings, at, isFirstTry });
+  return {
+    snapshot,
+    query,
+    at,
+    settings,
+    layers: layersOf(settings),
+    census: heads,
+    binding,
+    parent: parentOf(snapshot, query),
+    kin: binding === null && kin !== null && isWarm(kin, query, at)
+      ? kin
+      : null,
+    isWarm: binding !== null && isWarm(binding, query, at),
+    isCompacted: binding !== null && isCompacted(binding, query),
+    contextTokens: contextOf(query, binding),
+    views,
+    open,
+    soonest,
+  };
+}
+
+/** The query's own policy comes with the layers that are its own. */
+function settingsFor(
+  { settings }: PoolSnapshot,
+  { policy }: RouteQuery,
+): RouteSettings {
+  return policy === null || policy === settings.policy
+    ? settings
+    : { ...settings, policy };
+}
+
+function parentOf(
+  { bindings }: PoolSnapshot,
+  query: RouteQuery,
+): Binding | null {
+  const near = query.isSide ? query.conversation : query.parent;
+  return near === null ? null : bindings.get(near) ?? null;
+}
+
+function contextOf(query: RouteQuery, binding: Binding | null): number {
+  if (binding === null || isCompacted(binding, query)) {
+    return query.contextTokens;
+  }
+  return Math.max(query.contextTokens, binding.contextTokens);
+}
+
+function viewOf(
+  state: AccountState,
+  context: BarContext & {
+    readonly binding: Binding | null;
+    readonly kin: Binding | null;
+    readonly heads: Census;
+  },
+): View {
+  const { query, settings, at, binding, kin, heads } = context;
+  const { account } = state;
+  const { bar, limits } = barOf(state, context);
+  const place = { accountId: account.id, at };
+  const own = binding !== null
+    ? cachedTokens(binding, query, place)
+    : kin === null
+    ? 0
+    : sharedWith(kin, query, cachedTokens(kin, query, place));
+  const isShared = (state.sharedUntil[sharedKey(query)] ?? 0) > at;
+  return {
+    id: account.id,
+    state,
+    bar,
+    rank: rankOf(account, limits.spent.kind === "paid"),
+    isDoubtful: limits.spent.kind === "doubtful",
+    fiveHour: limits.fiveHour,
+    week: limits.week,
+    fiveHourUsed: used(limits.fiveHour),
+    weekUsed: used(limits.week),
+    heads: heads.byAccount.get(account.id) ?? NOBODY,
+    cached: Math.max(own, isShared ? settings.sharedPrefixTokens : 0),
+  };
+}
+
+/** A copy finds the part of the other's cache up to where they differ. */
+function sharedWith(
+  { estimatedTokens }: Binding,
+  { kin }: RouteQuery,
+  cached: number,
+): number {
+  const share = (kin?.tokens ?? 0) / Math.max(1, estimatedTokens);
+  return cached * Math.min(1, share);
+}
+
+function rankOf({ kind }: Account, isPaid: boolean): Rank {
+  switch (kind) {
+    case "subscription":
+    case "setup_token":
+      return isPaid ? 1 : 0;
+    case "api_key":
+      return 2;
+    case "backend":
+      return 3;
+  }
+}
+
+/**
+ * When the account is back. A refused right is no closure: when it is asked
+ * again, it is most likely refused again.
+ */
+function endOf({ bar }: View): Instant | null {
+  return bar === null || bar.reason === "not_entitled" ? null : bar.until;
+}
+
+/**
+ * The cheapest kind of account that may serve. A dearer kind is asked only if
+ * nothing cheaper may serve soon; within a kind, those in doubt come last.
+ */
+function inQuestion(
+  views: readonly View[],
+  { settings, at, isFirstTry }: {
+    readonly settings: RouteSettings;
+    readonly at: Instant;
+    /** No account was left out because it refused this request already. */
+    readonly isFirstTry: boolean;
+  },
+): Pick<Scene, "open" | "soonest"> {
+  let soonest: Instant | null = null;
+  // The client is owed the provider's own refusal, from one account.
+  const lastAsked = isFirstTry
+    ? views.filter(({ bar }) => bar?.reason === "not_entitled")
+    : [];
+  for (const rank of [0, 1, 2, 3] as const) {
+    const isSoon = soonest !== null && soonest - at <= settings.keyAfterMs;
+    if (isSoon) break;
+    const clear: View[] = [];
+    const doubtful: View[] = [];
+    for (const view of views) {
+      if (view.rank !== rank) continue;
+      if (view.bar === null) (view.isDoubtful ? doubtful : clear).push(view);
+      else soonest = sooner(soonest, endOf(view));
+    }
+    if (clear.length > 0) return { open: clear, soonest };
+    if (doubtful.length > 0) return { open: doubtful, soonest };
+  }
+  return { open: soonest === null ? lastAsked : [], soonest };
+}
+
+function sooner(a: Instant | null, b: Instant | null): Instant | null {
+  if (a === null || b === null) return a ?? b;
+  return a < b ? a : b;
+}

@@ -1,0 +1,115 @@
+/**
+ * Text as a terminal shows it: graphemes and their widths in cells. Pure.
+ *
+ * @module
+ */
+
+import stringWidth from "string-width";
+import { inert } from "../../control/words.ts";
+
+/** One cell of text that a person sees as one character. */
+export interface Grapheme {
+  readonly text: string;
+  /** Cells it takes. */
+  readonly width: 1 | 2;
+}
+
+/** A base with a heap of marks on it is cut to its base. */
+const GRAPHEME_UNITS_MAX = 32;
+
+const KNOWN_MAX = 4_096;
+
+const ASCII = /^[\x20-\x7e]*$/;
+
+const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+/** Measuring is slow and the same few characters come again and again. */
+const known = new Map<string, Grapheme | null>();
+
+/** So is cutting text into graphemes, and most lines stay as they are. */
+const knownTexts = new Map<string, Measured>();
+
+interface Measured {
+  readonly graphemes: readonly Grapheme[];
+  readonly width: number;
+}
+
+/** The cells of ASCII, so that drawing them makes nothing new. */
+const ASCII_CELLS: readonly Grapheme[] = Array.from(
+  { length: 0x7f },
+  (_, code) => ({ text: String.fromCharCode(code), width: 1 }),
+);
+
+/** What of `text` may be drawn, one grapheme after the other. */
+export function graphemes(text: string): readonly Grapheme[] {
+  if (!ASCII.test(text)) return measured(text).graphemes;
+  const cells: Grapheme[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const cell = ASCII_CELLS[text.charCodeAt(at)];
+    if (cell !== undefined) cells.push(cell);
+  }
+  return cells;
+}
+
+function measured(text: string): Measured {
+  const found = knownTexts.get(text);
+  if (found !== undefined) return found;
+  if (knownTexts.size >= KNOWN_MAX) knownTexts.clear();
+  const cells: Grapheme[] = [];
+  let width = 0;
+  for (const { segment } of segmenter.segment(inert(text.toWellFormed()))) {
+    const grapheme = measure(segment);
+    if (grapheme === null) continue;
+    cells.push(grapheme);
+    width += grapheme.width;
+  }
+  const fresh = { graphemes: cells, width };
+  knownTexts.set(text, fresh);
+  return fresh;
+}
+
+function measure(segment: string): Grapheme | null {
+  const found = known.get(segment);
+  if (found !== undefined) return found;
+  if (known.size >= KNOWN_MAX) known.clear();
+  const text = segment.length > GRAPHEME_UNITS_MAX
+    ? String.fromCodePoint(segment.codePointAt(0) ?? 0x20)
+    : segment;
+  const width = stringWidth(text);
+  const grapheme: Grapheme | null = width === 0
+    ? null
+    : { text, width: width === 1 ? 1 : 2 };
+  known.set(segment, grapheme);
+  return grapheme;
+}
+
+/** Cells that `text` takes. */
+export function widthOf(text: string): number {
+  return ASCII.test(text) ? text.length : measured(text).width;
+}
+
+/** `text` in at most `width` cells; what was cut shows as `…`. */
+export function cut(text: string, width: number, mark = "…"): string {
+  if (width <= 0) return "";
+  if (widthOf(text) <= width) return text;
+  let taken = "";
+  let used = 0;
+  for (const grapheme of graphemes(text)) {
+    if (used + grapheme.width > width - 1) break;
+    taken += grapheme.text;
+    used += grapheme.width;
+  }
+  return `${taken}${mark}`;
+}
+
+/** `text` in exactly `width` cells, cut or filled on the right. */
+export function padEnd(text: string, width: number): string {
+  const short = cut(text, width);
+  return short + " ".repeat(Math.max(0, width - widthOf(short)));
+}
+
+/** `text` in exactly `width` cells, cut or filled on the left. */
+export function padStart(text: string, width: number): string {
+  const short = cut(text, width);
+  return " ".repeat(Math.max(0, width - widthOf(short))) + short;
+}

@@ -1,0 +1,33 @@
+/**
+ * The Deck as plain text, without a cursor: for `tc watch --plain`, screen
+ * readers and pipes. Pure.
+ *
+ * @module
+ */
+
+import { inert } from "../../control/words.ts";
+import { fit, lineText } from "./line.ts";
+import type { Model } from "../model.ts";
+import { headerLines } from "../panels/header.ts";
+import { sceneOf } from "../scene.ts";
+import { sectionsOf } from "../view.ts";
+
+/** Rows of a list before the rest is only counted. */
+const ROWS_MAX = 40;
+const ACTIVITY_MAX = 5;
+
+/** Everything that the model shows, in as many lines as it takes. */
+export function plainText(model: Model): string {
+  const scene = sceneOf(model);
+  const lines = headerLines(scene).map(lineText);
+  for (const { title, rows, pane } of sectionsOf(scene)) {
+    const max = pane === "activity" ? ACTIVITY_MAX : ROWS_MAX;
+    lines.push("", title);
+    for (const { line } of rows.slice(0, max)) {
+      lines.push(lineText(fit(line, scene.columns)));
+    }
+    if (rows.length > max) lines.push(`   ${rows.length - max} more`);
+  }
+  // A name from outside must not reach the terminal as it is.
+  return `${lines.map((line) => inert(line).trimEnd()).join("\n")}\n`;
+}

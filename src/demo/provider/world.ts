@@ -1,0 +1,131 @@
+/**
+ * Everything that the fake provider is: what its handlers share.
+ *
+ * @module
+ */
+
+import type { Instant } from "../../core/time.ts";
+import {
+  ACCESS_TOKEN_MS,
+  type AccountOptions,
+  DemoAccount,
+  SIGN_IN_MS,
+} from "./account.ts";
+import { Dice } from "../dice.ts";
+import type { Encoding } from "../answer/encoding.ts";
+import { type FaultOptions, Faults } from "../script/faults.ts";
+import type { GrantedCode } from "../script/granted_code.ts";
+import { RecordBook } from "./records.ts";
+import { Lines, type Scripted } from "../script/script.ts";
+import { TokenBook } from "../token_book.ts";
+import type { ScriptedToken } from "../script/token_script.ts";
+import { UNIT_WEIGHTS, type UnitWeights } from "../quota/true_quota.ts";
+import { WarpClock } from "../warp_clock.ts";
+
+/** What may be changed while it runs. */
+export interface DemoSettings {
+  /** Speed of streams; null is as fast as the client reads. */
+  readonly tokensPerSecond: number | null;
+  readonly weights: UnitWeights;
+  /** Decimals of the utilization in headers; the provider rounds to 2. */
+  readonly utilizationDecimals: number;
+  /** Compressions used when the client accepts them, in this order. */
+  readonly encodings: readonly Encoding[];
+  /** A compression used without being asked for, or null. */
+  readonly forcedEncoding: Encoding | null;
+  /** Which form `GET /api/oauth/usage` answers in. */
+  readonly usageShape: "both" | "old" | "new";
+  /** Its own limit for each account; null is none. */
+  readonly usagePerMinute: number | null;
+  /** Whether the sign-in page sends the browser on without a click. */
+  readonly signsInAtOnce: boolean;
+  readonly accessTokenMs: number;
+  /** How long the token endpoint takes before it rotates and answers. */
+  readonly renewalMs: number;
+  /** How long after its login a sign-in ends. */
+  readonly signInMs: number;
+  /**
+   * Whether a renewal says when the sign-in ends: not at all, the end that the
+   * login had, or one that the renewal has moved.
+   */
+  readonly renewalSaysEnd: "never" | "left" | "moved";
+  /** Larger bodies are refused with 413. */
+  readonly bodyBytesMax: number;
+}
+
+export interface WorldOptions extends Partial<DemoSettings> {
+  readonly seed?: string | number;
+  readonly clock?: WarpClock;
+  /** At least so many of the last requests are remembered. */
+  readonly requestsMax?: number;
+}
+
+const DEFAULTS: DemoSettings = {
+  tokensPerSecond: null,
+  weights: UNIT_WEIGHTS,
+  utilizationDecimals: 2,
+  encodings: [],
+  forcedEncoding: null,
+  usageShape: "both",
+  usagePerMinute: 10,
+  signsInAtOnce: false,
+  accessTokenMs: ACCESS_TOKEN_MS,
+  renewalMs: 0,
+  signInMs: SIGN_IN_MS,
+  renewalSaysEnd: "never",
+  bodyBytesMax: 32 * 1024 * 1024,
+};
+
+const REQUESTS_MAX = 20_000;
+
+export class World {
+  readonly clock: WarpClock;
+  readonly seed: string;
+  readonly dice: Dice;
+  readonly tokens: TokenBook;
+  readonly records: RecordBook;
+  readonly answers = new Lines<Scripted>();
+  readonly tokenAnswers = new Lines<ScriptedToken>();
+  readonly usageAnswers = new Lines<Scripted>();
+  readonly accounts = new Map<string, DemoAccount>();
+  /** Codes of the sign-in page that wait for their exchange. */
+  readonly codes = new Map<string, GrantedCode>();
+  /** When each account asked for its usage within the last minute. */
+  readonly usageCalls = new Map<string, readonly Instant[]>();
+  /** Faults of the demo itself: a bug must not look like a scripted answer. */
+  readonly crashes: unknown[] = [];
+  /** Aborts what still runs when the server stops. */
+  readonly openAnswers = new Set<AbortController>();
+  settings: DemoSettings;
+  faults: Faults | null = null;
+  /** Whom the browser is signed in as; null shows a choice. */
+  browserAccount: string | null = null;
+
+  constructor(options: WorldOptions) {
+    const { seed, clock, requestsMax, ...settings } = options;
+    this.clock = clock ?? new WarpClock();
+    this.seed = String(seed ?? 1);
+    this.dice = new Dice(this.seed);
+    this.tokens = new TokenBook(this.dice.fork("tokens"));
+    this.records = new RecordBook(requestsMax ?? REQUESTS_MAX);
+    this.settings = { ...DEFAULTS, ...settings };
+  }
+
+  /** The account `name`; made on first use. */
+  account(name: string, options: AccountOptions = {}): DemoAccount {
+    const known = this.accounts.get(name);
+    if (known !== undefined) return known;
+    const account = new DemoAccount(name, options, this);
+    this.accounts.set(name, account);
+    return account;
+  }
+
+  setFaults(options: FaultOptions | null): void {
+    this.faults = options === null ? null : new Faults(options);
+  }
+
+  /** A request id as the provider writes them. */
+  requestId(): string {
+    return `req_011C${this.dice.hex(20)}`;
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * How large the demo's plans are. The provider publishes no figures; these are
+ * the ones of the routing model, in quota units.
+ *
+ * @module
+ */
+
+import type { ModelFamily, Tier } from "../../core/account.ts";
+import { DAY_MS, HOUR_MS } from "../../core/time.ts";
+import type { WindowKey } from "../../core/quota/quota.ts";
+
+export interface Plan {
+  /** Quota units in one 5h window. */
+  readonly fiveHourUnits: number;
+  /** Quota units in one week. */
+  readonly weekUnits: number;
+  /** Requests in flight at most. */
+  readonly concurrency: number;
+  readonly requestsPerMinute: number;
+  /** As the profile names it. */
+  readonly rateLimitTier: string;
+  readonly organizationType: string;
+}
+
+export const PLANS: Readonly<Record<Tier, Plan>> = {
+  pro: {
+    fiveHourUnits: 1_300_000,
+    weekUnits: 9 * 1_300_000,
+    concurrency: 5,
+    requestsPerMinute: 25,
+    rateLimitTier: "default_claude_pro",
+    organizationType: "claude_pro",
+  },
+  max_5x: {
+    fiveHourUnits: 6_500_000,
+    weekUnits: 8 * 6_500_000,
+    concurrency: 9,
+    requestsPerMinute: 45,
+    rateLimitTier: "default_claude_max_5x",
+    organizationType: "claude_max",
+  },
+  max_20x: {
+    fiveHourUnits: 26_000_000,
+    weekUnits: 7 * 26_000_000,
+    concurrency: 14,
+    requestsPerMinute: 80,
+    rateLimitTier: "default_claude_max_20x",
+    organizationType: "claude_max",
+  },
+  team: {
+    fiveHourUnits: 6_500_000,
+    weekUnits: 8 * 6_500_000,
+    concurrency: 9,
+    requestsPerMinute: 45,
+    rateLimitTier: "default_claude_team",
+    organizationType: "claude_team",
+  },
+  unknown: {
+    fiveHourUnits: 6_500_000,
+    weekUnits: 8 * 6_500_000,
+    concurrency: 9,
+    requestsPerMinute: 45,
+    rateLimitTier: "default_raven",
+    organizationType: "claude_enterprise",
+  },
+};
+
+/** The part of the week that the premium family may take. */
+const PREMIUM_SHARE = 0.5;
+
+export interface WindowPlan {
+  readonly key: WindowKey;
+  /** As the `representative-claim` header names it. */
+  readonly claim: string;
+  readonly units: number;
+  readonly lengthMs: number;
+  /** A fixed reset comes round by itself; else the first use opens the window. */
+  readonly hasFixedReset: boolean;
+  /** The one family it limits, or null. */
+  readonly family: ModelFamily | null;
+  /** From this utilization on the answers warn. */
+  readonly warnsFrom: number;
+}
+
+/** The windows of a subscription, in the order of the headers. */
+export function windowPlans(plan: Plan): readonly WindowPlan[] {
+  return [
+    {
+      key: "5h",
+      claim: "five_hour",
+      units: plan.fiveHourUnits,
+      lengthMs: 5 * HOUR_MS,
+      hasFixedReset: false,
+      family: null,
+      warnsFrom: 0.9,
+    },
+    {
+      key: "7d",
+      claim: "seven_day",
+      units: plan.weekUnits,
+      lengthMs: 7 * DAY_MS,
+      hasFixedReset: true,
+      family: null,
+      warnsFrom: 0.75,
+    },
+    {
+      key: "7d_oi",
+      claim: "seven_day_overage_included",
+      units: plan.weekUnits * PREMIUM_SHARE,
+      lengthMs: 7 * DAY_MS,
+      hasFixedReset: true,
+      family: "fable",
+      warnsFrom: 0.75,
+    },
+  ];
+}

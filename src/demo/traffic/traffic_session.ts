@@ -1,0 +1,225 @@
+/**
+ * One simulated Claude Code session: prompts, tool loops, sub-agents,
+ * compactions, and the patience of the real client.
+ *
+ * @module
+ */
+
+import { contextTokens } from "../../core/usage.ts";
+import type { Clock, HeaderList } from "../../ports.ts";
+import type { Dice } from "../dice.ts";
+import { type JsonObject, objectOf, textOf } from "../json.ts";
+import { prose } from "../answer/prose.ts";
+import {
+  bodyText,
+  COMPACTION_TEXT,
+  continuationText,
+  type Prefix,
+  type TrafficMessage,
+} from "./traffic_body.ts";
+import type { ClientAnswer, TrafficClient } from "./traffic_client.ts";
+import type { Pace } from "./traffic_pace.ts";
+import type { TrafficBook } from "./traffic_report.ts";
+
+/** What all sessions of one simulation share. */
+export interface TrafficWorld {
+  readonly client: TrafficClient;
+  readonly book: TrafficBook;
+  readonly clock: Clock;
+  readonly pace: Pace;
+  readonly signal: AbortSignal;
+  readonly headers: HeaderList;
+  readonly mainPrefix: Prefix;
+  readonly subagentPrefix: Prefix;
+  readonly ttl: "5m" | "1h";
+  readonly requestsMax: number;
+  readonly retriesMax: number;
+  /** A longer conversation is summed up. */
+  readonly compactionTokens: number;
+  /** How often the client leaves in the middle of a stream. */
+  readonly leaveChance: number;
+}
+
+export interface SessionIdentity {
+  readonly session: string;
+  /** Null for the main conversation. */
+  readonly agent: string | null;
+  readonly parentAgent: string | null;
+  readonly device: string;
+  readonly model: string;
+}
+
+/** Ends a session: the budget is used up, or the simulation stops. */
+export class TrafficEnd extends Error {}
+
+const RETRY_AFTER_SECONDS_MAX = 60;
+const LEAVE_AFTER_EVENTS_MAX = 8;
+
+export class SimulatedConversation {
+  readonly #world: TrafficWorld;
+  readonly #identity: SessionIdentity;
+  readonly #dice: Dice;
+  #messages: TrafficMessage[] = [];
+  #contextTokens = 0;
+
+  constructor(world: TrafficWorld, identity: SessionIdentity, dice: Dice) {
+    this.#world = world;
+    this.#identity = identity;
+    this.#dice = dice;
+  }
+
+  /** One prompt to its last answer; the text of that, or null if it gave up. */
+  async prompt(text: string): Promise<string | null> {
+    if (this.#contextTokens > this.#world.compactionTokens) {
+      await this.#compact();
+    }
+    const before = [...this.#messages];
+    this.#say("user", [{ type: "text", text }]);
+    for (;;) {
+      const answer = await this.#send();
+      if (answer === null) {
+        // The next prompt starts from the last whole turn.
+        this.#messages = before;
+        return null;
+      }
+      this.#say("assistant", answer.content);
+      const calls = answer.content.filter((block) =>
+        block["type"] === "tool_use"
+      );
+      if (calls.length === 0) return textIn(answer.content);
+      const results: JsonObject[] = [];
+      for (const call of calls) results.push(await this.#runTool(call));
+      this.#say("user", results);
+    }
+  }
+
+  #say(role: "user" | "assistant", content: readonly JsonObject[]): void {
+    this.#messages.push({ role, content });
+  }
+
+  async #runTool(call: JsonObject): Promise<JsonObject> {
+    const { book, clock, pace, signal } = this.#world;
+    book.count("toolCalls");
+    const input = objectOf(call["input"]) ?? {};
+    const content = call["name"] === "Agent"
+      ? await this.#runAgent(textOf(input["prompt"]) ?? "")
+      : prose(this.#dice, this.#dice.integer(20, 200));
+    await clock.sleep(pace.toolMs(this.#dice), signal);
+    return { type: "tool_result", tool_use_id: call["id"], content };
+  }
+
+  async #runAgent(prompt: string): Promise<string> {
+    this.#world.book.count("subagents");
+    const agent = new SimulatedConversation(this.#world, {
+      ...this.#identity,
+      agent: `a${this.#dice.hex(16)}`,
+      parentAgent: this.#identity.agent,
+    }, this.#dice.fork(`agent ${this.#dice.hex(8)}`));
+    return await agent.prompt(prompt) ?? "The sub-agent failed.";
+  }
+
+  async #compact(): Promise<void> {
+    this.#world.book.count("compactions");
+    this.#say("user", [{ type: "text", text: COMPACTION_TEXT }]);
+    const answer = await this.#send();
+    this.#messages.pop();
+    if (answer === null) return;
+    const text = continuationText(textIn(answer.content));
+    this.#messages = [];
+    this.#say("user", [{ type: "text", text }]);
+    this.#say("assistant", [{ type: "text", text: "Understood." }]);
+    this.#contextTokens = 0;
+  }
+
+  /** Sends the conversation until it is answered; null when it gave up. */
+  async #send(): Promise<ClientAnswer | null> {
+    const { book, clock, pace, retriesMax, signal } = this.#world;
+    for (let retry = 0; retry <= retriesMax; retry++) {
+      const answer = await this.#sendOnce(retry);
+      if (answer.ending === "complete") {
+        this.#contextTokens = contextTokens(answer.usage) + answer.usage.output;
+        return answer;
+      }
+      const seconds = answer.retryAfterSeconds ?? 0;
+      const isHopeless = seconds > RETRY_AFTER_SECONDS_MAX ||
+        answer.ending === "left" || answer.status === 400;
+      if (isHopeless) break;
+      if (retry < retriesMax) {
+        await clock.sleep(pace.retryMs(retry, seconds), signal);
+      }
+    }
+    book.count("givenUp");
+    return null;
+  }
+
+  async #sendOnce(retry: number): Promise<ClientAnswer> {
+    const { book, client, mainPrefix, signal, subagentPrefix, ttl } =
+      this.#world;
+    if (signal.aborted || book.of("requests") >= this.#world.requestsMax) {
+      throw new TrafficEnd();
+    }
+    book.count("requests");
+    if (retry > 0) book.count("retries");
+    const { agent, device, model, session } = this.#identity;
+    const answer = await client.send({
+      body: bodyText({
+        model,
+        prefix: agent === null ? mainPrefix : subagentPrefix,
+        messages: this.#messages,
+        ttl,
+        session,
+        device,
+      }),
+      headers: this.#headers(),
+      signal,
+      leaveAfter: this.#dice.chance(this.#world.leaveChance)
+        ? this.#dice.integer(1, LEAVE_AFTER_EVENTS_MAX)
+        : null,
+    });
+    this.#book(answer);
+    if (signal.aborted) throw new TrafficEnd();
+    return answer;
+  }
+
+  #book(answer: ClientAnswer): void {
+    const { book } = this.#world;
+    if (answer.status === null) return book.count("unreachable");
+    book.countStatus(answer.status);
+    book.addUsage(this.#identity.session, answer.usage);
+    switch (answer.ending) {
+      case "complete":
+        return book.count("complete");
+      case "broken":
+        return book.count("broken");
+      case "error_event":
+        return book.count("errorEvents");
+      case "left":
+        return book.count("left");
+      case "refused":
+        return;
+    }
+  }
+
+  #headers(): HeaderList {
+    const { agent, parentAgent, session } = this.#identity;
+    return [
+      ["accept", "application/json"],
+      ["content-type", "application/json"],
+      ["user-agent", "tc-demo/1"],
+      ["x-claude-code-session-id", session],
+      ...(agent === null ? [] : [["x-claude-code-agent-id", agent] as const]),
+      ...(parentAgent === null
+        ? []
+        : [["x-claude-code-parent-agent-id", parentAgent] as const]),
+      ["anthropic-beta", "claude-code-20250219"],
+      ["anthropic-version", "2023-06-01"],
+      ["x-app", "cli"],
+      ["x-demo-nonce", this.#dice.hex(24)],
+      ...this.#world.headers,
+    ];
+  }
+}
+
+function textIn(content: readonly JsonObject[]): string {
+  return content.flatMap((block) => textOf(block["text"]) ?? []).join("\n");
+}

@@ -1,0 +1,212 @@
+/**
+ * The data plane: opens a connection to an origin, by way of a corporate proxy
+ * where there is one, and says which step failed.
+ *
+ * @module
+ */
+
+import { TcError, UpstreamError, type UpstreamStep } from "../../errors.ts";
+import type { Clock } from "../../ports.ts";
+import type { ProxyFor } from "./proxy_rules.ts";
+import { type TimeLimit, withinLimit } from "../time_limit.ts";
+import { openTunnel } from "./tunnel.ts";
+
+/** Where requests go: an origin such as `https://api.anthropic.com`, taken apart. */
+export interface Origin {
+  readonly name: string;
+  readonly isTls: boolean;
+  /** Without the brackets of an IPv6 address. */
+  readonly hostname: string;
+  readonly port: number;
+  /** The value of the `host` header. */
+  readonly host: string;
+}
+
+export interface DialOptions {
+  readonly clock: Clock;
+  readonly proxyFor: ProxyFor;
+  /** Certificates of authorities trusted besides the usual ones, in PEM. */
+  readonly caCerts: readonly string[];
+  /** For resolving and connecting, and again for the proxy's answer. */
+  readonly connectMs: number;
+  readonly tlsMs: number;
+}
+
+/** Takes an origin apart; throws UpstreamError when it is none. */
+export function parseOrigin(name: string): Origin {
+  const url = URL.parse(name);
+  const isTls = url?.protocol === "https:";
+  const isOrigin = url !== null && (isTls || url.protocol === "http:") &&
+    url.pathname === "/" && url.search === "" && url.hash === "" &&
+    url.username === "" && url.password === "";
+  if (!isOrigin) {
+    throw new UpstreamError(`Cannot use ${name}: not an http or https origin`, {
+      sent: false,
+      step: "resolve",
+    });
+  }
+  return {
+    name,
+    isTls,
+    hostname: url.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(url.port) || (isTls ? 443 : 80),
+    host: url.host,
+  };
+}
+
+/**
+ * A connection to `origin`, ready for a request. Throws UpstreamError with the
+ * step that failed; nothing of a request was sent by then.
+ */
+export async function dial(
+  origin: Origin,
+  options: DialOptions,
+  signal: AbortSignal,
+): Promise<Deno.Conn> {
+  const proxy = options.proxyFor(origin.name);
+  const connectLimit = {
+    clock: options.clock,
+    limitMs: options.connectMs,
+    signal,
+  };
+  const stream = proxy === null
+    ? await connectTo(origin, origin, connectLimit)
+    : await connectThrough(proxy, origin, connectLimit);
+  if (!origin.isTls) return stream;
+
+  const tlsLimit = { ...connectLimit, limitMs: options.tlsMs };
+  try {
+    return await withinLimit(tlsLimit, async (limited) => {
+      return await secure(stream, { origin, options, signal: limited });
+    });
+  } catch (cause) {
+    throw dialError(origin, "tls", { cause, signal });
+  }
+}
+
+interface Address {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+async function connectTo(
+  origin: Origin,
+  { hostname, port }: Address,
+  limit: TimeLimit,
+): Promise<Deno.TcpConn> {
+  try {
+    const stream = await withinLimit(limit, async (limited) => {
+      return await Deno.connect({ hostname, port, signal: limited });
+    });
+    stream.setNoDelay(true);
+    // The kernel's own end for what no close reaches: see `secure`.
+    stream.setKeepAlive(true);
+    return stream;
+  } catch (cause) {
+    const isNameFault = cause instanceof Error &&
+      /lookup address|name resolution/i.test(cause.message);
+    const step = isNameFault ? "resolve" : "connect";
+    throw dialError(origin, step, { cause, signal: limit.signal });
+  }
+}
+
+async function connectThrough(
+  proxy: URL,
+  origin: Origin,
+  limit: TimeLimit,
+): Promise<Deno.TcpConn> {
+  if (proxy.protocol !== "http:") {
+    const cause = new Error(`its scheme is ${proxy.protocol} and not http:`);
+    throw dialError(origin, "proxy", { cause, signal: limit.signal });
+  }
+  const stream = await connectTo(origin, {
+    hostname: proxy.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(proxy.port) || 80,
+  }, limit);
+  try {
+    await withinLimit(limit, async (limited) => {
+      await openTunnel(stream, { proxy, origin, signal: limited });
+    });
+    return stream;
+  } catch (cause) {
+    close(stream);
+    throw dialError(origin, "proxy", { cause, signal: limit.signal });
+  }
+}
+
+/**
+ * `setNoDelay` is there on a plain connection alone: so TLS starts on one. A
+ * handshake that is given up leaves its socket open until the upstream ends it
+ * (Deno 2.9 tries to say goodbye first), or keep-alive finds it dead.
+ */
+async function secure(
+  stream: Deno.TcpConn,
+  { origin, options, signal }: {
+    readonly origin: Origin;
+    readonly options: DialOptions;
+    readonly signal: AbortSignal;
+  },
+): Promise<Deno.TlsConn> {
+  const secured = await startTls(stream, origin, options);
+  const stop = () => close(secured);
+  signal.addEventListener("abort", stop);
+  try {
+    signal.throwIfAborted();
+    await secured.handshake();
+    signal.throwIfAborted();
+    return secured;
+  } catch (cause) {
+    close(secured);
+    throw signal.aborted ? signal.reason : cause;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+async function startTls(
+  stream: Deno.TcpConn,
+  origin: Origin,
+  options: DialOptions,
+): Promise<Deno.TlsConn> {
+  try {
+    return await Deno.startTls(stream, {
+      hostname: origin.hostname,
+      caCerts: [...options.caCerts],
+      alpnProtocols: ["http/1.1"],
+    });
+  } catch (cause) {
+    close(stream);
+    throw cause;
+  }
+}
+
+function close(stream: Deno.Conn): void {
+  try {
+    stream.close();
+  } catch {
+    // It was closed before, by a time limit or an abort.
+  }
+}
+
+function dialError(
+  origin: Origin,
+  step: UpstreamStep,
+  { cause, signal }: { readonly cause: unknown; readonly signal: AbortSignal },
+): UpstreamError {
+  const isAborted = signal.aborted;
+  const reason = isAborted ? "the request was given up" : reasonOf(cause);
+  const what = step === "proxy" ? "go through the proxy" : "connect";
+  return new UpstreamError(`Cannot ${what} to ${origin.name}: ${reason}`, {
+    sent: false,
+    step: isAborted ? "aborted" : step,
+    cause,
+  });
+}
+
+/** A cause in the words of an error message. */
+export function reasonOf(cause: unknown): string {
+  if (cause instanceof TcError || !(cause instanceof Error)) {
+    return String(cause);
+  }
+  return cause.message.replace(/ \(os error \d+\)$/, "");
+}

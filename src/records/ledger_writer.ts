@@ -1,0 +1,248 @@
+/**
+ * Writes what outlives the server, off the hot path: finished requests in
+ * batches, the pool's memory every few seconds. A crash loses a second at most.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import { costNanodollars, type PriceBook } from "../core/pricing.ts";
+import { persisted, type PersistedPool } from "../core/pool/persist.ts";
+import { runningWindow } from "../core/quota/quota.ts";
+import type { PoolState } from "../core/pool/state.ts";
+import type { Instant } from "../core/time.ts";
+import type { Clock, Journal, RequestLog, RequestRecord } from "../ports.ts";
+import {
+  type LedgerEntry,
+  NOTHING_SPENT,
+  type SpentWindows,
+} from "../store/ledger/ledger.ts";
+import { type AccountLabels, readLabels } from "../store/ledger/pool_store.ts";
+import { type LedgerBounds, prune } from "../store/ledger/ledger_prune.ts";
+import {
+  newestRequest,
+  recentRequests,
+} from "../store/ledger/ledger_recent.ts";
+import { reprice, type RepricePlace } from "../store/ledger/ledger_reprice.ts";
+import { SureTime } from "../system/clock_steps.ts";
+import type { Counted } from "./recent_tally.ts";
+import type { StateDatabase } from "./state_database.ts";
+
+export interface LedgerWriterOptions {
+  readonly state: StateDatabase;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  /** The pool as it is now. */
+  readonly poolState: () => PoolState;
+  readonly bounds: LedgerBounds;
+  readonly prices: PriceBook;
+}
+
+/** With the time that a write takes, under the second that may be lost. */
+const FLUSH_MS = 500;
+const SAVE_MS = 5_000;
+const PRUNE_MS = 60_000;
+/** Saving the pool takes no more than this part of the time. */
+const SAVE_SHARE = 0.01;
+/** Kept while the database fails; the oldest go first. */
+const WAITING_MAX = 10_000;
+
+export class LedgerWriter implements RequestLog {
+  readonly #options: LedgerWriterOptions;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #prices: PriceBook;
+  /** Where the look at unpriced requests stands; null when it is done. */
+  #repriceFrom: RepricePlace = "";
+  #waiting: LedgerEntry[] = [];
+  #dropped = 0;
+  #savedState: PoolState | null = null;
+  #saveAtMs: number;
+  #pruneAtMs: number;
+  readonly #sureTime: SureTime;
+  #isOwner = true;
+  #isServing = false;
+  #isClaimed = false;
+  #labels = "";
+
+  constructor(options: LedgerWriterOptions) {
+    this.#options = options;
+    this.#prices = options.prices;
+    const now = options.clock.monotonicMs();
+    this.#saveAtMs = now;
+    this.#sureTime = new SureTime(options.clock);
+    this.#pruneAtMs = now + PRUNE_MS;
+    this.#timer = setInterval(() => this.#tick(), FLUSH_MS);
+  }
+
+  /** Requests that were never written: the database failed, or refused them. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Requests in memory that the database has not taken yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** For requests from here on, and for those that had no price until now. */
+  usePrices(prices: PriceBook): void {
+    this.#prices = prices;
+    this.#repriceFrom = "";
+  }
+
+  finished(record: RequestRecord): void {
+    const { poolState, clock } = this.#options;
+    const model = record.modelAnswered ?? record.modelAsked;
+    this.#waiting.push({
+      record,
+      costNano: record.usage === null ? null : costNanodollars(
+        record.usage,
+        { model, at: record.endedAt },
+        this.#prices,
+      ),
+      windows: spentWindows(record.accountId, poolState(), clock.now()),
+    });
+    if (this.#waiting.length <= WAITING_MAX) return;
+    this.#waiting.shift();
+    this.#dropped += 1;
+  }
+
+  /** What the last run left of the pool. */
+  readMemory(): PersistedPool | null {
+    let memory: PersistedPool | null = null;
+    this.#options.state.attempt(({ pool, database }) => {
+      memory = pool.read()?.pool ?? null;
+      this.#sureTime.noEarlierThan(newestRequest(database));
+    });
+    return memory;
+  }
+
+  /** The names of accounts by id, also of those that are gone. */
+  readLabels(): AccountLabels {
+    let labels: AccountLabels = {};
+    this.#options.state.attempt(({ database }) => {
+      labels = readLabels(database);
+    });
+    return labels;
+  }
+
+  /**
+   * From now on this run saves the pool. Only who serves may say so: a second
+   * server that finds the port taken must not silence the first.
+   */
+  serves(): void {
+    this.#isServing = true;
+  }
+
+  /** Requests that ended within the last `ms`, from the ledger. */
+  recent(ms: number): readonly Counted[] {
+    let found: readonly Counted[] = [];
+    this.#options.state.attempt(({ database }) => {
+      found = recentRequests(database, this.#options.clock.now() - ms);
+    });
+    return found;
+  }
+
+  /** Writes what waits; whether nothing waits any more. */
+  flush(): boolean {
+    if (this.#waiting.length === 0) return true;
+    const entries = this.#waiting;
+    let refused = 0;
+    const isWritten = this.#options.state.attempt(({ ledger }) => {
+      refused = ledger.write(entries);
+    });
+    if (!isWritten) return false;
+    this.#waiting = [];
+    this.#dropped += refused;
+    if (refused > 0) {
+      this.#options.journal.log("error", "ledger", { refused });
+    }
+    return true;
+  }
+
+  /** Saves all and lets go; what cannot be written is counted and told. */
+  close(): void {
+    clearInterval(this.#timer);
+    // A disk that was full may have room by now.
+    this.#options.state.retryNow();
+    // Another process may hold the file for a moment.
+    if (!this.flush() && !this.flush()) {
+      const lost = this.#waiting.length;
+      this.#options.journal.log("error", "ledger", { lost });
+    }
+    this.#savePool();
+    this.#options.state.close();
+  }
+
+  #tick(): void {
+    this.flush();
+    if (this.#isServing && this.#repriceFrom !== null) this.#reprice();
+    const now = this.#options.clock.monotonicMs();
+    if (now >= this.#saveAtMs) {
+      this.#savePool();
+      const tookMs = this.#options.clock.monotonicMs() - now;
+      this.#saveAtMs = now + Math.max(SAVE_MS, tookMs / SAVE_SHARE);
+    }
+    if (now >= this.#pruneAtMs) this.#prune(now);
+  }
+
+  #savePool(): void {
+    const { state, clock, poolState } = this.#options;
+    const current = poolState();
+    if (!this.#isServing || !this.#isOwner) return;
+    if (current === this.#savedState) return;
+    const now = clock.now();
+    const accounts = [...current.accounts.values()].map((a) => a.account);
+    const labels = JSON.stringify(accounts.map(({ id, label }) => [id, label]));
+    state.attempt(({ pool }) => {
+      if (!this.#isClaimed) pool.claim(now);
+      this.#isClaimed = true;
+      this.#isOwner = pool.save(persisted(current, now), now);
+      this.#savedState = current;
+      if (!this.#isOwner || labels === this.#labels) return;
+      pool.nameAccounts(accounts, now);
+      this.#labels = labels;
+    });
+  }
+
+  /** One portion a tick, so that no request waits for it. */
+  #reprice(): void {
+    const from = this.#repriceFrom ?? "";
+    this.#options.state.attempt(({ database }) => {
+      const { next, priced } = reprice(
+        database,
+        from,
+        (usage, about) => costNanodollars(usage, about, this.#prices),
+      );
+      this.#repriceFrom = next;
+      if (priced > 0) this.#options.journal.log("info", "priced", { priced });
+    });
+  }
+
+  #prune(nowMs: number): void {
+    const { state, bounds } = this.#options;
+    let isMore = false;
+    state.attempt(({ database }) => {
+      isMore = prune(database, bounds, this.#sureTime.now());
+    });
+    this.#pruneAtMs = nowMs + (isMore ? 0 : PRUNE_MS);
+  }
+}
+
+/** The account's two plan windows as last stated. */
+function spentWindows(
+  accountId: AccountId | null,
+  { accounts }: PoolState,
+  now: Instant,
+): SpentWindows {
+  const state = accountId === null ? undefined : accounts.get(accountId);
+  if (state === undefined) return NOTHING_SPENT;
+  const fiveHour = runningWindow(state.windows, "5h", now);
+  const week = runningWindow(state.windows, "7d", now);
+  return {
+    fiveHour: fiveHour?.utilization ?? null,
+    fiveHourResetsAt: fiveHour?.resetsAt ?? null,
+    week: week?.utilization ?? null,
+    weekResetsAt: week?.resetsAt ?? null,
+  };
+}

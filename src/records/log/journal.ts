@@ -1,0 +1,74 @@
+/**
+ * Structured log lines: logfmt with a time for files and terminals, priority
+ * prefixes instead of times where journald reads.
+ *
+ * @module
+ */
+
+import { inert } from "../../core/plain_text.ts";
+import type { Instant } from "../../core/time.ts";
+import type { Clock, Journal, LogFields, LogLevel } from "../../ports.ts";
+
+/** One line before it is written. */
+export interface LogRecord {
+  readonly at: Instant;
+  readonly level: LogLevel;
+  readonly event: string;
+  readonly fields: LogFields;
+}
+
+const RANK: Readonly<Record<LogLevel, number>> = {
+  debug: 0,
+  info: 1,
+  warn: 2,
+  error: 3,
+};
+
+/** syslog priorities, as journald reads them at the start of a line. */
+const PRIORITY: Readonly<Record<LogLevel, string>> = {
+  debug: "<7>",
+  info: "<6>",
+  warn: "<4>",
+  error: "<3>",
+};
+
+/** A journal that passes records of at least `least` to `sink`. */
+export function journalTo(
+  sink: (record: LogRecord) => void,
+  clock: Clock,
+  least: LogLevel,
+): Journal {
+  return {
+    log(level, event, fields): void {
+      if (RANK[level] < RANK[least]) return;
+      sink({ at: clock.now(), level, event, fields });
+    },
+  };
+}
+
+/** `2026-11-21T12:30:40Z info  request  session=5f2c91 status=200`. */
+export function logLine(record: LogRecord): string {
+  const time = new Date(record.at).toISOString().replace(/\.\d+Z$/, "Z");
+  return `${time} ${record.level.padEnd(5)} ${record.event.padEnd(8)} ${
+    logFields(record.fields)
+  }`.trimEnd();
+}
+
+/** The form for journald: it adds the time itself. */
+export function journaldLine(record: LogRecord): string {
+  return `${PRIORITY[record.level]}${record.event} ${logFields(record.fields)}`
+    .trimEnd();
+}
+
+function logFields(fields: LogFields): string {
+  return Object.entries(fields)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name}=${quoted(String(value))}`)
+    .join(" ");
+}
+
+function quoted(value: string): string {
+  const text = inert(value, "?");
+  if (text === "") return "-";
+  return /[\s="]/.test(text) ? `"${text.replaceAll('"', "'")}"` : text;
+}

@@ -1,0 +1,187 @@
+/**
+ * All that the server writes down: ledger, pool memory and the counts of the
+ * last hour, behind one door for the daemon.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import type { PersistedPool } from "../core/pool/persist.ts";
+import type { PoolState } from "../core/pool/state.ts";
+import type { PriceBook } from "../core/pricing.ts";
+import { HOUR_MS } from "../core/time.ts";
+import type { NoticeView, RecentView } from "../control/protocol.ts";
+import type {
+  Clock,
+  Journal,
+  RequestLog,
+  RequestRecord,
+  Secret,
+} from "../ports.ts";
+import { databasePath } from "../store/ledger/database.ts";
+import type { AccountLabels } from "../store/ledger/pool_store.ts";
+import { type Config, priceBook } from "../config/config.ts";
+import { ExchangeFiles } from "./exchange_files.ts";
+import { LedgerWriter } from "./ledger_writer.ts";
+import { RecentTally } from "./recent_tally.ts";
+import { StateDatabase } from "./state_database.ts";
+
+/** The pool as far as the records read it, and what they give back to it. */
+interface RememberedPool {
+  readonly state: PoolState;
+  remember(memory: PersistedPool): void;
+}
+
+export interface RecordsOptions {
+  readonly config: Config;
+  /** Masked in whatever is written. */
+  readonly localKey: Secret;
+  readonly stateFolder: string;
+  /** Names this run among those that share the state. */
+  readonly run: string;
+  readonly keeper: RememberedPool;
+  readonly clock: Clock;
+  readonly journal: Journal;
+}
+
+const MEGABYTE = 1024 * 1024;
+
+/** An account whose credential is gone, though nobody removed it. */
+export function lostLogin(label: string): string {
+  return `The login of ${label} is gone: the last server had it, and nobody ` +
+    "removed the account";
+}
+
+export class Records implements RequestLog {
+  readonly #state: StateDatabase;
+  readonly #writer: LedgerWriter;
+  readonly #tally = new RecentTally();
+  readonly #keeper: RememberedPool;
+  readonly #clock: Clock;
+  #lost: readonly AccountId[] = [];
+  #labels: AccountLabels = {};
+  /** Whole exchanges, only where a person asked for them. */
+  readonly exchanges: ExchangeFiles | null;
+
+  constructor(options: RecordsOptions) {
+    const { config, keeper, clock, journal } = options;
+    const { ledger } = config.settings;
+    this.#keeper = keeper;
+    this.#clock = clock;
+    this.#state = new StateDatabase({
+      path: databasePath(options.stateFolder),
+      writer: options.run,
+      clock,
+      journal,
+    });
+    this.exchanges = exchangeFiles(options);
+    this.#writer = new LedgerWriter({
+      state: this.#state,
+      clock,
+      journal,
+      poolState: () => keeper.state,
+      bounds: {
+        days: ledger.days,
+        bytesMax: ledger.megabytesMax * MEGABYTE,
+      },
+      prices: priceBook(config),
+    });
+  }
+
+  /** Gives the pool what the last run knew; its accounts must be there. */
+  restore(): void {
+    const memory = this.#writer.readMemory();
+    if (memory !== null) this.#keeper.remember(memory);
+    const { accounts } = this.#keeper.state;
+    this.#lost = memory?.accounts.map(({ id }) => id)
+      .filter((id) => !accounts.has(id)) ?? [];
+    this.#labels = this.#writer.readLabels();
+    for (const request of this.#writer.recent(HOUR_MS)) {
+      this.#tally.add(request);
+    }
+  }
+
+  /** The listener is up: from now on this run's memory counts. */
+  serves(): void {
+    this.#writer.serves();
+  }
+
+  finished(record: RequestRecord): void {
+    this.#tally.add(record);
+    this.#writer.finished(record);
+  }
+
+  recent(accountId: AccountId): RecentView {
+    return this.#tally.view(accountId, this.#clock.now());
+  }
+
+  usePrices(prices: PriceBook): void {
+    this.#writer.usePrices(prices);
+  }
+
+  /** What a person should know of it. */
+  notices(): readonly NoticeView[] {
+    return [
+      ...this.#lostNotices(),
+      ...this.#ledgerNotices(),
+      ...exchangeNotices(this.exchanges?.lost ?? null),
+    ];
+  }
+
+  /** Accounts that the last server served, and that nobody removed. */
+  #lostNotices(): readonly NoticeView[] {
+    const { accounts } = this.#keeper.state;
+    return this.#lost.filter((id) => !accounts.has(id)).map((id) => ({
+      level: "error",
+      text: lostLogin(this.#labels[id] ?? id),
+      mend: "tc login",
+    }));
+  }
+
+  #ledgerNotices(): readonly NoticeView[] {
+    const { fault } = this.#state;
+    if (fault === null) return [];
+    const { dropped, waiting } = this.#writer;
+    const loss = [
+      ...(waiting === 0 ? [] : [`; requests waiting in memory: ${waiting}`]),
+      ...(dropped === 0 ? [] : [`; requests never recorded: ${dropped}`]),
+    ].join("");
+    return [{ level: "error", text: `${fault}${loss}`, mend: null }];
+  }
+
+  async close(): Promise<void> {
+    this.#writer.close();
+    await this.exchanges?.close();
+  }
+}
+
+function exchangeFiles(
+  { config, clock, journal, keeper, localKey }: RecordsOptions,
+): ExchangeFiles | null {
+  const { to, bodies, days, megabytesMax } = config.settings.log;
+  if (to === "") return null;
+  return new ExchangeFiles({
+    folder: to,
+    hasBodies: bodies,
+    days,
+    bytesMax: megabytesMax * MEGABYTE,
+    clock,
+    journal,
+    localKey,
+    labelOf: (id) => keeper.state.accounts.get(id)?.account.label ?? id,
+  });
+}
+
+/** Exchanges that could not be written into the folder of `--log-to`. */
+function exchangeNotices(
+  lost: { readonly reason: string; readonly dropped: number } | null,
+): readonly NoticeView[] {
+  if (lost === null) return [];
+  const { reason, dropped } = lost;
+  const count = dropped === 1 ? "1 is lost" : `${dropped} are lost`;
+  return [{
+    level: "warn",
+    text: `Exchanges cannot be written: ${reason}; ${count}`,
+    mend: null,
+  }];
+}

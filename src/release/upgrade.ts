@@ -1,0 +1,215 @@
+/**
+ * Finding a newer release, and putting it in the place of this program: only
+ * what is named by a signed list of checksums, and only where no package
+ * manager owns the file.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { EXIT, TcError } from "../errors.ts";
+import { refuseForeign } from "../store/files/own_files.ts";
+import { isSigned, RELEASE_KEYS } from "./release_keys.ts";
+import { tarEntry } from "./tar_entry.ts";
+
+const SUMS = "SHA256SUMS";
+/** The Ed25519 signature of that file, raw. */
+const SIGNATURE = "SHA256SUMS.sig";
+const ANSWER_MS = 15_000;
+const DOWNLOAD_MS = 600_000;
+
+/** Parts of a path by which a package manager shows, and its own way to go on. */
+const MANAGERS: readonly (readonly [mark: RegExp, command: string])[] = [
+  [/[/\\](Cellar|homebrew|linuxbrew)[/\\]/i, "brew upgrade tc"],
+  [/^\/nix\/store\//, "nix profile upgrade tc"],
+  [/[/\\]scoop[/\\]/i, "scoop update tc"],
+  [/[/\\]node_modules[/\\]/, "npm update"],
+  [/^\/(usr\/bin|usr\/sbin|bin|sbin|snap)\//, "your system's package manager"],
+];
+
+export interface Release {
+  /** Without the `v` of its tag. */
+  readonly version: string;
+  /** Where its files are. */
+  readonly url: string;
+  /** Trusts the machine's own authorities; null for the built-in ones alone. */
+  readonly client: Deno.HttpClient | null;
+}
+
+/** The newest release behind `releases`, such as `https://…/tc/releases`. */
+export async function latestRelease(
+  releases: string,
+  timeoutMs = ANSWER_MS,
+  client: Deno.HttpClient | null = null,
+): Promise<Release> {
+  const response = await get(`${releases}/latest`, { timeoutMs, client });
+  await response.body?.cancel();
+  const tag = /\/tag\/v(\d+\.\d+\.\d+)$/.exec(
+    response.headers.get("location") ?? "",
+  )?.[1];
+  if (tag === undefined) {
+    throw failed(`${releases}/latest names no release`);
+  }
+  return { version: tag, url: `${releases}/download/v${tag}`, client };
+}
+
+/** Whether version `a` is newer than `b`; both as `1.2.3`. */
+export function isNewer(a: string, b: string): boolean {
+  const [x, y] = [a, b].map((version) => version.split(".").map(Number));
+  for (let part = 0; part < 3; part++) {
+    const difference = (x?.[part] ?? 0) - (y?.[part] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return false;
+}
+
+/** How the owner of the program at `path` upgrades it, or null: nobody owns it. */
+export function packageManagerOf(path: string): string | null {
+  return MANAGERS.find(([mark]) => mark.test(path))?.[1] ?? null;
+}
+
+/**
+ * Returns the program of `release` for `target`. The list of checksums must be
+ * signed with one of `keys`, and the archive must match its line: a checksum
+ * alone comes from the same place as the archive and proves nothing.
+ */
+export async function downloadProgram(
+  release: Release,
+  target: string,
+  keys: readonly string[] = RELEASE_KEYS,
+): Promise<Uint8Array> {
+  const name = `tc-${target}.tar.gz`;
+  const list = await bytesOf(release, SUMS);
+  if (!await isSigned(list, await bytesOf(release, SIGNATURE), keys)) {
+    throw failed(
+      `${release.url}/${SUMS} is not signed with a release key of tc`,
+    );
+  }
+  const sums = new TextDecoder().decode(list);
+  const wanted = sums.split("\n").map((line) => line.trim().split(/\s+\*?/))
+    .find(([, file]) => file === name)?.[0];
+  if (wanted === undefined || !/^[0-9a-f]{64}$/.test(wanted)) {
+    throw failed(`${SUMS} has no checksum of ${name}`);
+  }
+  const archive = await bytesOf(release, name);
+  const found = createHash("sha256").update(archive).digest("hex");
+  if (found !== wanted) {
+    throw failed(`${name} has checksum ${found}, and not ${wanted}`);
+  }
+  const program = unpacked(
+    archive,
+    target.includes("windows") ? "tc.exe" : "tc",
+  );
+  if (program === null) throw failed(`${name} is damaged or holds no program`);
+  return program;
+}
+
+function unpacked(archive: Uint8Array, name: string): Uint8Array | null {
+  try {
+    return tarEntry(archive, name);
+  } catch {
+    // It is no gzip, or too large.
+    return null;
+  }
+}
+
+async function bytesOf(
+  release: Release,
+  name: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await (await file(release, name)).bytes();
+  } catch (cause) {
+    if (cause instanceof TcError) throw cause;
+    throw failed(`${release.url}/${name} broke off`, cause);
+  }
+}
+
+async function file(release: Release, name: string): Promise<Response> {
+  const response = await get(`${release.url}/${name}`, {
+    timeoutMs: DOWNLOAD_MS,
+    client: release.client,
+    redirect: "follow",
+  });
+  if (response.ok) return response;
+  await response.body?.cancel();
+  throw failed(`${release.url}/${name} answers ${response.status}`);
+}
+
+async function get(
+  url: string,
+  { timeoutMs, client, redirect = "manual" }: {
+    readonly timeoutMs: number;
+    readonly client: Deno.HttpClient | null;
+    readonly redirect?: "manual" | "follow";
+  },
+): Promise<Response> {
+  try {
+    return await fetch(url, {
+      redirect,
+      ...(client === null ? {} : { client }),
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+  } catch (cause) {
+    throw failed(`${url} cannot be reached`, cause);
+  }
+}
+
+function failed(reason: string, cause?: unknown): TcError {
+  return new TcError(`Cannot upgrade: ${reason}`, {
+    code: "upgrade_failed",
+    source: "upstream",
+    exitCode: EXIT.unavailable,
+    hint: "Nothing was changed.",
+    cause,
+  });
+}
+
+/**
+ * Puts `program` in the place of the file at `path`: written beside it into a
+ * file that nobody else has made, asked for its version, renamed. A link that
+ * leads to `path` goes on doing so, and a running tc keeps its old file.
+ */
+export async function replaceProgram(
+  path: string,
+  program: Uint8Array,
+  version: string,
+): Promise<void> {
+  const fresh = `${path}.${crypto.randomUUID()}.new`;
+  refuseForeign(dirname(path));
+  try {
+    await Deno.writeFile(fresh, program, { createNew: true, mode: 0o755 });
+    await Deno.chmod(fresh, 0o755).catch(() => {
+      // Windows has no modes.
+    });
+    await checkRuns(fresh, version);
+    if (Deno.build.os === "windows") await Deno.rename(path, `${path}.old`);
+    await Deno.rename(fresh, path);
+  } catch (cause) {
+    await Deno.remove(fresh).catch(() => {
+      // It was never made.
+    });
+    if (cause instanceof Deno.errors.PermissionDenied) {
+      throw new TcError(`Cannot upgrade: ${path} is not yours to write`, {
+        code: "no_permission",
+        source: "user",
+        exitCode: EXIT.noPermission,
+        hint: "Install tc into a folder of yours, or ask who installed it",
+        cause,
+      });
+    }
+    throw cause;
+  }
+}
+
+async function checkRuns(program: string, version: string): Promise<void> {
+  const { stdout } = await new Deno.Command(program, { args: ["--version"] })
+    .output().catch((cause) => {
+      throw failed("the downloaded program does not start", cause);
+    });
+  const said = new TextDecoder().decode(stdout).trim();
+  if (!said.startsWith(`tc ${version} `)) {
+    throw failed(`the downloaded program calls itself ${said.slice(0, 80)}`);
+  }
+}

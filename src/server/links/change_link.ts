@@ -1,0 +1,112 @@
+/**
+ * Changes of the account list, across the worker's border. The config decides
+ * what the next worker may touch, so the worker cannot write it: it says which
+ * account is to change and how, and the main thread does that and nothing else.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { type AccountId, accountId } from "../../core/account.ts";
+import { TcError } from "../../errors.ts";
+import type { AccountChange } from "../../store/account_desk.ts";
+
+/** What may be done to the list; an AccountDesk does it. */
+export interface AccountChanges {
+  change(id: AccountId, change: AccountChange): Promise<void>;
+  remove(id: AccountId): Promise<void>;
+}
+
+/** The few keys of the config that the worker may have changed. */
+const QUESTION = v.variant("kind", [
+  v.strictObject({
+    kind: v.literal("change"),
+    account: v.string(),
+    change: v.strictObject({
+      name: v.optional(v.string()),
+      enabled: v.optional(v.boolean()),
+      priority: v.optional(v.pipe(v.number(), v.finite())),
+      leasesMax: v.optional(
+        v.nullable(v.pipe(v.number(), v.integer(), v.minValue(1))),
+      ),
+      capUtilization: v.optional(
+        v.nullable(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
+      ),
+    }),
+  }),
+  v.strictObject({ kind: v.literal("remove"), account: v.string() }),
+]);
+
+export type ChangeQuestion = v.InferOutput<typeof QUESTION>;
+
+/** Why it was not done, as far as an error survives a message; null: done. */
+export type ChangeAnswer = {
+  readonly message: string;
+  readonly code: string;
+  readonly hint: string | null;
+  readonly exitCode: number;
+} | null;
+
+/** The main thread's half. Never rejects. */
+export async function answerChange(
+  question: unknown,
+  changes: AccountChanges,
+): Promise<ChangeAnswer> {
+  try {
+    const wanted = v.parse(QUESTION, question);
+    const id = accountId(wanted.account);
+    if (id === null) throw new TypeError("no account id");
+    if (wanted.kind === "remove") await changes.remove(id);
+    else await changes.change(id, wanted.change as AccountChange);
+    return null;
+  } catch (cause) {
+    const error = cause instanceof TcError
+      ? cause
+      : new TcError("Cannot change the account: the change is not allowed", {
+        code: "refused_change",
+        cause,
+      });
+    const { message, code, hint, exitCode } = error;
+    return { message, code, hint, exitCode };
+  }
+}
+
+/** The worker's half: asks by `post` and gets its answers by `take`. */
+export class ChangeAsker implements AccountChanges {
+  readonly #post: (id: number, question: ChangeQuestion) => void;
+  readonly #waiting = new Map<number, (answer: ChangeAnswer) => void>();
+  #count = 0;
+
+  constructor(post: (id: number, question: ChangeQuestion) => void) {
+    this.#post = post;
+  }
+
+  change(account: AccountId, change: AccountChange): Promise<void> {
+    return this.#ask({ kind: "change", account, change });
+  }
+
+  remove(account: AccountId): Promise<void> {
+    return this.#ask({ kind: "remove", account });
+  }
+
+  take(id: number, answer: ChangeAnswer): void {
+    this.#waiting.get(id)?.(answer);
+    this.#waiting.delete(id);
+  }
+
+  async #ask(question: ChangeQuestion): Promise<void> {
+    const id = ++this.#count;
+    const answer = await new Promise<ChangeAnswer>((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#post(id, question);
+    });
+    if (answer === null) return;
+    const { message, code, hint, exitCode } = answer;
+    throw new TcError(message, {
+      code,
+      exitCode,
+      source: "user",
+      ...(hint === null ? {} : { hint }),
+    });
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * What the server's worker may touch, computed from the config: its listen
+ * address, the hosts it was told to speak to, and its own folders. Nothing of
+ * the environment, no programs, no native code.
+ *
+ * @module
+ */
+
+import type { Config } from "../config/config.ts";
+import { type Paths, workerFolders } from "../system/paths.ts";
+import { socketPath } from "../config/socket_path.ts";
+
+/** The grants of one thread, as `Worker` takes them. */
+export interface Grants {
+  readonly net: readonly string[];
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  readonly env: false;
+  readonly run: false;
+  readonly sys: false;
+  readonly ffi: false;
+  readonly import: false;
+}
+
+export interface GrantSources {
+  readonly config: Config;
+  readonly paths: Paths;
+  /** Deno's word for the operating system. */
+  readonly system: string;
+  /** Corporate proxies that the environment names. */
+  readonly proxies: readonly string[];
+  /** Origins of third-party backends and of demo endpoints. */
+  readonly origins: readonly string[];
+}
+
+/** The grants of the server worker. */
+export function workerGrants(sources: GrantSources): Grants {
+  const { settings } = sources.config;
+  const { proxy, oauth } = settings;
+  const urls = [
+    settings.upstream,
+    oauth.tokenUrl,
+    oauth.profileUrl,
+    oauth.usageUrl,
+    settings.upstreamProxy,
+    ...sources.proxies,
+    ...sources.origins,
+  ];
+  const hosts = urls.filter((url) => url !== "").map(hostAndPort);
+  const socket = socketPath(sources.config, sources.paths, sources.system);
+  const own = [
+    `${bracketed(proxy.host)}:${proxy.port}`,
+    // Made under this name, and then moved to its own.
+    ...socket !== null && namesSockets() ? [`unix:${socket}.new`] : [],
+  ];
+  const folders = [
+    ...workerFolders(sources.paths),
+    ...(settings.log.to === "" ? [] : [settings.log.to]),
+  ];
+  return {
+    net: [...new Set([...own, ...hosts])],
+    // It reads the config when the accounts are listed, and never writes it.
+    read: [...folders, sources.paths.configFile],
+    write: folders,
+    env: false,
+    run: false,
+    sys: false,
+    ffi: false,
+    import: false,
+  };
+}
+
+/** Denos before 2.9 hold a socket to be a file, and know no such grant. */
+function namesSockets(): boolean {
+  const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
+  return major > 2 || (major === 2 && minor >= 9);
+}
+
+/** `host:port` of a URL, with the port that its scheme implies. */
+export function hostAndPort(url: string): string {
+  const { hostname, port, protocol } = new URL(url);
+  const implied = protocol === "https:" ? "443" : "80";
+  return `${hostname}:${port === "" ? implied : port}`;
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}

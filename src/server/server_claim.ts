@@ -1,0 +1,105 @@
+/**
+ * One server a pool: a lock that the running one holds, and that falls free
+ * however it ends.
+ *
+ * @module
+ */
+
+import { EXIT, TcError } from "../errors.ts";
+import type { HeldLock, Journal } from "../ports.ts";
+import { ensurePrivateFolder } from "../store/files/atomic.ts";
+import { FileLocks } from "../store/files/lock.ts";
+import { systemClock, systemEntropy } from "../system/clock.ts";
+import { readHolder, removeHolder, writeHolder } from "./holder_note.ts";
+import { handoverMs } from "../config/settings.ts";
+import type { StartOrder } from "./worker_protocol.ts";
+
+/** For the server before this one to end, beyond its drain. */
+const MARGIN_MS = 60_000;
+
+/** The claim of one server on its pool. */
+export interface ServerClaim {
+  /** The listener is up: whoever finds the pool taken is told of it. */
+  servesAt(host: string, port: number): void;
+  release(): void;
+}
+
+/** Throws TcError `already_running` where another server has the pool. */
+export async function claimPool(
+  { order, journal }: {
+    readonly order: StartOrder;
+    readonly journal: Journal;
+  },
+): Promise<ServerClaim> {
+  const { stateFolder } = order.paths;
+  const locks = new FileLocks(stateFolder, {
+    clock: systemClock,
+    entropy: systemEntropy,
+  });
+  if (order.takesOver) return claimLater(locks, order);
+  try {
+    await ensurePrivateFolder(stateFolder);
+    const lock = await locks.acquire("server", { waitMs: 0 });
+    const { host, port } = order.config.settings.proxy;
+    const claim = claimOf(order, () => lock.release());
+    claim.servesAt(host, port);
+    return claim;
+  } catch (cause) {
+    if (cause instanceof TcError && cause.code === "lock_timeout") {
+      throw alreadyThere(cause, stateFolder);
+    }
+    // A state folder that cannot be written costs history, not service.
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    journal.log("warn", "unclaimed", { reason });
+    return { servesAt: () => {}, release: () => {} };
+  }
+}
+
+/** A claim with a name on it. */
+function claimOf(
+  { paths: { stateFolder }, pid, version }: StartOrder,
+  release: () => void,
+): ServerClaim {
+  return {
+    servesAt: (host, port) => {
+      const origin = `http://${host}:${port}`;
+      writeHolder(stateFolder, { pid, version, origin });
+    },
+    release: () => {
+      removeHolder(stateFolder, pid);
+      release();
+    },
+  };
+}
+
+/** The server before this one holds the claim until it has drained. */
+function claimLater(locks: FileLocks, order: StartOrder): ServerClaim {
+  const stop = new AbortController();
+  let held: HeldLock | null = null;
+  const waitMs = handoverMs(order.config.settings) + MARGIN_MS;
+  locks.acquire("server", { waitMs, signal: stop.signal }).then((lock) => {
+    if (stop.signal.aborted) lock.release();
+    else held = lock;
+  }, () => {
+    // Released before, or the old server outlives its own deadline.
+  });
+  return claimOf(order, () => {
+    stop.abort();
+    held?.release();
+  });
+}
+
+function alreadyThere(cause: TcError, stateFolder: string): TcError {
+  const holder = readHolder(stateFolder);
+  const who = holder === null
+    ? "a server of this pool runs already"
+    : `tc ${holder.version} (pid ${holder.pid}) serves this pool already ` +
+      `on ${holder.origin}`;
+  return new TcError(`Cannot start: ${who}`, {
+    code: "already_running",
+    source: "user",
+    exitCode: EXIT.alreadyRunning,
+    hint: "tc status    shows it\ntc restart   replaces it",
+    cause,
+  });
+}

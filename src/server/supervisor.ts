@@ -1,0 +1,287 @@
+/**
+ * The main thread of a server: starts the worker, gives up its own network,
+ * and passes calls, logs and signals between the two.
+ *
+ * @module
+ */
+
+import type { LogLoss } from "../records/log/log_loss.ts";
+import type { ControlAnswer, ControlTransport } from "../control/client.ts";
+import type { FamilyOwners } from "../auth/shared/family_owners.ts";
+import { TcError } from "../errors.ts";
+import { keychainTool } from "../store/vault/keychain_tools.ts";
+import { type AccountChanges, answerChange } from "./links/change_link.ts";
+import type { Config } from "../config/config.ts";
+import type { FenceAttempt, FenceTargets } from "./fence.ts";
+import type { LogRecord } from "../records/log/journal.ts";
+import { systemRunner } from "../system/command_runner.ts";
+import { answerKeychain } from "./links/keychain_link.ts";
+import { OwnerDesk } from "./links/owner_link.ts";
+import type { Grants } from "./permissions.ts";
+import type {
+  Asked,
+  FromWorker,
+  StartOrder,
+  ToWorker,
+} from "./worker_protocol.ts";
+
+const KEYCHAIN_MS_MAX = 5_000;
+
+export interface ServerOptions {
+  readonly order: StartOrder;
+  readonly grants: Grants;
+  readonly onLog: (record: LogRecord) => void;
+  /** The stores of programs whose logins are in the vault as well. */
+  readonly owners: FamilyOwners;
+  /** Changes the account list; the worker may not write the config. */
+  readonly changes: AccountChanges;
+  /** A client asked for it by the control plane. */
+  readonly onAsked: (what: Asked) => void;
+  /** It serves, and this thread has its network for the last time. */
+  readonly onReady: () => Promise<void>;
+}
+
+/** A running server, as its own process holds it. */
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  readonly transport: ControlTransport;
+  reload(config: Config): void;
+  /** Tells who asked for a restart; `trouble` is null when it has begun. */
+  restartAnswered(trouble: string | null): void;
+  /** Tells who asked for a reload that the config cannot be read. */
+  reloadFailed(error: TcError): void;
+  /** Tells who asks for the status that log lines are lost; null: no more. */
+  logLost(loss: LogLoss | null): void;
+  /** Stops taking requests, lets streams end; resolves to how many were cut. */
+  drain(deadlineMs: number): Promise<number>;
+  /** Ends the worker at once. */
+  terminate(): void;
+  /** Rejects if the worker dies by itself. */
+  readonly failed: Promise<never>;
+}
+
+/** Starts the worker; rejects with its own error when it cannot serve. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const worker = startWorker(options.grants);
+  const link = new WorkerLink(worker, options);
+  link.post({ kind: "start", order: options.order });
+  const ready = await link.ready.catch((cause) => {
+    // A worker that listens for messages would keep the process alive.
+    worker.terminate();
+    throw cause;
+  });
+  await options.onReady();
+  giveUpNetwork();
+  return {
+    host: ready.host,
+    port: ready.port,
+    transport: link.transport,
+    reload: (config) => link.post({ kind: "reload", config }),
+    reloadFailed: ({ message, hint }) =>
+      link.post({ kind: "reload_failed", message, hint }),
+    restartAnswered: (trouble) =>
+      link.post({ kind: "restart_answer", trouble }),
+    logLost: (loss) => link.post({ kind: "log_lost", loss }),
+    drain: (deadlineMs) => {
+      link.post({ kind: "drain", deadlineMs });
+      return link.drained;
+    },
+    terminate: () => worker.terminate(),
+    failed: link.failed,
+  };
+}
+
+/** What a worker with `grants` can do of what it must not; it serves nothing. */
+export async function proveWorker(
+  grants: Grants,
+  targets: FenceTargets,
+): Promise<readonly FenceAttempt[]> {
+  const worker = startWorker(grants);
+  const { promise, resolve, reject } = Promise.withResolvers<
+    readonly FenceAttempt[]
+  >();
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    if (data.kind === "proved") resolve(data.attempts);
+    if (data.kind === "failed") reject(new Error(data.message));
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new Error(event.message));
+  };
+  worker.postMessage({ kind: "prove", targets } satisfies ToWorker);
+  try {
+    return await promise;
+  } finally {
+    worker.terminate();
+  }
+}
+
+function startWorker(grants: Grants): Worker {
+  return new Worker(new URL("./worker/server_worker.ts", import.meta.url), {
+    type: "module",
+    name: "tc-server",
+    deno: {
+      permissions: {
+        ...grants,
+        net: [...grants.net],
+        read: [...grants.read],
+        write: [...grants.write],
+      },
+    },
+  });
+}
+
+/** Whole kinds alone: revoking a part of a broad grant does nothing, silently. */
+export function giveUpNetwork(): void {
+  for (const name of ["net", "sys", "ffi"] as const) {
+    Deno.permissions.revokeSync({ name });
+  }
+}
+
+class WorkerLink {
+  readonly #worker: Worker;
+  readonly #answers = new Map<number, (answer: ControlAnswer) => void>();
+  readonly #listeners = new Set<(data: string) => void>();
+  readonly #ready = Promise.withResolvers<{ host: string; port: number }>();
+  readonly #drained = Promise.withResolvers<number>();
+  readonly #failed = Promise.withResolvers<never>();
+  /** A service has nobody to answer a prompt: the program is stopped. */
+  readonly #keychain = keychainTool(Deno.build.os, {
+    runner: systemRunner,
+    timeoutMs: KEYCHAIN_MS_MAX,
+  });
+  readonly #owners: OwnerDesk;
+  #calls = 0;
+
+  constructor(worker: Worker, options: ServerOptions) {
+    this.#worker = worker;
+    this.#owners = new OwnerDesk(options.owners);
+    // A failure before the server is ready has its reader in `ready`.
+    this.#failed.promise.catch(() => {});
+    worker.onmessage = (event: MessageEvent<FromWorker>) =>
+      this.#receive(event.data, options);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(
+        new TcError(`Cannot go on serving: ${event.message}`, {
+          code: "worker_died",
+        }),
+      );
+    };
+  }
+
+  get ready(): Promise<{ host: string; port: number }> {
+    return this.#ready.promise;
+  }
+
+  get drained(): Promise<number> {
+    return this.#drained.promise;
+  }
+
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  readonly transport: ControlTransport = {
+    call: (method, path, body) => {
+      const id = ++this.#calls;
+      const { promise, resolve } = Promise.withResolvers<ControlAnswer>();
+      this.#answers.set(id, resolve);
+      this.post({ kind: "call", id, method, path, body });
+      return promise;
+    },
+    events: (signal) => this.#events(signal),
+  };
+
+  async *#events(signal: AbortSignal): AsyncIterable<string> {
+    const waiting: string[] = [];
+    let wake = Promise.withResolvers<void>();
+    function listen(data: string): void {
+      waiting.push(data);
+      wake.resolve();
+    }
+    signal.addEventListener("abort", () => wake.resolve(), { once: true });
+    this.#listeners.add(listen);
+    this.post({ kind: "subscribe", isOn: true });
+    try {
+      while (!signal.aborted) {
+        await wake.promise;
+        wake = Promise.withResolvers<void>();
+        yield* waiting.splice(0);
+      }
+    } finally {
+      this.#listeners.delete(listen);
+      if (this.#listeners.size === 0) {
+        this.post({ kind: "subscribe", isOn: false });
+      }
+    }
+  }
+
+  #receive(message: FromWorker, options: ServerOptions): void {
+    switch (message.kind) {
+      case "ready":
+        return this.#ready.resolve(message);
+      case "failed":
+        return this.#fail(
+          new TcError(message.message, {
+            code: message.code,
+            exitCode: message.exitCode,
+            ...(message.hint === null ? {} : { hint: message.hint }),
+          }),
+        );
+      case "log":
+        for (const record of message.records) options.onLog(record);
+        return;
+      case "answer": {
+        this.#answers.get(message.id)?.(message);
+        this.#answers.delete(message.id);
+        return;
+      }
+      case "event": {
+        for (const listen of this.#listeners) listen(message.data);
+        return;
+      }
+      case "keychain_asked": {
+        const { id, question } = message;
+        answerKeychain(question, this.#keychain).then((answer) =>
+          this.post({ kind: "keychain_answer", id, answer })
+        );
+        return;
+      }
+      case "change_asked": {
+        const { id, question } = message;
+        answerChange(question, options.changes).then((answer) =>
+          this.post({ kind: "change_answer", id, answer })
+        );
+        return;
+      }
+      case "owner_asked": {
+        const { id, question } = message;
+        this.#owners.answer(question).then((answer) =>
+          this.post({ kind: "owner_answer", id, answer })
+        );
+        return;
+      }
+      case "drained":
+        return this.#drained.resolve(message.cut);
+      case "asked":
+        return options.onAsked(message.what);
+      case "proved":
+        // Of a worker of its own: see proveWorker.
+        return;
+    }
+  }
+
+  #fail(error: TcError): void {
+    this.#owners.close().catch(() => {
+      // The locks end with this process.
+    });
+    this.#ready.reject(error);
+    this.#failed.reject(error);
+  }
+}

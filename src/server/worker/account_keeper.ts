@@ -1,0 +1,285 @@
+/**
+ * The accounts of a running server: out of vault and config into the pool, and
+ * again at each reload; and their credentials for the data plane.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../../core/account.ts";
+import type { CredentialState, PoolEvent } from "../../core/pool/pool.ts";
+import { DAY_MS } from "../../core/time.ts";
+import { signInText } from "../../control/status_view.ts";
+import { JsonClient } from "../../auth/json_client.ts";
+import type { AccountProfile } from "../../auth/sign_in/profile.ts";
+import type { OAuthProvider } from "../../auth/provider.ts";
+import { Refresher } from "../../auth/refresher.ts";
+import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
+import type {
+  AccountIdentity,
+  CredentialSource,
+  Journal,
+  Upstream,
+  VaultDescription,
+  VaultListing,
+} from "../../ports.ts";
+import { AccountDesk } from "../../store/account_desk.ts";
+import { accountRows } from "../../store/account_rows.ts";
+import {
+  accountEvents,
+  type AccountRecord,
+  mergeAccounts,
+  type MergedAccounts,
+} from "../../store/accounts.ts";
+import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
+import { type OpenedVault, openVault } from "../../store/vault/open_vault.ts";
+import { systemClock, systemEntropy } from "../../system/clock.ts";
+import type { Config } from "../../config/config.ts";
+import { oauthProvider } from "./oauth_provider.ts";
+import { vaultFolder } from "../../system/paths.ts";
+import type { PoolKeeper } from "./pool_keeper.ts";
+import { Rounds } from "./rounds.ts";
+import type { Settings } from "../../config/settings.ts";
+import { USER_AGENT } from "../../release/version.ts";
+import type { StartOrder } from "../worker_protocol.ts";
+
+export interface AccountKeeperOptions {
+  /** The system's keychain; null where there is none. */
+  readonly keychain: KeychainTool | null;
+  readonly order: StartOrder;
+  readonly keeper: PoolKeeper;
+  readonly upstream: Upstream;
+  readonly journal: Journal;
+  /** The stores of programs that share a login; null where none is read. */
+  readonly owners: FamilyOwners | null;
+}
+
+export class AccountKeeper {
+  readonly #options: AccountKeeperOptions;
+  readonly #opened: OpenedVault;
+  readonly #refresher: Refresher;
+  /** Reads and changes vault and config together. */
+  readonly desk: AccountDesk;
+  /** Our own questions to the provider: profile, usage, tokens. */
+  readonly client: JsonClient;
+  readonly provider: OAuthProvider;
+  #records: readonly AccountRecord[] = [];
+  #settings: Settings;
+  #lastRead: Promise<unknown> = Promise.resolve();
+  /** What the credentials are, for accounts that the pool does not know yet. */
+  readonly #states = new Map<AccountId, CredentialState>();
+  /** Says in the log, once a day, which sign-ins end. */
+  readonly #signIns: Rounds;
+
+  private constructor(options: AccountKeeperOptions, opened: OpenedVault) {
+    const { order, upstream, journal, owners } = options;
+    this.#options = options;
+    this.#opened = opened;
+    this.#settings = order.config.settings;
+    this.desk = new AccountDesk({
+      vault: opened.vault,
+      configFile: order.config.file,
+      clock: systemClock,
+      entropy: systemEntropy,
+    });
+    this.client = new JsonClient({
+      upstream,
+      clock: systemClock,
+      userAgent: USER_AGENT,
+    });
+    this.provider = oauthProvider(order.config.settings);
+    this.#signIns = new Rounds({
+      failure: "sign_ins_not_watched",
+      clock: systemClock,
+      journal,
+      afterFailureMs: DAY_MS,
+      round: () => Promise.resolve(this.#tellSignIns()),
+    });
+    this.#refresher = new Refresher({
+      vault: opened.vault,
+      locks: opened.locks,
+      client: this.client,
+      provider: this.provider,
+      clock: systemClock,
+      journal,
+      owners,
+      dispatch: (event) => this.#note(event),
+      destination: (id) => {
+        const record = this.#records.find(({ account }) => account.id === id);
+        return {
+          origin: record?.upstream ?? null,
+          modelMap: record?.modelMap ?? null,
+        };
+      },
+    });
+  }
+
+  /** Opens the vault and puts its accounts into the pool. */
+  static async open(options: AccountKeeperOptions): Promise<AccountKeeper> {
+    const { order } = options;
+    const opened = await openVault({
+      folder: vaultFolder(order.paths),
+      secret: order.machine,
+      wanted: order.config.settings.vault.backend === "keychain"
+        ? "keychain"
+        : "file",
+      mayPrompt: false,
+      os: Deno.build.os,
+    }, {
+      clock: systemClock,
+      entropy: systemEntropy,
+      runner: null,
+      keychain: options.keychain,
+    });
+    const accounts = new AccountKeeper(options, opened);
+    options.keeper.listen((event, { leases }) => {
+      if (event.kind !== "verdict_given" || event.verdict.kind !== "served") {
+        return;
+      }
+      const lease = leases.get(event.leaseId);
+      if (lease !== undefined) accounts.#refresher.served(lease.accountId);
+    });
+    await accounts.load(order.config);
+    accounts.#signIns.start();
+    return accounts;
+  }
+
+  /** Valid tokens for the data plane, renewed once for all who wait. */
+  get credentials(): CredentialSource {
+    return this.#refresher;
+  }
+
+  get records(): readonly AccountRecord[] {
+    return this.#records;
+  }
+
+  /** As they were last loaded. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  /** Accounts whose renewed login the disk has not taken. */
+  get unsavedLabels(): readonly string[] {
+    const labels = new Map(
+      this.#records.map(({ account }) => [account.id, account.label]),
+    );
+    return this.#refresher.unsaved.map((id) => labels.get(id) ?? id);
+  }
+
+  describeVault(): VaultDescription {
+    return this.#opened.vault.describe();
+  }
+
+  /** Reads vault and config again; what changed, in words. */
+  load(config: Config): Promise<readonly string[]> {
+    return this.#inTurn(async () => {
+      // First of all: rows that cannot be used leave everything as it was.
+      const rows = accountRows(config.document, config.file);
+      const { entries, damaged } = await this.#refresher.reload();
+      this.#settings = config.settings;
+      this.#tellDamaged(damaged);
+      return this.#take(mergeAccounts(entries, rows));
+    });
+  }
+
+  /** As {@linkcode load}, with the accounts of the config file as it is now. */
+  reload(): Promise<readonly string[]> {
+    return this.#inTurn(async () => {
+      const listing = await this.desk.list();
+      await this.#refresher.reload();
+      this.#tellDamaged(listing.damaged);
+      return this.#take(listing);
+    });
+  }
+
+  /** One reading after the other: what was read first must not win. */
+  #inTurn<Result>(read: () => Promise<Result>): Promise<Result> {
+    const result = this.#lastRead.then(read);
+    this.#lastRead = result.catch(() => {
+      // Its own caller hears of it.
+    });
+    return result;
+  }
+
+  #tellDamaged(damaged: VaultListing["damaged"]): void {
+    const { journal } = this.#options;
+    for (const { id, reason } of damaged) {
+      journal.log("error", "vault", { account: id, state: "damaged", reason });
+    }
+  }
+
+  #take({ accounts }: MergedAccounts): readonly string[] {
+    const { keeper } = this.#options;
+    const events = accountEvents(this.#records, accounts, systemClock.now());
+    const before = keeper.state;
+    this.#records = accounts;
+    for (const event of events) keeper.dispatch(event);
+    for (const event of events) {
+      if (event.kind === "account_put") this.#tellState(event.account.id);
+    }
+    return events.flatMap((event) => {
+      if (event.kind === "account_removed") {
+        const label = before.accounts.get(event.accountId)?.account.label;
+        return [`${label ?? event.accountId} removed`];
+      }
+      if (event.kind !== "account_put") return [];
+      const isKnown = before.accounts.has(event.account.id);
+      return [`${event.account.label} ${isKnown ? "changed" : "added"}`];
+    });
+  }
+
+  /** Keeps what the provider says of the account; false if it is another's. */
+  async learnProfile(id: AccountId, profile: AccountProfile): Promise<boolean> {
+    let isOurs = true;
+    const { identity, ...facts } = profile;
+    await this.#opened.vault.update(id, (entry) => {
+      isOurs = entry.identity === null || isSame(entry.identity, identity);
+      const isNews = entry.identity === null || entry.email !== facts.email ||
+        entry.organization !== facts.organization || entry.tier !== facts.tier;
+      return isOurs && isNews ? { ...entry, ...profile } : entry;
+    });
+    if (isOurs) await this.reload();
+    return isOurs;
+  }
+
+  /** Waits for renewals under way: a token that was bought is kept. */
+  async close(): Promise<void> {
+    await this.#signIns.stop();
+    await this.#refresher.close();
+  }
+
+  #tellSignIns(): number {
+    const now = systemClock.now();
+    for (const { account } of this.#records) {
+      const text = account.enabled ? signInText(account, now) : null;
+      if (text === null) continue;
+      this.#options.journal.log("warn", "sign_in_ends", {
+        account: account.id,
+        label: account.label,
+        reason: text,
+        ends_at: account.signInEndsAt,
+      });
+    }
+    return DAY_MS;
+  }
+
+  /** A credential's state is kept until its account is in the pool. */
+  #note(event: PoolEvent): void {
+    if (event.kind === "credential_changed") {
+      this.#states.set(event.accountId, event.credential);
+    }
+    this.#options.keeper.dispatch(event);
+  }
+
+  /** An account that has just come in is `ready` in the pool until told. */
+  #tellState(accountId: AccountId): void {
+    const credential = this.#states.get(accountId);
+    if (credential === undefined) return;
+    const { keeper } = this.#options;
+    keeper.dispatch({ kind: "credential_changed", accountId, credential });
+  }
+}
+
+function isSame(a: AccountIdentity, b: AccountIdentity): boolean {
+  return a.accountUuid === b.accountUuid &&
+    a.organizationUuid === b.organizationUuid;
+}

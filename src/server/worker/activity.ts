@@ -1,0 +1,106 @@
+/**
+ * From the proxy's own records to the views of the control plane.
+ *
+ * @module
+ */
+
+import type { AccountId, ConversationId } from "../../core/account.ts";
+import { cacheWritten } from "../../core/usage.ts";
+import type { PoolState } from "../../core/pool/pool.ts";
+import type {
+  ActivityView,
+  RequestView,
+  SessionView,
+} from "../../control/protocol.ts";
+import {
+  errorMarkView,
+  timeView,
+  usageView,
+} from "../../control/status_view.ts";
+import type { RequestRecord } from "../../ports.ts";
+import type { OpenRequest } from "../../proxy/request_book.ts";
+import type { SessionTally } from "../../records/tally.ts";
+
+/** Sessions in one view. */
+const SESSIONS_SHOWN_MAX = 500;
+
+function labelOf(id: AccountId | null, { accounts }: PoolState): string | null {
+  return id === null ? null : accounts.get(id)?.account.label ?? id;
+}
+
+/** A request in hand, with its account's name. */
+export function requestView(
+  open: Readonly<OpenRequest>,
+  state: PoolState,
+): RequestView {
+  const usage = open.usage?.() ?? null;
+  return {
+    id: open.id,
+    session: open.session,
+    agent: open.agent,
+    model: open.model,
+    account: labelOf(open.accountId, state),
+    state: open.state,
+    reason: open.reason,
+    input: usage?.input ?? null,
+    cacheRead: usage?.cacheRead ?? null,
+    cacheWrite: usage === null ? null : cacheWritten(usage),
+    since: timeView(open.startedAt),
+  };
+}
+
+/** The sessions seen so far, each with what it has in hand now. */
+export function sessionViews(
+  sessions: readonly SessionTally[],
+  open: readonly Readonly<OpenRequest>[],
+  state: PoolState,
+): readonly SessionView[] {
+  const inHand = new Map<string, number>();
+  for (const { session } of open) {
+    if (session !== null) inHand.set(session, (inHand.get(session) ?? 0) + 1);
+  }
+  return sessions.slice(0, SESSIONS_SHOWN_MAX).map((tally) => ({
+    id: tally.session,
+    account: labelOf(tally.accountId, state),
+    usage: usageView(tally.usage),
+    inFlight: inHand.get(tally.session) ?? 0,
+    policy: policyOf(tally.session, state),
+    firstSeenAt: timeView(tally.firstSeenAt),
+    lastUsedAt: timeView(tally.lastUsedAt),
+    lastError: errorMarkView(tally.lastError),
+  }));
+}
+
+function policyOf(session: string, { bindings }: PoolState): string | null {
+  // A session's id is the name of its main conversation.
+  return bindings.get(session as ConversationId)?.policy ?? null;
+}
+
+/** A request that has ended, with its account's name. */
+export function activityView(
+  record: RequestRecord,
+  state: PoolState,
+): ActivityView {
+  const { usage } = record;
+  return {
+    id: record.id,
+    at: timeView(record.endedAt),
+    session: record.session,
+    agent: record.agent,
+    model: record.modelAnswered ?? record.modelAsked,
+    account: labelOf(record.accountId, state),
+    status: record.status,
+    durationMs: Math.round(record.durationMs),
+    firstByteMs: record.firstByteMs === null
+      ? null
+      : Math.round(record.firstByteMs),
+    input: usage?.input ?? null,
+    cacheRead: usage?.cacheRead ?? null,
+    cacheWrite: usage === null ? null : cacheWritten(usage),
+    output: usage?.output ?? null,
+    reason: record.reason,
+    movedFrom: labelOf(record.movedFrom, state),
+    attempts: record.attempts.length,
+    end: record.end,
+  };
+}

@@ -1,0 +1,287 @@
+/**
+ * Builds the house around the pool: ports, data plane, control plane; starts
+ * them and stops them in order. Runs in the server worker.
+ *
+ * @module
+ */
+
+import { emptyPool } from "../../core/pool/pool.ts";
+import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
+import type { ControlHost } from "../../control/routes.ts";
+import { controlRoutes } from "../../control/routes.ts";
+import { type Journal, type RequestLog, Secret } from "../../ports.ts";
+import { HistoryMemory, SummaryMemory } from "../../proxy/conversation.ts";
+import { basePathOf } from "../../proxy/destination.ts";
+import { HoldDesk } from "../../proxy/hold.ts";
+import { BodyBudget } from "../../proxy/inbound.ts";
+import { Patience } from "../../http/patience.ts";
+import type { Proxy } from "../../proxy/proxy.ts";
+import { proxyRules } from "../../http/upstream/proxy_rules.ts";
+import { RequestBook } from "../../proxy/request_book.ts";
+import type { Listener } from "../../proxy/server.ts";
+import { UpstreamPool } from "../../http/upstream/upstream.ts";
+import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
+import { AccountKeeper } from "./account_keeper.ts";
+import type { AccountChanges } from "../links/change_link.ts";
+import { activityView } from "./activity.ts";
+import { systemClock, systemEntropy } from "../../system/clock.ts";
+import { type Config, priceBook } from "../../config/config.ts";
+import { DaemonControl } from "./daemon_control.ts";
+import { EventFeed } from "./event_feed.ts";
+import { booked, drained, listenFor } from "./listening.ts";
+import { PoolKeeper } from "./pool_keeper.ts";
+import { Records } from "../../records/records.ts";
+import { claimPool, type ServerClaim } from "../server_claim.ts";
+import { routeSettings } from "../../config/settings.ts";
+import { Tally } from "../../records/tally.ts";
+import { UsagePoller } from "./usage_poller.ts";
+import { WindowOpener } from "./window_opener.ts";
+import type { LogLoss } from "../../records/log/log_loss.ts";
+import type { Asked, StartOrder } from "../worker_protocol.ts";
+
+export interface DaemonOptions {
+  /** The system's keychain; null where there is none. */
+  readonly keychain: KeychainTool | null;
+  /** The stores of programs whose logins are in the vault as well. */
+  readonly owners: FamilyOwners | null;
+  readonly order: StartOrder;
+  readonly journal: Journal;
+  readonly ask: (what: Asked) => void;
+  /** Changes the account list; the main thread does it. */
+  readonly changes: AccountChanges;
+}
+
+export interface Daemon {
+  readonly host: string;
+  readonly port: number;
+  readonly feed: EventFeed;
+  readonly control: (request: Request) => Promise<Response>;
+  reload(config: Config): Promise<void>;
+  reloadFailed(message: string, hint: string | null): void;
+  /** Tells who asked for a restart; `trouble` is null when it has begun. */
+  restartAnswered(trouble: string | null): void;
+  logLost(loss: LogLoss | null): void;
+  /** Ends listening and waits for the answers; how many were cut. */
+  drain(deadlineMs: number): Promise<number>;
+}
+
+/** Memory for request bodies, as a multiple of the largest one. */
+const BODIES_MAX = 16;
+
+/** Warm connections to the upstream from the start. */
+const WARM_CONNECTIONS = 2;
+
+/** Starts everything; throws TcError when it cannot listen. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const claim = await claimPool(options);
+  try {
+    return await startClaimed(options, claim);
+  } catch (cause) {
+    claim.release();
+    throw cause;
+  }
+}
+
+async function startClaimed(
+  options: DaemonOptions,
+  claim: ServerClaim,
+): Promise<Daemon> {
+  const { order, journal } = options;
+  const { settings } = order.config;
+  const keeper = new PoolKeeper(
+    emptyPool(routeSettings(settings)),
+    systemClock,
+    systemEntropy,
+  );
+  const upstream = upstreamOf(order);
+  const accounts = await AccountKeeper.open({
+    order,
+    keeper,
+    upstream,
+    journal,
+    owners: options.owners,
+    keychain: options.keychain,
+  });
+  const poller = pollerOf(options, { keeper, accounts });
+  const records = recordsOf(options, keeper);
+  records.restore();
+  const feed = new EventFeed();
+  const tally = new Tally(systemClock.now(), priceBook(order.config));
+  const parts = { keeper, upstream, accounts, feed, records, tally };
+  const proxy = proxyOf(options, parts);
+  const host = new DaemonControl({ ...options, ...parts, proxy });
+  const listener = listenOrClose(options, { proxy, host, records });
+  host.listensAt(listener);
+  claim.servesAt(listener.host, listener.port);
+  records.serves();
+  const opener = openerOf(options, { keeper, host });
+  poller.start();
+  opener.start();
+  upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
+    // The first request says what is wrong with the way out.
+  });
+  return {
+    host: listener.host,
+    port: listener.port,
+    feed,
+    control: controlRoutes(host),
+    reload: async (config) => {
+      await host.apply(config);
+    },
+    reloadFailed: (message, hint) => host.reloadFailed(message, hint),
+    restartAnswered: (trouble) => host.restartAnswered(trouble),
+    logLost: (loss) => host.logLost(loss),
+    drain: async (deadlineMs) => {
+      host.drains();
+      const cut = await drained(listener, deadlineMs);
+      await Promise.all([poller.stop(), opener.stop()]);
+      await accounts.close();
+      upstream.close();
+      // An answer that is cut or still being read is booked a moment later.
+      await booked(proxy.book);
+      await records.close();
+      claim.release();
+      return cut;
+    },
+  };
+}
+
+function recordsOf(
+  { order, journal }: DaemonOptions,
+  keeper: PoolKeeper,
+): Records {
+  return new Records({
+    config: order.config,
+    stateFolder: order.paths.stateFolder,
+    localKey: new Secret(order.key),
+    run: systemEntropy.uuid(),
+    keeper,
+    clock: systemClock,
+    journal,
+  });
+}
+
+function upstreamOf({ config, proxy, authorities }: StartOrder): UpstreamPool {
+  const { settings } = config;
+  return new UpstreamPool({
+    clock: systemClock,
+    proxyFor: proxyRules({
+      httpsProxy: settings.upstreamProxy || proxy.url || null,
+      httpProxy: settings.upstreamProxy || null,
+      noProxy: proxy.except || null,
+    }),
+    caCerts: authorities === "" ? [] : [authorities],
+    limits: {
+      connectMs: settings.timeouts.connectMs,
+      firstByteMs: settings.timeouts.firstByteMs,
+      idleBodyMs: settings.timeouts.idleMs,
+    },
+  });
+}
+
+function pollerOf(
+  { journal }: DaemonOptions,
+  { keeper, accounts }: Pick<Parts, "keeper" | "accounts">,
+): UsagePoller {
+  return new UsagePoller({
+    clock: systemClock,
+    entropy: systemEntropy,
+    journal,
+    client: accounts.client,
+    provider: accounts.provider,
+    credentials: accounts.credentials,
+    accounts: () => accounts.records,
+    settings: () => accounts.settings.usage,
+    observed: (observation) =>
+      keeper.dispatch({ kind: "quota_observed", observation }),
+    identified: (id, profile) => {
+      accounts.learnProfile(id, profile).then((isOurs) => {
+        if (isOurs) return;
+        journal.log("error", "account", {
+          account: id,
+          state: "other_identity",
+        });
+      }, () => journal.log("warn", "profile_not_saved", { account: id }));
+    },
+  });
+}
+
+function openerOf(
+  { journal }: DaemonOptions,
+  { keeper, host }: {
+    readonly keeper: PoolKeeper;
+    readonly host: ControlHost;
+  },
+): WindowOpener {
+  return new WindowOpener({
+    clock: systemClock,
+    journal,
+    snapshot: () => keeper.snapshot(),
+    utcOffsetMinutes: (at) => -new Date(at).getTimezoneOffset(),
+    call: (call) => host.callApi(call),
+    observed: (observation) =>
+      keeper.dispatch({ kind: "quota_observed", observation }),
+  });
+}
+
+interface Parts {
+  readonly keeper: PoolKeeper;
+  readonly upstream: UpstreamPool;
+  readonly accounts: AccountKeeper;
+  readonly feed: EventFeed;
+  readonly tally: Tally;
+  readonly records: Records;
+}
+
+function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
+  const { settings } = order.config;
+  const { keeper, feed, records, tally } = parts;
+  const upstreamUrl = new URL(settings.upstream);
+  const log: RequestLog = {
+    finished: (record) => {
+      tally.add(record);
+      records.finished(record);
+      feed.tell("request", () => activityView(record, keeper.state));
+    },
+  };
+  return {
+    clock: systemClock,
+    entropy: systemEntropy,
+    pool: keeper,
+    credentials: parts.accounts.credentials,
+    upstream: parts.upstream,
+    journal,
+    log,
+    exchanges: records.exchanges,
+    book: new RequestBook(),
+    holds: new HoldDesk(settings.hold),
+    budget: new BodyBudget(settings.proxy.bodyBytesMax * BODIES_MAX),
+    patience: new Patience(settings.timeouts.idleMs),
+    summaries: new SummaryMemory(),
+    histories: new HistoryMemory(),
+    limits: {
+      bodyBytesMax: settings.proxy.bodyBytesMax,
+      bodyMs: settings.timeouts.bodyMs,
+    },
+    origin: upstreamUrl.origin,
+    basePath: basePathOf(upstreamUrl),
+    localKey: new Secret(order.key),
+  };
+}
+
+/** A server that cannot listen leaves no timer behind. */
+function listenOrClose(
+  options: DaemonOptions,
+  { proxy, host, records }: {
+    readonly proxy: Proxy;
+    readonly host: ControlHost;
+    readonly records: Records;
+  },
+): Listener {
+  try {
+    return listenFor(options.order, proxy, host);
+  } catch (cause) {
+    records.close().catch(() => {});
+    throw cause;
+  }
+}

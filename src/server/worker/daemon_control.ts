@@ -1,0 +1,332 @@
+/**
+ * The server's side of the admin API: what it shows and what it lets change.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../../core/account.ts";
+import type {
+  ApiCall,
+  ApiCallView,
+  ChangedAccount,
+  ControlHost,
+  HookCall,
+} from "../../control/routes.ts";
+import type { ExplainView } from "../../control/explain_view.ts";
+import type {
+  AccountsView,
+  CapacityView,
+  GlanceView,
+  HealthView,
+  NoticeView,
+  StatusView,
+} from "../../control/protocol.ts";
+import {
+  capacityView,
+  statusView,
+  timeView,
+} from "../../control/status_view.ts";
+import { poolGlance } from "../../core/quota/glance.ts";
+import { POLICY_NAMES, type PolicyName } from "../../core/policy/policy.ts";
+import { EXIT, TcError } from "../../errors.ts";
+import type { Journal } from "../../ports.ts";
+import type { Proxy } from "../../proxy/proxy.ts";
+import type { Listener } from "../../proxy/server.ts";
+import { findAccount } from "../../store/account_desk.ts";
+import { accountsView } from "../account_facts.ts";
+import type { AccountKeeper } from "./account_keeper.ts";
+import { activityView, requestView, sessionViews } from "./activity.ts";
+import { callApi } from "./api_call.ts";
+import { systemClock } from "../../system/clock.ts";
+import { type Config, priceBook } from "../../config/config.ts";
+import { explainFor } from "./explaining.ts";
+import type { EventFeed } from "./event_feed.ts";
+import type { AccountChanges } from "../links/change_link.ts";
+import { logNotices, vaultNotices } from "./notices.ts";
+import type { PoolKeeper } from "./pool_keeper.ts";
+import type { Records } from "../../records/records.ts";
+import { needsRestart, routeSettings } from "../../config/settings.ts";
+import type { Tally } from "../../records/tally.ts";
+import type { LogLoss } from "../../records/log/log_loss.ts";
+import type { Asked, StartOrder } from "../worker_protocol.ts";
+
+export interface DaemonControlParts {
+  readonly order: StartOrder;
+  readonly keeper: PoolKeeper;
+  readonly accounts: AccountKeeper;
+  readonly proxy: Proxy;
+  readonly feed: EventFeed;
+  readonly tally: Tally;
+  readonly records: Records;
+  readonly journal: Journal;
+  readonly ask: (what: Asked) => void;
+  /** The main thread: the config is out of reach here. */
+  readonly changes: AccountChanges;
+}
+
+export class DaemonControl implements ControlHost {
+  readonly #parts: DaemonControlParts;
+  readonly #startedAt = systemClock.now();
+  #listener: Listener | null = null;
+  #isDraining = false;
+  #logLoss: LogLoss | null = null;
+  readonly #reloads: PromiseWithResolvers<readonly string[]>[] = [];
+  readonly #restarts: PromiseWithResolvers<void>[] = [];
+
+  constructor(parts: DaemonControlParts) {
+    this.#parts = parts;
+  }
+
+  /** Told once the port is known. */
+  listensAt(listener: Listener): void {
+    this.#listener = listener;
+  }
+
+  health(): HealthView {
+    const { order } = this.#parts;
+    return {
+      schema: "tc.health/v1",
+      name: "tc",
+      version: order.version,
+      pid: order.pid,
+      state: this.#isDraining ? "draining" : "serving",
+      startedAt: timeView(this.#startedAt),
+    };
+  }
+
+  status(): StatusView {
+    const { keeper, proxy, tally } = this.#parts;
+    const snapshot = keeper.snapshot();
+    const open = proxy.book.open();
+    return statusView(snapshot, {
+      server: this.#serverView(),
+      usage: tally.pool,
+      accountUsage: (id) => tally.account(id),
+      sessions: sessionViews(tally.sessions(), open, snapshot),
+      requests: open.map((request) => requestView(request, snapshot)),
+      activity: proxy.book.ended().map((record) =>
+        activityView(record, snapshot)
+      ),
+      notices: this.#notices(),
+      recent: (accountId) => this.#parts.records.recent(accountId),
+    });
+  }
+
+  async accounts(): Promise<AccountsView> {
+    const live = new Map(this.status().accounts.map((view) => [view.id, view]));
+    const listing = await this.#parts.accounts.desk.list();
+    return accountsView(listing, live, systemClock.now());
+  }
+
+  async changeAccount(wanted: string, change: ChangedAccount): Promise<void> {
+    const { accounts } = this.#parts;
+    const { id } = findAccount(await accounts.desk.list(), wanted);
+    await this.#parts.changes.change(id, change);
+    await accounts.reload();
+  }
+
+  async removeAccount(
+    wanted: string,
+    { isForced }: { readonly isForced: boolean },
+  ): Promise<void> {
+    const { accounts, keeper, changes } = this.#parts;
+    const { id, label } = findAccount(await accounts.desk.list(), wanted);
+    const leases = keeper.state.accounts.get(id)?.leases ?? 0;
+    if (leases > 0 && !isForced) throw inUse(label, leases);
+    await changes.remove(id);
+    await accounts.reload();
+  }
+
+  glance(session: string | null): GlanceView {
+    const snapshot = this.#parts.keeper.snapshot();
+    return { schema: "tc.glance/v1", ...poolGlance(snapshot, session) };
+  }
+
+  capacity(): CapacityView {
+    return capacityView(this.#parts.keeper.snapshot());
+  }
+
+  explain(wanted: string | null): ExplainView {
+    const { keeper, proxy } = this.#parts;
+    const snapshot = keeper.snapshot();
+    return explainFor(wanted, snapshot, {
+      open: proxy.book.open(),
+      ended: proxy.book.ended().map((record) => activityView(record, snapshot)),
+    });
+  }
+
+  /** The main thread reads the config: it knows flags and environment. */
+  reload(): Promise<readonly string[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<
+      readonly string[]
+    >();
+    this.#reloads.push({ promise, resolve, reject });
+    this.#parts.ask("reload");
+    return promise;
+  }
+
+  /** Takes over what can change while the server runs. Never rejects. */
+  async apply(config: Config): Promise<void> {
+    const reloads = this.#reloads.splice(0);
+    try {
+      const changes = [...await this.#parts.accounts.load(config)];
+      const settings = routeSettings(config.settings);
+      this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
+      this.#parts.records.usePrices(priceBook(config));
+      this.#parts.tally.usePrices(priceBook(config));
+      // Against what it started with: that holds however often it is reloaded.
+      const started = this.#parts.order.config.settings;
+      if (needsRestart(started, config.settings)) {
+        changes.push("some settings hold from the next start on: tc restart");
+      }
+      for (const { resolve } of reloads) resolve(changes);
+    } catch (cause) {
+      for (const { reject } of reloads) reject(cause);
+      // A config that cannot be used is no reason to stop serving.
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.#parts.journal.log("error", "reload", { reason });
+    }
+  }
+
+  /** The config cannot be read: everything stays as it was. */
+  reloadFailed(message: string, hint: string | null): void {
+    this.#parts.journal.log("error", "reload", { reason: message });
+    const error = new TcError(message, {
+      code: "bad_config",
+      source: "user",
+      exitCode: EXIT.badConfig,
+      ...(hint === null ? {} : { hint }),
+    });
+    for (const { reject } of this.#reloads.splice(0)) reject(error);
+  }
+
+  /** Log lines are being lost, or with null: no more. */
+  logLost(loss: LogLoss | null): void {
+    this.#logLoss = loss;
+  }
+
+  /** The server takes no new connection from here on, and watchers go. */
+  drains(): void {
+    this.#isDraining = true;
+    this.#parts.feed.end();
+  }
+
+  pin(account: string | null): void {
+    const accountId = account === null ? null : this.#accountId(account);
+    this.#parts.keeper.dispatch({ kind: "pinned", accountId });
+  }
+
+  setPolicy(name: string): void {
+    const { keeper } = this.#parts;
+    if (!isPolicyName(name)) {
+      throw new TcError(
+        `Cannot use policy ${name}: it must be one of ${
+          POLICY_NAMES.join(", ")
+        }`,
+        { code: "bad_policy", source: "user" },
+      );
+    }
+    const settings = { ...keeper.state.settings, policy: name };
+    keeper.dispatch({ kind: "settings_changed", settings });
+  }
+
+  async callApi(call: ApiCall): Promise<ApiCallView> {
+    const accountId = call.account === null
+      ? null
+      : this.#accountId(call.account);
+    return await callApi(call, accountId, this.#parts.proxy);
+  }
+
+  hook(call: HookCall): void {
+    const { journal, feed } = this.#parts;
+    journal.log("info", "hook", { ...call });
+    feed.tell("hook", () => call);
+  }
+
+  stop(): void {
+    this.#parts.ask("stop");
+  }
+
+  /** The main thread starts the next server, which then ends this one. */
+  restart(): Promise<void> {
+    const pending = Promise.withResolvers<void>();
+    this.#restarts.push(pending);
+    this.#parts.ask("restart");
+    return pending.promise;
+  }
+
+  restartAnswered(trouble: string | null): void {
+    for (const { resolve, reject } of this.#restarts.splice(0)) {
+      if (trouble === null) resolve();
+      else {
+        reject(
+          new TcError(`Cannot restart: ${trouble}`, {
+            code: "not_restarted",
+            source: "user",
+            exitCode: EXIT.unavailable,
+            hint: "The running server goes on; nothing was lost.",
+          }),
+        );
+      }
+    }
+  }
+
+  events(signal: AbortSignal): ReadableStream<Uint8Array> {
+    return this.#parts.feed.stream(signal);
+  }
+
+  #serverView(): StatusView["server"] {
+    const { order, keeper, accounts } = this.#parts;
+    const { settings, pin } = keeper.state;
+    const { text, fallback } = accounts.describeVault();
+    return {
+      version: order.version,
+      pid: order.pid,
+      host: this.#listener?.host ?? "",
+      port: this.#listener?.port ?? 0,
+      startedAt: timeView(this.#startedAt),
+      policy: settings.policy,
+      pin: pin === null
+        ? null
+        : keeper.state.accounts.get(pin)?.account.label ?? null,
+      state: this.#isDraining ? "draining" : "serving",
+      vault: fallback === null ? text : `${text} (${fallback})`,
+    };
+  }
+
+  #notices(): readonly NoticeView[] {
+    const { accounts, records } = this.#parts;
+    return [
+      ...vaultNotices(accounts),
+      ...records.notices(),
+      ...logNotices(this.#logLoss),
+    ];
+  }
+
+  #accountId(wanted: string): AccountId {
+    for (const { account } of this.#parts.keeper.state.accounts.values()) {
+      if (account.label === wanted || account.id === wanted) return account.id;
+    }
+    throw new TcError(`Cannot find the account ${wanted}`, {
+      code: "no_such_account",
+      source: "user",
+      hint: "tc accounts   lists them",
+    });
+  }
+}
+
+function inUse(label: string, leases: number): TcError {
+  const requests = leases === 1 ? "1 request runs" : `${leases} requests run`;
+  return new TcError(`Cannot remove ${label}: ${requests} on it`, {
+    code: "account_in_use",
+    source: "user",
+    exitCode: EXIT.tryLater,
+    hint: `tc disable ${label}         takes it out first
+` +
+      `tc remove ${label} --force  does not wait`,
+  });
+}
+
+function isPolicyName(name: string): name is PolicyName {
+  return (POLICY_NAMES as readonly string[]).includes(name);
+}

@@ -1,0 +1,143 @@
+/**
+ * The listener of this server: the port, the socket beside it, and the door
+ * between the control plane and everything else.
+ *
+ * @module
+ */
+
+import type { ControlHost } from "../../control/routes.ts";
+import { controlRoutes, isControlTarget } from "../../control/routes.ts";
+import type { Arrival } from "../../http/arrival.ts";
+import { bodyOf, type ClientAnswer } from "../../http/client_answer.ts";
+import { BodyBudget, readBody } from "../../proxy/inbound.ts";
+import type { Proxy } from "../../proxy/proxy.ts";
+import type { RequestBook } from "../../proxy/request_book.ts";
+import { listen, type Listener } from "../../proxy/server.ts";
+import { refusal, refusedBody } from "../../proxy/service.ts";
+import { systemClock } from "../../system/clock.ts";
+import { socketPath } from "../../config/socket_path.ts";
+import type { StartOrder } from "../worker_protocol.ts";
+
+/** Starts to listen; throws TcError `port_taken` where another is there. */
+export function listenFor(
+  order: StartOrder,
+  proxy: Proxy,
+  host: ControlHost,
+): Listener {
+  const { settings } = order.config;
+  const plane: ControlPlane = {
+    control: controlRoutes(host),
+    bodyMs: settings.timeouts.bodyMs,
+    budget: new BodyBudget(BODIES_MAX * BODY_BYTES_MAX),
+  };
+  return listen({
+    proxy,
+    door: {
+      host: settings.proxy.host,
+      key: proxy.localKey,
+      isKeylessLoopback: settings.proxy.keylessLoopback,
+      hosts: listed(settings.proxy.hosts).map((name) => name.toLowerCase()),
+      origins: listed(settings.proxy.origins),
+    },
+    port: settings.proxy.port,
+    tokenUrl: new URL(settings.oauth.tokenUrl),
+    control: (arrival, { target, isGuest }) => {
+      if (!isControlTarget(target)) return null;
+      return isGuest
+        ? Promise.resolve(guestRefused())
+        : controlled(arrival, target, plane);
+    },
+    requestsMax: settings.proxy.requestsMax,
+    sharing: sharingOf(order),
+    openFiles: order.openFiles,
+    socket: socketPath(order.config, order.paths, Deno.build.os),
+  });
+}
+
+/** Only Linux lets a second listener on the port without losing a connection. */
+function sharingOf(
+  { takesOver }: StartOrder,
+): "alone" | "handed_on" | "taken_over" {
+  if (Deno.build.os !== "linux") return "alone";
+  return takesOver ? "taken_over" : "handed_on";
+}
+
+/** A body that no command of ours sends, and room for some at a time. */
+const BODY_BYTES_MAX = 1024 * 1024;
+const BODIES_MAX = 16;
+
+interface ControlPlane {
+  readonly control: (request: Request) => Promise<Response>;
+  readonly bodyMs: number;
+  /** Its own: with no room left for requests, tc is still asked and stopped. */
+  readonly budget: BodyBudget;
+}
+
+/** The request as the admin API knows it: without the key in its path. */
+async function controlled(
+  { method, headers, body, signal }: Arrival,
+  target: string,
+  { control, bodyMs, budget }: ControlPlane,
+): Promise<ClientAnswer> {
+  const limits = { bodyBytesMax: BODY_BYTES_MAX, bodyMs };
+  const reading = await readBody(body, limits, budget);
+  if (reading.kind !== "body") return refusedBody(reading);
+  budget.give(reading.bytes.length);
+  const isBare = method === "GET" || method === "HEAD";
+  const response = await control(
+    new Request(`http://tc${target}`, {
+      method,
+      headers: headers.list.map(([name, value]) => [name, value]),
+      body: isBare ? null : reading.bytes.slice(),
+      signal,
+    }),
+  );
+  return {
+    status: response.status,
+    headers: [...response.headers],
+    body: response.body === null ? null : bodyOf(response.body),
+  };
+}
+
+/** Resolves to how many answers were cut, when all have ended or are late. */
+export async function drained(
+  listener: Listener,
+  deadlineMs: number,
+): Promise<number> {
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => resolve("late"), deadlineMs);
+  const first = await Promise.race([listener.shutdown(), late]);
+  clearTimeout(timer);
+  if (first !== "late") return 0;
+  // The main thread ends this one now, and with it what is left.
+  return listener.inHand;
+}
+
+const BOOKED_MS_MAX = 1_000;
+const BOOKED_LOOK_MS = 5;
+
+/** Resolves when all that was sent is booked; what is only held spent nothing. */
+export async function booked(book: RequestBook): Promise<void> {
+  const endMs = systemClock.monotonicMs() + BOOKED_MS_MAX;
+  const isOpen = () =>
+    book.open().some(({ state }) => state === "sent" || state === "streaming");
+  while (isOpen() && systemClock.monotonicMs() < endMs) {
+    await systemClock.sleep(BOOKED_LOOK_MS);
+  }
+}
+
+/** The members of a comma-separated setting. */
+function listed(text: string): readonly string[] {
+  return text.split(",").map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+/** The admin routes are for this machine's own name and pages alone. */
+function guestRefused(): ClientAnswer {
+  return refusal({
+    status: 403,
+    type: "permission_error",
+    message: "tc: The admin routes are not served under this name or origin",
+    retryAfterSec: null,
+  });
+}

@@ -1,0 +1,166 @@
+/**
+ * The one mutable cell of the house: it holds the pool's state, folds events
+ * into it and wakes those who wait for a change.
+ *
+ * @module
+ */
+
+import type { AccountId, LeaseId } from "../../core/account.ts";
+import {
+  type PoolEvent,
+  type PoolSnapshot,
+  type PoolState,
+  reduce,
+  type RouteFacts,
+  snapshot,
+  wakesWaiters,
+} from "../../core/pool/pool.ts";
+import { type PersistedPool, restore } from "../../core/pool/persist.ts";
+import type { Instant } from "../../core/time.ts";
+import type { TokenUsage } from "../../core/usage.ts";
+import type { CapacityVerdict } from "../../core/quota/verdict.ts";
+import type { Clock, Entropy, Lease, Pool } from "../../ports.ts";
+import { SetBack } from "../../system/clock_steps.ts";
+
+/** Called after each event with the state that it led to. */
+export type PoolListener = (event: PoolEvent, state: PoolState) => void;
+
+export class PoolKeeper implements Pool {
+  readonly #clock: Clock;
+  readonly #leasePrefix: string;
+  readonly #listeners = new Set<PoolListener>();
+  readonly #setBack: SetBack;
+  #state: PoolState;
+  #leaseCount = 0;
+  /** In the order of their asking, so that the first to wait decides first. */
+  #waiting = new Set<() => void>();
+  #isWakeDue = false;
+  /**
+   * Those who are woken together decide at one instant, for as long as none of
+   * them changes anything: the pool is counted once for them and not for each.
+   */
+  #wokenAt: Instant | null = null;
+
+  constructor(state: PoolState, clock: Clock, entropy: Entropy) {
+    this.#state = state;
+    this.#clock = clock;
+    this.#setBack = new SetBack(clock);
+    this.#leasePrefix = entropy.uuid().slice(0, 8);
+  }
+
+  get state(): PoolState {
+    return this.#state;
+  }
+
+  /** Adds what an earlier run knew of the accounts that are here. */
+  remember(memory: PersistedPool): void {
+    const at = this.#now();
+    this.#state = restore(this.#state, memory, at);
+    this.#wake();
+  }
+
+  snapshot(): PoolSnapshot {
+    // The time first: to ask for it may change the state.
+    const at = this.#wokenAt ?? this.#now();
+    return snapshot(this.#state, at);
+  }
+
+  dispatch(event: PoolEvent): void {
+    this.#followClock();
+    this.#take(event);
+  }
+
+  #take(event: PoolEvent): void {
+    const before = this.#state;
+    this.#state = reduce(before, event);
+    const isNew = this.#state !== before;
+    if (isNew && this.#wokenAt !== null) this.#wokenAt = this.#clock.now();
+    for (const listener of this.#listeners) listener(event, this.#state);
+    if (wakesWaiters(event)) this.#wake();
+  }
+
+  /** Returns the function that takes the listener off again. */
+  listen(listener: PoolListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  openLease(accountId: AccountId, query: RouteFacts): Lease {
+    const id = `${this.#leasePrefix}-${++this.#leaseCount}` as LeaseId;
+    this.#take({
+      kind: "lease_opened",
+      leaseId: id,
+      accountId,
+      query,
+      at: this.#now(),
+    });
+    let isOpen = true;
+    return {
+      id,
+      accountId,
+      close: (usage: TokenUsage | null): void => {
+        if (!isOpen) return;
+        isOpen = false;
+        const at = this.#now();
+        this.#take({ kind: "lease_closed", leaseId: id, usage, at });
+      },
+    };
+  }
+
+  judge(lease: Lease, verdict: CapacityVerdict): void {
+    const at = this.#now();
+    this.#take({ kind: "verdict_given", leaseId: lease.id, verdict, at });
+  }
+
+  changed(until: Instant, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const waiting = this.#waiting;
+      const alarm = new AbortController();
+      function leave(): void {
+        alarm.abort();
+        waiting.delete(done);
+        signal.removeEventListener("abort", abort);
+      }
+      function done(): void {
+        leave();
+        resolve();
+      }
+      function abort(): void {
+        leave();
+        reject(signal.reason);
+      }
+      signal.addEventListener("abort", abort, { once: true });
+      waiting.add(done);
+      const ms = Math.max(0, until - this.#clock.now());
+      // It is cut short only by who was woken or has left already.
+      this.#clock.sleep(ms, alarm.signal).then(done, () => {});
+    });
+  }
+
+  /** The time, once the pool has followed a clock that was set back. */
+  #now(): Instant {
+    this.#followClock();
+    return this.#clock.now();
+  }
+
+  #followClock(): void {
+    const backMs = this.#setBack.since();
+    if (backMs > 0) this.#take({ kind: "clock_set_back", byMs: backMs });
+  }
+
+  /** Once a tick, however many events came in it. */
+  #wake(): void {
+    if (this.#isWakeDue || this.#waiting.size === 0) return;
+    this.#isWakeDue = true;
+    queueMicrotask(() => {
+      this.#isWakeDue = false;
+      this.#wokenAt = this.#clock.now();
+      for (const wake of [...this.#waiting]) wake();
+      // Comes after the decisions of all who were woken.
+      queueMicrotask(() => {
+        this.#wokenAt = null;
+      });
+    });
+  }
+}

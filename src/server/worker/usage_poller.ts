@@ -1,0 +1,231 @@
+/**
+ * Asks the free usage endpoint how full each subscription is: at the start,
+ * then gently, one question at a time, each account at its own jittered pace.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../../core/account.ts";
+import type { QuotaObservation } from "../../core/quota/quota.ts";
+import {
+  HOUR_MS,
+  type Instant,
+  MINUTE_MS,
+  SECOND_MS,
+} from "../../core/time.ts";
+import type { JsonClient } from "../../auth/json_client.ts";
+import {
+  type AccountProfile,
+  fetchProfile,
+  profileQuestion,
+} from "../../auth/sign_in/profile.ts";
+import type { OAuthProvider } from "../../auth/provider.ts";
+import { fetchUsage, type UsageOutcome } from "../../auth/usage.ts";
+import { TcError } from "../../errors.ts";
+import type {
+  Authorization,
+  Clock,
+  CredentialSource,
+  Entropy,
+  Journal,
+} from "../../ports.ts";
+import type { AccountRecord } from "../../store/accounts.ts";
+import { usageObservation } from "../../wire/answer/usage_answer.ts";
+import { Rounds } from "./rounds.ts";
+
+export interface UsagePollerPorts {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly journal: Journal;
+  readonly client: JsonClient;
+  readonly provider: OAuthProvider;
+  readonly credentials: CredentialSource;
+  /** The pool at this moment. */
+  readonly accounts: () => readonly AccountRecord[];
+  readonly settings: () => {
+    readonly poll: boolean;
+    readonly pollSeconds: number;
+  };
+  readonly observed: (observation: QuotaObservation) => void;
+  /** Whose the account is, asked once a run. */
+  readonly identified: (id: AccountId, profile: AccountProfile) => void;
+}
+
+/** Between two questions: bursts trip the endpoint's own limit. */
+const SPACING_MS = SECOND_MS;
+/** How soon a new account is noticed. */
+const LOOK_MS = 5 * SECOND_MS;
+/** Of the pace, up or down. */
+const JITTER_PART = 0.3;
+const THROTTLED_MS = 15 * MINUTE_MS;
+const THROTTLED_MAX_MS = 6 * HOUR_MS;
+/** A token without the scope will not get it by itself. */
+const REFUSED_MS = 6 * HOUR_MS;
+
+interface Turn {
+  /** By the clock that nobody can set: else a wrong one could end all turns. */
+  readonly dueAtMs: number;
+  readonly throttles: number;
+  readonly isIdentified: boolean;
+}
+
+export class UsagePoller {
+  readonly #ports: UsagePollerPorts;
+  readonly #rounds: Rounds;
+  readonly #turns = new Map<AccountId, Turn>();
+
+  constructor(ports: UsagePollerPorts) {
+    this.#ports = ports;
+    const { clock, journal } = ports;
+    this.#rounds = new Rounds({
+      failure: "usage_poll_failed",
+      clock,
+      journal,
+      round: (signal) => this.#round(signal),
+      afterFailureMs: LOOK_MS,
+    });
+  }
+
+  start(): void {
+    this.#rounds.start();
+  }
+
+  /** Ends a question under way. */
+  stop(): Promise<void> {
+    return this.#rounds.stop();
+  }
+
+  async #round(signal: AbortSignal): Promise<number> {
+    const record = this.#due();
+    if (record === null) return LOOK_MS;
+    await this.#ask(record, signal);
+    return this.#spacing();
+  }
+
+  /** The account that has waited longest for its turn, or null. */
+  #due(): AccountRecord | null {
+    const { accounts, clock, settings } = this.#ports;
+    if (!settings().poll) return null;
+    const nowMs = clock.monotonicMs();
+    const due = accounts().filter((record) =>
+      isAsked(record, clock.now()) && this.#dueAtMs(record) <= nowMs
+    );
+    return due.toSorted((a, b) => this.#dueAtMs(a) - this.#dueAtMs(b))[0] ??
+      null;
+  }
+
+  #dueAtMs({ account }: AccountRecord): number {
+    return this.#turns.get(account.id)?.dueAtMs ?? -Infinity;
+  }
+
+  async #ask({ account }: AccountRecord, signal: AbortSignal): Promise<void> {
+    const { clock, credentials } = this.#ports;
+    const { id } = account;
+    // Whatever comes of it, the next question is a whole turn away.
+    this.#wait(id, this.#pace(), this.#turns.get(id)?.throttles ?? 0);
+    const auth = await this.#authorization(id, signal);
+    if (auth === null) return;
+    const outcome = await fetchUsage(auth.token, this.#ports, signal);
+    this.#take(id, outcome);
+    if (outcome.kind === "refused" && outcome.status === 401) {
+      // The next turn shows whether that has mended it.
+      await credentials.renew(auth, signal).catch(ignoreTcError);
+      return;
+    }
+    if (outcome.kind !== "known") return;
+    if (this.#turns.get(id)?.isIdentified) return;
+    await clock.sleep(this.#spacing(), signal);
+    await this.#identify(id, auth, signal);
+  }
+
+  async #authorization(
+    id: AccountId,
+    signal: AbortSignal,
+  ): Promise<Authorization | null> {
+    try {
+      return await this.#ports.credentials.authorization(id, signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      ignoreTcError(cause);
+      return null;
+    }
+  }
+
+  #take(id: AccountId, outcome: UsageOutcome): void {
+    const { clock, journal, observed } = this.#ports;
+    switch (outcome.kind) {
+      case "known": {
+        const seen = usageObservation(outcome.body, id, clock.now());
+        if (seen !== null) observed(seen);
+        this.#wait(id, this.#pace(), 0);
+        return;
+      }
+      case "throttled": {
+        const throttles = (this.#turns.get(id)?.throttles ?? 0) + 1;
+        const growing = THROTTLED_MS * 2 ** (throttles - 1);
+        const waitMs = Math.min(
+          Math.max(growing, outcome.retryAfterMs ?? 0, this.#pace()),
+          THROTTLED_MAX_MS,
+        );
+        this.#wait(id, waitMs, throttles);
+        journal.log("debug", "usage_throttled", { account: id, wait: waitMs });
+        return;
+      }
+      case "refused":
+        this.#wait(id, outcome.status === 403 ? REFUSED_MS : this.#pace(), 0);
+        return;
+      case "unavailable":
+        journal.log("debug", "usage_unavailable", { account: id });
+        return;
+    }
+  }
+
+  async #identify(
+    id: AccountId,
+    { token }: Authorization,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, provider, identified } = this.#ports;
+    const question = profileQuestion(provider, token);
+    const outcome = await fetchProfile(client, question, signal);
+    const turn = this.#turns.get(id);
+    if (turn === undefined || outcome.kind === "unavailable") return;
+    this.#turns.set(id, { ...turn, isIdentified: true });
+    if (outcome.kind === "known") identified(id, outcome.profile);
+  }
+
+  #wait(id: AccountId, ms: number, throttles: number): void {
+    const isIdentified = this.#turns.get(id)?.isIdentified ?? false;
+    const dueAtMs = this.#ports.clock.monotonicMs() + ms;
+    this.#turns.set(id, { dueAtMs, throttles, isIdentified });
+  }
+
+  /** The time to an account's next turn: jittered, so that turns drift apart. */
+  #pace(): number {
+    const { settings, entropy } = this.#ports;
+    const part = 1 + JITTER_PART * (2 * entropy.random() - 1);
+    return settings().pollSeconds * SECOND_MS * part;
+  }
+
+  #spacing(): number {
+    return SPACING_MS * (1 + this.#ports.entropy.random());
+  }
+}
+
+/**
+ * Only a subscription has these figures. A login that another program shares is
+ * not spent for them: once its token has ended it waits for a request.
+ */
+function isAsked(
+  { account, sharedWith, expiresAt }: AccountRecord,
+  now: Instant,
+): boolean {
+  if (account.kind !== "subscription" || !account.enabled) return false;
+  const isOver = expiresAt !== null && expiresAt <= now;
+  return sharedWith === null || !isOver;
+}
+
+/** A credential that cannot be had is told to the pool by its own source. */
+function ignoreTcError(cause: unknown): void {
+  if (!(cause instanceof TcError)) throw cause;
+}

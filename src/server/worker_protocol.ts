@@ -1,0 +1,119 @@
+/**
+ * What the main thread and the server worker say to each other. The worker has
+ * no environment and runs no program, so all of that comes by message.
+ *
+ * @module
+ */
+
+import type { MachineSecret } from "../store/vault/vault_cipher.ts";
+import type { ChangeAnswer, ChangeQuestion } from "./links/change_link.ts";
+import type { LogLoss } from "../records/log/log_loss.ts";
+import type { Config } from "../config/config.ts";
+import type { FenceAttempt, FenceTargets } from "./fence.ts";
+import type {
+  KeychainAnswer,
+  KeychainQuestion,
+} from "./links/keychain_link.ts";
+import type { LogRecord } from "../records/log/journal.ts";
+import type { OwnerAnswer, OwnerQuestion } from "./links/owner_link.ts";
+import type { Paths } from "../system/paths.ts";
+
+/** All that the worker needs to start; secrets travel in memory only. */
+export interface StartOrder {
+  readonly config: Config;
+  readonly paths: Paths;
+  readonly version: string;
+  readonly pid: number;
+  /** The local key, revealed: a Secret does not survive a message. */
+  readonly key: string;
+  /** Machine id and user name: what binds the vault to this machine. */
+  readonly machine: MachineSecret;
+  /** HTTPS_PROXY and NO_PROXY as the environment has them. */
+  readonly proxy: { readonly url: string; readonly except: string };
+  /** Certificate authorities of this machine, in PEM; empty where none. */
+  readonly authorities: string;
+  /** Whether to share the port with a server that is about to stop. */
+  readonly takesOver: boolean;
+  /** Descriptors that this process may have open; null where nobody knows. */
+  readonly openFiles: number | null;
+}
+
+/** What a client may ask of the process by the control plane. */
+export type Asked = "stop" | "restart" | "reload";
+
+export type ToWorker =
+  | { readonly kind: "start"; readonly order: StartOrder }
+  | { readonly kind: "reload"; readonly config: Config }
+  /** The config could not be read; the server goes on with the old one. */
+  | {
+    readonly kind: "reload_failed";
+    readonly message: string;
+    readonly hint: string | null;
+  }
+  /** The next server was started, or why it could not be. */
+  | { readonly kind: "restart_answer"; readonly trouble: string | null }
+  | { readonly kind: "drain"; readonly deadlineMs: number }
+  | { readonly kind: "log_lost"; readonly loss: LogLoss | null }
+  | {
+    readonly kind: "call";
+    readonly id: number;
+    readonly method: string;
+    readonly path: string;
+    readonly body: string | null;
+  }
+  | { readonly kind: "subscribe"; readonly isOn: boolean }
+  /** Try the fence; of a worker that serves nothing. */
+  | { readonly kind: "prove"; readonly targets: FenceTargets }
+  | {
+    readonly kind: "keychain_answer";
+    readonly id: number;
+    readonly answer: KeychainAnswer;
+  }
+  | {
+    readonly kind: "change_answer";
+    readonly id: number;
+    readonly answer: ChangeAnswer;
+  }
+  | {
+    readonly kind: "owner_answer";
+    readonly id: number;
+    readonly answer: OwnerAnswer;
+  };
+
+export type FromWorker =
+  | { readonly kind: "ready"; readonly host: string; readonly port: number }
+  | {
+    readonly kind: "failed";
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string | null;
+    readonly exitCode: number;
+  }
+  | { readonly kind: "log"; readonly records: readonly LogRecord[] }
+  | {
+    readonly kind: "answer";
+    readonly id: number;
+    readonly status: number;
+    readonly body: string;
+  }
+  | { readonly kind: "event"; readonly data: string }
+  | {
+    readonly kind: "keychain_asked";
+    readonly id: number;
+    readonly question: KeychainQuestion;
+  }
+  | {
+    readonly kind: "change_asked";
+    readonly id: number;
+    readonly question: ChangeQuestion;
+  }
+  | {
+    readonly kind: "owner_asked";
+    readonly id: number;
+    readonly question: OwnerQuestion;
+  }
+  /** The server asks its main thread to end the process, drained. */
+  | { readonly kind: "drained"; readonly cut: number }
+  /** A client asked for an end or a restart by the control plane. */
+  | { readonly kind: "asked"; readonly what: Asked }
+  | { readonly kind: "proved"; readonly attempts: readonly FenceAttempt[] };

@@ -1,0 +1,121 @@
+/**
+ * One request on its way: what it wants, what happened to it, and what its
+ * answers say.
+ *
+ * @module
+ */
+
+import type { AccountId, TicketId } from "../../core/account.ts";
+import { type Attempt, FIRST_ATTEMPT } from "../../core/quota/retry.ts";
+import { after } from "../../core/time.ts";
+import { NO_USAGE, type TokenUsage } from "../../core/usage.ts";
+import type { CapacityVerdict } from "../../core/quota/verdict.ts";
+import type { Reception } from "../provider.ts";
+import type { PlannedRequest } from "./workload.ts";
+import type { World } from "../world.ts";
+
+const SHORT_TTL_MS = 600_000;
+
+/** A request with the ends of its story. */
+export interface Errand {
+  readonly request: PlannedRequest;
+  readonly conversation: string;
+  /** The how manieth of its conversation it is, side requests apart. */
+  readonly turn: number;
+  readonly parent: string | null;
+  readonly usefulTokens: number;
+  readonly arrivedAt: number;
+  readonly ticket: TicketId;
+  /** Nobody wants the answer if it has not begun by then. */
+  readonly deadline: number;
+  excluded: ReadonlySet<AccountId>;
+  counts: Omit<Attempt, "now">;
+  isWaiting: boolean;
+  /** What it waits for: those who wait for the same go in their order. */
+  line: string;
+  /** Raised with each look, so that an older alarm says nothing. */
+  looks: number;
+  onServed(): void;
+  onFailed(): void;
+}
+
+/** A request that nothing has happened to. */
+export function newErrand(
+  parts: Pick<
+    Errand,
+    | "request"
+    | "conversation"
+    | "turn"
+    | "parent"
+    | "usefulTokens"
+    | "arrivedAt"
+    | "deadline"
+    | "ticket"
+    | "onServed"
+    | "onFailed"
+  >,
+): Errand {
+  return {
+    ...parts,
+    excluded: new Set(),
+    counts: FIRST_ATTEMPT,
+    isWaiting: false,
+    line: "",
+    looks: 0,
+  };
+}
+
+/** The counts after one more try. */
+export function counted(
+  counts: Errand["counts"],
+  verdict: CapacityVerdict,
+  isHop: boolean,
+): Errand["counts"] {
+  const isForced = verdict.kind === "exhausted" ||
+    verdict.kind === "throttled" || verdict.kind === "credential";
+  return {
+    ...counts,
+    failures: counts.failures + (verdict.kind === "overloaded" ? 1 : 0),
+    hops: counts.hops + (isHop && !isForced ? 1 : 0),
+  };
+}
+
+/** What the core is told of the reception. */
+export function verdictOf(reception: Reception, world: World): CapacityVerdict {
+  switch (reception.kind) {
+    case "served":
+      return { kind: "served" };
+    case "overloaded":
+      return { kind: "overloaded", retryAt: null };
+    case "throttled":
+      return {
+        kind: "throttled",
+        until: after(world.now, reception.retryAfterMs),
+        isStated: true,
+      };
+    case "exhausted":
+      return {
+        kind: "exhausted",
+        window: reception.window,
+        family: reception.family,
+        until: after(world.now, Math.max(1, reception.resetsAt - world.now)),
+      };
+  }
+}
+
+/** The usage block of the answer. */
+export function usageOf(
+  request: PlannedRequest,
+  cached: number,
+  { workload }: World,
+): TokenUsage {
+  const written = request.contextTokens - cached;
+  const isLong = workload.cacheTtlMs > SHORT_TTL_MS;
+  return {
+    ...NO_USAGE,
+    cacheRead: cached,
+    cacheWrite5m: isLong ? 0 : written,
+    cacheWrite1h: isLong ? written : 0,
+    output: request.outputTokens,
+  };
+}

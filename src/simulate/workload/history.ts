@@ -1,0 +1,163 @@
+/**
+ * Recorded requests as a workload: what people and agents wanted, apart from
+ * who served it. Pauses are those between an answer and the next request; what
+ * people would have done with shorter waits is not known.
+ *
+ * @module
+ */
+
+import { modelFamily } from "../../core/account.ts";
+import { type Instant, instantFromMs } from "../../core/time.ts";
+import { contextTokens } from "../../core/usage.ts";
+import type { HistoryRow } from "../../store/ledger/ledger_history.ts";
+import {
+  fitted,
+  type FittedAccount,
+  type HistoryAccount,
+} from "./history_fit.ts";
+import { plan } from "./plans.ts";
+import type {
+  PlannedAccount,
+  PlannedRequest,
+  PlannedSession,
+  Workload,
+} from "./workload.ts";
+
+export interface HistoryWish {
+  readonly accounts: readonly HistoryAccount[];
+  readonly cacheReadWeight: number;
+  /** Another life of caches than the recorded one, or null. */
+  readonly cacheTtlMs: number | null;
+}
+
+export interface History {
+  readonly workload: Workload;
+  readonly fits: readonly FittedAccount[];
+  readonly policy: string;
+  readonly requests: number;
+}
+
+const HOUR_MS = 3_600_000;
+const SHORT_TTL_MS = 300_000;
+/** A turn is two blocks at least: the answer before it, and what was said. */
+const CACHE_TURNS_BACK = 9;
+/** The work of the last conversation still needs time after its last answer. */
+const TAIL_MS = HOUR_MS;
+
+/** The workload of `rows`, which must not be empty and are sorted by start. */
+export function historyOf(
+  rows: readonly HistoryRow[],
+  wish: HistoryWish,
+): History {
+  const startsAt = instantFromMs(
+    rows.reduce((first, row) => Math.min(first, row.askedAt), Infinity),
+  );
+  const endsAt = instantFromMs(
+    rows.reduce<number>((last, row) => Math.max(last, row.endedAt), startsAt) +
+      TAIL_MS,
+  );
+  const recordedTtlMs = ttlOf(rows);
+  const unit = {
+    cacheReadWeight: wish.cacheReadWeight,
+    cacheTtlMs: recordedTtlMs,
+  };
+  const fits = wish.accounts.map((account) =>
+    fitted(account, rows.filter((row) => row.account === account.id), unit)
+  );
+  const workload: Workload = {
+    name: "history",
+    startsAt,
+    endsAt,
+    accounts: fits.map((fit) => plannedAccount(fit, startsAt)),
+    sessions: [...Map.groupBy(rows, (row) => row.conversation)]
+      .map(([id, own]) => sessionOf(id, own)),
+    cacheTtlMs: wish.cacheTtlMs ?? recordedTtlMs,
+    cacheReadWeight: wish.cacheReadWeight,
+    cacheTurnsBack: CACHE_TURNS_BACK,
+    sharedTokens: sharedTokens(rows),
+    storms: [],
+    isKnown: true,
+    pollMs: null,
+  };
+  return { workload, fits, policy: mostUsed(rows), requests: rows.length };
+}
+
+/** Where most was written decides: both kinds may stand in one request. */
+function ttlOf(rows: readonly HistoryRow[]): number {
+  let long = 0;
+  let short = 0;
+  for (const { usage } of rows) {
+    long += usage.cacheWrite1h;
+    short += usage.cacheWrite5m;
+  }
+  return long > short ? HOUR_MS : SHORT_TTL_MS;
+}
+
+/** What new conversations read from cache at once, as most of them did. */
+function sharedTokens(rows: readonly HistoryRow[]): number {
+  const seen = new Set<string>();
+  const reads: number[] = [];
+  for (const row of rows) {
+    if (row.isSide || seen.has(row.conversation)) continue;
+    seen.add(row.conversation);
+    if (row.usage.cacheRead > 0) reads.push(row.usage.cacheRead);
+  }
+  reads.sort((a, b) => a - b);
+  return reads[Math.floor(reads.length / 2)] ?? 0;
+}
+
+function mostUsed(rows: readonly HistoryRow[]): string {
+  const groups = [...Map.groupBy(rows, ({ policy }) => policy)];
+  groups.sort(([, a], [, b]) => b.length - a.length);
+  return groups[0]?.[0] ?? "";
+}
+
+function sessionOf(id: string, rows: readonly HistoryRow[]): PlannedSession {
+  const startsAt = instantFromMs(rows[0]?.askedAt ?? 0);
+  const requests: PlannedRequest[] = [];
+  let cursor: number = startsAt;
+  for (const row of rows) {
+    requests.push(plannedRequest(row, Math.max(0, row.askedAt - cursor)));
+    // Beside a side request the conversation goes on.
+    cursor = row.isSide ? row.askedAt : row.endedAt;
+  }
+  return { id, startsAt, deadline: null, requests };
+}
+
+function plannedRequest(row: HistoryRow, gapMs: number): PlannedRequest {
+  return {
+    gapMs,
+    contextTokens: contextTokens(row.usage),
+    outputTokens: row.usage.output,
+    durationMs: Math.max(1, row.endedAt - row.startedAt - row.waitedMs),
+    family: modelFamily(row.model),
+    isPrompt: row.isPrompt,
+    isCompacted: row.isCompacted,
+    isSide: row.isSide,
+    agents: [],
+  };
+}
+
+const WEEK_HOURS = 168;
+
+function plannedAccount(
+  { account, fiveHourTokens, weekTokens, first }: FittedAccount,
+  startsAt: Instant,
+): PlannedAccount {
+  const usual = plan(account.label, account.tier, { weekEndsIn: WEEK_HOURS });
+  const isWeekOn = first.resets7d !== null && first.resets7d > startsAt;
+  return {
+    ...usual,
+    kind: account.kind,
+    fiveHourTokens: fiveHourTokens ?? usual.fiveHourTokens,
+    weekTokens: weekTokens ?? usual.weekTokens,
+    fiveHourUsed: first.spent5h ?? 0,
+    fiveHourResetsAt: first.resets5h !== null && first.resets5h > startsAt
+      ? instantFromMs(first.resets5h)
+      : null,
+    weekUsed: isWeekOn ? first.spent7d ?? 0 : 0,
+    weekResetsAt: instantFromMs(
+      isWeekOn ? first.resets7d ?? startsAt : startsAt + WEEK_HOURS * HOUR_MS,
+    ),
+  };
+}

@@ -1,0 +1,273 @@
+/**
+ * The workloads on which policies are compared: each drawn from a seed before
+ * any policy runs.
+ *
+ * @module
+ */
+
+import type { Tier } from "../../core/account.ts";
+import { instantFromMs } from "../../core/time.ts";
+import { DEVELOPER, job, type Manner, sitting } from "./people.ts";
+import { atHour, MONDAY, paced, plan, WEEK_HOURS } from "./plans.ts";
+import { Random } from "../random.ts";
+import {
+  type PlannedSession,
+  SHARED_TOKENS,
+  type Workload,
+} from "./workload.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Workdays of `count` terminals, for `days` days from Monday on. */
+export function workdays(
+  random: Random,
+  { count, days, hours, manner }: {
+    readonly count: number;
+    readonly days: number;
+    readonly hours: number;
+    readonly manner: Manner;
+  },
+): PlannedSession[] {
+  const sessions: PlannedSession[] = [];
+  for (let day = 0; day < days; day++) {
+    const isWeekend = day % 7 >= 5;
+    if (isWeekend && !random.chance(0.35)) continue;
+    for (let seat = 0; seat < count; seat++) {
+      const start = day * 24 + 9 + random.uniform(-0.5, 1);
+      sessions.push(sitting(random, {
+        id: `d${day}s${seat}`,
+        startsAt: atHour(start),
+        hours: hours * (isWeekend ? 0.5 : 1) * random.uniform(0.85, 1.1),
+        manner,
+      }));
+    }
+  }
+  return sessions;
+}
+
+/** Nine hours a day, by people. */
+function developers(
+  random: Random,
+  seats: { readonly count: number; readonly days: number },
+): PlannedSession[] {
+  return workdays(random, { ...seats, hours: 9, manner: DEVELOPER });
+}
+
+/** Agents that start within a quarter of an hour and work for hours. */
+export function fleetBurst(
+  random: Random,
+  { name, at, count, hours }: {
+    readonly name: string;
+    readonly at: number;
+    readonly count: number;
+    readonly hours: number;
+  },
+): PlannedSession[] {
+  return Array.from({ length: count }, (_, index) =>
+    job(random, {
+      id: `${name}a${index}`,
+      startsAt: atHour(at + random.uniform(0, 0.25)),
+      deadline: atHour(at + 11),
+      requests: Math.round(hours * random.uniform(70, 150)),
+    }));
+}
+
+function base(
+  name: string,
+  days: number,
+): Omit<Workload, "accounts" | "sessions"> {
+  return {
+    name,
+    startsAt: MONDAY,
+    endsAt: instantFromMs(MONDAY + days * DAY_MS),
+    cacheTtlMs: 300_000,
+    cacheReadWeight: 0.1,
+    cacheTurnsBack: null,
+    sharedTokens: SHARED_TOKENS,
+    storms: [],
+    isKnown: true,
+    pollMs: null,
+  };
+}
+
+function solo(seed: number): Workload {
+  const random = new Random(seed);
+  return {
+    ...base("solo", 9),
+    accounts: paced(random, ["max_5x", "pro", "pro"]),
+    sessions: developers(random, { count: 1, days: 9 }),
+  };
+}
+
+function heavy(seed: number): Workload {
+  const random = new Random(seed);
+  return {
+    ...base("heavy", 9),
+    accounts: paced(random, ["max_5x", "max_5x", "max_5x", "max_5x"]),
+    sessions: developers(random, { count: 4, days: 9 }),
+  };
+}
+
+function fleet(seed: number): Workload {
+  const random = new Random(seed);
+  const sessions: PlannedSession[] = [];
+  for (let day = 0; day < 7; day++) {
+    for (const hour of [8, 20]) {
+      sessions.push(...fleetBurst(random, {
+        name: `d${day}h${hour}`,
+        at: day * 24 + hour,
+        count: 60,
+        hours: 1.2,
+      }));
+    }
+  }
+  const tiers: Tier[] = Array(6).fill("max_20x");
+  return {
+    ...base("fleet", 7.5),
+    accounts: paced(random, tiers),
+    sessions,
+  };
+}
+
+function nearReset(seed: number): Workload {
+  const random = new Random(seed);
+  const soon = random.uniform(20, 44);
+  return {
+    ...base("near-reset", 5),
+    accounts: [
+      plan("a-soon", "max_5x", {
+        weekEndsIn: soon,
+        weekUsed: random.uniform(0.55, 0.75),
+      }),
+      plan("b-mid", "max_5x", {
+        weekEndsIn: random.uniform(80, 110),
+        weekUsed: random.uniform(0.3, 0.45),
+      }),
+      plan("c-late", "max_5x", {
+        weekEndsIn: random.uniform(130, 160),
+        weekUsed: random.uniform(0.05, 0.2),
+      }),
+    ],
+    sessions: developers(random, { count: 3, days: 5 }),
+  };
+}
+
+function nearlySpent(seed: number): Workload {
+  const random = new Random(seed);
+  return {
+    ...base("nearly-spent", 5),
+    accounts: [0, 1, 2, 3].map((index) =>
+      plan("abcd"[index] ?? "x", "max_5x", {
+        weekEndsIn: random.uniform(24, 120),
+        weekUsed: random.uniform(0.85, 0.97),
+      })
+    ),
+    sessions: developers(random, { count: 2, days: 5 }),
+  };
+}
+
+function mixed(seed: number): Workload {
+  const random = new Random(seed);
+  return {
+    ...base("mixed-tiers", 9),
+    accounts: paced(random, ["max_20x", "max_5x", "max_5x", "pro"]),
+    sessions: developers(random, { count: 5, days: 9 }),
+  };
+}
+
+function paidKey(seed: number): Workload {
+  const random = new Random(seed);
+  return {
+    ...base("paid-key", 9),
+    accounts: [
+      ...paced(random, ["max_5x", "max_5x", "max_5x"]),
+      plan("k-key", "unknown", {
+        kind: "api_key",
+        weekEndsIn: WEEK_HOURS,
+        concurrency: 1_000,
+        perMinute: 10_000,
+      }),
+    ],
+    sessions: developers(random, { count: 4, days: 9 }),
+  };
+}
+
+function fresh(seed: number): Workload {
+  const random = new Random(seed);
+  const tiers: Tier[] = ["max_20x", "max_20x", "max_5x", "max_5x"];
+  return {
+    ...base("fresh-start", 2),
+    isKnown: false,
+    accounts: tiers.map((tier, index) =>
+      plan(`${"abcd"[index]}-${tier}`, tier, {
+        weekEndsIn: random.uniform(50, 150),
+        weekUsed: [1, 0.93, 0.3, 0.5][index] ?? 0,
+      })
+    ),
+    sessions: [0, 1].flatMap((day) =>
+      fleetBurst(random, {
+        name: `d${day}`,
+        at: day * 24 + 9,
+        count: 30,
+        hours: 1,
+      })
+    ),
+  };
+}
+
+function backlog(seed: number): Workload {
+  const random = new Random(seed);
+  const tiers: Tier[] = [
+    "max_20x",
+    "max_20x",
+    "max_5x",
+    "max_5x",
+    "max_5x",
+    "max_5x",
+  ];
+  return {
+    ...base("backlog", 3),
+    accounts: paced(random, tiers),
+    sessions: Array.from({ length: 60 }, (_, index) =>
+      job(random, {
+        id: `job${index}`,
+        startsAt: atHour(random.uniform(0, 0.5)),
+        deadline: null,
+        requests: random.whole(350, 1_050),
+      })),
+  };
+}
+
+function smallPlans(seed: number): Workload {
+  const random = new Random(seed);
+  return {
+    ...base("small-plans", 5),
+    accounts: paced(random, ["pro", "pro", "pro", "pro", "pro"]),
+    sessions: developers(random, { count: 3, days: 5 }),
+  };
+}
+
+function longCache(seed: number): Workload {
+  const random = new Random(seed);
+  return {
+    ...base("long-cache", 5),
+    cacheTtlMs: 3_600_000,
+    accounts: paced(random, ["max_5x", "max_5x", "max_5x"]),
+    sessions: developers(random, { count: 4, days: 5 }),
+  };
+}
+
+/** The workloads of the comparison by name, each drawn from a seed. */
+export const SCENARIOS: Readonly<Record<string, (seed: number) => Workload>> = {
+  "solo": solo,
+  "heavy": heavy,
+  "fleet": fleet,
+  "near-reset": nearReset,
+  "nearly-spent": nearlySpent,
+  "mixed-tiers": mixed,
+  "paid-key": paidKey,
+  "small-plans": smallPlans,
+  "long-cache": longCache,
+  "fresh-start": fresh,
+  "backlog": backlog,
+};

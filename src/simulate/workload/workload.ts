@@ -1,0 +1,167 @@
+/**
+ * Work to be done and accounts to do it with, as data: drawn from a seed, or
+ * taken from recorded history.
+ *
+ * @module
+ */
+
+import type { AccountKind, ModelFamily, Tier } from "../../core/account.ts";
+import type { Instant } from "../../core/time.ts";
+
+/** One request as it will be made, whatever account serves it. */
+export interface PlannedRequest {
+  /** Pause after the previous answer (or the start) of its conversation. */
+  readonly gapMs: number;
+  /** Prompt tokens in all. */
+  readonly contextTokens: number;
+  readonly outputTokens: number;
+  /** From the start to the last byte, once it is served. */
+  readonly durationMs: number;
+  readonly family: ModelFamily;
+  /** A person asked; else it carries a tool's result. */
+  readonly isPrompt: boolean;
+  /** The history was summarised before it. */
+  readonly isCompacted: boolean;
+  /** A title or the like: beside the conversation, nobody waits for it. */
+  readonly isSide: boolean;
+  /** Sub-agents that work after the answer; the next request waits for them. */
+  readonly agents: readonly PlannedConversation[];
+}
+
+export interface PlannedConversation {
+  readonly id: string;
+  readonly requests: readonly PlannedRequest[];
+}
+
+export interface PlannedSession extends PlannedConversation {
+  readonly startsAt: Instant;
+  /** What has not started by then is lost; null is never. */
+  readonly deadline: Instant | null;
+}
+
+/** What an account really is; the core knows only its kind and tier. */
+export interface PlannedAccount {
+  readonly name: string;
+  readonly kind: AccountKind;
+  readonly tier: Tier;
+  /** Quota tokens of a five-hour window and of a week. */
+  readonly fiveHourTokens: number;
+  readonly weekTokens: number;
+  readonly concurrency: number;
+  readonly perMinute: number;
+  /** Spent at the start, from 0 to 1. */
+  readonly fiveHourUsed: number;
+  readonly fiveHourResetsAt: Instant | null;
+  readonly weekUsed: number;
+  readonly weekResetsAt: Instant;
+  /** Part of the week that a family of its own limit may use. */
+  readonly familyShare: Readonly<Record<ModelFamily, number>>;
+  /** The week starts anew then, though it was announced for later. */
+  readonly earlyResetAt: Instant | null;
+  /** What the headers say, against the truth. */
+  readonly headers: "true" | "absent" | "half" | "stuck_full";
+}
+
+/** A time in which the provider answers everything with 529. */
+export interface Storm {
+  readonly from: Instant;
+  readonly to: Instant;
+}
+
+export interface Workload {
+  readonly name: string;
+  readonly startsAt: Instant;
+  readonly endsAt: Instant;
+  readonly accounts: readonly PlannedAccount[];
+  readonly sessions: readonly PlannedSession[];
+  readonly cacheTtlMs: number;
+  readonly cacheReadWeight: number;
+  /**
+   * An account finds what it cached so many requests of the conversation ago;
+   * null: however long ago. The provider looks back twenty blocks.
+   */
+  readonly cacheTurnsBack: number | null;
+  /** Tokens of tools and system prompt that all conversations share. */
+  readonly sharedTokens: number;
+  readonly storms: readonly Storm[];
+  /** Whether the figures of all accounts are known at the start. */
+  readonly isKnown: boolean;
+  /** How often the free usage endpoint is asked per account; null is never. */
+  readonly pollMs: number | null;
+}
+
+/** What Claude Code's tools and system prompt come to. */
+export const SHARED_TOKENS = 20_000;
+
+const WRITE_SHORT = 1.25;
+const WRITE_LONG = 2;
+const SHORT_TTL_MS = 600_000;
+const OUTPUT = 5;
+
+/** Quota tokens of a request of which `cached` tokens are in the cache. */
+export function costOf(
+  request: PlannedRequest,
+  cached: number,
+  workload: Pick<Workload, "cacheTtlMs" | "cacheReadWeight">,
+): number {
+  const read = Math.min(cached, request.contextTokens);
+  const write = workload.cacheTtlMs > SHORT_TTL_MS ? WRITE_LONG : WRITE_SHORT;
+  return workload.cacheReadWeight * read +
+    write * (request.contextTokens - read) + OUTPUT * request.outputTokens;
+}
+
+/** One request with what it is worth and when it could be made unstalled. */
+export interface Worth {
+  readonly tokens: number;
+  readonly releasedAt: number;
+  readonly deadline: number;
+}
+
+/**
+ * The useful work of each request: its least cost on any account, warm unless
+ * its own pause is longer than the cache lives.
+ */
+export function worths(workload: Workload): ReadonlyMap<PlannedRequest, Worth> {
+  const found = new Map<PlannedRequest, Worth>();
+  for (const session of workload.sessions) {
+    const deadline = session.deadline ?? workload.endsAt;
+    unfold(session, session.startsAt, { deadline, workload, found });
+  }
+  return found;
+}
+
+/** Walks a conversation from `at` on without stalls; gives its end. */
+function unfold(
+  conversation: PlannedConversation,
+  at: number,
+  sink: {
+    readonly deadline: number;
+    readonly workload: Workload;
+    readonly found: Map<PlannedRequest, Worth>;
+  },
+): number {
+  let now = at;
+  let cached = 0;
+  let cachedAt = -Infinity;
+  for (const request of conversation.requests) {
+    now += request.gapMs;
+    const isWarm = !request.isCompacted && !request.isSide &&
+      now - cachedAt < sink.workload.cacheTtlMs;
+    const read = Math.max(isWarm ? cached : 0, sink.workload.sharedTokens);
+    sink.found.set(request, {
+      tokens: costOf(request, read, sink.workload),
+      releasedAt: now,
+      deadline: sink.deadline,
+    });
+    if (request.isSide) continue;
+    cached = request.contextTokens;
+    cachedAt = now;
+    now += request.durationMs;
+    let joined = now;
+    for (const agent of request.agents) {
+      joined = Math.max(joined, unfold(agent, now, sink));
+    }
+    now = joined;
+  }
+  return now;
+}

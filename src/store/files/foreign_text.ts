@@ -1,0 +1,138 @@
+/**
+ * Files that other programs own, such as Claude Code's settings: replaced only
+ * if they are what was read, and changed as text, so that order and comments
+ * stay.
+ *
+ * @module
+ */
+
+import { isDeepStrictEqual } from "node:util";
+import { TcError } from "../../errors.ts";
+import { type StepObserver, writeAtomic } from "./atomic.ts";
+import { folderOf, modeOf, resolveTarget } from "./file_target.ts";
+import {
+  type ConfigDocument,
+  type ConfigEdit,
+  parseConfig,
+} from "../config_file.ts";
+import { fileError } from "./file_error.ts";
+import { changeJsonc } from "./jsonc_edit.ts";
+
+const TRIES_MAX = 20;
+const BYTES_MAX = 64 * 1024 * 1024;
+
+/** Reads and replaces whole texts; one object for all of them. */
+export class ForeignTexts {
+  readonly #onStep: StepObserver | undefined;
+
+  constructor(onStep?: StepObserver) {
+    this.#onStep = onStep;
+  }
+
+  /** The text of `path`, or null where there is none. */
+  read(path: string): Promise<string | null> {
+    return Promise.try(() => readNow(path));
+  }
+
+  /**
+   * Puts `text` in place of `before`, for its owner alone; false when that is
+   * no longer there.
+   */
+  async replace(
+    path: string,
+    before: string | null,
+    text: string,
+  ): Promise<boolean> {
+    return await this.#put(await resolveTarget(path), before, { text });
+  }
+
+  /**
+   * Returns why `path` could not be replaced now, or null. A file that is there
+   * is opened for writing and left as it is; a missing one is no obstacle.
+   */
+  async obstacle(path: string): Promise<string | null> {
+    const target = await resolveTarget(path);
+    try {
+      const file = await Deno.open(target, { write: true });
+      file.close();
+      return null;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      return fileError(`write ${target}`, error).message;
+    }
+  }
+
+  async #put(
+    target: string,
+    before: string | null,
+    { text, mode }: {
+      readonly text: string;
+      readonly mode?: number | undefined;
+    },
+  ): Promise<boolean> {
+    if (readNow(target) !== before) return false;
+    try {
+      await Deno.mkdir(folderOf(target), { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw fileError(`make ${folderOf(target)}`, error);
+    }
+    return await writeAtomic(target, new TextEncoder().encode(text), {
+      onStep: this.#onStep,
+      confirm: () => readNow(target) === before,
+      hasRivals: true,
+      mayWriteInPlace: true,
+      mode,
+    });
+  }
+
+  /**
+   * Changes the JSON in `path` and nothing of it that `edit` leaves alone.
+   * A missing file is made, unless the edit leaves the empty document alone;
+   * one that is there stays open to whom it was.
+   * Throws ConfigError where the text is no JSON object: it stays as it is.
+   */
+  async edit(path: string, edit: ConfigEdit): Promise<ConfigDocument> {
+    for (let tries = 1; tries <= TRIES_MAX; tries++) {
+      const text = await this.read(path);
+      const before = text === null ? {} : parseConfig(text, path);
+      const after = edit(before);
+      if (isDeepStrictEqual(before, after)) return before;
+      const isEmpty = text === null || text.trim() === "";
+      const next = isEmpty
+        ? `${JSON.stringify(after, null, 2)}\n`
+        : changeJsonc(text, after);
+      const target = await resolveTarget(path);
+      const mode = await modeOf(target);
+      if (await this.#put(target, text, { text: next, mode })) return after;
+    }
+    throw new TcError(
+      `Cannot change ${path}: it is being written all the time`,
+      {
+        code: "file_busy",
+      },
+    );
+  }
+}
+
+function readNow(path: string): string | null {
+  try {
+    const { size, isFile } = Deno.statSync(path);
+    if (!isFile || size > BYTES_MAX) {
+      const reason = isFile ? "it is too large" : "it is no file";
+      throw new TcError(`Cannot read ${path}: ${reason}`, {
+        code: "file_too_large",
+      });
+    }
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(Deno.readFileSync(path));
+  } catch (error) {
+    if (error instanceof TypeError) {
+      throw new TcError(`Cannot read ${path}: it is not UTF-8 text`, {
+        code: "not_text",
+        cause: error,
+      });
+    }
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw fileError(`read ${path}`, error);
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Whose a file or folder is. What others own or can write is refused, as ssh
+ * does it: a stranger's key would open the admin routes to him, and his link
+ * would lead our lines into our own files.
+ *
+ * @module
+ */
+
+import { EXIT, TcError } from "../../errors.ts";
+import { folderOf } from "./file_target.ts";
+
+const GROUP_WRITES = 0o020;
+const OTHERS_WRITE = 0o002;
+const STICKY = 0o1000;
+const PRIVATE_FILE = 0o600;
+const LOOSE_BITS = 0o077;
+const ROOT = 0;
+
+/** The user and group that own a file or run this process. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Read once, when the program starts: the main thread gives the permission up later. */
+const THIS_OWNER = ownerOfProcess();
+
+/** Returns who this process is; null where that is not known or not told. */
+export function thisOwner(): Owner | null {
+  return THIS_OWNER;
+}
+
+function ownerOfProcess(): Owner | null {
+  if (Deno.build.os === "windows") return null;
+  // A thread that may not ask would put a question into the person's terminal.
+  const isGranted = (["uid", "gid"] as const).every((kind) =>
+    Deno.permissions.querySync({ name: "sys", kind }).state === "granted"
+  );
+  if (!isGranted) return null;
+  const [uid, gid] = [Deno.uid(), Deno.gid()];
+  return uid === null || gid === null ? null : { uid, gid };
+}
+
+/**
+ * Throws TcError `foreign_file` where the folder or file at `path` belongs to
+ * another user, or where others could change it. Links are followed. A missing
+ * one is fine.
+ */
+export function refuseForeign(
+  path: string,
+  owner: Owner | null = thisOwner(),
+): void {
+  const info = ownInfo(path, owner);
+  if (info === null || owner === null) return;
+  const mode = info.mode ?? 0;
+  // In a folder such as /tmp nobody can replace the files of others.
+  if ((mode & STICKY) !== 0) return;
+  const isPrivateGroup = info.gid === owner.gid && owner.gid === owner.uid;
+  const forbidden = isPrivateGroup ? OTHERS_WRITE : GROUP_WRITES | OTHERS_WRITE;
+  if ((mode & forbidden) === 0) return;
+  if (info.uid === owner.uid && tighten(path, mode & ~forbidden)) return;
+  throw foreign(
+    path,
+    "other users can write it",
+    `chmod go-w ${path}`,
+  );
+}
+
+/**
+ * Throws TcError `foreign_file` where the file at `path` belongs to another
+ * user, is a link, or is no plain file; takes it from others who may write it.
+ * A missing one is fine.
+ */
+export function refuseForeignFile(
+  path: string,
+  owner: Owner | null = thisOwner(),
+): void {
+  const link = lstat(path);
+  if (link === null) return;
+  if (link.isSymlink) throw foreign(path, "it is a link", `ls -l ${path}`);
+  if (!link.isFile) throw foreign(path, "it is no file", `ls -l ${path}`);
+  const info = ownInfo(path, owner);
+  const mode = info?.mode ?? 0;
+  if (owner === null || (mode & (GROUP_WRITES | OTHERS_WRITE)) === 0) return;
+  if (tighten(path, mode & ~(GROUP_WRITES | OTHERS_WRITE))) return;
+  throw foreign(path, "other users can write it", `chmod go-w ${path}`);
+}
+
+/**
+ * Takes a file that holds a secret from everybody but its owner. Returns false
+ * where it stays open to others.
+ */
+export function tightenSecret(path: string): boolean {
+  const info = lstat(path);
+  if (info === null || Deno.build.os === "windows") return true;
+  if (((info.mode ?? 0) & LOOSE_BITS) === 0) return true;
+  return tighten(path, PRIVATE_FILE);
+}
+
+/**
+ * Opens the file at `path`, which must be ours, without following a link; makes
+ * it, private, where it is missing. Throws TcError `foreign_file`.
+ */
+export function openOwnSync(
+  path: string,
+  options: Pick<Deno.OpenOptions, "append" | "read" | "write">,
+): Deno.FsFile {
+  refuseForeignFile(path);
+  const file = Deno.openSync(path, {
+    ...options,
+    create: true,
+    mode: PRIVATE_FILE,
+  });
+  // Between the look and the opening somebody may have put a link there.
+  if (isSame(file.statSync(), lstat(path))) return file;
+  file.close();
+  throw foreign(path, "it was replaced while it was opened", `ls -l ${path}`);
+}
+
+/** Writes a private file that is not there yet; what a crash left goes first. */
+export function writeNew(path: string, text: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+  }
+  Deno.writeTextFileSync(path, text, { createNew: true, mode: PRIVATE_FILE });
+}
+
+/** Throws where the open `file` is not the plain file at `path`. */
+export async function refuseOther(
+  path: string,
+  file: Deno.FsFile,
+): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  const [opened, present] = [await file.stat(), lstat(path)];
+  if (present === null || isSame(opened, present)) return;
+  throw foreign(path, "it is a link", `ls -l ${path}`);
+}
+
+function isSame(opened: Deno.FileInfo, present: Deno.FileInfo | null): boolean {
+  if (Deno.build.os === "windows") return true;
+  return present !== null && !present.isSymlink &&
+    opened.ino === present.ino && opened.dev === present.dev;
+}
+
+/** What stands at `path`, at the end of its links; throws where it is not ours. */
+function ownInfo(path: string, owner: Owner | null): Deno.FileInfo | null {
+  const link = lstat(path);
+  if (link === null || owner === null) return link;
+  refuseOwner(path, link, owner);
+  if (!link.isSymlink) return link;
+  try {
+    const info = Deno.statSync(path);
+    refuseOwner(path, info, owner);
+    return info;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    throw cause;
+  }
+}
+
+function refuseOwner(
+  path: string,
+  { uid }: Deno.FileInfo,
+  owner: Owner,
+): void {
+  // Root could do everything anyway.
+  if (uid === null || uid === owner.uid || uid === ROOT) return;
+  throw foreign(
+    path,
+    `it belongs to user ${uid}, and you are user ${owner.uid}`,
+    `ls -ld ${path}   shows it; remove it, or name another place: TC_CONFIG`,
+  );
+}
+
+function lstat(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.lstatSync(path);
+  } catch (cause) {
+    if (
+      cause instanceof Deno.errors.NotFound ||
+      cause instanceof Deno.errors.NotADirectory
+    ) return null;
+    // What cannot be seen cannot be used either, and says so itself.
+    if (cause instanceof Deno.errors.PermissionDenied) return null;
+    throw cause;
+  }
+}
+
+function tighten(path: string, mode: number): boolean {
+  try {
+    Deno.chmodSync(path, mode & 0o7777);
+    return true;
+  } catch {
+    // Another owner, or a file system without modes.
+    return false;
+  }
+}
+
+function foreign(path: string, reason: string, hint: string): TcError {
+  return new TcError(`Cannot use ${path}: ${reason}`, {
+    code: "foreign_file",
+    source: "user",
+    exitCode: EXIT.noPermission,
+    hint,
+  });
+}
+
+/** Throws where the file at `path`, or its folder, is not ours. */
+export function refuseForeignPlace(path: string): void {
+  refuseForeign(folderOf(path));
+  refuseForeignFile(path);
+}

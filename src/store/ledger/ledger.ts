@@ -1,0 +1,292 @@
+/**
+ * The ledger: one row a finished request, and the sums that reports are drawn
+ * from. No prompt text ever enters.
+ *
+ * @module
+ */
+
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { cacheAccount, NO_CACHE_USE } from "../../core/cache_account.ts";
+import type { Instant } from "../../core/time.ts";
+import { NO_USAGE } from "../../core/usage.ts";
+import type { RequestRecord } from "../../ports.ts";
+import { isRefused, transaction } from "./database.ts";
+import { LedgerNames } from "./ledger_names.ts";
+
+/** What the provider last said of an account's two windows; null is unknown. */
+export interface SpentWindows {
+  readonly fiveHour: number | null;
+  readonly fiveHourResetsAt: Instant | null;
+  readonly week: number | null;
+  readonly weekResetsAt: Instant | null;
+}
+
+export const NOTHING_SPENT: SpentWindows = {
+  fiveHour: null,
+  fiveHourResetsAt: null,
+  week: null,
+  weekResetsAt: null,
+};
+
+export interface LedgerEntry {
+  readonly record: RequestRecord;
+  /** Nanodollars at list price; null is unpriced. */
+  readonly costNano: number | null;
+  /** The account's windows after the answer. */
+  readonly windows: SpentWindows;
+}
+
+/** Sums cover a quarter of an hour: every time zone's day begins on one. */
+export const QUARTER_MS = 900_000;
+
+const ROW_COLUMNS = [
+  "id",
+  "started_at",
+  "ended_at",
+  "method",
+  "path",
+  "session",
+  "agent",
+  "conversation",
+  "model_asked",
+  "model_answered",
+  "is_stream",
+  "is_prompt",
+  "is_side",
+  "is_compaction",
+  "is_compacted",
+  "account",
+  "reason",
+  "moved_from",
+  "policy",
+  "attempts",
+  "status",
+  "waited_ms",
+  "first_byte_ms",
+  "duration_ms",
+  "input",
+  "cache_read",
+  "cache_write_5m",
+  "cache_write_1h",
+  "output",
+  "stop_reason",
+  "ended",
+  "error_type",
+  "cost_nano",
+  "spent_5h",
+  "resets_5h",
+  "spent_7d",
+  "resets_7d",
+] as const;
+
+const KEY_COLUMNS = ["quarter", "session", "account", "model"] as const;
+
+export const SUM_COLUMNS = [
+  "requests",
+  "failed",
+  "input",
+  "cache_read",
+  "cache_write_5m",
+  "cache_write_1h",
+  "output",
+  "cost_nano",
+  "unpriced",
+  "cold_rebuilds",
+  "switches",
+  "switch_rebuild",
+  "waited_ms",
+] as const;
+
+type Value = string | number | null;
+
+function places(columns: readonly string[]): string {
+  return columns.map(() => "?").join(", ");
+}
+
+const INSERT_ROW = `INSERT INTO requests (${ROW_COLUMNS.join(", ")}) VALUES (${
+  places(ROW_COLUMNS)
+})`;
+
+const ADD_SUMS = `INSERT INTO quarters (${
+  [...KEY_COLUMNS, ...SUM_COLUMNS].join(", ")
+}) VALUES (${places([...KEY_COLUMNS, ...SUM_COLUMNS])})
+ON CONFLICT (quarter, session, account, model) DO UPDATE SET ${
+  SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")
+}`;
+
+export class Ledger {
+  readonly #database: DatabaseSync;
+  readonly #insertRow: StatementSync;
+  readonly #addSums: StatementSync;
+  readonly #names: LedgerNames;
+  /** Of the last batch: a caller that is not sure writes it again. */
+  #written: ReadonlySet<string> = new Set();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#insertRow = database.prepare(INSERT_ROW);
+    this.#addSums = database.prepare(ADD_SUMS);
+    this.#names = new LedgerNames(database);
+  }
+
+  /**
+   * Writes all of `entries` or none, but for those that have a value which
+   * cannot be stored: how many. What was in the last batch already, by its
+   * request's id, is not written and not counted again.
+   */
+  write(entries: readonly LedgerEntry[]): number {
+    const fresh = entries.filter(({ record }) => !this.#written.has(record.id));
+    if (fresh.length === 0) return 0;
+    try {
+      const stored = transaction(this.#database, () => {
+        const kept = fresh.filter((entry) => this.#insert(entry));
+        this.#addUp(kept);
+        return kept.length;
+      });
+      this.#written = new Set(fresh.map(({ record }) => record.id));
+      return fresh.length - stored;
+    } catch (cause) {
+      // What was remembered may have been rolled back.
+      this.#names.forget();
+      throw cause;
+    }
+  }
+
+  /** Whether the entry's row could be stored. */
+  #insert(entry: LedgerEntry): boolean {
+    return isStored(() => this.#insertRow.run(...this.#rowOf(entry)));
+  }
+
+  /** One statement for each key of the batch, not for each request. */
+  #addUp(entries: readonly LedgerEntry[]): void {
+    const sums = new Map<string, { key: number[]; sums: number[] }>();
+    for (const entry of entries) {
+      if (!isMessage(entry.record)) continue;
+      const key = this.#keyOf(entry.record);
+      const name = key.join("/");
+      const known = sums.get(name);
+      if (known === undefined) {
+        sums.set(name, { key, sums: sumsOf(entry) });
+        continue;
+      }
+      sumsOf(entry).forEach((value, index) => {
+        known.sums[index] = (known.sums[index] ?? 0) + value;
+      });
+    }
+    for (const { key, sums: values } of sums.values()) {
+      // A sum past all counting stays as it is; the rows have it.
+      isStored(() => this.#addSums.run(...key, ...values));
+    }
+  }
+
+  #rowOf({ record, costNano, windows }: LedgerEntry): Value[] {
+    const at = record.endedAt;
+    const name = (text: string) => this.#names.idOf(text, at);
+    const nameOrNull = (text: string | null) =>
+      text === null ? null : name(text);
+    const { usage } = record;
+    return [
+      record.id,
+      record.startedAt,
+      record.endedAt,
+      name(record.method),
+      name(record.path),
+      nameOrNull(record.session),
+      nameOrNull(record.agent),
+      nameOrNull(record.conversation),
+      nameOrNull(record.modelAsked),
+      nameOrNull(record.modelAnswered),
+      Number(record.isStream),
+      Number(record.isPrompt),
+      Number(record.isSide),
+      Number(record.isCompaction),
+      Number(record.isCompacted),
+      nameOrNull(record.accountId),
+      name(record.reason),
+      nameOrNull(record.movedFrom),
+      name(record.policy),
+      attemptsText(record),
+      record.status,
+      Math.round(record.waitedMs),
+      record.firstByteMs === null ? null : Math.round(record.firstByteMs),
+      Math.round(record.durationMs),
+      usage?.input ?? null,
+      usage?.cacheRead ?? null,
+      usage?.cacheWrite5m ?? null,
+      usage?.cacheWrite1h ?? null,
+      usage?.output ?? null,
+      nameOrNull(record.stopReason),
+      name(record.end),
+      nameOrNull(record.errorType),
+      costNano,
+      windows.fiveHour,
+      windows.fiveHourResetsAt,
+      windows.week,
+      windows.weekResetsAt,
+    ];
+  }
+
+  #keyOf(record: RequestRecord): number[] {
+    const at = record.endedAt;
+    const idOrZero = (text: string | null) =>
+      text === null ? 0 : this.#names.idOf(text, at);
+    return [
+      Math.floor(at / QUARTER_MS),
+      idOrZero(record.session),
+      idOrZero(record.accountId),
+      idOrZero(record.modelAnswered ?? record.modelAsked),
+    ];
+  }
+}
+
+/** Whether a statement took its values; the transaction goes on either way. */
+function isStored(run: () => unknown): boolean {
+  try {
+    run();
+    return true;
+  } catch (cause) {
+    if (!isRefused(cause)) throw cause;
+    return false;
+  }
+}
+
+/** Reports count messages; token counts and telemetry cost nothing. */
+export function isMessage({ path }: { readonly path: string }): boolean {
+  return path.endsWith("/v1/messages");
+}
+
+/** Null for the common case: one try, and it served. */
+function attemptsText({ attempts }: RequestRecord): string | null {
+  if (attempts.length === 1 && attempts[0]?.verdict === "served") return null;
+  return JSON.stringify(
+    attempts.map(({ accountId, verdict, status }) => [
+      accountId,
+      verdict,
+      status,
+    ]),
+  );
+}
+
+function sumsOf({ record, costNano }: LedgerEntry): number[] {
+  const usage = record.usage ?? NO_USAGE;
+  const cache = record.usage === null
+    ? NO_CACHE_USE
+    : cacheAccount(record.usage, { isSwitch: record.movedFrom !== null });
+  const isFailed = record.status >= 400 || record.end === "upstream_failed" ||
+    record.end === "refused";
+  return [
+    1,
+    Number(isFailed),
+    usage.input,
+    usage.cacheRead,
+    usage.cacheWrite5m,
+    usage.cacheWrite1h,
+    usage.output,
+    costNano ?? 0,
+    Number(costNano === null && record.usage !== null),
+    cache.coldRebuilds,
+    cache.switches,
+    cache.switchRebuild,
+    Math.round(record.waitedMs),
+  ];
+}

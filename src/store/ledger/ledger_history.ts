@@ -1,0 +1,160 @@
+/**
+ * The recorded requests one by one, for a replay.
+ *
+ * @module
+ */
+
+import type { DatabaseSync } from "node:sqlite";
+import type { TokenUsage } from "../../core/usage.ts";
+
+/** One answered message of the ledger. Times in epoch milliseconds. */
+export interface HistoryRow {
+  /** When it was asked for first: tries of it before `startedAt` failed. */
+  readonly askedAt: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly waitedMs: number;
+  readonly conversation: string;
+  readonly model: string;
+  readonly account: string;
+  readonly policy: string;
+  readonly isPrompt: boolean;
+  readonly isSide: boolean;
+  readonly isCompacted: boolean;
+  readonly isMoved: boolean;
+  readonly usage: TokenUsage;
+  /** What the account's windows said after it; null is unknown. */
+  readonly spent5h: number | null;
+  readonly resets5h: number | null;
+  readonly spent7d: number | null;
+  readonly resets7d: number | null;
+}
+
+/** A client that was refused comes again within this time, or gave it up. */
+const AGAIN_MS_MAX = 600_000;
+
+/** Answered messages since `fromMs`, by their start. */
+export function readHistory(
+  database: DatabaseSync,
+  fromMs: number,
+): readonly HistoryRow[] {
+  const names = new Map(
+    database.prepare("SELECT id, text FROM names").all()
+      .map((row) => [row["id"], String(row["text"])]),
+  );
+  const rows = database.prepare(
+    `SELECT * FROM requests
+     WHERE ended_at >= ? AND conversation IS NOT NULL
+     ORDER BY started_at, sequence`,
+  ).all(fromMs);
+  const failures = new Failures();
+  return rows.flatMap((row) => {
+    const read = new RowReader(row, names);
+    if (!read.name("path").endsWith("/v1/messages")) return [];
+    const isAnswered = row["account"] !== null && row["input"] !== null;
+    if (isAnswered) return [historyRow(read, failures.end(read))];
+    failures.note(read);
+    return [];
+  });
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+class RowReader {
+  readonly #row: Row;
+  readonly #names: ReadonlyMap<unknown, string>;
+
+  constructor(row: Row, names: ReadonlyMap<unknown, string>) {
+    this.#row = row;
+    this.#names = names;
+  }
+
+  name(key: string): string {
+    return this.#names.get(this.#row[key] ?? null) ?? "";
+  }
+
+  count(key: string): number {
+    return Number(this.#row[key] ?? 0);
+  }
+
+  figure(key: string): number | null {
+    return this.#row[key] === null ? null : Number(this.#row[key]);
+  }
+
+  flag(key: string): boolean {
+    return this.#row[key] === 1;
+  }
+}
+
+/**
+ * Tries that came to nothing: the time from the first of them to the answer is
+ * a wait, and no pause that somebody made.
+ */
+class Failures {
+  readonly #open = new Map<string, { since: number; until: number }>();
+
+  note(row: RowReader): void {
+    const key = keyOf(row);
+    if (!isWorthAgain(row)) {
+      this.#open.delete(key);
+      return;
+    }
+    const since = this.#sinceOf(row) ?? row.count("started_at");
+    this.#open.set(key, { since, until: row.count("ended_at") });
+  }
+
+  /** When what is answered now was asked for first. */
+  end(row: RowReader): number {
+    const since = this.#sinceOf(row);
+    this.#open.delete(keyOf(row));
+    return since ?? row.count("started_at");
+  }
+
+  #sinceOf(row: RowReader): number | null {
+    const open = this.#open.get(keyOf(row));
+    const isAgain = open !== undefined &&
+      row.count("started_at") - open.until <= AGAIN_MS_MAX;
+    return isAgain ? open.since : null;
+  }
+}
+
+function keyOf(row: RowReader): string {
+  return `${row.name("conversation")}/${row.count("is_side")}`;
+}
+
+/** Refused, overloaded or broken off: not given up, and not its own fault. */
+function isWorthAgain(row: RowReader): boolean {
+  const status = row.count("status");
+  const ended = row.name("ended");
+  if (ended === "client_gone") return false;
+  return status === 429 || status >= 500 ||
+    (status === 200 && ended !== "complete");
+}
+
+function historyRow(row: RowReader, askedAt: number): HistoryRow {
+  return {
+    askedAt,
+    startedAt: row.count("started_at"),
+    endedAt: row.count("ended_at"),
+    waitedMs: row.count("waited_ms"),
+    conversation: row.name("conversation"),
+    model: row.name("model_answered") || row.name("model_asked"),
+    account: row.name("account"),
+    policy: row.name("policy"),
+    isPrompt: row.flag("is_prompt"),
+    isSide: row.flag("is_side"),
+    isCompacted: row.flag("is_compacted"),
+    isMoved: row.figure("moved_from") !== null,
+    usage: {
+      input: row.count("input"),
+      cacheRead: row.count("cache_read"),
+      cacheWrite5m: row.count("cache_write_5m"),
+      cacheWrite1h: row.count("cache_write_1h"),
+      output: row.count("output"),
+    },
+    spent5h: row.figure("spent_5h"),
+    resets5h: row.figure("resets_5h"),
+    spent7d: row.figure("spent_7d"),
+    resets7d: row.figure("resets_7d"),
+  };
+}

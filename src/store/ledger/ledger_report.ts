@@ -1,0 +1,108 @@
+/**
+ * What reports read from the ledger. Works on a database that a running server
+ * writes to.
+ *
+ * @module
+ */
+
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { Spend, SpendRow } from "../../core/spend.ts";
+import { QUARTER_MS, SUM_COLUMNS } from "./ledger.ts";
+
+/** From and until in epoch milliseconds, on whole quarters of an hour. */
+export interface TimeSpan {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+export type SpendKey = "session" | "account" | "model";
+
+const SUMS = SUM_COLUMNS.map((name) => `sum(${name}) AS ${name}`).join(", ");
+const IN_SPAN = "quarter >= ? AND quarter < ?";
+
+function bounds({ fromMs, untilMs }: TimeSpan): [number, number] {
+  return [Math.floor(fromMs / QUARTER_MS), Math.ceil(untilMs / QUARTER_MS)];
+}
+
+/** Spend by quarter of an hour, oldest first; the key is the quarter's start. */
+export function spendByTime(
+  database: DatabaseSync,
+  span: TimeSpan,
+): readonly SpendRow[] {
+  const rows = database.prepare(
+    `SELECT quarter, ${SUMS} FROM quarters WHERE ${IN_SPAN}
+     GROUP BY quarter ORDER BY quarter`,
+  ).all(...bounds(span));
+  return rows.map((row) => {
+    const firstAt = Number(row["quarter"]) * QUARTER_MS;
+    return {
+      key: String(firstAt),
+      firstAt,
+      lastAt: firstAt + QUARTER_MS,
+      spend: spendOf(row),
+    };
+  });
+}
+
+/** Spend by session, account or model, the latest first. */
+export function spendBy(
+  database: DatabaseSync,
+  key: SpendKey,
+  span: TimeSpan,
+): readonly SpendRow[] {
+  const rows = database.prepare(
+    `SELECT names.text AS key, first, last, ${SUM_COLUMNS.join(", ")}
+     FROM (SELECT ${key} AS id, min(quarter) AS first, max(quarter) AS last,
+             ${SUMS}
+           FROM quarters WHERE ${IN_SPAN} GROUP BY ${key})
+     LEFT JOIN names USING (id) ORDER BY last DESC, requests DESC`,
+  ).all(...bounds(span));
+  return rows.map((row) => ({
+    key: row["key"] === null ? null : String(row["key"]),
+    firstAt: Number(row["first"]) * QUARTER_MS,
+    lastAt: (Number(row["last"]) + 1) * QUARTER_MS,
+    spend: spendOf(row),
+  }));
+}
+
+function spendOf(row: Record<string, SQLOutputValue>): Spend {
+  const sum = (name: typeof SUM_COLUMNS[number]) => Number(row[name] ?? 0);
+  return {
+    requests: sum("requests"),
+    failed: sum("failed"),
+    input: sum("input"),
+    cacheRead: sum("cache_read"),
+    cacheWrite5m: sum("cache_write_5m"),
+    cacheWrite1h: sum("cache_write_1h"),
+    output: sum("output"),
+    costNano: sum("cost_nano"),
+    unpriced: sum("unpriced"),
+    coldRebuilds: sum("cold_rebuilds"),
+    switches: sum("switches"),
+    switchRebuild: sum("switch_rebuild"),
+    waitedMs: sum("waited_ms"),
+  };
+}
+
+/** The issue of each session, as far as one was ever seen. */
+export function readSessionIssues(
+  database: DatabaseSync,
+): ReadonlyMap<string, string> {
+  const rows = database.prepare("SELECT session, issue FROM session_issues")
+    .all();
+  return new Map(
+    rows.map((row) => [String(row["session"]), String(row["issue"])]),
+  );
+}
+
+/** Remembers which issue sessions are on; a newer statement wins. */
+export function writeSessionIssues(
+  database: DatabaseSync,
+  issues: ReadonlyMap<string, string>,
+  atMs: number,
+): void {
+  const put = database.prepare(
+    "INSERT OR REPLACE INTO session_issues (session, issue, seen_at) VALUES (?, ?, ?)",
+  );
+  for (const [session, issue] of issues) put.run(session, issue, atMs);
+}

@@ -1,0 +1,239 @@
+/**
+ * The vault: every account's credential, one entry each, changed under one
+ * lock and never by a snapshot.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../../core/account.ts";
+import { TcError, VaultError } from "../../errors.ts";
+import type {
+  HeldLock,
+  Locks,
+  Vault,
+  VaultDescription,
+  VaultEntry,
+  VaultListing,
+} from "../../ports.ts";
+import type { VaultBackend } from "./vault_backend.ts";
+import { decodeEntry, encodeEntry, type StoredEntry } from "./vault_entry.ts";
+
+/** The name of the lock around every write; account ids cannot be it. */
+const VAULT_LOCK = "vault.write";
+const LOCK_WAIT_MS = 10_000;
+
+export interface VaultPorts {
+  /** In the vault's folder, shared by every process that uses it. */
+  readonly locks: Locks;
+  /** Where entries are kept. */
+  readonly main: VaultBackend;
+  /** Where they are kept when `main` refuses; also read. Null for none. */
+  readonly spare: VaultBackend | null;
+  /** `reading`: another process may keep entries there, this one puts none. */
+  readonly spareFor?: "reading" | "all";
+  /** Why `main` is not the backend that was wanted, or null. */
+  readonly fallback?: string | null;
+}
+
+/** The one implementation of {@linkcode Vault}, over one backend or two. */
+export class StoredVault implements Vault {
+  readonly #ports: VaultPorts;
+  #fallback: string | null;
+  /** Where the last entry was written to. */
+  #landed: VaultBackend;
+
+  constructor(ports: VaultPorts) {
+    this.#ports = ports;
+    this.#fallback = ports.fallback ?? null;
+    this.#landed = ports.main;
+  }
+
+  async list(): Promise<VaultListing> {
+    const ids = new Set<AccountId>();
+    for (const backend of this.#backends()) {
+      for (const id of await backend.ids()) ids.add(id);
+    }
+    const entries: VaultEntry[] = [];
+    const damaged: { id: AccountId; reason: string }[] = [];
+    for (const id of [...ids].sort()) {
+      try {
+        const entry = await this.get(id);
+        if (entry !== null) entries.push(entry);
+      } catch (error) {
+        damaged.push({ id, reason: reasonOf(error) });
+      }
+    }
+    return { entries, damaged };
+  }
+
+  async get(id: AccountId): Promise<VaultEntry | null> {
+    if (await this.#isUnsettled(id)) await this.#trySettle(id);
+    return (await this.#find(id))?.entry ?? null;
+  }
+
+  async put(entry: VaultEntry): Promise<void> {
+    using _lock = await this.#lock();
+    await this.#settle(entry.id);
+    const before = await this.#findOrSetAside(entry.id);
+    await this.#save({
+      entry,
+      revision: (before?.revision ?? 0) + 1,
+      rest: before?.rest ?? {},
+    });
+  }
+
+  async remove(id: AccountId): Promise<boolean> {
+    using _lock = await this.#lock();
+    let wasThere = false;
+    for (const backend of this.#backends()) {
+      if (await backend.erase(id)) wasThere = true;
+    }
+    return wasThere;
+  }
+
+  async update(
+    id: AccountId,
+    change: (entry: VaultEntry) => VaultEntry,
+  ): Promise<VaultEntry | null> {
+    using _lock = await this.#lock();
+    await this.#settle(id);
+    const found = await this.#find(id);
+    if (found === null) return null;
+    const { entry: before, revision, rest } = found;
+    const entry = change(before);
+    if (entry === before) return before;
+    if (entry.id !== id) {
+      throw new VaultError(`Cannot change the id of the account ${id}`, {
+        code: "id_changed",
+      });
+    }
+    await this.#save({ entry, revision: revision + 1, rest });
+    return entry;
+  }
+
+  describe(): VaultDescription {
+    const { kind, text } = this.#landed;
+    return { backend: kind, text, fallback: this.#fallback };
+  }
+
+  /**
+   * Brings every entry to the main backend: written there and read back before
+   * the other copy goes. Returns the ids that stayed where they were.
+   */
+  async migrate(): Promise<readonly AccountId[]> {
+    const { spare } = this.#ports;
+    if (spare === null) return [];
+    const left: AccountId[] = [];
+    for (const id of await spare.ids()) {
+      using _lock = await this.#lock();
+      try {
+        await this.#settle(id);
+        const stored = await this.#find(id);
+        if (stored !== null) await this.#save(stored);
+        if (await spare.load(id) !== null) left.push(id);
+      } catch {
+        // What cannot be read cannot be moved; `list` tells why.
+        left.push(id);
+      }
+    }
+    return left;
+  }
+
+  async #save(stored: StoredEntry): Promise<void> {
+    const { main, spare } = this.#ports;
+    const { id } = stored.entry;
+    const json = encodeEntry(stored);
+    try {
+      await main.save(id, json);
+      if (await main.load(id) !== json) throw unsaved(id);
+    } catch (error) {
+      if (spare === null || this.#ports.spareFor === "reading") throw error;
+      await spare.save(id, json);
+      this.#fallback = reasonOf(error);
+      this.#landed = spare;
+      await main.erase(id);
+      return;
+    }
+    await spare?.erase(id).catch(() => {
+      // It is saved; the other copy is older and found out by its revision.
+    });
+  }
+
+  /**
+   * The newer copy where a crash left two. A main backend that has the entry
+   * and cannot give it out is an error: the other copy is older, and a refresh
+   * token out of it is spent.
+   */
+  async #find(id: AccountId): Promise<StoredEntry | null> {
+    const { main, spare } = this.#ports;
+    const first = await read(main, id);
+    if (spare === null) return first;
+    try {
+      const second = await read(spare, id);
+      if (first === null || second === null) return first ?? second;
+      return second.revision > first.revision ? second : first;
+    } catch (error) {
+      if (first === null) throw error;
+      return first;
+    }
+  }
+
+  async #findOrSetAside(id: AccountId): Promise<StoredEntry | null> {
+    try {
+      return await this.#find(id);
+    } catch {
+      // A new login mends an entry that cannot be read; the old one is kept.
+      for (const backend of this.#backends()) await backend.setAside(id);
+      return null;
+    }
+  }
+
+  #backends(): readonly VaultBackend[] {
+    const { main, spare } = this.#ports;
+    return spare === null ? [main] : [main, spare];
+  }
+
+  async #isUnsettled(id: AccountId): Promise<boolean> {
+    for (const backend of this.#backends()) {
+      if (await backend.isUnsettled(id)) return true;
+    }
+    return false;
+  }
+
+  async #settle(id: AccountId): Promise<void> {
+    for (const backend of this.#backends()) await backend.settle(id);
+  }
+
+  async #trySettle(id: AccountId): Promise<void> {
+    try {
+      using _lock = await this.#lock();
+      await this.#settle(id);
+    } catch {
+      // A disk that cannot be written can still be read.
+    }
+  }
+
+  #lock(): Promise<HeldLock> {
+    return this.#ports.locks.acquire(VAULT_LOCK, { waitMs: LOCK_WAIT_MS });
+  }
+}
+
+async function read(
+  backend: VaultBackend,
+  id: AccountId,
+): Promise<StoredEntry | null> {
+  const json = await backend.load(id);
+  return json === null ? null : decodeEntry(id, json);
+}
+
+function unsaved(id: AccountId): VaultError {
+  return new VaultError(
+    `Cannot store the account ${id}: the keychain gave something else back`,
+    { code: "keychain_refused" },
+  );
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof TcError) return error.message;
+  return error instanceof Error ? error.name : "unknown reason";
+}

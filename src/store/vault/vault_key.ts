@@ -1,0 +1,71 @@
+/**
+ * The vault's own secret: random, made once, in a private file outside the
+ * vault's folder. A copy of the vault alone, in a backup or in a repository of
+ * settings, does not open without it.
+ *
+ * @module
+ */
+
+import { VaultError } from "../../errors.ts";
+import type { Entropy } from "../../ports.ts";
+import { folderOf } from "../files/file_target.ts";
+import {
+  openOwnSync,
+  refuseForeignPlace,
+  tightenSecret,
+  writeNew,
+} from "../files/own_files.ts";
+
+const KEY_BYTES = 32;
+const SHAPE = /^[A-Za-z0-9_-]{43}$/;
+
+/**
+ * Returns the secret in `file`, base64url. Where there is none it makes one;
+ * processes that find none agree on one under a lock. Throws VaultError where
+ * the file is damaged: a new secret would lock out every entry.
+ */
+export function vaultKey(file: string, entropy: Entropy): string {
+  return readVaultKey(file) ?? madeKey(file, entropy);
+}
+
+/** Returns the secret in `file`, or null where there is none yet. */
+export function readVaultKey(file: string): string | null {
+  refuseForeignPlace(file);
+  try {
+    tightenSecret(file);
+    const text = Deno.readTextFileSync(file).trim();
+    if (SHAPE.test(text)) return text;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    throw cause;
+  }
+  throw new VaultError(
+    `Cannot read the vault's key in ${file}: it is damaged`,
+    {
+      code: "vault_key_damaged",
+      hint: "Bring the file back from a backup. Without it, remove it and " +
+        "log in anew: tc login",
+    },
+  );
+}
+
+function madeKey(file: string, entropy: Entropy): string {
+  Deno.mkdirSync(folderOf(file), { recursive: true, mode: 0o700 });
+  using lock = openOwnSync(`${file}.lock`, { write: true });
+  lock.lockSync(true);
+  const found = readVaultKey(file);
+  if (found !== null) return found;
+  const fresh = entropy.bytes(KEY_BYTES)
+    .toBase64({ alphabet: "base64url", omitPadding: true });
+  // Whole or not there: others read it without the lock.
+  writeNew(`${file}.next`, `${fresh}\n`);
+  syncFile(`${file}.next`);
+  Deno.renameSync(`${file}.next`, file);
+  return fresh;
+}
+
+/** An entry that outlives its key through a power cut would be lost. */
+function syncFile(path: string): void {
+  using file = Deno.openSync(path, { write: true });
+  file.syncSync();
+}

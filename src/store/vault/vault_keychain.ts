@@ -1,0 +1,117 @@
+/**
+ * The vault's entries in the system's keychain. A file per account says that
+ * its entry is there, since keychains cannot be listed without prompts.
+ *
+ * @module
+ */
+
+import { type AccountId, accountId } from "../../core/account.ts";
+import { VaultError } from "../../errors.ts";
+import {
+  ensurePrivateFolder,
+  pendingPath,
+  readIfThere,
+  removeIfThere,
+  syncFolder,
+  writeAtomic,
+} from "../files/atomic.ts";
+import { folderOf } from "../files/file_target.ts";
+import { fileError } from "../files/file_error.ts";
+import type { KeychainTool } from "./keychain_tools.ts";
+import type { VaultBackend } from "./vault_backend.ts";
+
+const SUFFIX = ".keychain";
+
+export class VaultKeychain implements VaultBackend {
+  readonly kind = "keychain";
+  readonly text: string;
+  readonly #folder: string;
+  readonly #tool: KeychainTool;
+
+  constructor(folder: string, tool: KeychainTool) {
+    this.#folder = folder;
+    this.#tool = tool;
+    this.text = tool.text;
+  }
+
+  /** Rejects with the reason when the keychain does not answer. */
+  async check(): Promise<void> {
+    await this.#tool.check();
+  }
+
+  async ids(): Promise<readonly AccountId[]> {
+    const ids: AccountId[] = [];
+    try {
+      for await (const { name } of Deno.readDir(this.#folder)) {
+        if (!name.endsWith(SUFFIX)) continue;
+        const id = accountId(name.slice(0, -SUFFIX.length));
+        if (id !== null) ids.push(id);
+      }
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw fileError(`read ${this.#folder}`, error);
+    }
+    return ids.sort();
+  }
+
+  async load(id: AccountId): Promise<string | null> {
+    const note = await readIfThere(this.#path(id));
+    if (note === null) return null;
+    const secret = await this.#tool.load(id, new TextDecoder().decode(note));
+    if (secret !== null) return fromBase64(secret);
+    throw new VaultError(
+      `Cannot read the vault entry ${id}: it is gone from the keychain`,
+      { code: "vault_damaged", hint: "Log in anew: tc login" },
+    );
+  }
+
+  async save(id: AccountId, json: string): Promise<void> {
+    await ensurePrivateFolder(this.#folder);
+    const note = await this.#tool.store(id, toBase64(json));
+    await writeAtomic(this.#path(id), new TextEncoder().encode(note));
+  }
+
+  async erase(id: AccountId): Promise<boolean> {
+    const path = this.#path(id);
+    const wasThere = await removeIfThere(path);
+    if (!wasThere) return false;
+    await syncFolder(folderOf(path));
+    await this.#tool.erase(id).catch(() => {
+      // Without its file the item counts no more; a later save replaces it.
+    });
+    return true;
+  }
+
+  async setAside(id: AccountId): Promise<void> {
+    await removeIfThere(this.#path(id));
+  }
+
+  async isUnsettled(id: AccountId): Promise<boolean> {
+    return await readIfThere(pendingPath(this.#path(id))) !== null;
+  }
+
+  async settle(id: AccountId): Promise<void> {
+    await removeIfThere(pendingPath(this.#path(id)));
+  }
+
+  #path(id: AccountId): string {
+    return `${this.#folder}/${id}${SUFFIX}`;
+  }
+}
+
+/** Plain ASCII, which every keychain program gives back as it was. */
+function toBase64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+}
+
+function fromBase64(base64: string): string {
+  try {
+    const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+    return new TextDecoder().decode(bytes);
+  } catch (cause) {
+    throw new VaultError("Cannot read the keychain: the entry is damaged", {
+      code: "vault_damaged",
+      cause,
+    });
+  }
+}

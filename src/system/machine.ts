@@ -1,0 +1,46 @@
+/**
+ * The machine and user that the vault is bound to, read on the main thread.
+ *
+ * @module
+ */
+
+import { userInfo } from "node:os";
+import { readMachineSecret } from "../store/vault/machine_secret.ts";
+import type { MachineSecret } from "../store/vault/vault_cipher.ts";
+import { vaultKey } from "../store/vault/vault_key.ts";
+import { systemEntropy } from "./clock.ts";
+import type { Paths } from "./paths.ts";
+import { systemRunner } from "./command_runner.ts";
+
+/**
+ * Returns the vault's key material; makes the vault's own key where there is
+ * none. The name is not from USER: a service may run without it.
+ */
+export async function machineSecret(
+  { vaultKeyFile }: Pick<Paths, "vaultKeyFile">,
+): Promise<MachineSecret> {
+  return await readMachineSecret({
+    os: Deno.build.os,
+    runner: systemRunner,
+    readText,
+    userName: userName(),
+  }, vaultKey(vaultKeyFile, systemEntropy));
+}
+
+function userName(): string | null {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user without an entry in the system's list has no name.
+    return null;
+  }
+}
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch {
+    // Not there, or not for us: the next source is asked.
+    return null;
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Wire room: the router's reasons against an account as people read them, in
+ * Claude Code's error, in status, Deck and explain.
+ *
+ * @module
+ */
+
+import { benchAt } from "../../core/quota/bench.ts";
+import type { Ineligible } from "../../core/route/eligible.ts";
+import type { Lack } from "../../core/quota/entitlement.ts";
+import type { AccountState } from "../../core/pool/pool.ts";
+import {
+  isRunning,
+  isSpent,
+  type QuotaWindow,
+  type WindowKey,
+} from "../../core/quota/quota.ts";
+import type { Instant } from "../../core/time.ts";
+
+/** The command that brings the account's login back. */
+export function loginCommand({ account }: AccountState): string {
+  const kind = account.kind === "api_key" ? " --api" : "";
+  return `tc login${kind} --account ${account.label}`;
+}
+
+/** The router's reason against an account as a person reads it. */
+export function barText(
+  reason: Ineligible,
+  state: AccountState,
+  at: Instant,
+): string {
+  switch (reason) {
+    case "disabled":
+      return "off";
+    case "excluded":
+      return "could not serve this request";
+    case "not_asked_for":
+      return "not asked for";
+    case "needs_login":
+      return `needs login (${loginCommand(state)})`;
+    case "quarantined":
+      return quarantineText(state);
+    case "exhausted":
+      return `${windowWord(spentWindow(state, at))} spent`;
+    case "family_exhausted":
+      return "this model's weekly limit spent";
+    case "benched":
+      return benchText(state, at);
+    case "own_limit":
+      return "past your own limit";
+    case "overage":
+      return "only paid extra usage is left";
+    case "probation":
+      return "one trial at a time";
+    case "not_entitled":
+      return lacksText(state, at);
+    case "reserve":
+      return "kept in reserve";
+    case "full":
+      return "full";
+  }
+}
+
+/** What the account was refused, all of it: `no claude-x, no context-1m-…`. */
+function lacksText({ refusals }: AccountState, at: Instant): string {
+  const lacks = [...refusals.values()]
+    .filter(({ until }) => until > at)
+    .map(({ lack }) => `no ${lackText(lack)}`);
+  return lacks.length === 0 ? "may not serve this request" : lacks.join(", ");
+}
+
+/** What was refused, as a noun. */
+export function lackText(lack: Lack): string {
+  switch (lack.kind) {
+    case "beta":
+      return lack.beta;
+    case "model":
+      return lack.model;
+    case "size": {
+      const thousands = Math.floor(lack.tokens / 1_000);
+      const paid = lack.isPaid ? " (paid extra usage)" : "";
+      return `prompts from ${thousands}k tokens${paid}`;
+    }
+    case "client":
+      return `requests of ${lack.client || "clients without a name"}`;
+    case "path":
+      return `requests to ${lack.path}`;
+  }
+}
+
+function quarantineText({ credential }: AccountState): string {
+  const reason = credential.kind === "quarantined" ? credential.reason : null;
+  return reason ?? "refused by the provider";
+}
+
+function benchText(state: AccountState, at: Instant): string {
+  const bench = benchAt(state.bench, at);
+  if (bench.kind !== "benched") return "resting";
+  switch (bench.reason.kind) {
+    case "exhausted":
+      return `${windowWord(bench.reason.window)} spent`;
+    case "throttled":
+      return "throttled";
+    case "overloaded":
+      return "provider overloaded";
+    case "unreachable":
+      return "unreachable";
+  }
+}
+
+/** Returns the spent window that ends last, which is the one that counts. */
+export function spentWindow(
+  state: AccountState,
+  at: Instant,
+): WindowKey | null {
+  const bench = benchAt(state.bench, at);
+  if (bench.kind === "benched" && bench.reason.kind === "exhausted") {
+    return bench.reason.window;
+  }
+  let last: QuotaWindow | null = null;
+  for (const window of Object.values(state.windows)) {
+    if (!isSpent(window) || window.family !== null || !isRunning(window, at)) {
+      continue;
+    }
+    if (last === null || (window.resetsAt ?? 0) > (last.resetsAt ?? 0)) {
+      last = window;
+    }
+  }
+  return last?.key ?? null;
+}
+
+/** `5h` and `7d` are known to everyone; other keys are put in words. */
+export function windowWord(key: WindowKey | null): string {
+  if (key === null) return "quota";
+  if (key === "7d_oi") return "weekly Fable limit";
+  const scoped = /^7d[:_](.+)$/.exec(key)?.[1];
+  return scoped === undefined ? key : `weekly ${scoped} limit`;
+}

@@ -1,0 +1,121 @@
+/**
+ * Wire room: the API's own answer to a spent plan, for a pool that is spent.
+ *
+ * Claude Code in login mode shows it at once with the time of the reset and
+ * continues by itself then (claude-code-client 9 and 10.14). The official SDKs
+ * would sleep through `retry-after` however long it is, so a long wait comes
+ * with `x-should-retry: false`; Claude Code continues all the same.
+ *
+ * @module
+ */
+
+import type { QuotaWindow, WindowKey } from "../../core/quota/quota.ts";
+import { type Instant, SECOND_MS } from "../../core/time.ts";
+import type { HeaderList } from "../../ports.ts";
+import { apiError, type ApiErrorAnswer } from "./api_error.ts";
+import { headerTokens, headerValue } from "../header_list.ts";
+import { OAUTH_BETA } from "../headers.ts";
+import { UNIFIED_PREFIX } from "./limit_headers.ts";
+
+/** Up to here a program is better off if its SDK waits and tries again. */
+const SDK_WAIT_SEC_MAX = 60;
+
+/** What a client is told about a pool that is spent. */
+export interface SpentPool {
+  /** For a person: each account with its reason and return. */
+  readonly message: string;
+  /** When the first account is back. */
+  readonly resetsAt: Instant;
+  /** The window that closes this account; a key that no plan has counts as `5h`. */
+  readonly window: WindowKey;
+  /** The plan windows of this account, as they were last stated. */
+  readonly windows: readonly QuotaWindow[];
+  readonly now: Instant;
+  readonly requestId: string;
+}
+
+/**
+ * Whether the client that sent these lines understands a limit answer. Claude
+ * Code in `ANTHROPIC_AUTH_TOKEN` mode, which sends no OAuth beta, ends its turn
+ * on one and never continues; every other client is told the truth by it.
+ */
+export function understandsLimits(request: HeaderList): boolean {
+  const agent = headerValue(request, "user-agent") ?? "";
+  return !agent.startsWith("claude-cli/") ||
+    headerTokens(request, "anthropic-beta").includes(OAUTH_BETA);
+}
+
+/** Returns the 429 with the limit lines of the account that is back first. */
+export function limitAnswer(pool: SpentPool): ApiErrorAnswer {
+  const { message, resetsAt, now, requestId } = pool;
+  const answer = apiError({
+    status: 429,
+    type: "rate_limit_error",
+    message,
+    retryAfterSec: null,
+    requestId,
+  });
+  const waitSec = Math.max(1, Math.ceil((resetsAt - now) / SECOND_MS));
+  return {
+    ...answer,
+    headers: [
+      ...answer.headers,
+      ["retry-after", String(waitSec)],
+      ...(waitSec > SDK_WAIT_SEC_MAX
+        ? [["x-should-retry", "false"] as const]
+        : []),
+      ...limitLines(pool),
+    ],
+  };
+}
+
+function limitLines({ resetsAt, window, windows }: SpentPool): HeaderList {
+  const claim = claimOf(window);
+  const line = (name: string, value: string) =>
+    [UNIFIED_PREFIX + name, value] as const;
+  const others = windows.filter(({ key }) =>
+    key !== claim.key && isPlanKey(key)
+  );
+  return [
+    line("status", "rejected"),
+    line("representative-claim", claim.word),
+    line("reset", epochSeconds(resetsAt)),
+    line("overage-status", "rejected"),
+    line(`${claim.key}-status`, "rejected"),
+    line(`${claim.key}-utilization`, "1"),
+    line(`${claim.key}-reset`, epochSeconds(resetsAt)),
+    ...others.flatMap(({ key, status, utilization, resetsAt: end }) => [
+      ...(status === null ? [] : [line(`${key}-status`, status)]),
+      ...(utilization === null
+        ? []
+        : [line(`${key}-utilization`, String(utilization))]),
+      ...(end === null ? [] : [line(`${key}-reset`, epochSeconds(end))]),
+    ]),
+  ];
+}
+
+/** Keys that stand in a header: `7d:opus` is our own name for a scoped week. */
+function isPlanKey(key: WindowKey): boolean {
+  return /^\d+[mhd](_[a-z0-9_]+)?$/.test(key);
+}
+
+/** The provider's word for the window that governs, and its key in the lines. */
+function claimOf(
+  window: WindowKey,
+): { readonly key: WindowKey; readonly word: string } {
+  const scope = /^7d[_:](.+)$/.exec(window)?.[1];
+  if (scope === "oi") {
+    return { key: "7d_oi", word: "seven_day_overage_included" };
+  }
+  if (scope !== undefined) {
+    return { key: `7d_${scope}`, word: `seven_day_${scope}` };
+  }
+  return window === "7d"
+    ? { key: "7d", word: "seven_day" }
+    : { key: "5h", word: "five_hour" };
+}
+
+/** Rounded up: a client that comes earlier would meet the same refusal. */
+function epochSeconds(at: Instant): string {
+  return String(Math.ceil(at / SECOND_MS));
+}

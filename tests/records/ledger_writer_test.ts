@@ -1,0 +1,158 @@
+/** LedgerWriter: batches, and a database that fails, comes back or is damaged. */
+
+import { LIST_BOOK } from "../../src/core/pricing.ts";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { LedgerWriter } from "../../src/records/ledger_writer.ts";
+import { StateDatabase } from "../../src/records/state_database.ts";
+import { NO_USAGE } from "../../src/core/usage.ts";
+import type { LogFields, LogLevel } from "../../src/ports.ts";
+import { openDatabase } from "../../src/store/ledger/database.ts";
+import { FakeClock } from "../fixtures/fake_clock.ts";
+import { requestRecord } from "../fixtures/ledger_rows.ts";
+import { account, poolOf } from "../fixtures/pool.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
+
+interface Bench {
+  readonly writer: LedgerWriter;
+  readonly state: StateDatabase;
+  readonly clock: FakeClock;
+  readonly log: (readonly [LogLevel, string, LogFields])[];
+}
+
+function benchAt(path: string): Bench {
+  const clock = new FakeClock();
+  const log: Bench["log"] = [];
+  const journal = {
+    log: (level: LogLevel, event: string, fields: LogFields) => {
+      log.push([level, event, fields]);
+    },
+  };
+  const state = new StateDatabase({ path, writer: "test", clock, journal });
+  const pool = poolOf([{ account: account("work") }]);
+  const writer = new LedgerWriter({
+    state,
+    clock,
+    journal,
+    poolState: () => pool,
+    bounds: { days: 30, bytesMax: 1e9 },
+    prices: LIST_BOOK,
+  });
+  return { writer, state, clock, log };
+}
+
+function rows(path: string): number {
+  const database = openDatabase(path, "read_only");
+  const row = database.prepare("SELECT count(*) AS n FROM requests").get();
+  database.close();
+  return Number(row?.["n"]);
+}
+
+Deno.test("close() writes what waits, and the pool", async () => {
+  await using folder = new TempFolder();
+  const path = folder.join("state.db");
+  const { writer, log } = benchAt(path);
+  writer.serves();
+  writer.finished(requestRecord());
+  writer.finished(requestRecord());
+  writer.close();
+  strictEqual(rows(path), 2);
+  deepStrictEqual(log, []);
+  const again = benchAt(path);
+  ok(again.writer.readMemory() !== null);
+  strictEqual(again.writer.recent(1e15).length, 2);
+  again.writer.close();
+});
+
+Deno.test("a damaged database is set aside, told of, and a new one begins", async () => {
+  await using folder = new TempFolder();
+  const path = folder.join("state.db");
+  await Deno.writeTextFile(path, "rubbish ".repeat(1_000));
+  const { writer, state, log } = benchAt(path);
+  writer.finished(requestRecord());
+  writer.close();
+  strictEqual(rows(path), 1);
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder.path)) names.push(name);
+  const aside = names.find((name) => name.includes("damaged"));
+  ok(state.fault?.includes(String(aside)));
+  strictEqual(log[0]?.[0], "error");
+  ok(String(log[0]?.[2]["setAside"]).endsWith(String(aside)));
+});
+
+Deno.test("a database damaged while it is open is set aside as well", async () => {
+  await using folder = new TempFolder();
+  const path = folder.join("state.db");
+  const { writer, state } = benchAt(path);
+  writer.finished(requestRecord());
+  ok(writer.flush());
+  state.attempt(({ database }) => database.exec("DROP TABLE quarters"));
+  writer.finished(requestRecord());
+  writer.flush();
+  ok(writer.flush());
+  writer.close();
+  strictEqual(rows(path), 1);
+  ok(state.fault?.includes("damaged"));
+});
+
+Deno.test("without a writable folder requests wait, and are written later", async () => {
+  await using folder = new TempFolder();
+  const blocked = folder.join("blocked");
+  await Deno.writeTextFile(blocked, "a file where the folder should be");
+  const path = `${blocked}/state.db`;
+  const { writer, state, clock, log } = benchAt(path);
+  writer.finished(requestRecord());
+  strictEqual(writer.flush(), false);
+  strictEqual(writer.flush(), false);
+  strictEqual(log.length, 1);
+  ok(state.fault !== null);
+  await Deno.remove(blocked);
+  await clock.advance(31_000);
+  ok(writer.flush());
+  strictEqual(state.fault, null);
+  writer.close();
+  strictEqual(rows(path), 1);
+});
+
+Deno.test("requests that wait too long go, oldest first, and are counted", async () => {
+  await using folder = new TempFolder();
+  const blocked = folder.join("blocked");
+  await Deno.writeTextFile(blocked, "");
+  const { writer, log } = benchAt(`${blocked}/state.db`);
+  for (let i = 0; i < 10_003; i++) writer.finished(requestRecord());
+  strictEqual(writer.dropped, 3);
+  writer.close();
+  ok(log.some(([, event, { lost }]) => event === "ledger" && lost === 10_000));
+});
+
+Deno.test("a server that never came to serve silences no other", async () => {
+  await using folder = new TempFolder();
+  const path = folder.join("state.db");
+  const first = benchAt(path);
+  first.writer.serves();
+  const second = benchAt(path);
+  second.writer.readMemory();
+  second.writer.close();
+  first.writer.close();
+  const third = benchAt(path);
+  ok(third.writer.readMemory() !== null);
+  third.writer.close();
+});
+
+Deno.test("a row that cannot be stored takes no other with it", async () => {
+  await using folder = new TempFolder();
+  const path = folder.join("state.db");
+  const { writer, log } = benchAt(path);
+  const huge = Number.MAX_SAFE_INTEGER;
+  writer.finished(requestRecord());
+  writer.finished(requestRecord({
+    modelAnswered: "claude-opus-5-5",
+    usage: { ...NO_USAGE, input: huge, output: huge },
+  }));
+  writer.finished(requestRecord());
+  writer.flush();
+  writer.finished(requestRecord());
+  writer.close();
+  strictEqual(rows(path), 3);
+  strictEqual(writer.dropped, 1);
+  ok(log.some(([level, event]) => level === "error" && event === "ledger"));
+});

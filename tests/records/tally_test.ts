@@ -1,0 +1,101 @@
+import { LIST_BOOK } from "../../src/core/pricing.ts";
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { Tally } from "../../src/records/tally.ts";
+import type { AccountId } from "../../src/core/account.ts";
+import { instantFromMs } from "../../src/core/time.ts";
+import type { RequestRecord } from "../../src/ports.ts";
+
+const START = instantFromMs(1_800_000_000_000);
+const WORK = "work" as AccountId;
+const SPARE = "spare" as AccountId;
+
+/** 10 in, 90 read, 20 written for an hour, 5 out at Opus 5.5's list price. */
+const COST_NANO = (10 * 4 + 90 * 4 * 0.05 + 20 * 4 * 2 + 5 * 20) * 1_000;
+
+function record(change: Partial<RequestRecord>): RequestRecord {
+  return {
+    id: "r",
+    startedAt: START,
+    endedAt: START,
+    method: "POST",
+    path: "/v1/messages",
+    session: "s1",
+    agent: null,
+    conversation: "s1",
+    modelAsked: "claude-opus-5-5",
+    modelAnswered: null,
+    isStream: true,
+    isPrompt: true,
+    isSide: false,
+    accountId: WORK,
+    reason: "cheapest",
+    movedFrom: null,
+    policy: "price",
+    attempts: [{ accountId: WORK, verdict: "served", status: 200 }],
+    status: 200,
+    waitedMs: 0,
+    firstByteMs: 10,
+    durationMs: 20,
+    usage: {
+      input: 10,
+      cacheRead: 90,
+      cacheWrite5m: 0,
+      cacheWrite1h: 20,
+      output: 5,
+    },
+    stopReason: "end_turn",
+    isCompaction: false,
+    isCompacted: false,
+    end: "complete",
+    errorType: null,
+    ...change,
+  };
+}
+
+Deno.test("Tally.add() sums by session, account and pool", () => {
+  const tally = new Tally(START, LIST_BOOK);
+  tally.add(record({}));
+  tally.add(record({ session: "s2" }));
+  tally.add(record({ usage: null, session: null }));
+  deepStrictEqual(tally.pool, {
+    requests: 3,
+    input: 20,
+    cacheRead: 180,
+    cacheWrite: 40,
+    output: 10,
+    rebuilds: 0,
+    costNano: 2 * COST_NANO,
+  });
+  deepStrictEqual(tally.sessions().map((s) => s.session), ["s2", "s1"]);
+  strictEqual(tally.account(WORK).usage.requests, 3);
+});
+
+Deno.test("Tally.add() counts a rebuild when more was written than read", () => {
+  const tally = new Tally(START, LIST_BOOK);
+  tally.add(record({
+    usage: {
+      input: 1,
+      cacheRead: 5,
+      cacheWrite5m: 3,
+      cacheWrite1h: 3,
+      output: 1,
+    },
+  }));
+  strictEqual(tally.pool.rebuilds, 1);
+});
+
+Deno.test("Tally.add() books a failed try on the account that failed", () => {
+  const tally = new Tally(START, LIST_BOOK);
+  tally.add(record({
+    attempts: [
+      { accountId: SPARE, verdict: "exhausted", status: 429 },
+      { accountId: WORK, verdict: "served", status: 200 },
+    ],
+  }));
+  deepStrictEqual(tally.account(SPARE).lastError, {
+    at: START,
+    status: 429,
+    text: "exhausted",
+  });
+  strictEqual(tally.account(WORK).lastError, null);
+});

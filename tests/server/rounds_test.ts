@@ -1,0 +1,52 @@
+/** What the server does by itself outlives its failures and ends with it. */
+
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { Rounds } from "../../src/server/worker/rounds.ts";
+import { FakeClock } from "../fixtures/fake_clock.ts";
+
+Deno.test("Rounds go on after one that failed, and tell of it", async () => {
+  const clock = new FakeClock();
+  const lines: unknown[] = [];
+  let count = 0;
+  const rounds = new Rounds({
+    failure: "window",
+    clock,
+    journal: { log: (...line) => lines.push(line) },
+    round: () => {
+      count++;
+      return count === 2
+        ? Promise.reject(new TypeError("no such thing"))
+        : Promise.resolve(1_000);
+    },
+    afterFailureMs: 5_000,
+  });
+  rounds.start();
+  await clock.advance(2_000);
+  strictEqual(count, 2);
+  await clock.advance(5_000);
+  strictEqual(count, 3);
+  await rounds.stop();
+  await clock.advance(5_000);
+  strictEqual(count, 3);
+  deepStrictEqual(lines, [["warn", "window", { reason: "no such thing" }]]);
+});
+
+Deno.test("Rounds.stop() ends the round under way and waits for it", async () => {
+  const clock = new FakeClock();
+  let isOver = false;
+  const rounds = new Rounds({
+    failure: "window",
+    clock,
+    journal: { log: () => {} },
+    round: async (signal) => {
+      await clock.sleep(60_000, signal).finally(() => (isOver = true));
+      return 1_000;
+    },
+    afterFailureMs: 1_000,
+  });
+  rounds.start();
+  await clock.advance(1_000);
+  strictEqual(isOver, false);
+  await rounds.stop();
+  strictEqual(isOver, true);
+});
