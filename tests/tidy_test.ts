@@ -10,6 +10,7 @@ const TOP_LEVEL = [
   ".ci",
   ".claude-plugin",
   ".git",
+  ".gitattributes",
   ".github",
   "CHANGELOG.md",
   "LICENSE",
