@@ -170,11 +170,16 @@ const NETWORK: readonly Attempt[] = [
 const OTHERS: readonly Attempt[] = [
   ["env", "a variable", () => Deno.env.get("HOME")],
   ["env", "all variables", () => Deno.env.toObject()],
-  ["run", "a program by Deno", () => new Deno.Command("true").outputSync()],
+  // The one program that every system has: this one.
+  [
+    "run",
+    "a program by Deno",
+    () => new Deno.Command(Deno.execPath(), { args: ["version"] }).outputSync(),
+  ],
   [
     "run",
     "a program by node:child_process",
-    () => execFileSync("true", [], { stdio: "ignore" }),
+    () => execFileSync(Deno.execPath(), ["version"], { stdio: "ignore" }),
   ],
   ["sys", "the machine's name", () => Deno.hostname()],
   [

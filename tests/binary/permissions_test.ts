@@ -4,8 +4,9 @@
  */
 
 import "../fixtures/clean_environment.ts";
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { FenceAttempt } from "../../src/server/fence.ts";
 import { EVERY_KIND } from "../../src/server/fence.ts";
 import type { Grants } from "../../src/server/permissions.ts";
@@ -68,11 +69,19 @@ Deno.test("the report names the very hosts and folders of the config", async () 
   const { configFile, secretsFolder, stateFolder } = pool.paths;
   // The config names the fence of the next worker, and the secrets' folder
   // holds commands of other programs: neither is written by this one.
-  deepStrictEqual(server.write, [`${secretsFolder}/vault`, stateFolder]);
+  deepStrictEqual(server.write, [join(secretsFolder, "vault"), stateFolder]);
   deepStrictEqual(server.read, [...server.write, configFile]);
   for (const folder of server.read) {
     ok(folder.startsWith(pool.folder.path), folder);
   }
+});
+
+Deno.test("the fence holds where the PATH has no program at all", async () => {
+  await using api = await startDemoApi();
+  await using pool = await TcPool.of(api);
+  const { code, stdout } = await pool.tc(["doctor", "--prove"], { PATH: "" });
+  match(stdout, /All \d+ attempts were refused/);
+  strictEqual(code, 0);
 });
 
 /** One access as Deno's own audit writes it (`DENO_AUDIT_PERMISSIONS`). */
