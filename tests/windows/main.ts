@@ -1,0 +1,129 @@
+/**
+ * `deno task test:windows`: the executable for Windows, and the tests of the
+ * rooms that touch the system, under wine on Linux.
+ *
+ *   deno task test:windows            all of it
+ *   deno task test:windows --short    what .ci/run has time for
+ *   deno task test:windows FILES…     these tests alone, from source
+ *
+ * `.ci/windows` and `.ci/base` get what it needs, once, into a folder of the
+ * temporary one; TC_TEST_WINE names another. On Windows itself the suite needs
+ * none of this: `deno task test`.
+ */
+
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ROOT } from "../fixtures/paths.ts";
+
+/** Rooms whose tests run from source: those that touch the system. */
+const ROOMS = [
+  "core",
+  "wire",
+  "deck",
+  "control",
+  "store",
+  "claude",
+  "service",
+  "release",
+  "profile",
+  "swap",
+  "cli",
+];
+
+/** Of them, what decides whether a login is kept and a program starts. */
+const SHORT = [
+  "tests/claude",
+  "tests/service",
+  "tests/release",
+  "tests/store/vault_key_test.ts",
+];
+
+/** What is run against the executable. */
+const EXECUTABLE = ["tests/binary", "tests/e2e/demo_once_test.ts"];
+
+const TARGET = "x86_64-pc-windows-msvc";
+
+interface Step {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+async function run({ program, args, env = {} }: Step): Promise<void> {
+  // deno-lint-ignore no-console
+  console.log(`== ${[program, ...args].join(" ").replaceAll(ROOT, "")}`);
+  const { code } = await new Deno.Command(program, {
+    args: [...args],
+    cwd: ROOT,
+    env,
+    stdin: "null",
+  }).spawn().status;
+  if (code !== 0) throw new Error(`It ended with ${code}`);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** The folder with wine's programs and the compiler, made where it is not. */
+async function tools(): Promise<string> {
+  const folder = Deno.env.get("TC_TEST_WINE") ??
+    join(tmpdir(), `tc-test-wine-${Deno.uid()}`);
+  if (!await isThere(join(folder, "run"))) {
+    await run({ program: "sh", args: [join(ROOT, ".ci/windows"), folder] });
+  }
+  if (!await isThere(join(folder, "base", "deno"))) {
+    const base = join(folder, "base");
+    await run({ program: "sh", args: [join(ROOT, ".ci/base"), base] });
+  }
+  return folder;
+}
+
+/** A path of Linux as wine's programs have it. */
+function inWine(path: string): string {
+  return `Z:${path.replaceAll("/", "\\")}`;
+}
+
+async function executable(folder: string): Promise<string> {
+  const compile = join(ROOT, ".github", "release", "compile.ts");
+  await run({
+    program: Deno.execPath(),
+    args: ["run", "-A", compile, "--target", TARGET],
+    env: {
+      DENORT_BIN: join(folder, "denort.exe"),
+      TC_COMPILE_DENO: join(folder, "base", "deno"),
+    },
+  });
+  return join(ROOT, "dist", TARGET, "tc.exe");
+}
+
+async function main(words: readonly string[]): Promise<void> {
+  const isShort = words.includes("--short");
+  const files = words.filter((word) => !word.startsWith("--"));
+  const folder = await tools();
+  const wine = join(folder, "run");
+  const deno = join(folder, "deno.exe");
+  async function test(
+    paths: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    const args = [deno, "test", "-A", "--no-check", ...paths];
+    await run({ program: wine, args, env });
+  }
+  if (files.length > 0) return await test(files);
+
+  const tc = await executable(folder);
+  for (const args of [["version"], ["demo", "--once"], ["doctor", "--prove"]]) {
+    await run({ program: wine, args: [tc, ...args] });
+  }
+  await test(EXECUTABLE, { TC_TEST_BINARY: inWine(tc) });
+  const rooms = ROOMS.map((room) => `tests/${room}`);
+  await test(isShort ? SHORT : rooms);
+}
+
+if (Deno.build.os === "linux") await main(Deno.args);
+else {
+  // deno-lint-ignore no-console
+  console.error("wine is for Linux; here it is: deno task test");
+  Deno.exit(1);
+}
