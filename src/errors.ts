@@ -1,5 +1,5 @@
 /**
- * Errors that a person can read. A verdict on capacity is no error: it is data.
+ * Errors that a person can read. A verdict on capacity is data, not an error.
  *
  * @module
  */
@@ -90,6 +90,18 @@ export class ConfigError extends TcError {
     this.file = where.file;
     this.key = where.key ?? null;
   }
+}
+
+/** Returns the text of an error of any kind, without the system's number. */
+export function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.replace(/ \(os error \d+\)$/, "");
+}
+
+/** Returns an error with its stack, for the log. */
+export function stackOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.stack ?? cause.message;
 }
 
 /** Which step of a send failed; names the log word as well. */

@@ -232,6 +232,11 @@ Deno.test("the lint plugin sees every way to import and every impure call", () =
   deepStrictEqual(faults("src/server/utils.ts", `f();`), [
     "rooms/telling-name",
   ]);
+  for (const member of ["message", "stack ?? e.message"]) {
+    const code =
+      `const a = (e: unknown) => e instanceof Error ? e.${member} : "";`;
+    deepStrictEqual(faults("src/server/a.ts", code), ["rooms/reason-of"]);
+  }
   const opened = ["rooms/refresh-token"];
   for (
     const code of [

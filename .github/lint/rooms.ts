@@ -111,6 +111,9 @@ const MAY_OPEN_REFRESH_TOKENS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** What reasonOf() and stackOf() return, after the name of the error. */
+const SPELLED_OUT = /^\.(message|stack)\b/;
+
 /** Names that say nothing of what is in the file. */
 const EMPTY_NAMES = /^(utils?|helpers?|common|misc|types|manager|shared)$/;
 
@@ -277,6 +280,33 @@ export default {
           });
         }
         return { FunctionDeclaration: check, FunctionExpression: check };
+      },
+    },
+    "reason-of": {
+      create(context): Deno.lint.LintVisitor {
+        const path = context.filename.replaceAll("\\", "/");
+        if (roomOf(path) === null || path.endsWith("/src/errors.ts")) return {};
+        return {
+          ConditionalExpression(node): void {
+            const { test, consequent } = node;
+            if (test.type !== "BinaryExpression") return;
+            if (test.operator !== "instanceof") return;
+            const { left, right } = test;
+            if (left.type !== "Identifier" || right.type !== "Identifier") {
+              return;
+            }
+            if (right.name !== "Error") return;
+            const { text } = context.sourceCode;
+            const said = text.slice(...consequent.range);
+            if (!SPELLED_OUT.test(said.slice(left.name.length))) return;
+            if (!said.startsWith(left.name)) return;
+            context.report({
+              node,
+              message: "The text of an error comes from one function",
+              hint: "Use reasonOf() or stackOf() of src/errors.ts",
+            });
+          },
+        };
       },
     },
     "refresh-token": {

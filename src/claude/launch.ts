@@ -6,7 +6,7 @@
  */
 
 import { delimiter, join } from "node:path";
-import { EXIT, TcError } from "../errors.ts";
+import { EXIT, reasonOf, TcError } from "../errors.ts";
 import type { Variables } from "./launch_variables.ts";
 
 /** Where programs are looked for. */
@@ -132,7 +132,7 @@ function startTrouble(program: string): string {
     start = firstBytes(program);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return "it is gone";
-    return cause instanceof Error ? cause.message : String(cause);
+    return reasonOf(cause);
   }
   const interpreter = /^#!\s*(\S+)/.exec(start)?.[1];
   if (interpreter !== undefined && !exists(interpreter)) {

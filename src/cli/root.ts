@@ -11,7 +11,7 @@ import {
   type CommandUnknownOpts,
 } from "@commander-js/extra-typings";
 import { inert } from "../control/words.ts";
-import { EXIT, TcError, UsageError } from "../errors.ts";
+import { EXIT, reasonOf, TcError, UsageError } from "../errors.ts";
 import { fileError, systemCode } from "../store/files/file_error.ts";
 import { versionText } from "../release/version.ts";
 import { commandsFor } from "./commands.ts";
@@ -151,7 +151,7 @@ function asTcError(cause: unknown): TcError {
   }
   const world = worldsFault(cause);
   if (world !== null) return world;
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasonOf(cause);
   return new TcError(`Cannot go on: ${reason}`, {
     code: "unexpected",
     hint: "TC_DEBUG=1 shows where. This is a fault of tc: please report it.",

@@ -30,7 +30,7 @@ import {
   httpTransport,
 } from "../control/client.ts";
 import type { ServerAddress } from "../control/server_connection.ts";
-import { ConfigError, EXIT, TcError, UsageError } from "../errors.ts";
+import { ConfigError, EXIT, reasonOf, TcError, UsageError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
 import { refuseForeign, tightenSecret } from "../store/files/own_files.ts";
 import { Output } from "./output.ts";
@@ -244,7 +244,7 @@ function readIfThere(file: string): string | null {
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return null;
     if (cause instanceof TcError) throw cause;
-    throw new TcError(`Cannot read ${file}: ${reason(cause)}`, {
+    throw new TcError(`Cannot read ${file}: ${reasonOf(cause)}`, {
       code: "bad_config",
       source: "user",
       exitCode: EXIT.badConfig,
@@ -269,8 +269,4 @@ function decodeText(bytes: Uint8Array, file: string): string {
       cause,
     });
   }
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

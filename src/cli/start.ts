@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EXIT } from "../errors.ts";
+import { EXIT, reasonOf } from "../errors.ts";
 import { versionText } from "../release/version.ts";
 import { printTo } from "./print.ts";
 
@@ -43,7 +43,7 @@ function printVersion(): number {
     printTo(Deno.stdout, `${versionText()}\n`);
     return EXIT.ok;
   } catch (cause) {
-    const words = cause instanceof Error ? cause.message : String(cause);
+    const words = reasonOf(cause);
     printTo(Deno.stderr, `${words}\n`);
     return EXIT.cannotWrite;
   }

@@ -6,7 +6,7 @@
 
 import type { ControlClient } from "../control/client.ts";
 import { CONTROL } from "../control/protocol.ts";
-import { TcError } from "../errors.ts";
+import { reasonOf, TcError } from "../errors.ts";
 import type { Effect, Message } from "./model.ts";
 
 /** The effects that the server carries out. */
@@ -28,7 +28,7 @@ export async function runServerEffect(
 
 /** What went wrong, as a message. */
 export function failed(cause: unknown): Message {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = reasonOf(cause);
   const hint = cause instanceof TcError ? cause.hint : null;
   return { kind: "failed", text, hint };
 }

@@ -9,6 +9,7 @@ import type { SessionReader } from "../claude/sessions/sessions.ts";
 import type { ControlClient } from "../control/client.ts";
 import type { Clock } from "../ports.ts";
 import type { Message } from "./model.ts";
+import { reasonOf } from "../errors.ts";
 
 const STATUS_MS = 1_000;
 
@@ -67,7 +68,7 @@ export async function statusFeed(
     } catch (cause) {
       if (signal.aborted) return;
       failures++;
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = reasonOf(cause);
       send({ kind: "lost", reason });
     }
     if (failures > 0) {

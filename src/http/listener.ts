@@ -17,6 +17,7 @@ import {
 import { Lateness } from "./lateness.ts";
 import type { Patience } from "./patience.ts";
 import { type HeadLimits, serveConnection } from "./serve_connection.ts";
+import { reasonOf } from "../errors.ts";
 
 /** How long to wait after an `accept` that failed. */
 const PAUSE_MS = 50;
@@ -152,8 +153,4 @@ export class ConnectionServer {
   #tell(reason: string): void {
     this.#options.journal.log("warn", "listener", { reason });
   }
-}
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -11,7 +11,7 @@ import {
   classify,
   classifyLookUp,
 } from "../core/quota/verdict.ts";
-import { TcError, UpstreamError } from "../errors.ts";
+import { reasonOf, TcError, UpstreamError } from "../errors.ts";
 import type { Authorization, Lease, UpstreamResponse } from "../ports.ts";
 import { requestHeaders } from "../wire/headers.ts";
 import {
@@ -62,7 +62,7 @@ export async function tryOnce(
       response: null,
       errorBody: null,
       verdict: verdictOf(cause, authorization),
-      failure: cause instanceof Error ? cause.message : null,
+      failure: reasonOf(cause),
     };
   }
 }

@@ -18,6 +18,7 @@ import { acquire, decide, type Wish } from "./acquire.ts";
 import { type Attempt, tryOnce } from "./attempt.ts";
 import type { RouteDecision } from "../core/route/route.ts";
 import type { Chosen, Inbound, Proxy } from "./proxy.ts";
+import { reasonOf } from "../errors.ts";
 
 /** What the pursuit of an answer came to. */
 export type Outcome =
@@ -308,7 +309,7 @@ async function renewed(
     signal.throwIfAborted();
     // Another account may serve what this one cannot for now.
     const { accountId } = authorization;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     journal.log("warn", "renewal_failed", { account: accountId, reason });
     return false;
   }

@@ -13,9 +13,9 @@ import type { Outcome } from "./handler.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { IdWatch, noteSearch } from "./owners.ts";
 import { relay, type RelayEnd } from "./relay.ts";
-import { reasonOf } from "../http/upstream/dial.ts";
 import { settle } from "./settle.ts";
 import { type Tap, tapFor } from "./tap.ts";
+import { reasonOf, stackOf } from "../errors.ts";
 
 const ENDS: Readonly<Record<RelayEnd["kind"], RequestEnd>> = {
   complete: "complete",
@@ -85,7 +85,7 @@ export class Relayed {
       .then((reading) => this.#settle(end, reading))
       .catch((cause) => {
         // One request that cannot be booked must not end all the others.
-        const fault = cause instanceof Error ? cause.stack : String(cause);
+        const fault = stackOf(cause);
         this.#proxy.journal.log("error", "fault", { fault: fault ?? null });
       });
   }

@@ -6,7 +6,7 @@
  */
 
 import { createHmac } from "node:crypto";
-import { EXIT, TcError } from "../errors.ts";
+import { EXIT, reasonOf, stackOf, TcError } from "../errors.ts";
 import type { HeaderList } from "../ports.ts";
 import { proofText } from "../wire/proof.ts";
 import { answerFor, type AnswerOptions } from "./answer_for.ts";
@@ -127,7 +127,7 @@ function socketListener(
     return listener;
   } catch (cause) {
     // The port serves on without it.
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     journal.log("warn", "socket", { reason });
     return null;
   }
@@ -267,9 +267,7 @@ function refused(
 }
 
 function faultAnswer(cause: unknown, { journal }: Proxy): ClientAnswer {
-  const fault = cause instanceof Error
-    ? cause.stack ?? cause.message
-    : String(cause);
+  const fault = stackOf(cause);
   journal.log("error", "fault", { fault });
   return refusal({
     status: 500,

@@ -22,6 +22,7 @@ import type { Inbound, Proxy } from "./proxy.ts";
 import { ownerFor } from "./owners.ts";
 import { settle } from "./settle.ts";
 import { type Upload, uploadFor } from "./upload.ts";
+import { stackOf } from "../errors.ts";
 
 /** Names the only account that may serve a request: `tc run --account`. */
 const ACCOUNT_HEADER = "x-tc-account";
@@ -87,9 +88,7 @@ async function answered(
 function settleLost(inbound: Inbound, cause: unknown, proxy: Proxy): void {
   const isGone = inbound.signal.aborted;
   if (!isGone) {
-    const fault = cause instanceof Error
-      ? cause.stack ?? cause.message
-      : String(cause);
+    const fault = stackOf(cause);
     proxy.journal.log("error", "fault", { request: inbound.id, fault });
   }
   settle(inbound, {

@@ -17,6 +17,7 @@ import type {
   Secret,
 } from "../ports.ts";
 import { EXCHANGE_MARK, exchangeText } from "../wire/exchange_text.ts";
+import { reasonOf } from "../errors.ts";
 
 export interface ExchangeFilesOptions {
   readonly folder: string;
@@ -108,7 +109,7 @@ export class ExchangeFiles implements ExchangeLog {
         this.#fault = null;
       } catch (cause) {
         this.#dropped += 1;
-        this.#tell(cause instanceof Error ? cause.message : String(cause));
+        this.#tell(reasonOf(cause));
       }
     }
   }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EXIT, TcError } from "../errors.ts";
+import { EXIT, reasonOf, TcError } from "../errors.ts";
 import type { HeldLock, Journal } from "../ports.ts";
 import { ensurePrivateFolder } from "../store/files/atomic.ts";
 import { FileLocks } from "../store/files/lock.ts";
@@ -49,7 +49,7 @@ export async function claimPool(
       throw alreadyThere(cause, stateFolder);
     }
     // A state folder that cannot be written costs history, not service.
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     journal.log("warn", "unclaimed", { reason });
     return { servesAt: () => {}, release: () => {} };
   }

@@ -17,6 +17,7 @@ import type { AccountRecord } from "../store/accounts.ts";
 import { seenUsage } from "./choose.ts";
 import type { SwapPorts } from "./swap_ports.ts";
 import type { SeenUsage } from "./swap_state.ts";
+import { reasonOf } from "../errors.ts";
 
 /** A hook waits for this. */
 const LIMIT_MS = 10 * SECOND_MS;
@@ -80,7 +81,7 @@ async function poll(record: AccountRecord, ports: SwapPorts): Promise<Polled> {
       : outcome.reason;
     return { kind: "unknown", record, reason };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : "unknown reason";
+    const reason = reasonOf(error);
     return { kind: "unknown", record, reason };
   } finally {
     stop.abort();

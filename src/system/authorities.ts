@@ -7,6 +7,7 @@
  */
 
 import type { Environment } from "./paths.ts";
+import { reasonOf } from "../errors.ts";
 
 /** The variables that name a file of authorities, in PEM. */
 export const AUTHORITY_VARIABLES = [
@@ -113,7 +114,7 @@ function certificatesIn(
         : `${damaged} of its certificates are damaged`,
     };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     return { certificates: [], trouble: reason };
   }
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { stackOf } from "../errors.ts";
 
 /** Where uncaught errors arrive: the global scope of a thread. */
 export type StrayScope = Pick<
@@ -40,5 +41,5 @@ export function catchStrays(
 
 /** Returns the message of `cause` with its place. */
 export function faultText(cause: unknown): string {
-  return cause instanceof Error ? cause.stack ?? cause.message : String(cause);
+  return stackOf(cause);
 }

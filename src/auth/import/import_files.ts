@@ -22,7 +22,7 @@ import {
 } from "../../claude/claude_folder.ts";
 import { asObject, asText, readJson } from "../../claude/claude_file.ts";
 import { ClaudeLoginStore } from "../../claude/login/login_store.ts";
-import { EXIT, TcError, UsageError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError, UsageError } from "../../errors.ts";
 import {
   isClaudePoolSealed,
   openClaudePool,
@@ -207,9 +207,7 @@ async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
   } catch (cause) {
     const reason = cause instanceof Deno.errors.NotFound
       ? "there is no such file"
-      : cause instanceof Error
-      ? cause.message
-      : "unknown reason";
+      : reasonOf(cause);
     throw new TcError(`Cannot import ${path}: ${reason}`, {
       code: "import_unreadable",
       source: "user",

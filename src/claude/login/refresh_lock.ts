@@ -6,7 +6,7 @@
  */
 
 import { join } from "node:path";
-import { EXIT, TcError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import type { Clock, HeldLock } from "../../ports.ts";
 import { isGone, ownMark } from "../sessions/process_life.ts";
 
@@ -163,7 +163,7 @@ function clear(path: string, mark: string): void {
 
 function refused(path: string, cause: unknown): TcError {
   const isDenied = cause instanceof Deno.errors.PermissionDenied;
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasonOf(cause);
   return new TcError(`Cannot lock Claude Code's login by ${path}: ${reason}`, {
     code: isDenied ? "no_permission" : "cannot_lock",
     exitCode: isDenied ? EXIT.noPermission : EXIT.cannotWrite,

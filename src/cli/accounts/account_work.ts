@@ -9,7 +9,7 @@ import { accountsView } from "../../server/account_facts.ts";
 import { systemClock, systemEntropy } from "../../system/clock.ts";
 import { CONTROL } from "../../control/protocol.ts";
 import type { AccountsView } from "../../control/protocol.ts";
-import { TcError, UsageError } from "../../errors.ts";
+import { reasonOf, TcError, UsageError } from "../../errors.ts";
 import type { Locks, Vault } from "../../ports.ts";
 import {
   AccountDesk,
@@ -55,7 +55,7 @@ export async function tellServer(shell: Shell): Promise<boolean> {
     return true;
   } catch (cause) {
     if (isNotRunning(cause)) return false;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     shell.output.say(`The server did not take it over: ${reason}`);
     shell.output.say("  tc reload   tries again");
     return false;

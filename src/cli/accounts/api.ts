@@ -7,7 +7,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { CONTROL } from "../../control/protocol.ts";
 import type { ApiCallView } from "../../control/routes.ts";
-import { EXIT, TcError, UsageError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
@@ -71,7 +71,7 @@ async function bodyOf(data: string): Promise<string> {
       ? await new Response(Deno.stdin.readable).text()
       : await Deno.readTextFile(file);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new TcError(`Cannot read ${file}: ${reason}`, {
       code: "bad_file",
       source: "user",

@@ -10,7 +10,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { lookUp } from "../../config/config.ts";
 import { settingRows } from "../../config/settings.ts";
 import { versionText } from "../../release/version.ts";
-import { EXIT, TcError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import { fileError } from "../../store/files/file_error.ts";
 import { askYes, cancelled } from "../asking.ts";
 import { commandText } from "../command_table.ts";
@@ -102,7 +102,7 @@ function changed(shell: Shell): string {
         return `${key} = ${value} (${origins.get(key)})`;
       }).join("\n");
   } catch (cause) {
-    return cause instanceof Error ? cause.message : String(cause);
+    return reasonOf(cause);
   }
 }
 

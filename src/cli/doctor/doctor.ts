@@ -6,7 +6,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { inert } from "../../control/words.ts";
-import { EXIT } from "../../errors.ts";
+import { EXIT, reasonOf } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import { examine } from "./examine.ts";
 import type { Finding, FindingLevel } from "./finding.ts";
@@ -83,7 +83,7 @@ function mend({ output }: Shell, findings: readonly Finding[]): boolean {
       hasChanged = true;
       output.say(`Mended: ${fix}`);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = reasonOf(cause);
       output.say(`Cannot mend (${text}): ${reason}`);
     }
   }

@@ -25,6 +25,7 @@ import {
   type Patient,
   warning,
 } from "./finding.ts";
+import { reasonOf } from "../../errors.ts";
 
 /** Addresses that nobody reaches from another machine. */
 const LOOPBACK = /^(127\.|localhost$|\[?::1\]?$)/;
@@ -221,7 +222,7 @@ async function writeTrouble(folder: string): Promise<string | null> {
     return null;
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return null;
-    return cause instanceof Error ? cause.message : String(cause);
+    return reasonOf(cause);
   }
 }
 

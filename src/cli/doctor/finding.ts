@@ -5,7 +5,7 @@
  * @module
  */
 
-import { TcError } from "../../errors.ts";
+import { reasonOf, TcError } from "../../errors.ts";
 import type { Shell } from "../shell.ts";
 import type { Variables } from "../../claude/launch_variables.ts";
 
@@ -49,6 +49,6 @@ export function failureOf(topic: string, cause: unknown): Finding {
     const fix = cause.hint?.split("\n")[0] ?? "see the message";
     return failure(topic, cause.message, fix);
   }
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasonOf(cause);
   return failure(topic, `could not be looked at: ${reason}`, "TC_DEBUG=1");
 }

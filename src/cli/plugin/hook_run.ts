@@ -20,7 +20,7 @@ import {
   hookName,
   readHookInput,
 } from "../../claude/hook_input.ts";
-import { EXIT } from "../../errors.ts";
+import { EXIT, reasonOf } from "../../errors.ts";
 import { ServerConnection } from "../../control/server_connection.ts";
 import { Secret } from "../../secret.ts";
 import { launchKey, serverPlace } from "../status/ask_glance.ts";
@@ -55,7 +55,7 @@ export async function runHook(word: string | undefined): Promise<number> {
     }
     return EXIT.ok;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     printTo(Deno.stderr, `tc: ${reason}\n`);
     return EXIT.failed;
   }

@@ -19,7 +19,7 @@ import {
   type Rates,
   tablesOf,
 } from "../../core/pricing.ts";
-import { EXIT, TcError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
 import { reprice } from "../../store/ledger/ledger_reprice.ts";
 import {
@@ -285,7 +285,7 @@ async function textOf(file: string): Promise<string> {
     return await Deno.readTextFile(file);
   } catch (cause) {
     if (cause instanceof TcError) throw cause;
-    throw unreadable(file, cause instanceof Error ? cause.message : "", cause);
+    throw unreadable(file, reasonOf(cause), cause);
   }
 }
 

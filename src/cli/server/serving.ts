@@ -15,7 +15,7 @@ import { type Server, startServer } from "../../server/supervisor.ts";
 import { buildInfo } from "../../release/version.ts";
 import type { Asked, StartOrder } from "../../server/worker_protocol.ts";
 import { StrangerError } from "../../control/client.ts";
-import { EXIT, TcError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import { NOTIFY_VARIABLE, notifyManager } from "../../service/notify.ts";
 import { parseProxy } from "../../http/upstream/proxy_rules.ts";
 import { accountRows } from "../../store/account_rows.ts";
@@ -119,7 +119,7 @@ async function tellManager(
       lines: ["READY=1", `STATUS=Listens on ${origin}`],
     });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     tell(options, `the service manager cannot be told: ${reason}`);
   }
 }
@@ -242,7 +242,7 @@ function supervise(
   signals.on("SIGHUP", () => reload(server, options));
   const strays = strayLog(shell, options);
   server.failed.catch((cause) => {
-    tell(options, cause instanceof Error ? cause.message : "");
+    tell(options, reasonOf(cause));
     ended.resolve(EXIT.failed);
   });
   async function end(): Promise<number> {

@@ -6,6 +6,7 @@
  */
 
 import { ownCommand } from "../launch/launching.ts";
+import { reasonOf } from "../../errors.ts";
 
 /** How the next server is started. */
 export interface Successor {
@@ -39,7 +40,7 @@ export function startSuccessor(
     if (isDetached) child.unref();
     return child;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     return isThere(program)
       ? `${program} cannot be started: ${reason}`
       : `${program} is gone: install tc there again`;

@@ -14,7 +14,7 @@ import { instantFromMs } from "../../core/time.ts";
 import { startModel } from "../../deck/model.ts";
 import { plainText } from "../../deck/terminal/plain.ts";
 import { update } from "../../deck/update.ts";
-import { EXIT, UsageError } from "../../errors.ts";
+import { EXIT, reasonOf, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import { claudeFolder, lookOf, showDeck } from "./deck_shell.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -141,7 +141,7 @@ async function lines(shell: Shell, signal: AbortSignal): Promise<number> {
       }
     } catch (cause) {
       if (signal.aborted) break;
-      shell.output.say(cause instanceof Error ? cause.message : String(cause));
+      shell.output.say(reasonOf(cause));
     }
     await systemClock.sleep(EVENT_RETRY_MS, signal).catch(() => {});
   }

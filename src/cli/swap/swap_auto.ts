@@ -12,7 +12,7 @@ import { systemClock } from "../../system/clock.ts";
 import { runInPlace } from "../../claude/launch.ts";
 import { POLICY_NAMES, type PolicyName } from "../../core/settings.ts";
 import { SECOND_MS } from "../../core/time.ts";
-import { EXIT, UsageError } from "../../errors.ts";
+import { EXIT, reasonOf, UsageError } from "../../errors.ts";
 import { type AutoResult, autoSwap } from "../../swap/auto_swap.ts";
 import { nextKey } from "../../swap/key_helper.ts";
 import { openShellVault, storedAccounts } from "../accounts/accounts_store.ts";
@@ -96,7 +96,7 @@ async function auto(
     await swapNow(shell, options, { threshold, policy });
   } catch (cause) {
     // The pool never keeps Claude Code from starting with what it has.
-    shell.output.say(cause instanceof Error ? cause.message : String(cause));
+    shell.output.say(reasonOf(cause));
   }
   return await launch(shell, args);
 }

@@ -17,6 +17,7 @@ import { DEFAULT_SCENARIO, scenarioNamed } from "../scenario.ts";
 import { simulateSessions, type Traffic } from "../traffic/traffic.ts";
 import { systemClock, systemEntropy } from "../../system/clock.ts";
 import type { DemoAccountOrder, FromDemo, ToDemo } from "./demo_protocol.ts";
+import { reasonOf } from "../../errors.ts";
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<ToDemo>) => void) | null;
@@ -135,7 +136,7 @@ const scope = self as unknown as WorkerScope;
 const worker = new DemoWorker(scope);
 scope.onmessage = (event): void => {
   worker.receive(event.data).catch((cause) => {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = reasonOf(cause);
     scope.postMessage({ kind: "failed", message });
   });
 };

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { TcError, UpstreamError, type UpstreamStep } from "../../errors.ts";
+import { reasonOf, UpstreamError, type UpstreamStep } from "../../errors.ts";
 import type { Clock } from "../../ports.ts";
 import type { ProxyFor } from "./proxy_rules.ts";
 import { type TimeLimit, withinLimit } from "../time_limit.ts";
@@ -201,12 +201,4 @@ function dialError(
     step: isAborted ? "aborted" : step,
     cause,
   });
-}
-
-/** A cause in the words of an error message. */
-export function reasonOf(cause: unknown): string {
-  if (cause instanceof TcError || !(cause instanceof Error)) {
-    return String(cause);
-  }
-  return cause.message.replace(/ \(os error \d+\)$/, "");
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { UpstreamError, type UpstreamStep } from "../../errors.ts";
+import { reasonOf, UpstreamError, type UpstreamStep } from "../../errors.ts";
 import type {
   BodyStream,
   UpstreamBody,
@@ -18,7 +18,6 @@ import { type BodyFraming, framingFor } from "../body_framing.ts";
 import type { Connection } from "./connection.ts";
 import { findHeadEnd, parseResponseHead, type ResponseHead } from "../http1.ts";
 import { ProtocolError } from "../message_head.ts";
-import { reasonOf } from "./dial.ts";
 import type { OutgoingMessage } from "../outgoing_message.ts";
 import { TimeLimitError } from "../time_limit.ts";
 

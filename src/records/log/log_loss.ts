@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { reasonOf } from "../../errors.ts";
 
 /** Log lines that could not be written to where they should go. */
 export interface LogLoss {
@@ -35,7 +36,7 @@ export class LossCount {
   add(lines: number, cause: unknown): void {
     const isNew = this.#reason === null;
     this.#lines += lines;
-    this.#reason = cause instanceof Error ? cause.message : String(cause);
+    this.#reason = reasonOf(cause);
     if (isNew) this.#say();
     else this.#timer ??= setTimeout(() => this.#say(), TELL_MS);
   }

@@ -7,7 +7,7 @@
 
 import { accountId } from "../../core/account.ts";
 import { SECOND_MS } from "../../core/time.ts";
-import { TcError, VaultError } from "../../errors.ts";
+import { reasonOf, TcError, VaultError } from "../../errors.ts";
 import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
 import { PendingCalls } from "./pending_calls.ts";
 
@@ -41,9 +41,7 @@ export async function answerKeychain(
     return {
       kind: "failed",
       code: cause instanceof TcError ? cause.code : "keychain_refused",
-      message: cause instanceof Error
-        ? cause.message
-        : "Cannot use the keychain",
+      message: reasonOf(cause),
       hint: cause instanceof TcError ? cause.hint : null,
     };
   }

@@ -11,7 +11,7 @@ import type {
   OwnerReading,
 } from "../../auth/shared/family_owners.ts";
 import { instantFromMs, MINUTE_MS, SECOND_MS } from "../../core/time.ts";
-import { EXIT, TcError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import {
   type AccountIdentity,
   type OAuthCredential,
@@ -90,9 +90,7 @@ export class OwnerDesk {
       return {
         kind: "failed",
         code: cause instanceof TcError ? cause.code : "owner_failed",
-        message: cause instanceof Error
-          ? cause.message
-          : "Cannot open the store of the login's owner",
+        message: reasonOf(cause),
       };
     }
   }

@@ -28,7 +28,7 @@ import {
 } from "../../control/status_view.ts";
 import { poolGlance } from "../../core/quota/glance.ts";
 import { POLICY_NAMES, type PolicyName } from "../../core/policy/policy.ts";
-import { EXIT, TcError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import type { Journal } from "../../ports.ts";
 import type { Proxy } from "../../proxy/proxy.ts";
 import type { Listener } from "../../proxy/server.ts";
@@ -183,7 +183,7 @@ export class DaemonControl implements ControlHost {
     } catch (cause) {
       for (const { reject } of reloads) reject(cause);
       // A config that cannot be used is no reason to stop serving.
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = reasonOf(cause);
       this.#parts.journal.log("error", "reload", { reason });
     }
   }

@@ -5,6 +5,7 @@
  */
 
 import type { Clock, Journal } from "../../ports.ts";
+import { reasonOf } from "../../errors.ts";
 
 export interface RoundsOptions {
   /** The event of a round that failed, in the log. */
@@ -53,7 +54,7 @@ export class Rounds {
     } catch (cause) {
       if (signal.aborted) return 0;
       // Rounds that end with their first failure would do so unnoticed.
-      const reason = cause instanceof Error ? cause.message : "unknown";
+      const reason = reasonOf(cause);
       journal.log("warn", failure, { reason });
       return afterFailureMs;
     }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EXIT, TcError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import type { Journal } from "../../ports.ts";
 import { keychainText } from "../../store/vault/keychain_tools.ts";
 import { systemClock } from "../../system/clock.ts";
@@ -155,7 +155,7 @@ function failure(
     const { code, message, hint, exitCode } = cause;
     return { code, message, hint, exitCode };
   }
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasonOf(cause);
   return {
     code: "unexpected",
     message: `Cannot start the server: ${reason}`,

@@ -7,7 +7,7 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
-import { EXIT, TcError } from "../../errors.ts";
+import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import { folderOf } from "../files/file_target.ts";
 import { fileError } from "../files/file_error.ts";
 import { refuseForeignPlace } from "../files/own_files.ts";
@@ -177,7 +177,7 @@ export function isRefused(cause: unknown): boolean {
 /** What SQLite said, as an error that a person can read. */
 export function databaseError(path: string, cause: unknown): TcError {
   if (cause instanceof TcError) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = reasonOf(cause);
   const [code, reason] = DAMAGED.test(message)
     ? ["damaged_state", `it is damaged (${message})`]
     : BUSY.test(message)

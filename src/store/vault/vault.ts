@@ -60,7 +60,7 @@ export class StoredVault implements Vault {
         const entry = await this.get(id);
         if (entry !== null) entries.push(entry);
       } catch (error) {
-        damaged.push({ id, reason: reasonOf(error) });
+        damaged.push({ id, reason: reasonWithoutText(error) });
       }
     }
     return { entries, damaged };
@@ -149,7 +149,7 @@ export class StoredVault implements Vault {
     } catch (error) {
       if (spare === null || this.#ports.spareFor === "reading") throw error;
       await spare.save(id, json);
-      this.#fallback = reasonOf(error);
+      this.#fallback = reasonWithoutText(error);
       this.#landed = spare;
       await main.erase(id);
       return;
@@ -233,7 +233,8 @@ function unsaved(id: AccountId): VaultError {
   );
 }
 
-function reasonOf(error: unknown): string {
+/** Returns a reason that holds nothing of the entry: an error may quote it. */
+function reasonWithoutText(error: unknown): string {
   if (error instanceof TcError) return error.message;
   return error instanceof Error ? error.name : "unknown reason";
 }
