@@ -264,7 +264,7 @@ Deno.test({
     await Deno.writeTextFile(
       file,
       `
-      import { writeAtomic } from "./store/atomic.ts";
+      import { writeAtomic } from "./store/files/atomic.ts";
       try { await writeAtomic(Deno.args[0], new Uint8Array(1)); }
       catch (error) { console.log(error.code); }
     `,
