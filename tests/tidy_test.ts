@@ -2,7 +2,11 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { ROOT } from "./fixtures/paths.ts";
-import rooms, { importFault, MAY_IMPORT } from "../.github/lint/rooms.ts";
+import rooms, {
+  importFault,
+  MAY_IMPORT,
+  roomOf,
+} from "../.github/lint/rooms.ts";
 
 const FILE_LINES_MAX = 500;
 const COLUMNS_MAX = 100;
@@ -139,6 +143,23 @@ Deno.test("every source file is reached from main.ts", () => {
     open.push(...graph.get(path) ?? []);
   }
   deepStrictEqual([...graph.keys()].filter((path) => !reached.has(path)), []);
+});
+
+/** The room of a file of the import graph, which is relative to the root. */
+function room(path: string): string | null {
+  return roomOf(`${ROOT}${path}`);
+}
+
+Deno.test("every right to import that a room has is used by a file of it", () => {
+  const used = new Set(
+    [...importGraph()].flatMap(([path, targets]) =>
+      targets.map((target) => `${room(path)} -> ${room(target)}`)
+    ),
+  );
+  const unused = Object.entries(MAY_IMPORT)
+    .flatMap(([from, targets]) => targets.map((to) => `${from} -> ${to}`))
+    .filter((right) => !used.has(right));
+  deepStrictEqual(unused, []);
 });
 
 Deno.test("the rooms have no cycle", () => {

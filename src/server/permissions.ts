@@ -6,6 +6,9 @@
  * @module
  */
 
+import { parseProxy } from "../http/upstream/proxy_rules.ts";
+import { accountRows } from "../store/account_rows.ts";
+import type { PoolSite } from "./pool_site.ts";
 import type { Config } from "../config/config.ts";
 import { type Paths, workerFolders } from "../system/paths.ts";
 import { socketPath } from "../config/socket_path.ts";
@@ -31,6 +34,32 @@ export interface GrantSources {
   readonly proxies: readonly string[];
   /** Origins of third-party backends and of demo endpoints. */
   readonly origins: readonly string[];
+}
+
+/** What the server's grants follow from. */
+export function grantSources(
+  { config, paths, environment }: PoolSite,
+): GrantSources {
+  const proxies = [proxyUrl(environment)].filter((url) => url !== "");
+  return {
+    config,
+    paths,
+    system: Deno.build.os,
+    proxies,
+    origins: backendOrigins(config),
+  };
+}
+
+/** The corporate proxy of the environment. Throws TcError if it is no URL. */
+export function proxyUrl(environment: PoolSite["environment"]): string {
+  const named = environment["HTTPS_PROXY"] || environment["https_proxy"] || "";
+  return parseProxy(named)?.href ?? "";
+}
+
+/** Where backends of the config are; the worker may reach no other host. */
+function backendOrigins(config: Config): readonly string[] {
+  return (accountRows(config.document, config.file) ?? [])
+    .flatMap(({ upstream }) => upstream === null ? [] : [upstream]);
 }
 
 /** The grants of the server worker. */

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { isInForeground } from "../../src/cli/server/foreground.ts";
+import { isInForeground } from "../../src/system/terminal_job.ts";
 import { startDemoApi } from "../../src/demo/provider/api.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";

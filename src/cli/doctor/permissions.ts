@@ -7,9 +7,12 @@
 
 import type { FenceAttempt } from "../../server/fence.ts";
 import { proveFence } from "../../server/fence_proof.ts";
-import { type Grants, workerGrants } from "../../server/permissions.ts";
+import {
+  type Grants,
+  grantSources,
+  workerGrants,
+} from "../../server/permissions.ts";
 import { EXIT } from "../../errors.ts";
-import { grantSources } from "../server/serving.ts";
 import type { Shell } from "../shell.ts";
 
 /** What the main thread holds and why; the compile script bakes it in. */

@@ -13,10 +13,10 @@ import { accountsView } from "../../server/account_facts.ts";
 import { systemClock } from "../../system/clock.ts";
 import { localKey } from "../../config/local_key.ts";
 import { buildInfo } from "../../release/version.ts";
+import type { Shell } from "../shell.ts";
 import { isNotRunning, openDesk } from "../accounts/account_work.ts";
 import { storeAt } from "../login/login_stores.ts";
 import { readFaults } from "../../records/log/fault_file.ts";
-import { reachable } from "../shell.ts";
 import {
   failure,
   failureOf,
@@ -35,12 +35,12 @@ export async function checkServer(
   const where = `${host}:${port}`;
   const broken = keyTrouble(patient);
   if (broken !== null) return [broken];
-  if (!hasKey(patient)) return await checkPort(host, port);
+  if (!hasKey(patient)) return await checkPort(shell);
   try {
     const view = await shell.client(3_000).status();
     return [...serverFindings(view, where), ...noticeFindings(view)];
   } catch (cause) {
-    if (isNotRunning(cause)) return await checkPort(host, port);
+    if (isNotRunning(cause)) return await checkPort(shell);
     return [
       failure(
         "server",
@@ -94,13 +94,13 @@ export function checkFaults({ shell }: Patient): Promise<readonly Finding[]> {
 }
 
 /** Nobody answered as tc: is the port free, then? */
-async function checkPort(
-  host: string,
-  port: number,
-): Promise<readonly Finding[]> {
-  const hostname = reachable(host).replace(/^\[|\]$/g, "");
+async function checkPort(shell: Shell): Promise<readonly Finding[]> {
+  const { host, port } = shell.config.settings.proxy;
   try {
-    const connection = await Deno.connect({ hostname, port });
+    const connection = await Deno.connect({
+      hostname: shell.address.host,
+      port,
+    });
     connection.close();
     return [
       failure(

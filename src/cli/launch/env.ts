@@ -8,7 +8,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { planExports } from "../../claude/launch_variables.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { storedAccounts } from "../accounts/accounts_store.ts";
-import { startInBackground } from "../server/background_server.ts";
+import { startInBackground } from "../../server/background_server.ts";
 import {
   clientVariables,
   ENV_CLIENTS,

@@ -109,5 +109,3 @@ export function clientSettings(
     args,
   });
 }
-
-export { ownCommand } from "../../system/own_command.ts";

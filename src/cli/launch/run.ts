@@ -24,7 +24,7 @@ import { isBare, LaunchSettings, withSettings } from "./launch_settings.ts";
 import {
   ServerKeeper,
   startInBackground,
-} from "../server/background_server.ts";
+} from "../../server/background_server.ts";
 import { policyNamed } from "../accounts/policy_option.ts";
 import { runInProfile } from "./profile_launch.ts";
 import type { Registry } from "../registry.ts";

@@ -12,10 +12,10 @@ import { type DeckEnd, runDeck } from "../../deck/program.ts";
 import { systemTerminal } from "../../deck/terminal/terminal.ts";
 import { colorDepth, glyphsFor } from "../../deck/terminal/theme.ts";
 import type { Look } from "../../deck/model.ts";
-import { ownCommand } from "../launch/launching.ts";
+import { ownCommand } from "../../system/own_command.ts";
 import { isColored } from "../output.ts";
 import { printTo } from "../print.ts";
-import type { Serving } from "./serving.ts";
+import type { Serving } from "../../server/serving.ts";
 import type { Shell } from "../shell.ts";
 
 /** How text is drawn on this terminal. */

@@ -17,12 +17,14 @@ import {
   SCENARIOS,
 } from "../../demo/scenario.ts";
 import { EXIT, TcError, UsageError } from "../../errors.ts";
+import { openDesk } from "../accounts/account_work.ts";
+import { familyOwners } from "../login/import_places.ts";
 import { openShellVault } from "../accounts/accounts_store.ts";
 import { commandText } from "../command_table.ts";
 import { serveWithDeck } from "./deck_shell.ts";
 import { logSink, NO_LOG } from "../../records/log/log_sink.ts";
 import type { Registry } from "../registry.ts";
-import { type Serving, startServing } from "./serving.ts";
+import { type Serving, startServing } from "../../server/serving.ts";
 import { Shell } from "../shell.ts";
 
 interface DemoFlags {
@@ -151,7 +153,9 @@ async function play(
   const log = flags.once || hasDeck ? NO_LOG : logSink(null, shell.environment);
   const serving = await startServing(shell, {
     log,
-    again: make,
+    readConfig: () => make().config,
+    changes: (await openDesk(shell)).desk,
+    owners: familyOwners(shell),
     successor: null,
     takesOverFrom: null,
   });

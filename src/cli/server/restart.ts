@@ -9,7 +9,7 @@ import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { isNotRunning } from "../accounts/account_work.ts";
 import { commandText } from "../command_table.ts";
-import { startInBackground } from "./background_server.ts";
+import { startInBackground } from "../../server/background_server.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { stopServer } from "./stop.ts";

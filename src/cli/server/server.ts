@@ -8,13 +8,15 @@ import { join, resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import { isInForeground } from "./foreground.ts";
+import { isInForeground } from "../../system/terminal_job.ts";
 import { logSink } from "../../records/log/log_sink.ts";
 import type { Registry } from "../registry.ts";
-import { startServing } from "./serving.ts";
-import { anchored, standInState } from "./server_place.ts";
-import type { Successor } from "./succession.ts";
+import { startServing } from "../../server/serving.ts";
+import { anchored, standInState } from "../../server/server_place.ts";
+import type { Successor } from "../../server/succession.ts";
 import { Shell } from "../shell.ts";
+import { openDesk } from "../accounts/account_work.ts";
+import { familyOwners } from "../login/import_places.ts";
 import { noticeUpdate } from "../setup/update_notice.ts";
 import { storedAccounts } from "../accounts/accounts_store.ts";
 
@@ -109,7 +111,10 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
   if (flags.takeOver === undefined) await noticeUpdate(shell);
   const serving = await startServing(shell, {
     log,
-    again: make,
+    readConfig: () => make().config,
+    // Opened before this thread gives up what finding the vault's key takes.
+    changes: (await openDesk(shell)).desk,
+    owners: familyOwners(shell),
     successor: successorOf(flags, file),
     takesOverFrom: flags.takeOver === undefined
       ? null

@@ -9,7 +9,7 @@ import { StrangerError } from "../../control/client.ts";
 import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { isNotRunning } from "../accounts/account_work.ts";
-import { isKept } from "./background_server.ts";
+import { isKept } from "../../server/background_server.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";

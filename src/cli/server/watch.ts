@@ -17,7 +17,7 @@ import { update } from "../../deck/update.ts";
 import { EXIT, reasonOf, UsageError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import { claudeFolder, lookOf, showDeck } from "./deck_shell.ts";
-import { Interrupts } from "./interrupts.ts";
+import { Interrupts } from "../../system/terminal_job.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 

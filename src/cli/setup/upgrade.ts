@@ -16,7 +16,7 @@ import {
 import { buildInfo } from "../../release/version.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
-import { ownCommand } from "../launch/launching.ts";
+import { ownCommand } from "../../system/own_command.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { releasesOf } from "./update_notice.ts";

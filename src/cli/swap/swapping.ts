@@ -22,13 +22,13 @@ import { mergeAccounts } from "../../store/accounts.ts";
 import { ForeignTexts } from "../../store/files/foreign_text.ts";
 import { FileLocks } from "../../store/files/lock.ts";
 import { SwapMemory } from "../../swap/swap_state.ts";
-import type { SwapPorts } from "../../swap/swap_ports.ts";
+import { SWAP_LOCK, type SwapPorts } from "../../swap/swap_ports.ts";
 import { openShellVault } from "../accounts/accounts_store.ts";
 import { familyOwners } from "../login/import_places.ts";
 import { lastingCommand } from "../../system/own_command.ts";
 import { folderFacts, storeOf } from "../login/login_stores.ts";
 import type { Shell } from "../shell.ts";
-import { SteadyLocks } from "./signal_safe_locks.ts";
+import { SignalSafeLocks } from "../../system/signal_safe_locks.ts";
 import { isProfileFolder, swapFile } from "./swap_files.ts";
 
 /** Opened ports; closing ends the connections. */
@@ -74,8 +74,10 @@ export async function openSwap(
     );
   }
   const { vault, locks } = await openShellVault(shell);
-  const steady = new SteadyLocks({
+  const steady = new SignalSafeLocks({
     locks,
+    // A whole swap may take long, and nothing is lost by ending it.
+    except: SWAP_LOCK,
     signals: choice.isHook ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"],
     say: (words) => shell.output.say(words),
   });

@@ -1,12 +1,11 @@
 /**
- * Locks of accounts that keep this process from being ended while it holds one:
- * a refresh token that is being spent has its successor on disk first.
+ * Locks that hold back a signal to end this process until the lock is released:
+ * a refresh token that is being spent must have its successor on disk first.
  *
  * @module
  */
 
-import { SWAP_LOCK } from "../../swap/swap_ports.ts";
-import type { HeldLock, Locks } from "../../ports.ts";
+import type { HeldLock, Locks } from "../ports.ts";
 
 type Ending = "SIGINT" | "SIGTERM" | "SIGHUP";
 
@@ -17,23 +16,25 @@ const EXIT_CODES: Readonly<Record<Ending, number>> = {
   SIGHUP: 129,
 };
 
-export interface SteadyPorts {
+export interface SignalSafeOptions {
   readonly locks: Locks;
-  /** What to keep; a hook's shell ignores the others already. */
+  /** The signals to hold back; the shell of a hook ignores the others already. */
   readonly signals: readonly Ending[];
+  /** A lock under which nothing is lost when the process ends. */
+  readonly except: string;
   readonly say: (words: string) => void;
 }
 
-export class SteadyLocks implements Locks {
-  readonly #ports: SteadyPorts;
+export class SignalSafeLocks implements Locks {
+  readonly #options: SignalSafeOptions;
   readonly #listeners: readonly (readonly [Ending, () => void])[];
   #held = 0;
   /** The exit code that is due when the last lock goes, or null. */
   #due: number | null = null;
 
-  constructor(ports: SteadyPorts) {
-    this.#ports = ports;
-    const { signals } = ports;
+  constructor(options: SignalSafeOptions) {
+    this.#options = options;
+    const { signals } = options;
     const usable = Deno.build.os === "windows"
       ? signals.filter((signal) => signal === "SIGINT")
       : signals;
@@ -46,9 +47,8 @@ export class SteadyLocks implements Locks {
     name: string,
     wait: Parameters<Locks["acquire"]>[1],
   ): Promise<HeldLock> {
-    const lock = await this.#ports.locks.acquire(name, wait);
-    // A whole swap may take long, and nothing is lost by ending it.
-    if (name === SWAP_LOCK) return lock;
+    const lock = await this.#options.locks.acquire(name, wait);
+    if (name === this.#options.except) return lock;
     this.#begin();
     let isHeld = true;
     const release = (): void => {
@@ -76,9 +76,9 @@ export class SteadyLocks implements Locks {
   }
 
   #asked(exitCode: number): void {
-    // The second wish is for an end at once.
+    // A second signal asks for an end at once.
     if (this.#due !== null) Deno.exit(exitCode);
     this.#due = exitCode;
-    this.#ports.say("tc: a login is being renewed: it is saved first");
+    this.#options.say("tc: a login is being renewed; it is saved first");
   }
 }

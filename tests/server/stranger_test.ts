@@ -4,7 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { listenerIn } from "../../src/system/port_owner.ts";
-import { whoListens } from "../../src/cli/server/strangers.ts";
+import { whoListens } from "../../src/server/strangers.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 type Manner = (connection: Deno.TcpConn, heard: Uint8Array) => Promise<void>;

@@ -6,30 +6,28 @@
  */
 
 import { join } from "node:path";
-import { systemClock } from "../../system/clock.ts";
-import type { Config } from "../../config/config.ts";
-import { watchConfig } from "../../config/config_watch.ts";
-import { machineSecret } from "../../system/machine.ts";
-import { type GrantSources, workerGrants } from "../../server/permissions.ts";
-import { type Server, startServer } from "../../server/supervisor.ts";
-import { buildInfo } from "../../release/version.ts";
-import type { Asked, StartOrder } from "../../server/worker_protocol.ts";
-import { StrangerError } from "../../control/client.ts";
-import { EXIT, reasonOf, TcError } from "../../errors.ts";
-import { NOTIFY_VARIABLE, notifyManager } from "../../service/notify.ts";
-import { parseProxy } from "../../http/upstream/proxy_rules.ts";
-import { accountRows } from "../../store/account_rows.ts";
-import { openDesk } from "../accounts/account_work.ts";
-import { familyOwners } from "../login/import_places.ts";
-import { Interrupts } from "./interrupts.ts";
-import type { LogRecord } from "../../records/log/journal.ts";
-import { catchStrays } from "../../system/strays.ts";
-import { keepFault } from "../../records/log/fault_file.ts";
-import { handoverMs } from "../../config/settings.ts";
-import type { LogSink } from "../../records/log/log_sink.ts";
-import { openFiles, raiseOpenFiles } from "../../system/open_files.ts";
-import type { Shell } from "../shell.ts";
-import { Signals } from "../../server/signals.ts";
+import { systemClock } from "../system/clock.ts";
+import type { Config } from "../config/config.ts";
+import { watchConfig } from "../config/config_watch.ts";
+import { machineSecret } from "../system/machine.ts";
+import { grantSources, proxyUrl, workerGrants } from "./permissions.ts";
+import { type Server, startServer } from "./supervisor.ts";
+import { buildInfo } from "../release/version.ts";
+import type { Asked, StartOrder } from "./worker_protocol.ts";
+import { describePortTaken } from "./strangers.ts";
+import { EXIT, reasonOf, TcError } from "../errors.ts";
+import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
+import { Interrupts } from "../system/terminal_job.ts";
+import type { LogRecord } from "../records/log/journal.ts";
+import { catchStrays } from "../system/strays.ts";
+import { keepFault } from "../records/log/fault_file.ts";
+import { handoverMs } from "../config/settings.ts";
+import type { LogSink } from "../records/log/log_sink.ts";
+import { openFiles, raiseOpenFiles } from "../system/open_files.ts";
+import type { AccountChanges } from "./links/change_link.ts";
+import type { FamilyOwners } from "../auth/shared/family_owners.ts";
+import type { PoolSite } from "./pool_site.ts";
+import { Signals } from "./signals.ts";
 import {
   standInFor,
   startSuccessor,
@@ -39,8 +37,12 @@ import {
 
 export interface ServingOptions {
   readonly log: LogSink;
-  /** Makes the shell anew, with the files as they are by then. */
-  readonly again: () => Shell;
+  /** Reads the config anew. Throws TcError where it cannot be used. */
+  readonly readConfig: () => Config;
+  /** Changes the account list, which the worker may not write. */
+  readonly changes: AccountChanges;
+  /** The stores of programs whose logins are in the vault as well. */
+  readonly owners: FamilyOwners;
   /** How a restart goes on; null where there is none, as in the demo. */
   readonly successor: Successor | null;
   /** The process whose port is taken over, or null. */
@@ -63,42 +65,45 @@ export interface Serving {
   whileAway<Result>(run: () => Promise<Result>): Promise<Result>;
 }
 
-/** Starts the server of `shell`'s pool; throws TcError where it cannot. */
+/** Starts the server of `site`'s pool; throws TcError where it cannot. */
 export async function startServing(
-  shell: Shell,
+  site: PoolSite,
   options: ServingOptions,
 ): Promise<Serving> {
   const { takesOverFrom } = options;
   const signals = new Signals();
   await raiseOpenFiles();
-  const order = await startOrder(shell, takesOverFrom !== null);
-  // Opened before this thread gives up what finding the vault's key takes.
-  const { desk } = await openDesk(shell);
+  const order = await startOrder(site, takesOverFrom !== null);
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
     order,
-    grants: workerGrants(grantSources(shell)),
-    owners: familyOwners(shell),
-    changes: desk,
+    grants: workerGrants(grantSources(site)),
+    owners: options.owners,
+    changes: options.changes,
     onLog: (record) => {
       options.log.write(record);
-      keepFault(shell.paths, record);
+      keepFault(site.paths, record);
     },
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
     },
-    onReady: () => tellManager(shell, options),
+    onReady: () => tellManager(site, options),
   }).catch(async (cause) => {
     signals.release();
     await options.log.close();
-    throw await whoIsThere(cause, shell);
+    if (!(cause instanceof TcError) || cause.code !== "port_taken") throw cause;
+    throw await describePortTaken(
+      cause,
+      site.origin.replace(/^https?:\/\//, ""),
+      () => site.client(2_000).health(),
+    );
   });
   options.log.watch((loss) => server.logLost(loss));
   const watch = await watchConfig(
-    shell.config.file,
+    site.config.file,
     () => reload(server, options),
   );
-  const serving = supervise(server, shell, { ...options, watch, signals });
+  const serving = supervise(server, site, { ...options, watch, signals });
   asked.resolve(serving);
   if (takesOverFrom !== null) yieldTo(takesOverFrom);
   return serving;
@@ -106,7 +111,7 @@ export async function startServing(
 
 /** A manager that waits for this word ends a service that never says it. */
 async function tellManager(
-  { environment, origin, paths }: Shell,
+  { environment, origin, paths }: PoolSite,
   options: ServingOptions,
 ): Promise<void> {
   const address = environment[NOTIFY_VARIABLE] ?? null;
@@ -124,94 +129,31 @@ async function tellManager(
   }
 }
 
-/** What the server's grants follow from. */
-export function grantSources(
-  { config, paths, environment }: Shell,
-): GrantSources {
-  const proxies = [proxyUrl(environment)].filter((url) => url !== "");
-  return {
-    config,
-    paths,
-    system: Deno.build.os,
-    proxies,
-    origins: backendOrigins(config),
-  };
-}
-
-/** The corporate proxy of the environment. Throws TcError if it is no URL. */
-function proxyUrl(environment: Shell["environment"]): string {
-  const named = environment["HTTPS_PROXY"] || environment["https_proxy"] || "";
-  return parseProxy(named)?.href ?? "";
-}
-
 async function startOrder(
-  shell: Shell,
+  site: PoolSite,
   takesOver: boolean,
 ): Promise<StartOrder> {
-  const { config, paths, environment } = shell;
+  const { config, paths, environment } = site;
   return {
     config,
     paths,
     version: buildInfo().version,
     pid: Deno.pid,
-    key: shell.key.reveal(),
+    key: site.key.reveal(),
     machine: await machineSecret(paths),
     proxy: {
       url: proxyUrl(environment),
       except: environment["NO_PROXY"] || environment["no_proxy"] || "",
     },
-    authorities: shell.authorities.pem,
+    authorities: site.authorities.pem,
     takesOver,
     openFiles: await openFiles(),
   };
 }
 
-/** Where backends of the config are; the worker may reach no other host. */
-function backendOrigins(config: Config): readonly string[] {
-  return (accountRows(config.document, config.file) ?? [])
-    .flatMap(({ upstream }) => upstream === null ? [] : [upstream]);
-}
-
-/** A taken port, with the name of who has it. */
-async function whoIsThere(cause: unknown, shell: Shell): Promise<unknown> {
-  if (!(cause instanceof TcError) || cause.code !== "port_taken") return cause;
-  const where = shell.origin.replace(/^https?:\/\//, "");
-  try {
-    const { version, pid } = await shell.client(2_000).health();
-    return new TcError(
-      `Cannot listen on ${where}: tc ${version} (pid ${pid}) is already there`,
-      {
-        code: "already_running",
-        source: "user",
-        exitCode: EXIT.alreadyRunning,
-        hint: "tc watch   shows it\ntc stop    ends it",
-      },
-    );
-  } catch (trial) {
-    if (trial instanceof StrangerError) {
-      const message = trial.message.replace(
-        /^Cannot use /,
-        "Cannot listen on ",
-      );
-      return new TcError(message, {
-        code: "port_taken",
-        source: "user",
-        exitCode: EXIT.alreadyRunning,
-        hint: trial.hint ?? "tc server --port 3460   listens on another port",
-      });
-    }
-    return new TcError(cause.message, {
-      code: "port_taken",
-      source: "user",
-      exitCode: EXIT.alreadyRunning,
-      hint: "tc server --port 3460   listens on another port",
-    });
-  }
-}
-
 function supervise(
   server: Server,
-  shell: Shell,
+  site: PoolSite,
   options: ServingOptions & {
     readonly watch: Disposable;
     readonly signals: Signals;
@@ -230,7 +172,7 @@ function supervise(
       return;
     }
     isStopping = true;
-    const { settings } = shell.config;
+    const { settings } = site.config;
     const drainMs = successor !== null
       ? handoverMs(settings)
       : settings.timeouts.drainMs;
@@ -240,7 +182,7 @@ function supervise(
   signals.on("SIGINT", () => interrupts.pass(stop));
   signals.on("SIGTERM", stop);
   signals.on("SIGHUP", () => reload(server, options));
-  const strays = strayLog(shell, options);
+  const strays = strayLog(site, options);
   server.failed.catch((cause) => {
     tell(options, reasonOf(cause));
     ended.resolve(EXIT.failed);
@@ -262,7 +204,7 @@ function supervise(
     stop,
     restart: () => {
       if (options.successor === null || successor !== null) return null;
-      const child = startSuccessor(options.successor, shell.paths.stateFolder);
+      const child = startSuccessor(options.successor, site.paths.stateFolder);
       if (typeof child === "string") return child;
       successor = child;
       child.status.then(({ code }) => {
@@ -278,7 +220,7 @@ function supervise(
 }
 
 /** Logs errors of this thread that nobody awaits, and lets it go on. */
-function strayLog({ paths }: Shell, { log }: ServingOptions): Disposable {
+function strayLog({ paths }: PoolSite, { log }: ServingOptions): Disposable {
   return catchStrays(globalThis, (fault) => {
     const record: LogRecord = {
       at: systemClock.now(),
@@ -319,7 +261,7 @@ function restart(serving: Serving, options: ServingOptions): void {
 
 function reload(server: Server, options: ServingOptions): void {
   try {
-    server.reload(options.again().config);
+    server.reload(options.readConfig());
   } catch (cause) {
     if (!(cause instanceof TcError)) throw cause;
     server.reloadFailed(cause);

@@ -5,11 +5,13 @@
  * @module
  */
 
-import { systemRunner } from "../../system/command_runner.ts";
-import { readHolder } from "../../server/holder_note.ts";
-import { placeOf, StrangerError } from "../../control/server_connection.ts";
-import { inert } from "../../control/words.ts";
-import { type PortOwner, portOwner } from "../../system/port_owner.ts";
+import { systemRunner } from "../system/command_runner.ts";
+import { readHolder } from "./holder_note.ts";
+import { placeOf, StrangerError } from "../control/server_connection.ts";
+import type { HealthView } from "../control/protocol.ts";
+import { EXIT, TcError } from "../errors.ts";
+import { inert } from "../control/words.ts";
+import { type PortOwner, portOwner } from "../system/port_owner.ts";
 
 /** Returns `stranger` with the program on the port and a free port in it. */
 export async function describeStranger(
@@ -39,6 +41,41 @@ export async function describeStranger(
     hint: `tc config set proxy.port ${freePort(address.port)}   ` +
       "gives this tc a free port of its own",
   });
+}
+
+/**
+ * Returns the error of a server whose port is taken, with the name of the one
+ * that has it. `health` asks whoever listens at `where`, as `host:port`.
+ */
+export async function describePortTaken(
+  cause: TcError,
+  where: string,
+  health: () => Promise<HealthView>,
+): Promise<TcError> {
+  try {
+    const { version, pid } = await health();
+    return new TcError(
+      `Cannot listen on ${where}: tc ${version} (pid ${pid}) is already there`,
+      {
+        code: "already_running",
+        source: "user",
+        exitCode: EXIT.alreadyRunning,
+        hint: "tc watch   shows it\ntc stop    ends it",
+      },
+    );
+  } catch (trial) {
+    const isStranger = trial instanceof StrangerError;
+    const message = isStranger
+      ? trial.message.replace(/^Cannot use /, "Cannot listen on ")
+      : cause.message;
+    return new TcError(message, {
+      code: "port_taken",
+      source: "user",
+      exitCode: EXIT.alreadyRunning,
+      hint: (isStranger ? trial.hint : null) ??
+        "tc server --port 3460   listens on another port",
+    });
+  }
 }
 
 /** Says who is on the port, and why it is not used. */

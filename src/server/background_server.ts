@@ -6,15 +6,15 @@
  */
 
 import { join } from "node:path";
-import { readHolder } from "../../server/holder_note.ts";
-import { ServerConnection } from "../../control/server_connection.ts";
-import { EXIT, TcError } from "../../errors.ts";
-import { ensurePrivateFolder } from "../../store/files/atomic.ts";
-import { openOwnSync } from "../../store/files/own_files.ts";
-import { withOpenFiles } from "../../system/open_files.ts";
-import { ownCommand } from "../../system/own_command.ts";
+import { readHolder } from "./holder_note.ts";
+import { ServerConnection } from "../control/server_connection.ts";
+import { EXIT, TcError } from "../errors.ts";
+import { ensurePrivateFolder } from "../store/files/atomic.ts";
+import { openOwnSync } from "../store/files/own_files.ts";
+import { withOpenFiles } from "../system/open_files.ts";
+import { ownCommand } from "../system/own_command.ts";
 import { anchored } from "./server_place.ts";
-import type { Shell } from "../shell.ts";
+import type { PoolSite } from "./pool_site.ts";
 
 /** Longest wait for a new server to answer. */
 const START_WAIT_MS = 15_000;
@@ -29,15 +29,15 @@ const STDERR_LENGTH_MAX = 16_384;
  * nothing where one answers already. Of several processes that want one at the
  * same time, one starts it. Its log goes to a file in the state folder.
  */
-export async function startInBackground(shell: Shell): Promise<void> {
-  const { stateFolder } = shell.paths;
+export async function startInBackground(site: PoolSite): Promise<void> {
+  const { stateFolder } = site.paths;
   await ensurePrivateFolder(stateFolder);
   using turn = openOwnSync(join(stateFolder, "start.lock"), { write: true });
   // The system releases it when this process dies.
   await turn.lock(true);
   const deadline = performance.now() + START_WAIT_MS;
-  while (!await shell.isServing()) {
-    const attempt = new StartAttempt(shell);
+  while (!await site.isServing()) {
+    const attempt = new StartAttempt(site);
     const isUp = await attempt.wait(deadline);
     if (isUp) return;
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
@@ -46,16 +46,16 @@ export async function startInBackground(shell: Shell): Promise<void> {
 
 /** One process that is to become the server. */
 class StartAttempt {
-  readonly #shell: Shell;
+  readonly #site: PoolSite;
   readonly #child: Deno.ChildProcess;
   readonly #log: LogSince;
   readonly #words: Promise<string>;
   readonly #stderr: ReadableStreamDefaultReader<Uint8Array>;
   #code: number | null = null;
 
-  constructor(shell: Shell) {
-    this.#shell = shell;
-    const { stateFolder } = shell.paths;
+  constructor(site: PoolSite) {
+    this.#site = site;
+    const { stateFolder } = site.paths;
     this.#log = new LogSince(join(stateFolder, "server.log"));
     const server = ["server", "--headless", "--log-file", this.#log.file];
     const [program = "", ...args] = withOpenFiles(ownCommand(server));
@@ -63,7 +63,7 @@ class StartAttempt {
       args,
       // Not in the caller's folder, which may be removed.
       cwd: stateFolder,
-      env: anchored(shell.environment),
+      env: anchored(site.environment),
       stdin: "null",
       stdout: "null",
       // What it says before it has a log.
@@ -82,16 +82,16 @@ class StartAttempt {
    */
   async wait(deadline: number): Promise<boolean> {
     try {
-      while (!await this.#shell.isServing()) {
+      while (!await this.#site.isServing()) {
         if (performance.now() > deadline) throw await this.#failure();
         if (this.#code === EXIT.alreadyRunning) {
-          refuseElsewhere(this.#shell);
+          refuseElsewhere(this.#site);
           return false;
         }
         if (this.#code !== null) throw await this.#failure();
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }
-      if (this.#code === null) await giveUpSpare(this.#shell, this.#child);
+      if (this.#code === null) await giveUpSpare(this.#site, this.#child);
       return true;
     } finally {
       // Else the pipe would keep this process alive.
@@ -166,11 +166,11 @@ class LogSince {
  * next one when somebody stops that.
  */
 async function giveUpSpare(
-  shell: Shell,
+  site: PoolSite,
   child: Deno.ChildProcess,
 ): Promise<void> {
   try {
-    const { pid } = await shell.client().health();
+    const { pid } = await site.client().health();
     if (pid !== child.pid) child.kill("SIGTERM");
   } catch {
     // It has ended by itself, or so has the server.
@@ -178,7 +178,7 @@ async function giveUpSpare(
 }
 
 /** Throws where the pool's server listens on another port than is asked for. */
-function refuseElsewhere({ paths, origin }: Shell): void {
+function refuseElsewhere({ paths, origin }: PoolSite): void {
   const holder = readHolder(paths.stateFolder);
   if (holder === null) return;
   const { port } = new URL(holder.origin);
@@ -206,17 +206,17 @@ const PAUSES_MS = [500, 1_000, 2_000, 5_000, 10_000, 30_000];
  * connection: when that ends the server has ended, and another is started.
  */
 export class ServerKeeper implements Disposable {
-  readonly #shell: Shell;
+  readonly #site: PoolSite;
   readonly #stop = new AbortController();
   readonly #mark: Deno.FsFile | null;
   readonly #files: readonly string[];
   /** The number of servers that this keeper has started. */
   starts = 0;
 
-  constructor(shell: Shell) {
-    this.#shell = shell;
-    this.#mark = sharedMark(shell);
-    const { configFile, stateFolder } = shell.paths;
+  constructor(site: PoolSite) {
+    this.#site = site;
+    this.#mark = sharedMark(site);
+    const { configFile, stateFolder } = site.paths;
     this.#files = [configFile, stateFolder].filter(isThere);
     this.#keep();
   }
@@ -243,7 +243,7 @@ export class ServerKeeper implements Disposable {
         }
         // A pool that was removed: a server with the defaults would be another.
         if (!this.#files.every(isThere)) return;
-        await startInBackground(this.#shell);
+        await startInBackground(this.#site);
         this.starts += 1;
       } catch {
         // The screen is the client's; the server's log has the reason.
@@ -257,8 +257,8 @@ export class ServerKeeper implements Disposable {
   /** Waits while a server runs. Returns false where none does. */
   async #watch(): Promise<boolean> {
     const { signal } = this.#stop;
-    const { address, key } = this.#shell;
-    if (!await this.#shell.isServing()) return false;
+    const { address, key } = this.#site;
+    if (!await this.#site.isServing()) return false;
     using connection = await ServerConnection.open(address, key, signal);
     // With the key shown the server keeps the connection.
     await connection.ask({ method: "GET", path: "/healthz", body: null });
@@ -284,9 +284,9 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** Whether a `tc run` of this pool is open that would start a server again. */
-export function isKept(shell: Shell): boolean {
+export function isKept(site: PoolSite): boolean {
   try {
-    using mark = openMark(shell);
+    using mark = openMark(site);
     return !mark.tryLockSync(true);
   } catch {
     // Nobody keeps a server by a folder that is not there.
@@ -295,9 +295,9 @@ export function isKept(shell: Shell): boolean {
 }
 
 /** A lock that all keepers share; null where the folder cannot be written. */
-function sharedMark(shell: Shell): Deno.FsFile | null {
+function sharedMark(site: PoolSite): Deno.FsFile | null {
   try {
-    const mark = openMark(shell);
+    const mark = openMark(site);
     mark.tryLockSync(false);
     return mark;
   } catch {
@@ -305,7 +305,7 @@ function sharedMark(shell: Shell): Deno.FsFile | null {
   }
 }
 
-function openMark({ paths }: Shell): Deno.FsFile {
+function openMark({ paths }: PoolSite): Deno.FsFile {
   return Deno.openSync(join(paths.stateFolder, "runs.lock"), {
     create: true,
     write: true,

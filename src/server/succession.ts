@@ -5,8 +5,8 @@
  * @module
  */
 
-import { ownCommand } from "../launch/launching.ts";
-import { reasonOf } from "../../errors.ts";
+import { ownCommand } from "../system/own_command.ts";
+import { reasonOf } from "../errors.ts";
 
 /** How the next server is started. */
 export interface Successor {

@@ -7,9 +7,9 @@
  */
 
 import { resolve } from "node:path";
-import type { Environment, Paths } from "../../system/paths.ts";
-import { TcError } from "../../errors.ts";
-import { ensurePrivateFolder } from "../../store/files/atomic.ts";
+import type { Environment, Paths } from "../system/paths.ts";
+import { TcError } from "../errors.ts";
+import { ensurePrivateFolder } from "../store/files/atomic.ts";
 
 /** Variables that may hold a path relative to the present folder. */
 const PATHS = [

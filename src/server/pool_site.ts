@@ -1,0 +1,179 @@
+/**
+ * A pool as a process on this machine sees it: its files, its settings and key,
+ * and the way to its server, each read when it is first asked for.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { type Authorities, readAuthorities } from "../system/authorities.ts";
+import { systemEntropy } from "../system/clock.ts";
+import { type Config, configFrom } from "../config/config.ts";
+import { localKey } from "../config/local_key.ts";
+import { type Environment, type Paths, pathsFrom } from "../system/paths.ts";
+import { priceFile, readPriceTable } from "../store/ledger/price_file.ts";
+import { CONFIG_BYTES_MAX } from "../store/config_file.ts";
+import {
+  ControlClient,
+  type ControlTransport,
+  httpTransport,
+} from "../control/client.ts";
+import type { ServerAddress } from "../control/server_connection.ts";
+import { ConfigError, EXIT, reasonOf, TcError } from "../errors.ts";
+import type { Secret } from "../ports.ts";
+import { refuseForeign, tightenSecret } from "../store/files/own_files.ts";
+
+const CONTROL_TIMEOUT_MS = 10_000;
+
+/** What a command gave on its line, and where its warnings go. */
+export interface SiteOptions {
+  /** Settings by dotted key; they go before the environment and the file. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly say: (warning: string) => void;
+}
+
+export class PoolSite {
+  readonly environment: Environment;
+  readonly paths: Paths;
+  readonly #flags: Readonly<Record<string, unknown>>;
+  readonly #say: (warning: string) => void;
+  #config: Config | null = null;
+  #key: Secret | null = null;
+  #authorities: Authorities | null = null;
+
+  constructor(environment: Environment, { flags, say }: SiteOptions) {
+    this.environment = environment;
+    this.paths = pathsFrom(environment, Deno.build.os);
+    this.#flags = flags;
+    this.#say = say;
+  }
+
+  /** The settings; a broken file is a ConfigError, and stays as it is. */
+  get config(): Config {
+    this.#config ??= this.#readConfig();
+    return this.#config;
+  }
+
+  #readConfig(): Config {
+    const { configFile, secretsFolder, stateFolder } = this.paths;
+    for (const folder of [dirname(configFile), secretsFolder, stateFolder]) {
+      refuseForeign(folder);
+    }
+    refuseForeign(configFile);
+    const config = configFrom({
+      file: this.paths.configFile,
+      text: readIfThere(this.paths.configFile),
+      environment: this.environment,
+      flags: this.#flags,
+      priceTable: readPriceTable(priceFile(secretsFolder)),
+    });
+    // It holds a key now: nobody else is to read it.
+    if (config.settings.proxy.apiKey !== "" && !tightenSecret(configFile)) {
+      this.#say(
+        `${configFile} holds proxy.apiKey, and others can read it`,
+      );
+    }
+    return config;
+  }
+
+  get key(): Secret {
+    this.#key ??= localKey(this.config, this.paths, systemEntropy);
+    return this.#key;
+  }
+
+  /** The certificate authorities of this machine besides the built-in ones. */
+  get authorities(): Authorities {
+    this.#authorities ??= readAuthorities(this.environment, Deno.build.os);
+    return this.#authorities;
+  }
+
+  /** `http://127.0.0.1:3456`, as a client on this machine writes it. */
+  get origin(): string {
+    const { host, port } = this.config.settings.proxy;
+    return `http://${reachable(host)}:${port}`;
+  }
+
+  /** The address of the server for a connection from this machine. */
+  get address(): ServerAddress {
+    const { host, port } = this.config.settings.proxy;
+    return { host: reachable(host).replace(/^\[|\]$/g, ""), port };
+  }
+
+  client(timeoutMs = CONTROL_TIMEOUT_MS): ControlClient {
+    return new ControlClient(this.transport(timeoutMs));
+  }
+
+  /** The way to the server of this pool. */
+  transport(timeoutMs = CONTROL_TIMEOUT_MS): ControlTransport {
+    const { address, key } = this;
+    return httpTransport({
+      address,
+      key,
+      timeoutMs,
+      describe: async (stranger) => {
+        const { describeStranger } = await import("./strangers.ts");
+        return await describeStranger(stranger, this.paths.stateFolder);
+      },
+    });
+  }
+
+  /**
+   * Whether a server of this pool runs. Throws TcError `stranger` where another
+   * program is in its place, and `no_answer` where it is too busy to say.
+   */
+  async isServing(): Promise<boolean> {
+    try {
+      await this.client(2_000).health();
+      return true;
+    } catch (cause) {
+      if (cause instanceof TcError && cause.code === "not_running") {
+        return false;
+      }
+      throw cause;
+    }
+  }
+}
+
+/** A wide or IPv6 listen address as the address to call. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0" || host === "") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    const { isFile, size } = Deno.statSync(file);
+    // A pipe would be waited for, and a device has no end.
+    if (!isFile) throw unreadable(file, "it is no file");
+    if (size > CONFIG_BYTES_MAX) throw unreadable(file, "it is too large");
+    return decodeText(Deno.readFileSync(file), file);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    if (cause instanceof TcError) throw cause;
+    throw new TcError(`Cannot read ${file}: ${reasonOf(cause)}`, {
+      code: "bad_config",
+      source: "user",
+      exitCode: EXIT.badConfig,
+      cause,
+    });
+  }
+}
+
+function unreadable(file: string, why: string): ConfigError {
+  return new ConfigError(`Cannot read ${file}: ${why}`, { file });
+}
+
+function decodeText(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new TcError(`Cannot read ${file}: it is not UTF-8 text`, {
+      code: "bad_config",
+      source: "user",
+      exitCode: EXIT.badConfig,
+      hint: "The file was left as it is.",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * Which process has the terminal: whether it is this one, and Ctrl-C while
+ * another program has it.
+ *
+ * @module
+ */
+
+/**
+ * Returns false only where the system says that another job has the terminal:
+ * it stops a job in the background (`tc server &`) as soon as that touches the
+ * terminal's modes.
+ */
+export function isInForeground(
+  os: typeof Deno.build.os = Deno.build.os,
+  read: () => string = () => Deno.readTextFileSync("/proc/self/stat"),
+): boolean {
+  if (os !== "linux") return true;
+  try {
+    return foregroundOf(read());
+  } catch {
+    // Without /proc nothing is known.
+    return true;
+  }
+}
+
+/** Fields 5 and 8 of /proc/self/stat: own process group, and the terminal's. */
+function foregroundOf(stat: string): boolean {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const group = fields[2];
+  const terminals = fields[5];
+  return terminals === undefined || terminals === "-1" || terminals === group;
+}
+
+/**
+ * Ctrl-C while another program has the terminal: the system sends it to both
+ * processes, and it is meant for that program alone.
+ */
+export class Interrupts {
+  #away = 0;
+
+  /** Lets the interrupt through unless somebody else has the terminal. */
+  pass(listener: () => void): void {
+    if (this.#away === 0) listener();
+  }
+
+  /** Runs `run` and keeps interrupts from this process meanwhile. */
+  async whileAway<Result>(run: () => Promise<Result>): Promise<Result> {
+    this.#away++;
+    try {
+      return await run();
+    } finally {
+      this.#away--;
+    }
+  }
+}
