@@ -6,7 +6,7 @@
  */
 
 import * as v from "valibot";
-import type { Knob } from "../core/knob.ts";
+import type { Knob } from "../core/settings.ts";
 
 /** What a person is told about one setting. */
 export interface SettingText {

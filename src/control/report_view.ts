@@ -6,14 +6,14 @@
  */
 
 import { type CalendarUnit, periodName, Zone } from "../core/calendar.ts";
-import { hitRate } from "../core/cache_account.ts";
 import {
   addSpend,
   grouped,
+  hitRate,
   NO_SPEND,
   type Spend,
   type SpendRow,
-} from "../core/spend.ts";
+} from "../core/usage.ts";
 import type { TimeView } from "./protocol.ts";
 import { timeView } from "./status_view.ts";
 

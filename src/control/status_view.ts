@@ -4,21 +4,22 @@
  * @module
  */
 
-import type { Account, AccountId } from "../core/account.ts";
+import { type Account, type AccountId, signInOf } from "../core/account.ts";
 import { poolCapacity } from "../core/quota/capacity.ts";
 import { census, NOBODY } from "../core/pool/census.ts";
-import type { Between } from "../core/quota/burn_spread.ts";
 import {
+  type Between,
   forecast,
   type PoolForecast,
   type WindowForecast,
 } from "../core/quota/forecast.ts";
-import type { LearnedLimit } from "../core/quota/learned_limit.ts";
-import { inFlightCap, perMinuteCap } from "../core/pool/lease.ts";
-import { pace } from "../core/quota/pace.ts";
+import {
+  inFlightCap,
+  type LearnedLimit,
+  perMinuteCap,
+} from "../core/pool/lease.ts";
+import { isRunning, pace, type QuotaWindow } from "../core/quota/quota.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool/pool.ts";
-import { isRunning, type QuotaWindow } from "../core/quota/quota.ts";
-import { signInOf } from "../core/sign_in.ts";
 import type { Instant } from "../core/time.ts";
 import { lackText, loginCommand } from "../wire/answer/bar_text.ts";
 import { standingOf } from "./account_words.ts";

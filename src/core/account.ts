@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Instant } from "./time.ts";
+import { DAY_MS, type Instant } from "./time.ts";
 
 declare const idBrand: unique symbol;
 type Branded<Name extends string> = string & { readonly [idBrand]: Name };
@@ -100,4 +100,31 @@ export function modelFamily(model: string): ModelFamily {
   const family = FAMILY.exec(model.toLowerCase())?.[0];
   if (family === undefined) return model;
   return family === "mythos" ? "fable" : family;
+}
+
+// MERGED sign_in.ts: When sign-ins end. A login is renewed by itself until then, and never after: 30 days after it was made only a person can make a new one.
+
+/** From so long before its end on a person is told. */
+const WARN_MS = 3 * DAY_MS;
+/** What `tc login --due` renews in one sitting. */
+const DUE_MS = 7 * DAY_MS;
+
+/** How the sign-in of an account stands. */
+type SignIn =
+  /** No end is known, or it is far. */
+  | { readonly kind: "lasts" }
+  | { readonly kind: "due" | "ends_soon" | "ended"; readonly at: Instant };
+
+/** Returns how the sign-in of `account` stands at `at`. */
+export function signInOf(
+  { signInEndsAt }: Pick<Account, "signInEndsAt">,
+  at: Instant,
+): SignIn {
+  if (signInEndsAt === null) return { kind: "lasts" };
+  const leftMs = signInEndsAt - at;
+  if (leftMs <= 0) return { kind: "ended", at: signInEndsAt };
+  if (leftMs <= WARN_MS) return { kind: "ends_soon", at: signInEndsAt };
+  return leftMs <= DUE_MS
+    ? { kind: "due", at: signInEndsAt }
+    : { kind: "lasts" };
 }

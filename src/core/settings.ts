@@ -5,8 +5,81 @@
  * @module
  */
 
-import { choice, number, toggle, type ValuesOf } from "./knob.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "./time.ts";
+
+// MERGED knob.ts: How a setting of the core describes itself: default, range, one sentence. The config file, `tc config`, the man page and the docs take it from here.
+
+export interface NumberKnob {
+  readonly kind: "number";
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly help: string;
+}
+
+export interface ChoiceKnob<T extends string = string> {
+  readonly kind: "choice";
+  readonly default: T;
+  readonly values: readonly T[];
+  readonly help: string;
+}
+
+export interface SwitchKnob {
+  readonly kind: "switch";
+  readonly default: boolean;
+  readonly help: string;
+}
+
+export type Knob = NumberKnob | ChoiceKnob | SwitchKnob;
+
+/** A number from `min` to `max`, both allowed. */
+export function number(
+  value: number,
+  [min, max]: readonly [min: number, max: number],
+  help: string,
+): NumberKnob {
+  return { kind: "number", default: value, min, max, help };
+}
+
+export function choice<T extends string>(
+  value: T,
+  values: readonly T[],
+  help: string,
+): ChoiceKnob<T> {
+  return { kind: "choice", default: value, values, help };
+}
+
+export function toggle(value: boolean, help: string): SwitchKnob {
+  return { kind: "switch", default: value, help };
+}
+
+type ValueOf<K> = K extends ChoiceKnob<infer T> ? T
+  : K extends NumberKnob ? number
+  : boolean;
+
+/** The settings that a table of knobs describes. */
+export type ValuesOf<Table> = {
+  readonly [Name in keyof Table]: ValueOf<Table[Name]>;
+};
+
+/** Why `value` may not be the knob's value, in words, or null when it may. */
+export function knobFault(knob: Knob, value: unknown): string | null {
+  switch (knob.kind) {
+    case "number": {
+      const isInside = typeof value === "number" && value >= knob.min &&
+        value <= knob.max;
+      return isInside
+        ? null
+        : `it must be a number from ${knob.min} to ${knob.max}`;
+    }
+    case "choice":
+      return typeof value === "string" && knob.values.includes(value)
+        ? null
+        : `it must be one of ${knob.values.join(", ")}`;
+    case "switch":
+      return typeof value === "boolean" ? null : "it must be true or false";
+  }
+}
 
 export type PolicyName =
   | "price"
@@ -269,3 +342,70 @@ export const DEFAULT_ROUTE_SETTINGS: RouteSettings = Object.fromEntries(
   Object.entries(ROUTE_KNOBS).map(([name, knob]) => [name, knob.default]),
   // The entries come from the table that the type is made of.
 ) as unknown as RouteSettings;
+
+// MERGED layers.ts: Which layers are in use: what the policy asks for, unless the user decided.
+
+export type LayerName =
+  | "probeGate"
+  | "tailGate"
+  | "concurrencyGate"
+  | "perMinuteGate"
+  | "sessionCap"
+  | "throttleLadder"
+  | "stormRamp"
+  | "parkingGate";
+
+export type Layers = Readonly<Record<LayerName, boolean>>;
+
+const NONE: Layers = {
+  probeGate: false,
+  tailGate: false,
+  concurrencyGate: false,
+  perMinuteGate: false,
+  sessionCap: false,
+  throttleLadder: false,
+  stormRamp: false,
+  parkingGate: false,
+};
+
+/** What each policy uses when the user leaves the layers on `auto`. */
+const OWN: Readonly<Record<PolicyName, Layers>> = {
+  price: {
+    ...NONE,
+    probeGate: true,
+    tailGate: true,
+    concurrencyGate: true,
+    perMinuteGate: true,
+    stormRamp: true,
+    parkingGate: true,
+  },
+  pace: {
+    ...NONE,
+    probeGate: true,
+    concurrencyGate: true,
+    sessionCap: true,
+    throttleLadder: true,
+  },
+  balance: { ...NONE, concurrencyGate: true },
+  "cache-first": NONE,
+  "least-used": NONE,
+  scored: NONE,
+};
+
+function decided(wish: LayerSwitch, own: boolean): boolean {
+  return wish === "auto" ? own : wish === "on";
+}
+
+export function layersOf(settings: RouteSettings): Layers {
+  const own = OWN[settings.policy];
+  return {
+    probeGate: decided(settings.probeGate, own.probeGate),
+    tailGate: decided(settings.tailGate, own.tailGate),
+    concurrencyGate: decided(settings.concurrencyGate, own.concurrencyGate),
+    perMinuteGate: decided(settings.perMinuteGate, own.perMinuteGate),
+    sessionCap: decided(settings.sessionCap, own.sessionCap),
+    throttleLadder: decided(settings.throttleLadder, own.throttleLadder),
+    stormRamp: decided(settings.stormRamp, own.stormRamp),
+    parkingGate: decided(settings.parkingGate, own.parkingGate),
+  };
+}

@@ -58,7 +58,7 @@ const FAMILY_WEIGHT: Readonly<Record<ModelFamily, number>> = {
 };
 
 /** What a token of that family weighs in the common quota; 1 when unknown. */
-export function familyWeight(family: ModelFamily | null): number {
+function familyWeight(family: ModelFamily | null): number {
   if (family === null || !Object.hasOwn(FAMILY_WEIGHT, family)) return 1;
   return FAMILY_WEIGHT[family] ?? 1;
 }
@@ -76,4 +76,154 @@ export function quotaTokens(
     WRITE_WEIGHT_5M * usage.cacheWrite5m +
     WRITE_WEIGHT_1H * usage.cacheWrite1h + OUTPUT_WEIGHT * usage.output;
   return tokens * familyWeight(family);
+}
+
+// MERGED cache_account.ts: How well the prompt cache served: what was read, what had to be sent, what was written anew, and what a change of account cost in rebuilt tokens.
+
+/** One answer, or the sum of many. */
+interface CacheAccount {
+  /** Tokens read from the cache. */
+  readonly hit: number;
+  /** Tokens that the cache did not hold: fresh input and what was written. */
+  readonly miss: number;
+  /** Tokens written to the cache. */
+  readonly rebuild: number;
+  /** Answers that wrote more than they read: the prompt was cold. */
+  readonly coldRebuilds: number;
+  readonly switches: number;
+  /** Tokens written by the first answers after a change of account. */
+  readonly switchRebuild: number;
+}
+
+export const NO_CACHE_USE: CacheAccount = {
+  hit: 0,
+  miss: 0,
+  rebuild: 0,
+  coldRebuilds: 0,
+  switches: 0,
+  switchRebuild: 0,
+};
+
+/** What one answer did. `isSwitch`: its conversation came from elsewhere. */
+export function cacheAccount(
+  usage: TokenUsage,
+  { isSwitch }: { readonly isSwitch: boolean },
+): CacheAccount {
+  const rebuild = cacheWritten(usage);
+  return {
+    hit: usage.cacheRead,
+    miss: usage.input + rebuild,
+    rebuild,
+    coldRebuilds: isColdRebuild(usage) ? 1 : 0,
+    switches: isSwitch ? 1 : 0,
+    switchRebuild: isSwitch ? rebuild : 0,
+  };
+}
+
+/** Something was written, and nothing or less was read. */
+export function isColdRebuild(usage: TokenUsage): boolean {
+  const written = cacheWritten(usage);
+  return written > 0 && written > usage.cacheRead;
+}
+
+export function addCache(a: CacheAccount, b: CacheAccount): CacheAccount {
+  return {
+    hit: a.hit + b.hit,
+    miss: a.miss + b.miss,
+    rebuild: a.rebuild + b.rebuild,
+    coldRebuilds: a.coldRebuilds + b.coldRebuilds,
+    switches: a.switches + b.switches,
+    switchRebuild: a.switchRebuild + b.switchRebuild,
+  };
+}
+
+/** Read part of all prompt tokens, from 0 to 1; null where there were none. */
+export function hitRate(usage: TokenUsage): number | null {
+  const prompt = contextTokens(usage);
+  return prompt === 0 ? null : usage.cacheRead / prompt;
+}
+
+// MERGED spend.ts: What was spent: the sums that every report is made of.
+
+/** Sums over messages. Money in nanodollars at list price. */
+export interface Spend {
+  readonly requests: number;
+  readonly failed: number;
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite5m: number;
+  readonly cacheWrite1h: number;
+  readonly output: number;
+  readonly costNano: number;
+  /** Answers whose model has no price; they are not in `costNano`. */
+  readonly unpriced: number;
+  readonly coldRebuilds: number;
+  readonly switches: number;
+  readonly switchRebuild: number;
+  readonly waitedMs: number;
+}
+
+export const NO_SPEND: Spend = {
+  requests: 0,
+  failed: 0,
+  input: 0,
+  cacheRead: 0,
+  cacheWrite5m: 0,
+  cacheWrite1h: 0,
+  output: 0,
+  costNano: 0,
+  unpriced: 0,
+  coldRebuilds: 0,
+  switches: 0,
+  switchRebuild: 0,
+  waitedMs: 0,
+};
+
+export function addSpend(a: Spend, b: Spend): Spend {
+  return {
+    requests: a.requests + b.requests,
+    failed: a.failed + b.failed,
+    input: a.input + b.input,
+    cacheRead: a.cacheRead + b.cacheRead,
+    cacheWrite5m: a.cacheWrite5m + b.cacheWrite5m,
+    cacheWrite1h: a.cacheWrite1h + b.cacheWrite1h,
+    output: a.output + b.output,
+    costNano: a.costNano + b.costNano,
+    unpriced: a.unpriced + b.unpriced,
+    coldRebuilds: a.coldRebuilds + b.coldRebuilds,
+    switches: a.switches + b.switches,
+    switchRebuild: a.switchRebuild + b.switchRebuild,
+    waitedMs: a.waitedMs + b.waitedMs,
+  };
+}
+
+/** Spend of one key, and the moments between which it fell. */
+export interface SpendRow {
+  /** Null where requests named none. */
+  readonly key: string | null;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly spend: Spend;
+}
+
+/** The rows of `rows` that share a key, as one; in the order of first sight. */
+export function grouped(
+  rows: readonly SpendRow[],
+  keyOf: (row: SpendRow) => string | null,
+): readonly SpendRow[] {
+  const groups = new Map<string | null, SpendRow>();
+  for (const row of rows) {
+    const key = keyOf(row);
+    const known = groups.get(key);
+    groups.set(
+      key,
+      known === undefined ? { ...row, key } : {
+        key,
+        firstAt: Math.min(known.firstAt, row.firstAt),
+        lastAt: Math.max(known.lastAt, row.lastAt),
+        spend: addSpend(known.spend, row.spend),
+      },
+    );
+  }
+  return [...groups.values()];
 }

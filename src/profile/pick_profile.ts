@@ -6,8 +6,12 @@
  */
 
 import { ANY_REQUEST } from "../core/quota/capacity.ts";
-import type { Account, AccountId } from "../core/account.ts";
-import type { ConversationId, LeaseId } from "../core/account.ts";
+import type {
+  Account,
+  AccountId,
+  ConversationId,
+  LeaseId,
+} from "../core/account.ts";
 import {
   emptyPool,
   type PoolState,

@@ -5,8 +5,7 @@
  */
 
 import * as v from "valibot";
-import { accountId } from "../core/account.ts";
-import type { AccountId } from "../core/account.ts";
+import { type AccountId, accountId } from "../core/account.ts";
 import { type Instant, instantFromMs } from "../core/time.ts";
 import type { Clock, Locks } from "../ports.ts";
 import { PrivateJson } from "../store/files/private_json.ts";

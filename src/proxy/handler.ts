@@ -10,10 +10,10 @@ import type { AccountId } from "../core/account.ts";
 import {
   type Attempt as Standing,
   FIRST_ATTEMPT,
+  type NextStep,
   nextStep,
   retriesLeft,
 } from "../core/quota/retry.ts";
-import type { NextStep } from "../core/quota/retry.ts";
 import { acquire, decide, type Wish } from "./acquire.ts";
 import { type Attempt, tryOnce } from "./attempt.ts";
 import type { RouteDecision } from "../core/route/route.ts";

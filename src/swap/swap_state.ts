@@ -7,8 +7,7 @@
 
 import * as v from "valibot";
 import { type AccountId, accountId } from "../core/account.ts";
-import type { Instant } from "../core/time.ts";
-import { instantFromMs } from "../core/time.ts";
+import { type Instant, instantFromMs } from "../core/time.ts";
 import type { Locks } from "../ports.ts";
 import { PrivateJson } from "../store/files/private_json.ts";
 import type { OAuthAccount } from "../claude/login/oauth_account.ts";

@@ -6,7 +6,7 @@ import { Output } from "../../src/cli/output.ts";
 import { reportLines } from "../../src/cli/report/report_text.ts";
 import { type ReportKind, reportView } from "../../src/control/report_view.ts";
 import { Zone } from "../../src/core/calendar.ts";
-import { NO_SPEND, type Spend, type SpendRow } from "../../src/core/spend.ts";
+import { NO_SPEND, type Spend, type SpendRow } from "../../src/core/usage.ts";
 
 const OUTPUT = new Output({
   environment: {},

@@ -7,8 +7,8 @@ import {
   hitRate,
   isColdRebuild,
   NO_CACHE_USE,
-} from "../../src/core/cache_account.ts";
-import { NO_USAGE } from "../../src/core/usage.ts";
+  NO_USAGE,
+} from "../../src/core/usage.ts";
 
 const WARM = { ...NO_USAGE, input: 10, cacheRead: 900, cacheWrite5m: 90 };
 const COLD = { ...NO_USAGE, input: 10, cacheWrite5m: 500, cacheWrite1h: 490 };

@@ -3,10 +3,10 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import {
   burnSpread,
+  forecast,
   meanBetween,
   runsOutBetween,
-} from "../../src/core/quota/burn_spread.ts";
-import { forecast } from "../../src/core/quota/forecast.ts";
+} from "../../src/core/quota/forecast.ts";
 import { snapshot } from "../../src/core/pool/pool.ts";
 import type { AccountState } from "../../src/core/pool/state.ts";
 import { HOUR_MS } from "../../src/core/time.ts";

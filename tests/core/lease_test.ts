@@ -2,12 +2,13 @@ import { ok, strictEqual } from "node:assert/strict";
 import {
   type ConcurrencyGate,
   inFlightCap,
+  limitAt,
   newGate,
   perMinuteCap,
+  refusedAt,
   started,
   throttled,
 } from "../../src/core/pool/lease.ts";
-import { limitAt, refusedAt } from "../../src/core/quota/learned_limit.ts";
 import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";
 import { after, MINUTE_MS } from "../../src/core/time.ts";
 import { inSeconds, NOW } from "../fixtures/pool.ts";

@@ -3,7 +3,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { signInText } from "../../src/control/status_view.ts";
 import { forecast } from "../../src/core/quota/forecast.ts";
-import { signInOf } from "../../src/core/sign_in.ts";
+import { signInOf } from "../../src/core/account.ts";
 import { after, DAY_MS, HOUR_MS, instantFromMs } from "../../src/core/time.ts";
 import { account, NOW, poolOf } from "../fixtures/pool.ts";
 import { snapshot } from "../../src/core/pool/pool.ts";

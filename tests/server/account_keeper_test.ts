@@ -2,9 +2,8 @@
 
 import { strictEqual } from "node:assert/strict";
 import { AccountKeeper } from "../../src/server/worker/account_keeper.ts";
-import { vaultFolder } from "../../src/system/paths.ts";
+import { pathsFrom, vaultFolder } from "../../src/system/paths.ts";
 import { type Config, configFrom } from "../../src/config/config.ts";
-import { pathsFrom } from "../../src/system/paths.ts";
 import { PoolKeeper } from "../../src/server/worker/pool_keeper.ts";
 import { emptyPool } from "../../src/core/pool/pool.ts";
 import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";

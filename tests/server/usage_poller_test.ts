@@ -10,8 +10,7 @@ import {
   RefreshToken,
   Secret,
 } from "../../src/ports.ts";
-import type { AccountRecord } from "../../src/store/accounts.ts";
-import { mergeAccounts } from "../../src/store/accounts.ts";
+import { type AccountRecord, mergeAccounts } from "../../src/store/accounts.ts";
 import { FakeClock } from "../fixtures/fake_clock.ts";
 import { realEntropy } from "../fixtures/real_ports.ts";
 import { MemoryJournal } from "../fixtures/refresh_kit.ts";

@@ -8,7 +8,7 @@
 import { systemClock } from "../../system/clock.ts";
 import { isDead } from "../../lineage.ts";
 import { dayText, inert } from "../../control/words.ts";
-import { signInOf } from "../../core/sign_in.ts";
+import { signInOf } from "../../core/account.ts";
 import type { Instant } from "../../core/time.ts";
 import { EXIT, TcError, UsageError } from "../../errors.ts";
 import type { AccountRecord } from "../../store/accounts.ts";

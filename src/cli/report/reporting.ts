@@ -13,7 +13,7 @@ import {
   reportView,
 } from "../../control/report_view.ts";
 import type { Zone } from "../../core/calendar.ts";
-import { grouped, type SpendRow } from "../../core/spend.ts";
+import { grouped, type SpendRow } from "../../core/usage.ts";
 import { readPin, readRegistry } from "../../claude/sessions/orchestration.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
 import {

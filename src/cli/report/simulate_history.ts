@@ -17,11 +17,11 @@ import {
   type Comparison,
 } from "../../simulate/comparison.ts";
 import { type History, historyOf } from "../../simulate/workload/history.ts";
-import type {
-  HistoryAccount,
-  SelfCheck,
+import {
+  type HistoryAccount,
+  type SelfCheck,
+  selfCheck,
 } from "../../simulate/workload/history_fit.ts";
-import { selfCheck } from "../../simulate/workload/history_fit.ts";
 import { plan } from "../../simulate/workload/plans.ts";
 import { play } from "../../simulate/play.ts";
 import type {

@@ -8,8 +8,7 @@
  * @module
  */
 
-import { elapsedShare } from "../quota/pace.ts";
-import type { QuotaWindow } from "../quota/quota.ts";
+import { elapsedShare, type QuotaWindow } from "../quota/quota.ts";
 import type { Scene, View } from "../route/scene.ts";
 import type { RouteSettings } from "../settings.ts";
 import { type Instant, MINUTE_MS } from "../time.ts";

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { elapsedShare } from "../quota/pace.ts";
+import { elapsedShare } from "../quota/quota.ts";
 import type { Scene, View } from "../route/scene.ts";
 import { HOUR_MS } from "../time.ts";
 import {

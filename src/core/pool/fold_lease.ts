@@ -9,9 +9,8 @@ import type { RouteFacts } from "../facts.ts";
 import { withAccount } from "./fold_account.ts";
 import { benchAt } from "../quota/bench.ts";
 import { bookTokens, BURN_BUCKET_MS, burnBucketAt } from "../quota/learn.ts";
-import { started } from "./lease.ts";
+import { rampOf, started } from "./lease.ts";
 import { limitsOf } from "../quota/limits.ts";
-import { rampOf } from "./reopening.ts";
 import { credited } from "../quota/retry.ts";
 import { bind, measured, touch } from "./session.ts";
 import type {

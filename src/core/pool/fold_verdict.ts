@@ -15,7 +15,7 @@ import {
 import type { PoolEvent } from "./event.ts";
 import { ramped, withAccount, withOthers } from "./fold_account.ts";
 import { answered, throttled } from "./lease.ts";
-import { layersOf } from "../layers.ts";
+import { layersOf } from "../settings.ts";
 import { withoutDisproved, withRefusal } from "../quota/entitlement.ts";
 import {
   concerns,

@@ -5,17 +5,13 @@
  * @module
  */
 
-import {
-  type LearnedLimit,
-  limitAt,
-  type LimitRule,
-  refusedAt,
-} from "../quota/learned_limit.ts";
 import type { RouteSettings } from "../settings.ts";
 import { type Instant, MINUTE_MS } from "../time.ts";
+import { endsAt, isSpent } from "../quota/quota.ts";
+import type { AccountState } from "./state.ts";
 
 /** Steps of admission on an account that takes work over. */
-export interface Ramp {
+interface Ramp {
   readonly since: Instant;
   /** Requests in flight when it began. */
   readonly base: number;
@@ -171,4 +167,94 @@ export function rampLimit(
   if (elapsedMs < 0 || elapsedMs >= settings.rampWindowMs) return null;
   return ramp.base + 1 +
     Math.floor(elapsedMs / Math.max(1, settings.rampStepMs));
+}
+
+// MERGED learned_limit.ts: A limit that the provider never stated, learned from its throttling. One refusal is a suspicion: only a second one at a like level makes the limit bind. Time opens it again by itself.
+
+/** What refusals so far say of one limit. */
+export interface LearnedLimit {
+  /** What was used when it was refused: requests at once, or starts a minute. */
+  readonly level: number;
+  /** Refusals at a like level; it binds from the second one on. */
+  readonly refusals: number;
+  /** What binds right after the last refusal. */
+  readonly limit: number;
+  readonly since: Instant;
+  readonly refusedAt: Instant;
+}
+
+/** How much of a refused level is used again, and what is too little to tell. */
+interface LimitRule {
+  readonly share: number;
+  readonly least: number;
+  /** Below this level a refusal is about something else. */
+  readonly evidence: number;
+}
+
+/** Refusals further apart than this are two stories. */
+const MEMORY_MS = 10 * MINUTE_MS;
+
+/** Levels within this factor of each other are alike. */
+const ALIKE = 1.5;
+
+const BINDS_FROM = 2;
+
+/** What is known after a refusal at `level`. */
+export function refusedAt(
+  known: LearnedLimit | null,
+  level: number,
+  { at, rule }: { readonly at: Instant; readonly rule: LimitRule },
+): LearnedLimit | null {
+  if (level < rule.evidence) return known;
+  // A limit that binds already is confirmed by a refusal at any level.
+  const isSame = known !== null && at - known.refusedAt <= MEMORY_MS &&
+    (known.refusals >= BINDS_FROM ||
+      level <= known.level * ALIKE && known.level <= level * ALIKE);
+  const least = isSame ? Math.min(level, known.level) : level;
+  return {
+    level: least,
+    refusals: isSame ? known.refusals + 1 : 1,
+    limit: Math.max(rule.least, rule.share * least),
+    since: isSame ? known.since : at,
+    refusedAt: at,
+  };
+}
+
+/**
+ * Returns what binds at `at`: infinity where nothing does. Each minute without
+ * a refusal takes half of the way to `open`, which is what would be used
+ * without the limit.
+ */
+export function limitAt(
+  known: LearnedLimit | null,
+  open: number,
+  at: Instant,
+): number {
+  if (known === null || known.refusals < BINDS_FROM) return Infinity;
+  const minutes = Math.max(0, at - known.refusedAt) / MINUTE_MS;
+  const left = (open - known.limit) * 0.5 ** minutes;
+  return left < 1 ? Infinity : open - left;
+}
+
+// MERGED reopening.ts: An account whose spent window has refilled: everyone who was told that instant comes at once, so it admits them by steps.
+
+/** The steps that hold at `at`: those under way, or new ones after a refill. */
+export function rampOf(state: AccountState, at: Instant): Ramp | null {
+  return isReopened(state, at)
+    ? { since: at, base: state.leases }
+    : state.gate.ramp;
+}
+
+/** Whether a spent window refilled since the account was last used. */
+function isReopened(
+  { windows, lastUsedAt }: AccountState,
+  at: Instant,
+): boolean {
+  for (const key in windows) {
+    const window = windows[key];
+    if (window === undefined || !isSpent(window)) continue;
+    const end = endsAt(window);
+    if (end <= at && (lastUsedAt === null || end > lastUsedAt)) return true;
+  }
+  return false;
 }

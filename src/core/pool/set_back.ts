@@ -8,8 +8,7 @@
  */
 
 import type { Bench } from "../quota/bench.ts";
-import type { LearnedLimit } from "../quota/learned_limit.ts";
-import type { ConcurrencyGate } from "./lease.ts";
+import type { ConcurrencyGate, LearnedLimit } from "./lease.ts";
 import type { Binding } from "./session.ts";
 import type { AccountState, CredentialState, PoolState } from "./state.ts";
 import { Table } from "./table.ts";

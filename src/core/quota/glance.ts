@@ -5,10 +5,9 @@
  * @module
  */
 
-import type { ConversationId } from "../account.ts";
+import { type ConversationId, signInOf } from "../account.ts";
 import { poolCapacity } from "./capacity.ts";
 import { runningWindow } from "./quota.ts";
-import { signInOf } from "../sign_in.ts";
 import type { AccountState, PoolSnapshot } from "../pool/state.ts";
 import type { Instant } from "../time.ts";
 

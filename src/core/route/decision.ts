@@ -8,6 +8,7 @@ import type { AccountId } from "../account.ts";
 import type { Ineligible } from "./eligible.ts";
 import type { WaitReason } from "../pool/state.ts";
 import type { Instant } from "../time.ts";
+import type { View } from "./scene.ts";
 
 export type { RouteQuery } from "../facts.ts";
 
@@ -72,3 +73,15 @@ export type RouteDecision =
     readonly reason: RefuseReason;
     readonly considered: readonly Considered[];
   };
+
+// MERGED outcome.ts: A decision before it is explained.
+
+export type Outcome =
+  | { readonly kind: "use"; readonly view: View; readonly reason: UseReason }
+  | {
+    readonly kind: "wait";
+    readonly until: Instant | null;
+    readonly backAt: Instant | null;
+    readonly reason: WaitReason;
+  }
+  | { readonly kind: "refuse"; readonly reason: RefuseReason };

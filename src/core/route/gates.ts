@@ -6,9 +6,13 @@
  */
 
 import { benchAt } from "../quota/bench.ts";
-import { perMinuteCap, rampLimit, startsWithin } from "../pool/lease.ts";
+import {
+  perMinuteCap,
+  rampLimit,
+  rampOf,
+  startsWithin,
+} from "../pool/lease.ts";
 import type { Policy } from "../policy/policy.ts";
-import { rampOf } from "../pool/reopening.ts";
 import type { Scene, View } from "./scene.ts";
 import { SECOND_MS } from "../time.ts";
 

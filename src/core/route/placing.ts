@@ -5,16 +5,15 @@
  * @module
  */
 
-import type { UseReason } from "./decision.ts";
+import type { Outcome, UseReason } from "./decision.ts";
 import { mayOverflow } from "./gates.ts";
-import { toOpen } from "./opening.ts";
-import type { Outcome } from "./outcome.ts";
 import { feeding, isParkable, parkedMs, turnAt } from "./parking.ts";
 import type { Question } from "./question.ts";
 import { waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
 import { inFlightCap } from "../pool/lease.ts";
 import { after, earlier, type Instant, MINUTE_MS, SECOND_MS } from "../time.ts";
+import { tierWeight } from "../account.ts";
 
 /** A request that waits for a place looks again at least so often. */
 const LOOK_MS = 20 * SECOND_MS;
@@ -135,4 +134,51 @@ function lighter(a: View, b: View, at: Instant): View {
 
 function load({ state }: View, at: Instant): number {
   return state.leases / inFlightCap(state.gate, at);
+}
+
+// MERGED opening.ts: Idle five-hour windows: a clock that runs while nobody works is lost, one that stands when work begins is lost too. A small request starts it.
+
+/** A request up to this size costs nothing worth counting. */
+const SMALL_TOKENS = 8_000;
+
+/** A person is at work if a prompt came within this time. */
+const AT_WORK_MS = 10 * MINUTE_MS;
+
+/** An account asked this lately has been opened, whatever its figures say yet. */
+const JUST_USED_MS = 10 * MINUTE_MS;
+
+/**
+ * The idle account whose clock this small request should start, or null. Only
+ * real requests are used, and only while a person is at work.
+ */
+function toOpen(question: Question): View | null {
+  const { scene } = question;
+  const { query, settings, snapshot, at } = scene;
+  if (settings.openWindows === "off") return null;
+  if (!query.isSide || !query.isMetered) return null;
+  if (query.contextTokens > SMALL_TOKENS) return null;
+  if (snapshot.pin !== null || query.only !== null) return null;
+  const isAtWork = query.isPrompt || snapshot.lastPromptAt !== null &&
+      at - snapshot.lastPromptAt <= AT_WORK_MS;
+  if (!isAtWork) return null;
+  let chosen: View | null = null;
+  for (const view of scene.open) {
+    if (!isIdle(view, scene) || question.roomOf(view).cold < 1) continue;
+    if (chosen === null || worth(view) > worth(chosen)) chosen = view;
+    else if (worth(view) === worth(chosen) && view.id < chosen.id) {
+      chosen = view;
+    }
+  }
+  return chosen;
+}
+
+function isIdle({ state, rank, fiveHour }: View, { at }: Scene): boolean {
+  const isLately = state.lastUsedAt !== null &&
+    at - state.lastUsedAt < JUST_USED_MS;
+  return rank === 0 && fiveHour === null && state.leases === 0 && !isLately;
+}
+
+/** What an open window of it would hold, against the others. */
+function worth({ state, weekUsed }: View): number {
+  return tierWeight(state.account.tier) * (1 - weekUsed);
 }

@@ -10,7 +10,7 @@ import { type Census, census, NOBODY } from "../pool/census.ts";
 import type { RouteQuery } from "../facts.ts";
 import { type Bar, type BarContext, barOf } from "./eligible.ts";
 import type { Headcount } from "../pool/headcount.ts";
-import { type Layers, layersOf } from "../layers.ts";
+import { type Layers, layersOf, type RouteSettings } from "../settings.ts";
 import { used } from "../quota/limits.ts";
 import type { QuotaWindow } from "../quota/quota.ts";
 import {
@@ -20,7 +20,6 @@ import {
   isWarm,
   sharedKey,
 } from "../pool/session.ts";
-import type { RouteSettings } from "../settings.ts";
 import type { AccountState, PoolSnapshot } from "../pool/state.ts";
 import type { Instant } from "../time.ts";
 

@@ -7,7 +7,7 @@
 
 import type { Ineligible } from "./eligible.ts";
 import { mayOverflow } from "./gates.ts";
-import type { Outcome } from "./outcome.ts";
+import type { Outcome } from "./decision.ts";
 import type { Question } from "./question.ts";
 import { waitedMs } from "./queue.ts";
 import type { View } from "./scene.ts";

@@ -7,8 +7,7 @@
 
 import { emptyPool } from "../../core/pool/pool.ts";
 import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
-import type { ControlHost } from "../../control/routes.ts";
-import { controlRoutes } from "../../control/routes.ts";
+import { type ControlHost, controlRoutes } from "../../control/routes.ts";
 import { type Journal, type RequestLog, Secret } from "../../ports.ts";
 import { HistoryMemory, SummaryMemory } from "../../proxy/conversation.ts";
 import { basePathOf } from "../../proxy/destination.ts";

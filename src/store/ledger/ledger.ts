@@ -6,9 +6,8 @@
  */
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { cacheAccount, NO_CACHE_USE } from "../../core/cache_account.ts";
+import { cacheAccount, NO_CACHE_USE, NO_USAGE } from "../../core/usage.ts";
 import type { Instant } from "../../core/time.ts";
-import { NO_USAGE } from "../../core/usage.ts";
 import type { RequestRecord } from "../../ports.ts";
 import { isRefused, transaction } from "./database.ts";
 import { LedgerNames } from "./ledger_names.ts";

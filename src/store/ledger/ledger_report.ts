@@ -6,7 +6,7 @@
  */
 
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
-import type { Spend, SpendRow } from "../../core/spend.ts";
+import type { Spend, SpendRow } from "../../core/usage.ts";
 import { QUARTER_MS, SUM_COLUMNS } from "./ledger.ts";
 
 /** From and until in epoch milliseconds, on whole quarters of an hour. */
