@@ -7,7 +7,12 @@
 
 import type { AccountKind, Tier } from "../core/account.ts";
 import type { Instant } from "../core/time.ts";
-import { RefreshToken, Secret } from "../ports.ts";
+import {
+  type Entropy,
+  type HeaderList,
+  RefreshToken,
+  Secret,
+} from "../ports.ts";
 import type { DemoAccount } from "./provider/account.ts";
 import type { DemoApi } from "./provider/api.ts";
 import { Dice } from "./dice.ts";
@@ -15,6 +20,8 @@ import { demoFleet, type FleetAgent } from "./fleet.ts";
 import type { DemoIdentity } from "./identity.ts";
 import type { Scenario } from "./scenario.ts";
 import type { TrafficOptions } from "./traffic/traffic.ts";
+import { bodyText, prefixOf } from "./traffic/traffic_body.ts";
+import { type ClientAnswer, TrafficClient } from "./traffic/traffic_client.ts";
 
 export type DemoCredential =
   | {
@@ -103,4 +110,47 @@ function credentialOf(account: DemoAccount): DemoCredential {
       };
     }
   }
+}
+
+// MERGED ask_once.ts: One streamed question for `tc demo --once`: the text as it arrives.
+
+interface Question {
+  /** Where tc listens, with its path if it has one. */
+  readonly baseUrl: string;
+  readonly headers: HeaderList;
+  readonly text: string;
+  readonly entropy: Entropy;
+  readonly signal: AbortSignal;
+  readonly onText: (text: string) => void;
+}
+
+const MODEL = "claude-sonnet-5-5";
+const PREFIX_TOKENS = 1_500;
+
+/** Asks once, without tries again; the session id is a new one. */
+export async function askOnce(question: Question): Promise<ClientAnswer> {
+  const { baseUrl, entropy, onText, signal, text } = question;
+  const session = entropy.uuid();
+  using client = new TrafficClient(baseUrl);
+  return await client.send({
+    body: bodyText({
+      model: MODEL,
+      prefix: prefixOf("subagent", PREFIX_TOKENS, "5m"),
+      messages: [{ role: "user", content: [{ type: "text", text }] }],
+      ttl: "5m",
+      session,
+      device: "",
+    }),
+    headers: [
+      ["accept", "application/json"],
+      ["content-type", "application/json"],
+      ["user-agent", "tc-demo/1"],
+      ["x-claude-code-session-id", session],
+      ["anthropic-version", "2023-06-01"],
+      ...question.headers,
+    ],
+    signal,
+    leaveAfter: null,
+    onText,
+  });
 }

@@ -10,8 +10,7 @@ import { instantFromMs } from "../../src/core/time.ts";
 import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { demoSetup } from "../../src/demo/demo_setup.ts";
 import { Dice } from "../../src/demo/dice.ts";
-import { demoFleet } from "../../src/demo/fleet.ts";
-import { writeFleetFiles } from "../../src/demo/fleet_files.ts";
+import { demoFleet, writeFleetFiles } from "../../src/demo/fleet.ts";
 import {
   DEFAULT_SCENARIO,
   type Scenario,

@@ -7,7 +7,7 @@ import {
   decimalText,
   keyHeaders,
   unifiedHeaders,
-} from "../../src/demo/quota/limit_headers.ts";
+} from "../../src/demo/quota/judge.ts";
 import { PLANS, windowPlans } from "../../src/demo/quota/plans.ts";
 import { TrueQuota } from "../../src/demo/quota/true_quota.ts";
 

@@ -1,15 +1,15 @@
 /** Simulated sessions: real enough, bounded, the same for the same seed. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { askOnce } from "../../src/demo/traffic/ask_once.ts";
+import { askOnce } from "../../src/demo/demo_setup.ts";
 import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { Dice } from "../../src/demo/dice.ts";
 import { objectOf } from "../../src/demo/json.ts";
 import {
   simulateSessions,
   type TrafficOptions,
+  type TrafficReport,
 } from "../../src/demo/traffic/traffic.ts";
-import type { TrafficReport } from "../../src/demo/traffic/traffic_report.ts";
 import { WarpClock } from "../../src/demo/warp_clock.ts";
 import { credentialOf } from "../fixtures/demo_message.ts";
 import { trials } from "../fixtures/trials.ts";

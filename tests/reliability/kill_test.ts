@@ -1,13 +1,12 @@
 /** kill -9 at any instant under load, and up again (K1). */
 
-import { RefreshToken } from "../../src/ports.ts";
+import { RefreshToken, type VaultEntry } from "../../src/ports.ts";
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { instantFromMs } from "../../src/core/time.ts";
 import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
 import { accountData } from "../../src/demo/demo_setup.ts";
-import type { VaultEntry } from "../../src/ports.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { PoolLoad } from "../fixtures/pool_load.ts";
 import { realClock } from "../fixtures/real_ports.ts";

@@ -6,8 +6,10 @@
 
 import type { DemoApi } from "../../src/demo/provider/api.ts";
 import { logLine } from "../../src/demo/provider/records.ts";
-import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
-import type { TrafficReport } from "../../src/demo/traffic/traffic_report.ts";
+import {
+  simulateSessions,
+  type TrafficReport,
+} from "../../src/demo/traffic/traffic.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { ServedPool } from "../fixtures/served_pool.ts";
 

@@ -6,13 +6,43 @@
 
 import { authenticate } from "./authenticate.ts";
 import type { Exchange } from "./exchange.ts";
-import { objectOf, parseJson, textOf } from "../json.ts";
-import { judge, refuseAsScripted } from "../quota/judge.ts";
+import { type JsonObject, objectOf, parseJson, textOf } from "../json.ts";
+import {
+  type Asked,
+  judge,
+  limitHeaders,
+  refuseAsScripted,
+} from "../quota/judge.ts";
 import { promptTokens, readPrompt } from "../answer/prompt.ts";
 import { FRAMING_TOKENS } from "../quota/prompt_cache.ts";
 import { REFUSALS } from "./refusal.ts";
-import type { Scripted } from "../script/script.ts";
-import { serveMessage } from "./serve_message.ts";
+import type { Scripted, ScriptedBlock } from "../script/script.ts";
+import type { HeaderList } from "../../ports.ts";
+import {
+  type Answer,
+  type AnswerBlock,
+  blockJson,
+  outputTokens,
+  planAnswer,
+  toolUseBlock,
+} from "../answer/answer.ts";
+import {
+  answerEmissions,
+  type Emission,
+  scriptedEmissions,
+  type StreamStep,
+} from "../answer/emission.ts";
+import { encodingHeaders } from "../answer/encoding.ts";
+import {
+  EventWriter,
+  type MessageEventOut,
+  TOKENS_PER_DELTA,
+  usageJson,
+} from "../answer/event_writer.ts";
+import { streamBody } from "../answer/stream_body.ts";
+import { NO_USAGE, type TokenUsage } from "../../core/usage.ts";
+import type { Ending } from "./records.ts";
+import { quotaUnits } from "../quota/true_quota.ts";
 
 /**
  * Answers one message. A script or a drawn fault goes before the provider's
@@ -77,4 +107,187 @@ async function nextScripted(
 function sessionOf(body: unknown): string | null {
   const userId = textOf(objectOf(objectOf(body)?.["metadata"])?.["user_id"]);
   return textOf(objectOf(parseJson(userId ?? ""))?.["session_id"]);
+}
+
+// MERGED serve_message.ts: A request that is served: the answer planned, sent as a stream or whole.
+
+/** A served request with all that its answer is made of. */
+interface Service {
+  readonly asked: Asked;
+  readonly serving: Serving;
+  readonly answer: Answer;
+  /** The scripted stream, or null for the whole answer in order. */
+  readonly steps: readonly StreamStep[] | null;
+  readonly limits: HeaderList;
+  /** Wait between deltas, by the speed that is set. */
+  readonly deltaPauseMs: number;
+}
+
+/** Serves `asked`; the limits in the head are those before its own cost. */
+async function serveMessage(
+  asked: Asked,
+  act: Scripted["act"] | null,
+): Promise<Response> {
+  const { account, exchange, prompt } = asked;
+  const { clock, dice, seed, settings } = exchange.world;
+  const script = act?.kind === "serve" ? act : null;
+  account.quota.open(prompt.family, clock.now());
+  const limits = limitHeaders(asked, null);
+  const { tokensPerSecond } = settings;
+  const service: Service = {
+    asked,
+    serving: new Serving(asked),
+    answer: planAnswer(prompt, seed, withIds(script?.blocks, dice.hex(24))),
+    steps: script?.steps ?? null,
+    limits,
+    deltaPauseMs: tokensPerSecond === null
+      ? 0
+      : TOKENS_PER_DELTA / tokensPerSecond * 1_000,
+  };
+  return prompt.isStream ? streamed(service) : await whole(service);
+}
+
+function withIds(
+  blocks: readonly ScriptedBlock[] | null | undefined,
+  id: string,
+): readonly AnswerBlock[] | null {
+  return blocks?.map((block, index) =>
+    block.kind === "tool_use"
+      ? toolUseBlock({ name: block.name, input: block.input }, `${id}${index}`)
+      : block
+  ) ?? null;
+}
+
+function streamed(service: Service): Response {
+  const { answer, asked, deltaPauseMs, steps } = service;
+  const writer = new EventWriter(answer, asked.exchange.record.usage);
+  const emissions = steps === null
+    ? answerEmissions(writer, deltaPauseMs)
+    : scriptedEmissions(writer, steps);
+  return respond(service, emissions, [
+    ["content-type", "text/event-stream; charset=utf-8"],
+    ["cache-control", "no-cache"],
+  ]);
+}
+
+async function whole(service: Service): Promise<Response> {
+  const { answer, asked, deltaPauseMs, serving, steps } = service;
+  const { exchange } = asked;
+  const output = outputTokens(answer);
+  try {
+    await exchange.wait(output / TOKENS_PER_DELTA * deltaPauseMs);
+  } catch (reason) {
+    serving.end("client_gone");
+    throw reason;
+  }
+  const usage = serving.generate(output);
+  const text = JSON.stringify(messageJson(answer, usageJson(usage)));
+  // A scripted stream that never ends becomes a whole answer that breaks off.
+  if (steps !== null && !steps.includes("message_stop")) {
+    const half = text.slice(0, text.length / 2);
+    const emissions: Emission[] = [{ kind: "raw", text: half }, {
+      kind: "cut",
+    }];
+    return respond(service, emissions.values(), JSON_TYPE);
+  }
+  serving.report();
+  serving.end("complete");
+  return await exchange.send(200, text, [...JSON_TYPE, ...service.limits]);
+}
+
+const JSON_TYPE: HeaderList = [["content-type", "application/json"]];
+
+function respond(
+  service: Service,
+  emissions: Iterator<Emission>,
+  headers: HeaderList,
+): Response {
+  const { asked: { exchange }, limits, serving } = service;
+  const encoding = exchange.encoding();
+  exchange.begin(200);
+  const body = streamBody({
+    exchange,
+    emissions,
+    onEvent: (event) => serving.note(event),
+    onEnd: (ending) => serving.end(ending),
+  });
+  return new Response(body, {
+    status: 200,
+    headers: exchange.headers([
+      ...headers,
+      ...(encoding === null ? [] : encodingHeaders(encoding)),
+      ...limits,
+    ]),
+  });
+}
+
+function messageJson(answer: Answer, usage: JsonObject): JsonObject {
+  return {
+    id: answer.id,
+    type: "message",
+    role: "assistant",
+    model: answer.model,
+    content: answer.blocks.map(blockJson),
+    stop_reason: answer.stopReason,
+    stop_sequence: null,
+    usage,
+  };
+}
+
+// MERGED serving.ts: The books of one served request: the permit, the cache, the quota and the record, from its start to its one end.
+
+class Serving {
+  readonly #asked: Asked;
+
+  /** Takes the permit and books what the prompt costs. */
+  constructor(asked: Asked) {
+    this.#asked = asked;
+    const { account, exchange, prompt } = asked;
+    const { record, world } = exchange;
+    const now = world.clock.now();
+    account.gate.enter(now);
+    account.keyQuota?.requests.take(1, now);
+    record.usage = account.cache.use(prompt, now);
+    this.#charge(record.usage);
+    world.records.accept(record);
+  }
+
+  /** One event of the stream was handed over. */
+  note(event: MessageEventOut): void {
+    const { record } = this.#asked.exchange;
+    record.usage = { ...record.usage, output: event.output };
+    if (event.states !== null) record.reported = event.states;
+  }
+
+  /** The whole answer was generated at once; says what it cost. */
+  generate(output: number): TokenUsage {
+    const { record } = this.#asked.exchange;
+    record.usage = { ...record.usage, output };
+    return record.usage;
+  }
+
+  /** The whole answer was handed over. */
+  report(): void {
+    const { record } = this.#asked.exchange;
+    record.reported = record.usage;
+  }
+
+  /** Books the output and gives the permit back, once. */
+  end(ending: Ending): void {
+    const { account, exchange } = this.#asked;
+    const { record } = exchange;
+    if (record.ending !== null) return;
+    this.#charge({ ...NO_USAGE, output: record.usage.output });
+    account.gate.leave();
+    exchange.end(ending);
+  }
+
+  #charge(usage: TokenUsage): void {
+    const { account, exchange, prompt } = this.#asked;
+    const { clock, settings } = exchange.world;
+    const now = clock.now();
+    if (account.keyQuota !== null) return account.keyQuota.charge(usage, now);
+    const units = quotaUnits(usage, settings.weights);
+    account.quota.charge(units, prompt.family, now);
+  }
 }

@@ -10,8 +10,7 @@ import { SECOND_MS } from "../../core/time.ts";
 import type { Exchange } from "./exchange.ts";
 import { type JsonObject, objectOf, textOf } from "../json.ts";
 import { CLIENT_ID } from "./oauth_sign_in.ts";
-import type { StreamPlan } from "../answer/stream_body.ts";
-import { streamBody } from "../answer/stream_body.ts";
+import { streamBody, type StreamPlan } from "../answer/stream_body.ts";
 import type { OAuthTokens } from "../token_book.ts";
 import type { ScriptedToken } from "../script/token_script.ts";
 

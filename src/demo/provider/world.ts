@@ -14,7 +14,7 @@ import {
 import { Dice } from "../dice.ts";
 import type { Encoding } from "../answer/encoding.ts";
 import { type FaultOptions, Faults } from "../script/faults.ts";
-import type { GrantedCode } from "../script/granted_code.ts";
+import type { GrantedCode } from "./oauth_sign_in.ts";
 import { RecordBook } from "./records.ts";
 import { Lines, type Scripted } from "../script/script.ts";
 import { TokenBook } from "../token_book.ts";

@@ -5,11 +5,10 @@
  * @module
  */
 
-import { after, MINUTE_MS, SECOND_MS } from "../../core/time.ts";
+import { after, type Instant, MINUTE_MS, SECOND_MS } from "../../core/time.ts";
 import type { HeaderList } from "../../ports.ts";
 import type { DemoAccount } from "../provider/account.ts";
 import type { Exchange } from "../provider/exchange.ts";
-import { keyHeaders, type Rejected, unifiedHeaders } from "./limit_headers.ts";
 import type { Prompt } from "../answer/prompt.ts";
 import { REFUSALS } from "../provider/refusal.ts";
 import {
@@ -17,6 +16,11 @@ import {
   retryAfterOf,
   type ScriptedRefusal,
 } from "../script/script.ts";
+import type { ModelFamily } from "../../core/account.ts";
+import type { WindowKey } from "../../core/quota/quota.ts";
+import type { KeyQuota } from "./key_quota.ts";
+import type { Bucket } from "./rate_gate.ts";
+import { type TrueWindow, utilization } from "./true_quota.ts";
 
 /** One request of one account. */
 export interface Asked {
@@ -26,7 +30,7 @@ export interface Asked {
 }
 
 /** The same where the body may be unreadable. */
-export interface AskedAnything {
+interface AskedAnything {
   readonly exchange: Exchange;
   readonly account: DemoAccount;
   readonly prompt: Prompt | null;
@@ -118,4 +122,155 @@ export function limitHeaders(
     decimals: settings.utilizationDecimals,
     rejected,
   });
+}
+
+// MERGED limit_headers.ts: Rate-limit headers as the provider sends them, on 200 and on 429.
+
+const UNIFIED = "anthropic-ratelimit-unified";
+
+/** What the headers speak about. */
+interface UnifiedFacts {
+  readonly windows: readonly TrueWindow[];
+  readonly family: ModelFamily;
+  /** Decimals of the utilization; the provider rounds to 2. */
+  readonly decimals: number;
+  /** Claimed to be spent whatever the truth is: for scripted answers. */
+  readonly rejected: Rejected | null;
+}
+
+/** A window called spent, and until when. */
+interface Rejected {
+  readonly key: WindowKey;
+  readonly resetsAt: Instant;
+}
+
+interface ShownWindow {
+  readonly key: WindowKey;
+  readonly claim: string;
+  readonly family: ModelFamily | null;
+  readonly utilization: number;
+  readonly status: "allowed" | "allowed_warning" | "rejected";
+  readonly resetsAt: Instant;
+  readonly warnsFrom: number;
+}
+
+const SEVERITY = { allowed: 0, allowed_warning: 1, rejected: 2 } as const;
+
+/** The `anthropic-ratelimit-unified-*` lines of a subscription. */
+export function unifiedHeaders(facts: UnifiedFacts): HeaderList {
+  const shown = facts.windows.flatMap((window) => showWindow(window, facts));
+  const ruling = representative(shown);
+  if (ruling === null) return [];
+  return [
+    ...shown.flatMap((window) => windowLines(window, facts.decimals)),
+    [`${UNIFIED}-fallback-percentage`, "0.5"],
+    [`${UNIFIED}-overage-disabled-reason`, "org_level_disabled"],
+    [`${UNIFIED}-overage-status`, "rejected"],
+    [`${UNIFIED}-representative-claim`, ruling.claim],
+    [`${UNIFIED}-reset`, epochSeconds(ruling.resetsAt)],
+    [`${UNIFIED}-status`, ruling.status],
+  ];
+}
+
+/** A window of another family is no business of this request. */
+function showWindow(
+  window: TrueWindow,
+  facts: UnifiedFacts,
+): readonly ShownWindow[] {
+  const { rejected } = facts;
+  const isClaimed = rejected !== null && rejected.key === window.key;
+  if (
+    window.family !== null && window.family !== facts.family && !isClaimed
+  ) return [];
+  const resetsAt = isClaimed ? rejected.resetsAt : window.resetsAt;
+  if (resetsAt === null) return [];
+  const used = isClaimed
+    ? Math.max(1, utilization(window))
+    : utilization(window);
+  return [{
+    key: window.key,
+    claim: window.claim,
+    family: window.family,
+    utilization: used,
+    status: statusOf(used, window.warnsFrom),
+    resetsAt,
+    warnsFrom: window.warnsFrom,
+  }];
+}
+
+function statusOf(used: number, warnsFrom: number): ShownWindow["status"] {
+  if (used >= 1) return "rejected";
+  return used >= warnsFrom ? "allowed_warning" : "allowed";
+}
+
+/** The worst window rules; of equals the one that resets last if spent, else first. */
+function representative(shown: readonly ShownWindow[]): ShownWindow | null {
+  let ruling: ShownWindow | null = null;
+  for (const window of shown) {
+    if (ruling === null || outranks(window, ruling)) ruling = window;
+  }
+  return ruling;
+}
+
+function outranks(window: ShownWindow, ruling: ShownWindow): boolean {
+  const worse = SEVERITY[window.status] - SEVERITY[ruling.status];
+  if (worse !== 0) return worse > 0;
+  return window.status === "rejected" && window.resetsAt > ruling.resetsAt;
+}
+
+function windowLines(window: ShownWindow, decimals: number): HeaderList {
+  const name = `${UNIFIED}-${window.key}`;
+  const warning: HeaderList = window.status === "allowed" ? [] : [[
+    `${name}-surpassed-threshold`,
+    decimalText(window.status === "rejected" ? 1 : window.warnsFrom, decimals),
+  ]];
+  return [
+    [`${name}-reset`, epochSeconds(window.resetsAt)],
+    [`${name}-status`, window.status],
+    ...warning,
+    [`${name}-utilization`, decimalText(window.utilization, decimals)],
+  ];
+}
+
+/** As the provider writes fractions: `0.0`, `0.42`, `1.02`; never rounded up to spent. */
+export function decimalText(value: number, decimals: number): string {
+  const factor = 10 ** decimals;
+  const floored = Math.floor(value * factor + 1e-9) / factor;
+  return Number.isInteger(floored) ? floored.toFixed(1) : String(floored);
+}
+
+function epochSeconds(at: Instant): string {
+  return String(Math.ceil(at / SECOND_MS));
+}
+
+/** The per-minute lines of an API key. */
+export function keyHeaders(quota: KeyQuota, now: Instant): HeaderList {
+  return [
+    ...bucketLines("requests", quota.requests, now),
+    ...bucketLines("input-tokens", quota.input, now),
+    ...bucketLines("output-tokens", quota.output, now),
+    ...totalLines(quota, now),
+  ];
+}
+
+function bucketLines(kind: string, bucket: Bucket, now: Instant): HeaderList {
+  const name = `anthropic-ratelimit-${kind}`;
+  return [
+    [`${name}-limit`, String(bucket.limit)],
+    [`${name}-remaining`, String(bucket.remaining(now))],
+    [`${name}-reset`, rfc3339(bucket.fullAt(now))],
+  ];
+}
+
+/** `tokens-*` is the most restrictive of the token limits. */
+function totalLines(quota: KeyQuota, now: Instant): HeaderList {
+  const { input, output } = quota;
+  const isInput = input.remaining(now) / input.limit <=
+    output.remaining(now) / output.limit;
+  return bucketLines("tokens", isInput ? input : output, now);
+}
+
+function rfc3339(at: Instant): string {
+  return new Date(Math.ceil(at / SECOND_MS) * SECOND_MS).toISOString()
+    .replace(".000Z", "Z");
 }

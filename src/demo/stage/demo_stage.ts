@@ -9,8 +9,7 @@ import { join } from "node:path";
 import { idOfIdentity, idOfSecret } from "../../auth/sign_in/account_id.ts";
 import { instantFromMs } from "../../core/time.ts";
 import type { DemoEndpoints } from "../provider/api.ts";
-import type { FleetAgent } from "../fleet.ts";
-import { writeFleetFiles } from "../fleet_files.ts";
+import { type FleetAgent, writeFleetFiles } from "../fleet.ts";
 import type { ScenarioName } from "../scenario.ts";
 import { TcError } from "../../errors.ts";
 import {

@@ -7,8 +7,8 @@
 
 import { RefreshToken } from "../../ports.ts";
 import { type DemoApi, startDemoApi } from "../provider/api.ts";
-import { askOnce } from "../traffic/ask_once.ts";
 import {
+  askOnce,
   type DemoAccountData,
   type DemoSetup,
   demoSetup,

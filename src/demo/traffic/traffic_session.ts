@@ -18,8 +18,7 @@ import {
   type TrafficMessage,
 } from "./traffic_body.ts";
 import type { ClientAnswer, TrafficClient } from "./traffic_client.ts";
-import type { Pace } from "./traffic_pace.ts";
-import type { TrafficBook } from "./traffic_report.ts";
+import type { Pace, TrafficBook } from "./traffic.ts";
 
 /** What all sessions of one simulation share. */
 export interface TrafficWorld {
