@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fileError } from "../store/files/file_error.ts";
+import { fileError } from "../store/files/file_target.ts";
 
 const encoder = new TextEncoder();
 

@@ -12,7 +12,7 @@ import {
 } from "@commander-js/extra-typings";
 import { inert } from "../control/words.ts";
 import { EXIT, reasonOf, TcError, UsageError } from "../errors.ts";
-import { fileError, systemCode } from "../store/files/file_error.ts";
+import { fileError, systemCode } from "../store/files/file_target.ts";
 import { versionText } from "../release/version.ts";
 import { commandsFor } from "./commands.ts";
 import { Output } from "./output.ts";

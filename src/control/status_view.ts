@@ -6,7 +6,7 @@
 
 import { type Account, type AccountId, signInOf } from "../core/account.ts";
 import { poolCapacity } from "../core/quota/capacity.ts";
-import { census, NOBODY } from "../core/pool/census.ts";
+import { census, NOBODY } from "../core/pool/headcount.ts";
 import {
   type Between,
   forecast,

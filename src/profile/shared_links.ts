@@ -7,8 +7,7 @@
 
 import { join } from "node:path";
 import { readIfThere, writeAtomic } from "../store/files/atomic.ts";
-import { resolveTarget } from "../store/files/file_target.ts";
-import { fileError } from "../store/files/file_error.ts";
+import { fileError, resolveTarget } from "../store/files/file_target.ts";
 
 /** Files of the person's own making, the same for every account. */
 export const SHARED_FILES: readonly string[] = [

@@ -18,12 +18,16 @@ import {
   type SpentWindows,
 } from "../store/ledger/ledger.ts";
 import { type AccountLabels, readLabels } from "../store/ledger/pool_store.ts";
-import { type LedgerBounds, prune } from "../store/ledger/ledger_prune.ts";
+import {
+  type LedgerBounds,
+  prune,
+  reprice,
+  type RepricePlace,
+} from "../store/ledger/ledger_prune.ts";
 import {
   newestRequest,
   recentRequests,
-} from "../store/ledger/ledger_recent.ts";
-import { reprice, type RepricePlace } from "../store/ledger/ledger_reprice.ts";
+} from "../store/ledger/ledger_history.ts";
 import { SureTime } from "../system/clock_steps.ts";
 import type { Counted } from "./recent_tally.ts";
 import type { StateDatabase } from "./state_database.ts";

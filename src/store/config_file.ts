@@ -8,8 +8,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { ConfigError, TcError } from "../errors.ts";
 import { readIfThere, type StepObserver, writeAtomic } from "./files/atomic.ts";
-import { folderOf, resolveTarget } from "./files/file_target.ts";
-import { fileError } from "./files/file_error.ts";
+import { fileError, folderOf, resolveTarget } from "./files/file_target.ts";
 import { JsoncError, parseJsonc, toValue } from "./files/jsonc.ts";
 import { changeJsonc } from "./files/jsonc_edit.ts";
 import { refuseForeign } from "./files/own_files.ts";

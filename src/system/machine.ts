@@ -5,9 +5,8 @@
  */
 
 import { userInfo } from "node:os";
-import { readMachineSecret } from "../store/vault/machine_secret.ts";
+import { readMachineSecret, vaultKey } from "../store/vault/vault_key.ts";
 import type { MachineSecret } from "../store/vault/vault_cipher.ts";
-import { vaultKey } from "../store/vault/vault_key.ts";
 import { systemEntropy } from "./clock.ts";
 import type { Paths } from "./paths.ts";
 import { systemRunner } from "./command_runner.ts";

@@ -4,7 +4,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { after, HOUR_MS } from "../../src/core/time.ts";
 import { TcError } from "../../src/errors.ts";
 import type { Clock, Vault } from "../../src/ports.ts";
-import { fileError } from "../../src/store/files/file_error.ts";
+import { fileError } from "../../src/store/files/file_target.ts";
 import { canMount, SmallDisk } from "../fixtures/mounts.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import {

@@ -9,7 +9,7 @@ import { DAY_MS, instantFromMs } from "../../src/core/time.ts";
 import { openDatabase } from "../../src/store/ledger/database.ts";
 import { Ledger } from "../../src/store/ledger/ledger.ts";
 import { usedBytes } from "../../src/store/ledger/ledger_prune.ts";
-import { recentRequests } from "../../src/store/ledger/ledger_recent.ts";
+import { recentRequests } from "../../src/store/ledger/ledger_history.ts";
 import { spendBy, spendByTime } from "../../src/store/ledger/ledger_report.ts";
 import { ledgerEntry } from "../fixtures/ledger_rows.ts";
 import { accountId, NOW } from "../fixtures/pool.ts";

@@ -6,11 +6,11 @@ import { TcError } from "../../src/errors.ts";
 import {
   databaseError,
   isBusy,
+  MIGRATIONS,
   openDatabase,
   setAside,
   transaction,
 } from "../../src/store/ledger/database.ts";
-import { MIGRATIONS } from "../../src/store/ledger/migrations.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 function codeOf(work: () => unknown): string {

@@ -4,7 +4,7 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../src/store/ledger/database.ts";
 import { Ledger } from "../../src/store/ledger/ledger.ts";
-import { type CostOf, reprice } from "../../src/store/ledger/ledger_reprice.ts";
+import { type CostOf, reprice } from "../../src/store/ledger/ledger_prune.ts";
 import { ledgerEntry } from "../fixtures/ledger_rows.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 

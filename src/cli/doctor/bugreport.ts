@@ -11,7 +11,7 @@ import { lookUp } from "../../config/config.ts";
 import { settingRows } from "../../config/settings.ts";
 import { versionText } from "../../release/version.ts";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
-import { fileError } from "../../store/files/file_error.ts";
+import { fileError } from "../../store/files/file_target.ts";
 import { askYes, cancelled } from "../asking.ts";
 import { commandText } from "../command_table.ts";
 import { examine } from "./examine.ts";

@@ -5,7 +5,7 @@
  */
 
 import { dirname, join } from "node:path";
-import { vaultFolder } from "../../system/paths.ts";
+import { type Paths, vaultFolder } from "../../system/paths.ts";
 import { systemRunner } from "../../system/command_runner.ts";
 import { lostLogin } from "../../records/records.ts";
 import { inert } from "../../control/words.ts";
@@ -16,7 +16,6 @@ import {
 } from "../../store/ledger/pool_store.ts";
 import { openShellVault } from "../accounts/accounts_store.ts";
 import { readVaultKey } from "../../store/vault/vault_key.ts";
-import type { Paths } from "../../system/paths.ts";
 import {
   failure,
   failureOf,

@@ -9,7 +9,7 @@ import type { ImportPlaces } from "../../auth/import/import_files.ts";
 import { importOwners } from "../../auth/import/pool_owners.ts";
 import { placeOwners } from "../../auth/shared/live_place.ts";
 import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
-import { readMachineId } from "../../store/vault/machine_secret.ts";
+import { readMachineId } from "../../store/vault/vault_key.ts";
 import { folderFacts, storeAt } from "./login_stores.ts";
 import type { Shell } from "../shell.ts";
 

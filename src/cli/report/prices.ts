@@ -21,7 +21,7 @@ import {
 } from "../../core/pricing.ts";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
-import { reprice } from "../../store/ledger/ledger_reprice.ts";
+import { reprice } from "../../store/ledger/ledger_prune.ts";
 import {
   PRICE_BYTES_MAX,
   priceFile,

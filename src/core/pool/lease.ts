@@ -7,11 +7,9 @@
 
 import type { RouteSettings } from "../settings.ts";
 import { type Instant, MINUTE_MS } from "../time.ts";
-import { endsAt, isSpent } from "../quota/quota.ts";
-import type { AccountState } from "./state.ts";
 
 /** Steps of admission on an account that takes work over. */
-interface Ramp {
+export interface Ramp {
   readonly since: Instant;
   /** Requests in flight when it began. */
   readonly base: number;
@@ -234,27 +232,4 @@ export function limitAt(
   const minutes = Math.max(0, at - known.refusedAt) / MINUTE_MS;
   const left = (open - known.limit) * 0.5 ** minutes;
   return left < 1 ? Infinity : open - left;
-}
-
-// MERGED reopening.ts: An account whose spent window has refilled: everyone who was told that instant comes at once, so it admits them by steps.
-
-/** The steps that hold at `at`: those under way, or new ones after a refill. */
-export function rampOf(state: AccountState, at: Instant): Ramp | null {
-  return isReopened(state, at)
-    ? { since: at, base: state.leases }
-    : state.gate.ramp;
-}
-
-/** Whether a spent window refilled since the account was last used. */
-function isReopened(
-  { windows, lastUsedAt }: AccountState,
-  at: Instant,
-): boolean {
-  for (const key in windows) {
-    const window = windows[key];
-    if (window === undefined || !isSpent(window)) continue;
-    const end = endsAt(window);
-    if (end <= at && (lastUsedAt === null || end > lastUsedAt)) return true;
-  }
-  return false;
 }

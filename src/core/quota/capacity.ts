@@ -6,7 +6,7 @@
  */
 
 import type { AccountId } from "../account.ts";
-import { census } from "../pool/census.ts";
+import { census } from "../pool/headcount.ts";
 import { type Bar, barOf, type Ineligible } from "../route/eligible.ts";
 import type { RouteQuery } from "../facts.ts";
 import { burnBucketAt } from "./learn.ts";

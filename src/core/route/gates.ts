@@ -9,9 +9,9 @@ import { benchAt } from "../quota/bench.ts";
 import {
   perMinuteCap,
   rampLimit,
-  rampOf,
   startsWithin,
 } from "../pool/lease.ts";
+import { rampOf } from "../pool/reopening.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Scene, View } from "./scene.ts";
 import { SECOND_MS } from "../time.ts";

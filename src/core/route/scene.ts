@@ -6,10 +6,14 @@
  */
 
 import type { Account, AccountId } from "../account.ts";
-import { type Census, census, NOBODY } from "../pool/census.ts";
+import {
+  type Census,
+  census,
+  type Headcount,
+  NOBODY,
+} from "../pool/headcount.ts";
 import type { RouteQuery } from "../facts.ts";
 import { type Bar, type BarContext, barOf } from "./eligible.ts";
-import type { Headcount } from "../pool/headcount.ts";
 import { type Layers, layersOf, type RouteSettings } from "../settings.ts";
 import { used } from "../quota/limits.ts";
 import type { QuotaWindow } from "../quota/quota.ts";

@@ -6,7 +6,7 @@
  */
 
 import { dirname } from "node:path";
-import { systemCode } from "../../store/files/file_error.ts";
+import { systemCode } from "../../store/files/file_target.ts";
 import { openOwnSync } from "../../store/files/own_files.ts";
 import { gapLine, type LossCount } from "./log_loss.ts";
 

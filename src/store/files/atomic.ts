@@ -6,8 +6,7 @@
  */
 
 import { TcError } from "../../errors.ts";
-import { fileError, systemCode } from "./file_error.ts";
-import { folderOf } from "./file_target.ts";
+import { fileError, folderOf, systemCode } from "./file_target.ts";
 import { refuseForeign, refuseOther } from "./own_files.ts";
 
 const PRIVATE_FILE = 0o600;

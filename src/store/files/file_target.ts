@@ -4,8 +4,7 @@
  * @module
  */
 
-import { TcError } from "../../errors.ts";
-import { fileError } from "./file_error.ts";
+import { EXIT, TcError } from "../../errors.ts";
 
 const LINKS_MAX = 40;
 const MODE_BITS = 0o777;
@@ -58,4 +57,114 @@ export async function modeOf(path: string): Promise<number | undefined> {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw fileError(`read ${path}`, error);
   }
+}
+
+// MERGED file_error.ts: What the store room says when the system refuses a file.
+
+interface Refusal {
+  readonly code: string;
+  readonly reason: string;
+  readonly hint: string;
+  readonly exitCode: number;
+}
+
+/** Refusals by the system's code. */
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  ENOSPC: {
+    code: "disk_full",
+    reason: "the disk is full",
+    hint: "Free some space; what was there is untouched",
+    exitCode: EXIT.cannotWrite,
+  },
+  EDQUOT: {
+    code: "disk_full",
+    reason: "the disk quota is spent",
+    hint: "Free some space; what was there is untouched",
+    exitCode: EXIT.cannotWrite,
+  },
+  EROFS: {
+    code: "read_only",
+    reason: "the file system is read-only",
+    hint: "Mount it writable, or choose another folder",
+    exitCode: EXIT.cannotWrite,
+  },
+  EACCES: {
+    code: "no_permission",
+    reason: "permission denied",
+    hint: "Check who owns the file and its folder",
+    exitCode: EXIT.noPermission,
+  },
+  ENOTDIR: {
+    code: "no_folder",
+    reason: "a part of the path is a file and no folder",
+    hint: "Move the file away",
+    exitCode: EXIT.cannotWrite,
+  },
+  ENOENT: {
+    code: "not_there",
+    reason: "there is no such file or folder",
+    hint: "It may have been removed meanwhile",
+    exitCode: EXIT.cannotWrite,
+  },
+  EMFILE: {
+    code: "too_many_files",
+    reason: "this process has as many files open as it may",
+    hint: "ulimit -n 4096",
+    exitCode: EXIT.cannotWrite,
+  },
+  EXDEV: {
+    code: "other_device",
+    reason: "the file and its folder are on different devices",
+    hint: "Put the file on the device of its folder",
+    exitCode: EXIT.cannotWrite,
+  },
+  EBUSY: {
+    code: "busy",
+    reason: "the file is mounted or in use",
+    hint: "Mount its folder and not the single file",
+    exitCode: EXIT.cannotWrite,
+  },
+  EISDIR: {
+    code: "is_folder",
+    reason: "it is a folder",
+    hint: "Move the folder away",
+    exitCode: EXIT.cannotWrite,
+  },
+  EIO: {
+    code: "device_error",
+    reason: "the device reports an error",
+    hint: "Check the disk",
+    exitCode: EXIT.cannotWrite,
+  },
+};
+
+/** The system's code for `cause`, or null where it has none. */
+export function systemCode(cause: unknown): string | null {
+  if (
+    cause instanceof Deno.errors.PermissionDenied ||
+    cause instanceof Deno.errors.NotCapable
+  ) return "EACCES";
+  if (cause instanceof Deno.errors.NotFound) return "ENOENT";
+  if (!(cause instanceof Error) || !("code" in cause)) return null;
+  const { code } = cause;
+  if (code === "EPERM") return "EACCES";
+  return typeof code === "string" ? code : null;
+}
+
+/**
+ * The error of a failed file operation. `action` completes "Cannot …", as in
+ * `write /path`. An error that is already readable is returned as it is.
+ */
+export function fileError(action: string, cause: unknown): TcError {
+  if (cause instanceof TcError) return cause;
+  const system = systemCode(cause);
+  const refusal = system === null ? undefined : REFUSALS[system];
+  const reason = refusal?.reason ?? system ??
+    (cause instanceof Error ? cause.name : "unknown reason");
+  return new TcError(`Cannot ${action}: ${reason}`, {
+    code: refusal?.code ?? "file_failed",
+    exitCode: refusal?.exitCode ?? EXIT.cannotWrite,
+    cause,
+    ...(refusal === undefined ? {} : { hint: refusal.hint }),
+  });
 }

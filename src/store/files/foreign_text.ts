@@ -9,13 +9,12 @@
 import { isDeepStrictEqual } from "node:util";
 import { TcError } from "../../errors.ts";
 import { type StepObserver, writeAtomic } from "./atomic.ts";
-import { folderOf, modeOf, resolveTarget } from "./file_target.ts";
+import { fileError, folderOf, modeOf, resolveTarget } from "./file_target.ts";
 import {
   type ConfigDocument,
   type ConfigEdit,
   parseConfig,
 } from "../config_file.ts";
-import { fileError } from "./file_error.ts";
 import { changeJsonc } from "./jsonc_edit.ts";
 
 const TRIES_MAX = 20;

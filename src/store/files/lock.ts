@@ -8,7 +8,7 @@
 import { EXIT, TcError } from "../../errors.ts";
 import type { Clock, Entropy, HeldLock, Locks } from "../../ports.ts";
 import { openPrivate } from "./atomic.ts";
-import { fileError, systemCode } from "./file_error.ts";
+import { fileError, systemCode } from "./file_target.ts";
 
 const POLL_FIRST_MS = 2;
 const POLL_MAX_MS = 50;

@@ -13,10 +13,8 @@ import {
   accountId,
   type ConversationId,
 } from "../../core/account.ts";
-import {
-  PERSISTED_VERSION,
-  type PersistedPool,
-} from "../../core/pool/persist.ts";
+import type { PersistedPool } from "../../core/pool/persist.ts";
+import { PERSISTED_VERSION } from "../../core/pool/persist.ts";
 import { POLICY_NAMES } from "../../core/settings.ts";
 import { type Instant, instantFromMs } from "../../core/time.ts";
 

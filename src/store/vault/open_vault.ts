@@ -7,14 +7,13 @@
 
 import { TcError } from "../../errors.ts";
 import type { Clock, CommandRunner, Entropy, Locks } from "../../ports.ts";
-import type { StepObserver } from "../files/atomic.ts";
+import { ensurePrivateFolder, type StepObserver } from "../files/atomic.ts";
 import { type KeychainTool, keychainTool } from "./keychain_tools.ts";
 import { FileLocks } from "../files/lock.ts";
 import { StoredVault } from "./vault.ts";
 import { type MachineSecret, VaultCipher } from "./vault_cipher.ts";
 import { VaultFiles } from "./vault_file.ts";
 import { VaultKeychain } from "./vault_keychain.ts";
-import { ensurePrivateFolder } from "../files/atomic.ts";
 
 /** Long enough for a person to answer a prompt. */
 const PROMPT_TIMEOUT_MS = 60_000;

@@ -15,14 +15,13 @@ import type {
   VaultEntry,
   VaultListing,
 } from "../../ports.ts";
-import type { VaultBackend } from "./vault_backend.ts";
 import { decodeEntry, encodeEntry, type StoredEntry } from "./vault_entry.ts";
 
 /** The name of the lock around every write; account ids cannot be it. */
 const VAULT_LOCK = "vault.write";
 const LOCK_WAIT_MS = 10_000;
 
-export interface VaultPorts {
+interface VaultPorts {
   /** In the vault's folder, shared by every process that uses it. */
   readonly locks: Locks;
   /** Where entries are kept. */
@@ -237,4 +236,25 @@ function unsaved(id: AccountId): VaultError {
 function reasonWithoutText(error: unknown): string {
   if (error instanceof TcError) return error.message;
   return error instanceof Error ? error.name : "unknown reason";
+}
+
+// MERGED vault_backend.ts: Where the vault keeps the JSON texts of its entries. The vault holds its lock around every call that writes.
+
+export interface VaultBackend {
+  readonly kind: "file" | "keychain";
+  /** For `tc status`: what it is and where. */
+  readonly text: string;
+  ids(): Promise<readonly AccountId[]>;
+  /** The entry's JSON, or null when there is none; throws VaultError. */
+  load(id: AccountId): Promise<string | null>;
+  /** Durable when it resolves; throws and keeps the old text otherwise. */
+  save(id: AccountId, json: string): Promise<void>;
+  /** Whether there was one. */
+  erase(id: AccountId): Promise<boolean>;
+  /** Puts an entry that cannot be read out of the way of a new one. */
+  setAside(id: AccountId): Promise<void>;
+  /** Whether an interrupted write of this entry waits to be settled. */
+  isUnsettled(id: AccountId): Promise<boolean>;
+  /** Finishes or drops an interrupted write of this entry. */
+  settle(id: AccountId): Promise<void>;
 }

@@ -17,9 +17,8 @@ import {
   tightenFile,
   writeAtomic,
 } from "../files/atomic.ts";
-import { folderOf } from "../files/file_target.ts";
-import { fileError } from "../files/file_error.ts";
-import type { VaultBackend } from "./vault_backend.ts";
+import { fileError, folderOf } from "../files/file_target.ts";
+import type { VaultBackend } from "./vault.ts";
 import { isSealedOpenly, type VaultCipher } from "./vault_cipher.ts";
 import { decodeEntry } from "./vault_entry.ts";
 

@@ -15,10 +15,9 @@ import {
   syncFolder,
   writeAtomic,
 } from "../files/atomic.ts";
-import { folderOf } from "../files/file_target.ts";
-import { fileError } from "../files/file_error.ts";
+import { fileError, folderOf } from "../files/file_target.ts";
 import type { KeychainTool } from "./keychain_tools.ts";
-import type { VaultBackend } from "./vault_backend.ts";
+import type { VaultBackend } from "./vault.ts";
 
 const SUFFIX = ".keychain";
 

@@ -1,0 +1,32 @@
+/**
+ * An account whose spent window has refilled: everyone who was told that
+ * instant comes at once, so it admits them by steps.
+ *
+ * @module
+ */
+
+import type { Ramp } from "./lease.ts";
+import { endsAt, isSpent } from "../quota/quota.ts";
+import type { AccountState } from "./state.ts";
+import type { Instant } from "../time.ts";
+
+/** The steps that hold at `at`: those under way, or new ones after a refill. */
+export function rampOf(state: AccountState, at: Instant): Ramp | null {
+  return isReopened(state, at)
+    ? { since: at, base: state.leases }
+    : state.gate.ramp;
+}
+
+/** Whether a spent window refilled since the account was last used. */
+function isReopened(
+  { windows, lastUsedAt }: AccountState,
+  at: Instant,
+): boolean {
+  for (const key in windows) {
+    const window = windows[key];
+    if (window === undefined || !isSpent(window)) continue;
+    const end = endsAt(window);
+    if (end <= at && (lastUsedAt === null || end > lastUsedAt)) return true;
+  }
+  return false;
+}
