@@ -17,17 +17,16 @@ import type {
 import type { OwnerHold } from "./shared/family_owners.ts";
 import { LateSave } from "./late_save.ts";
 import { kinship, movedOn } from "../lineage.ts";
+import { isOAuth, type OAuthEntry, type RefreshPorts } from "./provider.ts";
 import {
-  isOAuth,
-  type OAuthEntry,
-  type RefreshPorts,
-} from "./refresh_ports.ts";
-import { deadReason, hasEnded, isGood, whyNotSpent } from "./renewal.ts";
-import {
+  deadReason,
   type FailedRenewal,
+  hasEnded,
+  isGood,
   type Renewal,
   RenewalPause,
-} from "./renewal_pause.ts";
+  whyNotSpent,
+} from "./renewal.ts";
 import { standingOf } from "./shared/shared_login.ts";
 import { spendRefreshToken } from "./spend_refresh_token.ts";
 

@@ -14,7 +14,7 @@ import type {
   Vault,
   VaultEntry,
 } from "../ports.ts";
-import { isOAuth, type OAuthEntry } from "./refresh_ports.ts";
+import { isOAuth, type OAuthEntry } from "./provider.ts";
 
 const PAUSE_MIN_MS = SECOND_MS;
 const PAUSE_MAX_MS = MINUTE_MS;

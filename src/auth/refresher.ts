@@ -18,10 +18,15 @@ import type {
 } from "../ports.ts";
 import { AccountCredential } from "./account_credential.ts";
 import { isDead } from "../lineage.ts";
-import { within } from "./patience.ts";
-import { isOAuth, type RefreshPorts } from "./refresh_ports.ts";
-import { DEAD_TOKEN, deadReason, ENDED_SIGN_IN, isGood } from "./renewal.ts";
-import type { Renewal } from "./renewal_pause.ts";
+import {
+  DEAD_TOKEN,
+  deadReason,
+  ENDED_SIGN_IN,
+  isGood,
+  type Renewal,
+  within,
+} from "./renewal.ts";
+import { isOAuth, type RefreshPorts } from "./provider.ts";
 
 /** With a token that still serves nobody waits longer for its successor. */
 const SOFT_WAIT_MS = 5 * SECOND_MS;

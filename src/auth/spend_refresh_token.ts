@@ -7,11 +7,14 @@
 
 import { MINUTE_MS, SECOND_MS } from "../core/time.ts";
 import { type Clock, type OAuthCredential, RefreshToken } from "../ports.ts";
-import { failureOf, oauthError } from "./sign_in/exchange_code.ts";
+import {
+  failureOf,
+  oauthError,
+  readTokenAnswer,
+} from "./sign_in/exchange_code.ts";
 import { headerOf, type JsonAnswer, type JsonClient } from "./json_client.ts";
 import { tokenPost } from "./sign_in/oauth.ts";
 import type { OAuthProvider } from "./provider.ts";
-import { readTokenAnswer } from "./sign_in/token_answer.ts";
 
 const PAUSE_MS = 500;
 /** Sends that provably never left may be repeated. */

@@ -7,7 +7,7 @@
 
 import { type HandedOut, handOut } from "../auth/shared/hand_out.ts";
 import type { LivePlace } from "../auth/shared/live_place.ts";
-import type { RefreshPorts } from "../auth/refresh_ports.ts";
+import type { RefreshPorts } from "../auth/provider.ts";
 import type { ClaudeFolder } from "../claude/claude_folder.ts";
 import {
   isAccountOf,

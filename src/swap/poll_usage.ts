@@ -6,9 +6,9 @@
  */
 
 import { AccountCredential } from "../auth/account_credential.ts";
-import { within } from "../auth/patience.ts";
-import { isOAuth } from "../auth/refresh_ports.ts";
-import { type ObservedUsage, observeUsage } from "../auth/observe_usage.ts";
+import { within } from "../auth/renewal.ts";
+import { isOAuth } from "../auth/provider.ts";
+import { type ObservedUsage, observeUsage } from "../auth/usage.ts";
 import type { AccountId } from "../core/account.ts";
 import type { QuotaObservation } from "../core/quota/quota.ts";
 import { SECOND_MS } from "../core/time.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { LivePlace } from "../auth/shared/live_place.ts";
-import type { RefreshPorts } from "../auth/refresh_ports.ts";
+import type { RefreshPorts } from "../auth/provider.ts";
 import type { ClaudeFolder } from "../claude/claude_folder.ts";
 import type { RouteSettings } from "../core/settings.ts";
 import type { AccountRecord } from "../store/accounts.ts";

@@ -1,6 +1,6 @@
 /** What the files of other tools hold, found and opened where they are. */
 
-import { RefreshToken } from "../../src/ports.ts";
+import { type Credential, RefreshToken } from "../../src/ports.ts";
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import {
@@ -11,7 +11,6 @@ import {
 import { importOwners } from "../../src/auth/import/pool_owners.ts";
 import type { ImportReading } from "../../src/auth/import/import_source.ts";
 import { claudeFolder } from "../../src/claude/claude_folder.ts";
-import type { Credential } from "../../src/ports.ts";
 import { FakeSecurity } from "../fixtures/fake_security.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 

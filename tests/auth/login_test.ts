@@ -4,13 +4,11 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { JsonClient } from "../../src/auth/json_client.ts";
 import {
   login,
+  loginExitCode,
   type LoginOptions,
   type LoginPorts,
-} from "../../src/auth/sign_in/login.ts";
-import {
-  loginExitCode,
   type LoginResult,
-} from "../../src/auth/sign_in/login_result.ts";
+} from "../../src/auth/sign_in/login.ts";
 import {
   authorizationUrl,
   beginAttempt,

@@ -20,7 +20,7 @@ import { freeName, idOfIdentity, idOfSecret } from "../sign_in/account_id.ts";
 import type { ImportCandidate } from "./import_source.ts";
 import { isDead, kinship, movedOn } from "../../lineage.ts";
 import type { AccountProfile } from "../sign_in/profile.ts";
-import type { RefreshPorts } from "../refresh_ports.ts";
+import type { RefreshPorts } from "../provider.ts";
 import { renewInPlace, whoseIs } from "../shared/shared_login.ts";
 
 /** A renewal of the account may be under way. */

@@ -18,7 +18,7 @@ import type {
   ImportCandidate,
   ImportedSettings,
   ImportReading,
-} from "./import_reading.ts";
+} from "./import_source.ts";
 
 /** What a row that says nothing means. */
 export const NO_SETTINGS: ImportedSettings = {

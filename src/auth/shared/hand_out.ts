@@ -13,9 +13,8 @@ import { AccountCredential } from "../account_credential.ts";
 import { harvest, type LiveLogin } from "./live_login.ts";
 import { familyOf, type LivePlace } from "./live_place.ts";
 import type { AccountProfile } from "../sign_in/profile.ts";
-import { isOAuth, type RefreshPorts } from "../refresh_ports.ts";
-import { hasEnded } from "../renewal.ts";
-import type { Renewal } from "../renewal_pause.ts";
+import { isOAuth, type RefreshPorts } from "../provider.ts";
+import { hasEnded, type Renewal } from "../renewal.ts";
 import { isSamePerson, whoseIs } from "./shared_login.ts";
 
 /** How often a program that writes at the same moment is given way. */

@@ -19,7 +19,7 @@ import {
   type ProfileOutcome,
   profileQuestion,
 } from "../sign_in/profile.ts";
-import type { RefreshPorts } from "../refresh_ports.ts";
+import type { RefreshPorts } from "../provider.ts";
 import { spendRefreshToken } from "../spend_refresh_token.ts";
 
 const WRITE_TRIES_MAX = 2;

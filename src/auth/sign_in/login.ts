@@ -7,11 +7,10 @@
 
 import type { AccountId } from "../../core/account.ts";
 import { MINUTE_MS } from "../../core/time.ts";
-import { LoginError } from "../../errors.ts";
+import { EXIT, LoginError } from "../../errors.ts";
 import type { Clock, Entropy, Secret, Vault, VaultEntry } from "../../ports.ts";
 import { exchangeCode, type Grant } from "./exchange_code.ts";
 import type { JsonClient } from "../json_client.ts";
-import type { LoginResult } from "./login_result.ts";
 import { type CallbackDecision, listenForCallback } from "./loopback.ts";
 import {
   authorizationUrl,
@@ -25,7 +24,7 @@ import type { OAuthProvider } from "../provider.ts";
 import { saveGrant } from "./save_grant.ts";
 
 /** How long a person has for the whole of it. */
-export const LOGIN_LIMIT_MS = 10 * MINUTE_MS;
+const LOGIN_LIMIT_MS = 10 * MINUTE_MS;
 
 export interface LoginOptions {
   /** `paste`: no browser here, the code is shown by the provider and pasted. */
@@ -233,5 +232,49 @@ async function pasted(
         wrong = "no_code";
         continue;
     }
+  }
+}
+
+// MERGED login_result.ts: How a sign-in can end.
+
+export type LoginResult =
+  | {
+    readonly kind: "added" | "updated";
+    readonly entry: VaultEntry;
+  }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "timeout" }
+  | { readonly kind: "denied"; readonly reason: string }
+  | {
+    readonly kind: "exchange_failed";
+    readonly reason: string;
+    /** The provider does not know the code: another one may serve. */
+    readonly isCodeUnknown: boolean;
+  }
+  | {
+    readonly kind: "other_identity";
+    readonly expected: string;
+    readonly found: string;
+  }
+  | { readonly kind: "not_saved"; readonly reason: string };
+
+/** Every end of a login has its own exit code. */
+export function loginExitCode(result: LoginResult): number {
+  switch (result.kind) {
+    case "added":
+    case "updated":
+      return EXIT.ok;
+    case "cancelled":
+      return EXIT.interrupted;
+    case "timeout":
+      return EXIT.tryLater;
+    case "denied":
+      return EXIT.noPermission;
+    case "exchange_failed":
+      return EXIT.unavailable;
+    case "other_identity":
+      return EXIT.needsLogin;
+    case "not_saved":
+      return EXIT.cannotWrite;
   }
 }

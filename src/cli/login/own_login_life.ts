@@ -9,7 +9,7 @@
 import { systemClock } from "../../system/clock.ts";
 import { systemRunner } from "../../system/command_runner.ts";
 import type { LivePlace } from "../../auth/shared/live_place.ts";
-import { revive } from "../../auth/shared/revive_login.ts";
+import { revive } from "../../auth/shared/live_login.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
 import { LOCAL_TOKEN } from "../../claude/launch_variables.ts";
 import { findClaudeLogin } from "../../claude/login/own_login.ts";

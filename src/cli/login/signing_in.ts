@@ -9,13 +9,11 @@ import { join } from "node:path";
 import { systemClock, systemEntropy } from "../../system/clock.ts";
 import {
   login,
+  loginExitCode,
   type LoginPorts,
+  type LoginResult,
   type WrongPaste,
 } from "../../auth/sign_in/login.ts";
-import {
-  loginExitCode,
-  type LoginResult,
-} from "../../auth/sign_in/login_result.ts";
 import { inert } from "../../control/words.ts";
 import { LoginError, UsageError } from "../../errors.ts";
 import type { VaultEntry } from "../../ports.ts";
