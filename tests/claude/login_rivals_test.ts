@@ -2,7 +2,7 @@
 
 import { deepStrictEqual } from "node:assert/strict";
 import type { SettingsLayer } from "../../src/claude/client_settings.ts";
-import { loginRivals, rivalText } from "../../src/claude/login/login_rivals.ts";
+import { loginRivals, rivalText } from "../../src/claude/login/own_login.ts";
 
 const OURS = "/opt/tc swap helper";
 

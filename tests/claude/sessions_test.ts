@@ -1,6 +1,8 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { isPresent } from "../../src/claude/sessions/presence.ts";
-import { SessionReader } from "../../src/claude/sessions/sessions.ts";
+import {
+  isPresent,
+  SessionReader,
+} from "../../src/claude/sessions/sessions.ts";
 import {
   lastTurnIn,
   TranscriptReader,

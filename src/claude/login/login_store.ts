@@ -6,7 +6,12 @@
  */
 
 import { TcError } from "../../errors.ts";
-import type { Clock, CommandRunner, HeldLock } from "../../ports.ts";
+import type {
+  Clock,
+  CommandOutcome,
+  CommandRunner,
+  HeldLock,
+} from "../../ports.ts";
 import {
   type ClaudeLogin,
   type ClaudeLoginReading,
@@ -18,18 +23,16 @@ import {
   locationOf,
   type LoginPlace,
 } from "../claude_folder.ts";
-import { KeychainItem } from "./keychain_item.ts";
 import { lockRefresh } from "./refresh_lock.ts";
-import type { TextFiles } from "./text_files.ts";
 
 /** What the store held at one moment. */
-export interface StoredLogin {
+interface StoredLogin {
   readonly reading: ClaudeLoginReading;
   /** The whole text; null where there is nothing. */
   readonly text: string | null;
 }
 
-export interface LoginStorePorts {
+interface LoginStorePorts {
   readonly files: TextFiles;
   /** Needed for the keychain alone. */
   readonly runner: CommandRunner | null;
@@ -171,4 +174,108 @@ function asObject(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? value as Readonly<Record<string, unknown>>
     : {};
+}
+
+// MERGED text_files.ts: The port to files that belong to Claude Code. It may write them at any moment, so nothing is replaced that is not what was read.
+
+interface TextFiles {
+  /** The text of `path`, or null where there is no such file. */
+  read(path: string): Promise<string | null>;
+  /**
+   * Puts `text` in place of `before` (null: no file), whole or not at all and
+   * readable by its owner alone. False when the file is something else by now.
+   * Follows links and keeps them.
+   */
+  replace(path: string, before: string | null, text: string): Promise<boolean>;
+  /** Returns why `path` could not be replaced now, or null; changes nothing. */
+  obstacle(path: string): Promise<string | null>;
+}
+
+// MERGED keychain_item.ts: One generic password of the macOS Keychain through `security`. The secret goes in by standard input, in hex, and never by an argument.
+
+const NOT_FOUND = 44;
+/** `security -i` cuts a command line at 4,096 bytes. */
+const LINE_BYTES_MAX = 4_000;
+const TIMEOUT_MS = 10_000;
+
+class KeychainItem {
+  readonly #service: string;
+  readonly #account: string;
+  readonly #runner: CommandRunner;
+
+  constructor(
+    { service, account }: {
+      readonly service: string;
+      readonly account: string;
+    },
+    runner: CommandRunner,
+  ) {
+    this.#service = service;
+    this.#account = account;
+    this.#runner = runner;
+  }
+
+  /** The password, or null where there is no such item. */
+  async read(): Promise<string | null> {
+    const { code, stdout } = await this.#run([
+      "find-generic-password",
+      "-a",
+      this.#account,
+      "-s",
+      this.#service,
+      "-w",
+    ], "");
+    if (code === NOT_FOUND) return null;
+    if (code !== 0) throw refused(`it ended with ${code}`);
+    const text = stdout.trim();
+    return isHex(text) ? fromHex(text) : text;
+  }
+
+  /** Makes the item or replaces its password. */
+  async write(text: string): Promise<void> {
+    const hex = new TextEncoder().encode(text).toHex();
+    const line =
+      `add-generic-password -U -a "${this.#account}" -s "${this.#service}" -X "${hex}"\n`;
+    if (line.length > LINE_BYTES_MAX) {
+      throw refused("the entry is too long for security -i");
+    }
+    const { code } = await this.#run(["-i"], line);
+    if (code !== 0) throw refused(`it ended with ${code}`);
+    // `-i` ends with 0 whatever its commands said.
+    if (await this.read() !== text) throw refused("it kept something else");
+  }
+
+  async #run(
+    args: readonly string[],
+    stdin: string,
+  ): Promise<Extract<CommandOutcome, { kind: "exited" }>> {
+    const outcome = await this.#runner.run("security", args, {
+      stdin,
+      timeoutMs: TIMEOUT_MS,
+    });
+    switch (outcome.kind) {
+      case "exited":
+        return outcome;
+      case "missing":
+        throw refused("there is no program named security");
+      case "timed_out":
+        throw refused("it did not answer, it may be locked");
+    }
+  }
+}
+
+/** `-w` prints a password in hex when it is not plain text. */
+function isHex(text: string): boolean {
+  return text.length % 2 === 0 && /^[0-9a-f]+$/i.test(text);
+}
+
+function fromHex(text: string): string {
+  return new TextDecoder().decode(Uint8Array.fromHex(text));
+}
+
+function refused(reason: string): TcError {
+  return new TcError(`Cannot use Claude Code's keychain item: ${reason}`, {
+    code: "keychain_refused",
+    hint: "Unlock the keychain and allow the access, then try again",
+  });
 }

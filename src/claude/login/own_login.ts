@@ -7,12 +7,14 @@
 
 import { join } from "node:path";
 import type { CommandRunner } from "../../ports.ts";
-import { LOCAL_TOKEN } from "../launch_variables.ts";
+import { LOCAL_TOKEN, PROVIDER_SWITCHES } from "../launch_variables.ts";
 import {
   claudeFolder,
   type FolderFacts,
   type LoginPlace,
 } from "../claude_folder.ts";
+import { isOurHelper } from "../api_key_helper.ts";
+import type { SettingsLayer } from "../client_settings.ts";
 
 /** No prompt comes: the item is looked for and its secret is not asked for. */
 const LOOK_MS = 5_000;
@@ -54,4 +56,81 @@ async function hasKeychainLogin(
     { stdin: "", timeoutMs: LOOK_MS },
   );
   return outcome.kind === "exited" && outcome.code === 0;
+}
+
+// MERGED login_rivals.ts: What Claude Code would use in the place of a stored login, or instead of the provider that login is for. A swapped login has no effect then (facts, 10.11).
+
+/** One thing that outranks a stored login. */
+export interface LoginRival {
+  /** The variable, or `apiKeyHelper`. */
+  readonly name: string;
+  /** The file, or `the environment`. */
+  readonly source: string;
+  /** True where an administrator fixed it: no launch undoes it. */
+  readonly isManaged: boolean;
+  /** What Claude Code uses instead. */
+  readonly uses: "a key" | "another login" | "another provider";
+}
+
+const CREDENTIALS: Readonly<Record<string, LoginRival["uses"]>> = {
+  ANTHROPIC_API_KEY: "a key",
+  ANTHROPIC_AUTH_TOKEN: "a key",
+  CLAUDE_CODE_OAUTH_TOKEN: "another login",
+};
+const OFF = ["", "0", "false", "no", "off"];
+
+/**
+ * Returns all that outranks a stored login, for a client that starts with
+ * `environment` and `layers`. `helper` is the helper command of this tc, which
+ * is no rival.
+ */
+export function loginRivals(
+  environment: Readonly<Record<string, string | undefined>>,
+  layers: readonly SettingsLayer[],
+  helper: string,
+): readonly LoginRival[] {
+  // A later layer has the last word, also to take a variable back.
+  const last = new Map<string, LoginRival & { readonly value: string }>();
+  const note = (
+    env: Readonly<Record<string, string | undefined>>,
+    place: Pick<LoginRival, "source" | "isManaged">,
+  ): void => {
+    for (const [name, value] of Object.entries(env)) {
+      const uses = isSwitch(name) ? "another provider" : CREDENTIALS[name];
+      if (uses === undefined || value === undefined) continue;
+      last.set(name, { ...place, name, uses, value });
+    }
+  };
+  note(environment, { source: "the environment", isManaged: false });
+  for (const { env, source, isManaged } of layers) {
+    note(env, { source, isManaged });
+  }
+  const variables = [...last.values()]
+    .filter(({ name, value }) =>
+      isSwitch(name)
+        ? !OFF.includes(value.toLowerCase())
+        : value !== "" && value !== LOCAL_TOKEN
+    )
+    .map(({ value: _value, ...rival }) => rival);
+  const helpers = layers.filter(({ keyHelper }) => keyHelper !== null);
+  const top = helpers.at(-1);
+  const isForeign = top?.keyHelper !== undefined && top.keyHelper !== null &&
+    !isOurHelper(top.keyHelper, helper);
+  return isForeign
+    ? [...variables, {
+      name: "apiKeyHelper",
+      source: top.source,
+      isManaged: top.isManaged,
+      uses: "a key",
+    }]
+    : variables;
+}
+
+function isSwitch(name: string): boolean {
+  return (PROVIDER_SWITCHES as readonly string[]).includes(name);
+}
+
+/** Returns a rival as `ANTHROPIC_API_KEY in the environment`. */
+export function rivalText({ name, source }: LoginRival): string {
+  return `${name} in ${source}`;
 }

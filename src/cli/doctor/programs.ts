@@ -15,7 +15,7 @@ import {
   type LoginRival,
   loginRivals,
   rivalText,
-} from "../../claude/login/login_rivals.ts";
+} from "../../claude/login/own_login.ts";
 import { clientSettings } from "../launch/launching.ts";
 import { folderFacts } from "../login/login_stores.ts";
 import { ownCommand } from "../../system/own_command.ts";

@@ -7,7 +7,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { systemClock } from "../../system/clock.ts";
 import { inert } from "../../control/words.ts";
-import { rivalText } from "../../claude/login/login_rivals.ts";
+import { rivalText } from "../../claude/login/own_login.ts";
 import { EXIT } from "../../errors.ts";
 import { findAccount } from "../../store/account_desk.ts";
 import { leaveKeyMode } from "../../swap/key_mode.ts";
