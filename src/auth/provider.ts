@@ -55,7 +55,7 @@ export const ANTHROPIC: OAuthProvider = {
   manualRedirectUri: "https://platform.claude.com/oauth/code/callback",
 };
 
-// MERGED refresh_ports.ts: What keeping credentials alive needs of the outside.
+// What keeping credentials alive needs of the outside.
 
 export interface RefreshPorts {
   readonly vault: Vault;

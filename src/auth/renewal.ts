@@ -77,7 +77,7 @@ export function deadReason(entry: VaultEntry, now: Instant): string {
 /** Why a login needs a person again though nobody has refused it. */
 export const ENDED_SIGN_IN = "its sign-in ended 30 days after its login";
 
-// MERGED renewal_pause.ts: How a renewal can end, and how long nothing is tried after one that failed.
+// How a renewal can end, and how long nothing is tried after one that failed.
 
 /** The provider is asked once a minute at most while it refuses. */
 const PAUSE_MIN_MS = MINUTE_MS;
@@ -163,7 +163,7 @@ export class RenewalPause {
   }
 }
 
-// MERGED patience.ts: Waiting for work that others wait for as well: giving up does not stop it.
+// Waiting for work that others wait for as well: giving up does not stop it.
 
 interface Patience {
   readonly clock: Clock;

@@ -57,7 +57,7 @@ export async function fetchUsage(
     : { kind: "unavailable" };
 }
 
-// MERGED observe_usage.ts: One question for an account's usage, as an observation of its quota.
+// One question for an account's usage, as an observation of its quota.
 
 export type ObservedUsage =
   | { readonly kind: "known"; readonly observation: QuotaObservation }

@@ -102,7 +102,8 @@ export function modelFamily(model: string): ModelFamily {
   return family === "mythos" ? "fable" : family;
 }
 
-// MERGED sign_in.ts: When sign-ins end. A login is renewed by itself until then, and never after: 30 days after it was made only a person can make a new one.
+// When sign-ins end. A login is renewed by itself until then, and never after:
+// 30 days after it was made only a person can make a new one.
 
 /** From so long before its end on a person is told. */
 const WARN_MS = 3 * DAY_MS;

@@ -7,7 +7,8 @@
 
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "./time.ts";
 
-// MERGED knob.ts: How a setting of the core describes itself: default, range, one sentence. The config file, `tc config`, the man page and the docs take it from here.
+// How a setting of the core describes itself: default, range, one sentence.
+// The config file, `tc config`, the man page and the docs take it from here.
 
 export interface NumberKnob {
   readonly kind: "number";
@@ -343,7 +344,7 @@ export const DEFAULT_ROUTE_SETTINGS: RouteSettings = Object.fromEntries(
   // The entries come from the table that the type is made of.
 ) as unknown as RouteSettings;
 
-// MERGED layers.ts: Which layers are in use: what the policy asks for, unless the user decided.
+// Which layers are in use: what the policy asks for, unless the user decided.
 
 export type LayerName =
   | "probeGate"

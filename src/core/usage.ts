@@ -78,7 +78,8 @@ export function quotaTokens(
   return tokens * familyWeight(family);
 }
 
-// MERGED cache_account.ts: How well the prompt cache served: what was read, what had to be sent, what was written anew, and what a change of account cost in rebuilt tokens.
+// How well the prompt cache served: what was read, what had to be sent, what
+// was written anew, and what a change of account cost in rebuilt tokens.
 
 /** One answer, or the sum of many. */
 interface CacheAccount {
@@ -143,7 +144,7 @@ export function hitRate(usage: TokenUsage): number | null {
   return prompt === 0 ? null : usage.cacheRead / prompt;
 }
 
-// MERGED spend.ts: What was spent: the sums that every report is made of.
+// What was spent: the sums that every report is made of.
 
 /** Sums over messages. Money in nanodollars at list price. */
 export interface Spend {

@@ -7,14 +7,6 @@
 import { SessionReader } from "../claude/sessions/sessions.ts";
 import { ControlClient, type ControlTransport } from "../control/client.ts";
 import type { Clock } from "../ports.ts";
-import { failed, runServerEffect } from "./effects.ts";
-import {
-  eventFeed,
-  type FeedOptions,
-  localFeed,
-  Nudge,
-  statusFeed,
-} from "./feeds.ts";
 import { explainRow } from "./explain.ts";
 import { parseKeys } from "./terminal/keys.ts";
 import {
@@ -28,8 +20,10 @@ import { Screen } from "./terminal/screen.ts";
 import type { DeckTerminal } from "./terminal/terminal.ts";
 import type { ColorDepth } from "./terminal/theme.ts";
 import { update } from "./update.ts";
+import { CONTROL } from "../control/protocol.ts";
+import { TcError } from "../errors.ts";
 
-export interface DeckOptions {
+interface DeckOptions {
   /** The way to the server: HTTP, or messages of the server's own process. */
   readonly transport: ControlTransport;
   readonly terminal: DeckTerminal;
@@ -238,5 +232,177 @@ class Deck {
     const reload = { kind: "reload" } as const;
     this.#receive(await runServerEffect(reload, this.#client));
     this.#nudge.now();
+  }
+}
+
+// Carries out what the Deck asks of the server, and says how it ended.
+
+/** The effects that the server carries out. */
+type ServerEffect = Effect & {
+  readonly kind: "pin" | "policy" | "reload" | "rename" | "enable" | "remove";
+};
+
+/** Runs `effect`; never throws: a failure is a message too. */
+async function runServerEffect(
+  effect: ServerEffect,
+  client: ControlClient,
+): Promise<Message> {
+  try {
+    return { kind: "done", text: await run(effect, client) };
+  } catch (cause) {
+    return failed(cause);
+  }
+}
+
+/** What went wrong, as a message. */
+function failed(cause: unknown): Message {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const hint = cause instanceof TcError ? cause.hint : null;
+  return { kind: "failed", text, hint };
+}
+
+async function run(
+  effect: ServerEffect,
+  client: ControlClient,
+): Promise<string> {
+  switch (effect.kind) {
+    case "pin": {
+      const { account } = effect;
+      await client.send("PUT", CONTROL.pin, { account });
+      return account === null ? "The pin is off" : `Pinned to ${account}`;
+    }
+    case "policy": {
+      const { policy } = effect;
+      await client.send("PUT", CONTROL.policy, { policy });
+      return `The policy is ${policy} now`;
+    }
+    case "reload":
+      return reloadText(await client.send("POST", CONTROL.reload, {}));
+    case "rename": {
+      const { account, label } = effect;
+      await client.send("PATCH", one(account), { name: label });
+      return `${account} is called ${label} now`;
+    }
+    case "enable": {
+      const { account, isOn } = effect;
+      await client.send("PATCH", one(account), { enabled: isOn });
+      return `${account} is ${isOn ? "on" : "off"}`;
+    }
+    case "remove":
+      await client.send("DELETE", one(effect.account), {});
+      return `${effect.account} is removed`;
+  }
+}
+
+function one(account: string): string {
+  return `${CONTROL.accounts}/${encodeURIComponent(account)}`;
+}
+
+function reloadText(answer: unknown): string {
+  const { changes } = (answer ?? {}) as { readonly changes?: unknown };
+  const list = Array.isArray(changes) ? changes.map(String) : [];
+  return list.length === 0
+    ? "Read again: nothing changed"
+    : `Read again: ${list.join("; ")}`;
+}
+
+// Where the Deck's data comes from: the server's status, often while something
+// happens and each second otherwise, and the sessions of this machine.
+
+const STATUS_MS = 1_000;
+
+/** Between two looks at the status, however much happens. */
+const STATUS_MIN_MS = 250;
+
+const RETRY_MAX_MS = 5_000;
+
+/** The seed's rhythm for files. */
+const LOCAL_MS = 3_000;
+
+interface FeedOptions {
+  readonly client: ControlClient;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly send: (message: Message) => void;
+}
+
+/** Wakes the status feed before its time. */
+class Nudge {
+  #wake = Promise.withResolvers<void>();
+
+  now(): void {
+    this.#wake.resolve();
+  }
+
+  /** Resolves at the next nudge, or after `ms`. */
+  async within(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    try {
+      await Promise.race([
+        this.#wake.promise,
+        clock.sleep(ms, either).catch(() => {}),
+      ]);
+    } finally {
+      over.abort();
+      this.#wake = Promise.withResolvers<void>();
+    }
+  }
+}
+
+/** Asks for the status until `signal` aborts; a lost server heals by itself. */
+async function statusFeed(
+  options: FeedOptions,
+  nudge: Nudge,
+): Promise<void> {
+  const { client, clock, signal, send } = options;
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      const status = await client.status();
+      if (signal.aborted) return;
+      failures = 0;
+      send({ kind: "status", status });
+    } catch (cause) {
+      if (signal.aborted) return;
+      failures++;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      send({ kind: "lost", reason });
+    }
+    if (failures > 0) {
+      const waitMs = Math.min(RETRY_MAX_MS, STATUS_MS * failures);
+      await clock.sleep(waitMs, signal).catch(() => {});
+      continue;
+    }
+    await clock.sleep(STATUS_MIN_MS, signal).catch(() => {});
+    await nudge.within(STATUS_MS - STATUS_MIN_MS, clock, signal);
+  }
+}
+
+/** Nudges whenever the server says that something happened. */
+async function eventFeed(
+  { client, clock, signal }: FeedOptions,
+  nudge: Nudge,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for await (const _ of client.events(signal)) nudge.now();
+    } catch {
+      // The status feed says so; here it is enough to try again.
+    }
+    await clock.sleep(STATUS_MS, signal).catch(() => {});
+  }
+}
+
+/** Reads the sessions of this machine until `signal` aborts. */
+async function localFeed(
+  { clock, signal, send }: FeedOptions,
+  reader: SessionReader,
+): Promise<void> {
+  while (!signal.aborted) {
+    const local = await reader.read(clock.now());
+    if (signal.aborted) return;
+    send({ kind: "local", local });
+    await clock.sleep(LOCAL_MS, signal).catch(() => {});
   }
 }

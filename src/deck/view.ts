@@ -10,14 +10,12 @@ import { fit, lineWidth } from "./terminal/line.ts";
 import { type Model, type Pane, PANES } from "./model.ts";
 import { accountsSection } from "./panels/accounts.ts";
 import { activitySection } from "./panels/activity.ts";
-import { footerLine } from "./panels/footer.ts";
+import { footerLine, ruleLine } from "./panels/footer.ts";
 import { headerLines, oneLine } from "./panels/header.ts";
 import { issuesSection } from "./panels/issues.ts";
 import { liveSection } from "./panels/live.ts";
-import { needSection } from "./panels/need.ts";
+import { needSection, treeSection } from "./panels/tree.ts";
 import { drawOverlay } from "./panels/overlay.ts";
-import { ruleLine } from "./panels/rule.ts";
-import { treeSection } from "./panels/tree.ts";
 import { ASCII, inAscii } from "./terminal/theme.ts";
 import { type Row, type Scene, sceneOf, type Section } from "./scene.ts";
 

@@ -112,7 +112,7 @@ function credentialOf(account: DemoAccount): DemoCredential {
   }
 }
 
-// MERGED ask_once.ts: One streamed question for `tc demo --once`: the text as it arrives.
+// One streamed question for `tc demo --once`: the text as it arrives.
 
 interface Question {
   /** Where tc listens, with its path if it has one. */

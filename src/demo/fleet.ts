@@ -124,7 +124,8 @@ function issueId(identifier: string, dice: Dice): string {
   return dice.fork(`issue ${identifier}`).uuid();
 }
 
-// MERGED fleet_files.ts: Writes a demo fleet in the layout of `~/.claude`: the session registry, the pins, the tool marks and the transcripts.
+// Writes a demo fleet in the layout of `~/.claude`: the session registry, the
+// pins, the tool marks and the transcripts.
 
 const STARTED_BEFORE_MS = 25 * MINUTE_MS;
 const LAST_TURN_BEFORE_MS = 20 * SECOND_MS;

@@ -182,7 +182,7 @@ function addBlock(
   }
 }
 
-// MERGED flow.ts: Maximum flow, for the bound that no policy can pass.
+// Maximum flow, for the bound that no policy can pass.
 
 /** A network of nodes by number; capacities are real numbers. */
 export class Network {

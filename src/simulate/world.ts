@@ -203,7 +203,7 @@ function statusOf(isRejected: boolean, used: number): WindowStatus {
   return used >= WARNING_FROM ? "allowed_warning" : "allowed";
 }
 
-// MERGED clockwork.ts: What happens next: a queue of things to do in the order of their times.
+// What happens next: a queue of things to do in the order of their times.
 
 interface Due {
   readonly at: number;

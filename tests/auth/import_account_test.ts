@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { importAccount } from "../../src/auth/import/import_account.ts";
-import type { ImportCandidate } from "../../src/auth/import/import_source.ts";
+import type { ImportCandidate } from "../../src/auth/import/import_rows.ts";
 import { JsonClient } from "../../src/auth/json_client.ts";
 import { after, HOUR_MS } from "../../src/core/time.ts";
 import { RefreshToken, Secret, type Vault } from "../../src/ports.ts";

@@ -9,7 +9,7 @@ import {
   usualImports,
 } from "../../src/auth/import/import_files.ts";
 import { importOwners } from "../../src/auth/import/pool_owners.ts";
-import type { ImportReading } from "../../src/auth/import/import_source.ts";
+import type { ImportReading } from "../../src/auth/import/import_rows.ts";
 import { claudeFolder } from "../../src/claude/claude_folder.ts";
 import { FakeSecurity } from "../fixtures/fake_security.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";

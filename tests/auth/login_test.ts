@@ -1,13 +1,15 @@
 /** The whole sign-in: its good ends, its other ends, and hostile visitors. */
 
+import {
+  loginExitCode,
+  type LoginResult,
+} from "../../src/auth/sign_in/login_result.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { JsonClient } from "../../src/auth/json_client.ts";
 import {
   login,
-  loginExitCode,
   type LoginOptions,
   type LoginPorts,
-  type LoginResult,
 } from "../../src/auth/sign_in/login.ts";
 import {
   authorizationUrl,

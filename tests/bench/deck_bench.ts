@@ -4,7 +4,7 @@
  */
 
 import { SessionReader } from "../../src/claude/sessions/sessions.ts";
-import { diff } from "../../src/deck/terminal/diff.ts";
+import { diff } from "../../src/deck/terminal/screen.ts";
 import { type Model, startModel } from "../../src/deck/model.ts";
 import { UNICODE } from "../../src/deck/terminal/theme.ts";
 import { update } from "../../src/deck/update.ts";

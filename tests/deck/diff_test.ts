@@ -1,5 +1,5 @@
 import { ok, strictEqual } from "node:assert/strict";
-import { diff } from "../../src/deck/terminal/diff.ts";
+import { diff } from "../../src/deck/terminal/screen.ts";
 import { Canvas, type Frame } from "../../src/deck/terminal/frame.ts";
 import { type Line, span } from "../../src/deck/terminal/line.ts";
 import { startModel } from "../../src/deck/model.ts";

@@ -1,6 +1,6 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { diff } from "../../src/deck/terminal/diff.ts";
+import { diff } from "../../src/deck/terminal/screen.ts";
 import { frameText } from "../../src/deck/terminal/frame.ts";
 import type { Key } from "../../src/deck/terminal/keys.ts";
 import { type Model, startModel } from "../../src/deck/model.ts";

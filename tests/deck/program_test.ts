@@ -1,14 +1,14 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import type {
-  ControlAnswer,
-  ControlTransport,
+import {
+  type ControlAnswer,
+  type ControlTransport,
+  notRunning,
 } from "../../src/control/client.ts";
 import { CONTROL, type StatusView } from "../../src/control/protocol.ts";
 import type { Size } from "../../src/deck/terminal/frame.ts";
 import { type DeckEnd, runDeck } from "../../src/deck/program.ts";
 import type { DeckTerminal } from "../../src/deck/terminal/terminal.ts";
 import { UNICODE } from "../../src/deck/terminal/theme.ts";
-import { notRunning } from "../../src/control/client.ts";
 import { FakeClock } from "../fixtures/fake_clock.ts";
 import { Emulator } from "./emulator.ts";
 import { poolStatus, time } from "./scene.ts";

@@ -17,7 +17,7 @@ import type {
 } from "../../ports.ts";
 import { instantFromMs } from "../../core/time.ts";
 import { freeName, idOfIdentity, idOfSecret } from "../sign_in/account_id.ts";
-import type { ImportCandidate } from "./import_source.ts";
+import type { ImportCandidate } from "./import_rows.ts";
 import { isDead, kinship, movedOn } from "../../lineage.ts";
 import type { AccountProfile } from "../sign_in/profile.ts";
 import type { RefreshPorts } from "../provider.ts";

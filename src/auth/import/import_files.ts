@@ -8,12 +8,11 @@
 import { dirname, join } from "node:path";
 import {
   claudeCandidate,
-  type ImportCandidate,
-  type ImportReading,
   readImport,
   tokenCandidate,
   unreadable,
 } from "./import_source.ts";
+import type { ImportCandidate, ImportReading } from "./import_rows.ts";
 import {
   type ClaudeFolder,
   claudeFolder,
@@ -222,7 +221,8 @@ async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then((info) => info.isDirectory, () => false);
 }
 
-// MERGED claude_pool_file.ts: claude-pool's own store as it stands on disk: JSON, or the same sealed for its machine and user (peers 3, encryption). Read only.  ```text "CPL1" | nonce(12) | AES-256-GCM ciphertext, tag(16) ```
+// claude-pool's own store as it stands on disk: JSON, or the same sealed for
+// its machine and user (peers 3, encryption). Read only.
 
 const MAGIC = new TextEncoder().encode("CPL1");
 const NONCE_BYTES = 12;

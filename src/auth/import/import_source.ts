@@ -14,16 +14,15 @@ import {
 } from "../../wire/claude_credential.ts";
 import {
   BLANK,
+  type ImportCandidate,
+  type ImportedSettings,
+  type ImportReading,
   inPool,
   keyCandidate,
   keyOf,
   NO_SETTINGS,
   readConfigPool,
 } from "./import_rows.ts";
-import type { Tier } from "../../core/account.ts";
-import type { AccountIdentity, Credential, SharedFamily } from "../../ports.ts";
-
-export type * from "./import_reading.ts";
 
 const poolStore = v.looseObject({
   accounts: v.fallback(
@@ -178,46 +177,4 @@ function asJson(blob: unknown): unknown {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-// MERGED import_reading.ts: What was found in another tool's store: accounts to take over, and what was left alone and why.
-
-/** What a tool's own row says besides the credential. */
-export interface ImportedSettings {
-  readonly priority: number | null;
-  readonly enabled: boolean;
-  readonly capUtilization: number | null;
-  /** Origin of a backend, or null. */
-  readonly upstream: string | null;
-  readonly modelMap: Readonly<Record<string, string>> | null;
-}
-
-/** One account that can be taken over. */
-export interface ImportCandidate {
-  /** What the tool calls it, or null. */
-  readonly name: string | null;
-  readonly email: string | null;
-  /** As the tool noted it: a hint, never believed over the provider. */
-  readonly identity: AccountIdentity | null;
-  readonly tier: Tier;
-  readonly credential: Credential;
-  /** Null for keys: they are not spent by their use. */
-  readonly sharedWith: SharedFamily | null;
-  readonly settings: ImportedSettings;
-}
-
-export interface ImportReading {
-  readonly tool: SharedFamily["tool"];
-  readonly location: string;
-  readonly candidates: readonly ImportCandidate[];
-  readonly skipped: readonly {
-    readonly name: string;
-    readonly reason: string;
-  }[];
-  /** Rows whose login stands in another file. */
-  readonly elsewhere: readonly {
-    readonly name: string | null;
-    readonly path: string;
-    readonly settings: ImportedSettings;
-  }[];
 }

@@ -273,7 +273,8 @@ async function renewedInPlace(
   }
 }
 
-// MERGED revive_login.ts: A login in its program's own store, made ready for that program's next start.
+// A login in its program's own store, made ready for that program's next
+// start.
 
 /** How a revival ends; `reason` is a clause. */
 type Revival =

@@ -19,7 +19,7 @@ import {
   Secret,
 } from "../../ports.ts";
 import type { JsonAnswer, JsonClient } from "../json_client.ts";
-import type { LoginResult } from "./login.ts";
+import type { LoginResult } from "./login_result.ts";
 import { type LoginAttempt, shown, tokenQuestion } from "./oauth.ts";
 import {
   type AccountProfile,
@@ -146,7 +146,7 @@ export function oauthError(body: unknown): string | null {
   return typeof error.type === "string" ? error.type : null;
 }
 
-// MERGED token_answer.ts: What the token endpoint gave for a code or a refresh token.
+// What the token endpoint gave for a code or a refresh token.
 
 /** Where the provider does not tell, or tells what cannot be. */
 const LIFE_DEFAULT_MS = 3_600_000;

@@ -5,9 +5,10 @@
  * @module
  */
 
+import type { LoginResult } from "./login_result.ts";
 import type { AccountId } from "../../core/account.ts";
 import { MINUTE_MS } from "../../core/time.ts";
-import { EXIT, LoginError } from "../../errors.ts";
+import { LoginError } from "../../errors.ts";
 import type { Clock, Entropy, Secret, Vault, VaultEntry } from "../../ports.ts";
 import { exchangeCode, type Grant } from "./exchange_code.ts";
 import type { JsonClient } from "../json_client.ts";
@@ -232,49 +233,5 @@ async function pasted(
         wrong = "no_code";
         continue;
     }
-  }
-}
-
-// MERGED login_result.ts: How a sign-in can end.
-
-export type LoginResult =
-  | {
-    readonly kind: "added" | "updated";
-    readonly entry: VaultEntry;
-  }
-  | { readonly kind: "cancelled" }
-  | { readonly kind: "timeout" }
-  | { readonly kind: "denied"; readonly reason: string }
-  | {
-    readonly kind: "exchange_failed";
-    readonly reason: string;
-    /** The provider does not know the code: another one may serve. */
-    readonly isCodeUnknown: boolean;
-  }
-  | {
-    readonly kind: "other_identity";
-    readonly expected: string;
-    readonly found: string;
-  }
-  | { readonly kind: "not_saved"; readonly reason: string };
-
-/** Every end of a login has its own exit code. */
-export function loginExitCode(result: LoginResult): number {
-  switch (result.kind) {
-    case "added":
-    case "updated":
-      return EXIT.ok;
-    case "cancelled":
-      return EXIT.interrupted;
-    case "timeout":
-      return EXIT.tryLater;
-    case "denied":
-      return EXIT.noPermission;
-    case "exchange_failed":
-      return EXIT.unavailable;
-    case "other_identity":
-      return EXIT.needsLogin;
-    case "not_saved":
-      return EXIT.cannotWrite;
   }
 }

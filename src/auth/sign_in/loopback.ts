@@ -130,7 +130,8 @@ async function endsInTime(servers: readonly Server[]): Promise<boolean> {
   return inTime;
 }
 
-// MERGED callback_page.ts: The pages that the callback listener answers with. They hold no script, load nothing, and show nothing that came with the request.
+// The pages that the callback listener answers with. They hold no script, load
+// nothing, and show nothing that came with the request.
 
 /** What a visitor of the listener is told. */
 type CallbackPage =

@@ -10,7 +10,7 @@ import { TcError } from "../../errors.ts";
 import type { AccountIdentity, Clock, Vault, VaultEntry } from "../../ports.ts";
 import { freeName, idOfIdentity } from "./account_id.ts";
 import type { Grant } from "./exchange_code.ts";
-import type { LoginResult } from "./login.ts";
+import type { LoginResult } from "./login_result.ts";
 
 export interface SaveOptions {
   readonly account: AccountId | null;

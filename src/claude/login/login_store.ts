@@ -176,7 +176,8 @@ function asObject(value: unknown): Readonly<Record<string, unknown>> {
     : {};
 }
 
-// MERGED text_files.ts: The port to files that belong to Claude Code. It may write them at any moment, so nothing is replaced that is not what was read.
+// The port to files that belong to Claude Code. It may write them at any
+// moment, so nothing is replaced that is not what was read.
 
 interface TextFiles {
   /** The text of `path`, or null where there is no such file. */
@@ -191,7 +192,8 @@ interface TextFiles {
   obstacle(path: string): Promise<string | null>;
 }
 
-// MERGED keychain_item.ts: One generic password of the macOS Keychain through `security`. The secret goes in by standard input, in hex, and never by an argument.
+// One generic password of the macOS Keychain through `security`. The secret
+// goes in by standard input, in hex, and never by an argument.
 
 const NOT_FOUND = 44;
 /** `security -i` cuts a command line at 4,096 bytes. */

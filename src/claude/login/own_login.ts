@@ -58,7 +58,9 @@ async function hasKeychainLogin(
   return outcome.kind === "exited" && outcome.code === 0;
 }
 
-// MERGED login_rivals.ts: What Claude Code would use in the place of a stored login, or instead of the provider that login is for. A swapped login has no effect then (facts, 10.11).
+// What Claude Code would use in the place of a stored login, or instead of the
+// provider that login is for. A swapped login has no effect then (facts,
+// 10.11).
 
 /** One thing that outranks a stored login. */
 export interface LoginRival {

@@ -148,7 +148,9 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-// MERGED transcript_tokens.ts: Tokens of a session, counted from its transcript line by line. One message stands on several lines with the same usage, the early ones with less output, so each message counts once, with the most that was said of it.
+// Tokens of a session, counted from its transcript line by line. One message
+// stands on several lines with the same usage, the early ones with less
+// output, so each message counts once, with the most that was said of it.
 
 interface TokenCount {
   /** Prompt tokens that the cache did not hold. */

@@ -160,7 +160,7 @@ function lastPart(path: string | null): string | null {
   return path?.split(/[\\/]/).findLast((part) => part !== "") ?? null;
 }
 
-// MERGED presence.ts: Whether a session is here: the seed's rule. Pure.
+// Whether a session is here: the seed's rule.
 
 /** A session that took no turn for longer drops out of the Deck. */
 const PRESENT_MS = 30 * MINUTE_MS;

@@ -13,7 +13,7 @@ import {
 import type {
   ImportCandidate,
   ImportReading,
-} from "../../auth/import/import_source.ts";
+} from "../../auth/import/import_rows.ts";
 import { systemClock } from "../../system/clock.ts";
 import { inert } from "../../control/words.ts";
 import type { AccountId } from "../../core/account.ts";

@@ -5,13 +5,15 @@
  * @module
  */
 
+import {
+  loginExitCode,
+  type LoginResult,
+} from "../../auth/sign_in/login_result.ts";
 import { join } from "node:path";
 import { systemClock, systemEntropy } from "../../system/clock.ts";
 import {
   login,
-  loginExitCode,
   type LoginPorts,
-  type LoginResult,
   type WrongPaste,
 } from "../../auth/sign_in/login.ts";
 import { inert } from "../../control/words.ts";

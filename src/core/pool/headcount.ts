@@ -103,7 +103,8 @@ class HeadTally {
   }
 }
 
-// MERGED census.ts: Who is where: conversations by account, and who waits. CountedCensus once for each snapshot that is asked, however many requests ask it.
+// Who is where: conversations by account, and who waits. Counted once for each
+// snapshot that is asked, however many requests ask it.
 
 export interface Census extends Heads {
   /** Conversations that wait and are not active, for whatever reason. */

@@ -167,7 +167,9 @@ export function rampLimit(
     Math.floor(elapsedMs / Math.max(1, settings.rampStepMs));
 }
 
-// MERGED learned_limit.ts: A limit that the provider never stated, learned from its throttling. One refusal is a suspicion: only a second one at a like level makes the limit bind. Time opens it again by itself.
+// A limit that the provider never stated, learned from its throttling. One
+// refusal is a suspicion: only a second one at a like level makes the limit
+// bind. Time opens it again by itself.
 
 /** What refusals so far say of one limit. */
 export interface LearnedLimit {

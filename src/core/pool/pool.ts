@@ -107,7 +107,7 @@ export function snapshot(state: PoolState, at: Instant): PoolSnapshot {
   return { ...state, at };
 }
 
-// MERGED waiting.ts: The queue: who waits, in which order, and for what.
+// The queue: who waits, in which order, and for what.
 
 type WaitingChanged = Extract<PoolEvent, { readonly kind: "waiting_changed" }>;
 

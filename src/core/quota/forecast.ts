@@ -242,7 +242,8 @@ function refill(tank: Tank, at: number): void {
   }
 }
 
-// MERGED burn_spread.ts: How unsteadily quota is burnt, and what that leaves open about the time at which something runs out.
+// How unsteadily quota is burnt, and what that leaves open about the time at
+// which something runs out.
 
 /** Quota tokens (or shares) in five minutes: mean, and variance about it. */
 interface BurnSpread {

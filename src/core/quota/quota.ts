@@ -145,7 +145,7 @@ export function concerns(
   return window.family === null || families.includes(window.family);
 }
 
-// MERGED pace.ts: Spent part against elapsed part of a window.
+// Spent part against elapsed part of a window.
 
 /**
  * Part of the window's time that has passed at `now`, from 0 to 1; null where
@@ -167,12 +167,4 @@ export function pace(window: QuotaWindow, now: Instant): number | null {
   return elapsed === null || window.utilization === null
     ? null
     : window.utilization - elapsed;
-}
-
-/** Utilization by elapsed part: 1 ends exactly at the reset. */
-function burnRate(window: QuotaWindow, now: Instant): number | null {
-  const elapsed = elapsedShare(window, now);
-  return elapsed === null || elapsed === 0 || window.utilization === null
-    ? null
-    : window.utilization / elapsed;
 }

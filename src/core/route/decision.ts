@@ -74,7 +74,7 @@ export type RouteDecision =
     readonly considered: readonly Considered[];
   };
 
-// MERGED outcome.ts: A decision before it is explained.
+// A decision before it is explained.
 
 export type Outcome =
   | { readonly kind: "use"; readonly view: View; readonly reason: UseReason }

@@ -6,11 +6,7 @@
  */
 
 import { benchAt } from "../quota/bench.ts";
-import {
-  perMinuteCap,
-  rampLimit,
-  startsWithin,
-} from "../pool/lease.ts";
+import { perMinuteCap, rampLimit, startsWithin } from "../pool/lease.ts";
 import { rampOf } from "../pool/reopening.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Scene, View } from "./scene.ts";

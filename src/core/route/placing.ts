@@ -136,7 +136,8 @@ function load({ state }: View, at: Instant): number {
   return state.leases / inFlightCap(state.gate, at);
 }
 
-// MERGED opening.ts: Idle five-hour windows: a clock that runs while nobody works is lost, one that stands when work begins is lost too. A small request starts it.
+// Idle five-hour windows: a clock that runs while nobody works is lost, one
+// that stands when work begins is lost too. A small request starts it.
 
 /** A request up to this size costs nothing worth counting. */
 const SMALL_TOKENS = 8_000;

@@ -62,7 +62,7 @@ export function ineligibility(
     : { reason: found.ineligible, until: found.until };
 }
 
-// MERGED explain.ts: A decision with its reasons: every account as it was seen.
+// A decision with its reasons: every account as it was seen.
 
 const NO_TERMS: Readonly<Record<string, number>> = {};
 
@@ -148,7 +148,8 @@ function barIn(
   return { reason: room.isTrial ? "probation" : "full", until: null };
 }
 
-// MERGED last_resort.ts: What to do when nothing may serve: try whether that still holds, wait for the first that comes back, or say that none will.
+// What to do when nothing may serve: try whether that still holds, wait for
+// the first that comes back, or say that none will.
 
 /** The outcome where no account is open to the request. */
 function lastResort({ scene, standing }: Question): Outcome {

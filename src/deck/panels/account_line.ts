@@ -18,8 +18,7 @@ import {
   type Style,
 } from "../terminal/line.ts";
 import type { AccountGroup, Scene } from "../scene.ts";
-import { windowLine } from "./bar.ts";
-import { openWindow, windowBar, windowWords } from "./window_lane.ts";
+import { openWindow, windowBar, windowLine, windowWords } from "./bar.ts";
 
 const BAR_MIN = 5;
 const BAR_MAX = 16;

@@ -7,7 +7,7 @@
 
 import { type Line, lineWidth, type Span, span } from "../terminal/line.ts";
 import type { Overlay } from "../model.ts";
-import type { Scene } from "../scene.ts";
+import type { Scene, Section } from "../scene.ts";
 
 type KeyText = readonly [key: string, text: string];
 
@@ -97,4 +97,47 @@ function overlayKeys(overlay: Overlay): readonly KeyText[] {
         ]
         : [["j/k", "move"], ["Enter", "choose"], ["Esc", "back"]];
   }
+}
+
+// The rule over a section, with its title.
+
+/** Cells of rule before a title on the left, and after one on the right. */
+const LEAD = 2;
+
+/** From 120 columns on the title stands at the right end, else at the left. */
+export function ruleLine(
+  scene: Scene,
+  section: Section,
+  hidden: number,
+): Line {
+  const { glyphs, columns, model } = scene;
+  const isHere = section.pane === model.pane && model.selected !== null;
+  const more = hidden > 0 ? ` ${glyphs.dot} ${hidden} more` : "";
+  const title = span(
+    ` ${section.title}${more} `,
+    isHere ? "strong" : "title",
+  );
+  if (scene.breadth === "full") {
+    return [
+      rule(scene, columns - lineWidth([title]) - 1),
+      title,
+      rule(scene, 1),
+    ];
+  }
+  const aside: Line = section.aside.length === 0
+    ? []
+    : [span(" "), ...section.aside];
+  const room = columns - LEAD - lineWidth([title]) - lineWidth(aside);
+  if (room < LEAD) {
+    return [
+      rule(scene, LEAD),
+      title,
+      rule(scene, columns - LEAD - lineWidth([title])),
+    ];
+  }
+  return [rule(scene, LEAD), title, rule(scene, room), ...aside];
+}
+
+function rule({ glyphs }: Scene, width: number): Span {
+  return span(glyphs.rule.repeat(Math.max(0, width)), "dim");
 }

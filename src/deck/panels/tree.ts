@@ -6,11 +6,12 @@
 
 import { countText } from "../../control/words.ts";
 import { costText, plural } from "../figures.ts";
-import { type Line, lineWidth, span } from "../terminal/line.ts";
+import { type Line, lineWidth, type Span, span } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
 import type { Glyphs } from "../terminal/theme.ts";
 import { type Forest, type TreeRow, treeRows } from "../tree.ts";
-import { agentRow } from "./agent_row.ts";
+import { agentName, agentRow } from "./agent_row.ts";
+import { chipOf } from "../agent.ts";
 
 /** Deeper than this a row says its level instead of drawing every line. */
 const DRAWN_LEVELS = 4;
@@ -77,4 +78,29 @@ function connectors(trail: readonly boolean[], glyphs: Glyphs): string {
   }
   const level = `L${trail.length}`;
   return `${level.padEnd(4, glyphs.dot)}${last}`;
+}
+
+// Who needs a person, in a window too narrow for the tree.
+
+export function needSection(scene: Scene): Section | null {
+  const { agents, glyphs, columns } = scene;
+  const needed = agents.filter(({ need }) => need !== null);
+  if (needed.length === 0) return null;
+  const lines: Span[][] = [[]];
+  for (const agent of needed) {
+    const line = lines.at(-1) ?? [];
+    const chip = [
+      span(` ${glyphs.needsYou} `, "bad"),
+      span(`${agentName(agent)} ${chipOf(agent.status).text}  `),
+    ];
+    if (lineWidth([...line, ...chip]) <= columns) line.push(...chip);
+    else lines.push(chip);
+  }
+  const rows = lines.map((line: Line): Row => ({
+    key: null,
+    line,
+    search: "",
+    rank: 0,
+  }));
+  return { pane: null, title: "need you", aside: [], rows };
 }

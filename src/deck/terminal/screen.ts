@@ -6,11 +6,10 @@
  */
 
 import type { Clock } from "../../ports.ts";
-import { diff } from "./diff.ts";
 import type { Frame } from "./frame.ts";
 import type { Model } from "../model.ts";
 import type { DeckTerminal } from "./terminal.ts";
-import type { ColorDepth } from "./theme.ts";
+import { type ColorDepth, styleCode } from "./theme.ts";
 import { view } from "../view.ts";
 
 /** Ten frames a second at most. */
@@ -21,7 +20,7 @@ const SYNC_END = "\u001b[?2026l";
 
 const BELL = "\u0007";
 
-export interface ScreenOptions {
+interface ScreenOptions {
   readonly terminal: DeckTerminal;
   readonly depth: ColorDepth;
   readonly clock: Clock;
@@ -109,5 +108,147 @@ export class Screen {
       // The terminal hung up.
       onLost();
     }
+  }
+}
+
+// Two frames to the codes that turn a terminal showing the first into one
+// showing the second.
+
+const ESC = "\u001b";
+const RESET = `${ESC}[0m`;
+const CLEAR = `${ESC}[0m${ESC}[2J`;
+const CLEAR_TO_END = `${ESC}[0m${ESC}[K`;
+
+/** Unchanged cells that are written again rather than jumped over. */
+const GAP_MAX = 4;
+
+/**
+ * The shortest codes from `previous` to `next`; empty when they are the same.
+ * Null, or another size, draws everything.
+ */
+export function diff(
+  previous: Frame | null,
+  next: Frame,
+  depth: ColorDepth,
+): string {
+  const base = previous !== null && previous.columns === next.columns &&
+      previous.rows === next.rows
+    ? previous
+    : null;
+  const pen = new Pen(next, depth);
+  for (let row = 0; row < next.rows; row++) diffRow(base, pen, row);
+  if (base === null) return `${CLEAR}${pen.codes}${RESET}`;
+  return pen.codes === "" ? "" : `${pen.codes}${RESET}`;
+}
+
+function diffRow(base: Frame | null, pen: Pen, row: number): void {
+  const { columns } = pen.frame;
+  const start = row * columns;
+  const blankFrom = blankTail(pen.frame, row);
+  let isSpoilt = false;
+  let last = -1;
+  for (let column = 0; column < blankFrom; column++) {
+    const at = start + column;
+    if (!isSpoilt && !isChanged(base, pen.frame, at)) continue;
+    if (pen.frame.text[at] === "") continue;
+    const isNear = last >= 0 && column - last <= GAP_MAX;
+    if (isNear) { for (let c = last + 1; c < column; c++) pen.write(row, c); }
+    pen.write(row, column);
+    last = column;
+    // Terminals disagree on how wide a joined character is: what stands
+    // behind one is drawn again, at its proper place.
+    isSpoilt ||= isJoined(pen.frame.text[at]) || isJoined(base?.text[at]);
+  }
+  for (let column = blankFrom; column < columns; column++) {
+    if (!isSpoilt && !isChanged(base, pen.frame, start + column)) continue;
+    pen.clearFrom(row, blankFrom);
+    return;
+  }
+}
+
+function isChanged(base: Frame | null, next: Frame, at: number): boolean {
+  const before = base === null ? " " : base.text[at];
+  const style = base === null ? 0 : base.style[at];
+  return before !== next.text[at] || style !== next.style[at];
+}
+
+/** More than one code point in a cell: its width is the terminal's guess. */
+function isJoined(text: string | undefined): boolean {
+  return text !== undefined && text.length > 1 &&
+    text.length > String.fromCodePoint(text.codePointAt(0) ?? 0).length;
+}
+
+/** The first column from which on the row is blank and plain. */
+function blankTail(frame: Frame, row: number): number {
+  let column = frame.columns;
+  while (column > 0) {
+    const at = row * frame.columns + column - 1;
+    if (frame.text[at] !== " " || frame.style[at] !== 0) break;
+    column--;
+  }
+  return column;
+}
+
+/** Collects the codes, and knows where the cursor is and in which style. */
+class Pen {
+  readonly frame: Frame;
+  readonly #depth: ColorDepth;
+  readonly #parts: string[] = [];
+  #row = -1;
+  #column = -1;
+  #style = "";
+
+  constructor(frame: Frame, depth: ColorDepth) {
+    this.frame = frame;
+    this.#depth = depth;
+  }
+
+  get codes(): string {
+    return this.#parts.join("");
+  }
+
+  write(row: number, column: number): void {
+    const at = row * this.frame.columns + column;
+    const text = this.frame.text[at] ?? " ";
+    // The second cell of a wide character came with the first.
+    if (text === "") return;
+    this.#move(row, column);
+    this.#setStyle(this.frame.style[at] ?? 0);
+    if (this.frame.text[at + 1] !== "" || column + 1 === this.frame.columns) {
+      this.#parts.push(text);
+      this.#column = isJoined(text) ? -1 : column + 1;
+      return;
+    }
+    // Both cells are blanked first: a terminal that draws the character in
+    // one cell would leave what stood in the other.
+    this.#parts.push("  ");
+    this.#column = column + 2;
+    this.#move(row, column);
+    this.#parts.push(text);
+    this.#column = -1;
+  }
+
+  clearFrom(row: number, column: number): void {
+    this.#move(row, column);
+    this.#parts.push(CLEAR_TO_END);
+    this.#style = RESET;
+  }
+
+  #move(row: number, column: number): void {
+    if (row === this.#row && column === this.#column) return;
+    this.#parts.push(
+      row === this.#row
+        ? `${ESC}[${column + 1}G`
+        : `${ESC}[${row + 1};${column + 1}H`,
+    );
+    this.#row = row;
+    this.#column = column;
+  }
+
+  #setStyle(style: number): void {
+    const code = styleCode(style, this.#depth);
+    if (code === this.#style) return;
+    this.#parts.push(code);
+    this.#style = code;
   }
 }

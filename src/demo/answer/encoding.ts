@@ -103,7 +103,7 @@ function compressor(encoding: Encoding): Compressor {
   }
 }
 
-// MERGED bytes.ts: Byte strings put together, for the demo.
+// Byte strings put together, for the demo.
 
 /** All of `pieces` in one. */
 export function joined(

@@ -109,7 +109,7 @@ function sessionOf(body: unknown): string | null {
   return textOf(objectOf(parseJson(userId ?? ""))?.["session_id"]);
 }
 
-// MERGED serve_message.ts: A request that is served: the answer planned, sent as a stream or whole.
+// A request that is served: the answer planned, sent as a stream or whole.
 
 /** A served request with all that its answer is made of. */
 interface Service {
@@ -234,7 +234,8 @@ function messageJson(answer: Answer, usage: JsonObject): JsonObject {
   };
 }
 
-// MERGED serving.ts: The books of one served request: the permit, the cache, the quota and the record, from its start to its one end.
+// The books of one served request: the permit, the cache, the quota and the
+// record, from its start to its one end.
 
 class Serving {
   readonly #asked: Asked;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { after, type Instant, MINUTE_MS } from "../../core/time.ts";
+import { after, MINUTE_MS } from "../../core/time.ts";
 import type { DemoAccount } from "./account.ts";
 import type { Exchange } from "./exchange.ts";
 import type { World } from "./world.ts";
@@ -208,18 +208,4 @@ ${content}
 function escape(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
     .replaceAll('"', "&quot;");
-}
-
-// MERGED granted_code.ts: What the fake sign-in page has granted and nobody has fetched yet.
-
-/** A code that may be exchanged once. */
-export interface GrantedCode {
-  /** Name of the account that was chosen. */
-  readonly account: string;
-  /** The S256 challenge that the verifier must match. */
-  readonly challenge: string;
-  readonly redirectUri: string;
-  readonly state: string;
-  readonly scopes: readonly string[];
-  readonly expiresAt: Instant;
 }

@@ -85,7 +85,7 @@ function echo(exchange: Exchange): Promise<Response> {
   });
 }
 
-// MERGED models.ts: `GET /v1/models` at the fake provider.
+// `GET /v1/models` at the fake provider.
 
 const MODELS = [
   { id: "claude-fable-5", display_name: "Claude Fable 5" },

@@ -14,7 +14,6 @@ import {
 import { Dice } from "../dice.ts";
 import type { Encoding } from "../answer/encoding.ts";
 import { type FaultOptions, Faults } from "../script/faults.ts";
-import type { GrantedCode } from "./oauth_sign_in.ts";
 import { RecordBook } from "./records.ts";
 import { Lines, type Scripted } from "../script/script.ts";
 import { TokenBook } from "../token_book.ts";
@@ -128,4 +127,16 @@ export class World {
   requestId(): string {
     return `req_011C${this.dice.hex(20)}`;
   }
+}
+
+/** What a person granted on the sign-in page; the code is exchanged once. */
+interface GrantedCode {
+  /** Name of the account that was chosen. */
+  readonly account: string;
+  /** The S256 challenge that the verifier must match. */
+  readonly challenge: string;
+  readonly redirectUri: string;
+  readonly state: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: Instant;
 }

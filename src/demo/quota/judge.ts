@@ -124,7 +124,7 @@ export function limitHeaders(
   });
 }
 
-// MERGED limit_headers.ts: Rate-limit headers as the provider sends them, on 200 and on 429.
+// Rate-limit headers as the provider sends them, on 200 and on 429.
 
 const UNIFIED = "anthropic-ratelimit-unified";
 

@@ -135,7 +135,7 @@ async function runSession(
   }
 }
 
-// MERGED traffic_report.ts: What simulated sessions met: sums as a client sees them.
+// What simulated sessions met: sums as a client sees them.
 
 export interface TrafficReport {
   /** Requests sent, tries again included. */
@@ -223,7 +223,7 @@ export class TrafficBook {
   }
 }
 
-// MERGED traffic_pace.ts: How fast simulated sessions go.
+// How fast simulated sessions go.
 
 export type PaceName =
   /** A person who reads and thinks between prompts. */

@@ -123,7 +123,7 @@ function answerOf(
   };
 }
 
-// MERGED traffic_reader.ts: Puts a streamed message together from its events, as a client does.
+// Puts a streamed message together from its events, as a client does.
 
 type StreamEnding = "complete" | "broken" | "error_event";
 

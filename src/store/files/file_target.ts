@@ -59,7 +59,7 @@ export async function modeOf(path: string): Promise<number | undefined> {
   }
 }
 
-// MERGED file_error.ts: What the store room says when the system refuses a file.
+// What the store room says when the system refuses a file.
 
 interface Refusal {
   readonly code: string;

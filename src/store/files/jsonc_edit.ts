@@ -279,7 +279,8 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-// MERGED jsonc_style.ts: How a JSON text is laid out: its line ends, its indentation, its comments at the ends of lines.
+// How a JSON text is laid out: its line ends, its indentation, its comments at
+// the ends of lines.
 
 type Container = Extract<JsonNode, { kind: "object" | "array" }>;
 

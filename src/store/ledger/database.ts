@@ -212,7 +212,8 @@ export function setAside(path: string, stamp: string): string | null {
   return aside;
 }
 
-// MERGED migrations.ts: The shape of the state database, one step a version. A step that has shipped is never changed; a new one is added at the end.
+// The shape of the state database, one step a version. A step that has shipped
+// is never changed; a new one is added at the end.
 
 /** A request's texts repeat, so each is stored once, in `names`. */
 const NAMES = `

@@ -289,7 +289,7 @@ function sumsOf({ record, costNano }: LedgerEntry): number[] {
   ];
 }
 
-// MERGED ledger_names.ts: The texts of the ledger, each stored once and known by a number.
+// The texts of the ledger, each stored once and known by a number.
 
 /** Texts remembered in memory; past it all are looked up anew. */
 const KNOWN_MAX = 20_000;

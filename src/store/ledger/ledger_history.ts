@@ -162,7 +162,7 @@ function historyRow(row: RowReader, askedAt: number): HistoryRow {
   };
 }
 
-// MERGED ledger_recent.ts: The last requests of the ledger, for counts that a restart must not lose.
+// The last requests of the ledger, for counts that a restart must not lose.
 
 /** When the last request ended; null in an empty ledger. */
 export function newestRequest(database: DatabaseSync): Instant | null {

@@ -90,7 +90,8 @@ export function usedBytes(database: DatabaseSync): number {
   return (read("page_count") - read("freelist_count")) * read("page_size");
 }
 
-// MERGED ledger_reprice.ts: Prices for requests that had none when they were booked: a new model's price is known later, and then its requests count.
+// Prices for requests that had none when they were booked: a new model's price
+// is known later, and then its requests count.
 
 /** The cost of a request in nanodollars, or null where it is unpriced still. */
 export type CostOf = (

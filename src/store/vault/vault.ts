@@ -238,7 +238,8 @@ function reasonWithoutText(error: unknown): string {
   return error instanceof Error ? error.name : "unknown reason";
 }
 
-// MERGED vault_backend.ts: Where the vault keeps the JSON texts of its entries. The vault holds its lock around every call that writes.
+// Where the vault keeps the JSON texts of its entries. The vault holds its
+// lock around every call that writes.
 
 export interface VaultBackend {
   readonly kind: "file" | "keychain";

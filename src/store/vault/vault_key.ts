@@ -71,7 +71,8 @@ function syncFile(path: string): void {
   file.syncSync();
 }
 
-// MERGED machine_secret.ts: What ties the vault to this machine and user. It is read where programs and the system's files may be read, and handed to the server's worker.
+// What ties the vault to this machine and user. It is read where programs and
+// the system's files may be read, and handed to the server's worker.
 
 /** Where a system tells no id; the vault then is bound to the user alone. */
 const NO_MACHINE_ID = "tc/no-machine-id";
