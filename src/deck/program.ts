@@ -6,6 +6,7 @@
 
 import { SessionReader } from "../claude/sessions/sessions.ts";
 import { ControlClient, type ControlTransport } from "../control/client.ts";
+import { reasonOf } from "../errors.ts";
 import type { Clock } from "../ports.ts";
 import { explainRow } from "./explain.ts";
 import { parseKeys } from "./terminal/keys.ts";
@@ -256,7 +257,7 @@ async function runServerEffect(
 
 /** What went wrong, as a message. */
 function failed(cause: unknown): Message {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = reasonOf(cause);
   const hint = cause instanceof TcError ? cause.hint : null;
   return { kind: "failed", text, hint };
 }
@@ -366,7 +367,7 @@ async function statusFeed(
     } catch (cause) {
       if (signal.aborted) return;
       failures++;
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = reasonOf(cause);
       send({ kind: "lost", reason });
     }
     if (failures > 0) {

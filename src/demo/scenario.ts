@@ -8,7 +8,7 @@
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../core/time.ts";
 import type { DemoApi } from "./provider/api.ts";
 import { PLANS } from "./quota/plans.ts";
-import type { PaceName } from "./traffic/traffic.ts";
+import type { PaceName } from "./traffic/traffic_session.ts";
 
 export type ScenarioName =
   | "calm"

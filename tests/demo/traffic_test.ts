@@ -8,8 +8,8 @@ import { objectOf } from "../../src/demo/json.ts";
 import {
   simulateSessions,
   type TrafficOptions,
-  type TrafficReport,
 } from "../../src/demo/traffic/traffic.ts";
+import type { TrafficReport } from "../../src/demo/traffic/traffic_session.ts";
 import { WarpClock } from "../../src/demo/warp_clock.ts";
 import { credentialOf } from "../fixtures/demo_message.ts";
 import { trials } from "../fixtures/trials.ts";

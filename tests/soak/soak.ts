@@ -6,10 +6,8 @@
 
 import type { DemoApi } from "../../src/demo/provider/api.ts";
 import { logLine } from "../../src/demo/provider/records.ts";
-import {
-  simulateSessions,
-  type TrafficReport,
-} from "../../src/demo/traffic/traffic.ts";
+import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
+import type { TrafficReport } from "../../src/demo/traffic/traffic_session.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { ServedPool } from "../fixtures/served_pool.ts";
 

@@ -21,7 +21,13 @@ import {
 } from "../../claude/claude_folder.ts";
 import { asObject, asText, readJson } from "../../claude/claude_file.ts";
 import { ClaudeLoginStore } from "../../claude/login/login_store.ts";
-import { EXIT, reasonOf, TcError, UsageError, VaultError } from "../../errors.ts";
+import {
+  EXIT,
+  reasonOf,
+  TcError,
+  UsageError,
+  VaultError,
+} from "../../errors.ts";
 import type { CommandRunner } from "../../ports.ts";
 import { parseConfig } from "../../store/config_file.ts";
 import { ForeignTexts } from "../../store/files/foreign_text.ts";

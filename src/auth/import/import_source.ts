@@ -15,7 +15,6 @@ import {
 import {
   BLANK,
   type ImportCandidate,
-  type ImportedSettings,
   type ImportReading,
   inPool,
   keyCandidate,

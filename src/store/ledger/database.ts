@@ -8,7 +8,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
-import { folderOf, fileError } from "../files/file_target.ts";
+import { fileError, folderOf } from "../files/file_target.ts";
 import { refuseForeignPlace } from "../files/own_files.ts";
 
 /** Another process holds the file for moments; a long wait would stop streams. */
