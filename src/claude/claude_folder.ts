@@ -7,8 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { type Environment, homeIn } from "../variables.ts";
 
 /** Where a login is kept. */
 export type LoginPlace =
@@ -43,8 +42,8 @@ const HASH_DIGITS = 8;
 
 /** The files of the Claude Code that `environment` would start. */
 export function claudeFolder(facts: FolderFacts): ClaudeFolder {
-  const { environment } = facts;
-  const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
+  const { environment, system } = facts;
+  const home = homeIn(environment, system) ?? "";
   const named = environment["CLAUDE_CONFIG_DIR"];
   if (named) return folderAt(named, facts);
   const folder = join(home, ".claude");

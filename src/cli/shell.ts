@@ -68,9 +68,12 @@ function readVariables(): readonly string[] {
 
 /** Returns the values of the variables that tc reads. */
 export function readEnvironment(): Environment {
-  return withHome(Object.fromEntries(
-    readVariables().map((name) => [name, Deno.env.get(name)]),
-  ));
+  return withHome(
+    Object.fromEntries(
+      readVariables().map((name) => [name, Deno.env.get(name)]),
+    ),
+    Deno.build.os,
+  );
 }
 
 /** The pool that a command works on, and the terminal that it was typed in. */

@@ -13,9 +13,12 @@ import type { Environment } from "./paths.ts";
  * Returns `environment` with the home of the system's user list where HOME is
  * missing or relative, as Claude Code does it.
  */
-export function withHome(environment: Environment): Environment {
+export function withHome(
+  environment: Environment,
+  system: string,
+): Environment {
   const home = environment["HOME"];
-  if (Deno.build.os === "windows") return environment;
+  if (system === "windows") return environment;
   if (home !== undefined && isAbsolute(home)) return environment;
   try {
     return { ...environment, HOME: userInfo().homedir };

@@ -8,9 +8,9 @@
 import { createHash } from "node:crypto";
 import { dirname, join, posix, resolve, win32 } from "node:path";
 import { EXIT, TcError } from "../errors.ts";
+import { type Environment, homeIn } from "../variables.ts";
 
-/** The variables that decide; read once, by the command line. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type { Environment };
 
 export interface Paths {
   /** Settings, meant to be edited by hand; no secret. */
@@ -93,8 +93,9 @@ function absolute(path: string | undefined, system: string): string | null {
 
 /** Throws TcError `no_home` where nobody says where the home is. */
 function homeOf(environment: Environment, system: string): string {
-  const home = absolute(environment["HOME"], system) ??
-    absolute(environment["USERPROFILE"], system);
+  const { HOME, USERPROFILE } = environment;
+  const home = absolute(homeIn(environment, system), system) ??
+    absolute(HOME, system) ?? absolute(USERPROFILE, system);
   if (home !== null) return home;
   throw new TcError(
     "Cannot find your home folder: HOME is not set to an absolute path",

@@ -33,6 +33,7 @@ import { parseConfig } from "../../store/config_file.ts";
 import { ForeignTexts } from "../../store/files/foreign_text.ts";
 import { systemClock } from "../../system/clock.ts";
 import type { MachineFacts } from "../../store/vault/vault_cipher.ts";
+import { homeIn } from "../../variables.ts";
 
 export interface ImportPlaces {
   /** Environment, system and user: they decide where Claude Code's files are. */
@@ -56,13 +57,13 @@ const POOL_FILES = [
 export async function usualImports(
   places: ImportPlaces,
 ): Promise<readonly ImportReading[]> {
-  const { environment } = places.facts;
+  const { environment, system } = places.facts;
   const readings: ImportReading[] = [];
   for (const folder of claudePlaces(places.facts)) {
     const reading = await fromClaude(folder, places);
     if (reading !== null) readings.push(reading);
   }
-  const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
+  const home = homeIn(environment, system) ?? "";
   const config = environment["XDG_CONFIG_HOME"] || join(home, ".config");
   for (const name of POOL_FILES) {
     const path = join(config, name);
@@ -96,7 +97,8 @@ async function followed(
   const candidates: ImportCandidate[] = [...reading.candidates];
   const skipped = [...reading.skipped];
   for (const { name, path, settings } of reading.elsewhere) {
-    const home = places.facts.environment["HOME"] ?? "~";
+    const { environment, system } = places.facts;
+    const home = homeIn(environment, system) ?? "~";
     const file = path.replace(/^~(?=\/)/, home);
     const folder = folderAt(dirname(file), places.facts);
     const login = { kind: "file", path: file } as const;

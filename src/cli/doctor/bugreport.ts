@@ -19,6 +19,7 @@ import { presentVariables } from "../launch/launching.ts";
 import { redacted } from "./redaction.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { homeIn } from "../../variables.ts";
 
 const LOG_LINES = 200;
 const TELLING = /^(TC_|TEAMCLAUDE_|ANTHROPIC_|CLAUDE_|.*_proxy$)/i;
@@ -59,7 +60,7 @@ async function bugreport(
   if (!yes && !await askYes(shell, `Write ${file}?`, "--yes   writes it")) {
     throw cancelled();
   }
-  const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
+  const home = homeIn(environment, Deno.build.os) ?? "";
   const whole = parts.map(({ title, text }) => `== ${title}\n${text}\n`);
   await writeNew(file, redacted(whole.join("\n"), home));
   if (output.isJson) {

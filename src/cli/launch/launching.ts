@@ -21,10 +21,11 @@ import { storedAccounts } from "../accounts/accounts_store.ts";
 import { folderFacts } from "../login/login_stores.ts";
 import { hasLivingLogin } from "../login/own_login_life.ts";
 import type { Shell } from "../shell.ts";
+import { variablesOf } from "../../variables.ts";
 
 /** The whole environment, for a child that must get it as it is. */
 export function presentVariables(): Variables {
-  return Deno.env.toObject();
+  return variablesOf(Deno.env.toObject(), Deno.build.os);
 }
 
 /** What is known of a launch, with `made` as its mode without an own login. */

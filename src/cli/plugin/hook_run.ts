@@ -128,6 +128,7 @@ function readVariables(): Environment {
   ];
   return withHome(
     Object.fromEntries(names.map((name) => [name, Deno.env.get(name)])),
+    Deno.build.os,
   );
 }
 

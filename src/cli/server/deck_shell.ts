@@ -17,6 +17,7 @@ import { isColored } from "../output.ts";
 import { printTo } from "../print.ts";
 import type { Serving } from "../../server/serving.ts";
 import type { Shell } from "../shell.ts";
+import { homeIn } from "../../variables.ts";
 
 /** How text is drawn on this terminal. */
 export function lookOf(shell: Shell): Look {
@@ -107,7 +108,7 @@ export async function serveWithDeck(
 export function claudeFolder({ environment }: Shell): string | null {
   const own = environment["CLAUDE_CONFIG_DIR"];
   if (own) return own;
-  const home = environment["HOME"] || environment["USERPROFILE"];
+  const home = homeIn(environment, Deno.build.os);
   return home ? join(home, ".claude") : null;
 }
 

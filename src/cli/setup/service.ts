@@ -20,6 +20,7 @@ import { commandText } from "../command_table.ts";
 import { lastingCommand } from "../../system/own_command.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { homeIn } from "../../variables.ts";
 
 const COMMAND_MS_MAX = 90_000;
 
@@ -81,7 +82,7 @@ export function planOf(shell: Shell): ServicePlan {
 /** The same for another program than this one. */
 export function planFor(shell: Shell, program: string): ServicePlan {
   const { environment, paths, config } = shell;
-  const home = environment["HOME"] ?? environment["USERPROFILE"] ?? "";
+  const home = homeIn(environment, Deno.build.os) ?? "";
   const variables = Object.fromEntries(
     POOL_VARIABLES.flatMap((name) => {
       const value = environment[name];

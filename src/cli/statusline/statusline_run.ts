@@ -124,9 +124,12 @@ export function beside(lines: string, own: string): string {
 }
 
 function readEnvironment(): Environment {
-  return withHome(Object.fromEntries(
-    VARIABLES.map((name) => [name, Deno.env.get(name)]),
-  ));
+  return withHome(
+    Object.fromEntries(
+      VARIABLES.map((name) => [name, Deno.env.get(name)]),
+    ),
+    Deno.build.os,
+  );
 }
 
 /** What came within the time; a terminal is not waited for. */
