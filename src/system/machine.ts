@@ -7,6 +7,12 @@
 import { userInfo } from "node:os";
 import { readMachineSecret, vaultKey } from "../store/vault/vault_key.ts";
 import type { MachineSecret } from "../store/vault/vault_cipher.ts";
+import {
+  type MachineBinding,
+  readMachineSecret,
+} from "../store/vault/machine_secret.ts";
+import type { MachineSecret } from "../store/vault/vault_cipher.ts";
+import { readMark, vaultKey, writeMark } from "../store/vault/vault_key.ts";
 import { systemEntropy } from "./clock.ts";
 import type { Paths } from "./paths.ts";
 import { systemRunner } from "./command_runner.ts";
@@ -18,12 +24,23 @@ import { systemRunner } from "./command_runner.ts";
 export async function machineSecret(
   { vaultKeyFile }: Pick<Paths, "vaultKeyFile">,
 ): Promise<MachineSecret> {
-  return await readMachineSecret({
-    os: Deno.build.os,
-    runner: systemRunner,
-    readText,
-    userName: userName(),
-  }, vaultKey(vaultKeyFile, systemEntropy));
+  return await readMachineSecret(
+    {
+      os: Deno.build.os,
+      runner: systemRunner,
+      readText,
+      userName: userName(),
+    },
+    vaultKey(vaultKeyFile, systemEntropy),
+    bindingAt(vaultKeyFile),
+  );
+}
+
+function bindingAt(vaultKeyFile: string): MachineBinding {
+  return {
+    read: () => readMark(vaultKeyFile),
+    write: (mark) => writeMark(vaultKeyFile, mark),
+  };
 }
 
 function userName(): string | null {
