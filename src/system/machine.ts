@@ -5,8 +5,6 @@
  */
 
 import { userInfo } from "node:os";
-import { readMachineSecret, vaultKey } from "../store/vault/vault_key.ts";
-import type { MachineSecret } from "../store/vault/vault_cipher.ts";
 import {
   type MachineBinding,
   readMachineSecret,

@@ -9,7 +9,7 @@ import type { ImportPlaces } from "../../auth/import/import_files.ts";
 import { importOwners } from "../../auth/import/pool_owners.ts";
 import { placeOwners } from "../../auth/shared/live_place.ts";
 import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
-import { readMachineId } from "../../store/vault/vault_key.ts";
+import { readMachineId } from "../../store/vault/machine_secret.ts";
 import { folderFacts, storeAt } from "./login_stores.ts";
 import type { Shell } from "../shell.ts";
 
@@ -20,15 +20,18 @@ export function importPlaces(shell: Shell): ImportPlaces {
   return {
     facts,
     runner: systemRunner,
-    machine: async () => ({
-      userName,
-      machineId: await readMachineId({
+    async machine() {
+      const reading = await readMachineId({
         os: Deno.build.os,
         runner: systemRunner,
         userName,
         readText: (path) => Deno.readTextFile(path).catch(() => null),
-      }),
-    }),
+      });
+      return {
+        userName,
+        machineId: reading.kind === "told" ? reading.id : null,
+      };
+    },
   };
 }
 

@@ -37,6 +37,11 @@ const TEXT_AT = NONCE_AT + NONCE_BYTES;
 const KEY_INFO = "tc/vault/key/v1";
 const CHECK_INFO = "tc/vault/check/v1";
 
+/** Where a system tells no id; the vault then is bound to the user alone. */
+export const NO_MACHINE_ID = "tc/no-machine-id";
+/** Where a system tells no name of the user. */
+export const NO_USER_NAME = "user";
+
 /** Machine and user; readable by everybody on most systems. */
 export interface MachineFacts {
   readonly machineId: string;
@@ -53,7 +58,7 @@ export interface MachineSecret extends MachineFacts {
 export class VaultCipher {
   readonly #secret: MachineSecret;
   readonly #entropy: Entropy;
-  readonly #sources = new Map<number, Promise<CryptoKey>>();
+  readonly #sources = new Map<string, Promise<CryptoKey>>();
 
   constructor(secret: MachineSecret, entropy: Entropy) {
     this.#secret = secret;
@@ -70,12 +75,12 @@ export class VaultCipher {
     const head = new Uint8Array(TEXT_AT);
     head.set(MAGIC);
     head[MAGIC.length] = VERSION;
-    head.set(await this.#check(VERSION), CHECK_AT);
+    head.set(await this.#check(VERSION, this.#secret), CHECK_AT);
     head.set(salt, SALT_AT);
     head.set(nonce, NONCE_AT);
     const sealed = await crypto.subtle.encrypt(
       { name: "AES-GCM", iv: nonce, additionalData: bound(head, name) },
-      await this.#key(salt, VERSION),
+      await this.#key(salt, VERSION, this.#secret),
       text,
     );
     return concat(head, new Uint8Array(sealed));
@@ -98,8 +103,8 @@ export class VaultCipher {
       );
     }
     const head = sealed.slice(0, TEXT_AT);
-    const check = await this.#check(version);
-    if (check.some((byte, index) => head[CHECK_AT + index] !== byte)) {
+    const secret = await this.#secretOf(head, version);
+    if (secret === null) {
       throw new VaultError(
         `Cannot read the vault entry ${name}: it was sealed on another machine, by another user, or with another vault key`,
         {
@@ -116,7 +121,7 @@ export class VaultCipher {
           iv: head.slice(NONCE_AT, TEXT_AT),
           additionalData: bound(head, name),
         },
-        await this.#key(head.slice(SALT_AT, NONCE_AT), version),
+        await this.#key(head.slice(SALT_AT, NONCE_AT), version, secret),
         sealed.slice(TEXT_AT),
       );
       return new Uint8Array(text);
@@ -125,13 +130,40 @@ export class VaultCipher {
     }
   }
 
+  /**
+   * Whether `sealed` is to be sealed anew: without a secret, or at a time when
+   * the system did not tell its id or the user's name.
+   */
+  async isStale(sealed: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    if (isSealedOpenly(sealed)) return true;
+    const version = sealed[MAGIC.length] ?? 0;
+    if (sealed.length < TEXT_AT || version !== VERSION) return false;
+    const secret = await this.#secretOf(sealed.slice(0, TEXT_AT), version);
+    return secret !== null && secret !== this.#secret;
+  }
+
+  /** The secret that `head` was sealed with, or null where it is another's. */
+  async #secretOf(
+    head: Uint8Array<ArrayBuffer>,
+    version: number,
+  ): Promise<MachineSecret | null> {
+    for (const secret of [this.#secret, ...lesserSecrets(this.#secret)]) {
+      const check = await this.#check(version, secret);
+      if (check.every((byte, index) => head[CHECK_AT + index] === byte)) {
+        return secret;
+      }
+    }
+    return null;
+  }
+
   async #key(
     salt: Uint8Array<ArrayBuffer>,
     version: number,
+    secret: MachineSecret,
   ): Promise<CryptoKey> {
     return await crypto.subtle.deriveKey(
       { name: "HKDF", hash: "SHA-256", salt, info: utf8(KEY_INFO) },
-      await this.#material(version),
+      await this.#material(version, secret),
       { name: "AES-GCM", length: 256 },
       false,
       ["encrypt", "decrypt"],
@@ -139,7 +171,10 @@ export class VaultCipher {
   }
 
   /** Tells a key of another machine from damage; it gives nothing of the key away. */
-  async #check(version: number): Promise<Uint8Array<ArrayBuffer>> {
+  async #check(
+    version: number,
+    secret: MachineSecret,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const bits = await crypto.subtle.deriveBits(
       {
         name: "HKDF",
@@ -147,30 +182,43 @@ export class VaultCipher {
         salt: new Uint8Array(),
         info: utf8(CHECK_INFO),
       },
-      await this.#material(version),
+      await this.#material(version, secret),
       CHECK_BYTES * 8,
     );
     return new Uint8Array(bits);
   }
 
-  #material(version: number): Promise<CryptoKey> {
-    const known = this.#sources.get(version);
-    if (known !== undefined) return known;
-    const { machineId, userName, vaultKey } = this.#secret;
+  #material(
+    version: number,
+    { machineId, userName, vaultKey }: MachineSecret,
+  ): Promise<CryptoKey> {
     const text = version === OPEN_VERSION
       ? `${machineId}\0${userName}`
       : `${vaultKey}\0${machineId}\0${userName}`;
+    const known = this.#sources.get(text);
+    if (known !== undefined) return known;
     const source = crypto.subtle.importKey("raw", utf8(text), "HKDF", false, [
       "deriveKey",
       "deriveBits",
     ]);
-    this.#sources.set(version, source);
+    this.#sources.set(text, source);
     return source;
   }
 }
 
-/** Whether `sealed` was sealed without a secret, and is to be sealed anew. */
-export function isSealedOpenly(sealed: Uint8Array): boolean {
+/** The secrets of a tc whose system told less than it tells now. */
+function lesserSecrets(secret: MachineSecret): readonly MachineSecret[] {
+  const lesser: MachineSecret[] = [];
+  for (const machineId of [secret.machineId, NO_MACHINE_ID]) {
+    for (const userName of [secret.userName, NO_USER_NAME]) {
+      lesser.push({ ...secret, machineId, userName });
+    }
+  }
+  return lesser.slice(1);
+}
+
+/** Whether `sealed` was sealed without a secret. */
+function isSealedOpenly(sealed: Uint8Array): boolean {
   return MAGIC.every((byte, index) => sealed[index] === byte) &&
     sealed[MAGIC.length] === OPEN_VERSION;
 }

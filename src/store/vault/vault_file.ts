@@ -19,7 +19,7 @@ import {
 } from "../files/atomic.ts";
 import { fileError, folderOf } from "../files/file_target.ts";
 import type { VaultBackend } from "./vault.ts";
-import { isSealedOpenly, type VaultCipher } from "./vault_cipher.ts";
+import type { VaultCipher } from "./vault_cipher.ts";
 import { decodeEntry } from "./vault_entry.ts";
 
 const SUFFIX = ".vault";
@@ -124,7 +124,7 @@ export class VaultFiles implements VaultBackend {
       const json = await this.#open(id, bytes);
       decodeEntry(id, json);
       await this.save(id, json);
-    } else if (isSealedOpenly(bytes)) {
+    } else if (await this.#cipher.isStale(bytes)) {
       // What cannot be opened stays: reading it says why.
       const json = await this.#open(id, bytes).catch(() => null);
       if (json !== null) await this.save(id, json);
@@ -164,7 +164,7 @@ export class VaultFiles implements VaultBackend {
   async #isOld(id: AccountId): Promise<boolean> {
     const bytes = await readIfThere(this.#path(id));
     if (bytes === null) return false;
-    return bytes[0] === OPENING_BRACE || isSealedOpenly(bytes);
+    return bytes[0] === OPENING_BRACE || await this.#cipher.isStale(bytes);
   }
 
   async #open(

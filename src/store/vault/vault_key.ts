@@ -7,7 +7,7 @@
  */
 
 import { VaultError } from "../../errors.ts";
-import type { CommandRunner, Entropy } from "../../ports.ts";
+import type { Entropy } from "../../ports.ts";
 import { folderOf } from "../files/file_target.ts";
 import {
   openOwnSync,
@@ -15,7 +15,6 @@ import {
   tightenSecret,
   writeNew,
 } from "../files/own_files.ts";
-import type { MachineSecret } from "./vault_cipher.ts";
 
 const KEY_BYTES = 32;
 const SHAPE = /^[A-Za-z0-9_-]{43}$/;
@@ -65,89 +64,37 @@ function madeKey(file: string, entropy: Entropy): string {
   return fresh;
 }
 
+/** The mark of the machine that the vault is sealed for stands beside its key. */
+function markFile(file: string): string {
+  return `${file}.machine`;
+}
+
+/** Returns the mark that was noted beside the secret in `file`, or null. */
+export function readMark(file: string): string | null {
+  try {
+    refuseForeignPlace(markFile(file));
+    const text = Deno.readTextFileSync(markFile(file)).trim();
+    return /^[0-9a-f]{64}$/.test(text) ? text : null;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    throw cause;
+  }
+}
+
+/** Notes `mark` beside the secret in `file`, where the disk takes it. */
+export function writeMark(file: string, mark: string): void {
+  try {
+    using lock = openOwnSync(`${file}.lock`, { write: true });
+    lock.lockSync(true);
+    writeNew(`${markFile(file)}.next`, `${mark}\n`);
+    Deno.renameSync(`${markFile(file)}.next`, markFile(file));
+  } catch {
+    // A disk that is full or only read: the vault opens without the note.
+  }
+}
+
 /** An entry that outlives its key through a power cut would be lost. */
 function syncFile(path: string): void {
   using file = Deno.openSync(path, { write: true });
   file.syncSync();
-}
-
-// What ties the vault to this machine and user. It is read where programs and
-// the system's files may be read, and handed to the server's worker.
-
-/** Where a system tells no id; the vault then is bound to the user alone. */
-const NO_MACHINE_ID = "tc/no-machine-id";
-
-const LINUX_FILES = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
-const TOOL_TIMEOUT_MS = 5_000;
-
-interface MachinePorts {
-  readonly os: typeof Deno.build.os;
-  readonly runner: CommandRunner;
-  /** The file's text, or null when it cannot be read. */
-  readonly readText: (path: string) => Promise<string | null>;
-  /** The system's name of the user, or null when it does not tell. */
-  readonly userName: string | null;
-}
-
-/** The id of this machine as its system gives it, or null. */
-export async function readMachineId(
-  ports: MachinePorts,
-): Promise<string | null> {
-  switch (ports.os) {
-    case "darwin":
-      return await fromTool(
-        ports.runner,
-        ["ioreg", "-rd1", "-c", "IOPlatformExpertDevice"],
-        /"IOPlatformUUID"\s*=\s*"([^"]+)"/,
-      );
-    case "windows":
-      return await fromTool(
-        ports.runner,
-        [
-          "reg",
-          "query",
-          "HKLM\\SOFTWARE\\Microsoft\\Cryptography",
-          "/v",
-          "MachineGuid",
-        ],
-        /MachineGuid\s+REG_SZ\s+(\S+)/,
-      );
-    default:
-      return await fromFiles(ports.readText);
-  }
-}
-
-/** The vault's key material; never fails, since a vault must open anywhere. */
-export async function readMachineSecret(
-  ports: MachinePorts,
-  vaultKey: string,
-): Promise<MachineSecret> {
-  return {
-    machineId: await readMachineId(ports) ?? NO_MACHINE_ID,
-    userName: ports.userName ?? "user",
-    vaultKey,
-  };
-}
-
-async function fromFiles(
-  readText: MachinePorts["readText"],
-): Promise<string | null> {
-  for (const path of LINUX_FILES) {
-    const text = (await readText(path))?.trim() ?? "";
-    if (text !== "") return text;
-  }
-  return null;
-}
-
-async function fromTool(
-  runner: CommandRunner,
-  [command = "", ...args]: readonly string[],
-  pattern: RegExp,
-): Promise<string | null> {
-  const outcome = await runner.run(command, args, {
-    stdin: "",
-    timeoutMs: TOOL_TIMEOUT_MS,
-  });
-  if (outcome.kind !== "exited") return null;
-  return pattern.exec(outcome.stdout)?.[1] ?? null;
 }
