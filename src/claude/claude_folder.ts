@@ -64,11 +64,11 @@ export function folderAt(named: string, facts: FolderFacts): ClaudeFolder {
     isDefault: false,
     settingsFile: join(folder, "settings.json"),
     identityFile: join(folder, ".claude.json"),
-    login: loginPlace(folder, folder, facts),
+    login: loginPlace(folder, named.normalize("NFC"), facts),
   };
 }
 
-/** One spelling of a folder, or its keychain item has another name each time. */
+/** One spelling of a folder, for what tc itself keeps by it. */
 export function normalFolder(path: string): string {
   const normal = path.normalize("NFC");
   return normal.length > 1 ? normal.replace(/[/\\]+$/, "") : normal;
@@ -81,8 +81,8 @@ export function locationOf(place: LoginPlace): string {
 
 /**
  * Linux, WSL and Windows have a file; macOS has a keychain item, whose name
- * ends with a hash of the folder unless that is the default one (claude-code
- * 2.1.329).
+ * ends with a hash of CLAUDE_CONFIG_DIR as it is written, with its slash at the
+ * end where it has one (claude-code 2.1.329: only `normalize("NFC")`).
  */
 function loginPlace(
   folder: string,

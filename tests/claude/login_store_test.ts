@@ -1,7 +1,13 @@
 /** Claude Code's own store on three systems; macOS by a fake of its tool. */
 
 import "../fixtures/clean_environment.ts";
-import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual,
+} from "node:assert/strict";
 import { join } from "node:path";
 import { claudeFolder } from "../../src/claude/claude_folder.ts";
 import { helperCommand, isOurHelper } from "../../src/claude/api_key_helper.ts";
@@ -71,6 +77,14 @@ class FakeSecurity implements CommandRunner {
   }
 }
 
+function hexText(hex: string): string {
+  return new TextDecoder().decode(Uint8Array.fromHex(hex));
+}
+
+function textHex(text: string): string {
+  return new TextEncoder().encode(text).toHex();
+}
+
 function exited(code: number, stdout = ""): CommandOutcome {
   return { kind: "exited", code, stdout, stderr: "" };
 }
@@ -123,9 +137,11 @@ Deno.test("on macOS a folder of its own has an item of its own", () => {
     service("/Users/ada/.claude-work"),
     "Claude Code-credentials-6a5b8464",
   );
+  // The client takes the variable as it is written (2.1.329).
+  // printf '%s' /Users/ada/.claude-work/ | sha256sum
   strictEqual(
     service("/Users/ada/.claude-work/"),
-    service("/Users/ada/.claude-work"),
+    "Claude Code-credentials-2bc89541",
   );
   strictEqual(
     service("/Users/ada/caf\u0065\u0301"),
@@ -164,6 +180,30 @@ Deno.test("on macOS what is too long for security goes in by no other way", asyn
   strictEqual(security.items.size, 0);
 });
 
+Deno.test("on macOS a successor that would be too long is known before anything is spent", async () => {
+  const security = new FakeSecurity();
+  const store = macStore(security, "/Users/ada");
+  await store.replace(await store.read(), LOGIN);
+  strictEqual(await store.obstacle(), null);
+  // MCP servers keep their logins in the same item.
+  const [key = ""] = security.items.keys();
+  const login = JSON.parse(hexText(security.items.get(key) ?? ""));
+  for (const length of [500, 1_500, 2_500]) {
+    const more = { ...login, mcpOAuth: { server: "x".repeat(length) } };
+    security.items.set(key, textHex(JSON.stringify(more)));
+    const before = await store.read();
+    const obstacle = await store.obstacle();
+    const written = await store.renew(before, LOGIN).catch(() => false);
+    strictEqual(obstacle === null, written, `${length}: ${obstacle}`);
+    strictEqual(written, length < 2_000);
+  }
+  security.state = "locked";
+  match(
+    await store.obstacle() ?? "",
+    /^Cannot use Claude Code's keychain item/,
+  );
+});
+
 Deno.test("on Windows and Linux the login is a file in the config folder", () => {
   for (
     const [system, environment] of [
@@ -174,16 +214,16 @@ Deno.test("on Windows and Linux the login is a file in the config folder", () =>
     const found = claudeFolder({ environment, system, userName: null });
     deepStrictEqual(found.login, {
       kind: "file",
-      path: "/Users/ada/.claude/.credentials.json",
+      path: join("/Users/ada/.claude/.credentials.json"),
     });
-    strictEqual(found.identityFile, "/Users/ada/.claude.json");
+    strictEqual(found.identityFile, join("/Users/ada/.claude.json"));
     const named = claudeFolder({
       environment: { ...environment, CLAUDE_CONFIG_DIR: "/x/y/" },
       system,
       userName: null,
     });
-    strictEqual(named.identityFile, "/x/y/.claude.json");
-    strictEqual(named.settingsFile, "/x/y/settings.json");
+    strictEqual(named.identityFile, join("/x/y/.claude.json"));
+    strictEqual(named.settingsFile, join("/x/y/settings.json"));
   }
 });
 

@@ -6,12 +6,7 @@
  */
 
 import { TcError } from "../../errors.ts";
-import type {
-  Clock,
-  CommandOutcome,
-  CommandRunner,
-  HeldLock,
-} from "../../ports.ts";
+import type { Clock, CommandRunner, HeldLock } from "../../ports.ts";
 import {
   type ClaudeLogin,
   type ClaudeLoginReading,
@@ -23,6 +18,7 @@ import {
   locationOf,
   type LoginPlace,
 } from "../claude_folder.ts";
+import { KeychainItem, TOO_LONG } from "./keychain_item.ts";
 import { lockRefresh } from "./refresh_lock.ts";
 
 /** What the store held at one moment. */
@@ -40,6 +36,8 @@ interface LoginStorePorts {
 }
 
 const LOCK_WAIT_MS = 20_000;
+/** A successor may be a little longer than what it follows. */
+const GROWTH_BYTES_MAX = 64;
 /** So many unreadable files beside each other have a cause to be mended. */
 const COPIES_MAX = 100;
 
@@ -96,11 +94,23 @@ export class ClaudeLoginStore {
   /**
    * Returns why a successor could not be written now, or null. The file is
    * opened for writing and left as it is; whether its folder can be written
-   * says the lock, which is made in it.
+   * says the lock, which is made in it. The keychain takes what it gives out,
+   * up to a length: logins of MCP servers stand in the same item.
    */
   async obstacle(): Promise<string | null> {
-    if (this.place.kind !== "file") return null;
-    return await this.#files.obstacle(this.place.path);
+    if (this.place.kind === "file") {
+      return await this.#files.obstacle(this.place.path);
+    }
+    try {
+      const { text, reading } = await this.read();
+      if (reading.kind !== "found") return null;
+      const alike = writeClaudeLogin(parsed(text), reading.login);
+      const longer = JSON.stringify(alike) + " ".repeat(GROWTH_BYTES_MAX);
+      return this.#item().fits(longer) ? null : TOO_LONG;
+    } catch (cause) {
+      if (cause instanceof TcError) return cause.message;
+      throw cause;
+    }
   }
 
   /** The lock under which Claude Code renews this login. */
@@ -190,94 +200,4 @@ interface TextFiles {
   replace(path: string, before: string | null, text: string): Promise<boolean>;
   /** Returns why `path` could not be replaced now, or null; changes nothing. */
   obstacle(path: string): Promise<string | null>;
-}
-
-// One generic password of the macOS Keychain through `security`. The secret
-// goes in by standard input, in hex, and never by an argument.
-
-const NOT_FOUND = 44;
-/** `security -i` cuts a command line at 4,096 bytes. */
-const LINE_BYTES_MAX = 4_000;
-const TIMEOUT_MS = 10_000;
-
-class KeychainItem {
-  readonly #service: string;
-  readonly #account: string;
-  readonly #runner: CommandRunner;
-
-  constructor(
-    { service, account }: {
-      readonly service: string;
-      readonly account: string;
-    },
-    runner: CommandRunner,
-  ) {
-    this.#service = service;
-    this.#account = account;
-    this.#runner = runner;
-  }
-
-  /** The password, or null where there is no such item. */
-  async read(): Promise<string | null> {
-    const { code, stdout } = await this.#run([
-      "find-generic-password",
-      "-a",
-      this.#account,
-      "-s",
-      this.#service,
-      "-w",
-    ], "");
-    if (code === NOT_FOUND) return null;
-    if (code !== 0) throw refused(`it ended with ${code}`);
-    const text = stdout.trim();
-    return isHex(text) ? fromHex(text) : text;
-  }
-
-  /** Makes the item or replaces its password. */
-  async write(text: string): Promise<void> {
-    const hex = new TextEncoder().encode(text).toHex();
-    const line =
-      `add-generic-password -U -a "${this.#account}" -s "${this.#service}" -X "${hex}"\n`;
-    if (line.length > LINE_BYTES_MAX) {
-      throw refused("the entry is too long for security -i");
-    }
-    const { code } = await this.#run(["-i"], line);
-    if (code !== 0) throw refused(`it ended with ${code}`);
-    // `-i` ends with 0 whatever its commands said.
-    if (await this.read() !== text) throw refused("it kept something else");
-  }
-
-  async #run(
-    args: readonly string[],
-    stdin: string,
-  ): Promise<Extract<CommandOutcome, { kind: "exited" }>> {
-    const outcome = await this.#runner.run("security", args, {
-      stdin,
-      timeoutMs: TIMEOUT_MS,
-    });
-    switch (outcome.kind) {
-      case "exited":
-        return outcome;
-      case "missing":
-        throw refused("there is no program named security");
-      case "timed_out":
-        throw refused("it did not answer, it may be locked");
-    }
-  }
-}
-
-/** `-w` prints a password in hex when it is not plain text. */
-function isHex(text: string): boolean {
-  return text.length % 2 === 0 && /^[0-9a-f]+$/i.test(text);
-}
-
-function fromHex(text: string): string {
-  return new TextDecoder().decode(Uint8Array.fromHex(text));
-}
-
-function refused(reason: string): TcError {
-  return new TcError(`Cannot use Claude Code's keychain item: ${reason}`, {
-    code: "keychain_refused",
-    hint: "Unlock the keychain and allow the access, then try again",
-  });
 }
