@@ -6,6 +6,8 @@ import { claudeFolder } from "../../src/claude/claude_folder.ts";
 import { FakeSecurity } from "../fixtures/fake_security.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
+const LOGIN = { claudeAiOauth: { accessToken: "sk-ant-oat01-FAKE" } };
+
 Deno.test("findClaudeLogin() looks into the keychain item of the folder in use", async () => {
   await using home = new TempFolder();
   const environment = { HOME: home.path, USER: "ada" };
@@ -16,13 +18,31 @@ Deno.test("findClaudeLogin() looks into the keychain item of the folder in use",
     const security = new FakeSecurity();
     const { login } = claudeFolder(logged);
     if (login.kind !== "keychain") throw new TypeError("no keychain");
-    security.put(login.service, login.account, {});
+    security.put(login.service, login.account, LOGIN);
     const found = [
       await findClaudeLogin(facts, security),
       await findClaudeLogin(facts2, security),
     ];
     deepStrictEqual(found, [logged === facts, logged === facts2]);
   }
+});
+
+Deno.test("findClaudeLogin() takes the logins of MCP servers alone for none", async () => {
+  await using home = new TempFolder();
+  const environment = { HOME: home.path, USER: "ada" };
+  const facts = { environment, system: "darwin", userName: null };
+  const { login } = claudeFolder(facts);
+  if (login.kind !== "keychain") throw new TypeError("no keychain");
+  const security = new FakeSecurity();
+  for (const value of [LOGIN, { mcpOAuth: { a: 1 } }, "no login"]) {
+    security.put(login.service, login.account, value);
+    strictEqual(await findClaudeLogin(facts, security), value === LOGIN);
+  }
+  // Whatever a locked keychain has is taken for a login.
+  security.isReadable = false;
+  strictEqual(await findClaudeLogin(facts, security), true);
+  security.isLocked = true;
+  strictEqual(await findClaudeLogin(facts, security), false);
 });
 
 Deno.test("findClaudeLogin() takes a blank login for none", async () => {

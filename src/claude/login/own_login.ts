@@ -1,11 +1,12 @@
 /**
- * Whether Claude Code has a login of its own on this machine. Looks, and never
- * reads a secret further than to see that there is one.
+ * Whether Claude Code has a login of its own on this machine. Reads a secret no
+ * further than to see that there is one.
  *
  * @module
  */
 
 import { join } from "node:path";
+import { TcError } from "../../errors.ts";
 import type { CommandRunner } from "../../ports.ts";
 import { LOCAL_TOKEN, PROVIDER_SWITCHES } from "../launch_variables.ts";
 import {
@@ -16,8 +17,7 @@ import {
 import { isOurHelper } from "../api_key_helper.ts";
 import type { SettingsLayer } from "../client_settings.ts";
 
-/** No prompt comes: the item is looked for and its secret is not asked for. */
-const LOOK_MS = 5_000;
+import { KeychainItem } from "./keychain_item.ts";
 
 /** Whether a login of Claude Code's own would be used at its next start. */
 export async function findClaudeLogin(
@@ -35,27 +35,40 @@ export async function findClaudeLogin(
 function hasStoredLogin(file: string): boolean {
   try {
     if (!Deno.statSync(file).isFile) return false;
-    const stored: unknown = JSON.parse(Deno.readTextFileSync(file));
-    const login =
-      (stored as { claudeAiOauth?: { accessToken?: unknown } } | null)
-        ?.claudeAiOauth;
-    return typeof login?.accessToken === "string" && login.accessToken !== "";
+    return isLogin(Deno.readTextFileSync(file));
   } catch {
     // No file, or one that Claude Code could not use either.
     return false;
   }
 }
 
+/** Whether Claude Code would use `text`: the logins of MCP servers alone are none. */
+function isLogin(text: string): boolean {
+  const stored: unknown = JSON.parse(text);
+  const login = (stored as { claudeAiOauth?: { accessToken?: unknown } } | null)
+    ?.claudeAiOauth;
+  return typeof login?.accessToken === "string" && login.accessToken !== "";
+}
+
 async function hasKeychainLogin(
-  { service, account }: Extract<LoginPlace, { readonly kind: "keychain" }>,
+  place: Extract<LoginPlace, { readonly kind: "keychain" }>,
   runner: CommandRunner,
 ): Promise<boolean> {
-  const outcome = await runner.run(
-    "security",
-    ["find-generic-password", "-a", account, "-s", service],
-    { stdin: "", timeoutMs: LOOK_MS },
-  );
-  return outcome.kind === "exited" && outcome.code === 0;
+  const item = new KeychainItem(place, runner);
+  let text: string | null;
+  try {
+    text = await item.read();
+  } catch (cause) {
+    if (!(cause instanceof TcError)) throw cause;
+    // Locked: what is there is most likely a login.
+    return await item.isThere();
+  }
+  try {
+    return text !== null && isLogin(text);
+  } catch {
+    // No JSON: Claude Code could not use it either.
+    return false;
+  }
 }
 
 // What Claude Code would use in the place of a stored login, or instead of the
