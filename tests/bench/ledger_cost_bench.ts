@@ -5,7 +5,7 @@
  * Run: deno run -A tests/bench/ledger_cost_bench.ts [requests a round]
  */
 
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import { PoolFolder, type PoolServer } from "../fixtures/pool_server.ts";
 import { realClock } from "../fixtures/real_ports.ts";
@@ -40,7 +40,7 @@ async function round(server: PoolServer, seed: number): Promise<number> {
   return (cpuMs(server) - before) / requests;
 }
 
-await using api = await startDemoApi({ seed: 1 });
+await using api = await startScriptedApi({ seed: 1 });
 for (const name of ["work", "home"]) {
   api.account(name, { tier: "max_20x" })
     .limits({ concurrency: 1_000, requestsPerMinute: 1_000_000 });

@@ -4,7 +4,7 @@
  * Run: deno run -A tests/bench/statusline_bench.ts dist/tc [runs]
  */
 
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
 import { realClock } from "../fixtures/real_ports.ts";
@@ -71,7 +71,7 @@ function quantiles(times: readonly number[]): string {
   return `median ${at(0.5)} ms, p95 ${at(0.95)} ms, p99 ${at(0.99)} ms`;
 }
 
-await using api = await startDemoApi({ seed: 1 });
+await using api = await startScriptedApi({ seed: 1 });
 api.account("work", { tier: "max_20x" });
 await using pool = new PoolFolder();
 await pool.fill(api);

@@ -11,7 +11,10 @@ import { dirname, join } from "node:path";
 import { instantFromMs } from "../../src/core/time.ts";
 import type { Grants } from "../../src/server/permissions.ts";
 import { writtenFolders } from "../../src/system/paths.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { listening } from "../fixtures/listening.ts";
 import { ROOT } from "../fixtures/paths.ts";
@@ -131,7 +134,7 @@ async function endToken(pool: TcPool): Promise<void> {
 
 async function live(
   life: TracedLife,
-  api: DemoApi,
+  api: ScriptedApi,
   pool: TcPool,
 ): Promise<void> {
   const server = ["server", "--headless"];
@@ -214,7 +217,7 @@ Deno.test({
   name: "tc touches no file but its own and those it has a reason for",
   ignore: !canTrace(),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work", { tier: "max_5x" });
     const upstream = api.url.replace("127.0.0.1", "localhost");
     await using pool = await TcPool.of(api, { upstream });

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 const BINARY = Deno.env.get("TC_TEST_BINARY");
@@ -12,7 +12,7 @@ Deno.test({
     "status line, hooks, and unit name the link on the PATH, not the version's folder",
   ignore: BINARY === undefined || Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api);
     const versions = ["1", "2"].map((one) =>

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { FenceAttempt } from "../../src/server/fence.ts";
 import { EVERY_KIND } from "../../src/server/fence.ts";
 import type { Grants } from "../../src/server/permissions.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { listening } from "../fixtures/listening.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
@@ -29,7 +29,7 @@ async function report(pool: TcPool, args: readonly string[]): Promise<Report> {
 }
 
 Deno.test("the server's thread cannot get out of its fence", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_5x" });
   await using pool = await TcPool.of(api);
   const { proof, server } = await report(pool, ["--prove"]);
@@ -52,7 +52,7 @@ Deno.test("the server's thread cannot get out of its fence", async () => {
 });
 
 Deno.test("the report names the very hosts and folders of the config", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { server, proof } = await report(pool, ["--permissions"]);
   strictEqual(proof, null);
@@ -77,7 +77,7 @@ Deno.test("the report names the very hosts and folders of the config", async () 
 });
 
 Deno.test("the fence holds where the PATH has no program at all", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { code, stdout } = await pool.tc(["doctor", "--prove"], { PATH: "" });
   match(stdout, /All \d+ attempts were refused/);
@@ -95,7 +95,7 @@ Deno.test({
   name: "the server is granted nothing that it does not use",
   ignore: Deno.env.get("TC_TEST_BINARY") !== undefined,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work", { tier: "max_5x" });
     await using pool = await TcPool.of(api);
     const { server } = await report(pool, ["--permissions"]);

@@ -8,7 +8,7 @@ import {
   rejects,
   strictEqual,
 } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { listening } from "../fixtures/listening.ts";
@@ -134,7 +134,7 @@ Deno.test({
   name: "restarts under load lose no request and cut no stream",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    await using api = await startDemoApi({
+    await using api = await startScriptedApi({
       tokensPerSecond: TOKENS_PER_SECOND,
     });
     for (let number = 0; number < STREAMS; number++) {
@@ -219,7 +219,7 @@ async function end(child: Deno.ChildProcess, pool: TcPool): Promise<void> {
 }
 
 Deno.test("a second server on one pool says who is there and ends with 5", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const child = pool.command(["server", "--headless"], {
     stdout: "null",
@@ -236,7 +236,7 @@ Deno.test("a second server on one pool says who is there and ends with 5", async
 });
 
 Deno.test("a drain that is over ends the server in order", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_5x" });
   await using pool = await TcPool.of(api);
   await pool.tc(["status"]);

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 const TRIES = 6;
@@ -16,7 +16,7 @@ Deno.test({
   name: `tc login: the browser gets the last page, ${TRIES} of ${TRIES} times`,
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     api.account("ada", { tier: "max_20x", email: "ada@demo.example" });
     api.set({ signsInAtOnce: true });

@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { AccountsView } from "../../src/control/protocol.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 const KEY = "sk-ant-api03-FAKE-key-of-tests";
@@ -59,7 +59,7 @@ async function tcWith(
 }
 
 Deno.test("accounts are added, changed and removed in a running server", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_20x" });
   api.account("home");
   await using pool = await TcPool.of(api);
@@ -128,7 +128,7 @@ Deno.test("accounts are added, changed and removed in a running server", async (
 });
 
 Deno.test("a hand edit of the config is taken over, and a broken one is not", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   api.account("home");
   await using pool = await TcPool.of(api);
@@ -170,7 +170,7 @@ Deno.test("a hand edit of the config is taken over, and a broken one is not", as
 });
 
 Deno.test("remove is refused while a request runs, unless it is forced", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   api.set({ tokensPerSecond: 5 });
   await using pool = await TcPool.of(api);
@@ -200,7 +200,7 @@ Deno.test("remove is refused while a request runs, unless it is forced", async (
 });
 
 Deno.test("without a server the same commands change the files", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api);
   strictEqual((await pool.tc(["disable", "work"])).code, 0);
@@ -222,7 +222,7 @@ Deno.test("without a server the same commands change the files", async () => {
 });
 
 Deno.test("a key never comes by argument, and only whole keys are taken", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const argued = await pool.tc(["login", "--api", "--api-key", KEY]);
   strictEqual(argued.code, 2);

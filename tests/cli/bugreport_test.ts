@@ -3,7 +3,7 @@
 import { match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { redacted } from "../../src/cli/doctor/redaction.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 Deno.test("redacted() takes secrets, e-mails and the home folder out", () => {
@@ -39,7 +39,7 @@ Deno.test("redacted() takes every spelling of a password in an address", () => {
 });
 
 Deno.test("tc bugreport lists its parts, writes once, and holds no canary", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_5x" });
   await using pool = await TcPool.of(api);
   const canary = "sk-ant-api03-FAKE-canary";

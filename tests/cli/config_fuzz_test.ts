@@ -12,7 +12,7 @@ import { Shell } from "../../src/cli/shell.ts";
 import { EXIT, TcError } from "../../src/errors.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { cleanVariables, TcPool } from "../fixtures/tc_process.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const CONFIG = `{
@@ -171,7 +171,7 @@ Deno.test({
 });
 
 Deno.test("no command that changes things writes over a damaged config", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_5x" });
   await using pool = await TcPool.of(api);
   const { configFile } = pool.paths;

@@ -8,7 +8,7 @@ import { instantFromMs } from "../../src/core/time.ts";
 import { Secret } from "../../src/ports.ts";
 import { DoctorScene } from "../fixtures/doctor_scene.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 
 interface Fault {
   readonly name: string;
@@ -321,7 +321,7 @@ Deno.test("the doctor leaves no trace", async () => {
 });
 
 Deno.test("tc doctor --fix mends modes, tells its code, and prints no secret", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_5x" });
   await using pool = await TcPool.of(api);
   const { configFile } = pool.paths;

@@ -3,12 +3,12 @@
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { isInForeground } from "../../src/system/terminal_job.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";
 
 Deno.test("a group of commands without a command shows its help", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   for (const group of ["config", "swap", "profile", "plugin", "service"]) {
     const { code, stdout, stderr } = await pool.tc([group]);
@@ -19,7 +19,7 @@ Deno.test("a group of commands without a command shows its help", async () => {
 });
 
 Deno.test("a proxy variable that is no URL is named, and is no fault of tc", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { code, stderr } = await pool.tc(["server", "--headless"], {
     HTTPS_PROXY: "ht!tp://x:secret@z",
@@ -33,7 +33,7 @@ Deno.test({
   name: "the config of another user's folder is not changed",
   ignore: Deno.build.os === "windows" || Deno.uid() !== 0,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     const folder = pool.folder.join("theirs");
     await Deno.mkdir(folder);
@@ -69,7 +69,7 @@ Deno.test({
   name: "tc server & serves in the background of an interactive shell",
   ignore: !hasTmux() || Deno.build.os !== "linux",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     await using tmux = await Tmux.open({

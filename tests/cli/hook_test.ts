@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { HOOKS } from "../../src/claude/hook_input.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
 
@@ -51,7 +51,7 @@ const ODD: readonly Uint8Array<ArrayBuffer>[] = [
 ];
 
 Deno.test("tc hook ends with 0 or 1 and says nothing on stdout, whatever it is given", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const words = [...HOOKS, "unknown", "--version", ""];
   const count = trials(10, 300);
@@ -65,7 +65,7 @@ Deno.test("tc hook ends with 0 or 1 and says nothing on stdout, whatever it is g
 });
 
 Deno.test("tc hook without a name, or with too many words, blocks nothing", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   for (const words of [[], ["session-start", "more", "--odd", "-x"]]) {
     const { code, stdout } = await hook(pool, words, { stdin: bytes("") });
@@ -75,7 +75,7 @@ Deno.test("tc hook without a name, or with too many words, blocks nothing", asyn
 });
 
 Deno.test("tc hook fails open where no server answers, and shows no key", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { code, stdout, stderr } = await hook(pool, ["session-start"], {
     stdin: bytes("{}"),
@@ -90,7 +90,7 @@ Deno.test("tc hook fails open where no server answers, and shows no key", async 
 });
 
 Deno.test("tc hook touches nobody's login before a person has begun to swap", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api);
   for (const name of HOOKS) {
@@ -104,7 +104,7 @@ Deno.test("tc hook touches nobody's login before a person has begun to swap", as
 });
 
 Deno.test("tc hook asks for usage once a minute at most", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   api.account("home");
   await using pool = await TcPool.of(api);
@@ -123,7 +123,7 @@ Deno.test("tc hook asks for usage once a minute at most", async () => {
 });
 
 Deno.test("tc hook swaps nothing under a client that goes through the proxy", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   api.account("home");
   await using pool = await TcPool.of(api);
@@ -141,7 +141,7 @@ Deno.test("tc hook swaps nothing under a client that goes through the proxy", as
 });
 
 Deno.test("tc hook tells a running server what happens", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   const server = pool.command(["server", "--headless"], {
@@ -176,7 +176,7 @@ Deno.test("tc hook tells a running server what happens", async () => {
 });
 
 Deno.test("tc hook tells of a plugin that is newer than the program", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const root = pool.folder.join("plugin");
   await Deno.mkdir(`${root}/.claude-plugin`, { recursive: true });

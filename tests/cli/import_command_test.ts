@@ -3,14 +3,17 @@
 import { RefreshToken } from "../../src/ports.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { accountData } from "../../src/demo/demo_setup.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 /** Claude Code's own login of the demo's account, as its file has it. */
 async function logIn(
   pool: TcPool,
-  api: DemoApi,
+  api: ScriptedApi,
   name: string,
 ): Promise<string> {
   const { credential } = accountData(api.account(name));
@@ -35,7 +38,7 @@ async function logIn(
 }
 
 Deno.test("tc import takes Claude Code's login, says that it is shared, and leaves the file", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const file = await logIn(pool, api, "ada");
   const before = await Deno.readTextFile(file);
@@ -69,7 +72,7 @@ Deno.test("tc import takes Claude Code's login, says that it is shared, and leav
 });
 
 Deno.test("tc import moves tokens out of our own config", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { credential } = accountData(api.account("ada"));
   ok(credential.kind === "oauth");
@@ -102,7 +105,7 @@ Deno.test("tc import moves tokens out of our own config", async () => {
 });
 
 Deno.test("a server takes over what Claude Code has renewed, and hands back what it renewed", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const file = await logIn(pool, api, "ada");
   strictEqual((await pool.tc(["import", "--yes", "--name", "ada"])).code, 0);

@@ -1,7 +1,7 @@
 /** Ctrl-C while a command is renewing a login. */
 
 import { match, notStrictEqual, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { refreshTokenOf } from "../fixtures/vault_kit.ts";
@@ -12,7 +12,7 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
-      await using api = await startDemoApi();
+      await using api = await startScriptedApi();
       api.account("work");
       await using pool = await TcPool.of(api);
       const vault = await pool.vault();

@@ -4,7 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { startsTcRun } from "../../src/claude/launch.ts";
 import { linkTo } from "../../src/system/own_command.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
@@ -24,7 +24,7 @@ interface Stage extends AsyncDisposable {
 /** A pool, and folders for the PATH. */
 async function stage(): Promise<Stage> {
   const stack = new AsyncDisposableStack();
-  const api = stack.use(await startDemoApi());
+  const api = stack.use(await startScriptedApi());
   api.account("work", { tier: "max_5x" });
   const pool = stack.use(await TcPool.of(api, { usage: { poll: false } }));
   for (const name of ["first", "second"]) {

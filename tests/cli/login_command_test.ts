@@ -1,7 +1,10 @@
 /** `tc login` against the demo's provider, in a real browser and by paste. */
 
 import { match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { findBrowser } from "../fixtures/browser.ts";
 import { report } from "../fixtures/report.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
@@ -12,7 +15,7 @@ async function labels(pool: TcPool): Promise<readonly string[]> {
 }
 
 /** A pool without accounts on a provider that has one. */
-async function emptyPool(api: DemoApi): Promise<TcPool> {
+async function emptyPool(api: ScriptedApi): Promise<TcPool> {
   const pool = await TcPool.of(api);
   api.account("ada", { tier: "max_20x", email: "ada@demo.example" });
   api.set({ signsInAtOnce: true });
@@ -25,7 +28,7 @@ Deno.test("tc login in headless Chromium adds the account, with its plan", async
     report("skipped: there is no Chromium on this machine");
     return;
   }
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await emptyPool(api);
   const script = pool.folder.join("browser.sh");
   const seen = pool.folder.join("page.html");
@@ -56,7 +59,7 @@ Deno.test("tc login in headless Chromium adds the account, with its plan", async
 });
 
 Deno.test("tc login --no-browser takes the pasted code", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await emptyPool(api);
   const child = pool.command(
     ["login", "--no-browser", "--name", "ada", "--json"],
@@ -85,7 +88,7 @@ Deno.test("tc login --no-browser takes the pasted code", async () => {
 });
 
 Deno.test("tc login ends with 130 when nobody pastes, and adds nothing", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await emptyPool(api);
   const end = await pool.tc(["login", "--no-browser"]);
   strictEqual(end.code, 130, end.stderr);
@@ -94,7 +97,7 @@ Deno.test("tc login ends with 130 when nobody pastes, and adds nothing", async (
 });
 
 Deno.test("tc login --account refuses another person, with exit 4", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("bob");
   await using pool = await emptyPool(api);
   const before = await labels(pool);

@@ -5,7 +5,7 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { sessionTokens } from "../../src/claude/sessions/session_tokens.ts";
 import { TranscriptReader } from "../../src/claude/sessions/transcript.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { readIfThere } from "../../src/store/files/atomic.ts";
 import { FileLocks } from "../../src/store/files/lock.ts";
 import { PrivateJson } from "../../src/store/files/private_json.ts";
@@ -28,7 +28,7 @@ async function served(pool: TcPool, work: () => Promise<void>): Promise<void> {
 }
 
 Deno.test("an account whose vault entry is deleted is named, and a removed one is not", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   for (const name of ["work", "home", "spare"]) api.account(name);
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   await served(pool, async () => {
@@ -50,7 +50,7 @@ Deno.test("an account whose vault entry is deleted is named, and a removed one i
 });
 
 Deno.test("an account that was removed without a server is not missed later", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   for (const name of ["work", "home"]) api.account(name);
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   await served(pool, async () => {
@@ -110,7 +110,7 @@ Deno.test({
       kind: "unknown",
     });
 
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     for (const name of ["work", "home"]) api.account(name);
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const [entry] = (await (await pool.vault()).list()).entries;
@@ -125,7 +125,7 @@ Deno.test({
 });
 
 Deno.test("the doctor names a state database that was set aside", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   const { stateFolder } = pool.paths;

@@ -3,7 +3,7 @@
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { localZone } from "../../src/core/calendar.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { canMount, SmallDisk } from "../fixtures/mounts.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 
@@ -15,7 +15,7 @@ Deno.test({
   ignore: WINDOWS ||
     !await Deno.stat("/dev/full").then(() => true, () => false),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const [program, ...first] = tcCommand();
@@ -55,7 +55,7 @@ Deno.test({
   name: "a read-only home is told in words, and reading still works",
   ignore: !canMount(),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     const home = pool.folder.join("home");
     await Deno.mkdir(home);
@@ -93,7 +93,7 @@ Deno.test({
   name: "tc bugreport on a full disk leaves no half of a report",
   ignore: !canMount(),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     const full = pool.folder.join("full");
     await Deno.mkdir(full);
@@ -116,7 +116,7 @@ Deno.test({
   name: "every time zone that a system may name prints times and reports",
   ignore: WINDOWS,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const server = pool.command(["server", "--headless"], {

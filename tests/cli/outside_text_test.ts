@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { configFrom } from "../../src/config/config.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 const ODD_NAMES = [
@@ -16,7 +16,7 @@ const ODD_NAMES = [
 const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
 
 Deno.test("accounts with names that none can have are served, listed, and renamed", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   for (const number of ODD_NAMES.keys()) api.account(`a${number}`);
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   const vault = await pool.vault();
@@ -54,7 +54,7 @@ Deno.test("accounts with names that none can have are served, listed, and rename
 });
 
 Deno.test("a section of the wrong kind is refused and never written over", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { configFile } = pool.paths;
   const before = await Deno.readTextFile(configFile);
@@ -87,7 +87,7 @@ Deno.test("a section of the wrong kind is refused and never written over", async
 });
 
 Deno.test("tc config set checks what the reader checks, in the person's own words", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const before = await Deno.readTextFile(pool.paths.configFile);
   const refused = [

@@ -2,14 +2,14 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 Deno.test({
   name: "tc run --account names the account in signs that a header can hold",
   ignore: Deno.build.os === "windows",
   async fn() {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("fox");
     await using pool = await TcPool.of(api);
     const vault = await pool.vault();

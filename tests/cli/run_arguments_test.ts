@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 /** What is typed behind `tc`, and what the client gets. */
@@ -38,7 +38,7 @@ Deno.test({
   name: "what tc run does not know goes to Claude Code, with -- or without",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const folder = pool.folder.join("bin");

@@ -2,7 +2,10 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { after, DAY_MS, instantFromMs } from "../../src/core/time.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
@@ -10,7 +13,7 @@ const HOUR_MS = 3_600_000;
 
 /** A pool of `names`, whose sign-ins end so many days from now. */
 async function opened(
-  api: DemoApi,
+  api: ScriptedApi,
   days: Readonly<Record<string, number>>,
 ): Promise<TcPool> {
   for (const name of Object.keys(days)) api.account(name, { tier: "max_5x" });
@@ -65,7 +68,7 @@ async function statusline(pool: TcPool): Promise<string> {
 }
 
 Deno.test("a sign-in that ends within three days is told in every view", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await opened(api, { soon: 2, later: 6, far: 29 });
   {
     await using _server = await serve(pool);
@@ -98,7 +101,7 @@ Deno.test("a sign-in that ends within three days is told in every view", async (
 
 /** Runs `tc login --due` as a person who opens each page and is sent back. */
 async function loginDue(
-  api: DemoApi,
+  api: ScriptedApi,
   pool: TcPool,
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const child = pool.command(["login", "--due"]).spawn();
@@ -126,7 +129,7 @@ async function loginDue(
 }
 
 Deno.test("tc login --due renews what ends within a week, one after another", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await opened(api, {
     far: 29,
     later: 6,
@@ -159,7 +162,7 @@ Deno.test("tc login --due renews what ends within a week, one after another", as
 });
 
 Deno.test("a login whose time was up says so, and not that it was refused", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await opened(api, { over: -1 });
   api.account("over").expire().endSignInIn(-1);
   const use = await pool.tc(["swap", "use", "over"]);
@@ -185,7 +188,7 @@ Deno.test("a login file with odd values takes no view down", async () => {
     1e300,
   ];
   for (const expiresAt of odd) {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const { accessToken, refreshToken } = api.account("ada").tokens();
     const file = pool.folder.join(".claude", ".credentials.json");
@@ -225,7 +228,7 @@ Deno.test("a login file with odd values takes no view down", async () => {
 });
 
 Deno.test("a setup token in Claude Code's own store is taken for what it is", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   const token = api.account("year", { kind: "setup_token" }).token();
   await Deno.mkdir(pool.folder.join(".claude"));

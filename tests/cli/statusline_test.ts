@@ -7,7 +7,7 @@ import {
   statuslineInput,
 } from "../../src/claude/statusline_input.ts";
 import { statuslineText } from "../../src/cli/statusline/statusline_text.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import type { PoolGlance } from "../../src/core/quota/glance.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
@@ -223,7 +223,7 @@ async function longTranscript(
 }
 
 Deno.test("the command ends well with one line, server or none", async () => {
-  await using api = await startDemoApi({ seed: 4 });
+  await using api = await startScriptedApi({ seed: 4 });
   api.account("work", { tier: "max_20x" });
   await using pool = new PoolFolder();
   await pool.fill(api);

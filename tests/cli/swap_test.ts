@@ -2,20 +2,23 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 class Stage implements AsyncDisposable {
-  readonly api: DemoApi;
+  readonly api: ScriptedApi;
   readonly pool: TcPool;
 
-  private constructor(api: DemoApi, pool: TcPool) {
+  private constructor(api: ScriptedApi, pool: TcPool) {
     this.api = api;
     this.pool = pool;
   }
 
   static async open(names: readonly string[]): Promise<Stage> {
-    const api = await startDemoApi();
+    const api = await startScriptedApi();
     for (const name of names) api.account(name);
     return new Stage(api, await TcPool.of(api, { usage: { poll: false } }));
   }

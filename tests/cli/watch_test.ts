@@ -1,17 +1,20 @@
 /** `tc watch` where nobody looks at a screen. */
 
 import { match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 interface Stage extends AsyncDisposable {
-  readonly api: DemoApi;
+  readonly api: ScriptedApi;
   readonly pool: TcPool;
 }
 
 async function stage(): Promise<Stage> {
   const stack = new AsyncDisposableStack();
-  const api = stack.use(await startDemoApi({ seed: "watch" }));
+  const api = stack.use(await startScriptedApi({ seed: "watch" }));
   api.account("work", { tier: "max_20x" });
   const pool = stack.use(await TcPool.of(api));
   const server = pool.command(["server", "--headless"], {
@@ -121,7 +124,7 @@ Deno.test({
 });
 
 Deno.test("tc watch without a server says so, and what starts one", async () => {
-  await using api = await startDemoApi({ seed: "watch" });
+  await using api = await startScriptedApi({ seed: "watch" });
   await using pool = await TcPool.of(api);
   const { code, stderr } = await pool.tc(["watch"]);
   strictEqual(code, 3);

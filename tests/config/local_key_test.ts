@@ -14,7 +14,7 @@ import { numbered } from "../fixtures/demo_plane.ts";
 import { realEntropy } from "../fixtures/real_ports.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 
 function keyIn(home: string): string {
   const paths = pathsFrom({ HOME: home }, "linux");
@@ -51,7 +51,7 @@ Deno.test("localKey() leaves a key alone that it cannot use", async () => {
 });
 
 Deno.test("localKey() gives processes that begin at once the same key", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const ends = await Promise.all(numbered(6, () => pool.tc(["env", "--json"])));
   deepStrictEqual(

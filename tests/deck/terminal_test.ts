@@ -1,6 +1,6 @@
 import "../fixtures/clean_environment.ts";
 import { doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { cleanVariables, tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";
@@ -27,7 +27,7 @@ interface Stage extends AsyncDisposable {
 
 async function stage(columns: number, rows: number): Promise<Stage> {
   const stack = new AsyncDisposableStack();
-  const api = stack.use(await startDemoApi({ seed: "terminal" }));
+  const api = stack.use(await startScriptedApi({ seed: "terminal" }));
   api.account("work", { tier: "max_20x" });
   const pool = stack.use(await TcPool.of(api));
   const server = pool.command(["server", "--headless"], {

@@ -21,7 +21,10 @@ import {
   instantFromMs,
   MINUTE_MS,
 } from "../../src/core/time.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { PLANS } from "../../src/demo/quota/plans.ts";
 import type { RefusalName } from "../../src/demo/provider/refusal.ts";
 import { quotaUnits, UNIT_WEIGHTS } from "../../src/demo/quota/true_quota.ts";
@@ -37,8 +40,10 @@ import { trials } from "../fixtures/trials.ts";
 
 const START = instantFromMs(Date.UTC(2026, 5, 1));
 
-function frozenApi(): Promise<DemoApi> {
-  return startDemoApi({ clock: new WarpClock({ startAt: START, scale: 0 }) });
+function frozenApi(): Promise<ScriptedApi> {
+  return startScriptedApi({
+    clock: new WarpClock({ startAt: START, scale: 0 }),
+  });
 }
 
 function errorIn(text: string): { type: string; message: string } {
@@ -261,7 +266,7 @@ Deno.test("each credential that does not count is refused in its own words", asy
   strictEqual(api.truth().total.requests, 0);
 });
 
-async function refresh(api: DemoApi, refreshToken: string): Promise<void> {
+async function refresh(api: ScriptedApi, refreshToken: string): Promise<void> {
   const response = await fetch(api.endpoints.token, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -319,7 +324,7 @@ Deno.test("scripted answers come in line, per account, then the truth again", as
   const burst = await askMessage(api, home);
   strictEqual(burst.headers.get("retry-after"), null);
   ok(![...burst.headers.keys()].some((name) => name.includes("ratelimit")));
-  strictEqual(api.scriptedLeft, 0);
+  strictEqual(api.scriptedLeft(), 0);
   strictEqual((await askMessage(api, work)).status, 200);
   deepStrictEqual(api.log(), [
     "work 429",
@@ -380,7 +385,7 @@ Deno.test("a tool call can be scripted", async () => {
 });
 
 Deno.test("a client that leaves is seen at once, whatever it waited for", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const work = api.account("work");
   api.next("work").stream(["message_start", "hang"]);
   api.next("work").stream(["message_start", { pauseMs: 60_000 }]);
@@ -415,7 +420,7 @@ Deno.test("a client that leaves is seen at once, whatever it waited for", async 
 
 Deno.test("the pace of a stream is the one that is set", async () => {
   const clock = new WarpClock({ scale: 1_000 });
-  await using api = await startDemoApi({ clock, tokensPerSecond: 10 });
+  await using api = await startScriptedApi({ clock, tokensPerSecond: 10 });
   const work = api.account("work");
   for (const isStream of [true, false]) {
     const startedMs = clock.monotonicMs();
@@ -434,7 +439,7 @@ Deno.test("answers are compressed as asked, event by event, and true", async () 
     deflate: inflateSync,
   };
   for (const encoding of ["gzip", "br", "zstd", "deflate"] as const) {
-    await using api = await startDemoApi({ encodings: [encoding] });
+    await using api = await startScriptedApi({ encodings: [encoding] });
     const work = api.account("work");
     for (const isStream of [true, false]) {
       const { head, bytes } = await rawExchange(
@@ -459,7 +464,7 @@ Deno.test("answers are compressed as asked, event by event, and true", async () 
 
 /** One exchange without a client library that would decode it. */
 async function rawExchange(
-  api: DemoApi,
+  api: ScriptedApi,
   body: string,
   headers: Readonly<Record<string, string>>,
 ): Promise<{ head: string; bytes: Uint8Array }> {
@@ -504,7 +509,7 @@ function unchunk(bytes: Uint8Array): Uint8Array {
 }
 
 Deno.test("a forced encoding is used unasked, on errors too", async () => {
-  await using api = await startDemoApi({ forcedEncoding: "gzip" });
+  await using api = await startScriptedApi({ forcedEncoding: "gzip" });
   const { head, bytes } = await rawExchange(api, "{}", {});
   match(head, /^HTTP\/1\.1 401/);
   match(new TextDecoder().decode(gunzipSync(bytes)), /authentication_error/);
@@ -639,7 +644,7 @@ Deno.test("one clock rules windows, tokens and the date", async () => {
 Deno.test("the same seed makes the same accounts, tokens and answers", async () => {
   const seen: unknown[] = [];
   for (let run = 0; run < 2; run++) {
-    await using api = await startDemoApi({ seed: "x" });
+    await using api = await startScriptedApi({ seed: "x" });
     const work = api.account("work");
     const { text } = await askMessage(api, work);
     seen.push([work.identity, work.token(), text]);
@@ -648,7 +653,7 @@ Deno.test("the same seed makes the same accounts, tokens and answers", async () 
 });
 
 Deno.test("stop() breaks off what still runs", async () => {
-  const api = await startDemoApi();
+  const api = await startScriptedApi();
   api.next().stream(["message_start", "hang"]);
   const response = await postMessage(api, api.account("work"));
   const reading = rejects(response.text());

@@ -7,7 +7,10 @@ import {
   strictEqual,
 } from "node:assert/strict";
 import { instantFromMs } from "../../src/core/time.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { demoSetup } from "../../src/demo/demo_setup.ts";
 import { Dice } from "../../src/demo/dice.ts";
 import { demoFleet, writeFleetFiles } from "../../src/demo/fleet.ts";
@@ -28,7 +31,7 @@ function scenario(name: string): Scenario {
 }
 
 Deno.test("demoSetup() gives three accounts of different plans that work", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const { accounts } = demoSetup(api, scenario("calm"), 1);
   deepStrictEqual(
     accounts.map((account) => [account.label, account.tier]),
@@ -49,7 +52,7 @@ Deno.test("every scenario has a name of its own and can be prepared", async () =
   ok(scenarioNamed(DEFAULT_SCENARIO) !== null);
   strictEqual(scenarioNamed("nothing"), null);
   for (const each of SCENARIOS) {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     const { fleet, traffic } = demoSetup(api, each, 1);
     strictEqual(fleet.length > 0, each.hasFleet);
     strictEqual(traffic.sessions, each.sessions);
@@ -58,7 +61,10 @@ Deno.test("every scenario has a name of its own and can be prepared", async () =
 });
 
 /** Demo seconds until the account `work` first refuses `scenario`'s traffic. */
-async function secondsToRefusal(api: DemoApi, name: string): Promise<number> {
+async function secondsToRefusal(
+  api: ScriptedApi,
+  name: string,
+): Promise<number> {
   const { traffic } = demoSetup(api, scenario(name), 1);
   const startedMs = api.clock.monotonicMs();
   const running = simulateSessions({
@@ -79,7 +85,7 @@ async function secondsToRefusal(api: DemoApi, name: string): Promise<number> {
 Deno.test("a failover is there to be seen within the first half minute", async () => {
   for (const name of ["failover", "fleet"]) {
     const clock = new WarpClock({ scale: 20 });
-    await using api = await startDemoApi({ clock });
+    await using api = await startScriptedApi({ clock });
     const seconds = await secondsToRefusal(api, name);
     ok(seconds <= 30, `${name} took ${seconds} s`);
     strictEqual((await askMessage(api, api.account("home"))).status, 200);
@@ -88,7 +94,7 @@ Deno.test("a failover is there to be seen within the first half minute", async (
 
 Deno.test("in all-spent nothing is left, then one account after the other", async () => {
   const clock = new WarpClock({ scale: 0 });
-  await using api = await startDemoApi({ clock });
+  await using api = await startScriptedApi({ clock });
   demoSetup(api, scenario("all-spent"), 1);
   api.set({ tokensPerSecond: null });
   const names = ["work", "home", "spare"];

@@ -1,7 +1,7 @@
 /** The harmful relay in front of the demo API. */
 
 import { ok, rejects, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { credentialOf, messageBody } from "../fixtures/demo_message.ts";
 import { type FaultProxy, startFaultProxy } from "../fixtures/fault_proxy.ts";
 
@@ -52,7 +52,7 @@ async function exchange(
 }
 
 Deno.test("FaultProxy passes everything when it is told nothing", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using proxy = await startFaultProxy(api.port);
   const headers = credentialOf(api.account("work"));
   const response = await fetch(`${proxy.url}/v1/messages`, {
@@ -65,7 +65,7 @@ Deno.test("FaultProxy passes everything when it is told nothing", async () => {
 });
 
 Deno.test("FaultProxy cuts the answer at a byte, with FIN or RST", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using proxy = await startFaultProxy(api.port);
   const headers = credentialOf(api.account("work"));
   for (const how of ["fin", "rst"] as const) {
@@ -79,7 +79,7 @@ Deno.test("FaultProxy cuts the answer at a byte, with FIN or RST", async () => {
 });
 
 Deno.test("FaultProxy refuses, swallows, and cuts in the request", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using proxy = await startFaultProxy(api.port);
   const headers = credentialOf(api.account("work"));
   proxy.next({ isRefused: true, how: "rst" });
@@ -93,7 +93,7 @@ Deno.test("FaultProxy refuses, swallows, and cuts in the request", async () => {
 });
 
 Deno.test("FaultProxy stalls, delays and freezes", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using proxy = await startFaultProxy(api.port);
   const headers = credentialOf(api.account("work"));
   proxy.next({ stallAnswerAt: 200 });

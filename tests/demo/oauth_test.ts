@@ -9,7 +9,10 @@ import {
   strictEqual,
 } from "node:assert/strict";
 import { instantFromMs, MINUTE_MS } from "../../src/core/time.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { CLIENT_ID } from "../../src/demo/provider/oauth_sign_in.ts";
 import { challengeOf } from "../../src/demo/provider/oauth_token.ts";
 import { WarpClock } from "../../src/demo/warp_clock.ts";
@@ -22,11 +25,13 @@ const REDIRECT = "http://localhost:54545/callback";
 
 type Fields = Readonly<Record<string, string>>;
 
-function frozenApi(): Promise<DemoApi> {
-  return startDemoApi({ clock: new WarpClock({ startAt: START, scale: 0 }) });
+function frozenApi(): Promise<ScriptedApi> {
+  return startScriptedApi({
+    clock: new WarpClock({ startAt: START, scale: 0 }),
+  });
 }
 
-function authorizeUrl(api: DemoApi, changes: Fields = {}): string {
+function authorizeUrl(api: ScriptedApi, changes: Fields = {}): string {
   const query = new URLSearchParams({
     code: "true",
     client_id: CLIENT_ID,
@@ -42,7 +47,7 @@ function authorizeUrl(api: DemoApi, changes: Fields = {}): string {
 }
 
 async function token(
-  api: DemoApi,
+  api: ScriptedApi,
   fields: Readonly<Record<string, unknown>>,
 ): Promise<{ status: number; body: Record<string, unknown> }> {
   const response = await fetch(api.endpoints.token, {
@@ -68,7 +73,7 @@ function refresh(refreshToken: unknown) {
   return { grant_type: "refresh_token", refresh_token: refreshToken };
 }
 
-async function signIn(api: DemoApi, changes: Fields = {}): Promise<URL> {
+async function signIn(api: ScriptedApi, changes: Fields = {}): Promise<URL> {
   api.set({ signsInAtOnce: true });
   const response = await fetch(authorizeUrl(api, changes), {
     redirect: "manual",
@@ -78,7 +83,10 @@ async function signIn(api: DemoApi, changes: Fields = {}): Promise<URL> {
   return new URL(response.headers.get("location") ?? "");
 }
 
-async function codeFor(api: DemoApi, changes: Fields = {}): Promise<string> {
+async function codeFor(
+  api: ScriptedApi,
+  changes: Fields = {},
+): Promise<string> {
   return (await signIn(api, changes)).searchParams.get("code") ?? "";
 }
 
@@ -255,7 +263,7 @@ Deno.test("a refresh rotates, and a spent token kills the family over the wire",
 });
 
 Deno.test("scripted token answers: lost, late, broken, odd", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const work = api.account("work");
   function next() {
     return token(api, refresh(work.tokens().refreshToken));
@@ -297,7 +305,7 @@ Deno.test("scripted token answers: lost, late, broken, odd", async () => {
   strictEqual(moved.status, 301);
   await moved.body?.cancel();
   strictEqual(work.tokens().refreshToken, unrotated);
-  strictEqual(api.scriptedLeft, 0);
+  strictEqual(api.scriptedLeft(), 0);
 });
 
 Deno.test("the profile tells person, organisation and plan", async () => {

@@ -1,7 +1,10 @@
 /** The real Claude Code client takes the fake API for the real one. */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import type { DemoRequest } from "../../src/demo/provider/records.ts";
 import {
   ClaudeHome,
@@ -21,7 +24,7 @@ function clientTest(name: string, body: () => Promise<void>): void {
 
 /** One print turn of a subscription's session, straight at the fake API. */
 function turn(
-  api: DemoApi,
+  api: ScriptedApi,
   home: ClaudeHome,
   ...words: readonly string[]
 ): Promise<ClaudeRun> {
@@ -31,7 +34,7 @@ function turn(
   });
 }
 
-function messages(api: DemoApi): readonly DemoRequest[] {
+function messages(api: ScriptedApi): readonly DemoRequest[] {
   return api.requests("/v1/messages");
 }
 
@@ -41,7 +44,7 @@ function assertRun(run: ClaudeRun, stdout: RegExp): void {
 }
 
 clientTest("the real client is answered in a print turn", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using home = await ClaudeHome.make();
   assertRun(
     await turn(api, home, "demo:say Good morning"),
@@ -54,7 +57,7 @@ clientTest("the real client is answered in a print turn", async () => {
 });
 
 clientTest("the real client runs a tool turn with an API key", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using home = await ClaudeHome.make();
   const key = api.account("key", { kind: "api_key" });
   const run = await home.run([
@@ -71,7 +74,7 @@ clientTest("the real client runs a tool turn with an API key", async () => {
 });
 
 clientTest("the real client runs a sub-agent that runs a tool", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using home = await ClaudeHome.make();
   const ask = "demo:tool Agent demo:tool Bash echo inner-$((40+2))";
   assertRun(await turn(api, home, ask), /The tool said:/);
@@ -85,7 +88,7 @@ clientTest("the real client runs a sub-agent that runs a tool", async () => {
 });
 
 clientTest("the real client continues and compacts its session", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using home = await ClaudeHome.make();
   assertRun(await turn(api, home, "demo:say one"), /^one/);
   assertRun(await turn(api, home, "demo:say two", "--continue"), /^two/);
@@ -106,7 +109,7 @@ clientTest("the real client continues and compacts its session", async () => {
 clientTest(
   "the real client sees the fake's errors as the real API's",
   async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using home = await ClaudeHome.make();
     api.next("work").overload();
     api.next("work").stream(["message_start", { text: "Ha" }, "cut"]);

@@ -2,9 +2,12 @@
 
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import Anthropic from "@anthropic-ai/sdk";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 
-function clientOf(api: DemoApi): Anthropic {
+function clientOf(api: ScriptedApi): Anthropic {
   const key = api.account("key", { kind: "api_key" });
   return new Anthropic({
     apiKey: key.token(),
@@ -20,7 +23,7 @@ const ASK = {
 };
 
 Deno.test("the SDK reads a whole message", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const message = await clientOf(api).messages.create(ASK);
   deepStrictEqual(message.content, [{ type: "text", text: "Good morning" }]);
   strictEqual(message.stop_reason, "end_turn");
@@ -28,7 +31,7 @@ Deno.test("the SDK reads a whole message", async () => {
 });
 
 Deno.test("the SDK puts a stream together, tool calls and thinking included", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const client = clientOf(api);
   api.next("key").content([
     { kind: "thinking", text: "Let me see" },
@@ -49,14 +52,14 @@ Deno.test("the SDK puts a stream together, tool calls and thinking included", as
 
 Deno.test("the SDK reads compressed streams", async () => {
   for (const encoding of ["gzip", "br"] as const) {
-    await using api = await startDemoApi({ encodings: [encoding] });
+    await using api = await startScriptedApi({ encodings: [encoding] });
     const message = await clientOf(api).messages.stream(ASK).finalMessage();
     deepStrictEqual(message.content, [{ type: "text", text: "Good morning" }]);
   }
 });
 
 Deno.test("the SDK knows our errors by their class", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const client = clientOf(api);
   api.next("key").throttle({ retryAfterSeconds: 7 });
   await rejects(client.messages.create(ASK), Anthropic.RateLimitError);
@@ -73,7 +76,7 @@ Deno.test("the SDK knows our errors by their class", async () => {
 });
 
 Deno.test("the SDK lists models and counts tokens", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const client = clientOf(api);
   const ids: string[] = [];
   for await (const model of client.models.list()) ids.push(model.id);

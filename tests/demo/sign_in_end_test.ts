@@ -1,7 +1,10 @@
 /** How a sign-in ends at the fake provider: its time, and revocation. */
 
 import { ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 
 const MONTH_S = 30 * 86_400;
 
@@ -18,7 +21,7 @@ async function post(
 }
 
 function renew(
-  api: DemoApi,
+  api: ScriptedApi,
   token: string,
 ): ReturnType<typeof post> {
   return post(api.endpoints.token, {
@@ -29,7 +32,7 @@ function renew(
 }
 
 Deno.test("a sign-in ends at its time, whatever is renewed before", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const account = api.account("work").endSignInIn(60_000);
   account.tokens();
   account.endSignInIn(60_000);
@@ -51,7 +54,7 @@ Deno.test("a renewal says when the sign-in ends as it is set to", async () => {
       MONTH_S,
     ]] as const
   ) {
-    await using api = await startDemoApi({ renewalSaysEnd: says });
+    await using api = await startScriptedApi({ renewalSaysEnd: says });
     const account = api.account("work");
     account.tokens();
     account.endSignInIn(60_000);
@@ -62,7 +65,7 @@ Deno.test("a renewal says when the sign-in ends as it is set to", async () => {
 });
 
 Deno.test("revocation kills the family of the token that is shown", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const account = api.account("work");
   const first = account.tokens();
   const second = account.login();
@@ -74,7 +77,7 @@ Deno.test("revocation kills the family of the token that is shown", async () => 
 });
 
 Deno.test("a client that leaves a slow renewal has spent nothing", async () => {
-  await using api = await startDemoApi({ renewalMs: 300 });
+  await using api = await startScriptedApi({ renewalMs: 300 });
   const { refreshToken } = api.account("work").tokens();
   const leave = new AbortController();
   const given = fetch(api.endpoints.token, {

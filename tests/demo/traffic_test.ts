@@ -2,7 +2,10 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { askOnce } from "../../src/demo/demo_setup.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { Dice } from "../../src/demo/dice.ts";
 import { objectOf } from "../../src/demo/json.ts";
 import {
@@ -26,7 +29,7 @@ const ALL_FAULTS = {
   cut: 0.03,
 };
 
-function traffic(api: DemoApi, more: Partial<TrafficOptions> = {}) {
+function traffic(api: ScriptedApi, more: Partial<TrafficOptions> = {}) {
   const work = api.account("work", { tier: "max_20x" });
   work.limits({ concurrency: 1_000, requestsPerMinute: 1_000_000 });
   return simulateSessions({
@@ -43,7 +46,7 @@ function traffic(api: DemoApi, more: Partial<TrafficOptions> = {}) {
 }
 
 async function run(
-  api: DemoApi,
+  api: ScriptedApi,
   more: Partial<TrafficOptions> = {},
 ): Promise<TrafficReport> {
   const report = await traffic(api, more).done;
@@ -52,7 +55,7 @@ async function run(
 }
 
 Deno.test("simulateSessions() sends what Claude Code sends, under our own name", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const report = await run(api, { subagentChance: 0.5 });
   strictEqual(report.prompts, 20);
   ok(report.subagents > 0 && report.toolCalls > report.subagents);
@@ -75,7 +78,7 @@ Deno.test("simulateSessions() sends what Claude Code sends, under our own name",
 Deno.test("the same seed sends the same bodies, faults included", async () => {
   const runs: unknown[] = [];
   for (let count = 0; count < 2; count++) {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.faults({ seed: "faults", rate: ALL_FAULTS });
     const { byStatus, requests, usage } = await run(api);
     runs.push([
@@ -91,7 +94,7 @@ Deno.test("the same seed sends the same bodies, faults included", async () => {
 });
 
 Deno.test("other seeds draw other faults, at about the rate that is set", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.faults({ seed: "other", rate: { overloaded: 0.2 } });
   const { byStatus, requests } = await run(api, {
     promptsMax: Infinity,
@@ -102,7 +105,7 @@ Deno.test("other seeds draw other faults, at about the rate that is set", async 
 });
 
 Deno.test("true sums, reported sums and what clients read agree under faults", async () => {
-  await using api = await startDemoApi({ requestsMax: 100 });
+  await using api = await startScriptedApi({ requestsMax: 100 });
   api.faults({ seed: "faults", rate: ALL_FAULTS });
   const requestsMax = trials(500, 20_000);
   const report = await run(api, {
@@ -133,7 +136,7 @@ Deno.test("true sums, reported sums and what clients read agree under faults", a
 });
 
 Deno.test("long conversations are compacted and go on with the summary", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const { compactions } = await run(api, {
     sessions: 1,
     promptsMax: 8,
@@ -145,7 +148,7 @@ Deno.test("long conversations are compacted and go on with the summary", async (
 
 Deno.test("a spent account is waited for as the real client does", async () => {
   const clock = new WarpClock({ scale: 50 });
-  await using api = await startDemoApi({ clock });
+  await using api = await startScriptedApi({ clock });
   api.account("work", { tier: "max_20x" }).windows({ "5h": 1 })
     .resetIn("5h", 30_000);
   const startedMs = clock.monotonicMs();
@@ -161,7 +164,7 @@ Deno.test("a spent account is waited for as the real client does", async () => {
 });
 
 Deno.test("stop() ends traffic that would go on for ever", async () => {
-  await using api = await startDemoApi({ tokensPerSecond: 20 });
+  await using api = await startScriptedApi({ tokensPerSecond: 20 });
   const endless = traffic(api, { promptsMax: Infinity, pace: "human" });
   while (api.running === 0) await new Promise((wake) => setTimeout(wake, 5));
   const { requests } = await endless.stop();
@@ -191,7 +194,7 @@ Deno.test("an address where nobody listens is counted, not thrown", async () => 
 });
 
 Deno.test("askOnce() hands the text over as it arrives", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   const pieces: string[] = [];
   const question = {
     baseUrl: api.url,

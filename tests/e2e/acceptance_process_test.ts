@@ -11,7 +11,7 @@ import { messageBody } from "../fixtures/demo_message.ts";
 import { RawClient } from "../fixtures/raw_client.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { until } from "../fixtures/upstream_client.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 
 function tokenCalls({ api }: ServedPool): number {
   return api.requests("/v1/oauth/token").length;
@@ -83,7 +83,7 @@ const BLANK_LOGINS = [
 ];
 
 Deno.test("14: a login with blank tokens is never taken over", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api);
   const before = await (await pool.vault()).list();

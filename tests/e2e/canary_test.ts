@@ -6,7 +6,10 @@
 import { RefreshToken } from "../../src/ports.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { CONTROL } from "../../src/control/protocol.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import type { Vault, VaultEntry } from "../../src/ports.ts";
 import { filesBelow, findLeaks, formsOf } from "../fixtures/canary.ts";
@@ -101,7 +104,7 @@ function message(model: string): RequestInit {
 
 /** The refreshes, sign-ins and requests that go wrong, and those that do not. */
 async function everything(
-  api: DemoApi,
+  api: ScriptedApi,
   pool: TcPool,
   sinks: Sinks,
 ): Promise<readonly string[]> {
@@ -172,7 +175,7 @@ Deno.test("formsOf() finds a secret in each of its forms: the positive control",
 });
 
 Deno.test("no secret of an account is in any sink, and its name is in many", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account(LABEL);
   await using pool = await TcPool.of(api);
   const sinks = new Sinks(pool);

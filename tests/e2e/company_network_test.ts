@@ -1,7 +1,10 @@
 /** A company's proxy and certificate authority stand between tc and the API. */
 
 import { match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { ProviderHosts } from "../fixtures/provider_hosts.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { hasOpenssl } from "../fixtures/test_certificates.ts";
@@ -30,7 +33,7 @@ async function askOnce(
   });
 }
 
-function renewals(api: DemoApi): number {
+function renewals(api: ScriptedApi): number {
   return api.requests("/v1/oauth/token").length;
 }
 
@@ -38,7 +41,7 @@ Deno.test({
   name: "data plane, renewals and commands trust the company's authority",
   ignore: !hasOpenssl(),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using hosts = await ProviderHosts.of(api);
     const { HTTPS_PROXY = "", NODE_EXTRA_CA_CERTS: file = "" } =
@@ -66,7 +69,7 @@ Deno.test({
   name: "without the authority tc says that the certificate is not trusted",
   ignore: !hasOpenssl(),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using hosts = await ProviderHosts.of(api);
     await using pool = await TcPool.of(api, REAL_HOSTS);

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { SessionReader } from "../../src/claude/sessions/sessions.ts";
 import type { StatusView } from "../../src/control/protocol.ts";
 import { agentsOf } from "../../src/deck/agent.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import {
   claudeBinary,
   ClaudeHome,
@@ -23,7 +23,7 @@ Deno.test({
     : `a real client is present, idle and gone (skipped: ${WHY_NOT})`,
   ignore: WHY_NOT !== null,
   async fn() {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work", { tier: "max_5x" });
     await using claude = await ClaudeHome.make();
     await using pool = await TcPool.of(api, { usage: { poll: false } });

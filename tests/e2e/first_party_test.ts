@@ -7,7 +7,10 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { dirname } from "node:path";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import {
   claudeBinary,
   ClaudeHome,
@@ -50,7 +53,7 @@ const OWN_VALUE = [
 ];
 
 class Ways implements AsyncDisposable {
-  readonly #api: DemoApi;
+  readonly #api: ScriptedApi;
   readonly #recorder: RecordingApi;
   readonly #hosts: ProviderHosts;
   readonly #claude: ClaudeHome;
@@ -59,7 +62,7 @@ class Ways implements AsyncDisposable {
   #identity = "";
 
   private constructor(parts: {
-    readonly api: DemoApi;
+    readonly api: ScriptedApi;
     readonly recorder: RecordingApi;
     readonly hosts: ProviderHosts;
     readonly claude: ClaudeHome;
@@ -75,7 +78,7 @@ class Ways implements AsyncDisposable {
   }
 
   static async open(version: ClaudeVersion): Promise<Ways> {
-    const api = await startDemoApi();
+    const api = await startScriptedApi();
     api.account("work", { tier: "max_20x" });
     const recorder = new RecordingApi(api);
     const ways = new Ways({

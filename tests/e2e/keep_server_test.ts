@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { testEachClaude } from "../fixtures/claude_code.ts";
 import { ClientStage, QUIET } from "../fixtures/client_stage.ts";
 import { report } from "../fixtures/report.ts";
@@ -77,7 +77,7 @@ Deno.test({
   name: "tc stop under an open tc run says that it is started again, and it is",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, QUIET);
     const folder = pool.folder.join("bin");
@@ -117,7 +117,7 @@ Deno.test({
   name: "a pool that was removed under an open tc run gets no server",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, QUIET);
     const folder = pool.folder.join("bin");
@@ -152,7 +152,7 @@ Deno.test({
     "tc env starts the server that its exports lead to, or says that none runs",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, QUIET);
     const asked = await pool.tc(["env", "--json"]);
@@ -182,7 +182,7 @@ Deno.test({
   name: "a server that cannot start shows its own words, not the old log's",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, QUIET);
     const folder = pool.folder.join("bin");

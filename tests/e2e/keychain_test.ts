@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { accountData } from "../../src/demo/demo_setup.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
@@ -23,7 +23,7 @@ Deno.test({
     "a server gets its credentials out of the keychain, also once it is locked",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, { vault: { backend: "keychain" } });
     const bin = pool.folder.join("bin");
     await Deno.mkdir(bin);

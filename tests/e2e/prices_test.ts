@@ -3,7 +3,7 @@
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { costNanodollars, LIST_BOOK } from "../../src/core/pricing.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import {
   ClaudeHome,
   type ClaudeVersion,
@@ -56,7 +56,7 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
 }
 
 Deno.test("tc prices lists the table with its date", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api, {
     ...SETTINGS,
     pricing: { opus: [1, 2] },
@@ -72,7 +72,7 @@ Deno.test("tc prices lists the table with its date", async () => {
 });
 
 Deno.test("a price that is loaded later counts at once, with a server and without", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   let served = 0;
   await using prices = Deno.serve(
@@ -118,7 +118,7 @@ Deno.test("a price that is loaded later counts at once, with a server and withou
 });
 
 Deno.test("a table that cannot be had or cannot be right changes nothing", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api, SETTINGS);
   const file = pool.folder.join("prices.json");
   const cases = [

@@ -4,7 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { RefusalLog } from "../../src/proxy/refusal_log.ts";
 import type { Clock, LogFields } from "../../src/ports.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
@@ -36,7 +36,7 @@ async function ask(
 }
 
 Deno.test("a login that is refused and cannot be renewed is ready nowhere, and says why", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   for (const name of ["work", "home"]) api.account(name);
   await using pool = await TcPool.of(api, SETTINGS);
   await pool.tc(["env", "--shell", "sh"]);
@@ -63,7 +63,7 @@ Deno.test("a login that is refused and cannot be renewed is ready nowhere, and s
 });
 
 Deno.test("each account that is refused is renewed once in one request", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   for (const name of ["work", "home"]) api.account(name);
   await using pool = await TcPool.of(api, SETTINGS);
   await pool.tc(["env", "--shell", "sh"]);
@@ -76,7 +76,7 @@ Deno.test("each account that is refused is renewed once in one request", async (
 });
 
 Deno.test("refusals and failures have their reason in the log line, and no key", async () => {
-  const api = await startDemoApi();
+  const api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api, SETTINGS);
   await pool.tc(["env", "--shell", "sh"]);

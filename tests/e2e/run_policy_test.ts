@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 /** Stands in for Claude Code: one message, with the headers it is told to add. */
@@ -52,7 +52,7 @@ Deno.test({
   // The stand-in is a shell script.
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     for (const name of ["work", "home"]) api.account(name);
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const path = `${await programFolder(pool)}:${Deno.env.get("PATH")}`;

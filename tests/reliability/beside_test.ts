@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { catchStrays } from "../../src/system/strays.ts";
 import { keepFault, readFaults } from "../../src/records/log/fault_file.ts";
 import { pathsFrom } from "../../src/system/paths.ts";
@@ -32,7 +32,7 @@ Deno.test({
     "tc restart with the executable and the start folder gone says so, and the server goes on",
   ignore: IGNORE,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work", { tier: "max_5x" });
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     await using folder = new TempFolder();
@@ -74,7 +74,7 @@ Deno.test({
   name: "a server stands in its state folder",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const server = pool.command(["server", "--headless"], {
       stdout: "null",
@@ -95,7 +95,7 @@ Deno.test({
     "SIGUSR1 and SIGUSR2 do not end a server, nor open a debugger in the executable",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const server = pool.command(["server", "--headless"], { stdout: "null" })
       .spawn();
@@ -159,7 +159,7 @@ Deno.test("catchStrays() gives the runtime its own way back", () => {
 });
 
 Deno.test("what a server caught is in tc doctor, and its file stays small", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   await Deno.mkdir(pool.paths.stateFolder, { recursive: true, mode: 0o700 });
   const fields = (number: number) => ({

@@ -2,7 +2,10 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { StatusView } from "../../src/control/protocol.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
@@ -22,7 +25,7 @@ const RETRY_AFTER_SEC = 2;
 const HOLD_MS_MAX = RETRY_AFTER_SEC * 1_000 + 60_000;
 
 interface Stage {
-  readonly api: DemoApi;
+  readonly api: ScriptedApi;
   readonly pool: TcPool;
   readonly baseUrl: string;
 }
@@ -84,7 +87,7 @@ async function isSane(stage: Stage): Promise<void> {
 }
 
 async function open(
-  api: DemoApi,
+  api: ScriptedApi,
   clock: StepClock,
   names: readonly string[],
 ): Promise<Stage & { readonly server: Deno.ChildProcess }> {
@@ -107,7 +110,7 @@ Deno.test({
   // Needs libfaketime.
   ignore: !canStepClock(),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using clock = new StepClock();
     const stage = await open(api, clock, ACCOUNTS);
     await using pool = stage.pool;
@@ -148,7 +151,7 @@ Deno.test({
   name: "a clock that is set back makes no hold longer",
   ignore: !canStepClock(),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using clock = new StepClock();
     const stage = await open(api, clock, ["only"]);
     await using pool = stage.pool;

@@ -4,7 +4,10 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import type { StatusView } from "../../src/control/protocol.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
@@ -29,7 +32,7 @@ async function serves(baseUrl: string, count: number): Promise<void> {
   }
 }
 
-async function poolOf(api: DemoApi, more: object = {}): Promise<TcPool> {
+async function poolOf(api: ScriptedApi, more: object = {}): Promise<TcPool> {
   const limits = { concurrency: 1_000, requestsPerMinute: 1_000_000 };
   api.account("work", { tier: "max_20x" }).limits(limits);
   const pool = await TcPool.of(api, { usage: { poll: false }, ...more });
@@ -55,7 +58,7 @@ async function notices(pool: TcPool): Promise<string> {
 }
 
 /** Whether the login on disk is the newest; throws where it cannot be read. */
-async function isSaved(pool: TcPool, api: DemoApi): Promise<boolean> {
+async function isSaved(pool: TcPool, api: ScriptedApi): Promise<boolean> {
   const { entries, damaged } = await (await pool.vault()).list();
   deepStrictEqual(damaged, []);
   const [entry] = entries;
@@ -81,7 +84,7 @@ Deno.test({
   // Needs the right to mount a small tmpfs.
   ignore: !canMount(),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await poolOf(api);
     const { stateFolder, secretsFolder } = pool.paths;
     using states = await diskAt(stateFolder, "4m");
@@ -157,7 +160,7 @@ Deno.test({
 });
 
 Deno.test("folders of the logs that go while it runs are made anew", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await poolOf(api);
   const log = pool.folder.join("logs", "server.log");
   const exchanges = pool.folder.join("exchanges");

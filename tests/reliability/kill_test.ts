@@ -5,7 +5,10 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { instantFromMs } from "../../src/core/time.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { accountData } from "../../src/demo/demo_setup.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { PoolLoad } from "../fixtures/pool_load.ts";
@@ -33,7 +36,7 @@ const UP_MS_MAX = 1_000;
 const UNLIMITED = { concurrency: 1_000, requestsPerMinute: 1_000_000 };
 
 /** A pool that has its key and never ran. */
-async function poolOf(api: DemoApi): Promise<TcPool> {
+async function poolOf(api: ScriptedApi): Promise<TcPool> {
   for (const name of ACCOUNTS) {
     api.account(name, { tier: "max_20x" }).limits(UNLIMITED);
   }
@@ -55,7 +58,7 @@ function refreshTokenOf({ credential }: VaultEntry): string | null {
  * login mends the latter; all get a token near its end, so that the next
  * server begins with refreshes. How many were lost.
  */
-async function afterDeath(api: DemoApi, pool: TcPool): Promise<number> {
+async function afterDeath(api: ScriptedApi, pool: TcPool): Promise<number> {
   const vault = await pool.vault();
   const { entries, damaged } = await vault.list();
   deepStrictEqual(damaged, []);
@@ -97,7 +100,7 @@ Deno.test({
   name: "kill -9 at any instant: up again, nothing sent or counted twice",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await poolOf(api);
     const baseUrl = await pool.baseUrl();
     const key = baseUrl.split("/k/")[1] ?? "";
@@ -208,7 +211,7 @@ Deno.test({
   name: "kill -9 of either server in a restart leaves one that can be had",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await poolOf(api);
     const baseUrl = await pool.baseUrl();
     const command = pool.command(["server", "--headless"], {

@@ -2,7 +2,10 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { mayDump, wantedLimit } from "../../src/system/open_files.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
@@ -75,7 +78,7 @@ async function backAfterMs(baseUrl: string): Promise<number> {
   return Math.round(performance.now() - startedMs);
 }
 
-async function poolOf(api: DemoApi): Promise<TcPool> {
+async function poolOf(api: ScriptedApi): Promise<TcPool> {
   const limits = { concurrency: 1_000, requestsPerMinute: 1_000_000 };
   api.account("work", { tier: "max_20x" }).limits(limits);
   return await TcPool.of(api, { usage: { poll: false } });
@@ -86,7 +89,7 @@ Deno.test({
     `${CLIENTS} clients where ${FILES_MAX} files may be open: it lives, and recovers`,
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await poolOf(api);
     const server = limited(pool);
     const log = new Response(server.stderr).text();
@@ -159,7 +162,7 @@ Deno.test({
   name: "a server in the background may have as many files as the system gives",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await poolOf(api);
     const bin = pool.folder.join("bin");
     await Deno.mkdir(bin);
@@ -185,7 +188,7 @@ Deno.test({
   name: "a server in the foreground makes no core dump either",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await poolOf(api);
     const [program, ...first] = tcCommand();
     const server = new Deno.Command("/bin/sh", {

@@ -4,7 +4,7 @@
  */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import type { AnswerScript } from "../../src/demo/script/script.ts";
+import type { AnswerScript } from "../fixtures/scripted_api.ts";
 import {
   DemoPlane,
   type Got,

@@ -1,7 +1,7 @@
 /** A server that stands still for a while, as a lid that closes makes it (K5). */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
@@ -41,7 +41,7 @@ Deno.test({
   name: "after a sleep with dead connections the first requests are served",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using network = await startFaultProxy(api.port);
     const limits = { concurrency: 1_000, requestsPerMinute: 1_000_000 };
     api.account("work", { tier: "max_20x" }).limits(limits);
@@ -94,7 +94,7 @@ Deno.test({
   name: "a sleep longer than the time limits cuts no answer that has come",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi({ tokensPerSecond: 40 });
+    await using api = await startScriptedApi({ tokensPerSecond: 40 });
     api.account("work", { tier: "max_20x" });
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const server = pool.command(["server", "--headless"], {

@@ -4,7 +4,10 @@
  */
 
 import { ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { listening } from "../fixtures/listening.ts";
 import { report } from "../fixtures/report.ts";
@@ -203,11 +206,11 @@ async function descriptorsOf(pid: number): Promise<number | null> {
 /** A server in front of `upstream`, up and running. */
 class Served implements AsyncDisposable {
   readonly pool: TcPool;
-  readonly #api: DemoApi;
+  readonly #api: ScriptedApi;
   readonly #server: Deno.ChildProcess;
 
   private constructor(
-    api: DemoApi,
+    api: ScriptedApi,
     pool: TcPool,
     server: Deno.ChildProcess,
   ) {
@@ -220,7 +223,7 @@ class Served implements AsyncDisposable {
     upstream: Upstream,
     requestsMax: number,
   ): Promise<Served> {
-    const api = await startDemoApi();
+    const api = await startScriptedApi();
     for (let index = 0; index < ACCOUNTS; index++) {
       api.account(`account-${index}`, { tier: "max_20x" });
     }

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { freePort } from "../fixtures/free_port.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
@@ -53,7 +53,7 @@ async function withClaude(pool: TcPool): Promise<Record<string, string>> {
 }
 
 Deno.test(`${STARTS} servers at once on one folder: one serves, the others say who`, async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_20x" });
   // It has no key yet, no state folder and no database: all make them at once.
   await using pool = await TcPool.of(api, { usage: { poll: false } });
@@ -90,7 +90,7 @@ Deno.test({
   name: `${RUNS} users at once where no server runs: all get the same one`,
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work", { tier: "max_20x" });
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const variables = await withClaude(pool);
@@ -117,7 +117,7 @@ Deno.test({
   name: "a user is told at once of a server that listens on another port",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work", { tier: "max_20x" });
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const port = String(freePort());

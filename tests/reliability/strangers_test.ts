@@ -5,7 +5,10 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { report } from "../fixtures/report.ts";
@@ -107,7 +110,7 @@ async function memoryOf(pid: number): Promise<number> {
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(text)?.[1] ?? "0") * 1024;
 }
 
-async function poolOf(api: DemoApi): Promise<TcPool> {
+async function poolOf(api: ScriptedApi): Promise<TcPool> {
   const limits = { concurrency: 1_000, requestsPerMinute: 1_000_000 };
   api.account("work", { tier: "max_20x" }).limits(limits);
   return await TcPool.of(api, { usage: { poll: false } });
@@ -118,7 +121,7 @@ Deno.test({
     `${IDLE} silent connections and ${HALF_HEADS} half heads cost the owner no request`,
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await poolOf(api);
     const server = limited(pool);
     await answersAfterMs(pool.port);

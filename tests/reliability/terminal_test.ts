@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { realClock } from "../fixtures/real_ports.ts";
@@ -28,11 +28,11 @@ async function serves(baseUrl: string, count = 1): Promise<void> {
 
 /** A pool with a fake provider whose account serves without end. */
 class Stage implements AsyncDisposable {
-  readonly #api: Awaited<ReturnType<typeof startDemoApi>>;
+  readonly #api: Awaited<ReturnType<typeof startScriptedApi>>;
   readonly pool: TcPool;
 
   private constructor(
-    api: Awaited<ReturnType<typeof startDemoApi>>,
+    api: Awaited<ReturnType<typeof startScriptedApi>>,
     pool: TcPool,
   ) {
     this.#api = api;
@@ -40,7 +40,7 @@ class Stage implements AsyncDisposable {
   }
 
   static async open(): Promise<Stage> {
-    const api = await startDemoApi();
+    const api = await startScriptedApi();
     const limits = { concurrency: 1_000, requestsPerMinute: 1_000_000 };
     api.account("work", { tier: "max_20x" }).limits(limits);
     const pool = await TcPool.of(api, { usage: { poll: false } });

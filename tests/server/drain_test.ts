@@ -1,13 +1,13 @@
 /** What a server that stops still writes down. */
 
 import { deepStrictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { databasePath, openDatabase } from "../../src/store/ledger/database.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
 
 Deno.test("a stream that the stop cuts is in the ledger all the same", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_20x" });
   await using pool = new PoolFolder();
   await pool.fill(api, { timeouts: { drainMs: 200 } });

@@ -4,7 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { dirname } from "node:path";
 import { pathsFrom } from "../../src/system/paths.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import {
   openOwnSync,
   refuseForeign,
@@ -31,7 +31,7 @@ Deno.test({
   name: "a folder or file of another user is refused, wherever tc meets it",
   ignore: NO_SECOND_USER,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const { configFile, secretsFolder, stateFolder, vaultKeyFile } = pool.paths;
     // Everything of tc is made once.
@@ -66,7 +66,7 @@ Deno.test({
   name: "a key that another user planted in a shared place opens nothing",
   ignore: NO_SECOND_USER,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     const shared = pool.folder.join("shared");
     await Deno.mkdir(shared);
@@ -89,7 +89,7 @@ Deno.test({
   name: "a status line command that another user planted is not run",
   ignore: NO_SECOND_USER,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     const { secretsFolder } = pool.paths;
     const ran = pool.folder.join("ran");
@@ -118,7 +118,7 @@ Deno.test({
   name: "a link in the place of log, lock, key, or database is not followed",
   ignore: NO_MODES,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const { secretsFolder, stateFolder } = pool.paths;
@@ -151,7 +151,7 @@ Deno.test({
   name: "a config that holds a key, and the key itself, are taken from others",
   ignore: NO_MODES,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, {
       proxy: { apiKey: "a-key-of-my-own" },
     });
@@ -215,7 +215,7 @@ Deno.test({
 });
 
 Deno.test("without HOME the home is the system's, never the present folder", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { HOME: _home, USERPROFILE: _profile, ...rest } = pool.variables;
   const folder = pool.folder.join("cwd");

@@ -1,7 +1,7 @@
 /** The ledger against the fake provider's own counts, token by token. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import type { Sum } from "../../src/demo/provider/records.ts";
 import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import type { TokenUsage } from "../../src/core/usage.ts";
@@ -86,7 +86,7 @@ function plain(value: unknown): unknown {
 }
 
 Deno.test("the ledger's sums are the provider's, to the token", async () => {
-  await using api = await startDemoApi({ seed: 7, encodings: ["gzip"] });
+  await using api = await startScriptedApi({ seed: 7, encodings: ["gzip"] });
   for (const name of ["work", "home", "spare"]) {
     api.account(name, { tier: "max_20x" }).limits(UNLIMITED);
   }
@@ -142,7 +142,7 @@ Deno.test("the ledger's sums are the provider's, to the token", async () => {
 });
 
 Deno.test("a killed server loses a second of the ledger at most", async () => {
-  await using api = await startDemoApi({ seed: 5 });
+  await using api = await startScriptedApi({ seed: 5 });
   api.account("work", { tier: "max_20x" }).limits(UNLIMITED);
   await using pool = new PoolFolder();
   await pool.fill(api);

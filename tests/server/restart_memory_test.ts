@@ -3,7 +3,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { StatusView } from "../../src/control/protocol.ts";
 import type { ReportView } from "../../src/control/report_view.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
@@ -34,7 +34,7 @@ function memory({ accounts, server }: StatusView): unknown {
 }
 
 Deno.test("usage, bindings, counts and pin survive a restart", async () => {
-  await using api = await startDemoApi({ seed: 9 });
+  await using api = await startScriptedApi({ seed: 9 });
   for (const name of ["work", "home"]) {
     api.account(name, { tier: "max_5x" });
   }
@@ -79,7 +79,7 @@ Deno.test("usage, bindings, counts and pin survive a restart", async () => {
 });
 
 Deno.test("a state folder that cannot be written stops no request", async () => {
-  await using api = await startDemoApi({ seed: 9 });
+  await using api = await startScriptedApi({ seed: 9 });
   api.account("work", { tier: "max_5x" });
   await using pool = new PoolFolder();
   await pool.fill(api);

@@ -2,7 +2,10 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { listenerIn } from "../../src/system/port_owner.ts";
 import { whoListens } from "../../src/server/strangers.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
@@ -89,7 +92,7 @@ const MANNERS: readonly (readonly [string, Manner, RegExp])[] = [
 ];
 
 /** A pool that has its key, and no server. */
-async function poolOf(api: DemoApi): Promise<TcPool> {
+async function poolOf(api: ScriptedApi): Promise<TcPool> {
   const pool = await TcPool.of(api, { usage: { poll: false } });
   await pool.tc(["env", "--json"]);
   return pool;
@@ -114,7 +117,7 @@ for (const [name, manner, why] of MANNERS) {
     name: `a program on the port that ${name} gets nothing of ours`,
     ignore: Deno.build.os === "windows",
     fn: async () => {
-      await using api = await startDemoApi();
+      await using api = await startScriptedApi();
       api.account("work");
       await using pool = await poolOf(api);
       const key = await keyOf(pool);
@@ -147,7 +150,7 @@ for (const [name, manner, why] of MANNERS) {
 }
 
 Deno.test("a program that passes the question on to the real server gets nothing", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   const server = pool.command(["server", "--headless"]).spawn();
@@ -188,7 +191,7 @@ Deno.test({
   name: "another tc on the port is named, and the command that is given helps",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     api.account("work");
     await using first = await TcPool.of(api, { usage: { poll: false } });
     await first.tc(["env", "--shell", "sh"]);
@@ -242,7 +245,7 @@ Deno.test({
   name: "a program of another user on the port is named with its user",
   ignore: Deno.build.os !== "linux" || Deno.uid() !== 0 || !hasPerl(),
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await poolOf(api);
     const other = new Deno.Command("/usr/bin/perl", {
       args: ["-e", PERL],

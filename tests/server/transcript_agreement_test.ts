@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { sessionTokens } from "../../src/claude/sessions/session_tokens.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { databasePath, openDatabase } from "../../src/store/ledger/database.ts";
 import { ClaudeHome, whyNoClaude } from "../fixtures/claude_code.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
@@ -61,7 +61,7 @@ Deno.test({
     : `transcript and ledger agree (skipped: ${WHY_NOT})`,
   ignore: WHY_NOT !== null,
   fn: async () => {
-    await using api = await startDemoApi({ seed: 6 });
+    await using api = await startScriptedApi({ seed: 6 });
     api.account("work", { tier: "max_20x" });
     await using pool = new PoolFolder();
     await pool.fill(api);

@@ -5,7 +5,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { notifyManager } from "../../src/service/notify.ts";
 import { listening } from "../fixtures/listening.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
@@ -80,7 +80,7 @@ Deno.test({
   name: "a server tells its manager when it serves, once, and no child does",
   ignore: !CAN_NOTIFY,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     const path = pool.folder.join("notify");
     await using manager = new Manager(path);
@@ -111,7 +111,7 @@ Deno.test({
   name: "a server that cannot serve does not say that it does",
   ignore: !CAN_NOTIFY,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     using _stranger = Deno.listen({ hostname: "127.0.0.1", port: pool.port });
     const path = pool.folder.join("notify");
@@ -126,7 +126,7 @@ Deno.test({
   name: "a manager that is not there keeps no server from serving",
   ignore: !CAN_NOTIFY,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     const server = pool.command(["server", "--headless"], {
       env: { NOTIFY_SOCKET: pool.folder.join("nobody") },
@@ -190,7 +190,7 @@ Deno.test({
   name: "the manager sees the server's main process as the sender",
   ignore: NO_PYTHON,
   fn: async () => {
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
     const path = pool.folder.join("notify");
     let pid = 0;

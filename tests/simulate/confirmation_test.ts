@@ -8,7 +8,7 @@ import { pathsFrom } from "../../src/system/paths.ts";
 import type { HistoryAnswer } from "../../src/cli/report/simulate_history.ts";
 import type { PolicyName } from "../../src/core/settings.ts";
 import { databasePath } from "../../src/store/ledger/database.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import type { Standing } from "../../src/simulate/comparison.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
 import type { PlannedWork } from "../fixtures/planned_people.ts";
@@ -55,7 +55,7 @@ class HistoryPool implements AsyncDisposable {
 
   static async open(): Promise<HistoryPool> {
     const pool = new HistoryPool();
-    await using api = await startDemoApi();
+    await using api = await startScriptedApi();
     for (const name of ["a", "b", "c"]) api.account(name, { tier: "pro" });
     pool.ids = [...(await pool.folder.fill(api)).keys()];
     const { stateFolder } = pathsFrom(pool.folder.variables, Deno.build.os);

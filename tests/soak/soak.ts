@@ -4,7 +4,7 @@
  * at what it holds meanwhile.
  */
 
-import type { DemoApi } from "../../src/demo/provider/api.ts";
+import type { ScriptedApi } from "../fixtures/scripted_api.ts";
 import { logLine } from "../../src/demo/provider/records.ts";
 import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import type { TrafficReport } from "../../src/demo/traffic/traffic_session.ts";
@@ -191,7 +191,7 @@ async function reportOf(
   };
 }
 
-function sentTwice(api: DemoApi): readonly string[] {
+function sentTwice(api: ScriptedApi): readonly string[] {
   return [...api.acceptedPerNonce()].flatMap(([nonce, count]) => {
     if (count < 2) return [];
     const sends = api.requests("/v1/messages")

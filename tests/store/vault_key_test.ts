@@ -12,7 +12,7 @@ import { readVaultKey, vaultKey } from "../../src/store/vault/vault_key.ts";
 import { VaultCipher } from "../../src/store/vault/vault_cipher.ts";
 import { encodeEntry } from "../../src/store/vault/vault_entry.ts";
 import { openVault } from "../../src/store/vault/open_vault.ts";
-import { startDemoApi } from "../../src/demo/provider/api.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
@@ -146,7 +146,7 @@ Deno.test("vaultKey() makes one private key, and never another over a damaged on
 });
 
 Deno.test("the key is in no folder that is copied with the vault", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_5x" });
   await using pool = await TcPool.of(api);
   const { vaultKeyFile, secretsFolder, configFile } = pool.paths;
@@ -161,7 +161,7 @@ Deno.test("the key is in no folder that is copied with the vault", async () => {
 });
 
 Deno.test("the doctor says what the vault's key keeps out and what not", async () => {
-  await using api = await startDemoApi();
+  await using api = await startScriptedApi();
   api.account("work", { tier: "max_5x" });
   await using pool = await TcPool.of(api);
   const { stdout } = await pool.tc(["doctor"]);

@@ -7,7 +7,10 @@
 import "../fixtures/clean_environment.ts";
 import { join } from "node:path";
 import type { DemoAccount } from "../../src/demo/provider/account.ts";
-import { type DemoApi, startDemoApi } from "../../src/demo/provider/api.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
 import { Dice } from "../../src/demo/dice.ts";
 import { RefreshToken, type VaultEntry } from "../../src/ports.ts";
 import { LineChild } from "../fixtures/line_child.ts";
@@ -56,7 +59,7 @@ export interface TortureResult {
 export async function tortureLogins(
   options: TortureOptions,
 ): Promise<TortureResult> {
-  await using api = await startDemoApi({ usagePerMinute: null });
+  await using api = await startScriptedApi({ usagePerMinute: null });
   for (const name of NAMES) api.account(name, { tier: "max_5x" });
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   await using clock = new StepClock();
@@ -69,7 +72,7 @@ export async function tortureLogins(
 }
 
 interface WorldParts {
-  readonly api: DemoApi;
+  readonly api: ScriptedApi;
   readonly pool: TcPool;
   readonly clock: StepClock;
   readonly options: TortureOptions;

@@ -6,7 +6,7 @@
  */
 
 import { Dice, digest } from "../dice.ts";
-import { readTurn, type ToolCall, type Turn } from "../script/directive.ts";
+import { readTurn, type ToolCall, type Turn } from "./directive.ts";
 import { type JsonObject, listOf, objectOf } from "../json.ts";
 import type { Prompt } from "./prompt.ts";
 import { prose, sentence, tokenPieces } from "./prose.ts";

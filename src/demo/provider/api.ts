@@ -7,15 +7,13 @@
 import type { AccountOptions, DemoAccount } from "./account.ts";
 import { digest } from "../dice.ts";
 import { Exchange } from "./exchange.ts";
-import type { FaultOptions } from "../script/faults.ts";
+import type { FaultOptions } from "./faults.ts";
 import { MANUAL_PATH } from "./oauth_sign_in.ts";
 import { type DemoRequest, logLine, type Truth } from "./records.ts";
 import { REFUSALS } from "./refusal.ts";
 import { handle } from "./routes.ts";
-import { AnswerScript } from "../script/script.ts";
 import { CutOff } from "../answer/stream_body.ts";
 import type { FamilyCounts } from "../token_book.ts";
-import { TokenScript } from "../script/token_script.ts";
 import type { WarpClock } from "../warp_clock.ts";
 import { type DemoSettings, World, type WorldOptions } from "./world.ts";
 
@@ -86,31 +84,6 @@ export class DemoApi implements AsyncDisposable {
 
   accounts(): readonly DemoAccount[] {
     return [...this.#world.accounts.values()];
-  }
-
-  /** Says what the next message of `account` gets; null is whoever comes. */
-  next(account: string | null = null): AnswerScript {
-    return new AnswerScript((entry) => this.#world.answers.put(account, entry));
-  }
-
-  /** Says what the next token exchange or refresh of `account` gets. */
-  nextToken(account: string | null = null): TokenScript {
-    return new TokenScript((entry) =>
-      this.#world.tokenAnswers.put(account, entry)
-    );
-  }
-
-  /** Says what the next call of the usage endpoint for `account` gets. */
-  nextUsage(account: string | null = null): AnswerScript {
-    return new AnswerScript((entry) =>
-      this.#world.usageAnswers.put(account, entry)
-    );
-  }
-
-  /** Scripted answers that nobody has fetched yet. */
-  get scriptedLeft(): number {
-    const { answers, tokenAnswers, usageAnswers } = this.#world;
-    return answers.size + tokenAnswers.size + usageAnswers.size;
   }
 
   /** Draws faults from a seed for messages without a script; null ends it. */

@@ -16,7 +16,7 @@ import {
 import { promptTokens, readPrompt } from "../answer/prompt.ts";
 import { FRAMING_TOKENS } from "../quota/prompt_cache.ts";
 import { REFUSALS } from "./refusal.ts";
-import type { Scripted, ScriptedBlock } from "../script/script.ts";
+import type { Scripted, ScriptedBlock } from "./scripted.ts";
 import type { HeaderList } from "../../ports.ts";
 import {
   type Answer,
@@ -95,7 +95,7 @@ async function nextScripted(
   account: string,
 ): Promise<Scripted | null> {
   const { world, record } = exchange;
-  const scripted = world.answers.take(account) ??
+  const scripted = world.script?.answer(account) ??
     world.faults?.draw(record.bodySha256) ?? null;
   if (scripted === null) return null;
   record.fault = scripted.label;

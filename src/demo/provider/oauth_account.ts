@@ -29,7 +29,7 @@ export async function answerUsage(exchange: Exchange): Promise<Response> {
   const account = await accountWithProfile(exchange);
   if (account instanceof Response) return account;
   const { world } = exchange;
-  const scripted = world.usageAnswers.take(account.name);
+  const scripted = world.script?.usage(account.name) ?? null;
   await exchange.wait(scripted?.delayMs ?? 0);
   if (scripted?.act.kind === "refuse") {
     const asked = { exchange, account, prompt: null };

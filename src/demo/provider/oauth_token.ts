@@ -12,7 +12,7 @@ import { type JsonObject, objectOf, textOf } from "../json.ts";
 import { CLIENT_ID } from "./oauth_sign_in.ts";
 import { streamBody, type StreamPlan } from "../answer/stream_body.ts";
 import type { OAuthTokens } from "../token_book.ts";
-import type { ScriptedToken } from "../script/token_script.ts";
+import type { ScriptedToken } from "./scripted.ts";
 
 /** What was asked of the endpoint, as far as it could be understood. */
 type Grant =
@@ -41,7 +41,7 @@ export async function answerToken(exchange: Exchange): Promise<Response> {
   }
   record.account = ownerOf(exchange, body);
   record.token = textOf(body["refresh_token"]);
-  const scripted = world.tokenAnswers.take(record.account);
+  const scripted = world.script?.token(record.account) ?? null;
   if (scripted?.act.kind === "reply") {
     await exchange.wait(scripted.delayMs);
     const { status, headers, body } = scripted.act;

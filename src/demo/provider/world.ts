@@ -13,11 +13,10 @@ import {
 } from "./account.ts";
 import { Dice } from "../dice.ts";
 import type { Encoding } from "../answer/encoding.ts";
-import { type FaultOptions, Faults } from "../script/faults.ts";
+import { type FaultOptions, Faults } from "./faults.ts";
 import { RecordBook } from "./records.ts";
-import { Lines, type Scripted } from "../script/script.ts";
+import type { ProviderScript } from "./scripted.ts";
 import { TokenBook } from "../token_book.ts";
-import type { ScriptedToken } from "../script/token_script.ts";
 import { UNIT_WEIGHTS, type UnitWeights } from "../quota/true_quota.ts";
 import { WarpClock } from "../warp_clock.ts";
 
@@ -57,6 +56,7 @@ export interface WorldOptions extends Partial<DemoSettings> {
   readonly clock?: WarpClock;
   /** At least so many of the last requests are remembered. */
   readonly requestsMax?: number;
+  readonly script?: ProviderScript;
 }
 
 const DEFAULTS: DemoSettings = {
@@ -83,9 +83,8 @@ export class World {
   readonly dice: Dice;
   readonly tokens: TokenBook;
   readonly records: RecordBook;
-  readonly answers = new Lines<Scripted>();
-  readonly tokenAnswers = new Lines<ScriptedToken>();
-  readonly usageAnswers = new Lines<Scripted>();
+  /** What a test wants answered; null in the product. */
+  readonly script: ProviderScript | null;
   readonly accounts = new Map<string, DemoAccount>();
   /** Codes of the sign-in page that wait for their exchange. */
   readonly codes = new Map<string, GrantedCode>();
@@ -101,7 +100,8 @@ export class World {
   browserAccount: string | null = null;
 
   constructor(options: WorldOptions) {
-    const { seed, clock, requestsMax, ...settings } = options;
+    const { seed, clock, requestsMax, script, ...settings } = options;
+    this.script = script ?? null;
     this.clock = clock ?? new WarpClock();
     this.seed = String(seed ?? 1);
     this.dice = new Dice(this.seed);

@@ -15,7 +15,7 @@ import {
   type ReplyOptions,
   retryAfterOf,
   type ScriptedRefusal,
-} from "../script/script.ts";
+} from "../provider/scripted.ts";
 import type { ModelFamily } from "../../core/account.ts";
 import type { WindowKey } from "../../core/quota/quota.ts";
 import type { KeyQuota } from "./key_quota.ts";

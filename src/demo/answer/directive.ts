@@ -11,7 +11,7 @@
  */
 
 import { type JsonObject, objectOf, parseJson, textOf } from "../json.ts";
-import type { Message, Prompt } from "../answer/prompt.ts";
+import type { Message, Prompt } from "./prompt.ts";
 
 export interface ToolCall {
   readonly name: string;

@@ -7,8 +7,8 @@
 
 import { Dice } from "../dice.ts";
 import type { StreamStep } from "../answer/emission.ts";
-import { REFUSALS } from "../provider/refusal.ts";
-import type { Scripted } from "./script.ts";
+import { REFUSALS } from "./refusal.ts";
+import type { Scripted } from "./scripted.ts";
 
 export type FaultName =
   | "throttled"
