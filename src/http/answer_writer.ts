@@ -10,7 +10,7 @@ import { STATUS_CODES } from "node:http";
 import type { HeaderList } from "../ports.ts";
 import { headerValue } from "../wire/header_list.ts";
 import type { RequestHead } from "./arrival_head.ts";
-import type { AnswerBody, ClientAnswer } from "./client_answer.ts";
+import type { AnswerBody, ClientAnswer } from "./response.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { CR, LF } from "./octets.ts";
 import type { Patience } from "./patience.ts";

@@ -14,7 +14,7 @@ import {
   ProtocolError,
   readHeaderLines,
   type Window,
-} from "./message_head.ts";
+} from "./head.ts";
 import { CR, IS_TOKEN, LF } from "./octets.ts";
 
 /** Method, target, version; the target has no space and no control character. */

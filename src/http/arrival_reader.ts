@@ -5,16 +5,16 @@
  * @module
  */
 
-import type { ArrivalBody } from "./arrival.ts";
+import type { ArrivalBody } from "./request.ts";
 import {
   findRequestEnd,
   parseRequestHead,
   type RequestHead,
   skipEmptyLines,
 } from "./arrival_head.ts";
-import { type BodyFraming, framingFor } from "./body_framing.ts";
+import { type BodyFraming, framingFor } from "./framing.ts";
 import type { ClientConnection } from "./client_connection.ts";
-import { type BodyEnd, ProtocolError } from "./message_head.ts";
+import { type BodyEnd, ProtocolError } from "./head.ts";
 
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 

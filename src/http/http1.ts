@@ -14,7 +14,7 @@ import {
   ProtocolError,
   readHeaderLines,
   type Window,
-} from "./message_head.ts";
+} from "./head.ts";
 import { IS_VALUE } from "./octets.ts";
 
 const PREFIX = [..."HTTP/1."].map((letter) => letter.charCodeAt(0));

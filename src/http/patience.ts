@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Lateness } from "./lateness.ts";
+import { Lateness } from "./deadline.ts";
 
 export class Patience {
   readonly #lateness = new Lateness();

@@ -6,13 +6,13 @@
 
 import { apiError } from "../wire/answer/api_error.ts";
 import { writeAnswer } from "./answer_writer.ts";
-import { type Arrival, ArrivalHeaders } from "./arrival.ts";
+import { type Arrival, ArrivalHeaders } from "./request.ts";
 import type { RequestHead } from "./arrival_head.ts";
 import { ConnectionBody, nextHead } from "./arrival_reader.ts";
-import type { ClientAnswer } from "./client_answer.ts";
+import type { ClientAnswer } from "./response.ts";
 import type { ClientConnection } from "./client_connection.ts";
-import type { Lateness } from "./lateness.ts";
-import { ProtocolError } from "./message_head.ts";
+import type { Lateness } from "./deadline.ts";
+import { ProtocolError } from "./head.ts";
 import type { Patience } from "./patience.ts";
 
 /** What a connection needs of the listener. */

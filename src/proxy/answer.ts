@@ -7,7 +7,7 @@
 
 import type { UpstreamResponse } from "../ports.ts";
 import { responseHeaders } from "../wire/headers.ts";
-import type { ClientAnswer } from "../http/client_answer.ts";
+import type { ClientAnswer } from "../http/response.ts";
 import type { Outcome } from "./handler.ts";
 import { ownError, settleOwn } from "./own_answer.ts";
 import type { Inbound, Proxy } from "./proxy.ts";

@@ -12,8 +12,8 @@ import {
   isOwnCredentialTarget,
   isTokenTarget,
 } from "../wire/request/target.ts";
-import type { Arrival } from "../http/arrival.ts";
-import type { ClientAnswer } from "../http/client_answer.ts";
+import type { Arrival } from "../http/request.ts";
+import type { ClientAnswer } from "../http/response.ts";
 import type { Admission } from "./door.ts";
 import { readBody } from "./inbound.ts";
 import { passThrough } from "./passthrough.ts";

@@ -10,7 +10,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Secret } from "../ports.ts";
 import { slipOf, splitKey, targetFault } from "../wire/request/target.ts";
 import { nonceOf } from "../wire/proof.ts";
-import type { HeaderLookup } from "../http/arrival.ts";
+import type { HeaderLookup } from "../http/request.ts";
 
 export interface Door {
   /** The address listened on, without brackets. */

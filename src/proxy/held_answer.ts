@@ -15,7 +15,7 @@ import {
 } from "../wire/answer/api_error.ts";
 import { headerValue } from "../wire/header_list.ts";
 import { isChatTarget } from "../wire/request/target.ts";
-import { bodyOf, type ClientAnswer, streamOf } from "../http/client_answer.ts";
+import { bodyOf, type ClientAnswer, streamOf } from "../http/response.ts";
 import type { Outcome } from "./handler.ts";
 import { inflated } from "../http/inflate.ts";
 import { ownError, settleOwn } from "./own_answer.ts";

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { ArrivalBody } from "../http/arrival.ts";
-import { Lateness } from "../http/lateness.ts";
+import type { ArrivalBody } from "../http/request.ts";
+import { Lateness } from "../http/deadline.ts";
 
 /** Limits on what clients may make the server keep. */
 export interface InboundLimits {

@@ -8,8 +8,8 @@
 import { UpstreamError } from "../errors.ts";
 import { passthroughHeaders } from "../wire/headers.ts";
 import { answerOf, isBodiless } from "./answer.ts";
-import type { Arrival } from "../http/arrival.ts";
-import type { ClientAnswer } from "../http/client_answer.ts";
+import type { Arrival } from "../http/request.ts";
+import type { ClientAnswer } from "../http/response.ts";
 import { readBody } from "./inbound.ts";
 import type { Proxy } from "./proxy.ts";
 import { refusal, refusedBody } from "./service.ts";

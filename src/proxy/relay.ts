@@ -5,7 +5,7 @@
  */
 
 import type { UpstreamBody } from "../ports.ts";
-import type { AnswerBody } from "../http/client_answer.ts";
+import type { AnswerBody } from "../http/response.ts";
 
 /** How the relay of one body ended. */
 export type RelayEnd =

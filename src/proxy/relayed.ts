@@ -8,7 +8,7 @@
 import type { HeaderList, RequestEnd, UpstreamBody } from "../ports.ts";
 import { headerValue } from "../wire/header_list.ts";
 import type { MeterReading } from "../wire/answer/usage.ts";
-import type { AnswerBody } from "../http/client_answer.ts";
+import type { AnswerBody } from "../http/response.ts";
 import type { Outcome } from "./handler.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
 import { IdWatch, noteSearch } from "./owners.ts";

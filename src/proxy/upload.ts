@@ -8,8 +8,8 @@
 
 import type { BodyStream } from "../ports.ts";
 import { uploadBytesMax } from "../wire/request/target.ts";
-import type { Arrival, ArrivalBody } from "../http/arrival.ts";
-import type { Lateness } from "../http/lateness.ts";
+import type { Arrival, ArrivalBody } from "../http/request.ts";
+import type { Lateness } from "../http/deadline.ts";
 import type { BodyBudget, InboundLimits } from "./inbound.ts";
 
 /** The body of one arrival on its way to the upstream. */

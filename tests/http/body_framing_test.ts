@@ -1,8 +1,8 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { framingFor } from "../../src/http/body_framing.ts";
-import { type BodyEnd, ProtocolError } from "../../src/http/message_head.ts";
+import { framingFor } from "../../src/http/framing.ts";
+import { type BodyEnd, ProtocolError } from "../../src/http/head.ts";
 import { trials } from "../fixtures/trials.ts";
 
 interface Decoded {

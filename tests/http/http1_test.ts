@@ -10,7 +10,7 @@ import {
   HEAD_BYTES_MAX,
   HEADER_LINES_MAX,
   ProtocolError,
-} from "../../src/http/message_head.ts";
+} from "../../src/http/head.ts";
 import { HOSTILE_ANSWERS } from "../fixtures/hostile_heads.ts";
 import { trials } from "../fixtures/trials.ts";
 

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { Lateness } from "../../src/http/lateness.ts";
+import { Lateness } from "../../src/http/deadline.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 
 Deno.test("Lateness.watch() calls after its limit and never before", async () => {

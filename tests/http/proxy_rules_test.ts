@@ -1,6 +1,6 @@
 import { strictEqual, throws } from "node:assert/strict";
 import { TcError } from "../../src/errors.ts";
-import { proxyRules } from "../../src/http/upstream/proxy_rules.ts";
+import { proxyRules } from "../../src/http/proxy_rules.ts";
 
 const SETTINGS = {
   httpsProxy: "http://secure.example:3128",

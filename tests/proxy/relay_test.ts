@@ -2,7 +2,7 @@ import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { UpstreamBody } from "../../src/ports.ts";
-import { streamOf } from "../../src/http/client_answer.ts";
+import { streamOf } from "../../src/http/response.ts";
 import {
   relay as relayWithin,
   type RelayEnd,

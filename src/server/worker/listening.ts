@@ -7,8 +7,8 @@
 
 import type { ControlHost } from "../../control/routes.ts";
 import { controlRoutes, isControlTarget } from "../../control/routes.ts";
-import type { Arrival } from "../../http/arrival.ts";
-import { bodyOf, type ClientAnswer } from "../../http/client_answer.ts";
+import type { Arrival } from "../../http/request.ts";
+import { bodyOf, type ClientAnswer } from "../../http/response.ts";
 import { BodyBudget, readBody } from "../../proxy/inbound.ts";
 import type { Proxy } from "../../proxy/proxy.ts";
 import type { RequestBook } from "../../proxy/request_book.ts";

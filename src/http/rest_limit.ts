@@ -6,7 +6,7 @@
  * @module
  */
 
-import { MINUTE_MS, SECOND_MS } from "../../core/time.ts";
+import { MINUTE_MS, SECOND_MS } from "../core/time.ts";
 
 /** A connection that ended sooner than this ended for another reason. */
 const EVIDENCE_MS_MIN = SECOND_MS;

@@ -7,20 +7,20 @@
  * @module
  */
 
-import { UpstreamError } from "../../errors.ts";
+import { UpstreamError } from "../errors.ts";
 import type {
   Clock,
   Upstream,
   UpstreamRequest,
   UpstreamResponse,
-} from "../../ports.ts";
-import { ConnectionPool } from "./connection_pool.ts";
+} from "../ports.ts";
+import { ConnectionPool } from "./pool.ts";
 import { type ConnectionLimits, ConnectionWatch } from "./connection_watch.ts";
 import { parseOrigin } from "./dial.ts";
 import { Exchange } from "./exchange.ts";
-import { MessageWriter, type OutgoingMessage } from "../outgoing_message.ts";
+import { MessageWriter, type OutgoingMessage } from "./outgoing_message.ts";
 import type { ProxyFor } from "./proxy_rules.ts";
-import { RequestError } from "../request_head.ts";
+import { RequestError } from "./request_head.ts";
 
 /** Time limits of a request; there is none for the whole of it. */
 export interface UpstreamLimits extends ConnectionLimits {

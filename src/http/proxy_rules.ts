@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EXIT, TcError } from "../../errors.ts";
+import { EXIT, TcError } from "../errors.ts";
 
 /** The proxy for an origin such as `https://api.anthropic.com`, null for none. */
 export type ProxyFor = (origin: string) => URL | null;

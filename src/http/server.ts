@@ -7,14 +7,14 @@
  */
 
 import type { Journal } from "../ports.ts";
-import type { Arrival } from "./arrival.ts";
-import type { ClientAnswer } from "./client_answer.ts";
+import type { Arrival } from "./request.ts";
+import type { ClientAnswer } from "./response.ts";
 import { ClientConnection, ReadBuffers } from "./client_connection.ts";
 import {
   ClientConnections,
   type ConnectionLimits,
 } from "./client_connections.ts";
-import { Lateness } from "./lateness.ts";
+import { Lateness } from "./deadline.ts";
 import type { Patience } from "./patience.ts";
 import { type HeadLimits, serveConnection } from "./serve_connection.ts";
 import { reasonOf } from "../errors.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type BodyEnd, ProtocolError } from "./message_head.ts";
+import { type BodyEnd, ProtocolError } from "./head.ts";
 import { COLON, CR, IS_TOKEN, IS_VALUE, LF, SEMICOLON } from "./octets.ts";
 
 /** 13 hex digits are 52 bits: every such size is exact as a number. */

@@ -7,9 +7,9 @@
  * @module
  */
 
-import type { Clock } from "../../ports.ts";
+import type { Clock } from "../ports.ts";
 import type { Connection } from "./connection.ts";
-import { TimeLimitError } from "../time_limit.ts";
+import { TimeLimitError } from "./time_limit.ts";
 
 const LOOK_MS_MAX = 1_000;
 const LOOKS_PER_LIMIT = 4;

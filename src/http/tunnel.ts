@@ -9,7 +9,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { findHeadEnd, parseResponseHead } from "../http1.ts";
+import { findHeadEnd, parseResponseHead } from "./http1.ts";
 
 const ANSWER_BYTES_MAX = 16 * 1024;
 

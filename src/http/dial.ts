@@ -5,10 +5,10 @@
  * @module
  */
 
-import { reasonOf, UpstreamError, type UpstreamStep } from "../../errors.ts";
-import type { Clock } from "../../ports.ts";
+import { reasonOf, UpstreamError, type UpstreamStep } from "../errors.ts";
+import type { Clock } from "../ports.ts";
 import type { ProxyFor } from "./proxy_rules.ts";
-import { type TimeLimit, withinLimit } from "../time_limit.ts";
+import { type TimeLimit, withinLimit } from "./time_limit.ts";
 import { openTunnel } from "./tunnel.ts";
 
 /** Where requests go: an origin such as `https://api.anthropic.com`, taken apart. */

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { UpstreamError } from "../../errors.ts";
+import { UpstreamError } from "../errors.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import type { ConnectionWatch } from "./connection_watch.ts";
 import { dial, type DialOptions, type Origin } from "./dial.ts";
 import { RestLimit } from "./rest_limit.ts";
-import { withinLimit } from "../time_limit.ts";
+import { withinLimit } from "./time_limit.ts";
 
 export interface PoolOptions {
   readonly dial: DialOptions;
