@@ -9,6 +9,9 @@
  */
 
 import { Buffer } from "node:buffer";
+import type { Clock } from "../ports.ts";
+import { TimeLimitError } from "./deadline.ts";
+import { MINUTE_MS, SECOND_MS } from "../core/time.ts";
 
 /** Room of a fresh slab, in bytes. */
 const SLAB_BYTES = 16 * 1024;
@@ -18,7 +21,7 @@ const BULK_SLAB_BYTES = 64 * 1024;
 const READ_BYTES_MIN = 4 * 1024;
 
 /** What an open connection is doing; the pool's watch has a time limit for each. */
-export type OpenPhase =
+type OpenPhase =
   /** In the pool. */
   | "idle"
   /** A request is being written, or its answer's head awaited. */
@@ -29,7 +32,7 @@ export type OpenPhase =
   | "paused";
 
 /** `closed` is final: no phase follows it, so nothing can pool or use it again. */
-export type ConnectionPhase = OpenPhase | "closed";
+type ConnectionPhase = OpenPhase | "closed";
 
 /** What happens to a connection, told to its pool. */
 export interface ConnectionOwner {
@@ -209,4 +212,161 @@ export class Connection {
     this.#onArrival = null;
     if (this.#phase === "idle") this.#owner.onSpoiled(this);
   };
+}
+
+// MERGED connection_watch.ts: The data plane: holds every open connection to its time limits.  One look at all of them now and then, instead of a timer for each request: a limit is kept to within one look, and never fires early.
+
+const LOOK_MS_MAX = 1_000;
+const LOOKS_PER_LIMIT = 4;
+/** After so many that did not come this process has stood still. */
+const LOOKS_MISSED = 10;
+
+export interface ConnectionLimits {
+  /** How long a connection rests in the pool. */
+  readonly idleMs: number;
+  /** From the last byte of the request that went out to the answer's head. */
+  readonly firstByteMs: number;
+  /** The longest silence within a body. */
+  readonly idleBodyMs: number;
+}
+
+/** What the watch saw of a connection when it last looked. */
+interface Sighting {
+  activity: number;
+  sinceMs: number;
+}
+
+export class ConnectionWatch {
+  readonly #clock: Clock;
+  readonly #limits: ConnectionLimits;
+  readonly #lookMs: number;
+  readonly #sightings = new Map<Connection, Sighting>();
+  readonly #stop = new AbortController();
+  #isRunning = false;
+  #lookedAt: number;
+  #lookedAtMs: number;
+
+  constructor(clock: Clock, limits: ConnectionLimits) {
+    const { idleMs, firstByteMs, idleBodyMs } = limits;
+    const shortestMs = Math.min(idleMs, firstByteMs, idleBodyMs);
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#lookMs = Math.min(LOOK_MS_MAX, shortestMs / LOOKS_PER_LIMIT);
+    this.#lookedAt = clock.now();
+    this.#lookedAtMs = clock.monotonicMs();
+  }
+
+  add(connection: Connection): void {
+    this.#sightings.set(connection, {
+      activity: connection.activity,
+      sinceMs: this.#clock.monotonicMs(),
+    });
+    this.#run();
+  }
+
+  remove(connection: Connection): void {
+    this.#sightings.delete(connection);
+  }
+
+  /**
+   * Whether the machine slept since the last look: the wall clock moved on and
+   * no timer ran. What rested in the pool is then dead without a sign.
+   */
+  hasOverslept(): boolean {
+    return this.#clock.now() - this.#lookedAt >
+      this.#lookMs + this.#limits.idleMs;
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #run(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#lookedAt = this.#clock.now();
+    this.#lookedAtMs = this.#clock.monotonicMs();
+    try {
+      while (this.#sightings.size > 0) {
+        await this.#clock.sleep(this.#lookMs, this.#stop.signal);
+        this.#look();
+      }
+    } catch (cause) {
+      // `stop` ends the sleep; anything else is a fault to be seen.
+      if (!this.#stop.signal.aborted) throw cause;
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  #look(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const hasOverslept = this.hasOverslept();
+    // While this process stood still nobody could hear the other side.
+    const gapMs = nowMs - this.#lookedAtMs;
+    const deafMs = gapMs > LOOKS_MISSED * this.#lookMs ? gapMs : 0;
+    for (const [connection, sighting] of this.#sightings) {
+      if (hasOverslept && connection.phase === "idle") {
+        connection.close(new TimeLimitError("the machine slept"));
+        continue;
+      }
+      if (connection.activity !== sighting.activity) {
+        sighting.activity = connection.activity;
+        sighting.sinceMs = nowMs;
+        continue;
+      }
+      if (connection.phase !== "idle") sighting.sinceMs += deafMs;
+      const limitMs = this.#limitOf(connection);
+      if (nowMs - sighting.sinceMs < limitMs) continue;
+      connection.close(new TimeLimitError(`silent for ${limitMs} ms`));
+    }
+    this.#lookedAt = this.#clock.now();
+    this.#lookedAtMs = nowMs;
+  }
+
+  #limitOf(connection: Connection): number {
+    switch (connection.phase) {
+      case "idle":
+        return this.#limits.idleMs;
+      case "waiting":
+        return this.#limits.firstByteMs;
+      case "reading":
+        return this.#limits.idleBodyMs;
+      case "paused":
+      case "closed":
+        return Infinity;
+    }
+  }
+}
+
+// MERGED rest_limit.ts: Learns how long connections to one origin may rest in the pool. An upstream or a corporate proxy may close idle connections earlier than we do; a request written to such a connection is lost, since nobody can say whether it arrived.
+
+/** A connection that ended sooner than this ended for another reason. */
+const EVIDENCE_MS_MIN = SECOND_MS;
+
+/** We close at this share of the shortest rest that was seen to be too long. */
+const MARGIN = 0.75;
+
+/** After this long without a death the limit doubles: proxies change. */
+const FORGET_MS = 10 * MINUTE_MS;
+
+/** The longest safe rest of one origin's connections. */
+export class RestLimit {
+  #limitMs = Infinity;
+  #changedAtMs = 0;
+
+  /** Returns the longest rest, in ms, after which a connection is still used. */
+  limitMs(nowMs: number): number {
+    const doublings = Math.floor((nowMs - this.#changedAtMs) / FORGET_MS);
+    return this.#limitMs * 2 ** Math.max(0, doublings);
+  }
+
+  /** Notes at `nowMs` that the other side ended a connection after `restMs` of rest. */
+  ended(restMs: number, nowMs: number): void {
+    if (restMs < EVIDENCE_MS_MIN) return;
+    const learnedMs = restMs * MARGIN;
+    if (learnedMs >= this.limitMs(nowMs)) return;
+    this.#limitMs = learnedMs;
+    this.#changedAtMs = nowMs;
+  }
 }

@@ -9,17 +9,17 @@
  */
 
 import { reasonOf, UpstreamError, type UpstreamStep } from "../errors.ts";
-import type {
-  BodyStream,
-  UpstreamBody,
-  UpstreamResponse,
-} from "../ports.ts";
+import type { BodyStream, UpstreamBody, UpstreamResponse } from "../ports.ts";
 import { type BodyFraming, framingFor } from "./framing.ts";
 import type { Connection } from "./connection.ts";
-import { findHeadEnd, parseResponseHead, type ResponseHead } from "./http1.ts";
+import {
+  findHeadEnd,
+  parseResponseHead,
+  type ResponseHead,
+} from "./response.ts";
 import { ProtocolError } from "./head.ts";
-import type { OutgoingMessage } from "./outgoing_message.ts";
-import { TimeLimitError } from "./time_limit.ts";
+import type { OutgoingMessage } from "./request.ts";
+import { TimeLimitError } from "./deadline.ts";
 
 /** Interim answers (1xx) before the answer proper. */
 const INTERIM_ANSWERS_MAX = 16;

@@ -5,8 +5,16 @@
  * @module
  */
 
-import { type BodyEnd, ProtocolError } from "./head.ts";
-import { COLON, CR, IS_TOKEN, IS_VALUE, LF, SEMICOLON } from "./octets.ts";
+import {
+  type BodyEnd,
+  COLON,
+  CR,
+  IS_TOKEN,
+  IS_VALUE,
+  LF,
+  ProtocolError,
+  SEMICOLON,
+} from "./head.ts";
 
 /** 13 hex digits are 52 bits: every such size is exact as a number. */
 const SIZE_DIGITS_MAX = 13;

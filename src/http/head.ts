@@ -8,7 +8,30 @@
 
 import type { Buffer } from "node:buffer";
 import type { HeaderList } from "../ports.ts";
-import { COLON, CR, IS_TOKEN, IS_VALUE, LF, SPACE, TAB } from "./octets.ts";
+
+// MERGED octets.ts: The data plane: which bytes a header line may hold (RFC 9110 5.5, 5.6.2).
+
+const TAB = 0x09;
+export const LF = 0x0a;
+export const CR = 0x0d;
+const SPACE = 0x20;
+export const COLON = 0x3a;
+export const SEMICOLON = 0x3b;
+const DELETE = 0x7f;
+
+/** 1 for each byte that a header name, a method or another token may hold. */
+export const IS_TOKEN: Uint8Array = tableOf((byte) =>
+  /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte))
+);
+
+/** 1 for each byte that a header value may hold: no control but the tab. */
+export const IS_VALUE: Uint8Array = tableOf((byte) =>
+  byte === TAB || (byte >= SPACE && byte !== DELETE)
+);
+
+function tableOf(holds: (byte: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => holds(byte) ? 1 : 0);
+}
 
 /** The largest head of an answer, first line and blank line included. */
 export const HEAD_BYTES_MAX = 256 * 1024;

@@ -6,11 +6,14 @@
  */
 
 import { UpstreamError } from "../errors.ts";
-import { Connection, type ConnectionOwner } from "./connection.ts";
-import type { ConnectionWatch } from "./connection_watch.ts";
+import {
+  Connection,
+  type ConnectionOwner,
+  type ConnectionWatch,
+  RestLimit,
+} from "./connection.ts";
 import { dial, type DialOptions, type Origin } from "./dial.ts";
-import { RestLimit } from "./rest_limit.ts";
-import { withinLimit } from "./time_limit.ts";
+import { withinLimit } from "./deadline.ts";
 
 export interface PoolOptions {
   readonly dial: DialOptions;

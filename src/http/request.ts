@@ -4,7 +4,21 @@
  * @module
  */
 
-import type { HeaderList } from "../ports.ts";
+import type { BodyStream, HeaderList } from "../ports.ts";
+import { Buffer } from "node:buffer";
+import {
+  type BodyEnd,
+  CR,
+  findBlankLine,
+  FramingFacts,
+  IS_TOKEN,
+  LF,
+  ProtocolError,
+  readHeaderLines,
+  type Window,
+} from "./head.ts";
+import { type BodyFraming, framingFor } from "./framing.ts";
+import type { ClientConnection } from "./client_connection.ts";
 
 /** What the door and the routes look up; a `Headers` can be asked the same. */
 export interface HeaderLookup {
@@ -70,4 +84,340 @@ export class ArrivalHeaders implements HeaderLookup {
 /** RFC 9110 5.2; cookies are the exception (RFC 6265 5.4). */
 function separatorOf(name: string): string {
   return name === "cookie" ? "; " : ", ";
+}
+
+// MERGED arrival_head.ts: The data plane: reads the head of a client's HTTP/1.1 request (RFC 9112). Strict: what could be read in two ways is refused before anybody acts on it.
+
+/** Method, target, version; the target has no space and no control character. */
+const REQUEST_LINE =
+  /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/;
+
+/** A path, or a URL as proxies get them; the door looks at its host. */
+const TARGET = /^(?:\/|https?:\/\/)/i;
+const TARGET_BYTES_MAX = 16 * 1024;
+/**
+ * The largest head of a request. Anybody who can connect can make the server
+ * keep one, so it is smaller than what an upstream may answer with. Node takes
+ * 16 KiB at most.
+ */
+const REQUEST_HEAD_BYTES_MAX = 32 * 1024;
+
+export interface RequestHead {
+  readonly method: string;
+  /** As the request line had it. */
+  readonly target: string;
+  /** As they came: order, case and bytes (one character is one byte). */
+  readonly headers: HeaderList;
+  readonly bodyEnd: BodyEnd;
+  readonly isVersion10: boolean;
+  /** The client keeps the connection open after this message. */
+  readonly isPersistent: boolean;
+}
+
+/** Past the line ends that some clients send after a body (RFC 9112 2.2). */
+function skipEmptyLines(
+  bytes: Uint8Array,
+  { from, to }: Window,
+): number {
+  let at = from;
+  while (at + 1 < to && bytes[at] === CR && bytes[at + 1] === LF) at += 2;
+  return at;
+}
+
+/**
+ * The index after the blank line that ends the head, or -1 when it has not
+ * come yet. Throws ProtocolError at the first byte that shows that no HTTP/1.1
+ * request is coming, such as that of a TLS handshake.
+ */
+function findRequestEnd(
+  bytes: Uint8Array,
+  window: Window,
+  scanFrom: number,
+): number {
+  const { from, to } = window;
+  const first = bytes[from] ?? 0;
+  if (to > from && IS_TOKEN[first] !== 1 && first !== CR) {
+    throw new ProtocolError("what came is no HTTP/1.1 request");
+  }
+  return findBlankLine(bytes, window, scanFrom, REQUEST_HEAD_BYTES_MAX);
+}
+
+/** Reads the head that lies in `bytes` in `window`, blank line included. */
+function parseRequestHead(bytes: Buffer, window: Window): RequestHead {
+  const { from, to } = window;
+  const text = bytes.toString("latin1", from, to);
+  const lineEnd = text.indexOf("\r\n");
+  const match = REQUEST_LINE.exec(text.slice(0, lineEnd));
+  const [, method, target, minor] = match ?? [];
+  if (method === undefined || target === undefined) {
+    throw new ProtocolError("the request line is malformed");
+  }
+  if (!TARGET.test(target)) throw new ProtocolError("the target is no path");
+  if (target.length > TARGET_BYTES_MAX) {
+    throw new ProtocolError("the target is too long");
+  }
+  const isVersion10 = minor === "0";
+  const facts = new FramingFacts();
+  const headers = readHeaderLines(bytes, { from: from + lineEnd + 2, to }, {
+    text,
+    textFrom: from,
+    facts,
+  });
+  const hosts = headers.filter(([name]) =>
+    name.length === "host".length && name.toLowerCase() === "host"
+  );
+  if (hosts.length > 1) throw new ProtocolError("more than one host line");
+  return {
+    method,
+    target,
+    headers,
+    bodyEnd: facts.requestBodyEnd(isVersion10),
+    isVersion10,
+    isPersistent: facts.keepsConnection(isVersion10),
+  };
+}
+
+// MERGED arrival_reader.ts: The data plane: reads one request after the other from a client's connection.
+
+const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
+
+/**
+ * A body is read in large pieces once this much of it has come. What the head
+ * states costs a client nothing, so it decides nothing.
+ */
+const LONG_BYTES = 64 * 1024;
+
+/**
+ * The next request's head, or null where the client has ended the connection
+ * between two requests. `begun` is called when its first byte is here. Rejects
+ * with a ProtocolError, or when the connection is lost.
+ */
+export async function nextHead(
+  client: ClientConnection,
+  begun: () => void,
+): Promise<RequestHead | null> {
+  let scannedBytes = 0;
+  let isBegun = false;
+  for (;;) {
+    if (scannedBytes === 0) {
+      const window = { from: client.start, to: client.end };
+      client.consume(skipEmptyLines(client.buffer, window) - client.start);
+    }
+    const { buffer, start, end } = client;
+    const window = { from: start, to: end };
+    if (end > start) {
+      if (!isBegun) begun();
+      isBegun = true;
+      const headEnd = findRequestEnd(buffer, window, start + scannedBytes);
+      if (headEnd !== -1) {
+        const head = parseRequestHead(buffer, { from: start, to: headEnd });
+        client.consume(headEnd - start);
+        return head;
+      }
+      scannedBytes = end - start;
+    }
+    if (await client.read() > 0) continue;
+    if (isBegun) throw new ProtocolError("the head broke off");
+    return null;
+  }
+}
+
+interface BodyOptions {
+  /** Whether the client sends it only once it is told to. */
+  readonly isAwaited: boolean;
+  /** Called when it was read to its end, at once where there is none. */
+  readonly onEnd: () => void;
+}
+
+/** The body that follows a head on its connection. */
+export class ConnectionBody implements ArrivalBody {
+  readonly statedBytes: number | null;
+  readonly #client: ClientConnection;
+  readonly #framing: BodyFraming;
+  readonly #onEnd: () => void;
+  #isAwaited: boolean;
+  #isOver: boolean;
+  #bytes = 0;
+
+  constructor(
+    client: ClientConnection,
+    bodyEnd: BodyEnd,
+    { isAwaited, onEnd }: BodyOptions,
+  ) {
+    this.#client = client;
+    this.#framing = framingFor(bodyEnd);
+    this.#isAwaited = isAwaited;
+    this.#onEnd = onEnd;
+    this.statedBytes = bodyEnd.kind === "chunked"
+      ? null
+      : bodyEnd.kind === "length"
+      ? bodyEnd.bytes
+      : 0;
+    this.#isOver = this.#framing.isDone;
+    if (this.#isOver) onEnd();
+  }
+
+  /** Whether the next request may follow: the body was read to its end. */
+  get isDone(): boolean {
+    return this.#isOver;
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    const client = this.#client;
+    const framing = this.#framing;
+    if (this.#isAwaited && !framing.isDone && client.end === client.start) {
+      await client.write(CONTINUE);
+    }
+    this.#isAwaited = false;
+    while (!framing.isDone) {
+      const size = this.#bytes < LONG_BYTES ? "some" : "bulk";
+      if (client.end === client.start && await client.read(size) === 0) {
+        throw new ProtocolError("the body broke off");
+      }
+      const bytes = framing.take(client.unconsumed());
+      client.consume(framing.consumedBytes);
+      this.#bytes += framing.consumedBytes;
+      if (bytes.length > 0) return bytes;
+    }
+    // Not before: the last bytes were a view of what is read into from here on.
+    if (!this.#isOver) this.#onEnd();
+    this.#isOver = true;
+    return null;
+  }
+}
+
+// MERGED request_head.ts: The data plane: writes the head of an HTTP/1.1 request. What could end a line early is refused before anything is sent (RFC 9112 11.1).
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** No control character but the tab; one character is one byte. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const OUTGOING_TARGET = /^\/[\x21-\x7e\x80-\xff]*$/;
+/** Methods whose request says so when it has no body (RFC 9110 8.6). */
+const METHODS_WITH_BODY = ["POST", "PUT", "PATCH"];
+
+/** A request that cannot be written as one HTTP/1.1 message. */
+export class RequestError extends Error {}
+
+interface RequestParts {
+  readonly method: string;
+  /** Path and query, from the slash on. */
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array | null;
+  readonly upload?: BodyStream | null;
+}
+
+/**
+ * The head as text in which one character is one byte, blank line included:
+ * `host` first, the headers as given, `content-length` last. Throws
+ * RequestError and names the header, never its value.
+ */
+export function requestHead(parts: RequestParts, host: string): string {
+  const { method, target, headers, body, upload = null } = parts;
+  if (!TOKEN.test(method)) throw new RequestError("the method is no token");
+  if (!OUTGOING_TARGET.test(target)) {
+    throw new RequestError(
+      "the target is not a path, or holds a space or control character",
+    );
+  }
+  let head = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
+  for (const [name, value] of headers) {
+    if (!TOKEN.test(name)) {
+      throw new RequestError("a header has no proper name");
+    }
+    if (!VALUE.test(value)) {
+      throw new RequestError(`the value of ${name} holds a control character`);
+    }
+    if (isFraming(name)) {
+      throw new RequestError(`${name} is for the connection to write`);
+    }
+    head += `${name}: ${value}\r\n`;
+  }
+  if (upload !== null && upload.statedBytes === null) {
+    return `${head}Transfer-Encoding: chunked\r\n\r\n`;
+  }
+  const bodyBytes = upload?.statedBytes ?? body?.length ?? 0;
+  if (bodyBytes > 0 || METHODS_WITH_BODY.includes(method)) {
+    head += `Content-Length: ${bodyBytes}\r\n`;
+  }
+  return head + "\r\n";
+}
+
+/** Whether a header named so would change where the message ends or goes. */
+function isFraming(name: string): boolean {
+  switch (name.length) {
+    case "host".length:
+      return name.toLowerCase() === "host";
+    case "upgrade".length:
+      return name.toLowerCase() === "upgrade";
+    case "connection".length:
+      return name.toLowerCase() === "connection";
+    case "content-length".length:
+      return name.toLowerCase() === "content-length";
+    case "transfer-encoding".length:
+      return name.toLowerCase() === "transfer-encoding";
+    default:
+      return false;
+  }
+}
+
+// MERGED outgoing_message.ts: The data plane: a request as bytes, in as few writes as sensible.
+
+/** Head and body up to here go out in one write. */
+const FIRST_WRITE_BYTES = 64 * 1024;
+/** Buffers kept for the next requests. */
+const SPARE_BUFFERS_MAX = 16;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** A request as bytes: the first write, and what goes out after it. */
+export interface OutgoingMessage {
+  /** The head, and the body or its beginning. */
+  readonly first: Uint8Array;
+  /** The rest of the body, not copied. */
+  readonly rest: Uint8Array;
+  /** What goes out after that, as it comes in; null where all is here. */
+  readonly upload: BodyStream | null;
+}
+
+/** Makes messages in buffers that it lends and gets back. */
+export class MessageWriter {
+  readonly #encoder = new TextEncoder();
+  readonly #spare: Uint8Array[] = [];
+
+  /** Throws RequestError when the request cannot be one HTTP/1.1 message. */
+  message(parts: RequestParts, host: string): OutgoingMessage {
+    const head = requestHead(parts, host);
+    const body = parts.body ?? NO_BYTES;
+    const buffer = this.#bufferFor(head);
+    const headBytes = this.#writeHead(head, buffer);
+    const copied = Math.min(body.length, buffer.length - headBytes);
+    buffer.set(body.subarray(0, copied), headBytes);
+    return {
+      first: buffer.subarray(0, headBytes + copied),
+      rest: copied === body.length ? NO_BYTES : body.subarray(copied),
+      upload: parts.upload ?? null,
+    };
+  }
+
+  /** Takes the message's buffer back: only after its last write has settled. */
+  giveBack(message: OutgoingMessage): void {
+    const { buffer } = message.first;
+    const isOurs = buffer.byteLength === FIRST_WRITE_BYTES;
+    if (!isOurs || this.#spare.length === SPARE_BUFFERS_MAX) return;
+    this.#spare.push(new Uint8Array(buffer));
+  }
+
+  #bufferFor(head: string): Uint8Array {
+    const isLong = head.length > FIRST_WRITE_BYTES / 2;
+    if (isLong) return new Uint8Array(head.length + FIRST_WRITE_BYTES);
+    return this.#spare.pop() ?? new Uint8Array(FIRST_WRITE_BYTES);
+  }
+
+  /** One character is one byte: UTF-8 does for ASCII, and is the faster way. */
+  #writeHead(head: string, buffer: Uint8Array): number {
+    const { written } = this.#encoder.encodeInto(head, buffer);
+    if (written === head.length) return written;
+    return Buffer.from(buffer.buffer).write(head, 0, "latin1");
+  }
 }

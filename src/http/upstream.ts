@@ -15,12 +15,15 @@ import type {
   UpstreamResponse,
 } from "../ports.ts";
 import { ConnectionPool } from "./pool.ts";
-import { type ConnectionLimits, ConnectionWatch } from "./connection_watch.ts";
+import { type ConnectionLimits, ConnectionWatch } from "./connection.ts";
 import { parseOrigin } from "./dial.ts";
 import { Exchange } from "./exchange.ts";
-import { MessageWriter, type OutgoingMessage } from "./outgoing_message.ts";
+import {
+  MessageWriter,
+  type OutgoingMessage,
+  RequestError,
+} from "./request.ts";
 import type { ProxyFor } from "./proxy_rules.ts";
-import { RequestError } from "./request_head.ts";
 
 /** Time limits of a request; there is none for the whole of it. */
 export interface UpstreamLimits extends ConnectionLimits {

@@ -28,7 +28,7 @@ import type { Upload } from "./upload.ts";
 import type { HistoryMemory, SummaryMemory } from "./conversation.ts";
 import type { Hold, HoldDesk } from "./hold.ts";
 import type { BodyBudget, InboundLimits } from "./inbound.ts";
-import type { Patience } from "../http/patience.ts";
+import type { Patience } from "../http/deadline.ts";
 import type { OpenRequest, RequestBook } from "./request_book.ts";
 
 export interface Proxy {

@@ -12,7 +12,7 @@ import { proofText } from "../wire/proof.ts";
 import { answerFor, type AnswerOptions } from "./answer_for.ts";
 import type { Arrival } from "../http/request.ts";
 import type { ClientAnswer } from "../http/response.ts";
-import { connectionLimits } from "../http/client_connections.ts";
+import { connectionLimits } from "../http/client_connection.ts";
 import { type Admission, admit, type Door } from "./door.ts";
 import { ConnectionServer, type ServeOptions } from "../http/server.ts";
 import type { Proxy } from "./proxy.ts";

@@ -3,8 +3,11 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { ArrivalHeaders } from "../../src/http/request.ts";
-import { ConnectionBody, nextHead } from "../../src/http/arrival_reader.ts";
+import {
+  ArrivalHeaders,
+  ConnectionBody,
+  nextHead,
+} from "../../src/http/request.ts";
 import { ClientConnection } from "../../src/http/client_connection.ts";
 import { ProtocolError } from "../../src/http/head.ts";
 import { trials } from "../fixtures/trials.ts";

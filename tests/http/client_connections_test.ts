@@ -1,11 +1,11 @@
 /** Which connections go when strangers open too many. */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { ClientConnection } from "../../src/http/client_connection.ts";
 import {
+  ClientConnection,
   ClientConnections,
   connectionLimits,
-} from "../../src/http/client_connections.ts";
+} from "../../src/http/client_connection.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
 import { LOCAL_KEY, ProxyKit } from "../fixtures/proxy_kit.ts";
 import { RawClient } from "../fixtures/raw_client.ts";

@@ -1,7 +1,6 @@
 import { ok, strictEqual } from "node:assert/strict";
 import { MINUTE_MS } from "../../src/core/time.ts";
-import { Connection } from "../../src/http/connection.ts";
-import { RestLimit } from "../../src/http/rest_limit.ts";
+import { Connection, RestLimit } from "../../src/http/connection.ts";
 import { RawUpstream } from "../fixtures/raw_upstream.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import {

@@ -5,7 +5,7 @@ import {
   findHeadEnd,
   parseResponseHead,
   type ResponseHead,
-} from "../../src/http/http1.ts";
+} from "../../src/http/response.ts";
 import {
   HEAD_BYTES_MAX,
   HEADER_LINES_MAX,

@@ -1,6 +1,6 @@
 import { strictEqual, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { RequestError, requestHead } from "../../src/http/request_head.ts";
+import { RequestError, requestHead } from "../../src/http/request.ts";
 
 const PARTS = {
   method: "POST",

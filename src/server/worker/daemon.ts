@@ -13,7 +13,7 @@ import { HistoryMemory, SummaryMemory } from "../../proxy/conversation.ts";
 import { basePathOf } from "../../proxy/destination.ts";
 import { HoldDesk } from "../../proxy/hold.ts";
 import { BodyBudget } from "../../proxy/inbound.ts";
-import { Patience } from "../../http/patience.ts";
+import { Patience } from "../../http/deadline.ts";
 import type { Proxy } from "../../proxy/proxy.ts";
 import { proxyRules } from "../../http/proxy_rules.ts";
 import { RequestBook } from "../../proxy/request_book.ts";

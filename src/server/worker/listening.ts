@@ -5,8 +5,11 @@
  * @module
  */
 
-import type { ControlHost } from "../../control/routes.ts";
-import { controlRoutes, isControlTarget } from "../../control/routes.ts";
+import {
+  type ControlHost,
+  controlRoutes,
+  isControlTarget,
+} from "../../control/routes.ts";
 import type { Arrival } from "../../http/request.ts";
 import { bodyOf, type ClientAnswer } from "../../http/response.ts";
 import { BodyBudget, readBody } from "../../proxy/inbound.ts";
