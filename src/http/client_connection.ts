@@ -1,8 +1,11 @@
 /**
- * The data plane: one connection of a client with its read buffer.
+ * The connections of clients: the read buffer of one, and which of them is
+ * closed when there are too many.
  *
- * A read is always outstanding while an answer is made, so that a client that
- * leaves is noticed at once; what it reads is the next request.
+ * Any user of the machine can connect, so a connection counts as unproven until
+ * a request on it has passed the door. All unproven connections together may
+ * use a fixed number of descriptors and a fixed amount of memory, so that they
+ * can never use up what the owner's requests need.
  *
  * @module
  */
@@ -10,20 +13,23 @@
 import { Buffer } from "node:buffer";
 
 const BUFFER_BYTES = 16 * 1024;
-/** Until a request has passed the door: anybody can open connections. */
+/** For a connection that is not proven: anybody can open one. */
 const UNPROVEN_BUFFER_BYTES = 4 * 1024;
-/** While a long body comes. */
+/** For reads of a long body. */
 const BULK_BYTES = 256 * 1024;
-/** With less room than this left, a read gets more. */
+/** With less room than this left, a read gets a larger buffer. */
 const READ_BYTES_MIN = 2 * 1024;
-/** A client that sends the next requests ahead is read no further. */
+/** The most that is read ahead of a client that sends its next requests early. */
 const AHEAD_BYTES_MAX = 64 * 1024;
-/** For a client that sends on what nobody wants: it shall see the answer. */
+/**
+ * Time to drain a client that still sends: closing with unread input sends a
+ * reset, and the client would lose its response.
+ */
 const LINGER_MS = 2_000;
 
 /**
- * The buffer of a head that does not fit grows to one that holds any head: each
- * step leaves garbage behind, and strangers make thousands of them.
+ * A head that does not fit gets a buffer that holds any head: growing in steps
+ * would leave garbage at each step, and strangers cause thousands of them.
  */
 const HEAD_BUFFER_BYTES = 36 * 1024;
 
@@ -32,12 +38,12 @@ function grownBytes(bytes: number): number {
   return bytes < HEAD_BUFFER_BYTES ? HEAD_BUFFER_BYTES : 2 * bytes;
 }
 
-/** Buffers of one size that are kept. */
+/** The most buffers of one size that are kept. */
 const KEPT_MAX = 64;
 
 /**
- * Read buffers of connections that never proved themselves, for the next ones:
- * strangers who come by the thousand must not leave garbage by the megabyte.
+ * Read buffers of unproven connections, reused by later ones: thousands of
+ * strangers must not leave garbage by the megabyte.
  */
 export class ReadBuffers {
   readonly #free = new Map<number, Buffer[]>();
@@ -53,12 +59,17 @@ export class ReadBuffers {
   }
 }
 
+/**
+ * One connection of a client. A read is always outstanding while an answer is
+ * made, so that a client that leaves is noticed at once; what that read returns
+ * is the next request.
+ */
 export class ClientConnection {
   readonly #stream: Deno.Conn;
   readonly #buffers: ReadBuffers | null;
   #bufferBytes = UNPROVEN_BUFFER_BYTES;
   #buffer: Buffer;
-  #tellHeld: ((bytes: number) => void) | null = null;
+  #onResize: ((bytes: number) => void) | null = null;
   #isSilent = true;
   #start = 0;
   #end = 0;
@@ -76,12 +87,12 @@ export class ClientConnection {
   }
 
   /**
-   * Gives the read buffer of a closed connection to the next one. Not that of a
-   * trusted client: somebody may still hold a view of its bytes.
+   * Gives the read buffer of a closed connection to a later one, unless the
+   * client was trusted: somebody may still hold a view of its bytes.
    */
   async recycle(): Promise<void> {
     if (this.#bufferBytes !== UNPROVEN_BUFFER_BYTES) return;
-    // The system may write into it until the last read has come back.
+    // The system may write into the buffer until the last read has returned.
     await this.#pending?.catch(() => null);
     this.#buffers?.give(this.#buffer);
   }
@@ -99,7 +110,7 @@ export class ClientConnection {
     return this.#end;
   }
 
-  /** Memory of the read buffer, in bytes. */
+  /** Size of the read buffer, in bytes. */
   get heldBytes(): number {
     return this.#buffer.length;
   }
@@ -109,17 +120,17 @@ export class ClientConnection {
     return this.#isSilent;
   }
 
-  /** Calls `tell` with each change of {@linkcode heldBytes}. */
-  onHeld(tell: (bytes: number) => void): void {
-    this.#tellHeld = tell;
+  /** Calls `report` with each change of {@linkcode heldBytes}. */
+  onResize(report: (bytes: number) => void): void {
+    this.#onResize = report;
   }
 
-  /** Reads in larger pieces from here on: the client is the owner's. */
+  /** Reads in larger pieces from now on: the client is the owner's. */
   trust(): void {
     this.#bufferBytes = BUFFER_BYTES;
   }
 
-  /** The bytes read and not consumed: a view, good until the next read. */
+  /** The bytes read and not consumed: a view, valid until the next read. */
   unconsumed(): Uint8Array {
     return this.#buffer.subarray(this.#start, this.#end);
   }
@@ -128,7 +139,7 @@ export class ClientConnection {
     this.#start += bytes;
   }
 
-  /** Reads more behind what is unconsumed; 0 is the client's end. */
+  /** Reads more after what is unconsumed; returns the count, 0 at the end. */
   async read(size: "some" | "bulk" = "some"): Promise<number> {
     const bytes = size === "bulk" ? BULK_BYTES : this.#bufferBytes;
     const reading = this.#pending ?? this.#stream.read(this.#room(bytes));
@@ -139,18 +150,18 @@ export class ClientConnection {
     return count;
   }
 
-  /** Sends events as they come, not when a packet is full. */
-  hurry(): void {
+  /** Sends each event at once, not when a packet is full. */
+  sendAtOnce(): void {
     const stream = this.#stream;
     if ("setNoDelay" in stream) (stream as Deno.TcpConn).setNoDelay(true);
   }
 
-  /** Whether it came by a Unix socket. */
+  /** Whether the client uses a Unix socket, which only the owner can open. */
   get isPrivate(): boolean {
     return this.#stream.remoteAddr?.transport === "unix";
   }
 
-  /** Whether the other side is on this machine. */
+  /** Whether the client is on this machine. */
   get isLocal(): boolean {
     const { remoteAddr } = this.#stream;
     if (remoteAddr.transport !== "tcp") return true;
@@ -159,7 +170,7 @@ export class ClientConnection {
       hostname.startsWith("::ffff:127.");
   }
 
-  /** Calls `left` if the client goes before the next read; never throws. */
+  /** Calls `left` if the client leaves before the next read; never throws. */
   watch(left: () => void): void {
     if (this.#pending !== null) return;
     if (this.#end - this.#start >= AHEAD_BYTES_MAX) return;
@@ -170,14 +181,14 @@ export class ClientConnection {
     }, left);
   }
 
-  /** Rejects when the client is gone. */
+  /** Writes all of `bytes`; rejects if the client is gone. */
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       at += await this.#stream.write(at === 0 ? bytes : bytes.subarray(at));
     }
   }
 
-  /** Whatever is under way rejects. */
+  /** Closes the connection; reads and writes that are under way reject. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -185,26 +196,26 @@ export class ClientConnection {
   }
 
   /**
-   * Ends our side and takes what still comes for a moment: closed at once, the
-   * system would take the answer back from a client that has not read it.
+   * Ends our side and reads what still comes for a moment. Closed at once, the
+   * system would withdraw an answer that the client has not read.
    */
   async linger(): Promise<void> {
     const timer = setTimeout(() => this.close(), LINGER_MS);
     try {
       await this.#stream.closeWrite();
-      // Into the whole buffer: nothing of it is wanted any more.
+      // Into the whole buffer: its bytes are not needed any more.
       let reading = this.#pending ?? this.#stream.read(this.#buffer);
       this.#pending = null;
       while (await reading) reading = this.#stream.read(this.#buffer);
     } catch {
-      // It has gone: that is the end as well.
+      // The client has gone, which is an end as well.
     } finally {
       clearTimeout(timer);
       this.close();
     }
   }
 
-  /** Where the next read goes. Nothing is outstanding when it is asked for. */
+  /** Returns where the next read goes; call it only if no read is outstanding. */
   #room(bytes: number): Uint8Array {
     const unconsumed = this.#end - this.#start;
     const isOther = unconsumed === 0 && this.#buffer.length !== bytes;
@@ -232,11 +243,9 @@ export class ClientConnection {
   #hold(next: Buffer): void {
     const more = next.length - this.#buffer.length;
     this.#buffer = next;
-    this.#tellHeld?.(more);
+    this.#onResize?.(more);
   }
 }
-
-// MERGED client_connections.ts: The data plane: the connections of all clients, and which of them goes when there are too many. Any user of the machine can connect, so a connection counts as unproven until a request on it has passed the door. All unproven connections together may hold a fixed number of descriptors and a fixed amount of memory; they can never use up what the owner's requests need.
 
 /** What a connection is doing. */
 type Phase =
@@ -247,25 +256,25 @@ type Phase =
   | "resting";
 
 export interface ConnectionLimits {
-  /** Connections at most. Each may need a second descriptor upstream. */
+  /** The most connections. Each may need a second descriptor upstream. */
   readonly connectionsMax: number;
   readonly unprovenMax: number;
   /** Memory for everything that unproven connections have sent. */
   readonly unprovenBytesMax: number;
 }
 
-/** Descriptors for the databases, saves, logs, and logins. */
+/** Descriptors kept for the databases, state, logs and logins. */
 const RESERVED_FILES = 40;
 const CONNECTIONS_MIN = 8;
 const UNPROVEN_MAX = 512;
 const UNPROVEN_BYTES_MAX = 32 * 1024 * 1024;
-/** Time for the owner's client to send its first head before it may go. */
+/** A new connection is safe this long: the owner's client needs to send a head. */
 const GRACE_MS = 250;
 const LOOK_MS = 50;
 
 /**
- * Returns the limits for a process that may have `openFiles` descriptors; null
- * where nobody knows.
+ * Returns the limits for a process that may open `openFiles` descriptors; null
+ * means that the number is unknown.
  */
 export function connectionLimits(openFiles: number | null): ConnectionLimits {
   const files = openFiles ?? Infinity;
@@ -286,9 +295,10 @@ interface Stranger {
   readonly sinceMs: number;
 }
 
+/** All open connections of clients. */
 export class ClientConnections {
   readonly #limits: ConnectionLimits;
-  /** Those that have changed their phase last stand last. */
+  /** In the order of their last change of phase. */
   readonly #unproven = new Map<ClientConnection, Stranger>();
   readonly #proven = new Map<ClientConnection, Phase>();
   readonly #waiting: (() => void)[] = [];
@@ -304,12 +314,12 @@ export class ClientConnections {
     return this.#unproven.size + this.#proven.size;
   }
 
-  /** How many were closed for others so far. */
+  /** How many connections were closed to make room. */
   get closed(): number {
     return this.#closed;
   }
 
-  /** Memory that the unproven ones hold now. */
+  /** Memory of the unproven connections, in bytes. */
   get unprovenBytes(): number {
     return this.#unprovenBytes;
   }
@@ -319,9 +329,9 @@ export class ClientConnections {
   }
 
   /**
-   * Takes `client` in, once there is room for it. Where every other connection
-   * serves the owner or has just come, it waits: a burst of the owner's own
-   * clients must not push out its first.
+   * Adds `client` once there is room. It waits while every other connection
+   * serves the owner or has just come: a burst of the owner's own clients must
+   * not push out its first.
    */
   async add(client: ClientConnection): Promise<void> {
     while (!this.#hasRoom()) {
@@ -329,12 +339,12 @@ export class ClientConnections {
     }
     this.#unproven.set(client, { phase: "new", sinceMs: performance.now() });
     this.#unprovenBytes += client.heldBytes;
-    client.onHeld((bytes) => this.#held(client, bytes));
-    // A Unix socket has a mode: only the owner reaches it.
+    client.onResize((bytes) => this.#held(client, bytes));
+    // The mode of a Unix socket lets only its owner connect.
     if (client.isPrivate) this.prove(client);
   }
 
-  /** Lets in at once all who wait and who come: the server is ending. */
+  /** Admits at once all that wait and that come: the server is ending. */
   unlimit(): void {
     this.#isUnlimited = true;
     this.#wake();
@@ -346,7 +356,7 @@ export class ClientConnections {
       this.size < connectionsMax && this.#unproven.size < unprovenMax;
   }
 
-  /** Resolves when there may be room; a grace that passes tells nobody. */
+  /** Resolves when there may be room; it polls, since a grace ends silently. */
   async #change(): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, LOOK_MS);
@@ -367,7 +377,7 @@ export class ClientConnections {
     this.#wake();
   }
 
-  /** A request on it has passed the door. */
+  /** Notes that a request on the connection has passed the door. */
   prove(client: ClientConnection): void {
     const stranger = this.#unproven.get(client);
     if (stranger === undefined) return;
@@ -378,7 +388,7 @@ export class ClientConnections {
     this.#wake();
   }
 
-  /** It is doing something else from now on. */
+  /** Notes what the connection does from now on. */
   enter(client: ClientConnection, phase: Phase): void {
     const stranger = this.#unproven.get(client);
     if (stranger !== undefined) {
@@ -390,7 +400,7 @@ export class ClientConnections {
     }
   }
 
-  /** Closes all that are in `phase`. */
+  /** Closes all connections that are in `phase`. */
   closeAll(phase: Phase): void {
     for (const [client, its] of this.#unproven) {
       if (its.phase === phase) client.close();
@@ -400,7 +410,7 @@ export class ClientConnections {
     }
   }
 
-  /** Cuts everything. */
+  /** Closes every connection at once. */
   abort(): void {
     for (const group of [this.#unproven, this.#proven]) {
       for (const client of group.keys()) client.close();
@@ -408,15 +418,15 @@ export class ClientConnections {
   }
 
   /**
-   * Closes one connection that serves nobody: the unproven one that has been
-   * silent longest, then the longest unproven, then the one that has rested
-   * longest. Returns false where all of them serve.
+   * Closes one connection that serves no request: the unproven one that has
+   * been silent longest, else the longest unproven, else the one that has rested
+   * longest. Returns false if all of them serve.
    */
   closeIdle(): boolean {
     return this.#closeIdle(0);
   }
 
-  /** The same, without those unproven that came less than `graceMs` ago. */
+  /** Does the same, but spares unproven ones younger than `graceMs`. */
   #closeIdle(graceMs: number): boolean {
     const beforeMs = performance.now() - graceMs;
     const client = first(
@@ -431,8 +441,8 @@ export class ClientConnections {
   }
 
   /**
-   * Never beside unproven ones: those go soon, and a client of the owner may
-   * send its next request into a connection that is being closed.
+   * Returns null beside unproven connections: those end soon, while a client of
+   * the owner may be sending its next request on a resting one.
    */
   #longestResting(): ClientConnection | null {
     if (this.#unproven.size > 0) return null;

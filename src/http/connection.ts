@@ -1,9 +1,6 @@
 /**
- * The data plane: one connection to an upstream with its read buffer.
- *
- * Bytes are read into a slab and handed out as views of it. A slab is never
- * read into twice at the same place, so a view stays as it is for ever and
- * nothing is copied on the way.
+ * A connection to an upstream: its read buffer and state, the time limits that
+ * it is held to, and how long it may rest in the pool.
  *
  * @module
  */
@@ -13,46 +10,48 @@ import type { Clock } from "../ports.ts";
 import { TimeLimitError } from "./deadline.ts";
 import { MINUTE_MS, SECOND_MS } from "../core/time.ts";
 
-/** Room of a fresh slab, in bytes. */
+/** Size of a new slab. */
 const SLAB_BYTES = 16 * 1024;
-/** Room of a slab for a body that fills its reads. */
+/** Size of a slab for a body whose reads fill it. */
 const BULK_SLAB_BYTES = 64 * 1024;
-/** With less room than this left, a read gets a fresh slab. */
+/** With less room than this left, a read gets a new slab. */
 const READ_BYTES_MIN = 4 * 1024;
 
-/** What an open connection is doing; the pool's watch has a time limit for each. */
+/** What an open connection is doing; each phase has its time limit. */
 type OpenPhase =
-  /** In the pool. */
+  /** It rests in the pool. */
   | "idle"
-  /** A request is being written, or its answer's head awaited. */
+  /** A request is being written, or the head of its answer is awaited. */
   | "waiting"
   /** A read of the body is outstanding. */
   | "reading"
-  /** The caller has not asked for more of the body: no limit runs. */
+  /** The caller has not asked for more of the body, so no limit runs. */
   | "paused";
 
-/** `closed` is final: no phase follows it, so nothing can pool or use it again. */
+/** `closed` is final: a closed connection cannot be pooled or used again. */
 type ConnectionPhase = OpenPhase | "closed";
 
-/** What happens to a connection, told to its pool. */
+/** The pool, which learns what happens to its connections. */
 export interface ConnectionOwner {
-  /** An idle connection ended, or sent what nobody asked for. */
+  /** An idle connection ended, or sent bytes that nobody asked for. */
   onSpoiled(connection: Connection): void;
   onClosed(connection: Connection): void;
 }
 
 /**
- * One state machine: `enter` moves an open connection to another phase and
- * `close` ends it for good. Closing tells the owner; reading and writing reject
- * from then on.
+ * One connection. `enter` moves it to another phase and `close` ends it for
+ * good: its owner is told, and reads and writes reject from then on.
+ *
+ * Bytes are read into a slab and handed out as views of it. No part of a slab
+ * is read into twice, so a view never changes and nothing is copied.
  */
 export class Connection {
   #phase: ConnectionPhase = "waiting";
-  /** Grows with every sign of life; the watch compares two looks at it. */
+  /** Grows with every sign of life; the watch compares it between two checks. */
   activity = 0;
-  /** It has not served a request yet: it cannot have grown stale in a pool. */
+  /** Whether it has not served a request yet, so that it cannot be stale. */
   isFresh = true;
-  /** When it last came to rest in the pool, on the monotonic clock. */
+  /** When it last went to rest in the pool, on the monotonic clock. */
   restedAtMs = 0;
   readonly isTls: boolean;
   readonly #stream: Deno.Conn;
@@ -83,7 +82,7 @@ export class Connection {
     return this.#phase === "closed";
   }
 
-  /** Moves to `phase` and returns true; returns false if it is closed. */
+  /** Moves to `phase`; returns false if the connection is closed. */
   enter(phase: OpenPhase): boolean {
     if (this.#phase === "closed") return false;
     this.#phase = phase;
@@ -96,12 +95,12 @@ export class Connection {
     return this.#closedBecause;
   }
 
-  /** Whether something came since `listen` that no read has fetched. */
+  /** Whether something has come since `listen` that no read has fetched. */
   get hasArrived(): boolean {
     return this.#pending !== null && this.#hasArrived;
   }
 
-  /** The slab and the part of it that was read and not consumed. */
+  /** The slab; the part from `start` to `end` was read and not consumed. */
   get slab(): Buffer {
     return this.#slab;
   }
@@ -114,7 +113,7 @@ export class Connection {
     return this.#end;
   }
 
-  /** The bytes read and not consumed, as a view that stays as it is. */
+  /** The bytes read and not consumed, as a view that never changes. */
   unconsumed(): Uint8Array {
     return this.#slab.subarray(this.#start, this.#end);
   }
@@ -124,8 +123,8 @@ export class Connection {
   }
 
   /**
-   * Starts a read and does not wait for it: from here on `hasArrived` tells,
-   * and an idle connection that hears anything is spoiled at once.
+   * Starts a read without waiting for it. From here on `hasArrived` says
+   * whether bytes came, and an idle connection that gets any is spoiled.
    */
   listen(): void {
     if (this.#pending !== null) return;
@@ -135,7 +134,7 @@ export class Connection {
     reading.then(this.#arrived, this.#arrived);
   }
 
-  /** Reads more behind what is unconsumed; 0 is the upstream's end. */
+  /** Reads more after what is unconsumed; returns the count, 0 at the end. */
   async read(): Promise<number> {
     const reading = this.#pending ?? this.#stream.read(this.#room());
     this.#pending = null;
@@ -146,7 +145,7 @@ export class Connection {
     return count;
   }
 
-  /** One write to the kernel; resolves with how many bytes it took. */
+  /** Writes once; returns how many bytes the kernel took. */
   async write(bytes: Uint8Array): Promise<number> {
     const count = await this.#stream.write(bytes);
     this.activity++;
@@ -154,8 +153,8 @@ export class Connection {
   }
 
   /**
-   * Waits for the end of `writing` or for the upstream to speak, whichever is
-   * first, and never rejects. Whether it spoke is told by `hasArrived`.
+   * Waits until `writing` ends or bytes arrive (see `hasArrived`), whichever is
+   * first. Never rejects.
    */
   settledOrArrived(writing: Promise<void>): Promise<void> {
     return new Promise((resolve) => {
@@ -166,8 +165,8 @@ export class Connection {
   }
 
   /**
-   * Goes to rest in the pool at `nowMs` and gives a large slab up. Returns
-   * false, and does nothing, if the connection is closed.
+   * Goes to rest in the pool at `nowMs` and drops a large slab. Returns false,
+   * and does nothing, if the connection is closed.
    */
   rest(nowMs: number): boolean {
     if (!this.enter("idle")) return false;
@@ -183,7 +182,7 @@ export class Connection {
     return true;
   }
 
-  /** Closes at once, whatever is under way; `because` is for the error's cause. */
+  /** Closes at once, whatever is under way; `because` becomes the error's cause. */
   close(because: unknown): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
@@ -192,7 +191,7 @@ export class Connection {
     this.#owner.onClosed(this);
   }
 
-  /** Where the next read goes: the rest of the slab, or a fresh one. */
+  /** Returns where the next read goes: the rest of the slab, or a new one. */
   #room(): Uint8Array {
     const unconsumed = this.#end - this.#start;
     if (this.#slab.length - this.#end < READ_BYTES_MIN) {
@@ -214,46 +213,50 @@ export class Connection {
   };
 }
 
-// MERGED connection_watch.ts: The data plane: holds every open connection to its time limits.  One look at all of them now and then, instead of a timer for each request: a limit is kept to within one look, and never fires early.
+const CHECK_MS_MAX = 1_000;
+const CHECKS_PER_LIMIT = 4;
+/** Missed checks after which the process is assumed to have been suspended. */
+const CHECKS_MISSED = 10;
 
-const LOOK_MS_MAX = 1_000;
-const LOOKS_PER_LIMIT = 4;
-/** After so many that did not come this process has stood still. */
-const LOOKS_MISSED = 10;
-
+/** How long a connection may stay in each phase. */
 export interface ConnectionLimits {
-  /** How long a connection rests in the pool. */
+  /** In the pool. */
   readonly idleMs: number;
-  /** From the last byte of the request that went out to the answer's head. */
+  /** From the last byte of the request to the head of its answer. */
   readonly firstByteMs: number;
-  /** The longest silence within a body. */
+  /** Of silence within a body. */
   readonly idleBodyMs: number;
 }
 
-/** What the watch saw of a connection when it last looked. */
+/** The state of a connection at its last check. */
 interface Sighting {
   activity: number;
   sinceMs: number;
 }
 
+/**
+ * Holds every open connection to its time limits: one regular check of all of
+ * them instead of a timer for each request. A limit is kept to within one check
+ * and never fires early.
+ */
 export class ConnectionWatch {
   readonly #clock: Clock;
   readonly #limits: ConnectionLimits;
-  readonly #lookMs: number;
+  readonly #checkMs: number;
   readonly #sightings = new Map<Connection, Sighting>();
   readonly #stop = new AbortController();
   #isRunning = false;
-  #lookedAt: number;
-  #lookedAtMs: number;
+  #checkedAt: number;
+  #checkedAtMs: number;
 
   constructor(clock: Clock, limits: ConnectionLimits) {
     const { idleMs, firstByteMs, idleBodyMs } = limits;
     const shortestMs = Math.min(idleMs, firstByteMs, idleBodyMs);
     this.#clock = clock;
     this.#limits = limits;
-    this.#lookMs = Math.min(LOOK_MS_MAX, shortestMs / LOOKS_PER_LIMIT);
-    this.#lookedAt = clock.now();
-    this.#lookedAtMs = clock.monotonicMs();
+    this.#checkMs = Math.min(CHECK_MS_MAX, shortestMs / CHECKS_PER_LIMIT);
+    this.#checkedAt = clock.now();
+    this.#checkedAtMs = clock.monotonicMs();
   }
 
   add(connection: Connection): void {
@@ -269,12 +272,12 @@ export class ConnectionWatch {
   }
 
   /**
-   * Whether the machine slept since the last look: the wall clock moved on and
-   * no timer ran. What rested in the pool is then dead without a sign.
+   * Whether the machine slept since the last check: the wall clock moved on and
+   * no timer ran. Connections in the pool are then dead without a sign of it.
    */
   hasOverslept(): boolean {
-    return this.#clock.now() - this.#lookedAt >
-      this.#lookMs + this.#limits.idleMs;
+    return this.#clock.now() - this.#checkedAt >
+      this.#checkMs + this.#limits.idleMs;
   }
 
   stop(): void {
@@ -284,27 +287,27 @@ export class ConnectionWatch {
   async #run(): Promise<void> {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    this.#lookedAt = this.#clock.now();
-    this.#lookedAtMs = this.#clock.monotonicMs();
+    this.#checkedAt = this.#clock.now();
+    this.#checkedAtMs = this.#clock.monotonicMs();
     try {
       while (this.#sightings.size > 0) {
-        await this.#clock.sleep(this.#lookMs, this.#stop.signal);
-        this.#look();
+        await this.#clock.sleep(this.#checkMs, this.#stop.signal);
+        this.#check();
       }
     } catch (cause) {
-      // `stop` ends the sleep; anything else is a fault to be seen.
+      // `stop` ends the sleep; anything else is a fault and must show.
       if (!this.#stop.signal.aborted) throw cause;
     } finally {
       this.#isRunning = false;
     }
   }
 
-  #look(): void {
+  #check(): void {
     const nowMs = this.#clock.monotonicMs();
     const hasOverslept = this.hasOverslept();
-    // While this process stood still nobody could hear the other side.
-    const gapMs = nowMs - this.#lookedAtMs;
-    const deafMs = gapMs > LOOKS_MISSED * this.#lookMs ? gapMs : 0;
+    // While the process was suspended it could not hear the other side.
+    const gapMs = nowMs - this.#checkedAtMs;
+    const suspendedMs = gapMs > CHECKS_MISSED * this.#checkMs ? gapMs : 0;
     for (const [connection, sighting] of this.#sightings) {
       if (hasOverslept && connection.phase === "idle") {
         connection.close(new TimeLimitError("the machine slept"));
@@ -315,13 +318,13 @@ export class ConnectionWatch {
         sighting.sinceMs = nowMs;
         continue;
       }
-      if (connection.phase !== "idle") sighting.sinceMs += deafMs;
+      if (connection.phase !== "idle") sighting.sinceMs += suspendedMs;
       const limitMs = this.#limitOf(connection);
       if (nowMs - sighting.sinceMs < limitMs) continue;
       connection.close(new TimeLimitError(`silent for ${limitMs} ms`));
     }
-    this.#lookedAt = this.#clock.now();
-    this.#lookedAtMs = nowMs;
+    this.#checkedAt = this.#clock.now();
+    this.#checkedAtMs = nowMs;
   }
 
   #limitOf(connection: Connection): number {
@@ -339,23 +342,26 @@ export class ConnectionWatch {
   }
 }
 
-// MERGED rest_limit.ts: Learns how long connections to one origin may rest in the pool. An upstream or a corporate proxy may close idle connections earlier than we do; a request written to such a connection is lost, since nobody can say whether it arrived.
-
-/** A connection that ended sooner than this ended for another reason. */
+/** A connection that ended sooner than this did not end because of its rest. */
 const EVIDENCE_MS_MIN = SECOND_MS;
 
-/** We close at this share of the shortest rest that was seen to be too long. */
+/** The limit, as a share of the shortest rest that was seen to be too long. */
 const MARGIN = 0.75;
 
-/** After this long without a death the limit doubles: proxies change. */
+/** The limit doubles after this long without a dead connection: proxies change. */
 const FORGET_MS = 10 * MINUTE_MS;
 
-/** The longest safe rest of one origin's connections. */
+/**
+ * Learns how long connections to one origin may rest. An upstream or a
+ * corporate proxy may close idle connections earlier than tc does, and a
+ * request that is written to such a connection is lost: nobody can say whether
+ * it arrived.
+ */
 export class RestLimit {
   #limitMs = Infinity;
   #changedAtMs = 0;
 
-  /** Returns the longest rest, in ms, after which a connection is still used. */
+  /** Returns the longest rest, in ms, after which a connection may be used. */
   limitMs(nowMs: number): number {
     const doublings = Math.floor((nowMs - this.#changedAtMs) / FORGET_MS);
     return this.#limitMs * 2 ** Math.max(0, doublings);

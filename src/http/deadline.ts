@@ -1,94 +1,78 @@
 /**
- * Time limits of the bodies that are on their way: one timer for all, since
- * nearly every body is here before a timer of its own would have been set up.
+ * Time limits: one timer for many waits of the same length, and a limit around
+ * one step of opening a connection.
  *
  * @module
  */
 
 import type { Clock } from "../ports.ts";
 
-/** Looks within one limit; a limit is passed by one look at most. */
-const LOOKS_PER_LIMIT = 8;
+/** Checks within one limit: a wait is at most one of them late. */
+const CHECKS_PER_LIMIT = 8;
 
-export class Lateness {
-  /** How many looks each has left. */
-  readonly #waiting = new Map<() => void, number>();
-  #timer: ReturnType<typeof setTimeout> | null = null;
-
-  /** Calls `late` after about `limitMs`, which is the same for all. */
-  watch(late: () => void, limitMs: number): void {
-    // The next look may come at once: it does not count.
-    this.#waiting.set(late, LOOKS_PER_LIMIT + 1);
-    this.#timer ??= this.#lookIn(limitMs / LOOKS_PER_LIMIT);
-  }
-
-  forget(late: () => void): void {
-    this.#waiting.delete(late);
-  }
-
-  /** Forgets all; no timer is left. */
-  close(): void {
-    this.#waiting.clear();
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-  }
-
-  #lookIn(ms: number): ReturnType<typeof setTimeout> {
-    return setTimeout(() => {
-      this.#timer = null;
-      for (const [late, left] of this.#waiting) {
-        if (left > 1) this.#waiting.set(late, left - 1);
-        else {
-          this.#waiting.delete(late);
-          late();
-        }
-      }
-      if (this.#waiting.size > 0) this.#timer = this.#lookIn(ms);
-    }, ms);
-  }
-}
-
-// MERGED patience.ts: How long a client may leave an answer untaken: an account's lease and the connection to the upstream are kept for it all the while.
-
-export class Patience {
-  readonly #lateness = new Lateness();
+/**
+ * One time limit for many waits. They share a timer, since nearly every wait
+ * ends before a timer of its own would have been set up.
+ */
+export class Deadline {
   readonly #limitMs: number;
+  /** How many checks each wait has left. */
+  readonly #waits = new Map<() => void, number>();
+  #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(limitMs: number) {
     this.#limitMs = limitMs;
   }
 
-  /** Calls `late` when the client has taken nothing for about that long. */
+  /** Calls `late` after about the limit, and never before it. */
   watch(late: () => void): void {
-    this.#lateness.watch(late, this.#limitMs);
+    // The next check may come at once, so it does not count.
+    this.#waits.set(late, CHECKS_PER_LIMIT + 1);
+    this.#timer ??= this.#nextCheck();
   }
 
+  /** Ends a wait in time: `late` is not called. */
   forget(late: () => void): void {
-    this.#lateness.forget(late);
+    this.#waits.delete(late);
   }
 
-  /** Forgets all; no timer is left. */
+  /** Ends all waits; no timer is left. */
   close(): void {
-    this.#lateness.close();
+    this.#waits.clear();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #nextCheck(): ReturnType<typeof setTimeout> {
+    return setTimeout(() => {
+      this.#timer = null;
+      for (const [late, left] of this.#waits) {
+        if (left > 1) this.#waits.set(late, left - 1);
+        else {
+          this.#waits.delete(late);
+          late();
+        }
+      }
+      if (this.#waits.size > 0) this.#timer = this.#nextCheck();
+    }, this.#limitMs / CHECKS_PER_LIMIT);
   }
 }
-
-// MERGED time_limit.ts: The data plane: gives a step of opening a connection its time limit.
 
 /** A step took longer than its limit. */
 export class TimeLimitError extends Error {}
 
+/** The limit of one step. */
 export interface TimeLimit {
   readonly clock: Clock;
   readonly limitMs: number;
-  /** The caller's own wish to stop. */
+  /** Aborted when the caller gives the step up. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs `work` and aborts the signal it gets when the limit passes, with a
- * TimeLimitError, or when the caller's signal aborts, with its reason. `work`
- * must end soon after that abort. No timer outlives the call.
+ * Runs `work` with a signal that aborts when the limit passes, with a
+ * {@linkcode TimeLimitError}, or when the caller's signal aborts, with its
+ * reason. `work` must end soon after that. No timer outlives the call.
  */
 export async function withinLimit<T>(
   { clock, limitMs, signal }: TimeLimit,

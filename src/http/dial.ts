@@ -1,6 +1,12 @@
 /**
- * The data plane: opens a connection to an origin, by way of a corporate proxy
- * where there is one, and says which step failed.
+ * Opens a connection to an origin, through a corporate proxy if there is one,
+ * and says which step failed.
+ *
+ * A proxy is asked for a tunnel by CONNECT (RFC 9110 9.3.6), for plain http
+ * upstreams too: so a request is byte for byte the same with and without a
+ * proxy, and the proxy's password cannot reach the upstream. The price is that
+ * a proxy that allows CONNECT only to port 443 cannot serve a plain http
+ * upstream.
  *
  * @module
  */
@@ -12,7 +18,7 @@ import { type TimeLimit, withinLimit } from "./deadline.ts";
 import { Buffer } from "node:buffer";
 import { findHeadEnd, parseResponseHead } from "./response.ts";
 
-/** Where requests go: an origin such as `https://api.anthropic.com`, taken apart. */
+/** The parts of an origin such as `https://api.anthropic.com`. */
 export interface Origin {
   readonly name: string;
   readonly isTls: boolean;
@@ -23,17 +29,18 @@ export interface Origin {
   readonly host: string;
 }
 
+/** How connections are opened. */
 export interface DialOptions {
   readonly clock: Clock;
   readonly proxyFor: ProxyFor;
-  /** Certificates of authorities trusted besides the usual ones, in PEM. */
+  /** Certificates of authorities that are trusted besides the usual ones, in PEM. */
   readonly caCerts: readonly string[];
-  /** For resolving and connecting, and again for the proxy's answer. */
+  /** Limit for resolving and connecting, and again for the proxy's answer. */
   readonly connectMs: number;
   readonly tlsMs: number;
 }
 
-/** Takes an origin apart; throws UpstreamError when it is none. */
+/** Returns the parts of an origin. Throws UpstreamError if it is not one. */
 export function parseOrigin(name: string): Origin {
   const url = URL.parse(name);
   const isTls = url?.protocol === "https:";
@@ -56,8 +63,8 @@ export function parseOrigin(name: string): Origin {
 }
 
 /**
- * A connection to `origin`, ready for a request. Throws UpstreamError with the
- * step that failed; nothing of a request was sent by then.
+ * Returns a connection to `origin`, ready for a request. Throws UpstreamError
+ * with the step that failed; nothing of a request has been sent then.
  */
 export async function dial(
   origin: Origin,
@@ -100,7 +107,7 @@ async function connectTo(
       return await Deno.connect({ hostname, port, signal: limited });
     });
     stream.setNoDelay(true);
-    // The kernel's own end for what no close reaches: see `secure`.
+    // Ends a connection that no close reaches: see `secure`.
     stream.setKeepAlive(true);
     return stream;
   } catch (cause) {
@@ -136,9 +143,9 @@ async function connectThrough(
 }
 
 /**
- * `setNoDelay` is there on a plain connection alone: so TLS starts on one. A
- * handshake that is given up leaves its socket open until the upstream ends it
- * (Deno 2.9 tries to say goodbye first), or keep-alive finds it dead.
+ * Starts TLS on a plain connection, since only a plain one has `setNoDelay`.
+ * The socket of a handshake that is given up stays open until the upstream ends
+ * it (Deno 2.9 tries to send its goodbye first) or keep-alive finds it dead.
  */
 async function secure(
   stream: Deno.TcpConn,
@@ -185,7 +192,7 @@ function close(stream: Deno.Conn): void {
   try {
     stream.close();
   } catch {
-    // It was closed before, by a time limit or an abort.
+    // A time limit or an abort has closed it before.
   }
 }
 
@@ -204,8 +211,6 @@ function dialError(
   });
 }
 
-// MERGED tunnel.ts: The data plane: a tunnel through a corporate proxy by CONNECT (RFC 9110 9.3.6). Plain http upstreams are tunnelled too and not sent in absolute form: so the request stays byte for byte what it is without a proxy, and the proxy's password can never reach the upstream. The price: a proxy that allows CONNECT to port 443 alone does not serve a plain http upstream.
-
 const ANSWER_BYTES_MAX = 16 * 1024;
 
 interface TunnelOptions {
@@ -215,8 +220,8 @@ interface TunnelOptions {
 }
 
 /**
- * Makes `stream`, connected to `proxy`, a connection to the origin. Throws with
- * the reason; the caller closes the stream then.
+ * Turns `stream`, which is connected to `proxy`, into a connection to the
+ * origin. Throws with the reason; the caller must close the stream then.
  */
 async function openTunnel(
   stream: Deno.Conn,
@@ -256,7 +261,7 @@ async function writeAll(stream: Deno.Conn, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** The status of the proxy's answer; behind its head nothing may follow yet. */
+/** Returns the status of the proxy's answer; nothing may follow its head yet. */
 async function readStatus(stream: Deno.Conn): Promise<number> {
   const bytes = Buffer.alloc(ANSWER_BYTES_MAX);
   let to = 0;

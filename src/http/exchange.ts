@@ -1,9 +1,9 @@
 /**
- * The data plane: one request and its answer on one connection.
+ * One request and its answer on one connection.
  *
- * The request counts as sent from the moment a write was begun. One case alone
- * is provably unsent: on a plain connection the first write failed, since then
- * the kernel took no byte (a TLS write may fail with a part on its way).
+ * The request counts as sent as soon as a write has begun. Only one case is
+ * provably unsent: the first write on a plain connection failed, since then the
+ * kernel took no byte. (A TLS write may fail with a part of it on its way.)
  *
  * @module
  */
@@ -21,31 +21,33 @@ import { ProtocolError } from "./head.ts";
 import type { OutgoingMessage } from "./request.ts";
 import { TimeLimitError } from "./deadline.ts";
 
-/** Interim answers (1xx) before the answer proper. */
+/** The most interim answers (1xx) before the final one. */
 const INTERIM_ANSWERS_MAX = 16;
 
-/** What the exchange needs of the pool. */
+/** What an exchange needs of the pool. */
 export interface ExchangeHost {
   readonly originName: string;
-  /** Whether tc ends all its connections. */
+  /** Whether tc is closing all its connections. */
   readonly isClosing: boolean;
-  /** Takes the connection back after a whole answer, unless it is closed. */
+  /** Takes back a connection whose answer was read to its end, unless closed. */
   release(connection: Connection): void;
-  /** Learns that a connection taken from the pool gave no answer at all. */
+  /** Notes that a connection from the pool had been closed by the upstream. */
   onDeadReuse(connection: Connection): void;
 }
 
+/** The request, as bytes and with what its answer depends on. */
 export interface ExchangeRequest extends OutgoingMessage {
   readonly method: string;
   readonly signal: AbortSignal;
 }
 
-/** The client's side of an upload failed; the upstream is not to blame. */
+/** The client did not send all of an upload; the upstream is not at fault. */
 class UploadError extends Error {}
 
-/** What an upstream did that leaves the request without a whole answer. */
+/** The upstream ended the connection before the answer was complete. */
 class BrokenAnswer extends Error {}
 
+/** Sends one request and is the body of its answer. */
 export class Exchange implements UpstreamBody {
   complete: Uint8Array | null = null;
   readonly #connection: Connection;
@@ -53,13 +55,13 @@ export class Exchange implements UpstreamBody {
   readonly #message: ExchangeRequest;
   #step: UpstreamStep = "write";
   #isSent = false;
-  /** The request's own signal aborted, or its caller gave the answer up. */
+  /** The request's signal aborted, or its caller gave up the answer. */
   #isGivenUp = false;
   #wasClosedHere = false;
   #unsentBytes: number;
   #head: ResponseHead | null = null;
   #interimAnswers = 0;
-  /** Bytes of an unfinished head that were looked at. */
+  /** Bytes of an unfinished head that were scanned. */
   #scannedBytes = 0;
   #framing: BodyFraming | null = null;
   /** Body bytes that came with the head. */
@@ -75,13 +77,13 @@ export class Exchange implements UpstreamBody {
     this.#connection = connection;
     this.#host = host;
     this.#message = message;
-    // An upload counts as unsent until its end.
+    // An upload is not wholly sent before its end.
     this.#unsentBytes = message.upload === null
       ? message.first.length + message.rest.length
       : Infinity;
   }
 
-  /** Whether the connection failed because this side had closed it. */
+  /** Whether the exchange failed because our side had closed the connection. */
   get wasClosedHere(): boolean {
     return this.#wasClosedHere;
   }
@@ -92,8 +94,8 @@ export class Exchange implements UpstreamBody {
   }
 
   /**
-   * Sends the request and reads the answer's head. Throws UpstreamError; the
-   * connection is closed then.
+   * Sends the request and reads the head of the answer. Throws UpstreamError,
+   * and then the connection is closed.
    */
   async run(): Promise<UpstreamResponse> {
     const { signal } = this.#message;
@@ -155,7 +157,7 @@ export class Exchange implements UpstreamBody {
   async #send(): Promise<void> {
     const { first, rest, upload } = this.#message;
     const connection = this.#connection;
-    // From here on an answer is noticed, and the connection's end as well.
+    // From here on an early answer and the connection's end are noticed.
     connection.listen();
     if (connection.hasArrived || connection.isClosed) {
       throw new BrokenAnswer("the connection ended before the request");
@@ -175,8 +177,8 @@ export class Exchange implements UpstreamBody {
   }
 
   /**
-   * Sends a body as it comes in. An answer that comes before its end ends the
-   * upload: the connection is not used again then.
+   * Sends a body as it comes in. An answer that comes before its end stops the
+   * upload, and the connection is not used again.
    */
   async #pump(upload: BodyStream): Promise<void> {
     const isChunked = upload.statedBytes === null;
@@ -193,7 +195,7 @@ export class Exchange implements UpstreamBody {
     this.#unsentBytes = 0;
   }
 
-  /** The client's next bytes; null as well when the upstream answers first. */
+  /** Returns the client's next bytes; null at the end, or if the upstream answers first. */
   async #chunkOf(upload: BodyStream): Promise<Uint8Array | null> {
     const connection = this.#connection;
     let chunk: Uint8Array | null = null;
@@ -220,7 +222,7 @@ export class Exchange implements UpstreamBody {
     await this.#upload(new TextEncoder().encode(text));
   }
 
-  /** Writes `bytes`; stops when the answer's head comes before their end. */
+  /** Writes `bytes`; stops when the head of an answer comes before their end. */
   async #upload(bytes: Uint8Array): Promise<void> {
     let at = 0;
     while (at < bytes.length && this.#head === null) {
@@ -234,8 +236,8 @@ export class Exchange implements UpstreamBody {
   }
 
   /**
-   * Waits for a write and meanwhile takes in what the upstream says; returns
-   * when the write is done or the head of an early answer is there.
+   * Waits for a write and meanwhile reads what the upstream sends; returns when
+   * the write is done or the head of an early answer is here.
    */
   async #settled(writing: Promise<void>): Promise<void> {
     const connection = this.#connection;
@@ -249,21 +251,21 @@ export class Exchange implements UpstreamBody {
     try {
       await writing;
     } catch (cause) {
-      await this.#hearLastWords(cause);
+      await this.#readAfterReset(cause);
     }
   }
 
-  /** An upstream that refuses an upload may answer first and then reset. */
-  async #hearLastWords(cause: unknown): Promise<void> {
+  /** Reads on after a failed write: an upstream may answer first and then reset. */
+  async #readAfterReset(cause: unknown): Promise<void> {
     try {
       while (this.#head === null) await this.#readHead();
     } catch {
-      // Nothing was said: the failed write is what there is to tell.
+      // No answer came: the failed write is the reason to report.
       throw cause;
     }
   }
 
-  /** Reads once, and sets `#head` when the answer's head is there whole. */
+  /** Reads once, and sets `#head` when the head is complete. */
   async #readHead(): Promise<void> {
     const connection = this.#connection;
     if (await connection.read() === 0) {
@@ -286,7 +288,7 @@ export class Exchange implements UpstreamBody {
 
   #skipInterim({ status }: ResponseHead): void {
     if (status === 101) {
-      throw new ProtocolError("it switched protocols and nobody asked for it");
+      throw new ProtocolError("it switched protocols without being asked");
     }
     if (++this.#interimAnswers <= INTERIM_ANSWERS_MAX) return;
     throw new ProtocolError(`over ${INTERIM_ANSWERS_MAX} interim answers`);
@@ -301,7 +303,7 @@ export class Exchange implements UpstreamBody {
     if (chunk.length > 0) this.#firstChunk = chunk;
   }
 
-  /** The body bytes in what was read; ends the exchange with the last one. */
+  /** Returns the body bytes in what was read; the last one ends the exchange. */
   #take(framing: BodyFraming): Uint8Array {
     const chunk = framing.take(this.#connection.unconsumed());
     this.#connection.consume(framing.consumedBytes);
@@ -309,7 +311,7 @@ export class Exchange implements UpstreamBody {
     return chunk;
   }
 
-  /** The answer is whole: the connection goes back, if nothing speaks against it. */
+  /** Ends a complete answer; the connection is reused if it is clean. */
   #finish(): void {
     this.#isOver = true;
     this.#message.signal.removeEventListener("abort", this.#abort);
@@ -333,7 +335,7 @@ export class Exchange implements UpstreamBody {
     if (this.#failure !== null) return this.#failure;
     const connection = this.#connection;
     const { originName } = this.#host;
-    // If our side closed it, the error of the read or write only echoes that.
+    // If our side closed the connection, the failed read or write only shows that.
     const root = connection.closedBecause ?? cause;
     const isAborted = (this.#isGivenUp || this.#host.isClosing) &&
       !(root instanceof TimeLimitError);
@@ -360,7 +362,7 @@ export class Exchange implements UpstreamBody {
     return this.#failure;
   }
 
-  /** Whether the upstream had left the connection while it rested in the pool. */
+  /** Whether the upstream had closed the connection while it rested in the pool. */
   #isDeadReuse(): boolean {
     const { isFresh, isClosed, start, end } = this.#connection;
     return !isFresh && !isClosed && this.#head === null && start === end;

@@ -1,6 +1,6 @@
 /**
- * The data plane: finds the end of a body in the bytes of a connection and
- * takes the transfer coding off (RFC 9112 6, 7.1). Trailers are dropped.
+ * Finds the end of a body in the bytes of a connection and removes its transfer
+ * coding (RFC 9112 6, 7.1). Trailers are dropped.
  *
  * @module
  */
@@ -16,29 +16,29 @@ import {
   SEMICOLON,
 } from "./head.ts";
 
-/** 13 hex digits are 52 bits: every such size is exact as a number. */
+/** 13 hex digits are 52 bits, so every such size is exact as a number. */
 const SIZE_DIGITS_MAX = 13;
-/** For the extensions of one chunk, and for all trailers of a body. */
+/** For the extensions of one chunk, and for all trailers of a body together. */
 const EXTRA_BYTES_MAX = 16 * 1024;
 
 const NO_BYTES = new Uint8Array(0);
 
 /** Follows one body through the reads of its connection. */
 export interface BodyFraming {
-  /** The last byte of the body was taken. */
+  /** Whether the last byte of the body was taken. */
   readonly isDone: boolean;
-  /** How many bytes of the last `take` belonged to this message. */
+  /** How many bytes the last `take` used up. */
   readonly consumedBytes: number;
   /** Whether the connection's end is a clean end of this body. */
   readonly endsByClose: boolean;
   /**
-   * The body bytes in `bytes`, in order. They are a view into `bytes`, which
-   * may be rearranged up to `consumedBytes`. Throws ProtocolError.
+   * Returns the body bytes in `bytes`, in order: a view into `bytes`, whose
+   * first `consumedBytes` may be rearranged for it. Throws ProtocolError.
    */
   take(bytes: Uint8Array): Uint8Array;
 }
 
-/** The framing for a body that ends as `bodyEnd` says. */
+/** Returns the framing for a body that ends as `bodyEnd` says. */
 export function framingFor(bodyEnd: BodyEnd): BodyFraming {
   switch (bodyEnd.kind) {
     case "none":
@@ -153,7 +153,7 @@ class ChunkedFraming implements BodyFraming {
         return;
       case "size_lf":
         expect(byte, LF);
-        // Limits are a chunk's own, but trailers share one.
+        // Each chunk has its own limit; all trailers share one.
         this.#extraBytes = 0;
         this.#state = this.#leftBytes === 0 ? "trailer_start" : "data";
         return;
@@ -202,7 +202,7 @@ class ChunkedFraming implements BodyFraming {
 
   #takeTrailerName(byte: number): void {
     if (IS_TOKEN[byte] !== 1) {
-      throw new ProtocolError("a trailer has no proper name");
+      throw new ProtocolError("a trailer has an invalid name");
     }
     this.#takeExtra(byte);
     this.#state = "trailer_name";

@@ -1,15 +1,14 @@
 /**
- * The data plane: what the heads of requests and responses have in common
- * (RFC 9112): where they end, their header lines, and what those say of the
- * body. Strict: what two programs could read in two ways is refused.
+ * What the heads of requests and responses have in common (RFC 9112): which
+ * bytes they may hold, where they end, their header lines, and how the body
+ * after them ends. Strict: a message that two programs could read in two ways
+ * is refused.
  *
  * @module
  */
 
 import type { Buffer } from "node:buffer";
 import type { HeaderList } from "../ports.ts";
-
-// MERGED octets.ts: The data plane: which bytes a header line may hold (RFC 9110 5.5, 5.6.2).
 
 const TAB = 0x09;
 export const LF = 0x0a;
@@ -19,12 +18,12 @@ export const COLON = 0x3a;
 export const SEMICOLON = 0x3b;
 const DELETE = 0x7f;
 
-/** 1 for each byte that a header name, a method or another token may hold. */
+/** 1 for each byte that a token, such as a header name or a method, may hold. */
 export const IS_TOKEN: Uint8Array = tableOf((byte) =>
   /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte))
 );
 
-/** 1 for each byte that a header value may hold: no control but the tab. */
+/** 1 for each byte that a header value may hold: of the controls only the tab. */
 export const IS_VALUE: Uint8Array = tableOf((byte) =>
   byte === TAB || (byte >= SPACE && byte !== DELETE)
 );
@@ -40,7 +39,7 @@ export const HEADER_LINES_MAX = 1_000;
 
 const DIGITS = /^\d{1,15}$/;
 
-/** Bytes that are no HTTP/1.1 message, or one with two readings. */
+/** The bytes are not an HTTP/1.1 message, or can be read in two ways. */
 export class ProtocolError extends Error {}
 
 /** How the end of a body is known. */
@@ -57,10 +56,9 @@ export interface Window {
 }
 
 /**
- * The index after the blank line that ends a head, or -1 when it has not come
- * yet. Looks at `bytes` from `from` to `to`; `scanFrom` lies between them and
- * skips what an earlier call has seen. Throws ProtocolError, also where the
- * head is longer than `bytesMax`.
+ * Returns the index after the blank line that ends a head, or -1 if it has not
+ * come yet. `scanFrom` skips the part of the window that an earlier call has
+ * seen. Throws ProtocolError, also if the head is longer than `bytesMax`.
  */
 export function findBlankLine(
   bytes: Uint8Array,
@@ -85,9 +83,9 @@ export function findBlankLine(
 }
 
 /**
- * The header lines between `from` and the blank line before `to`, as they came;
- * what they say of the message goes to `facts`. `text` is the whole window as
- * Latin-1 and begins at `textFrom`.
+ * Returns the header lines between `from` and the blank line before `to`, as
+ * they came, and notes in `facts` what they say about the body. `text` is the
+ * same bytes as Latin-1, where index 0 is the byte at `textFrom`.
  */
 export function readHeaderLines(
   bytes: Buffer,
@@ -104,7 +102,7 @@ export function readHeaderLines(
     const nameAt = at;
     while (IS_TOKEN[bytes[at] ?? 0] === 1) at++;
     if (at === nameAt || bytes[at] !== COLON) {
-      throw new ProtocolError("a header line has no proper name");
+      throw new ProtocolError("a header line has an invalid name");
     }
     const nameEnd = at++;
     while (bytes[at] === SPACE || bytes[at] === TAB) at++;
@@ -144,7 +142,7 @@ export class FramingFacts {
   #closes = false;
   #keepsAlive = false;
 
-  /** Takes a header line in; false when the line is a mere repetition. */
+  /** Notes a header line; returns false if it only repeats an earlier one. */
   note(name: string, value: string): boolean {
     switch (name.length) {
       case "connection".length:
@@ -161,7 +159,7 @@ export class FramingFacts {
     }
   }
 
-  /** How the body of a response ends. */
+  /** Returns how the body of a response ends. */
   bodyEnd({ status, method, isVersion10 }: MessageKind): BodyEnd {
     this.#check(isVersion10);
     if (method === "HEAD" || isWithoutBody(status)) return { kind: "none" };
@@ -170,7 +168,7 @@ export class FramingFacts {
     return { kind: "length", bytes: this.#length };
   }
 
-  /** How the body of a request ends: without a word there is none. */
+  /** Returns how the body of a request ends; unless it is announced there is none. */
   requestBodyEnd(isVersion10: boolean): BodyEnd {
     this.#check(isVersion10);
     if (this.#isChunked) return { kind: "chunked" };
@@ -188,15 +186,15 @@ export class FramingFacts {
     }
   }
 
-  /** Whether the sender of a request keeps the connection. */
+  /** Whether the sender of a request keeps its connection open. */
   keepsConnection(isVersion10: boolean): boolean {
     return !this.#closes && (!isVersion10 || this.#keepsAlive);
   }
 
-  /** The same of a response. */
+  /** Whether the sender of a response keeps its connection open. */
   isPersistent({ status, isVersion10 }: MessageKind): boolean {
-    // A 204 that announces a body may well send it: it would be taken for the
-    // next answer.
+    // A 204 that announces a body may send it, and that would be read as the
+    // next response.
     const announcesBody = this.#isChunked || (this.#length ?? 0) > 0;
     if (status === 204 && announcesBody) return false;
     return this.keepsConnection(isVersion10);
@@ -211,7 +209,7 @@ export class FramingFacts {
 
   #noteLength(value: string): boolean {
     if (!DIGITS.test(value)) {
-      throw new ProtocolError("content-length is no whole number");
+      throw new ProtocolError("content-length is not a whole number");
     }
     const length = Number(value);
     if (this.#length === null) {

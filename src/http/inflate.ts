@@ -1,6 +1,7 @@
 /**
- * Taking a content coding off: for the tap's copy, for judging an error, and
- * for a stream whose head went out before the upstream answered.
+ * Removes a content coding: from the tap's copy of a response, from an error
+ * that must be judged, and from a stream whose head was sent before the
+ * upstream answered.
  *
  * @module
  */
@@ -9,10 +10,10 @@ import { Buffer } from "node:buffer";
 import type { Transform } from "node:stream";
 import zlib from "node:zlib";
 
-/** A stream that inflates, and counts the bytes that it made use of. */
+/** A stream that inflates, and counts the bytes that it used. */
 export type Inflater = Transform & { readonly bytesWritten: number };
 
-/** A stream that inflates `encoding`, or null where there is nothing to do. */
+/** Returns a stream that inflates `encoding`, or null if there is nothing to do. */
 export function inflaterFor(encoding: string | null): Inflater | null {
   switch (codingOf(encoding)) {
     case "gzip":
@@ -29,8 +30,8 @@ export function inflaterFor(encoding: string | null): Inflater | null {
   }
 }
 
-/** What says "these bytes are not all", by coding. */
-const NOT_ALL: Readonly<Record<string, number>> = {
+/** The flag for "more bytes may follow", by coding. */
+const PARTIAL_FLUSH: Readonly<Record<string, number>> = {
   "gzip": zlib.constants.Z_SYNC_FLUSH,
   "x-gzip": zlib.constants.Z_SYNC_FLUSH,
   "deflate": zlib.constants.Z_SYNC_FLUSH,
@@ -39,8 +40,8 @@ const NOT_ALL: Readonly<Record<string, number>> = {
 };
 
 /**
- * A whole body without its coding, at most `bytesMax` long; null where it is
- * damaged, longer, or of a coding that we do not know.
+ * Returns a whole body without its coding; null if it is damaged, its coding is
+ * unknown, or the result is longer than `bytesMax`.
  */
 export function inflatedWhole(
   bytes: Uint8Array,
@@ -50,7 +51,7 @@ export function inflatedWhole(
   return inflatedNow(bytes, codingOf(encoding), { maxOutputLength: bytesMax });
 }
 
-/** The same of a body of which only the first bytes are there. */
+/** Does the same for a body of which only the first bytes are here. */
 export function inflatedSoFar(
   bytes: Uint8Array,
   encoding: string | null,
@@ -59,7 +60,7 @@ export function inflatedSoFar(
   const coding = codingOf(encoding);
   return inflatedNow(bytes, coding, {
     maxOutputLength: bytesMax,
-    finishFlush: NOT_ALL[coding] ?? zlib.constants.Z_SYNC_FLUSH,
+    finishFlush: PARTIAL_FLUSH[coding] ?? zlib.constants.Z_SYNC_FLUSH,
   });
 }
 
@@ -85,20 +86,20 @@ function inflatedNow(
         return null;
     }
   } catch {
-    // What cannot be read is judged by the answer's head alone.
+    // A response whose body cannot be read is judged by its head alone.
     return null;
   }
 }
 
 /**
- * `stream` without its content coding; what arrives goes on at once. Bytes that
- * are no more of the coding break it.
+ * Returns `stream` without its content coding; bytes are passed on as they
+ * come. Bytes that do not belong to the coding break the stream.
  */
 export function inflated(
   stream: ReadableStream<Uint8Array>,
   encoding: string | null,
 ): ReadableStream<Uint8Array> {
-  if (!Object.hasOwn(NOT_ALL, codingOf(encoding))) return stream;
+  if (!Object.hasOwn(PARTIAL_FLUSH, codingOf(encoding))) return stream;
   let part: Part | null = null;
   return stream.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
@@ -109,7 +110,7 @@ export function inflated(
           const taken = await part.write(rest);
           rest = rest.subarray(taken);
           if (rest.length === 0) return;
-          // It ended within the chunk: zstd may go on with another part.
+          // The part ended within the chunk: zstd may start another one.
           await part.ended;
           part = null;
         }
@@ -136,7 +137,7 @@ function partOf(
   return new Part(inflater, (chunk) => controller.enqueue(chunk));
 }
 
-/** One compressed whole, as it is inflated. */
+/** One complete compressed unit, such as a gzip member or a zstd frame. */
 class Part {
   readonly #inflater: Inflater;
   readonly ended: Promise<void>;
@@ -148,14 +149,14 @@ class Part {
       inflater.once("end", resolve);
       inflater.once("error", reject);
     });
-    // Whoever waits for it sees the error as well.
+    // Those who wait for it see the error; it must not count as unhandled too.
     this.ended.catch(() => {});
   }
 
-  /** How many of `bytes` belong to it; the rest comes after its end. */
+  /** Returns how many of `bytes` belong to the part; the rest follow its end. */
   async write(bytes: Uint8Array): Promise<number> {
     const before = this.#inflater.bytesWritten;
-    // Damaged bytes may never call the write back.
+    // With damaged bytes the callback of the write may never come.
     await Promise.race([
       new Promise<void>((resolve) => {
         this.#inflater.write(Buffer.from(bytes), () => resolve());

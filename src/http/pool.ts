@@ -1,6 +1,6 @@
 /**
- * The data plane: the connections to one origin. The last one used is the next
- * one taken, so that the rest can grow old and go.
+ * The connections to one origin. The one used last is taken first, so that the
+ * others can grow old and end.
  *
  * @module
  */
@@ -15,21 +15,23 @@ import {
 import { dial, type DialOptions, type Origin } from "./dial.ts";
 import { withinLimit } from "./deadline.ts";
 
+/** The limits of one origin's connections, and how they are opened. */
 export interface PoolOptions {
   readonly dial: DialOptions;
   readonly watch: ConnectionWatch;
-  /** Connections at once, those being opened included. */
+  /** The most connections at once, including those being opened. */
   readonly connectionsMax: number;
-  /** Requests that wait for one of them; they wait as long as a connect may. */
+  /** The most requests that wait for one; each waits as long as a connect may take. */
   readonly waitersMax: number;
 }
 
-/** Within it the ends of connections are heard without asking for them. */
+/** Within this time the ends of connections are noticed without asking. */
 const REST_MS = 200;
 
-/** Gets a connection, or null for the right to open one. */
+/** Gets a connection, or null as a permit to open one. */
 type Waiter = (connection: Connection | null) => void;
 
+/** All connections to one origin. */
 export class ConnectionPool implements ConnectionOwner {
   readonly origin: Origin;
   readonly originName: string;
@@ -64,15 +66,15 @@ export class ConnectionPool implements ConnectionOwner {
     return this.#closing.signal.aborted;
   }
 
-  /** Whether nothing would be lost by forgetting the pool. */
+  /** Whether the pool has no connection and opens none. */
   get isUnused(): boolean {
     return this.#open.size + this.#opening === 0;
   }
 
   /**
-   * After a rest the system is asked for news first: the upstream may have hung
-   * up while this process did not look, and a request that is written then can
-   * not be sent again. Null where there is nothing to wait for.
+   * After a rest, lets the event loop run once before a connection is taken: the
+   * upstream may have closed it meanwhile, and a request written to it could not
+   * be sent again. Returns null if there is nothing to wait for.
    */
   hearEnds(): Promise<void> | null {
     const nowMs = this.#options.dial.clock.monotonicMs();
@@ -85,7 +87,7 @@ export class ConnectionPool implements ConnectionOwner {
     return this.#hearing;
   }
 
-  /** The connection used last of those at rest, or null. */
+  /** Returns the resting connection that was used last, or null. */
   takeIdle(): Connection | null {
     if (this.#idle.length > 0 && this.#options.watch.hasOverslept()) {
       for (const connection of [...this.#idle]) connection.close(null);
@@ -114,7 +116,7 @@ export class ConnectionPool implements ConnectionOwner {
     return handed ?? await this.#dial(signal);
   }
 
-  /** Takes back a connection whose answer was read whole, unless it is closed. */
+  /** Takes back a connection whose answer was read to its end, unless it is closed. */
   release(connection: Connection): void {
     if (connection.isClosed) return;
     const waiter = this.#nextWaiter();
@@ -129,7 +131,7 @@ export class ConnectionPool implements ConnectionOwner {
     this.#park(connection);
   }
 
-  /** Opens connections ahead until `count` are at rest or being opened. */
+  /** Opens connections in advance until `count` rest or are being opened. */
   async warm(count: number): Promise<void> {
     const room = this.#options.connectionsMax - this.#open.size - this.#opening;
     const missing = Math.min(room, count - this.#idle.length - this.#warming);
@@ -138,7 +140,7 @@ export class ConnectionPool implements ConnectionOwner {
     await Promise.all(dials);
   }
 
-  /** Ends everything, requests under way included. */
+  /** Closes every connection, also those that serve a request. */
   close(because: unknown): void {
     this.#closing.abort(because);
     for (const connection of [...this.#open]) connection.close(because);
@@ -160,17 +162,17 @@ export class ConnectionPool implements ConnectionOwner {
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
     this.#opening++;
-    this.#giveUpTurn();
+    this.#passPermit();
   }
 
-  /** Uses up one turn to open, counted in `#opening`. */
+  /** Uses one open permit, which is counted in `#opening`. */
   async #dial(signal: AbortSignal): Promise<Connection> {
     const either = AbortSignal.any([signal, this.#closing.signal]);
     let stream: Deno.Conn;
     try {
       stream = await dial(this.origin, this.#options.dial, either);
     } catch (cause) {
-      this.#giveUpTurn();
+      this.#passPermit();
       throw cause;
     }
     const { isTls } = this.origin;
@@ -190,7 +192,7 @@ export class ConnectionPool implements ConnectionOwner {
       if (this.#closing.signal.aborted) connection.close(null);
       else this.#park(connection);
     } catch {
-      // The request that needs the connection will meet the fault and tell it.
+      // The request that needs the connection will meet the same fault.
     } finally {
       this.#warming--;
     }
@@ -207,7 +209,7 @@ export class ConnectionPool implements ConnectionOwner {
     const either = AbortSignal.any([signal, this.#closing.signal]);
     try {
       const limit = { clock, limitMs: connectMs, signal: either };
-      return await withinLimit(limit, (limited) => this.#turn(limited));
+      return await withinLimit(limit, (limited) => this.#nextPermit(limited));
     } catch (cause) {
       if (!either.aborted) throw this.#fullError(cause);
       throw new UpstreamError(
@@ -217,11 +219,11 @@ export class ConnectionPool implements ConnectionOwner {
     }
   }
 
-  #turn(signal: AbortSignal): Promise<Connection | null> {
+  #nextPermit(signal: AbortSignal): Promise<Connection | null> {
     return new Promise((resolve, reject) => {
       this.#waiters.add(resolve);
       signal.addEventListener("abort", () => {
-        // In this very tick, lest a connection is handed to one who has left.
+        // In this tick, so that no connection goes to a request that was given up.
         this.#waiters.delete(resolve);
         reject(signal.reason);
       });
@@ -236,8 +238,8 @@ export class ConnectionPool implements ConnectionOwner {
     );
   }
 
-  /** A turn to open that is not used: the next waiter's, else nobody's. */
-  #giveUpTurn(): void {
+  /** Passes an unused open permit to the next waiter, if any. */
+  #passPermit(): void {
     const waiter = this.#nextWaiter();
     if (waiter === null) this.#opening--;
     else waiter(null);

@@ -1,13 +1,13 @@
 /**
- * The data plane: which corporate proxy, if any, an origin is reached through.
- * The rules of `HTTPS_PROXY` and `NO_PROXY`, as data.
+ * The rules of `HTTPS_PROXY` and `NO_PROXY`: through which corporate proxy, if
+ * any, an origin is reached.
  *
  * @module
  */
 
 import { EXIT, TcError } from "../errors.ts";
 
-/** The proxy for an origin such as `https://api.anthropic.com`, null for none. */
+/** Returns the proxy for an origin such as `https://api.anthropic.com`, or null. */
 export type ProxyFor = (origin: string) => URL | null;
 
 export interface ProxySettings {
@@ -15,7 +15,7 @@ export interface ProxySettings {
   readonly httpsProxy: string | null;
   /** For plain http origins. */
   readonly httpProxy: string | null;
-  /** Hosts reached directly, with commas or spaces between; `*` is all. */
+  /** Hosts that are reached directly, separated by commas or spaces; `*` is all. */
   readonly noProxy: string | null;
 }
 
@@ -25,10 +25,10 @@ interface Bypass {
 }
 
 /**
- * The rule that `settings` make. As in curl and Go: an entry of `noProxy`
- * covers the host and all below it, with or without a leading dot, and one port
- * if it names one; loopback is always direct. A proxy without a scheme is
- * `http:`. Throws TcError `bad_proxy` when a proxy is no URL.
+ * Returns the rules that `settings` make. As in curl and Go, an entry of
+ * `noProxy` covers a host and its subdomains, with or without a leading dot,
+ * and only one port if it names one; loopback is always direct. A proxy without
+ * a scheme is `http:`. Throws TcError `bad_proxy` if a proxy is not a URL.
  */
 export function proxyRules(settings: ProxySettings): ProxyFor {
   const httpsProxy = parseProxy(settings.httpsProxy);
@@ -42,7 +42,7 @@ export function proxyRules(settings: ProxySettings): ProxyFor {
   };
 }
 
-/** Returns the proxy that `text` names, null for none. Throws TcError `bad_proxy`. */
+/** Returns the proxy that `text` names, or null. Throws TcError `bad_proxy`. */
 export function parseProxy(text: string | null): URL | null {
   const trimmed = text?.trim() ?? "";
   if (trimmed === "") return null;
@@ -52,7 +52,7 @@ export function parseProxy(text: string | null): URL | null {
   if (url !== null) return url;
   // The value may hold a password, so it is not repeated.
   throw new TcError(
-    "Cannot use the corporate proxy: upstreamProxy or HTTPS_PROXY is no URL",
+    "Cannot use the corporate proxy: upstreamProxy or HTTPS_PROXY is not a URL",
     {
       code: "bad_proxy",
       source: "user",

@@ -1,5 +1,7 @@
 /**
- * The data plane: a client's request as the listener read it.
+ * Reads a client's request (RFC 9112), and writes one to an upstream. Strict:
+ * what could be read in two ways is refused before anybody acts on it, and what
+ * could end a line early is refused before anything is sent.
  *
  * @module
  */
@@ -20,47 +22,47 @@ import {
 import { type BodyFraming, framingFor } from "./framing.ts";
 import type { ClientConnection } from "./client_connection.ts";
 
-/** What the door and the routes look up; a `Headers` can be asked the same. */
+/** Header values by lower-case name; a `Headers` object has the same methods. */
 export interface HeaderLookup {
   get(name: string): string | null;
   has(name: string): boolean;
 }
 
-/** The body on its way, without transfer coding. */
-export interface ArrivalBody {
-  /** As the head says; 0 where there is none, null where nobody knows. */
+/** The body of a request while it comes, without its transfer coding. */
+export interface RequestBody {
+  /** The length that the head states; 0 without a body, null if unknown. */
   readonly statedBytes: number | null;
   /**
-   * The next bytes, good until the next read; null at the end. Rejects when
-   * the client left, or with a ProtocolError where its framing is broken.
+   * Returns the next bytes, valid until the next read; null at the end. Rejects
+   * if the client left, or with a ProtocolError if the framing is broken.
    */
   read(): Promise<Uint8Array | null>;
 }
 
-/** One request whose head is here. */
-export interface Arrival {
+/** A client's request: its head has come, its body is still to be read. */
+export interface IncomingRequest {
   readonly method: string;
-  /** With the authority of the request line or else of `host`. */
+  /** The URL, by the authority of the request line or else of `host`. */
   readonly url: string;
   readonly headers: HeaderLookup & { readonly list: HeaderList };
-  readonly body: ArrivalBody;
-  /** Aborted when the client leaves before its answer has ended. */
+  readonly body: RequestBody;
+  /** Aborted if the client leaves before its answer has ended. */
   readonly signal: AbortSignal;
-  /** Resolves when its answer has ended, however. */
+  /** Resolves when its answer has ended, in whatever way. */
   readonly ended: Promise<void>;
   /** Whether the client is on this machine. */
   readonly isLocal: boolean;
-  /** Tells the listener that the request has passed the door. */
+  /** Tells the server that the client has shown that it may connect. */
   readonly prove: () => void;
 }
 
-/** Header lines: looked up by lower-case name, and as they came for the upstream. */
-export class ArrivalHeaders implements HeaderLookup {
+/** The header lines of a request, by lower-case name and as they came. */
+export class RequestHeaders implements HeaderLookup {
   /** In the client's own order and spelling. */
   readonly list: HeaderList;
   readonly #values = new Map<string, string>();
 
-  /** Takes the lines as they came. */
+  /** Takes the lines as the client sent them. */
   constructor(lines: HeaderList) {
     const values = this.#values;
     for (const [name, value] of lines) {
@@ -81,40 +83,39 @@ export class ArrivalHeaders implements HeaderLookup {
   }
 }
 
-/** RFC 9110 5.2; cookies are the exception (RFC 6265 5.4). */
+/** Returns what joins repeated lines: RFC 9110 5.2, for cookies RFC 6265 5.4. */
 function separatorOf(name: string): string {
   return name === "cookie" ? "; " : ", ";
 }
 
-// MERGED arrival_head.ts: The data plane: reads the head of a client's HTTP/1.1 request (RFC 9112). Strict: what could be read in two ways is refused before anybody acts on it.
-
-/** Method, target, version; the target has no space and no control character. */
+/** Method, target and version; the target holds no space or control character. */
 const REQUEST_LINE =
   /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/;
 
-/** A path, or a URL as proxies get them; the door looks at its host. */
+/** A path, or a whole URL as a proxy gets it; the door checks its host. */
 const TARGET = /^(?:\/|https?:\/\/)/i;
 const TARGET_BYTES_MAX = 16 * 1024;
 /**
  * The largest head of a request. Anybody who can connect can make the server
- * keep one, so it is smaller than what an upstream may answer with. Node takes
- * 16 KiB at most.
+ * keep one, so the limit is lower than for an upstream's response. Node's own
+ * limit is 16 KiB.
  */
 const REQUEST_HEAD_BYTES_MAX = 32 * 1024;
 
+/** The head of a client's request. */
 export interface RequestHead {
   readonly method: string;
-  /** As the request line had it. */
+  /** As in the request line. */
   readonly target: string;
   /** As they came: order, case and bytes (one character is one byte). */
   readonly headers: HeaderList;
   readonly bodyEnd: BodyEnd;
   readonly isVersion10: boolean;
-  /** The client keeps the connection open after this message. */
+  /** Whether the client keeps the connection open after this message. */
   readonly isPersistent: boolean;
 }
 
-/** Past the line ends that some clients send after a body (RFC 9112 2.2). */
+/** Skips the line ends that some clients send after a body (RFC 9112 2.2). */
 function skipEmptyLines(
   bytes: Uint8Array,
   { from, to }: Window,
@@ -125,9 +126,9 @@ function skipEmptyLines(
 }
 
 /**
- * The index after the blank line that ends the head, or -1 when it has not
- * come yet. Throws ProtocolError at the first byte that shows that no HTTP/1.1
- * request is coming, such as that of a TLS handshake.
+ * Returns the index after the blank line that ends the head, or -1 if it has
+ * not come yet. Throws ProtocolError at the first byte that cannot begin an
+ * HTTP/1.1 request, such as the first of a TLS handshake.
  */
 function findRequestEnd(
   bytes: Uint8Array,
@@ -137,12 +138,12 @@ function findRequestEnd(
   const { from, to } = window;
   const first = bytes[from] ?? 0;
   if (to > from && IS_TOKEN[first] !== 1 && first !== CR) {
-    throw new ProtocolError("what came is no HTTP/1.1 request");
+    throw new ProtocolError("this is not an HTTP/1.1 request");
   }
   return findBlankLine(bytes, window, scanFrom, REQUEST_HEAD_BYTES_MAX);
 }
 
-/** Reads the head that lies in `bytes` in `window`, blank line included. */
+/** Reads the head that fills the window, blank line included. */
 function parseRequestHead(bytes: Buffer, window: Window): RequestHead {
   const { from, to } = window;
   const text = bytes.toString("latin1", from, to);
@@ -152,7 +153,7 @@ function parseRequestHead(bytes: Buffer, window: Window): RequestHead {
   if (method === undefined || target === undefined) {
     throw new ProtocolError("the request line is malformed");
   }
-  if (!TARGET.test(target)) throw new ProtocolError("the target is no path");
+  if (!TARGET.test(target)) throw new ProtocolError("the target is not a path");
   if (target.length > TARGET_BYTES_MAX) {
     throw new ProtocolError("the target is too long");
   }
@@ -177,20 +178,18 @@ function parseRequestHead(bytes: Buffer, window: Window): RequestHead {
   };
 }
 
-// MERGED arrival_reader.ts: The data plane: reads one request after the other from a client's connection.
-
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /**
- * A body is read in large pieces once this much of it has come. What the head
- * states costs a client nothing, so it decides nothing.
+ * Once this much of a body has come it is read in large pieces. The length that
+ * the head states does not count: it costs a client nothing to state one.
  */
 const LONG_BYTES = 64 * 1024;
 
 /**
- * The next request's head, or null where the client has ended the connection
- * between two requests. `begun` is called when its first byte is here. Rejects
- * with a ProtocolError, or when the connection is lost.
+ * Returns the next request's head, or null if the client ended the connection
+ * between two requests. Calls `begun` when the first byte is here. Rejects with
+ * a ProtocolError, or if the connection is lost.
  */
 export async function nextHead(
   client: ClientConnection,
@@ -217,20 +216,20 @@ export async function nextHead(
       scannedBytes = end - start;
     }
     if (await client.read() > 0) continue;
-    if (isBegun) throw new ProtocolError("the head broke off");
+    if (isBegun) throw new ProtocolError("the head ended early");
     return null;
   }
 }
 
 interface BodyOptions {
-  /** Whether the client sends it only once it is told to. */
+  /** Whether the client waits for `100 Continue` before it sends the body. */
   readonly isAwaited: boolean;
-  /** Called when it was read to its end, at once where there is none. */
+  /** Called when the body was read to its end; at once if there is none. */
   readonly onEnd: () => void;
 }
 
 /** The body that follows a head on its connection. */
-export class ConnectionBody implements ArrivalBody {
+export class ConnectionBody implements RequestBody {
   readonly statedBytes: number | null;
   readonly #client: ClientConnection;
   readonly #framing: BodyFraming;
@@ -257,7 +256,7 @@ export class ConnectionBody implements ArrivalBody {
     if (this.#isOver) onEnd();
   }
 
-  /** Whether the next request may follow: the body was read to its end. */
+  /** Whether the body was read to its end, so that a request may follow. */
   get isDone(): boolean {
     return this.#isOver;
   }
@@ -272,35 +271,34 @@ export class ConnectionBody implements ArrivalBody {
     while (!framing.isDone) {
       const size = this.#bytes < LONG_BYTES ? "some" : "bulk";
       if (client.end === client.start && await client.read(size) === 0) {
-        throw new ProtocolError("the body broke off");
+        throw new ProtocolError("the body ended early");
       }
       const bytes = framing.take(client.unconsumed());
       client.consume(framing.consumedBytes);
       this.#bytes += framing.consumedBytes;
       if (bytes.length > 0) return bytes;
     }
-    // Not before: the last bytes were a view of what is read into from here on.
+    // Not before: the next read goes where the last bytes still were in use.
     if (!this.#isOver) this.#onEnd();
     this.#isOver = true;
     return null;
   }
 }
 
-// MERGED request_head.ts: The data plane: writes the head of an HTTP/1.1 request. What could end a line early is refused before anything is sent (RFC 9112 11.1).
-
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** No control character but the tab; one character is one byte. */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const OUTGOING_TARGET = /^\/[\x21-\x7e\x80-\xff]*$/;
-/** Methods whose request says so when it has no body (RFC 9110 8.6). */
+/** Methods whose requests state a length of 0 (RFC 9110 8.6). */
 const METHODS_WITH_BODY = ["POST", "PUT", "PATCH"];
 
-/** A request that cannot be written as one HTTP/1.1 message. */
+/** The request cannot be written as one HTTP/1.1 message. */
 export class RequestError extends Error {}
 
+/** A request to an upstream, before its connection adds lines. */
 interface RequestParts {
   readonly method: string;
-  /** Path and query, from the slash on. */
+  /** Path and query, with the leading slash. */
   readonly target: string;
   readonly headers: HeaderList;
   readonly body: Uint8Array | null;
@@ -308,13 +306,13 @@ interface RequestParts {
 }
 
 /**
- * The head as text in which one character is one byte, blank line included:
- * `host` first, the headers as given, `content-length` last. Throws
- * RequestError and names the header, never its value.
+ * Returns the head as text in which each character stands for one byte, blank
+ * line included: `host` first, the headers as given, `content-length` last.
+ * Throws RequestError, which names the header and never its value.
  */
-export function requestHead(parts: RequestParts, host: string): string {
+function requestHead(parts: RequestParts, host: string): string {
   const { method, target, headers, body, upload = null } = parts;
-  if (!TOKEN.test(method)) throw new RequestError("the method is no token");
+  if (!TOKEN.test(method)) throw new RequestError("the method is not a token");
   if (!OUTGOING_TARGET.test(target)) {
     throw new RequestError(
       "the target is not a path, or holds a space or control character",
@@ -323,13 +321,13 @@ export function requestHead(parts: RequestParts, host: string): string {
   let head = `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
   for (const [name, value] of headers) {
     if (!TOKEN.test(name)) {
-      throw new RequestError("a header has no proper name");
+      throw new RequestError("a header has an invalid name");
     }
     if (!VALUE.test(value)) {
       throw new RequestError(`the value of ${name} holds a control character`);
     }
     if (isFraming(name)) {
-      throw new RequestError(`${name} is for the connection to write`);
+      throw new RequestError(`only the connection may write ${name}`);
     }
     head += `${name}: ${value}\r\n`;
   }
@@ -343,7 +341,7 @@ export function requestHead(parts: RequestParts, host: string): string {
   return head + "\r\n";
 }
 
-/** Whether a header named so would change where the message ends or goes. */
+/** Whether a header of this name would change where the message ends or goes. */
 function isFraming(name: string): boolean {
   switch (name.length) {
     case "host".length:
@@ -361,31 +359,29 @@ function isFraming(name: string): boolean {
   }
 }
 
-// MERGED outgoing_message.ts: The data plane: a request as bytes, in as few writes as sensible.
-
-/** Head and body up to here go out in one write. */
+/** The head, and the body up to this size, are sent in one write. */
 const FIRST_WRITE_BYTES = 64 * 1024;
-/** Buffers kept for the next requests. */
+/** The number of buffers that are kept for later requests. */
 const SPARE_BUFFERS_MAX = 16;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** A request as bytes: the first write, and what goes out after it. */
+/** A request as bytes: the first write, and what is sent after it. */
 export interface OutgoingMessage {
   /** The head, and the body or its beginning. */
   readonly first: Uint8Array;
   /** The rest of the body, not copied. */
   readonly rest: Uint8Array;
-  /** What goes out after that, as it comes in; null where all is here. */
+  /** What follows, sent as it comes in; null if the body is here whole. */
   readonly upload: BodyStream | null;
 }
 
-/** Makes messages in buffers that it lends and gets back. */
+/** Writes requests into buffers that it lends and takes back. */
 export class MessageWriter {
   readonly #encoder = new TextEncoder();
   readonly #spare: Uint8Array[] = [];
 
-  /** Throws RequestError when the request cannot be one HTTP/1.1 message. */
+  /** Returns the request as bytes. Throws RequestError. */
   message(parts: RequestParts, host: string): OutgoingMessage {
     const head = requestHead(parts, host);
     const body = parts.body ?? NO_BYTES;
@@ -400,7 +396,7 @@ export class MessageWriter {
     };
   }
 
-  /** Takes the message's buffer back: only after its last write has settled. */
+  /** Takes the message's buffer back; call it only after the last write has settled. */
   giveBack(message: OutgoingMessage): void {
     const { buffer } = message.first;
     const isOurs = buffer.byteLength === FIRST_WRITE_BYTES;
@@ -414,7 +410,7 @@ export class MessageWriter {
     return this.#spare.pop() ?? new Uint8Array(FIRST_WRITE_BYTES);
   }
 
-  /** One character is one byte: UTF-8 does for ASCII, and is the faster way. */
+  /** Each character stands for one byte; for ASCII the UTF-8 encoder is faster. */
   #writeHead(head: string, buffer: Uint8Array): number {
     const { written } = this.#encoder.encodeInto(head, buffer);
     if (written === head.length) return written;

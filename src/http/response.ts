@@ -1,5 +1,6 @@
 /**
- * The data plane: an answer as the listener sends it to the client.
+ * Reads the head of an upstream's response (RFC 9112), and writes the answer to
+ * a client so that it can tell the end from a broken transfer.
  *
  * @module
  */
@@ -21,33 +22,34 @@ import { STATUS_CODES } from "node:http";
 import { headerValue } from "../wire/header_list.ts";
 import type { RequestHead } from "./request.ts";
 import type { ClientConnection } from "./client_connection.ts";
-import type { Patience } from "./deadline.ts";
+import type { Deadline } from "./deadline.ts";
 
-/** A body that comes bit by bit. */
+/** A body that comes in pieces. */
 export interface AnswerBody {
-  /** The next bytes, null at the end; rejects when it broke. */
+  /** Returns the next bytes, null at the end; rejects if the body broke off. */
   read(): Promise<Uint8Array | null>;
-  /** The client takes no more; harmless after the end. */
+  /** Says that the client takes no more; harmless after the end. */
   cancel(): void;
 }
 
+/** What a client gets in answer to its request. */
 export interface ClientAnswer {
   readonly status: number;
   readonly headers: HeaderList;
-  /** Whole, bit by bit, or null where the answer has none by its kind. */
+  /** Whole, or in pieces, or null if answers of this kind have none. */
   readonly body: Uint8Array | AnswerBody | null;
-  /** Why tc refused a request that was not booked; such an answer is logged. */
+  /** Why tc refused a request that never came to an account; it is logged. */
   readonly refusal?: string;
 }
 
-/** `body` for who works with streams; it reads only what is asked for. */
+/** Returns `body` as a stream, which reads only what its reader asks for. */
 export function streamOf(body: AnswerBody): ReadableStream<Uint8Array> {
   let isOver = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller): Promise<void> {
       try {
         const chunk = await body.read();
-        // A cancel settles the read under way; the stream is shut by then.
+        // A cancel settles the read that is under way; the stream is closed then.
         if (isOver) return;
         if (chunk !== null) return controller.enqueue(chunk);
         controller.close();
@@ -63,7 +65,7 @@ export function streamOf(body: AnswerBody): ReadableStream<Uint8Array> {
   }, { highWaterMark: 0 });
 }
 
-/** A stream as the body of an answer. */
+/** Returns a stream as the body of an answer. */
 export function bodyOf(stream: ReadableStream<Uint8Array>): AnswerBody {
   const reader = stream.getReader();
   return {
@@ -73,13 +75,11 @@ export function bodyOf(stream: ReadableStream<Uint8Array>): AnswerBody {
     },
     cancel(): void {
       reader.cancel().catch(() => {
-        // It broke before: nobody is left to tell.
+        // The stream broke before, and its reader has seen that.
       });
     },
   };
 }
-
-// MERGED http1.ts: The data plane: reads the head of an HTTP/1.1 response and says how its body ends (RFC 9112). Strict: what two programs could read in two ways is refused.
 
 const PREFIX = [..."HTTP/1."].map((letter) => letter.charCodeAt(0));
 const PREFIX_TEXT = "HTTP/1.";
@@ -89,20 +89,21 @@ const STATUS_MIN = 100;
 /** No status is above it (RFC 9110 15). */
 const STATUS_MAX = 599;
 
+/** The head of an upstream's response. */
 export interface ResponseHead {
   readonly status: number;
   /** As they came: order, case and bytes (one character is one byte). */
   readonly headers: HeaderList;
   readonly bodyEnd: BodyEnd;
-  /** The sender keeps the connection open after this message. */
+  /** Whether the sender keeps the connection open after this message. */
   readonly isPersistent: boolean;
 }
 
 /**
- * The index after the blank line that ends the head, or -1 when it has not
- * come yet. Looks at `bytes` from `from` to `to`; `scanFrom` lies between them
- * and skips what an earlier call has seen. Throws ProtocolError at the first
- * byte that shows that no HTTP/1.1 head is coming, so nobody waits for its end.
+ * Returns the index after the blank line that ends the head, or -1 if it has
+ * not come yet; `scanFrom` skips what an earlier call has seen. Throws
+ * ProtocolError at the first byte that cannot begin an HTTP/1.1 response, so
+ * that nobody waits for its end.
  */
 export function findHeadEnd(
   bytes: Uint8Array,
@@ -119,8 +120,8 @@ export function findHeadEnd(
 }
 
 /**
- * Reads the head that lies in `bytes` from `from` to `to`, blank line included.
- * `method` is that of the request: an answer to HEAD has no body.
+ * Reads the head that fills the window, blank line included. `method` is the
+ * method of the request: a response to HEAD has no body.
  */
 export function parseResponseHead(
   bytes: Buffer,
@@ -170,12 +171,10 @@ function parseStatusLine(text: string): StatusLine {
   return { status, isVersion10: version === "0", lineEnd: end + 2 };
 }
 
-// MERGED answer_writer.ts: The data plane: writes an answer to a client, framed so that its end can be told from a broken transfer.
-
 /** How the client learns where the body ends. */
 type Framing = "none" | "length" | "chunked" | "close";
 
-/** Lines that are this connection's own. */
+/** Header lines that belong to one connection and are written anew. */
 const FRAMING_LINES: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -189,13 +188,14 @@ interface WriteOptions {
   readonly head: Pick<RequestHead, "method" | "isVersion10">;
   /** Whether another request may follow on the connection. */
   readonly isPersistent: boolean;
-  /** A client that takes nothing for too long is cut. */
-  readonly patience: Patience;
+  /** How long the client may take nothing before it is cut off. */
+  readonly stall: Deadline;
 }
 
 /**
- * Sends `answer`; true when the connection may serve on. Rejects when the
- * client is gone or the body broke: the connection is of no use then.
+ * Sends `answer`; returns whether the connection may serve another request.
+ * Rejects if the client is gone or the body broke off: then the connection must
+ * be closed.
  */
 export async function writeAnswer(
   client: ClientConnection,
@@ -206,12 +206,12 @@ export async function writeAnswer(
   const framing = framingOf(answer, options.head);
   const isPersistent = options.isPersistent && framing !== "close";
   const head = headOf(answer, framing, { ...options, isPersistent });
-  const { patience } = options;
+  const { stall } = options;
   const late = () => client.close();
   async function put(bytes: Uint8Array): Promise<void> {
-    patience.watch(late);
+    stall.watch(late);
     await client.write(bytes);
-    patience.forget(late);
+    stall.forget(late);
   }
   try {
     if (body === null || body instanceof Uint8Array) {
@@ -225,7 +225,7 @@ export async function writeAnswer(
     }
     return isPersistent;
   } finally {
-    patience.forget(late);
+    stall.forget(late);
   }
 }
 
@@ -252,7 +252,7 @@ function headOf(
   { head, isPersistent }: WriteOptions,
 ): string {
   let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
-  // What is written counts, not what was said of it.
+  // The length of what is written counts, not the one that was announced.
   const isCounted = framing === "length" &&
     (body === null || body instanceof Uint8Array);
   for (const [name, value] of headers) {
@@ -268,11 +268,11 @@ function headOf(
   return text + "\r\n";
 }
 
-/** Head and body in one piece: a short answer is one write. */
+/** Joins head and body, so that a short answer is one write. */
 function whole(head: string, body: Uint8Array | null): Uint8Array {
   const bytes = new Uint8Array(head.length + (body?.length ?? 0));
   const { read, written } = encoder.encodeInto(head, bytes);
-  // One character is one byte: UTF-8 does for ASCII, and is the faster way.
+  // Each character stands for one byte; for ASCII the UTF-8 encoder is faster.
   const isAscii = read === head.length && written === head.length;
   if (!isAscii) Buffer.from(bytes.buffer).write(head, 0, "latin1");
   if (body !== null) bytes.set(body, head.length);
@@ -285,7 +285,7 @@ interface Sink {
   readonly stated: number | null;
 }
 
-/** A body that ends before or after what its head said breaks the transfer. */
+/** Sends a body. One of another length than its head says breaks the transfer. */
 async function putAll(
   body: AnswerBody,
   { framing, put, stated }: Sink,

@@ -1,44 +1,117 @@
 /**
- * The data plane: accepts connections on a port or a Unix socket and serves
- * each. A failed `accept` (too many open files, a connection that was reset
- * before it was taken) ends nothing.
+ * Listens on a port or a Unix socket, accepts connections and serves the
+ * requests of each, one after the other.
  *
  * @module
  */
 
+import { EXIT, reasonOf, TcError } from "../errors.ts";
 import type { Journal } from "../ports.ts";
-import {
-  type Arrival,
-  ArrivalHeaders,
-  ConnectionBody,
-  nextHead,
-  type RequestHead,
-} from "./request.ts";
-import { type ClientAnswer, writeAnswer } from "./response.ts";
+import { apiError } from "../wire/answer/api_error.ts";
 import {
   ClientConnection,
   ClientConnections,
   type ConnectionLimits,
   ReadBuffers,
 } from "./client_connection.ts";
-import { Lateness, type Patience } from "./deadline.ts";
-import { reasonOf } from "../errors.ts";
-import { apiError } from "../wire/answer/api_error.ts";
+import { Deadline } from "./deadline.ts";
 import { ProtocolError } from "./head.ts";
+import {
+  ConnectionBody,
+  type IncomingRequest,
+  nextHead,
+  type RequestHead,
+  RequestHeaders,
+} from "./request.ts";
+import { type ClientAnswer, writeAnswer } from "./response.ts";
 
-/** How long to wait after an `accept` that failed. */
-const PAUSE_MS = 50;
+/** The pause after an `accept` that failed. */
+const ACCEPT_PAUSE_MS = 50;
 
-/** A new connection may send one request during shutdown, this long. */
+/** During shutdown a new connection has this long to send one request. */
 const NEWCOMER_MS = 250;
 
-/** The log hears of connections that were closed for others this often. */
-const TELL_MS = 60_000;
+/** Closed connections are reported in the log at most this often. */
+const REPORT_MS = 60_000;
 
+/** How long a client may take before its request is here. */
+export interface HeadLimits {
+  /** From the connection, or the last answer, to the first byte; unproven. */
+  readonly firstByteMs: number;
+  /** For a whole head, from its first byte on. */
+  readonly headMs: number;
+}
+
+/**
+ * How a server shares its port (Linux only): with nobody, with a later server
+ * that will take it over, or with the earlier one that it takes it over from.
+ */
+export type PortSharing = "alone" | "handed_on" | "taken_over";
+
+/** Listens on a TCP port. Throws TcError `port_taken` if another program has it. */
+export function listenOnPort(
+  hostname: string,
+  port: number,
+  sharing: PortSharing,
+): Deno.TcpListener {
+  try {
+    if (sharing === "handed_on" && port !== 0) {
+      // A shared port could be opened beside a stranger's server, so first
+      // try it unshared.
+      Deno.listen({ hostname, port }).close();
+    }
+    return Deno.listen({ hostname, port, reusePort: sharing !== "alone" });
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
+    throw new TcError(
+      `Cannot listen on ${hostname}:${port}: another program is there`,
+      {
+        code: "port_taken",
+        source: "user",
+        exitCode: EXIT.alreadyRunning,
+        cause,
+      },
+    );
+  }
+}
+
+/**
+ * Listens on a Unix socket that only its owner can open. Returns null, and logs
+ * why, where that fails: the port serves without it.
+ */
+export function listenOnSocket(
+  path: string,
+  journal: Journal,
+): Deno.Listener | null {
+  try {
+    // Made beside its place and then moved there, so that nobody sees it before
+    // it has its mode; a server that hands over keeps its own until it ends.
+    const fresh = `${path}.new`;
+    removeIfThere(fresh);
+    const listener = Deno.listen({ transport: "unix", path: fresh });
+    Deno.chmodSync(fresh, 0o600);
+    Deno.renameSync(fresh, path);
+    return listener;
+  } catch (cause) {
+    journal.log("warn", "socket", { reason: reasonOf(cause) });
+    return null;
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+  }
+}
+
+/** What a server needs of its user. */
 export interface ServeOptions {
   /** Makes the answer to a request; never rejects. */
-  readonly answer: (arrival: Arrival) => Promise<ClientAnswer>;
-  readonly patience: Patience;
+  readonly answer: (incoming: IncomingRequest) => Promise<ClientAnswer>;
+  /** How long a client may take nothing of its answer. */
+  readonly stall: Deadline;
   readonly heads: HeadLimits;
   readonly connections: ConnectionLimits;
   readonly journal: Journal;
@@ -48,18 +121,20 @@ export interface ServeOptions {
 export class ConnectionServer {
   readonly #listeners: readonly Deno.Listener[];
   readonly #options: ServeOptions;
-  readonly #heads = new Lateness();
-  readonly #silence = new Lateness();
+  readonly #heads: Deadline;
+  readonly #silence: Deadline;
   readonly #buffers = new ReadBuffers();
   readonly #clients: ClientConnections;
   readonly #ended = Promise.withResolvers<void>();
   #isDraining = false;
-  #toldAtMs = -Infinity;
-  #toldClosed = 0;
+  #reportedAtMs = -Infinity;
+  #reportedClosed = 0;
 
   constructor(listeners: readonly Deno.Listener[], options: ServeOptions) {
     this.#listeners = listeners;
     this.#options = options;
+    this.#heads = new Deadline(options.heads.headMs);
+    this.#silence = new Deadline(options.heads.firstByteMs);
     this.#clients = new ClientConnections(options.connections);
     for (const listener of listeners) this.#accept(listener);
   }
@@ -73,7 +148,7 @@ export class ConnectionServer {
     clearTimeout(timer);
   }
 
-  /** Cuts everything. */
+  /** Closes every connection at once. */
   abort(): void {
     this.#stop();
     this.#clients.abort();
@@ -94,48 +169,51 @@ export class ConnectionServer {
     this.#ended.resolve();
   }
 
+  /**
+   * Accepts connections until shutdown. A failed `accept` ends nothing: the
+   * process may be out of descriptors, or the connection was reset too early.
+   */
   async #accept(listener: Deno.Listener): Promise<void> {
-    let isTold = false;
+    let isReported = false;
     while (!this.#isDraining) {
       try {
         const stream = await listener.accept();
         const client = new ClientConnection(stream, this.#buffers);
-        isTold = false;
+        isReported = false;
         await this.#clients.add(client);
-        this.#tellClosed();
+        this.#reportClosed();
         this.#serve(client);
       } catch (cause) {
         if (this.#isDraining) return;
-        if (!isTold) this.#tell(reasonOf(cause));
-        isTold = true;
-        // Mostly it is out of descriptors.
+        if (!isReported) this.#report(reasonOf(cause));
+        isReported = true;
+        // Most often the descriptors are used up: closing one helps.
         this.#clients.closeIdle();
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
     }
   }
 
   async #serve(client: ClientConnection): Promise<void> {
-    const { answer, patience, heads } = this.#options;
+    const { answer, stall } = this.#options;
     try {
-      client.hurry();
+      client.sendAtOnce();
       await serveConnection(client, {
-        answer: (arrival) => {
+        answer: (incoming) => {
           this.#clients.enter(client, "serving");
-          arrival.ended.then(() => this.#clients.enter(client, "resting"));
-          return answer(arrival);
+          incoming.ended.then(() => this.#clients.enter(client, "resting"));
+          return answer(incoming);
         },
         isDraining: () => this.#isDraining,
         isLocal: client.isLocal,
         isProven: () => this.#clients.isProven(client),
         prove: () => this.#clients.prove(client),
-        patience,
+        stall,
         silence: this.#silence,
         heads: this.#heads,
-        limits: heads,
       });
     } catch {
-      // It was gone before it could be served.
+      // The client was gone before it could be served.
     } finally {
       client.close();
       this.#clients.remove(client);
@@ -144,52 +222,42 @@ export class ConnectionServer {
     }
   }
 
-  /** Says that connections were closed for others, without a line for each. */
-  #tellClosed(): void {
+  /** Reports how many connections were closed for others, not each of them. */
+  #reportClosed(): void {
     const { closed } = this.#clients;
     const nowMs = performance.now();
-    if (closed === this.#toldClosed || nowMs - this.#toldAtMs < TELL_MS) return;
-    const count = closed - this.#toldClosed;
-    this.#toldAtMs = nowMs;
-    this.#toldClosed = closed;
-    this.#tell(
+    const isDue = nowMs - this.#reportedAtMs >= REPORT_MS;
+    if (closed === this.#reportedClosed || !isDue) return;
+    const count = closed - this.#reportedClosed;
+    this.#reportedAtMs = nowMs;
+    this.#reportedClosed = closed;
+    this.#report(
       `too many connections: ${count} that served no request were closed`,
     );
   }
 
-  #tell(reason: string): void {
+  #report(reason: string): void {
     this.#options.journal.log("warn", "listener", { reason });
   }
 }
 
-// MERGED serve_connection.ts: The data plane: serves one client's connection, request after request.
-
-/** What a connection needs of the listener. */
+/** What a connection needs of its server. */
 interface ConnectionHost {
   /** Makes the answer to a request; never rejects. */
-  readonly answer: (arrival: Arrival) => Promise<ClientAnswer>;
-  /** From here on a connection ends with its answer. */
+  readonly answer: (incoming: IncomingRequest) => Promise<ClientAnswer>;
+  /** True once every connection ends with its answer. */
   readonly isDraining: () => boolean;
   readonly isLocal: boolean;
   /** Called when a request on this connection has passed the door. */
   readonly prove: () => void;
-  readonly patience: Patience;
-  readonly silence: Lateness;
-  readonly heads: Lateness;
+  readonly stall: Deadline;
+  readonly silence: Deadline;
+  readonly heads: Deadline;
   /** Whether a request on this connection has passed the door. */
   readonly isProven: () => boolean;
-  readonly limits: HeadLimits;
 }
 
-/** How long a client may take before its request is here. */
-interface HeadLimits {
-  /** From the connection, or the last answer, to the first byte; unproven. */
-  readonly firstByteMs: number;
-  /** For a whole head, from its first byte on. */
-  readonly headMs: number;
-}
-
-/** Ends when the connection has; never rejects. */
+/** Serves requests until the connection ends; never rejects. */
 async function serveConnection(
   client: ClientConnection,
   host: ConnectionHost,
@@ -202,23 +270,23 @@ async function serveConnection(
       if (!isOpen) break;
     } while (!host.isDraining());
   } catch {
-    // The client is gone, or an answer broke: both end the connection.
+    // The client is gone, or an answer broke off: both end the connection.
   } finally {
     client.close();
   }
 }
 
-/** The next head, or null where none is to be had. */
+/** Returns the next head, or null where the connection ends without one. */
 async function headInTime(
   client: ClientConnection,
   host: ConnectionHost,
 ): Promise<RequestHead | null> {
-  const { silence, heads, limits } = host;
+  const { silence, heads } = host;
   const late = () => client.close();
-  if (!host.isProven()) silence.watch(late, limits.firstByteMs);
+  if (!host.isProven()) silence.watch(late);
   function begun(): void {
     silence.forget(late);
-    heads.watch(late, limits.headMs);
+    heads.watch(late);
   }
   try {
     return await nextHead(client, begun);
@@ -232,7 +300,7 @@ async function headInTime(
   }
 }
 
-/** Whether the connection may serve the next request. */
+/** Serves one request; returns whether the connection may serve the next. */
 async function serveOne(
   client: ClientConnection,
   head: RequestHead,
@@ -243,16 +311,16 @@ async function serveOne(
   const gone = Promise.withResolvers<null>();
   let answer: ClientAnswer | null = null;
   function left(): void {
-    // First the body, so that its end is told as the client's doing.
+    // The body first, so that its end counts as the client's doing.
     giveUp(answer);
     presence.abort(new DOMException("The client left", "AbortError"));
     client.close();
     gone.resolve(null);
   }
-  const headers = new ArrivalHeaders(head.headers);
+  const headers = new RequestHeaders(head.headers);
   const body = new ConnectionBody(client, head.bodyEnd, {
-    isAwaited: awaitsWord(head, headers),
-    // Only now: what came before was the body's.
+    isAwaited: expectsContinue(head, headers),
+    // Only now: bytes that came before belonged to the body.
     onEnd: () => client.watch(left),
   });
   try {
@@ -274,7 +342,7 @@ async function serveOne(
     const isOpen = await writeAnswer(client, answer, {
       head,
       isPersistent: head.isPersistent && body.isDone && !host.isDraining(),
-      patience: host.patience,
+      stall: host.stall,
     });
     ended.resolve();
     if (!body.isDone) await client.linger();
@@ -287,23 +355,23 @@ async function serveOne(
   }
 }
 
-/** Nobody takes the rest. */
+/** Gives up what is left of an answer: nobody takes it. */
 function giveUp(answer: ClientAnswer | null): void {
   const { body = null } = answer ?? {};
   if (body !== null && !(body instanceof Uint8Array)) body.cancel();
 }
 
-/** Whether the client sends its body only when it is told to go on. */
-function awaitsWord(
+/** Whether the client waits for `100 Continue` before it sends its body. */
+function expectsContinue(
   { isVersion10 }: RequestHead,
-  headers: ArrivalHeaders,
+  headers: RequestHeaders,
 ): boolean {
   return !isVersion10 &&
     headers.get("expect")?.toLowerCase() === "100-continue";
 }
 
-/** The authority of the request line, or else that of `host`. */
-function urlOf({ target }: RequestHead, headers: ArrivalHeaders): string {
+/** Returns the URL, by the authority of the request line or else of `host`. */
+function urlOf({ target }: RequestHead, headers: RequestHeaders): string {
   return target.startsWith("/")
     ? `http://${headers.get("host") ?? ""}${target}`
     : target;
@@ -313,7 +381,7 @@ function urlOf({ target }: RequestHead, headers: ArrivalHeaders): string {
 async function refuse(
   client: ClientConnection,
   { message }: ProtocolError,
-  { patience }: ConnectionHost,
+  { stall }: ConnectionHost,
 ): Promise<void> {
   const answer = apiError({
     status: 400,
@@ -324,7 +392,7 @@ async function refuse(
   await writeAnswer(client, answer, {
     head: { method: "GET", isVersion10: false },
     isPersistent: false,
-    patience,
+    stall,
   });
   await client.linger();
 }

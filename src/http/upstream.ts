@@ -1,8 +1,8 @@
 /**
- * The data plane: sends requests to upstreams over pooled HTTP/1.1 connections.
+ * Sends requests to upstreams over pooled HTTP/1.1 connections.
  *
- * A request is written at most once. If its connection turns out closed before
- * any byte of the request left, another connection is taken.
+ * A request is written at most once. If its connection turns out to be closed
+ * before any byte of the request was sent, another connection is taken.
  *
  * @module
  */
@@ -25,18 +25,18 @@ import {
 } from "./request.ts";
 import type { ProxyFor } from "./proxy_rules.ts";
 
-/** Time limits of a request; there is none for the whole of it. */
+/** Limits of requests; a request as a whole has no time limit. */
 export interface UpstreamLimits extends ConnectionLimits {
-  /** For name and connection, and again for a corporate proxy's answer. */
+  /** For resolving and connecting, and again for a corporate proxy's answer. */
   readonly connectMs: number;
   readonly tlsMs: number;
-  /** Connections to one origin. */
+  /** The most connections to one origin. */
   readonly connectionsMax: number;
-  /** Requests waiting for one of them. */
+  /** The most requests that wait for one. */
   readonly waitersMax: number;
 }
 
-/** Models may think for minutes before the first byte. */
+/** The usual limits: a model may think for minutes before the first byte. */
 export const UPSTREAM_LIMITS: UpstreamLimits = {
   connectMs: 10_000,
   tlsMs: 10_000,
@@ -47,15 +47,17 @@ export const UPSTREAM_LIMITS: UpstreamLimits = {
   waitersMax: 1_024,
 };
 
+/** How upstreams are reached. */
 export interface UpstreamOptions {
   readonly clock: Clock;
-  /** Left out: no corporate proxy. */
+  /** The rules for corporate proxies; without them there is none. */
   readonly proxyFor?: ProxyFor;
-  /** Certificates of authorities trusted besides the usual ones, in PEM. */
+  /** Certificates of authorities that are trusted besides the usual ones, in PEM. */
   readonly caCerts?: readonly string[];
   readonly limits?: Partial<UpstreamLimits>;
 }
 
+/** Numbers of connections, over all origins. */
 export interface UpstreamStatistics {
   readonly open: number;
   readonly idle: number;
@@ -65,7 +67,7 @@ export interface UpstreamStatistics {
   readonly reused: number;
 }
 
-/** All connections to all origins. `close` it, or its timer keeps running. */
+/** The connections to all origins. Without `close` its timer keeps running. */
 export class UpstreamPool implements Upstream {
   readonly #limits: UpstreamLimits;
   readonly #options: UpstreamOptions;
@@ -80,7 +82,7 @@ export class UpstreamPool implements Upstream {
     this.#watch = new ConnectionWatch(options.clock, this.#limits);
   }
 
-  /** Sends once, never twice. Throws UpstreamError. */
+  /** Sends a request at most once. Throws UpstreamError. */
   async send(request: UpstreamRequest): Promise<UpstreamResponse> {
     const pool = this.#poolOf(request.origin);
     const message = this.#message(request, pool.origin.host);
@@ -101,15 +103,15 @@ export class UpstreamPool implements Upstream {
         return response;
       } catch (error) {
         if (!isUnsent(error) || signal.aborted) throw error;
-        // A fresh connection that fails is the upstream's fault, not the pool's.
+        // The failure of a fresh connection is the upstream's fault: no retry helps.
         if (connection.isFresh && !exchange.wasClosedHere) throw error;
       }
     }
   }
 
   /**
-   * Opens connections ahead, TLS included, until `count` rest in the pool. One
-   * that fails is no error: that shows when a request needs the connection.
+   * Opens connections in advance, TLS included, until `count` rest in the pool.
+   * A failure is ignored: the request that needs the connection will report it.
    */
   async warm(origin: string, count: number): Promise<void> {
     await this.#poolOf(origin).warm(count);
@@ -128,7 +130,7 @@ export class UpstreamPool implements Upstream {
     };
   }
 
-  /** Ends every connection, answers under way included, and takes no more. */
+  /** Closes every connection, also those that are in use, and opens no more. */
   close(): void {
     this.#isClosed = true;
     this.#watch.stop();
@@ -177,7 +179,7 @@ function abortedError(origin: string, { reason }: AbortSignal): UpstreamError {
   );
 }
 
-/** Whether nothing left this machine and nobody asked for it to stop. */
+/** Whether no byte left this machine and nobody gave the request up. */
 function isUnsent(error: unknown): boolean {
   return error instanceof UpstreamError && !error.sent &&
     error.step !== "aborted";

@@ -12,7 +12,7 @@ import {
   isOwnCredentialTarget,
   isTokenTarget,
 } from "../wire/request/target.ts";
-import type { Arrival } from "../http/request.ts";
+import type { IncomingRequest } from "../http/request.ts";
 import type { ClientAnswer } from "../http/response.ts";
 import type { Admission } from "./door.ts";
 import { readBody } from "./inbound.ts";
@@ -29,14 +29,14 @@ export interface AnswerOptions {
 
 /** The answer to an admitted request, by its method and path. */
 export function answerFor(
-  arrival: Arrival,
+  incoming: IncomingRequest,
   { target, keyHeaders, hasKey }: Admission & { readonly kind: "admitted" },
   options: AnswerOptions,
 ): Promise<ClientAnswer> | ClientAnswer {
   const { proxy } = options;
   // Browsers alone send it, and unasked too: for the icon of a page, or where
   // another program's link leads. Nobody meant that to reach the API.
-  if (!hasKey && arrival.headers.has("sec-fetch-site")) {
+  if (!hasKey && incoming.headers.has("sec-fetch-site")) {
     return refusal({
       status: 403,
       type: "permission_error",
@@ -44,7 +44,7 @@ export function answerFor(
       retryAfterSec: null,
     });
   }
-  if (isWebSocketUpgrade(arrival.headers.list)) {
+  if (isWebSocketUpgrade(incoming.headers.list)) {
     return refusal({
       status: 501,
       type: "api_error",
@@ -52,20 +52,20 @@ export function answerFor(
       retryAfterSec: null,
     });
   }
-  if (isTokenTarget(arrival.method, target)) {
+  if (isTokenTarget(incoming.method, target)) {
     const { tokenUrl } = options;
     const query = target.slice(target.split("?", 1)[0]?.length);
-    return passThrough(arrival, {
+    return passThrough(incoming, {
       target: `${tokenUrl.pathname}${query}`,
       origin: tokenUrl.origin,
     }, proxy);
   }
   if (isOwnCredentialTarget(target)) {
     const hasOwn = (["authorization", "x-api-key"] as const).some((name) =>
-      arrival.headers.has(name) && !keyHeaders.includes(name)
+      incoming.headers.has(name) && !keyHeaders.includes(name)
     );
     if (hasOwn) {
-      return passThrough(arrival, {
+      return passThrough(incoming, {
         target: `${proxy.basePath}${target}`,
         origin: proxy.origin,
       }, proxy);
@@ -78,13 +78,16 @@ export function answerFor(
       retryAfterSec: null,
     });
   }
-  if (isNoiseTarget(arrival.method, target)) return noise(arrival, proxy);
-  return serveRequest(arrival, target, proxy);
+  if (isNoiseTarget(incoming.method, target)) return noise(incoming, proxy);
+  return serveRequest(incoming, target, proxy);
 }
 
 /** Health checks and telemetry need no account. */
-async function noise(arrival: Arrival, proxy: Proxy): Promise<ClientAnswer> {
-  const reading = await readBody(arrival.body, proxy.limits, proxy.budget);
+async function noise(
+  incoming: IncomingRequest,
+  proxy: Proxy,
+): Promise<ClientAnswer> {
+  const reading = await readBody(incoming.body, proxy.limits, proxy.budget);
   if (reading.kind !== "body") return refusedBody(reading);
   proxy.budget.give(reading.bytes.length);
   return {

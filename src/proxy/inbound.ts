@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { ArrivalBody } from "../http/request.ts";
-import { Lateness } from "../http/deadline.ts";
+import type { RequestBody } from "../http/request.ts";
+import { Deadline } from "../http/deadline.ts";
 
 /** Limits on what clients may make the server keep. */
 export interface InboundLimits {
@@ -26,11 +26,13 @@ export type BodyReading =
 
 /** Counts the bytes of all bodies in hand against one limit. */
 export class BodyBudget {
-  readonly lateness = new Lateness();
+  /** How long a body may take to arrive. */
+  readonly deadline: Deadline;
   readonly #bytesMax: number;
   #bytes = 0;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, bodyMs: number) {
+    this.deadline = new Deadline(bodyMs);
     this.#bytesMax = bytesMax;
   }
 
@@ -57,7 +59,7 @@ const FIRST_BYTES = 64 * 1024;
  * nothing is kept and all of them are given back.
  */
 export async function readBody(
-  body: ArrivalBody,
+  body: RequestBody,
   limits: InboundLimits,
   budget: BodyBudget,
 ): Promise<BodyReading> {
@@ -68,9 +70,9 @@ export async function readBody(
   const intake = new Intake(budget, limits.bodyBytesMax);
   const late = Promise.withResolvers<BodyReading>();
   const tooSlow = (): void => late.resolve({ kind: "too_slow" });
-  budget.lateness.watch(tooSlow, limits.bodyMs);
+  budget.deadline.watch(tooSlow);
   const reading = await Promise.race([collect(body, intake), late.promise]);
-  budget.lateness.forget(tooSlow);
+  budget.deadline.forget(tooSlow);
   if (reading.kind !== "body") intake.close();
   return reading;
 }
@@ -105,7 +107,7 @@ class Intake {
 
 /** Chunk by chunk, so that the budget is taken as they come. */
 async function collect(
-  body: ArrivalBody,
+  body: RequestBody,
   intake: Intake,
 ): Promise<BodyReading> {
   const room = new Room(body.statedBytes);

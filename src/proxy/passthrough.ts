@@ -8,30 +8,30 @@
 import { UpstreamError } from "../errors.ts";
 import { passthroughHeaders } from "../wire/headers.ts";
 import { answerOf, isBodiless } from "./answer.ts";
-import type { Arrival } from "../http/request.ts";
+import type { IncomingRequest } from "../http/request.ts";
 import type { ClientAnswer } from "../http/response.ts";
 import { readBody } from "./inbound.ts";
 import type { Proxy } from "./proxy.ts";
 import { refusal, refusedBody } from "./service.ts";
 
-/** Relays `arrival` to `origin` with the credential that the client shows. */
+/** Relays `incoming` to `origin` with the credential that the client shows. */
 export async function passThrough(
-  arrival: Arrival,
+  incoming: IncomingRequest,
   { target, origin }: { readonly target: string; readonly origin: string },
   proxy: Proxy,
 ): Promise<ClientAnswer> {
-  const reading = await readBody(arrival.body, proxy.limits, proxy.budget);
+  const reading = await readBody(incoming.body, proxy.limits, proxy.budget);
   if (reading.kind !== "body") return refusedBody(reading);
   try {
     const response = await proxy.upstream.send({
       origin,
-      method: arrival.method,
+      method: incoming.method,
       target,
-      headers: passthroughHeaders(arrival.headers.list, proxy.localKey),
+      headers: passthroughHeaders(incoming.headers.list, proxy.localKey),
       body: reading.bytes.length === 0 ? null : reading.bytes,
-      signal: arrival.signal,
+      signal: incoming.signal,
     });
-    if (isBodiless(arrival.method, response.status)) {
+    if (isBodiless(incoming.method, response.status)) {
       response.body.cancel();
       return answerOf(null, response);
     }

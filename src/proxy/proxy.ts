@@ -28,7 +28,7 @@ import type { Upload } from "./upload.ts";
 import type { HistoryMemory, SummaryMemory } from "./conversation.ts";
 import type { Hold, HoldDesk } from "./hold.ts";
 import type { BodyBudget, InboundLimits } from "./inbound.ts";
-import type { Patience } from "../http/deadline.ts";
+import type { Deadline } from "../http/deadline.ts";
 import type { OpenRequest, RequestBook } from "./request_book.ts";
 
 export interface Proxy {
@@ -44,7 +44,8 @@ export interface Proxy {
   readonly book: RequestBook;
   readonly holds: HoldDesk;
   readonly budget: BodyBudget;
-  readonly patience: Patience;
+  /** How long a client may take nothing of its answer. */
+  readonly stall: Deadline;
   readonly summaries: SummaryMemory;
   readonly histories: HistoryMemory;
   readonly limits: InboundLimits;

@@ -6,15 +6,21 @@
  */
 
 import { createHmac } from "node:crypto";
-import { EXIT, reasonOf, stackOf, TcError } from "../errors.ts";
+import { stackOf } from "../errors.ts";
 import type { HeaderList } from "../ports.ts";
 import { proofText } from "../wire/proof.ts";
 import { answerFor, type AnswerOptions } from "./answer_for.ts";
-import type { Arrival } from "../http/request.ts";
+import type { IncomingRequest } from "../http/request.ts";
 import type { ClientAnswer } from "../http/response.ts";
 import { connectionLimits } from "../http/client_connection.ts";
 import { type Admission, admit, type Door } from "./door.ts";
-import { ConnectionServer, type ServeOptions } from "../http/server.ts";
+import {
+  ConnectionServer,
+  listenOnPort,
+  listenOnSocket,
+  type PortSharing,
+  type ServeOptions,
+} from "../http/server.ts";
 import type { Proxy } from "./proxy.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import { refusal } from "./service.ts";
@@ -27,7 +33,7 @@ const HEAD_MS = 10_000;
 export interface ListenOptions extends AnswerOptions {
   /** Answers the control plane's paths, or null for those that are not its. */
   readonly control: (
-    arrival: Arrival,
+    incoming: IncomingRequest,
     admission: Pick<
       Admission & { readonly kind: "admitted" },
       "target" | "isGuest"
@@ -41,7 +47,7 @@ export interface ListenOptions extends AnswerOptions {
    * Whether a later server may listen on the same port to take it over, and
    * whether this one is such a one; Linux alone shares ports that way.
    */
-  readonly sharing: "alone" | "handed_on" | "taken_over";
+  readonly sharing: PortSharing;
   /** Descriptors that the process may have open; null where nobody knows. */
   readonly openFiles: number | null;
   /** A Unix socket to listen on beside the port, or null. */
@@ -63,19 +69,23 @@ export interface Listener {
 export function listen(options: ListenOptions): Listener {
   const counter = { inHand: 0 };
   const { host } = options.door;
-  const listener = portOf(host.replace(/^\[|\]$/g, ""), options);
+  const listener = listenOnPort(
+    host.replace(/^\[|\]$/g, ""),
+    options.port,
+    options.sharing,
+  );
   const { port } = listener.addr;
   const door = { ...options.door, port };
   const { proxy } = options;
   const refusals = new RefusalLog(proxy.clock, proxy.journal);
   const serving: ServeOptions = {
-    answer: async (arrival) => {
+    answer: async (incoming) => {
       try {
-        const answer = await dispatch(arrival, { door, options, counter });
+        const answer = await dispatch(incoming, { door, options, counter });
         if (answer.refusal !== undefined) {
           refusals.tell({
-            method: arrival.method,
-            url: arrival.url,
+            method: incoming.method,
+            url: incoming.url,
             status: answer.status,
             why: answer.refusal,
           });
@@ -85,7 +95,7 @@ export function listen(options: ListenOptions): Listener {
         return faultAnswer(cause, proxy);
       }
     },
-    patience: proxy.patience,
+    stall: proxy.stall,
     heads: {
       firstByteMs: Math.min(FIRST_BYTE_MS, proxy.limits.bodyMs),
       headMs: Math.min(HEAD_MS, proxy.limits.bodyMs),
@@ -95,7 +105,7 @@ export function listen(options: ListenOptions): Listener {
   };
   const socket = options.socket === null
     ? null
-    : socketListener(options.socket, proxy);
+    : listenOnSocket(options.socket, proxy.journal);
   const server = new ConnectionServer(
     socket === null ? [listener] : [listener, socket],
     serving,
@@ -111,60 +121,6 @@ export function listen(options: ListenOptions): Listener {
   };
 }
 
-/** The socket that a person reaches by the mode of its file; null without. */
-function socketListener(
-  path: string,
-  { journal }: Proxy,
-): Deno.Listener | null {
-  try {
-    // Made beside and moved into its place: it is never there half-made, and a
-    // server that hands over keeps its own until it has ended.
-    const fresh = `${path}.new`;
-    removeIfThere(fresh);
-    const listener = Deno.listen({ transport: "unix", path: fresh });
-    Deno.chmodSync(fresh, 0o600);
-    Deno.renameSync(fresh, path);
-    return listener;
-  } catch (cause) {
-    // The port serves on without it.
-    const reason = reasonOf(cause);
-    journal.log("warn", "socket", { reason });
-    return null;
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-  }
-}
-
-function portOf(
-  hostname: string,
-  { port, sharing }: ListenOptions,
-): Deno.TcpListener {
-  try {
-    if (sharing === "handed_on" && port !== 0) {
-      // A port that can be shared is not refused to a stranger's server.
-      Deno.listen({ hostname, port }).close();
-    }
-    return Deno.listen({ hostname, port, reusePort: sharing !== "alone" });
-  } catch (cause) {
-    if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
-    throw new TcError(
-      `Cannot listen on ${hostname}:${port}: another program is there`,
-      {
-        code: "port_taken",
-        source: "user",
-        exitCode: EXIT.alreadyRunning,
-        cause,
-      },
-    );
-  }
-}
-
 interface House {
   readonly door: Door;
   readonly options: ListenOptions;
@@ -172,15 +128,19 @@ interface House {
 }
 
 async function dispatch(
-  arrival: Arrival,
+  incoming: IncomingRequest,
   { door, options, counter }: House,
 ): Promise<ClientAnswer> {
-  const admission = admit(arrival, door);
+  const admission = admit(incoming, door);
   if (admission.kind === "refused") return refused(admission);
   if (admission.kind === "challenged") return proved(admission, door);
-  if (admission.kind === "preflight") return allowed(arrival, admission);
-  arrival.prove();
-  const answer = await answered(arrival, admission, { door, options, counter });
+  if (admission.kind === "preflight") return allowed(incoming, admission);
+  incoming.prove();
+  const answer = await answered(incoming, admission, {
+    door,
+    options,
+    counter,
+  });
   return admission.origin === null ? answer : {
     ...answer,
     headers: [...answer.headers, ...corsLines(admission.origin)],
@@ -194,7 +154,7 @@ function corsLines(origin: string): HeaderList {
 
 /** The answer to a browser that asks whether a page may call. */
 function allowed(
-  { headers }: Arrival,
+  { headers }: IncomingRequest,
   { origin }: Admission & { readonly kind: "preflight" },
 ): ClientAnswer {
   const method = headers.get("access-control-request-method") ?? "";
@@ -214,12 +174,12 @@ function allowed(
 }
 
 async function answered(
-  arrival: Arrival,
+  incoming: IncomingRequest,
   admission: Admission & { readonly kind: "admitted" },
   { options, counter }: House,
 ): Promise<ClientAnswer> {
   // With as many requests in hand as may be, tc status and tc stop still work.
-  const controlled = options.control(arrival, admission);
+  const controlled = options.control(incoming, admission);
   if (controlled !== null) return await controlled;
   if (counter.inHand >= options.requestsMax) {
     return refusal({
@@ -230,8 +190,8 @@ async function answered(
     });
   }
   counter.inHand++;
-  arrival.ended.then(() => counter.inHand--);
-  return await answerFor(arrival, admission, options);
+  incoming.ended.then(() => counter.inHand--);
+  return await answerFor(incoming, admission, options);
 }
 
 /** Shows that this server has the key; the answer is of no use on another port. */

@@ -11,7 +11,7 @@ import { understandsLimits } from "../wire/answer/limit_answer.ts";
 import { peek } from "../wire/request/request_peek.ts";
 import { isMeteredTarget } from "../wire/request/target.ts";
 import { answer } from "./answer.ts";
-import type { Arrival, HeaderLookup } from "../http/request.ts";
+import type { HeaderLookup, IncomingRequest } from "../http/request.ts";
 import type { ClientAnswer } from "../http/response.ts";
 import { routeFacts } from "./conversation.ts";
 import { type Outcome, pursue } from "./handler.ts";
@@ -32,16 +32,16 @@ const POLICY_HEADER = "x-tc-policy";
 
 /** Answers a request that the door let in. Never throws. */
 export async function serveRequest(
-  arrival: Arrival,
+  incoming: IncomingRequest,
   target: string,
   proxy: Proxy,
 ): Promise<ClientAnswer> {
-  const upload = uploadFor(arrival, target, proxy);
+  const upload = uploadFor(incoming, target, proxy);
   const reading: BodyReading = upload === null
-    ? await readBody(arrival.body, proxy.limits, proxy.budget)
+    ? await readBody(incoming.body, proxy.limits, proxy.budget)
     : { kind: "body", bytes: new Uint8Array(0) };
   if (reading.kind !== "body") return refusedBody(reading);
-  const wishes = wishesOf(arrival.headers, proxy);
+  const wishes = wishesOf(incoming.headers, proxy);
   if (wishes.kind === "unknown") {
     proxy.budget.give(reading.bytes.length);
     return refusal({
@@ -52,7 +52,7 @@ export async function serveRequest(
     });
   }
   const inbound = inboundOf(
-    arrival,
+    incoming,
     { target, bytes: reading.bytes, upload, wishes },
     proxy,
   );
@@ -148,19 +148,19 @@ interface Received {
 }
 
 function inboundOf(
-  arrival: Arrival,
+  incoming: IncomingRequest,
   { target, bytes, upload, wishes }: Received,
   proxy: Proxy,
 ): Inbound {
-  const headers = arrival.headers.list;
+  const headers = incoming.headers.list;
   const seen = peek(headers, target, bytes);
-  const isMetered = isMeteredTarget(arrival.method, target);
+  const isMetered = isMeteredTarget(incoming.method, target);
   const owner = ownerFor(seen, bytes, proxy);
   const id = `tc_${proxy.entropy.uuid().replaceAll("-", "").slice(0, 20)}`;
   const startedAt = proxy.clock.now();
   return {
     id,
-    method: arrival.method,
+    method: incoming.method,
     target,
     headers,
     body: bytes,
@@ -176,7 +176,7 @@ function inboundOf(
     owner: owner.only,
     wanted: wishes.only === null ? owner.wanted : null,
     ticket: id as TicketId,
-    signal: arrival.signal,
+    signal: incoming.signal,
     startedAt,
     startedMs: proxy.clock.monotonicMs(),
     line: {

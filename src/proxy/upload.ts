@@ -8,31 +8,25 @@
 
 import type { BodyStream } from "../ports.ts";
 import { uploadBytesMax } from "../wire/request/target.ts";
-import type { Arrival, ArrivalBody } from "../http/request.ts";
-import type { Lateness } from "../http/deadline.ts";
+import type { IncomingRequest, RequestBody } from "../http/request.ts";
+import type { Deadline } from "../http/deadline.ts";
 import type { BodyBudget, InboundLimits } from "./inbound.ts";
 
-/** The body of one arrival on its way to the upstream. */
+/** The body of one incoming on its way to the upstream. */
 export class Upload implements BodyStream {
-  readonly #body: ArrivalBody;
+  readonly #body: RequestBody;
   readonly #bytesMax: number;
-  readonly #lateness: Lateness;
-  readonly #silenceMs: number;
+  readonly #silence: Deadline;
   #bytes = 0;
 
   constructor(
-    body: ArrivalBody,
+    body: RequestBody,
     bytesMax: number,
-    { lateness, silenceMs }: {
-      readonly lateness: Lateness;
-      /** How long the client may send nothing. */
-      readonly silenceMs: number;
-    },
+    silence: Deadline,
   ) {
     this.#body = body;
     this.#bytesMax = bytesMax;
-    this.#lateness = lateness;
-    this.#silenceMs = silenceMs;
+    this.#silence = silence;
   }
 
   get statedBytes(): number | null {
@@ -48,7 +42,7 @@ export class Upload implements BodyStream {
     const late = Promise.withResolvers<never>();
     const tooSlow = (): void =>
       late.reject(new Error("the client stopped sending its body"));
-    this.#lateness.watch(tooSlow, this.#silenceMs);
+    this.#silence.watch(tooSlow);
     try {
       const chunk = await Promise.race([this.#body.read(), late.promise]);
       this.#bytes += chunk?.length ?? 0;
@@ -57,7 +51,7 @@ export class Upload implements BodyStream {
       }
       return chunk;
     } finally {
-      this.#lateness.forget(tooSlow);
+      this.#silence.forget(tooSlow);
     }
   }
 }
@@ -67,7 +61,7 @@ export class Upload implements BodyStream {
  * or its path takes no large ones.
  */
 export function uploadFor(
-  { method, body }: Arrival,
+  { method, body }: IncomingRequest,
   target: string,
   { limits, budget }: {
     readonly limits: InboundLimits;
@@ -81,8 +75,5 @@ export function uploadFor(
   }
   // A body that is too large in any case is refused where bodies are read.
   if (stated !== null && stated > bytesMax) return null;
-  return new Upload(body, bytesMax, {
-    lateness: budget.lateness,
-    silenceMs: limits.bodyMs,
-  });
+  return new Upload(body, bytesMax, budget.deadline);
 }

@@ -25,7 +25,7 @@ Deno.test("a proxy variable that is no URL is named, and is no fault of tc", asy
     HTTPS_PROXY: "ht!tp://x:secret@z",
   });
   strictEqual(code, 78, stderr);
-  match(stderr, /HTTPS_PROXY is no URL/);
+  match(stderr, /HTTPS_PROXY is not a URL/);
   ok(!/fault of tc|secret/.test(stderr), stderr);
 });
 

@@ -1,6 +1,6 @@
 import { strictEqual, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { RequestError, requestHead } from "../../src/http/request.ts";
+import { MessageWriter, RequestError } from "../../src/http/request.ts";
 
 const PARTS = {
   method: "POST",
@@ -8,6 +8,16 @@ const PARTS = {
   headers: [["b", "2"], ["A", "1"], ["b", "3"]] as const,
   body: Buffer.from("hello"),
 };
+
+/** The head that a request is sent with. */
+function requestHead(
+  parts: Parameters<MessageWriter["message"]>[0],
+  host: string,
+): string {
+  const { first } = new MessageWriter().message(parts, host);
+  const text = Buffer.from(first).toString("latin1");
+  return text.slice(0, text.indexOf("\r\n\r\n") + 4);
+}
 
 Deno.test("requestHead() writes host first, the lines as given, the length last", () => {
   strictEqual(

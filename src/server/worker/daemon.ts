@@ -13,7 +13,7 @@ import { HistoryMemory, SummaryMemory } from "../../proxy/conversation.ts";
 import { basePathOf } from "../../proxy/destination.ts";
 import { HoldDesk } from "../../proxy/hold.ts";
 import { BodyBudget } from "../../proxy/inbound.ts";
-import { Patience } from "../../http/deadline.ts";
+import { Deadline } from "../../http/deadline.ts";
 import type { Proxy } from "../../proxy/proxy.ts";
 import { proxyRules } from "../../http/proxy_rules.ts";
 import { RequestBook } from "../../proxy/request_book.ts";
@@ -254,8 +254,11 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     exchanges: records.exchanges,
     book: new RequestBook(),
     holds: new HoldDesk(settings.hold),
-    budget: new BodyBudget(settings.proxy.bodyBytesMax * BODIES_MAX),
-    patience: new Patience(settings.timeouts.idleMs),
+    budget: new BodyBudget(
+      settings.proxy.bodyBytesMax * BODIES_MAX,
+      settings.timeouts.bodyMs,
+    ),
+    stall: new Deadline(settings.timeouts.idleMs),
     summaries: new SummaryMemory(),
     histories: new HistoryMemory(),
     limits: {

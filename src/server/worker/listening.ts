@@ -10,7 +10,7 @@ import {
   controlRoutes,
   isControlTarget,
 } from "../../control/routes.ts";
-import type { Arrival } from "../../http/request.ts";
+import type { IncomingRequest } from "../../http/request.ts";
 import { bodyOf, type ClientAnswer } from "../../http/response.ts";
 import { BodyBudget, readBody } from "../../proxy/inbound.ts";
 import type { Proxy } from "../../proxy/proxy.ts";
@@ -31,7 +31,10 @@ export function listenFor(
   const plane: ControlPlane = {
     control: controlRoutes(host),
     bodyMs: settings.timeouts.bodyMs,
-    budget: new BodyBudget(BODIES_MAX * BODY_BYTES_MAX),
+    budget: new BodyBudget(
+      BODIES_MAX * BODY_BYTES_MAX,
+      settings.timeouts.bodyMs,
+    ),
   };
   return listen({
     proxy,
@@ -44,11 +47,11 @@ export function listenFor(
     },
     port: settings.proxy.port,
     tokenUrl: new URL(settings.oauth.tokenUrl),
-    control: (arrival, { target, isGuest }) => {
+    control: (incoming, { target, isGuest }) => {
       if (!isControlTarget(target)) return null;
       return isGuest
         ? Promise.resolve(guestRefused())
-        : controlled(arrival, target, plane);
+        : controlled(incoming, target, plane);
     },
     requestsMax: settings.proxy.requestsMax,
     sharing: sharingOf(order),
@@ -78,7 +81,7 @@ interface ControlPlane {
 
 /** The request as the admin API knows it: without the key in its path. */
 async function controlled(
-  { method, headers, body, signal }: Arrival,
+  { method, headers, body, signal }: IncomingRequest,
   target: string,
   { control, bodyMs, budget }: ControlPlane,
 ): Promise<ClientAnswer> {

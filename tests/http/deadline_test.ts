@@ -1,15 +1,15 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { Lateness } from "../../src/http/deadline.ts";
+import { Deadline } from "../../src/http/deadline.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 
-Deno.test("Lateness.watch() calls after its limit and never before", async () => {
-  const lateness = new Lateness();
+Deno.test("Deadline.watch() calls after its limit and never before", async () => {
+  const deadline = new Deadline(80);
   const startedMs = performance.now();
   const passed: number[] = [];
-  // The second comes between two looks of the first.
+  // The second comes between two checks of the first.
   for (const pauseMs of [13, 0]) {
     const fromMs = performance.now();
-    lateness.watch(() => passed.push(performance.now() - fromMs), 80);
+    deadline.watch(() => passed.push(performance.now() - fromMs));
     await realClock.sleep(pauseMs);
   }
   while (passed.length < 2 && performance.now() - startedMs < 5_000) {
@@ -19,15 +19,15 @@ Deno.test("Lateness.watch() calls after its limit and never before", async () =>
   for (const ms of passed) ok(ms >= 79, `after ${ms} ms`);
 });
 
-Deno.test("Lateness.forget() and close() leave nobody to call", async () => {
-  const lateness = new Lateness();
+Deno.test("Deadline.forget() and close() end the wait", async () => {
+  const deadline = new Deadline(16);
   const called: string[] = [];
   const first = () => called.push("first");
-  lateness.watch(first, 16);
-  lateness.forget(first);
+  deadline.watch(first);
+  deadline.forget(first);
   await realClock.sleep(60);
-  lateness.watch(() => called.push("second"), 16);
-  lateness.close();
+  deadline.watch(() => called.push("second"));
+  deadline.close();
   await realClock.sleep(60);
   deepStrictEqual(called, []);
 });

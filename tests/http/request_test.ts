@@ -4,9 +4,9 @@ import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import {
-  ArrivalHeaders,
   ConnectionBody,
   nextHead,
+  RequestHeaders,
 } from "../../src/http/request.ts";
 import { ClientConnection } from "../../src/http/client_connection.ts";
 import { ProtocolError } from "../../src/http/head.ts";
@@ -62,7 +62,7 @@ async function requestsIn(client: ClientConnection): Promise<Told[]> {
     }
     strictEqual(isEnded && body.isDone, true);
     const { method, target } = head;
-    const odd = new ArrivalHeaders(head.headers).get("x-odd");
+    const odd = new RequestHeaders(head.headers).get("x-odd");
     told.push({ method, target, body: text, odd });
   }
 }
@@ -123,8 +123,8 @@ Deno.test("a request that breaks off is no request", async () => {
   }
 });
 
-Deno.test("ArrivalHeaders looks up joined values and keeps the lines as sent", () => {
-  const headers = new ArrivalHeaders([
+Deno.test("RequestHeaders looks up joined values and keeps the lines as sent", () => {
+  const headers = new RequestHeaders([
     ["Anthropic-Beta", "a"],
     ["Cookie", "x=1"],
     ["anthropic-beta", "b"],

@@ -144,7 +144,7 @@ Deno.test("a client that takes nothing is cut, and its account is free", async (
     const wire = `${chunk.length.toString(16)}\r\n${chunk}\r\n`;
     for (;;) await connection.write(wire);
   });
-  await using kit = new ProxyKit({ origin: upstream.origin, patienceMs: 300 });
+  await using kit = new ProxyKit({ origin: upstream.origin, stallMs: 300 });
   using client = await RawClient.connect(kit.port);
   await client.send('{"stream":true}');
   const [record] = await kit.settled(1);
