@@ -6,7 +6,7 @@
  * @module
  */
 
-import { parseProxy } from "../http/upstream/proxy_rules.ts";
+import { parseProxy } from "../http/proxy_rules.ts";
 import { accountRows } from "../store/account_rows.ts";
 import type { PoolSite } from "./pool_site.ts";
 import type { Config } from "../config/config.ts";
