@@ -11,7 +11,7 @@ import {
 import { importOwners } from "../../src/auth/import/pool_owners.ts";
 import type { ImportReading } from "../../src/auth/import/import_rows.ts";
 import { claudeFolder } from "../../src/claude/claude_folder.ts";
-import { FakeSecurity } from "../fixtures/fake_security.ts";
+import { FakeSecurity } from "../fixtures/fake_keychain.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const EXPIRES = 1_900_000_000_000;

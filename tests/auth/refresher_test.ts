@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { after, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/core/time.ts";
 import { type Authorization, Secret } from "../../src/ports.ts";
-import { QuickClock } from "../fixtures/quick_clock.ts";
+import { SkippingClock } from "../fixtures/skipping_clock.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { entryOf, PATIENT, refresherOn } from "../fixtures/refresh_kit.ts";
 import { report } from "../fixtures/report.ts";
@@ -28,7 +28,7 @@ async function use(server: TokenServer, auth: Authorization): Promise<number> {
 
 /** A vault with the account `a`, whose token ends `leftMs` from now. */
 async function stage(folder: TempFolder, leftMs: number) {
-  const clock = new QuickClock();
+  const clock = new SkippingClock();
   const server = new TokenServer();
   const family = server.mint("a");
   const opened = await fileVault(folder.join("vault"));

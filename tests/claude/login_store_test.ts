@@ -23,7 +23,7 @@ import {
 import { ForeignTexts } from "../../src/store/files/foreign_text.ts";
 import type { ClaudeLogin } from "../../src/wire/claude_credential.ts";
 import { TcError } from "../../src/errors.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
@@ -315,7 +315,7 @@ Deno.test("lockRefresh() waits for a holder whose touches the clock calls old", 
 Deno.test("lockRefresh() keeps its lock fresh, and leaves one that was taken from it", async () => {
   await using folder = new TempFolder();
   const path = folder.join(".oauth_refresh.lock");
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const touchedAt = async () => (await Deno.stat(path)).mtime?.getTime();
   const first = await lockRefresh(folder.path, clock, 1_000);
   await clock.advance(90_000);

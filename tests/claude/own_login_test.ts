@@ -3,7 +3,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { findClaudeLogin } from "../../src/claude/login/own_login.ts";
 import { claudeFolder } from "../../src/claude/claude_folder.ts";
-import { FakeSecurity } from "../fixtures/fake_security.ts";
+import { FakeSecurity } from "../fixtures/fake_keychain.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const LOGIN = { claudeAiOauth: { accessToken: "sk-ant-oat01-FAKE" } };

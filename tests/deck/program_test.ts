@@ -9,7 +9,7 @@ import type { Size } from "../../src/deck/terminal/frame.ts";
 import { type DeckEnd, runDeck } from "../../src/deck/program.ts";
 import type { DeckTerminal } from "../../src/deck/terminal/terminal.ts";
 import { UNICODE } from "../../src/deck/terminal/theme.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { Emulator } from "./emulator.ts";
 import { poolStatus, time } from "./scene.ts";
 
@@ -131,7 +131,7 @@ function calm(): StatusView {
 }
 
 interface Stage {
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   readonly terminal: FakeTerminal;
   readonly server: FakeServer;
   readonly stop: AbortController;
@@ -140,7 +140,7 @@ interface Stage {
 }
 
 function stage(isServer = false): Stage {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const terminal = new FakeTerminal();
   const server = new FakeServer();
   const stop = new AbortController();

@@ -2,9 +2,8 @@
 
 import { strictEqual } from "node:assert/strict";
 import { ClaudeHome, testEachClaude } from "../fixtures/claude_code.ts";
-import { makeDear } from "../fixtures/dear_account.ts";
+import { makeDear, Scene } from "../fixtures/proxy_scene.ts";
 import { LOCAL_KEY } from "../fixtures/proxy_kit.ts";
-import { Scene } from "../fixtures/proxy_scene.ts";
 
 testEachClaude(
   "claude --tools '' is a conversation that is bound",

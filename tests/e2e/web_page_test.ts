@@ -141,7 +141,7 @@ function told(learned: readonly Learned[]): readonly Learned[] {
 }
 
 Deno.test({
-  name: "L6: every attempt of the page arrives where all is allowed",
+  name: "every attempt of the page arrives where all is allowed",
   ignore: BROWSER === null,
   fn: async () => {
     await using site = servePage();
@@ -162,7 +162,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "L6: a page of another origin reads nothing and changes nothing",
+  name: "a page of another origin reads nothing and changes nothing",
   ignore: BROWSER === null,
   fn: async () => {
     await using site = servePage();
@@ -190,7 +190,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "L6: a name that was rebound to this machine is refused",
+  name: "a name that was rebound to this machine is refused",
   ignore: BROWSER === null,
   fn: async () => {
     await using served = await ServedPool.open({
@@ -214,7 +214,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "L6: a typed address that leads here by a redirect changes nothing",
+  name: "a typed address that leads here by a redirect changes nothing",
   ignore: BROWSER === null,
   fn: async () => {
     await using site = servePage();
@@ -235,7 +235,7 @@ Deno.test({
   },
 });
 
-Deno.test("L6: without the key no request of a browser reaches the API", async () => {
+Deno.test("without the key no request of a browser reaches the API", async () => {
   await using served = await ServedPool.open({
     settings: { proxy: { keylessLoopback: true } },
   });
@@ -271,7 +271,7 @@ const CALLS:
     ["POST", CONTROL.stop, {}],
   ];
 
-Deno.test("L6: the same calls of a program with the key do their work", async () => {
+Deno.test("the same calls of a program with the key do their work", async () => {
   await using served = await ServedPool.open();
   const before = await stateOf(served);
   for (const [method, path, body] of CALLS) {

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { RawUpstream } from "../fixtures/raw_upstream.ts";
 import {
   requestTo,
@@ -92,7 +92,7 @@ Deno.test("the pool gives the place of a failed connect on", async () => {
 });
 
 Deno.test("the pool refuses a queue beyond its limit, and a wait beyond its time", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const gate = Promise.withResolvers<void>();
   await using upstream = numbering(gate.promise);
   using pool = new TestPool({

@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { ConnectProxy } from "../fixtures/connect_proxy.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { RawUpstream } from "../fixtures/raw_upstream.ts";
 import { hasOpenssl, makeCertificates } from "../fixtures/test_certificates.ts";
 import {
@@ -182,7 +182,7 @@ Deno.test("send() names the step when the proxy is not there or no http proxy", 
 });
 
 Deno.test("send() bounds the wait for the proxy and can be given up in it", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   let closed = 0;
   await using silent = new RawUpstream(async (connection) => {
     while (await connection.drain(1_000) > 0);

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { UpstreamBody } from "../../src/ports.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { RawUpstream } from "../fixtures/raw_upstream.ts";
 import {
   requestTo,
@@ -20,7 +20,7 @@ function pause(ms: number): Promise<void> {
 }
 
 Deno.test("send() waits ten minutes for the first byte and no longer", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   let isAsked = false;
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();
@@ -47,7 +47,7 @@ Deno.test("send() waits ten minutes for the first byte and no longer", async () 
 });
 
 Deno.test("send() takes an answer after nine minutes of silence", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   let isAsked = false;
   const asked = Promise.withResolvers<void>();
   await using upstream = new RawUpstream(async (connection) => {
@@ -65,7 +65,7 @@ Deno.test("send() takes an answer after nine minutes of silence", async () => {
 });
 
 Deno.test("read() takes silence up to its limit, again and again", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   let next = Promise.withResolvers<void>();
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();
@@ -92,7 +92,7 @@ Deno.test("read() takes silence up to its limit, again and again", async () => {
 });
 
 Deno.test("read() lets a slow client take its time", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();
     await connection.write(`${OK}content-length: 4\r\n\r\nok`);
@@ -107,7 +107,7 @@ Deno.test("read() lets a slow client take its time", async () => {
 });
 
 Deno.test("send() counts the first byte's limit from the last progress of an upload", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   let isTaking = false;
   await using upstream = new RawUpstream(async (connection) => {
     const head = await connection.head();
@@ -131,7 +131,7 @@ Deno.test("send() counts the first byte's limit from the last progress of an upl
 });
 
 Deno.test("send() gives an upload up that stalls for ten minutes", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using upstream = new RawUpstream(async (connection) => {
     await connection.head();
     await pause(500);
@@ -157,7 +157,7 @@ Deno.test("send() gives up a connect that nobody takes", async () => {
     tcpBacklog: 1,
   });
   const { port } = listener.addr;
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   using pool = new TestPool({ clock });
   const origin = `http://127.0.0.1:${port}`;
   const failing = Array.from({ length: 8 }, () => {
@@ -182,7 +182,7 @@ Deno.test("send() gives up a connect that nobody takes", async () => {
 });
 
 Deno.test("the pool closes connections that rested for 30 seconds", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using upstream = new RawUpstream(async (connection) => {
     while (await connection.request() !== null) await connection.write(GOOD);
   });
@@ -199,7 +199,7 @@ Deno.test("the pool closes connections that rested for 30 seconds", async () => 
 });
 
 Deno.test("the pool trusts no connection from before the machine slept", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using upstream = new RawUpstream(async (connection) => {
     while (await connection.request() !== null) await connection.write(GOOD);
   });
@@ -218,7 +218,7 @@ Deno.test("the pool trusts no connection from before the machine slept", async (
 });
 
 Deno.test("the pool's watch ends with its last connection", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();
     await connection.write(GOOD);

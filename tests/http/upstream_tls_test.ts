@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { ConnectProxy } from "../fixtures/connect_proxy.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { RawUpstream, type Talk } from "../fixtures/raw_upstream.ts";
 import {
   hasOpenssl,
@@ -122,7 +122,7 @@ Deno.test("send() says that TLS failed when a plain server answers", {
 });
 
 Deno.test("send() bounds the TLS handshake and can be given up in it", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const silence = Promise.withResolvers<void>();
   await using upstream = new RawUpstream(async (connection) => {
     await connection.drain(1_000);

@@ -2,10 +2,14 @@
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { RawUpstream } from "../fixtures/raw_upstream.ts";
-import { requestTo, TestPool, textOf } from "../fixtures/upstream_client.ts";
+import {
+  requestTo,
+  TestPool,
+  textOf,
+  until,
+} from "../fixtures/upstream_client.ts";
 import { labelOf } from "../fixtures/proxy_client.ts";
 import { Scene } from "../fixtures/proxy_scene.ts";
-import { until } from "../fixtures/upstream_client.ts";
 
 /** Answers each request in two writes, so that the end is a read of its own. */
 function inTwoParts(): RawUpstream {

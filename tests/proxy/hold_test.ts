@@ -1,6 +1,6 @@
 import { rejects, strictEqual } from "node:assert/strict";
 import { Hold, HoldDesk, type HoldManner } from "../../src/proxy/hold.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 
 const LIMITS = {
   maxMs: 60_000,
@@ -12,7 +12,7 @@ const LIMITS = {
 };
 
 function hold(
-  clock: FakeClock,
+  clock: ManualClock,
   desk = new HoldDesk(LIMITS),
   manner: HoldManner = "pings",
 ): Hold {
@@ -20,7 +20,7 @@ function hold(
 }
 
 Deno.test("HoldDesk counts, and is full at its limit", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const desk = new HoldDesk(LIMITS);
   const [first, second, third] = [1, 2, 3].map(() =>
     hold(clock, desk, "silent")
@@ -39,7 +39,7 @@ Deno.test("HoldDesk counts, and is full at its limit", () => {
 Deno.test("Hold bounds all waits of a request together, by its manner", async () => {
   const bounds = [["none", 0], ["silent", 5_000], ["pings", 60_000]] as const;
   for (const [manner, boundMs] of bounds) {
-    const clock = new FakeClock();
+    const clock = new ManualClock();
     const held = hold(clock, new HoldDesk(LIMITS), manner);
     strictEqual(held.giveUpAt() - clock.now(), boundMs);
     held.begin();
@@ -53,7 +53,7 @@ Deno.test("Hold bounds all waits of a request together, by its manner", async ()
 });
 
 Deno.test("Hold opens a stream after the silent part, and no other answer", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   for (const manner of ["none", "silent", "pings"] as const) {
     const held = hold(clock, new HoldDesk(LIMITS), manner);
     let isOpened = false;
@@ -66,7 +66,7 @@ Deno.test("Hold opens a stream after the silent part, and no other answer", asyn
 });
 
 Deno.test("Hold.pause() counts as a wait and ends with the client", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const desk = new HoldDesk(LIMITS);
   const held = hold(clock, desk);
   const leaving = new AbortController();
@@ -84,7 +84,7 @@ Deno.test("Hold.pause() counts as a wait and ends with the client", async () => 
 });
 
 Deno.test("Hold.pause() is no long one while too many wait", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const desk = new HoldDesk({ ...LIMITS, requestsMax: 0, silentMs: 500 });
   const { signal } = new AbortController();
   strictEqual(await hold(clock, desk).pause(501, signal), false);

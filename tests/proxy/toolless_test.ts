@@ -6,10 +6,9 @@ import {
   ok,
   strictEqual,
 } from "node:assert/strict";
-import { makeDear } from "../fixtures/dear_account.ts";
+import { makeDear, Scene } from "../fixtures/proxy_scene.ts";
 import { MESSAGE } from "../fixtures/proxy_client.ts";
 import { LOCAL_KEY, type ProxyKit } from "../fixtures/proxy_kit.ts";
-import { Scene } from "../fixtures/proxy_scene.ts";
 
 const SESSION = "88888888-0000-4000-8000-000000000001";
 

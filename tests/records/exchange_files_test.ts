@@ -5,11 +5,11 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { ExchangeFiles } from "../../src/records/exchange_files.ts";
 import { DAY_MS, instantFromMs } from "../../src/core/time.ts";
 import type { ExchangeRecord } from "../../src/ports.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { requestRecord } from "../fixtures/ledger_rows.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
-const CLOCK = new FakeClock();
+const CLOCK = new ManualClock();
 
 function exchange(parts: Partial<ExchangeRecord> = {}): ExchangeRecord {
   return {

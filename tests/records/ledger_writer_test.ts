@@ -7,7 +7,7 @@ import { StateDatabase } from "../../src/records/state_database.ts";
 import { NO_USAGE } from "../../src/core/usage.ts";
 import type { LogFields, LogLevel } from "../../src/ports.ts";
 import { openDatabase } from "../../src/store/ledger/database.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { requestRecord } from "../fixtures/ledger_rows.ts";
 import { account, poolOf } from "../fixtures/pool.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
@@ -15,12 +15,12 @@ import { TempFolder } from "../fixtures/temp_folder.ts";
 interface Bench {
   readonly writer: LedgerWriter;
   readonly state: StateDatabase;
-  readonly clock: FakeClock;
+  readonly clock: ManualClock;
   readonly log: (readonly [LogLevel, string, LogFields])[];
 }
 
 function benchAt(path: string): Bench {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const log: Bench["log"] = [];
   const journal = {
     log: (level: LogLevel, event: string, fields: LogFields) => {

@@ -12,7 +12,7 @@ import { messageBody } from "../fixtures/demo_message.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { report } from "../fixtures/report.ts";
-import { canStepClock, StepClock } from "../fixtures/step_clock.ts";
+import { FaketimeProcess, hasFaketime } from "../fixtures/faketime_process.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
 
@@ -88,7 +88,7 @@ async function isSane(stage: Stage): Promise<void> {
 
 async function open(
   api: ScriptedApi,
-  clock: StepClock,
+  clock: FaketimeProcess,
   names: readonly string[],
 ): Promise<Stage & { readonly server: Deno.ChildProcess }> {
   for (const name of names) {
@@ -108,10 +108,10 @@ async function open(
 Deno.test({
   name: "a clock that is set there and back brings no storm and loses nothing",
   // Needs libfaketime.
-  ignore: !canStepClock(),
+  ignore: !hasFaketime(),
   fn: async () => {
     await using api = await startScriptedApi();
-    await using clock = new StepClock();
+    await using clock = new FaketimeProcess();
     const stage = await open(api, clock, ACCOUNTS);
     await using pool = stage.pool;
     await serves(stage, 6);
@@ -149,10 +149,10 @@ Deno.test({
 
 Deno.test({
   name: "a clock that is set back makes no hold longer",
-  ignore: !canStepClock(),
+  ignore: !hasFaketime(),
   fn: async () => {
     await using api = await startScriptedApi();
-    await using clock = new StepClock();
+    await using clock = new FaketimeProcess();
     const stage = await open(api, clock, ["only"]);
     await using pool = stage.pool;
     await serves(stage, 2);

@@ -31,7 +31,7 @@ function isWhole({ text }: Got): boolean {
   return text.includes("message_stop");
 }
 
-Deno.test("R6: a black hole leaves nothing held once it is over", async () => {
+Deno.test("a black hole leaves nothing held once it is over", async () => {
   await using plane = await DemoPlane.open({
     isUnlimited: true,
     kit: {
@@ -65,7 +65,7 @@ Deno.test("R6: a black hole leaves nothing held once it is over", async () => {
   await plane.kit.isEmpty();
 });
 
-Deno.test("R6: a quota that comes back early is found within a probe interval", async () => {
+Deno.test("a quota that comes back early is found within a probe interval", async () => {
   const probeMs = 2 * SECOND_MS;
   await using plane = await DemoPlane.open({
     accounts: ["a", "b"],
@@ -128,7 +128,7 @@ const oddAnswer = fc.record({
 /** No window of the provider lasts longer. */
 const HELD_MS_MAX = 36 * DAY_MS;
 
-Deno.test("R6: no sequence of limits throws, or holds an account for ever", () => {
+Deno.test("no sequence of limits throws, or holds an account for ever", () => {
   const id = accountId("a");
   let answers = 0;
   fc.assert(

@@ -12,7 +12,7 @@ function isWhole({ text }: Got): boolean {
   return text.includes("message_stop");
 }
 
-Deno.test("R4: a 429 without headers is about its request and holds nobody", async () => {
+Deno.test("a 429 without headers is about its request and holds nobody", async () => {
   await using plane = await DemoPlane.open({
     isUnlimited: true,
     kit: { settings: { parking: 0 } },
@@ -54,7 +54,7 @@ const RETRY_AFTERS = [
   null,
 ];
 
-Deno.test("R5: what is parked is told the time of its turn", async () => {
+Deno.test("what is parked is told the time of its turn", async () => {
   await using plane = await DemoPlane.open({
     isUnlimited: true,
     kit: { hold: { maxMs: 500, jsonMaxMs: 500 } },
@@ -79,7 +79,7 @@ Deno.test("R5: what is parked is told the time of its turn", async () => {
   await plane.kit.isEmpty();
 });
 
-Deno.test("R5: what is parked goes at the end of its hold, and does not fail", async () => {
+Deno.test("what is parked goes at the end of its hold, and does not fail", async () => {
   await using plane = await DemoPlane.open({
     isUnlimited: true,
     kit: {
@@ -140,7 +140,7 @@ async function waitAfter(
   return performance.now() - startedMs;
 }
 
-Deno.test("R4: whatever retry-after says, the session is served soon", async () => {
+Deno.test("whatever retry-after says, the session is served soon", async () => {
   for (const isRejected of [true, false]) {
     const waits = await Promise.all(
       RETRY_AFTERS.map((value) => waitAfter(value, isRejected)),
@@ -153,7 +153,7 @@ Deno.test("R4: whatever retry-after says, the session is served soon", async () 
   }
 });
 
-Deno.test("R4: a refusal on one account does not touch the others' sessions", async () => {
+Deno.test("a refusal on one account does not touch the others' sessions", async () => {
   await using plane = await DemoPlane.open({
     isUnlimited: true,
     kit: { hold: { requestsMax: 1_000 } },
@@ -185,7 +185,7 @@ Deno.test("R4: a refusal on one account does not touch the others' sessions", as
   await plane.kit.isEmpty();
 });
 
-Deno.test("R5: with all held the wait is the soonest true reset, told anew", async () => {
+Deno.test("with all held the wait is the soonest true reset, told anew", async () => {
   await using plane = await DemoPlane.open({
     accounts: ["a", "b"],
     kit: { hold: { maxMs: 500, jsonMaxMs: 500 } },

@@ -253,7 +253,7 @@ class Served implements AsyncDisposable {
   }
 }
 
-Deno.test("K10: slow clients are ended at their limits and disturb nobody", async () => {
+Deno.test("slow clients are ended at their limits and disturb nobody", async () => {
   await using upstream = new Upstream();
   // Whoever is not done with keeps a real one out.
   await using served = await Served.open(upstream, IN_HAND);

@@ -4,7 +4,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { PoolKeeper } from "../../src/server/worker/pool_keeper.ts";
 import { after, HOUR_MS, type Instant } from "../../src/core/time.ts";
 import type { Clock } from "../../src/ports.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { account, accountId, NOW, poolOf, query } from "../fixtures/pool.ts";
 import { realEntropy } from "../fixtures/real_ports.ts";
 
@@ -94,7 +94,7 @@ Deno.test("changed() ends with its signal, and wakes nobody else", async () => {
 });
 
 Deno.test("the first look after the clock was set back sees the pool moved", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const pool = poolOf([{ account: account("a") }]);
   const keeper = new PoolKeeper(pool, clock, realEntropy);
   const lease = keeper.openLease(accountId("a"), query());

@@ -2,10 +2,10 @@
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { Rounds } from "../../src/server/worker/rounds.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 
 Deno.test("Rounds go on after one that failed, and tell of it", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const lines: unknown[] = [];
   let count = 0;
   const rounds = new Rounds({
@@ -32,7 +32,7 @@ Deno.test("Rounds go on after one that failed, and tell of it", async () => {
 });
 
 Deno.test("Rounds.stop() ends the round under way and waits for it", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   let isOver = false;
   const rounds = new Rounds({
     failure: "window",

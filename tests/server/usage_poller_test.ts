@@ -11,7 +11,7 @@ import {
   Secret,
 } from "../../src/ports.ts";
 import { type AccountRecord, mergeAccounts } from "../../src/store/accounts.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { realEntropy } from "../fixtures/real_ports.ts";
 import { MemoryJournal } from "../fixtures/refresh_kit.ts";
 import { profileOf, providerAt } from "../fixtures/token_server.ts";
@@ -38,7 +38,7 @@ function stage(
   records: readonly AccountRecord[],
   answer: (account: string) => Answer = () => ({ status: 200, body: USAGE }),
 ) {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const asked: Asked[] = [];
   const observed: QuotaObservation[] = [];
   const identified: AccountProfile[] = [];

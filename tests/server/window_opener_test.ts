@@ -8,7 +8,7 @@ import type { QuotaObservation } from "../../src/core/quota/quota.ts";
 import type { OpenWindows } from "../../src/core/settings.ts";
 import { DAY_MS, HOUR_MS } from "../../src/core/time.ts";
 import type { LogFields } from "../../src/ports.ts";
-import { FakeClock } from "../fixtures/fake_clock.ts";
+import { ManualClock } from "../fixtures/manual_clock.ts";
 import { account, poolOf, quotaWindow } from "../fixtures/pool.ts";
 
 const STEP_MS = HOUR_MS / 6;
@@ -18,7 +18,7 @@ function opener(
   openWindows: OpenWindows,
   answers: Promise<void> = Promise.resolve(),
 ) {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const midnight = Math.floor(clock.now() / DAY_MS) * 24;
   const activeHours = [1, 2].flatMap((day) =>
     Array.from({ length: 9 }, (_, hour) => midnight - day * 24 + 9 + hour)

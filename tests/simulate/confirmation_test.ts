@@ -18,7 +18,7 @@ import {
   type Truth,
 } from "../fixtures/recorded_pool.ts";
 import { report } from "../fixtures/report.ts";
-import { daysAgo } from "../fixtures/stepped_clock.ts";
+import { daysAgo } from "../fixtures/virtual_clock.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const MINUTE_MS = 60_000;

@@ -15,7 +15,7 @@ import { Dice } from "../../src/demo/dice.ts";
 import { RefreshToken, type VaultEntry } from "../../src/ports.ts";
 import { LineChild } from "../fixtures/line_child.ts";
 import { canMount, mount, unmount } from "../fixtures/mounts.ts";
-import { canStepClock, StepClock } from "../fixtures/step_clock.ts";
+import { FaketimeProcess, hasFaketime } from "../fixtures/faketime_process.ts";
 import { loginText } from "../fixtures/swap_kit.ts";
 import { entryOf, TcPool } from "../fixtures/tc_process.ts";
 import { accountData } from "../../src/demo/demo_setup.ts";
@@ -62,7 +62,7 @@ export async function tortureLogins(
   await using api = await startScriptedApi({ usagePerMinute: null });
   for (const name of NAMES) api.account(name, { tier: "max_5x" });
   await using pool = await TcPool.of(api, { usage: { poll: false } });
-  await using clock = new StepClock();
+  await using clock = new FaketimeProcess();
   const world = new World({ api, pool, clock, options });
   try {
     return await world.run();
@@ -74,7 +74,7 @@ export async function tortureLogins(
 interface WorldParts {
   readonly api: ScriptedApi;
   readonly pool: TcPool;
-  readonly clock: StepClock;
+  readonly clock: FaketimeProcess;
   readonly options: TortureOptions;
 }
 
@@ -163,7 +163,7 @@ class World {
     const dice = this.#dice;
     const [low, high] = options.renewalMs;
     api.set({ renewalMs: Math.round(low + dice.random() * (high - low)) });
-    if (canStepClock() && dice.random() < 0.3) {
+    if (hasFaketime() && dice.random() < 0.3) {
       this.#clockJumps += 1;
       const offset = OFFSETS[Math.floor(dice.random() * OFFSETS.length)] ??
         "+0";
@@ -275,7 +275,7 @@ class World {
 
   /** The clock of the machine: whoever has a process on it goes by it. */
   get #clockVariables(): Record<string, string> {
-    return canStepClock() ? { ...this.#parts.clock.variables } : {};
+    return hasFaketime() ? { ...this.#parts.clock.variables } : {};
   }
 
   async #tcEnds(args: readonly string[]): Promise<void> {
