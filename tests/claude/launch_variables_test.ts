@@ -7,8 +7,10 @@ import {
   throws,
 } from "node:assert/strict";
 import { dirname } from "node:path";
-import type { SettingsLayer } from "../../src/claude/client_settings.ts";
-import { readSettings } from "../../src/claude/client_settings.ts";
+import {
+  readSettings,
+  type SettingsLayer,
+} from "../../src/claude/client_settings.ts";
 import {
   keyInHeaders,
   type LaunchFacts,
@@ -18,7 +20,7 @@ import {
   PROVIDER_SWITCHES,
   withoutLaunchHeaders,
 } from "../../src/claude/launch_variables.ts";
-import { withSettings } from "../../src/cli/launch/launch_settings.ts";
+import { withSettings } from "../../src/cli/launch/run.ts";
 import { TcError } from "../../src/errors.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 

@@ -2,7 +2,7 @@
 
 import { match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { redacted } from "../../src/cli/doctor/redaction.ts";
+import { redacted } from "../../src/cli/doctor/bugreport.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 

@@ -8,8 +8,8 @@ import { candidates, shownChildren } from "../../src/cli/help/complete.ts";
 import {
   COMPLETION_SHELLS,
   completionScript,
-} from "../../src/cli/help/completion_scripts.ts";
-import { manPage } from "../../src/cli/help/man_page.ts";
+} from "../../src/cli/help/completion.ts";
+import { manPage } from "../../src/cli/help/man.ts";
 import { commandTree } from "../../src/cli/root.ts";
 
 const KNOWN = {

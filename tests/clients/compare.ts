@@ -14,10 +14,7 @@ import type { OriginRequest } from "../fixtures/origin_answer.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { LOCAL_KEY, ProxyKit } from "../fixtures/proxy_kit.ts";
 import { startScriptedOrigin } from "../fixtures/scripted_origin.ts";
-import {
-  clientVariables,
-  type EnvClient,
-} from "../../src/cli/launch/client_variables.ts";
+import { clientVariables, type EnvClient } from "../../src/cli/launch/env.ts";
 import { scriptedProvider } from "./provider.ts";
 
 /** What one run showed, without what differs from run to run. */

@@ -2,7 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { clientVariables } from "../../src/cli/launch/client_variables.ts";
+import { clientVariables } from "../../src/cli/launch/env.ts";
 import { clientFolder } from "../fixtures/client_package.ts";
 import {
   errorBody,

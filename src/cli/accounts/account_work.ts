@@ -7,18 +7,45 @@
 
 import { accountsView } from "../../server/account_facts.ts";
 import { systemClock, systemEntropy } from "../../system/clock.ts";
-import { CONTROL } from "../../control/protocol.ts";
-import type { AccountsView } from "../../control/protocol.ts";
-import { reasonOf, TcError, UsageError } from "../../errors.ts";
+import { type AccountsView, CONTROL } from "../../control/protocol.ts";
+import { EXIT, reasonOf, TcError, UsageError } from "../../errors.ts";
 import type { Locks, Vault } from "../../ports.ts";
 import {
+  type AccountChange,
   AccountDesk,
   type DeskListing,
   findAccount,
   type NamedAccount,
 } from "../../store/account_desk.ts";
-import { openShellVault } from "./accounts_store.ts";
 import type { Shell } from "../shell.ts";
+import { vaultFolder } from "../../system/paths.ts";
+import { systemRunner } from "../../system/command_runner.ts";
+import { machineSecret } from "../../system/machine.ts";
+import { accountRows } from "../../store/account_rows.ts";
+import { mergeAccounts, type MergedAccounts } from "../../store/accounts.ts";
+import { type OpenedVault, openVault } from "../../store/vault/open_vault.ts";
+import { inert } from "../../control/words.ts";
+
+// MERGED accounts_store.ts: The vault as a command opens it: with a person there to answer a prompt.
+
+export async function openShellVault(shell: Shell): Promise<OpenedVault> {
+  const { config, paths, mayAsk } = shell;
+  return await openVault({
+    folder: vaultFolder(paths),
+    secret: await machineSecret(paths),
+    wanted: config.settings.vault.backend === "keychain" ? "keychain" : "file",
+    mayPrompt: mayAsk,
+    os: Deno.build.os,
+  }, { clock: systemClock, entropy: systemEntropy, runner: systemRunner });
+}
+
+/** The accounts as vault and config have them, without asking a server. */
+export async function storedAccounts(shell: Shell): Promise<MergedAccounts> {
+  const { config } = shell;
+  const { vault } = await openShellVault(shell);
+  const { entries } = await vault.list();
+  return mergeAccounts(entries, accountRows(config.document, config.file));
+}
 
 export interface OpenedDesk {
   readonly vault: Vault;
@@ -104,4 +131,37 @@ export function wantedAccount(
   wanted: string | undefined,
 ): NamedAccount | null {
   return wanted === undefined ? null : findAccount(listing, wanted);
+}
+
+// MERGED changing.ts: One change of one account by a command: in the running server if one runs, else in the files.
+
+interface ChangeOrder {
+  /** The account's name or id. */
+  readonly wanted: string;
+  readonly change: AccountChange;
+  /** Schema of the `--json` answer. */
+  readonly schema: string;
+  /** What a person reads, by the account's name. */
+  readonly told: (label: string) => string;
+}
+
+/** Carries `order` out and says so. */
+export async function changeAccount(
+  shell: Shell,
+  { wanted, change, schema, told }: ChangeOrder,
+): Promise<number> {
+  const { output } = shell;
+  const { desk } = await openDesk(shell);
+  const { id, label } = findAccount(await desk.list(), wanted);
+  const client = shell.client();
+  await byServerOr({
+    server: async () => {
+      await client.send("PATCH", client.accountPath(id), change);
+    },
+    alone: () => desk.change(id, change),
+  });
+  const name = change.name ?? label;
+  if (output.isJson) output.json({ schema, id, label: name, change });
+  else output.line(told(inert(name)));
+  return EXIT.ok;
 }

@@ -6,7 +6,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { checkName } from "../../store/account_desk.ts";
-import { changeAccount } from "./changing.ts";
+import { changeAccount } from "./account_work.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";

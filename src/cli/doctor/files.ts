@@ -14,7 +14,7 @@ import {
   readLabels,
   rememberedAccounts,
 } from "../../store/ledger/pool_store.ts";
-import { openShellVault } from "../accounts/accounts_store.ts";
+import { openShellVault } from "../accounts/account_work.ts";
 import { readVaultKey } from "../../store/vault/vault_key.ts";
 import {
   failure,

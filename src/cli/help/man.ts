@@ -7,10 +7,10 @@
 import type { Command } from "@commander-js/extra-typings";
 import { buildInfo } from "../../release/version.ts";
 import { EXIT } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
-import { manPage } from "./man_page.ts";
+import { COMMANDS, commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { shownChildren } from "./complete.ts";
 
 export function registerMan(program: Command, registry: Registry): void {
   program.command("man")
@@ -20,4 +20,126 @@ export function registerMan(program: Command, registry: Registry): void {
       output.raw(manPage(program, buildInfo()));
       return EXIT.ok;
     }));
+}
+
+// MERGED man_page.ts: The man page, made from the command tree and the command table.
+
+/** What each exit code says; the keys are those of EXIT. */
+const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: "done",
+  failed: "failed; of tc doctor: warnings",
+  usage: "wrong words on the command line; of tc doctor: failures",
+  notRunning: "no server runs",
+  needsLogin: "an account or the pool needs a login",
+  alreadyRunning: "another server, or another program, is there already",
+  capacityYellow: "tc capacity: yellow",
+  capacityRed: "tc capacity: red",
+  badData: "data that cannot be read",
+  unavailable: "the upstream or a program is not to be had",
+  cannotWrite: "a file cannot be written",
+  tryLater: "all accounts are closed, or something is in use",
+  noPermission: "no permission",
+  badConfig: "the config cannot be used",
+  interrupted: "interrupted",
+};
+
+const FILES: readonly (readonly [string, string])[] = [
+  ["~/.config/tc/config.json", "Settings, made to be edited; no secret in it."],
+  ["~/.config/tc/vault/", "Credentials, encrypted, one file an account."],
+  ["~/.config/tc/key", "The local key that clients show."],
+  [
+    "~/.local/state/tc/",
+    "Log, history and socket; losing them loses no login.",
+  ],
+];
+
+const ENVIRONMENT: readonly (readonly [string, string])[] = [
+  ["TC_CONFIG", "Another config file: a pool of its own."],
+  ["TC_<SETTING>", "Any setting: TC_PROXY_PORT for proxy.port."],
+  ["XDG_CONFIG_HOME, XDG_STATE_HOME", "Other places of the folders above."],
+  ["HTTPS_PROXY, NO_PROXY", "The way out through a corporate proxy."],
+  ["NO_COLOR, FORCE_COLOR", "Colour off, colour on."],
+  ["TC_NO_UPDATE_CHECK", "Never ask for a newer release."],
+  ["TC_DEBUG", "Errors with their stack."],
+];
+
+/** The page as roff; `date` and `version` stand in its frame. */
+export function manPage(
+  program: Command,
+  { version, date }: { readonly version: string; readonly date: string },
+): string {
+  return [
+    `.TH TC 1 "${plain(date)}" "tc ${plain(version)}" "User Commands"`,
+    ".SH NAME",
+    "tc \\- all your Claude accounts behind one local address",
+    ".SH SYNOPSIS",
+    ".B tc",
+    ".RI [ command ]",
+    ".RI [ options ]",
+    ".SH DESCRIPTION",
+    "tc lets you use all the Claude accounts and API keys that you own from",
+    "Claude Code as if they were one.",
+    "Pooling subscriptions is contested under the provider's terms: accounts",
+    "can be lost, API keys are the sanctioned path, and the choice is yours.",
+    ".SH COMMANDS",
+    ...COMMANDS.flatMap((text) => {
+      const command = shownChildren(program).find((child) =>
+        child.name() === text.name
+      );
+      return command === undefined ? [] : [
+        `.SS "tc ${text.name}"`,
+        `${plain(text.summary)}.`,
+        ...optionLines(command),
+        ...shownChildren(command).filter((child) => child.name() !== "help")
+          .flatMap((child) => [
+            ".TP",
+            `.B ${plain(`tc ${text.name} ${child.name()}`)}`,
+            `${plain(child.description())}.`,
+          ]),
+        ".PP",
+        "Examples:",
+        ".PP",
+        ".nf",
+        ...text.examples.map((example) => `    ${plain(example)}`),
+        ".fi",
+      ];
+    }),
+    ".SH EXIT STATUS",
+    ...rows(
+      Object.entries(EXIT_WORDS).map(([name, words]) => [
+        String(EXIT[name as keyof typeof EXIT]),
+        `${words}.`,
+      ]),
+    ),
+    ".SH FILES",
+    ...rows(FILES),
+    ".SH ENVIRONMENT",
+    ...rows(ENVIRONMENT),
+    "",
+  ].join("\n");
+}
+
+function optionLines(command: Command): readonly string[] {
+  return command.options.filter(({ hidden }) => !hidden)
+    .flatMap(({ flags, description }) => [
+      ".TP",
+      `.B ${plain(flags)}`,
+      `${plain(description)}.`,
+    ]);
+}
+
+function rows(
+  pairs: readonly (readonly [term: string, text: string])[],
+): readonly string[] {
+  return pairs.flatMap(([term, text]) => [
+    ".TP",
+    `.B ${plain(term)}`,
+    plain(text),
+  ]);
+}
+
+/** Text that roff prints as it is. */
+function plain(text: string): string {
+  const escaped = text.replaceAll("\\", "\\e").replaceAll("-", "\\-");
+  return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;
 }

@@ -7,17 +7,44 @@
 import type { Command } from "@commander-js/extra-typings";
 import { planExports } from "../../claude/launch_variables.ts";
 import { EXIT, UsageError } from "../../errors.ts";
-import { storedAccounts } from "../accounts/accounts_store.ts";
+import { storedAccounts } from "../accounts/account_work.ts";
 import { startInBackground } from "../../server/background_server.ts";
-import {
-  clientVariables,
-  ENV_CLIENTS,
-  type EnvClient,
-} from "./client_variables.ts";
 import { commandText } from "../command_table.ts";
 import { clientSettings, launchFacts, presentVariables } from "./launching.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+
+// MERGED client_variables.ts: The variables by which clients other than Claude Code find a server and its key (docs/clients.md).
+
+/** Clients that read their settings from variables. */
+export const ENV_CLIENTS = [
+  "claude",
+  "sdk",
+  "agent-sdk",
+  "ai-sdk",
+  "langchain",
+  "openai",
+] as const;
+
+export type EnvClient = typeof ENV_CLIENTS[number];
+
+/** Returns what `client` reads; `origin` is the server's, without a path. */
+export function clientVariables(
+  client: Exclude<EnvClient, "claude">,
+  { origin, key }: { readonly origin: string; readonly key: string },
+): Readonly<Record<string, string>> {
+  switch (client) {
+    case "sdk":
+    case "langchain":
+      return { ANTHROPIC_BASE_URL: origin, ANTHROPIC_API_KEY: key };
+    case "agent-sdk":
+      return { ANTHROPIC_BASE_URL: origin, ANTHROPIC_AUTH_TOKEN: key };
+    case "ai-sdk":
+      return { ANTHROPIC_BASE_URL: `${origin}/v1`, ANTHROPIC_API_KEY: key };
+    case "openai":
+      return { OPENAI_BASE_URL: `${origin}/v1`, OPENAI_API_KEY: key };
+  }
+}
 
 const SHELLS = ["sh", "bash", "zsh", "fish", "powershell"] as const;
 type ShellName = typeof SHELLS[number];

@@ -6,12 +6,15 @@
 
 import type { AccountId } from "../../core/account.ts";
 import { findAccount } from "../../store/account_desk.ts";
-import { openDesk } from "../accounts/account_work.ts";
+import { openDesk, storedAccounts } from "../accounts/account_work.ts";
 import { claudeProgram, marked } from "./claude_program.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { runInPlace } from "../../claude/launch.ts";
-import { applied, planLaunch } from "../../claude/launch_variables.ts";
-import { storedAccounts } from "../accounts/accounts_store.ts";
+import {
+  applied,
+  planLaunch,
+  type Variables,
+} from "../../claude/launch_variables.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import {
@@ -20,7 +23,6 @@ import {
   openSocket,
   presentVariables,
 } from "./launching.ts";
-import { isBare, LaunchSettings, withSettings } from "./launch_settings.ts";
 import {
   ServerKeeper,
   startInBackground,
@@ -29,6 +31,8 @@ import { policyNamed } from "../accounts/policy_option.ts";
 import { runInProfile } from "./profile_launch.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { join } from "node:path";
+import { ensurePrivateFolder } from "../../store/files/atomic.ts";
 
 interface RunOptions {
   readonly account?: string | undefined;
@@ -149,4 +153,77 @@ export function noAccounts(): TcError {
       "tc import        what Claude Code or another pool tool holds",
     ].join("\n"),
   });
+}
+
+// MERGED launch_settings.ts: The `--settings` file of one launch: outranks what the client's own settings say against it, and goes when the launch ends. It may hold the local key, and so it is a file of the user alone and never an argument.
+
+/** Left by launches that were killed; no session is open for so long. */
+const STALE_MS = 30 * 86_400_000;
+
+export class LaunchSettings implements Disposable {
+  readonly file: string;
+
+  private constructor(file: string) {
+    this.file = file;
+  }
+
+  /** Writes `settings` into a private file below the state folder. */
+  static async write(
+    stateFolder: string,
+    settings: Readonly<Record<string, unknown>>,
+  ): Promise<LaunchSettings> {
+    const folder = join(stateFolder, "launches");
+    await ensurePrivateFolder(folder);
+    removeStale(folder);
+    const file = join(folder, `${crypto.randomUUID()}.json`);
+    Deno.writeTextFileSync(file, JSON.stringify(settings), {
+      createNew: true,
+      mode: 0o600,
+    });
+    return new LaunchSettings(file);
+  }
+
+  [Symbol.dispose](): void {
+    remove(this.file);
+  }
+}
+
+function removeStale(folder: string): void {
+  for (const { name, isFile } of Deno.readDirSync(folder)) {
+    if (!isFile) continue;
+    const file = join(folder, name);
+    const writtenAt = Deno.lstatSync(file).mtime?.getTime() ?? Date.now();
+    if (Date.now() - writtenAt > STALE_MS) remove(file);
+  }
+}
+
+function remove(file: string): void {
+  try {
+    Deno.removeSync(file);
+  } catch {
+    // Another launch has removed it, or the folder with it.
+  }
+}
+
+/**
+ * Returns `args` with the file added. The last `--settings` wins, and options
+ * must stand before a subcommand, so the file comes first or right behind the
+ * person's own.
+ */
+export function withSettings(
+  args: readonly string[],
+  file: string,
+): readonly string[] {
+  const end = args.indexOf("--");
+  const options = end === -1 ? args : args.slice(0, end);
+  const last = options.findLastIndex((word) =>
+    word === "--settings" || word.startsWith("--settings=")
+  );
+  const at = last === -1 ? 0 : last + (options[last] === "--settings" ? 2 : 1);
+  return [...args.slice(0, at), "--settings", file, ...args.slice(at)];
+}
+
+/** Whether the client reads no login: `--bare`, or what it sets. */
+export function isBare(args: readonly string[], present: Variables): boolean {
+  return args.includes("--bare") || Boolean(present["CLAUDE_CODE_SIMPLE"]);
 }

@@ -27,7 +27,7 @@ import {
 } from "../accounts/account_work.ts";
 import { askYes, cancelled } from "../asking.ts";
 import { commandText } from "../command_table.ts";
-import { familyOwners, importPlaces } from "./import_places.ts";
+import { familyOwners, importPlaces } from "./login_stores.ts";
 import { type ProviderClient, providerClient } from "./provider_client.ts";
 import type { Output } from "../output.ts";
 import type { Registry } from "../registry.ts";

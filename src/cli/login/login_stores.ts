@@ -19,6 +19,11 @@ import { ClaudeLoginStore } from "../../claude/login/login_store.ts";
 import { ForeignTexts } from "../../store/files/foreign_text.ts";
 import type { Shell } from "../shell.ts";
 import { profilesFolder } from "../swap/swap_files.ts";
+import type { ImportPlaces } from "../../auth/import/import_files.ts";
+import { importOwners } from "../../auth/import/pool_owners.ts";
+import { placeOwners } from "../../auth/shared/live_place.ts";
+import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
+import { readMachineId } from "../../store/vault/machine_secret.ts";
 
 /** What decides where Claude Code keeps its files. */
 export function folderFacts(shell: Shell): FolderFacts {
@@ -59,7 +64,7 @@ export function storeAt(
 }
 
 /** The config folders of the profiles that there are. */
-export function profileFolders(shell: Shell): readonly string[] {
+function profileFolders(shell: Shell): readonly string[] {
   const folder = profilesFolder(shell.paths);
   try {
     return [...Deno.readDirSync(folder)]
@@ -78,4 +83,34 @@ function userName(): string | null {
     // A user without an entry in the system's list has no name.
     return null;
   }
+}
+
+// MERGED import_places.ts: Where `tc import` looks, and who owns the logins that came from there.
+
+export function importPlaces(shell: Shell): ImportPlaces {
+  const facts = folderFacts(shell);
+  // As claude-pool finds it: the system's word, else the environment's.
+  const userName = facts.userName ?? (shell.environment["USER"] || "user");
+  return {
+    facts,
+    runner: systemRunner,
+    async machine() {
+      const reading = await readMachineId({
+        os: Deno.build.os,
+        runner: systemRunner,
+        userName,
+        readText: (path) => Deno.readTextFile(path).catch(() => null),
+      });
+      return {
+        userName,
+        machineId: reading.kind === "told" ? reading.id : null,
+      };
+    },
+  };
+}
+
+/** The programs that hold the same logins as the vault. */
+export function familyOwners(shell: Shell): FamilyOwners {
+  const claude = placeOwners((location) => storeAt(location, shell));
+  return importOwners(claude, importPlaces(shell));
 }

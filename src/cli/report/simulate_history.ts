@@ -33,7 +33,7 @@ import {
   type HistoryRow,
   readHistory,
 } from "../../store/ledger/ledger_history.ts";
-import { storedAccounts } from "../accounts/accounts_store.ts";
+import { storedAccounts } from "../accounts/account_work.ts";
 import type { Shell } from "../shell.ts";
 
 export interface HistoryQuery {

@@ -17,9 +17,8 @@ import {
   SCENARIOS,
 } from "../../demo/scenario.ts";
 import { EXIT, TcError, UsageError } from "../../errors.ts";
-import { openDesk } from "../accounts/account_work.ts";
-import { familyOwners } from "../login/import_places.ts";
-import { openShellVault } from "../accounts/accounts_store.ts";
+import { openDesk, openShellVault } from "../accounts/account_work.ts";
+import { familyOwners } from "../login/login_stores.ts";
 import { commandText } from "../command_table.ts";
 import { serveWithDeck } from "./deck_shell.ts";
 import { logSink, NO_LOG } from "../../records/log/log_sink.ts";

@@ -15,10 +15,9 @@ import { startServing } from "../../server/serving.ts";
 import { anchored, standInState } from "../../server/server_place.ts";
 import type { Successor } from "../../server/succession.ts";
 import { Shell } from "../shell.ts";
-import { openDesk } from "../accounts/account_work.ts";
-import { familyOwners } from "../login/import_places.ts";
-import { noticeUpdate } from "../setup/update_notice.ts";
-import { storedAccounts } from "../accounts/accounts_store.ts";
+import { openDesk, storedAccounts } from "../accounts/account_work.ts";
+import { familyOwners } from "../login/login_stores.ts";
+import { noticeUpdate } from "../setup/upgrade.ts";
 
 export interface ServerFlags {
   readonly port?: string | undefined;

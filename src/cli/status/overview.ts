@@ -7,7 +7,7 @@
 import type { Environment } from "../../system/paths.ts";
 import { buildInfo } from "../../release/version.ts";
 import { EXIT, TcError } from "../../errors.ts";
-import { storedAccounts } from "../accounts/accounts_store.ts";
+import { storedAccounts } from "../accounts/account_work.ts";
 import { type CommonOptions, Shell } from "../shell.ts";
 import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
 

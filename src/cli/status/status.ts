@@ -5,15 +5,20 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import type { StatusView } from "../../control/protocol.ts";
-import { countText, durationText, inert } from "../../control/words.ts";
+import type { AccountView, StatusView } from "../../control/protocol.ts";
+import {
+  countText,
+  durationText,
+  inert,
+  percentText,
+} from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
 import { commandText } from "../command_table.ts";
 import type { Output } from "../output.ts";
-import { forecastLine, recentLines } from "./recent_text.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
+import { lastsText, spentText } from "../../control/forecast_words.ts";
 
 const ACTIVITY_MAX = 5;
 
@@ -77,4 +82,41 @@ function activityText(row: StatusView["activity"][number]): string {
   return `${time}Z ${inert(row.account ?? "-").padEnd(10)} ${row.status} ${
     durationText(row.durationMs)
   }${tokens}  ${row.reason.replaceAll("_", " ")}`;
+}
+
+// MERGED recent_text.ts: What accounts did in the last hour, and how long the pool lasts at that pace, as lines of `tc status`.
+
+/** One line for each account that answered something in the last hour. */
+export function recentLines(view: StatusView): readonly string[] {
+  const busy = view.accounts.filter(({ recent }) => recent.requests1h > 0);
+  const width = Math.max(0, ...busy.map(({ label }) => inert(label).length));
+  return busy.map((account) => {
+    const { requests15m, requests1h, hitRate1h, tokens1h } = account.recent;
+    const parts = [
+      `${requests15m} in 15m, ${requests1h} in 1h`,
+      `${countText(tokens1h)} tok`,
+      `hit ${percentText(hitRate1h)}`,
+      ...endings(account, view.at.ms),
+    ];
+    return `  ${inert(account.label).padEnd(width + 2)}${parts.join(" · ")}`;
+  });
+}
+
+/** Windows that may run out before their reset at the present pace. */
+function endings({ windows }: AccountView, now: number): readonly string[] {
+  const time = { now, timeZone: null };
+  return windows.flatMap((window) => spentText(window, time) ?? []);
+}
+
+/** How long the pool lasts, and on what that rests. */
+export function forecastLine({ forecast, at }: StatusView): string {
+  const { tokensPerHour, isGuess } = forecast;
+  if (tokensPerHour === 0) {
+    return "forecast: nothing was used in the last hour";
+  }
+  const pace = `${countText(tokensPerHour)} quota tokens an hour`;
+  const guess = isGuess ? ", a guess: plan sizes are not learned yet" : "";
+  const end = lastsText(forecast, { now: at.ms, timeZone: null }) ??
+    "lasts a week or longer";
+  return `forecast: ${end} at ${pace}${guess}`;
 }

@@ -26,7 +26,7 @@ import {
 import type { PoolGlance } from "../../core/quota/glance.ts";
 import { askGlance, serverPlace } from "../status/ask_glance.ts";
 import { inert } from "../../core/plain_text.ts";
-import { readNote } from "../swap/swap_note.ts";
+import { readNote } from "../swap/swap_files.ts";
 import { statuslineText } from "./statusline_text.ts";
 
 /** The server answers in this time or is not asked further. */

@@ -6,23 +6,33 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { systemClock } from "../../system/clock.ts";
-import { inert } from "../../control/words.ts";
+import { durationText, inert, percentText } from "../../control/words.ts";
 import { rivalText } from "../../claude/login/own_login.ts";
-import { EXIT } from "../../errors.ts";
-import { findAccount } from "../../store/account_desk.ts";
-import { leaveKeyMode } from "../../swap/key_mode.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import { checkName, findAccount } from "../../store/account_desk.ts";
+import { isFallbackKey, leaveKeyMode } from "../../swap/key_mode.ts";
 import { swapStatus } from "../../swap/swap_status.ts";
 import { useAccount } from "../../swap/use_account.ts";
-import { openDesk } from "../accounts/account_work.ts";
-import { storedAccounts } from "../accounts/accounts_store.ts";
+import {
+  checkFree,
+  openDesk,
+  storedAccounts,
+  takenNames,
+  tellServer,
+} from "../accounts/account_work.ts";
 import { commandText } from "../command_table.ts";
 import type { Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { registerSwapAuto } from "./swap_auto.ts";
-import { registerSwapKeys } from "./swap_keys.ts";
-import { registerSwapList } from "./swap_list.ts";
 import { swapRivals, tellHolders, tellRivals } from "./swap_words.ts";
 import { openSwap, type SwapChoice, swapMemory } from "./swapping.ts";
+import { addKey, readKey } from "../../auth/sign_in/api_key.ts";
+import { askSecret, readStdin } from "../asking.ts";
+import { checkNewKey } from "../login/provider_client.ts";
+import type { Instant } from "../../core/time.ts";
+import type { AccountRecord } from "../../store/accounts.ts";
+import { isSwappable, pollUsage } from "../../swap/poll_usage.ts";
+import type { SeenUsage, SwapState } from "../../swap/swap_state.ts";
 
 const ANY: SwapChoice = { policy: null, threshold: null };
 
@@ -105,4 +115,202 @@ async function off(shell: Shell): Promise<number> {
   await memory.update((state) => ({ ...state, isOn: false }));
   shell.output.line("Hooks swap no more; the login stays as it is.");
   return EXIT.ok;
+}
+
+// MERGED swap_keys.ts: `tc swap key`: the API keys that serve when every subscription is spent. They are accounts of the pool like all others.
+
+export function registerSwapKeys(
+  swap: Command<[], Record<string, unknown>>,
+  registry: Registry,
+): void {
+  const key = swap.command("key").description("API keys for the last resort");
+  key.command("add")
+    .description("Add a key: typed unseen, or read from standard input")
+    .option("--id <name>", "Name for the key")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((options) => {
+      return addKeyOf(
+        new Shell(registry.environment, options),
+        options.id ?? null,
+      );
+    }));
+  key.command("list").alias("ls")
+    .description("List the keys; none of their characters is shown")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((options) => {
+      return listKeys(new Shell(registry.environment, options));
+    }));
+  key.command("rm")
+    .description("Remove a key")
+    .argument("<key>", "Name or id of the key")
+    .action(registry.run((name) => {
+      return removeKey(new Shell(registry.environment, {}), name);
+    }));
+}
+
+async function addKeyOf(shell: Shell, name: string | null): Promise<number> {
+  if (name !== null) checkName(name);
+  const { desk, vault } = await openDesk(shell);
+  const listing = await desk.list();
+  if (name !== null) checkFree(name, listing);
+  const text = shell.mayAsk
+    ? await askSecret(shell, "API key")
+    : await readStdin("the key");
+  const credential = readKey(text, null);
+  if (credential.kind !== "api_key") {
+    throw new UsageError(
+      "Cannot use it as a fallback: it is no API key",
+      "An API key starts with sk-ant-api",
+    );
+  }
+  await checkNewKey(credential, shell);
+  const taken = takenNames(listing);
+  const entry = await addKey(
+    credential,
+    { name, account: null, backend: null, taken },
+    { vault, clock: systemClock },
+  );
+  await desk.enlist(entry.id);
+  await tellServer(shell);
+  const { id, label } = entry;
+  if (shell.output.isJson) {
+    shell.output.json({ schema: "tc.swap_key/v1", key: { id, name: label } });
+  } else shell.output.line(`Added ${inert(label)}.`);
+  return EXIT.ok;
+}
+
+async function listKeys(shell: Shell): Promise<number> {
+  const { desk } = await openDesk(shell);
+  const { accounts } = await desk.list();
+  const keys = accounts.filter(isFallbackKey)
+    .map(({ account: { id, label } }) => ({ id, name: label }));
+  const { output } = shell;
+  if (output.isJson) output.json({ schema: "tc.swap_keys/v1", keys });
+  else for (const { name } of keys) output.line(inert(name));
+  return EXIT.ok;
+}
+
+async function removeKey(shell: Shell, name: string): Promise<number> {
+  const { desk } = await openDesk(shell);
+  const listing = await desk.list();
+  const found = findAccount(listing, name);
+  const record = listing.accounts.find(({ account }) =>
+    account.id === found.id
+  );
+  if (record !== undefined && record.account.kind !== "api_key") {
+    throw new UsageError(
+      `Cannot remove ${found.label} as a key: it is an account`,
+      `tc remove ${found.label}`,
+    );
+  }
+  await desk.remove(found.id);
+  await tellServer(shell);
+  shell.output.line(`Removed ${inert(found.label)}.`);
+  return EXIT.ok;
+}
+
+// MERGED swap_list.ts: `tc swap list`: accounts with their usage, then the keys.
+
+export function registerSwapList(
+  swap: Command<[], Record<string, unknown>>,
+  registry: Registry,
+): void {
+  swap.command("list").alias("ls")
+    .description("List accounts with their usage, then API keys")
+    .option("--offline", "Show what was heard last and ask nobody")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((options) => {
+      return list(
+        new Shell(registry.environment, options),
+        options.offline ?? false,
+      );
+    }));
+}
+
+async function list(shell: Shell, isOffline: boolean): Promise<number> {
+  using swap = await openSwap(shell, { policy: null, threshold: null });
+  const { ports } = swap;
+  const records = await ports.accounts();
+  const logins = records.filter(isSwappable);
+  const keys = records.filter(isFallbackKey);
+  if (!isOffline) await pollUsage(logins, ports);
+  const state = await ports.memory.load();
+  const { output } = shell;
+  if (output.isJson) {
+    output.json(listView(state, logins, keys));
+    return EXIT.ok;
+  }
+  const now = systemClock.now();
+  const all = [...logins, ...keys];
+  const width = Math.max(4, ...all.map(({ account }) => account.label.length));
+  for (const { account } of all) {
+    const usage = state.usage[account.id];
+    const words = account.kind === "api_key"
+      ? "API key"
+      : usage === undefined
+      ? "unknown"
+      : usageText(usage, now);
+    const mark = isInUse(account.id, state) ? "*" : " ";
+    output.line(`${mark} ${inert(account.label).padEnd(width)}  ${words}`);
+  }
+  if (all.length === 0) output.say("The pool is empty: tc login");
+  return EXIT.ok;
+}
+
+function isInUse(id: string, { mode, account, key }: SwapState): boolean {
+  return (mode === "account" ? account : key) === id;
+}
+
+function listView(
+  state: SwapState,
+  logins: readonly AccountRecord[],
+  keys: readonly AccountRecord[],
+): Readonly<Record<string, unknown>> {
+  const label = (id: string | null) =>
+    [...logins, ...keys].find(({ account }) => account.id === id)?.account
+      .label ?? null;
+  return {
+    schema: "tc.swap_list/v1",
+    mode: state.mode,
+    current: label(state.account),
+    current_key: label(state.key),
+    accounts: logins.map(({ account, email }) => ({
+      id: account.id,
+      name: account.label,
+      email,
+      usage: usageView(state.usage[account.id] ?? null),
+    })),
+    api_keys: keys.map(({ account }) => ({
+      id: account.id,
+      name: account.label,
+    })),
+  };
+}
+
+function usageView(
+  usage: SeenUsage | null,
+): Readonly<Record<string, unknown>> | null {
+  if (usage === null) return null;
+  const time = (at: Instant | null) =>
+    at === null ? null : { iso: new Date(at).toISOString(), ms: at };
+  return {
+    five_hour: usage.fiveHour,
+    five_hour_resets_at: time(usage.fiveHourResetsAt),
+    week: usage.week,
+    week_resets_at: time(usage.weekResetsAt),
+    at: time(usage.at),
+  };
+}
+
+/** The seed's form: `4%/4h40m 2%/6d8h`, and how old it is. */
+function usageText(usage: SeenUsage, now: Instant): string {
+  const windows = [
+    [usage.fiveHour, usage.fiveHourResetsAt],
+    [usage.week, usage.weekResetsAt],
+  ] as const;
+  const parts = windows.map(([part, resetsAt]) => {
+    const left = resetsAt === null ? "" : `/${durationText(resetsAt - now)}`;
+    return `${part === null ? "unknown" : percentText(part)}${left}`;
+  });
+  return `${parts.join("  ")}  (${durationText(now - usage.at)} ago)`;
 }

@@ -15,7 +15,7 @@ import { SECOND_MS } from "../../core/time.ts";
 import { EXIT, reasonOf, UsageError } from "../../errors.ts";
 import { type AutoResult, autoSwap } from "../../swap/auto_swap.ts";
 import { nextKey } from "../../swap/key_helper.ts";
-import { openShellVault, storedAccounts } from "../accounts/accounts_store.ts";
+import { openShellVault, storedAccounts } from "../accounts/account_work.ts";
 import { startDetached } from "../../system/detached.ts";
 import { presentVariables } from "../launch/launching.ts";
 import type { Registry } from "../registry.ts";

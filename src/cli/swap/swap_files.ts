@@ -47,3 +47,80 @@ function folderOf(environment: Environment): ClaudeFolder {
   const found = claudeFolder(facts);
   return found.isDefault ? found : folderAt(found.folder, facts);
 }
+
+// MERGED swap_note.ts: A note for one session: its limit was met, and Claude Code has another login now. The client ignores what a StopFailure hook says (2.1.329 and 2.1.332), and its screen announces the old reset; so the status line shows the note, and the next prompt's hook says it and takes it away. Loads next to nothing.
+
+/** Behind this the session is another day's. */
+const OLD_MS = 6 * 3_600_000;
+const SESSION = /^[\w-]{1,128}$/;
+const LABEL_LENGTH_MAX = 100;
+
+/** Leaves the note; a folder that cannot be written costs the note alone. */
+export function leaveNote(
+  stateFolder: string,
+  session: string | null,
+  label: string,
+): void {
+  if (session === null || !SESSION.test(session)) return;
+  const file = fileOf(stateFolder, session);
+  try {
+    Deno.mkdirSync(join(stateFolder, "swapped"), {
+      recursive: true,
+      mode: 0o700,
+    });
+    removeOld(join(stateFolder, "swapped"));
+    Deno.writeTextFileSync(file, label, { mode: 0o600 });
+  } catch {
+    // The swap itself is done.
+  }
+}
+
+/** Returns the label of the account that the session was given, or null. */
+export function readNote(
+  stateFolder: string,
+  session: string | null,
+): string | null {
+  if (session === null || !SESSION.test(session)) return null;
+  const file = fileOf(stateFolder, session);
+  try {
+    if (isOld(file)) return null;
+    return Deno.readTextFileSync(file).slice(0, LABEL_LENGTH_MAX) || null;
+  } catch {
+    // No note: that is the usual case.
+    return null;
+  }
+}
+
+/** Returns the note as {@linkcode readNote} does, and removes it. */
+export function takeNote(
+  stateFolder: string,
+  session: string | null,
+): string | null {
+  const label = readNote(stateFolder, session);
+  if (label !== null && session !== null) remove(fileOf(stateFolder, session));
+  return label;
+}
+
+function fileOf(stateFolder: string, session: string): string {
+  return join(stateFolder, "swapped", session);
+}
+
+function removeOld(folder: string): void {
+  for (const { name } of Deno.readDirSync(folder)) {
+    const file = join(folder, name);
+    if (isOld(file)) remove(file);
+  }
+}
+
+function isOld(file: string): boolean {
+  const writtenAt = Deno.lstatSync(file).mtime?.getTime() ?? 0;
+  return Date.now() - writtenAt > OLD_MS;
+}
+
+function remove(file: string): void {
+  try {
+    Deno.removeSync(file);
+  } catch {
+    // Another hook was quicker.
+  }
+}
