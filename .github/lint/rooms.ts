@@ -118,7 +118,7 @@ const EMPTY_NAMES = /^(utils?|helpers?|common|misc|types|manager|shared)$/;
 
 /** Returns the room of a source file by its path, or null outside `src/`. */
 export function roomOf(path: string): string | null {
-  const match = /\/src\/((?:[a-z_]+\/)*)[a-z0-9_]+\.ts$/.exec(
+  const match = /\/src\/((?:[a-z_]+\/)*)[a-z0-9_]+\.(?:ts|json)$/.exec(
     path.replaceAll("\\", "/"),
   );
   if (match === null) return null;

@@ -1,6 +1,6 @@
 /**
- * Every command of the tree, in the order of the help. A command's own file is
- * loaded when it is asked for: the server need not carry what sets up profiles.
+ * Every command of the tree, in the order of the help. The file of a command is
+ * loaded when the command is asked for, so that no start loads all of them.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { Registry } from "./registry.ts";
 
 /** Hangs one command into the program. */
-export type Register = (program: Command, registry: Registry) => void;
+type Register = (program: Command, registry: Registry) => void;
 
 const FILES: Readonly<Record<string, () => Promise<Register>>> = {
   run: async () => (await import("./launch/run.ts")).registerRun,
@@ -26,22 +26,21 @@ const FILES: Readonly<Record<string, () => Promise<Register>>> = {
   disable: async () => (await import("./accounts/enable.ts")).registerDisable,
   priority: async () =>
     (await import("./accounts/priority.ts")).registerPriority,
+  pin: async () => (await import("./accounts/pin.ts")).registerPin,
   status: async () => (await import("./status/status.ts")).registerStatus,
-  statusline: async () =>
-    (await import("./statusline/statusline.ts")).registerStatusline,
   watch: async () => (await import("./server/watch.ts")).registerWatch,
   explain: async () => (await import("./status/explain.ts")).registerExplain,
   capacity: async () => (await import("./status/capacity.ts")).registerCapacity,
-  pin: async () => (await import("./accounts/pin.ts")).registerPin,
   simulate: async () => (await import("./report/simulate.ts")).registerSimulate,
-  prices: async () => (await import("./report/prices.ts")).registerPrices,
   report: async () => (await import("./report/report.ts")).registerReport,
+  prices: async () => (await import("./report/prices.ts")).registerPrices,
   api: async () => (await import("./accounts/api.ts")).registerApi,
   reload: async () => (await import("./server/reload.ts")).registerReload,
   swap: async () => (await import("./swap/swap.ts")).registerSwap,
   profile: async () => (await import("./profile/profile.ts")).registerProfile,
   plugin: async () => (await import("./plugin/plugin.ts")).registerPlugin,
-  hook: async () => (await import("./plugin/hook.ts")).registerHook,
+  statusline: async () =>
+    (await import("./statusline/statusline.ts")).registerStatusline,
   restart: async () => (await import("./server/restart.ts")).registerRestart,
   stop: async () => (await import("./server/stop.ts")).registerStop,
   service: async () => (await import("./setup/service.ts")).registerService,
@@ -56,14 +55,26 @@ const FILES: Readonly<Record<string, () => Promise<Register>>> = {
   version: async () => (await import("./help/version.ts")).registerVersion,
 };
 
-/** These walk the whole tree. */
-const WALKERS: readonly (string | null)[] = ["completion", "man"];
+export const COMMAND_NAMES: readonly string[] = Object.keys(FILES);
 
-/** The command called `name`, or all of them where that does not tell. */
-export function commandsFor(name: string | null): Promise<readonly Register[]> {
-  const isOne = name !== null && Object.hasOwn(FILES, name) &&
-    !WALKERS.includes(name);
-  const only = isOne ? FILES[name] : undefined;
-  const loads = only === undefined ? Object.values(FILES) : [only];
-  return Promise.all(loads.map((load) => load()));
+const ALIASES: Readonly<Record<string, string>> = { switch: "pin" };
+
+/** The command that walks the whole tree. */
+const WALKER = "man";
+
+/**
+ * Returns the command that `args` name, alone: its help and its run need no
+ * other one. Returns every command where one of them is the manual page.
+ */
+export function commandsFor(
+  args: readonly string[],
+): Promise<readonly Register[]> {
+  const word = args.find((arg) =>
+    Object.hasOwn(FILES, arg) || Object.hasOwn(ALIASES, arg)
+  );
+  const name = ALIASES[word ?? ""] ?? word;
+  const names = name === WALKER
+    ? COMMAND_NAMES
+    : COMMAND_NAMES.filter((known) => known === name);
+  return Promise.all(names.flatMap((known) => FILES[known]?.() ?? []));
 }

@@ -9,15 +9,15 @@ import {
   Command,
   CommanderError,
   type CommandUnknownOpts,
+  type Help,
 } from "@commander-js/extra-typings";
 import { inert } from "../control/words.ts";
 import { EXIT, reasonOf, TcError, UsageError } from "../errors.ts";
 import { fileError, systemCode } from "../store/files/file_target.ts";
 import { versionText } from "../release/version.ts";
-import { commandsFor } from "./commands.ts";
+import { COMMAND_NAMES, commandsFor } from "./commands.ts";
 import { Output } from "./output.ts";
 import { readEnvironment } from "./shell.ts";
-import { COMMANDS } from "./command_table.ts";
 import { helpText } from "./help/help.ts";
 import { nearest } from "./help/nearest.ts";
 import { printTo } from "./print.ts";
@@ -29,12 +29,13 @@ export async function main(args: readonly string[]): Promise<number> {
   let exitCode: number = EXIT.ok;
   const registry: Registry = {
     environment,
+    texts: new Map(),
     run: (action) => async (...given) => {
       exitCode = await action(...given);
     },
   };
   try {
-    const tree = await commandTree(registry, args[0] ?? null);
+    const tree = await commandTree(registry, args);
     await tree.parseAsync([...args], { from: "user" });
     return exitCode;
   } catch (cause) {
@@ -47,14 +48,13 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/**
- * The tree with the command called `name` alone; the whole one where there is
- * none of that name. Help, man page and completions walk it.
- */
+/** Returns the tree with the command that `args` name; the manual page's is whole. */
 export async function commandTree(
   registry: Registry,
-  name: string | null,
+  args: readonly string[],
 ): Promise<Command> {
+  const formatHelp = (command: Command, helper: Help) =>
+    helpText(command, helper, registry.texts);
   const program = new Command("tc")
     .description("All your Claude accounts behind one local address")
     .version(versionText(), "-V, --version", "Print the version")
@@ -67,7 +67,7 @@ export async function commandTree(
     .configureOutput(HELP_OUTPUT)
     .option("--json", "Print one JSON object")
     .option("--color <when>", "always, never or auto")
-    .configureHelp({ formatHelp: helpText })
+    .configureHelp({ formatHelp })
     .hook("preAction", handDown);
   // Else a command that does not exist is told of as an argument too many.
   program.allowExcessArguments().action(
@@ -78,8 +78,8 @@ export async function commandTree(
       return await overview(registry.environment, options);
     }),
   );
-  for (const register of await commandsFor(name)) register(program, registry);
-  for (const command of program.commands) settle(command);
+  for (const register of await commandsFor(args)) register(program, registry);
+  for (const command of program.commands) settle(command, formatHelp);
   return program;
 }
 
@@ -98,11 +98,14 @@ function handDown(
 }
 
 /** What holds for each command of the tree alike. */
-function settle(command: { readonly commands: readonly unknown[] }): void {
+function settle(
+  command: { readonly commands: readonly unknown[] },
+  formatHelp: (command: Command, helper: Help) => string,
+): void {
   const plain = command as unknown as Command;
   plain.exitOverride().configureOutput(HELP_OUTPUT)
-    .configureHelp({ formatHelp: helpText });
-  for (const child of plain.commands) settle(child);
+    .configureHelp({ formatHelp });
+  for (const child of plain.commands) settle(child, formatHelp);
 }
 
 /** Errors are told by `fail`; a group without a command shows its help. */
@@ -113,8 +116,7 @@ const HELP_OUTPUT = {
 } as const;
 
 function unknownCommand(name: string): UsageError {
-  const names = COMMANDS.map((command) => command.name);
-  const near = nearest(name, names);
+  const near = nearest(name, COMMAND_NAMES);
   return new UsageError(
     `Cannot find the command ${inert(name)}`,
     near === null

@@ -1,6 +1,6 @@
 /**
- * Where every run begins. What needs none of the house is answered before the
- * house is loaded: scripts ask for the version often, Claude Code for its line.
+ * Where every run begins. What is asked for often is answered before the command
+ * tree is loaded: the version, help, completions, and what Claude Code runs.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { EXIT, reasonOf } from "../errors.ts";
 import { versionText } from "../release/version.ts";
 import { printTo } from "./print.ts";
 
-/** Runs one command line; resolves to the exit code. */
+/** Runs one command line. Returns the exit code. */
 export async function start(args: readonly string[]): Promise<number> {
   const [first] = args;
   if (args.length === 1 && (first === "--version" || first === "-V")) {
@@ -20,9 +20,18 @@ export async function start(args: readonly string[]): Promise<number> {
     return await statusline(args);
   }
   if (first === "hook") {
-    // At every prompt; never by way of the tree, whose faults exit with 2.
+    // Runs at every prompt. The tree exits with 2 on a usage error, which would
+    // block the prompt.
     const { runHook } = await import("./plugin/hook_run.ts");
     return await runHook(args[1]);
+  }
+  if (first === "__complete") {
+    const { complete } = await import("./help/complete.ts");
+    return await complete(args.slice(1));
+  }
+  if (args.length === 1 && ["help", "--help", "-h"].includes(first ?? "")) {
+    const { printRootHelp } = await import("./help/help.ts");
+    return printRootHelp();
   }
   const { main } = await import("./root.ts");
   return await main(resumes(first) ? ["run", "--", ...args] : args);

@@ -3,8 +3,12 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { Command } from "@commander-js/extra-typings";
-import { COMMANDS } from "../../src/cli/command_table.ts";
-import { candidates, shownChildren } from "../../src/cli/help/complete.ts";
+import { COMMAND_NAMES } from "../../src/cli/commands.ts";
+import { COMMAND_TREE } from "../../src/cli/help/command_tree.ts";
+import type { Registry } from "../../src/cli/registry.ts";
+import { nodeOf, shownChildren } from "../fixtures/command_nodes.ts";
+import { ROOT } from "../fixtures/paths.ts";
+import { candidates } from "../../src/cli/help/complete.ts";
 import {
   COMPLETION_SHELLS,
   completionScript,
@@ -14,11 +18,18 @@ import { commandTree } from "../../src/cli/root.ts";
 
 const KNOWN = {
   accounts: () => Promise.resolve(["work", "home", "höhle"]),
-  settings: () => ["proxy.port", "proxy.host", "upstream"],
+  settings: () => Promise.resolve(["proxy.port", "proxy.host", "upstream"]),
 };
 
+const REGISTRY: Registry = {
+  environment: {},
+  texts: new Map(),
+  run: () => async () => {},
+};
+
+/** The manual page needs every command, so this is the whole tree. */
 function tree(): Promise<Command> {
-  return commandTree({ environment: {}, run: () => async () => {} }, null);
+  return commandTree(REGISTRY, ["man"]);
 }
 
 async function names(): Promise<readonly string[]> {
@@ -27,16 +38,37 @@ async function names(): Promise<readonly string[]> {
 }
 
 async function words(...typed: readonly string[]): Promise<readonly string[]> {
-  return (await candidates(await tree(), typed, KNOWN)).map(({ word }) => word);
+  return (await candidates(COMMAND_TREE, typed, KNOWN)).map(({ word }) => word);
 }
 
-Deno.test("the table and the tree name the same commands", async () => {
-  deepStrictEqual(COMMANDS.map(({ name }) => name).sort(), await names());
+Deno.test("the words of help and completions are those of the commands", async () => {
+  const node = nodeOf(await tree(), REGISTRY.texts);
+  const file = `${ROOT}src/cli/help/command_tree.json`;
+  if (Deno.env.get("TC_TEST_COMMANDS")) {
+    await Deno.writeTextFile(file, JSON.stringify(node, null, 2));
+  }
+  const words: unknown = JSON.parse(await Deno.readTextFile(file));
+  deepStrictEqual(
+    words,
+    JSON.parse(JSON.stringify(node)),
+    "deno task commands",
+  );
+});
+
+Deno.test("the loader and the tree name the same commands", async () => {
+  deepStrictEqual([...COMMAND_NAMES].sort(), await names());
+  deepStrictEqual([...REGISTRY.texts.keys()], COMMAND_NAMES);
+  for (const { name, aliases } of COMMAND_TREE.commands) {
+    for (const alias of aliases) {
+      const program = await commandTree(REGISTRY, [alias]);
+      deepStrictEqual(program.commands.map((child) => child.name()), [name]);
+    }
+  }
 });
 
 Deno.test("every command has text, examples that name it, and help of 80 columns", async () => {
   const program = await tree();
-  for (const { name, summary, examples, schema } of COMMANDS) {
+  for (const { name, summary, examples, schema } of REGISTRY.texts.values()) {
     ok(summary.length > 10 && !summary.endsWith("."), name);
     ok(examples.length > 0, name);
     const own = new RegExp(`\\btc ${name}\\b`);
@@ -63,8 +95,9 @@ Deno.test("options before the command are the command's", async () => {
   const seen: unknown[] = [];
   const program = await commandTree({
     environment: {},
+    texts: new Map(),
     run: () => (...given) => Promise.resolve(void seen.push(given.at(-2))),
-  }, "accounts");
+  }, ["accounts"]);
   await program.parseAsync(["--json", "--color", "never", "accounts"], {
     from: "user",
   });
@@ -72,7 +105,10 @@ Deno.test("options before the command are the command's", async () => {
 });
 
 Deno.test("the manual page names every command, option and exit code", async () => {
-  const page = manPage(await tree(), { version: "1.2.3", date: "2026-11-21" });
+  const page = manPage(await tree(), REGISTRY.texts, {
+    version: "1.2.3",
+    date: "2026-11-21",
+  });
   for (const name of await names()) ok(page.includes(`.SS "tc ${name}"`), name);
   for (const child of shownChildren(await tree())) {
     for (const { long, hidden } of child.options) {
@@ -90,7 +126,10 @@ Deno.test({
     const file = await Deno.makeTempFile({ suffix: ".1" });
     await Deno.writeTextFile(
       file,
-      manPage(await tree(), { version: "1.2.3", date: "2026-11-21" }),
+      manPage(await tree(), REGISTRY.texts, {
+        version: "1.2.3",
+        date: "2026-11-21",
+      }),
     );
     const { success, stdout, stderr } = await new Deno.Command("man", {
       args: ["--warnings", "-l", file],

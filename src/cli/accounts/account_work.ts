@@ -1,6 +1,6 @@
 /**
- * What the commands about accounts share: vault and config at hand, and a
- * running server told of every change.
+ * What the commands about accounts share: they open the vault and the config, and
+ * tell a running server about every change.
  *
  * @module
  */
@@ -26,8 +26,7 @@ import { mergeAccounts, type MergedAccounts } from "../../store/accounts.ts";
 import { type OpenedVault, openVault } from "../../store/vault/open_vault.ts";
 import { inert } from "../../control/words.ts";
 
-// MERGED accounts_store.ts: The vault as a command opens it: with a person there to answer a prompt.
-
+/** Opens the vault; a person at the terminal may answer its prompt. */
 export async function openShellVault(shell: Shell): Promise<OpenedVault> {
   const { config, paths, mayAsk } = shell;
   return await openVault({
@@ -39,7 +38,7 @@ export async function openShellVault(shell: Shell): Promise<OpenedVault> {
   }, { clock: systemClock, entropy: systemEntropy, runner: systemRunner });
 }
 
-/** The accounts as vault and config have them, without asking a server. */
+/** Returns the accounts of vault and config, without asking a server. */
 export async function storedAccounts(shell: Shell): Promise<MergedAccounts> {
   const { config } = shell;
   const { vault } = await openShellVault(shell);
@@ -64,7 +63,7 @@ export async function openDesk(shell: Shell): Promise<OpenedDesk> {
   return { vault, locks, desk };
 }
 
-/** The accounts, from the running server if one runs, else from the files. */
+/** Returns the accounts from the running server, or else from the files. */
 export async function listAccounts(shell: Shell): Promise<AccountsView> {
   try {
     return await shell.client().accounts();
@@ -75,7 +74,7 @@ export async function listAccounts(shell: Shell): Promise<AccountsView> {
   return accountsView(await desk.list(), null, systemClock.now());
 }
 
-/** Lets a running server read the accounts again; whether one runs. */
+/** Has a running server read the accounts again. Returns whether it did. */
 export async function tellServer(shell: Shell): Promise<boolean> {
   try {
     await shell.client().send("POST", CONTROL.reload, {});
@@ -83,13 +82,13 @@ export async function tellServer(shell: Shell): Promise<boolean> {
   } catch (cause) {
     if (isNotRunning(cause)) return false;
     const reason = reasonOf(cause);
-    shell.output.say(`The server did not take it over: ${reason}`);
+    shell.output.say(`The running server did not apply the change: ${reason}`);
     shell.output.say("  tc reload   tries again");
     return false;
   }
 }
 
-/** Done by the running server if there is one, else by `alone`. */
+/** Does it in the running server, or else by `alone`. */
 export async function byServerOr<Result>(
   ways: {
     readonly server: () => Promise<Result>;
@@ -108,7 +107,7 @@ export function isNotRunning(cause: unknown): boolean {
   return cause instanceof TcError && cause.code === "not_running";
 }
 
-/** Names that accounts have already. */
+/** Returns the names that accounts have already. */
 export function takenNames(listing: DeskListing): ReadonlySet<string> {
   return new Set([
     ...listing.accounts.map(({ account }) => account.label),
@@ -116,24 +115,22 @@ export function takenNames(listing: DeskListing): ReadonlySet<string> {
   ]);
 }
 
-/** Refuses a name that another account has. */
+/** Throws UsageError where another account has the name. */
 export function checkFree(name: string, listing: DeskListing): void {
   if (!takenNames(listing).has(name)) return;
   throw new UsageError(
-    `Cannot name the account "${name}": another one has that name`,
+    `Cannot name the account "${name}": another account has that name`,
     `tc login --account ${name}   gives that one a new login`,
   );
 }
 
-/** The account called `wanted`, or null where none was named. */
+/** Returns the account called `wanted`, or null where none was named. */
 export function wantedAccount(
   listing: DeskListing,
   wanted: string | undefined,
 ): NamedAccount | null {
   return wanted === undefined ? null : findAccount(listing, wanted);
 }
-
-// MERGED changing.ts: One change of one account by a command: in the running server if one runs, else in the files.
 
 interface ChangeOrder {
   /** The account's name or id. */
@@ -145,7 +142,7 @@ interface ChangeOrder {
   readonly told: (label: string) => string;
 }
 
-/** Carries `order` out and says so. */
+/** Changes one account, in the running server or else in the files. */
 export async function changeAccount(
   shell: Shell,
   { wanted, change, schema, told }: ChangeOrder,

@@ -18,14 +18,20 @@ import {
 } from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
 import { listAccounts } from "./account_work.ts";
-import { commandText } from "../command_table.ts";
 import type { Output, Style } from "../output.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
+const TEXT: CommandText = {
+  name: "accounts",
+  group: "accounts",
+  summary: "List the accounts",
+  examples: ["tc accounts", "tc accounts -v", "tc accounts --json"],
+  schema: "tc.accounts/v1",
+};
+
 export function registerAccounts(program: Command, registry: Registry): void {
-  program.command("accounts")
-    .description(commandText("accounts").summary)
+  addCommand(program, registry, TEXT)
     .option("-v, --verbose", "Show e-mail, plan, login and limits")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {

@@ -8,8 +8,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { CONTROL } from "../../control/protocol.ts";
 import type { ApiCallView } from "../../control/routes.ts";
 import { EXIT, reasonOf, TcError, UsageError } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 interface ApiFlags {
@@ -21,9 +20,19 @@ interface ApiFlags {
 
 const CALL_TIMEOUT_MS = 125_000;
 
+const TEXT: CommandText = {
+  name: "api",
+  group: "look",
+  summary: "Make one API call with an account's credential",
+  examples: [
+    "tc api /v1/models",
+    "tc api /v1/messages/count_tokens --data @body.json",
+  ],
+  schema: null,
+};
+
 export function registerApi(program: Command, registry: Registry): void {
-  program.command("api")
-    .description(commandText("api").summary)
+  addCommand(program, registry, TEXT)
     .argument("<path>", "Such as /v1/models; relative to the upstream")
     .option("--account <name>", "Use this account; else the pool chooses")
     .option("--method <name>", "GET, or POST where there is data")

@@ -6,13 +6,18 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { changeAccount } from "./account_work.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 export function registerEnable(program: Command, registry: Registry): void {
   register(program, registry, {
-    name: "enable",
+    text: {
+      name: "enable",
+      group: "accounts",
+      summary: "Let an account take requests again",
+      examples: ["tc enable spare"],
+      schema: "tc.enable/v1",
+    },
     isEnabled: true,
     told: (label) => `${label} takes requests again.`,
   });
@@ -20,21 +25,26 @@ export function registerEnable(program: Command, registry: Registry): void {
 
 export function registerDisable(program: Command, registry: Registry): void {
   register(program, registry, {
-    name: "disable",
+    text: {
+      name: "disable",
+      group: "accounts",
+      summary: "Take an account out of use and keep it",
+      examples: ["tc disable spare"],
+      schema: "tc.disable/v1",
+    },
     isEnabled: false,
     told: (label) => `${label} takes no new request.`,
   });
 }
 
 interface Way {
-  readonly name: "enable" | "disable";
+  readonly text: CommandText & { readonly schema: string };
   readonly isEnabled: boolean;
   readonly told: (label: string) => string;
 }
 
 function register(program: Command, registry: Registry, way: Way): void {
-  program.command(way.name)
-    .description(commandText(way.name).summary)
+  addCommand(program, registry, way.text)
     .argument("<account>", "The account's name or id")
     .option("--json", "Print one JSON object")
     .action(
@@ -42,7 +52,7 @@ function register(program: Command, registry: Registry, way: Way): void {
         changeAccount(new Shell(registry.environment, options), {
           wanted,
           change: { enabled: way.isEnabled },
-          schema: `tc.${way.name}/v1`,
+          schema: way.text.schema,
           told: way.told,
         })
       ),

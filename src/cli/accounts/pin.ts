@@ -8,14 +8,20 @@ import type { Command } from "@commander-js/extra-typings";
 import { CONTROL, type StatusView } from "../../control/protocol.ts";
 import { inert } from "../../control/words.ts";
 import { EXIT, UsageError } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
+const TEXT: CommandText = {
+  name: "pin",
+  group: "accounts",
+  summary: "Send all work to one account while it can serve",
+  examples: ["tc pin work", "tc pin --clear", "tc switch home"],
+  schema: "tc.pin/v1",
+};
+
 export function registerPin(program: Command, registry: Registry): void {
-  program.command("pin")
+  addCommand(program, registry, TEXT)
     .alias("switch")
-    .description(commandText("pin").summary)
     .argument("[account]", "The account's name or id")
     .option("--clear", "Take the pin off")
     .option("--json", "Print one JSON object")

@@ -8,17 +8,27 @@ import type { Command } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import type { AccountChange } from "../../store/account_desk.ts";
 import { changeAccount } from "./account_work.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 const PRIORITY_MAX = 1_000_000;
 const REQUESTS_MAX = 1_000;
 const HINT = "tc priority work 1   lower goes first";
 
+const TEXT: CommandText = {
+  name: "priority",
+  group: "accounts",
+  summary: "Say which accounts go first, and how far each may be used",
+  examples: [
+    "tc priority work 1",
+    "tc priority home --max-requests 4",
+    "tc priority home --max-used 80",
+  ],
+  schema: "tc.priority/v1",
+};
+
 export function registerPriority(program: Command, registry: Registry): void {
-  program.command("priority")
-    .description(commandText("priority").summary)
+  addCommand(program, registry, TEXT)
     .argument("<account>", "The account's name or id")
     .argument("[number]", "Lower goes first; 0 is the usual one")
     .option("--max-requests <number>", "Requests at once at most, or none")

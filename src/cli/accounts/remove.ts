@@ -13,8 +13,7 @@ import { databasePath, openDatabase } from "../../store/ledger/database.ts";
 import { forgetAccount } from "../../store/ledger/pool_store.ts";
 import { byServerOr, openDesk } from "./account_work.ts";
 import { askYes, cancelled } from "../asking.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 interface RemoveOptions {
@@ -23,9 +22,16 @@ interface RemoveOptions {
   readonly dryRun?: boolean | undefined;
 }
 
+const TEXT: CommandText = {
+  name: "remove",
+  group: "accounts",
+  summary: "Remove an account and its credential",
+  examples: ["tc remove spare", "tc remove spare --yes"],
+  schema: "tc.remove/v1",
+};
+
 export function registerRemove(program: Command, registry: Registry): void {
-  program.command("remove")
-    .description(commandText("remove").summary)
+  addCommand(program, registry, TEXT)
     .argument("<account>", "The account's name or id")
     .option("-y, --yes", "Do not ask")
     .option("--force", "Do not wait for requests that run on it")

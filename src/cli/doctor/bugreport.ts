@@ -13,10 +13,9 @@ import { versionText } from "../../release/version.ts";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import { fileError } from "../../store/files/file_target.ts";
 import { askYes, cancelled } from "../asking.ts";
-import { commandText } from "../command_table.ts";
 import { examine } from "./examine.ts";
 import { presentVariables } from "../launch/launching.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { homeIn } from "../../variables.ts";
 
@@ -33,9 +32,16 @@ interface Part {
   readonly text: string;
 }
 
+const TEXT: CommandText = {
+  name: "bugreport",
+  group: "more",
+  summary: "Write a report for an issue, without secrets, listed first",
+  examples: ["tc bugreport", "tc bugreport --output report.txt --yes"],
+  schema: "tc.bugreport/v1",
+};
+
 export function registerBugreport(program: Command, registry: Registry): void {
-  program.command("bugreport")
-    .description(commandText("bugreport").summary)
+  addCommand(program, registry, TEXT)
     .option("--output <file>", "Where to write it", "tc-bugreport.txt")
     .option("--yes", "Write without asking")
     .option("--json", "Print one JSON object")
@@ -134,8 +140,7 @@ async function writeNew(file: string, text: string): Promise<void> {
   }
 }
 
-// MERGED redaction.ts: What is taken out of texts that leave this machine in a person's hands.
-
+/** Secrets and names, and what stands in their place. */
 const RULES: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bsk-ant-[A-Za-z0-9_-]+/g, "[secret]"],
   [/\btc-[A-Za-z0-9_-]{24,}/g, "[key]"],
@@ -145,17 +150,17 @@ const RULES: readonly (readonly [pattern: RegExp, instead: string])[] = [
     /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g,
     "[secret]",
   ],
-  // Whatever stands before the host: a password alone, a token, a sign @ in it.
+  // Everything before the host: it may be a password alone, or hold an @.
   [/\/\/[^/\s"']+@/g, "//[secret]@"],
-  // Only from the beginning of a word: from each of its letters it would take
-  // the square of the length.
+  // Anchored at the beginning of a word: a match from each letter of a long word
+  // would take quadratic time.
   [
     /(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]{1,253}\.\p{L}{2,63}/gu,
     "[e-mail]",
   ],
 ];
 
-/** `text` without secrets, e-mail addresses and the name of the home folder. */
+/** Returns `text` without secrets, e-mail addresses and the home folder. */
 export function redacted(text: string, home: string): string {
   let result = home.length > 1 ? text.replaceAll(home, "~") : text;
   for (const [pattern, instead] of RULES) {

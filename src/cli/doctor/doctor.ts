@@ -1,5 +1,6 @@
 /**
- * `tc doctor`: what is wrong, and what mends it.
+ * `tc doctor`: finds what is wrong and says how to fix it. With `--permissions`
+ * it prints what each part of tc may touch, and `--prove` tries to break out.
  *
  * @module
  */
@@ -7,12 +8,11 @@
 import type { Command } from "@commander-js/extra-typings";
 import { inert } from "../../control/words.ts";
 import { EXIT, reasonOf } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
 import { examine } from "./examine.ts";
 import type { Finding, FindingLevel } from "./finding.ts";
 import { presentVariables } from "../launch/launching.ts";
 import type { Style } from "../output.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import type { FenceAttempt } from "../../server/fence.ts";
 import { proveFence } from "../../server/fence_proof.ts";
@@ -35,9 +35,16 @@ const STYLE_OF: Readonly<Record<FindingLevel, Style>> = {
   fail: "bad",
 };
 
+const TEXT: CommandText = {
+  name: "doctor",
+  group: "more",
+  summary: "Find what is wrong and say what mends it: exit 0, 1 or 2",
+  examples: ["tc doctor", "tc doctor --fix", "tc doctor --permissions"],
+  schema: "tc.doctor/v1",
+};
+
 export function registerDoctor(program: Command, registry: Registry): void {
-  program.command("doctor")
-    .description(commandText("doctor").summary)
+  addCommand(program, registry, TEXT)
     .option("--fix", "Mend what can be mended without asking")
     .option("--permissions", "Print what each part of tc may touch")
     .option("--prove", "Try to get out of those permissions")
@@ -124,8 +131,6 @@ function print({ output }: Shell, findings: readonly Finding[]): void {
 function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
-
-// MERGED permissions.ts: `tc doctor --permissions`: what each part of tc may touch, and with `--prove` what came of trying to get out.
 
 /** What the main thread holds and why; the compile script bakes it in. */
 const MAIN_THREAD: readonly (readonly [kind: string, why: string])[] = [

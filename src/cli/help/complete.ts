@@ -1,11 +1,15 @@
 /**
- * What may come next on a command line: commands, options and the values that
- * are known, all from the command tree.
+ * `tc __complete`: what may come next on a command line. The completion scripts
+ * ask it at every Tab, so it answers from the words of the command tree and
+ * loads the pool only where an account may stand.
  *
  * @module
  */
 
-import type { Command } from "@commander-js/extra-typings";
+import { inert } from "../../core/plain_text.ts";
+import { EXIT } from "../../errors.ts";
+import { printTo } from "../print.ts";
+import { COMMAND_TREE, type CommandNode } from "./command_tree.ts";
 
 export interface Candidate {
   readonly word: string;
@@ -15,20 +19,57 @@ export interface Candidate {
 /** Values that only the pool or the settings know. */
 export interface KnownValues {
   accounts(): Promise<readonly string[]>;
-  settings(): readonly string[];
+  settings(): Promise<readonly string[]>;
 }
 
 interface Place {
-  readonly command: Command;
-  /** How many arguments of the command stand before the word. */
+  readonly command: CommandNode;
+  /** The number of the command's arguments that stand before the word. */
   readonly position: number;
   /** The option whose value the word is, or null. */
   readonly option: string | null;
 }
 
-/** Candidates for the last of `words`, which follow `tc` and may be empty. */
+/**
+ * Prints one candidate a line, `word<TAB>help`, for the last word of `args`. A
+ * prompt waits for it, so it is silent where something is wrong.
+ */
+export async function complete(args: readonly string[]): Promise<number> {
+  const words = args[0] === "--" ? args.slice(1) : args;
+  // PowerShell drops an empty last word, so its script sends quotes.
+  const typed = words.map((word) => word === '""' ? "" : word);
+  try {
+    const found = await candidates(
+      COMMAND_TREE,
+      typed.length > 0 ? typed : [""],
+      { accounts: accountNames, settings: settingNames },
+    );
+    const lines = found.map(({ word, help }) =>
+      `${inert(word)}\t${inert(help)}\n`
+    );
+    printTo(Deno.stdout, lines.join(""));
+  } catch {
+    // A broken config or vault is for the other commands to report.
+  }
+  return EXIT.ok;
+}
+
+async function accountNames(): Promise<readonly string[]> {
+  const { readEnvironment, Shell } = await import("../shell.ts");
+  const { storedAccounts } = await import("../accounts/account_work.ts");
+  const shell = new Shell(readEnvironment(), { input: false });
+  const { accounts } = await storedAccounts(shell);
+  return accounts.map(({ account }) => account.label);
+}
+
+async function settingNames(): Promise<readonly string[]> {
+  const { settingRows } = await import("../../config/settings.ts");
+  return settingRows().map(({ key }) => key);
+}
+
+/** Returns candidates for the last of `words`, which follow `tc`. */
 export async function candidates(
-  program: Command,
+  tree: CommandNode,
   words: readonly string[],
   known: KnownValues,
 ): Promise<readonly Candidate[]> {
@@ -36,7 +77,7 @@ export async function candidates(
   const before = words.slice(0, -1);
   // Behind `--` stand the words of another program.
   if (before.includes("--")) return [];
-  const place = placeOf(program, before);
+  const place = placeOf(tree, before);
   const all = place.option === null
     ? typed.startsWith("-")
       ? optionsOf(place.command)
@@ -45,16 +86,19 @@ export async function candidates(
   return all.filter(({ word }) => word.startsWith(typed));
 }
 
-function placeOf(program: Command, before: readonly string[]): Place {
-  let command = program;
+function placeOf(tree: CommandNode, before: readonly string[]): Place {
+  let command = tree;
   let position = 0;
   let option: string | null = null;
   for (const word of before) {
     if (option !== null) option = null;
     else if (word.startsWith("-")) option = takesValue(command, word);
     else {
-      const child = childOf(command, word);
-      if (child === null) position++;
+      // Behind `help` a command may stand, as at the beginning of the line.
+      const child = command.commands.find(({ name, aliases }) =>
+        name !== "help" && (name === word || aliases.includes(word))
+      );
+      if (child === undefined) position++;
       else {
         command = child;
         position = 0;
@@ -64,66 +108,59 @@ function placeOf(program: Command, before: readonly string[]): Place {
   return { command, position, option };
 }
 
-function childOf(command: Command, name: string): Command | null {
-  return command.commands.find((child) =>
-    child.name() === name || child.aliases().includes(name)
-  ) as Command | undefined ?? null;
+/** Returns the option's long name where its value is the next word, else null. */
+function takesValue({ options }: CommandNode, word: string): string | null {
+  const option = options.find(({ flags }) => namesIn(flags).includes(word));
+  return option?.takesValue ? longIn(option.flags) : null;
 }
 
-/** The option's long name where its value is the next word, else null. */
-function takesValue(command: Command, word: string): string | null {
-  const option = command.options.find(({ long, short }) =>
-    long === word || short === word
-  );
-  return option?.required ? option.long ?? null : null;
+/** `-y, --yes <x>` names `-y` and `--yes`. */
+function namesIn(flags: string): readonly string[] {
+  return flags.match(/(?<![\w-])--?[\w-]+/g) ?? [];
 }
 
-function optionsOf(command: Command): readonly Candidate[] {
-  const own = command.options.filter(({ hidden }) => !hidden)
-    .flatMap(({ long, description }) =>
-      long ? [{ word: long, help: description }] : []
-    );
-  return [...own, { word: "--help", help: "Print this help" }];
+function longIn(flags: string): string | null {
+  return namesIn(flags).find((name) => name.startsWith("--")) ?? null;
+}
+
+function optionsOf({ options }: CommandNode): readonly Candidate[] {
+  return options.flatMap(({ flags, summary }) => {
+    const word = longIn(flags);
+    return word === null ? [] : [{ word, help: summary }];
+  });
 }
 
 async function wordsOf(
   { command, position }: Place,
   known: KnownValues,
 ): Promise<readonly Candidate[]> {
-  const children = shownChildren(command).map((child) => ({
-    word: child.name(),
-    help: child.description(),
-  }));
-  if (children.length > 0) return children;
-  const given = command.registeredArguments;
-  const argument = given[position] ??
-    (given.at(-1)?.variadic ? given.at(-1) : undefined);
+  if (command.commands.length > 0) {
+    return command.commands.map(({ name, summary }) => ({
+      word: name,
+      help: summary,
+    }));
+  }
+  const last = command.arguments.at(-1);
+  const argument = command.arguments[position] ??
+    (last?.isVariadic ? last : undefined);
   return argument === undefined
     ? []
-    : await valuesOf(argument.name(), known, argument.description);
-}
-
-/** The commands of `command` that a person should see. */
-export function shownChildren(command: Command): readonly Command[] {
-  return command.createHelp().visibleCommands(
-    // deno-lint-ignore no-explicit-any -- commander types its help with its own Command
-    command as any,
-  ) as unknown as readonly Command[];
+    : await valuesOf(argument.name, known, argument.summary);
 }
 
 /** Values by the name of the argument or option that takes them. */
 async function valuesOf(
   name: string,
   known: KnownValues,
-  description = "",
+  summary = "",
 ): Promise<readonly Candidate[]> {
   const plain = name.replace(/^--/, "");
   if (plain === "account") {
     return (await known.accounts()).map((word) => ({ word, help: "account" }));
   }
-  if (plain === "key" && /setting/.test(description)) {
-    return known.settings().map((word) => ({ word, help: "setting" }));
+  if (plain === "key" && /setting/.test(summary)) {
+    return (await known.settings()).map((word) => ({ word, help: "setting" }));
   }
-  const listed = /^One of ([a-z, _-]+)$/.exec(description)?.[1]?.split(", ");
+  const listed = /^One of ([a-z, _-]+)$/.exec(summary)?.[1]?.split(", ");
   return (listed ?? []).map((word) => ({ word, help: "" }));
 }

@@ -1,20 +1,14 @@
 /**
- * `tc completion` and the question that its scripts ask.
+ * `tc completion`: the script that a shell evaluates. Each script asks
+ * `tc __complete`, which prints one candidate a line, `word<TAB>help`.
  *
  * @module
  */
 
 import { Argument, type Command } from "@commander-js/extra-typings";
-import { settingRows } from "../../config/settings.ts";
-import { inert } from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
-import { storedAccounts } from "../accounts/account_work.ts";
-import { commandText } from "../command_table.ts";
-import { candidates } from "./complete.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
-
-// MERGED completion_scripts.ts: The completion script of each shell. All know one thing: to ask `tc __complete`, which answers a line a candidate, `word<TAB>help`.
 
 export const COMPLETION_SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
 export type CompletionShell = typeof COMPLETION_SHELLS[number];
@@ -78,7 +72,7 @@ Register-ArgumentCompleter -Native -CommandName tc -ScriptBlock {
 }
 `;
 
-/** The script that \`shell\` evaluates. */
+/** Returns the script that `shell` evaluates. */
 export function completionScript(shell: CompletionShell): string {
   switch (shell) {
     case "bash":
@@ -92,10 +86,20 @@ export function completionScript(shell: CompletionShell): string {
   }
 }
 
+const TEXT: CommandText = {
+  name: "completion",
+  group: "more",
+  summary: "Print the completion script of a shell",
+  examples: [
+    'eval "$(tc completion bash)"',
+    "tc completion fish | source",
+  ],
+  schema: null,
+};
+
 export function registerCompletion(program: Command, registry: Registry): void {
   const shells = COMPLETION_SHELLS.join(", ");
-  program.command("completion")
-    .description(commandText("completion").summary)
+  addCommand(program, registry, TEXT)
     .addArgument(
       new Argument("<shell>", `One of ${shells}`).choices(COMPLETION_SHELLS),
     )
@@ -104,40 +108,4 @@ export function registerCompletion(program: Command, registry: Registry): void {
       output.raw(completionScript(name));
       return EXIT.ok;
     }));
-  program.command("__complete", { hidden: true })
-    .argument("[words...]")
-    .action(
-      registry.run((words) =>
-        answer(
-          program,
-          new Shell(registry.environment, { input: false }),
-          words,
-        )
-      ),
-    );
-}
-
-/** Prints the candidates; silent on every trouble, for a prompt waits. */
-async function answer(
-  program: Command,
-  shell: Shell,
-  words: readonly string[],
-): Promise<number> {
-  try {
-    // PowerShell drops an empty last word, so its script sends quotes.
-    const typed = words.map((word) => word === '""' ? "" : word);
-    const found = await candidates(program, typed.length > 0 ? typed : [""], {
-      accounts: async () =>
-        (await storedAccounts(shell)).accounts.map(({ account }) =>
-          account.label
-        ),
-      settings: () => settingRows().map(({ key }) => key),
-    });
-    for (const { word, help } of found) {
-      shell.output.line(`${inert(word)}\t${inert(help)}`);
-    }
-  } catch {
-    // A broken config or vault is for the other commands to report.
-  }
-  return EXIT.ok;
 }

@@ -5,11 +5,10 @@
  */
 
 import type { Command, Help } from "@commander-js/extra-typings";
-import {
-  type CommandGroup,
-  COMMANDS,
-  type CommandText,
-} from "../command_table.ts";
+import { EXIT } from "../../errors.ts";
+import { printTo } from "../print.ts";
+import type { CommandGroup, CommandText } from "../registry.ts";
+import { COMMAND_TREE } from "./command_tree.ts";
 
 const GROUPS: readonly (readonly [CommandGroup, string])[] = [
   ["start", "Start"],
@@ -21,27 +20,45 @@ const GROUPS: readonly (readonly [CommandGroup, string])[] = [
 
 const COLUMNS = 80;
 
-/** The help of `command`, as commander asks for it. */
-export function helpText(command: Command, helper: Help): string {
+/** Prints the help of `tc` itself. */
+export function printRootHelp(): number {
+  printTo(Deno.stdout, rootHelp());
+  return EXIT.ok;
+}
+
+/** Returns the help of `tc` itself, which needs no command loaded. */
+function rootHelp(): string {
+  const options = COMMAND_TREE.options
+    .map(({ flags, summary }) => [flags, summary] as const);
+  return [
+    rootHead(),
+    commandList(),
+    "Usage: tc [options] [command]",
+    ...block("Options", options),
+  ].join("\n\n") + "\n";
+}
+
+/** Returns the help of `command`; commander calls it. */
+export function helpText(
+  command: Command,
+  helper: Help,
+  texts: ReadonlyMap<string, CommandText>,
+): string {
   // deno-lint-ignore no-explicit-any -- commander types its help with its own Command
   const plain = command as any;
   const path = (helper.commandUsage(plain).split(" [")[0] ?? "tc")
     .split(" <")[0]?.replace(/\|.*/, "") ?? "tc";
-  const text = COMMANDS.find(({ name }) => path === `tc ${name}`);
-  const parts = text === undefined && path === "tc"
-    ? [rootHead(), commandList()]
-    : [commandHead(command, text)];
-  const usage = `Usage: ${helper.commandUsage(plain)}`;
+  if (path === "tc") return rootHelp();
   const options = helper.visibleOptions(plain)
     .map((option) => [helper.optionTerm(option), option.description] as const);
-  const subcommands = path === "tc" ? [] : helper.visibleCommands(plain)
+  const subcommands = helper.visibleCommands(plain)
     .filter((child) => child.name() !== "help")
     .map((child) =>
       [helper.subcommandTerm(child), child.description()] as const
     );
   return [
-    ...parts,
-    usage,
+    commandHead(command, texts.get(path.replace(/^tc /, ""))),
+    `Usage: ${helper.commandUsage(plain)}`,
     ...block("Commands", subcommands),
     ...block("Options", options),
   ].join("\n\n") + "\n";
@@ -69,8 +86,8 @@ function commandList(): string {
   const lines: string[] = [];
   for (const [group, title] of GROUPS) {
     lines.push(`${title}:`);
-    for (const { name, summary } of COMMANDS.filter((c) => c.group === group)) {
-      lines.push(...row(name, summary, 12));
+    for (const { name, summary, group: own } of COMMAND_TREE.commands) {
+      if (own === group) lines.push(...row(name, summary, 12));
     }
   }
   return lines.join("\n");

@@ -1,5 +1,5 @@
 /**
- * `tc man`: the manual page.
+ * `tc man`: the manual page, made from the command tree.
  *
  * @module
  */
@@ -7,22 +7,25 @@
 import type { Command } from "@commander-js/extra-typings";
 import { buildInfo } from "../../release/version.ts";
 import { EXIT } from "../../errors.ts";
-import { COMMANDS, commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
-import { shownChildren } from "./complete.ts";
+
+const TEXT: CommandText = {
+  name: "man",
+  group: "more",
+  summary: "Print the manual page",
+  examples: ["tc man | man -l -", "tc man >~/.local/share/man/man1/tc.1"],
+  schema: null,
+};
 
 export function registerMan(program: Command, registry: Registry): void {
-  program.command("man")
-    .description(commandText("man").summary)
+  addCommand(program, registry, TEXT)
     .action(registry.run(() => {
       const { output } = new Shell(registry.environment, {});
-      output.raw(manPage(program, buildInfo()));
+      output.raw(manPage(program, registry.texts, buildInfo()));
       return EXIT.ok;
     }));
 }
-
-// MERGED man_page.ts: The man page, made from the command tree and the command table.
 
 /** What each exit code says; the keys are those of EXIT. */
 const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
@@ -66,6 +69,7 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
 /** The page as roff; `date` and `version` stand in its frame. */
 export function manPage(
   program: Command,
+  texts: ReadonlyMap<string, CommandText>,
   { version, date }: { readonly version: string; readonly date: string },
 ): string {
   return [
@@ -82,7 +86,7 @@ export function manPage(
     "Pooling subscriptions is contested under the provider's terms: accounts",
     "can be lost, API keys are the sanctioned path, and the choice is yours.",
     ".SH COMMANDS",
-    ...COMMANDS.flatMap((text) => {
+    ...[...texts.values()].flatMap((text) => {
       const command = shownChildren(program).find((child) =>
         child.name() === text.name
       );
@@ -142,4 +146,12 @@ function rows(
 function plain(text: string): string {
   const escaped = text.replaceAll("\\", "\\e").replaceAll("-", "\\-");
   return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;
+}
+
+/** The commands of `command` that a person should see. */
+function shownChildren(command: Command): readonly Command[] {
+  return command.createHelp().visibleCommands(
+    // deno-lint-ignore no-explicit-any -- commander types its help with its own Command
+    command as any,
+  ) as unknown as readonly Command[];
 }

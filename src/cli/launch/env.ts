@@ -1,5 +1,6 @@
 /**
- * `tc env`: the exports for leading Claude Code through the pool by hand.
+ * `tc env`: prints the environment variables that route a client through the
+ * pool (docs/clients.md).
  *
  * @module
  */
@@ -9,12 +10,9 @@ import { planExports } from "../../claude/launch_variables.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { storedAccounts } from "../accounts/account_work.ts";
 import { startInBackground } from "../../server/background_server.ts";
-import { commandText } from "../command_table.ts";
 import { clientSettings, launchFacts, presentVariables } from "./launching.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
-
-// MERGED client_variables.ts: The variables by which clients other than Claude Code find a server and its key (docs/clients.md).
 
 /** Clients that read their settings from variables. */
 export const ENV_CLIENTS = [
@@ -49,9 +47,16 @@ export function clientVariables(
 const SHELLS = ["sh", "bash", "zsh", "fish", "powershell"] as const;
 type ShellName = typeof SHELLS[number];
 
+const TEXT: CommandText = {
+  name: "env",
+  group: "start",
+  summary: "Print the exports that lead Claude Code through the pool",
+  examples: ['eval "$(tc env)"', "tc env --shell fish | source"],
+  schema: "tc.env/v1",
+};
+
 export function registerEnv(program: Command, registry: Registry): void {
-  program.command("env")
-    .description(commandText("env").summary)
+  addCommand(program, registry, TEXT)
     .option("--shell <name>", `One of ${SHELLS.join(", ")}`)
     .option("--for <client>", `One of ${ENV_CLIENTS.join(", ")}`)
     .option("--json", "Print one JSON object")

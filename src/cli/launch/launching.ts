@@ -1,5 +1,6 @@
 /**
- * What `tc run` and `tc env` need to know before a launch.
+ * What `tc run` and `tc env` find out before a launch: the pool, the settings of
+ * Claude Code, and whether its own login still serves.
  *
  * @module
  */
@@ -119,8 +120,6 @@ export function clientSettings(
     args,
   });
 }
-
-// MERGED own_login_life.ts: Whether Claude Code's own login will serve the launch that comes. A client whose stored login is over and cannot be renewed ends at once, though the pool is well (facts, 10.7).
 
 const INFERENCE = "user:inference";
 /** The client starts up; a login that ends meanwhile is renewed before. */

@@ -16,7 +16,6 @@ import {
   type Variables,
 } from "../../claude/launch_variables.ts";
 import { EXIT, TcError } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
 import {
   clientSettings,
   launchFacts,
@@ -29,7 +28,7 @@ import {
 } from "../../server/background_server.ts";
 import { policyNamed } from "../accounts/policy_option.ts";
 import { runInProfile } from "./profile_launch.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { join } from "node:path";
 import { ensurePrivateFolder } from "../../store/files/atomic.ts";
@@ -42,9 +41,20 @@ interface RunOptions {
   readonly profile?: string | true | undefined;
 }
 
+const TEXT: CommandText = {
+  name: "run",
+  group: "start",
+  summary: "Run Claude Code through the pool; starts the server if none runs",
+  examples: [
+    "tc run",
+    "tc run --continue",
+    "tc run --account work -p 'say hi'",
+  ],
+  schema: null,
+};
+
 export function registerRun(program: Command, registry: Registry): void {
-  program.command("run")
-    .description(commandText("run").summary)
+  addCommand(program, registry, TEXT)
     .argument("[args...]", "Arguments for Claude Code; -- ends those of tc")
     .option("--account <name>", "Use this account alone")
     .option("--policy <name>", "Choose accounts by this policy for this launch")
@@ -155,8 +165,11 @@ export function noAccounts(): TcError {
   });
 }
 
-// MERGED launch_settings.ts: The `--settings` file of one launch: outranks what the client's own settings say against it, and goes when the launch ends. It may hold the local key, and so it is a file of the user alone and never an argument.
-
+/**
+ * The `--settings` file of one launch. It outranks the client's own settings and
+ * is removed when the launch ends. It may hold the local key, so it is a private
+ * file and never an argument.
+ */
 /** Left by launches that were killed; no session is open for so long. */
 const STALE_MS = 30 * 86_400_000;
 

@@ -26,11 +26,10 @@ import {
   tellServer,
 } from "../accounts/account_work.ts";
 import { askYes, cancelled } from "../asking.ts";
-import { commandText } from "../command_table.ts";
 import { familyOwners, importPlaces } from "./login_stores.ts";
 import { type ProviderClient, providerClient } from "./provider_client.ts";
 import type { Output } from "../output.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { quietJournal } from "../swap/swapping.ts";
 
@@ -52,9 +51,19 @@ interface Row {
   readonly isShared: boolean;
 }
 
+const TEXT: CommandText = {
+  name: "import",
+  group: "accounts",
+  summary: "Take over credentials of Claude Code or of another pool tool",
+  examples: [
+    "tc import",
+    "tc import --from ~/.config/teamclaude.json --dry-run",
+  ],
+  schema: "tc.import/v1",
+};
+
 export function registerImport(program: Command, registry: Registry): void {
-  program.command("import")
-    .description(commandText("import").summary)
+  addCommand(program, registry, TEXT)
     .option("--from <path>", "A file or folder; else the usual places")
     .option("--name <name>", "Name for the account, where there is one")
     .option("-y, --yes", "Do not ask")

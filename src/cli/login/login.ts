@@ -1,5 +1,6 @@
 /**
- * `tc login`.
+ * `tc login`: adds an account, or signs in again. With `--due` it signs in again
+ * to every account whose sign-in ends within a week or has ended.
  *
  * @module
  */
@@ -18,8 +19,7 @@ import {
   wantedAccount,
 } from "../accounts/account_work.ts";
 import { askSecret, readStdin } from "../asking.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { checkNewKey } from "./provider_client.ts";
 import { type SignedIn, signIn } from "./signing_in.ts";
@@ -38,9 +38,20 @@ export interface LoginCommandOptions {
   readonly due?: boolean | undefined;
 }
 
+const TEXT: CommandText = {
+  name: "login",
+  group: "accounts",
+  summary: "Add an account: a subscription in the browser, or an API key",
+  examples: [
+    "tc login",
+    "tc login --api --name work-key",
+    "tc login --api --api-key-stdin <key.txt",
+  ],
+  schema: "tc.login/v1",
+};
+
 export function registerLogin(program: Command, registry: Registry): void {
-  program.command("login")
-    .description(commandText("login").summary)
+  addCommand(program, registry, TEXT)
     .option("--api", "Add an API key, asked for without showing it")
     .option("--api-key-stdin", "Read the API key from standard input")
     .addOption(new Option("--api-key <key>").hideHelp())
@@ -133,8 +144,6 @@ async function tell(
   );
   if (!isLive) output.say("tc run   starts Claude Code through the pool");
 }
-
-// MERGED login_due.ts: `tc login --due`: every sign-in that ends within a week, or has ended, made anew in one sitting.
 
 export interface DueOptions {
   readonly browser?: boolean | undefined;

@@ -1,5 +1,6 @@
 /**
- * The login stores of Claude Code that there are on this machine.
+ * Where logins are on this machine: the stores of Claude Code, the places where
+ * `tc import` looks, and who owns the logins that came from there.
  *
  * @module
  */
@@ -84,8 +85,6 @@ function userName(): string | null {
     return null;
   }
 }
-
-// MERGED import_places.ts: Where `tc import` looks, and who owns the logins that came from there.
 
 export function importPlaces(shell: Shell): ImportPlaces {
   const facts = folderFacts(shell);

@@ -1,6 +1,6 @@
 /**
- * Questions to the provider by a command itself: a sign-in, or whose an
- * imported login is. Tokens are never renewed here.
+ * What a command asks the provider itself: a sign-in, the account of an imported
+ * login, and whether a new key is good. Tokens are never renewed here.
  *
  * @module
  */
@@ -35,11 +35,9 @@ export function providerClient(shell: Shell): ProviderClient {
   };
 }
 
-// MERGED key_check.ts: A key that a person adds, asked of the provider before it counts as added.
-
 /**
- * Throws TcError where the provider knows no such key. One that it does not
- * answer about is taken, and that is said.
+ * Throws TcError where the provider does not know the key. If it does not
+ * answer, the key is accepted and the person is told.
  */
 export async function checkNewKey(
   credential: Exclude<Credential, { kind: "oauth" }>,
@@ -51,7 +49,7 @@ export async function checkNewKey(
       return;
     case "unknown":
       shell.output.say(
-        "The provider did not answer, so the key is not checked.",
+        "The provider did not answer, so the key was not checked.",
       );
       return;
     case "refused":

@@ -70,7 +70,6 @@ export async function runHook(word: string | undefined): Promise<number> {
 async function stayInStep(): Promise<string | null> {
   const folder = Deno.env.get("CLAUDE_PLUGIN_ROOT");
   if (!folder) return null;
-  const { pluginStep } = await import("./plugin_step.ts");
   return await pluginStep(folder);
 }
 
@@ -206,8 +205,6 @@ async function stdin(): Promise<string> {
   }
   return text;
 }
-
-// MERGED plugin_step.ts: The plugin and the program in step: a plugin that is newer than this program says so, and starts the verified upgrade where the user has asked for that.
 
 /** Looks at the plugin in `folder`; words for a person, or null. */
 export async function pluginStep(folder: string): Promise<string | null> {

@@ -24,17 +24,23 @@ import { ForeignTexts } from "../../store/files/foreign_text.ts";
 import { isSameFile } from "../doctor/programs.ts";
 import { folderFacts } from "../login/login_stores.ts";
 import { EXIT, TcError } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
 import { lastingCommand } from "../../system/own_command.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 const CLAUDE_MS_MAX = 120_000;
 const NAME = `${PLUGIN}@${MARKETPLACE}`;
 
+const TEXT: CommandText = {
+  name: "plugin",
+  group: "more",
+  summary: "Install or remove the Claude Code plugin and its hooks",
+  examples: ["tc plugin install", "tc plugin uninstall"],
+  schema: null,
+};
+
 export function registerPlugin(program: Command, registry: Registry): void {
-  const plugin = program.command("plugin")
-    .description(commandText("plugin").summary);
+  const plugin = addCommand(program, registry, TEXT);
   plugin.command("install")
     .description("Install the plugin into Claude Code, for this program")
     .option("--dry-run", "Print what would be done")

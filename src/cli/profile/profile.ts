@@ -21,11 +21,10 @@ import {
 import { nearest } from "../help/nearest.ts";
 import { openDesk } from "../accounts/account_work.ts";
 import { askYes } from "../asking.ts";
-import { commandText } from "../command_table.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
 import { lastingCommand } from "../../system/own_command.ts";
 import { profileList, Profiles } from "./profiles.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { type CommonOptions, Shell } from "../shell.ts";
 import { harvest } from "../../auth/shared/live_login.ts";
 import { familyOf } from "../../auth/shared/live_place.ts";
@@ -34,9 +33,21 @@ import { systemClock } from "../../system/clock.ts";
 import type { VaultEntry } from "../../ports.ts";
 import { idOfIdentity } from "../../auth/sign_in/account_id.ts";
 
+const TEXT: CommandText = {
+  name: "profile",
+  group: "more",
+  summary: "A config folder for each account: two terminals, two accounts",
+  examples: [
+    "tc profile add ada@example.com",
+    "tc profile add work --account ada@example.com",
+    "tc run --profile work --continue",
+    'eval "$(tc profile shell bash)"',
+  ],
+  schema: "tc.profiles/v1",
+};
+
 export function registerProfile(program: Command, registry: Registry): void {
-  const profile = program.command("profile")
-    .description(commandText("profile").summary);
+  const profile = addCommand(program, registry, TEXT);
   const open = (options: CommonOptions) =>
     new Shell(registry.environment, options);
   profile.command("add")
@@ -265,8 +276,6 @@ async function printFunctions(shell: Shell, name: string): Promise<number> {
   shell.output.raw(shellFunctions(known, names, tc));
   return EXIT.ok;
 }
-
-// MERGED profile_save.ts: `tc profile save`: whose the login of Claude Code is, and that it is the one that the profile is for.
 
 /**
  * Stores the live login for the profile `name`. Refuses a login of another

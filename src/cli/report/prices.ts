@@ -29,15 +29,25 @@ import {
   writePriceTable,
 } from "../../store/ledger/price_file.ts";
 import { isNotRunning } from "../accounts/account_work.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 const DOWNLOAD_MS = 30_000;
 
+const TEXT: CommandText = {
+  name: "prices",
+  group: "look",
+  summary: "List the prices that costs are counted by, or load newer ones",
+  examples: [
+    "tc prices",
+    "tc prices update",
+    "tc prices update --from model_prices.json --dry-run",
+  ],
+  schema: "tc.prices/v1",
+};
+
 export function registerPrices(program: Command, registry: Registry): void {
-  const prices = program.command("prices")
-    .description(commandText("prices").summary)
+  const prices = addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(registry.run((options) => {
       return list(new Shell(registry.environment, options));

@@ -1,5 +1,6 @@
 /**
- * `tc report`.
+ * `tc report`: what was spent, drawn from the state database, whether a server
+ * runs or not.
  *
  * @module
  */
@@ -19,8 +20,7 @@ import {
 import { localZone, Zone } from "../../core/calendar.ts";
 import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { reportLines, reportTitle } from "./report_text.ts";
 import { Shell } from "../shell.ts";
 import { parseMoment } from "./time_span.ts";
@@ -57,9 +57,23 @@ const SINCE: Readonly<Record<ReportKind, string>> = {
 
 const ROWS = 40;
 
+const TEXT: CommandText = {
+  name: "report",
+  group: "look",
+  summary: "Show what was spent: tokens, cache and cost, from the ledger",
+  examples: [
+    "tc report",
+    "tc report week",
+    "tc report account --since 7d",
+    "tc report session --since today --json",
+    "tc report issue",
+    "tc report model --since 2026-11-01 --until 2026-11-15",
+  ],
+  schema: "tc.report/v1",
+};
+
 export function registerReport(program: Command, registry: Registry): void {
-  program.command("report")
-    .description(commandText("report").summary)
+  addCommand(program, registry, TEXT)
     .argument("[by]", REPORT_KINDS.join(", "), "day")
     .option("--since <time>", "From then on: a date, or an age such as 7d")
     .option("--until <time>", "Up to then; a date counts whole")
@@ -149,8 +163,6 @@ function rowLimit(text: string | undefined): number {
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
   throw new UsageError(`Cannot print ${text} rows: it must be a whole number`);
 }
-
-// MERGED reporting.ts: A report drawn from the state database, whether a server runs or not.
 
 export interface ReportQuery {
   readonly by: ReportKind;

@@ -13,7 +13,6 @@ import {
   type Standing,
 } from "../../simulate/comparison.ts";
 import { SCENARIOS } from "../../simulate/workload/scenarios.ts";
-import { commandText } from "../command_table.ts";
 import type { Output } from "../output.ts";
 import { policyNamed } from "../accounts/policy_option.ts";
 import {
@@ -23,7 +22,7 @@ import {
   recordedHistory,
   simulateHistory,
 } from "./simulate_history.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { countText, percentText } from "../../control/words.ts";
 
@@ -31,9 +30,21 @@ const SEEDS_MAX = 100;
 /** A run that is over sooner says nothing of its progress. */
 const QUIET_MS = 3_000;
 
+const TEXT: CommandText = {
+  name: "simulate",
+  group: "look",
+  summary: "Replay your own history, or made-up work, under other policies",
+  examples: [
+    "tc simulate",
+    "tc simulate --accounts +5x",
+    "tc simulate --workload heavy --seeds 1-4",
+    "tc simulate --policy price,pace --json",
+  ],
+  schema: "tc.simulate/v1",
+};
+
 export function registerSimulate(program: Command, registry: Registry): void {
-  program.command("simulate")
-    .description(commandText("simulate").summary)
+  addCommand(program, registry, TEXT)
     .option("--workloads", "Play the built-in workloads (the default)")
     .option("--workload <names>", "Only these workloads, with commas")
     .option("--policy <names>", "Only these policies, with commas")
@@ -197,8 +208,6 @@ function lineOf(standing: Standing): string {
     ...(standing.dollars > 0 ? [`  $${standing.dollars.toFixed(0)}`] : []),
   ].join(" ");
 }
-
-// MERGED simulate_text.ts: What a replay of history says, in words.
 
 /** What was replayed, and whether the replay may be believed. */
 export function historyLines(answer: HistoryAnswer): readonly string[] {

@@ -19,10 +19,9 @@ import {
 import { EXIT, TcError, UsageError } from "../../errors.ts";
 import { openDesk, openShellVault } from "../accounts/account_work.ts";
 import { familyOwners } from "../login/login_stores.ts";
-import { commandText } from "../command_table.ts";
 import { serveWithDeck } from "./deck_shell.ts";
 import { logSink, NO_LOG } from "../../records/log/log_sink.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { type Serving, startServing } from "../../server/serving.ts";
 import { Shell } from "../shell.ts";
 
@@ -41,9 +40,16 @@ const ENDING: readonly Deno.Signal[] = Deno.build.os === "windows"
 
 const QUESTION = "Say in three sentences what a pool of accounts is good for.";
 
+const TEXT: CommandText = {
+  name: "demo",
+  group: "start",
+  summary: "Show the whole thing with accounts that do not exist",
+  examples: ["tc demo", "tc demo --once"],
+  schema: "tc.demo/v1",
+};
+
 export function registerDemo(program: Command, registry: Registry): void {
-  program.command("demo")
-    .description(commandText("demo").summary)
+  addCommand(program, registry, TEXT)
     .argument("[scenario]", "One of the list", DEFAULT_SCENARIO)
     .option("--once", "Send one request through the proxy and end")
     .option("--list", "List the scenarios")

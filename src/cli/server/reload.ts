@@ -8,13 +8,19 @@ import type { Command } from "@commander-js/extra-typings";
 import { CONTROL } from "../../control/protocol.ts";
 import { inert } from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
+const TEXT: CommandText = {
+  name: "reload",
+  group: "server",
+  summary: "Let the running server read settings and accounts again",
+  examples: ["tc reload"],
+  schema: "tc.reload/v1",
+};
+
 export function registerReload(program: Command, registry: Registry): void {
-  program.command("reload")
-    .description(commandText("reload").summary)
+  addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
       const shell = new Shell(registry.environment, options);

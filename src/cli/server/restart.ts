@@ -8,9 +8,8 @@ import type { Command } from "@commander-js/extra-typings";
 import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { isNotRunning } from "../accounts/account_work.ts";
-import { commandText } from "../command_table.ts";
 import { startInBackground } from "../../server/background_server.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { stopServer } from "./stop.ts";
 
@@ -19,9 +18,16 @@ const LOOK_MS = 50;
 /** Both servers answer on the port for a while: this many in a row decide. */
 const AGREE = 5;
 
+const TEXT: CommandText = {
+  name: "restart",
+  group: "server",
+  summary: "Replace the running server; its answers are finished first",
+  examples: ["tc restart"],
+  schema: "tc.restart/v1",
+};
+
 export function registerRestart(program: Command, registry: Registry): void {
-  program.command("restart")
-    .description(commandText("restart").summary)
+  addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
       const shell = new Shell(registry.environment, options);

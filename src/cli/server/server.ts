@@ -7,10 +7,9 @@
 import { join, resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
 import { isInForeground } from "../../system/terminal_job.ts";
 import { logSink } from "../../records/log/log_sink.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { startServing } from "../../server/serving.ts";
 import { anchored, standInState } from "../../server/server_place.ts";
 import type { Successor } from "../../server/succession.ts";
@@ -29,9 +28,16 @@ export interface ServerFlags {
   readonly takeOver?: string | undefined;
 }
 
+const TEXT: CommandText = {
+  name: "server",
+  group: "start",
+  summary: "Run the proxy in the foreground",
+  examples: ["tc server", "tc server --port 3460 --headless"],
+  schema: null,
+};
+
 export function registerServer(program: Command, registry: Registry): void {
-  program.command("server")
-    .description(commandText("server").summary)
+  addCommand(program, registry, TEXT)
     .option("--port <number>", "Listen on this port")
     .option("--host <address>", "Listen on this address")
     .option("--headless", "Write log lines, never a screen")

@@ -10,17 +10,23 @@ import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { isNotRunning } from "../accounts/account_work.ts";
 import { isKept } from "../../server/background_server.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 /** Beyond the drain's own bound, for the process to end. */
 const MARGIN_MS = 5_000;
 const LOOK_MS = 100;
 
+const TEXT: CommandText = {
+  name: "stop",
+  group: "server",
+  summary: "Let the running server finish its requests and end",
+  examples: ["tc stop"],
+  schema: "tc.stop/v1",
+};
+
 export function registerStop(program: Command, registry: Registry): void {
-  program.command("stop")
-    .description(commandText("stop").summary)
+  addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(
       registry.run((options) => stop(new Shell(registry.environment, options))),

@@ -15,10 +15,9 @@ import { startModel } from "../../deck/model.ts";
 import { plainText } from "../../deck/terminal/plain.ts";
 import { update } from "../../deck/update.ts";
 import { EXIT, reasonOf, UsageError } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
 import { claudeFolder, lookOf, showDeck } from "./deck_shell.ts";
 import { Interrupts } from "../../system/terminal_job.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 interface WatchFlags {
@@ -31,9 +30,20 @@ const EVERY_MIN_S = 0.5;
 const PLAIN_COLUMNS = 120;
 const EVENT_RETRY_MS = 2_000;
 
+const TEXT: CommandText = {
+  name: "watch",
+  group: "look",
+  summary: "Show the live view of a running server",
+  examples: [
+    "tc watch",
+    "tc watch --plain --every 10",
+    "tc watch >>requests.log",
+  ],
+  schema: null,
+};
+
 export function registerWatch(program: Command, registry: Registry): void {
-  program.command("watch")
-    .description(commandText("watch").summary)
+  addCommand(program, registry, TEXT)
     .option("--plain", "Print a table again and again, without a cursor")
     .option("--every <seconds>", "Seconds between tables", String(EVERY_S))
     .action(registry.run(async (flags) => {

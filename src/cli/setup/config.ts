@@ -17,16 +17,28 @@ import { type SettingRow, settingRows } from "../../config/settings.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { type ConfigDocument, editConfig } from "../../store/config_file.ts";
 import { tellServer } from "../accounts/account_work.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 /** Sections whose settings a running server keeps until it is restarted. */
 const NEEDS_RESTART = ["proxy.", "upstream", "oauth.", "timeouts.", "vault."];
 
+const TEXT: CommandText = {
+  name: "config",
+  group: "more",
+  summary: "Show and change the settings, and say where each comes from",
+  examples: [
+    "tc config show --origin",
+    "tc config get proxy.port",
+    "tc config set proxy.port 3460",
+    "tc config unset proxy.port",
+    "tc config path",
+  ],
+  schema: "tc.config/v1",
+};
+
 export function registerConfig(program: Command, registry: Registry): void {
-  const config = program.command("config")
-    .description(commandText("config").summary);
+  const config = addCommand(program, registry, TEXT);
   config.command("path")
     .description("Print where the settings are")
     .option("--json", "Print one JSON object")

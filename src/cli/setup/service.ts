@@ -16,9 +16,8 @@ import {
   systemOf,
 } from "../../service/plan.ts";
 import { lastingProgram } from "../../service/program.ts";
-import { commandText } from "../command_table.ts";
 import { lastingCommand } from "../../system/own_command.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { homeIn } from "../../variables.ts";
 
@@ -58,9 +57,21 @@ const ACTIONS: readonly (readonly [name: string, help: string, work: Work])[] =
     ["print", "Print the file and the commands of an installation", print],
   ];
 
+const TEXT: CommandText = {
+  name: "service",
+  group: "server",
+  summary: "Run tc under systemd, launchd or the Windows task scheduler",
+  examples: [
+    "tc service install",
+    "tc service status",
+    "tc service print",
+    "tc service uninstall --dry-run",
+  ],
+  schema: "tc.service/v1",
+};
+
 export function registerService(program: Command, registry: Registry): void {
-  const service = program.command("service")
-    .description(commandText("service").summary);
+  const service = addCommand(program, registry, TEXT);
   for (const [name, help, work] of ACTIONS) {
     service.command(name)
       .description(help)

@@ -1,5 +1,6 @@
 /**
- * `tc upgrade`: the newest release in the place of this program.
+ * `tc upgrade`: replaces this program by the newest release. A server that starts
+ * also says, at most once a day, that there is a newer one.
  *
  * @module
  */
@@ -15,9 +16,8 @@ import {
 } from "../../release/upgrade.ts";
 import { buildInfo } from "../../release/version.ts";
 import { EXIT, TcError } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
 import { ownCommand } from "../../system/own_command.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { join } from "node:path";
 import { BUILD } from "../../release/build.ts";
@@ -27,9 +27,16 @@ interface UpgradeFlags {
   readonly json?: boolean | undefined;
 }
 
+const TEXT: CommandText = {
+  name: "upgrade",
+  group: "more",
+  summary: "Replace this program by the newest release, checked",
+  examples: ["tc upgrade --check", "tc upgrade"],
+  schema: "tc.upgrade/v1",
+};
+
 export function registerUpgrade(program: Command, registry: Registry): void {
-  program.command("upgrade")
-    .description(commandText("upgrade").summary)
+  addCommand(program, registry, TEXT)
     .option("--check", "Only say whether there is a newer release")
     .option("--json", "Print one JSON object")
     .action(
@@ -104,8 +111,6 @@ function report(
   } else output.line(`tc ${from} is the newest.`);
   return EXIT.ok;
 }
-
-// MERGED update_notice.ts: The notice of a newer release: asked for by a setting, at most once a day, and never in the way of anything.
 
 const DAY_MS = 86_400_000;
 const ANSWER_MS = 1_500;

@@ -9,9 +9,8 @@ import type { CapacityView } from "../../control/protocol.ts";
 import { spentText } from "../../control/forecast_words.ts";
 import { countText, durationText, inert } from "../../control/words.ts";
 import { EXIT, TcError } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
 import type { Output, Style } from "../output.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 const EXIT_OF = {
@@ -26,9 +25,16 @@ const STYLE_OF: Readonly<Record<CapacityView["verdict"], Style>> = {
   red: "bad",
 };
 
+const TEXT: CommandText = {
+  name: "capacity",
+  group: "look",
+  summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
+  examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
+  schema: "tc.capacity/v1",
+};
+
 export function registerCapacity(program: Command, registry: Registry): void {
-  program.command("capacity")
-    .description(commandText("capacity").summary)
+  addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(
       registry.run((options) =>

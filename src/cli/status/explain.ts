@@ -8,13 +8,19 @@
 import type { Command } from "@commander-js/extra-typings";
 import { explainLines } from "../../control/explain_text.ts";
 import { EXIT } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
+const TEXT: CommandText = {
+  name: "explain",
+  group: "look",
+  summary: "Tell where a session's next request goes, and why",
+  examples: ["tc explain", "tc explain 5f2c91", "tc explain 5f2c91 --json"],
+  schema: "tc.explain/v1",
+};
+
 export function registerExplain(program: Command, registry: Registry): void {
-  program.command("explain")
-    .description(commandText("explain").summary)
+  addCommand(program, registry, TEXT)
     .argument("[session]", "A session or request; without it the last one")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (session, options) => {

@@ -1,5 +1,6 @@
 /**
- * `tc status`.
+ * `tc status`: the pool, what its accounts did in the last hour, and how long it
+ * lasts at that pace.
  *
  * @module
  */
@@ -13,18 +14,24 @@ import {
   percentText,
 } from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
-import { commandText } from "../command_table.ts";
 import type { Output } from "../output.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
 import { lastsText, spentText } from "../../control/forecast_words.ts";
 
 const ACTIVITY_MAX = 5;
 
+const TEXT: CommandText = {
+  name: "status",
+  group: "look",
+  summary: "Show the pool, its accounts and what goes on",
+  examples: ["tc status", "tc status --json"],
+  schema: "tc.status/v1",
+};
+
 export function registerStatus(program: Command, registry: Registry): void {
-  program.command("status")
-    .description(commandText("status").summary)
+  addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
       const shell = new Shell(registry.environment, options);
@@ -83,8 +90,6 @@ function activityText(row: StatusView["activity"][number]): string {
     durationText(row.durationMs)
   }${tokens}  ${row.reason.replaceAll("_", " ")}`;
 }
-
-// MERGED recent_text.ts: What accounts did in the last hour, and how long the pool lasts at that pace, as lines of `tc status`.
 
 /** One line for each account that answered something in the last hour. */
 export function recentLines(view: StatusView): readonly string[] {

@@ -17,15 +17,21 @@ import {
 import { EXIT } from "../../errors.ts";
 import { ensurePrivateFolder, writeAtomic } from "../../store/files/atomic.ts";
 import { ForeignTexts } from "../../store/files/foreign_text.ts";
-import { commandText } from "../command_table.ts";
 import { lastingCommand } from "../../system/own_command.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { commandOf, keptFile, readKept } from "./statusline_wrapped.ts";
 
+const TEXT: CommandText = {
+  name: "statusline",
+  group: "look",
+  summary: "Print one line for Claude Code's status bar, or install it there",
+  examples: ["tc statusline install", "tc statusline uninstall"],
+  schema: "tc.statusline/v1",
+};
+
 export function registerStatusline(program: Command, registry: Registry): void {
-  const command = program.command("statusline")
-    .description(commandText("statusline").summary)
+  const command = addCommand(program, registry, TEXT)
     .option("--wrap", "Print the line that was there before as well")
     // Bare, it never comes here: see start.ts.
     .action(() => command.help());

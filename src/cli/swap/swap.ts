@@ -20,8 +20,7 @@ import {
   takenNames,
   tellServer,
 } from "../accounts/account_work.ts";
-import { commandText } from "../command_table.ts";
-import type { Registry } from "../registry.ts";
+import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { registerSwapAuto } from "./swap_auto.ts";
 import { swapRivals, tellHolders, tellRivals } from "./swap_words.ts";
@@ -36,8 +35,21 @@ import type { SeenUsage, SwapState } from "../../swap/swap_state.ts";
 
 const ANY: SwapChoice = { policy: null, threshold: null };
 
+const TEXT: CommandText = {
+  name: "swap",
+  group: "more",
+  summary: "Put the best login into Claude Code itself, without the proxy",
+  examples: [
+    "tc swap auto",
+    "tc swap use work",
+    "tc swap auto --if-needed --launch -- --continue",
+    "tc swap key add --id console <key.txt",
+  ],
+  schema: "tc.swap/v1",
+};
+
 export function registerSwap(program: Command, registry: Registry): void {
-  const swap = program.command("swap").description(commandText("swap").summary);
+  const swap = addCommand(program, registry, TEXT);
   registerSwapAuto(swap, registry);
   swap.command("use").alias("switch")
     .description("Give Claude Code this account's login")
@@ -116,8 +128,6 @@ async function off(shell: Shell): Promise<number> {
   shell.output.line("Hooks swap no more; the login stays as it is.");
   return EXIT.ok;
 }
-
-// MERGED swap_keys.ts: `tc swap key`: the API keys that serve when every subscription is spent. They are accounts of the pool like all others.
 
 export function registerSwapKeys(
   swap: Command<[], Record<string, unknown>>,
@@ -208,8 +218,6 @@ async function removeKey(shell: Shell, name: string): Promise<number> {
   shell.output.line(`Removed ${inert(found.label)}.`);
   return EXIT.ok;
 }
-
-// MERGED swap_list.ts: `tc swap list`: accounts with their usage, then the keys.
 
 export function registerSwapList(
   swap: Command<[], Record<string, unknown>>,

@@ -1,6 +1,6 @@
 /**
- * Where swapping and profiles keep their files. Loads next to nothing: hooks
- * look here at every prompt.
+ * The files of swapping and profiles. Loads very little, because hooks run it at
+ * every prompt.
  *
  * @module
  */
@@ -16,12 +16,12 @@ import {
 
 const FILE_MARK_DIGITS = 8;
 
-/** Where the config folders of profiles are. */
+/** Returns the folder that holds the config folders of profiles. */
 export function profilesFolder({ secretsFolder }: Paths): string {
   return join(secretsFolder, "profiles");
 }
 
-/** Whether Claude Code's folder in `environment` is a profile's: those stay. */
+/** Whether Claude Code's folder in `environment` belongs to a profile. */
 export function isProfileFolder(
   environment: Environment,
   paths: Paths,
@@ -29,7 +29,7 @@ export function isProfileFolder(
   return dirname(folderOf(environment).folder) === profilesFolder(paths);
 }
 
-/** The file of swapping's state in the Claude Code of `environment`. */
+/** Returns the file with the state of swapping for `environment`'s Claude Code. */
 export async function swapFile(
   environment: Environment,
   paths: Paths,
@@ -41,21 +41,26 @@ export async function swapFile(
   return join(paths.secretsFolder, `swap${mark}.json`);
 }
 
-/** One folder has one spelling, or it has two states. */
+/** Spells a folder in one way: two spellings would be two states. */
 function folderOf(environment: Environment): ClaudeFolder {
   const facts = { environment, system: Deno.build.os, userName: null };
   const found = claudeFolder(facts);
   return found.isDefault ? found : folderAt(found.folder, facts);
 }
 
-// MERGED swap_note.ts: A note for one session: its limit was met, and Claude Code has another login now. The client ignores what a StopFailure hook says (2.1.329 and 2.1.332), and its screen announces the old reset; so the status line shows the note, and the next prompt's hook says it and takes it away. Loads next to nothing.
+/*
+ * A note for one session: it met its limit, and Claude Code has another login
+ * now. The client ignores the output of a StopFailure hook (2.1.329 and 2.1.332)
+ * and its screen announces the old reset. So the status line shows the note, and
+ * the hook of the next prompt says it and removes it.
+ */
 
-/** Behind this the session is another day's. */
+/** An older note is of another day. */
 const OLD_MS = 6 * 3_600_000;
 const SESSION = /^[\w-]{1,128}$/;
 const LABEL_LENGTH_MAX = 100;
 
-/** Leaves the note; a folder that cannot be written costs the note alone. */
+/** Writes the note; if the folder cannot be written, only the note is lost. */
 export function leaveNote(
   stateFolder: string,
   session: string | null,
@@ -75,7 +80,7 @@ export function leaveNote(
   }
 }
 
-/** Returns the label of the account that the session was given, or null. */
+/** Returns the label of the account that the session got, or null. */
 export function readNote(
   stateFolder: string,
   session: string | null,
@@ -86,7 +91,7 @@ export function readNote(
     if (isOld(file)) return null;
     return Deno.readTextFileSync(file).slice(0, LABEL_LENGTH_MAX) || null;
   } catch {
-    // No note: that is the usual case.
+    // Usually there is no note.
     return null;
   }
 }
@@ -121,6 +126,6 @@ function remove(file: string): void {
   try {
     Deno.removeSync(file);
   } catch {
-    // Another hook was quicker.
+    // Another hook has removed it.
   }
 }
