@@ -13,7 +13,7 @@ import { printTo } from "./print.ts";
 export async function start(args: readonly string[]): Promise<number> {
   const [first] = args;
   if (args.length === 1 && (first === "--version" || first === "-V")) {
-    return printVersion();
+    return printText(`${versionText()}\n`);
   }
   if (isStatusline(args)) {
     const { statusline } = await import("./statusline/statusline_run.ts");
@@ -30,8 +30,8 @@ export async function start(args: readonly string[]): Promise<number> {
     return await complete(args.slice(1));
   }
   if (args.length === 1 && ["help", "--help", "-h"].includes(first ?? "")) {
-    const { printRootHelp } = await import("./help/help.ts");
-    return printRootHelp();
+    const { rootHelp } = await import("./help/help.ts");
+    return printText(rootHelp());
   }
   const { main } = await import("./root.ts");
   return await main(resumes(first) ? ["run", "--", ...args] : args);
@@ -47,9 +47,9 @@ function resumes(first: string | undefined): boolean {
       first.startsWith("--resume="));
 }
 
-function printVersion(): number {
+function printText(text: string): number {
   try {
-    printTo(Deno.stdout, `${versionText()}\n`);
+    printTo(Deno.stdout, text);
     return EXIT.ok;
   } catch (cause) {
     const words = reasonOf(cause);

@@ -5,8 +5,6 @@
  */
 
 import type { Command, Help } from "@commander-js/extra-typings";
-import { EXIT } from "../../errors.ts";
-import { printTo } from "../print.ts";
 import type { CommandGroup, CommandText } from "../registry.ts";
 import { COMMAND_TREE } from "./command_tree.ts";
 
@@ -20,14 +18,8 @@ const GROUPS: readonly (readonly [CommandGroup, string])[] = [
 
 const COLUMNS = 80;
 
-/** Prints the help of `tc` itself. */
-export function printRootHelp(): number {
-  printTo(Deno.stdout, rootHelp());
-  return EXIT.ok;
-}
-
 /** Returns the help of `tc` itself, which needs no command loaded. */
-function rootHelp(): string {
+export function rootHelp(): string {
   const options = COMMAND_TREE.options
     .map(({ flags, summary }) => [flags, summary] as const);
   return [
