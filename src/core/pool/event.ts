@@ -1,5 +1,5 @@
 /**
- * Everything that can happen to the pool. The pool is the fold of these.
+ * Every event that can change the pool. The pool is the fold of these events.
  *
  * @module
  */
@@ -34,7 +34,10 @@ export type PoolEvent =
     readonly query: RouteFacts;
     readonly at: Instant;
   }
-  /** One answer judged; the lease stays open until its body has ended. */
+  /**
+   * One answer was judged. The lease stays open until the body of the answer
+   * ends.
+   */
   | {
     readonly kind: "verdict_given";
     readonly leaseId: LeaseId;
@@ -44,24 +47,24 @@ export type PoolEvent =
   | {
     readonly kind: "lease_closed";
     readonly leaseId: LeaseId;
-    /** Null when nothing was read, as after a reroute. */
+    /** Null when no usage was read, for example after the request moved on. */
     readonly usage: TokenUsage | null;
     readonly at: Instant;
   }
   /**
-   * A request waits, or waits on for this reason. Its place in the queue is
-   * that of its first such event. Sent after each decision to wait.
+   * A request waits, or now waits for another reason. It keeps the place in the
+   * queue that its first such event gave it. Sent after each decision to wait.
    */
   | {
     readonly kind: "waiting_changed";
     readonly ticket: TicketId;
     readonly query: RouteFacts;
-    /** The only account it may use, or null. */
+    /** The only account that the request may use, or null. */
     readonly only: AccountId | null;
     readonly reason: WaitReason;
     readonly at: Instant;
   }
-  /** It waits no more: it goes, gave up, or its client left. */
+  /** The request no longer waits: it was sent, gave up, or its client left. */
   | {
     readonly kind: "waiting_ended";
     readonly ticket: TicketId;
@@ -69,11 +72,11 @@ export type PoolEvent =
   }
   /**
    * The same request is sent again because the provider failed, was overloaded
-   * or could not be reached. Paid from the retry budget.
+   * or could not be reached. The retry budget pays for it.
    */
   | { readonly kind: "retry_sent"; readonly at: Instant }
   | { readonly kind: "pinned"; readonly accountId: AccountId | null }
-  /** An id was seen at an account, or at none of them. */
+  /** An id was seen at an account, or was looked for and found at none. */
   | {
     readonly kind: "id_seen";
     readonly id: string;
@@ -81,10 +84,10 @@ export type PoolEvent =
     readonly at: Instant;
   }
   | { readonly kind: "settings_changed"; readonly settings: RouteSettings }
-  /** The clock of this machine went back by so much. */
+  /** The clock of this machine was set back by `byMs`. */
   | { readonly kind: "clock_set_back"; readonly byMs: number };
 
-/** Whether requests that wait should look again after `event`. */
+/** Returns whether waiting requests should look again after `event`. */
 export function wakesWaiters(event: PoolEvent): boolean {
   switch (event.kind) {
     case "waiting_changed":

@@ -1,5 +1,5 @@
 /**
- * What becomes of the pool when accounts come, go, or are spoken of.
+ * How the pool changes when accounts are added, removed, or edited.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import {
 import type { AccountState, CredentialState, PoolState } from "./state.ts";
 import type { Instant } from "../time.ts";
 
-/** The pool with `state` in place of what was known of its account. */
+/** Returns the pool with `state` in place of the account's old state. */
 export function withAccount(pool: PoolState, state: AccountState): PoolState {
   const accounts = new Map(pool.accounts);
   accounts.set(state.account.id, state);
@@ -53,7 +53,10 @@ function newAccount(pool: PoolState, account: Account): AccountState {
   };
 }
 
-/** Nothing of a removed account is left: no lease, binding, pin or trace. */
+/**
+ * Removes the account and everything that refers to it: leases, bindings, the
+ * pin.
+ */
 export function removeAccount(pool: PoolState, id: AccountId): PoolState {
   if (!pool.accounts.has(id)) return pool;
   const accounts = new Map(pool.accounts);
@@ -107,13 +110,14 @@ export function observeQuota(
   });
 }
 
-/** A figure below this is no spent window. */
+/** Below this utilization a window is certainly not spent. */
 const SURELY_OPEN = 0.9;
 
 /**
- * A quota bench after the usage endpoint spoke. Answers to requests that were
- * in flight say nothing of it, but the endpoint is asked afterwards: where it
- * shows the window open again, a trial may find out before the stated reset.
+ * Reconsiders a quota bench after an answer of the usage endpoint. Answers to
+ * requests that were in flight say nothing about the bench, but the endpoint
+ * was asked later. If it shows the window open again, a trial may check before
+ * the stated reset.
  */
 function doubted(
   bench: Bench,
@@ -132,7 +136,7 @@ function doubted(
   return isOpen ? { kind: "probation", since: at, isThrottle: false } : bench;
 }
 
-/** Every account but `spared`, changed by `change`. */
+/** Applies `change` to every account except `spared`. */
 export function withOthers(
   pool: PoolState,
   spared: AccountId,
@@ -145,7 +149,7 @@ export function withOthers(
   return { ...pool, accounts };
 }
 
-/** `state` admits new work by steps from `at` on. */
+/** Returns `state` admitting new work in steps from `at` on. */
 export function ramped(state: AccountState, at: Instant): AccountState {
   return {
     ...state,

@@ -1,5 +1,5 @@
 /**
- * What becomes of the pool when a request starts and when it ends.
+ * How the pool changes when a request starts and when it ends.
  *
  * @module
  */
@@ -67,7 +67,10 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
   };
 }
 
-/** A look-up starts nothing: no window, no trial, no binding. */
+/**
+ * A request that uses no quota opens no window, counts as no trial, and binds
+ * no conversation.
+ */
 function openUnmetered(
   pool: PoolState,
   state: AccountState,
@@ -84,13 +87,17 @@ function openUnmetered(
   return { ...opened, leases: opened.leases.with(leaseId, lease) };
 }
 
-/** Whether a throttle of the account has run out and nothing was served since. */
+/**
+ * Whether a throttle of the account has ended and no request was served since.
+ */
 function isAfterThrottle({ bench }: AccountState, at: Instant): boolean {
   const standing = benchAt(bench, at);
   return standing.kind === "probation" && standing.isThrottle;
 }
 
-/** Whether the account was closed for the request that opens a lease on it. */
+/**
+ * Whether the account was closed to the request that now opens a lease on it.
+ */
 function isClosed(
   state: AccountState,
   query: RouteFacts,

@@ -1,5 +1,5 @@
 /**
- * What becomes of the pool when an answer was judged.
+ * How the pool changes when an answer was judged.
  *
  * @module
  */
@@ -32,13 +32,19 @@ import type { CapacityVerdict } from "../quota/verdict.ts";
 
 type VerdictGiven = Extract<PoolEvent, { readonly kind: "verdict_given" }>;
 
-/** A credential refused for a reason that may pass is left alone so long. */
+/** Quarantine after a refusal of the credential that may be temporary. */
 const QUARANTINE_MS = 5 * MINUTE_MS;
 
-/** A backend has its own origin: its failures are its own. */
+/**
+ * Pause after a backend fails. A backend has its own origin, so its failures
+ * say nothing about the provider.
+ */
 const BACKEND_PAUSE_MS = 30 * SECOND_MS;
 
-/** One answer at its place: whose, when it was asked, when it came. */
+/**
+ * One answer with its account, the time of the request, and the time of the
+ * answer.
+ */
 interface Answer {
   readonly lease: OpenLease;
   readonly at: Instant;
@@ -62,8 +68,8 @@ export function giveVerdict(pool: PoolState, event: VerdictGiven): PoolState {
 }
 
 /**
- * An answer about a path says nothing of the account's login or quota: only
- * which paths it may use.
+ * An answer about a path says nothing about the account's login or quota. It
+ * only shows which paths the account may use.
  */
 function ofLookUp(
   pool: PoolState,
@@ -148,7 +154,7 @@ function disprovedFamilies(
   return next;
 }
 
-/** A window said to be spent before a request that was served is not. */
+/** A served request disproves any older "spent" reading of its window. */
 function disprovedWindows(
   windows: QuotaWindows,
   families: readonly ModelFamily[],
@@ -183,11 +189,11 @@ function refused(
         }),
       );
     case "credential": {
-      // An expired one is renewed first, and a refusal of 403 may be about
-      // this request alone: the caller leaves the account out by itself.
+      // An expired token is renewed first, and a 403 may concern this request
+      // alone: the caller excludes the account by itself.
       const { fault } = verdict;
       if (fault === "expired" || fault === "forbidden") return pool;
-      // Whoever keeps the credential has told already why there is none.
+      // The keeper of the credential has already reported why there is none.
       if (fault === "unavailable") return pool;
       if (fault === "no_inference") {
         const reason = "its login does not allow inference";
@@ -225,7 +231,7 @@ function refused(
 }
 
 /**
- * The account with what it may not do. Where paid usage is off and the plan is
+ * Records what the account may not do. Where paid usage is off and the plan is
  * spent, the account is closed until the plan's window refills.
  */
 function lacking(
@@ -279,7 +285,8 @@ function exhausted(
     bench: benched(state.bench, until, cause),
     gate: { ...state.gate, isProven: false },
   });
-  // Its conversations move now: the others admit them by steps.
+  // The account's conversations move now, so the other accounts admit them in
+  // steps.
   return lease.isProbe
     ? next
     : withOthers(next, state.account.id, (other) => ramped(other, at));
@@ -313,13 +320,13 @@ function throttledAccount(
   };
 }
 
-/** Pauses after refused trials double up to this, whatever the provider states. */
+/** Longest pause between refused trials, whatever the provider states. */
 const TRIAL_PAUSE_MS_MAX = 30 * SECOND_MS;
 
 /**
- * Returns when the next trial may go after one was throttled again: twice the
- * last pause. A provider that says "one second" for minutes is not asked each
- * second.
+ * Returns when the next trial may be sent after one was throttled again: twice
+ * the last pause. Without the doubling, a provider that says "one second" for
+ * minutes would be asked every second.
  */
 function pauseAfterTrial({ bench }: AccountState, at: Instant): Instant | null {
   if (bench.kind !== "benched") return null;
@@ -327,7 +334,10 @@ function pauseAfterTrial({ bench }: AccountState, at: Instant): Instant | null {
   return after(at, Math.min(TRIAL_PAUSE_MS_MAX, pauseMs));
 }
 
-/** A pause between the first rung and the streak's, drawn from the lease's id. */
+/**
+ * Returns a pause between the first rung and the rung of the streak, chosen by
+ * the lease's id.
+ */
 function ladderMs(
   { settings }: PoolState,
   streak: number,
@@ -342,7 +352,7 @@ function ladderMs(
   return Math.round(firstMs + share(seed) * (rungMs - firstMs));
 }
 
-/** A number in [0, 1) that depends on `seed` alone. */
+/** Returns a number in [0, 1) that depends on `seed` alone. */
 function share(seed: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < seed.length; index++) {
@@ -351,7 +361,10 @@ function share(seed: string): number {
   return (hash >>> 0) / 2 ** 32;
 }
 
-/** A conversation that this refusal brought nowhere has no cache there. */
+/**
+ * If the refused request created this binding, nothing was cached: the binding
+ * goes.
+ */
 function unbound(pool: PoolState, { lease, at }: Answer): PoolState {
   const { conversation } = lease.facts;
   const binding = conversation === null

@@ -1,7 +1,7 @@
 /**
- * How many conversations each account has, counted from the bindings. Every
- * request asks for it, and between two requests one binding changes: the last
- * count is carried on by what differs.
+ * Counts conversations per account, and orders the requests that wait. Every
+ * request asks for both, and between two requests only one binding changes, so
+ * each count starts from the last one.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Instant } from "../time.ts";
 export interface Headcount {
   /** Conversations seen within the last ten minutes. */
   readonly active: number;
-  /** Conversations used so lately that they count as warm. */
+  /** Conversations used recently enough that their cache counts as warm. */
   readonly warm: number;
 }
 
@@ -31,17 +31,19 @@ export interface Heads {
   readonly warm: number;
 }
 
-/** A count with the time in which none of its conversations changes its class. */
+/**
+ * A count, and until when no conversation in it changes its class by age alone.
+ */
 interface Counted extends Heads {
   readonly buckets: Bindings["buckets"];
   readonly at: Instant;
   readonly until: number;
 }
 
-/** The last count of each pool: the next one begins with it. */
+/** The last count of each pool, from which the next one starts. */
 const counted = new WeakMap<RouteSettings, Counted>();
 
-/** The conversations of a pool by account, at the snapshot's instant. */
+/** Returns the conversations per account at the snapshot's instant. */
 export function headcount(
   { bindings: { buckets }, settings, at }: PoolSnapshot,
 ): Heads {
@@ -96,20 +98,17 @@ class HeadTally {
     this.active += sign;
     this.warm += warm;
     if (sign < 0) return;
-    // An age of exactly ten minutes still counts as active.
+    // A conversation that is exactly ten minutes old still counts as active.
     const idleAt = lastUsedAt + ACTIVE_MS + 1;
     const coldAt = isWarm ? lastUsedAt + this.#warmMs : idleAt;
     this.until = Math.min(this.until, idleAt, coldAt);
   }
 }
 
-// Who is where: conversations by account, and who waits. Counted once for each
-// snapshot that is asked, however many requests ask it.
-
 export interface Census extends Heads {
   /** Conversations that wait and are not active, for whatever reason. */
   readonly stalled: number;
-  /** All who wait, first come first. */
+  /** All waiting requests, first come first. */
   readonly queue: readonly Waiting[];
 }
 
@@ -120,13 +119,18 @@ interface CountedCensus {
   readonly census: Census;
 }
 
-/** The last count of each table of bindings; requests that wait ask at once. */
+/**
+ * The last census of each table of bindings. Waiting requests ask at the same
+ * instant.
+ */
 const lastCensus = new WeakMap<PoolSnapshot["bindings"], CountedCensus>();
 
-/** The queue in its order, which time alone does not change. */
+/**
+ * The sorted queue of each waiting list. Time alone does not change the order.
+ */
 const queues = new WeakMap<PoolSnapshot["waiting"], readonly Waiting[]>();
 
-/** The census of `snapshot`. */
+/** Returns the census of `snapshot`, counted once however many requests ask. */
 export function census(snapshot: PoolSnapshot): Census {
   const { bindings, waiting, settings, at } = snapshot;
   const known = lastCensus.get(bindings);
@@ -153,7 +157,10 @@ function queueOf(waiting: PoolSnapshot["waiting"]): readonly Waiting[] {
   return queue;
 }
 
-/** Sub-agents and side requests are part of another conversation's work. */
+/**
+ * Counts waiting conversations that are not active. Sub-agents and side
+ * requests belong to another conversation's work and are left out.
+ */
 function stalled(
   { bindings, at }: PoolSnapshot,
   queue: readonly Waiting[],

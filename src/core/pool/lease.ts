@@ -1,6 +1,8 @@
 /**
- * How many requests an account takes: a cap that grows with its answers, and
- * limits learned from its 429 answers.
+ * How many requests an account takes: a cap that grows with served answers, and
+ * limits learned from 429 answers. The provider never states those limits. One
+ * refusal is a suspicion; a second one at a similar level makes the limit bind,
+ * and time lifts it again.
  *
  * @module
  */
@@ -8,46 +10,55 @@
 import type { RouteSettings } from "../settings.ts";
 import { type Instant, MINUTE_MS } from "../time.ts";
 
-/** Steps of admission on an account that takes work over. */
+/** Step-by-step admission on an account that takes over work. */
 export interface Ramp {
   readonly since: Instant;
-  /** Requests in flight when it began. */
+  /** Requests in flight when the steps began. */
   readonly base: number;
 }
 
 export interface ConcurrencyGate {
-  /** Requests in flight that it may take, from 1 to 64; a fraction while it grows. */
+  /**
+   * Requests in flight that the account may take, 1 to 64; fractional while it
+   * grows.
+   */
   readonly cap: number;
-  /** What its throttling says of requests in flight; null is nothing. */
+  /** Learned limit on requests in flight; null while nothing is known. */
   readonly inFlight: LearnedLimit | null;
-  /** What its throttling says of starts per minute; null is nothing. */
+  /** Learned limit on starts per minute; null while nothing is known. */
   readonly perMinute: LearnedLimit | null;
-  /** Starts within the last minute, oldest first. */
+  /** Times of the starts within the last minute, oldest first. */
   readonly starts: readonly Instant[];
   readonly lastThrottledAt: Instant | null;
-  /** Served at least once since its last bench. */
+  /** Whether a request was served since the last bench. */
   readonly isProven: boolean;
-  /** Throttles in a row without a served answer between. */
+  /** Throttles in a row without a served answer between them. */
   readonly streak: number;
   readonly ramp: Ramp | null;
 }
 
-/** The cap grows once the last throttle is this old. */
+/** The cap grows only when the last throttle is at least this old. */
 const CALM_MS = MINUTE_MS;
 const CAP_GROWTH = 0.03;
-/** A throttle takes back growth beyond this, and no more. */
+/** A throttle takes back growth above this and nothing below it. */
 const CAP_MIN = 10;
 
-/** While nothing throttled for this long, each full answer adds a whole place. */
+/** After this long without a throttle, each full answer adds a whole place. */
 const UNPROVOKED_MS = 60 * MINUTE_MS;
 
-/** A throttle with fewer requests in flight is not about their number. */
+/**
+ * With fewer requests in flight than `evidence`, a throttle is not about their
+ * number.
+ */
 const IN_FLIGHT: LimitRule = { share: 0.75, least: 2, evidence: 3 };
 const PER_MINUTE: LimitRule = { share: 0.95, least: 8, evidence: 10 };
-/** Starts that all lie closer together were a burst: too many at once, perhaps. */
+/**
+ * Starts closer together than this were a burst, which says nothing about the
+ * rate.
+ */
 const PER_MINUTE_SPAN_MS = MINUTE_MS / 2;
 
-/** Past twice the refused rate a limit on starts has nothing to say. */
+/** Above twice the refused rate, a limit on starts no longer matters. */
 const PER_MINUTE_OPEN = 2;
 
 export function newGate(settings: RouteSettings): ConcurrencyGate {
@@ -63,7 +74,7 @@ export function newGate(settings: RouteSettings): ConcurrencyGate {
   };
 }
 
-/** Starts within the minute before `at`. */
+/** Returns the starts within the minute before `at`. */
 export function startsWithin(gate: ConcurrencyGate, at: Instant): number {
   const { starts } = gate;
   let count = 0;
@@ -74,7 +85,7 @@ export function startsWithin(gate: ConcurrencyGate, at: Instant): number {
   return count;
 }
 
-/** As many as are remembered: each start copies them. */
+/** Most starts remembered, because each new start copies them all. */
 const STARTS_MAX = 600;
 
 export function started(gate: ConcurrencyGate, at: Instant): ConcurrencyGate {
@@ -85,7 +96,10 @@ export function started(gate: ConcurrencyGate, at: Instant): ConcurrencyGate {
   return { ...gate, starts: recent };
 }
 
-/** Growth after an answer; `inFlight` counts it. */
+/**
+ * Returns the gate after a served answer; `inFlight` includes the answered
+ * request.
+ */
 export function answered(
   gate: ConcurrencyGate,
   at: Instant,
@@ -106,21 +120,23 @@ export function answered(
   };
 }
 
-/** Requests in flight that the account takes at `at`. */
+/** Returns how many requests in flight the account takes at `at`. */
 export function inFlightCap(gate: ConcurrencyGate, at: Instant): number {
   return Math.min(gate.cap, limitAt(gate.inFlight, gate.cap, at));
 }
 
-/** Starts that it takes in a minute at `at`; infinity where nothing limits them. */
+/**
+ * Returns how many starts a minute the account takes at `at`; Infinity without
+ * a limit.
+ */
 export function perMinuteCap(gate: ConcurrencyGate, at: Instant): number {
   const open = PER_MINUTE_OPEN * (gate.perMinute?.level ?? 0);
   return limitAt(gate.perMinute, open, at);
 }
 
 /**
- * The limits after a throttle of a request that started at `startedAt`. A
- * volley that was in flight together is one lesson, not as many as it had
- * requests.
+ * Returns the limits after a throttle of a request that started at `startedAt`.
+ * A volley that was in flight together counts as one refusal, not as many.
  */
 export function throttled(
   gate: ConcurrencyGate,
@@ -136,7 +152,7 @@ export function throttled(
   const rate = startRate(gate, at);
   return {
     ...gate,
-    // What the cap grew to beyond the refused level was never good.
+    // Growth beyond the refused level was never real capacity.
     cap: Math.min(gate.cap, Math.max(CAP_MIN, inFlight)),
     inFlight: refusedAt(gate.inFlight, inFlight, { at, rule: IN_FLIGHT }),
     perMinute: rate === null
@@ -147,14 +163,19 @@ export function throttled(
   };
 }
 
-/** Starts within the last minute; null where they were one burst. */
+/**
+ * Returns the starts within the last minute, or null if they were one burst.
+ */
 function startRate(gate: ConcurrencyGate, at: Instant): number | null {
   const starts = startsWithin(gate, at);
   const oldest = gate.starts.at(-starts) ?? at;
   return at - oldest >= PER_MINUTE_SPAN_MS ? starts : null;
 }
 
-/** Requests in flight that the ramp admits at `at`; null when it is over. */
+/**
+ * Returns how many requests in flight the steps admit at `at`, or null once
+ * they are over.
+ */
 export function rampLimit(
   ramp: Ramp | null,
   at: Instant,
@@ -167,46 +188,47 @@ export function rampLimit(
     Math.floor(elapsedMs / Math.max(1, settings.rampStepMs));
 }
 
-// A limit that the provider never stated, learned from its throttling. One
-// refusal is a suspicion: only a second one at a like level makes the limit
-// bind. Time opens it again by itself.
-
-/** What refusals so far say of one limit. */
+/** What the refusals so far say about one limit. */
 export interface LearnedLimit {
-  /** What was used when it was refused: requests at once, or starts a minute. */
+  /**
+   * The level at which it was refused: requests at once, or starts a minute.
+   */
   readonly level: number;
-  /** Refusals at a like level; it binds from the second one on. */
+  /** Refusals at a similar level. The limit binds from the second one on. */
   readonly refusals: number;
-  /** What binds right after the last refusal. */
+  /** The limit right after the last refusal. */
   readonly limit: number;
   readonly since: Instant;
   readonly refusedAt: Instant;
 }
 
-/** How much of a refused level is used again, and what is too little to tell. */
+/**
+ * Which share of a refused level is used again, and which level is too low to
+ * tell.
+ */
 interface LimitRule {
   readonly share: number;
   readonly least: number;
-  /** Below this level a refusal is about something else. */
+  /** Below this level, a refusal has another cause. */
   readonly evidence: number;
 }
 
-/** Refusals further apart than this are two stories. */
+/** Refusals further apart than this are unrelated. */
 const MEMORY_MS = 10 * MINUTE_MS;
 
-/** Levels within this factor of each other are alike. */
+/** Levels within this factor of each other count as similar. */
 const ALIKE = 1.5;
 
 const BINDS_FROM = 2;
 
-/** What is known after a refusal at `level`. */
+/** Returns what is known after a refusal at `level`. */
 export function refusedAt(
   known: LearnedLimit | null,
   level: number,
   { at, rule }: { readonly at: Instant; readonly rule: LimitRule },
 ): LearnedLimit | null {
   if (level < rule.evidence) return known;
-  // A limit that binds already is confirmed by a refusal at any level.
+  // A refusal at any level confirms a limit that already binds.
   const isSame = known !== null && at - known.refusedAt <= MEMORY_MS &&
     (known.refusals >= BINDS_FROM ||
       level <= known.level * ALIKE && known.level <= level * ALIKE);
@@ -221,9 +243,8 @@ export function refusedAt(
 }
 
 /**
- * Returns what binds at `at`: infinity where nothing does. Each minute without
- * a refusal takes half of the way to `open`, which is what would be used
- * without the limit.
+ * Returns the limit at `at`; Infinity where nothing binds. Each minute without
+ * a refusal closes half of the gap to `open`, the level without the limit.
  */
 export function limitAt(
   known: LearnedLimit | null,

@@ -1,6 +1,6 @@
 /**
- * Ids that live under one account: files, batches, containers, skills, threads.
- * Whoever names one must be sent to the account that made it.
+ * Ids that exist under one account only: files, batches, containers, skills,
+ * threads. A request that names one must go to the account that made it.
  *
  * @module
  */
@@ -9,22 +9,25 @@ import type { AccountId } from "../account.ts";
 import type { Table } from "./table.ts";
 import { type Instant, MINUTE_MS } from "../time.ts";
 
-/** Where an id lives. */
+/** An id and the account that it belongs to. */
 export interface OwnedId {
-  /** Null: every account was asked and none has it. */
+  /** Null if every account was asked and none has it. */
   readonly accountId: AccountId | null;
   readonly at: Instant;
 }
 
 export type OwnedIds = Table<string, OwnedId>;
 
-/** Past this many the oldest are forgotten; an unknown id is looked for. */
+/**
+ * Past this count the oldest ids are forgotten; an unknown id is looked for
+ * again.
+ */
 const IDS_MAX = 5_000;
 
-/** An id that nobody has may be made elsewhere meanwhile: ask again after this. */
+/** An id that no account had may be created meanwhile: ask again after this. */
 const NOBODYS_MS = 5 * MINUTE_MS;
 
-/** Returns `ids` with one more statement of where an id lives. */
+/** Returns `ids` with one more observation of where an id belongs. */
 export function withOwner(
   ids: OwnedIds,
   id: string,
@@ -43,7 +46,10 @@ export function withOwner(
   return oldest === null ? next : next.without(oldest[0]);
 }
 
-/** What is known of an id at `at`: its account, that nobody has it, or nothing. */
+/**
+ * Returns what is known of an id at `at`: its account, that no account has it,
+ * or nothing.
+ */
 export function ownerOf(
   ids: OwnedIds,
   id: string,

@@ -1,6 +1,6 @@
 /**
- * What of the pool outlives a restart, as plain JSON. It is a memory, not a
- * verdict: nothing in it can refuse a request by itself.
+ * The part of the pool that survives a restart, as plain JSON. It is a memory,
+ * not a verdict: nothing in it can refuse a request by itself.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface PersistedAccount {
   readonly lastThrottledAt: Instant | null;
   readonly lastUsedAt: Instant | null;
   readonly sharedUntil: Readonly<Record<string, Instant>>;
-  /** Left out by versions that did not know it. */
+  /** Absent in files of versions that did not know it. */
   readonly refusals?: readonly Refusal[];
 }
 
@@ -40,7 +40,10 @@ export interface PersistedPool {
   readonly activeHours: readonly number[];
   readonly lastPromptAt: Instant | null;
   readonly accounts: readonly PersistedAccount[];
-  /** Ids of files, batches and the like, with their accounts. Left out by older versions. */
+  /**
+   * Ids of files, batches and the like with their accounts. Absent in files of
+   * older versions.
+   */
   readonly owned?: readonly (readonly [
     id: string,
     accountId: AccountId,
@@ -50,7 +53,7 @@ export interface PersistedPool {
   readonly bindings: readonly Binding[];
 }
 
-/** The part of `state` that is worth keeping at `now`. */
+/** Returns the part of `state` that is worth keeping at `now`. */
 export function persisted(state: PoolState, now: Instant): PersistedPool {
   const bindings: Binding[] = [];
   state.bindings.forEach((binding) => {
@@ -99,8 +102,9 @@ function persistedAccount(state: AccountState): PersistedAccount {
 }
 
 /**
- * `state` with what an earlier run knew. Accounts must be there already: what
- * is remembered of others is dropped. What was learned since wins.
+ * Returns `state` with the memory of an earlier run added. Accounts must
+ * already be there: memories of other accounts are dropped. Newer knowledge
+ * wins.
  */
 export function restore(
   state: PoolState,
@@ -146,7 +150,10 @@ function restoredOwned(
   return restored;
 }
 
-/** A clock that was set back must not make a memory newer than any news. */
+/**
+ * If the clock was set back, a remembered instant must not look newer than the
+ * present.
+ */
 function past(instant: Instant | null, now: Instant): Instant | null {
   return instant !== null && instant > now ? now : instant;
 }

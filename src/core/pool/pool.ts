@@ -1,7 +1,7 @@
 /**
- * The pool as the fold of its events: `reduce(state, event)`. Everything that
- * routing, `tc status` and the Deck know comes from here, and the whole can be
- * driven from outside with any clock: no function here reads one.
+ * The pool as the fold of its events: `reduce(state, event)`. Routing, `tc
+ * status` and the Deck read nothing else. No function here reads a clock, so
+ * tests drive the pool with any time.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export type {
   Waiting,
 } from "./state.ts";
 
-/** A pool without accounts. */
+/** Returns a pool without accounts. */
 export function emptyPool(settings: RouteSettings): PoolState {
   return {
     settings,
@@ -60,8 +60,8 @@ export function emptyPool(settings: RouteSettings): PoolState {
 }
 
 /**
- * The pool after `event`. Pure, and without effect for what no longer exists:
- * a lease closed twice, a verdict on a removed account.
+ * Returns the pool after `event`. It ignores events about things that no longer
+ * exist: a lease closed twice, a verdict on a removed account.
  */
 export function reduce(state: PoolState, event: PoolEvent): PoolState {
   switch (event.kind) {
@@ -102,16 +102,14 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
   }
 }
 
-/** The pool as it is at `at`, for routing and for everything that looks. */
+/** Returns the pool as it is at `at`, for routing and for every screen. */
 export function snapshot(state: PoolState, at: Instant): PoolSnapshot {
   return { ...state, at };
 }
 
-// The queue: who waits, in which order, and for what.
-
 type WaitingChanged = Extract<PoolEvent, { readonly kind: "waiting_changed" }>;
 
-/** Adds the request to the queue, or renews its reason and keeps its place. */
+/** Adds the request to the queue, or changes its reason and keeps its place. */
 function enqueue(before: PoolState, event: WaitingChanged): PoolState {
   const { ticket, query, only, reason, at } = event;
   const state = reason === "parked"
@@ -142,7 +140,10 @@ function enqueue(before: PoolState, event: WaitingChanged): PoolState {
   };
 }
 
-/** Keeps the time of the first parking: the conversation may leave and return. */
+/**
+ * Keeps the time of the first parking, because the conversation may leave and
+ * return.
+ */
 function parkedSince(
   state: PoolState,
   conversation: ConversationId | null,

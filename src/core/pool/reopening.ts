@@ -1,6 +1,6 @@
 /**
- * An account whose spent window has refilled: everyone who was told that
- * instant comes at once, so it admits them by steps.
+ * An account whose spent window has refilled. All clients were told the same
+ * instant and return at once, so the account admits them in steps.
  *
  * @module
  */
@@ -10,14 +10,17 @@ import { endsAt, isSpent } from "../quota/quota.ts";
 import type { AccountState } from "./state.ts";
 import type { Instant } from "../time.ts";
 
-/** The steps that hold at `at`: those under way, or new ones after a refill. */
+/**
+ * Returns the admission steps that hold at `at`: those under way, or new ones
+ * after a refill.
+ */
 export function rampOf(state: AccountState, at: Instant): Ramp | null {
   return isReopened(state, at)
     ? { since: at, base: state.leases }
     : state.gate.ramp;
 }
 
-/** Whether a spent window refilled since the account was last used. */
+/** Returns whether a spent window refilled since the account was last used. */
 function isReopened(
   { windows, lastUsedAt }: AccountState,
   at: Instant,

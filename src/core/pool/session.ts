@@ -1,5 +1,6 @@
 /**
- * Session bindings: the conversation's account, kept for its prompt cache.
+ * Session bindings: a conversation keeps its account for the sake of its prompt
+ * cache.
  *
  * @module
  */
@@ -13,7 +14,7 @@ import { contextTokens, type TokenUsage } from "../usage.ts";
 /** The cached prompt of a conversation on one account. */
 export interface Prefix {
   readonly accountId: AccountId;
-  /** Tokens that a request there would read from cache. */
+  /** Tokens that a request there would read from the cache. */
   readonly tokens: number;
   readonly warmUntil: Instant;
 }
@@ -25,16 +26,16 @@ export interface Binding {
   readonly boundAt: Instant;
   readonly firstSeenAt: Instant;
   readonly lastUsedAt: Instant;
-  /** Prompt tokens of its last answer; 0 while unknown. */
+  /** Prompt tokens of the last answer; 0 while unknown. */
   readonly contextTokens: number;
-  /** What its last request was estimated to hold. */
+  /** Estimated prompt tokens of the last request. */
   readonly estimatedTokens: number;
-  /** The cache is warm until then, as far as we know. */
+  /** Until when the cache is warm, as far as we know. */
   readonly warmUntil: Instant;
   /** Caches belong to a model; another family starts cold. */
   readonly family: ModelFamily | null;
   readonly requests: number;
-  /** What its last request was routed by, if not by the pool's setting. */
+  /** The policy that routed its last request, if it was not the pool's own. */
   readonly policy: PolicyName | null;
   /** Caches left behind on other accounts, newest first. */
   readonly elsewhere: readonly Prefix[];
@@ -42,19 +43,21 @@ export interface Binding {
   readonly burned: readonly AccountId[];
 }
 
-/** A conversation that was just sent somewhere is held to be warm so long. */
+/** A conversation counts as warm for this long after its request was sent. */
 const PENDING_MS = MINUTE_MS;
 const ELSEWHERE_MAX = 3;
 const BURNED_MAX = 16;
 
-/** Caches end on the provider's clock, not ours. */
+/** Safety margin: caches expire by the provider's clock, not by ours. */
 const TTL_MARGIN_MS = 1_000;
 
-/** Below this size a drop is noise: an image left out, a tool result cut. */
+/**
+ * Below this size a drop says nothing: an image may be gone, a tool result cut.
+ */
 const COMPACTED_FROM_TOKENS = 12_000;
 const COMPACTED_SHARE = 0.5;
 
-/** A new conversation on its first account. */
+/** Returns the binding of a new conversation on its first account. */
 export function bind(
   facts: RouteFacts & { readonly conversation: ConversationId },
   accountId: AccountId,
@@ -78,14 +81,17 @@ export function bind(
   };
 }
 
-/** The binding after another request of the conversation went to `accountId`. */
+/**
+ * Returns the binding after another request of the conversation went to
+ * `accountId`.
+ */
 export function touch(
   binding: Binding,
   facts: RouteFacts,
   { accountId, at, isBurned }: {
     readonly accountId: AccountId;
     readonly at: Instant;
-    /** Whether the account that it leaves is spent. */
+    /** Whether the account that the conversation leaves is spent. */
     readonly isBurned: boolean;
   },
 ): Binding {
@@ -137,12 +143,13 @@ function moved(
     boundAt: at,
     warmUntil: after(at, Math.min(PENDING_MS, ttlMs)),
     elsewhere,
-    // Who comes back to an account it had burned found no other left.
+    // A conversation returns to a burned account only if it found no other: the
+    // account no longer counts as burned.
     burned: burned.includes(accountId) ? [] : burned,
   };
 }
 
-/** The binding after its account began to answer at `at`. */
+/** Returns the binding after its account began to answer at `at`. */
 export function warmed(
   binding: Binding,
   facts: RouteFacts,
@@ -151,13 +158,16 @@ export function warmed(
   return { ...binding, warmUntil: after(at, facts.cacheTtlMs) };
 }
 
-/** The binding after an answer ended with `usage`. */
+/** Returns the binding after an answer ended with `usage`. */
 export function measured(binding: Binding, usage: TokenUsage): Binding {
   const tokens = contextTokens(usage);
   return tokens === 0 ? binding : { ...binding, contextTokens: tokens };
 }
 
-/** Whether the history was just summarised, by its mark or its size. */
+/**
+ * Returns whether the history was just summarised, judged by its mark or its
+ * size.
+ */
 export function isCompacted(binding: Binding, facts: RouteFacts): boolean {
   if (facts.isCompacted) return true;
   const { contextTokens: now } = facts;
@@ -172,7 +182,7 @@ function isOtherFamily(binding: Binding, facts: RouteFacts): boolean {
 }
 
 /**
- * Tokens of this request that `accountId` has in its cache for the
+ * Returns the tokens of this request that `accountId` has in its cache for the
  * conversation; 0 when it is cold there.
  */
 export function cachedTokens(
@@ -189,7 +199,7 @@ export function cachedTokens(
   return prefix !== undefined && isWarmAt(prefix.warmUntil) ? prefix.tokens : 0;
 }
 
-/** Whether the conversation's own account still holds its cache. */
+/** Returns whether the conversation's own account still holds its cache. */
 export function isWarm(
   binding: Binding,
   facts: RouteFacts,
@@ -199,7 +209,7 @@ export function isWarm(
     binding.warmUntil - TTL_MARGIN_MS > at;
 }
 
-/** Names the prefix that requests of one model and kind have in common. */
+/** Returns the name of the prefix that requests of one model and kind share. */
 export function sharedKey(
   facts: Pick<RouteFacts, "families" | "parent">,
 ): string {

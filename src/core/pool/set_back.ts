@@ -1,8 +1,8 @@
 /**
- * The pool after the clock was set back: whatever we dated ourselves moves with
- * it, so that nothing we decided lasts longer than was meant, and a new
- * statement is not taken for older than the ones before it. What the provider
- * dated stays: resets of windows.
+ * Corrects the pool after the clock was set back. Every instant that tc dated
+ * itself moves with the clock; otherwise our own waits would last too long, and
+ * new observations would look older than previous ones. Window resets stay,
+ * because the provider dated them.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { after, type Instant } from "../time.ts";
 
 type Move = (at: Instant) => Instant;
 
-/** The pool with every instant of its own `byMs` earlier. */
+/** Returns the pool with every instant of its own moved back by `byMs`. */
 export function setBack(pool: PoolState, byMs: number): PoolState {
   const move: Move = (at) => after(at, -byMs);
   return {

@@ -25,20 +25,23 @@ import type { Table } from "./table.ts";
 import type { Instant } from "../time.ts";
 import type { CredentialFault } from "../quota/verdict.ts";
 
-/** Whether an account's credential serves; set by the auth room, not by guesses. */
+/**
+ * Whether an account's credential works. The auth room sets it; nothing guesses
+ * it.
+ */
 export type CredentialState =
   | { readonly kind: "ready" }
-  /** The refresh token is dead: only a person can mend it. */
+  /** The refresh token is dead: only a new sign-in helps. */
   | {
     readonly kind: "needs_login";
     readonly since: Instant;
     readonly reason: string;
   }
-  /** Refused for a reason that may pass; tried again after `until`. */
+  /** Refused for a reason that may be temporary; tried again after `until`. */
   | {
     readonly kind: "quarantined";
     readonly fault: CredentialFault;
-    /** Why, as a clause; null where the provider refused it. */
+    /** The reason as a clause; null if the provider refused the credential. */
     readonly reason: string | null;
     readonly until: Instant;
   };
@@ -53,31 +56,36 @@ export interface AccountState {
   readonly account: Account;
   readonly credential: CredentialState;
   readonly windows: QuotaWindows;
-  /** What was last said of paid extra usage; null while nothing was. */
+  /** The last statement about paid extra usage; null while there was none. */
   readonly overage: Overage | null;
-  /** Account-wide bench. */
+  /** Bench of the whole account. */
   readonly bench: Bench;
   /** Benches of single model families: a spent Opus week bars Opus alone. */
   readonly familyBenches: ReadonlyMap<ModelFamily, Bench>;
-  /** What it was refused although its login works and its quota is there. */
+  /**
+   * Requests that the account may not make although its login works and it has
+   * quota.
+   */
   readonly refusals: Refusals;
   /** Requests in flight. */
   readonly leases: number;
-  /** The request that tries whether a throttle is over; null while none does. */
+  /**
+   * The request that tries whether a throttle has ended; null while none does.
+   */
   readonly trial: LeaseId | null;
-  /** Learned limits on concurrency and starts per minute. */
+  /** Learned limits on concurrency and on starts per minute. */
   readonly gate: ConcurrencyGate;
   readonly learned: LearnedCapacity;
-  /** The last five hours, oldest first. */
+  /** Tokens of the last five hours, oldest first. */
   readonly burn: readonly BurnBucket[];
-  /** Until when the prefix that conversations of a kind share is warm. */
+  /** Until when the prefix that conversations of one kind share is warm. */
   readonly sharedUntil: Readonly<Record<string, Instant>>;
   readonly lastUsedAt: Instant | null;
   /** When it was last tried although it was closed. */
   readonly lastProbedAt: Instant | null;
   /**
-   * What was observed before this came from an earlier run. It ranks the
-   * account and never bars it by itself.
+   * Observations before this instant come from an earlier run. They rank the
+   * account and never bar it by themselves.
    */
   readonly restoredAt: Instant | null;
 }
@@ -87,34 +95,38 @@ export interface OpenLease {
   readonly accountId: AccountId;
   readonly facts: RouteFacts;
   readonly openedAt: Instant;
-  /** Its account was closed: it tries whether that still holds. */
+  /**
+   * Whether its account was closed: the request tries whether that still holds.
+   */
   readonly isProbe: boolean;
 }
 
-/** Why nothing is used now though something may be later. */
+/** Why nothing is used now although something may be used later. */
 export type WaitReason =
-  /** The session's own account is back soon; moving would cost its cache. */
+  /**
+   * The session's own account is back soon, and a move would cost its cache.
+   */
   | "warm_account"
-  /** Every account that may serve has as many requests as it takes. */
+  /** Every eligible account already has as many requests as it takes. */
   | "full"
   /** Every account is spent or benched. */
   | "closed"
-  /** Too many conversations for the quota: this one is parked. */
+  /** The quota cannot feed every conversation: this one is parked. */
   | "parked";
 
 export interface Waiting {
   readonly ticket: TicketId;
-  /** Its place: lower came first. */
+  /** Its place in the queue; lower came first. */
   readonly order: number;
   readonly since: Instant;
   readonly facts: RouteFacts;
   readonly only: AccountId | null;
   readonly reason: WaitReason;
-  /** Since when it waits for this reason. */
+  /** Since when it has waited for this reason. */
   readonly reasonSince: Instant;
 }
 
-/** How fast the pool is used; prices look ahead with it. */
+/** How fast the pool is used. Prices look ahead with it. */
 export interface Flow {
   /** Quota tokens per hour that one active conversation uses. */
   readonly tokensPerHour: number;
@@ -126,13 +138,13 @@ export interface Flow {
 }
 
 /**
- * Repeated sends that may still be made: each is booked on both accounts, and
- * the fuller one decides.
+ * How many repeated sends are still allowed. Each send is booked on both
+ * accounts, and the fuller account decides.
  */
 export interface RetryBudget {
-  /** What time gives, up to a second's worth. */
+  /** Allowance earned by time, at most one second's worth. */
   readonly tokens: number;
-  /** What requests give: a share of each. */
+  /** Allowance earned by requests: a share of each. */
   readonly shares: number;
   readonly at: Instant | null;
 }
@@ -143,26 +155,26 @@ export interface PoolState {
   readonly bindings: Table<ConversationId, Binding>;
   readonly leases: Table<LeaseId, OpenLease>;
   readonly waiting: Table<TicketId, Waiting>;
-  /** Since when conversations are parked that came for no request since. */
+  /** Since when conversations are parked that have sent no request since. */
   readonly parked: Table<ConversationId, Instant>;
-  /** Ids that live under one account. */
+  /** Ids that belong to one account. */
   readonly owned: OwnedIds;
   /** Next place in the queue. */
   readonly waitingOrder: number;
   /** Manual primary: new and returning work goes there while it can serve. */
   readonly pin: AccountId | null;
-  /** Where the last free choice fell. */
+  /** The account of the last free choice. */
   readonly primary: AccountId | null;
   readonly flow: Flow;
   readonly retries: RetryBudget;
-  /** When a closed account was last tried, whichever it was. */
+  /** When any closed account was last tried. */
   readonly lastProbedAt: Instant | null;
   /** Such trials that were refused since the pool last served. */
   readonly probesRefused: number;
   /** Hours since the epoch in which a person prompted, ascending, two weeks. */
   readonly activeHours: readonly number[];
   readonly lastPromptAt: Instant | null;
-  /** When forgotten conversations were last cleared out. */
+  /** When forgotten conversations were last removed. */
   readonly sweptAt: Instant | null;
 }
 

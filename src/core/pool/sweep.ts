@@ -1,6 +1,6 @@
 /**
- * What happens with time alone, done when the next request starts: forgotten
- * conversations go, and the pool's pace is measured.
+ * What time alone changes, done when the next request starts: forgotten
+ * conversations are removed, and the pool's pace is measured.
  *
  * @module
  */
@@ -13,20 +13,23 @@ import { DAY_MS, HOUR_MS, type Instant, MINUTE_MS } from "../time.ts";
 
 const SWEEP_MS = MINUTE_MS;
 
-/** A conversation that was seen within this time counts as active. */
+/** A conversation seen within this time counts as active. */
 export const ACTIVE_MS = 10 * MINUTE_MS;
 
-/** Prices look ahead with figures that change slowly. */
+/**
+ * Time constant of the pace that prices look ahead with; a slow change keeps
+ * them steady.
+ */
 const FLOW_FADE_MS = 20 * MINUTE_MS;
 const LIFE_FADE = 0.1;
 const LIFE_MIN_MS = 0.1 * HOUR_MS;
 const LIFE_MAX_MS = 5 * HOUR_MS;
 
-/** No answer takes this long: a lease this old was lost. */
+/** A lease older than this was lost: no answer takes this long. */
 const LEASE_MAX_MS = 2 * HOUR_MS;
 const WAITING_MAX_MS = DAY_MS;
 
-/** How fast the pool is used before anything was measured. */
+/** The assumed pace of the pool before anything was measured. */
 export const START_FLOW: Flow = {
   tokensPerHour: 1_200_000,
   lifeMs: 2 * HOUR_MS,
@@ -34,7 +37,7 @@ export const START_FLOW: Flow = {
   measuredAt: null,
 };
 
-/** The pool at `at`, swept if it has been a minute. */
+/** Returns the pool at `at`, swept if the last sweep was a minute ago. */
 export function sweep(pool: PoolState, at: Instant): PoolState {
   const { sweptAt } = pool;
   if (sweptAt !== null && at - sweptAt < SWEEP_MS && at >= sweptAt) return pool;
@@ -90,7 +93,7 @@ function measure(
       LIFE_MIN_MS,
       Math.min(LIFE_MAX_MS, lastUsedAt - firstSeenAt),
     );
-    // Each counts by its length: who is met at work is mostly a long one.
+    // Weight by length: sampling active conversations favours long ones.
     lifeMs += LIFE_FADE * Math.min(1, life / lifeMs) * (life - lifeMs);
   }
   if (flow.measuredAt === null) return { ...flow, lifeMs, measuredAt: at };
@@ -103,7 +106,7 @@ function measure(
     return { ...flow, lifeMs, tokensSince: 0, measuredAt: at };
   }
   const seen = flow.tokensSince / active / (spanMs / HOUR_MS);
-  // A pause is no slow pace: it counts as the minute in which work went on.
+  // Idle time must not lower the rate, so a gap counts as one minute.
   const share = 1 - Math.exp(-Math.min(spanMs, ACTIVE_MS) / FLOW_FADE_MS);
   return {
     tokensPerHour: flow.tokensPerHour + share * (seen - flow.tokensPerHour),

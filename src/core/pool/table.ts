@@ -1,6 +1,6 @@
 /**
- * A map that is copied on each change and shares most of the copy, so that the
- * pool can be a value although hundreds of conversations change in it.
+ * A map that shares most of its content with the copies made of it. The pool
+ * can be an immutable value although hundreds of conversations change in it.
  *
  * @module
  */
@@ -9,7 +9,7 @@ const BUCKETS = 64;
 
 type Bucket<K, V> = readonly (readonly [K, V])[];
 
-/** FNV-1a, folded to a bucket number. */
+/** Returns the FNV-1a hash of `key`, folded to a bucket number. */
 function bucketOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < key.length; index++) {
@@ -18,9 +18,9 @@ function bucketOf(key: string): number {
   return (hash ^ (hash >>> 12)) & (BUCKETS - 1);
 }
 
-/** A read-only map with `with` and `without` that give a changed copy. */
+/** A read-only map whose `with` and `without` return a changed copy. */
 export class Table<K extends string, V> implements ReadonlyMap<K, V> {
-  /** Public so that two tables compare by their content. */
+  /** Public so that two tables can be compared by their content. */
   readonly buckets: readonly Bucket<K, V>[];
   readonly size: number;
 
@@ -48,7 +48,7 @@ export class Table<K extends string, V> implements ReadonlyMap<K, V> {
     return this.get(key) !== undefined;
   }
 
-  /** This table with `key` set to `value`. */
+  /** Returns this table with `key` set to `value`. */
   with(key: K, value: V): Table<K, V> {
     const number = bucketOf(key);
     const bucket = this.buckets[number] ?? [];
@@ -62,7 +62,10 @@ export class Table<K extends string, V> implements ReadonlyMap<K, V> {
     );
   }
 
-  /** This table without `key`; itself when the key is not there. */
+  /**
+   * Returns this table without `key`, or the table itself if the key is not
+   * there.
+   */
   without(key: K): Table<K, V> {
     const number = bucketOf(key);
     const bucket = this.buckets[number] ?? [];
@@ -71,7 +74,10 @@ export class Table<K extends string, V> implements ReadonlyMap<K, V> {
     return new Table(this.buckets.with(number, left), this.size - 1);
   }
 
-  /** The entries that `keep` wants; itself when it wants all. */
+  /**
+   * Returns the entries that `keep` accepts, or the table itself if it accepts
+   * all.
+   */
   filter(keep: (value: V, key: K) => boolean): Table<K, V> {
     let size = 0;
     const buckets = this.buckets.map((bucket) => {

@@ -13,7 +13,9 @@ import type { RouteSettings } from "../settings.ts";
 import type { AccountState } from "../pool/state.ts";
 import type { Instant } from "../time.ts";
 
-/** Why an account was passed over for a query, in the order of checking. */
+/**
+ * Why an account was passed over, in the order in which reasons are checked.
+ */
 export type Ineligible =
   | "disabled"
   | "excluded"
@@ -25,19 +27,19 @@ export type Ineligible =
   | "benched"
   /** Past the limit that the user set on the account. */
   | "own_limit"
-  /** The plan is spent, and paid extra usage is not wanted. */
+  /** The plan is spent, and the user does not want paid extra usage. */
   | "overage"
-  /** One trial request at a time, and it is under way. */
+  /** Only one trial request runs at a time, and it is under way. */
   | "probation"
   /** The provider refused this account what the request asks for. */
   | "not_entitled"
-  /** Kept back while something cheaper can serve soon. */
+  /** Kept in reserve while a cheaper account can serve soon. */
   | "reserve"
   | "full";
 
 export interface Bar {
   readonly reason: Ineligible;
-  /** When it ends; null when time alone does not end it. */
+  /** When the reason ends; null if time alone does not end it. */
   readonly until: Instant | null;
 }
 
@@ -45,7 +47,7 @@ function bar(reason: Ineligible, until: Instant | null = null): Bar {
   return { reason, until };
 }
 
-/** What of the pool decides whether an account is barred. */
+/** The parts of the pool that decide whether an account is barred. */
 export interface BarContext {
   readonly query: RouteQuery;
   readonly settings: RouteSettings;
@@ -53,8 +55,8 @@ export interface BarContext {
 }
 
 /**
- * The first reason that bars the account from the request whatever the rest
- * of the pool does, and its figures.
+ * Returns the first reason that bars the account from the request by its own
+ * state alone, and its figures.
  */
 export function barOf(
   state: AccountState,
@@ -91,8 +93,8 @@ function credentialBar({ credential }: AccountState, at: Instant): Bar | null {
 }
 
 /**
- * Returns why the account may not serve the query, or null. The caller asks
- * for spent quota first, because that ends sooner.
+ * Returns why the account may not serve the query, or null. Spent quota is
+ * asked for first by the caller, because it ends sooner.
  */
 function entitlementBar(
   { refusals }: AccountState,
@@ -129,7 +131,7 @@ function quotaBar(
 
 type Benched = Extract<Bench, { readonly kind: "benched" }>;
 
-/** Of several spent windows the latest reset counts. */
+/** Of several spent windows, the latest reset counts. */
 function latest(bench: Benched, spent: Limits["spent"]): Instant {
   return spent.kind === "spent" && spent.until > bench.until
     ? spent.until

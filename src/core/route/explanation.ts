@@ -1,6 +1,6 @@
 /**
- * All that routing weighs for one request, as figures: what `tc explain`, the
- * API and the Deck put into words.
+ * Everything that routing weighs for one request, as figures. `tc explain`, the
+ * API and the Deck put them into words.
  *
  * @module
  */
@@ -20,18 +20,27 @@ import type { Instant } from "../time.ts";
 
 /** One account with everything that counted for or against it. */
 export interface ExplainedAccount extends Considered {
-  /** 0 is a plan, 1 its paid extra usage, 2 a key, 3 a backend. */
+  /** 0 is a plan, 1 its paid extra usage, 2 an API key, 3 a backend. */
   readonly rank: Rank;
-  /** The conversation is bound to it. */
+  /** Whether the conversation is bound to it. */
   readonly isHome: boolean;
-  /** Figures with their source and age; null where nothing runs or is known. */
+  /**
+   * Figures with their source and age; null where no window runs or none is
+   * known.
+   */
   readonly fiveHour: QuotaWindow | null;
   readonly week: QuotaWindow | null;
-  /** Prompt tokens that it would read from its cache, and write anew. */
+  /**
+   * Prompt tokens that it would read from its cache, and those it would write
+   * anew.
+   */
   readonly cachedTokens: number;
   readonly rebuildTokens: number;
   readonly leases: number;
-  /** Requests in flight that it takes of a kind with this one; null is no limit. */
+  /**
+   * Requests in flight that it takes of this request's kind; null means no
+   * limit.
+   */
   readonly leasesMax: number | null;
   /** Conversations of the last ten minutes. */
   readonly conversations: number;
@@ -40,24 +49,26 @@ export interface ExplainedAccount extends Considered {
 export interface Explanation {
   readonly at: Instant;
   readonly policy: PolicyName;
-  /** The pool's policy is another one: its launch asked for this. */
+  /** Whether the launch asked for this policy instead of the pool's own. */
   readonly isOwnPolicy: boolean;
   readonly pin: AccountId | null;
-  /** What is known of the conversation; null when it is new or unnamed. */
+  /** What is known of the conversation; null if it is new or unnamed. */
   readonly binding: Binding | null;
   readonly isWarm: boolean;
   readonly contextTokens: number;
-  /** Conversations at work, and those that wait for an account. */
+  /** Conversations at work, and conversations that wait for an account. */
   readonly active: number;
   readonly stalled: number;
-  /** So many that a cold conversation may be parked. */
+  /** Whether there are so many conversations that a cold one may be parked. */
   readonly isOversubscribed: boolean;
   readonly decision: RouteDecision;
   /** Every account, in the pool's order. */
   readonly accounts: readonly ExplainedAccount[];
 }
 
-/** Routes `query` without sending it, and tells all that was weighed. */
+/**
+ * Routes `query` without sending it, and returns everything that was weighed.
+ */
 export function explain(
   snapshot: PoolSnapshot,
   query: RouteQuery,

@@ -1,6 +1,6 @@
 /**
- * How many more requests an account takes now. Gates only ever make a request
- * wait for a moment; where nothing is known they let work through.
+ * How many more requests an account takes now. A gate only delays a request;
+ * where nothing is known it lets the request through.
  *
  * @module
  */
@@ -15,20 +15,22 @@ import { SECOND_MS } from "../time.ts";
 export interface Room {
   /** Places for a conversation that holds no cache here. */
   readonly cold: number;
-  /** Places for one whose cache is here. */
+  /** Places for a conversation whose cache is here. */
   readonly warm: number;
-  /** The place that is missing is that of a trial. */
+  /** Whether the missing place is the place of a trial. */
   readonly isTrial: boolean;
 }
 
-/** Past a learned limit, one request a second, and no more than half as many again. */
+/**
+ * Past a learned limit, one request a second passes, up to half as many again.
+ */
 const OVERFLOW_STEP_MS = SECOND_MS;
 const OVERFLOW_SHARE = 1.5;
 
-/** What spends no quota takes no place. */
+/** A request that uses no quota takes no place. */
 const UNLIMITED: Room = { cold: Infinity, warm: Infinity, isTrial: false };
 
-/** The places that `view` has left under the gates in use. */
+/** Returns the places that `view` has left under the gates in use. */
 export function roomOf(view: View, scene: Scene, policy: Policy): Room {
   const { layers, settings, at } = scene;
   if (!scene.query.isMetered) return UNLIMITED;
@@ -59,8 +61,8 @@ export function roomOf(view: View, scene: Scene, policy: Policy): Room {
 }
 
 /**
- * After a throttle, under every policy: one trial, then nobody until it is
- * answered. Requests in flight since before the throttle are no trial.
+ * After a throttle, every policy sends one trial and then nothing until it is
+ * answered. Requests that were in flight before the throttle are not trials.
  */
 function trialsLeft({ state }: View, { snapshot, at }: Scene): number {
   const standing = benchAt(state.bench, at);
@@ -78,8 +80,8 @@ function startsLeft({ state }: View, { layers, at }: Scene): number {
 }
 
 /**
- * Whether a request that has waited long enough may pass a limit that was only
- * learned. The user's own limit stands, and so does that of a trial.
+ * Returns whether a request that has waited long enough may pass a learned
+ * limit. The user's own limit always holds, and so does the limit to one trial.
  */
 export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
   const { gate, leases, account, bench } = view.state;

@@ -1,6 +1,7 @@
 /**
- * Parking: where the quota cannot feed every conversation, some wait whole so
- * that the others keep their caches. Feeding all a little feeds rebuilds.
+ * Parking: if the quota cannot feed every conversation, some wait entirely so
+ * that the others keep their caches. Serving everyone a little mostly pays for
+ * cache rebuilds.
  *
  * @module
  */
@@ -16,20 +17,25 @@ import { type Standing, waitedMs } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
 import { after, earlier, HOUR_MS, type Instant, MINUTE_MS } from "../time.ts";
 
-/** Spent part of the pool from which its quota may be short. */
+/** Utilization of the pool from which its quota may run short. */
 const SHORT_FROM = 0.5;
 
-/** One conversation that was parked too long enters an account in this time. */
+/**
+ * Interval at which one conversation that was parked too long enters an
+ * account.
+ */
 const OVERDUE_STEP_MS = 30 * MINUTE_MS;
 
-/** Whether the request may be parked at all. */
+/** Returns whether the request may be parked at all. */
 export function isParkable(scene: Scene): boolean {
   const { conversation, isSide, parent } = scene.query;
   if (conversation === null || isSide || parent !== null) return false;
   return isOversubscribed(scene);
 }
 
-/** Whether there are so many conversations that cold ones may be parked. */
+/**
+ * Returns whether there are so many conversations that cold ones may be parked.
+ */
 export function isOversubscribed(scene: Scene): boolean {
   const { settings, layers, census } = scene;
   return layers.parkingGate && settings.parking > 0 &&
@@ -37,8 +43,8 @@ export function isOversubscribed(scene: Scene): boolean {
 }
 
 /**
- * Whether half of all quota is spent. Before that the pace at which the pool
- * works is a guess, and many short conversations look like as many long ones.
+ * Returns whether half of all quota is spent. Earlier, the pool's pace is a
+ * guess, and many short conversations look like as many long ones.
  */
 function isShort({ views }: Scene): boolean {
   let used = 0;
@@ -52,8 +58,9 @@ function isShort({ views }: Scene): boolean {
 }
 
 /**
- * Those of `views` that can feed one conversation more through all that it is
- * likely to live. One that was parked too long goes in by steps all the same.
+ * Returns the accounts among `views` that can feed one more conversation for
+ * its likely life. A conversation that was parked too long enters in steps all
+ * the same.
  */
 export function feeding(
   views: readonly View[],
@@ -69,8 +76,8 @@ export function feeding(
 }
 
 /**
- * Returns how long the conversation has been parked, in ms: this wait and
- * those before it, for a client that was told its turn and came back.
+ * Returns how long the conversation has been parked, in ms: this wait and the
+ * earlier ones, because a client may leave and return at its turn.
  */
 export function parkedMs(scene: Scene, standing: Standing): number {
   const { query, snapshot, at } = scene;
@@ -81,13 +88,16 @@ export function parkedMs(scene: Scene, standing: Standing): number {
   return since === undefined ? waiting : Math.max(waiting, at - since);
 }
 
-/** A parked conversation looks again after this where no window's end is known. */
+/**
+ * Interval at which a parked conversation looks again if no window's end is
+ * known.
+ */
 const TURN_UNKNOWN_MS = 5 * MINUTE_MS;
 
 /**
  * Returns when the turn of a conversation comes that has been parked for
- * `parked` ms: when the next five-hour window refills, and no later than it
- * may be parked at all.
+ * `parked` ms: at the next refill of a five-hour window, and no later than its
+ * longest allowed parking.
  */
 export function turnAt(scene: Scene, parked: number): Instant {
   const { at, settings, views } = scene;
@@ -98,15 +108,16 @@ export function turnAt(scene: Scene, parked: number): Instant {
     if (end !== null && end > at) turn = earlier(turn, end);
   }
   const soon = after(at, TURN_UNKNOWN_MS);
-  // A conversation that was parked too long goes in at the next step.
+  // A conversation that was parked too long enters at the next step.
   return latest <= at ? soon : earlier(turn ?? soon, latest) ?? soon;
 }
 
 /**
- * How much of a window may be promised. Where few wait, the windows are filled
- * beyond their end, lest a part expires because some go earlier than expected;
- * where many wait, somebody is always there to take what was left, and a window
- * that ends under its conversations only costs their caches.
+ * Returns how much of a window may be promised. If few conversations wait,
+ * windows are promised beyond their end, because some work ends earlier than
+ * expected and the rest would expire. If many wait, someone always takes what
+ * was left, and a window that ends under its conversations only costs their
+ * caches.
  */
 function loadMax({ settings, census }: Scene): number {
   const { parking, parkingLoad, parkingLoadMin } = settings;
@@ -115,7 +126,9 @@ function loadMax({ settings, census }: Scene): number {
   return parkingLoad - share * Math.max(0, parkingLoad - parkingLoadMin);
 }
 
-/** The accounts that a conversation came to within the last `spanMs`. */
+/**
+ * Returns the accounts that a conversation entered within the last `spanMs`.
+ */
 function enteredSince(
   { snapshot, at }: Scene,
   spanMs: number,

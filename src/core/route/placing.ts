@@ -1,6 +1,6 @@
 /**
  * The free choice: a conversation without a warm account goes where its policy
- * says, among those with a place, after those who wait already.
+ * says, among the accounts with a place, after those that already wait.
  *
  * @module
  */
@@ -15,21 +15,26 @@ import { inFlightCap } from "../pool/lease.ts";
 import { after, earlier, type Instant, MINUTE_MS, SECOND_MS } from "../time.ts";
 import { tierWeight } from "../account.ts";
 
-/** A request that waits for a place looks again at least so often. */
+/** Longest interval at which a request that waits for a place looks again. */
 const LOOK_MS = 20 * SECOND_MS;
 const OVERFLOW_LOOK_MS = SECOND_MS;
 const PARKED_LOOK_MS = 5 * MINUTE_MS;
 
-/** A sub-agent starts beside its parent up to this many requests over the idlest. */
+/**
+ * A sub-agent starts beside its parent up to this many requests above the
+ * idlest account.
+ */
 const BESIDE_PARENT_MAX = 2;
 
-/** A small request that starts the clock of an idle window. */
+/**
+ * Returns the account whose idle window a small request should start, or null.
+ */
 export function opening(question: Question): Outcome | null {
   const view = toOpen(question);
   return view === null ? null : { kind: "use", view, reason: "opens_window" };
 }
 
-/** A free choice among those who may serve. */
+/** Returns the free choice among the accounts that may serve. */
 export function placing(question: Question): Outcome | null {
   const { scene, standing, policy } = question;
   if (scene.open.length === 0) return null;
@@ -46,7 +51,8 @@ export function placing(question: Question): Outcome | null {
   if (beside !== null) return { kind: "use", view: beside, reason: "parent" };
   const fed = isParkable(scene) ? feeding(group, scene, standing) : group;
   if (fed !== group && fed.length <= standing.parked) {
-    // The others are woken in their turn: a conversation that goes in is a change.
+    // The rest are woken in turn, because each conversation that enters is a
+    // change.
     const lookMs = standing.parked === 0 ? LOOK_MS : PARKED_LOOK_MS;
     return {
       kind: "wait",
@@ -91,7 +97,7 @@ function firstByPriority(views: readonly View[]): readonly View[] {
 
 /**
  * A sub-agent starts where its parent is, and a copy of a conversation where
- * that one's cache is, unless the account carries too much.
+ * the original's cache is, unless that account carries too much.
  */
 function besideParent(
   { scene, policy }: Question,
@@ -106,7 +112,9 @@ function besideParent(
   return view.state.leases <= idlest + BESIDE_PARENT_MAX ? view : null;
 }
 
-/** Every place is taken or promised: wait, and in the end pass a limit. */
+/**
+ * Every place is taken or promised: wait, and in the end pass a learned limit.
+ */
 function crowded({ scene, standing, policy }: Question): Outcome {
   const leftMs = scene.settings.fullWaitMaxMs -
     waitedMs(scene, standing.own, ["full"]);
@@ -120,7 +128,7 @@ function crowded({ scene, standing, policy }: Question): Outcome {
       return { kind: "use", view, reason: reasonFor(scene, view) };
     }
   }
-  // Who is not the first in the line is woken when it moves.
+  // Only the head of the queue polls; the rest are woken when it advances.
   const overMs = isFirst ? OVERFLOW_LOOK_MS : LOOK_MS;
   const lookMs = leftMs > 0 ? Math.min(LOOK_MS, leftMs) : overMs;
   const until = earlier(after(scene.at, lookMs), scene.soonest);
@@ -136,21 +144,24 @@ function load({ state }: View, at: Instant): number {
   return state.leases / inFlightCap(state.gate, at);
 }
 
-// Idle five-hour windows: a clock that runs while nobody works is lost, one
-// that stands when work begins is lost too. A small request starts it.
+// Idle five-hour windows: a window that runs while nobody works is lost, and so
+// is one that is not running when work begins. A small request starts it.
 
-/** A request up to this size costs nothing worth counting. */
+/** A request up to this many tokens costs nothing worth counting. */
 const SMALL_TOKENS = 8_000;
 
-/** A person is at work if a prompt came within this time. */
+/** A person counts as at work if a prompt came within this time. */
 const AT_WORK_MS = 10 * MINUTE_MS;
 
-/** An account asked this lately has been opened, whatever its figures say yet. */
+/**
+ * An account asked this recently has been opened, even if its figures do not
+ * show it yet.
+ */
 const JUST_USED_MS = 10 * MINUTE_MS;
 
 /**
- * The idle account whose clock this small request should start, or null. Only
- * real requests are used, and only while a person is at work.
+ * Returns the idle account whose window this small request should start, or
+ * null. Only real requests are used, and only while a person is at work.
  */
 function toOpen(question: Question): View | null {
   const { scene } = question;
@@ -179,7 +190,10 @@ function isIdle({ state, rank, fiveHour }: View, { at }: Scene): boolean {
   return rank === 0 && fiveHour === null && state.leases === 0 && !isLately;
 }
 
-/** What an open window of it would hold, against the others. */
+/**
+ * Returns what an open window of the account would hold, to rank it against the
+ * others.
+ */
 function worth({ state, weekUsed }: View): number {
   return tierWeight(state.account.tier) * (1 - weekUsed);
 }

@@ -1,5 +1,5 @@
 /**
- * All that the steps of one routing decision share.
+ * What the steps of one routing decision share.
  *
  * @module
  */
@@ -10,7 +10,10 @@ import { POLICIES } from "../policy/registry.ts";
 import { type Standing, standingOf } from "./queue.ts";
 import type { Scene, View } from "./scene.ts";
 
-/** What is not asked is not worked out: most requests stay where they are. */
+/**
+ * Each figure is computed when first asked for, because most requests stay
+ * where they are.
+ */
 export class Question {
   readonly scene: Scene;
   readonly policy: Policy;
@@ -24,13 +27,13 @@ export class Question {
     this.standing = standingOf(scene);
   }
 
-  /** What each of those who may serve now would cost. */
+  /** The cost of each account that may serve now. */
   get costs(): Costs {
     const { scene, policy } = this;
     return this.#costs ??= policy.costs(scene.open, scene);
   }
 
-  /** The places that `view` has left. */
+  /** Returns the places that `view` has left. */
   roomOf(view: View): Room {
     const known = this.#rooms.get(view);
     if (known !== undefined) return known;
@@ -39,7 +42,10 @@ export class Question {
     return room;
   }
 
-  /** Places for a cold conversation that nobody before it has a claim to. */
+  /**
+   * Returns the places for a cold conversation that no earlier waiter has a
+   * claim to.
+   */
   placesOf(view: View): number {
     const claimed = this.standing.warmAt.get(view.id) ?? 0;
     return Math.max(0, this.roomOf(view).cold - claimed);

@@ -1,6 +1,6 @@
 /**
- * Who stands before a request in the queue: nobody overtakes those who wait
- * among equals.
+ * Which waiting requests stand before a request. No request overtakes an
+ * earlier one of its kind.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import type { Waiting, WaitReason } from "../pool/state.ts";
 export interface Standing {
   /** The request's own entry, once it waits. */
   readonly own: Waiting | null;
-  /** Wait for any account. */
+  /** How many wait for any account. */
   readonly cold: number;
   readonly parked: number;
-  /** Wait for the account that holds their cache. */
+  /** How many wait for the account that holds their cache, by account. */
   readonly warmAt: ReadonlyMap<AccountId, number>;
 }
 
@@ -67,7 +67,7 @@ function homeOf(
     : bindings.get(facts.conversation)?.accountId ?? null;
 }
 
-/** How long the request has waited for `reason` so far. */
+/** Returns how long the request has waited for `reason` so far. */
 export function waitedMs(
   scene: Scene,
   own: Waiting | null,

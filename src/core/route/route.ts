@@ -30,7 +30,9 @@ export type {
 } from "./decision.ts";
 export type { WaitReason } from "../pool/state.ts";
 
-/** Where the request goes now, or why it must wait or cannot go at all. */
+/**
+ * Returns where the request goes now, or why it must wait or cannot go at all.
+ */
 export function route(
   snapshot: PoolSnapshot,
   query: RouteQuery,
@@ -47,8 +49,8 @@ export function route(
 }
 
 /**
- * The reason against `account` for the query, as {@linkcode route} sees it, or
- * null where there is none. A trial of a closed account has its reason still.
+ * Returns the reason against `account` for the query, as {@linkcode route} sees
+ * it, or null. An account that is only tried keeps its reason.
  */
 export function ineligibility(
   snapshot: PoolSnapshot,
@@ -62,13 +64,12 @@ export function ineligibility(
     : { reason: found.ineligible, until: found.until };
 }
 
-// A decision with its reasons: every account as it was seen.
-
 const NO_TERMS: Readonly<Record<string, number>> = {};
 
 /**
- * The decision that `outcome` amounts to. Its `considered` is worked out when it
- * is first read, since few read it; until then it holds on to the scene.
+ * Returns the decision that `outcome` amounts to. Its `considered` is worked
+ * out when first read, because few callers read it; until then it keeps the
+ * scene alive.
  */
 function explained(
   question: Question,
@@ -131,7 +132,7 @@ function consideredIn(
   });
 }
 
-/** Why `view` was passed over: its own bar, its rank, or its gates. */
+/** Returns why `view` was passed over: its own bar, its rank, or its gates. */
 function barIn(
   question: Question,
   view: View,
@@ -148,10 +149,10 @@ function barIn(
   return { reason: room.isTrial ? "probation" : "full", until: null };
 }
 
-// What to do when nothing may serve: try whether that still holds, wait for
-// the first that comes back, or say that none will.
+// If no account may serve: try whether that still holds, wait for the first
+// account that returns, or refuse.
 
-/** The outcome where no account is open to the request. */
+/** Returns the outcome if no account is open to the request. */
 function lastResort({ scene, standing }: Question): Outcome {
   const trial = nextTrial(scene);
   const isFirst = standing.cold === 0;
@@ -167,11 +168,14 @@ function lastResort({ scene, standing }: Question): Outcome {
 
 interface Trial {
   readonly view: View;
-  /** From when on it may be made. */
+  /** From when the trial may be sent. */
   readonly at: Instant;
 }
 
-/** The account that is tried next, and when: the longest untried goes first. */
+/**
+ * Returns the account that is tried next, and when. The account untried for
+ * longest goes first.
+ */
 function nextTrial(scene: Scene): Trial | null {
   const worthy = scene.views.filter((view) => isWorthATrial(view, scene));
   const pauseMs = pauseBetween(worthy.length, scene);
@@ -188,7 +192,9 @@ function nextTrial(scene: Scene): Trial | null {
   return next;
 }
 
-/** One quick round over the accounts, then ever slower: they said it plainly. */
+/**
+ * Probe each account once quickly, then back off: they have refused explicitly.
+ */
 function pauseBetween(
   accounts: number,
   { settings, snapshot }: Scene,
@@ -198,12 +204,15 @@ function pauseBetween(
   return Math.min(probeMaxMs, Math.max(sweepMs, slowedMs));
 }
 
-/** Who is back about as soon as a trial could be made needs none. */
+/** An account that returns about when a trial could be sent needs no trial. */
 function isBackBy({ bar }: View, at: Instant): boolean {
   return bar !== null && bar.until !== null && bar.until <= at;
 }
 
-/** A trial asks the provider; what a person or the user's limit bars, it cannot open. */
+/**
+ * Returns whether a trial can open the account. It cannot lift what a person or
+ * the user's own limit bars.
+ */
 function isWorthATrial({ bar, state }: View, { at }: Scene): boolean {
   switch (bar?.reason) {
     case "exhausted":
@@ -231,7 +240,9 @@ function trialAt(
     : snapshot.at;
 }
 
-/** When the account was last asked, or its figures last seen to be spent. */
+/**
+ * When the account was last asked, or when its figures last showed it spent.
+ */
 function refusedAt({ lastUsedAt, windows }: AccountState): number {
   let last = lastUsedAt ?? -Infinity;
   for (const window of Object.values(windows)) {

@@ -1,6 +1,6 @@
 /**
  * The pool as one request sees it: each account with its figures, its bars and
- * its warmth, and who of them is in question at all.
+ * its cache, and which accounts are candidates.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import {
 import type { AccountState, PoolSnapshot } from "../pool/state.ts";
 import type { Instant } from "../time.ts";
 
-/** How an account is paid for; lower is used first. */
+/** How an account is paid for; a lower rank is used first. */
 export type Rank = 0 | 1 | 2 | 3;
 
 export interface View {
@@ -35,11 +35,16 @@ export interface View {
   readonly state: AccountState;
   readonly bar: Bar | null;
   readonly rank: Rank;
-  /** Its figures say spent, but the provider refused nothing: last choice. */
+  /**
+   * Its figures say spent, but the provider has not refused: the last choice.
+   */
   readonly isDoubtful: boolean;
   readonly fiveHour: QuotaWindow | null;
   readonly week: QuotaWindow | null;
-  /** Spent parts; an unknown one plans as 0 and is never shown as that. */
+  /**
+   * Utilization of both windows. An unknown one plans as 0 and is never shown
+   * as 0.
+   */
   readonly fiveHourUsed: number;
   readonly weekUsed: number;
   readonly heads: Headcount;
@@ -55,22 +60,25 @@ export interface Scene {
   readonly layers: Layers;
   readonly census: Census;
   readonly binding: Binding | null;
-  /** The binding of the conversation that this request belongs beside. */
+  /**
+   * The binding of the conversation that this request belongs to, for a
+   * sub-agent.
+   */
   readonly parent: Binding | null;
   /** The warm conversation that this unknown one is a copy of, or null. */
   readonly kin: Binding | null;
   readonly isWarm: boolean;
   readonly isCompacted: boolean;
-  /** Tokens of the prompt, as good as they are known. */
+  /** Best estimate of the prompt size, in tokens. */
   readonly contextTokens: number;
   readonly views: readonly View[];
-  /** Who may serve now, the cheapest kind only; gates are not asked yet. */
+  /** The cheapest candidates that may serve now; gates are checked later. */
   readonly open: readonly View[];
-  /** When the first of those that are barred now comes back; null is never. */
+  /** When the first blocked account becomes available; null if never. */
   readonly soonest: Instant | null;
 }
 
-/** The pool as `query` sees it at the snapshot's instant. */
+/** Returns the pool as `query` sees it at the snapshot's instant. */
 export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
   const { at, bindings } = snapshot;
   const settings = settingsFor(snapshot, query);
@@ -107,7 +115,7 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
   };
 }
 
-/** The query's own policy comes with the layers that are its own. */
+/** A query with its own policy gets the layers of that policy. */
 function settingsFor(
   { settings }: PoolSnapshot,
   { policy }: RouteQuery,
@@ -165,7 +173,7 @@ function viewOf(
   };
 }
 
-/** A copy finds the part of the other's cache up to where they differ. */
+/** A copy finds the other conversation's cache up to where the two differ. */
 function sharedWith(
   { estimatedTokens }: Binding,
   { kin }: RouteQuery,
@@ -188,7 +196,7 @@ function rankOf({ kind }: Account, isPaid: boolean): Rank {
 }
 
 /**
- * When the account is back. A refused right is no closure: when it is asked
+ * Returns when the account is back. A refused right does not end by time: asked
  * again, it is most likely refused again.
  */
 function endOf({ bar }: View): Instant | null {
@@ -196,15 +204,18 @@ function endOf({ bar }: View): Instant | null {
 }
 
 /**
- * The cheapest kind of account that may serve. A dearer kind is asked only if
- * nothing cheaper may serve soon; within a kind, those in doubt come last.
+ * Returns the cheapest kind of account that may serve. A dearer kind is used
+ * only if no cheaper one may serve soon; within a kind, doubtful accounts come
+ * last.
  */
 function inQuestion(
   views: readonly View[],
   { settings, at, isFirstTry }: {
     readonly settings: RouteSettings;
     readonly at: Instant;
-    /** No account was left out because it refused this request already. */
+    /**
+     * Whether no account was excluded because it refused this request already.
+     */
     readonly isFirstTry: boolean;
   },
 ): Pick<Scene, "open" | "soonest"> {

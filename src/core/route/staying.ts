@@ -1,6 +1,6 @@
 /**
- * The steps of a decision in which the account is given already: asked for by
- * name, set by hand, or the one that holds the conversation's cache.
+ * The steps of a decision in which the account is already given: asked for by
+ * name, pinned, or holding the conversation's cache.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import type { View } from "./scene.ts";
 import type { WaitReason } from "../pool/state.ts";
 import { after, SECOND_MS } from "../time.ts";
 
-/** A request that waits for a place looks again at least so often. */
+/** Longest interval at which a request that waits for a place looks again. */
 const LOOK_MS = 20 * SECOND_MS;
 
-/** Past the limit, a request looks again at this pace. */
+/** Interval at which a request looks again once it may pass the limit. */
 const OVERFLOW_LOOK_MS = SECOND_MS;
 
-/** The one account asked for, or the manual primary. */
+/** Returns the outcome for the account asked for by name, or for the pin. */
 export function named(question: Question): Outcome | null {
   const { query, snapshot, views } = question.scene;
   const id = query.only ?? snapshot.pin;
@@ -30,7 +30,7 @@ export function named(question: Question): Outcome | null {
   return entered(question, { view, reason, wait: "full" });
 }
 
-/** The conversation stays where its cache is, if its policy says so. */
+/** Keeps the conversation where its cache is, if its policy says so. */
 export function staying(question: Question): Outcome | null {
   const { scene, policy } = question;
   const { binding } = scene;
@@ -41,7 +41,7 @@ export function staying(question: Question): Outcome | null {
   return entered(question, { view, reason: "bound", wait: "warm_account" });
 }
 
-/** Into this account and no other, as soon as it has a place. */
+/** Waits for this account and no other until it has a place. */
 function entered(
   question: Question,
   { view, reason, wait }: {
@@ -59,7 +59,7 @@ function entered(
   if (leftMs <= 0 && ahead === 0 && mayOverflow(view, scene, policy)) {
     return { kind: "use", view, reason };
   }
-  // Who is not the first in the line is woken when it moves.
+  // Only the head of the queue polls; the rest are woken when it advances.
   const overMs = ahead === 0 ? OVERFLOW_LOOK_MS : LOOK_MS;
   const lookMs = leftMs > 0 ? leftMs : overMs;
   return {
@@ -70,13 +70,13 @@ function entered(
   };
 }
 
-/** Closed by the provider, and open again by itself. */
+/** Whether the provider closed the account and it will open again by itself. */
 export function isPassing(reason: Ineligible | null): boolean {
   return reason === "benched" || reason === "exhausted" ||
     reason === "family_exhausted";
 }
 
-/** A throttle this short is waited out for any cache, however small. */
+/** A throttle up to this length is waited out for any cache, however small. */
 const SHORT_THROTTLE_MS = 5 * SECOND_MS;
 
 function isThrottled(view: View | undefined): boolean {
@@ -84,7 +84,7 @@ function isThrottled(view: View | undefined): boolean {
   return bench?.kind === "benched" && bench.reason.kind === "throttled";
 }
 
-/** A warm account that is back soon is worth the wait. */
+/** A warm account that is back soon is worth waiting for. */
 export function awaitingHome({ scene }: Question): Outcome | null {
   const { binding, isWarm, at, settings, contextTokens, query } = scene;
   if (binding === null || !isWarm) return null;
