@@ -1,6 +1,6 @@
 /**
- * What the core knows of an account. Credentials are not here: they live in
- * the vault and never enter an event, a log or an answer.
+ * What the core knows about an account. Credentials stay in the vault and never
+ * enter an event, a log or an answer.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import { DAY_MS, type Instant } from "./time.ts";
 declare const idBrand: unique symbol;
 type Branded<Name extends string> = string & { readonly [idBrand]: Name };
 
-/** Stable for the life of an account, never a position in a list. */
+/** Stable for the life of an account; never a position in a list. */
 export type AccountId = Branded<"AccountId">;
 
 const ACCOUNT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 /**
- * `text` as an account id, or null. Ids name files, so they are lower case,
- * short and free of dots and slashes.
+ * Returns `text` as an account id, or null if it cannot be one. Ids name files,
+ * so they are lower case, short, and free of dots and slashes.
  */
 export function accountId(text: string): AccountId | null {
   return ACCOUNT_ID.test(text) ? text as AccountId : null;
@@ -27,8 +27,8 @@ export function accountId(text: string): AccountId | null {
 export type SessionId = Branded<"SessionId">;
 
 /**
- * What has a prompt cache of its own and so a binding of its own: a session,
- * one sub-agent of it, or a digest where the client names neither.
+ * Whatever has a prompt cache and therefore a binding of its own: a session,
+ * one of its sub-agents, or a digest if the client names neither.
  */
 export type ConversationId = Branded<"ConversationId">;
 
@@ -63,16 +63,17 @@ export interface Account {
   /** Lower goes first; compared before any policy's score. */
   readonly priority: number;
   readonly enabled: boolean;
-  /** Requests in flight at most, as the user set it; null is no limit. */
+  /** The user's limit on requests in flight; null means no limit. */
   readonly leasesMax: number | null;
   /**
-   * The user's own limit on any window, from 0 to 1: no new work past it
-   * although the provider would still serve. Null is no limit.
+   * The user's own limit on the utilization of any window, 0 to 1: beyond it
+   * the account gets no new work although the provider would still serve. Null
+   * means no limit.
    */
   readonly utilizationMax: number | null;
   /**
-   * When the sign-in ends, whatever is renewed: only a person makes a new one.
-   * Null where that is not known, and for keys.
+   * When the sign-in ends, however often its token was renewed: only a person
+   * can make a new one. Null if unknown, and for keys.
    */
   readonly signInEndsAt: Instant | null;
 }
@@ -85,7 +86,10 @@ const TIER_WEIGHT: Readonly<Record<Tier, number>> = {
   unknown: 5,
 };
 
-/** How large an account is against a Pro one, until its own answers tell. */
+/**
+ * Returns how large an account is compared with a Pro one, until its own
+ * answers tell.
+ */
 export function tierWeight(tier: Tier): number {
   return TIER_WEIGHT[tier];
 }
@@ -93,8 +97,9 @@ export function tierWeight(tier: Tier): number {
 const FAMILY = /fable|mythos|opus|sonnet|haiku/;
 
 /**
- * The family whose limits a model counts against. The names come from the
- * weekly limits of the usage endpoint; `mythos` shares the bucket of `fable`.
+ * Returns the family whose limits a model counts against. The names come from
+ * the weekly limits of the usage endpoint; `mythos` shares the bucket of
+ * `fable`.
  */
 export function modelFamily(model: string): ModelFamily {
   const family = FAMILY.exec(model.toLowerCase())?.[0];
@@ -102,21 +107,22 @@ export function modelFamily(model: string): ModelFamily {
   return family === "mythos" ? "fable" : family;
 }
 
-// When sign-ins end. A login is renewed by itself until then, and never after:
-// 30 days after it was made only a person can make a new one.
-
-/** From so long before its end on a person is told. */
+/** How long before its end a sign-in is warned about. */
 const WARN_MS = 3 * DAY_MS;
-/** What `tc login --due` renews in one sitting. */
+/** How long before its end `tc login --due` renews a sign-in. */
 const DUE_MS = 7 * DAY_MS;
 
-/** How the sign-in of an account stands. */
+/** Whether and when the sign-in of an account ends. */
 type SignIn =
-  /** No end is known, or it is far. */
+  /** No end is known, or it is far off. */
   | { readonly kind: "lasts" }
   | { readonly kind: "due" | "ends_soon" | "ended"; readonly at: Instant };
 
-/** Returns how the sign-in of `account` stands at `at`. */
+/**
+ * Returns the state of the sign-in of `account` at `at`. A login is renewed by
+ * itself until 30 days after it was made; then only a person can make a new
+ * one.
+ */
 export function signInOf(
   { signInEndsAt }: Pick<Account, "signInEndsAt">,
   at: Instant,

@@ -1,6 +1,6 @@
 /**
- * Days, weeks and months of a time zone. Which zone, and what time it is, come
- * in as arguments.
+ * Days, weeks and months of a time zone. The zone and the time come in as
+ * arguments.
  *
  * @module
  */
@@ -19,8 +19,8 @@ export interface CalendarDate {
 const DAYS_PER_WEEK = 7;
 
 /**
- * Returns the zone called `name`, or where that is none, as with TZ="" or
- * TZ=UTC-5, the zone that is `offsetMinutes` ahead of UTC.
+ * Returns the zone called `name`. If there is no such zone, as with TZ="" or
+ * TZ=UTC-5, returns the zone that is `offsetMinutes` ahead of UTC.
  */
 export function localZone(
   name: string | undefined,
@@ -29,7 +29,7 @@ export function localZone(
   try {
     if (name !== undefined) return new Zone(name);
   } catch {
-    // The runtime names zones that it does not know: Etc/Unknown.
+    // The runtime gives unknown zones a name as well: Etc/Unknown.
   }
   if (offsetMinutes === 0) return new Zone("UTC");
   const minutes = Math.abs(offsetMinutes);
@@ -38,11 +38,11 @@ export function localZone(
   return new Zone(`${sign}${part(minutes / 60)}:${part(minutes % 60)}`);
 }
 
-/** Throws RangeError for a name that is no zone. */
+/** A time zone. The constructor throws RangeError if `name` is not a zone. */
 export class Zone {
   readonly name: string;
   readonly #format: Intl.DateTimeFormat;
-  /** Offsets by UTC day, where the whole day has one. */
+  /** Offsets by UTC day; null if the offset changes during the day. */
   readonly #byDay = new Map<number, number | null>();
 
   constructor(name: string) {
@@ -59,7 +59,9 @@ export class Zone {
     this.name = name;
   }
 
-  /** What the zone's clocks are ahead of UTC at that moment. */
+  /**
+   * Returns how far the zone's clocks are ahead of UTC at that moment, in ms.
+   */
   offsetMs(atMs: number): number {
     const day = Math.floor(atMs / DAY_MS);
     let known = this.#byDay.get(day);
@@ -72,7 +74,7 @@ export class Zone {
     return known ?? this.#exactOffsetMs(atMs);
   }
 
-  /** The moment at which the zone's clocks show that time. */
+  /** Returns the moment at which the zone's clocks show that time. */
   instantOf(date: CalendarDate, ofDayMs = 0): Instant {
     const shown = Date.UTC(date.year, date.month - 1, date.day) + ofDayMs;
     const guess = shown - this.offsetMs(shown);
@@ -106,7 +108,10 @@ export class Zone {
   }
 }
 
-/** `2026-11-21`, `2026-W47` or `2026-11`: sorted as text, sorted by time. */
+/**
+ * Returns `2026-11-21`, `2026-W47` or `2026-11`; names sort by time as they
+ * sort as text.
+ */
 export function periodName(
   at: number,
   unit: CalendarUnit,
@@ -128,7 +133,7 @@ export function dateText({ year, month, day }: CalendarDate): string {
     .join("-");
 }
 
-/** ISO 8601: a week is of the year that its Thursday is in. */
+/** By ISO 8601 a week belongs to the year of its Thursday. */
 function weekName(date: CalendarDate): string {
   const ms = Date.UTC(date.year, date.month - 1, date.day);
   const weekday = (new Date(ms).getUTCDay() + 6) % DAYS_PER_WEEK;

@@ -1,5 +1,5 @@
 /**
- * What is known of a request before it is routed.
+ * What is known about a request before it is routed.
  *
  * @module
  */
@@ -13,24 +13,32 @@ import type {
 import type { PolicyName } from "./settings.ts";
 
 /**
- * What routing and learning need to know of a request. No prompt text.
- * Everything but `families` may be unknown: other clients send little.
+ * What routing and learning need to know about a request. It holds no prompt
+ * text. Everything except `families` may be unknown, because other clients send
+ * little.
  */
 export interface RouteFacts {
   readonly conversation: ConversationId | null;
-  /** The conversation that started this one; null where it is no sub-agent's. */
+  /**
+   * The conversation that started this one; null unless this is a sub-agent.
+   */
   readonly parent: ConversationId | null;
-  /** The conversation whose history this one shares as a copy, or null. */
+  /** The conversation whose history this one copied, or null. */
   readonly kin: {
     readonly conversation: ConversationId;
     /** Estimated tokens of the shared history. */
     readonly tokens: number;
   } | null;
-  /** Families whose limits the request counts against: its model's, its advisor's. */
+  /**
+   * Families whose limits the request counts against: of its model and of its
+   * advisor.
+   */
   readonly families: readonly ModelFamily[];
-  /** The model by its id, as the request wrote it; null when unknown. */
+  /** The model id as the request wrote it; null when unknown. */
   readonly model: string | null;
-  /** The values of `anthropic-beta`, comma-separated; empty without any. */
+  /**
+   * The values of `anthropic-beta`, comma-separated; empty if there are none.
+   */
   readonly betas: string;
   /** The client's product, `claude-cli`; empty if it names none. */
   readonly client: string;
@@ -38,17 +46,26 @@ export interface RouteFacts {
   readonly path: string;
   /** Estimated prompt tokens; 0 when unknown. */
   readonly contextTokens: number;
-  /** How long the cache that it asks for lives. */
+  /** How long the cache that the request asks for lives. */
   readonly cacheTtlMs: number;
-  /** The history was just summarised: its old prefix is worth nothing now. */
+  /**
+   * Whether the history was just summarised, which makes its old prefix
+   * worthless.
+   */
   readonly isCompacted: boolean;
-  /** A single short turn without tools: too small for a prompt cache. */
+  /**
+   * Whether it is a single short turn without tools, too small for a prompt
+   * cache.
+   */
   readonly isSide: boolean;
-  /** It spends quota: inference and batches of it. Look-ups and counts do not. */
+  /**
+   * Whether it spends quota. Inference and batches do; look-ups and counts do
+   * not.
+   */
   readonly isMetered: boolean;
-  /** A person's prompt, not a tool result coming back. */
+  /** Whether it carries a person's prompt, and not a tool result. */
   readonly isPrompt: boolean;
-  /** How its account is chosen, where it is not by the pool's setting. */
+  /** The policy that its launch asked for; null means the pool's own. */
   readonly policy: PolicyName | null;
 }
 
@@ -60,6 +77,6 @@ export interface RouteQuery extends RouteFacts {
   readonly only: AccountId | null;
   /** How long the request has waited already. */
   readonly waitedMs: number;
-  /** Its place in the queue once it waits; null before. */
+  /** Its place in the queue once it waits; null before that. */
   readonly ticket: TicketId | null;
 }

@@ -1,7 +1,7 @@
 /**
- * Text from outside: names, addresses, and messages that somebody else wrote.
- * Before it is shown or stored it loses every character that a terminal obeys
- * or that changes how the text around it is read.
+ * Text from outside: names, addresses, messages that others wrote. Before it is
+ * shown or stored it loses every character that a terminal obeys or that
+ * changes how the text around it is read.
  *
  * @module
  */
@@ -10,15 +10,14 @@
 export const ACCOUNT_NAME_MAX = 100;
 
 /**
- * Control characters, separators of lines, halves of characters, and format
- * characters, among them those that turn the direction of writing. The two
- * joiners stay: names and emoji are written with them.
+ * Control characters, line separators, unpaired surrogates, and format
+ * characters, including those that turn the writing direction. The two joiners
+ * stay, because names and emoji are written with them.
  */
 const OBEYED = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]|(?![\u200c\u200d])\p{Cf}/gu;
 
 /**
- * Returns `text` without any character that a terminal obeys; `mark` stands in
- * its place.
+ * Returns `text` with `mark` in place of every character that a terminal obeys.
  */
 export function inert(text: string, mark = ""): string {
   return text.replace(OBEYED, mark);
@@ -32,7 +31,7 @@ export function inertLines(text: string): string {
   );
 }
 
-/** Returns JSON that holds the same values and none of those characters. */
+/** Returns JSON with the same values and without those characters. */
 export function inertJson(json: string): string {
   return json.replace(
     OBEYED,
@@ -45,19 +44,18 @@ export function inertJson(json: string): string {
 }
 
 /**
- * Returns `text` as the name of an account: one line of 1 to
- * {@linkcode ACCOUNT_NAME_MAX} visible characters. Text that has none becomes
- * `fallback`.
+ * Returns `text` as the name of an account: one line of 1 to {@linkcode
+ * ACCOUNT_NAME_MAX} visible characters. Text without any becomes `fallback`.
  */
 export function accountName(text: string, fallback: string): string {
   const line = inert(text.replace(/[^\S ]+/g, " ")).trim();
-  // A character of two code units is not cut in half.
+  // A character of two code units must not be cut in half.
   const short = line.slice(0, ACCOUNT_NAME_MAX)
     .replace(/[\ud800-\udbff]$/, "").trim();
   return short === "" ? fallback : short;
 }
 
-/** Whether `text` can be the name of an account as it stands. */
+/** Returns whether `text` can be the name of an account unchanged. */
 export function isAccountName(text: string): boolean {
   return accountName(text, "") === text && text !== "";
 }

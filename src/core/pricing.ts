@@ -1,7 +1,7 @@
 /**
  * What tokens cost at the provider's list prices. Prices change, so a row may
- * say from when it holds. A model that no table has is unpriced, which is not
- * the same as free, and never priced by a relative.
+ * say from when it holds. A model that no table has is unpriced: not free, and
+ * never priced by a related model.
  *
  * @module
  */
@@ -21,7 +21,10 @@ export interface Rates {
   readonly output: number;
 }
 
-/** `{"opus": [4, 20]}`: input and output, by family or by whole model id. */
+/**
+ * Prices by family or by whole model id: `{"opus": [4, 20]}` is input and
+ * output.
+ */
 export type PriceOverrides = Readonly<
   Record<string, readonly [input: number, output: number]>
 >;
@@ -33,7 +36,7 @@ export interface PriceRow {
   /** The first day, in UTC, as `2026-10-07`; null holds from the beginning. */
   readonly from: string | null;
   readonly rates: Rates;
-  /** Prompts above so many tokens cost other rates, in all their parts. */
+  /** Larger prompts cost these rates for all their tokens. */
   readonly long: { readonly aboveTokens: number; readonly rates: Rates } | null;
 }
 
@@ -46,9 +49,9 @@ export interface PriceTable {
   readonly rows: readonly PriceRow[];
 }
 
-/** All prices that count. */
+/** All prices in use. */
 export interface PriceBook {
-  /** A person's own prices; they go first. */
+  /** The user's own prices; they go first. */
   readonly own: PriceOverrides;
   /** A table that was loaded later, or null. */
   readonly table: PriceTable | null;
@@ -58,7 +61,10 @@ const READ_SHARE = 0.1;
 const WRITE_SHARE_5M = 1.25;
 const WRITE_SHARE_1H = 2;
 
-/** Input, output and a read from cache; writes follow from the input. */
+/**
+ * Input, output, and a read from the cache; the price of writes follows from
+ * the input.
+ */
 type Figures = readonly [input: number, output: number, read: number];
 
 interface BuiltIn {
@@ -95,7 +101,7 @@ const BUILT_IN: readonly BuiltIn[] = [
   {
     models: ["sonnet-4-5", "sonnet-4-0", "sonnet-4"],
     figures: [3, 15, 0.3],
-    // With the beta of a 1M context.
+    // With the beta for a context of 1M tokens.
     long: [200_000, [6, 22.5, 0.6]],
   },
   {
@@ -108,7 +114,7 @@ const BUILT_IN: readonly BuiltIn[] = [
   { models: ["3-haiku"], figures: [0.25, 1.25, 0.03] },
 ];
 
-/** The prices that this program came with. */
+/** The prices built into this program. */
 export const LIST_PRICES: PriceTable = {
   asOf: PRICES_AS_OF,
   source: "built in",
@@ -124,7 +130,7 @@ export const LIST_PRICES: PriceTable = {
   ),
 };
 
-/** A book of the built-in prices alone. */
+/** A book that holds only the built-in prices. */
 export const LIST_BOOK: PriceBook = { own: {}, table: null };
 
 function ratesFrom([input, output, read]: Figures): Rates {
@@ -137,13 +143,16 @@ function ratesFrom([input, output, read]: Figures): Rates {
   };
 }
 
-/** `us.anthropic.claude-opus-4-5-20251101-v1:0` is `opus-4-5`; null if none. */
+/**
+ * Returns the name under which a model is priced, or null:
+ * `us.anthropic.claude-opus-4-5-20251101-v1:0` is `opus-4-5`.
+ */
 export function priceName(model: string): string | null {
   const match = /claude-([a-z0-9-]+)/.exec(model.toLowerCase());
   return match?.[1]?.replace(/-(\d{8}|latest|v\d).*$/, "") ?? null;
 }
 
-/** Returns the tables of `book`, the one that counts first: the newer one. */
+/** Returns the tables of `book`, the newest first, which counts first. */
 export function tablesOf({ table }: PriceBook): readonly PriceTable[] {
   if (table === null) return [LIST_PRICES];
   return table.asOf > LIST_PRICES.asOf
@@ -172,7 +181,10 @@ export interface Priced {
   readonly promptTokens: number;
 }
 
-/** Rates of a prompt of that size, or null where the model is unpriced. */
+/**
+ * Returns the rates for a prompt of that size, or null if the model is
+ * unpriced.
+ */
 export function ratesOf(
   { model, at, promptTokens }: Priced,
   book: PriceBook,
@@ -191,7 +203,10 @@ export function ratesOf(
 
 const NANODOLLARS_PER_TOKEN = 1_000;
 
-/** Nanodollars at list price, a whole number; null where it is unpriced. */
+/**
+ * Returns the list price in whole nanodollars, or null if the model is
+ * unpriced.
+ */
 export function costNanodollars(
   usage: TokenUsage,
   { model, at }: { readonly model: string | null; readonly at: number },

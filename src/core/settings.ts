@@ -1,14 +1,12 @@
 /**
- * The settings of routing, one table: what the config file may say under
- * `routing`, with defaults, ranges and help.
+ * The settings of routing in one table: what the config file may say under
+ * `routing`, with defaults, ranges and help. The config file, `tc config`, the
+ * man page and the docs take them from here.
  *
  * @module
  */
 
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "./time.ts";
-
-// How a setting of the core describes itself: default, range, one sentence.
-// The config file, `tc config`, the man page and the docs take it from here.
 
 export interface NumberKnob {
   readonly kind: "number";
@@ -33,7 +31,7 @@ export interface SwitchKnob {
 
 export type Knob = NumberKnob | ChoiceKnob | SwitchKnob;
 
-/** A number from `min` to `max`, both allowed. */
+/** Returns a setting that is a number from `min` to `max`, both allowed. */
 export function number(
   value: number,
   [min, max]: readonly [min: number, max: number],
@@ -58,12 +56,12 @@ type ValueOf<K> = K extends ChoiceKnob<infer T> ? T
   : K extends NumberKnob ? number
   : boolean;
 
-/** The settings that a table of knobs describes. */
+/** The values of a table of settings, by name. */
 export type ValuesOf<Table> = {
   readonly [Name in keyof Table]: ValueOf<Table[Name]>;
 };
 
-/** Why `value` may not be the knob's value, in words, or null when it may. */
+/** Returns why `value` is not allowed, in words, or null if it is. */
 export function knobFault(knob: Knob, value: unknown): string | null {
   switch (knob.kind) {
     case "number": {
@@ -99,10 +97,12 @@ export const POLICY_NAMES: readonly PolicyName[] = [
   "scored",
 ];
 
-/** How far idle five-hour windows are opened ahead of need. */
+/** How far ahead of need idle five-hour windows are opened. */
 export type OpenWindows = "passive" | "scheduled" | "off";
 
-/** A layer is a part that any policy may use; `auto` is the policy's own choice. */
+/**
+ * A layer is a part that any policy may use; `auto` leaves it to the policy.
+ */
 export type LayerSwitch = "auto" | "on" | "off";
 
 function layer(help: string): ReturnType<typeof choice<LayerSwitch>> {
@@ -338,13 +338,11 @@ export const ROUTE_KNOBS = {
 
 export type RouteSettings = ValuesOf<typeof ROUTE_KNOBS>;
 
-/** What holds when the config says nothing. */
+/** The settings of a config that says nothing. */
 export const DEFAULT_ROUTE_SETTINGS: RouteSettings = Object.fromEntries(
   Object.entries(ROUTE_KNOBS).map(([name, knob]) => [name, knob.default]),
   // The entries come from the table that the type is made of.
 ) as unknown as RouteSettings;
-
-// Which layers are in use: what the policy asks for, unless the user decided.
 
 export type LayerName =
   | "probeGate"
@@ -369,7 +367,7 @@ const NONE: Layers = {
   parkingGate: false,
 };
 
-/** What each policy uses when the user leaves the layers on `auto`. */
+/** The layers of each policy while the user leaves them on `auto`. */
 const OWN: Readonly<Record<PolicyName, Layers>> = {
   price: {
     ...NONE,

@@ -1,5 +1,5 @@
 /**
- * Instants and arithmetic on them. Time enters the core as an argument only.
+ * Instants and arithmetic on them. Time enters the core only as an argument.
  *
  * @module
  */
@@ -18,9 +18,9 @@ export const DAY_MS = 24 * HOUR_MS;
 const LAST_MS = 8.64e15;
 
 /**
- * Returns the instant `ms` milliseconds after the Unix epoch. What lies beyond
- * the dates that a Date can hold becomes the first or the last of them, so that
- * every instant can be shown. Throws on NaN and infinities.
+ * Returns the instant `ms` milliseconds after the Unix epoch. A value beyond
+ * the range of Date becomes the first or last Date, so that every instant can
+ * be shown. Throws on NaN and infinities.
  */
 export function instantFromMs(ms: number): Instant {
   if (!Number.isFinite(ms)) {
@@ -29,19 +29,21 @@ export function instantFromMs(ms: number): Instant {
   return Math.min(Math.max(ms, -LAST_MS), LAST_MS) as Instant;
 }
 
-/** The instant `ms` after `instant`, or before it when `ms` is negative. */
+/**
+ * Returns the instant `ms` after `instant`, or before it if `ms` is negative.
+ */
 export function after(instant: Instant, ms: number): Instant {
   return instantFromMs(instant + ms);
 }
 
-/** The earlier of two instants, where null means never. */
+/** Returns the earlier of two instants; null means never. */
 export function earlier(a: Instant | null, b: Instant | null): Instant | null {
   if (a === null) return b;
   if (b === null) return a;
   return a < b ? a : b;
 }
 
-/** The later of two instants, where null means unknown. */
+/** Returns the later of two instants; null means unknown. */
 export function later(a: Instant | null, b: Instant | null): Instant | null {
   if (a === null) return b;
   if (b === null) return a;

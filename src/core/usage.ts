@@ -1,17 +1,18 @@
 /**
- * Token counts of one answer, and what they weigh in a quota.
+ * Token counts of answers: what they weigh in a quota, how well the prompt
+ * cache served, and the sums that reports are made of.
  *
  * @module
  */
 
 import type { ModelFamily } from "./account.ts";
 
-/** What one message cost, as its `usage` blocks say. */
+/** What one message cost, by its `usage` blocks. */
 export interface TokenUsage {
   /** Fresh input, neither read from nor written to the cache. */
   readonly input: number;
   readonly cacheRead: number;
-  /** Written to the 5-minute cache; unspecified writes count here. */
+  /** Written to the 5-minute cache; writes without a stated life count here. */
   readonly cacheWrite5m: number;
   readonly cacheWrite1h: number;
   /** The maximum of the cumulative counts, never their sum. */
@@ -26,7 +27,10 @@ export const NO_USAGE: TokenUsage = {
   output: 0,
 };
 
-/** Tokens the prompt held, cached or not: the size of the conversation. */
+/**
+ * Returns the tokens of the prompt, cached or not: the size of the
+ * conversation.
+ */
 export function contextTokens(usage: TokenUsage): number {
   return usage.input + usage.cacheRead + usage.cacheWrite5m +
     usage.cacheWrite1h;
@@ -36,20 +40,23 @@ export function cacheWritten(usage: TokenUsage): number {
   return usage.cacheWrite5m + usage.cacheWrite1h;
 }
 
-/** What a written token weighs against a fresh one, by the life of its cache. */
+/** Weight of a written token against a fresh one, by the life of its cache. */
 const WRITE_WEIGHT_5M = 1.25;
 const WRITE_WEIGHT_1H = 2;
 const OUTPUT_WEIGHT = 5;
 
-/** Caches that outlive this count as one-hour ones. */
+/** Caches that live longer count as one-hour caches. */
 const SHORT_TTL_MAX_MS = 600_000;
 
-/** What a token written to a cache of that life weighs in the quota. */
+/** Returns what a token written to a cache of that life weighs in the quota. */
 export function writeWeight(cacheTtlMs: number): number {
   return cacheTtlMs > SHORT_TTL_MAX_MS ? WRITE_WEIGHT_1H : WRITE_WEIGHT_5M;
 }
 
-/** List prices of the families against Opus; one quota feeds them all. */
+/**
+ * List prices of the families relative to Opus, because one quota serves them
+ * all.
+ */
 const FAMILY_WEIGHT: Readonly<Record<ModelFamily, number>> = {
   fable: 2,
   opus: 1,
@@ -57,15 +64,18 @@ const FAMILY_WEIGHT: Readonly<Record<ModelFamily, number>> = {
   haiku: 0.2,
 };
 
-/** What a token of that family weighs in the common quota; 1 when unknown. */
+/**
+ * Returns what a token of that family weighs in the common quota; 1 if unknown.
+ */
 function familyWeight(family: ModelFamily | null): number {
   if (family === null || !Object.hasOwn(FAMILY_WEIGHT, family)) return 1;
   return FAMILY_WEIGHT[family] ?? 1;
 }
 
 /**
- * Quota tokens of one answer: fresh Opus input is the unit. What a read from
- * cache weighs is not published, so it comes from the settings.
+ * Returns the quota tokens of one answer; one fresh Opus input token is the
+ * unit. The weight of a cache read is not published, so it comes from the
+ * settings.
  */
 export function quotaTokens(
   usage: TokenUsage,
@@ -78,10 +88,7 @@ export function quotaTokens(
   return tokens * familyWeight(family);
 }
 
-// How well the prompt cache served: what was read, what had to be sent, what
-// was written anew, and what a change of account cost in rebuilt tokens.
-
-/** One answer, or the sum of many. */
+/** What the prompt cache did for one answer, or the sum over many. */
 interface CacheAccount {
   /** Tokens read from the cache. */
   readonly hit: number;
@@ -89,7 +96,7 @@ interface CacheAccount {
   readonly miss: number;
   /** Tokens written to the cache. */
   readonly rebuild: number;
-  /** Answers that wrote more than they read: the prompt was cold. */
+  /** Answers that wrote more than they read because the prompt was cold. */
   readonly coldRebuilds: number;
   readonly switches: number;
   /** Tokens written by the first answers after a change of account. */
@@ -105,7 +112,10 @@ export const NO_CACHE_USE: CacheAccount = {
   switchRebuild: 0,
 };
 
-/** What one answer did. `isSwitch`: its conversation came from elsewhere. */
+/**
+ * Returns what one answer did. `isSwitch`: its conversation came from another
+ * account.
+ */
 export function cacheAccount(
   usage: TokenUsage,
   { isSwitch }: { readonly isSwitch: boolean },
@@ -121,7 +131,7 @@ export function cacheAccount(
   };
 }
 
-/** Something was written, and nothing or less was read. */
+/** Whether tokens were written and fewer, or none, were read. */
 export function isColdRebuild(usage: TokenUsage): boolean {
   const written = cacheWritten(usage);
   return written > 0 && written > usage.cacheRead;
@@ -138,15 +148,16 @@ export function addCache(a: CacheAccount, b: CacheAccount): CacheAccount {
   };
 }
 
-/** Read part of all prompt tokens, from 0 to 1; null where there were none. */
+/**
+ * Returns the share of prompt tokens read from the cache, 0 to 1; null without
+ * prompt tokens.
+ */
 export function hitRate(usage: TokenUsage): number | null {
   const prompt = contextTokens(usage);
   return prompt === 0 ? null : usage.cacheRead / prompt;
 }
 
-// What was spent: the sums that every report is made of.
-
-/** Sums over messages. Money in nanodollars at list price. */
+/** Sums over messages. Money is in nanodollars at list price. */
 export interface Spend {
   readonly requests: number;
   readonly failed: number;
@@ -156,7 +167,7 @@ export interface Spend {
   readonly cacheWrite1h: number;
   readonly output: number;
   readonly costNano: number;
-  /** Answers whose model has no price; they are not in `costNano`. */
+  /** Answers whose model has no price; they are not part of `costNano`. */
   readonly unpriced: number;
   readonly coldRebuilds: number;
   readonly switches: number;
@@ -198,16 +209,19 @@ export function addSpend(a: Spend, b: Spend): Spend {
   };
 }
 
-/** Spend of one key, and the moments between which it fell. */
+/** The spend of one key, and the time span in which it fell. */
 export interface SpendRow {
-  /** Null where requests named none. */
+  /** Null for requests that named none. */
   readonly key: string | null;
   readonly firstAt: number;
   readonly lastAt: number;
   readonly spend: Spend;
 }
 
-/** The rows of `rows` that share a key, as one; in the order of first sight. */
+/**
+ * Returns `rows` with those of one key added up, in the order in which keys
+ * first appear.
+ */
 export function grouped(
   rows: readonly SpendRow[],
   keyOf: (row: SpendRow) => string | null,

@@ -1,9 +1,10 @@
 /**
- * `balance`: spreads by what is left against the time to the reset, in weekly
- * tiers, away from accounts that carry more than their share.
+ * `balance`: spreads work by remaining quota against the time to the reset, in
+ * weekly tiers, away from accounts that carry more than their share.
+ * Conversations stay bound to their account by the session id that Claude Code
+ * sends.
  *
- * Source: maxpool, with conversations bound to their account by the session id
- * that Claude Code sends.
+ * Source: maxpool.
  *
  * @module
  */
@@ -40,10 +41,12 @@ const RESERVE_BAND_COST = 8;
 const CRITICAL_COST = 21;
 const TOKENS_PER_WEIGHT = 16_000;
 
-/** In flight at most on one account, whatever the score says. */
+/** Most requests in flight on one account, whatever the score says. */
 const SAFETY_MAX = 50;
 
-/** A session leaves a hot account for one of at most this part of its cost. */
+/**
+ * A session leaves a hot account only for one of at most this part of its cost.
+ */
 const REBALANCE_SHARE = 0.5;
 const REBALANCE_GAP = 0.5;
 
@@ -54,7 +57,10 @@ function tierOf(share: number, settings: RouteSettings): WeekTier {
   return share >= settings.balanceSoft ? 1 : 0;
 }
 
-/** How far the spend is ahead of the window's time; an unknown time counts as none. */
+/**
+ * Returns how far the spend is ahead of the window's time; 0 if the time is
+ * unknown.
+ */
 function scarcity(window: QuotaWindow | null, at: Instant): number {
   if (window === null || window.utilization === null) return 0;
   return Math.max(0, window.utilization - (elapsedShare(window, at) ?? 0));
@@ -68,7 +74,7 @@ function tokensWithin({ state }: View, at: Instant): number {
   return tokens;
 }
 
-/** Decays over five minutes after the account came back. */
+/** A cost that decays over the five minutes after the account came back. */
 function returnCost({ state }: View, at: Instant): number {
   const { ramp } = state.gate;
   if (ramp === null) return 0;
@@ -115,7 +121,7 @@ function costs(views: readonly View[], scene: Scene): Costs {
   return costsOf(views, (view) => costOf(view, scene, fleetTokens));
 }
 
-/** Not to be chosen while another is better off. */
+/** Whether the account is avoided while another one is better off. */
 function isHot(view: View, settings: RouteSettings): boolean {
   return view.fiveHourUsed >= settings.balanceBench ||
     tierOf(view.weekUsed, settings) >= RESERVE;

@@ -1,7 +1,7 @@
 /**
- * `cache-first`: all on one warm account until it is truly empty. Near its end
- * the conversation waits for its next compaction to move, when its cache is
- * worth nothing anyway; at the ceiling it moves at once.
+ * `cache-first`: everything stays on one warm account until it is empty. Near
+ * its end the conversation waits for its next compaction to move, because its
+ * cache is then worth nothing anyway; at the ceiling it moves at once.
  *
  * Source: nextclaude.
  *
@@ -21,7 +21,7 @@ import {
 /** Five-hour figures this close count as equal. */
 const TIE = 0.005;
 
-/** A move at a compaction must better the figure by more than this. */
+/** A move at a compaction must improve the figure by more than this. */
 const GAIN_MIN = 0.1;
 
 function fullest(view: View): number {
@@ -32,7 +32,10 @@ function isBurned({ id }: View, { binding }: Scene): boolean {
   return binding !== null && binding.burned.includes(id);
 }
 
-/** Lowest five-hour figure; of those close to it, lowest weekly one. */
+/**
+ * Returns the account with the lowest five-hour figure; of close ones, the
+ * lowest weekly figure.
+ */
 function emptiest(views: readonly View[]): View {
   const least = Math.min(...views.map((view) => view.fiveHourUsed));
   const tied = views.filter((view) => view.fiveHourUsed <= least + TIE);

@@ -1,6 +1,6 @@
 /**
- * `least-used`: everything on one account until that is nearly spent, then on
- * the one whose fuller window is emptiest; decided at each prompt.
+ * `least-used`: everything goes to one account until it is nearly spent, then
+ * to the account whose fuller window is emptiest. Decided at each prompt.
  *
  * Source: claude-pool, `auto --if-needed --threshold 0.8`.
  *
@@ -35,7 +35,7 @@ export const LEAST_USED: Policy = {
   name: "least-used",
   pricesChildren: false,
   inFlightMax: learnedMax,
-  /** A turn under way stays; a prompt follows the pool. */
+  /** A turn under way stays where it is; a new prompt follows the pool. */
   keeps(home, scene) {
     return !scene.query.isPrompt ||
       choose(scene.open, new Map(), scene).id === home.id;

@@ -1,10 +1,11 @@
 /**
  * `pace`: new work goes to the account furthest behind an even spend of its
- * week; in the last three days before a reset what is left pulls ever harder.
+ * week. In the last three days before a reset, remaining quota counts more and
+ * more.
  *
- * Source: the teamclaude fork, `paceToWeeklyLine`. Two of its rules are mended:
- * a session leaves for pacing only where that betters its score by more than
- * the tie band, and it stays where every account is past the soft ceiling.
+ * Source: the teamclaude fork, `paceToWeeklyLine`. Two of its rules are
+ * changed: a session leaves for pacing only if that improves its score by more
+ * than the tie band, and it stays if every account is past the soft ceiling.
  *
  * @module
  */
@@ -20,7 +21,10 @@ import {
   preferring,
 } from "./policy.ts";
 
-/** Weight of what is left by hours to the weekly reset; none beyond. */
+/**
+ * Weight of the remaining quota by hours to the weekly reset; none beyond the
+ * last row.
+ */
 const RAMP: readonly (readonly [hours: number, weight: number])[] = [
   [8, 100],
   [16, 8],
@@ -33,7 +37,10 @@ function rampWeight(hours: number): number {
   return RAMP.find(([bound]) => hours <= bound)?.[1] ?? 0;
 }
 
-/** Elapsed minus spent part of the week: above 0 it is behind its line. */
+/**
+ * Elapsed minus spent part of the week; above 0 the account is behind an even
+ * spend.
+ */
 function gapOf({ week, weekUsed }: View, { at }: Scene): number {
   const line = week === null ? null : elapsedShare(week, at);
   return (line ?? 0) - weekUsed;

@@ -1,6 +1,6 @@
 /**
- * What a routing policy is. Each is one pure file; the frame around them
- * (`route.ts`) holds what all of them share: bars, gates, queue, last resorts.
+ * What a routing policy is. Each policy is one pure file. `route.ts` holds what
+ * all of them share: bars, gates, queue and last resorts.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export {
 /** What choosing an account would cost; lower is better. */
 export interface Cost {
   readonly total: number;
-  /** The parts by name, for `tc explain`. */
+  /** The parts of the cost by name, for `tc explain`. */
   readonly terms: Readonly<Record<string, number>>;
 }
 
@@ -27,24 +27,35 @@ export type Costs = ReadonlyMap<AccountId, Cost>;
 
 export interface Policy {
   readonly name: PolicyName;
-  /** Its costs know of a sub-agent's parent; else the frame places it there. */
+  /**
+   * Whether its costs consider a sub-agent's parent. If not, `route.ts` places
+   * the sub-agent beside its parent.
+   */
   readonly pricesChildren: boolean;
-  /** Requests in flight that it gives an account, where the gate is in use. */
+  /**
+   * Returns how many requests in flight it gives an account, where the gate is
+   * in use.
+   */
   inFlightMax(view: View, scene: Scene): number;
-  /** Whether the conversation stays with its account, which may serve. */
+  /**
+   * Returns whether the conversation stays with its account, which may serve.
+   */
   keeps(home: View, scene: Scene): boolean;
-  /** What each of `views` would cost. */
+  /** Returns the cost of each of `views`. */
   costs(views: readonly View[], scene: Scene): Costs;
-  /** The best of `views`, of which there is at least one. */
+  /** Returns the best of `views`, which holds at least one. */
   choose(views: readonly View[], costs: Costs, scene: Scene): View;
 }
 
-/** The learned limit, which every policy may use. */
+/** Returns the learned limit, which every policy may use. */
 export function learnedMax({ state }: View, { at }: Scene): number {
   return Math.ceil(inFlightCap(state.gate, at));
 }
 
-/** The cheapest of `views`; the id breaks ties, never the order. */
+/**
+ * Returns the cheapest of `views`. The id breaks ties, so the order does not
+ * matter.
+ */
 export function cheapest(views: readonly View[], costs: Costs): View {
   return best(views, (a, b) => costOf(costs, a) - costOf(costs, b));
 }
@@ -53,7 +64,7 @@ function costOf(costs: Costs, { id }: View): number {
   return costs.get(id)?.total ?? Infinity;
 }
 
-/** The first of `views` by `compare`; throws where there is none. */
+/** Returns the first of `views` by `compare`. Throws if there is none. */
 export function best(
   views: readonly View[],
   compare: (a: View, b: View) => number,
@@ -70,7 +81,9 @@ export function best(
   return first;
 }
 
-/** Those of `views` that `isGood`, or all where none is. */
+/**
+ * Returns those of `views` that `isGood` accepts, or all if it accepts none.
+ */
 export function preferring(
   views: readonly View[],
   isGood: (view: View) => boolean,
@@ -79,7 +92,7 @@ export function preferring(
   return good.length > 0 ? good : views;
 }
 
-/** One cost a view, from one number and its parts. */
+/** Returns one cost per view, from one number and its parts. */
 export function costsOf(
   views: readonly View[],
   cost: (view: View) => Cost,

@@ -1,10 +1,10 @@
 /**
  * `price`: each account's quota has a price that rises as its windows fill
- * ahead of their resets; a request goes where its own tokens, priced so, cost
- * least. A conversation moves only when its cache is worth nothing anyway.
+ * ahead of their resets. A request goes where its own tokens, at that price,
+ * cost least. A conversation moves only when its cache is worth nothing anyway.
  *
- * Bid prices of revenue management (Talluri and van Ryzin 1998) on two
- * perishable windows, with the cache rebuild as part of the consumption.
+ * The method is bid prices of revenue management (Talluri and van Ryzin 1998)
+ * on two perishable windows, with the cache rebuild as part of the consumption.
  *
  * @module
  */
@@ -28,17 +28,23 @@ import {
   type Policy,
 } from "./policy.ts";
 
-/** Tokens that a placement is expected to use before the next free moment. */
+/**
+ * Tokens that a placement is expected to use before the conversation may move
+ * again.
+ */
 const PLACEMENT_TOKENS = 300_000;
 
-/** A rebuilt token is dear four times: it also stalls whoever waits for it. */
+/**
+ * A rebuilt token counts four times: it costs quota, and its client waits for
+ * it.
+ */
 const REBUILD_FACTOR = 4;
 
-/** Price of quota that is plentiful, and the slope of the weekly one. */
+/** Price of plentiful quota, and the slope of the weekly price. */
 const PRICE_FLOOR = 0.1;
 const LAXITY_HOURS = 15;
 
-/** Share of hours in which there is demand, where none was learned. */
+/** Share of hours with demand, until it was learned. */
 const DEMAND_SHARE = 0.25;
 const UNKNOWN_WEEK_HOURS = 84;
 const FIVE_HOURS = 5;
@@ -46,14 +52,14 @@ const FIVE_HOURS = 5;
 /** How far ahead the five-hour figure is projected. */
 const AHEAD_HOURS = 0.7;
 
-/** Tokens that a full account weighs. */
+/** Tokens that a full account counts as. */
 const LOAD_TOKENS = 100_000;
 
-/** Tokens that staying is worth: the more, the smaller the window. */
+/** Tokens that staying is worth; more on smaller windows. */
 const STAY_TOKENS_MIN = 20_000;
 const STAY_TOKENS_MAX = 150_000;
 
-/** A placement binds longer where the cache lives an hour. */
+/** A placement binds longer if the cache lives an hour. */
 const SHORT_CACHE = { fiveHourWeight: 0.25, rebuildRisk: 0.5 } as const;
 const LONG_CACHE = { fiveHourWeight: 2, rebuildRisk: 1.5 } as const;
 const LONG_CACHE_FROM_MS = 600_000;
@@ -62,7 +68,9 @@ function clamp(value: number, min: number, max: number): number {
   return Math.min(max, Math.max(min, value));
 }
 
-/** From 0 to 1: high where the week is short of quota for the time it has. */
+/**
+ * Returns 0 to 1: high if the week is short of quota for its remaining time.
+ */
 export function weekPrice(view: View, { at }: Scene): number {
   const { week, weekUsed, state } = view;
   const hours = week === null || week.resetsAt === null
@@ -73,7 +81,7 @@ export function weekPrice(view: View, { at }: Scene): number {
   return 1 / (1 + Math.exp(-laxity / LAXITY_HOURS));
 }
 
-/** What a token of the account's quota is worth now. */
+/** Returns the price of one token of the account's quota now. */
 function windowPrice(view: View, scene: Scene, projection: number): number {
   const cache = scene.query.cacheTtlMs > LONG_CACHE_FROM_MS
     ? LONG_CACHE
@@ -84,8 +92,9 @@ function windowPrice(view: View, scene: Scene, projection: number): number {
 }
 
 /**
- * In a small window each move is soon followed by the next one; but nothing
- * holds where the window will not take the cache written anew, and as much.
+ * Returns what staying is worth. In a small window each move is soon followed
+ * by the next. Staying is worth nothing if the window cannot take the rewritten
+ * cache and as much again.
  */
 function stayWorth({ state, fiveHourUsed }: View, writeTokens: number): number {
   const size = fiveHourTokens(state);

@@ -1,6 +1,6 @@
 /**
- * `scored`: chosen once for a conversation, by what is left of both windows
- * and by how many conversations are there already.
+ * `scored`: chosen once for a conversation, by the remaining quota of both
+ * windows and by how many conversations are there already.
  *
  * Source: claude-multi, `burst * 0.7 + rolling * 0.3 - 2 * sessions`, with the
  * provider's figures in place of its guesses.

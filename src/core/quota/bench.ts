@@ -1,6 +1,6 @@
 /**
- * Bench states: an account (or one model family on it) gets no new work until
- * an instant, for a stated reason; then one trial request decides.
+ * Bench states: an account, or one model family on it, gets no new work until
+ * an instant, for a stated reason. Then one trial request decides.
  *
  * @module
  */
@@ -22,19 +22,22 @@ export type Bench =
     readonly until: Instant;
     readonly reason: BenchReason;
   }
-  /** The bench is over; one trial request at a time until one is served. */
+  /** The bench has ended; one trial request at a time until one is served. */
   | {
     readonly kind: "probation";
     readonly since: Instant;
-    /** The bench was a throttle's: every policy sends a single trial first. */
+    /**
+     * Whether a throttle caused the bench: then every policy sends a single
+     * trial first.
+     */
     readonly isThrottle: boolean;
   };
 
 export const AVAILABLE: Bench = { kind: "available" };
 
 /**
- * The bench as it stands at `at`. Its end leads to probation: one trial finds
- * out whether the account serves again before the others follow.
+ * Returns the bench as it is at `at`. Its end leads to probation: one trial
+ * finds out whether the account serves again before other requests follow.
  */
 export function benchAt(bench: Bench, at: Instant): Bench {
   if (bench.kind !== "benched" || at < bench.until) return bench;
@@ -43,8 +46,8 @@ export function benchAt(bench: Bench, at: Instant): Bench {
 }
 
 /**
- * Benched until `until`. A quota bench is never shortened by another refusal,
- * and no lesser reason takes its place: the latest end counts.
+ * Returns a bench until `until`. A further refusal never shortens a quota
+ * bench, and no lesser reason replaces it: the latest end counts.
  */
 export function benched(
   bench: Bench,
@@ -62,9 +65,9 @@ export function benched(
 }
 
 /**
- * The bench after an answer was served to a request that started at
- * `startedAt`. Only work sent after the refusal disproves it: what was in
- * flight before may have been served before.
+ * Returns the bench after an answer was served to a request that started at
+ * `startedAt`. Only a request sent after the refusal disproves it: an earlier
+ * one may have been served before the refusal.
  */
 export function disproved(
   bench: Bench,

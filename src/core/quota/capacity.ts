@@ -22,7 +22,7 @@ export interface AccountCapacity {
   readonly id: AccountId;
   readonly name: string;
   readonly status: "active" | "throttled" | "exhausted" | "error";
-  /** Our own word for what bars it; null when it may serve. */
+  /** Our own word for what bars it; null if it may serve. */
   readonly reason: Ineligible | null;
   readonly benched: boolean;
   /** Seconds until it is back; 0 when it is not benched. */
@@ -34,7 +34,7 @@ export interface AccountCapacity {
   readonly burn5h: number;
   /** Learned size of a whole five-hour window; null while unlearned. */
   readonly capEst5h: number | null;
-  /** Quota tokens that are left of it; null while unknown. */
+  /** Quota tokens left in that window; null while unknown. */
   readonly headroomTok: number | null;
   readonly nearCap: boolean;
   readonly live: boolean;
@@ -55,7 +55,7 @@ export interface PoolCapacity {
   readonly at: string;
 }
 
-/** A request that nothing is known of. */
+/** A request about which nothing is known. */
 export const ANY_REQUEST: RouteQuery = {
   conversation: null,
   parent: null,
@@ -82,7 +82,10 @@ const STREAK_WARNS = 2;
 const HEADROOM_WARNS = 1;
 const BURN_HOURS = 5;
 
-/** What the pool can take now. Accounts that a person switched off are left out. */
+/**
+ * Returns what the pool can take now. Accounts that a person switched off are
+ * left out.
+ */
 export function poolCapacity(snapshot: PoolSnapshot): PoolCapacity {
   const { settings, at } = snapshot;
   const accounts = [...snapshot.accounts.values()]
@@ -171,7 +174,10 @@ function statusOf(bar: Bar | null): AccountCapacity["status"] {
   }
 }
 
-/** Spent part of the five-hour window: the provider's figure, else our count. */
+/**
+ * Returns the utilization of the five-hour window: the provider's figure, else
+ * our own count.
+ */
 function shareOf(
   state: AccountState,
   { burn5h, capEst5h, at }: {
@@ -187,7 +193,7 @@ function shareOf(
   return capEst5h === null ? null : burn5h / capEst5h;
 }
 
-/** Quota tokens booked since `from`, to the five minutes. */
+/** Returns the quota tokens booked since `from`, in steps of five minutes. */
 export function burnSince({ burn }: AccountState, from: Instant): number {
   const first = burnBucketAt(from);
   return burn.reduce(

@@ -1,7 +1,7 @@
 /**
- * What an account may not do although its login works and its quota is there: a
- * beta, a model, long prompts, a path of the API. Learned from refusals, kept
- * for a stated time, and asked once per account in that time.
+ * What an account may not do although its login works and it has quota: a beta,
+ * a model, long prompts, a path of the API. It is learned from refusals and
+ * kept for a stated time, in which each account is asked once.
  *
  * @module
  */
@@ -15,19 +15,19 @@ export type Lack =
   | { readonly kind: "beta"; readonly beta: string }
   /** A model by its id, as the request wrote it. */
   | { readonly kind: "model"; readonly model: string }
-  /** Prompts of this many tokens and more: they need long context. */
+  /** Prompts of this many tokens or more, which need long context. */
   | {
     readonly kind: "size";
     readonly tokens: number;
-    /** Paid extra usage would serve them, and it is off or used up. */
+    /** Whether paid extra usage would serve them and is off or used up. */
     readonly isPaid: boolean;
   }
-  /** Requests of this client: some logins serve the provider's own alone. */
+  /** Requests of this client: some logins serve only the provider's own. */
   | { readonly kind: "client"; readonly client: string }
-  /** Requests below this path: some take keys only. */
+  /** Requests below this path: some paths accept only keys. */
   | { readonly kind: "path"; readonly path: string };
 
-/** A lack of one account as it was learned. */
+/** A lack of one account, as it was learned. */
 export interface Refusal {
   readonly lack: Lack;
   readonly since: Instant;
@@ -43,8 +43,8 @@ export type Refusals = ReadonlyMap<string, Refusal>;
 export const NO_REFUSALS: Refusals = new Map();
 
 /**
- * How long a refusal counts. A plan changes when its owner changes it, which is
- * rare; models and paid usage are switched on within the hour.
+ * How long a refusal counts. A plan changes rarely, when its owner changes it;
+ * models and paid usage may be switched on within the hour.
  */
 const KEPT_MS: Readonly<Record<Lack["kind"], number>> = {
   beta: 6 * HOUR_MS,
@@ -54,10 +54,14 @@ const KEPT_MS: Readonly<Record<Lack["kind"], number>> = {
   path: 6 * HOUR_MS,
 };
 
-/** A hostile provider must not fill the pool's memory with refusals. */
+/**
+ * Most refusals kept, so that a hostile provider cannot fill the pool's memory.
+ */
 const REFUSALS_MAX = 64;
 
-/** Names the lack; two refusals of one kind and subject have the same key. */
+/**
+ * Returns a key for the lack. Two refusals of one kind and subject share it.
+ */
 export function lackKey(lack: Lack): string {
   switch (lack.kind) {
     case "beta":
@@ -73,7 +77,9 @@ export function lackKey(lack: Lack): string {
   }
 }
 
-/** Returns `known` with one more refusal; the smallest refused size counts. */
+/**
+ * Returns `known` with one more refusal; of refused sizes the smallest counts.
+ */
 export function withRefusal(
   known: Refusals,
   lack: Lack,
@@ -105,7 +111,7 @@ export function withoutDisproved(
   return next.size === known.size ? known : next;
 }
 
-/** Returns the refusal that speaks against a request of `facts`, or null. */
+/** Returns the refusal that bars a request of `facts`, or null. */
 export function refusalOf(
   known: Refusals,
   facts: RouteFacts,

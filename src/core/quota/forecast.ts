@@ -1,6 +1,6 @@
 /**
- * When each window runs out, and how long the pool lasts, if work goes on as
- * it does now. Estimates, and marked where they rest on a guess.
+ * When each window runs out and how long the pool lasts if work goes on as it
+ * does now. These are estimates, marked where they rest on a guess.
  *
  * @module
  */
@@ -25,9 +25,9 @@ export interface WindowForecast {
   /** When it is spent; null when it lasts until its reset. */
   readonly spentAt: Instant | null;
   /**
-   * Between which times, eight times of ten, while people work as they do; a
-   * null in it is "not before its reset". Null where nothing was burnt in the
-   * last hour that could tell, and where it is spent already.
+   * The times between which it is spent in eight of ten cases, while people
+   * work as they do. A null bound means "not before its reset". Null if nothing
+   * was burnt in the last hour, and if the window is spent already.
    */
   readonly spentBetween: Between<Instant> | null;
 }
@@ -37,13 +37,13 @@ export interface PoolForecast {
   /** Quota tokens per hour, over the last hour. */
   readonly tokensPerHour: number;
   /**
-   * When the whole pool has nothing left for that pace; null when it lasts
-   * for a week or nothing is being used.
+   * When the whole pool has nothing left for that pace; null if it lasts for a
+   * week or nothing is being used.
    */
   readonly lastsUntil: Instant | null;
-  /** The same with the spread of the burn; null in it is a week or longer. */
+  /** The same with the spread of the burn; a null bound is a week or longer. */
   readonly lastsBetween: Between<Instant> | null;
-  /** Rests on plan sizes that no answer has confirmed. */
+  /** Whether it rests on plan sizes that no answer has confirmed. */
   readonly isGuess: boolean;
 }
 
@@ -70,13 +70,16 @@ export function forecast(snapshot: PoolSnapshot): PoolForecast {
   };
 }
 
-/** Only plans have windows that run out; a person must mend what needs a login. */
+/**
+ * Only plans have windows that run out, and an account that needs a login
+ * serves nothing.
+ */
 function serves({ account, credential }: AccountState): boolean {
   return account.enabled && credential.kind !== "needs_login" &&
     (account.kind === "subscription" || account.kind === "setup_token");
 }
 
-/** Quota tokens that the account gave in the last hour. */
+/** Returns the quota tokens that the account gave in the last hour. */
 function paceOf(state: AccountState, at: Instant): number {
   return burnSince(state, after(at, -HOUR_MS));
 }
@@ -124,7 +127,9 @@ function spentBetween(
   }, { at, endsAt: endsAt(window) });
 }
 
-/** As unsteady as the tokens are, about the share that an hour takes. */
+/**
+ * Returns the spread in shares of the window, as unsteady as the tokens are.
+ */
 function inShares(
   { mean, variance }: BurnSpread,
   sharePerHour: number,
@@ -133,7 +138,10 @@ function inShares(
   return { mean: share, variance: variance * (share / mean) ** 2 };
 }
 
-/** Spent share per hour: by the tokens of the last hour, else since it began. */
+/**
+ * Returns the utilization gained per hour: by the tokens of the last hour, else
+ * since the window began.
+ */
 function sharePerHour(
   window: QuotaWindow,
   state: AccountState,
@@ -151,7 +159,7 @@ function sharePerHour(
     : (window.utilization ?? 0) / (elapsed * window.lengthMs / HOUR_MS);
 }
 
-/** One account as it empties and refills. */
+/** One account as its windows empty and refill. */
 interface Tank {
   readonly size: number;
   readonly weekSize: number;
@@ -159,7 +167,7 @@ interface Tank {
   weekLeft: number;
   resetsAt: number;
   weekResetsAt: number;
-  /** From here on a person has to sign in; infinite where that is not known. */
+  /** From here on a person has to sign in; Infinity if that is unknown. */
   readonly signInEndsAt: number;
 }
 
@@ -199,7 +207,9 @@ function lastsUntil(
   return null;
 }
 
-/** How long the pool lasts at the bounds of its pace over that time. */
+/**
+ * Returns how long the pool lasts at both bounds of its pace over that time.
+ */
 function lastsBetween(
   states: readonly AccountState[],
   until: Instant | null,
@@ -221,7 +231,7 @@ function drain(tanks: Tank[], wanted: number, at: number): number {
   tanks.sort((a, b) => a.resetsAt - b.resetsAt);
   let missing = wanted;
   for (const tank of tanks) {
-    // Nobody renews it any more.
+    // The sign-in has ended and nothing renews it.
     if (at >= tank.signInEndsAt) continue;
     const given = Math.min(missing, tank.left, tank.weekLeft);
     tank.left -= given;
@@ -242,39 +252,36 @@ function refill(tank: Tank, at: number): void {
   }
 }
 
-// How unsteadily quota is burnt, and what that leaves open about the time at
-// which something runs out.
-
-/** Quota tokens (or shares) in five minutes: mean, and variance about it. */
+/** Mean and variance of the quota tokens, or shares, burnt in five minutes. */
 interface BurnSpread {
   readonly mean: number;
   readonly variance: number;
 }
 
-/** Soonest and latest; null: not within the time that counts. */
+/** Soonest and latest; null means not within the time that counts. */
 export interface Between<Point> {
   readonly soonest: Point | null;
   readonly latest: Point | null;
 }
 
-/** The mean is that of the last hour, as the point forecast's. */
+/** The mean is taken over the last hour, like the point forecast. */
 const MEAN_BUCKETS = HOUR_MS / BURN_BUCKET_MS;
-/** The spread is that of the last three, a quarter of an hour at a time. */
+/** The spread is taken over the last three hours, in quarters of an hour. */
 const SPREAD_BUCKETS = 3 * MEAN_BUCKETS;
 const BATCH_BUCKETS = 3;
 
 /**
- * Of ten true times, eight lie within. Were the burn normal, 1.28 would do; of
- * what people and agents burn in the built-in workloads, that holds seven.
+ * Eight of ten true times must lie within the bounds. For a normal burn 1.28
+ * would do; on the built-in workloads of people and agents it holds seven of
+ * ten.
  */
 const BOUND = 1.7;
 
 /**
- * Mean and variance of what `burn` gave, in five minutes. The variance is that
- * of sums over quarters of an hour in the last three hours about the last
- * hour's mean (a third of it each five minutes): bursts outlast five minutes,
- * and a pace that changed lately is a spread too. Null without any burn in the
- * last hour.
+ * Returns mean and variance of `burn` in five minutes. The variance is taken
+ * from sums over quarters of an hour in the last three hours, around the last
+ * hour's mean: bursts last longer than five minutes, and a recent change of
+ * pace is a spread as well. Null if nothing was burnt in the last hour.
  */
 export function burnSpread(
   burn: readonly BurnBucket[],
@@ -292,12 +299,12 @@ export function burnSpread(
   }
   const mean = total(sums.slice(0, MEAN_BUCKETS)) / MEAN_BUCKETS;
   if (mean <= 0) return null;
-  // Before its first answer an account was not idle: it was not there.
+  // Before its first answer an account was absent, not idle.
   const known = Math.max(MEAN_BUCKETS, oldest);
   const batches = Math.floor(known / BATCH_BUCKETS);
   let squares = 0;
   for (let batch = 0; batch < batches; batch++) {
-    // The five minutes that run are not whole: batches begin behind them.
+    // The current five minutes are incomplete, so batches begin before them.
     const from = 1 + batch * BATCH_BUCKETS;
     const off = total(sums.slice(from, from + BATCH_BUCKETS)) -
       BATCH_BUCKETS * mean;
@@ -307,11 +314,11 @@ export function burnSpread(
 }
 
 /**
- * When `left` is burnt, in milliseconds from now. After k times five minutes
- * the burn is k times the mean, give or take 1.7 standard deviations of
- * `variance * (k + k²/12)`: the noise still to come, and the error of a mean
- * that was taken over an hour. Solved for the k at which either bound meets
- * `left`; no latest where the lower bound never does.
+ * Returns when `left` is burnt, in ms from now. After k times five minutes the
+ * burn is k times the mean, plus or minus 1.7 standard deviations of `variance
+ * * (k + k²/12)`: the noise to come, and the error of a mean taken over one
+ * hour. Solved for the k at which either bound meets `left`; latest is null if
+ * the lower bound never does.
  */
 export function runsOutBetween(
   left: number,
@@ -330,7 +337,7 @@ export function runsOutBetween(
   };
 }
 
-/** The mean's bounds over the next `ms`, in the same units. */
+/** Returns the bounds of the mean over the next `ms`, in the same units. */
 export function meanBetween(
   { mean, variance }: BurnSpread,
   ms: number,
@@ -341,7 +348,7 @@ export function meanBetween(
   return { low: Math.max(0, mean - off), high: mean + off };
 }
 
-/** The burn of several accounts as that of one. */
+/** Returns the burn of several accounts added up. */
 function joinedBurn(
   burns: readonly (readonly BurnBucket[])[],
 ): readonly BurnBucket[] {
@@ -352,7 +359,7 @@ function joinedBurn(
   return [...sums].map(([at, tokens]) => ({ at, tokens }));
 }
 
-/** `Between` of instants from that of times ahead; null past `endsAt`. */
+/** Returns the instants of times ahead; null past `endsAt`. */
 function instantsBetween(
   { soonest, latest }: Between<number>,
   { at, endsAt }: { readonly at: Instant; readonly endsAt: number },

@@ -1,6 +1,6 @@
 /**
- * The pool in one glance, as one session sees it: which account serves it,
- * what is left there, and whether there is room. For a status line.
+ * The pool as one session sees it, for a status line: which account serves it,
+ * how much quota is left there, and whether there is room.
  *
  * @module
  */
@@ -16,18 +16,18 @@ export interface GlanceWindow {
   /** Null is unknown, never 0. */
   readonly utilization: number | null;
   readonly resetsAt: number | null;
-  /** Null where its source does not say. */
+  /** Null if its source does not say. */
   readonly observedAt: number | null;
 }
 
 export interface PoolGlance {
   readonly at: number;
-  /** The account that serves the session; null where none does yet. */
+  /** The account that serves the session; null while none does. */
   readonly account: string | null;
   /** When its sign-in ends, if that is within three days; else null. */
   readonly signInEndsAt: number | null;
   readonly windows: readonly GlanceWindow[];
-  /** Null where nobody could say. */
+  /** Null if it is unknown. */
   readonly capacity: {
     readonly verdict: "green" | "yellow" | "red";
     readonly headroom: number;
@@ -37,7 +37,10 @@ export interface PoolGlance {
 
 const KEYS = ["5h", "7d"] as const;
 
-/** `session` as its client names it; null for one that names none. */
+/**
+ * Returns the glance for `session` as its client names it, or for a client that
+ * names none.
+ */
 export function poolGlance(
   snapshot: PoolSnapshot,
   session: string | null,

@@ -1,6 +1,6 @@
 /**
- * What is learned of an account's size by watching its figures rise while
- * tokens are booked on it.
+ * Learns an account's size by watching its figures rise while tokens are booked
+ * on it.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import {
 } from "./quota.ts";
 import { after, type Instant, MINUTE_MS } from "../time.ts";
 
-/** What was learned of an account's size from its own answers. */
+/** What an account's own answers revealed about its size. */
 export interface LearnedCapacity {
   /** Quota tokens of one whole 5h window; null while unlearned. */
   readonly fiveHourTokens: number | null;
@@ -38,17 +38,17 @@ export const UNLEARNED: LearnedCapacity = {
   evidence: { tokens: 0, fiveHourRise: 0, weekRise: 0 },
 };
 
-/** Below this rise the rounding of the figures weighs too much. */
+/** Below this rise, the rounding of the figures matters too much. */
 const RISE_MIN = 0.03;
 
 /** Old evidence fades once this many windows were seen. */
 const RISE_FADES_AT = 2;
 
-/** A week holds between so many five-hour windows, whatever the figures say. */
+/** Least number of five-hour windows in a week, whatever the figures say. */
 const WEEK_MIN = 2;
 const WEEK_MAX = 30;
 
-/** Resets jitter by less than this; more is another window. */
+/** Resets jitter by less than this; a larger difference is another window. */
 const RESET_JITTER_MS = MINUTE_MS;
 
 /** Books the tokens of one answer. */
@@ -63,7 +63,7 @@ export function bookTokens(
   });
 }
 
-/** Takes in how far the figures rose from `before` to `after`. */
+/** Adds how far the figures rose from `before` to `after`. */
 export function watchRise(
   learned: LearnedCapacity,
   before: QuotaWindows,
@@ -74,14 +74,14 @@ export function watchRise(
   if (fiveHour === null && week === null) return learned;
   const { evidence } = learned;
   return concluded(learned, {
-    // Tokens booked before the first figure came belong to no rise.
+    // Tokens booked before the first figure arrived belong to no rise.
     tokens: before["5h"] === undefined ? 0 : evidence.tokens,
     fiveHourRise: evidence.fiveHourRise + (fiveHour ?? 0),
     weekRise: evidence.weekRise + (week ?? 0),
   });
 }
 
-/** How far a window rose; null when it was not watched before. */
+/** Returns how far a window rose; null if it was not watched before. */
 function riseOf(
   before: QuotaWindow | undefined,
   now: QuotaWindow | undefined,
@@ -118,7 +118,7 @@ function concluded(
   };
 }
 
-/** The start of the five minutes that `at` lies in. */
+/** Returns the start of the five minutes that `at` lies in. */
 export function burnBucketAt(at: Instant): Instant {
   return after(
     at,

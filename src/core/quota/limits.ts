@@ -1,6 +1,6 @@
 /**
- * What the quota windows of one account say about one request: its figures,
- * and whether they bar it.
+ * What the quota windows of one account mean for one request: its figures, and
+ * whether they bar it.
  *
  * @module
  */
@@ -15,24 +15,30 @@ export type Spent =
   | { readonly kind: "clear" }
   /**
    * The figure is at its end but the provider refused nothing, or the figure
-   * comes from an earlier run: last choice, and one answer will tell.
+   * comes from an earlier run: the last choice, because one answer will tell.
    */
   | { readonly kind: "doubtful" }
-  /** The plan is spent and paid extra usage serves on. */
+  /** The plan is spent and paid extra usage goes on serving. */
   | { readonly kind: "paid"; readonly until: Instant }
   | {
     readonly kind: "spent";
     readonly until: Instant;
-    /** The one family it bars; null bars the account. */
+    /** The one family that it bars; null bars the account. */
     readonly family: ModelFamily | null;
-    /** Past the limit that the user set; the provider refused nothing. */
+    /**
+     * Whether it is past the user's own limit, while the provider refused
+     * nothing.
+     */
     readonly isOwnLimit: boolean;
   };
 
 export interface Limits {
-  /** The running five-hour window; null when its clock stands or is unknown. */
+  /** The running five-hour window; null if none runs or it is unknown. */
   readonly fiveHour: QuotaWindow | null;
-  /** The fullest running window of a day or more that counts for the request. */
+  /**
+   * The fullest running window of a day or more that the request counts
+   * against.
+   */
   readonly week: QuotaWindow | null;
   readonly spent: Spent;
 }
@@ -40,12 +46,12 @@ export interface Limits {
 const CLEAR: Spent = { kind: "clear" };
 const DOUBTFUL: Spent = { kind: "doubtful" };
 
-/** A refusal without a stated end counts so long at most. */
+/** Longest time that a refusal without a stated end counts. */
 const UNSTATED_END_MS = 15 * MINUTE_MS;
 const SHORTEST_LONG_MS = DAY_MS;
 const SHORTEST_MS = 10 * MINUTE_MS;
 
-/** The figures of `state` for a request of `families`, at `at`. */
+/** Returns the figures of `state` for a request of `families` at `at`. */
 export function limitsOf(
   state: AccountState,
   families: readonly ModelFamily[],
@@ -68,7 +74,7 @@ export function limitsOf(
   return { fiveHour, week, spent };
 }
 
-/** Spent part of a window that may be unknown; unknown plans as unspent. */
+/** Returns the utilization of a window; an unknown one plans as unused. */
 export function used(window: QuotaWindow | null): number {
   return window?.utilization ?? 0;
 }
@@ -109,7 +115,7 @@ function worse(a: Spent, b: Spent): Spent {
   if (b.kind === "clear") return a;
   if (RANK[a.kind] !== RANK[b.kind]) return RANK[a.kind] > RANK[b.kind] ? a : b;
   if (a.kind === "spent" && b.kind === "spent") {
-    // The account's own window outlasts what bars one family of it.
+    // The account's own window outlasts one that bars a single family.
     const isWhole = a.family === null || b.family === null;
     return {
       kind: "spent",

@@ -1,6 +1,6 @@
 /**
- * How full an account's windows will be, from what is known of its size and of
- * the pace at which the pool works.
+ * How full an account's windows will be, from its known size and the pool's
+ * pace.
  *
  * @module
  */
@@ -11,12 +11,15 @@ import type { Scene, View } from "../route/scene.ts";
 import type { AccountState } from "../pool/state.ts";
 import { HOUR_MS } from "../time.ts";
 
-/** Quota tokens of a Pro account's five-hour window, before anything was learned. */
+/**
+ * Assumed quota tokens of a Pro account's five-hour window before anything was
+ * learned.
+ */
 export const FIVE_HOUR_TOKENS = 1_300_000;
 const WEEK_IN_FIVE_HOURS = 8;
 const FIVE_HOURS = 5;
 
-/** Quota tokens of one whole five-hour window of the account. */
+/** Returns the quota tokens of one whole five-hour window of the account. */
 export function fiveHourTokens({ learned, account }: AccountState): number {
   return learned.fiveHourTokens ?? FIVE_HOUR_TOKENS * tierWeight(account.tier);
 }
@@ -25,7 +28,7 @@ export function weekInFiveHours({ learned }: AccountState): number {
   return learned.weekInFiveHours ?? WEEK_IN_FIVE_HOURS;
 }
 
-/** Hours until the five-hour window ends; five where its clock stands. */
+/** Returns the hours until the five-hour window ends; five if none runs. */
 export function fiveHourLeft({ fiveHour }: View, { at }: Scene): number {
   if (fiveHour === null || fiveHour.resetsAt === null) return FIVE_HOURS;
   return Math.min(FIVE_HOURS, Math.max(0, fiveHour.resetsAt - at) / HOUR_MS);
@@ -38,8 +41,8 @@ export interface Ahead {
 }
 
 /**
- * Spent part of the five-hour window after `hours` more (or its end) if `heads`
- * conversations go on as the pool does.
+ * Returns the utilization of the five-hour window after `hours` more (or at its
+ * end) if `heads` conversations go on at the pool's pace.
  */
 export function projected(
   view: View,
@@ -52,7 +55,7 @@ export function projected(
     heads * flow.tokensPerHour * span / fiveHourTokens(view.state);
 }
 
-/** The same of the window after this one, as far as `hours` reach into it. */
+/** Returns the same for the next window, as far as `hours` reach into it. */
 export function projectedNext(
   view: View,
   scene: Scene,
@@ -63,7 +66,9 @@ export function projectedNext(
     fiveHourTokens(view.state);
 }
 
-/** The same of the week: it, too, may be spent under a conversation. */
+/**
+ * Returns the same for the week, which may also run out under a conversation.
+ */
 export function projectedWeek(
   { state, week, weekUsed }: View,
   { at, snapshot }: Scene,

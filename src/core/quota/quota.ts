@@ -1,5 +1,5 @@
 /**
- * Quota windows: what the provider last said of each, and until when that
+ * Quota windows: what the provider last said about each, and until when that
  * counts. Unknown is never 0 and never spent.
  *
  * @module
@@ -20,12 +20,14 @@ export type QuotaSource = "response_headers" | "usage_endpoint";
 /** What the provider last said of one quota window of one account. */
 export interface QuotaWindow {
   readonly key: WindowKey;
-  /** Spent part: 0 is unused, 1 exhausted, more is possible; null is unknown. */
+  /**
+   * Utilization: 0 is unused, 1 is spent, more is possible; null is unknown.
+   */
   readonly utilization: number | null;
   readonly status: WindowStatus;
-  /** Full length, as far as known from the key. */
+  /** Full length, as far as the key tells. */
   readonly lengthMs: number;
-  /** When it refills; null when the provider did not say. */
+  /** When it refills; null if the provider did not say. */
   readonly resetsAt: Instant | null;
   readonly observedAt: Instant;
   readonly source: QuotaSource;
@@ -36,13 +38,13 @@ export interface QuotaWindow {
 export type QuotaWindows = Readonly<Record<WindowKey, QuotaWindow>>;
 
 /**
- * Extra usage beyond the plan, paid by the token. It is no window: its refusal
- * is normal and bars nothing.
+ * Paid extra usage beyond the plan. It is not a window: its refusal is normal
+ * and bars nothing.
  */
 export interface Overage {
-  /** The provider's word on it; null when it gave none. */
+  /** The provider's verdict on it; null if there was none. */
   readonly status: WindowStatus;
-  /** The answer was paid by it: the plan's own quota is spent. */
+  /** Whether it paid for the answer, because the plan's own quota is spent. */
   readonly isInUse: boolean;
 }
 
@@ -52,14 +54,17 @@ export interface QuotaObservation {
   readonly at: Instant;
   readonly source: QuotaSource;
   readonly windows: readonly QuotaWindow[];
-  /** Null when nothing was said of it. */
+  /** Null if nothing was said about it. */
   readonly overage: Overage | null;
 }
 
-/** Whatever a header says, no instant is to be made from more. */
+/** Longest length used, whatever a header says, so that instants stay valid. */
 const LENGTH_MS_MAX = 366 * DAY_MS;
 
-/** How long the window named `key` runs; five hours where the key does not tell. */
+/**
+ * Returns how long the window named `key` runs; five hours if the key does not
+ * tell.
+ */
 export function windowLengthMs(key: WindowKey): number {
   const match = /^(\d+)([mhd])/.exec(key);
   if (match === null) {
@@ -70,9 +75,9 @@ export function windowLengthMs(key: WindowKey): number {
 }
 
 /**
- * Folds an observation into what is known. The newest statement of each window
- * wins, but a part that it leaves out keeps its known value while the window
- * runs: a missing header never overwrites a figure.
+ * Returns what is known after an observation. The newest statement about each
+ * window wins, but a part that it leaves out keeps its known value while the
+ * window runs: a missing header never overwrites a figure.
  */
 export function observe(
   known: QuotaWindows,
@@ -97,7 +102,10 @@ function merge(prior: QuotaWindow, seen: QuotaWindow): QuotaWindow {
   };
 }
 
-/** Whether the provider refused work on the window, or its figure is at its end. */
+/**
+ * Returns whether the provider refused work on the window, or its figure is at
+ * its end.
+ */
 export function isSpent(
   { status, utilization }: Pick<QuotaWindow, "status" | "utilization">,
 ): boolean {
@@ -105,8 +113,9 @@ export function isSpent(
 }
 
 /**
- * When the window stops counting. Without a stated reset it is bounded by its
- * own length, or a figure without an end would bar the account for ever.
+ * Returns when the window stops counting. Without a stated reset its own length
+ * is the bound; otherwise a figure without an end would bar the account for
+ * ever.
  */
 export function endsAt(window: QuotaWindow): Instant {
   return window.resetsAt ?? after(window.observedAt, window.lengthMs);
@@ -117,8 +126,8 @@ export function isRunning(window: QuotaWindow, now: Instant): boolean {
 }
 
 /**
- * The windows that still run at `now`. One past its reset is unspent and only
- * starts again with the next request, so nothing is known of it.
+ * Returns the windows that still run at `now`. A window past its reset is
+ * unused and restarts only with the next request, so nothing is known about it.
  */
 export function running(
   windows: QuotaWindows,
@@ -127,7 +136,7 @@ export function running(
   return Object.values(windows).filter((window) => isRunning(window, now));
 }
 
-/** The window named `key` if it still runs at `now`, else null. */
+/** Returns the window named `key` if it still runs at `now`, else null. */
 export function runningWindow(
   windows: QuotaWindows,
   key: WindowKey,
@@ -137,7 +146,10 @@ export function runningWindow(
   return window !== undefined && isRunning(window, now) ? window : null;
 }
 
-/** Whether the window bars requests for `families` (empty: any request). */
+/**
+ * Returns whether the window bars requests for `families`; an empty list means
+ * any request.
+ */
 export function concerns(
   window: QuotaWindow,
   families: readonly ModelFamily[],
@@ -145,11 +157,9 @@ export function concerns(
   return window.family === null || families.includes(window.family);
 }
 
-// Spent part against elapsed part of a window.
-
 /**
- * Part of the window's time that has passed at `now`, from 0 to 1; null where
- * the reset is not known.
+ * Returns the part of the window's time that has passed at `now`, 0 to 1; null
+ * if the reset is unknown.
  */
 export function elapsedShare(window: QuotaWindow, now: Instant): number | null {
   if (window.resetsAt === null) return null;
@@ -158,9 +168,9 @@ export function elapsedShare(window: QuotaWindow, now: Instant): number | null {
 }
 
 /**
- * How far the account is ahead of an even spend: utilization minus elapsed
- * time. Positive is over the line (too fast), negative is quota to spare;
- * null where either is unknown.
+ * Returns how far the account is ahead of an even spend: utilization minus
+ * elapsed time. Positive is too fast, negative is quota to spare; null if
+ * either is unknown.
  */
 export function pace(window: QuotaWindow, now: Instant): number | null {
   const elapsed = elapsedShare(window, now);

@@ -1,5 +1,5 @@
 /**
- * What to do after an answer: relay it, go elsewhere, wait, or give up.
+ * What to do after an answer: relay it, try another account, wait, or give up.
  *
  * @module
  */
@@ -14,41 +14,45 @@ export type NextStep =
   /** Pass this answer on to the client. */
   | { readonly kind: "relay" }
   /**
-   * Route again. Where `exclude` is set, without the account just tried: the
-   * pool does not know by itself that it cannot serve this request. Where
-   * `mayWait` is not set, another account must be free at once, else this
-   * answer is relayed.
+   * Route again. With `exclude`, leave out the account just tried, because the
+   * pool itself does not know that it cannot serve this request. Without
+   * `mayWait`, another account must be free at once; otherwise this answer is
+   * relayed.
    */
   | {
     readonly kind: "reroute";
     readonly exclude: boolean;
     readonly mayWait: boolean;
   }
-  /** The same account again, after a pause without a lease. */
+  /** Try the same account again after a pause, without a lease. */
   | { readonly kind: "retry_same"; readonly afterMs: number }
-  /** One forced refresh of the credential, then the same account again. */
+  /** Force one refresh of the credential, then try the same account again. */
   | { readonly kind: "renew" }
   /** There is no answer to relay and no safe way to get one. */
   | { readonly kind: "give_up" };
 
-/** Where a request stands when an answer has come. */
+/** The state of a request when an answer arrived. */
 export interface Attempt {
   readonly now: Instant;
-  /** Earlier answers to this request by kind; the one at hand is not counted. */
+  /** Earlier failures of this request, without the answer at hand. */
   readonly failures: number;
   readonly renewals: number;
   readonly unsent: number;
-  /** Reroutes so far that were not forced by a spent account or credential. */
+  /** Moves so far that no spent account or credential forced. */
   readonly hops: number;
-  /** How often the client itself has sent it again: its tries and ours multiply. */
+  /**
+   * How often the client itself has sent it again. Its tries and ours multiply.
+   */
   readonly clientRetries: number;
-  /** Repeated sends that the pool's budget allows; {@linkcode retriesLeft}. */
+  /**
+   * Repeated sends that the pool's budget allows; see {@linkcode retriesLeft}.
+   */
   readonly retriesLeft: number;
   /** Uniform in [0, 1), drawn by the caller. */
   readonly jitter: number;
 }
 
-/** The attempt after which nothing has gone wrong yet. */
+/** An attempt before anything went wrong. */
 export const FIRST_ATTEMPT: Omit<Attempt, "now"> = {
   failures: 0,
   renewals: 0,
@@ -62,12 +66,12 @@ export const FIRST_ATTEMPT: Omit<Attempt, "now"> = {
 const BACKOFF_MS = 500;
 const BACKOFF_MAX_MS = 8 * SECOND_MS;
 
-/** Tries on the account at hand before another is asked. */
+/** Tries on one account before another is asked. */
 const FAILURES_ON_SAME = 2;
 
 /**
- * What to do after `verdict`. A request that was sent and got no answer is
- * never sent again: it may have been served.
+ * Returns what to do after `verdict`. A request that was sent and got no answer
+ * is never sent again, because it may have been served.
  */
 export function nextStep(verdict: CapacityVerdict, attempt: Attempt): NextStep {
   switch (verdict.kind) {
@@ -76,11 +80,11 @@ export function nextStep(verdict: CapacityVerdict, attempt: Attempt): NextStep {
       return { kind: "relay" };
     case "exhausted":
     case "throttled":
-      // The pool knows until when the account is closed, and decides who waits.
+      // The pool knows how long the account is closed, and decides who waits.
       return { kind: "reroute", exclude: false, mayWait: true };
     case "not_here":
     case "not_entitled":
-      // Each account is asked once: the pool remembers what it said.
+      // Each account is asked once: the pool remembers its answer.
       return { kind: "reroute", exclude: true, mayWait: false };
     case "request_throttled":
       return hopOrRelay(attempt);
@@ -107,7 +111,7 @@ function afterFailure(
   retryAt: Instant | null,
   attempt: Attempt,
 ): NextStep {
-  // One budget for both: we did our part when the client sent it first.
+  // The client and tc share one budget: if the client sends again, tc does not.
   if (attempt.retriesLeft < 1 || attempt.clientRetries > 0) {
     return { kind: "relay" };
   }
@@ -131,18 +135,20 @@ function afterUnsent(attempt: Attempt): NextStep {
     : { kind: "give_up" };
 }
 
-/** Half of it fixed, half of it drawn, so that a herd spreads. */
+/**
+ * Half of the pause is fixed and half is random, so that retries spread out.
+ */
 function backoffMs(failures: number, jitter: number): number {
   const stepMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** failures);
   return Math.round(stepMs * (0.5 + 0.5 * jitter));
 }
 
-/** Shares of requests may gather up to so many whole sends, or be owed so many. */
+/** Most whole sends that shares of requests may accumulate, or owe. */
 const BUDGET_SLACK = 10;
 
 type BudgetSettings = Pick<RouteSettings, "retriesPerSecond" | "retryShare">;
 
-/** The budget at `at`, refilled since it was last touched. */
+/** Returns the budget at `at`, refilled since it was last touched. */
 function refilled(
   budget: RetryBudget,
   at: Instant,
@@ -154,7 +160,7 @@ function refilled(
   return { ...budget, tokens: Math.min(retriesPerSecond, tokens), at };
 }
 
-/** The budget after a request was sent. */
+/** Returns the budget after a request was sent. */
 export function credited(
   before: RetryBudget,
   at: Instant,
@@ -165,7 +171,7 @@ export function credited(
   return { ...budget, shares };
 }
 
-/** The budget once one more send of the same request is decided on. */
+/** Returns the budget after one repeated send was decided on. */
 export function debited(
   before: RetryBudget,
   at: Instant,
@@ -174,13 +180,14 @@ export function debited(
   const { tokens, shares } = refilled(before, at, settings);
   return {
     tokens: Math.max(-BUDGET_SLACK, tokens - 1),
-    // The send itself will be credited as any is.
+    // The repeated send is credited later like any other, so that share is
+    // taken back.
     shares: Math.max(-BUDGET_SLACK, shares - 1 - settings.retryShare),
     at,
   };
 }
 
-/** Repeated sends that the pool's budget allows now. */
+/** Returns the repeated sends that the pool's budget allows now. */
 export function retriesLeft({ retries, at, settings }: PoolSnapshot): number {
   const { tokens, shares } = refilled(retries, at, settings);
   return Math.max(0, Math.floor(Math.max(tokens, shares)));

@@ -1,7 +1,7 @@
 /**
  * When to open five-hour windows ahead of the working day, so that one more of
- * them falls into it. Used only where `openWindows` is `scheduled`: it needs
- * requests of our own, so the user must want it.
+ * them falls into it. Used only if `openWindows` is `scheduled`: it needs
+ * requests of tc's own, so the user must ask for it.
  *
  * @module
  */
@@ -27,7 +27,7 @@ const DAY_HOURS = 24;
 const WINDOW_HOURS = 5;
 const WEEK_DAYS = 7;
 
-/** Fewer days of a kind than this tell no habit. */
+/** Fewer days of a kind than this do not show a habit. */
 const DAYS_MIN = 2;
 
 /** The epoch began on a Thursday. */
@@ -38,7 +38,7 @@ function isWeekend(day: number): boolean {
   return weekday === 0 || weekday === WEEK_DAYS - 1;
 }
 
-/** The local day that `at` lies in, counted from the epoch. */
+/** Returns the local day that `at` lies in, counted from the epoch. */
 function localDay(at: number, utcOffsetMinutes: number): number {
   return Math.floor(
     (at + utcOffsetMinutes * MINUTE_MS) / (DAY_HOURS * HOUR_MS),
@@ -46,8 +46,8 @@ function localDay(at: number, utcOffsetMinutes: number): number {
 }
 
 /**
- * The working hours of days like the one at `at` (weekdays or weekend), from
- * the hours in which prompts came; null while there is no habit to see.
+ * Returns the working hours of days like the one at `at` (weekday or weekend),
+ * from the hours in which prompts came; null while no habit shows.
  */
 export function workingHours(
   activeHours: readonly number[],
@@ -85,9 +85,9 @@ function median(values: readonly number[]): number {
 }
 
 /**
- * When to open the first window of the day, in local hours: as many whole
- * windows as fit lie evenly around the working hours. `spread` from 0 to 1
- * moves it within half of the span in which that count still fits.
+ * Returns when to open the first window of the day, in local hours, so that as
+ * many whole windows as fit lie evenly around the working hours. `spread` from
+ * 0 to 1 moves it within half of the span in which that count still fits.
  */
 export function firstOpening(
   { start, end }: WorkingHours,
@@ -106,8 +106,9 @@ export function firstOpening(
 }
 
 /**
- * The openings of the local day that `snapshot` lies in, past ones as well,
- * one for each subscription whose clock stands and whose week has quota left.
+ * Returns the openings of the local day that `snapshot` lies in, past ones as
+ * well: one for each subscription whose five-hour window is not running and
+ * whose week has quota left.
  */
 export function scheduledOpenings(
   snapshot: PoolSnapshot,

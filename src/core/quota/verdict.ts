@@ -1,7 +1,7 @@
 /**
  * What one upstream answer says about the capacity and the credential behind
  * it. The wire room turns headers and bodies into {@linkcode ResponseFacts};
- * everything after reads the verdict and never the status code again.
+ * everything later reads the verdict and not the status code.
  *
  * @module
  */
@@ -18,9 +18,9 @@ import {
   SECOND_MS,
 } from "../time.ts";
 
-/** Why a credential did not serve; each has its own mend. */
+/** Why a credential did not serve. Each reason has its own remedy. */
 export type CredentialFault =
-  /** 401: expired or revoked; one forced refresh may mend it. */
+  /** 401: expired or revoked; one forced refresh may help. */
   | "expired"
   /** 401 "currently not allowed for this organization", lapsed plan. */
   | "oauth_refused"
@@ -30,27 +30,29 @@ export type CredentialFault =
   | "forbidden"
   /** 403: the login lacks the scope `user:inference`; only a new login has it. */
   | "no_inference"
-  /** None could be had: the refresh failed, or the account needs a login. */
+  /**
+   * There is no credential: the refresh failed, or the account needs a login.
+   */
   | "unavailable";
 
 export type CapacityVerdict =
   | { readonly kind: "served" }
-  /** A window is spent: go elsewhere until it refills. */
+  /** A window is spent: use another account until it refills. */
   | {
     readonly kind: "exhausted";
     readonly window: WindowKey;
-    /** The one family it bars; null bars the account. */
+    /** The one family that it bars; null bars the whole account. */
     readonly family: ModelFamily | null;
     readonly until: Instant;
   }
-  /** Too fast for a moment: wait on the same account, hop at most once. */
+  /** Too fast for a moment: wait on the same account, move at most once. */
   | {
     readonly kind: "throttled";
     readonly until: Instant;
-    /** Whether the provider named the end; else it is our guess. */
+    /** Whether the provider stated the end; otherwise it is our guess. */
     readonly isStated: boolean;
   }
-  /** The provider as a whole is busy; no account is to blame. */
+  /** The provider as a whole is busy; no single account causes it. */
   | { readonly kind: "overloaded"; readonly retryAt: Instant | null }
   | { readonly kind: "credential"; readonly fault: CredentialFault }
   /** A 5xx of the provider other than overload. */
@@ -59,7 +61,7 @@ export type CapacityVerdict =
   | {
     readonly kind: "not_entitled";
     readonly lack: Lack;
-    /** The provider's sentence, or null. */
+    /** The provider's own sentence, or null. */
     readonly said: string | null;
   }
   /** 404 for an id that may live under another account. */
@@ -68,18 +70,21 @@ export type CapacityVerdict =
   | { readonly kind: "request_refused"; readonly status: number }
   /**
    * A 429 about the request or the model: without retry-after, and without
-   * limits or with every limit `allowed`. It says nothing of the account.
+   * limits or with every limit `allowed`. It says nothing about the account.
    */
   | { readonly kind: "request_throttled" }
-  /** No answer. `sent` is false only if provably no byte of the request left. */
+  /**
+   * No answer came. `sent` is false only if provably no byte of the request
+   * left.
+   */
   | { readonly kind: "unreachable"; readonly sent: boolean };
 
-/** The facts of an answer that a verdict depends on, and nothing else. */
+/** The facts of an answer that a verdict depends on. */
 export interface ResponseFacts {
   readonly status: number;
   /**
-   * The window that the provider rejected, latest reset first where several
-   * are; null when none is. Overage axes are no windows.
+   * The window that the provider rejected; of several, the one with the latest
+   * reset; null if none. Overage axes are not windows.
    */
   readonly rejected: {
     readonly window: WindowKey;
@@ -88,38 +93,44 @@ export interface ResponseFacts {
   } | null;
   /** Whether any rate-limit header or retry-after came with it. */
   readonly hasLimits: boolean;
-  /** Whether limit lines came with it and every one of them says "allowed". */
+  /** Whether limit lines came and every one says "allowed". */
   readonly isAllowed: boolean;
-  /** From `retry-after`, both forms, capped; null when absent or senseless. */
+  /**
+   * From `retry-after` in both forms, capped; null when absent or unparseable.
+   */
   readonly retryAt: Instant | null;
   /** What the account may not do, by the words of the answer; else null. */
   readonly lack: Lack | null;
-  /** The answer says that the login's scope does not cover inference. */
+  /**
+   * Whether the answer says that the login's scope does not cover inference.
+   */
   readonly lacksInference: boolean;
-  /** `error.type` of the body, where it was read. */
+  /** `error.type` of the body, if the body was read. */
   readonly errorType: string | null;
   readonly errorMessage: string | null;
 }
 
-/** A throttle that does not say how long is taken to last this long. */
+/** Assumed length of a throttle that does not state one. */
 const THROTTLE_MS = 5 * SECOND_MS;
 
-/** A refusal that says "wait" for longer is no throttle: something is spent. */
+/** A refusal that says to wait longer is not a throttle: something is spent. */
 const THROTTLE_MAX_MS = 10 * MINUTE_MS;
 
-/** A spent window whose reset is not stated is looked at again after this. */
+/** A spent window whose reset is not stated is checked again after this. */
 const UNSTATED_RESET_MS = MINUTE_MS;
 
-/** No window of the provider outlasts this; a stated reset past it is wrong. */
+/** No window of the provider lasts longer; a later stated reset is wrong. */
 const RESET_MAX_MS = 35 * DAY_MS;
 
-/** An empty prepaid balance is looked at again after this. */
+/** An empty prepaid balance is checked again after this. */
 const CREDIT_MS = HOUR_MS;
 
-/** What the answer says about the capacity and the credential behind it. */
+/**
+ * Returns what the answer says about the capacity and the credential behind it.
+ */
 export function classify(facts: ResponseFacts, now: Instant): CapacityVerdict {
   const { errorType, lack } = facts;
-  // The words go before the status: one refusal comes as 400, 403 or 429.
+  // The words count more than the status: one refusal comes as 400, 403 or 429.
   if (facts.lacksInference) {
     return { kind: "credential", fault: "no_inference" };
   }
@@ -144,9 +155,9 @@ export function classify(facts: ResponseFacts, now: Instant): CapacityVerdict {
 }
 
 /**
- * The verdict on a request that spends no quota. What its answer says is about
+ * Returns the verdict on a request that spends no quota. Its answer is about
  * its path: a 401, 403 or 429 there closes no account. `isSearch` is set while
- * the account of an id in the path is unknown.
+ * the owner of an id in the path is unknown.
  */
 export function classifyLookUp(
   facts: ResponseFacts,
@@ -177,12 +188,12 @@ export function classifyLookUp(
   }
 }
 
-/** A spent plan is the stronger fact where paid usage would have to go on. */
+/** A spent plan is the stronger fact if paid usage would have to go on. */
 function isSpentAnyway({ lack, rejected }: ResponseFacts): boolean {
   return lack?.kind === "size" && lack.isPaid && rejected !== null;
 }
 
-/** An error inside a 200 stream speaks by its type alone. */
+/** An error inside a 200 stream is known by its type alone. */
 function statusOfError(errorType: string | null): number | null {
   switch (errorType) {
     case "rate_limit_error":
@@ -223,7 +234,9 @@ function classifyRefusal(facts: ResponseFacts, now: Instant): CapacityVerdict {
   };
 }
 
-/** `instant` if it lies ahead, and no further than any window runs. */
+/**
+ * Returns `instant` if it is in the future and no further than any window runs.
+ */
 function future(instant: Instant | null, now: Instant): Instant | null {
   if (instant === null || instant <= now) return null;
   return instant - now > RESET_MAX_MS ? after(now, RESET_MAX_MS) : instant;
@@ -244,12 +257,12 @@ function credentialFault(
       : "expired";
   }
   if (status !== 403) return null;
-  // The endpoint wants another scope: no other account would have it.
+  // The endpoint wants another scope, which no other account would have either.
   if (/scope/i.test(message)) return null;
   return /revoked|expired/i.test(message) ? "expired" : "forbidden";
 }
 
-/** A key without prepaid credit: of no use until a person pays. */
+/** A key without prepaid credit is of no use until a person pays. */
 function isCreditSpent({ errorType, errorMessage }: ResponseFacts): boolean {
   return errorType === "billing_error" ||
     /credit balance is too low/i.test(errorMessage ?? "");
