@@ -1,6 +1,6 @@
 /**
- * The credential of one account in this process: what is known of it, the one
- * renewal that may be under way, and a successor that is not on disk yet.
+ * The credential of one account in this process: what is known about it, the
+ * one renewal that may be under way, and a successor that is not on disk yet.
  *
  * @module
  */
@@ -30,9 +30,14 @@ import {
 import { standingOf } from "./shared/shared_login.ts";
 import { spendRefreshToken } from "./spend_refresh_token.ts";
 
-/** Another process may be waiting for the token endpoint under the lock. */
+/**
+ * How long to wait for the lock: another process may hold it while it waits for
+ * the token endpoint.
+ */
 const LOCK_WAIT_MS = 90 * SECOND_MS;
-/** How soon an owner that did not get its successor is tried again. */
+/**
+ * First pause before an owner that did not get its successor is tried again.
+ */
 const HEAL_PAUSE_MIN_MS = SECOND_MS;
 const HEAL_PAUSE_MAX_MS = MINUTE_MS;
 
@@ -43,8 +48,8 @@ export class AccountCredential {
   #entry: VaultEntry | null = null;
   #flight: Promise<Renewal> | null = null;
   /**
-   * A successor that the disk has not taken. The lock is held as long as there
-   * is one: no other process may spend the predecessor that stands on disk.
+   * A successor that the disk has refused. The lock is held while there is one,
+   * because no other process may spend the predecessor that is still on disk.
    */
   #unsaved: LateSave | null = null;
   #lock: HeldLock | null = null;
@@ -58,23 +63,32 @@ export class AccountCredential {
     this.#pause = new RenewalPause(ports.clock);
   }
 
-  /** What is known of the account, read from the vault at first; null if gone. */
+  /**
+   * Returns what is known about the account, read from the vault at first; null
+   * if it is gone.
+   */
   async entry(): Promise<VaultEntry | null> {
     this.#entry ??= await this.#ports.vault.get(this.#id);
     return this.#entry;
   }
 
-  /** Whether there is a successor that the disk has not taken. */
+  /** Whether there is a successor that the disk has refused. */
   get isUnsaved(): boolean {
     return this.#unsaved !== null;
   }
 
-  /** A request with this credential was served: refusals before are forgotten. */
+  /**
+   * Forgets earlier refusals, because a request with this credential was
+   * served.
+   */
   served(): void {
     this.#pause.forgetRefusals();
   }
 
-  /** Reads anew at the next use; a successor that is not saved is not forgotten. */
+  /**
+   * Makes the next use read the vault again. A successor that is not saved is
+   * kept.
+   */
   forget(): void {
     if (this.#unsaved !== null || this.#flight !== null) return;
     this.#entry = null;
@@ -82,13 +96,14 @@ export class AccountCredential {
   }
 
   /**
-   * A credential other than `refused` and not near its end (null: any such).
-   * All who ask at the same time get the result of one renewal.
+   * Returns a credential other than `refused` that is not near its end; with
+   * null, any such. All callers at the same time share one renewal.
    */
   async renew(refused: Secret | null): Promise<Renewal> {
     while (this.#flight !== null) {
       const renewal = await this.#flight;
-      // It may have ended with the very token that was refused since.
+      // The shared renewal may have produced the very token that was refused
+      // since.
       if (!isRefused(renewal, refused)) return renewal;
     }
     const resting = this.#pause.renewal;
@@ -102,16 +117,19 @@ export class AccountCredential {
   }
 
   /**
-   * Gives the owner of a shared login what it does not have yet, now and again
-   * until it has: a process may have died after it renewed, or the owner's
-   * store could not be written. Resolves after the first attempt.
+   * Gives the owner of a shared login what it lacks, repeatedly until it has
+   * it: a process may have died after it renewed, or the owner's store could
+   * not be written. Resolves after the first attempt.
    */
   async heal(): Promise<void> {
     if (await this.#isHealed()) return;
     this.#healing ??= this.#keepHealing().finally(() => this.#healing = null);
   }
 
-  /** Waits for what is under way and tries a last time to save what is not. */
+  /**
+   * Waits for what is under way, and tries a last time to save what is not
+   * saved.
+   */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#healing;
@@ -136,7 +154,7 @@ export class AccountCredential {
 
   async #renewLocked(refused: Secret | null): Promise<Renewal> {
     const { vault, owners, clock } = this.#ports;
-    // Under the lock the vault counts, not what is remembered.
+    // Under the lock the vault counts, not what this process remembers.
     const entry = this.#unsaved?.entry ??
       await vault.update(this.#id, (stored) => stored);
     this.#entry = entry;
@@ -184,7 +202,7 @@ export class AccountCredential {
         const isNews = standing.kind === "ahead" ||
           !theirs.accessToken.equals(entry.credential.accessToken) &&
             theirs.expiresAt > entry.credential.expiresAt;
-        // Its age is not known, so `savedAt` stays.
+        // The token's age is unknown, so `savedAt` stays.
         if (isNews) await this.#save(entry, movedOn(entry, theirs));
         const now = this.#entry;
         if (now === null) return { kind: "gone" };
@@ -195,7 +213,7 @@ export class AccountCredential {
     }
   }
 
-  /** As {@linkcode #spend}, for a login whose owner shows the same token. */
+  /** Like {@linkcode #spend}, for a login whose owner shows the same token. */
   async #renewHeld(
     entry: OAuthEntry,
     refused: Secret | null,
@@ -203,7 +221,7 @@ export class AccountCredential {
   ): Promise<Renewal> {
     const now = this.#ports.clock.now();
     if (isGood(entry, refused, now)) return this.#usable(entry);
-    // Its owner renews it ahead of its end, if it runs.
+    // If its owner is running, it renews the login ahead of its end.
     if (refused === null && !hasEnded(entry, now)) return this.#usable(entry);
     const obstacle = await hold.obstacle();
     return obstacle === null
@@ -211,7 +229,7 @@ export class AccountCredential {
       : this.#leaveToOwner(entry, refused, obstacle);
   }
 
-  /** A login that only its owner may renew serves until its token's end. */
+  /** A login that only its owner may renew serves until its token ends. */
   #leaveToOwner(
     entry: OAuthEntry,
     refused: Secret | null,
@@ -228,7 +246,10 @@ export class AccountCredential {
     );
   }
 
-  /** Spends the refresh token; `hold` is of the owner that shows it, or null. */
+  /**
+   * Spends the refresh token. `hold` belongs to the owner that shows it; null
+   * without one.
+   */
   async #spend(
     entry: OAuthEntry,
     refused: Secret | null,
@@ -247,7 +268,7 @@ export class AccountCredential {
       provider,
       client,
       clock,
-      // Stopping half-way could lose the successor: only time limits end it.
+      // An abort half-way could lose the successor, so only time limits end it.
       signal: new AbortController().signal,
       async isSuperseded() {
         const theirs = await hold?.read();
@@ -280,7 +301,8 @@ export class AccountCredential {
   ): Promise<Renewal> {
     const { clock, journal } = this.#ports;
     const next = { ...movedOn(before, credential), savedAt: clock.now() };
-    // The vault first, then its owner, and only then it is used.
+    // The successor goes to the vault, then to its owner, and only then is it
+    // used.
     await this.#save(before, next);
     journal.log("info", "token_renewed", {
       account: before.id,
@@ -291,7 +313,10 @@ export class AccountCredential {
     return this.#entry === null ? { kind: "gone" } : this.#usable(this.#entry);
   }
 
-  /** Puts `entry` on disk before anyone gets it, or keeps it until it is there. */
+  /**
+   * Puts `entry` on disk before anyone gets it, or keeps trying until it is
+   * there.
+   */
   async #save(before: OAuthEntry, entry: OAuthEntry): Promise<void> {
     this.#entry = entry;
     if (this.#unsaved !== null) {
@@ -309,7 +334,7 @@ export class AccountCredential {
     late.retry((stored) => {
       this.#unsaved = null;
       this.#entry = stored;
-      // A renewal under way lets the lock go itself.
+      // A renewal under way releases the lock itself.
       if (this.#flight === null) this.#release();
     });
   }
@@ -353,7 +378,10 @@ export class AccountCredential {
     return renewal;
   }
 
-  /** Gives the owner ours for `theirs`; what fails is tried again later. */
+  /**
+   * Gives the owner our login in place of `theirs`. A failure is tried again
+   * later.
+   */
   async #handBack(
     ours: OAuthEntry,
     theirs: OAuthCredential,

@@ -1,6 +1,6 @@
 /**
- * One JSON question to the provider and what came of it: an answer, something
- * else, or nothing. It decides nothing and never sends twice.
+ * Sends one JSON question to the provider and returns what came: an answer,
+ * something else, or nothing. It decides nothing and never sends twice.
  *
  * @module
  */
@@ -34,19 +34,24 @@ export type JsonAnswer =
     readonly headers: HeaderList;
     readonly body: unknown;
   }
-  /** An answer that is no JSON: a moved endpoint, a portal, a cut-off text. */
+  /**
+   * An answer that is not JSON: a moved endpoint, a captive portal, a cut-off
+   * text.
+   */
   | {
     readonly kind: "garbled";
     readonly status: number;
     readonly headers: HeaderList;
   }
-  /** No whole answer. `isSent` is false only if provably nothing was sent. */
+  /**
+   * No complete answer. `isSent` is false only if provably nothing was sent.
+   */
   | { readonly kind: "none"; readonly isSent: boolean };
 
 export interface JsonClientPorts {
   readonly upstream: Upstream;
   readonly clock: Clock;
-  /** `tc/<version>`: we say who we are. */
+  /** `tc/<version>`: tc names itself. */
   readonly userAgent: string;
 }
 
@@ -57,13 +62,15 @@ export class JsonClient {
     this.#ports = ports;
   }
 
-  /** Asks once, at most {@linkcode TIMEOUT_MS} long; throws only `signal`'s reason. */
+  /**
+   * Asks once, for at most {@linkcode TIMEOUT_MS}. Throws only `signal`'s
+   * reason.
+   */
   async ask(question: JsonQuestion, signal: AbortSignal): Promise<JsonAnswer> {
     const stop = new AbortController();
     const late = this.#ports.clock.sleep(TIMEOUT_MS, stop.signal).then(() => {
       stop.abort(new Error("Too late"));
     }, () => {
-      // The answer was in time.
     });
     try {
       return await this.#send(
@@ -114,12 +121,12 @@ export class JsonClient {
   }
 }
 
-/** The first line of `headers` named `name`, or null. */
+/** Returns the first line of `headers` named `name`, or null. */
 export function headerOf(headers: HeaderList, name: string): string | null {
   return headers.find(([key]) => key.toLowerCase() === name)?.[1] ?? null;
 }
 
-/** The body, or null when it is larger than any answer we want. */
+/** Returns the body, or null if it is larger than any expected answer. */
 async function readWhole(body: UpstreamBody): Promise<Uint8Array | null> {
   if (body.complete !== null) return body.complete;
   const chunks: Uint8Array[] = [];
@@ -132,7 +139,7 @@ async function readWhole(body: UpstreamBody): Promise<Uint8Array | null> {
       body.cancel();
       return null;
     }
-    // The bytes may be a view of a buffer that is used again.
+    // The bytes may be a view of a buffer that will be reused.
     chunks.push(chunk.slice());
   }
   const whole = new Uint8Array(bodyBytes);
@@ -144,7 +151,7 @@ async function readWhole(body: UpstreamBody): Promise<Uint8Array | null> {
   return whole;
 }
 
-/** The JSON in `bytes`, inflated first where they came compressed. */
+/** Returns the JSON in `bytes`, inflated first if they are compressed. */
 function decode(bytes: Uint8Array, headers: HeaderList): unknown {
   const limit = { maxOutputLength: ANSWER_BYTES_MAX };
   try {

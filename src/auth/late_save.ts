@@ -1,6 +1,6 @@
 /**
  * A successor token on its way to disk. If the disk refuses it, it stays in
- * memory and is tried again and again.
+ * memory and is tried again until it is saved.
  *
  * @module
  */
@@ -26,19 +26,22 @@ export interface LateSavePorts {
 }
 
 export type SaveOutcome =
-  /** What the vault holds now: ours, or a login that was faster; null if gone. */
+  /**
+   * What the vault holds now: our entry, or a login that was faster; null if
+   * gone.
+   */
   | { readonly kind: "saved"; readonly entry: VaultEntry | null }
   | { readonly kind: "unsaved" };
 
 export class LateSave {
   readonly #ports: LateSavePorts;
   readonly #stop = new AbortController();
-  /** Tokens that ours may take the place of: its predecessors. */
+  /** The tokens that our entry may replace: its predecessors. */
   readonly #replaces: RefreshToken[];
   #entry: OAuthEntry;
   #retrying: Promise<void> | null = null;
 
-  /** `entry` takes the place of what the vault holds if that is `predecessor`. */
+  /** `entry` replaces what the vault holds if that is `predecessor`. */
   constructor(
     predecessor: RefreshToken,
     entry: OAuthEntry,
@@ -54,13 +57,15 @@ export class LateSave {
     return this.#entry;
   }
 
-  /** The successor of the successor, while neither is on disk. */
+  /** Adds the successor of the successor while neither is on disk. */
   replace(entry: OAuthEntry): void {
     this.#replaces.push(this.#entry.credential.refreshToken);
     this.#entry = entry;
   }
 
-  /** Tries once; a refusal of the disk is told loudly and not thrown. */
+  /**
+   * Tries once. If the disk refuses, it reports the error and does not throw.
+   */
   async save(): Promise<SaveOutcome> {
     const { vault, journal } = this.#ports;
     const ours = this.#entry;
@@ -76,7 +81,7 @@ export class LateSave {
           refusedTokenHash,
         };
       });
-      // A newer successor may have come while this one was written.
+      // A newer successor may have arrived while this one was written.
       return this.#entry === ours
         ? { kind: "saved", entry }
         : { kind: "unsaved" };
@@ -90,12 +95,12 @@ export class LateSave {
     }
   }
 
-  /** Goes on trying until it is saved, then tells what the vault holds. */
+  /** Tries until it is saved, then reports what the vault holds. */
   retry(onSaved: (entry: VaultEntry | null) => void): void {
     this.#retrying = this.#keepTrying(onSaved);
   }
 
-  /** Stops, after a last try. */
+  /** Stops after a last try. */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#retrying;

@@ -1,6 +1,6 @@
 /**
- * Where the provider's sign-in lives. Endpoints have moved before, so every one
- * of them can be set in the config.
+ * The provider's sign-in endpoints, and what renewal needs from outside.
+ * Endpoints have moved before, so each of them can be set in the config.
  *
  * @module
  */
@@ -18,19 +18,19 @@ import type { FamilyOwners } from "./shared/family_owners.ts";
 import type { JsonClient } from "./json_client.ts";
 
 export interface OAuthProvider {
-  /** The page that asks the person. */
+  /** The page on which the person grants access. */
   readonly authorizeUrl: string;
-  /** Codes and refresh tokens go there. */
+  /** Receives codes and refresh tokens. */
   readonly tokenUrl: string;
-  /** Tells whose a token is. */
+  /** Returns whose a token is. */
   readonly profileUrl: string;
-  /** Tells how much of the quota is used; costs nothing. */
+  /** Returns how much quota is used; costs nothing. */
   readonly usageUrl: string;
-  /** Lists models; costs nothing, and takes keys as well as logins. */
+  /** Lists models; costs nothing, and accepts keys as well as logins. */
   readonly modelsUrl: string;
   readonly clientId: string;
   readonly scopes: readonly string[];
-  /** The page that shows a code to paste, where no listener can be reached. */
+  /** The page that shows a code to paste, if no listener can be reached. */
   readonly manualRedirectUri: string;
 }
 
@@ -55,11 +55,9 @@ export const ANTHROPIC: OAuthProvider = {
   manualRedirectUri: "https://platform.claude.com/oauth/code/callback",
 };
 
-// What keeping credentials alive needs of the outside.
-
 export interface RefreshPorts {
   readonly vault: Vault;
-  /** One lock an account id, shared by every process on the vault. */
+  /** One lock per account id, shared by every process that uses the vault. */
   readonly locks: Locks;
   readonly client: JsonClient;
   readonly provider: OAuthProvider;
@@ -67,7 +65,7 @@ export interface RefreshPorts {
   readonly journal: Journal;
   /** The stores of programs whose logins were imported; null for none. */
   readonly owners: FamilyOwners | null;
-  /** Told when the token endpoint has answered and nothing is stored yet. */
+  /** Called when the token endpoint has answered and nothing is stored yet. */
   readonly onAnswer?: (id: AccountId) => void | Promise<void>;
 }
 

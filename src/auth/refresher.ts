@@ -1,6 +1,6 @@
 /**
- * The source of credentials for everything that sends: valid now, renewed once
- * for all who wait, in this process and across processes.
+ * Gives valid credentials to everything that sends. A credential is renewed
+ * once for all who wait, in this process and across processes.
  *
  * @module
  */
@@ -28,17 +28,17 @@ import {
 } from "./renewal.ts";
 import { isOAuth, type RefreshPorts } from "./provider.ts";
 
-/** With a token that still serves nobody waits longer for its successor. */
+/** Longest wait for a successor while the present token still serves. */
 const SOFT_WAIT_MS = 5 * SECOND_MS;
 
-/** What the config says of where an account's requests go. */
+/** The configured destination of an account's requests. */
 export interface Destination {
   readonly origin: string | null;
   readonly modelMap: Readonly<Record<string, string>> | null;
 }
 
 export interface RefresherPorts extends RefreshPorts {
-  /** Takes the events that tell the pool whose credential serves. */
+  /** Receives the events that tell the pool whose credential serves. */
   readonly dispatch: (event: PoolEvent) => void;
   readonly destination: (id: AccountId) => Destination;
 }
@@ -46,7 +46,10 @@ export interface RefresherPorts extends RefreshPorts {
 export class Refresher implements CredentialSource {
   readonly #ports: RefresherPorts;
   readonly #accounts = new Map<AccountId, AccountCredential>();
-  /** The last state told of each account, so that nothing is told twice. */
+  /**
+   * The last state reported for each account, so that nothing is reported
+   * twice.
+   */
   readonly #told = new Map<AccountId, string>();
   readonly #healing = new Set<Promise<void>>();
 
@@ -55,8 +58,8 @@ export class Refresher implements CredentialSource {
   }
 
   /**
-   * A credential that is valid now. Throws CredentialError: `needs_login`, or
-   * `credential_unavailable` until a time.
+   * Returns a credential that is valid now. Throws CredentialError:
+   * `needs_login`, or `credential_unavailable` until a time.
    */
   async authorization(
     accountId: AccountId,
@@ -73,15 +76,15 @@ export class Refresher implements CredentialSource {
     );
     if (renewal?.kind === "usable") return this.#authorize(renewal.entry);
     signal.throwIfAborted();
-    // What could not be renewed ahead of time serves until its end.
+    // A token that could not be renewed ahead of time serves until its end.
     if (isAlive && renewal?.kind !== "gone") return this.#authorize(entry);
     throw errorOf(entry.label, accountId, renewal);
   }
 
   /**
-   * After a 401 on `refused`: another credential, by one forced renewal for all
-   * who ask, or null when the account needs a login. Throws CredentialError
-   * `credential_unavailable` where that cannot be told now.
+   * Returns another credential after a 401 on `refused`, by one forced renewal
+   * for all who ask, or null if the account needs a login. Throws
+   * CredentialError `credential_unavailable` if that is unknown at present.
    */
   async renew(
     refused: Authorization,
@@ -109,8 +112,8 @@ export class Refresher implements CredentialSource {
   }
 
   /**
-   * A request with the account's credential was served, whatever was said of it
-   * before. A dead refresh token stays dead.
+   * Notes that a request with the account's credential was served, whatever was
+   * said about it before. A dead refresh token stays dead.
    */
   served(accountId: AccountId): void {
     this.#accounts.get(accountId)?.served();
@@ -121,8 +124,8 @@ export class Refresher implements CredentialSource {
   }
 
   /**
-   * Reads the vault anew: at the start, after a login beside us, at a reload.
-   * Tells the pool of every account whether its credential can serve.
+   * Reads the vault again: at the start, after another process signed in, at a
+   * reload. Tells the pool for every account whether its credential can serve.
    */
   async reload(): Promise<VaultListing> {
     for (const account of this.#accounts.values()) account.forget();
@@ -137,13 +140,15 @@ export class Refresher implements CredentialSource {
     return listing;
   }
 
-  /** Accounts whose newest login is in memory alone: the disk refuses it. */
+  /**
+   * Accounts whose newest login is only in memory because the disk refuses it.
+   */
   get unsaved(): readonly AccountId[] {
     return [...this.#accounts].filter(([, account]) => account.isUnsaved)
       .map(([id]) => id);
   }
 
-  /** Waits for renewals under way and saves what is not saved. */
+  /** Waits for renewals under way, and saves what is not saved. */
   async close(): Promise<void> {
     await Promise.all(this.#healing);
     await Promise.all(
@@ -151,7 +156,7 @@ export class Refresher implements CredentialSource {
     );
   }
 
-  /** A process that died may have renewed a login and not told its owner. */
+  /** A process that died may have renewed a login without telling its owner. */
   #heal({ id, sharedWith }: VaultEntry): void {
     if (sharedWith === null || this.#ports.owners === null) return;
     const healing = this.#account(id).heal().finally(() =>
@@ -181,8 +186,8 @@ export class Refresher implements CredentialSource {
   }
 
   /**
-   * Tells the pool how a renewal ended; everyone who joined tells the same.
-   * `refused` is the access token that the provider refused, if one was.
+   * Tells the pool how a renewal ended; all who joined it report the same.
+   * `refused` is the access token that the provider refused, if there was one.
    */
   async #noted(
     id: AccountId,
@@ -208,8 +213,8 @@ export class Refresher implements CredentialSource {
   }
 
   /**
-   * A failed renewal bars the account only where no token serves any more: the
-   * one it has is over, or was refused.
+   * A failed renewal bars the account only if no token serves any more: the
+   * present one has ended or was refused.
    */
   async #tellFailed(
     id: AccountId,

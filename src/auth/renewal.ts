@@ -1,5 +1,6 @@
 /**
- * When a credential serves, and when its refresh token may not be spent.
+ * When a credential serves, when its refresh token may not be spent, how a
+ * renewal can end, and how long nothing is tried after a failed one.
  *
  * @module
  */
@@ -9,19 +10,25 @@ import type { Clock, Secret, VaultEntry } from "../ports.ts";
 import { isDead } from "../lineage.ts";
 import { isOAuth, type OAuthEntry } from "./provider.ts";
 
-/** A token that was refused right after it was made is no better made again. */
+/**
+ * A token refused this soon after it was made does not get better by renewing
+ * it again.
+ */
 const FLOOR_MS = 10 * SECOND_MS;
 /** How long before its end a token is renewed. */
 const AHEAD_MS = 5 * MINUTE_MS;
-/** Of a short-lived token only this part of its life is given away. */
+/**
+ * For a short-lived token, only this part of its life is given up by renewing
+ * ahead.
+ */
 const AHEAD_PART = 1 / 4;
 
-/** Why an account needs a login for good. */
+/** Why an account needs a new login. */
 export const DEAD_TOKEN = "the provider no longer accepts this login";
 
 /**
- * Returns whether `entry` serves: another token than `refused`, or without one
- * a token that is not about to end.
+ * Returns whether `entry` serves: it holds another token than `refused`, or
+ * with null, a token that is not about to end.
  */
 export function isGood(
   entry: VaultEntry,
@@ -37,7 +44,7 @@ export function isGood(
 }
 
 /**
- * Returns whether the access token of `entry` is over by its own note. That
+ * Returns whether the access token of `entry` has ended by its own note. That
  * decides when to renew, and never whose a login is or which of two is newer.
  */
 export function hasEnded(entry: OAuthEntry, now: Instant): boolean {
@@ -46,9 +53,9 @@ export function hasEnded(entry: OAuthEntry, now: Instant): boolean {
 
 /** Why a refresh token may not be spent now. */
 type Reluctance =
-  /** Only a person helps. */
+  /** Only a person can help. */
   | { readonly kind: "dead"; readonly reason: string }
-  /** The token was made a moment ago: time may help, another one hardly. */
+  /** The token was made a moment ago: time may help, another renewal hardly. */
   | { readonly kind: "fresh"; readonly reason: string };
 
 /** Returns why the refresh token of `entry` may not be spent now, or null. */
@@ -74,15 +81,13 @@ export function deadReason(entry: VaultEntry, now: Instant): string {
   return endsAt !== null && endsAt <= now ? ENDED_SIGN_IN : DEAD_TOKEN;
 }
 
-/** Why a login needs a person again though nobody has refused it. */
+/** Why a login needs a person again although nothing has refused it. */
 export const ENDED_SIGN_IN = "its sign-in ended 30 days after its login";
 
-// How a renewal can end, and how long nothing is tried after one that failed.
-
-/** The provider is asked once a minute at most while it refuses. */
+/** While the provider refuses, it is asked at most this often. */
 const PAUSE_MIN_MS = MINUTE_MS;
 const PAUSE_MAX_MS = 15 * MINUTE_MS;
-/** A token that was refused as it came may be known to all servers soon. */
+/** A token that was refused as it arrived may soon be known to all servers. */
 const FRESH_PAUSE_MIN_MS = 15 * SECOND_MS;
 /** A lock, a disk or an owner is asked again sooner than the provider. */
 const LOCAL_PAUSE_MS = 5 * SECOND_MS;
@@ -100,11 +105,14 @@ export type Renewal =
 
 export type FailedRenewal = Extract<Renewal, { readonly kind: "failed" }>;
 
-/** The rest after failures: it doubles, and success ends it. */
+/**
+ * The pause after failures. It doubles with each failure, and a success ends
+ * it.
+ */
 export class RenewalPause {
   readonly #clock: Clock;
   #failures = 0;
-  /** New tokens that were refused at once, since the last that served. */
+  /** New tokens that were refused at once since the last one that served. */
   #freshRefusals = 0;
   #renewal: Renewal | null = null;
   #untilMs = 0;
@@ -113,12 +121,17 @@ export class RenewalPause {
     this.#clock = clock;
   }
 
-  /** What to answer instead of trying, or null when it may be tried. */
+  /**
+   * The result to return instead of trying, or null if a renewal may be tried.
+   */
   get renewal(): Renewal | null {
     return this.#clock.monotonicMs() < this.#untilMs ? this.#renewal : null;
   }
 
-  /** The provider failed; `retryAfterMs` is what it asks for, or null. */
+  /**
+   * Notes that the provider failed; `retryAfterMs` is the pause that it asks
+   * for, or null.
+   */
   afterRefusal(reason: string, retryAfterMs: number | null): FailedRenewal {
     this.#failures += 1;
     const growingMs = PAUSE_MIN_MS * 2 ** (this.#failures - 1);
@@ -126,7 +139,7 @@ export class RenewalPause {
     return this.#failed(reason, Math.min(waitMs, PAUSE_MAX_MS));
   }
 
-  /** A token was refused a moment after it was given. */
+  /** Notes that a token was refused a moment after it was given. */
   afterFreshRefusal(reason: string): FailedRenewal {
     const waitMs = FRESH_PAUSE_MIN_MS * 2 ** this.#freshRefusals;
     this.#freshRefusals += 1;
@@ -137,12 +150,15 @@ export class RenewalPause {
     this.#freshRefusals = 0;
   }
 
-  /** Something of this machine failed. */
+  /** Notes that something on this machine failed. */
   afterFault(reason: string): FailedRenewal {
     return this.#failed(reason, LOCAL_PAUSE_MS);
   }
 
-  /** `renewal` is the best there is; it need not be asked for at every request. */
+  /**
+   * Keeps `renewal` as the best available, so that it is not requested by every
+   * request.
+   */
   settleFor(renewal: Renewal): void {
     this.#renewal = renewal;
     this.#untilMs = this.#clock.monotonicMs() + LOCAL_PAUSE_MS;
@@ -163,7 +179,7 @@ export class RenewalPause {
   }
 }
 
-// Waiting for work that others wait for as well: giving up does not stop it.
+// Waiting for work that others also wait for: giving up does not stop the work.
 
 interface Patience {
   readonly clock: Clock;
@@ -172,7 +188,7 @@ interface Patience {
   readonly limitMs: number | null;
 }
 
-/** The result of `work`, or null when patience ended first. */
+/** Returns the result of `work`, or null if the limit passed first. */
 export async function within<Result>(
   work: Promise<Result>,
   { clock, signal, limitMs }: Patience,

@@ -1,6 +1,6 @@
 /**
- * One refresh token for its successor: when it may be sent again, and what each
- * answer of the endpoint means.
+ * Exchanges one refresh token for its successor: when it may be sent again, and
+ * what each answer of the endpoint means.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { tokenPost } from "./sign_in/oauth.ts";
 import type { OAuthProvider } from "./provider.ts";
 
 const PAUSE_MS = 500;
-/** Sends that provably never left may be repeated. */
+/** Sends that provably never left may be repeated this often. */
 const UNSENT_TRIES_MAX = 3;
 const RETRY_AFTER_MAX_MS = 15 * MINUTE_MS;
 
@@ -26,27 +26,30 @@ export interface SpendPorts {
   readonly client: JsonClient;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Whether another holder of the family has written a newer token meanwhile. */
+  /**
+   * Returns whether another holder of the family has written a newer token
+   * meanwhile.
+   */
   readonly isSuperseded: () => Promise<boolean>;
 }
 
 export type Spent =
   | { readonly kind: "tokens"; readonly credential: OAuthCredential }
-  /** Somebody else has the successor already: read it. */
+  /** Another process already has the successor: read it. */
   | { readonly kind: "superseded" }
-  /** The provider knows the token no more; it must never be sent again. */
+  /** The provider no longer knows the token; it must never be sent again. */
   | { readonly kind: "dead" }
   | {
     readonly kind: "failed";
     readonly reason: string;
-    /** What the endpoint asks for, or null. */
+    /** The pause that the endpoint asks for, or null. */
     readonly retryAfterMs: number | null;
   };
 
 /**
- * Spends the refresh token of `credential`. After an answer that was lost, cut
- * or a server's failure nobody knows whether it is spent: the stores are read
- * again, and only then it is sent a second and last time.
+ * Spends the refresh token of `credential`. If the answer was lost, cut, or a
+ * server failure, nobody knows whether the token is spent: the stores are read
+ * again, and only then is it sent a second and last time.
  */
 export async function spendRefreshToken(
   credential: OAuthCredential,
@@ -88,7 +91,7 @@ async function send(
   }
 }
 
-/** Whether the token may be spent though we have no successor. */
+/** Returns whether the token may be spent although we have no successor. */
 function isAmbiguous(reply: Reply): boolean {
   if (reply.kind === "tokens") return false;
   const { answer } = reply;
@@ -117,8 +120,8 @@ async function judged(reply: Reply, ports: SpendPorts): Promise<Spent> {
 }
 
 /**
- * Only the endpoint's own word kills a token: a portal's 403 does not, nor a
- * refusal of our client id.
+ * Only the endpoint's own word kills a token. A captive portal's 403 does not,
+ * nor does a refusal of our client id.
  */
 function isDead(answer: JsonAnswer): boolean {
   return answer.kind === "json" &&

@@ -1,6 +1,6 @@
 /**
- * How much of an account's quota is used: the provider's usage endpoint. It
- * costs nothing and has a rate limit of its own (teamclaude-family 1.4).
+ * How much of an account's quota is used, by the provider's usage endpoint.
+ * Asking costs nothing and has its own rate limit (teamclaude-family 1.4).
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { usageObservation } from "../wire/answer/usage_answer.ts";
 
 export type UsageOutcome =
   | { readonly kind: "known"; readonly body: unknown }
-  /** The endpoint asks for a pause; it says nothing about the quota. */
+  /** The endpoint asks for a pause; that says nothing about the quota. */
   | { readonly kind: "throttled"; readonly retryAfterMs: number | null }
   /** 401, or 403 for a token without the scope `user:profile`. */
   | { readonly kind: "refused"; readonly status: 401 | 403 }
@@ -57,16 +57,17 @@ export async function fetchUsage(
     : { kind: "unavailable" };
 }
 
-// One question for an account's usage, as an observation of its quota.
-
 export type ObservedUsage =
   | { readonly kind: "known"; readonly observation: QuotaObservation }
-  /** 401: the token serves no more. */
+  /** 401: the token no longer serves. */
   | { readonly kind: "refused" }
   /** Nothing is known, which is not the same as spent. */
   | { readonly kind: "unavailable"; readonly reason: string };
 
-/** Throws only `signal`'s reason. */
+/**
+ * Asks once, and returns the answer as an observation of the account's quota.
+ * Throws only `signal`'s reason.
+ */
 export async function observeUsage(
   { id, token }: { readonly id: AccountId; readonly token: Secret },
   ports: {

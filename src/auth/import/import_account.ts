@@ -1,7 +1,7 @@
 /**
- * One imported account into the vault. Whose it is the provider says, else its
- * store. A login is renewed only where neither does, in its owner's store and
- * under its lock; one of our own is never replaced by a shared one.
+ * Puts one imported account into the vault. The provider says whose it is, else
+ * its store does. A login is renewed only if neither says, in its owner's store
+ * and under its lock. A login of our own is never replaced by a shared one.
  *
  * @module
  */
@@ -23,25 +23,25 @@ import type { AccountProfile } from "../sign_in/profile.ts";
 import type { RefreshPorts } from "../provider.ts";
 import { renewInPlace, whoseIs } from "../shared/shared_login.ts";
 
-/** A renewal of the account may be under way. */
+/** How long to wait for the lock: a renewal of the account may be under way. */
 const LOCK_WAIT_MS = 60_000;
 
 export interface ImportPorts extends RefreshPorts {
   /** Names that other accounts have. */
   readonly taken: ReadonlySet<string>;
-  /** Only says what would be done. */
+  /** Whether to only report what would be done. */
   readonly isDryRun: boolean;
 }
 
 export type ImportResult =
   | { readonly kind: "added" | "updated"; readonly entry: VaultEntry }
-  /** The same credential is in the vault already. */
+  /** The same credential is already in the vault. */
   | { readonly kind: "unchanged"; readonly entry: VaultEntry }
-  /** The account has a login of its own, or a newer one: it is better. */
+  /** The account has a login of its own or a newer one, which is better. */
   | { readonly kind: "kept"; readonly entry: VaultEntry }
   | { readonly kind: "refused"; readonly reason: string };
 
-/** Takes `candidate` over as `name`, or as a name made of what is known. */
+/** Imports `candidate` as `name`, or under a name made from what is known. */
 export async function importAccount(
   candidate: ImportCandidate,
   name: string | null,
@@ -69,9 +69,9 @@ export async function importAccount(
 }
 
 /**
- * Brings `entry` to the account that the person has already. A login that tc
- * has to itself stays unless it is dead; one that is shared with the same store
- * has its successor there.
+ * Adds `entry` to the account that the person already has. A login that only tc
+ * holds stays unless it is dead; one shared with the same store has its
+ * successor there.
  */
 async function updated(
   known: VaultEntry,
@@ -105,9 +105,9 @@ async function updated(
 }
 
 /**
- * Updates `known` under its lock, if the owner's store still shows what was
- * read there: a server may have taken its successor meanwhile, and the vault
- * would go back behind it.
+ * Updates `known` under its lock if the owner's store still shows what was read
+ * there. A server may have stored a successor meanwhile, and the vault must not
+ * go back behind it.
  */
 async function updatedWhileThere(
   known: VaultEntry,
@@ -148,7 +148,9 @@ function isBetter(
       now.sharedWith.location === sharedWith.location;
 }
 
-/** Equal refresh tokens are one login, whatever it is called: it has two holders. */
+/**
+ * Equal refresh tokens are one login, whatever its name: it has two holders.
+ */
 async function shared(
   held: VaultEntry,
   { sharedWith }: ImportCandidate,
@@ -164,13 +166,19 @@ async function shared(
   return { kind: "unchanged", entry: entry ?? held };
 }
 
-/** Whether the vault has gone on from `credential`: it is spent. */
+/**
+ * Whether the vault holds a successor of `credential`, which is therefore
+ * spent.
+ */
 function isOlder(entry: VaultEntry, credential: Credential): boolean {
   return credential.kind === "oauth" &&
     kinship(entry, credential.refreshToken) === "older";
 }
 
-/** Whose a login is, and the login itself, which may have been renewed for that. */
+/**
+ * The identity of a login, and the login itself, which may have been renewed to
+ * find out.
+ */
 type Told =
   | {
     readonly who: AccountProfile | null;
@@ -179,8 +187,8 @@ type Told =
   | { readonly reason: string };
 
 /**
- * Says whose it is: the provider, whatever the clock says; else the store where
- * it came from; else a renewal there, under its owner's lock.
+ * Returns whose login it is. The provider is asked, whatever the clock says;
+ * else its store says; else it is renewed there under its owner's lock.
  */
 async function whoIs(
   { credential, identity, email, tier, sharedWith }: ImportCandidate,
@@ -193,7 +201,7 @@ async function whoIs(
   const asked = await whoseIs(credential, ports);
   if (asked.kind === "known") return { who: asked.profile, credential };
   const isRefused = asked.kind === "refused" && asked.status === 401;
-  // One that was refused before its end may be dead: its renewal tells.
+  // A token that was refused before its end may be dead: a renewal shows it.
   const isOver = credential.expiresAt <= ports.clock.now();
   if (!isRefused || isOver && noted !== null) return { who: noted, credential };
   return ports.isDryRun || sharedWith === null || ports.owners === null
@@ -253,7 +261,7 @@ async function entryOf(
     organization: who?.organization ?? null,
     tier: who === null || who.tier === "unknown" ? candidate.tier : who.tier,
     credential,
-    // Its age is not known: the epoch.
+    // The token's age is unknown, so it counts as the oldest possible.
     savedAt: instantFromMs(0),
     sharedWith,
     ancestors: [],
@@ -291,7 +299,7 @@ function isHeld({ credential: held }: VaultEntry, other: Credential): boolean {
   return held.kind === other.kind && held.token.equals(other.token);
 }
 
-/** What stays the same while the credential is the same. */
+/** Returns the part that stays the same while the credential is the same. */
 function secretOf(credential: Credential): Secret | RefreshToken {
   return credential.kind === "oauth"
     ? credential.refreshToken

@@ -1,6 +1,6 @@
 /**
- * Finds and opens what can be imported: the stores of Claude Code and the
- * files of other pool tools, each in its usual place or where a person says.
+ * Finds and opens what can be imported: Claude Code's stores and the files of
+ * other pool tools, in their usual places or at a given path.
  *
  * @module
  */
@@ -36,10 +36,12 @@ import type { MachineFacts } from "../../store/vault/vault_cipher.ts";
 import { homeIn } from "../../variables.ts";
 
 export interface ImportPlaces {
-  /** Environment, system and user: they decide where Claude Code's files are. */
+  /**
+   * Environment, system and user, which decide where Claude Code's files are.
+   */
   readonly facts: FolderFacts;
   readonly runner: CommandRunner;
-  /** What binds claude-pool's store; null id where the machine has none. */
+  /** What binds claude-pool's store; the id is null if the machine has none. */
   readonly machine: () => Promise<
     { readonly machineId: string | null; readonly userName: string }
   >;
@@ -53,7 +55,7 @@ const POOL_FILES = [
   join("claude-pool", "pool.json"),
 ];
 
-/** Everything in the usual places; what is not there is left out. */
+/** Returns everything in the usual places; absent places are left out. */
 export async function usualImports(
   places: ImportPlaces,
 ): Promise<readonly ImportReading[]> {
@@ -73,7 +75,10 @@ export async function usualImports(
   return readings;
 }
 
-/** What `path` holds: a file of any of the tools, or Claude Code's folder. */
+/**
+ * Returns what `path` holds: a file of any of the tools, or Claude Code's
+ * folder.
+ */
 export async function importOf(
   path: string,
   places: ImportPlaces,
@@ -89,7 +94,7 @@ export async function importOf(
   return await followed(reading, places);
 }
 
-/** Rows that name another file get the login that stands there. */
+/** Gives rows that name another file the login in that file. */
 async function followed(
   reading: ImportReading,
   places: ImportPlaces,
@@ -116,7 +121,10 @@ async function followed(
   return { ...reading, candidates, skipped, elsewhere: [] };
 }
 
-/** Where Claude Code looks for its login: on macOS a file counts as well. */
+/**
+ * Returns where Claude Code looks for its login; on macOS a file counts as
+ * well.
+ */
 function claudePlaces(facts: FolderFacts): readonly ClaudeFolder[] {
   const folder = claudeFolder(facts);
   if (folder.login.kind === "file") return [folder];
@@ -167,8 +175,8 @@ async function fromClaude(
 }
 
 /**
- * What `.claude.json` notes of the account goes with the login: it says whose
- * that is where the login itself and the provider do not.
+ * Adds what `.claude.json` notes about the account. It tells whose login it is
+ * if neither the login itself nor the provider does.
  */
 async function withNotes(
   candidate: ImportCandidate,
@@ -229,8 +237,8 @@ async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then((info) => info.isDirectory, () => false);
 }
 
-// claude-pool's own store as it stands on disk: JSON, or the same sealed for
-// its machine and user (peers 3, encryption). Read only.
+// claude-pool's own store on disk: JSON, or the same sealed for its machine and
+// user (peers 3, encryption). It is only read.
 
 const MAGIC = new TextEncoder().encode("CPL1");
 const NONCE_BYTES = 12;
@@ -238,16 +246,19 @@ const TAG_BYTES = 16;
 const SALT = "claude-pool/store-salt/v1";
 const INFO = "claude-pool-store-v1";
 
-/** What claude-pool takes for the id of a machine without one. */
+/** The id that claude-pool uses for a machine without one. */
 const NO_MACHINE_ID = "claude-pool/no-machine-id";
 
-/** Whether `bytes` are a sealed store of claude-pool. */
+/** Returns whether `bytes` are a sealed store of claude-pool. */
 function isClaudePoolSealed(bytes: Uint8Array): boolean {
   return bytes.length >= MAGIC.length &&
     MAGIC.every((byte, at) => bytes[at] === byte);
 }
 
-/** The JSON text in `bytes`; throws VaultError where it is another machine's. */
+/**
+ * Returns the JSON text in `bytes`. Throws VaultError if it was sealed on
+ * another machine.
+ */
 async function openClaudePool(
   bytes: Uint8Array<ArrayBuffer>,
   machine: { readonly machineId: string | null; readonly userName: string },

@@ -1,6 +1,6 @@
 /**
- * The rows of the proxies' configs: teamclaude, maxpool and nextclaude spell
- * them alike.
+ * Account rows of other proxies' configs: teamclaude, maxpool and nextclaude
+ * write them alike.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import {
 } from "../../ports.ts";
 import { readInstant } from "../../wire/outside_time.ts";
 
-/** What a row that says nothing means. */
+/** The settings of a row that states none. */
 export const NO_SETTINGS: ImportedSettings = {
   priority: null,
   enabled: true,
@@ -26,7 +26,7 @@ export const NO_SETTINGS: ImportedSettings = {
   modelMap: null,
 };
 
-/** Why a login is not taken. */
+/** Why a login is not imported. */
 export const BLANK = "its login is blank or half-written: log in there again";
 
 const row = v.looseObject({
@@ -50,7 +50,7 @@ const row = v.looseObject({
 
 type Row = v.InferOutput<typeof row>;
 
-/** The accounts of a config of teamclaude, maxpool or nextclaude. */
+/** Returns the accounts in a config of teamclaude, maxpool or nextclaude. */
 export function readConfigPool(
   json: Record<string, unknown>,
   accounts: readonly unknown[],
@@ -95,7 +95,7 @@ function candidateOf(
   const key = keyOf(fields.apiKey ?? null, settings.upstream);
   if (key !== null) return keyCandidate(name, key, settings);
   if (!refreshToken?.trim()) {
-    // A setup token is an access token and nothing more.
+    // A setup token is an access token without a refresh token.
     const token = keyOf(accessToken ?? null, settings.upstream);
     return token === null ? null : keyCandidate(name, token, settings);
   }
@@ -112,7 +112,7 @@ function candidateOf(
       kind: "oauth",
       accessToken: new Secret(accessToken),
       refreshToken: new RefreshToken(refreshToken),
-      // Without an end that makes sense the provider is asked.
+      // Without a sensible end, the provider is asked.
       expiresAt: readInstant(fields.expiresAt) ?? instantFromMs(0),
       scopes: fields.scopes,
       signInEndsAt: null,
@@ -122,7 +122,7 @@ function candidateOf(
   };
 }
 
-/** A key is no family: it is not spent by its use. */
+/** A key has no family, because using it does not spend it. */
 export function keyCandidate(
   name: string | null,
   credential: Credential,
@@ -139,7 +139,10 @@ export function keyCandidate(
   };
 }
 
-/** A key by its prefix; any visible text is one where a backend wants it. */
+/**
+ * Returns a key, recognised by its prefix; for a backend any visible text
+ * counts.
+ */
 export function keyOf(
   key: string | null,
   upstream: string | null,
@@ -167,7 +170,9 @@ function settingsOf(fields: Row): ImportedSettings {
   };
 }
 
-/** Each names its own key for its proxy, and mostly its file. */
+/**
+ * Each tool is recognised by the name of its proxy key, and mostly by its file.
+ */
 function toolOf(
   { proxy }: Record<string, unknown>,
   location: string,
@@ -180,7 +185,10 @@ function toolOf(
   return "teamclaude";
 }
 
-/** One account of a file that holds several: the file, and its name there. */
+/**
+ * Returns one account of a file that holds several, by the file and its name
+ * there.
+ */
 export function inPool(location: string, name: string | null): string {
   return name === null ? location : `${location}#${name}`;
 }
@@ -199,16 +207,16 @@ export interface ImportedSettings {
   readonly modelMap: Readonly<Record<string, string>> | null;
 }
 
-/** One account that can be taken over. */
+/** One account that can be imported. */
 export interface ImportCandidate {
-  /** What the tool calls it, or null. */
+  /** The tool's name for it, or null. */
   readonly name: string | null;
   readonly email: string | null;
   /** As the tool noted it: a hint, never believed over the provider. */
   readonly identity: AccountIdentity | null;
   readonly tier: Tier;
   readonly credential: Credential;
-  /** Null for keys: they are not spent by their use. */
+  /** Null for keys, because using a key does not spend it. */
   readonly sharedWith: SharedFamily | null;
   readonly settings: ImportedSettings;
 }
@@ -221,7 +229,7 @@ export interface ImportReading {
     readonly name: string;
     readonly reason: string;
   }[];
-  /** Rows whose login stands in another file. */
+  /** Rows whose login is in another file. */
   readonly elsewhere: readonly {
     readonly name: string | null;
     readonly path: string;

@@ -1,6 +1,7 @@
 /**
- * What other tools' files hold, as accounts to import. The format is found by
- * itself; what is blank, half or unknown is named and left alone.
+ * Reads what other tools' files hold, as accounts to import. The format is
+ * recognised by itself; blank, incomplete or unknown logins are named and left
+ * alone.
  *
  * @module
  */
@@ -41,7 +42,10 @@ const poolStore = v.looseObject({
   ),
 });
 
-/** What `json` of the file at `location` holds; null when it is none of ours. */
+/**
+ * Returns what `json` of the file at `location` holds; null if the format is
+ * unknown.
+ */
 export function readImport(
   json: unknown,
   location: string,
@@ -56,7 +60,7 @@ export function readImport(
   return readClaudeFile(json, location);
 }
 
-/** Claude Code's own login, in its file or out of its keychain item. */
+/** Reads Claude Code's own login, from its file or its keychain item. */
 function readClaudeFile(
   json: unknown,
   location: string,
@@ -86,7 +90,7 @@ function readClaudeFile(
   }
 }
 
-/** What is said of a login store that nobody can read. */
+/** Returns the reading for a login store that cannot be read. */
 export function unreadable(
   reason: string,
 ): { readonly name: string; readonly reason: string } {
@@ -96,7 +100,7 @@ export function unreadable(
   };
 }
 
-/** A token that nothing renews, in Claude Code's own store. */
+/** Returns a token that nothing renews, from Claude Code's own store. */
 export function tokenCandidate(
   { token, expiresAt }: Extract<
     ClaudeLoginReading,
@@ -107,7 +111,7 @@ export function tokenCandidate(
   return keyCandidate(null, credential, NO_SETTINGS);
 }
 
-/** A login of Claude Code's own store at `location`. */
+/** Returns a login from Claude Code's own store at `location`. */
 export function claudeCandidate(
   { credential, identity, rateLimitTier, subscriptionType }: ClaudeLogin,
   location: string,

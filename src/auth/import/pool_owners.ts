@@ -1,6 +1,6 @@
 /**
- * The programs whose logins were imported, as owners of them: Claude Code by
- * its own store, the pool tools by their files, which are read and never
+ * The programs whose logins were imported, as owners of those logins. Claude
+ * Code owns its store; the files of other pool tools are read and never
  * written.
  *
  * @module
@@ -16,7 +16,7 @@ import { TcError } from "../../errors.ts";
 import type { SharedFamily } from "../../ports.ts";
 import { importOf, type ImportPlaces } from "./import_files.ts";
 
-/** `claude` knows the stores of Claude Code. */
+/** Returns the owners; `claude` knows Claude Code's stores. */
 export function importOwners(
   claude: FamilyOwners,
   places: ImportPlaces,
@@ -29,7 +29,7 @@ export function importOwners(
   };
 }
 
-/** A tool's file has no lock, and tc does not write it. */
+/** A tool's file has no lock, and tc never writes it. */
 function holdPool(family: SharedFamily, places: ImportPlaces): OwnerHold {
   return {
     read: () => readPool(family, places),
@@ -39,7 +39,7 @@ function holdPool(family: SharedFamily, places: ImportPlaces): OwnerHold {
   };
 }
 
-/** The login of one account of a tool's file, as it is there now. */
+/** Returns the login of one account in a tool's file as it is now. */
 async function readPool(
   { location }: SharedFamily,
   places: ImportPlaces,
@@ -47,7 +47,7 @@ async function readPool(
   const end = location.lastIndexOf("#");
   const path = end < 0 ? location : location.slice(0, end);
   const reading = await importOf(path, places).catch((cause) => {
-    // A tool that is gone, or whose file is broken, holds no login.
+    // A tool that is gone or whose file is broken holds no login.
     if (!(cause instanceof TcError)) throw cause;
     return null;
   });

@@ -1,7 +1,7 @@
 /**
  * The stores of other programs that hold a login of the vault as well. A
- * refresh token is spent by its first use, so each holder has to hear of every
- * renewal before the other renews.
+ * refresh token is spent by its first use, so each holder must know of a
+ * renewal before it renews itself.
  *
  * @module
  */
@@ -13,17 +13,17 @@ import type {
   SharedFamily,
 } from "../../ports.ts";
 
-/** What an owner's store holds at one moment. */
+/** What an owner's store held at one moment. */
 export type OwnerReading =
   | {
     readonly kind: "login";
     readonly credential: OAuthCredential;
-    /** Whose it is by the store's own word, or null. */
+    /** Whose it is by the store's own note, or null. */
     readonly identity: AccountIdentity | null;
   }
-  /** No login: there is no store, or it was emptied by a log-out. */
+  /** No login: there is no store, or a log-out emptied it. */
   | { readonly kind: "none" }
-  /** Something that cannot be read; `reason` is a whole clause. */
+  /** Content that cannot be read; `reason` is a whole clause. */
   | { readonly kind: "unreadable"; readonly reason: string };
 
 /** The owner's store while its own renewals wait for us. */
@@ -32,9 +32,9 @@ export interface OwnerHold {
   /** Returns why a successor could not be written there now, or null. */
   obstacle(): Promise<string | null>;
   /**
-   * Gives the owner `next` if it still shows `spent`; false where it shows
-   * something else by now. Throws TcError where the store cannot be written.
-   * Null where the programs' stores are never written.
+   * Gives the owner `next` if it still shows `spent`, and returns false if it
+   * shows something else by now. Throws TcError if the store cannot be written.
+   * Null for programs whose stores are never written.
    */
   readonly handBack:
     | ((spent: RefreshToken, next: OAuthCredential) => Promise<boolean>)
@@ -44,8 +44,8 @@ export interface OwnerHold {
 
 export interface FamilyOwners {
   /**
-   * Takes the owner's own lock. Throws TcError where it cannot be had: nothing
-   * may be spent then. Null where nobody keeps that store any more.
+   * Takes the owner's own lock. Throws TcError if it is not available; then
+   * nothing may be spent. Returns null if no program keeps that store any more.
    */
   hold(family: SharedFamily): Promise<OwnerHold | null>;
 }

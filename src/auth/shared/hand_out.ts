@@ -1,6 +1,6 @@
 /**
- * Putting an account's login into a place where another program uses and
- * renews it, so that it has one live holder and neither side loses it.
+ * Puts an account's login into a place where another program uses and renews
+ * it, so that it has one live holder and neither side loses it.
  *
  * @module
  */
@@ -17,30 +17,34 @@ import { isOAuth, type RefreshPorts } from "../provider.ts";
 import { hasEnded, type Renewal } from "../renewal.ts";
 import { isSamePerson, whoseIs } from "./shared_login.ts";
 
-/** How often a program that writes at the same moment is given way. */
+/** How often tc gives way to a program that writes at the same moment. */
 const TRIES_MAX = 8;
-/** A renewal of the account may be under way. */
+/** How long to wait for the lock: a renewal of the account may be under way. */
 const LOCK_WAIT_MS = 60_000;
 const INFERENCE = "user:inference";
 
 export interface HandedOut {
   readonly entry: VaultEntry;
-  /** Whose login was in the place before, or null. */
+  /** The account whose login was in the place before, or null. */
   readonly before: VaultEntry | null;
   /** Whether the place was written. */
   readonly isWritten: boolean;
-  /** Where else this login lives: two holders log each other out. */
+  /** Where else this login is in use: two holders log each other out. */
   readonly alsoAt: string | null;
-  /** Whether what was there could not be read; it is kept beside the place. */
+  /**
+   * Whether the old content could not be read; it is then kept beside the
+   * place.
+   */
   readonly isCopyKept: boolean;
 }
 
 /**
- * Writes the login of `id` into `place`: renewed first if it is near its end,
- * after what its program has renewed was taken over, and after the provider has
- * said that it serves. Throws TcError: a login of a stranger (`foreign_login`)
- * or one that cannot be told (`unclear_login`) is never written over, and a
- * login that serves is never replaced by one that does not (`needs_login`).
+ * Writes the login of `id` into `place`. First it takes over what the place's
+ * program has renewed, renews a login that is near its end, and asks the
+ * provider whether it serves. Throws TcError: a stranger's login
+ * (`foreign_login`) or one whose owner is unknown (`unclear_login`) is never
+ * overwritten, and a login that serves is never replaced by one that does not
+ * (`needs_login`).
  */
 export async function handOut(
   id: AccountId,
@@ -56,13 +60,15 @@ export async function handOut(
         entry.sharedWith.location !== place.location
       ? entry.sharedWith.location
       : null;
-    // Known as shared before it is: after a crash in between nobody spends it.
+    // It is noted as shared before it is: after a crash in between, nobody
+    // spends it.
     await shareWith(id, place, ports);
     const isThere = live.kind === "known" && live.isCurrent &&
       isSame(live.snapshot.reading, entry);
     const handed = { entry, before, alsoAt };
     if (isThere) return { ...handed, isWritten: false, isCopyKept: false };
-    // Whoever renews holds this lock as well: what is given out is not spent.
+    // Whoever renews holds this lock as well, so the login that is given out is
+    // not spent.
     using _account = await ports.locks.acquire(id, { waitMs: LOCK_WAIT_MS });
     if (!isCurrent(await ports.vault.get(id), entry)) continue;
     using _lock = await place.lock();
@@ -78,7 +84,7 @@ export async function handOut(
   );
 }
 
-/** Whether the vault still holds what is to be given out. */
+/** Returns whether the vault still holds what is to be given out. */
 function isCurrent(
   stored: VaultEntry | null,
   { credential }: LoginEntry,
@@ -88,7 +94,7 @@ function isCurrent(
     stored.credential.refreshToken.equals(credential.refreshToken);
 }
 
-/** Whether the place holds what `entry` holds. */
+/** Returns whether the place holds what `entry` holds. */
 function isSame(
   reading: LiveLogin["snapshot"]["reading"],
   { credential }: LoginEntry,
@@ -97,7 +103,7 @@ function isSame(
     reading.login.credential.accessToken.equals(credential.accessToken);
 }
 
-/** Throws where what is in the place would be lost. */
+/** Throws if the login in the place would be lost. */
 export function refuseStranger(live: LiveLogin, place: LivePlace): void {
   if (live.kind === "stranger") {
     const { email } = live.profile;
@@ -122,9 +128,9 @@ export function refuseStranger(live: LiveLogin, place: LivePlace): void {
 type LoginEntry = VaultEntry & { readonly credential: OAuthCredential };
 
 /**
- * Returns the entry of `id` with a login that serves by the provider's own
- * word: one free question, and one renewal where it says no. Throws
- * CredentialError where the account needs a login.
+ * Returns the entry of `id` with a login that the provider confirms: one free
+ * question, and one renewal if the provider refuses. Throws CredentialError if
+ * the account needs a login.
  */
 async function serving(
   id: AccountId,
@@ -151,7 +157,10 @@ async function serving(
   }
 }
 
-/** The entry of `renewal`; `stored` serves where nothing says that it is over. */
+/**
+ * Returns the entry of `renewal`; `stored` serves unless something says that it
+ * has ended.
+ */
 function loginOf(
   renewal: Renewal,
   { id, label, stored, ports }: {
@@ -176,7 +185,7 @@ function loginOf(
   });
 }
 
-/** Keeps what the profile says of the plan; the same person is a condition. */
+/** Keeps what the profile says about the plan, if it is the same person. */
 async function learn(
   entry: LoginEntry,
   profile: AccountProfile,
@@ -198,7 +207,9 @@ async function learn(
   return stored !== null && isOAuth(stored) ? stored : entry;
 }
 
-/** To Claude Code a login without this scope is none at all (facts, section 9). */
+/**
+ * Claude Code treats a login without this scope as no login (facts, section 9).
+ */
 function refuseWithoutInference({ id, label, credential }: LoginEntry): void {
   const { scopes } = credential;
   if (scopes.length === 0 || scopes.includes(INFERENCE)) return;
@@ -234,7 +245,7 @@ async function shareWith(
   );
 }
 
-/** Nobody else's login is in `place` now: the vault is their only holder. */
+/** Notes that only the vault holds these logins now. */
 async function ownAgain(
   id: AccountId,
   place: LivePlace,

@@ -1,6 +1,7 @@
 /**
- * A place where another program keeps one login and renews it by itself:
- * whose it is, and taking over what was renewed there.
+ * A place where another program keeps one login and renews it by itself: whose
+ * login it is, how to take over what was renewed there, and how to renew it
+ * before that program starts.
  *
  * @module
  */
@@ -27,16 +28,18 @@ import { isSamePerson, renewInPlace, whoseIs } from "./shared_login.ts";
 import { AccountCredential } from "../account_credential.ts";
 import { hasEnded } from "../renewal.ts";
 
-/** Whose the login of a place is. */
+/** Whose the login in a place is. */
 export type LiveLogin =
-  /** None, a blank one, or one that the provider knows no more. */
+  /** No login, a blank one, or one that the provider no longer knows. */
   | { readonly kind: "none"; readonly snapshot: LoginSnapshot }
-  /** An account of the vault, which has what the place has, or newer. */
+  /**
+   * An account of the vault. The vault holds the same login, or a newer one.
+   */
   | {
     readonly kind: "known";
     readonly snapshot: LoginSnapshot;
     readonly entry: VaultEntry;
-    /** The place holds the very tokens that the vault holds. */
+    /** Whether the place holds exactly the tokens that the vault holds. */
     readonly isCurrent: boolean;
   }
   /** Somebody who is not in the vault. */
@@ -45,7 +48,7 @@ export type LiveLogin =
     readonly snapshot: LoginSnapshot;
     readonly profile: AccountProfile;
   }
-  /** It cannot be told now; nothing may be written over it. */
+  /** The owner is unknown at present; nothing may be written over the login. */
   | {
     readonly kind: "unclear";
     readonly snapshot: LoginSnapshot;
@@ -53,7 +56,7 @@ export type LiveLogin =
   };
 
 const LOCK_WAIT_MS = 60_000;
-/** The place may be renewed by its program while it is looked at. */
+/** Tries in which the place's program may renew while it is being read. */
 const LOOKS_MAX = 3;
 
 /** Returns the entry of `identity`, or null. */
@@ -67,10 +70,11 @@ function ownerOf(
 }
 
 /**
- * Looks at `place` and brings vault and place together: the vault gets what its
- * program has renewed, the place what tc has. Lineage says which of the two is
- * ahead, the provider whose a login is that the vault has never seen; a name or
- * the clock says neither. Blank or half-written logins are never stored.
+ * Looks at `place` and brings vault and place together: the vault gets what the
+ * place's program has renewed, and the place gets what tc has. Lineage decides
+ * which of the two is ahead, and the provider says whose a login is that the
+ * vault has never seen; a name or the clock decides neither. Blank or
+ * incomplete logins are never stored.
  */
 export async function harvest(
   place: LivePlace,
@@ -116,7 +120,7 @@ async function look(
   });
 }
 
-/** A token that nothing renews is known by itself, or must be imported. */
+/** A token that nothing renews is recognised by itself, or must be imported. */
 function ofToken(
   entries: readonly VaultEntry[],
   token: Extract<ClaudeLoginReading, { kind: "token" }>["token"],
@@ -140,7 +144,7 @@ interface Found {
   readonly ports: RefreshPorts;
 }
 
-/** A login that the vault has never seen: its owner is asked of the provider. */
+/** Asks the provider whose login it is, because the vault has never seen it. */
 async function lookAtUnknown(
   login: ClaudeLogin,
   entries: readonly VaultEntry[],
@@ -178,9 +182,9 @@ async function lookAtUnknown(
 }
 
 /**
- * Takes `live` into the vault where it is the successor of what is there, or
- * where what is there is dead. A second login of the same person, made beside
- * one that tc has to itself, is left alone.
+ * Stores `live` in the vault if it is the successor of what is there, or if
+ * that is dead. A second login of the same person, made beside one that only tc
+ * holds, is left alone.
  */
 async function known(
   owner: VaultEntry,
@@ -189,8 +193,9 @@ async function known(
 ): Promise<LiveLogin | "look_again"> {
   const { vault, locks } = ports;
   using _lock = await locks.acquire(owner.id, { waitMs: LOCK_WAIT_MS });
-  // Whoever held the lock may have taken a later one from there: what was read
-  // before is its ancestor then, and the vault may never have seen it.
+  // The earlier holder of the lock may have stored a later login from there.
+  // What was read before is then an ancestor, perhaps one that the vault has
+  // never seen.
   if ((await place.read()).text !== snapshot.text) return "look_again";
   const entry = await vault.update(
     owner.id,
@@ -199,7 +204,7 @@ async function known(
         ? { ...movedOn(stored, live), sharedWith: familyOf(place) }
         : stored,
   );
-  // Removed meanwhile: what it was is found out at the next look.
+  // It was removed meanwhile; the next look finds out what it was.
   if (entry === null) return "look_again";
   const { credential } = entry;
   const isCurrent = credential.kind === "oauth" &&
@@ -227,7 +232,7 @@ function isSuccessor(
   }
 }
 
-/** The place shows a token that is spent: it gets the one that is not. */
+/** The place shows a spent token, so it gets the current one. */
 async function catchUp(
   owner: VaultEntry,
   { place, snapshot, ports }: Found,
@@ -254,7 +259,7 @@ async function catchUp(
   return "look_again";
 }
 
-/** Renews the login of `place` there, unless its program was faster. */
+/** Renews the login of `place` in the place, unless its program was faster. */
 async function renewedInPlace(
   place: LivePlace,
   seen: LoginSnapshot,
@@ -273,9 +278,6 @@ async function renewedInPlace(
   }
 }
 
-// A login in its program's own store, made ready for that program's next
-// start.
-
 /** How a revival ends; `reason` is a clause. */
 type Revival =
   | { readonly kind: "lives" }
@@ -283,9 +285,9 @@ type Revival =
   | { readonly kind: "unclear"; readonly reason: string };
 
 /**
- * Renews the login of `place` if its access token is over, as its program would
- * at its start; that program ends where it fails. Throws TcError where the
- * place cannot be read or locked.
+ * Renews the login of `place` if its access token has ended, as its program
+ * would do when it starts; the program itself exits if that fails. Throws
+ * TcError if the place cannot be read or locked.
  */
 export async function revive(
   place: LivePlace,

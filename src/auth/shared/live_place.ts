@@ -1,7 +1,7 @@
 /**
- * Places where another program keeps one login, as the owners of what they
- * share with the vault: whoever spends holds their lock, reads them first and
- * hands successors back.
+ * Places where another program keeps one login, as owners of the login they
+ * share with the vault. Whoever spends the token holds their lock, reads them
+ * first and hands the successor back.
  *
  * @module
  */
@@ -24,15 +24,18 @@ export interface LivePlace {
   readonly location: string;
   read(): Promise<LoginSnapshot>;
   /**
-   * Puts another account's login there; false if the place has changed. What
-   * could not be read is kept beside it first.
+   * Puts another account's login there and returns false if the place has
+   * changed. Content that could not be read is kept beside it first.
    */
   replace(before: LoginSnapshot, login: ClaudeLogin): Promise<boolean>;
-  /** Puts the successor of the login there; false if the place has changed. */
+  /**
+   * Puts the login's successor there and returns false if the place has
+   * changed.
+   */
   renew(before: LoginSnapshot, login: ClaudeLogin): Promise<boolean>;
   /** Returns why the place could not be written now, or null. */
   obstacle(): Promise<string | null>;
-  /** The lock under which its program renews. */
+  /** Takes the lock under which its program renews. */
   lock(): Promise<HeldLock>;
 }
 
@@ -41,7 +44,10 @@ export function familyOf(place: LivePlace): SharedFamily {
   return { tool: "claude_code", location: place.location };
 }
 
-/** `placeAt` finds the place by its location; null where it is not known. */
+/**
+ * Returns the owners; `placeAt` finds a place by its location, or null if it is
+ * unknown.
+ */
 export function placeOwners(
   placeAt: (location: string) => LivePlace | null,
 ): FamilyOwners {
@@ -49,14 +55,15 @@ export function placeOwners(
     async hold({ tool, location }) {
       const place = tool === "claude_code" ? placeAt(location) : null;
       if (place === null) return null;
-      // Nobody renews what is not there, and its folder is not made for a lock.
+      // Nobody renews a login that is absent, and no folder is made just for a
+      // lock.
       const { reading } = await place.read();
       return reading.kind === "absent" ? null : await holdPlace(place);
     },
   };
 }
 
-/** Takes the lock of `place`. Throws TcError where it cannot be had. */
+/** Takes the lock of `place`. Throws TcError if it is not available. */
 export async function holdPlace(place: LivePlace): Promise<OwnerHold> {
   const lock = await place.lock();
   return {

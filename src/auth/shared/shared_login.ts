@@ -1,5 +1,5 @@
 /**
- * A login that another program holds too: who of the two is ahead, decided by
+ * A login that another program holds too: which of the two is ahead, decided by
  * lineage, and the renewal of a login that only its owner's store has.
  *
  * @module
@@ -24,23 +24,24 @@ import { spendRefreshToken } from "../spend_refresh_token.ts";
 
 const WRITE_TRIES_MAX = 2;
 
-/** How the owner's store stands to the vault's entry. */
+/** How the owner's store compares with the vault's entry. */
 export type Standing =
   /** Both hold the same refresh token; `theirs` may have another access token. */
   | { readonly kind: "same"; readonly theirs: OAuthCredential }
-  /** The owner shows a token that ours descends from: it has to get ours. */
+  /** The owner shows an ancestor of our token: it must get ours. */
   | { readonly kind: "behind"; readonly theirs: OAuthCredential }
-  /** The owner has renewed it: theirs is the successor. */
+  /** The owner has renewed the login: its token is the successor. */
   | { readonly kind: "ahead"; readonly theirs: OAuthCredential }
-  /** The owner's store does not hold this login any more. */
+  /** The owner's store no longer holds this login. */
   | { readonly kind: "elsewhere" }
-  /** It cannot be told now, so nothing may be spent. */
+  /** It cannot be determined now, so nothing may be spent. */
   | { readonly kind: "unclear"; readonly reason: string };
 
 /**
- * Returns how the owner's store stands to `entry`. A token that the vault has
- * never seen is the successor if it is the same person's; whose it is says the
- * provider, else the store, else a renewal in the owner's own place.
+ * Returns how the owner's store compares with `entry`. A token that the vault
+ * has never seen is the successor if it belongs to the same person. The
+ * provider says whose it is, else the store does, else a renewal in the owner's
+ * own place.
  */
 export async function standingOf(
   entry: VaultEntry,
@@ -119,7 +120,9 @@ export function isSamePerson(a: AccountIdentity, b: AccountIdentity): boolean {
     a.organizationUuid === b.organizationUuid;
 }
 
-/** Asks the provider, free of charge and whatever the clock says, whose it is. */
+/**
+ * Asks the provider, free of charge and whatever the clock says, whose it is.
+ */
 export function whoseIs(
   { accessToken }: OAuthCredential,
   { client, provider }: Pick<RefreshPorts, "client" | "provider">,
@@ -134,12 +137,12 @@ export type RenewedInPlace =
     readonly credential: OAuthCredential;
     readonly profile: AccountProfile | null;
   }
-  /** The provider knows the login no more. */
+  /** The provider no longer knows the login. */
   | { readonly kind: "dead" }
   | { readonly kind: "failed"; readonly reason: string };
 
 /**
- * Renews a login that only its owner's store has, because nothing else says
+ * Renews a login that only its owner's store has, because nothing else tells
  * whose it is. The successor goes to that store before anybody uses it.
  */
 export async function renewInPlace(
@@ -178,7 +181,7 @@ export async function renewInPlace(
   }
 }
 
-/** A write that failed is tried again: the predecessor is worth nothing now. */
+/** A failed write is tried again, because the predecessor is worthless now. */
 async function isHandedBack(
   spent: OAuthCredential,
   next: OAuthCredential,
@@ -189,7 +192,7 @@ async function isHandedBack(
       return await handBack?.(spent.refreshToken, next) ?? false;
     } catch (cause) {
       if (!(cause instanceof TcError)) throw cause;
-      // The vault takes it where the store cannot.
+      // The vault stores the login if its own place cannot.
     }
   }
   return false;

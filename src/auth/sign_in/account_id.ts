@@ -1,6 +1,6 @@
 /**
- * Ids of accounts, made of what the account is: the same login gives the same
- * id on every machine and in every process, so none is there twice.
+ * Ids of accounts, derived from what the account is. The same login gives the
+ * same id on every machine and in every process, so no account exists twice.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import {
 
 const ID_DIGITS = 20;
 
-/** SHA-256 of `text` in hex. */
+/** Returns the SHA-256 of `text` in hex. */
 export async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest(
     "SHA-256",
@@ -25,7 +25,7 @@ export async function sha256(text: string): Promise<string> {
     .map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The id of the account of a person in an organisation. */
+/** Returns the account id of a person in an organisation. */
 export async function idOfIdentity(
   { accountUuid, organizationUuid }: AccountIdentity,
 ): Promise<AccountId> {
@@ -33,8 +33,9 @@ export async function idOfIdentity(
 }
 
 /**
- * The id of an account of which nothing is known but its first secret. The
- * digits are too few to find a secret by, and it stays when the secret changes.
+ * Returns the id of an account of which only its first secret is known. The
+ * digits are too few to recover a secret, and the id stays when the secret
+ * changes.
  */
 export async function idOfSecret(
   secret: Secret | RefreshToken,
@@ -52,8 +53,8 @@ function toId(letter: string, digest: string): AccountId {
 }
 
 /**
- * Returns `wanted`, which may come from anywhere, as the name of a new account:
- * a valid name, with the first number that makes it one that nobody has.
+ * Returns `wanted` as the valid, free name of a new account, with the first
+ * number that makes it unique. `wanted` may come from anywhere.
  */
 export function freeName(wanted: string, taken: ReadonlySet<string>): string {
   const name = accountName(wanted, "account");

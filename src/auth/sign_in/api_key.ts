@@ -1,6 +1,6 @@
 /**
  * Accounts by a secret that a person pastes: API keys, setup tokens, keys of
- * third-party backends. They come by prompt, standard input or file, never by
+ * third-party backends. They arrive by prompt, standard input or file, never by
  * an argument.
  *
  * @module
@@ -25,17 +25,20 @@ const API_KEY = /^sk-ant-api\d{2}-[\w-]{8,}$/;
 const SETUP_TOKEN = /^sk-ant-oat\d{2}-[\w-]{8,}$/;
 
 export interface KeyOptions {
-  /** The name for the account, or null for one that is free. */
+  /** The name for the account; null picks a free one. */
   readonly name: string | null;
-  /** The account whose secret is replaced, or null to add one. */
+  /** The account whose secret is replaced; null adds an account. */
   readonly account: AccountId | null;
-  /** How a backend wants its key; null for Anthropic's own. */
+  /** How a backend expects its key; null for Anthropic's own API. */
   readonly backend: "api_key" | "bearer" | null;
   /** Names that other accounts have. */
   readonly taken: ReadonlySet<string>;
 }
 
-/** What `text` is: by its prefix an API key or a setup token; else UsageError. */
+/**
+ * Returns what `text` is by its prefix: an API key or a setup token. Throws
+ * UsageError otherwise.
+ */
 export function readKey(
   text: string,
   backend: KeyOptions["backend"],
@@ -75,17 +78,17 @@ function refusal(key: string): UsageError {
   );
 }
 
-/** What the provider says of a key. */
+/** What the provider says about a key. */
 export type KeyCheck =
   | "accepted"
-  /** It knows no such key, or the key may do nothing. */
+  /** The provider does not know the key, or the key may do nothing. */
   | "refused"
-  /** It did not say. */
+  /** The provider did not answer the question. */
   | "unknown";
 
 /**
- * Asks the provider once, free of charge, whether it knows the key: its list
- * of models costs nothing.
+ * Asks the provider once whether it knows the key. Its list of models costs
+ * nothing.
  */
 export async function checkKey(
   credential: Exclude<Credential, { kind: "oauth" }>,
@@ -114,7 +117,7 @@ export async function checkKey(
     : "unknown";
 }
 
-/** Stores `credential` as an account, new or given. Returns its entry. */
+/** Stores `credential` as a new or given account, and returns its entry. */
 export async function addKey(
   credential: Exclude<Credential, { kind: "oauth" }>,
   options: KeyOptions,
@@ -156,7 +159,7 @@ export async function addKey(
   return entry;
 }
 
-/** What an account without a name is called. */
+/** Names for accounts that were given none. */
 const NAMES: Readonly<Record<AccountKind, string>> = {
   subscription: "account",
   setup_token: "setup-token",

@@ -1,5 +1,5 @@
 /**
- * A code for tokens, and the tokens' owner.
+ * Exchanges a code for tokens, and finds out who owns them.
  *
  * @module
  */
@@ -34,7 +34,7 @@ const UNSENT_TRIES_MAX = 3;
 const PROFILE_TRIES_MAX = 3;
 const PAUSE_MS = SECOND_MS;
 
-/** A credential and whose it is, not stored yet. */
+/** A credential and its owner, not stored yet. */
 export interface Grant {
   readonly kind: "granted";
   readonly credential: OAuthCredential;
@@ -50,7 +50,7 @@ interface ExchangePorts {
 
 type Failure = Extract<LoginResult, { readonly kind: "exchange_failed" }>;
 
-/** Exchanges `code`; it is sent again only if it provably was not sent. */
+/** Exchanges `code`. It is sent again only if it provably was not sent. */
 export async function exchangeCode(
   attempt: LoginAttempt,
   code: Secret,
@@ -90,7 +90,9 @@ async function askUntilSent(
   }
 }
 
-/** The profile, or what the token answer itself says where that is enough. */
+/**
+ * Returns the profile, or what the token answer itself says if that is enough.
+ */
 async function profileOf(
   tokens: TokenAnswer,
   { provider, client, clock, signal }: ExchangePorts,
@@ -109,7 +111,7 @@ async function profileOf(
     : { identity, email, organization, tier: "unknown" };
 }
 
-/** Why an exchange failed, in words that hold no secret. */
+/** Returns why an exchange failed, in words that hold no secret. */
 export function failureOf(answer: JsonAnswer): string {
   switch (answer.kind) {
     case "none":
@@ -127,13 +129,19 @@ export function failureOf(answer: JsonAnswer): string {
   }
 }
 
-/** The OAuth error code of an answer, as ` invalid_grant`, or nothing. */
+/**
+ * Returns the OAuth error code of an answer as ` invalid_grant`, or an empty
+ * text.
+ */
 function errorWord(body: unknown): string {
   const error = oauthError(body);
   return error === null ? "" : ` ${shown(error)}`;
 }
 
-/** `error` of an OAuth answer, or `error.type` of an API answer; else null. */
+/**
+ * Returns `error` of an OAuth answer, or `error.type` of an API answer; else
+ * null.
+ */
 export function oauthError(body: unknown): string | null {
   if (typeof body !== "object" || body === null || !("error" in body)) {
     return null;
@@ -146,18 +154,19 @@ export function oauthError(body: unknown): string | null {
   return typeof error.type === "string" ? error.type : null;
 }
 
-// What the token endpoint gave for a code or a refresh token.
-
-/** Where the provider does not tell, or tells what cannot be. */
+/** Assumed life of a token if the provider states none or an impossible one. */
 const LIFE_DEFAULT_MS = 3_600_000;
-/** A token that ended at once would be renewed without end. */
+/**
+ * Shortest accepted life: a token that ended at once would be renewed without
+ * end.
+ */
 const LIFE_MIN_MS = 60_000;
 const LIFE_MAX_MS = 366 * DAY_MS;
 const TOKEN_LENGTH_MAX = 16_384;
 
 interface TokenAnswer {
   readonly credential: OAuthCredential;
-  /** Whose it is, where the answer says so. */
+  /** Whose it is, if the answer says so. */
   readonly identity: AccountIdentity | null;
   readonly email: string | null;
   readonly organization: string | null;
@@ -190,8 +199,8 @@ const answer = v.looseObject({
 });
 
 /**
- * The credential in `body`, or null when it is none: nothing half is taken. An
- * answer without a refresh token keeps that of `previous`; a senseless lifetime
+ * Returns the credential in `body`, or null if it is incomplete. An answer
+ * without a refresh token keeps the one of `previous`. An impossible lifetime
  * becomes an hour, an endless one a year.
  */
 export function readTokenAnswer(
@@ -234,7 +243,10 @@ function refreshTokenOf(
     : new RefreshToken(token);
 }
 
-/** The stated life counts before the stated end: our clock may be a day off. */
+/**
+ * The stated life counts before the stated end, because our clock may be a day
+ * off.
+ */
 function endOf(expiresIn: unknown, expiresAt: unknown, now: Instant): Instant {
   const lifeMs = positive(expiresIn) * 1_000;
   if (lifeMs > 0) return after(now, clamped(lifeMs));
@@ -245,7 +257,7 @@ function endOf(expiresIn: unknown, expiresAt: unknown, now: Instant): Instant {
     : instantFromMs(now + LIFE_DEFAULT_MS);
 }
 
-/** Only an answer that says it moves the sign-in's end (facts, 10.2). */
+/** Only an answer that states it moves the sign-in's end (facts, 10.2). */
 function signInEnd(expiresIn: unknown, now: Instant): Instant | null {
   const lifeMs = positive(expiresIn) * 1_000;
   return lifeMs > 0 ? after(now, Math.min(lifeMs, LIFE_MAX_MS)) : null;
@@ -255,7 +267,7 @@ function clamped(lifeMs: number): number {
   return Math.min(Math.max(lifeMs, LIFE_MIN_MS), LIFE_MAX_MS);
 }
 
-/** A number, or a text of digits, above zero; else 0. */
+/** Returns a positive number, or a text of digits as a number; else 0. */
 function positive(value: unknown): number {
   const number = typeof value === "string" && /^\d+(\.\d+)?$/.test(value)
     ? Number(value)

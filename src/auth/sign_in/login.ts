@@ -24,13 +24,16 @@ import {
 import type { OAuthProvider } from "../provider.ts";
 import { saveGrant } from "./save_grant.ts";
 
-/** How long a person has for the whole of it. */
+/** How long a person has for the whole sign-in. */
 const LOGIN_LIMIT_MS = 10 * MINUTE_MS;
 
 export interface LoginOptions {
-  /** `paste`: no browser here, the code is shown by the provider and pasted. */
+  /**
+   * `paste`: without a browser here, the provider shows a code and the person
+   * pastes it.
+   */
   readonly method: "browser" | "paste";
-  /** The account that is to be renewed; another identity is refused. */
+  /** The account to renew; another identity is refused. */
   readonly account: AccountId | null;
   /** A name for a new account, or null for its e-mail. */
   readonly name: string | null;
@@ -46,15 +49,18 @@ export interface LoginPorts {
   readonly vault: Vault;
   readonly clock: Clock;
   readonly entropy: Entropy;
-  /** Opens the page; false when it could not. Null where there is no browser. */
+  /**
+   * Opens the page and returns false if it could not. Null if there is no
+   * browser.
+   */
   readonly openBrowser: ((url: URL) => Promise<boolean>) | null;
   /** Shows the page's address, which a person can always open by hand. */
   readonly show: (
     page: { readonly url: URL; readonly isOpened: boolean },
   ) => void;
   /**
-   * What a person pastes; null when they give up. `wrong` says what was wrong
-   * with the paste before, or is null. Null where nobody can.
+   * Returns what a person pastes; null if they give up. `wrong` says what was
+   * wrong with the previous paste, or is null. Null if nobody can paste.
    */
   readonly paste:
     | ((
@@ -65,8 +71,8 @@ export interface LoginPorts {
 }
 
 /**
- * Why a paste is asked for again: it is no code, it is of another sign-in, or
- * the provider does not know it.
+ * Why another paste is asked for: it is not a code, it belongs to another
+ * sign-in, or the provider does not know it.
  */
 export type WrongPaste = "no_code" | "other_sign_in" | "unknown_code";
 
@@ -139,7 +145,8 @@ async function expectedEntry(
   const { entries, damaged } = await vault.list();
   const entry = entries.find(({ id }) => id === account);
   if (entry !== undefined) return entry;
-  // A login mends an entry that cannot be read: whose it was is not known.
+  // A login repairs an entry that cannot be read, whose owner is therefore
+  // unknown.
   if (damaged.some(({ id }) => id === account)) return null;
   throw new LoginError(`Cannot log in: there is no account ${account}`, {
     code: "no_such_account",
@@ -176,7 +183,9 @@ async function byBrowser(
   }
 }
 
-/** Only an answer to our own question ends the wait; the rest is turned away. */
+/**
+ * Only an answer to our own question ends the wait; everything else is refused.
+ */
 function decide(
   query: URLSearchParams,
   attempt: LoginAttempt | null,
@@ -210,7 +219,7 @@ async function byPaste(
   return await Promise.race([limits.late, pasted(attempt, ports, limits)]);
 }
 
-/** Reads pastes until one is an answer; what is no answer is asked for again. */
+/** Reads pastes until one is an answer; anything else is asked for again. */
 async function pasted(
   attempt: LoginAttempt,
   { paste }: LoginPorts,

@@ -1,5 +1,5 @@
 /**
- * How a sign-in can end.
+ * The ways in which a sign-in can end.
  *
  * @module
  */
@@ -18,7 +18,10 @@ export type LoginResult =
   | {
     readonly kind: "exchange_failed";
     readonly reason: string;
-    /** The provider does not know the code: another one may serve. */
+    /**
+     * Whether the provider does not know the code, so that another one may
+     * work.
+     */
     readonly isCodeUnknown: boolean;
   }
   | {
@@ -28,7 +31,7 @@ export type LoginResult =
   }
   | { readonly kind: "not_saved"; readonly reason: string };
 
-/** Every end of a login has its own exit code. */
+/** Returns the exit code; every end of a sign-in has its own. */
 export function loginExitCode(result: LoginResult): number {
   switch (result.kind) {
     case "added":

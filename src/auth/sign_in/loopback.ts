@@ -1,6 +1,7 @@
 /**
- * The listener that a sign-in comes back to: loopback only, on a port of its
- * own, open while one attempt lasts (RFC 8252, section 7.3).
+ * The listener that a sign-in returns to: on loopback only, on its own port,
+ * open only during one attempt (RFC 8252, section 7.3). Its pages hold no
+ * script, load nothing, and show nothing that came with the request.
  *
  * @module
  */
@@ -9,7 +10,9 @@ import { LoginError } from "../../errors.ts";
 
 const PATH = "/callback";
 const PORT_TRIES_MAX = 20;
-/** How long the browser has to fetch the page before the listener is gone. */
+/**
+ * How long the browser has to fetch the last page before the listener closes.
+ */
 const LAST_PAGE_MS = 2_000;
 
 /** What to do with a callback: end the wait with a result, or go on waiting. */
@@ -22,11 +25,14 @@ export type CallbackDecision<Result> =
   | { readonly kind: "wait"; readonly page: CallbackPage };
 
 interface Loopback<Result> {
-  /** As the provider is told: browsers resolve `localhost` to either address. */
+  /**
+   * The address given to the provider: browsers resolve `localhost` to either
+   * address family.
+   */
   readonly redirectUri: string;
   /** The result of the callback that ended the wait. */
   readonly result: Promise<Result>;
-  /** Ends listening; nothing answers any more when it resolves. */
+  /** Stops listening; once it resolves, nothing answers any more. */
   close(): Promise<void>;
 }
 
@@ -34,9 +40,9 @@ type Handler = Deno.ServeHandler<Deno.NetAddr>;
 type Server = Deno.HttpServer<Deno.NetAddr>;
 
 /**
- * Listens on 127.0.0.1 and, where there is one, on ::1, and hands the query of
- * each callback to `decide`. Everything but `GET /callback` with our own host
- * is refused without asking.
+ * Listens on 127.0.0.1 and, if available, on ::1, and gives the query of each
+ * callback to `decide`. Everything but `GET /callback` with our own host is
+ * refused.
  */
 export function listenForCallback<Result>(
   decide: (query: URLSearchParams) => CallbackDecision<Result>,
@@ -61,8 +67,8 @@ export function listenForCallback<Result>(
     redirectUri: `http://localhost:${port}${PATH}`,
     result: ended.promise,
     async close(): Promise<void> {
-      // The runtime may call an answer complete that the browser has not got:
-      // only the end of its connection says so.
+      // The runtime may report an answer complete before the browser has it;
+      // only the end of its connection proves it.
       if (hasEnded && await endsInTime(servers)) return;
       stop.abort();
       await Promise.all(servers.map((server) => server.finished));
@@ -70,19 +76,19 @@ export function listenForCallback<Result>(
   };
 }
 
-/** Why a request is not asked about, or null when it may be a callback. */
+/** Returns why a request is refused, or null if it may be a callback. */
 function refusalOf(request: Request, port: number): CallbackPage | null {
   const host = request.headers.get("host") ?? "";
   const hosts = ["localhost", "127.0.0.1", "[::1]"];
   if (!hosts.some((name) => host === `${name}:${port}`)) return "bad_host";
   if (new URL(request.url).pathname !== PATH) return "not_found";
-  // Previews ask with HEAD and must not use the code up.
+  // Link previews use HEAD and must not use up the code.
   return request.method === "GET" ? null : "bad_method";
 }
 
 /**
- * The same free port on both loopback addresses. A stranger who held it on the
- * other one would get the callback, so then another port is taken.
+ * Takes the same free port on both loopback addresses. A stranger who held it
+ * on the other address would get the callback, so another port is taken then.
  */
 function serveLoopback(
   signal: AbortSignal,
@@ -119,7 +125,10 @@ function serve(
   }, handler);
 }
 
-/** Whether every connection of `servers` ended by itself within the limit. */
+/**
+ * Returns whether every connection of `servers` ended by itself within the
+ * limit.
+ */
 async function endsInTime(servers: readonly Server[]): Promise<boolean> {
   const late = Promise.withResolvers<false>();
   const timer = setTimeout(() => late.resolve(false), LAST_PAGE_MS);
@@ -130,10 +139,7 @@ async function endsInTime(servers: readonly Server[]): Promise<boolean> {
   return inTime;
 }
 
-// The pages that the callback listener answers with. They hold no script, load
-// nothing, and show nothing that came with the request.
-
-/** What a visitor of the listener is told. */
+/** What the visitor of the listener reads. */
 type CallbackPage =
   | "received"
   | "denied"
@@ -181,7 +187,7 @@ const PAGES: Readonly<Record<CallbackPage, Page>> = {
   },
 };
 
-/** The answer with `page`; it closes its connection. */
+/** Returns the answer with `page`; it closes its connection. */
 function pageResponse(page: CallbackPage): Response {
   const { status, title, text } = PAGES[page];
   const body = `<!doctype html><html lang="en"><meta charset="utf-8">` +

@@ -1,6 +1,7 @@
 /**
  * The exchanges of a sign-in, each as a request to send and an answer to judge.
- * Pure but for {@linkcode beginAttempt}, which draws and hashes random bytes.
+ * Pure except for {@linkcode beginAttempt}, which draws and hashes random
+ * bytes.
  *
  * @module
  */
@@ -15,7 +16,7 @@ const RANDOM_BYTES = 32;
 const CODE = /^[!#-;=?-_a-~]{1,2048}$/;
 const REASON_LENGTH_MAX = 120;
 
-/** One sign-in in progress. It lives in memory alone. */
+/** One sign-in in progress. It exists only in memory. */
 export interface LoginAttempt {
   readonly state: Secret;
   readonly codeVerifier: Secret;
@@ -25,15 +26,15 @@ export interface LoginAttempt {
   readonly startedAt: Instant;
 }
 
-/** What a callback, or what was pasted for one, says. */
+/** What a callback, or a paste in its place, says. */
 export type CallbackReading =
   | { readonly kind: "code"; readonly code: Secret }
-  /** The person or the provider said no; `reason` is the provider's word. */
+  /** The person or the provider refused; `reason` is the provider's word. */
   | { readonly kind: "denied"; readonly reason: string }
   | { readonly kind: "state_mismatch" }
   | { readonly kind: "malformed" };
 
-/** A new attempt, with a state and a verifier that nobody can guess. */
+/** Returns a new attempt with a state and a verifier that nobody can guess. */
 export async function beginAttempt(
   { clock, entropy }: { readonly clock: Clock; readonly entropy: Entropy },
   redirectUri: string,
@@ -48,7 +49,7 @@ export async function beginAttempt(
   };
 }
 
-/** base64url(SHA-256(verifier)): RFC 7636, section 4.2. */
+/** Returns base64url(SHA-256(verifier)): RFC 7636, section 4.2. */
 export async function codeChallenge(codeVerifier: string): Promise<string> {
   const digest = await crypto.subtle.digest(
     "SHA-256",
@@ -57,7 +58,9 @@ export async function codeChallenge(codeVerifier: string): Promise<string> {
   return base64url(new Uint8Array(digest));
 }
 
-/** The page to open. `loginHint` is an e-mail to offer first, or null. */
+/**
+ * Returns the page to open. `loginHint` is an e-mail to offer first, or null.
+ */
 export function authorizationUrl(
   provider: OAuthProvider,
   attempt: LoginAttempt,
@@ -65,7 +68,7 @@ export function authorizationUrl(
 ): URL {
   const url = new URL(provider.authorizeUrl);
   const query = {
-    // Not in any standard, and required.
+    // Required by the provider, although no standard names it.
     code: "true",
     client_id: provider.clientId,
     response_type: "code",
@@ -82,7 +85,9 @@ export function authorizationUrl(
   return url;
 }
 
-/** Judges the query of a callback: its state first, before anything else counts. */
+/**
+ * Judges the query of a callback. Its state is checked before anything else.
+ */
 export function readCallback(
   query: URLSearchParams,
   attempt: LoginAttempt,
@@ -105,7 +110,8 @@ export function readCallback(
 
 /**
  * Judges what a person pasted: the whole callback address, `code#state` as the
- * provider's page shows it, or the code alone. A state that is there must fit.
+ * provider's page shows it, or the code alone. If there is a state, it must
+ * match.
  */
 export function readPasted(
   text: string,
@@ -126,7 +132,10 @@ export function readPasted(
   return codeReading(code);
 }
 
-/** Buys tokens for `code`; the provider takes JSON and wants the state again. */
+/**
+ * Returns the question that buys tokens for `code`. The provider takes JSON and
+ * wants the state again.
+ */
 export function tokenQuestion(
   provider: OAuthProvider,
   attempt: LoginAttempt,
@@ -157,7 +166,10 @@ function codeReading(code: string): CallbackReading {
     : { kind: "malformed" };
 }
 
-/** Compares without telling by its duration how much was right. */
+/**
+ * Compares in constant time, so that the duration does not show how much was
+ * right.
+ */
 function isState(attempt: LoginAttempt, state: string): boolean {
   const expected = attempt.state.reveal();
   let difference = expected.length ^ state.length;
@@ -167,7 +179,10 @@ function isState(attempt: LoginAttempt, state: string): boolean {
   return difference === 0;
 }
 
-/** Words from outside, fit for a terminal: no control signs, no token, short. */
+/**
+ * Returns words from outside fit for a terminal: short, without control
+ * characters and tokens.
+ */
 export function shown(words: string): string {
   return words
     .replace(/\p{C}+/gu, " ")

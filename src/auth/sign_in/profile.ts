@@ -1,5 +1,5 @@
 /**
- * Whose account a token is: the provider's profile endpoint.
+ * Whose account a token is, by the provider's profile endpoint.
  *
  * @module
  */
@@ -56,7 +56,9 @@ export function profileQuestion(
   };
 }
 
-/** The profile in `body`, or null: an identity is whole or unknown. */
+/**
+ * Returns the profile in `body`, or null: an identity is complete or unknown.
+ */
 export function readProfile(body: unknown): AccountProfile | null {
   const result = v.safeParse(answer, body);
   if (!result.success) return null;

@@ -1,6 +1,6 @@
 /**
- * Where a sign-in ends in the vault: a new account, a known one with a new
- * credential, or nowhere when it is somebody else's.
+ * Stores the result of a sign-in in the vault: as a new account, as a new
+ * credential of a known one, or not at all if it belongs to somebody else.
  *
  * @module
  */
@@ -16,11 +16,13 @@ export interface SaveOptions {
   readonly account: AccountId | null;
   readonly name: string | null;
   readonly taken: ReadonlySet<string>;
-  /** The entry of `account` as it was when the login began, where it is known. */
+  /** The entry of `account` when the login began, if it is known. */
   readonly expected: VaultEntry | null;
 }
 
-/** Stores `grant`. The same identity again renews its account, under any name. */
+/**
+ * Stores `grant`. The same identity again renews its account, under any name.
+ */
 export async function saveGrant(
   grant: Grant,
   options: SaveOptions,
@@ -37,7 +39,7 @@ export async function saveGrant(
     const updated = await vault.update(id, (entry) => ({
       ...entry,
       ...fieldsOf(grant, clock),
-      // What an account is called is not for a login to say.
+      // A login does not decide the account's name.
       label: entry.label,
     })).catch(() => null);
     if (updated !== null) return { kind: "updated", entry: updated };
@@ -61,7 +63,10 @@ export async function saveGrant(
   }
 }
 
-/** The id of the identity, unless an account that became another's has it. */
+/**
+ * Returns the identity's id, unless an account that now belongs to another
+ * identity has it.
+ */
 async function newId(
   { profile }: Grant,
   entries: readonly VaultEntry[],
@@ -85,14 +90,14 @@ function fieldsOf(
     ...profile,
     credential,
     savedAt: clock.now(),
-    // A login of our own shares its family with nobody.
+    // Only tc holds this login.
     sharedWith: null,
     ancestors: [],
     refusedTokenHash: null,
   };
 }
 
-/** Refuses to put one person's tokens where another's are expected. */
+/** Refuses to put one person's tokens where another person's are expected. */
 function refusalOf(
   { profile }: Grant,
   { account, expected }: SaveOptions,
