@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { TcError } from "../errors.ts";
 import { type Entropy, Secret } from "../ports.ts";
+import { pastHoldersNow } from "../store/files/held_file.ts";
 import {
   openOwnSync,
   refuseForeign,
@@ -47,7 +48,7 @@ function madeKey(file: string, folder: string, entropy: Entropy): Secret {
   const fresh = `tc-${base64Url(entropy.bytes(24))}`;
   // Whole or not there: others read it without the lock.
   writeNew(`${file}.next`, `${fresh}\n`);
-  Deno.renameSync(`${file}.next`, file);
+  pastHoldersNow(() => Deno.renameSync(`${file}.next`, file));
   return new Secret(fresh);
 }
 

@@ -7,15 +7,13 @@
 
 import { TcError } from "../../errors.ts";
 import { fileError, folderOf, systemCode } from "./file_target.ts";
+import { pastHolders } from "./held_file.ts";
 import { refuseForeign, refuseOther } from "./own_files.ts";
 
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
 const MODE_BITS = 0o777;
 const LOOSE_BITS = 0o077;
-/** Windows refuses to replace a file that a reader holds open, for a moment. */
-const RENAME_TRIES_MAX = 6;
-const RENAME_PAUSE_MS = 40;
 /** A pending content that is older was left by a crash. */
 const RIVAL_MS_MAX = 10_000;
 const RIVAL_PAUSE_MS = 10;
@@ -115,7 +113,7 @@ export async function readIfThere(
 /** Removes `path`; false when there was none. */
 export async function removeIfThere(path: string): Promise<boolean> {
   try {
-    await Deno.remove(path);
+    await pastHolders(() => Deno.removeSync(path));
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
@@ -173,11 +171,16 @@ export async function writeAtomic(
     const file = await openPending(pending, options);
     isOurs = true;
     await fill(file, bytes, options.onStep);
-    if (options.confirm !== undefined && !options.confirm()) {
+    // Asked before each try: while a scanner held the file, others wrote it.
+    const isConfirmed = await pastHolders(() => {
+      if (options.confirm !== undefined && !options.confirm()) return false;
+      Deno.renameSync(pending, target);
+      return true;
+    });
+    if (!isConfirmed) {
       await removeIfThere(pending);
       return false;
     }
-    await renameOver(pending, target);
   } catch (error) {
     if (isMounted(error, options) && await isFile(target)) {
       return await writeInPlace(target, bytes, { ...options, hasNext: isOurs });
@@ -285,24 +288,7 @@ export async function renameOver(
   pending: string,
   target: string,
 ): Promise<void> {
-  for (let tries = 1;; tries++) {
-    try {
-      renameNow(pending, target);
-      return;
-    } catch (error) {
-      const mayPass = Deno.build.os === "windows" &&
-        systemCode(error) === "EACCES" && tries < RENAME_TRIES_MAX;
-      if (!mayPass) throw error;
-      await new Promise((resolve) =>
-        setTimeout(resolve, RENAME_PAUSE_MS * tries)
-      );
-    }
-  }
-}
-
-/** Without a pause, so that nothing of this process comes between. */
-function renameNow(pending: string, target: string): void {
-  Deno.renameSync(pending, target);
+  await pastHolders(() => Deno.renameSync(pending, target));
 }
 
 /** Makes a rename or removal in `folder` durable, where the system can. */

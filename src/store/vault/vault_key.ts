@@ -9,6 +9,7 @@
 import { VaultError } from "../../errors.ts";
 import type { Entropy } from "../../ports.ts";
 import { folderOf } from "../files/file_target.ts";
+import { pastHoldersNow } from "../files/held_file.ts";
 import {
   openOwnSync,
   refuseForeignPlace,
@@ -60,7 +61,7 @@ function madeKey(file: string, entropy: Entropy): string {
   // Whole or not there: others read it without the lock.
   writeNew(`${file}.next`, `${fresh}\n`);
   syncFile(`${file}.next`);
-  Deno.renameSync(`${file}.next`, file);
+  pastHoldersNow(() => Deno.renameSync(`${file}.next`, file));
   return fresh;
 }
 
@@ -87,7 +88,9 @@ export function writeMark(file: string, mark: string): void {
     using lock = openOwnSync(`${file}.lock`, { write: true });
     lock.lockSync(true);
     writeNew(`${markFile(file)}.next`, `${mark}\n`);
-    Deno.renameSync(`${markFile(file)}.next`, markFile(file));
+    pastHoldersNow(() =>
+      Deno.renameSync(`${markFile(file)}.next`, markFile(file))
+    );
   } catch {
     // A disk that is full or only read: the vault opens without the note.
   }
