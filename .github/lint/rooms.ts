@@ -19,7 +19,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ["core", "ports"],
   claude: ["core", "wire", "ports"],
   control: ["core", "wire", "ports"],
-  service: [],
+  service: ["ports"],
   demo: ["core", "ports"],
   system: ["core", "store", "ports"],
   config: ["core", "store", "system", "ports"],

@@ -19,6 +19,8 @@ export interface ServiceFacts {
   readonly logFile: string;
   /** The user: number on Unix, name on Windows. */
   readonly user: string;
+  /** Where launchd keeps the agent: a Mac that is reached by ssh has no `gui`. */
+  readonly session: "gui" | "user";
   /** How long a stop may take. */
   readonly drainSec: number;
 }

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { CommandRunner } from "../ports.ts";
 import type { ServiceFacts } from "./facts.ts";
+import { askManager } from "./steps.ts";
 import { escapeXml } from "./xml.ts";
 
 /** Beyond the drain, for the process to end. */
@@ -47,4 +49,16 @@ ${variables.join("\n")}
 </dict>
 </plist>
 `;
+}
+
+/** Returns where launchd takes agents of the user numbered `uid` now. */
+export async function launchdSession(
+  uid: string,
+  runner: CommandRunner,
+): Promise<"gui" | "user"> {
+  const outcome = await askManager(
+    ["launchctl", "print", `gui/${uid}`],
+    runner,
+  );
+  return outcome.kind === "exited" && outcome.code !== 0 ? "user" : "gui";
 }

@@ -30,9 +30,10 @@ export function programIn(system: ServiceSystem, text: string): string | null {
       );
     case "windows": {
       const command = xmlText(/<Command>([^<]*)</.exec(text));
-      if (command !== "cmd.exe") return command;
       const words = xmlText(/<Arguments>([^<]*)</.exec(text)) ?? "";
-      return /&& "([^"]+)" server /.exec(words)?.[1] ?? null;
+      const isWrapped = /(^|\\)(cmd|conhost)\.exe$/i.test(command ?? "");
+      if (!isWrapped) return command;
+      return /(?:&& |^--headless )"([^"]+)" server /.exec(words)?.[1] ?? null;
     }
   }
 }

@@ -20,6 +20,7 @@ const FACTS: ServiceFacts = {
   folders: ["/home/ann/.config/tc", "/home/ann/.local/state/tc"],
   logFile: "/home/ann/.local/state/tc/server.log",
   user: "501",
+  session: "gui",
   drainSec: 30,
 };
 
@@ -39,12 +40,11 @@ Deno.test("the systemd unit drains, reloads, and is hardened as far as V8 runs",
   match(text, /^RestartPreventExitStatus=5 78$/m);
   match(text, /^NoNewPrivileges=yes$/m);
   doesNotMatch(text, /^MemoryDenyWriteExecute/m);
-  deepStrictEqual(install.at(-1), [
-    "systemctl",
-    "--user",
-    "enable",
-    "--now",
-    "tc.service",
+  // A second installation is to run, not the older one.
+  deepStrictEqual(install.map(({ command }) => command.slice(2)), [
+    ["daemon-reload"],
+    ["enable", "tc.service"],
+    ["restart", "tc.service"],
   ]);
 });
 
@@ -59,7 +59,7 @@ Deno.test("odd paths are spelled as each manager reads them", () => {
   match(launchd, /<string>\/opt\/a b\/50%\/t&quot;c<\/string>/);
   match(launchd, /my &lt;pool&gt; &amp; 100%\.json/);
   const windows = servicePlan("windows", ODD).text;
-  match(windows, /<Command>cmd\.exe<\/Command>/);
+  match(windows, /<Arguments>--headless cmd\.exe \/d \/s \/c /);
   match(windows, /set &quot;TC_CONFIG=\/home\/ann\/my &lt;pool&gt; &amp; 100%/);
 });
 
@@ -69,7 +69,14 @@ Deno.test("the launchd agent starts again after a failure alone", () => {
   match(text, /<key>KeepAlive<\/key><dict><key>SuccessfulExit<\/key><false\/>/);
   match(text, /<key>ExitTimeOut<\/key><integer>40<\/integer>/);
   match(text, /<string>--log-file<\/string>/);
-  deepStrictEqual(install, [["launchctl", "bootstrap", "gui/501", file]]);
+  deepStrictEqual(install.map(({ command }) => command), [
+    ["launchctl", "bootout", "gui/501/dev.tc.server"],
+    ["launchctl", "bootstrap", "gui/501", file],
+  ]);
+  deepStrictEqual(install.map(({ mayFail }) => mayFail ?? false), [
+    true,
+    false,
+  ]);
   deepStrictEqual(stop, [
     "launchctl",
     "kill",
@@ -83,6 +90,15 @@ Deno.test("the Windows task runs at log-on as the user, without end", () => {
   match(text, /<LogonTrigger>/);
   match(text, /<RunLevel>LeastPrivilege<\/RunLevel>/);
   match(text, /<ExecutionTimeLimit>PT0S<\/ExecutionTimeLimit>/);
+  // Without it a window opens at every log-on, and closing it ends the server.
+  match(text, /<Command>%SystemRoot%\\System32\\conhost\.exe<\/Command>/);
+  match(text, /<Arguments>--headless &quot;.*&quot; server --headless /);
+});
+
+Deno.test("of the managers, the task scheduler alone ends a program without a word", () => {
+  for (const system of ["systemd", "launchd", "windows"] as const) {
+    strictEqual(servicePlan(system, FACTS).endsHard, system === "windows");
+  }
 });
 
 Deno.test("both XML texts are well-formed", () => {

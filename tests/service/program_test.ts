@@ -15,6 +15,7 @@ const FACTS: ServiceFacts = {
   folders: ["/home/ann/.config/tc"],
   logFile: "/home/ann/server.log",
   user: "501",
+  session: "gui",
   drainSec: 30,
 };
 
@@ -51,6 +52,24 @@ Deno.test("programIn() reads what a person wrote into the unit", () => {
   strictEqual(starts("ExecStop=/bin/true"), null);
   strictEqual(programIn("launchd", "<plist/>"), null);
   strictEqual(programIn("windows", "<Task/>"), null);
+  const task = (command: string, words: string) =>
+    programIn(
+      "windows",
+      `<Command>${command}</Command><Arguments>${words}</Arguments>`,
+    );
+  const quoted = "&quot;C:\\tc.exe&quot;";
+  strictEqual(task("C:\\tc.exe", "server --headless"), "C:\\tc.exe");
+  strictEqual(
+    task(
+      "cmd.exe",
+      `/d /s /c &quot;set &quot;A=b&quot;&amp;&amp; ${quoted} server `,
+    ),
+    "C:\\tc.exe",
+  );
+  strictEqual(
+    task("C:\\Windows\\System32\\conhost.exe", `--headless ${quoted} server `),
+    "C:\\tc.exe",
+  );
 });
 
 Deno.test("lastingProgram() takes Homebrew's link instead of its version", () => {

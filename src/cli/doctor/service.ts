@@ -32,7 +32,7 @@ const ASKED = ["UnitFileState", "ActiveState", "NeedDaemonReload", "Result"];
 export async function checkService(
   patient: Patient,
 ): Promise<readonly Finding[]> {
-  const plan = planOf(patient.shell);
+  const plan = await planOf(patient.shell);
   const text = await Deno.readTextFile(plan.file).catch((cause) => {
     if (cause instanceof Deno.errors.NotFound) return null;
     throw cause;

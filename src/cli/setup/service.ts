@@ -6,22 +6,27 @@
 
 import { dirname, join } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
+import { StrangerError } from "../../control/client.ts";
+import { launchdSession } from "../../service/launchd.ts";
+import { systemClock } from "../../system/clock.ts";
 import { systemRunner } from "../../system/command_runner.ts";
+import { isNotRunning } from "../accounts/account_work.ts";
+import { stopServer } from "../server/stop.ts";
 import { PATH_VARIABLES, writtenFolders } from "../../system/paths.ts";
 import { EXIT, TcError } from "../../errors.ts";
+import { type ServicePlan, servicePlan, systemOf } from "../../service/plan.ts";
 import {
+  askManager,
+  runSteps,
   type ServiceCommand,
-  type ServicePlan,
-  servicePlan,
-  systemOf,
-} from "../../service/plan.ts";
+} from "../../service/steps.ts";
 import { lastingProgram } from "../../service/program.ts";
 import { lastingCommand } from "../../system/own_command.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { homeIn } from "../../variables.ts";
 
-const COMMAND_MS_MAX = 90_000;
+const PORTS = { runner: systemRunner, clock: systemClock };
 
 /** Variables that lead to another pool than the user's usual one. */
 const POOL_VARIABLES = PATH_VARIABLES.filter((name) =>
@@ -51,7 +56,7 @@ const ACTIONS: readonly (readonly [name: string, help: string, work: Work])[] =
     [
       "stop",
       "Stop it; its streams may end",
-      (shell, { stop }) => one(shell, stop),
+      stop,
     ],
     ["status", "Say what the service manager knows of it", status],
     ["print", "Print the file and the commands of an installation", print],
@@ -77,21 +82,28 @@ export function registerService(program: Command, registry: Registry): void {
       .description(help)
       .option("--dry-run", "Say what would be done, and do nothing")
       .option("--json", "Print one JSON object")
-      .action(registry.run((flags) => {
+      .action(registry.run(async (flags) => {
         const shell = new Shell(registry.environment, flags);
-        return work(shell, planOf(shell), flags);
+        return await work(shell, await planOf(shell), flags);
       }));
   }
 }
 
 /** The plan for this user, machine and pool. */
-export function planOf(shell: Shell): ServicePlan {
+export async function planOf(shell: Shell): Promise<ServicePlan> {
   const [program = ""] = lastingCommand([]);
-  return planFor(shell, lastingProgram(program));
+  const session = Deno.build.os === "darwin"
+    ? await launchdSession(String(Deno.uid()), systemRunner)
+    : "gui";
+  return planFor(shell, lastingProgram(program), session);
 }
 
 /** The same for another program than this one. */
-export function planFor(shell: Shell, program: string): ServicePlan {
+export function planFor(
+  shell: Shell,
+  program: string,
+  session: "gui" | "user" = "gui",
+): ServicePlan {
   const { environment, paths, config } = shell;
   const home = homeIn(environment, Deno.build.os) ?? "";
   const variables = Object.fromEntries(
@@ -110,6 +122,7 @@ export function planFor(shell: Shell, program: string): ServicePlan {
     user: Deno.build.os === "windows"
       ? environment["USERNAME"] ?? ""
       : String(Deno.uid()),
+    session,
     drainSec: Math.ceil(config.settings.timeouts.drainMs / 1000),
   });
 }
@@ -135,7 +148,8 @@ async function install(
     await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
   }
   await Deno.writeTextFile(plan.file, plan.text, { mode: 0o644 });
-  for (const command of plan.install) await run(command);
+  await endServer(shell, plan);
+  await runSteps(plan.install, PORTS);
   const { output } = shell;
   if (output.isJson) {
     output.json({ schema: "tc.service/v1", installed: true, file: plan.file });
@@ -153,13 +167,14 @@ async function uninstall(
 ): Promise<number> {
   const { output } = shell;
   if (dryRun) {
-    for (const command of plan.uninstall) output.line(command.join(" "));
+    for (const { command } of plan.uninstall) output.line(command.join(" "));
     output.line(`remove ${plan.file}`);
     return EXIT.ok;
   }
-  for (const command of plan.uninstall) {
+  await endServer(shell, plan);
+  for (const step of plan.uninstall) {
     // Whatever is not running cannot be stopped: the file goes all the same.
-    await run(command).catch(() => {});
+    await runSteps([step], PORTS).catch(() => {});
   }
   await Deno.remove(plan.file).catch((cause) => {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
@@ -170,8 +185,33 @@ async function uninstall(
   return EXIT.ok;
 }
 
-async function one(shell: Shell, command: ServiceCommand): Promise<number> {
-  await run(command);
+async function stop(shell: Shell, plan: ServicePlan): Promise<number> {
+  const wasEnded = await endServer(shell, plan);
+  // A task that has ended by itself cannot be ended.
+  return await one(shell, plan.stop, { mayFail: wasEnded });
+}
+
+/** Ends the server in order where its manager would not; whether it did. */
+async function endServer(
+  shell: Shell,
+  { endsHard }: Pick<ServicePlan, "endsHard">,
+): Promise<boolean> {
+  if (!endsHard) return false;
+  try {
+    await stopServer(shell);
+    return true;
+  } catch (cause) {
+    if (isNotRunning(cause) || cause instanceof StrangerError) return false;
+    throw cause;
+  }
+}
+
+async function one(
+  shell: Shell,
+  command: ServiceCommand,
+  options: { readonly mayFail?: boolean } = {},
+): Promise<number> {
+  await runSteps([{ command, ...options }], PORTS);
   const { output } = shell;
   if (output.isJson) output.json({ schema: "tc.service/v1", command });
   else output.line(`Done: ${command.join(" ")}`);
@@ -180,11 +220,7 @@ async function one(shell: Shell, command: ServiceCommand): Promise<number> {
 
 async function status(shell: Shell, plan: ServicePlan): Promise<number> {
   const { output } = shell;
-  const [program, ...args] = plan.status;
-  const outcome = await systemRunner.run(program, args, {
-    stdin: "",
-    timeoutMs: COMMAND_MS_MAX,
-  });
+  const outcome = await askManager(plan.status, systemRunner);
   const isRunning = outcome.kind === "exited" && outcome.code === 0;
   const isInstalled = await isThere(plan.file);
   if (output.isJson) {
@@ -198,7 +234,7 @@ async function status(shell: Shell, plan: ServicePlan): Promise<number> {
     output.line("Not installed.  tc service install   installs it");
   } else if (outcome.kind === "exited") {
     output.raw(outcome.stdout || outcome.stderr);
-  } else output.line(`${program} cannot be asked`);
+  } else output.line(`${plan.status[0]} cannot be asked`);
   return isRunning ? EXIT.ok : EXIT.notRunning;
 }
 
@@ -214,24 +250,6 @@ function print({ output }: Shell, plan: ServicePlan): number {
   output.say(`The file ${plan.file}:`);
   output.raw(plan.text);
   output.say("and then:");
-  for (const command of plan.install) output.say(`  ${command.join(" ")}`);
+  for (const { command } of plan.install) output.say(`  ${command.join(" ")}`);
   return EXIT.ok;
-}
-
-async function run([program, ...args]: ServiceCommand): Promise<void> {
-  const outcome = await systemRunner.run(program, args, {
-    stdin: "",
-    timeoutMs: COMMAND_MS_MAX,
-  });
-  if (outcome.kind === "exited" && outcome.code === 0) return;
-  const why = outcome.kind === "missing"
-    ? "there is no such program"
-    : outcome.kind === "timed_out"
-    ? "it did not end in time"
-    : (outcome.stderr || outcome.stdout).trim() || `code ${outcome.code}`;
-  throw new TcError(`Cannot run ${[program, ...args].join(" ")}: ${why}`, {
-    code: "service_failed",
-    exitCode: EXIT.unavailable,
-    hint: "tc service print   shows the file and the commands",
-  });
 }
