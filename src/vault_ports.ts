@@ -82,6 +82,8 @@ export interface VaultListing {
   readonly damaged: readonly {
     readonly id: AccountId;
     readonly reason: string;
+    /** The command that unlocks the keychain it lies in; null: it is damaged. */
+    readonly unlock: string | null;
   }[];
 }
 

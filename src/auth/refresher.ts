@@ -128,16 +128,32 @@ export class Refresher implements CredentialSource {
    * reload. Tells the pool for every account whether its credential can serve.
    */
   async reload(): Promise<VaultListing> {
-    for (const account of this.#accounts.values()) account.forget();
     const listing = await this.#ports.vault.list();
+    const kept: VaultEntry[] = [];
+    const damaged: VaultListing["damaged"][number][] = [];
+    for (const one of listing.damaged) {
+      // What was read before the keychain was locked serves on.
+      const known = one.unlock === null ? null : await this.#remembered(one.id);
+      if (known !== null) kept.push(known);
+      else {
+        damaged.push(one);
+        this.#tell(one.id, this.#needsLogin(one.reason));
+      }
+    }
+    const isKept = new Set(kept.map(({ id }) => id));
+    for (const [id, account] of this.#accounts) {
+      if (!isKept.has(id)) account.forget();
+    }
     for (const entry of listing.entries) {
       this.#tell(entry.id, this.#stateOf(entry));
       this.#heal(entry);
     }
-    for (const { id, reason } of listing.damaged) {
-      this.#tell(id, this.#needsLogin(reason));
-    }
-    return listing;
+    return { entries: [...listing.entries, ...kept], damaged };
+  }
+
+  /** What this process has read of an account, or null. */
+  async #remembered(id: AccountId): Promise<VaultEntry | null> {
+    return await this.#accounts.get(id)?.entry().catch(() => null) ?? null;
   }
 
   /**

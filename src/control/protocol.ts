@@ -109,6 +109,8 @@ export interface AccountsView {
   readonly damaged: readonly {
     readonly id: string;
     readonly reason: string;
+    /** The command that unlocks its keychain; null where it is damaged. */
+    readonly unlock: string | null;
   }[];
 }
 

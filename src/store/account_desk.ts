@@ -56,8 +56,12 @@ export class AccountDesk {
 
   /** Vault and config as they are at this moment. */
   async list(): Promise<DeskListing> {
-    const { vault, configFile } = this.#ports;
-    const { entries, damaged } = await vault.list();
+    return await this.merged(await this.#ports.vault.list());
+  }
+
+  /** What `listing` holds, by the config as it is at this moment. */
+  async merged({ entries, damaged }: VaultListing): Promise<DeskListing> {
+    const { configFile } = this.#ports;
     const document = await readConfig(configFile) ?? {};
     const rows = accountRows(document, configFile);
     return { ...mergeAccounts(entries, rows), entries, damaged };

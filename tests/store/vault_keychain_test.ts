@@ -71,6 +71,31 @@ for (const os of SYSTEMS) {
     deepStrictEqual(names(folder.path), []);
   });
 
+  Deno.test(`a keychain of ${os} that is locked is asked once, and loses nothing`, async () => {
+    await using folder = new TempFolder();
+    const keychain = new FakeKeychain();
+    const wish = { os, wanted: "keychain" } as const;
+    const { vault } = await open(folder.path, keychain, wish);
+    for (const id of ["a", "b", "c"]) await vault.put(oauthEntry(id, id));
+    for (const state of ["locked", "hanging"] as const) {
+      keychain.state = state;
+      const asked = keychain.commandLines.length;
+      const { vault: later } = await open(folder.path, keychain, wish);
+      const { entries, damaged } = await later.list();
+      strictEqual(keychain.commandLines.length, asked + 1);
+      deepStrictEqual([entries.length, damaged.length], [0, 3]);
+      for (const { unlock } of damaged) ok(unlock !== null);
+      keychain.state = "open";
+      const { vault: unlocked } = await open(folder.path, keychain, wish);
+      const after = await unlocked.list();
+      deepStrictEqual([after.entries.length, after.damaged], [3, []]);
+      strictEqual(
+        refreshTokenOf(await unlocked.get(idOf("a"))),
+        "sk-ant-ort01-FAKE-a",
+      );
+    }
+  });
+
   Deno.test(`a vault of files sees what another process moves to the keychain of ${os}`, async () => {
     await using folder = new TempFolder();
     const keychain = new FakeKeychain();

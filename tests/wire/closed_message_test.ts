@@ -44,7 +44,7 @@ Deno.test("closedMessage() speaks of one account and of none", () => {
   );
   strictEqual(
     closedMessage([], OPTIONS),
-    "The pool has no account: tc login adds one.",
+    "The pool has no account: tc status says why, tc login adds one.",
   );
 });
 

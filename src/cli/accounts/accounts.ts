@@ -45,7 +45,7 @@ export function registerAccounts(program: Command, registry: Registry): void {
 
 function print(view: AccountsView, output: Output, isVerbose: boolean): void {
   const { accounts, damaged, orphans, unlisted } = view;
-  if (accounts.length === 0) {
+  if (accounts.length === 0 && damaged.length === 0) {
     output.say("No accounts yet: tc login, tc login --api or tc import");
   }
   const width = Math.max(...accounts.map(({ label }) => label.length), 4) + 2;
@@ -67,8 +67,9 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
     const label = inert(name ?? "a row of the config");
     output.say(`${label} has no credential: tc login --name ${label}`);
   }
-  for (const { id, reason } of damaged) {
+  for (const { id, reason, unlock } of damaged) {
     output.say(`${inert(id)} cannot be read: ${inert(reason)}`);
+    if (unlock !== null) output.say(`  ${unlock}`);
   }
 }
 

@@ -166,8 +166,14 @@ export async function checkAccounts(
     systemClock.now(),
   );
   const findings: Finding[] = [
-    ...damaged.map(({ id, reason }) =>
-      failure("vault", `${id} cannot be opened: ${reason}`, "tc login again")
+    ...damaged.map(({ id, reason, unlock }) =>
+      failure(
+        "vault",
+        unlock === null
+          ? `${id} cannot be opened: ${reason}`
+          : `${id} is in the keychain, which is locked: ${reason}`,
+        unlock ?? "tc login again",
+      )
     ),
     ...orphans.map(({ name }) =>
       warning(

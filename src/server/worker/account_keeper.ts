@@ -7,7 +7,7 @@
 
 import type { AccountId } from "../../core/account.ts";
 import type { CredentialState, PoolEvent } from "../../core/pool/pool.ts";
-import { DAY_MS } from "../../core/time.ts";
+import { DAY_MS, MINUTE_MS, SECOND_MS } from "../../core/time.ts";
 import { signInText } from "../../control/status_view.ts";
 import { JsonClient } from "../../auth/json_client.ts";
 import type { AccountProfile } from "../../auth/sign_in/profile.ts";
@@ -42,6 +42,13 @@ import type { Settings } from "../../config/settings.ts";
 import { USER_AGENT } from "../../release/version.ts";
 import type { StartOrder } from "../worker_protocol.ts";
 
+/**
+ * How soon a locked keychain is looked at again: each look may put a window
+ * before the person.
+ */
+const LOCKED_LOOK_MS_MIN = 15 * SECOND_MS;
+const LOCKED_LOOK_MS_MAX = 5 * MINUTE_MS;
+
 export interface AccountKeeperOptions {
   /** The system's keychain; null where there is none. */
   readonly keychain: KeychainTool | null;
@@ -69,6 +76,10 @@ export class AccountKeeper {
   readonly #states = new Map<AccountId, CredentialState>();
   /** Says in the log, once a day, which sign-ins end. */
   readonly #signIns: Rounds;
+  /** Accounts behind a locked keychain, and the looks whether it still is. */
+  #locked: VaultListing["damaged"] = [];
+  readonly #unlocking: Rounds;
+  #lockedLookMs = 0;
 
   private constructor(options: AccountKeeperOptions, opened: OpenedVault) {
     const { order, upstream, journal, owners } = options;
@@ -93,6 +104,13 @@ export class AccountKeeper {
       journal,
       afterFailureMs: DAY_MS,
       round: () => Promise.resolve(this.#tellSignIns()),
+    });
+    this.#unlocking = new Rounds({
+      failure: "keychain_not_watched",
+      clock: systemClock,
+      journal,
+      afterFailureMs: LOCKED_LOOK_MS_MIN,
+      round: () => this.#lookAtLocked(),
     });
     this.#refresher = new Refresher({
       vault: opened.vault,
@@ -165,6 +183,11 @@ export class AccountKeeper {
     return this.#refresher.unsaved.map((id) => labels.get(id) ?? id);
   }
 
+  /** Accounts that wait until a person unlocks the keychain. */
+  get locked(): VaultListing["damaged"] {
+    return this.#locked;
+  }
+
   describeVault(): VaultDescription {
     return this.#opened.vault.describe();
   }
@@ -184,8 +207,7 @@ export class AccountKeeper {
   /** As {@linkcode load}, with the accounts of the config file as it is now. */
   reload(): Promise<readonly string[]> {
     return this.#inTurn(async () => {
-      const listing = await this.desk.list();
-      await this.#refresher.reload();
+      const listing = await this.desk.merged(await this.#refresher.reload());
       this.#tellDamaged(listing.damaged);
       return this.#take(listing);
     });
@@ -202,9 +224,29 @@ export class AccountKeeper {
 
   #tellDamaged(damaged: VaultListing["damaged"]): void {
     const { journal } = this.#options;
-    for (const { id, reason } of damaged) {
-      journal.log("error", "vault", { account: id, state: "damaged", reason });
+    const before = new Set(this.#locked.map(({ id }) => id));
+    this.#locked = damaged.filter(({ unlock }) => unlock !== null);
+    for (const { id, reason, unlock } of damaged) {
+      // A locked one is looked at again and again, and told once.
+      if (before.has(id) && unlock !== null) continue;
+      const state = unlock === null ? "damaged" : "locked";
+      journal.log("error", "vault", { account: id, state, reason });
     }
+    if (this.#locked.length > 0) this.#unlocking.start();
+  }
+
+  /** Looks whether a person has unlocked the keychain. */
+  async #lookAtLocked(): Promise<number> {
+    // The first round follows the reading that found it locked.
+    if (this.#lockedLookMs > 0 && this.#locked.length > 0) await this.reload();
+    const isLocked = this.#locked.length > 0;
+    this.#lockedLookMs = isLocked
+      ? Math.min(
+        Math.max(this.#lockedLookMs * 2, LOCKED_LOOK_MS_MIN),
+        LOCKED_LOOK_MS_MAX,
+      )
+      : LOCKED_LOOK_MS_MIN;
+    return this.#lockedLookMs;
   }
 
   #take({ accounts }: MergedAccounts): readonly string[] {
@@ -244,6 +286,7 @@ export class AccountKeeper {
   /** Waits for renewals under way: a token that was bought is kept. */
   async close(): Promise<void> {
     await this.#signIns.stop();
+    await this.#unlocking.stop();
     await this.#refresher.close();
   }
 

@@ -13,6 +13,7 @@ export function vaultNotices(accounts: AccountKeeper): readonly NoticeView[] {
   const { fallback } = accounts.describeVault();
   return [
     ...(fallback === null ? [] : [warning(fallback)]),
+    ...lockedNotices(accounts),
     ...accounts.unsavedLabels.map((label): NoticeView => ({
       level: "error",
       text: `The renewed login of ${label} cannot be saved: it is in memory ` +
@@ -20,6 +21,19 @@ export function vaultNotices(accounts: AccountKeeper): readonly NoticeView[] {
       mend: null,
     })),
   ];
+}
+
+function lockedNotices({ locked }: AccountKeeper): readonly NoticeView[] {
+  const [first] = locked;
+  if (first === undefined) return [];
+  const count = locked.length === 1
+    ? "1 account is"
+    : `${locked.length} accounts are`;
+  return [{
+    level: "error",
+    text: `The keychain is locked: ${count} behind it and cannot serve yet`,
+    mend: first.unlock,
+  }];
 }
 
 /** Log lines that are being lost. */

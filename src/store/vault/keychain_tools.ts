@@ -79,15 +79,28 @@ async function run(
     case "timed_out":
       throw new VaultError(
         `Cannot use the keychain: ${command} did not answer, it may be locked`,
-        { code: "keychain_locked", hint: "Unlock the keychain and try again" },
+        { code: "keychain_locked", hint: unlockHint(command) },
       );
+  }
+}
+
+/** How the keychain behind `command` is unlocked, best as a command. */
+function unlockHint(command: string): string {
+  switch (command) {
+    case "security":
+      return "security unlock-keychain   unlocks it; tc then goes on by itself";
+    case "secret-tool":
+      return "secret-tool lookup unlock it   asks for its password; " +
+        "tc then goes on by itself";
+    default:
+      return "Log in to Windows as the user who stored it, then try again";
   }
 }
 
 function refused(command: string, code: number): VaultError {
   return new VaultError(
     `Cannot use the keychain: ${command} ended with ${code}, it may be locked or denied`,
-    { code: "keychain_locked", hint: "Unlock the keychain and try again" },
+    { code: "keychain_locked", hint: unlockHint(command) },
   );
 }
 

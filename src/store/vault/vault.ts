@@ -53,13 +53,17 @@ export class StoredVault implements Vault {
       for (const id of await backend.ids()) ids.add(id);
     }
     const entries: VaultEntry[] = [];
-    const damaged: { id: AccountId; reason: string }[] = [];
+    const damaged: VaultListing["damaged"][number][] = [];
     for (const id of [...ids].sort()) {
       try {
         const entry = await this.get(id);
         if (entry !== null) entries.push(entry);
       } catch (error) {
-        damaged.push({ id, reason: reasonWithoutText(error) });
+        damaged.push({
+          id,
+          reason: reasonWithoutText(error),
+          unlock: isLocked(error) ? error.hint : null,
+        });
       }
     }
     return { entries, damaged };
@@ -223,6 +227,11 @@ async function read(
 ): Promise<StoredEntry | null> {
   const json = await backend.load(id);
   return json === null ? null : decodeEntry(id, json);
+}
+
+/** Whether the keychain is locked: nothing is wrong with what is in it. */
+function isLocked(error: unknown): error is TcError {
+  return error instanceof TcError && error.code === "keychain_locked";
 }
 
 function unsaved(id: AccountId): VaultError {

@@ -20,12 +20,16 @@ import type { KeychainTool } from "./keychain_tools.ts";
 import type { VaultBackend } from "./vault.ts";
 
 const SUFFIX = ".keychain";
+/** For so long a keychain that was locked is taken to be locked still. */
+const LOCKED_MS = 1_000;
 
 export class VaultKeychain implements VaultBackend {
   readonly kind = "keychain";
   readonly text: string;
   readonly #folder: string;
   readonly #tool: KeychainTool;
+  #locked: { readonly error: VaultError; readonly untilMs: number } | null =
+    null;
 
   constructor(folder: string, tool: KeychainTool) {
     this.#folder = folder;
@@ -35,7 +39,7 @@ export class VaultKeychain implements VaultBackend {
 
   /** Rejects with the reason when the keychain does not answer. */
   async check(): Promise<void> {
-    await this.#tool.check();
+    await this.#unlessLocked(() => this.#tool.check());
   }
 
   async ids(): Promise<readonly AccountId[]> {
@@ -56,12 +60,32 @@ export class VaultKeychain implements VaultBackend {
   async load(id: AccountId): Promise<string | null> {
     const note = await readIfThere(this.#path(id));
     if (note === null) return null;
-    const secret = await this.#tool.load(id, new TextDecoder().decode(note));
+    const text = new TextDecoder().decode(note);
+    const secret = await this.#unlessLocked(() => this.#tool.load(id, text));
     if (secret !== null) return fromBase64(secret);
     throw new VaultError(
       `Cannot read the vault entry ${id}: it is gone from the keychain`,
       { code: "vault_damaged", hint: "Log in anew: tc login" },
     );
+  }
+
+  /**
+   * A locked keychain is asked once and not for each entry: one that waits for
+   * a prompt takes its whole time to answer.
+   */
+  async #unlessLocked<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    const locked = this.#locked;
+    if (locked !== null && performance.now() < locked.untilMs) {
+      throw locked.error;
+    }
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof VaultError && error.code === "keychain_locked") {
+        this.#locked = { error, untilMs: performance.now() + LOCKED_MS };
+      }
+      throw error;
+    }
   }
 
   async save(id: AccountId, json: string): Promise<void> {

@@ -45,7 +45,7 @@ export function closedMessage(
     ? ""
     : ` Holding for ${Math.ceil(options.holdingSec)} s.`;
   if (accounts.length === 0) {
-    return `The pool has no account: tc login adds one.${holding}`;
+    return `The pool has no account: tc status says why, tc login adds one.${holding}`;
   }
   const word = accounts.every(({ isBusy }) => isBusy) ? "busy" : "closed";
   const head = accounts.length === 1
