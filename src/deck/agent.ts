@@ -1,6 +1,6 @@
 /**
- * An agent as the Deck shows it: a session on this machine joined with what
- * the server knows of it. Pure.
+ * An agent as the Deck shows it: a session on this machine joined with what the
+ * server knows about it.
  *
  * @module
  */
@@ -16,32 +16,37 @@ import { MINUTE_MS } from "../core/time.ts";
 export interface Agent {
   readonly id: string;
   readonly emoji: string | null;
-  /** The issue's human id, the session's name or the start of its id. */
+  /** The issue's human id, the session's name, or the start of its id. */
   readonly label: string;
   readonly issue: string | null;
   readonly issueId: string | null;
   readonly parentId: string | null;
   readonly title: string | null;
   readonly intent: string | null;
-  /** It works on its own: its intent says `solo:`. */
+  /** Whether it works on its own: its intent says `solo:`. */
   readonly isSolo: boolean;
-  /** The issue's own word: `in_progress`, `blocked`, …; null without one. */
+  /**
+   * The issue's own status: `in_progress`, `blocked`, …; null if it has none.
+   */
   readonly status: string | null;
   /** Why it waits for a person, or null. */
   readonly need: string | null;
-  /** Another live agent is on the same issue. */
+  /** Whether another live agent works on the same issue. */
   readonly collides: boolean;
   readonly account: string | null;
   /** The policy that its launch asked for; null is the pool's. */
   readonly policy: string | null;
-  /** The server has seen it. */
+  /** Whether the server has seen it. */
   readonly isBound: boolean;
-  /** Used within the last five minutes. */
+  /** Whether it was used within the last five minutes. */
   readonly isWarm: boolean;
   readonly isToolRunning: boolean;
-  /** Its requests in hand. */
+  /** Its requests in flight. */
   readonly requests: readonly RequestView[];
-  /** Input and output, as the seed counts; null while it is not bound. */
+  /**
+   * Input and output tokens, as the seed counts them; null while it is not
+   * bound.
+   */
   readonly tokens: number | null;
   /** US dollars; null is unpriced. */
   readonly cost: number | null;
@@ -50,12 +55,12 @@ export interface Agent {
 /** A binding used within this time counts as warm. */
 const WARM_MS = 5 * MINUTE_MS;
 
-/** A session that only the server knows is shown for as long as others are. */
+/** How long a session that only the server knows is shown. */
 const SEEN_MS = 30 * MINUTE_MS;
 
 const NAME_LENGTH = 6;
 
-/** Every agent that is here, by tokens, the most first. */
+/** Returns every live agent, the one with the most tokens first. */
 export function agentsOf(
   status: StatusView | null,
   local: readonly LocalSession[],
@@ -78,7 +83,7 @@ export function agentsOf(
     view.inFlight > 0 || now - view.lastUsedAt.ms <= SEEN_MS;
   const others = new Set([
     ...[...bound.values()].filter(isSeen).map(({ id }) => id),
-    // A first request that waits has no session on the books yet.
+    // The server has no session yet for a first request that waits.
     ...requests.keys(),
   ]);
   const strangers = [...others]
@@ -93,7 +98,10 @@ export function agentsOf(
   return withCollisions([...here, ...strangers].sort(byTokens));
 }
 
-/** A session with no file here: another client, or one of another machine. */
+/**
+ * Returns a session without a file here: another client's, or another
+ * machine's.
+ */
 function stranger(sessionId: string): LocalSession {
   return {
     sessionId,
@@ -160,7 +168,10 @@ function withCollisions(agents: readonly Agent[]): readonly Agent[] {
   );
 }
 
-/** The most tokens first; names settle what is equal, so rows keep still. */
+/**
+ * Orders by tokens, the most first. Names break ties, so that rows keep their
+ * places.
+ */
 export function byTokens(a: Agent, b: Agent): number {
   return (b.tokens ?? -1) - (a.tokens ?? -1) ||
     (a.label < b.label ? -1 : a.label > b.label ? 1 : a.id < b.id ? -1 : 1);

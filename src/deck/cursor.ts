@@ -1,6 +1,6 @@
 /**
- * The cursor: which row it is on, and where it goes. It holds on to its row by
- * name, so rows may come, go and change places under it. Pure.
+ * The cursor: which row it is on, and how it moves. It remembers its row by
+ * name, so rows may appear, disappear and move under it.
  *
  * @module
  */
@@ -19,7 +19,9 @@ function places(model: Model): readonly Place[] {
   );
 }
 
-/** Where the cursor is; -1 when its row is gone or it has not moved yet. */
+/**
+ * Returns where the cursor is; -1 if its row is gone or it has not moved yet.
+ */
 function indexOf(model: Model, all: readonly Place[]): number {
   const exact = all.findIndex(({ pane, key }) =>
     key === model.selected && pane === model.pane
@@ -34,7 +36,7 @@ function at(model: Model, place: Place | undefined): Model {
   return { ...model, pane: place.pane, selected: place.key };
 }
 
-/** The cursor `steps` rows further, through all lists. */
+/** Returns the model with the cursor `steps` rows further, across all lists. */
 export function moved(model: Model, steps: number): Model {
   const all = places(model);
   const from = indexOf(model, all);
@@ -48,7 +50,7 @@ export function moved(model: Model, steps: number): Model {
   );
 }
 
-/** The cursor at the first or the last row of its list. */
+/** Returns the model with the cursor on the first or last row of its list. */
 export function movedToEnd(model: Model, end: "first" | "last"): Model {
   const lists = selectable(model);
   const list = lists.find(({ pane }) => pane === model.pane) ?? lists[0];
@@ -57,7 +59,7 @@ export function movedToEnd(model: Model, end: "first" | "last"): Model {
   return at(model, key === undefined ? undefined : { pane: list.pane, key });
 }
 
-/** The cursor in the next list, or the one before. */
+/** Returns the model with the cursor in the next or previous list. */
 export function movedPane(model: Model, steps: 1 | -1): Model {
   const lists = selectable(model);
   if (lists.length === 0) return model;
@@ -72,7 +74,7 @@ export function movedPane(model: Model, steps: 1 | -1): Model {
   return at(model, { pane: list.pane, key });
 }
 
-/** What the row under the cursor is about; null when it is gone. */
+/** Returns what the row under the cursor is about; null if it is gone. */
 export function selectedRow(
   model: Model,
 ): { readonly kind: string; readonly id: string } | null {

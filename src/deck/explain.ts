@@ -1,6 +1,6 @@
 /**
- * What a row is about, in sentences: from the status, and for a session from
- * the server's own account of its last decision.
+ * Explains a row in sentences: from the status, and for a session from the
+ * server's own record of its last decision.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import {
 import type { Message, Model } from "./model.ts";
 import { sceneOf } from "./scene.ts";
 
-/** Lines on the row named `row`, as a message. Never throws. */
+/** Returns lines about the row named `row`, as a message. Never throws. */
 export async function explainRow(
   row: string,
   model: Model,
@@ -46,7 +46,7 @@ export async function explainRow(
   return { kind: "explained", title, lines: [...head, ...lines] };
 }
 
-/** The server's own account of the session's next request. */
+/** Returns the server's own explanation of the session's next request. */
 async function decidedLines(
   session: string,
   { client, timeZone }: {
@@ -58,7 +58,7 @@ async function decidedLines(
     const view = await client.explain(session);
     return [...explainLines(view, timeZone ?? undefined), ""];
   } catch {
-    // A server that is lost or older: the status tells what it can.
+    // The server cannot be reached or is older: the status says what it can.
     return [];
   }
 }
@@ -66,13 +66,13 @@ async function decidedLines(
 export interface Explanation {
   readonly title: string;
   readonly lines: readonly string[];
-  /** The session it is about, or null. */
+  /** The session that the row is about, or null. */
   readonly session: string | null;
-  /** What stands there while the server does not tell more. */
+  /** Lines shown while the server says nothing more. */
   readonly instead: readonly string[];
 }
 
-/** What the status tells of a row; null when it is gone. */
+/** Returns what the status says about a row; null if the row is gone. */
 export function explanation(
   kind: string,
   id: string,

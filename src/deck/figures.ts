@@ -1,5 +1,5 @@
 /**
- * Figures as the Deck writes them, beside those of `control/words.ts`. Pure.
+ * How the Deck writes figures, beside those of `control/words.ts`.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export function tookText(ms: number): string {
   return `${Math.round(ms / 60_000)}m`;
 }
 
-/** `$0.62`, `$14.20`, `$142`; empty where it is unpriced. */
+/** Returns `$0.62`, `$14.20` or `$142`; empty if unpriced. */
 export function costText(cost: number | null): string {
   if (cost === null) return "";
   return cost >= 100 ? `$${Math.round(cost)}` : `$${cost.toFixed(2)}`;
@@ -27,7 +27,7 @@ export function modelText(model: string | null): string {
 
 const clocks = new Map<string, Intl.DateTimeFormat>();
 
-/** `12:31:02`, local time or that of `timeZone`. */
+/** Returns `12:31:02` in local time or in `timeZone`. */
 export function timeText(ms: number, timeZone: string | null): string {
   const zone = timeZone ?? "";
   let clock = clocks.get(zone);
@@ -41,7 +41,7 @@ export function timeText(ms: number, timeZone: string | null): string {
   return clock.format(ms);
 }
 
-/** A router's word as people read it. */
+/** Returns a routing reason as people read it. */
 export function reasonText(reason: string): string {
   return REASONS[reason] ?? inert(reason).replaceAll("_", " ");
 }

@@ -1,6 +1,6 @@
 /**
- * All that the Deck knows: what it shows, where the cursor is, what is open.
- * Data only; `update.ts` says how it changes.
+ * The state of the Deck: what it shows, where the cursor is, what is open.
+ * `update.ts` says how it changes.
  *
  * @module
  */
@@ -26,25 +26,25 @@ export type Pane = typeof PANES[number];
 /** How text is drawn on this terminal. */
 export interface Look {
   readonly glyphs: Glyphs;
-  /** Null is the machine's own. */
+  /** Null is the machine's own time zone. */
   readonly timeZone: string | null;
 }
 
 export type Link =
   | { readonly kind: "connecting" }
   | { readonly kind: "live" }
-  /** The screen keeps the last figures and heals by itself. */
+  /** The screen keeps the last figures and recovers by itself. */
   | { readonly kind: "lost"; readonly since: number; readonly reason: string };
 
-/** Something to choose from. */
+/** One item of a menu. */
 export interface Choice {
   readonly id: string;
   readonly label: string;
-  /** Said beside it, dim. */
+  /** Shown beside it, dim. */
   readonly note: string;
 }
 
-/** A panel over the screen; it takes the keys. */
+/** A panel over the screen, which receives the keys. */
 export type Overlay =
   | { readonly kind: "help" }
   /** Says what will happen and waits for y or n. */
@@ -63,7 +63,7 @@ export type Overlay =
     readonly choices: readonly Choice[];
     readonly at: number;
   }
-  /** A line of text to be written. */
+  /** A line of text to type. */
   | {
     readonly kind: "write";
     readonly title: string;
@@ -71,7 +71,7 @@ export type Overlay =
     readonly text: string;
     readonly account: string;
   }
-  /** Lines to be read. */
+  /** Lines to read. */
   | {
     readonly kind: "read";
     readonly title: string;
@@ -79,7 +79,7 @@ export type Overlay =
     readonly from: number;
   };
 
-/** A word at the bottom that goes away by itself. */
+/** A message on the bottom line that disappears by itself. */
 export interface Note {
   readonly text: string;
   readonly style: Style;
@@ -101,11 +101,11 @@ export interface Model {
   readonly filter: string;
   readonly isFiltering: boolean;
   readonly areIssuesOpen: boolean;
-  /** Labels of accounts whose agents are all shown as rows. */
+  /** Labels of accounts whose agents are all listed as rows. */
   readonly openAccounts: ReadonlySet<string>;
   readonly overlay: Overlay | null;
   readonly isBellOn: boolean;
-  /** What the bell rang for last. */
+  /** The state for which the bell rang last. */
   readonly alarm: string;
   readonly note: Note | null;
 }
@@ -117,7 +117,7 @@ export type Message =
   | { readonly kind: "status"; readonly status: StatusView }
   | { readonly kind: "local"; readonly local: readonly LocalSession[] }
   | { readonly kind: "lost"; readonly reason: string }
-  /** An effect came to its end. */
+  /** An effect has ended. */
   | { readonly kind: "done"; readonly text: string }
   | {
     readonly kind: "failed";
@@ -130,7 +130,7 @@ export type Message =
     readonly lines: readonly string[];
   };
 
-/** What the Deck asks of the world outside. */
+/** What the Deck wants done outside of it. */
 export type Effect =
   | { readonly kind: "pin"; readonly account: string | null }
   | { readonly kind: "policy"; readonly policy: string }
@@ -147,7 +147,7 @@ export type Effect =
   }
   | { readonly kind: "remove"; readonly account: string }
   | { readonly kind: "explain"; readonly row: string }
-  /** The terminal goes to `tc <args>` until it ends. */
+  /** `tc <args>` gets the terminal until it ends. */
   | { readonly kind: "hand_over"; readonly args: readonly string[] }
   | { readonly kind: "bell" }
   | { readonly kind: "redraw" }
@@ -161,7 +161,7 @@ export interface ModelOptions {
   readonly isServer: boolean;
 }
 
-/** The Deck before anything is known. */
+/** Returns the Deck's state before anything is known. */
 export function startModel(options: ModelOptions): Model {
   return {
     ...options,

@@ -1,5 +1,5 @@
 /**
- * What each key does while a panel is open. Pure.
+ * What each key does while a panel is open.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
 
 type Update = readonly [model: Model, effects: readonly Effect[]];
 
-/** A name longer than this is none. */
+/** Longest name that can be typed. */
 const NAME_MAX = 64;
 
 export function overlayKey(model: Model, overlay: Overlay, key: Key): Update {
@@ -45,7 +45,9 @@ function isBack(key: Key): boolean {
     (key.name === "escape" || key.name === "interrupt");
 }
 
-/** `up` and `down` by arrows or letters; 0 for every other key. */
+/**
+ * Returns -1 for up, 1 for down, by arrows or letters; 0 for every other key.
+ */
 function step(key: Key): number {
   if (key.kind === "char") {
     return key.text === "j" ? 1 : key.text === "k" ? -1 : 0;
@@ -77,7 +79,7 @@ function chooseKey(
 ): Model {
   if (isBack(key)) return closed(model);
   if (key.kind === "char" && key.text === "q") return closed(model);
-  // There k is the seed's letter for a key: up goes by its arrow.
+  // In this menu `k` means "API key", so up works only by its arrow.
   const isLetter = overlay.what === "accounts" && key.kind === "char" &&
     key.text === "k";
   const by = isLetter ? 0 : step(key);
@@ -107,7 +109,9 @@ function chooseKey(
   }
 }
 
-/** The seed's letters: l, i, k add; n, t, d change the account chosen. */
+/**
+ * The seed's letters: l, i, k add an account; n, t, d change the chosen one.
+ */
 function accountsKey(
   model: Model,
   label: string | null,

@@ -1,5 +1,6 @@
 /**
- * The Deck as it runs: messages in, frames out, effects carried out.
+ * Runs the Deck: messages in, frames out, effects carried out. The status comes
+ * from the server, the sessions from files of this machine.
  *
  * @module
  */
@@ -25,7 +26,10 @@ import { CONTROL } from "../control/protocol.ts";
 import { TcError } from "../errors.ts";
 
 interface DeckOptions {
-  /** The way to the server: HTTP, or messages of the server's own process. */
+  /**
+   * The connection to the server: HTTP, or messages inside the server's own
+   * process.
+   */
   readonly transport: ControlTransport;
   readonly terminal: DeckTerminal;
   readonly clock: Clock;
@@ -35,20 +39,20 @@ interface DeckOptions {
   readonly isServer: boolean;
   /** `~/.claude`, or null to read no files. */
   readonly claudeFolder: string | null;
-  /** Runs `tc <args>` on this very terminal; resolves to its exit code. */
+  /** Runs `tc <args>` on this terminal and returns its exit code. */
   readonly runTc: (args: readonly string[]) => Promise<number>;
   /** Ends the Deck from outside. */
   readonly signal: AbortSignal;
 }
 
-/** How it ended: `lost` is a terminal that hung up. */
+/** How the Deck ended; `lost` means the terminal hung up. */
 export type DeckEnd = "quit" | "detached" | "lost" | "aborted";
 
 const TICK_MS = 1_000;
 
 /**
- * Shows the Deck until a person leaves it, the terminal goes or `signal`
- * aborts. The terminal is as it was before by then.
+ * Shows the Deck until a person leaves it, the terminal is gone or `signal`
+ * aborts. The terminal is restored before it resolves.
  */
 export async function runDeck(options: DeckOptions): Promise<DeckEnd> {
   const deck = new Deck(options);
@@ -63,7 +67,7 @@ class Deck {
   readonly #stop = new AbortController();
   readonly #ended = Promise.withResolvers<DeckEnd>();
   #model: Model;
-  /** Somebody else has the terminal: no key is read meanwhile. */
+  /** While another program has the terminal, no key is read. */
   #handOver: Promise<void> = Promise.resolve();
 
   constructor(options: DeckOptions) {
@@ -106,7 +110,7 @@ class Deck {
     }
   }
 
-  /** A terminal may hang up before it was taken. */
+  /** Returns whether the terminal was taken; it may have hung up before. */
   #hasEntered(): boolean {
     try {
       this.#options.terminal.enter();
@@ -116,7 +120,10 @@ class Deck {
     }
   }
 
-  /** Every loop runs until the Deck ends; a fault in one ends it. */
+  /**
+   * Starts the loops. Each runs until the Deck ends, and a fault in one ends
+   * the Deck.
+   */
   #start(): void {
     const { clock, claudeFolder } = this.#options;
     const feed: FeedOptions = {
@@ -146,8 +153,8 @@ class Deck {
     const { terminal } = this.#options;
     let rest: Uint8Array = new Uint8Array();
     while (!this.#stop.signal.aborted) {
-      // A read that waits would take the keys of whoever has the terminal,
-      // and keep the process alive after the end.
+      // A pending read would take the keys of the program that has the terminal
+      // next, and keep this process alive after the end.
       await this.#handOver;
       const bytes = await terminal.read();
       if (bytes === null) return this.#end("lost");
@@ -207,7 +214,7 @@ class Deck {
     }
   }
 
-  /** No frame is drawn and no key read until `away` is over. */
+  /** Draws no frame and reads no key until `away` is over. */
   #whileAway(away: () => Promise<void>): void {
     const { terminal } = this.#options;
     this.#screen.pause();
@@ -236,14 +243,12 @@ class Deck {
   }
 }
 
-// Carries out what the Deck asks of the server, and says how it ended.
-
 /** The effects that the server carries out. */
 type ServerEffect = Effect & {
   readonly kind: "pin" | "policy" | "reload" | "rename" | "enable" | "remove";
 };
 
-/** Runs `effect`; never throws: a failure is a message too. */
+/** Runs `effect`. Never throws: a failure becomes a message. */
 async function runServerEffect(
   effect: ServerEffect,
   client: ControlClient,
@@ -255,7 +260,7 @@ async function runServerEffect(
   }
 }
 
-/** What went wrong, as a message. */
+/** Returns what went wrong, as a message. */
 function failed(cause: unknown): Message {
   const text = reasonOf(cause);
   const hint = cause instanceof TcError ? cause.hint : null;
@@ -307,17 +312,14 @@ function reloadText(answer: unknown): string {
     : `Read again: ${list.join("; ")}`;
 }
 
-// Where the Deck's data comes from: the server's status, often while something
-// happens and each second otherwise, and the sessions of this machine.
-
 const STATUS_MS = 1_000;
 
-/** Between two looks at the status, however much happens. */
+/** Least time between two requests for the status, however much happens. */
 const STATUS_MIN_MS = 250;
 
 const RETRY_MAX_MS = 5_000;
 
-/** The seed's rhythm for files. */
+/** How often the session files are read, as in the seed. */
 const LOCAL_MS = 3_000;
 
 interface FeedOptions {
@@ -327,7 +329,7 @@ interface FeedOptions {
   readonly send: (message: Message) => void;
 }
 
-/** Wakes the status feed before its time. */
+/** Wakes the status feed early. */
 class Nudge {
   #wake = Promise.withResolvers<void>();
 
@@ -351,7 +353,10 @@ class Nudge {
   }
 }
 
-/** Asks for the status until `signal` aborts; a lost server heals by itself. */
+/**
+ * Requests the status until `signal` aborts; a lost server is found again by
+ * itself.
+ */
 async function statusFeed(
   options: FeedOptions,
   nudge: Nudge,
@@ -380,7 +385,7 @@ async function statusFeed(
   }
 }
 
-/** Nudges whenever the server says that something happened. */
+/** Nudges whenever the server reports that something happened. */
 async function eventFeed(
   { client, clock, signal }: FeedOptions,
   nudge: Nudge,
@@ -389,7 +394,7 @@ async function eventFeed(
     try {
       for await (const _ of client.events(signal)) nudge.now();
     } catch {
-      // The status feed says so; here it is enough to try again.
+      // The status feed reports it; here it is enough to try again.
     }
     await clock.sleep(STATUS_MS, signal).catch(() => {});
   }

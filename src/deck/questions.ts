@@ -1,6 +1,6 @@
 /**
- * The questions that the Deck asks before anything changes: each says what
- * will happen and waits for y or n. Pure.
+ * The questions that the Deck asks before it changes anything. Each says what
+ * will happen and waits for y or n.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export function accountOf(model: Model, label: string): AccountView | null {
   return model.status?.accounts.find((view) => view.label === label) ?? null;
 }
 
-/** A list of accounts, the pinned one marked. */
+/** Opens a list of accounts with the pinned one marked. */
 export function chooseAccount(
   model: Model,
   what: "pin" | "remove" | "accounts",
@@ -194,7 +194,7 @@ export function askHandOver(
   });
 }
 
-/** Leaves at once where that harms nobody. */
+/** Leaves at once if that harms nothing. */
 export function askQuit(
   model: Model,
 ): readonly [model: Model, effects: readonly Effect[]] {

@@ -1,6 +1,6 @@
 /**
- * What the panels share: the model and all that follows from it, worked out
- * once a model. Pure.
+ * What the panels share: the model, and everything derived from it, computed
+ * once per model.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Model, Pane } from "./model.ts";
 import type { Glyphs } from "./terminal/theme.ts";
 import { type Forest, forestOf } from "./tree.ts";
 
-/** How much fits beside each other: from 120, 80, 60 and 40 columns on. */
+/** How much fits side by side: from 120, 80, 60 and 40 columns on. */
 export type Breadth = "full" | "medium" | "narrow" | "small";
 
 export interface AccountGroup {
@@ -31,30 +31,30 @@ export interface Scene {
   readonly agents: readonly Agent[];
   readonly byId: ReadonlyMap<string, Agent>;
   readonly forest: Forest;
-  /** By tokens of their agents. */
+  /** Accounts, by the tokens of their agents. */
   readonly groups: readonly AccountGroup[];
-  /** Agents of no account yet. */
+  /** Agents without an account yet. */
   readonly unrouted: readonly Agent[];
-  /** Cells of the longest account label, within reason. */
+  /** Width in cells of the longest account label, up to a limit. */
   readonly labelWidth: number;
 }
 
 /** One row of a list. */
 export interface Row {
-  /** Null where the cursor does not stop. */
+  /** Null if the cursor skips the row. */
   readonly key: string | null;
   readonly line: Line;
-  /** What the filter looks at. */
+  /** The text that the filter searches. */
   readonly search: string;
-  /** 0 stays longest when there is little room, 2 goes first. */
+  /** 0 is dropped last if there is little room, 2 first. */
   readonly rank: 0 | 1 | 2;
 }
 
-/** A part of the screen under one rule. */
+/** A part of the screen below one title line. */
 export interface Section {
   readonly pane: Pane | null;
   readonly title: string;
-  /** At the other end of the rule, or on a line of its own. */
+  /** At the other end of the title line, or on its own line. */
   readonly aside: Line;
   readonly rows: readonly Row[];
 }
@@ -64,7 +64,7 @@ const LABEL_MIN = 6;
 
 const known = new WeakMap<Model, Scene>();
 
-/** Everything that is drawn of `model`. */
+/** Returns everything that is drawn for `model`. */
 export function sceneOf(model: Model): Scene {
   const found = known.get(model);
   if (found !== undefined) return found;
@@ -108,7 +108,7 @@ function breadthOf(columns: number): Breadth {
   return columns >= 60 ? "narrow" : "small";
 }
 
-/** The rows that the filter lets through. */
+/** Returns the rows that the filter lets through. */
 export function filtered(rows: readonly Row[], model: Model): readonly Row[] {
   const wanted = model.filter.trim().toLowerCase();
   if (wanted === "") return rows;

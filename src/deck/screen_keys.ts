@@ -1,5 +1,5 @@
 /**
- * What each key does while no panel is open. Pure.
+ * What each key does while no panel is open.
  *
  * @module
  */
@@ -101,7 +101,7 @@ function charKey(model: Model, text: string): Update {
   }
 }
 
-/** Shows every agent of an account as a row, or names them only. */
+/** Lists every agent of an account as a row, or only names them. */
 function entered(model: Model): Model {
   const row = selectedRow(model);
   if (row?.kind !== "account") return model;

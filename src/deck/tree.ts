@@ -1,17 +1,17 @@
 /**
- * The tree of orchestration: who leads whom, by the issues the agents are
- * pinned to, with sums per node, level and tree. Pure, and safe whatever the
- * pins say: cycles, an issue that is its own parent, two agents on one issue.
+ * The tree of orchestration: which agent leads which, by the issues that the
+ * agents are pinned to, with sums per node, level and tree. It tolerates any
+ * pins: cycles, an issue that is its own parent, two agents on one issue.
  *
  * @module
  */
 
 import { type Agent, byTokens } from "./agent.ts";
 
-/** One issue with its agents and what hangs below it. */
+/** One issue with its agents and its subtree. */
 export interface Node {
   readonly issueId: string;
-  /** By tokens; one as a rule. */
+  /** By tokens; usually one agent. */
   readonly agents: readonly Agent[];
   /** By tokens of their subtrees. */
   readonly children: readonly Node[];
@@ -22,25 +22,26 @@ export interface Node {
 export interface Sum {
   readonly agents: number;
   readonly tokens: number;
-  /** Null where nothing of it is priced. */
+  /** Null if nothing in it is priced. */
   readonly cost: number | null;
 }
 
 export interface Forest {
-  /** By tokens. */
+  /** Root issues, by tokens. */
   readonly roots: readonly Node[];
-  /** One a depth. */
+  /** One sum per depth. */
   readonly levels: readonly Sum[];
   readonly total: Sum;
-  /** Ids of the agents that stand in a tree. */
+  /** Ids of the agents that belong to a tree. */
   readonly members: ReadonlySet<string>;
 }
 
 const NOTHING: Sum = { agents: 0, tokens: 0, cost: null };
 
 /**
- * The trees whose root is a live lead: its issue is the parent of at least one
- * live agent, and its own parent is not live. Everybody else stands alone.
+ * Returns the trees whose root is a live lead: its issue is the parent of at
+ * least one live agent, and its own parent is not live. All other agents stand
+ * alone.
  */
 export function forestOf(agents: readonly Agent[]): Forest {
   const byIssue = new Map<string, Agent[]>();
@@ -86,7 +87,7 @@ function grower(
   childrenOf: ReadonlyMap<string, readonly string[]>,
 ): (issueId: string, depth: number) => Node {
   return function grow(issueId, depth): Node {
-    // Each issue has one parent, so what hangs below a root is free of cycles.
+    // Each issue has one parent, so a subtree has no cycle.
     const agents = [...byIssue.get(issueId) ?? []].sort(byTokens);
     const children = (childrenOf.get(issueId) ?? [])
       .map((child) => grow(child, depth + 1))
@@ -135,17 +136,18 @@ export interface TreeRow {
   /** Whether each ancestor, root first, has a sibling below it. */
   readonly trail: readonly boolean[];
   readonly isLead: boolean;
-  /** The row that carries the sum of the subtree. */
+  /** Whether the row shows the sum of the subtree. */
   readonly hasSum: boolean;
 }
 
-/** The trees row by row, from the root down. */
+/** Returns the trees row by row, from the root down. */
 export function treeRows(forest: Forest): readonly TreeRow[] {
   const rows: TreeRow[] = [];
   function walk(node: Node, trail: readonly boolean[]): void {
     const isLead = node.children.length > 0;
     node.agents.forEach((agent, index) => {
-      // Agents on one issue stand side by side; the last one carries on.
+      // Agents on one issue are listed together; the last one continues the
+      // tree.
       const isLast = index === node.agents.length - 1;
       const own = trail.length === 0 || isLast
         ? trail

@@ -1,6 +1,6 @@
 /**
- * How the Deck changes: one message, the model after it, and what is asked of
- * the world. Pure.
+ * How the Deck changes: a message and a model in, the next model and the
+ * effects to run out.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { overlayKey } from "./overlay_keys.ts";
 import { screenKey } from "./screen_keys.ts";
 import { sceneOf } from "./scene.ts";
 
-/** The model after a message, and the effects to run. */
+/** The next model, and the effects to run. */
 export type Update = readonly [model: Model, effects: readonly Effect[]];
 
 const NOTE_MS = 6_000;
@@ -102,7 +102,7 @@ function failure(text: string, hint: string | null): string {
   return hint === null ? text : `${text}. ${hint.split("\n")[0]}`;
 }
 
-/** The model with a word at the bottom, for a while. */
+/** Returns the model with a message on the bottom line for a while. */
 export function noted(
   model: Model,
   text: string,
@@ -112,7 +112,10 @@ export function noted(
   return { ...model, note: { text, style, until: model.now + ms } };
 }
 
-/** Rings when who collides or needs a person changes, and somebody does. */
+/**
+ * Rings if the set of agents that collide or need a person has changed and is
+ * not empty.
+ */
 function alarmed(model: Model): Update {
   const { agents } = sceneOf(model);
   const collisions = agents.filter((agent) => agent.collides)

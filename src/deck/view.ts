@@ -1,6 +1,5 @@
 /**
- * The model as a frame: which sections there is room for, and how many rows
- * of each. Pure.
+ * Turns the model into a frame: which sections fit, and how many rows of each.
  *
  * @module
  */
@@ -19,14 +18,16 @@ import { drawOverlay } from "./panels/overlay.ts";
 import { ASCII, inAscii } from "./terminal/theme.ts";
 import { type Row, type Scene, sceneOf, type Section } from "./scene.ts";
 
-/** Below this there is one line and no more. */
+/** Below this many columns there is only one line. */
 const COLUMNS_MIN = 40;
 const ROWS_MIN = 10;
 
-/** Rows of activity that come before the last rows of other lists. */
+/**
+ * Every n-th row goes to activity before the other lists get their last rows.
+ */
 const ACTIVITY_SHARE = 4;
 
-/** The whole screen of `model`. */
+/** Returns the whole screen of `model`. */
 export function view(model: Model): Frame {
   const canvas = new Canvas(model.size);
   const scene = sceneOf(model);
@@ -44,7 +45,9 @@ export function view(model: Model): Frame {
   return canvas.frame(change);
 }
 
-/** The sections of a scene, top to bottom, each with all of its rows. */
+/**
+ * Returns the sections of a scene, top to bottom, each with all of its rows.
+ */
 export function sectionsOf(scene: Scene): readonly Section[] {
   const isBroad = scene.breadth === "full" || scene.breadth === "medium";
   return [
@@ -56,7 +59,7 @@ export function sectionsOf(scene: Scene): readonly Section[] {
   ].filter((section) => section !== null);
 }
 
-/** Keys of the rows that the cursor can stop at, list by list. */
+/** Returns the keys of the rows that the cursor can stop at, list by list. */
 export function selectable(
   model: Model,
 ): readonly { readonly pane: Pane; readonly keys: readonly string[] }[] {
@@ -109,8 +112,9 @@ function drawRow(
 }
 
 /**
- * Rows for each section, its rule counted in; 0 leaves it out. Everyone gets a
- * little first, then what matters most, then the rest.
+ * Returns the rows for each section, its title line included; 0 leaves the
+ * section out. Every section gets a few rows first, then the most important
+ * ones more, then the rest.
  */
 function shareOut(
   sections: readonly Section[],
@@ -128,7 +132,7 @@ function shareOut(
       if (wanted === 0) continue;
       const has = shares[index] ?? 0;
       const more = Math.min(left, wanted + 1 - has);
-      // A rule with nothing under it says nothing.
+      // A title line with nothing under it is of no use.
       if (more <= 0 || has + more < 2) continue;
       shares[index] = has + more;
       left -= more;
@@ -145,7 +149,9 @@ function shareOut(
   return shares;
 }
 
-/** In what order sections get their rows; the one with the cursor is first. */
+/**
+ * Returns a section's turn for rows; the section with the cursor comes first.
+ */
 function worth({ pane }: Section, focus: Pane): number {
   switch (pane) {
     case null:
@@ -163,7 +169,10 @@ function worth({ pane }: Section, focus: Pane): number {
   }
 }
 
-/** Rows wanted in the round of `rank`; activity grows in small steps. */
+/**
+ * Returns the rows wanted in the round of `rank`; activity grows in small
+ * steps.
+ */
 function wantedRows({ pane, rows }: Section, rank: 0 | 1 | 2): number {
   if (pane === "activity") {
     return Math.min(rows.length, ACTIVITY_SHARE * (rank === 0 ? 0.5 : rank));
@@ -171,7 +180,10 @@ function wantedRows({ pane, rows }: Section, rank: 0 | 1 | 2): number {
   return rows.filter((row) => row.rank <= rank).length;
 }
 
-/** The rows for `height`: the least worth go first, then the list scrolls. */
+/**
+ * Returns the rows for `height`: the least important are dropped first, then
+ * the list scrolls.
+ */
 function chosenRows(
   { rows }: Section,
   height: number,
@@ -194,7 +206,7 @@ function chosenRows(
   return rows.slice(from, from + height);
 }
 
-/** The kept rows, and as many of the next rank as there is still room for. */
+/** Adds as many rows of the next rank as still fit. */
 function withMore(
   rows: readonly Row[],
   kept: readonly Row[],

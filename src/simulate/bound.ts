@@ -15,17 +15,17 @@ const HOUR_MS = 3_600_000;
 const WINDOW_HOURS = 5;
 const WEEK_HOURS = 168;
 
-/** Blocks of 1, 2, 4 … five-hour windows, one within the other. */
+/** Most blocks of 1, 2, 4 … five-hour windows, each inside the next. */
 const BLOCKS_MAX = 32;
 
 export interface Bound {
   /** Useful work in all. */
   readonly total: number;
-  /** What subscriptions could serve of it at most. */
+  /** The part that subscriptions could serve at most. */
   readonly served: number;
 }
 
-/** Work released within one hour that is lost after another. */
+/** Work that is released within one hour and lost after another. */
 interface Demand {
   readonly from: number;
   readonly to: number;
@@ -71,7 +71,7 @@ function demandsOf(workload: Workload, hours: number): Demand[] {
   return [...sums.values()];
 }
 
-/** One chain of hours for each last hour, so that work may be done later. */
+/** Adds one chain of hours per last hour, so that work may be done later. */
 function addDemands(
   network: Network,
   { demands, pool, source }: {
@@ -97,7 +97,7 @@ function addDemands(
   }
 }
 
-/** Hours of one run of a week, from `from` to before `to`, with its quota. */
+/** The hours of one week window, from `from` to before `to`, with its quota. */
 interface Week {
   readonly from: number;
   readonly to: number;
@@ -127,9 +127,9 @@ function weeksOf(account: PlannedAccount, workload: Workload): Week[] {
 interface Supply {
   readonly network: Network;
   readonly pool: readonly number[];
-  /** Quota tokens of one window, with the request that may overshoot it. */
+  /** Quota tokens of one window, plus the request that may overshoot it. */
   readonly window: number;
-  /** The hour that is the first after the week. */
+  /** The first hour after the week. */
   readonly end: number;
 }
 
@@ -156,7 +156,9 @@ function addSupply(
   }
 }
 
-/** `size` hours from `from` on, halved down to the length of one window. */
+/**
+ * Adds `size` hours from `from` on, halved down to the length of one window.
+ */
 function addBlock(
   supply: Supply,
   { from, size, parent }: {
@@ -168,7 +170,7 @@ function addBlock(
   const { network, pool, window, end } = supply;
   if (from >= end) return;
   const node = network.node();
-  // A block of k windows' length can hold parts of one more.
+  // A block of k window lengths can hold parts of one window more.
   network.edge(node, parent, (size / WINDOW_HOURS + 1) * window);
   if (size > WINDOW_HOURS) {
     const half = size / 2;
@@ -182,9 +184,7 @@ function addBlock(
   }
 }
 
-// Maximum flow, for the bound that no policy can pass.
-
-/** A network of nodes by number; capacities are real numbers. */
+/** A flow network with numbered nodes and real capacities. */
 export class Network {
   readonly #to: number[] = [];
   readonly #left: number[] = [];
@@ -208,7 +208,7 @@ export class Network {
     this.#first[from] = this.#to.length - 1;
   }
 
-  /** Dinic's algorithm. */
+  /** Returns the maximum flow, by Dinic's algorithm. */
   maximum(source: number, sink: number): number {
     let total = 0;
     while (true) {
@@ -239,7 +239,7 @@ export class Network {
     return (level[sink] ?? -1) < 0 ? null : level;
   }
 
-  /** Sends one path's worth; without recursion, since paths are long. */
+  /** Sends flow along one path; iterative, because paths are long. */
   #push(
     source: number,
     sink: number,

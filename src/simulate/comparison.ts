@@ -1,6 +1,6 @@
 /**
- * Policies against each other on the same workloads, and against what no
- * policy could exceed.
+ * Compares policies on the same workloads, with each other and with the bound
+ * that no policy can exceed.
  *
  * @module
  */
@@ -16,13 +16,13 @@ export interface Standing {
   readonly policy: PolicyName;
   /** Useful work served, as a share of the bound. */
   readonly score: number;
-  /** 429s that the provider sent, and those of them that named no window. */
+  /** 429s that the provider sent, and those among them that named no window. */
   readonly refusals: number;
   readonly throttles: number;
-  /** Quota spent on caches that were written again, as a share of all. */
+  /** Share of quota spent on rewriting caches. */
   readonly rebuildShare: number;
   readonly stalledHours: number;
-  /** Requests that waited over a minute. */
+  /** Requests that waited longer than a minute. */
   readonly longWaits: number;
   readonly switchesPerSession: number;
   readonly dollars: number;
@@ -33,7 +33,7 @@ export interface Comparison {
   readonly seeds: readonly number[];
   /** Useful work in all, in quota tokens, as a mean over the seeds. */
   readonly demandTokens: number;
-  /** What of it could be served at most, as a share. */
+  /** Share of the demand that could be served at most. */
   readonly boundShare: number;
   readonly standings: readonly Standing[];
 }
@@ -41,11 +41,11 @@ export interface Comparison {
 export interface CompareOptions {
   readonly seeds: readonly number[];
   readonly policies: readonly PolicyName[];
-  /** Told before each play: what is played, and how many of all are done. */
+  /** Called before each play with its name, its number and the total. */
   readonly onPlay?: (words: string, done: number, of: number) => void;
 }
 
-/** Plays the workload that `draw` gives for each seed under each policy. */
+/** Plays the workload that `draw` returns for each seed under each policy. */
 export function compare(
   draw: (seed: number) => Workload,
   { seeds, policies, onPlay }: CompareOptions,

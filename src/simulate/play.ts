@@ -1,5 +1,5 @@
 /**
- * Plays a workload against the real core and says how it went.
+ * Plays a workload against the real core and returns how it went.
  *
  * @module
  */
@@ -25,21 +25,24 @@ import { World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** How the client retries by itself what failed. */
+/** First pause before the client retries a failed request by itself. */
 const CLIENT_BACKOFF_MS = 500;
 const CLIENT_BACKOFF_MAX_MS = 32_000;
 const CLIENT_RETRIES_MAX = 10;
-/** After that a person asks again. */
+/** How long until a person asks again after a failure. */
 const PERSON_RETRIES_AFTER_MS = 120_000;
 const SCHEDULE_MS = 600_000;
 
 export interface PlayOptions {
   readonly settings?: Partial<RouteSettings>;
-  /** Of what is random at the provider. */
+  /** Seed of the provider's random behaviour. */
   readonly seed?: number;
 }
 
-/** The score of `workload` under the settings given, the rest on default. */
+/**
+ * Returns the score of `workload` under the given settings, the rest on
+ * default.
+ */
 export function play(workload: Workload, options: PlayOptions = {}): Score {
   const settings = { ...DEFAULT_ROUTE_SETTINGS, ...options.settings };
   const world = new World(workload, settings, options.seed ?? 1);
@@ -79,13 +82,13 @@ function openBySchedule(world: World): void {
   world.clock.at(world.clock.now, look);
 }
 
-/** Where one conversation has got to. */
+/** The state of one conversation. */
 interface Walk {
   readonly plan: PlannedConversation;
   readonly parent: string | null;
   readonly deadline: number;
   next: number;
-  /** Requests that were served, side requests apart. */
+  /** Requests that were served, without side requests. */
   turns: number;
   readonly onDone: () => void;
 }
@@ -114,7 +117,7 @@ class Player {
     this.#world.clock.at(session.startsAt, () => this.#step(walk));
   }
 
-  /** Makes the walk's next request after its pause. */
+  /** Makes the conversation's next request after its pause. */
   #step(walk: Walk): void {
     const request = walk.plan.requests[walk.next];
     if (request === undefined) {
@@ -136,7 +139,7 @@ class Player {
       usefulTokens: this.#worths.get(request)?.tokens ?? 0,
       arrivedAt: clock.now,
       deadline: walk.deadline,
-      // A counter names the ticket: no two are alike in one simulation.
+      // A counter names the ticket, so no two are equal in one simulation.
       ticket: `t${this.#tickets++}` as TicketId,
       onServed: () => {
         if (!request.isSide) this.#served(walk, request);
@@ -221,7 +224,10 @@ class Player {
     };
   }
 
-  /** Quota that expired at a weekly reset, as far as work was left for it. */
+  /**
+   * Returns the quota that expired at a weekly reset while work was left for
+   * it.
+   */
   #stranded(): number {
     const { tally, workload, accounts } = this.#world;
     const expired = [...accounts.values()].flatMap((a) => a.expired)

@@ -1,6 +1,6 @@
 /**
- * The provider as it really is in a simulation: windows, limits, caches. The
- * core sees only its answers.
+ * The provider's true state in a simulation: windows, limits, caches. The core
+ * sees only its answers.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const FIVE_HOURS_MS = 5 * HOUR_MS;
 const WEEK_MS = 168 * HOUR_MS;
 const MINUTE_MS = 60_000;
 
-/** How the provider took a request. */
+/** How the provider received a request. */
 export type Reception =
   | { readonly kind: "served"; readonly cached: number; readonly cost: number }
   | {
@@ -34,11 +34,11 @@ export type Reception =
 interface Cached {
   readonly tokens: number;
   readonly until: number;
-  /** Which request of its conversation wrote it, counted from 1. */
+  /** Number of the request within its conversation that wrote it, from 1. */
   readonly turn: number;
 }
 
-/** Whose request, and the how manieth of that conversation it is. */
+/** A request's conversation, and its number within it. */
 export interface ConversationTurn {
   readonly conversation: string;
   readonly turn: number;
@@ -53,10 +53,10 @@ export interface Figures {
   readonly families: ReadonlyMap<ModelFamily, number>;
 }
 
-/** One account with its true state. Times are milliseconds. */
+/** One account with its true state. Times are in milliseconds. */
 export class SimulatedAccount {
   readonly plan: PlannedAccount;
-  /** Quota that expired unused, with the time of the reset. */
+  /** Quota that expired unused, and when. */
   readonly expired: { readonly at: number; readonly tokens: number }[] = [];
   burnt = 0;
   requests = 0;
@@ -84,7 +84,7 @@ export class SimulatedAccount {
     this.#earlyResetAt = plan.earlyResetAt;
   }
 
-  /** A request of a conversation arrives at `at`. */
+  /** Receives a request of a conversation at `at`. */
   receive(
     request: PlannedRequest,
     turn: ConversationTurn,
@@ -129,7 +129,7 @@ export class SimulatedAccount {
     };
   }
 
-  /** A small request of our own that starts the clock. */
+  /** Receives a small request of tc's own that starts a window. */
   open(at: number, tokens: number): void {
     this.#roll(at);
     this.#spend(tokens, at);

@@ -1,6 +1,6 @@
 /**
- * A request through the pool, as the real proxy handles it: routed, held, sent,
- * judged, sent elsewhere, until it is served or given up.
+ * Takes a request through the pool as the real proxy does: routed, held, sent,
+ * judged, moved, until it is served or given up.
  *
  * @module
  */
@@ -15,10 +15,10 @@ import { counted, type Errand, usageOf, verdictOf } from "./workload/errand.ts";
 import type { Reception } from "./provider.ts";
 import type { World } from "./world.ts";
 
-/** Time to the headers of an answer, and to those of a refusal. */
+/** Time until the headers of an answer, and of a refusal. */
 const HEAD_MS = 2_000;
 const REFUSAL_MS = 300;
-/** All that happened within this time wakes those who wait once. */
+/** Events within this time wake the waiting requests only once. */
 const WAKE_MS = 50;
 const LONG_WAIT_MS = 60_000;
 const REFUSED_LOOK_MS = 30_000;
@@ -45,7 +45,7 @@ export class Proxy {
     };
   }
 
-  /** Takes a request in; its `onServed` or `onFailed` is called once. */
+  /** Starts a request; calls its `onServed` or `onFailed` once. */
   start(errand: Errand): void {
     this.#look(errand);
   }
@@ -60,7 +60,10 @@ export class Proxy {
     });
   }
 
-  /** Those who wait for the same look in their order until one must wait on. */
+  /**
+   * Wakes the requests that wait for one thing in order, until one must go on
+   * waiting.
+   */
   #wake(): void {
     const stuck = new Set<string>();
     for (const errand of [...this.#waiters]) {
@@ -74,7 +77,7 @@ export class Proxy {
     const { request, conversation, parent, ticket } = errand;
     return {
       ...ANY_REQUEST,
-      // The plan's names are the ids of a simulation.
+      // In a simulation the plan's names are the ids.
       conversation: conversation as ConversationId,
       parent: parent as ConversationId | null,
       families: [request.family],
@@ -89,7 +92,10 @@ export class Proxy {
     };
   }
 
-  /** Routes; sends, waits, or says that nothing may ever serve. */
+  /**
+   * Routes the request: sends it, lets it wait, or reports that nothing may
+   * ever serve it.
+   */
   #look(errand: Errand): void {
     const { clock } = this.#world;
     if (clock.now > errand.deadline) {
@@ -146,7 +152,7 @@ export class Proxy {
   #send(errand: Errand, id: AccountId): void {
     const { clock, tally } = this.#world;
     const account = this.#world.account(id);
-    // A counter names the lease: no two are alike in one simulation.
+    // A counter names the lease, so no two are equal in one simulation.
     const leaseId = `l${this.#leases++}` as LeaseId;
     this.#world.dispatch({
       kind: "lease_opened",
@@ -173,7 +179,7 @@ export class Proxy {
     clock.at(endsAt, () => this.#end(flight));
   }
 
-  /** Counts a request that the provider took. */
+  /** Books a request that the provider accepted. */
   #book({ errand, id, reception }: Flight): void {
     if (reception.kind !== "served") return;
     const { tally, clock, workload } = this.#world;
@@ -238,7 +244,7 @@ export class Proxy {
       ...errand.counts,
       now,
       retriesLeft: retriesLeft(this.#world.snapshot()),
-      // A fixed share: herds are spread by the core, not by luck.
+      // A fixed value: the core spreads herds, not chance.
       jitter: 0.5,
     };
     const step = nextStep(verdict, attempt);

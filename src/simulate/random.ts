@@ -1,10 +1,10 @@
 /**
- * Random numbers that a seed decides, for simulated work.
+ * Seeded random numbers for simulated work.
  *
  * @module
  */
 
-/** A stream of numbers; the same seed gives the same stream. */
+/** A stream of numbers; equal seeds give equal streams. */
 export class Random {
   #state: number;
 
@@ -12,7 +12,7 @@ export class Random {
     this.#state = (seed * 0x9e3779b9 + 0x7f4a7c15) >>> 0;
   }
 
-  /** Uniform in [0, 1): mulberry32. */
+  /** Returns a number in [0, 1), by mulberry32. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let value = this.#state;
@@ -25,7 +25,7 @@ export class Random {
     return min + (max - min) * this.next();
   }
 
-  /** A whole number from `min` to `max`, both possible. */
+  /** Returns a whole number from `min` to `max`, both included. */
   whole(min: number, max: number): number {
     return Math.floor(this.uniform(min, max + 1));
   }
@@ -34,7 +34,7 @@ export class Random {
     return this.next() < probability;
   }
 
-  /** Log-normal with that median; `sigma` is the spread of its logarithm. */
+  /** Returns a log-normal number; `sigma` is the spread of its logarithm. */
   around(median: number, sigma: number): number {
     const u = Math.max(1e-12, this.next());
     const normal = Math.sqrt(-2 * Math.log(u)) *
@@ -42,7 +42,10 @@ export class Random {
     return median * Math.exp(sigma * normal);
   }
 
-  /** A stream of its own, so that one part of a workload does not move another. */
+  /**
+   * Returns an independent stream, so that one part of a workload does not
+   * shift another.
+   */
   fork(): Random {
     return new Random(Math.floor(this.next() * 2 ** 31));
   }

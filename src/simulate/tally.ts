@@ -1,29 +1,37 @@
 /**
- * What is counted while a workload is played.
+ * Counts what happens while a workload is played.
  *
  * @module
  */
 
 /** The outcome of one workload under one policy. Tokens are quota tokens. */
 export interface Score {
-  /** Useful work that subscriptions served, and that paid keys served. */
+  /**
+   * Useful work that subscriptions served, and useful work that paid keys
+   * served.
+   */
   readonly usefulTokens: number;
   readonly paidTokens: number;
-  /** What was really spent, rebuilds included. */
+  /** Quota really spent, rebuilds included. */
   readonly burntTokens: number;
-  /** What was spent beyond the useful work, as a share of all. */
+  /** Share of the spending beyond useful work. */
   readonly rebuildShare: number;
   readonly requests: number;
   readonly sessions: number;
-  /** Waits from arrival to the start that was served. */
+  /**
+   * Sum of the waits from a request's arrival to the start of its served
+   * attempt.
+   */
   readonly stalledHours: number;
-  /** Requests that waited over a minute. */
+  /** Requests that waited longer than a minute. */
   readonly longWaits: number;
   /** Quota tokens spent again because a conversation changed its account. */
   readonly movedTokens: number;
-  /** Quota tokens spent again because a cache ran out while it waited. */
+  /**
+   * Quota tokens spent again because a cache expired while its request waited.
+   */
   readonly expiredTokens: number;
-  /** 429s that the provider sent, and those of them that named no window. */
+  /** 429s that the provider sent, and those among them that named no window. */
   readonly refusals: number;
   readonly throttles: number;
   /** Answers 529 that the provider sent, and all sends. */
@@ -35,7 +43,9 @@ export interface Score {
   /** Weekly quota that expired while work was left undone. */
   readonly strandedTokens: number;
   readonly dollars: number;
-  /** Hours until so much of the useful work was done; null when it never was. */
+  /**
+   * Hours until this part of the useful work was done; null if it never was.
+   */
   readonly hoursToHalf: number | null;
   readonly hoursToNinety: number | null;
   readonly accounts: readonly AccountScore[];
@@ -74,7 +84,10 @@ export class Tally {
     this.byHour[hour] = (this.byHour[hour] ?? 0) + tokens;
   }
 
-  /** Hours until `share` of `total` was served; null when it never was. */
+  /**
+   * Returns the hours until `share` of `total` was served; null if it never
+   * was.
+   */
   hoursTo(share: number, total: number): number | null {
     let sum = 0;
     for (let hour = 0; hour < this.byHour.length; hour++) {

@@ -1,6 +1,6 @@
 /**
- * A pool in the middle of simulated time: the real core on one side, the
- * provider's true state on the other.
+ * A pool in simulated time: the real core on one side, the provider's true
+ * state on the other.
  *
  * @module
  */
@@ -28,7 +28,7 @@ import { Random } from "./random.ts";
 import { Tally } from "./tally.ts";
 import type { PlannedAccount, Workload } from "./workload/workload.ts";
 
-/** Headers warn from here on, as the provider's do. */
+/** Utilization from which headers warn, as the provider's do. */
 const WARNING_FROM = 0.75;
 const OPENING_TOKENS = 500;
 
@@ -38,7 +38,7 @@ export class World {
   readonly tally = new Tally();
   readonly accounts = new Map<AccountId, SimulatedAccount>();
   state: PoolState;
-  /** Called after each event that may let those who wait go on. */
+  /** Called after each event that may let waiting requests go on. */
   onEvent: (event: PoolEvent) => void = () => {};
 
   constructor(workload: Workload, settings: RouteSettings, seed: number) {
@@ -80,7 +80,7 @@ export class World {
     return found;
   }
 
-  /** Tells the core what an answer's headers, or the usage endpoint, say. */
+  /** Gives the core what an answer's headers or the usage endpoint say. */
   observe(
     id: AccountId,
     source: QuotaSource,
@@ -103,7 +103,7 @@ export class World {
     });
   }
 
-  /** Starts the clock of an idle account with a request of our own. */
+  /** Starts the window of an idle account with a request of tc's own. */
   openWindow(id: AccountId): void {
     this.account(id).open(this.now, OPENING_TOKENS);
     this.tally.burnt += OPENING_TOKENS;
@@ -113,7 +113,8 @@ export class World {
 
 function accountOf(plan: PlannedAccount): Account {
   return {
-    // A plan's name is the id: simulated accounts have no other identity.
+    // A plan's name is its id, because simulated accounts have no other
+    // identity.
     id: plan.name as AccountId,
     label: plan.name,
     kind: plan.kind,
@@ -203,15 +204,13 @@ function statusOf(isRejected: boolean, used: number): WindowStatus {
   return used >= WARNING_FROM ? "allowed_warning" : "allowed";
 }
 
-// What happens next: a queue of things to do in the order of their times.
-
 interface Due {
   readonly at: number;
   readonly order: number;
   readonly run: () => void;
 }
 
-/** A binary heap; equal times keep the order in which they were set. */
+/** A queue of timed actions as a binary heap; equal times keep their order. */
 export class Clockwork {
   readonly #heap: Due[] = [];
   #order = 0;
@@ -225,7 +224,7 @@ export class Clockwork {
     return this.#now;
   }
 
-  /** Runs `run` at `at`, or now when that has passed. */
+  /** Runs `run` at `at`, or now if that has passed. */
   at(at: number, run: () => void): void {
     const due = { at: Math.max(at, this.#now), order: this.#order++, run };
     this.#heap.push(due);

@@ -1,6 +1,6 @@
 /**
  * One account as a line: shape, name, plan, windows or the reason why it is
- * closed, and what it does. Pure.
+ * closed, and what it does.
  *
  * @module
  */
@@ -26,9 +26,12 @@ const TIER_WIDTH = 8;
 const IN_FLIGHT_WIDTH = 9;
 const HIT_WIDTH = 8;
 
-/** What all account lines share, so that their figures stand in columns. */
+/**
+ * The widths that all account lines share, so that their figures stand in
+ * columns.
+ */
 export interface AccountTexts {
-  /** Cells of the longest words of a 5h and of a 7d window. */
+  /** Width in cells of the longest words of a 5h and of a 7d window. */
   readonly fiveHour: number;
   readonly week: number;
   readonly bar: number;
@@ -48,7 +51,7 @@ export function accountTexts(scene: Scene): AccountTexts {
     (isFull ? 4 + TIER_WIDTH + 20 + IN_FLIGHT_WIDTH + HIT_WIDTH + rollUp : 32);
   const room = Math.floor((columns - fixed) / bars);
   const bar = Math.max(BAR_MIN, Math.min(isFull ? BAR_MAX : 10, room));
-  // What is left over goes to the words of a window that is spent.
+  // The remaining width goes to the words of a spent window.
   const spare = Math.max(0, columns - fixed - bars * bar);
   const missing = widestSpent(scene, "5h") - (bar + fiveHour + 6);
   const more = Math.max(0, Math.min(spare, missing));
@@ -150,7 +153,9 @@ function planText({ kind, tier }: AccountView): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** An account without figures: its word, and what mends it. */
+/**
+ * Returns the line of an account without figures: its state, and what fixes it.
+ */
 function wordLine(view: AccountView, { model, glyphs }: Scene): Line {
   const reason = view.reason ?? view.word.replaceAll("_", " ");
   const words = view.word === "quarantined" ? "next try in" : "back in";
@@ -197,7 +202,10 @@ function full(
   ];
 }
 
-/** Closed by something else than a spent window: its figures do not say so. */
+/**
+ * Whether something other than a spent window closes it, which its figures do
+ * not show.
+ */
 function isBarred(view: AccountView): boolean {
   const isShut = view.word === "closed" || view.word === "quarantined" ||
     view.word === "needs_login" || view.word === "off";
@@ -216,7 +224,9 @@ function barredSpan(view: AccountView, { model }: Scene): Span {
   return span(`${reason}${wait}`, view.word === "off" ? "dim" : "bad");
 }
 
-/** An error of the last minutes; the line is cut where there is no room. */
+/**
+ * Returns an error of the last minutes; the line is cut if there is no room.
+ */
 function errorLine(
   { lastError, word }: AccountView,
   { glyphs, now }: { readonly glyphs: Scene["glyphs"]; readonly now: number },
@@ -247,7 +257,7 @@ function rollUpLine({ agents, tokens }: AccountGroup, scene: Scene): Line {
   ];
 }
 
-/** One bar and the figures of the week. */
+/** Returns one bar and the figures of the week. */
 function medium(
   group: AccountGroup,
   scene: Scene,
@@ -270,7 +280,7 @@ function medium(
   ];
 }
 
-/** The fullest window alone. */
+/** Returns only the fullest window. */
 function worst(view: AccountView, scene: Scene): Line {
   const [fullest] = [...view.windows]
     .filter(({ family }) => family === null)

@@ -1,5 +1,5 @@
 /**
- * The accounts with their quota, and the agents that each serves. Pure.
+ * The accounts with their quota, and the agents that each serves.
  *
  * @module
  */
@@ -77,7 +77,7 @@ function headRow({ view, agents }: AccountGroup, line: Line): Row {
   return { key: `account:${view.label}`, line, search, rank: 0 };
 }
 
-/** Agents of a tree stand there already and are only named here. */
+/** Agents of a tree are listed there already and only named here. */
 function memberRows(group: AccountGroup, scene: Scene): readonly Row[] {
   const { agents, view } = group;
   if (isSmall(scene)) return [];
@@ -93,7 +93,7 @@ function memberRows(group: AccountGroup, scene: Scene): readonly Row[] {
   return [...chips, ...alone.map((agent) => ownRow(agent, scene))];
 }
 
-/** When its windows run out, as far as they may. */
+/** Returns when its windows may run out. */
 function endRows({ view }: AccountGroup, { model }: Scene): readonly Row[] {
   const time = { now: model.now, timeZone: model.look.timeZone };
   const ends = view.windows.flatMap((window) => spentText(window, time) ?? []);
@@ -109,7 +109,7 @@ function ownRow(agent: Agent, scene: Scene): Row {
   });
 }
 
-/** `🦊 D-101 10k   🐙 D-102 5k`, in as many lines as it takes, two at most. */
+/** Returns `🦊 D-101 10k   🐙 D-102 5k` in one or two lines. */
 function chipRows(agents: readonly Agent[], scene: Scene): readonly Row[] {
   if (agents.length === 0) return [];
   const lines: Span[][] = [[span(INDENT)]];

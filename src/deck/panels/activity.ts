@@ -1,5 +1,5 @@
 /**
- * The requests that have ended: hit, miss and what was written anew. Pure.
+ * The requests that have ended: cache hits, misses and rebuilt tokens.
  *
  * @module
  */
@@ -58,7 +58,10 @@ function statusStyle(status: number): Style {
   return status >= 400 ? "careful" : "plain";
 }
 
-/** Part of the prompt that came from cache; null where nothing was read. */
+/**
+ * Returns the share of the prompt read from the cache; null if nothing was
+ * read.
+ */
 function hitShare(entry: ActivityView): number | null {
   const { input, cacheRead, cacheWrite } = entry;
   if (input === null) return null;
@@ -144,7 +147,10 @@ function cacheWords(entry: ActivityView, write: string): Line {
   return [span(`  hit ${hitText(entry).padStart(4)}${written}`)];
 }
 
-/** Why it came there, where that is worth a word; and how it failed. */
+/**
+ * Returns why the request went where it did, if that is notable, and how it
+ * failed.
+ */
 function tailLine(entry: ActivityView, scene: Scene): Line {
   const { end, movedFrom, reason, attempts } = entry;
   const model = scene.breadth === "full" ? modelText(entry.model) : "";

@@ -1,5 +1,5 @@
 /**
- * One agent as a row, the same in the tree and under an account. Pure.
+ * One agent as a row, the same in the tree and under an account.
  *
  * @module
  */
@@ -20,11 +20,11 @@ import type { Row, Scene } from "../scene.ts";
 import type { Sum } from "../tree.ts";
 
 export interface AgentRowOptions {
-  /** Drawn before the agent: connectors, or a place among others. */
+  /** Drawn before the agent: connecting lines or indentation. */
   readonly prefix: string;
-  /** `☂`, `↳`, or nothing for an agent on its own. */
+  /** `☂`, `↳`, or empty for an agent on its own. */
   readonly glyph: string;
-  /** Of the subtree, on rows of leads. */
+  /** Sum of the subtree, on rows of leads. */
   readonly sum: Sum | null;
   readonly rank: 0 | 1 | 2;
 }
@@ -44,7 +44,7 @@ const SMALL: Lanes = { who: 20, chip: 7, tokens: 5, sum: 0, cost: 0 };
 
 const LANES = { full: FULL, medium: MEDIUM, narrow: NARROW, small: SMALL };
 
-/** Less than this is not worth a tail. */
+/** A tail narrower than this is left out. */
 const TAIL_MIN = 8;
 
 export function agentRow(
@@ -81,7 +81,7 @@ export function agentRow(
   };
 }
 
-/** `🦊 D-101`, as it stands in every list. */
+/** Returns `🦊 D-101`, as in every list. */
 export function agentName(agent: Agent): string {
   return agent.emoji === null ? agent.label : `${agent.emoji} ${agent.label}`;
 }
@@ -129,7 +129,9 @@ function sumLane(sum: Sum | null, { glyphs }: Scene, width: number): Line {
   return [span("  "), lane(text, width - 1, "strong")];
 }
 
-/** What is most worth saying of it: why it waits, else what it is at. */
+/**
+ * Returns the most important fact: why the agent waits, else what it works on.
+ */
 function tailLine(agent: Agent, { model, glyphs }: Scene): Line {
   const what = agent.title ?? agent.intent ?? "";
   const marks = [
@@ -146,7 +148,7 @@ function tailLine(agent: Agent, { model, glyphs }: Scene): Line {
   ];
 }
 
-/** Why its request does not run, or null while none waits. */
+/** Returns why its request does not run, or null while none waits. */
 function waitLine(agent: Agent, model: Scene["model"]): Line | null {
   const held = agent.requests.find(({ state }) =>
     state === "held" || state === "waiting"

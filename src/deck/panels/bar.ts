@@ -1,6 +1,6 @@
 /**
  * A quota window as a bar and as words: what is spent, where an even spend
- * would be now, and when it refills. Pure.
+ * would be now, when it refills, or why the account is closed and until when.
  *
  * @module
  */
@@ -12,17 +12,19 @@ import { type Line, lineWidth, span, type Style } from "../terminal/line.ts";
 import type { Glyphs } from "../terminal/theme.ts";
 import type { Scene } from "../scene.ts";
 
-/** From here on a window is careful, and bad: the seeds' limits. */
+/**
+ * Limits from which a window is shown as careful and as bad: the seeds' limits.
+ */
 const CAREFUL_FROM = 0.7;
 const BAD_FROM = 0.9;
 
-/** Nearer to the line than this is on pace. */
+/** Within this distance of an even spend, a window is on pace. */
 const PACE_BAND = 0.05;
 
-/** So early in a window a pace says nothing. */
+/** Below this elapsed share of a window, a pace says nothing. */
 const ELAPSED_MIN = 0.02;
 
-/** A figure older than this carries its age. */
+/** A figure older than this is shown with its age. */
 const FRESH_MS = 60_000;
 
 function windowStyle({ utilization }: WindowView): Style {
@@ -31,7 +33,7 @@ function windowStyle({ utilization }: WindowView): Style {
   return utilization >= CAREFUL_FROM ? "careful" : "good";
 }
 
-/** `▕██████▍·┃·▏` in `width` cells and two for its ends. */
+/** Returns `▕██████▍·┃·▏` in `width` cells, and two cells for its ends. */
 function barLine(
   window: WindowView,
   { glyphs, width, now }: {
@@ -67,7 +69,10 @@ function elapsedPart(window: WindowView, now: number): number | null {
   return Math.min(1, Math.max(0, 1 - (window.resetsAt.ms - now) / length));
 }
 
-/** `↑` room to spare, `→` on pace, `↓` ahead of pace; empty where unknown. */
+/**
+ * Returns `↑` with quota to spare, `→` on pace, `↓` ahead of pace; empty if
+ * unknown.
+ */
 function paceArrow(
   window: WindowView,
   glyphs: Glyphs,
@@ -81,7 +86,7 @@ function paceArrow(
   return ahead > PACE_BAND ? glyphs.down : glyphs.level;
 }
 
-/** `64% ↑ 41m`; with its age when the figure is older than a minute. */
+/** Returns `64% ↑ 41m`, with its age if the figure is older than a minute. */
 export function windowLine(
   window: WindowView,
   glyphs: Glyphs,
@@ -100,15 +105,12 @@ export function windowLine(
   ];
 }
 
-/** One unit is enough for an age. */
+/** For an age, one unit is enough. */
 function ageText(ms: number): string {
   return durationText(ms).split(" ")[0] ?? "";
 }
 
-// One window of an account in a lane of its own: bar and words, words alone,
-// or why it is closed and until when.
-
-/** The window while it has something to give; null when unknown or spent. */
+/** Returns the window while it has quota left; null if unknown or spent. */
 export function openWindow(view: AccountView, key: string): WindowView | null {
   const window = view.windows.find((one) => one.key === key);
   return window === undefined || isSpent(view, window) ? null : window;
@@ -118,14 +120,14 @@ function isSpent({ word }: AccountView, { utilization }: WindowView): boolean {
   return word === "closed" && (utilization ?? 0) >= 1;
 }
 
-/** Key, bar and words, as wide as `bar` and `width` make it. */
+/** Returns key, bar and words in the widths of `bar` and `width`. */
 export function windowBar(
   view: AccountView,
   key: string,
   { scene, bar, width }: {
     readonly scene: Scene;
     readonly bar: number;
-    /** Cells of the words behind the bar. */
+    /** Width in cells of the words after the bar. */
     readonly width: number;
   },
 ): Line {
@@ -141,14 +143,16 @@ export function windowBar(
   ], room);
 }
 
-/** `5h 64% ↑ 41m`, or `5h spent, back 14:05`, in `width` cells at least. */
+/**
+ * Returns `5h 64% ↑ 41m` or `5h spent, back 14:05`, padded to `width` cells.
+ */
 export function windowWords(
   view: AccountView,
   key: string,
   { scene, width, isWhole = false }: {
     readonly scene: Scene;
     readonly width: number;
-    /** Every word, however wide the lane. */
+    /** Whether to write every word, however wide the column. */
     readonly isWhole?: boolean;
   },
 ): Line {
@@ -163,7 +167,7 @@ export function windowWords(
   return filled([span(`${key} `, "dim"), ...words], width);
 }
 
-/** When it is back, and in how long where there is room for that too. */
+/** Returns when the window is back, and in how long if there is room. */
 function spentLine(
   view: AccountView,
   window: WindowView,

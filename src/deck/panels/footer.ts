@@ -1,6 +1,6 @@
 /**
- * The last line: the keys that are valid now, or a word on what just happened.
- * Pure.
+ * The bottom line: the keys that work now, or a message on what just happened.
+ * Also the line above each section, with its title.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export function footerLine(scene: Scene): Line {
   return keyLine(keysOf(scene), scene.columns);
 }
 
-/** As many as fit; the last two, help and quit, always do. */
+/** Returns as many keys as fit; help and quit, the last two, always do. */
 function keyLine(keys: readonly KeyText[], columns: number): Line {
   const spans = keys.map(([key, text]): readonly Span[] => [
     span(`${key} `, "strong"),
@@ -99,12 +99,13 @@ function overlayKeys(overlay: Overlay): readonly KeyText[] {
   }
 }
 
-// The rule over a section, with its title.
-
-/** Cells of rule before a title on the left, and after one on the right. */
+/**
+ * Width in cells of the line before a title on the left and after one on the
+ * right.
+ */
 const LEAD = 2;
 
-/** From 120 columns on the title stands at the right end, else at the left. */
+/** From 120 columns on the title is at the right end, else at the left. */
 export function ruleLine(
   scene: Scene,
   section: Section,

@@ -1,5 +1,5 @@
 /**
- * The head of the screen: how the pool is, and the fleet at a glance. Pure.
+ * The top of the screen: the state of the pool, and the agents at a glance.
  *
  * @module
  */
@@ -25,11 +25,11 @@ const VERDICT_STYLE: Readonly<Record<string, Style>> = {
   red: "bad",
 };
 
-/** Notices take the place of lists, so there are few. */
+/** Notices push lists off the screen, so only a few are shown. */
 const NOTICES_MAX = 3;
 const ROWS_FOR_NOTICES = 20;
 
-/** The first lines of the screen. */
+/** Returns the first lines of the screen. */
 export function headerLines(scene: Scene): readonly Line[] {
   const lines = scene.breadth === "full"
     ? [poolFull(scene), fleetFull(scene)]
@@ -38,7 +38,7 @@ export function headerLines(scene: Scene): readonly Line[] {
     .map((line) => fit([span(" "), ...line], scene.columns));
 }
 
-/** What wants a person, with the command that mends it. */
+/** Returns what needs a person, each with the command that fixes it. */
 function noticeLines({ model, glyphs }: Scene): readonly Line[] {
   const notices = model.status?.notices ?? [];
   const max = model.size.rows < ROWS_FOR_NOTICES ? 1 : NOTICES_MAX;
@@ -56,7 +56,7 @@ function noticeLines({ model, glyphs }: Scene): readonly Line[] {
     : lines;
 }
 
-/** All that there is room for in the smallest of windows. */
+/** Returns all that fits the smallest window. */
 export function oneLine(scene: Scene): Line {
   const { overlay } = scene.model;
   if (overlay !== null) return questionLine(overlay);
@@ -68,7 +68,7 @@ export function oneLine(scene: Scene): Line {
   return joined([[span("tc")], joined(parts, dotted(scene))], " ");
 }
 
-/** A panel has no room: its title, and the keys that answer it. */
+/** Returns a question in one line where a panel has no room: title and keys. */
 function questionLine(overlay: Overlay): Line {
   const title = overlay.kind === "help" ? "Keys" : overlay.title;
   const keys = overlay.kind === "confirm"
@@ -148,7 +148,8 @@ function verdict({ model, glyphs }: Scene, form: "word" | ""): Line {
   if (status === null) return [span(glyphs.unknown, "dim")];
   const { verdict } = status.capacity;
   const word = form === "" ? " " : ` ${verdict}`;
-  // What a server said that is not reached any more is no verdict on now.
+  // The last verdict of a server that cannot be reached is not a verdict on
+  // now.
   if (model.link.kind === "lost") {
     return [span(`${glyphs.unknown} was${word}`, "dim")];
   }
@@ -174,7 +175,7 @@ function nextReset(
   return [span(`${word} ${wait}${which}`)];
 }
 
-/** How long the pool lasts; `whole` says how far that is open too. */
+/** Returns how long the pool lasts; `whole` adds the uncertainty. */
 function lasts({ model }: Scene, form: "whole" | "short"): Line {
   const { status, now, look } = model;
   if (status === null) return [];
@@ -222,7 +223,7 @@ function fleetFull(scene: Scene): Line {
     joined(parts.slice(0, -1), "  ");
 }
 
-/** Since when the sums count. */
+/** Returns since when the sums count. */
 function up({ model }: Scene): Line {
   if (model.status === null) return [];
   const ms = model.now - model.status.server.startedAt.ms;
@@ -259,7 +260,7 @@ function countWarm({ agents }: Scene): number {
   return agents.filter(({ isWarm }) => isWarm).length;
 }
 
-/** Tokens, cost and hits since the server started. */
+/** Returns tokens, cost and cache hits since the server started. */
 function totals({ model, breadth }: Scene): readonly Line[] {
   const { status } = model;
   if (status === null) return [[], [], []];

@@ -1,5 +1,5 @@
 /**
- * What was spent by issue, active issues only. Pure.
+ * What was spent per issue; only active issues are shown.
  *
  * @module
  */

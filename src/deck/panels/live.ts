@@ -1,5 +1,5 @@
 /**
- * The requests in hand, with who waits for what. Pure.
+ * The requests in flight, and what the waiting ones wait for.
  *
  * @module
  */
@@ -53,7 +53,7 @@ function liveRow(request: RequestView, scene: Scene): Row {
   };
 }
 
-/** The session's agent by name, else the start of its id. */
+/** Returns the name of the session's agent, else the start of its id. */
 export function whoText(session: string | null, scene: Scene): string {
   if (session === null) return scene.glyphs.none;
   const agent = scene.byId.get(session);
@@ -101,7 +101,7 @@ function tailLine(request: RequestView, scene: Scene): Line {
   return [span(parts.filter((part) => part !== "").join("; "), "dim")];
 }
 
-/** What the prompt cost: fresh, read from cache, written anew. */
+/** Returns what the prompt cost: fresh, read from the cache, rebuilt. */
 function promptLine(
   { input, cacheRead, cacheWrite }: RequestView,
   { glyphs, breadth }: Scene,
@@ -115,7 +115,7 @@ function promptLine(
   return [span(parts.join(breadth === "full" ? "   " : "  "), "dim")];
 }
 
-/** When the first closed account is back. */
+/** Returns when the first closed account is back. */
 function nextText({ model }: Scene): string {
   const untils = (model.status?.accounts ?? [])
     .filter(({ word }) => word === "closed")

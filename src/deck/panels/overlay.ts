@@ -1,6 +1,5 @@
 /**
  * Menus, questions and help: a panel over the screen, never a new screen.
- * Pure.
  *
  * @module
  */
@@ -145,7 +144,7 @@ function choices(
   return [...rows.slice(from, from + height), ...keys];
 }
 
-/** `text` in lines of `width` cells, broken at spaces; its indent stays. */
+/** Breaks `text` at spaces into lines of `width` cells; the indent is kept. */
 function wrapped(text: string, width: number): readonly BoxRow[] {
   const indent = /^ */.exec(text)?.[0] ?? "";
   const rows: string[] = [];
@@ -160,8 +159,6 @@ function wrapped(text: string, width: number): readonly BoxRow[] {
   rows.push(line);
   return rows.map((row) => plain([span(row)]));
 }
-
-// What every key does.
 
 const HELP: readonly (readonly [keys: string, text: string])[] = [
   ["j k ↓ ↑", "move in a list; g G to its ends; Ctrl-L draws anew"],

@@ -1,5 +1,6 @@
 /**
- * The tree of orchestration, drawn. Pure.
+ * Draws the tree of orchestration, and lists who needs a person where the
+ * window is too narrow for the tree.
  *
  * @module
  */
@@ -13,10 +14,10 @@ import { type Forest, type TreeRow, treeRows } from "../tree.ts";
 import { agentName, agentRow } from "./agent_row.ts";
 import { chipOf } from "../agent.ts";
 
-/** Deeper than this a row says its level instead of drawing every line. */
+/** A row deeper than this shows its level instead of drawing every line. */
 const DRAWN_LEVELS = 4;
 
-/** Levels that the summary names. */
+/** Most levels in the summary. */
 const LEVELS_MAX = 6;
 
 export function treeSection(scene: Scene): Section | null {
@@ -44,7 +45,7 @@ export function treeSection(scene: Scene): Section | null {
   return { pane: "tree", title, aside: [], rows: [summary, ...rows] };
 }
 
-/** `L0 1·10k   L1 2·8k`, or `L0 10k` where there is less room. */
+/** Returns `L0 1·10k   L1 2·8k`, or `L0 10k` with less room. */
 function levelLine({ levels }: Forest, scene: Scene): Line {
   const { glyphs, breadth } = scene;
   if (breadth === "narrow" || breadth === "small") return [];
@@ -68,7 +69,10 @@ function drawn(row: TreeRow, scene: Scene): Row {
   });
 }
 
-/** The lines that lead to a row; the trail says where one goes on below. */
+/**
+ * Returns the lines that lead to a row; `trail` says where a line continues
+ * below.
+ */
 function connectors(trail: readonly boolean[], glyphs: Glyphs): string {
   if (trail.length === 0) return "";
   const last = trail.at(-1) === true ? glyphs.branch : glyphs.last;
@@ -79,8 +83,6 @@ function connectors(trail: readonly boolean[], glyphs: Glyphs): string {
   const level = `L${trail.length}`;
   return `${level.padEnd(4, glyphs.dot)}${last}`;
 }
-
-// Who needs a person, in a window too narrow for the tree.
 
 export function needSection(scene: Scene): Section | null {
   const { agents, glyphs, columns } = scene;

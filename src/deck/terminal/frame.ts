@@ -1,5 +1,5 @@
 /**
- * A frame: the whole screen as a grid of cells, each with text and style. Pure.
+ * A frame: the whole screen as a grid of cells, each with text and style.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export class Canvas {
     this.#style = new Array(size.columns * size.rows).fill(0);
   }
 
-  /** Draws `line` from `column` on; what lies outside is left out. */
+  /** Draws `line` from `column` on and leaves out what lies outside. */
   put(
     line: Line,
     { row, column = 0, isSelected = false }: {
@@ -67,14 +67,14 @@ export class Canvas {
     }
   }
 
-  /** A wide character that loses one of its cells loses the other too. */
+  /** If a wide character loses one of its cells, it loses the other too. */
   #free(cell: number): void {
     if (this.#text[cell] === "") this.#text[cell - 1] = " ";
     if (this.#text[cell + 1] === "") this.#text[cell + 1] = " ";
     this.#text[cell] = " ";
   }
 
-  /** The frame, each of its cells passed through `change`. */
+  /** Returns the frame with each cell passed through `change`. */
   frame(change: (cell: string) => string = (cell) => cell): Frame {
     const { columns, rows } = this.size;
     return {
@@ -86,7 +86,7 @@ export class Canvas {
   }
 }
 
-/** The frame as plain text, without spaces at the ends of lines. */
+/** Returns the frame as plain text, without spaces at the ends of lines. */
 export function frameText(frame: Frame): string {
   const lines: string[] = [];
   for (let row = 0; row < frame.rows; row++) {

@@ -1,5 +1,5 @@
 /**
- * Text as a terminal shows it: graphemes and their widths in cells. Pure.
+ * Text as a terminal shows it: graphemes and their widths in cells.
  *
  * @module
  */
@@ -7,14 +7,14 @@
 import stringWidth from "string-width";
 import { inert } from "../../control/words.ts";
 
-/** One cell of text that a person sees as one character. */
+/** A piece of text that a person sees as one character. */
 export interface Grapheme {
   readonly text: string;
-  /** Cells it takes. */
+  /** Cells that it takes. */
   readonly width: 1 | 2;
 }
 
-/** A base with a heap of marks on it is cut to its base. */
+/** Longest grapheme; a longer heap of marks is cut to its base character. */
 const GRAPHEME_UNITS_MAX = 32;
 
 const KNOWN_MAX = 4_096;
@@ -40,7 +40,7 @@ const ASCII_CELLS: readonly Grapheme[] = Array.from(
   (_, code) => ({ text: String.fromCharCode(code), width: 1 }),
 );
 
-/** What of `text` may be drawn, one grapheme after the other. */
+/** Returns the drawable part of `text`, one grapheme after the other. */
 export function graphemes(text: string): readonly Grapheme[] {
   if (!ASCII.test(text)) return measured(text).graphemes;
   const cells: Grapheme[] = [];
@@ -83,12 +83,12 @@ function measure(segment: string): Grapheme | null {
   return grapheme;
 }
 
-/** Cells that `text` takes. */
+/** Returns the cells that `text` takes. */
 export function widthOf(text: string): number {
   return ASCII.test(text) ? text.length : measured(text).width;
 }
 
-/** `text` in at most `width` cells; what was cut shows as `…`. */
+/** Returns `text` in at most `width` cells; a cut shows as `…`. */
 export function cut(text: string, width: number, mark = "…"): string {
   if (width <= 0) return "";
   if (widthOf(text) <= width) return text;
@@ -102,13 +102,13 @@ export function cut(text: string, width: number, mark = "…"): string {
   return `${taken}${mark}`;
 }
 
-/** `text` in exactly `width` cells, cut or filled on the right. */
+/** Returns `text` in exactly `width` cells, cut or padded on the right. */
 export function padEnd(text: string, width: number): string {
   const short = cut(text, width);
   return short + " ".repeat(Math.max(0, width - widthOf(short)));
 }
 
-/** `text` in exactly `width` cells, cut or filled on the left. */
+/** Returns `text` in exactly `width` cells, cut or padded on the left. */
 export function padStart(text: string, width: number): string {
   const short = cut(text, width);
   return " ".repeat(Math.max(0, width - widthOf(short))) + short;

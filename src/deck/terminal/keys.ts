@@ -1,5 +1,5 @@
 /**
- * From the bytes of a terminal to keys. Pure.
+ * Turns the bytes of a terminal into keys.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface ParsedKeys {
   readonly rest: Uint8Array;
 }
 
-/** A sequence that does not end is no key: it is dropped at this length. */
+/** An unfinished sequence is dropped at this length. */
 const REST_MAX = 32;
 
 const CONTROL: Readonly<Record<number, KeyName>> = {
@@ -91,7 +91,7 @@ interface Step {
   readonly next: number;
 }
 
-/** The key at `at`; null when more bytes must come. */
+/** Returns the key at `at`; null if more bytes must come. */
 function readKey(all: Uint8Array, at: number): Step | null {
   const byte = all[at] ?? 0;
   if (byte === 0x1b) return readEscape(all, at);
@@ -104,7 +104,7 @@ function readKey(all: Uint8Array, at: number): Step | null {
 
 function readEscape(all: Uint8Array, at: number): Step | null {
   const second = all[at + 1];
-  // A lone escape at the end of what came is the key itself.
+  // A lone escape at the end of the input is the Escape key.
   if (second === undefined) return { key: named("escape"), next: at + 1 };
   if (second === 0x4f) {
     const third = all[at + 2];
@@ -127,7 +127,7 @@ function readSequence(all: Uint8Array, at: number): Step | null {
   return step(letter === "~" ? TILDE[first] : FINAL[letter], end + 1);
 }
 
-/** Answers of the terminal (OSC, DCS) are no keys. */
+/** Answers of the terminal (OSC, DCS) are not keys. */
 function skipString(all: Uint8Array, at: number): Step | null {
   for (let end = at + 2; end < all.length; end++) {
     if (all[end] === 0x07) return { key: null, next: end + 1 };
@@ -142,7 +142,7 @@ function readText(all: Uint8Array, at: number): Step | null {
   const length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
   if (at + length > all.length) return null;
   const text = new TextDecoder().decode(all.subarray(at, at + length));
-  // Broken UTF-8 is one unknown byte, and the rest is read on its own.
+  // Broken UTF-8 counts as one unknown byte, and the rest is read normally.
   if (text.includes("\ufffd")) return { key: null, next: at + 1 };
   return { key: { kind: "char", text }, next: at + length };
 }

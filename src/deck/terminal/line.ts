@@ -1,5 +1,5 @@
 /**
- * A line of the screen before it is placed: pieces of text with a style. Pure.
+ * A line of the screen before it is placed: pieces of text with a style.
  *
  * @module
  */
@@ -31,12 +31,12 @@ export function span(text: string, style: Style = "plain"): Span {
   return { text, style };
 }
 
-/** `text` in a lane of `width` cells, to the left. */
+/** Returns `text` in `width` cells, aligned left. */
 export function lane(text: string, width: number, style?: Style): Span {
   return span(padEnd(text, width), style);
 }
 
-/** `text` in a lane of `width` cells, to the right: figures. */
+/** Returns `text` in `width` cells, aligned right, for figures. */
 export function figure(text: string, width: number, style?: Style): Span {
   return span(padStart(text, width), style);
 }
@@ -45,7 +45,7 @@ export function lineWidth(line: Line): number {
   return line.reduce((sum, { text }) => sum + widthOf(text), 0);
 }
 
-/** The line in at most `width` cells. */
+/** Returns the line in at most `width` cells. */
 export function fit(line: Line, width: number): Line {
   const fitted: Span[] = [];
   let left = width;
@@ -58,7 +58,9 @@ export function fit(line: Line, width: number): Line {
   return fitted;
 }
 
-/** `left` and `right` at the two ends of `width` cells; `right` gives way. */
+/**
+ * Puts `left` and `right` at the ends of `width` cells; `right` is cut first.
+ */
 export function spread(
   left: Line,
   right: Line,
@@ -69,7 +71,7 @@ export function spread(
   return [...left, span(fill.text.repeat(room), fill.style), ...right];
 }
 
-/** `parts` in one line, `gap` between those that are not empty. */
+/** Returns the non-empty `parts` in one line with `gap` between them. */
 export function joined(parts: readonly Line[], gap: string): Line {
   const line: Span[] = [];
   for (const part of parts) {

@@ -1,6 +1,6 @@
 /**
- * The Deck as plain text, without a cursor: for `tc watch --plain`, screen
- * readers and pipes. Pure.
+ * The Deck as plain text without a cursor, for `tc watch --plain`, screen
+ * readers and pipes.
  *
  * @module
  */
@@ -12,11 +12,11 @@ import { headerLines } from "../panels/header.ts";
 import { sceneOf } from "../scene.ts";
 import { sectionsOf } from "../view.ts";
 
-/** Rows of a list before the rest is only counted. */
+/** Rows of a list that are printed; the rest is only counted. */
 const ROWS_MAX = 40;
 const ACTIVITY_MAX = 5;
 
-/** Everything that the model shows, in as many lines as it takes. */
+/** Returns everything that the model shows, in as many lines as needed. */
 export function plainText(model: Model): string {
   const scene = sceneOf(model);
   const lines = headerLines(scene).map(lineText);
@@ -28,6 +28,6 @@ export function plainText(model: Model): string {
     }
     if (rows.length > max) lines.push(`   ${rows.length - max} more`);
   }
-  // A name from outside must not reach the terminal as it is.
+  // A name from outside must not reach the terminal unchanged.
   return `${lines.map((line) => inert(line).trimEnd()).join("\n")}\n`;
 }

@@ -1,6 +1,6 @@
 /**
  * Puts models on a terminal: at most ten frames a second, only what changed,
- * and no byte while nothing does.
+ * and no byte while nothing changes.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { DeckTerminal } from "./terminal.ts";
 import { type ColorDepth, styleCode } from "./theme.ts";
 import { view } from "../view.ts";
 
-/** Ten frames a second at most. */
+/** Least time between frames. */
 const FRAME_MS = 100;
 
 const SYNC_BEGIN = "\u001b[?2026h";
@@ -24,7 +24,7 @@ interface ScreenOptions {
   readonly terminal: DeckTerminal;
   readonly depth: ColorDepth;
   readonly clock: Clock;
-  /** Told when the terminal cannot be written any more. */
+  /** Called if the terminal can no longer be written. */
   readonly onLost: () => void;
 }
 
@@ -41,7 +41,7 @@ export class Screen {
     this.#options = options;
   }
 
-  /** Shows `model` now, or as soon as the next frame is due. */
+  /** Shows `model` now, or when the next frame is due. */
   show(model: Model): void {
     this.#model = model;
     if (this.#due !== null || this.#isPaused) return;
@@ -58,7 +58,7 @@ export class Screen {
     });
   }
 
-  /** Draws everything again, whatever stands on the terminal. */
+  /** Draws everything again, whatever is on the terminal. */
   redraw(): void {
     this.#shown = null;
     this.#drawnMs = -Infinity;
@@ -70,7 +70,7 @@ export class Screen {
     if (!this.#isPaused) this.#write(BELL);
   }
 
-  /** While somebody else has the terminal. */
+  /** Stops drawing while another program has the terminal. */
   pause(): void {
     this.#isPaused = true;
     this.#cancel();
@@ -111,20 +111,20 @@ export class Screen {
   }
 }
 
-// Two frames to the codes that turn a terminal showing the first into one
-// showing the second.
-
 const ESC = "\u001b";
 const RESET = `${ESC}[0m`;
 const CLEAR = `${ESC}[0m${ESC}[2J`;
 const CLEAR_TO_END = `${ESC}[0m${ESC}[K`;
 
-/** Unchanged cells that are written again rather than jumped over. */
+/**
+ * Up to this many unchanged cells are rewritten, because a cursor jump is
+ * longer.
+ */
 const GAP_MAX = 4;
 
 /**
- * The shortest codes from `previous` to `next`; empty when they are the same.
- * Null, or another size, draws everything.
+ * Returns the shortest codes that turn `previous` into `next`; empty if they
+ * are equal. Null, or another size, draws everything.
  */
 export function diff(
   previous: Frame | null,
@@ -155,8 +155,8 @@ function diffRow(base: Frame | null, pen: Pen, row: number): void {
     if (isNear) { for (let c = last + 1; c < column; c++) pen.write(row, c); }
     pen.write(row, column);
     last = column;
-    // Terminals disagree on how wide a joined character is: what stands
-    // behind one is drawn again, at its proper place.
+    // Terminals disagree on the width of a joined character, so whatever
+    // follows one is drawn again at its proper place.
     isSpoilt ||= isJoined(pen.frame.text[at]) || isJoined(base?.text[at]);
   }
   for (let column = blankFrom; column < columns; column++) {
@@ -172,13 +172,13 @@ function isChanged(base: Frame | null, next: Frame, at: number): boolean {
   return before !== next.text[at] || style !== next.style[at];
 }
 
-/** More than one code point in a cell: its width is the terminal's guess. */
+/** With more than one code point in a cell, the terminal guesses its width. */
 function isJoined(text: string | undefined): boolean {
   return text !== undefined && text.length > 1 &&
     text.length > String.fromCodePoint(text.codePointAt(0) ?? 0).length;
 }
 
-/** The first column from which on the row is blank and plain. */
+/** Returns the first column from which on the row is blank and plain. */
 function blankTail(frame: Frame, row: number): number {
   let column = frame.columns;
   while (column > 0) {
@@ -189,7 +189,7 @@ function blankTail(frame: Frame, row: number): number {
   return column;
 }
 
-/** Collects the codes, and knows where the cursor is and in which style. */
+/** Collects the codes, and tracks the cursor's position and style. */
 class Pen {
   readonly frame: Frame;
   readonly #depth: ColorDepth;
@@ -219,8 +219,8 @@ class Pen {
       this.#column = isJoined(text) ? -1 : column + 1;
       return;
     }
-    // Both cells are blanked first: a terminal that draws the character in
-    // one cell would leave what stood in the other.
+    // Both cells are blanked first: a terminal that draws the character in one
+    // cell would leave old content in the other.
     this.#parts.push("  ");
     this.#column = column + 2;
     this.#move(row, column);

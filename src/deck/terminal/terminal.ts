@@ -1,28 +1,28 @@
 /**
- * The terminal of this process: raw keys, a screen of its own, and everything
- * as it was before on every way out.
+ * The terminal of this process: raw keys, a screen of its own, and the old
+ * state restored on every way out.
  *
  * @module
  */
 
 import type { Size } from "./frame.ts";
 
-/** The terminal as the program drives it; tests make their own. */
+/** The terminal as the program uses it; tests supply their own. */
 export interface DeckTerminal {
   size(): Size;
-  /** Takes the screen and the keys; harmless while it has them. */
+  /** Takes the screen and the keys; does nothing if it has them. */
   enter(): void;
-  /** Gives both back as they were; harmless while it has none. */
+  /** Restores both; does nothing if it does not have them. */
   leave(): void;
-  /** Throws where the terminal is gone. */
+  /** Throws if the terminal is gone. */
   write(text: string): void;
-  /** The next bytes of the keyboard; null when the terminal is gone. */
+  /** Returns the next bytes of the keyboard; null if the terminal is gone. */
   read(): Promise<Uint8Array | null>;
-  /** Returns the function that takes the listener off again. */
+  /** Returns a function that removes the listener. */
   onResize(listener: () => void): () => void;
-  /** Stops the process until the shell brings it back. */
+  /** Stops the process until the shell resumes it. */
   suspend(): void;
-  /** Leaves, and gives up the read that still waits: nothing follows. */
+  /** Leaves, and gives up a pending read; nothing may follow. */
   close(): void;
 }
 
@@ -38,7 +38,7 @@ const READ_BYTES = 1_024;
 const FALLBACK: Size = { columns: 80, rows: 24 };
 const SIZE_MAX = 1_000;
 
-/** The real one: stdin and stdout of this process. */
+/** Returns the real terminal: stdin and stdout of this process. */
 export function systemTerminal(): DeckTerminal {
   return new SystemTerminal();
 }
@@ -47,7 +47,7 @@ class SystemTerminal implements DeckTerminal {
   readonly #encoder = new TextEncoder();
   #isEntered = false;
   #isReading = false;
-  /** Runs at the end of the process, however it comes. */
+  /** Runs when the process ends, however that happens. */
   readonly #restore = (): void => this.leave();
 
   size(): Size {
@@ -59,7 +59,7 @@ class SystemTerminal implements DeckTerminal {
         rows: Math.min(SIZE_MAX, rows),
       };
     } catch {
-      // No terminal to ask: the usual size.
+      // There is no terminal to ask: the usual size.
       return FALLBACK;
     }
   }
@@ -80,7 +80,7 @@ class SystemTerminal implements DeckTerminal {
       this.write(LEAVE);
       Deno.stdin.setRaw(false);
     } catch {
-      // The terminal is gone: there is nothing to give back.
+      // The terminal is gone: there is nothing to restore.
     }
   }
 
@@ -107,7 +107,7 @@ class SystemTerminal implements DeckTerminal {
 
   close(): void {
     this.leave();
-    // Nothing else ends a read that waits, and it would keep the process.
+    // Nothing else ends a pending read, which would keep the process alive.
     if (this.#isReading) Deno.stdin.close();
   }
 
@@ -128,7 +128,7 @@ class SystemTerminal implements DeckTerminal {
   }
 }
 
-/** Windows has no signal for a new size. */
+/** How often the size is read on Windows, which has no signal for it. */
 const WINDOWS_LOOK_MS = 500;
 
 const LAST_EVENTS = ["unload", "error", "unhandledrejection"] as const;

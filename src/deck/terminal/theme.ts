@@ -1,6 +1,7 @@
 /**
- * From the meaning of a piece of text to the codes of a terminal: true colour,
- * 256, 16, or none at all. Colour comes third, after word and shape. Pure.
+ * Turns the meaning of a piece of text into terminal codes: true colour, 256,
+ * 16 colours, or none. Words and shapes carry the meaning; colour only repeats
+ * it.
  *
  * @module
  */
@@ -10,7 +11,7 @@ import { type Style, STYLES } from "./line.ts";
 
 export type ColorDepth = "truecolor" | "256" | "16" | "mono";
 
-/** The few shapes that have a form in plain ASCII. */
+/** The shapes that have a form in plain ASCII. */
 export interface Glyphs {
   readonly fine: string;
   readonly careful: string;
@@ -120,7 +121,7 @@ export const ASCII: Glyphs = {
   side: "|",
 };
 
-/** Shapes that stand in words and help, by their form in ASCII. */
+/** ASCII forms of the shapes that appear inside words and help. */
 const IN_ASCII: ReadonlyMap<string, string> = new Map([
   ["…", "."],
   ["▏", "|"],
@@ -134,14 +135,16 @@ const IN_ASCII: ReadonlyMap<string, string> = new Map([
   }),
 ]);
 
-/** A cell as a terminal shows it that knows ASCII alone; names stay. */
+/**
+ * Returns a cell for a terminal that knows only ASCII; names stay unchanged.
+ */
 export function inAscii(cell: string): string {
   return IN_ASCII.get(cell) ?? cell;
 }
 
 const ESC = "\u001b";
 
-/** Bold, dim and reverse are no colours: NO_COLOR keeps them. */
+/** Bold, dim and reverse are not colours, so NO_COLOR keeps them. */
 const ATTRIBUTES: Readonly<Record<Style, string>> = {
   plain: "",
   dim: "2",
@@ -153,7 +156,7 @@ const ATTRIBUTES: Readonly<Record<Style, string>> = {
   title: "2",
 };
 
-/** Names of the user's own theme. */
+/** Colours of the user's own theme. */
 const COLORS_16: Readonly<Record<Style, string>> = {
   plain: "",
   dim: "",
@@ -166,8 +169,8 @@ const COLORS_16: Readonly<Record<Style, string>> = {
 };
 
 /**
- * The hues of Okabe and Ito, which people with red-green blindness tell apart,
- * at a lightness that reads on black and on white alike.
+ * The hues of Okabe and Ito, which people with red-green blindness can tell
+ * apart, at a lightness that is readable on black and on white.
  */
 export const COLORS_RGB: Readonly<
   Partial<Record<Style, readonly [number, number, number]>>
@@ -178,7 +181,7 @@ export const COLORS_RGB: Readonly<
   info: [0, 123, 192],
 };
 
-/** The nearest of the 256. */
+/** The nearest of the 256 colours. */
 const COLORS_256: Readonly<Partial<Record<Style, number>>> = {
   good: 29,
   careful: 136,
@@ -188,7 +191,7 @@ const COLORS_256: Readonly<Partial<Record<Style, number>>> = {
 
 const codes = new Map<string, string>();
 
-/** The codes that switch to a cell's style, from any other. */
+/** Returns the codes that switch to a cell's style from any other. */
 export function styleCode(cell: number, depth: ColorDepth): string {
   const key = `${depth}${cell}`;
   let code = codes.get(key);
@@ -232,7 +235,10 @@ export interface TerminalFacts {
   readonly isWindows: boolean;
 }
 
-/** 16 names of the user's own theme, more only where the terminal says so. */
+/**
+ * Returns 16 colours of the user's own theme, and more only if the terminal
+ * says so.
+ */
 export function colorDepth(
   { environment }: TerminalFacts,
   isColored: boolean,
@@ -243,7 +249,7 @@ export function colorDepth(
   return TERM?.includes("256color") && COLORTERM ? "256" : "16";
 }
 
-/** ASCII where it is asked for, and where the terminal knows no more. */
+/** Returns ASCII shapes if asked for, and if the terminal knows no others. */
 export function glyphsFor({ environment, isWindows }: TerminalFacts): Glyphs {
   const asked = environment["TC_ASCII"];
   if (asked) return asked === "0" ? UNICODE : ASCII;

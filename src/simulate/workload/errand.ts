@@ -1,5 +1,5 @@
 /**
- * One request on its way: what it wants, what happened to it, and what its
+ * One simulated request: what it wants, what happened to it, and what its
  * answers say.
  *
  * @module
@@ -16,30 +16,30 @@ import type { World } from "../world.ts";
 
 const SHORT_TTL_MS = 600_000;
 
-/** A request with the ends of its story. */
+/** A request and what follows when it ends. */
 export interface Errand {
   readonly request: PlannedRequest;
   readonly conversation: string;
-  /** The how manieth of its conversation it is, side requests apart. */
+  /** Its number within its conversation, without side requests. */
   readonly turn: number;
   readonly parent: string | null;
   readonly usefulTokens: number;
   readonly arrivedAt: number;
   readonly ticket: TicketId;
-  /** Nobody wants the answer if it has not begun by then. */
+  /** If no answer has begun by then, nobody wants it any more. */
   readonly deadline: number;
   excluded: ReadonlySet<AccountId>;
   counts: Omit<Attempt, "now">;
   isWaiting: boolean;
-  /** What it waits for: those who wait for the same go in their order. */
+  /** What it waits for; requests that wait for the same thing go in order. */
   line: string;
-  /** Raised with each look, so that an older alarm says nothing. */
+  /** Raised with each look, so that an older alarm is ignored. */
   looks: number;
   onServed(): void;
   onFailed(): void;
 }
 
-/** A request that nothing has happened to. */
+/** Returns a request to which nothing has happened yet. */
 export function newErrand(
   parts: Pick<
     Errand,
@@ -65,7 +65,7 @@ export function newErrand(
   };
 }
 
-/** The counts after one more try. */
+/** Returns the counts after one more try. */
 export function counted(
   counts: Errand["counts"],
   verdict: CapacityVerdict,
@@ -80,7 +80,7 @@ export function counted(
   };
 }
 
-/** What the core is told of the reception. */
+/** Returns what the core learns from the reception. */
 export function verdictOf(reception: Reception, world: World): CapacityVerdict {
   switch (reception.kind) {
     case "served":
@@ -103,7 +103,7 @@ export function verdictOf(reception: Reception, world: World): CapacityVerdict {
   }
 }
 
-/** The usage block of the answer. */
+/** Returns the usage block of the answer. */
 export function usageOf(
   request: PlannedRequest,
   cached: number,

@@ -1,7 +1,7 @@
 /**
- * Recorded requests as a workload: what people and agents wanted, apart from
- * who served it. Pauses are those between an answer and the next request; what
- * people would have done with shorter waits is not known.
+ * Recorded requests as a workload: what people and agents wanted, whoever
+ * served it. A pause is the time between an answer and the next request; how
+ * people would have worked with shorter waits is unknown.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import type {
 export interface HistoryWish {
   readonly accounts: readonly HistoryAccount[];
   readonly cacheReadWeight: number;
-  /** Another life of caches than the recorded one, or null. */
+  /** A cache life other than the recorded one, or null. */
   readonly cacheTtlMs: number | null;
 }
 
@@ -39,12 +39,15 @@ export interface History {
 
 const HOUR_MS = 3_600_000;
 const SHORT_TTL_MS = 300_000;
-/** A turn is two blocks at least: the answer before it, and what was said. */
+/** A turn has at least two blocks: the answer before it, and what was said. */
 const CACHE_TURNS_BACK = 9;
-/** The work of the last conversation still needs time after its last answer. */
+/** Time that the last conversation still gets after its last answer. */
 const TAIL_MS = HOUR_MS;
 
-/** The workload of `rows`, which must not be empty and are sorted by start. */
+/**
+ * Returns the workload of `rows`, which must not be empty and are sorted by
+ * start.
+ */
 export function historyOf(
   rows: readonly HistoryRow[],
   wish: HistoryWish,
@@ -82,7 +85,10 @@ export function historyOf(
   return { workload, fits, policy: mostUsed(rows), requests: rows.length };
 }
 
-/** Where most was written decides: both kinds may stand in one request. */
+/**
+ * The kind with the most written tokens decides, because one request may hold
+ * both.
+ */
 function ttlOf(rows: readonly HistoryRow[]): number {
   let long = 0;
   let short = 0;
@@ -93,7 +99,7 @@ function ttlOf(rows: readonly HistoryRow[]): number {
   return long > short ? HOUR_MS : SHORT_TTL_MS;
 }
 
-/** What new conversations read from cache at once, as most of them did. */
+/** Returns what most new conversations read from the cache at once. */
 function sharedTokens(rows: readonly HistoryRow[]): number {
   const seen = new Set<string>();
   const reads: number[] = [];
@@ -118,7 +124,7 @@ function sessionOf(id: string, rows: readonly HistoryRow[]): PlannedSession {
   let cursor: number = startsAt;
   for (const row of rows) {
     requests.push(plannedRequest(row, Math.max(0, row.askedAt - cursor)));
-    // Beside a side request the conversation goes on.
+    // The conversation goes on beside a side request.
     cursor = row.isSide ? row.askedAt : row.endedAt;
   }
   return { id, startsAt, deadline: null, requests };

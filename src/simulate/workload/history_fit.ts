@@ -1,6 +1,6 @@
 /**
- * How large accounts really are, from what their windows said while requests
- * were booked; and whether a replay comes to what was recorded.
+ * How large accounts really are, judged by what their windows showed while
+ * requests were booked, and whether a replay reproduces the record.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Tier } from "../../core/account.ts";
 import type { RouteSettings } from "../../core/settings.ts";
 import type { PlannedAccount, Workload } from "./workload.ts";
 
-/** An account as config and vault have it. */
+/** An account as config and vault describe it. */
 export interface HistoryAccount {
   readonly id: string;
   readonly label: string;
@@ -21,20 +21,20 @@ export interface HistoryAccount {
 
 export interface FittedAccount {
   readonly account: HistoryAccount;
-  /** Quota tokens of a whole window; null: too little rise to tell. */
+  /** Quota tokens of a whole window; null if the rise is too small to tell. */
   readonly fiveHourTokens: number | null;
   readonly weekTokens: number | null;
   /** Quota tokens that were recorded, and waits for their answers. */
   readonly tokens: number;
   readonly waitedMs: number;
-  /** Where its windows stood when the history begins. */
+  /** The state of its windows when the history begins. */
   readonly first: Pick<
     HistoryRow,
     "spent5h" | "resets5h" | "spent7d" | "resets7d"
   >;
 }
 
-/** What a token weighs while the history was recorded. */
+/** What a token weighed while the history was recorded. */
 export interface QuotaUnit {
   readonly cacheReadWeight: number;
   readonly cacheTtlMs: number;
@@ -45,10 +45,12 @@ const WRITE_LONG = 2;
 const SHORT_TTL_MS = 600_000;
 const OUTPUT = 5;
 
-/** Figures have two decimals: a smaller rise says little. */
+/** Figures have two decimals, so a smaller rise says little. */
 const RISE_MIN = 0.05;
 
-/** Quota tokens of one recorded answer, in the unit of the simulation. */
+/**
+ * Returns the quota tokens of one recorded answer, in the simulation's unit.
+ */
 export function recordedCost(
   { usage }: Pick<HistoryRow, "usage">,
   { cacheReadWeight, cacheTtlMs }: QuotaUnit,
@@ -59,7 +61,7 @@ export function recordedCost(
     OUTPUT * usage.output;
 }
 
-/** `rows` are of that account alone, by their start. */
+/** `rows` belong to that account alone, ordered by start. */
 export function fitted(
   account: HistoryAccount,
   rows: readonly HistoryRow[],
@@ -85,9 +87,9 @@ export function fitted(
 }
 
 /**
- * Tokens booked over rises seen, within runs of one window. The head of an
- * answer says where the window stood before that answer's own cost, so a
- * figure is held against what was begun before the newest head.
+ * Returns booked tokens over observed rises, within runs of one window. The
+ * head of an answer shows the window before that answer's own cost, so a figure
+ * is compared with what began before the newest head.
  */
 function windowSize(
   rows: readonly HistoryRow[],
@@ -107,7 +109,7 @@ function windowSize(
     const [spent, resetsAt] = figure;
     const isSameRun = resetsAt !== null && resetsAt === before[1];
     const bookedNow = booked[index] ?? 0;
-    // A full window's figure may be that of a refusal, which has no row here.
+    // A full window's figure may come from a refusal, which has no row here.
     const isRise = spent !== null && spent < 1 && before[0] !== null;
     if (isSameRun && isRise) {
       tokens += bookedNow - bookedBefore;
@@ -119,7 +121,7 @@ function windowSize(
   return rise >= RISE_MIN ? tokens / rise : null;
 }
 
-/** For each of `byEnd`: what was begun before the newest head by its end. */
+/** Returns for each of `byEnd` what began before the newest head at its end. */
 function bookedAtHeads(
   byEnd: readonly HistoryRow[],
   unit: QuotaUnit,
@@ -146,13 +148,15 @@ function headAt({ startedAt, waitedMs }: HistoryRow): number {
 
 export interface SelfCheck {
   readonly policy: string;
-  /** Quota tokens that were recorded, and that the replay comes to. */
+  /** Quota tokens that were recorded, and quota tokens of the replay. */
   readonly recordedTokens: number;
   readonly predictedTokens: number;
-  /** Difference of the two, as a part of what was recorded. */
+  /** Their difference as a share of the recorded tokens. */
   readonly error: number;
   readonly isGood: boolean;
-  /** Waiting as it was and as the replay has it: the rate limits are guesses. */
+  /**
+   * Recorded and replayed waiting. Rate limits are guesses, so they may differ.
+   */
   readonly recordedStalledHours: number;
   readonly predictedStalledHours: number;
   readonly isWaitingGood: boolean;
@@ -163,10 +167,12 @@ export interface SelfCheck {
   }[];
 }
 
-/** Above this no conclusion is drawn. */
+/** With a larger error, no conclusion is drawn. */
 const ERROR_MAX = 0.1;
 
-/** Waiting hangs on limits that no answer states: it is compared loosely. */
+/**
+ * Waiting depends on limits that no answer states, so it is compared loosely.
+ */
 const WAITING_SLACK = 0.5;
 const WAITING_SLACK_HOURS = 0.5;
 const HOUR_MS = 3_600_000;

@@ -26,9 +26,9 @@ const SIDE_OUTPUT_TOKENS = 20;
 export interface Manner {
   readonly thinkMedianMs: number;
   readonly thinkSigma: number;
-  /** Share of prompts that set sub-agents to work. */
+  /** Share of prompts that start sub-agents. */
   readonly agentShare: number;
-  /** Share of prompts with a title or the like beside them. */
+  /** Share of prompts with a side request, such as a title. */
   readonly sideShare: number;
   readonly family: ModelFamily;
 }
@@ -109,7 +109,7 @@ class Growth {
     });
   }
 
-  /** One prompt and the requests with which its tools come back. */
+  /** Returns one prompt and the requests that bring back its tool results. */
   turn(gapMs: number, agents: readonly PlannedConversation[]): void {
     const random = this.#random;
     if (random.chance(this.#manner.sideShare)) this.addSide();
@@ -132,7 +132,7 @@ function longest(conversations: readonly PlannedConversation[]): number {
   return most;
 }
 
-/** Two to six sub-agents that start together. */
+/** Returns two to six sub-agents that start together. */
 function burst(
   random: Random,
   name: string,
@@ -150,7 +150,7 @@ function burst(
   });
 }
 
-/** One sitting of one person from `startsAt` for `hours`, as far as it goes. */
+/** Returns one sitting of one person from `startsAt`, `hours` long at most. */
 export function sitting(
   random: Random,
   { id, startsAt, hours, manner }: {
@@ -175,7 +175,7 @@ export function sitting(
   return { id, startsAt, deadline, requests: growth.requests };
 }
 
-/** One agent's job: so many requests without a pause. */
+/** Returns one agent's job: this many requests without a pause. */
 export function job(
   random: Random,
   { id, startsAt, deadline, requests }: {

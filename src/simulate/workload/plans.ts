@@ -1,5 +1,5 @@
 /**
- * Accounts as the workloads have them, and where they stand in their week.
+ * The accounts of the workloads, and the state of their weeks.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export const WEEK_HOURS = 168;
 /** A Monday, midnight UTC. */
 export const MONDAY: Instant = instantFromMs(Date.UTC(2026, 0, 5));
 
-/** So many hours after the start. */
+/** Returns the instant `hours` after the start. */
 export function atHour(hours: number): Instant {
   return instantFromMs(MONDAY + hours * HOUR_MS);
 }
@@ -54,7 +54,10 @@ const PLANS: Readonly<Record<Tier, Plan>> = {
   unknown: MAX_5X,
 };
 
-/** An account of that tier; its week ends so many hours after the start. */
+/**
+ * Returns an account of that tier whose week ends this many hours after the
+ * start.
+ */
 export function plan(
   name: string,
   tier: Tier,
@@ -81,7 +84,7 @@ export function plan(
   };
 }
 
-/** A week's end for each of `count` accounts, evenly staggered. */
+/** Returns the ends of the weeks of `count` accounts, evenly staggered. */
 function staggered(random: Random, count: number): number[] {
   const first = random.uniform(6, WEEK_HOURS / count);
   return Array.from(
@@ -90,13 +93,16 @@ function staggered(random: Random, count: number): number[] {
   );
 }
 
-/** As much as an even spend would have used by now, give or take. */
+/** Returns roughly what an even spend would have used by now. */
 function onPace(random: Random, weekEndsIn: number): number {
   const elapsed = 1 - weekEndsIn / WEEK_HOURS;
   return Math.min(0.95, Math.max(0, elapsed * random.uniform(0.6, 1.1)));
 }
 
-/** One account of each of `tiers`, about as far through its week as time is. */
+/**
+ * Returns one account per tier, each about as far through its week's quota as
+ * through its time.
+ */
 export function paced(
   random: Random,
   tiers: readonly Tier[],

@@ -1,6 +1,6 @@
 /**
- * The workloads on which policies are compared: each drawn from a seed before
- * any policy runs.
+ * The workloads on which policies are compared. Each is drawn from a seed
+ * before any policy runs.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
 
 const DAY_MS = 86_400_000;
 
-/** Workdays of `count` terminals, for `days` days from Monday on. */
+/** Returns workdays of `count` terminals, for `days` days from Monday on. */
 export function workdays(
   random: Random,
   { count, days, hours, manner }: {
@@ -45,7 +45,7 @@ export function workdays(
   return sessions;
 }
 
-/** Nine hours a day, by people. */
+/** Returns nine hours a day of work by people. */
 function developers(
   random: Random,
   seats: { readonly count: number; readonly days: number },
@@ -53,7 +53,7 @@ function developers(
   return workdays(random, { ...seats, hours: 9, manner: DEVELOPER });
 }
 
-/** Agents that start within a quarter of an hour and work for hours. */
+/** Returns agents that start within a quarter of an hour and work for hours. */
 export function fleetBurst(
   random: Random,
   { name, at, count, hours }: {
@@ -257,7 +257,7 @@ function longCache(seed: number): Workload {
   };
 }
 
-/** The workloads of the comparison by name, each drawn from a seed. */
+/** The workloads of the comparison by name. */
 export const SCENARIOS: Readonly<Record<string, (seed: number) => Workload>> = {
   "solo": solo,
   "heavy": heavy,

@@ -1,6 +1,6 @@
 /**
- * Work to be done and accounts to do it with, as data: drawn from a seed, or
- * taken from recorded history.
+ * Work to be done and the accounts to do it with, as data: drawn from a seed,
+ * or taken from recorded history.
  *
  * @module
  */
@@ -8,21 +8,26 @@
 import type { AccountKind, ModelFamily, Tier } from "../../core/account.ts";
 import type { Instant } from "../../core/time.ts";
 
-/** One request as it will be made, whatever account serves it. */
+/** One planned request, whichever account serves it. */
 export interface PlannedRequest {
-  /** Pause after the previous answer (or the start) of its conversation. */
+  /**
+   * Pause after the previous answer of its conversation, or after the start.
+   */
   readonly gapMs: number;
   /** Prompt tokens in all. */
   readonly contextTokens: number;
   readonly outputTokens: number;
-  /** From the start to the last byte, once it is served. */
+  /** Time from the start to the last byte, once it is served. */
   readonly durationMs: number;
   readonly family: ModelFamily;
-  /** A person asked; else it carries a tool's result. */
+  /** Whether a person asked; otherwise it carries a tool's result. */
   readonly isPrompt: boolean;
-  /** The history was summarised before it. */
+  /** Whether the history was summarised before it. */
   readonly isCompacted: boolean;
-  /** A title or the like: beside the conversation, nobody waits for it. */
+  /**
+   * Whether it runs beside the conversation, such as a title request for which
+   * nobody waits.
+   */
   readonly isSide: boolean;
   /** Sub-agents that work after the answer; the next request waits for them. */
   readonly agents: readonly PlannedConversation[];
@@ -35,11 +40,11 @@ export interface PlannedConversation {
 
 export interface PlannedSession extends PlannedConversation {
   readonly startsAt: Instant;
-  /** What has not started by then is lost; null is never. */
+  /** Work that has not started by then is lost; null means never. */
   readonly deadline: Instant | null;
 }
 
-/** What an account really is; the core knows only its kind and tier. */
+/** The true size of an account; the core knows only its kind and tier. */
 export interface PlannedAccount {
   readonly name: string;
   readonly kind: AccountKind;
@@ -49,20 +54,20 @@ export interface PlannedAccount {
   readonly weekTokens: number;
   readonly concurrency: number;
   readonly perMinute: number;
-  /** Spent at the start, from 0 to 1. */
+  /** Utilization at the start, 0 to 1. */
   readonly fiveHourUsed: number;
   readonly fiveHourResetsAt: Instant | null;
   readonly weekUsed: number;
   readonly weekResetsAt: Instant;
-  /** Part of the week that a family of its own limit may use. */
+  /** Share of the week that a family with its own limit may use. */
   readonly familyShare: Readonly<Record<ModelFamily, number>>;
-  /** The week starts anew then, though it was announced for later. */
+  /** The week restarts then, although its reset was announced for later. */
   readonly earlyResetAt: Instant | null;
-  /** What the headers say, against the truth. */
+  /** How the headers differ from the truth. */
   readonly headers: "true" | "absent" | "half" | "stuck_full";
 }
 
-/** A time in which the provider answers everything with 529. */
+/** A time in which the provider answers every request with 529. */
 export interface Storm {
   readonly from: Instant;
   readonly to: Instant;
@@ -77,8 +82,8 @@ export interface Workload {
   readonly cacheTtlMs: number;
   readonly cacheReadWeight: number;
   /**
-   * An account finds what it cached so many requests of the conversation ago;
-   * null: however long ago. The provider looks back twenty blocks.
+   * How many requests of the conversation ago an account's cache entry may lie;
+   * null means any number. The provider looks back twenty blocks.
    */
   readonly cacheTurnsBack: number | null;
   /** Tokens of tools and system prompt that all conversations share. */
@@ -86,11 +91,13 @@ export interface Workload {
   readonly storms: readonly Storm[];
   /** Whether the figures of all accounts are known at the start. */
   readonly isKnown: boolean;
-  /** How often the free usage endpoint is asked per account; null is never. */
+  /**
+   * How often the free usage endpoint is asked per account; null means never.
+   */
   readonly pollMs: number | null;
 }
 
-/** What Claude Code's tools and system prompt come to. */
+/** Size of Claude Code's tools and system prompt, in tokens. */
 export const SHARED_TOKENS = 20_000;
 
 const WRITE_SHORT = 1.25;
@@ -98,7 +105,9 @@ const WRITE_LONG = 2;
 const SHORT_TTL_MS = 600_000;
 const OUTPUT = 5;
 
-/** Quota tokens of a request of which `cached` tokens are in the cache. */
+/**
+ * Returns the quota tokens of a request of which `cached` tokens are cached.
+ */
 export function costOf(
   request: PlannedRequest,
   cached: number,
@@ -110,7 +119,7 @@ export function costOf(
     write * (request.contextTokens - read) + OUTPUT * request.outputTokens;
 }
 
-/** One request with what it is worth and when it could be made unstalled. */
+/** One request with its worth, and when it could be made without any stall. */
 export interface Worth {
   readonly tokens: number;
   readonly releasedAt: number;
@@ -118,8 +127,8 @@ export interface Worth {
 }
 
 /**
- * The useful work of each request: its least cost on any account, warm unless
- * its own pause is longer than the cache lives.
+ * Returns the useful work of each request: its least cost on any account, with
+ * a warm cache unless its own pause outlasts the cache.
  */
 export function worths(workload: Workload): ReadonlyMap<PlannedRequest, Worth> {
   const found = new Map<PlannedRequest, Worth>();
@@ -130,7 +139,7 @@ export function worths(workload: Workload): ReadonlyMap<PlannedRequest, Worth> {
   return found;
 }
 
-/** Walks a conversation from `at` on without stalls; gives its end. */
+/** Walks a conversation from `at` on without stalls, and returns its end. */
 function unfold(
   conversation: PlannedConversation,
   at: number,
