@@ -1,11 +1,12 @@
 /**
- * From the pool to what people and scripts see of it. Pure.
+ * Makes the view of the pool that people and scripts see, with the state of each
+ * account in one word. Pure.
  *
  * @module
  */
 
 import { type Account, type AccountId, signInOf } from "../core/account.ts";
-import { poolCapacity } from "../core/quota/capacity.ts";
+import { ANY_REQUEST, poolCapacity } from "../core/quota/capacity.ts";
 import { census, NOBODY } from "../core/pool/headcount.ts";
 import {
   type Between,
@@ -21,10 +22,10 @@ import {
 import { isRunning, pace, type QuotaWindow } from "../core/quota/quota.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool/pool.ts";
 import type { Instant } from "../core/time.ts";
-import { lackText, loginCommand } from "../wire/answer/bar_text.ts";
-import { standingOf } from "./account_words.ts";
+import { barText, lackText, loginCommand } from "../wire/answer/bar_text.ts";
 import type {
   AccountView,
+  AccountWord,
   BetweenView,
   CapacityView,
   ErrorMarkView,
@@ -37,6 +38,8 @@ import type {
   WindowView,
 } from "./protocol.ts";
 import { dayText, durationText } from "./words.ts";
+import { barOf, type Ineligible } from "../core/route/eligible.ts";
+import { limitsOf, used } from "../core/quota/limits.ts";
 
 /** Sums of answers; the parts of a prompt do not overlap. */
 export interface UsageSum {
@@ -57,13 +60,13 @@ export interface ErrorMark {
 }
 
 /** What the server counted of one account. */
-export interface AccountUsage {
+interface AccountUsage {
   readonly usage: UsageSum;
   readonly lastError: ErrorMark | null;
 }
 
 /** What the server knows beside the pool. */
-export interface StatusExtras {
+interface StatusExtras {
   readonly server: StatusView["server"];
   readonly usage: UsageSum;
   readonly accountUsage: (id: AccountId) => AccountUsage;
@@ -338,4 +341,84 @@ function limitView(
     since: timeView(since),
     refusedAt: timeView(refusedAt),
   };
+}
+
+interface AccountStanding {
+  readonly word: AccountWord;
+  /** Null when there is nothing to say. */
+  readonly reason: string | null;
+  readonly until: Instant | null;
+  /** A command that mends it, or null. */
+  readonly mend: string | null;
+}
+
+/** From here on little room is left; the seeds call it the soft ceiling. */
+const CAREFUL_FROM = 0.9;
+
+/** How the account stands for any request at the snapshot's instant. */
+function standingOf(
+  state: AccountState,
+  snapshot: PoolSnapshot,
+): AccountStanding {
+  const { settings, at } = snapshot;
+  const { bar } = barOf(state, { query: ANY_REQUEST, settings, at });
+  if (bar !== null) {
+    return {
+      word: wordOf(bar.reason),
+      reason: barText(bar.reason, state, at),
+      until: bar.until,
+      mend: bar.reason === "needs_login" ? loginCommand(state) : null,
+    };
+  }
+  if (state.account.kind === "backend") return plain("reserve", "last resort");
+  if (state.account.kind === "api_key") {
+    return plain("reserve", "paid by token");
+  }
+  return openStanding(state, at);
+}
+
+function openStanding(state: AccountState, at: Instant): AccountStanding {
+  const { fiveHour, week } = limitsOf(state, [], at);
+  if (fiveHour === null && week === null && state.lastUsedAt === null) {
+    return plain("unknown", "no figures yet: the first answer brings them");
+  }
+  if (Math.max(used(fiveHour), used(week)) < CAREFUL_FROM) {
+    return plain("ready", null);
+  }
+  const fuller = used(fiveHour) >= used(week) ? fiveHour : week;
+  return {
+    word: "careful",
+    reason: "little room",
+    until: fuller?.resetsAt ?? null,
+    mend: null,
+  };
+}
+
+function plain(word: AccountWord, reason: string | null): AccountStanding {
+  return { word, reason, until: null, mend: null };
+}
+
+function wordOf(reason: Ineligible): AccountWord {
+  switch (reason) {
+    case "disabled":
+      return "off";
+    case "needs_login":
+      return "needs_login";
+    case "quarantined":
+      return "quarantined";
+    case "reserve":
+      return "reserve";
+    case "not_entitled":
+    case "probation":
+    case "full":
+      return "careful";
+    case "excluded":
+    case "not_asked_for":
+    case "exhausted":
+    case "family_exhausted":
+    case "benched":
+    case "own_limit":
+    case "overage":
+      return "closed";
+  }
 }

@@ -1,12 +1,14 @@
 /**
- * Figures and times as people read them; the CLI, the Deck and error messages
- * share them.
+ * Numbers, times and forecasts as people read them; the CLI, the Deck and error
+ * messages share them.
  *
  * @module
  */
 
 import { inert } from "../core/plain_text.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/time.ts";
+import type { BetweenView, WindowView } from "./account_views.ts";
+import type { ForecastView } from "./protocol.ts";
 
 /** `41s`, `18m`, `1h 34m`, `3d 4h`: two units at most, rounded up to whole ones. */
 export function durationText(ms: number): string {
@@ -111,4 +113,57 @@ export function useText(reason: string, movedFrom: string | null): string {
     return `${inert(movedFrom)} could not serve it, and no other was cheaper`;
   }
   return USE_TEXT[reason] ?? reason.replaceAll("_", " ");
+}
+
+/** The time that clocks show. */
+interface ShownTime {
+  readonly now: number;
+  /** Null is the machine's. */
+  readonly timeZone: string | null;
+}
+
+/**
+ * `5h spent 15:10 (14:20 to 16:05) at this pace`; null for a window that lasts
+ * to its reset whatever the burn's spread.
+ */
+export function spentText(
+  window: Pick<WindowView, "key" | "spentAt" | "spentBetween">,
+  time: ShownTime,
+): string | null {
+  const { key, spentAt, spentBetween } = window;
+  if (spentAt !== null && spentAt.ms <= time.now) return `${key} spent`;
+  if (spentAt !== null) {
+    const open = openText(spentBetween, time, "it lasts");
+    return `${key} spent ${shown(spentAt.ms, time)}${open} at this pace`;
+  }
+  const soonest = spentBetween?.soonest ?? null;
+  return soonest === null
+    ? null
+    : `${key} lasts, at worst to ${shown(soonest.ms, time)}`;
+}
+
+/** `lasts until 18:00 (16:40 to 20:10)`; null where it lasts. */
+export function lastsText(
+  { lastsUntil, lastsBetween }: ForecastView,
+  time: ShownTime,
+): string | null {
+  if (lastsUntil === null) return null;
+  const open = openText(lastsBetween, time, "a week and more");
+  return `lasts until ${shown(lastsUntil.ms, time)}${open}`;
+}
+
+function openText(
+  between: BetweenView | null,
+  time: ShownTime,
+  otherwise: string,
+): string {
+  if (between === null || between.soonest === null) return "";
+  const soonest = shown(between.soonest.ms, time);
+  return between.latest === null
+    ? ` (${soonest} at the soonest, or ${otherwise})`
+    : ` (${soonest} to ${shown(between.latest.ms, time)})`;
+}
+
+function shown(ms: number, { now, timeZone }: ShownTime): string {
+  return clockText(ms, now, timeZone ?? undefined);
 }

@@ -13,7 +13,7 @@ import type {
 } from "../control/protocol.ts";
 import { explainLines } from "../control/explain_text.ts";
 import { countText, durationText, percentText } from "../control/words.ts";
-import { type Agent } from "./agent.ts";
+import type { Agent } from "./agent.ts";
 import {
   costText,
   modelText,

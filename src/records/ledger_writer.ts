@@ -29,7 +29,7 @@ import {
   recentRequests,
 } from "../store/ledger/ledger_history.ts";
 import { SureTime } from "../system/clock_steps.ts";
-import type { Counted } from "./recent_tally.ts";
+import type { Counted } from "./tally.ts";
 import type { StateDatabase } from "./state_database.ts";
 
 export interface LedgerWriterOptions {

@@ -23,7 +23,7 @@ import type { AccountLabels } from "../store/ledger/pool_store.ts";
 import { type Config, priceBook } from "../config/config.ts";
 import { ExchangeFiles } from "./exchange_files.ts";
 import { LedgerWriter } from "./ledger_writer.ts";
-import { RecentTally } from "./recent_tally.ts";
+import { RecentTally } from "./tally.ts";
 import { StateDatabase } from "./state_database.ts";
 
 /** The pool as far as the records read it, and what they give back to it. */

@@ -6,7 +6,7 @@
  */
 
 import { join } from "node:path";
-import { readHolder } from "./holder_note.ts";
+import { readHolder } from "./server_claim.ts";
 import { ServerConnection } from "../control/server_connection.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { ensurePrivateFolder } from "../store/files/atomic.ts";

@@ -8,9 +8,12 @@
 
 import { parseProxy } from "../http/proxy_rules.ts";
 import { accountRows } from "../store/account_rows.ts";
-import type { PoolSite } from "./pool_site.ts";
 import type { Config } from "../config/config.ts";
-import { type Paths, workerFolders } from "../system/paths.ts";
+import {
+  type Environment,
+  type Paths,
+  workerFolders,
+} from "../system/paths.ts";
 import { socketPath } from "../config/socket_path.ts";
 
 /** The grants of one thread, as `Worker` takes them. */
@@ -36,9 +39,13 @@ export interface GrantSources {
   readonly origins: readonly string[];
 }
 
-/** What the server's grants follow from. */
+/** Returns what the grants of a pool's server follow from. */
 export function grantSources(
-  { config, paths, environment }: PoolSite,
+  { config, paths, environment }: {
+    readonly config: Config;
+    readonly paths: Paths;
+    readonly environment: Environment;
+  },
 ): GrantSources {
   const proxies = [proxyUrl(environment)].filter((url) => url !== "");
   return {
@@ -50,19 +57,19 @@ export function grantSources(
   };
 }
 
-/** The corporate proxy of the environment. Throws TcError if it is no URL. */
-export function proxyUrl(environment: PoolSite["environment"]): string {
+/** Returns the corporate proxy of the environment. Throws TcError if it is not a URL. */
+export function proxyUrl(environment: Environment): string {
   const named = environment["HTTPS_PROXY"] || environment["https_proxy"] || "";
   return parseProxy(named)?.href ?? "";
 }
 
-/** Where backends of the config are; the worker may reach no other host. */
+/** Returns the addresses of backends in the config; the worker may reach no others. */
 function backendOrigins(config: Config): readonly string[] {
   return (accountRows(config.document, config.file) ?? [])
     .flatMap(({ upstream }) => upstream === null ? [] : [upstream]);
 }
 
-/** The grants of the server worker. */
+/** Returns the grants of the server worker. */
 export function workerGrants(sources: GrantSources): Grants {
   const { settings } = sources.config;
   const { proxy, oauth } = settings;

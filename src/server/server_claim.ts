@@ -1,6 +1,6 @@
 /**
- * One server a pool: a lock that the running one holds, and that falls free
- * however it ends.
+ * One server per pool: a lock that the running one holds and that the system
+ * frees however it ends, and a note beside it that names the holder.
  *
  * @module
  */
@@ -10,9 +10,59 @@ import type { HeldLock, Journal } from "../ports.ts";
 import { ensurePrivateFolder } from "../store/files/atomic.ts";
 import { FileLocks } from "../store/files/lock.ts";
 import { systemClock, systemEntropy } from "../system/clock.ts";
-import { readHolder, removeHolder, writeHolder } from "./holder_note.ts";
 import { handoverMs } from "../config/settings.ts";
 import type { StartOrder } from "./worker_protocol.ts";
+import { join } from "node:path";
+import * as v from "valibot";
+import { writeNew } from "../store/files/own_files.ts";
+
+const NOTE_FILE = "server.json";
+
+const NOTE = v.object({
+  pid: v.number(),
+  version: v.string(),
+  origin: v.string(),
+});
+
+/** The server that holds a pool. */
+type Holder = v.InferOutput<typeof NOTE>;
+
+/**
+ * Names `holder` as the one who has the pool in `stateFolder`. Without a pause,
+ * so that nobody sees the lock of one server with the name of another; a folder
+ * that cannot be written costs the name alone.
+ */
+function writeHolder(stateFolder: string, holder: Holder): void {
+  const file = join(stateFolder, NOTE_FILE);
+  try {
+    const fresh = `${file}.${holder.pid}`;
+    writeNew(fresh, `${JSON.stringify(holder)}\n`);
+    Deno.renameSync(fresh, file);
+  } catch {
+    // Who comes next is told that somebody has the pool, and not who.
+  }
+}
+
+/** Who was last to take the pool in `stateFolder`, or null. */
+export function readHolder(stateFolder: string): Holder | null {
+  try {
+    const text = Deno.readTextFileSync(join(stateFolder, NOTE_FILE));
+    const note = v.safeParse(NOTE, JSON.parse(text));
+    return note.success ? note.output : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Takes the name of `pid` away, if it still stands there. */
+function removeHolder(stateFolder: string, pid: number): void {
+  if (readHolder(stateFolder)?.pid !== pid) return;
+  try {
+    Deno.removeSync(join(stateFolder, NOTE_FILE));
+  } catch {
+    // A folder that is gone or full: the lock is free all the same.
+  }
+}
 
 /** For the server before this one to end, beyond its drain. */
 const MARGIN_MS = 60_000;

@@ -1,14 +1,13 @@
 /**
- * A server in this process from its start to its end: the order for its
- * worker, signals, reloads, and the drain.
+ * A server in this process from its start to its end: the order for its worker,
+ * signals, changes of the config file, and the drain.
  *
  * @module
  */
 
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { systemClock } from "../system/clock.ts";
 import type { Config } from "../config/config.ts";
-import { watchConfig } from "../config/config_watch.ts";
 import { machineSecret } from "../system/machine.ts";
 import { grantSources, proxyUrl, workerGrants } from "./permissions.ts";
 import { type Server, startServer } from "./supervisor.ts";
@@ -27,15 +26,15 @@ import { openFiles, raiseOpenFiles } from "../system/open_files.ts";
 import type { AccountChanges } from "./links/change_link.ts";
 import type { FamilyOwners } from "../auth/shared/family_owners.ts";
 import type { PoolSite } from "./pool_site.ts";
-import { Signals } from "./signals.ts";
 import {
   standInFor,
   startSuccessor,
   type Successor,
   yieldTo,
 } from "./succession.ts";
+import { readIfThere } from "../store/files/atomic.ts";
 
-export interface ServingOptions {
+interface ServingOptions {
   readonly log: LogSink;
   /** Reads the config anew. Throws TcError where it cannot be used. */
   readonly readConfig: () => Config;
@@ -266,4 +265,113 @@ function reload(server: Server, options: ServingOptions): void {
     if (!(cause instanceof TcError)) throw cause;
     server.reloadFailed(cause);
   }
+}
+
+/** Signals that a server handles. */
+const CAUGHT: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/** Some programs send these to every process; without a listener they would end it. */
+const IGNORED: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? []
+  : ["SIGUSR1", "SIGUSR2"];
+
+/**
+ * The signals of a server's process. It catches them from its first moment,
+ * because the port may answer before the rest is ready.
+ */
+class Signals {
+  readonly #held: (readonly [Deno.Signal, () => void])[] = [];
+  readonly #handlers = new Map<Deno.Signal, () => void>();
+  readonly #early: Deno.Signal[] = [];
+
+  /** Begins to catch them; a signal without a handler yet waits for one. */
+  constructor() {
+    for (const signal of CAUGHT) {
+      const listener = () => this.#take(signal);
+      Deno.addSignalListener(signal, listener);
+      this.#held.push([signal, listener]);
+    }
+    for (const signal of IGNORED) {
+      const listener = () => {};
+      Deno.addSignalListener(signal, listener);
+      this.#held.push([signal, listener]);
+    }
+  }
+
+  /** Gives `handler` the signal from now on, and once if it has come already. */
+  on(signal: Deno.Signal, handler: () => void): void {
+    this.#handlers.set(signal, handler);
+    const waiting = this.#early.filter((early) => early === signal);
+    if (waiting.length > 0) handler();
+  }
+
+  release(): void {
+    for (const [signal, listener] of this.#held.splice(0)) {
+      Deno.removeSignalListener(signal, listener);
+    }
+  }
+
+  #take(signal: Deno.Signal): void {
+    const handler = this.#handlers.get(signal);
+    if (handler !== undefined) return handler();
+    // Nothing is served yet, and the signal came a second time.
+    const isAgain = signal !== "SIGHUP" && this.#early.includes(signal);
+    if (isAgain) Deno.exit(EXIT.interrupted);
+    this.#early.push(signal);
+  }
+}
+
+const QUIET_MS = 200;
+
+/**
+ * Calls `onChange` when the text of `file` has become another one. A folder
+ * that cannot be watched is none: `tc reload` is there.
+ */
+async function watchConfig(
+  file: string,
+  onChange: () => void,
+): Promise<Disposable> {
+  const name = basename(file);
+  let text = await textOf(file);
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const watcher = openWatcher(dirname(file));
+  async function look(): Promise<void> {
+    const now = await textOf(file);
+    if (now === text) return;
+    text = now;
+    onChange();
+  }
+  async function follow(): Promise<void> {
+    for await (const { paths } of watcher ?? []) {
+      if (!paths.some((path) => basename(path) === name)) continue;
+      if (timer !== null) clearTimeout(timer);
+      timer = setTimeout(() => void look(), QUIET_MS);
+    }
+  }
+  follow().catch(() => {
+    // The folder is gone: nothing will be written in it.
+  });
+  return {
+    [Symbol.dispose](): void {
+      if (timer !== null) clearTimeout(timer);
+      watcher?.close();
+    },
+  };
+}
+
+function openWatcher(folder: string): Deno.FsWatcher | null {
+  try {
+    return Deno.watchFs(folder, { recursive: false });
+  } catch {
+    // No such folder, or no watches left on this system.
+    return null;
+  }
+}
+
+/** A file that cannot be read now is looked at again at its next change. */
+async function textOf(file: string): Promise<string | null> {
+  const bytes = await readIfThere(file).catch(() => null);
+  return bytes === null ? null : new TextDecoder().decode(bytes);
 }

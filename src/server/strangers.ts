@@ -6,7 +6,7 @@
  */
 
 import { systemRunner } from "../system/command_runner.ts";
-import { readHolder } from "./holder_note.ts";
+import { readHolder } from "./server_claim.ts";
 import { placeOf, StrangerError } from "../control/server_connection.ts";
 import type { HealthView } from "../control/protocol.ts";
 import { EXIT, TcError } from "../errors.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LogLoss } from "../records/log/log_loss.ts";
+import type { LogLoss } from "../records/log/log_sink.ts";
 import type { ControlAnswer, ControlTransport } from "../control/client.ts";
 import type { FamilyOwners } from "../auth/shared/family_owners.ts";
 import { TcError } from "../errors.ts";

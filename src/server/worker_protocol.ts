@@ -7,7 +7,7 @@
 
 import type { MachineSecret } from "../store/vault/vault_cipher.ts";
 import type { ChangeAnswer, ChangeQuestion } from "./links/change_link.ts";
-import type { LogLoss } from "../records/log/log_loss.ts";
+import type { LogLoss } from "../records/log/log_sink.ts";
 import type { Config } from "../config/config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type {

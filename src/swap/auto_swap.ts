@@ -27,8 +27,12 @@ import {
 } from "./choose.ts";
 import { enterKeyMode, isFallbackKey, reconcile } from "./key_mode.ts";
 import { isSwappable, type Polled, pollUsage } from "./poll_usage.ts";
-import { SWAP_LOCK, SWAP_LOCK_WAIT_MS, type SwapPorts } from "./swap_ports.ts";
-import type { SwapState } from "./swap_state.ts";
+import {
+  SWAP_LOCK,
+  SWAP_LOCK_WAIT_MS,
+  type SwapPorts,
+  type SwapState,
+} from "./swap_state.ts";
 import { useLocked } from "./use_account.ts";
 
 export interface AutoOptions {
@@ -275,4 +279,38 @@ function reasonsOf(polled: readonly Polled[]): readonly string[] {
 
 function percent(part: number): string {
   return `${Math.round(part * 100)} %`;
+}
+
+/** The seed's fields by the seed's names; scripts rely on them. */
+interface SwapStatus {
+  readonly schema: "tc.swap/v1";
+  readonly mode: "account" | "apikey";
+  /** The account or key in use; empty where none is known. */
+  readonly name: string;
+  /** In API-key mode: when a login is usable again. */
+  readonly resets_at?: string;
+  readonly reset_in_seconds?: number;
+}
+
+/** Returns what swapping is at, from the files alone: status lines ask often. */
+export function swapStatus(
+  state: SwapState,
+  records: readonly AccountRecord[],
+  now: Instant,
+): SwapStatus {
+  const { mode } = state;
+  const id = mode === "account" ? state.account : state.key;
+  const name = records.find(({ account }) => account.id === id)?.account.label;
+  const soonest = mode === "apikey"
+    ? soonestReset(state, records.filter(isSwappable))
+    : null;
+  return {
+    schema: "tc.swap/v1",
+    mode,
+    name: name ?? "",
+    ...(soonest === null ? {} : {
+      resets_at: new Date(soonest).toISOString(),
+      reset_in_seconds: Math.max(0, Math.ceil((soonest - now) / SECOND_MS)),
+    }),
+  };
 }

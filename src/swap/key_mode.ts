@@ -1,19 +1,19 @@
 /**
- * API-key mode: our `apiKeyHelper` in Claude Code's settings, in the place of
- * whatever stood there, and the way back to it.
+ * API-key mode: puts tc's `apiKeyHelper` into Claude Code's settings, gives it the
+ * keys in turn, and later puts back what stood there.
  *
- * The state is written before the settings and cleared after them, so that a
- * helper of somebody else is always in one of the two.
+ * The state is written before the settings and cleared after them, so that another
+ * program's helper is always in one of the two.
  *
  * @module
  */
 
 import { helperOf, isOurHelper, withHelper } from "../claude/api_key_helper.ts";
-import { TcError } from "../errors.ts";
+import { EXIT, TcError } from "../errors.ts";
 import { parseConfig } from "../store/config_file.ts";
 import type { AccountRecord } from "../store/accounts.ts";
-import type { SwapPorts } from "./swap_ports.ts";
-import type { SwapState } from "./swap_state.ts";
+import type { SwapPorts, SwapState } from "./swap_state.ts";
+import type { Secret } from "../ports.ts";
 
 /** Whether the account's key may serve when all subscriptions are spent. */
 export function isFallbackKey({ account }: AccountRecord): boolean {
@@ -96,4 +96,26 @@ async function liveHelper(
   return text === null
     ? null
     : helperOf(parseConfig(text, folder.settingsFile));
+}
+
+/** The key whose turn it is. Throws where there is none. */
+export async function nextKey(
+  ports: Pick<SwapPorts, "memory" | "accounts" | "vault">,
+): Promise<Secret> {
+  const { memory, accounts, vault } = ports;
+  const keys = (await accounts()).filter(isFallbackKey)
+    .map(({ account }) => account.id);
+  const state = await memory.update((before) => {
+    const at = before.key === null ? -1 : keys.indexOf(before.key);
+    return { ...before, key: keys[(at + 1) % keys.length] ?? null };
+  });
+  const entry = state.key === null ? null : await vault.get(state.key);
+  if (entry?.credential.kind !== "api_key") {
+    throw new TcError("Cannot print a key: there is none in the pool", {
+      code: "no_key",
+      exitCode: EXIT.needsLogin,
+      hint: "tc swap key add",
+    });
+  }
+  return entry.credential.token;
 }

@@ -15,8 +15,7 @@ import { SECOND_MS } from "../core/time.ts";
 import type { Locks, Secret } from "../ports.ts";
 import type { AccountRecord } from "../store/accounts.ts";
 import { seenUsage } from "./choose.ts";
-import type { SwapPorts } from "./swap_ports.ts";
-import type { SeenUsage } from "./swap_state.ts";
+import type { SeenUsage, SwapPorts } from "./swap_state.ts";
 import { reasonOf } from "../errors.ts";
 
 /** A hook waits for this. */

@@ -1,6 +1,7 @@
 /**
- * What swapping remembers between two runs: which credential Claude Code has,
- * whose turn it is among the keys, and the helper that must come back.
+ * What swapping remembers between two runs: the credential that Claude Code has,
+ * the next key in turn, and the `apiKeyHelper` to put back; and what swapping
+ * needs from outside.
  *
  * @module
  */
@@ -11,6 +12,12 @@ import { type Instant, instantFromMs } from "../core/time.ts";
 import type { Locks } from "../ports.ts";
 import { PrivateJson } from "../store/files/private_json.ts";
 import type { OAuthAccount } from "../claude/login/oauth_account.ts";
+import type { AccountRecord } from "../store/accounts.ts";
+import type { LivePlace } from "../auth/shared/live_place.ts";
+import type { RefreshPorts } from "../auth/provider.ts";
+import type { ClaudeFolder } from "../claude/claude_folder.ts";
+import type { RouteSettings } from "../core/settings.ts";
+import type { ForeignTexts } from "../store/files/foreign_text.ts";
 
 /** What the usage endpoint last said, for answers without the network. */
 export interface SeenUsage {
@@ -45,7 +52,7 @@ export interface SwapState {
   readonly notes: Readonly<Record<string, OAuthAccount>>;
 }
 
-export const NO_SWAP: SwapState = {
+const NO_SWAP: SwapState = {
   isOn: false,
   mode: "account",
   account: null,
@@ -114,3 +121,20 @@ export class SwapMemory extends PrivateJson<SwapState> {
     });
   }
 }
+
+export interface SwapPorts extends RefreshPorts {
+  /** Claude Code's own login. */
+  readonly place: LivePlace;
+  readonly folder: ClaudeFolder;
+  readonly texts: ForeignTexts;
+  readonly memory: SwapMemory;
+  /** The pool as vault and config have it now. */
+  readonly accounts: () => Promise<readonly AccountRecord[]>;
+  readonly settings: RouteSettings;
+  /** The command line that prints a key, for `apiKeyHelper`. */
+  readonly helper: string;
+}
+
+/** Lock of a whole swap; the state has a shorter one of its own. */
+export const SWAP_LOCK = "swap";
+export const SWAP_LOCK_WAIT_MS = 30_000;

@@ -18,7 +18,7 @@ import type { AccountId } from "../core/account.ts";
 import type { VaultEntry } from "../ports.ts";
 import type { ConfigDocument } from "../store/config_file.ts";
 import { leaveKeyMode } from "./key_mode.ts";
-import { SWAP_LOCK, SWAP_LOCK_WAIT_MS, type SwapPorts } from "./swap_ports.ts";
+import { SWAP_LOCK, SWAP_LOCK_WAIT_MS, type SwapPorts } from "./swap_state.ts";
 
 /** Swaps to `id` under the lock of all swaps. */
 export async function useAccount(

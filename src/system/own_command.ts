@@ -48,3 +48,20 @@ export function ownCommand(args: readonly string[]): readonly string[] {
   if (Deno.build.standalone) return [program, ...args];
   return [program, "run", "-A", Deno.mainModule, ...args];
 }
+
+/** Starts `tc ARGS…` without a terminal; a failure to start is no error. */
+export function startDetached(args: readonly string[]): void {
+  const [program = "", ...words] = ownCommand(args);
+  try {
+    const child = new Deno.Command(program, {
+      args: words,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      detached: true,
+    }).spawn();
+    child.unref();
+  } catch {
+    // The next hook or helper run tries again.
+  }
+}

@@ -2,7 +2,7 @@
 
 import { strictEqual } from "node:assert/strict";
 import type { TimeView } from "../../src/control/protocol.ts";
-import { lastsText, spentText } from "../../src/control/forecast_words.ts";
+import { lastsText, spentText } from "../../src/control/words.ts";
 
 const NOW = Date.UTC(2026, 10, 21, 12);
 const TIME = { now: NOW, timeZone: "UTC" };

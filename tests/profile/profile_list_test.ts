@@ -1,7 +1,10 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
-import { bound, checkProfileName } from "../../src/profile/profile_list.ts";
-import { pickAccount } from "../../src/profile/pick_profile.ts";
+import {
+  bound,
+  checkProfileName,
+  pickAccount,
+} from "../../src/profile/profile_list.ts";
 import { SessionBook } from "../../src/profile/session_book.ts";
 import { shellFunctions } from "../../src/profile/shell_functions.ts";
 import type { Account } from "../../src/core/account.ts";

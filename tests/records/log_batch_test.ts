@@ -1,6 +1,5 @@
 import { deepStrictEqual } from "node:assert/strict";
-import type { LogRecord } from "../../src/records/log/journal.ts";
-import { LogBatch } from "../../src/records/log/log_batch.ts";
+import { LogBatch, type LogRecord } from "../../src/records/log/journal.ts";
 import type { LogLevel } from "../../src/ports.ts";
 import { NOW } from "../fixtures/pool.ts";
 

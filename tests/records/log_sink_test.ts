@@ -7,10 +7,13 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
-import { LOG_BYTES_MAX, LogFile } from "../../src/records/log/log_file.ts";
-import { LossCount } from "../../src/records/log/log_loss.ts";
-import { LogStream } from "../../src/records/log/log_stream.ts";
-import type { LogLoss } from "../../src/records/log/log_loss.ts";
+import {
+  LOG_BYTES_MAX,
+  LogFile,
+  type LogLoss,
+  LogStream,
+  LossCount,
+} from "../../src/records/log/log_sink.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { canMount, SmallDisk } from "../fixtures/mounts.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";

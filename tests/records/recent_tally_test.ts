@@ -1,7 +1,7 @@
 /** RecentTally: the last quarter and the last hour of each account. */
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { RecentTally } from "../../src/records/recent_tally.ts";
+import { RecentTally } from "../../src/records/tally.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { requestRecord } from "../fixtures/ledger_rows.ts";
 import { accountId, NOW } from "../fixtures/pool.ts";

@@ -10,13 +10,13 @@ import {
 } from "node:assert/strict";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { tarEntry } from "../../src/release/tar_entry.ts";
 import {
   downloadProgram,
   isNewer,
   latestRelease,
   packageManagerOf,
   replaceProgram,
+  tarEntry,
 } from "../../src/release/upgrade.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 

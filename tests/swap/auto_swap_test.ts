@@ -1,9 +1,12 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { helperOf } from "../../src/claude/api_key_helper.ts";
 import { type AutoOptions, autoSwap } from "../../src/swap/auto_swap.ts";
-import { enterKeyMode, leaveKeyMode } from "../../src/swap/key_mode.ts";
-import { nextKey } from "../../src/swap/key_helper.ts";
-import { swapStatus } from "../../src/swap/swap_status.ts";
+import {
+  enterKeyMode,
+  leaveKeyMode,
+  nextKey,
+} from "../../src/swap/key_mode.ts";
+import { swapStatus } from "../../src/swap/auto_swap.ts";
 import { useAccount } from "../../src/swap/use_account.ts";
 import { demoEntry, SwapKit } from "../fixtures/swap_kit.ts";
 import { idOf } from "../fixtures/vault_kit.ts";

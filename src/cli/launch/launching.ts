@@ -33,7 +33,7 @@ import { ForeignTexts } from "../../store/files/foreign_text.ts";
 import { outsideProfiles } from "../profile/profiles.ts";
 import { openSwap } from "../swap/swapping.ts";
 
-/** The whole environment, for a child that must get it as it is. */
+/** Returns the whole environment, for a child that must get it unchanged. */
 export function presentVariables(): Variables {
   return variablesOf(Deno.env.toObject(), Deno.build.os);
 }

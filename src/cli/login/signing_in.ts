@@ -1,6 +1,6 @@
 /**
- * A sign-in of a subscription as a command does it: notice, page, way back,
- * account, and a word for every end.
+ * Signs a subscription in from a command: the risk notice, the page in a browser,
+ * the code that comes back, and a message for every way it may end.
  *
  * @module
  */
@@ -27,11 +27,11 @@ import {
   wantedAccount,
 } from "../accounts/account_work.ts";
 import { LineInput } from "../asking.ts";
-import { browserCommand, openInBrowser } from "../../system/browser.ts";
 import { providerClient } from "./provider_client.ts";
 import type { Shell } from "../shell.ts";
+import type { Environment } from "../../system/paths.ts";
 
-export interface SignInOptions {
+interface SignInOptions {
   readonly name: string | undefined;
   readonly account: string | undefined;
   /** `paste`: the page is opened elsewhere and its code is pasted. */
@@ -236,5 +236,57 @@ class Interrupt implements Disposable {
 
   [Symbol.dispose](): void {
     Deno.removeSignalListener("SIGINT", this.#abort);
+  }
+}
+
+/** Long enough to hear of a failure. */
+const OPEN_MS = 2_000;
+
+/** The program that opens a page, without it; null where no browser can show. */
+function browserCommand(
+  environment: Environment,
+  system: string,
+): readonly string[] | null {
+  const { BROWSER, DISPLAY, WAYLAND_DISPLAY } = environment;
+  if (BROWSER) return [BROWSER];
+  switch (system) {
+    case "darwin":
+      return ["open"];
+    case "windows":
+      return ["rundll32", "url.dll,FileProtocolHandler"];
+    default:
+      // Without a display xdg-open would take the terminal for a text browser.
+      return DISPLAY || WAYLAND_DISPLAY ? ["xdg-open"] : null;
+  }
+}
+
+/** Opens `url`; false when it could not, and then a person opens it by hand. */
+async function openInBrowser(
+  url: URL,
+  [program = "", ...args]: readonly string[],
+): Promise<boolean> {
+  try {
+    const child = new Deno.Command(program, {
+      args: [...args, url.href],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      // Ctrl-C in this terminal is for the sign-in, not for the browser.
+      detached: true,
+    }).spawn();
+    child.unref();
+    const stop = new AbortController();
+    const { signal } = stop;
+    const late = systemClock.sleep(OPEN_MS, signal).then(
+      () => null,
+      () => null,
+    );
+    const end = await Promise.race([child.status, late]);
+    stop.abort();
+    // A program that stays is the browser itself.
+    return end?.success ?? true;
+  } catch {
+    // It may not be run at all: the address is on the screen.
+    return false;
   }
 }

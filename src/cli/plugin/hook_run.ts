@@ -24,7 +24,7 @@ import { EXIT, reasonOf } from "../../errors.ts";
 import { ServerConnection } from "../../control/server_connection.ts";
 import { Secret } from "../../secret.ts";
 import { launchKey, serverPlace } from "../status/ask_glance.ts";
-import { startDetached } from "../../system/detached.ts";
+import { startDetached } from "../../system/own_command.ts";
 import { printTo } from "../print.ts";
 import { inert } from "../../core/plain_text.ts";
 import {

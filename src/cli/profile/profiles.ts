@@ -19,16 +19,16 @@ import type { AccountId } from "../../core/account.ts";
 import type { PolicyName } from "../../core/settings.ts";
 import { TcError, UsageError } from "../../errors.ts";
 import type { ProfilePorts } from "../../profile/launch_profile.ts";
-import { pickAccount } from "../../profile/pick_profile.ts";
 import {
   findProfile,
+  pickAccount,
   type Profile,
   ProfileList,
 } from "../../profile/profile_list.ts";
 import { type Processes, SessionBook } from "../../profile/session_book.ts";
 import { FileLocks } from "../../store/files/lock.ts";
 import { isSwappable, pollUsage } from "../../swap/poll_usage.ts";
-import type { SwapPorts } from "../../swap/swap_ports.ts";
+import type { SwapPorts } from "../../swap/swap_state.ts";
 import { folderFacts, storeOf } from "../login/login_stores.ts";
 import { Shell } from "../shell.ts";
 import { profilesFolder } from "../swap/swap_files.ts";

@@ -6,8 +6,12 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CapacityView } from "../../control/protocol.ts";
-import { spentText } from "../../control/forecast_words.ts";
-import { countText, durationText, inert } from "../../control/words.ts";
+import {
+  countText,
+  durationText,
+  inert,
+  spentText,
+} from "../../control/words.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import type { Output, Style } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";

@@ -11,14 +11,15 @@ import {
   countText,
   durationText,
   inert,
+  lastsText,
   percentText,
+  spentText,
 } from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
 import type { Output } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
-import { lastsText, spentText } from "../../control/forecast_words.ts";
 
 const ACTIVITY_MAX = 5;
 

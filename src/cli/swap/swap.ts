@@ -11,7 +11,8 @@ import { rivalText } from "../../claude/login/own_login.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { checkName, findAccount } from "../../store/account_desk.ts";
 import { isFallbackKey, leaveKeyMode } from "../../swap/key_mode.ts";
-import { swapStatus } from "../../swap/swap_status.ts";
+import { swapStatus } from "../../swap/auto_swap.ts";
+import type { SeenUsage, SwapState } from "../../swap/swap_state.ts";
 import { useAccount } from "../../swap/use_account.ts";
 import {
   checkFree,
@@ -31,7 +32,6 @@ import { checkNewKey } from "../login/provider_client.ts";
 import type { Instant } from "../../core/time.ts";
 import type { AccountRecord } from "../../store/accounts.ts";
 import { isSwappable, pollUsage } from "../../swap/poll_usage.ts";
-import type { SeenUsage, SwapState } from "../../swap/swap_state.ts";
 
 const ANY: SwapChoice = { policy: null, threshold: null };
 

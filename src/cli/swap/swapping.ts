@@ -21,8 +21,11 @@ import { accountRows } from "../../store/account_rows.ts";
 import { mergeAccounts } from "../../store/accounts.ts";
 import { ForeignTexts } from "../../store/files/foreign_text.ts";
 import { FileLocks } from "../../store/files/lock.ts";
-import { SwapMemory } from "../../swap/swap_state.ts";
-import { SWAP_LOCK, type SwapPorts } from "../../swap/swap_ports.ts";
+import {
+  SWAP_LOCK,
+  SwapMemory,
+  type SwapPorts,
+} from "../../swap/swap_state.ts";
 import { openShellVault } from "../accounts/account_work.ts";
 import { familyOwners, folderFacts, storeOf } from "../login/login_stores.ts";
 import { lastingCommand } from "../../system/own_command.ts";

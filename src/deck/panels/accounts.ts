@@ -4,8 +4,7 @@
  * @module
  */
 
-import { spentText } from "../../control/forecast_words.ts";
-import { countText } from "../../control/words.ts";
+import { countText, spentText } from "../../control/words.ts";
 import type { Agent } from "../agent.ts";
 import { agentName, agentRow } from "./agent_row.ts";
 import { accountLine, accountTexts } from "./account_line.ts";

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { lastsText } from "../../control/forecast_words.ts";
-import { countText, durationText } from "../../control/words.ts";
+import { countText, durationText, lastsText } from "../../control/words.ts";
 import { costText, plural } from "../figures.ts";
 import {
   fit,

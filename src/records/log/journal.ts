@@ -1,6 +1,7 @@
 /**
  * Structured log lines: logfmt with a time for files and terminals, priority
- * prefixes instead of times where journald reads.
+ * prefixes instead of times where journald reads. They travel from the worker in
+ * batches, because a message for each would cost much of a request's time.
  *
  * @module
  */
@@ -71,4 +72,37 @@ function quoted(value: string): string {
   const text = inert(value, "?");
   if (text === "") return "-";
   return /[\s="]/.test(text) ? `"${text.replaceAll('"', "'")}"` : text;
+}
+
+/** Lines that tell of no fault wait so long for others. */
+const WAIT_MS = 50;
+
+/** So many go at once, whatever the time. */
+const RECORDS_MAX = 200;
+
+export class LogBatch {
+  readonly #post: (records: readonly LogRecord[]) => void;
+  #records: LogRecord[] = [];
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(post: (records: readonly LogRecord[]) => void) {
+    this.#post = post;
+  }
+
+  /** Warnings and errors go at once, with all that came before them. */
+  readonly add = (record: LogRecord): void => {
+    this.#records.push(record);
+    const isUrgent = record.level === "warn" || record.level === "error";
+    if (isUrgent || this.#records.length >= RECORDS_MAX) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), WAIT_MS);
+  };
+
+  flush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#records.length === 0) return;
+    const records = this.#records;
+    this.#records = [];
+    this.#post(records);
+  }
 }

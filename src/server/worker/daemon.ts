@@ -35,7 +35,7 @@ import { routeSettings } from "../../config/settings.ts";
 import { Tally } from "../../records/tally.ts";
 import { UsagePoller } from "./usage_poller.ts";
 import { WindowOpener } from "./window_opener.ts";
-import type { LogLoss } from "../../records/log/log_loss.ts";
+import type { LogLoss } from "../../records/log/log_sink.ts";
 import type { Asked, StartOrder } from "../worker_protocol.ts";
 
 export interface DaemonOptions {

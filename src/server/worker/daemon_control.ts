@@ -42,15 +42,14 @@ import { type Config, priceBook } from "../../config/config.ts";
 import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { AccountChanges } from "../links/change_link.ts";
-import { logNotices, vaultNotices } from "./notices.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { Records } from "../../records/records.ts";
 import { needsRestart, routeSettings } from "../../config/settings.ts";
 import type { Tally } from "../../records/tally.ts";
-import type { LogLoss } from "../../records/log/log_loss.ts";
+import type { LogLoss } from "../../records/log/log_sink.ts";
 import type { Asked, StartOrder } from "../worker_protocol.ts";
 
-export interface DaemonControlParts {
+interface DaemonControlParts {
   readonly order: StartOrder;
   readonly keeper: PoolKeeper;
   readonly accounts: AccountKeeper;
@@ -329,4 +328,46 @@ function inUse(label: string, leases: number): TcError {
 
 function isPolicyName(name: string): name is PolicyName {
   return (POLICY_NAMES as readonly string[]).includes(name);
+}
+
+/** The vault's fallback, and logins that it has not taken yet. */
+function vaultNotices(accounts: AccountKeeper): readonly NoticeView[] {
+  const { fallback } = accounts.describeVault();
+  return [
+    ...(fallback === null ? [] : [warning(fallback)]),
+    ...lockedNotices(accounts),
+    ...accounts.unsavedLabels.map((label): NoticeView => ({
+      level: "error",
+      text: `The renewed login of ${label} cannot be saved: it is in memory ` +
+        "alone, and lost if the server ends before there is room",
+      mend: null,
+    })),
+  ];
+}
+
+function lockedNotices({ locked }: AccountKeeper): readonly NoticeView[] {
+  const [first] = locked;
+  if (first === undefined) return [];
+  const count = locked.length === 1
+    ? "1 account is"
+    : `${locked.length} accounts are`;
+  return [{
+    level: "error",
+    text: `The keychain is locked: ${count} behind it and cannot serve yet`,
+    mend: first.unlock,
+  }];
+}
+
+/** Log lines that are being lost. */
+function logNotices(loss: LogLoss | null): readonly NoticeView[] {
+  if (loss === null) return [];
+  const { where, reason, lines } = loss;
+  const count = lines === 1 ? "1 line is lost" : `${lines} lines are lost`;
+  return [
+    warning(`The log cannot be written to ${where}: ${reason}; ${count}`),
+  ];
+}
+
+function warning(text: string): NoticeView {
+  return { level: "warn", text, mend: null };
 }
