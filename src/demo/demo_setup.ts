@@ -1,6 +1,6 @@
 /**
- * What `tc demo` needs besides the fake API: three accounts with credentials,
- * a scenario, and the traffic that goes with it.
+ * What `tc demo` needs besides the fake API: three accounts with credentials, a
+ * scenario, and its traffic.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export type DemoCredential =
   | { readonly kind: "setup_token"; readonly accessToken: Secret }
   | { readonly kind: "api_key"; readonly key: Secret };
 
-/** An account as a login or an import would have brought it. */
+/** An account as a login or an import would have stored it. */
 export interface DemoAccountData {
   readonly label: string;
   readonly kind: AccountKind;
@@ -47,15 +47,17 @@ export interface DemoAccountData {
 export interface DemoSetup {
   readonly scenario: Scenario;
   readonly accounts: readonly DemoAccountData[];
-  /** Empty where the scenario has no tree; for `writeFleetFiles()`. */
+  /** Empty if the scenario has no tree; for `writeFleetFiles()`. */
   readonly fleet: readonly FleetAgent[];
-  /** For `simulateSessions()`, which needs a base URL and a clock besides. */
+  /** For `simulateSessions()`, which also needs a base URL and a clock. */
   readonly traffic: Omit<TrafficOptions, "baseUrl" | "clock">;
 }
 
 const TOKENS_PER_SECOND = 60;
 
-/** Puts the three accounts of `scenario` into `api` and says what to run. */
+/**
+ * Puts the three accounts of `scenario` into `api`, and returns what to run.
+ */
 export function demoSetup(
   api: DemoApi,
   scenario: Scenario,
@@ -81,7 +83,7 @@ export function demoSetup(
   };
 }
 
-/** `account` as tc would keep it after a login. */
+/** Returns `account` as tc would keep it after a login. */
 export function accountData(account: DemoAccount): DemoAccountData {
   return {
     label: account.name,
@@ -112,10 +114,8 @@ function credentialOf(account: DemoAccount): DemoCredential {
   }
 }
 
-// One streamed question for `tc demo --once`: the text as it arrives.
-
 interface Question {
-  /** Where tc listens, with its path if it has one. */
+  /** Where tc listens, with its path if there is one. */
   readonly baseUrl: string;
   readonly headers: HeaderList;
   readonly text: string;
@@ -127,7 +127,7 @@ interface Question {
 const MODEL = "claude-sonnet-5-5";
 const PREFIX_TOKENS = 1_500;
 
-/** Asks once, without tries again; the session id is a new one. */
+/** Sends one streamed question without retries; the session id is a new one. */
 export async function askOnce(question: Question): Promise<ClientAnswer> {
   const { baseUrl, entropy, onText, signal, text } = question;
   const session = entropy.uuid();

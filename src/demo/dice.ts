@@ -1,5 +1,5 @@
 /**
- * Seeded chance for the demo: the same seed, the same tokens, words and faults.
+ * Seeded chance for the demo: equal seeds give equal tokens, words and faults.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import type { Entropy } from "../ports.ts";
 
-/** The first `length` hex digits of the sha256 of `parts`. */
+/** Returns the first `length` hex digits of the sha256 of `parts`. */
 export function digest(
   parts: readonly (string | Uint8Array)[],
   length = 64,
@@ -17,7 +17,7 @@ export function digest(
   return hash.digest("hex").slice(0, length);
 }
 
-/** A seeded {@linkcode Entropy} with what generators want besides. */
+/** A seeded {@linkcode Entropy} with further draws for generators. */
 export class Dice implements Entropy {
   readonly #seed: string;
   #state: readonly [number, number, number, number];
@@ -33,7 +33,10 @@ export class Dice implements Entropy {
     ];
   }
 
-  /** Dice of their own for `label`: throws here do not move throws there. */
+  /**
+   * Returns independent dice for `label`, so that throws here do not affect
+   * throws there.
+   */
   fork(label: string | number): Dice {
     return new Dice(`${this.#seed}/${label}`);
   }
@@ -61,7 +64,7 @@ export class Dice implements Entropy {
     return text.slice(0, length);
   }
 
-  /** A whole number from `least` to `most`, both included. */
+  /** Returns a whole number from `least` to `most`, both included. */
   integer(least: number, most: number): number {
     return least + Math.floor(this.random() * (most - least + 1));
   }
@@ -70,12 +73,15 @@ export class Dice implements Entropy {
     return this.random() < probability;
   }
 
-  /** One of `choices`, which must not be empty. */
+  /** Returns one of `choices`, which must not be empty. */
   pick<Choice>(choices: readonly [Choice, ...Choice[]]): Choice {
     return choices[this.integer(0, choices.length - 1)] ?? choices[0];
   }
 
-  /** The sfc32 generator: small, fast, passes PractRand. */
+  /**
+   * Returns the next number of the sfc32 generator: small, fast, passes
+   * PractRand.
+   */
   #next(): number {
     const [a, b, c, counter] = this.#state;
     const sum = (a + b + counter) | 0;

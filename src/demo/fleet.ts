@@ -1,6 +1,8 @@
 /**
  * A demo fleet: sessions with issues that form trees, as an orchestrator of
- * agents keeps them, so that the Deck has something to draw.
+ * agents keeps them, so that the Deck has something to draw. Its files have the
+ * layout of `~/.claude`: the session registry, pins, tool marks and
+ * transcripts.
  *
  * @module
  */
@@ -38,11 +40,13 @@ interface Row {
     title: string,
     status: string,
   ];
-  /** Somebody was asked to look. */
+  /** Whoever was asked to look at it. */
   readonly assignee?: string;
 }
 
-/** One tree of three levels, one of two, a collision, and agents on their own. */
+/**
+ * One tree of three levels, one of two, a collision, and agents on their own.
+ */
 const ROWS: readonly Row[] = [
   {
     emoji: "🧭",
@@ -95,7 +99,7 @@ const ROWS: readonly Row[] = [
   { emoji: "🦀", intent: "solo: tidy the changelog" },
 ];
 
-/** The fleet; its session ids come from the dice. */
+/** Returns the fleet; its session ids come from `dice`. */
 export function demoFleet(dice: Dice): readonly FleetAgent[] {
   return ROWS.map((row) => ({
     sessionId: dice.uuid(),
@@ -124,16 +128,13 @@ function issueId(identifier: string, dice: Dice): string {
   return dice.fork(`issue ${identifier}`).uuid();
 }
 
-// Writes a demo fleet in the layout of `~/.claude`: the session registry, the
-// pins, the tool marks and the transcripts.
-
 const STARTED_BEFORE_MS = 25 * MINUTE_MS;
 const LAST_TURN_BEFORE_MS = 20 * SECOND_MS;
 const PROJECT = "-demo-project";
 
 /**
- * Writes `fleet` under `claudeFolder` as it is at `now`. Doing it again keeps
- * the fleet present; nothing else in the folder is touched.
+ * Writes the files of `fleet` under `claudeFolder` as of `now`. Repeated calls
+ * keep the fleet present; nothing else in the folder is touched.
  */
 export async function writeFleetFiles(
   claudeFolder: string,
@@ -187,7 +188,9 @@ function registryRow(
   };
 }
 
-/** A prompt and an answer: enough to tell when the last real turn was. */
+/**
+ * Returns a prompt and an answer, enough to tell when the last real turn was.
+ */
 function transcript(agent: FleetAgent, now: Instant): string {
   const at = iso(after(now, -LAST_TURN_BEFORE_MS));
   const common = {

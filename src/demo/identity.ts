@@ -1,6 +1,6 @@
 /**
- * Who a demo account is: a person in an organisation. One person may have two
- * organisations, and then has two accounts with one e-mail address.
+ * Who owns a demo account: a person in an organisation. A person in two
+ * organisations has two accounts with one e-mail address.
  *
  * @module
  */
@@ -17,10 +17,13 @@ export interface DemoIdentity {
   readonly organizationName: string;
 }
 
-/** What may be given; the rest is made up from the name. */
+/** The fields that may be given; the rest follows from the name. */
 export type IdentityWish = Partial<DemoIdentity>;
 
-/** A whole identity for the account `name`; the same e-mail is the same person. */
+/**
+ * Returns a whole identity for the account `name`; equal e-mails are one
+ * person.
+ */
 export function identityFor(
   name: string,
   wish: IdentityWish,
@@ -38,7 +41,7 @@ export function identityFor(
   };
 }
 
-/** The answer of `GET /api/oauth/profile`. */
+/** Returns the answer of `GET /api/oauth/profile`. */
 export function profileOf(
   identity: DemoIdentity,
   tier: Tier,

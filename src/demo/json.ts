@@ -1,12 +1,12 @@
 /**
- * Reading unknown JSON in the demo, without trusting it.
+ * Reads unknown JSON without trusting it.
  *
  * @module
  */
 
 export type JsonObject = { readonly [key: string]: unknown };
 
-/** `value` as an object, or null when it is none. */
+/** Returns `value` if it is an object, else null. */
 export function objectOf(value: unknown): JsonObject | null {
   return isObject(value) ? value : null;
 }
@@ -15,27 +15,27 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** `value` as a list; anything else is an empty one. */
+/** Returns `value` if it is a list, else an empty list. */
 export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** The objects in the list `value`; what is none is left out. */
+/** Returns the objects in the list `value` and leaves out everything else. */
 export function objectsIn(value: unknown): readonly JsonObject[] {
   return listOf(value).filter(isObject);
 }
 
-/** `value` as a text, or null when it is none. */
+/** Returns `value` if it is a text, else null. */
 export function textOf(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }
 
-/** The text parsed, or null where it is no JSON. */
+/** Returns the parsed text, or null if it is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // What is wrong with it does not matter: the caller answers 400.
+    // The caller answers 400, whatever is wrong with it.
     return null;
   }
 }

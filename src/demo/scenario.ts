@@ -1,6 +1,6 @@
 /**
- * The demo's scenarios: how the accounts stand at the start, what the traffic
- * is like, and what happens on the way.
+ * The demo's scenarios: how the accounts start, what the traffic is like, and
+ * what happens on the way.
  *
  * @module
  */
@@ -23,16 +23,19 @@ export interface Scenario {
   readonly says: string;
   readonly sessions: number;
   readonly pace: PaceName;
-  /** Whether it comes with an orchestration tree. */
+  /** Whether it has an orchestration tree. */
   readonly hasFleet: boolean;
   /** Sets the accounts up. */
   readonly prepare: (api: DemoApi) => void;
 }
 
 export const DEFAULT_SCENARIO: ScenarioName = "failover";
-/** A 429 seen at once and over while one watches. */
+/** A 429 that is seen at once and ends while one watches. */
 const SOON_MS = 3 * MINUTE_MS;
-/** What is left of the nearly spent account: a dozen requests or two. */
+/**
+ * What is left on the nearly spent account: enough for one or two dozen
+ * requests.
+ */
 const UNITS_LEFT = 30_000;
 
 const WIDE_LIMITS = { concurrency: 20, requestsPerMinute: 2_000 };
@@ -104,13 +107,13 @@ export const SCENARIOS: readonly Scenario[] = [
     hasFleet: true,
     prepare: (api) => {
       nearlySpent(api);
-      // Ten agents in a hurry are no storm: the quota is to be seen here.
+      // Ten busy agents must not hit rate limits: this scenario is about quota.
       for (const account of api.accounts()) account.limits(WIDE_LIMITS);
     },
   },
 ];
 
-/** The scenario of that name, or null. */
+/** Returns the scenario of that name, or null. */
 export function scenarioNamed(name: string): Scenario | null {
   return SCENARIOS.find((scenario) => scenario.name === name) ?? null;
 }

@@ -1,6 +1,7 @@
 /**
- * The demo's OAuth tokens: families of an access token and a refresh token that
- * is spent once. A spent one shown again kills its whole family.
+ * The demo's OAuth tokens: families of an access token and a refresh token. A
+ * refresh token is spent by its first use; shown again, it kills its whole
+ * family.
  *
  * @module
  */
@@ -17,7 +18,7 @@ export interface OAuthTokens {
   readonly scopes: readonly string[];
 }
 
-/** What a refresh came to. `reused` has just killed the family. */
+/** The result of a refresh. `reused` has just killed the family. */
 export type RotationResult =
   | {
     readonly kind: "rotated";
@@ -33,7 +34,7 @@ export type RotationResult =
 export interface RotationWish {
   readonly expiresAt: Instant;
   readonly now: Instant;
-  /** The sign-in's new end; null leaves it where the login put it. */
+  /** The sign-in's new end; null keeps the end set by the login. */
   readonly signInEndsAt: Instant | null;
   readonly keepsRefresh: boolean;
 }
@@ -74,7 +75,7 @@ export class TokenBook {
     this.#dice = dice;
   }
 
-  /** A login: a family of its own for `account`. */
+  /** Makes a login: a new family for `account`. */
   mint(
     account: string,
     scopes: readonly string[],
@@ -87,7 +88,7 @@ export class TokenBook {
     return tokens;
   }
 
-  /** The newest living tokens of `account`, or null. */
+  /** Returns the newest living tokens of `account`, or null. */
   newest(account: string): OAuthTokens | null {
     const family = this.#families.findLast((family) =>
       family.account === account && !family.isKilled
@@ -119,7 +120,10 @@ export class TokenBook {
     return { kind: "rotated", account, tokens: family.tokens };
   }
 
-  /** Whose `accessToken` it is and whether it still counts; null if unknown. */
+  /**
+   * Returns the owner of `accessToken` and whether it is still valid; null if
+   * unknown.
+   */
   find(accessToken: string, now: Instant): AccessFound | null {
     const family = this.#byAccess.get(accessToken);
     if (family === undefined) return null;
@@ -131,12 +135,12 @@ export class TokenBook {
     };
   }
 
-  /** Whose refresh token this is or was, or null. */
+  /** Returns whose refresh token this is or was, or null. */
   ownerOf(refreshToken: string): string | null {
     return this.#byRefresh.get(refreshToken)?.account ?? null;
   }
 
-  /** Lets the access tokens of `account` expire at `at`. */
+  /** Makes the access tokens of `account` expire at `at`. */
   expire(account: string, at: Instant): void {
     for (const family of this.#families) {
       if (family.account !== account) continue;
@@ -144,7 +148,7 @@ export class TokenBook {
     }
   }
 
-  /** Lets the sign-ins of `account` end at `at`. */
+  /** Makes the sign-ins of `account` end at `at`. */
   endSignIns(account: string, at: Instant): void {
     for (const family of this.#families) {
       if (family.account !== account) continue;
@@ -152,7 +156,10 @@ export class TokenBook {
     }
   }
 
-  /** Kills the one family of `token`, as logging out does. Whose it was, or null. */
+  /**
+   * Kills the one family of `token`, as a log-out does, and returns its owner,
+   * or null.
+   */
   revokeToken(token: string): string | null {
     const family = this.#byRefresh.get(token) ?? this.#byAccess.get(token);
     if (family === undefined) return null;
@@ -160,7 +167,7 @@ export class TokenBook {
     return family.account;
   }
 
-  /** Whether `refreshToken` is the newest of a living family. */
+  /** Returns whether `refreshToken` is the newest of a living family. */
   isCurrent(refreshToken: string): boolean {
     const family = this.#byRefresh.get(refreshToken);
     return family !== undefined && !family.isKilled &&
@@ -208,7 +215,7 @@ function stateOf(
   now: Instant,
 ): AccessState {
   if (family.isKilled) return "revoked";
-  // A refresh ends the token before it, whatever its own lifetime.
+  // A refresh ends the previous token, whatever its own lifetime.
   if (family.tokens.accessToken !== accessToken) return "superseded";
   return family.tokens.expiresAt <= now ? "expired" : "live";
 }

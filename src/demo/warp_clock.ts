@@ -1,6 +1,6 @@
 /**
- * The demo's time. The demo is a piece of the outside world, so it has a clock
- * of its own; a test hands the same one to both sides and moves it.
+ * The demo's time. The demo plays the outside world, so it has its own clock; a
+ * test gives the same clock to both sides and moves it.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { after, type Instant, instantFromMs } from "../core/time.ts";
 export interface WarpClockOptions {
   /** Wall time at the start; null is the machine's. */
   readonly startAt?: Instant | null;
-  /** Demo milliseconds per real one: 1 is real time, 0 moves only when told. */
+  /** Demo milliseconds per real one: 1 is real time, 0 moves only on demand. */
   readonly scale?: number;
 }
 
@@ -21,7 +21,7 @@ interface Sleeper {
   timer: ReturnType<typeof setTimeout> | null;
 }
 
-/** `setTimeout` takes no longer delay; sleepers re-arm after it. */
+/** Longest delay of `setTimeout`; sleepers wait again after it. */
 const TIMER_MS_MAX = 2_147_483_647;
 
 /** A {@linkcode Clock} that can run faster, stand still, jump or be set. */
@@ -68,7 +68,7 @@ export class WarpClock implements Clock {
     });
   }
 
-  /** Lets `ms` pass at once, for both clocks; sleepers that are due wake. */
+  /** Lets `ms` pass at once on both clocks; sleepers that are due wake. */
   advance(ms: number): void {
     this.#anchor(this.monotonicMs() + ms);
   }
@@ -80,7 +80,7 @@ export class WarpClock implements Clock {
     this.#armAll();
   }
 
-  /** Sets the wall clock alone, as a person or NTP does: nobody wakes. */
+  /** Sets only the wall clock, as a person or NTP does; nobody wakes. */
   setWall(at: Instant): void {
     this.#wallOffsetMs += at - this.now();
   }
@@ -90,7 +90,10 @@ export class WarpClock implements Clock {
     return after(this.now(), ms);
   }
 
-  /** How many wait now: zero at rest, or something was left running. */
+  /**
+   * Sleepers that wait now; other than zero at rest, something was left
+   * running.
+   */
   get sleeperCount(): number {
     return this.#sleepers.size;
   }

@@ -1,6 +1,6 @@
 /**
- * What the fake model says: planned whole before the first byte, from the
- * request alone, so that the same request gets the same answer.
+ * The fake model's answer. It is planned completely before the first byte, from
+ * the request alone, so that equal requests get equal answers.
  *
  * @module
  */
@@ -30,13 +30,18 @@ export interface Answer {
   readonly stopReason: StopReason;
 }
 
-/** The request that asks Claude Code's model to sum a conversation up. */
+/**
+ * The request in which Claude Code asks its model to summarise a conversation.
+ */
 const COMPACTION = "CRITICAL: Respond with TEXT ONLY";
 const QUOTED_RESULT_MAX = 120;
 const TOKENS_MIN = 20;
 const TOKENS_MAX = 90;
 
-/** The answer to `prompt`; `blocks` given by a script go before its wishes. */
+/**
+ * Returns the answer to `prompt`. `blocks` from a script go before the prompt's
+ * own directives.
+ */
 export function planAnswer(
   prompt: Prompt,
   seed: string,
@@ -54,20 +59,20 @@ export function planAnswer(
   };
 }
 
-/** Output tokens that `answer` counts as; at least one. */
+/** Returns the output tokens that `answer` counts as, at least one. */
 export function outputTokens(answer: Answer): number {
   const pieces = answer.blocks.flatMap((block) => blockPieces(block));
   return Math.max(1, pieces.length);
 }
 
-/** The pieces that a block is streamed in, a token each. */
+/** Returns the pieces in which a block is streamed, one token each. */
 export function blockPieces(block: AnswerBlock): readonly string[] {
   return tokenPieces(
     block.kind === "tool_use" ? JSON.stringify(block.input) : block.text,
   );
 }
 
-/** A block of the `content` in the API's own words. */
+/** Returns a block of the `content` in the API's own format. */
 export function blockJson(block: AnswerBlock): JsonObject {
   switch (block.kind) {
     case "thinking":
@@ -88,12 +93,12 @@ export function blockJson(block: AnswerBlock): JsonObject {
   }
 }
 
-/** What vouches for a thinking block; the demo checks none. */
+/** Returns the signature of a thinking block; the demo checks none. */
 export function signatureOf(text: string): string {
   return btoa(digest([text], 60));
 }
 
-/** A tool call as a block, with an id of its own. */
+/** Returns a tool call as a block with its own id. */
 export function toolUseBlock(call: ToolCall, id: string): AnswerBlock {
   return { kind: "tool_use", id: `toolu_${id}`, ...call };
 }
@@ -124,7 +129,7 @@ function closingText(turn: Turn, dice: Dice): AnswerBlock {
   const tokens = turn.tokens ?? dice.integer(TOKENS_MIN, TOKENS_MAX);
   const text = prose(dice, tokens);
   if (turn.lastResult === null) return { kind: "text", text };
-  // A directive that is quoted would be obeyed when it comes back.
+  // A quoted directive would be obeyed when it comes back.
   const quoted = turn.lastResult.replaceAll("demo:", "")
     .slice(0, QUOTED_RESULT_MAX).trim();
   return { kind: "text", text: `The tool said: ${quoted}\n\n${text}` };
@@ -138,7 +143,10 @@ function summary(dice: Dice): AnswerBlock {
   return { kind: "text", text };
 }
 
-/** The least value that a JSON schema allows, with words for its texts. */
+/**
+ * Returns the smallest value that a JSON schema allows, with words for its
+ * texts.
+ */
 function fillSchema(schema: JsonObject, dice: Dice): unknown {
   const choice = listOf(schema["enum"])[0];
   if (choice !== undefined) return choice;

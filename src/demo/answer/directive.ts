@@ -77,7 +77,10 @@ function countOf(text: string | undefined): number | null {
   return Number.isInteger(count) && count > 0 ? count : null;
 }
 
-/** `NAME ARGUMENT` as the input that the client's tool of that name takes. */
+/**
+ * Returns `NAME ARGUMENT` as the input that the client's tool of that name
+ * takes.
+ */
 function toolCall(text: string): ToolCall {
   const name = /^\S*/.exec(text)?.[0] ?? "";
   const argument = text.slice(name.length).trim();

@@ -1,5 +1,5 @@
 /**
- * An answer as a sequence of server-sent events, in the exact order of the real
+ * An answer as a sequence of server-sent events in the exact order of the real
  * API, and scripted sequences that break off, stall or end in an error.
  *
  * @module
@@ -15,22 +15,22 @@ import {
 /** One step of a scripted stream. */
 export type StreamStep =
   | "message_start"
-  /** The next block of the answer, whole. */
+  /** The next whole block of the answer. */
   | "text"
   | "ping"
   | "message_delta"
-  /** Closes what is open: `message_delta` first, if it was not sent. */
+  /** Closes what is open; sends `message_delta` first if that was not sent. */
   | "message_stop"
   /** Breaks the transfer off. */
   | "cut"
   /** Sends nothing more and stays open. */
   | "hang"
   | { readonly pauseMs: number }
-  /** A text delta; opens a block where none is open. */
+  /** A text delta; opens a block if none is open. */
   | { readonly text: string }
   /** An `event: error`, after which the stream ends. */
   | { readonly error: StreamError }
-  /** Bytes as they are. */
+  /** Bytes, sent unchanged. */
   | { readonly raw: string };
 
 export type Emission =
@@ -40,7 +40,7 @@ export type Emission =
   | { readonly kind: "cut" }
   | { readonly kind: "hang" };
 
-/** The whole answer, event by event. */
+/** Yields the whole answer, event by event. */
 export function* answerEmissions(
   writer: EventWriter,
   deltaPauseMs: number,
@@ -57,7 +57,10 @@ export function* answerEmissions(
   yield writer.stop();
 }
 
-/** A scripted stream; the rest of the answer is left out where it is not named. */
+/**
+ * Yields a scripted stream; parts of the answer that no step names are left
+ * out.
+ */
 export function* scriptedEmissions(
   writer: EventWriter,
   steps: readonly StreamStep[],

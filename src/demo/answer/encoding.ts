@@ -1,5 +1,5 @@
 /**
- * Compressed answers: whole, or event by event so that none is held back.
+ * Compresses answers: whole, or event by event so that none is held back.
  *
  * @module
  */
@@ -9,17 +9,23 @@ import type { HeaderList } from "../../ports.ts";
 
 export type Encoding = "gzip" | "br" | "zstd" | "deflate";
 
-/** Turns a body into its compressed form, piece by piece. */
+/** Compresses a body piece by piece. */
 export interface Encoder {
-  /** The compressed bytes of `piece`, flushed so that all of it can be read. */
+  /**
+   * Returns the compressed bytes of `piece`, flushed so that all of it can be
+   * read.
+   */
   encode(piece: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
-  /** The closing bytes. */
+  /** Returns the closing bytes. */
   finish(): Promise<Uint8Array<ArrayBuffer>>;
-  /** Gives up; harmless after the end. */
+  /** Gives up; does nothing after the end. */
   discard(): void;
 }
 
-/** The first of `offered` that the `accept-encoding` value takes, or null. */
+/**
+ * Returns the first of `offered` that the `accept-encoding` value allows, or
+ * null.
+ */
 export function negotiate(
   accepted: string | null,
   offered: readonly Encoding[],
@@ -31,12 +37,12 @@ export function negotiate(
   return offered.find((name) => names.includes(name)) ?? null;
 }
 
-/** The headers of a body in `encoding`. */
+/** Returns the headers of a body in `encoding`. */
 export function encodingHeaders(encoding: Encoding): HeaderList {
   return [["content-encoding", encoding], ["vary", "Accept-Encoding"]];
 }
 
-/** `bytes` compressed whole. */
+/** Returns `bytes` compressed as one piece. */
 export async function encodeWhole(
   encoding: Encoding,
   bytes: Uint8Array,
@@ -103,9 +109,7 @@ function compressor(encoding: Encoding): Compressor {
   }
 }
 
-// Byte strings put together, for the demo.
-
-/** All of `pieces` in one. */
+/** Returns all of `pieces` in one array. */
 export function joined(
   pieces: readonly Uint8Array[],
 ): Uint8Array<ArrayBuffer> {
@@ -119,7 +123,7 @@ export function joined(
   return whole;
 }
 
-/** `value` as bytes; a text in UTF-8. */
+/** Returns `value` as bytes; a text in UTF-8. */
 export function bytesOf(value: string | Uint8Array): Uint8Array {
   return typeof value === "string" ? new TextEncoder().encode(value) : value;
 }

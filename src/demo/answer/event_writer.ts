@@ -1,5 +1,6 @@
 /**
- * The events of a Messages stream, each in the words and order of the real API.
+ * Writes the events of a Messages stream, with the names and order of the real
+ * API.
  *
  * @module
  */
@@ -18,7 +19,7 @@ export interface MessageEventOut {
   readonly kind: "event";
   readonly name: string;
   readonly data: JsonObject;
-  /** Output tokens generated when it is sent. */
+  /** Output tokens generated when the event is sent. */
   readonly output: number;
   /** The usage that the event states, or null. */
   readonly states: TokenUsage | null;
@@ -39,12 +40,12 @@ const ERROR_MESSAGES: Readonly<Record<StreamError, string>> = {
   api_error: "Internal server error",
 };
 
-/** The bytes of an event. */
+/** Returns the text of an event. */
 export function eventText(name: string, data: JsonObject): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** `usage` in the API's own words. */
+/** Returns `usage` in the API's own format. */
 export function usageJson(usage: TokenUsage): JsonObject {
   return {
     input_tokens: usage.input,
@@ -59,7 +60,7 @@ export function usageJson(usage: TokenUsage): JsonObject {
   };
 }
 
-/** Writes events in order and counts what they came to. */
+/** Writes events in order and counts their output tokens. */
 export class EventWriter {
   readonly #answer: Answer;
   /** The prompt's part of the usage. */
@@ -85,7 +86,7 @@ export class EventWriter {
     return this.#open !== null;
   }
 
-  /** The answer's next block; its last one again when it has no more. */
+  /** Returns the answer's next block, or its last one again at the end. */
   nextBlock(): AnswerBlock {
     const { blocks } = this.#answer;
     return blocks[this.#taken++] ?? blocks.at(-1) ?? { kind: "text", text: "" };
@@ -93,7 +94,7 @@ export class EventWriter {
 
   start(): MessageEventOut {
     const answer = this.#answer;
-    // The first count is a stand-in: the real API sends a small number too.
+    // The real API also starts with a small number instead of the true count.
     this.#output = 1;
     const states = this.#usageNow();
     return this.#event("message_start", {

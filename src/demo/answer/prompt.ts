@@ -1,6 +1,6 @@
 /**
  * A Messages request as the fake provider reads it: the prompt as a chain of
- * blocks for the cache, and what the answer depends on.
+ * blocks for the cache, and everything that the answer depends on.
  *
  * @module
  */
@@ -14,9 +14,9 @@ export type CacheTtl = "5m" | "1h";
 /** One block of the prompt: a tool, a system block or a message's block. */
 export interface PromptBlock {
   readonly tokens: number;
-  /** Names everything up to and including this block. */
+  /** Identifies everything up to and including this block. */
   readonly chain: string;
-  /** Set where the client put a cache breakpoint. */
+  /** Set if the client put a cache breakpoint here. */
   readonly breakpoint: CacheTtl | null;
 }
 
@@ -41,7 +41,7 @@ export type PromptReading =
   | { readonly kind: "prompt"; readonly prompt: Prompt }
   | { readonly kind: "refused"; readonly message: string };
 
-/** Reads a body; a count needs no `max_tokens`. */
+/** Reads a body. To count tokens, `max_tokens` is not needed. */
 export function readPrompt(
   body: unknown,
   purpose: "answer" | "count",
@@ -79,7 +79,7 @@ export function readPrompt(
   };
 }
 
-/** Prompt tokens in all, cached or not. */
+/** Returns all prompt tokens, cached or not. */
 export function promptTokens(prompt: Prompt): number {
   return prompt.blocks.reduce((sum, block) => sum + block.tokens, 0);
 }
@@ -96,7 +96,7 @@ function readMessage(message: unknown): Message {
   };
 }
 
-/** Content blocks; a bare text is one text block. */
+/** Returns the content blocks; a bare text is one text block. */
 function contentBlocks(content: unknown): readonly JsonObject[] {
   const text = textOf(content);
   if (text !== null) return [{ type: "text", text }];
@@ -131,7 +131,10 @@ function chainBlocks(
   });
 }
 
-/** Claude Code's first system block changes from request to request, uncached. */
+/**
+ * Claude Code's first system block changes with every request and is never
+ * cached.
+ */
 function isBillingNote(block: JsonObject): boolean {
   return textOf(block["text"])?.startsWith("x-anthropic-billing-header:") ??
     false;

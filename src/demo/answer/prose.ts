@@ -1,5 +1,5 @@
 /**
- * Words of the demo's answers: harmless, and the same for the same seed.
+ * Words for the demo's answers: harmless, and the same for the same seed.
  *
  * @module
  */
@@ -48,21 +48,21 @@ const ENDINGS = [
   "and I would keep it that way.",
 ] as const;
 
-/** One sentence. */
+/** Returns one sentence. */
 export function sentence(dice: Dice): string {
   return `${dice.pick(OPENINGS)} ${dice.pick(VERBS)} ${dice.pick(OBJECTS)}, ${
     dice.pick(ENDINGS)
   }`;
 }
 
-/** Text of about `tokens` tokens, never fewer. */
+/** Returns text of at least `tokens` tokens, and not many more. */
 export function prose(dice: Dice, tokens: number): string {
   let text = sentence(dice);
   while (tokenPieces(text).length < tokens) text += ` ${sentence(dice)}`;
   return text;
 }
 
-/** `text` in the pieces that the demo counts and sends as tokens. */
+/** Returns `text` in the pieces that the demo counts and sends as tokens. */
 export function tokenPieces(text: string): readonly string[] {
   return text.match(/\s*\S{1,5}|\s+$/gu) ?? [];
 }

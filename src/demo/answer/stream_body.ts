@@ -1,5 +1,5 @@
 /**
- * Emissions as the body of a response, at their pace, one event a chunk.
+ * Turns emissions into a response body at their pace, one event per chunk.
  *
  * @module
  */
@@ -13,16 +13,18 @@ import type { Ending } from "../provider/records.ts";
 export interface StreamPlan {
   readonly exchange: Exchange;
   readonly emissions: Iterator<Emission>;
-  /** Told of each event as it is handed over. */
+  /** Called for each event as it is handed over. */
   readonly onEvent: (event: MessageEventOut) => void;
-  /** Told once how it ended. */
+  /** Called once with how the stream ended. */
   readonly onEnd: (ending: Ending) => void;
 }
 
-/** What the bytes before a cut need to leave this machine. */
+/** How long the bytes before a cut need to leave this machine. */
 const FLUSH_MS = 5;
 
-/** The reason that a body is broken off with; the server drops the connection. */
+/**
+ * The reason with which a body is broken off; the server drops the connection.
+ */
 export class CutOff extends Error {
   constructor() {
     super("Cannot finish the demo answer: it is scripted to break off");
@@ -67,7 +69,8 @@ class EmissionStream {
     } catch (reason) {
       const isMeant = reason instanceof CutOff || this.#stop.signal.aborted;
       if (!isMeant) this.#plan.exchange.world.crashes.push(reason);
-      // A cut, or the server stops: either way the client sees a break.
+      // Because of a cut or a stopping server; the client sees a break either
+      // way.
       this.leave("cut");
       controller.error(reason);
     }

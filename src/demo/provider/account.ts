@@ -45,7 +45,10 @@ const SETUP_SCOPES: readonly string[] = ["user:inference"];
 /** As the provider's: eight hours, or about a year for a setup token. */
 export const ACCESS_TOKEN_MS = 8 * HOUR_MS;
 const SETUP_TOKEN_MS = 365 * DAY_MS;
-/** A sign-in ends so long after the login, whatever is renewed (facts, 10.2). */
+/**
+ * A sign-in ends this long after the login, however often it is renewed (facts,
+ * 10.2).
+ */
 export const SIGN_IN_MS = 30 * DAY_MS;
 
 /** API keys of the first usage tier. */
@@ -63,7 +66,7 @@ export class DemoAccount {
   readonly cache = new PromptCache();
   readonly gate: RateGate;
   readonly quota: TrueQuota;
-  /** Only an API key has it. */
+  /** Null except for API keys. */
   readonly keyQuota: KeyQuota | null;
   readonly apiKey: string;
   readonly #world: AccountWorld;
@@ -87,19 +90,19 @@ export class DemoAccount {
     }`;
   }
 
-  /** Sets true utilizations: `{ "5h": 0.42, "7d": 0.61 }`. */
+  /** Sets true utilizations, such as `{ "5h": 0.42, "7d": 0.61 }`. */
   windows(values: Readonly<Record<WindowKey, number>>): this {
     this.quota.set(values, this.#now());
     return this;
   }
 
-  /** Lets a window reset `ms` from now. */
+  /** Makes a window reset `ms` from now. */
   resetIn(key: WindowKey, ms: number): this {
     this.quota.resetIn(key, ms, this.#now());
     return this;
   }
 
-  /** Takes quota units as another machine's requests do. */
+  /** Takes quota units, as requests of another machine do. */
   spend(units: number, family: ModelFamily = "sonnet"): this {
     this.quota.open(family, this.#now());
     this.quota.charge(units, family, this.#now());
@@ -118,7 +121,7 @@ export class DemoAccount {
     return this;
   }
 
-  /** The true utilization of each window. */
+  /** Returns the true utilization of each window. */
   utilization(): Readonly<Record<WindowKey, number>> {
     return Object.fromEntries(
       this.quota.windows(this.#now()).map((
@@ -128,15 +131,15 @@ export class DemoAccount {
   }
 
   /**
-   * The newest tokens of a subscription; logs in first where there are none.
-   * Throws for the other kinds, which have no refresh token.
+   * Returns the newest tokens of a subscription, after a login if there are
+   * none. Throws for the other kinds, which have no refresh token.
    */
   tokens(): OAuthTokens {
     return (this.kind === "subscription" ? this.#newestTokens() : null) ??
       this.login();
   }
 
-  /** A new login: its own token family beside the others. */
+  /** Makes a new login: its own token family beside the others. */
   login(): OAuthTokens {
     if (this.kind !== "subscription") {
       throw new TypeError(
@@ -146,7 +149,10 @@ export class DemoAccount {
     return this.#mint(SUBSCRIPTION_SCOPES, ACCESS_TOKEN_MS);
   }
 
-  /** What a client shows now: the API key, setup token or newest access token. */
+  /**
+   * Returns what a client shows now: the API key, setup token or newest access
+   * token.
+   */
   token(): string {
     switch (this.kind) {
       case "api_key":
@@ -160,20 +166,20 @@ export class DemoAccount {
     }
   }
 
-  /** Lets all access tokens expire now; the refresh tokens live on. */
+  /** Makes all access tokens expire now; the refresh tokens live on. */
   expire(): this {
     this.#world.tokens.expire(this.name, this.#now());
     return this;
   }
 
-  /** Lets the sign-ins end `ms` from now, whatever is renewed. */
+  /** Makes the sign-ins end `ms` from now, whatever is renewed. */
   endSignInIn(ms: number): this {
     const { clock, tokens } = this.#world;
     tokens.endSignIns(this.name, clock.inMs(ms));
     return this;
   }
 
-  /** Signs out everywhere: every token is dead. */
+  /** Signs out everywhere, which kills every token. */
   revoke(): this {
     this.#world.tokens.revoke(this.name);
     return this;

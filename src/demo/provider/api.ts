@@ -1,5 +1,5 @@
 /**
- * The fake Anthropic API on a real port: `tc demo` and all tests talk to it.
+ * The fake Anthropic API on a real port. `tc demo` and all tests use it.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface DemoApiOptions extends WorldOptions {
   readonly port?: number;
 }
 
-/** Where each of the provider's services is. */
+/** The address of each of the provider's services. */
 export interface DemoEndpoints {
   readonly api: string;
   readonly authorize: string;
@@ -77,7 +77,10 @@ export class DemoApi implements AsyncDisposable {
     };
   }
 
-  /** The account `name`; made on first use, `options` count only then. */
+  /**
+   * Returns the account `name`, made on first use; only then do `options`
+   * count.
+   */
   account(name: string, options: AccountOptions = {}): DemoAccount {
     return this.#world.account(name, options);
   }
@@ -86,7 +89,7 @@ export class DemoApi implements AsyncDisposable {
     return [...this.#world.accounts.values()];
   }
 
-  /** Draws faults from a seed for messages without a script; null ends it. */
+  /** Draws faults from a seed for messages without a script; null ends that. */
   faults(options: FaultOptions | null): void {
     this.#world.setFaults(options);
   }
@@ -100,42 +103,46 @@ export class DemoApi implements AsyncDisposable {
     this.#world.browserAccount = account;
   }
 
-  /** Messages as compact lines: `work 429`, `home 200 complete`. */
+  /** Returns messages as compact lines: `work 429`, `home 200 complete`. */
   log(): readonly string[] {
     return this.requests("/v1/messages").map(logLine);
   }
 
-  /** Records, oldest first; of one path if it is given. */
+  /** Returns the records, oldest first; of one path if given. */
   requests(path: string | null = null): readonly DemoRequest[] {
     return this.#world.records.all().filter((request) =>
       path === null || request.target.split("?")[0] === path
     );
   }
 
-  /** True token sums of all accepted messages. */
+  /** Returns the true token sums of all accepted messages. */
   truth(): Truth {
     return this.#world.records.truth();
   }
 
-  /** How often each body (by its sha256) was accepted. */
+  /** Returns how often each body, by its sha256, was accepted. */
   acceptedPerBody(): ReadonlyMap<string, number> {
     return this.#world.records.acceptedPerBody();
   }
 
   /**
-   * The same for each `x-demo-nonce`, which clients of tests make new for every
-   * send: more than once means that someone between sent it twice.
+   * Returns the same for each `x-demo-nonce`. Test clients make a new nonce for
+   * every send, so a count above one means that something in between sent it
+   * twice.
    */
   acceptedPerNonce(): ReadonlyMap<string, number> {
     return this.#world.records.acceptedPerNonce();
   }
 
-  /** Refresh families made, rotated and killed. */
+  /** Returns how many refresh families were made, rotated and killed. */
   families(): FamilyCounts {
     return this.#world.tokens.counts();
   }
 
-  /** Whether `token` is the newest refresh token of a living login of `account`. */
+  /**
+   * Returns whether `token` is the newest refresh token of a living login of
+   * `account`.
+   */
   isCurrentToken(token: string, account: string): boolean {
     const { tokens } = this.#world;
     return tokens.ownerOf(token) === account && tokens.isCurrent(token);
@@ -151,7 +158,9 @@ export class DemoApi implements AsyncDisposable {
     return this.#world.records.idle();
   }
 
-  /** Breaks off what still runs, closes the port, and throws if a handler did. */
+  /**
+   * Breaks off what still runs and closes the port. Throws if a handler failed.
+   */
   async stop(): Promise<void> {
     const done = this.#server.shutdown();
     for (const stop of this.#world.openAnswers) stop.abort(new CutOff());
@@ -200,7 +209,7 @@ async function answer(world: World, request: Request): Promise<Response> {
   }
 }
 
-/** Path and query as written, which `URL` would normalise. */
+/** Returns path and query as written, which `URL` would normalise. */
 function targetOf(request: Request): string {
   const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
   return at === -1 ? "/" : request.url.slice(at);

@@ -1,5 +1,5 @@
 /**
- * Whose credential a request shows, as the fake provider judges it.
+ * Decides whose credential a request shows.
  *
  * @module
  */
@@ -17,14 +17,14 @@ export type Authentication =
   }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
-/** Without it the real API takes no OAuth token for inference. */
+/** Without this beta the real API refuses OAuth tokens for inference. */
 const OAUTH_BETA = "oauth-2025-04-20";
 
 const STATE_REFUSALS: Readonly<
   Record<Exclude<AccessState, "live">, RefusalName>
 > = { expired: "expired", superseded: "revoked", revoked: "revoked" };
 
-/** For inference: an API key, or an OAuth token with its beta. */
+/** Authenticates inference: an API key, or an OAuth token with its beta. */
 export function authenticate(exchange: Exchange): Authentication {
   const found = identify(exchange);
   if (found.kind === "refused" || found.account.kind === "api_key") {
@@ -36,7 +36,10 @@ export function authenticate(exchange: Exchange): Authentication {
     : refused("oauth_unsupported");
 }
 
-/** Whose the credential is; the record learns it even if it counts no more. */
+/**
+ * Identifies the credential. The record notes its owner even if it is no longer
+ * valid.
+ */
 export function identify(exchange: Exchange): Authentication {
   const bearer = /^bearer (.+)$/i.exec(exchange.header("authorization") ?? "")
     ?.[1];

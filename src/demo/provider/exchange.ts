@@ -1,6 +1,6 @@
 /**
- * One HTTP exchange at the fake provider: the request with its record, and the
- * ways to answer it.
+ * One HTTP exchange at the fake provider: the request, its record, and the ways
+ * to answer it.
  *
  * @module
  */
@@ -45,12 +45,12 @@ export class Exchange {
     return this.request.headers.get(name);
   }
 
-  /** The body as JSON, null where it is none. */
+  /** Returns the body as JSON, or null if it is not JSON. */
   json(): unknown {
     return parseJson(new TextDecoder().decode(this.#body));
   }
 
-  /** Waits on the demo's clock; rejects when the client leaves. */
+  /** Waits on the demo's clock; rejects if the client leaves. */
   async wait(ms: number): Promise<void> {
     if (ms <= 0) return;
     const stop = new AbortController();
@@ -109,14 +109,17 @@ export class Exchange {
     ]);
   }
 
-  /** The compression that the answer gets, or null. */
+  /** Returns the compression of the answer, or null. */
   encoding(): Encoding | null {
     const { forcedEncoding, encodings } = this.world.settings;
     return forcedEncoding ??
       negotiate(this.header("accept-encoding"), encodings);
   }
 
-  /** The lines that every answer has, then `headers`; a later name replaces. */
+  /**
+   * Returns the lines that every answer has, then `headers`; a later name
+   * replaces an earlier one.
+   */
   headers(headers: HeaderList): Headers {
     const all = new Headers([
       ["date", new Date(this.world.clock.now()).toUTCString()],
@@ -136,7 +139,7 @@ export class Exchange {
     this.record.status = status;
   }
 
-  /** Books the end; only the first call counts. Says whether it was. */
+  /** Books the end and returns true; only the first call counts. */
   end(ending: Ending): boolean {
     const { records, clock } = this.world;
     return records.close(this.record, ending, clock.now());

@@ -1,6 +1,6 @@
 /**
- * Random faults from a seed. The draw depends on the request's bytes and on how
- * often they came, so that the order of arrival does not change it.
+ * Random faults from a seed. The draw depends on a request's bytes and on how
+ * often they came, so the order of arrival does not change it.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export type FaultName =
   | "cut";
 
 export interface FaultOptions {
-  /** The part of requests that each fault hits, 0 to 1. */
+  /** The share of requests that each fault hits, 0 to 1. */
   readonly rate: Readonly<Partial<Record<FaultName, number>>>;
   readonly seed: string | number;
   /** The delay of `late`. */
@@ -31,7 +31,7 @@ export interface FaultOptions {
 
 const LATE_MS = 200;
 const RETRY_AFTER_SECONDS = 1;
-/** Bodies whose tries are counted; older ones start again. */
+/** Most bodies whose tries are counted; beyond that the counts restart. */
 const BODIES_MAX = 200_000;
 
 export class Faults {
@@ -42,7 +42,7 @@ export class Faults {
     this.#options = options;
   }
 
-  /** What hits this request, or null. */
+  /** Returns the fault for this request, or null. */
   draw(bodySha256: string): Scripted | null {
     const tries = this.#tries.get(bodySha256) ?? 0;
     if (this.#tries.size >= BODIES_MAX) this.#tries.clear();
@@ -105,7 +105,7 @@ const ACTS: Readonly<Record<FaultName, Scripted["act"]>> = {
   cut: serve([...HALF, "cut"]),
 };
 
-/** In this order they share the dice's throw. */
+/** The order in which the faults share one throw of the dice. */
 const FAULT_NAMES: readonly FaultName[] = [
   "throttled",
   "burst",

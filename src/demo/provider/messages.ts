@@ -1,5 +1,6 @@
 /**
- * `POST /v1/messages` at the fake provider: who asks, may they, and the answer.
+ * `POST /v1/messages` at the fake provider: who asks, whether they may, and the
+ * answer.
  *
  * @module
  */
@@ -45,8 +46,8 @@ import type { Ending } from "./records.ts";
 import { quotaUnits } from "../quota/true_quota.ts";
 
 /**
- * Answers one message. A script or a drawn fault goes before the provider's
- * own judgement, but a scripted answer is served only if the quota allows it.
+ * Answers one message. A script or a drawn fault precedes the provider's own
+ * judgement, but a scripted answer is served only if the quota allows it.
  */
 export async function answerMessages(exchange: Exchange): Promise<Response> {
   const found = authenticate(exchange);
@@ -74,7 +75,7 @@ export async function answerMessages(exchange: Exchange): Promise<Response> {
   return await (refused ?? serveMessage(asked, scripted?.act ?? null));
 }
 
-/** `POST /v1/messages/count_tokens`: costs nothing. */
+/** Answers `POST /v1/messages/count_tokens`, which costs nothing. */
 export async function countTokens(exchange: Exchange): Promise<Response> {
   const found = authenticate(exchange);
   if (found.kind === "refused") return await exchange.refuse(found.refusal);
@@ -89,7 +90,10 @@ export async function countTokens(exchange: Exchange): Promise<Response> {
   });
 }
 
-/** The script's next answer, else a drawn fault, else null; waits its delay. */
+/**
+ * Returns the script's next answer, else a drawn fault, else null, after its
+ * delay.
+ */
 async function nextScripted(
   exchange: Exchange,
   account: string,
@@ -103,27 +107,27 @@ async function nextScripted(
   return scripted;
 }
 
-/** The session in `metadata.user_id`, which is JSON in a text, or null. */
+/**
+ * Returns the session in `metadata.user_id`, which holds JSON as text, or null.
+ */
 function sessionOf(body: unknown): string | null {
   const userId = textOf(objectOf(objectOf(body)?.["metadata"])?.["user_id"]);
   return textOf(objectOf(parseJson(userId ?? ""))?.["session_id"]);
 }
 
-// A request that is served: the answer planned, sent as a stream or whole.
-
-/** A served request with all that its answer is made of. */
+/** A served request and everything that its answer is made of. */
 interface Service {
   readonly asked: Asked;
   readonly serving: Serving;
   readonly answer: Answer;
-  /** The scripted stream, or null for the whole answer in order. */
+  /** The scripted stream; null for the whole answer in order. */
   readonly steps: readonly StreamStep[] | null;
   readonly limits: HeaderList;
-  /** Wait between deltas, by the speed that is set. */
+  /** Pause between deltas at the configured speed. */
   readonly deltaPauseMs: number;
 }
 
-/** Serves `asked`; the limits in the head are those before its own cost. */
+/** Serves `asked`. The limits in the head do not include its own cost. */
 async function serveMessage(
   asked: Asked,
   act: Scripted["act"] | null,
@@ -182,7 +186,7 @@ async function whole(service: Service): Promise<Response> {
   }
   const usage = serving.generate(output);
   const text = JSON.stringify(messageJson(answer, usageJson(usage)));
-  // A scripted stream that never ends becomes a whole answer that breaks off.
+  // A whole answer to a scripted stream without an end breaks off half-way.
   if (steps !== null && !steps.includes("message_stop")) {
     const half = text.slice(0, text.length / 2);
     const emissions: Emission[] = [{ kind: "raw", text: half }, {
@@ -234,9 +238,6 @@ function messageJson(answer: Answer, usage: JsonObject): JsonObject {
   };
 }
 
-// The books of one served request: the permit, the cache, the quota and the
-// record, from its start to its one end.
-
 class Serving {
   readonly #asked: Asked;
 
@@ -253,27 +254,30 @@ class Serving {
     world.records.accept(record);
   }
 
-  /** One event of the stream was handed over. */
+  /** Notes that one event of the stream was handed over. */
   note(event: MessageEventOut): void {
     const { record } = this.#asked.exchange;
     record.usage = { ...record.usage, output: event.output };
     if (event.states !== null) record.reported = event.states;
   }
 
-  /** The whole answer was generated at once; says what it cost. */
+  /**
+   * Notes that the whole answer was generated at once, and returns what it
+   * cost.
+   */
   generate(output: number): TokenUsage {
     const { record } = this.#asked.exchange;
     record.usage = { ...record.usage, output };
     return record.usage;
   }
 
-  /** The whole answer was handed over. */
+  /** Notes that the whole answer was handed over. */
   report(): void {
     const { record } = this.#asked.exchange;
     record.reported = record.usage;
   }
 
-  /** Books the output and gives the permit back, once. */
+  /** Books the output and returns the permit, once. */
   end(ending: Ending): void {
     const { account, exchange } = this.#asked;
     const { record } = exchange;

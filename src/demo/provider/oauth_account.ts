@@ -16,7 +16,7 @@ import { REFUSALS } from "./refusal.ts";
 import { type TrueWindow, utilization } from "../quota/true_quota.ts";
 
 const PROFILE_SCOPE = "user:profile";
-/** As observed when the endpoint had enough. */
+/** As observed when the endpoint refused further questions. */
 const USAGE_RETRY_SECONDS = 272;
 
 export async function answerProfile(exchange: Exchange): Promise<Response> {
@@ -44,7 +44,7 @@ export async function answerUsage(exchange: Exchange): Promise<Response> {
   return await exchange.sendJson(usageOf(windows, world.settings.usageShape));
 }
 
-/** The account if its token may see the profile, else the refusal. */
+/** Returns the account if its token may see the profile, else the refusal. */
 async function accountWithProfile(
   exchange: Exchange,
 ): Promise<DemoAccount | Response> {
@@ -59,7 +59,7 @@ async function accountWithProfile(
     : await exchange.refuse(REFUSALS[refusal]);
 }
 
-/** The endpoint's own limit; a refused call counts as none. */
+/** Applies the endpoint's own limit; a refused call does not count. */
 function isTooOften(exchange: Exchange, account: DemoAccount): boolean {
   const { clock, settings, usageCalls } = exchange.world;
   const now = clock.now();
@@ -132,12 +132,15 @@ function kindOf(window: TrueWindow): JsonObject {
     : { kind: "weekly_all", group: "weekly", scope: null };
 }
 
-/** 0 to 100, whole, never rounded up to spent. */
+/** Returns 0 to 100 as a whole number, never rounded up to spent. */
 function percent(window: TrueWindow): number {
   return Math.floor(utilization(window) * 100 + 1e-9);
 }
 
-/** With microseconds and a numeric offset, as the real one writes it. */
+/**
+ * Returns an instant with microseconds and a numeric offset, as the real API
+ * writes it.
+ */
 function iso(at: Instant | null): string | null {
   if (at === null) return null;
   const seconds = new Date(Math.floor(at / SECOND_MS) * SECOND_MS)

@@ -1,5 +1,5 @@
 /**
- * The fake sign-in pages: they check the request as the real ones do, and send
+ * The fake sign-in pages. They check the request as the real ones do, and send
  * the browser back with a code, or show `code#state` to paste.
  *
  * @module
@@ -10,9 +10,9 @@ import type { DemoAccount } from "./account.ts";
 import type { Exchange } from "./exchange.ts";
 import type { World } from "./world.ts";
 
-/** Claude Code's public client, the only one the demo knows. */
+/** Claude Code's public client, the only one that the demo knows. */
 export const CLIENT_ID = "9d1c250a-e61b-44d9-88ed-5944d1962f5e";
-/** Where a code is shown to be pasted. */
+/** The page that shows a code to paste. */
 export const MANUAL_PATH = "/oauth/code/callback";
 
 const MANUAL_HOSTS = [
@@ -22,11 +22,13 @@ const MANUAL_HOSTS = [
 const LOOPBACK =
   /^http:\/\/(localhost|127\.0\.0\.1|\[::1\]):\d{1,5}\/callback$/;
 const CHALLENGE = /^[A-Za-z0-9_-]{43}$/;
-/** A shorter state is refused by the real page once a session is logged in. */
+/** The real page refuses a shorter state once a session is logged in. */
 const STATE_LENGTH_MIN = 43;
 const CODE_MS = 10 * MINUTE_MS;
 
-/** `GET /oauth/authorize`: the page that asks, or the way back at once. */
+/**
+ * Answers `GET /oauth/authorize`: the page that asks, or the way back at once.
+ */
 export function showSignIn(exchange: Exchange): Promise<Response> {
   const { searchParams } = exchange.url;
   const fault = requestFault(searchParams, exchange.url.origin);
@@ -62,7 +64,7 @@ export function showSignIn(exchange: Exchange): Promise<Response> {
   );
 }
 
-/** `GET /oauth/authorize/allow|deny`: what the links of the page lead to. */
+/** Answers `GET /oauth/authorize/allow|deny`, the links of the page. */
 export function decideSignIn(exchange: Exchange): Promise<Response> {
   const { searchParams, pathname, origin } = exchange.url;
   const fault = requestFault(searchParams, origin);
@@ -83,7 +85,7 @@ export function decideSignIn(exchange: Exchange): Promise<Response> {
     : grant(exchange, account);
 }
 
-/** `GET /oauth/code/callback`: shows the code where no listener waits. */
+/** Answers `GET /oauth/code/callback`: shows the code if no listener waits. */
 export function showCode(exchange: Exchange): Promise<Response> {
   const { searchParams } = exchange.url;
   const code = searchParams.get("code") ?? "";
@@ -97,7 +99,10 @@ export function showCode(exchange: Exchange): Promise<Response> {
   );
 }
 
-/** `GET /oauth/code/success`: where a listener sends the browser at the end. */
+/**
+ * Answers `GET /oauth/code/success`, to which a listener sends the browser at
+ * the end.
+ */
 export function showSuccess(exchange: Exchange): Promise<Response> {
   return exchange.sendPage(
     200,
@@ -105,7 +110,7 @@ export function showSuccess(exchange: Exchange): Promise<Response> {
   );
 }
 
-/** What is wrong with an authorization request, or null. */
+/** Returns what is wrong with an authorization request, or null. */
 function requestFault(query: URLSearchParams, origin: string): string | null {
   const expected: readonly (readonly [string, string])[] = [
     ["code", "true"],
@@ -138,7 +143,10 @@ function isRedirectUri(uri: string, origin: string): boolean {
   return LOOPBACK.test(uri) || isManual(uri, origin);
 }
 
-/** Whom the browser could sign in as: its session, else the hint, else all. */
+/**
+ * Returns whom the browser may sign in as: its session, else the hint, else
+ * all.
+ */
 function candidates(
   world: World,
   hint: string | null,

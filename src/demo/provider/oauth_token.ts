@@ -1,6 +1,6 @@
 /**
- * `POST /v1/oauth/token` at the fake provider: codes for tokens, and refresh
- * tokens for their successors.
+ * `POST /v1/oauth/token` at the fake provider: exchanges codes for tokens, and
+ * refresh tokens for their successors.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { streamBody, type StreamPlan } from "../answer/stream_body.ts";
 import type { OAuthTokens } from "../token_book.ts";
 import type { ScriptedToken } from "./scripted.ts";
 
-/** What was asked of the endpoint, as far as it could be understood. */
+/** What was asked of the endpoint, as far as it was understood. */
 type Grant =
   | {
     readonly kind: "tokens";
@@ -82,7 +82,7 @@ function grant(
   }
 }
 
-/** A code is spent by its first use, also by a wrong one. */
+/** The first use of a code spends it, even a wrong use. */
 function exchangeCode(exchange: Exchange, body: JsonObject): Grant {
   const { clock, codes, settings, tokens } = exchange.world;
   const code = textOf(body["code"]) ?? "";
@@ -105,7 +105,7 @@ function exchangeCode(exchange: Exchange, body: JsonObject): Grant {
   };
 }
 
-/** The S256 challenge of a PKCE verifier (RFC 7636, 4.2). */
+/** Returns the S256 challenge of a PKCE verifier (RFC 7636, 4.2). */
 export function challengeOf(verifier: string): string {
   return createHash("sha256").update(verifier).digest("base64url");
 }
@@ -145,12 +145,14 @@ function refuse(
   );
 }
 
-/** `POST /v1/oauth/token/revoke`: the family of the token that is shown dies. */
+/**
+ * Answers `POST /v1/oauth/token/revoke`: the family of the shown token dies.
+ */
 export async function answerRevocation(exchange: Exchange): Promise<Response> {
   const { record, world } = exchange;
   const body = objectOf(exchange.json());
   record.account = world.tokens.revokeToken(textOf(body?.["token"]) ?? "");
-  // RFC 7009, 2.2: a token that nobody knows is revoked as well.
+  // RFC 7009, 2.2: revoking an unknown token succeeds as well.
   return await exchange.sendJson({});
 }
 
@@ -191,7 +193,7 @@ function tokenJson(
   };
 }
 
-/** The head leaves, the body never comes. */
+/** Sends the head and never the body. */
 function dropped(exchange: Exchange): Response {
   exchange.begin(200);
   const plan: StreamPlan = {

@@ -11,11 +11,11 @@ import type { HeaderList } from "../../ports.ts";
 
 /** How an answer ended, as the provider saw it. */
 export type Ending =
-  /** Everything was handed over. */
+  /** Everything was sent. */
   | "complete"
   /** The client closed the connection first. */
   | "client_gone"
-  /** The transfer was broken off by a script or a fault. */
+  /** A script or a fault broke the transfer off. */
   | "cut"
   /** A clean end of the transfer without `message_stop`. */
   | "ended_early"
@@ -29,7 +29,7 @@ export interface DemoRequest {
   readonly method: string;
   /** Path and query as they came. */
   readonly target: string;
-  /** As the server saw them: lower-case, sorted by name. */
+  /** As the server saw them: lower case, sorted by name. */
   readonly headers: HeaderList;
   /** Empty until the body has arrived. */
   readonly bodySha256: string;
@@ -38,26 +38,28 @@ export interface DemoRequest {
   readonly nonce: string | null;
   readonly session: string | null;
   readonly agent: string | null;
-  /** Name of the account whose credential it showed, or null. */
+  /** The account whose credential it showed, or null. */
   readonly account: string | null;
-  /** The fake credential it showed; null when it was none of ours. */
+  /** The fake credential that it showed; null if it was not one of ours. */
   readonly token: string | null;
   readonly model: string | null;
   /** Null until the answer starts. */
   readonly status: number | null;
-  /** Whether it was processed: it cost quota and must never be sent twice. */
+  /**
+   * Whether it was processed: then it cost quota and must never be sent twice.
+   */
   readonly isAccepted: boolean;
   /** What the answer was scripted or drawn to be, or null. */
   readonly fault: string | null;
   readonly ending: Ending | null;
   readonly endedAt: Instant | null;
-  /** What it truly cost, so far. */
+  /** What it truly cost so far. */
   readonly usage: TokenUsage;
-  /** What the answer has said of its cost, so far. */
+  /** What the answer has said about its cost so far. */
   readonly reported: TokenUsage;
 }
 
-/** The same, for the one who writes it. */
+/** The same record, writable for its owner. */
 export type OpenRequest = {
   -readonly [Key in keyof DemoRequest]: DemoRequest[Key];
 };
@@ -84,7 +86,7 @@ export interface Truth {
   readonly bySession: Readonly<Record<string, Sum>>;
 }
 
-/** Counts are small beside records, so that many more are kept. */
+/** Counts are small compared with records, so many more of them are kept. */
 const COUNTS_PER_RECORD = 50;
 
 const NO_SUM: Sum = { requests: 0, usage: NO_USAGE, reported: NO_USAGE };
@@ -102,7 +104,9 @@ export class RecordBook {
   #running = 0;
   #idle = Promise.withResolvers<void>();
 
-  /** Keeps at least the last `requestsMax` records; sums and counts cover all. */
+  /**
+   * Keeps at least the last `requestsMax` records; sums and counts cover all.
+   */
   constructor(requestsMax: number) {
     this.#requestsMax = requestsMax;
     this.#idle.resolve();
@@ -116,7 +120,7 @@ export class RecordBook {
       ordinal: this.#ordinal++,
     };
     this.#requests.push(request);
-    // In batches: moving a long list for each request would cost more than it.
+    // In batches, because shifting a long list for each request would be slow.
     const isLong = this.#requests.length >= 2 * this.#requestsMax;
     if (isLong) this.#requests.splice(0, this.#requestsMax);
     if (this.#running === 0) this.#idle = Promise.withResolvers();
@@ -131,7 +135,7 @@ export class RecordBook {
     this.#countAccepted(this.#acceptedPerNonce, request.nonce);
   }
 
-  /** Books the end; only the first call counts. Says whether it was. */
+  /** Books the end and returns true; only the first call counts. */
   close(request: OpenRequest, ending: Ending, at: Instant): boolean {
     if (request.ending !== null) return false;
     request.ending = ending;
@@ -219,7 +223,7 @@ function plus(sum: Sum, request: DemoRequest): Sum {
   };
 }
 
-/** Token counts added up. */
+/** Returns the sum of two token counts. */
 export function addUsage(a: TokenUsage, b: TokenUsage): TokenUsage {
   return {
     input: a.input + b.input,
@@ -230,7 +234,7 @@ export function addUsage(a: TokenUsage, b: TokenUsage): TokenUsage {
   };
 }
 
-/** One request as a compact line: `work 429`, `home 200 complete`. */
+/** Returns one request as a compact line: `work 429`, `home 200 complete`. */
 export function logLine(request: DemoRequest): string {
   const who = request.account ?? "nobody";
   if (request.status === null) return `${who} ${request.ending ?? "open"}`;

@@ -1,6 +1,6 @@
 /**
- * The error answers of the fake provider, by name: status, type and message as
- * the real one words them.
+ * The error answers of the fake provider by name, with the status, type and
+ * message of the real ones.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export interface Refusal {
   readonly status: number;
   readonly type: string;
   readonly message: string;
-  /** `error.details`, where the real answer has them. */
+  /** `error.details`, if the real answer has them. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
@@ -130,7 +130,7 @@ export const REFUSALS: Readonly<Record<RefusalName, Refusal>> = {
   },
 };
 
-/** The error body that every client of the API expects. */
+/** Returns the error body that every client of the API expects. */
 export function refusalBody(refusal: Refusal, requestId: string): string {
   return JSON.stringify({
     type: "error",

@@ -41,9 +41,12 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   "GET /v1/oauth/hello": hello,
 };
 
-/** Telemetry and other noise: taken and thrown away. */
+/** Telemetry and the like: accepted and discarded. */
 const SINKS = ["/api/event_logging/", "/mcp-registry", "/api/eval/"];
-/** Paths where the client's own credential counts; they answer what they got. */
+/**
+ * Paths on which the client's own credential counts; they answer what they
+ * received.
+ */
 const ECHOES = ["/v1/code/", "/api/oauth/files/", "/api/oauth/file_upload"];
 
 export async function handle(exchange: Exchange): Promise<Response> {
@@ -73,7 +76,7 @@ function hello(exchange: Exchange): Promise<Response> {
     : exchange.sendJson({ message: "hello" });
 }
 
-/** What arrived, the credential itself as its digest is in the record. */
+/** Returns what arrived, with the credential as its digest in the record. */
 function echo(exchange: Exchange): Promise<Response> {
   const { record } = exchange;
   return exchange.sendJson({
@@ -84,8 +87,6 @@ function echo(exchange: Exchange): Promise<Response> {
     header_names: record.headers.map(([name]) => name),
   });
 }
-
-// `GET /v1/models` at the fake provider.
 
 const MODELS = [
   { id: "claude-fable-5", display_name: "Claude Fable 5" },
@@ -109,7 +110,7 @@ async function answerModels(exchange: Exchange): Promise<Response> {
   });
 }
 
-/** `GET /v1/models/ID`. */
+/** Answers `GET /v1/models/ID`. */
 async function answerModel(exchange: Exchange): Promise<Response> {
   const found = authenticate(exchange);
   if (found.kind === "refused") return await exchange.refuse(found.refusal);

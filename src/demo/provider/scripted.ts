@@ -34,9 +34,9 @@ export interface ReplyOptions {
   readonly retryAfterSeconds?: number | string | null;
   readonly type?: string;
   readonly message?: string;
-  /** Sent besides, or instead of the usual ones of the same name. */
+  /** Sent in addition, or in place of the usual ones of the same name. */
   readonly headers?: HeaderList;
-  /** A body of its own, JSON or not. */
+  /** A body to send instead, JSON or not. */
   readonly body?: string;
   readonly contentType?: string;
 }
@@ -55,9 +55,9 @@ export interface ScriptedRefusal {
 /** An answer that the provider gives if it serves the request at all. */
 export interface ScriptedService {
   readonly kind: "serve";
-  /** The content; null is planned from the prompt. */
+  /** The content; null plans it from the prompt. */
   readonly blocks: readonly ScriptedBlock[] | null;
-  /** The stream step by step; null is the whole answer in order. */
+  /** The stream step by step; null sends the whole answer in order. */
   readonly steps: readonly StreamStep[] | null;
 }
 
@@ -67,7 +67,7 @@ export type ScriptedBlock =
 
 export interface Scripted {
   readonly delayMs: number;
-  /** What `log()` and the record call it. */
+  /** Its name in `log()` and the record. */
   readonly label: string;
   readonly act: ScriptedRefusal | ScriptedService;
 }
@@ -80,12 +80,14 @@ export interface ScriptedToken {
     | {
       readonly kind: "answer";
       readonly fields: Readonly<Record<string, unknown>>;
-      /** Only the access token is new; `refresh_token` is left out. */
+      /**
+       * Whether only the access token is new and `refresh_token` is left out.
+       */
       readonly keepsRefresh: boolean;
     }
-    /** Rotates, then breaks the connection off: the answer is lost. */
+    /** Rotates, then breaks the connection off, so that the answer is lost. */
     | { readonly kind: "drop" }
-    /** Nothing is rotated. */
+    /** Rotates nothing. */
     | {
       readonly kind: "reply";
       readonly status: number;
@@ -94,7 +96,7 @@ export interface ScriptedToken {
     };
 }
 
-/** The `retry-after` of a scripted refusal, or null. */
+/** Returns the `retry-after` of a scripted refusal, or null. */
 export function retryAfterOf(options: ReplyOptions): string | null {
   if (options.retryAfterSeconds !== undefined) {
     return options.retryAfterSeconds === null

@@ -1,5 +1,5 @@
 /**
- * Everything that the fake provider is: what its handlers share.
+ * The whole state of the fake provider, which its handlers share.
  *
  * @module
  */
@@ -27,13 +27,13 @@ export interface DemoSettings {
   readonly weights: UnitWeights;
   /** Decimals of the utilization in headers; the provider rounds to 2. */
   readonly utilizationDecimals: number;
-  /** Compressions used when the client accepts them, in this order. */
+  /** Compressions in order of preference, for clients that accept them. */
   readonly encodings: readonly Encoding[];
-  /** A compression used without being asked for, or null. */
+  /** A compression used even if the client did not ask for it, or null. */
   readonly forcedEncoding: Encoding | null;
-  /** Which form `GET /api/oauth/usage` answers in. */
+  /** The format in which `GET /api/oauth/usage` answers. */
   readonly usageShape: "both" | "old" | "new";
-  /** Its own limit for each account; null is none. */
+  /** The usage endpoint's own limit per account; null means none. */
   readonly usagePerMinute: number | null;
   /** Whether the sign-in page sends the browser on without a click. */
   readonly signsInAtOnce: boolean;
@@ -43,8 +43,8 @@ export interface DemoSettings {
   /** How long after its login a sign-in ends. */
   readonly signInMs: number;
   /**
-   * Whether a renewal says when the sign-in ends: not at all, the end that the
-   * login had, or one that the renewal has moved.
+   * Whether a renewal states when the sign-in ends: not at all, the end that
+   * the login had, or a later end set by the renewal.
    */
   readonly renewalSaysEnd: "never" | "left" | "moved";
   /** Larger bodies are refused with 413. */
@@ -54,7 +54,7 @@ export interface DemoSettings {
 export interface WorldOptions extends Partial<DemoSettings> {
   readonly seed?: string | number;
   readonly clock?: WarpClock;
-  /** At least so many of the last requests are remembered. */
+  /** At least this many of the last requests are remembered. */
   readonly requestsMax?: number;
   readonly script?: ProviderScript;
 }
@@ -86,17 +86,22 @@ export class World {
   /** What a test wants answered; null in the product. */
   readonly script: ProviderScript | null;
   readonly accounts = new Map<string, DemoAccount>();
-  /** Codes of the sign-in page that wait for their exchange. */
+  /** Codes of the sign-in page that were not exchanged yet. */
   readonly codes = new Map<string, GrantedCode>();
   /** When each account asked for its usage within the last minute. */
   readonly usageCalls = new Map<string, readonly Instant[]>();
-  /** Faults of the demo itself: a bug must not look like a scripted answer. */
+  /**
+   * Faults of the demo itself, because a bug must not look like a scripted
+   * answer.
+   */
   readonly crashes: unknown[] = [];
-  /** Aborts what still runs when the server stops. */
+  /**
+   * Controllers of the answers that still run, aborted when the server stops.
+   */
   readonly openAnswers = new Set<AbortController>();
   settings: DemoSettings;
   faults: Faults | null = null;
-  /** Whom the browser is signed in as; null shows a choice. */
+  /** Whom the browser is signed in as; null lets the page offer a choice. */
   browserAccount: string | null = null;
 
   constructor(options: WorldOptions) {
@@ -123,7 +128,7 @@ export class World {
     this.faults = options === null ? null : new Faults(options);
   }
 
-  /** A request id as the provider writes them. */
+  /** Returns a request id in the provider's format. */
   requestId(): string {
     return `req_011C${this.dice.hex(20)}`;
   }
@@ -131,7 +136,7 @@ export class World {
 
 /** What a person granted on the sign-in page; the code is exchanged once. */
 interface GrantedCode {
-  /** Name of the account that was chosen. */
+  /** Name of the chosen account. */
   readonly account: string;
   /** The S256 challenge that the verifier must match. */
   readonly challenge: string;

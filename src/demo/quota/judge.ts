@@ -1,6 +1,6 @@
 /**
- * Whether an account's true limits allow one more request, and how the fake
- * provider says no.
+ * Decides whether an account's true limits allow one more request, and writes
+ * the rate-limit headers of the answer.
  *
  * @module
  */
@@ -29,19 +29,19 @@ export interface Asked {
   readonly prompt: Prompt;
 }
 
-/** The same where the body may be unreadable. */
+/** The same, if the body may be unreadable. */
 interface AskedAnything {
   readonly exchange: Exchange;
   readonly account: DemoAccount;
   readonly prompt: Prompt | null;
 }
 
-/** What the limits of a request without a readable model are stated for. */
+/** The family for which limits are stated if the model is unreadable. */
 const FAMILY_UNKNOWN = "sonnet";
 const SHOULD_RETRY = ["x-should-retry", "true"] as const;
 const SCRIPTED_RESET_MS = 60 * MINUTE_MS;
 
-/** The 429 that the account's true limits ask for, or null. */
+/** Returns the 429 that the account's true limits require, or null. */
 export function judge(asked: Asked): Promise<Response> | null {
   const { account, exchange, prompt } = asked;
   const now = exchange.world.clock.now();
@@ -66,7 +66,9 @@ function refuseRate(asked: Asked, waitMs: number): Promise<Response> {
   ]);
 }
 
-/** Says what the script says, with the account's true limits where it shows any. */
+/**
+ * Returns the scripted refusal, with the account's true limits if it shows any.
+ */
 export function refuseAsScripted(
   asked: AskedAnything,
   act: ScriptedRefusal,
@@ -107,7 +109,7 @@ function rejectedBy(
   };
 }
 
-/** The account's rate-limit lines as they truly are now, `rejected` apart. */
+/** Returns the account's true rate-limit lines now, except for `rejected`. */
 export function limitHeaders(
   asked: AskedAnything,
   rejected: Rejected | null,
@@ -124,21 +126,19 @@ export function limitHeaders(
   });
 }
 
-// Rate-limit headers as the provider sends them, on 200 and on 429.
-
 const UNIFIED = "anthropic-ratelimit-unified";
 
-/** What the headers speak about. */
+/** What the headers state. */
 interface UnifiedFacts {
   readonly windows: readonly TrueWindow[];
   readonly family: ModelFamily;
   /** Decimals of the utilization; the provider rounds to 2. */
   readonly decimals: number;
-  /** Claimed to be spent whatever the truth is: for scripted answers. */
+  /** The window that a scripted answer claims is spent, whatever the truth. */
   readonly rejected: Rejected | null;
 }
 
-/** A window called spent, and until when. */
+/** A window that is called spent, and until when. */
 interface Rejected {
   readonly key: WindowKey;
   readonly resetsAt: Instant;
@@ -156,7 +156,7 @@ interface ShownWindow {
 
 const SEVERITY = { allowed: 0, allowed_warning: 1, rejected: 2 } as const;
 
-/** The `anthropic-ratelimit-unified-*` lines of a subscription. */
+/** Returns the `anthropic-ratelimit-unified-*` lines of a subscription. */
 export function unifiedHeaders(facts: UnifiedFacts): HeaderList {
   const shown = facts.windows.flatMap((window) => showWindow(window, facts));
   const ruling = representative(shown);
@@ -172,7 +172,7 @@ export function unifiedHeaders(facts: UnifiedFacts): HeaderList {
   ];
 }
 
-/** A window of another family is no business of this request. */
+/** A window of another family does not concern this request. */
 function showWindow(
   window: TrueWindow,
   facts: UnifiedFacts,
@@ -203,7 +203,10 @@ function statusOf(used: number, warnsFrom: number): ShownWindow["status"] {
   return used >= warnsFrom ? "allowed_warning" : "allowed";
 }
 
-/** The worst window rules; of equals the one that resets last if spent, else first. */
+/**
+ * Returns the worst window; of equal ones the latest to reset if spent, else
+ * the first.
+ */
 function representative(shown: readonly ShownWindow[]): ShownWindow | null {
   let ruling: ShownWindow | null = null;
   for (const window of shown) {
@@ -232,7 +235,10 @@ function windowLines(window: ShownWindow, decimals: number): HeaderList {
   ];
 }
 
-/** As the provider writes fractions: `0.0`, `0.42`, `1.02`; never rounded up to spent. */
+/**
+ * Returns a fraction in the provider's format: `0.0`, `0.42`, `1.02`; never
+ * rounded up to spent.
+ */
 export function decimalText(value: number, decimals: number): string {
   const factor = 10 ** decimals;
   const floored = Math.floor(value * factor + 1e-9) / factor;
@@ -243,7 +249,7 @@ function epochSeconds(at: Instant): string {
   return String(Math.ceil(at / SECOND_MS));
 }
 
-/** The per-minute lines of an API key. */
+/** Returns the per-minute lines of an API key. */
 export function keyHeaders(quota: KeyQuota, now: Instant): HeaderList {
   return [
     ...bucketLines("requests", quota.requests, now),
@@ -262,7 +268,7 @@ function bucketLines(kind: string, bucket: Bucket, now: Instant): HeaderList {
   ];
 }
 
-/** `tokens-*` is the most restrictive of the token limits. */
+/** `tokens-*` states the most restrictive of the token limits. */
 function totalLines(quota: KeyQuota, now: Instant): HeaderList {
   const { input, output } = quota;
   const isInput = input.remaining(now) / input.limit <=

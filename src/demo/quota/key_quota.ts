@@ -39,7 +39,7 @@ export class KeyQuota {
     return this.#output;
   }
 
-  /** New limits; every bucket starts whole. */
+  /** Sets new limits; every bucket starts full. */
   change(limits: Partial<KeyLimits>, now: Instant): void {
     this.#limits = { ...this.#limits, ...limits };
     this.#requests = new Bucket(this.#limits.requestsPerMinute, now);
@@ -47,7 +47,10 @@ export class KeyQuota {
     this.#output = new Bucket(this.#limits.outputTokensPerMinute, now);
   }
 
-  /** Null when a request may start, else when the empty bucket has one again. */
+  /**
+   * Returns null if a request may start, else when the empty bucket allows one
+   * again.
+   */
   retryAt(now: Instant): Instant | null {
     const freeAt = [this.#requests, this.#input, this.#output]
       .map((bucket) => bucket.freeAt(now))
@@ -55,7 +58,10 @@ export class KeyQuota {
     return freeAt > now ? freeAt : null;
   }
 
-  /** Cache reads do not count against the input limit, as published. */
+  /**
+   * Charges an answer. Cache reads do not count against the input limit, as
+   * published.
+   */
   charge(usage: TokenUsage, now: Instant): void {
     this.#input.take(
       usage.input + usage.cacheWrite5m + usage.cacheWrite1h,

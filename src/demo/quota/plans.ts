@@ -1,6 +1,6 @@
 /**
- * How large the demo's plans are. The provider publishes no figures; these are
- * the ones of the routing model, in quota units.
+ * The size of the demo's plans. The provider publishes no figures, so these are
+ * the routing model's, in quota units.
  *
  * @module
  */
@@ -14,10 +14,10 @@ export interface Plan {
   readonly fiveHourUnits: number;
   /** Quota units in one week. */
   readonly weekUnits: number;
-  /** Requests in flight at most. */
+  /** Most requests in flight. */
   readonly concurrency: number;
   readonly requestsPerMinute: number;
-  /** As the profile names it. */
+  /** The tier as the profile names it. */
   readonly rateLimitTier: string;
   readonly organizationType: string;
 }
@@ -65,24 +65,26 @@ export const PLANS: Readonly<Record<Tier, Plan>> = {
   },
 };
 
-/** The part of the week that the premium family may take. */
+/** The share of the week that the premium family may use. */
 const PREMIUM_SHARE = 0.5;
 
 export interface WindowPlan {
   readonly key: WindowKey;
-  /** As the `representative-claim` header names it. */
+  /** The window as the `representative-claim` header names it. */
   readonly claim: string;
   readonly units: number;
   readonly lengthMs: number;
-  /** A fixed reset comes round by itself; else the first use opens the window. */
+  /**
+   * A fixed reset recurs by itself; otherwise the first use opens the window.
+   */
   readonly hasFixedReset: boolean;
-  /** The one family it limits, or null. */
+  /** The one family that it limits, or null. */
   readonly family: ModelFamily | null;
-  /** From this utilization on the answers warn. */
+  /** Utilization from which the answers warn. */
   readonly warnsFrom: number;
 }
 
-/** The windows of a subscription, in the order of the headers. */
+/** Returns the windows of a subscription, in the order of the headers. */
 export function windowPlans(plan: Plan): readonly WindowPlan[] {
   return [
     {

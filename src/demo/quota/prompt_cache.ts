@@ -1,8 +1,8 @@
 /**
- * The true prompt cache of one demo account. The rules are the published ones:
- * a prefix is kept at each breakpoint and found again from any breakpoint up to
- * twenty blocks back; one-hour writes come before five-minute ones; using an
- * entry renews it.
+ * The true prompt cache of one demo account, by the published rules: a prefix
+ * is kept at each breakpoint and found again from any breakpoint up to twenty
+ * blocks later; one-hour writes come before five-minute ones; using an entry
+ * renews it.
  *
  * @module
  */
@@ -20,9 +20,9 @@ const TTL_MS: Readonly<Record<CacheTtl, number>> = {
 const LOOKBACK_BLOCKS = 20;
 /** Shorter prefixes are not cached. */
 const PREFIX_TOKENS_MIN = 1_024;
-/** What the provider itself adds after the last block. */
+/** Tokens that the provider itself adds after the last block. */
 export const FRAMING_TOKENS = 3;
-/** Past this, those unused for longest are dropped. */
+/** Beyond this count, the entries unused for longest are dropped. */
 const ENTRIES_MAX = 10_000;
 
 interface Entry {
@@ -33,7 +33,10 @@ interface Entry {
 export class PromptCache {
   readonly #entries = new Map<string, Entry>();
 
-  /** Reads and writes the cache for one request; what the prompt costs. */
+  /**
+   * Reads and writes the cache for one request, and returns what the prompt
+   * costs.
+   */
   use(prompt: Prompt, now: Instant): TokenUsage {
     const ends = runningTotals(prompt.blocks);
     const total = ends.at(-1) ?? 0;
@@ -124,7 +127,7 @@ function usageOf(parts: Partial<TokenUsage>): TokenUsage {
   };
 }
 
-/** Tokens up to and including each block. */
+/** Returns the tokens up to and including each block. */
 function runningTotals(blocks: readonly PromptBlock[]): readonly number[] {
   let sum = 0;
   return blocks.map((block) => sum += block.tokens);

@@ -1,5 +1,5 @@
 /**
- * The demo's limits on speed: requests in flight and starts per minute, and the
+ * The demo's speed limits: requests in flight, starts per minute, and the
  * per-minute buckets of API keys.
  *
  * @module
@@ -19,14 +19,14 @@ export interface RateLimits {
 }
 
 export interface Admission {
-  /** Null when the request may start, else how long it should wait. */
+  /** Null if the request may start, else how long it should wait. */
   readonly retryAfterMs: number | null;
 }
 
-/** The provider names waits from 5 to 60 s for a throttle. */
+/** For a throttle the provider states waits from 5 to 60 s. */
 const THROTTLE_MS_MIN = 5 * SECOND_MS;
 
-/** Counts what runs and what started within the last minute. */
+/** Counts running requests, and starts within the last minute. */
 export class RateGate {
   limits: RateLimits;
   #running = 0;
@@ -40,7 +40,9 @@ export class RateGate {
     return this.#running;
   }
 
-  /** Whether one more may start at `now`; a refused try counts as no start. */
+  /**
+   * Returns whether one more may start at `now`; a refused try is not a start.
+   */
   check(now: Instant): Admission {
     this.#starts = this.#starts.filter((at) => at > now - MINUTE_MS);
     if (this.#running >= this.limits.concurrency) {
@@ -66,7 +68,7 @@ export class RateGate {
   }
 }
 
-/** One limit of an API key: refills evenly, whole in a minute. */
+/** One limit of an API key. It refills evenly within a minute. */
 export class Bucket {
   readonly limit: number;
   #level: number;
@@ -78,25 +80,28 @@ export class Bucket {
     this.#levelAt = now;
   }
 
-  /** What is left at `now`, in whole units, at least 0. */
+  /** Returns what is left at `now` in whole units, at least 0. */
   remaining(now: Instant): number {
     return Math.max(0, Math.floor(this.#levelAtNow(now)));
   }
 
-  /** When it is whole again. */
+  /** Returns when it is full again. */
   fullAt(now: Instant): Instant {
     const missing = this.limit - this.#levelAtNow(now);
     return after(now, Math.ceil(missing * MINUTE_MS / this.limit));
   }
 
-  /** When one unit is there, `now` if one is. */
+  /** Returns when one unit is available; `now` if one is. */
   freeAt(now: Instant): Instant {
     const missing = 1 - this.#levelAtNow(now);
     if (missing <= 0) return now;
     return instantFromMs(now + Math.ceil(missing * MINUTE_MS / this.limit));
   }
 
-  /** May go below zero: what an answer costs is known only after it. */
+  /**
+   * Takes units, even below zero, because the cost of an answer is known only
+   * after it.
+   */
   take(units: number, now: Instant): void {
     this.#level = this.#levelAtNow(now) - units;
     this.#levelAt = now;

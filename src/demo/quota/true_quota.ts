@@ -1,6 +1,5 @@
 /**
- * The true quota of one demo subscription: what is spent of each window, known
- * to the fake provider alone.
+ * The true quota of one demo subscription, which only the fake provider knows.
  *
  * @module
  */
@@ -18,7 +17,7 @@ import type { WindowPlan } from "./plans.ts";
 
 /** How much each kind of token takes from a window. */
 export interface UnitWeights {
-  /** What a cache read weighs is not public; claims run from 0 to 1. */
+  /** The weight of a cache read is not public; claims range from 0 to 1. */
   readonly cacheRead: number;
   readonly cacheWrite5m: number;
   readonly cacheWrite1h: number;
@@ -32,14 +31,14 @@ export const UNIT_WEIGHTS: UnitWeights = {
   output: 5,
 };
 
-/** The quota units that `usage` takes. */
+/** Returns the quota units that `usage` takes. */
 export function quotaUnits(usage: TokenUsage, weights: UnitWeights): number {
   return usage.input + weights.cacheRead * usage.cacheRead +
     weights.cacheWrite5m * usage.cacheWrite5m +
     weights.cacheWrite1h * usage.cacheWrite1h + weights.output * usage.output;
 }
 
-/** One window as it truly stands. */
+/** One window in its true state. */
 export interface TrueWindow extends WindowPlan {
   readonly usedUnits: number;
   /** Null while it is not open. */
@@ -54,7 +53,7 @@ function isSpent(window: TrueWindow): boolean {
   return window.usedUnits >= window.units;
 }
 
-/** The provider names resets in whole seconds. */
+/** The provider states resets in whole seconds. */
 function wholeSecond(at: Instant): Instant {
   return instantFromMs(Math.ceil(at / SECOND_MS) * SECOND_MS);
 }
@@ -72,13 +71,16 @@ export class TrueQuota {
     }));
   }
 
-  /** All windows at `now`, those past their reset unspent again. */
+  /** Returns all windows at `now`; those past their reset are unused again. */
   windows(now: Instant): readonly TrueWindow[] {
     this.#windows = this.#windows.map((window) => rolled(window, now));
     return this.#windows;
   }
 
-  /** The spent window that bars a request for `family`, latest reset first. */
+  /**
+   * Returns the spent window that bars a request for `family`, the one with the
+   * latest reset.
+   */
   spentWindow(family: ModelFamily, now: Instant): TrueWindow | null {
     const spent = this.windows(now).filter((window) =>
       isSpent(window) && concerns(window, family)
@@ -92,7 +94,7 @@ export class TrueQuota {
     );
   }
 
-  /** Opens what a first use opens. */
+  /** Opens the windows that a first use opens. */
   open(family: ModelFamily, now: Instant): void {
     this.#change(
       now,
@@ -114,7 +116,7 @@ export class TrueQuota {
     );
   }
 
-  /** Sets the utilization of the named windows; opens them where needed. */
+  /** Sets the utilization of the named windows and opens them if needed. */
   set(values: Readonly<Record<WindowKey, number>>, now: Instant): void {
     for (const [key, value] of Object.entries(values)) {
       this.#changeOne(key, now, (window) => ({
@@ -124,7 +126,7 @@ export class TrueQuota {
     }
   }
 
-  /** Lets the named window reset `ms` from now. */
+  /** Makes the named window reset `ms` from now. */
   resetIn(key: WindowKey, ms: number, now: Instant): void {
     this.#changeOne(key, now, (window) => ({
       ...window,

@@ -1,7 +1,7 @@
 /**
- * The temporary folder of a demo: goes with the process, however that ends. A
- * lock in it shows that its demo is alive; the next demo removes what one that
- * was killed outright has left behind.
+ * The temporary folder of a demo. It is removed when the process ends, however
+ * that happens. A lock in it shows that its demo is alive; the next demo
+ * removes the folder of one that was killed outright.
  *
  * @module
  */
@@ -12,7 +12,10 @@ const PREFIX = "tc-demo-";
 const LOCK = "alive.lock";
 /** A demo that is just starting may not have its lock yet. */
 const YOUNG_MS = 10_000;
-/** A write that is under way at the end makes a removal fail for a moment. */
+/**
+ * Tries to remove the folder: a write under way at the end makes one fail for a
+ * moment.
+ */
 const REMOVE_TRIES = 50;
 const REMOVE_PAUSE_MS = 10;
 
@@ -25,13 +28,13 @@ export class DemoFolder implements Disposable {
   private constructor(path: string, lock: Deno.FsFile) {
     this.path = path;
     this.#lock = lock;
-    // Before the process ends, by Deno.exit or by a fault of its own.
+    // Before the process ends, by Deno.exit or by an unhandled error.
     for (const event of ENDS) addEventListener(event, this.#remove);
   }
 
-  /** Makes a folder, and removes those of demos that are dead. */
+  /** Makes a folder, and removes the folders of dead demos. */
   static make(): DemoFolder {
-    // Without a pause: a signal in between would leave the folder behind.
+    // Synchronous: a signal in between would leave the folder behind.
     const path = Deno.makeTempDirSync({ prefix: PREFIX });
     const file = join(path, LOCK);
     const lock = Deno.openSync(file, { create: true, write: true });
@@ -59,11 +62,11 @@ function removeDead(parent: string): void {
       if (isDirectory && name.startsWith(PREFIX) && isDead(path)) remove(path);
     }
   } catch {
-    // A folder that cannot be listed is the system's to clear.
+    // A folder that cannot be listed is left to the system.
   }
 }
 
-/** Whether the demo of the folder has ended without removing it. */
+/** Returns whether the folder's demo has ended without removing it. */
 function isDead(path: string): boolean {
   try {
     const file = join(path, LOCK);
@@ -72,12 +75,12 @@ function isDead(path: string): boolean {
     using lock = Deno.openSync(file, { write: true });
     return lock.tryLockSync(true);
   } catch {
-    // Somebody else's, or one that is just being made.
+    // Another user's folder, or one that is just being made.
     return false;
   }
 }
 
-/** Without a promise, since the process ends when its last listener returns. */
+/** Synchronous, because the process ends when its last listener returns. */
 function removeAtEnd(path: string): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let tries = 1; !remove(path) && tries < REMOVE_TRIES; tries++) {
@@ -85,7 +88,9 @@ function removeAtEnd(path: string): void {
   }
 }
 
-/** Returns whether the folder is gone; one that stays is the system's to clear. */
+/**
+ * Returns whether the folder is gone; one that remains is left to the system.
+ */
 function remove(path: string): boolean {
   try {
     Deno.removeSync(path, { recursive: true });

@@ -1,5 +1,5 @@
 /**
- * What the main thread and the demo's worker say to each other.
+ * The messages between the main thread and the demo's worker.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { FleetAgent } from "../fleet.ts";
 import type { ScenarioName } from "../scenario.ts";
 import type { AccountIdentity } from "../../ports.ts";
 
-/** An account that does not exist; its tokens open nothing but the demo. */
+/** An account that does not exist; its tokens work only in the demo. */
 export interface DemoAccountOrder {
   readonly label: string;
   readonly kind: AccountKind;

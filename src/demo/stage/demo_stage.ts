@@ -23,10 +23,12 @@ import { systemClock } from "../../system/clock.ts";
 import { DemoFolder } from "./demo_folder.ts";
 import type { DemoAccountOrder, FromDemo, ToDemo } from "./demo_protocol.ts";
 
-/** A provider that does not stop by then has hung: it is ended. */
+/** How long the provider may take to stop before it is ended. */
 const STOP_MS = 2_000;
 
-/** Tool marks count for two minutes. */
+/**
+ * How often the fleet's files are renewed: tool marks count for two minutes.
+ */
 const FLEET_MS = 60_000;
 
 export interface DemoStageOptions {
@@ -60,7 +62,10 @@ export class DemoStage implements AsyncDisposable {
     this.#fleet = ready.fleet;
   }
 
-  /** Must come before a server gives the network of this thread up. */
+  /**
+   * Opens the stage. It must be opened before a server gives up this thread's
+   * network.
+   */
   static async open(options: DemoStageOptions): Promise<DemoStage> {
     const link = new DemoLink();
     const answer = link.next("ready");
@@ -85,7 +90,7 @@ export class DemoStage implements AsyncDisposable {
     };
   }
 
-  /** Variables that lead the paths of tc into the stage's folder. */
+  /** Variables that place tc's files in the stage's folder. */
   get variables(): Readonly<Record<string, string>> {
     return {
       TC_CONFIG: join(this.folder, "config.json"),
@@ -94,7 +99,7 @@ export class DemoStage implements AsyncDisposable {
     };
   }
 
-  /** Where the simulated agents have their files, as in `~/.claude`. */
+  /** The folder of the simulated agents' files, laid out like `~/.claude`. */
   get claudeFolder(): string {
     return join(this.folder, "claude");
   }
@@ -108,14 +113,14 @@ export class DemoStage implements AsyncDisposable {
     }
   }
 
-  /** Puts the accounts into `vault`, as a login would have. */
+  /** Puts the accounts into `vault`, as a login would. */
   async fill(vault: Vault): Promise<void> {
     for (const account of this.#accounts) {
       await vault.put(await vaultEntry(account));
     }
   }
 
-  /** Leaves `account` nothing in its 5-hour window; tc is not told. */
+  /** Leaves `account` nothing in its 5-hour window, without telling tc. */
   spend(account: string): void {
     this.#link.post({ kind: "spend", account });
   }
@@ -125,7 +130,7 @@ export class DemoStage implements AsyncDisposable {
     this.#link.post({ kind: "traffic", baseUrl });
   }
 
-  /** Sends one question; the text goes to `onText` as it arrives. */
+  /** Sends one question and passes its text to `onText` as it arrives. */
   async ask(
     baseUrl: string,
     text: string,
@@ -180,7 +185,7 @@ class DemoLink {
     this.#worker.postMessage(message);
   }
 
-  /** The next message of `kind`; rejects if the worker fails before. */
+  /** Returns the next message of `kind`; rejects if the worker fails first. */
   next<Kind extends FromDemo["kind"]>(
     kind: Kind,
   ): Promise<FromDemo & { readonly kind: Kind }> {

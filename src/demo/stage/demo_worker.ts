@@ -1,6 +1,6 @@
 /**
- * Entry of the demo's worker: the fake API and the simulated sessions, on
- * loopback and with no files, for the main thread has no network.
+ * Entry of the demo's worker: the fake API and the simulated sessions. It uses
+ * loopback and no files, because the main thread has no network.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Simulated Claude Code sessions against a base URL: traffic for `tc demo` and
- * for load tests. Its user agent is our own.
+ * for load tests. They send tc's own user agent.
  *
  * @module
  */
@@ -22,25 +22,28 @@ import {
 export interface TrafficOptions {
   /** Scheme, host, port, and a path if it has one. */
   readonly baseUrl: string;
-  /** The credential, and any other lines; they replace ours of that name. */
+  /**
+   * The credential and further lines; they replace default lines of the same
+   * name.
+   */
   readonly headers?: HeaderList;
   readonly clock: Clock;
   readonly seed: string | number;
   readonly pace: PaceName;
   /** How many run side by side. */
   readonly sessions: number;
-  /** Their ids; made up where there are too few. */
+  /** Their ids; missing ones are generated. */
   readonly sessionIds?: readonly string[];
-  /** Prompts of each session; without it they go on until stopped. */
+  /** Prompts per session; without it sessions go on until stopped. */
   readonly promptsMax?: number;
-  /** Requests of all sessions together. */
+  /** Limit on the requests of all sessions together. */
   readonly requestsMax?: number;
   readonly models?: readonly [string, ...string[]];
-  /** How many tool calls a prompt asks for at most. */
+  /** Most tool calls that one prompt asks for. */
   readonly toolsMax?: number;
-  /** How often a tool call is a sub-agent. */
+  /** Probability that a tool call is a sub-agent. */
   readonly subagentChance?: number;
-  /** How often the client leaves in the middle of a stream. */
+  /** Probability that the client leaves in the middle of a stream. */
   readonly leaveChance?: number;
   /** Size of system prompt and tools. */
   readonly prefixTokens?: number;
@@ -49,7 +52,7 @@ export interface TrafficOptions {
   readonly ttl?: "5m" | "1h";
 }
 
-/** Traffic that runs. */
+/** Running traffic. */
 export interface Traffic {
   /** Resolves with the report when every session has ended. */
   readonly done: Promise<TrafficReport>;
@@ -122,7 +125,7 @@ async function runSession(
   try {
     for (let prompt = 0; prompt < promptsMax; prompt++) {
       const isFirst = prompt === 0;
-      // The first prompts come one after the other, as people do.
+      // The first prompts are spread out, as people's are.
       const waitMs = world.pace.thinkMs(dice) *
         (isFirst ? index / options.sessions : 1);
       await world.clock.sleep(waitMs, world.signal);

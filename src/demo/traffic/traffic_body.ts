@@ -1,6 +1,6 @@
 /**
- * Bodies of simulated sessions, shaped as Claude Code shapes them: tools, a
- * long system prompt, a growing history, and cache breakpoints.
+ * Bodies of simulated sessions, shaped like Claude Code's: tools, a long system
+ * prompt, a growing history, and cache breakpoints.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export interface TrafficMessage {
   readonly content: readonly JsonObject[];
 }
 
-/** What all requests of one kind of session begin with. */
+/** The common beginning of all requests of one kind of session. */
 export interface Prefix {
   readonly system: readonly JsonObject[];
   readonly tools: readonly JsonObject[];
@@ -36,7 +36,10 @@ const SUBAGENT_TOOLS = ["Bash", "Read", "Grep"];
 const INTRODUCTION =
   "You are a simulated session of the tc demo. Nothing here reaches a person.";
 
-/** The prefix of a main session or of a sub-agent, of about `tokens` tokens. */
+/**
+ * Returns the prefix of a main session or a sub-agent, of about `tokens`
+ * tokens.
+ */
 export function prefixOf(
   kind: "main" | "subagent",
   tokens: number,
@@ -63,7 +66,7 @@ export function prefixOf(
   };
 }
 
-/** The body as text; the last message carries the breakpoint. */
+/** Returns the body as text; the last message carries the breakpoint. */
 export function bodyText(parts: BodyParts): string {
   const last = parts.messages.length - 1;
   return JSON.stringify({
@@ -103,7 +106,9 @@ function cacheControl(ttl: CacheTtl): JsonObject {
     : { type: "ephemeral" };
 }
 
-/** A person's prompt that asks for `tools` tool calls, sub-agents among them. */
+/**
+ * Returns a prompt that asks for `tools` tool calls, some of them sub-agents.
+ */
 export function promptText(
   dice: Dice,
   tools: number,
@@ -132,14 +137,14 @@ function toolLine(dice: Dice, subagentChance: number): string {
     : `demo:tool Read src/${dice.hex(4)}.ts`;
 }
 
-/** The request that asks for a summary, as Claude Code words it. */
+/** The request for a summary, as Claude Code words it. */
 export const COMPACTION_TEXT =
   "CRITICAL: Respond with TEXT ONLY. Do NOT call any tools.\n\n" +
   "Your task is to create a detailed summary of the conversation so far.\n\n" +
   "REMINDER: Do NOT call any tools. Respond with plain text only — an " +
   "<analysis> block followed by a <summary> block.";
 
-/** How a conversation goes on after it was summed up. */
+/** Returns the text with which a conversation goes on after its summary. */
 export function continuationText(summary: string): string {
   return "This session is being continued from a previous conversation that " +
     "ran out of context. The summary below covers the earlier portion of the " +

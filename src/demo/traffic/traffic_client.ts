@@ -1,6 +1,6 @@
 /**
- * The HTTP side of simulated sessions. `node:http` and not `fetch`, which would
- * take a loopback address through the machine's proxy settings.
+ * The HTTP side of simulated sessions. It uses `node:http`, because `fetch`
+ * would send a loopback address through the machine's proxy settings.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { NO_USAGE, type TokenUsage } from "../../core/usage.ts";
 import type { HeaderList } from "../../ports.ts";
 import { type JsonObject, objectOf, parseJson, textOf } from "../json.ts";
 
-/** What came of one send. */
+/** The result of one send. */
 export interface ClientAnswer {
-  /** Null when there was no answer at all. */
+  /** Null if there was no answer at all. */
   readonly status: number | null;
   readonly ending: "complete" | "broken" | "error_event" | "left" | "refused";
   /** Seconds of `retry-after`, or null. */
@@ -20,7 +20,7 @@ export interface ClientAnswer {
   /** The `request-id` header, or null. */
   readonly requestId: string | null;
   readonly content: readonly JsonObject[];
-  /** As far as the answer told it. */
+  /** As far as the answer stated it. */
   readonly usage: TokenUsage;
   /** `error.message` of a refusal, or null. */
   readonly errorMessage: string | null;
@@ -30,9 +30,9 @@ interface Sending {
   readonly body: string;
   readonly headers: HeaderList;
   readonly signal: AbortSignal;
-  /** Leaves after so many events of the stream; null stays to the end. */
+  /** Leaves after this many events of the stream; null stays to the end. */
   readonly leaveAfter: number | null;
-  /** Told of each piece of text as it arrives. */
+  /** Called with each piece of text as it arrives. */
   readonly onText?: (text: string) => void;
 }
 
@@ -45,14 +45,15 @@ export class TrafficClient implements Disposable {
     this.#url = `${baseUrl.replace(/\/$/, "")}/v1/messages?beta=true`;
   }
 
-  /** Sends once and reads to the end; a failure is an answer too. */
+  /** Sends once and reads to the end. A failure is a result too. */
   async send(sending: Sending): Promise<ClientAnswer> {
     const reader = new StreamReader(sending.onText ?? (() => {}));
     let response: IncomingMessage;
     try {
       response = await this.#open(sending);
     } catch {
-      // Refused, reset or given up: the same to a client that counts answers.
+      // Refused, reset or given up: all the same to a client that counts
+      // answers.
       return answerOf(null, "broken", reader);
     }
     const ending = await read(response, reader, sending.leaveAfter);
@@ -98,7 +99,7 @@ async function read(
       }
     }
   } catch {
-    // The transfer broke: what was read until then is all there is.
+    // The transfer broke: what was read so far is all there is.
     return "broken";
   }
   return response.statusCode === 200 ? reader.ending : "refused";
@@ -123,8 +124,6 @@ function answerOf(
   };
 }
 
-// Puts a streamed message together from its events, as a client does.
-
 type StreamEnding = "complete" | "broken" | "error_event";
 
 class StreamReader {
@@ -135,7 +134,7 @@ class StreamReader {
   #events = 0;
   #ending: StreamEnding = "broken";
 
-  /** `onText` is told of each piece of text as it arrives. */
+  /** `onText` is called with each piece of text as it arrives. */
   constructor(onText: (text: string) => void) {
     this.#onText = onText;
   }
@@ -145,17 +144,17 @@ class StreamReader {
     return this.#events;
   }
 
-  /** How it ended, if nothing more comes. */
+  /** How the stream ended, if nothing more comes. */
   get ending(): StreamEnding {
     return this.#ending;
   }
 
-  /** As far as the answer has told it. */
+  /** As far as the answer stated it. */
   get usage(): TokenUsage {
     return this.#usage;
   }
 
-  /** What has come that is no whole event: the body of a refusal. */
+  /** Bytes that form no whole event: the body of a refusal. */
   get rest(): string {
     return this.#rest;
   }
@@ -208,14 +207,14 @@ class StreamReader {
     block.text += text ?? textOf(delta["partial_json"]) ?? "";
   }
 
-  /** The counts are cumulative: the largest is the sum. */
+  /** The counts are cumulative, so the largest is the total. */
   #count(output: unknown): void {
     const most = Math.max(this.#usage.output, numberOf(output));
     this.#usage = { ...this.#usage, output: most };
   }
 }
 
-/** `usage` of a message as token counts. */
+/** Returns the `usage` of a message as token counts. */
 function usageOf(value: unknown): TokenUsage {
   const usage = objectOf(value) ?? {};
   const created = objectOf(usage["cache_creation"]) ?? {};

@@ -1,6 +1,6 @@
 /**
  * One simulated Claude Code session: prompts, tool loops, sub-agents,
- * compactions, and the patience of the real client.
+ * compactions, and the retries of the real client.
  *
  * @module
  */
@@ -34,9 +34,9 @@ export interface TrafficWorld {
   readonly ttl: "5m" | "1h";
   readonly requestsMax: number;
   readonly retriesMax: number;
-  /** A longer conversation is summed up. */
+  /** A longer conversation is summarised. */
   readonly compactionTokens: number;
-  /** How often the client leaves in the middle of a stream. */
+  /** Probability that the client leaves in the middle of a stream. */
   readonly leaveChance: number;
 }
 
@@ -49,7 +49,7 @@ export interface SessionIdentity {
   readonly model: string;
 }
 
-/** Ends a session: the budget is used up, or the simulation stops. */
+/** Ends a session: the request limit is reached, or the simulation stops. */
 export class TrafficEnd extends Error {}
 
 const RETRY_AFTER_SECONDS_MAX = 60;
@@ -68,7 +68,10 @@ export class SimulatedConversation {
     this.#dice = dice;
   }
 
-  /** One prompt to its last answer; the text of that, or null if it gave up. */
+  /**
+   * Plays one prompt and returns the text of its last answer, or null if it
+   * gave up.
+   */
   async prompt(text: string): Promise<string | null> {
     if (this.#contextTokens > this.#world.compactionTokens) {
       await this.#compact();
@@ -78,7 +81,7 @@ export class SimulatedConversation {
     for (;;) {
       const answer = await this.#send();
       if (answer === null) {
-        // The next prompt starts from the last whole turn.
+        // The next prompt starts from the last complete turn.
         this.#messages = before;
         return null;
       }
@@ -131,7 +134,9 @@ export class SimulatedConversation {
     this.#contextTokens = 0;
   }
 
-  /** Sends the conversation until it is answered; null when it gave up. */
+  /**
+   * Sends the conversation until it is answered; returns null if it gave up.
+   */
   async #send(): Promise<ClientAnswer | null> {
     const { book, clock, pace, retriesMax, signal } = this.#world;
     for (let retry = 0; retry <= retriesMax; retry++) {
@@ -224,12 +229,10 @@ function textIn(content: readonly JsonObject[]): string {
   return content.flatMap((block) => textOf(block["text"]) ?? []).join("\n");
 }
 
-// What simulated sessions met: sums as a client sees them.
-
 export interface TrafficReport {
-  /** Requests sent, tries again included. */
+  /** Requests sent, retries included. */
   readonly requests: number;
-  /** Streams that came to their `message_stop`. */
+  /** Streams that reached their `message_stop`. */
   readonly complete: number;
   /** Streams that ended or broke before it. */
   readonly broken: number;
@@ -239,7 +242,7 @@ export interface TrafficReport {
   readonly unreachable: number;
   /** Streams that the client itself left. */
   readonly left: number;
-  /** Sends after a first one of the same message. */
+  /** Repeated sends of the same message. */
   readonly retries: number;
   /** Messages given up after the last retry. */
   readonly givenUp: number;
@@ -266,7 +269,7 @@ type Counter =
   | "subagents"
   | "compactions";
 
-/** Adds up while the traffic runs. */
+/** Adds up the sums while the traffic runs. */
 export class TrafficBook {
   readonly #counts = new Map<Counter, number>();
   readonly #byStatus = new Map<number, number>();
@@ -312,23 +315,24 @@ export class TrafficBook {
   }
 }
 
-// How fast simulated sessions go.
-
 export type PaceName =
   /** A person who reads and thinks between prompts. */
   | "human"
   /** Agents that go on as soon as their tools are done. */
   | "fleet"
-  /** No wait at all: for load tests. */
+  /** Never waits; for load tests. */
   | "instant";
 
 /** Waits in milliseconds. */
 export interface Pace {
-  /** Between the end of a turn and the next prompt. */
+  /** Returns the time between the end of a turn and the next prompt. */
   thinkMs(dice: Dice): number;
-  /** What a tool takes. */
+  /** Returns how long a tool takes. */
   toolMs(dice: Dice): number;
-  /** Before try `retry` + 1, when the answer asked for so many seconds. */
+  /**
+   * Returns the pause before try `retry` + 1; `retryAfterSeconds` is what the
+   * answer asked for.
+   */
   retryMs(retry: number, retryAfterSeconds: number): number;
 }
 
@@ -338,7 +342,10 @@ const INSTANT_RETRY_MS = 5;
 const THINK_MS_MEDIAN = 8 * SECOND_MS;
 const THINK_MS_MAX = 2 * MINUTE_MS;
 
-/** The real client waits half a second, doubled each time, or what it is told. */
+/**
+ * The real client waits half a second, doubled each time, or as long as it is
+ * told.
+ */
 function patientRetryMs(retry: number, retryAfterSeconds: number): number {
   const backoffMs = Math.min(BACKOFF_MS * 2 ** retry, BACKOFF_MS_MAX);
   return Math.max(backoffMs, retryAfterSeconds * SECOND_MS);
@@ -364,7 +371,7 @@ export const PACES: Readonly<Record<PaceName, Pace>> = {
   },
 };
 
-/** A standard normal throw (Box and Muller). */
+/** Returns a standard normal number (Box and Muller). */
 function normal(dice: Dice): number {
   const radius = Math.sqrt(-2 * Math.log(1 - dice.random()));
   return radius * Math.cos(2 * Math.PI * dice.random());
