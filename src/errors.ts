@@ -30,10 +30,10 @@ export const EXIT = {
 } as const;
 
 export interface TcErrorOptions {
-  /** Stable: tests and scripts rely on it, never on the message. */
+  /** Stable: tests and scripts use it, never the message. */
   readonly code: string;
   readonly source?: ErrorSource;
-  /** What to do, best a command that can be typed. */
+  /** What to do, preferably a command that can be typed. */
   readonly hint?: string;
   readonly exitCode?: number;
   readonly cause?: unknown;
@@ -56,7 +56,7 @@ export class TcError extends Error {
   }
 }
 
-/** Wrong words on the command line. */
+/** The command line has wrong words. */
 export class UsageError extends TcError {
   constructor(message: string, hint?: string) {
     super(message, {
@@ -68,7 +68,7 @@ export class UsageError extends TcError {
   }
 }
 
-/** A config file or value that cannot be used; names file and key. */
+/** A config file or value that cannot be used; it names file and key. */
 export class ConfigError extends TcError {
   readonly file: string;
   readonly key: string | null;
@@ -104,7 +104,7 @@ export function stackOf(cause: unknown): string {
   return cause.stack ?? cause.message;
 }
 
-/** Which step of a send failed; names the log word as well. */
+/** The step of a send that failed; also its word in the log. */
 export type UpstreamStep =
   | "resolve"
   | "connect"
@@ -115,7 +115,7 @@ export type UpstreamStep =
   | "body"
   | "aborted";
 
-/** A request that got no whole answer. */
+/** A request that got no complete answer. */
 export class UpstreamError extends TcError {
   /** False only when provably no byte of the request left this machine. */
   readonly sent: boolean;
@@ -142,12 +142,12 @@ export class UpstreamError extends TcError {
 /** The vault cannot be read or written; nothing in it is lost by this. */
 export class VaultError extends TcError {}
 
-/** A login that did not come to an account. */
+/** A sign-in that did not produce an account. */
 export class LoginError extends TcError {}
 
 /**
- * An account without a usable credential: `needs_login` when only a person can
- * mend it, else `credential_unavailable` until `retryAt`.
+ * An account without a usable credential: `needs_login` if only a person can
+ * help, else `credential_unavailable` until `retryAt`.
  */
 export class CredentialError extends TcError {
   readonly accountId: AccountId;

@@ -1,24 +1,24 @@
 /**
- * Which refresh token descends from which. The clock says nothing about that:
- * a login that was renewed elsewhere may have ended by its own note, and one
- * that was spent may look good for hours.
+ * Which refresh token descends from which. The clock cannot tell: a login that
+ * was renewed elsewhere may have ended by its own note, and a spent one may
+ * look valid for hours.
  *
  * @module
  */
 
 import type { OAuthCredential, RefreshToken, VaultEntry } from "./ports.ts";
 
-/** So many generations are remembered: eight hours each make three weeks. */
+/** Generations remembered: at eight hours each, three weeks. */
 const ANCESTORS_MAX = 64;
 
 /**
- * How a refresh token stands to the one of an entry: the `same`; `older`, one
- * that the entry's descends from and that is spent; `refused` by the provider;
- * or `unknown`, which for a login of the same family means its successor.
+ * How a refresh token relates to the one of an entry: the `same`; `older`, an
+ * ancestor that is spent; `refused` by the provider; or `unknown`, which for a
+ * login of the same family means its successor.
  */
 export type Kinship = "same" | "older" | "refused" | "unknown";
 
-/** Returns how `token` stands to the login of `entry`. */
+/** Returns how `token` relates to the login of `entry`. */
 export function kinship(
   { credential, ancestors, refusedTokenHash }: VaultEntry,
   token: RefreshToken,
@@ -39,7 +39,10 @@ export function isDead({ credential, refusedTokenHash }: VaultEntry): boolean {
     credential.refreshToken.hash() === refusedTokenHash;
 }
 
-/** Returns `entry` with `next` for its login; what it had is an ancestor now. */
+/**
+ * Returns `entry` with the login `next`; its previous token becomes an
+ * ancestor.
+ */
 export function movedOn(
   entry: VaultEntry,
   next: OAuthCredential,
@@ -51,7 +54,7 @@ export function movedOn(
     ...entry,
     credential: {
       ...next,
-      // A store of another program seldom says when the sign-in ends.
+      // Another program's store seldom says when the sign-in ends.
       signInEndsAt: next.signInEndsAt ??
         (credential.kind === "oauth" ? credential.signInEndsAt : null),
     },

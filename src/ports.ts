@@ -1,6 +1,6 @@
 /**
- * The interfaces through which the inside sees the outside. Only the app room
- * builds real ones; tests build their own.
+ * The interfaces through which the inside sees the outside. The server and the
+ * commands build real ones; tests build their own.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export { RefreshToken } from "./refresh_token.ts";
 export { Secret } from "./secret.ts";
 export type * from "./vault_ports.ts";
 
-/** The clocks of the machine. `monotonicMs` is for durations only. */
+/** The clocks of the machine. `monotonicMs` is only for durations. */
 export interface Clock {
   now(): Instant;
   monotonicMs(): number;
@@ -46,31 +46,35 @@ export interface Pool {
   openLease(accountId: AccountId, facts: RouteFacts): Lease;
   judge(lease: Lease, verdict: CapacityVerdict): void;
   dispatch(event: PoolEvent): void;
-  /** Resolves when the pool changes or `until` passes, whichever is first. */
+  /** Resolves when the pool changes or at `until`, whichever comes first. */
   changed(until: Instant, signal: AbortSignal): Promise<void>;
 }
 
-/** How a request shows that it may use an account. */
+/** What a request shows to use an account. */
 export interface Authorization {
   readonly accountId: AccountId;
-  /** OAuth goes as `Authorization: Bearer` with its beta, a key as `x-api-key`. */
+  /**
+   * OAuth goes as `Authorization: Bearer` with its beta, a key as `x-api-key`.
+   */
   readonly scheme: "oauth" | "api_key" | "bearer";
   readonly token: Secret;
-  /** Another origin than the configured upstream (backends only), or null. */
+  /** An origin other than the configured upstream (backends only), or null. */
   readonly origin: string | null;
   /** Model names to replace (backends only), or null. */
   readonly modelMap: Readonly<Record<string, string>> | null;
 }
 
 export interface CredentialSource {
-  /** A credential that is valid now; refreshes once for all who wait. */
+  /**
+   * Returns a credential that is valid now, refreshed once for all who wait.
+   */
   authorization(
     accountId: AccountId,
     signal: AbortSignal,
   ): Promise<Authorization>;
   /**
-   * After a 401 on `refused`: a newer credential, by one forced refresh for all
-   * who ask, or null when there is none and the account needs a login.
+   * After a 401 on `refused`: returns a newer credential, by one forced refresh
+   * for all who ask, or null if the account needs a login.
    */
   renew(
     refused: Authorization,
@@ -86,19 +90,30 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Path and query as written by the client. */
   readonly target: string;
-  /** Without `host`, `content-length` and hop-by-hop lines: the pool writes those. */
+  /**
+   * Without `host`, `content-length` and hop-by-hop lines, which the connection
+   * writes.
+   */
   readonly headers: HeaderList;
   readonly body: Uint8Array | null;
-  /** A body that goes out as it comes in, in place of `body`; left out: none. */
+  /**
+   * A body that is sent as it arrives, in place of `body`; absent if there is
+   * none.
+   */
   readonly upload?: BodyStream | null;
   readonly signal: AbortSignal;
 }
 
-/** A body that is too large to keep in memory, so it can be sent only once. */
+/**
+ * A body too large to keep in memory, which can therefore be sent only once.
+ */
 export interface BodyStream {
-  /** Its length; null where the client did not say. */
+  /** Its length; null if the client did not state it. */
   readonly statedBytes: number | null;
-  /** The next bytes, good until the next read; null at the end. May reject. */
+  /**
+   * Returns the next bytes, valid until the next read; null at the end. May
+   * reject.
+   */
   read(): Promise<Uint8Array | null>;
 }
 
@@ -110,11 +125,16 @@ export interface UpstreamResponse {
 
 /** A body as it arrives: transfer coding removed, content coding untouched. */
 export interface UpstreamBody {
-  /** The whole body when it came with the head, else null. */
+  /** The whole body if it came with the head, else null. */
   readonly complete: Uint8Array | null;
-  /** The next bytes, null at the end; throws UpstreamError when it broke. */
+  /**
+   * Returns the next bytes, null at the end. Throws UpstreamError if the body
+   * broke off.
+   */
   read(): Promise<Uint8Array | null>;
-  /** Gives the rest up and closes the connection; harmless after the end. */
+  /**
+   * Discards the rest and closes the connection; does nothing after the end.
+   */
   cancel(): void;
 }
 
@@ -128,7 +148,7 @@ export type RequestEnd =
   | "complete"
   | "upstream_failed"
   | "client_gone"
-  /** Answered by tc itself: no account could serve, or the request was bad. */
+  /** tc answered by itself: no account could serve, or the request was bad. */
   | "refused";
 
 /** One try of a request on one account. */
@@ -138,7 +158,7 @@ export interface AttemptRecord {
   readonly status: number | null;
 }
 
-/** A request that has ended: what the ledger keeps. No prompt text, ever. */
+/** A finished request, as the ledger keeps it. It never holds prompt text. */
 export interface RequestRecord {
   readonly id: string;
   readonly startedAt: Instant;
@@ -152,20 +172,26 @@ export interface RequestRecord {
   readonly modelAsked: string | null;
   readonly modelAnswered: string | null;
   readonly isStream: boolean;
-  /** A person's prompt, not a tool's result. */
+  /** Whether it carries a person's prompt, and not a tool's result. */
   readonly isPrompt: boolean;
-  /** A side request of the client's own: title, quota probe, classifier. */
+  /**
+   * Whether it is a side request of the client: a title, a quota probe, a
+   * classifier.
+   */
   readonly isSide: boolean;
   /** The account that answered, or null. */
   readonly accountId: AccountId | null;
-  /** Why that account: the router's own word. */
+  /** Why that account was chosen, in the router's own word. */
   readonly reason: string;
   readonly movedFrom: AccountId | null;
   readonly policy: string;
   readonly attempts: readonly AttemptRecord[];
   readonly status: number;
   readonly waitedMs: number;
-  /** From the client's last byte to the answer's first; null without one. */
+  /**
+   * Time from the client's last byte to the answer's first; null without an
+   * answer.
+   */
   readonly firstByteMs: number | null;
   readonly durationMs: number;
   readonly usage: TokenUsage | null;
@@ -176,15 +202,15 @@ export interface RequestRecord {
   readonly errorType: string | null;
 }
 
-/** Whoever wants to know of finished requests; must not throw nor block. */
+/** Receives finished requests; must neither throw nor block. */
 export interface RequestLog {
   finished(record: RequestRecord): void;
 }
 
-/** What the upstream answered, as it came. */
+/** The upstream's answer, as it came. */
 export interface AnswerBytes {
   readonly headers: HeaderList;
-  /** Null where bodies are not kept; else as far as they are kept. */
+  /** The part that is kept; null if bodies are not kept. */
   readonly body: readonly Uint8Array[] | null;
 }
 
@@ -195,13 +221,13 @@ export interface ExchangeRecord {
   readonly target: string;
   readonly requestHeaders: HeaderList;
   readonly requestBody: Uint8Array;
-  /** Null where tc answered by itself. */
+  /** Null if tc answered by itself. */
   readonly answer: AnswerBytes | null;
 }
 
-/** Writes exchanges down for a person who asked; must not throw nor block. */
+/** Records exchanges for a person who asked; must neither throw nor block. */
 export interface ExchangeLog {
-  /** Bytes of an answer's body that it wants; 0 is none. */
+  /** How many bytes of an answer's body to keep; 0 keeps none. */
   readonly bodyBytesMax: number;
   finished(exchange: ExchangeRecord): void;
 }
@@ -211,12 +237,14 @@ export type LogFields = Readonly<
   Record<string, string | number | boolean | null>
 >;
 
-/** Structured lines for people and machines. Fields never hold a Secret's value. */
+/**
+ * Structured lines for people and machines. Fields never hold a Secret's value.
+ */
 export interface Journal {
   log(level: LogLevel, event: string, fields: LogFields): void;
 }
 
-/** Locks that hold across processes and fall free when their holder dies. */
+/** Locks across processes; a lock is freed when its holder dies. */
 export interface Locks {
   /** Throws a TcError with code `lock_timeout` after `waitMs`. */
   acquire(
@@ -241,7 +269,7 @@ export type CommandOutcome =
   | { readonly kind: "missing" }
   | { readonly kind: "timed_out" };
 
-/** Runs programs of the system; secrets go in by `stdin`, never by `args`. */
+/** Runs programs of the system. Secrets go in by `stdin`, never by `args`. */
 export interface CommandRunner {
   run(
     command: string,

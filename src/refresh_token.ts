@@ -1,5 +1,5 @@
 /**
- * A refresh token: spent by its first use, so its value is nobody's to read.
+ * A refresh token. Its first use spends it, so its value cannot simply be read.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 
 /**
- * An opaque refresh token. It can be compared and known again by its hash, and
+ * An opaque refresh token. It can be compared and recognised by its hash, and
  * never prints. Its value leaves it in two ways only, and the lint rule
  * `refresh-token` names the files that may call each: {@linkcode toSpend} for
  * the one module that sends it to the provider, {@linkcode toStore} for the
@@ -20,7 +20,7 @@ export class RefreshToken {
     this.#value = value;
   }
 
-  /** Returns the value to send to the token endpoint. It is spent by that. */
+  /** Returns the value to send to the token endpoint, which spends it. */
   static toSpend(token: RefreshToken): string {
     return token.#value;
   }
@@ -34,7 +34,9 @@ export class RefreshToken {
     return this.#value === other.#value;
   }
 
-  /** Returns SHA-256 in hex of `salt` and the value: enough to know it again. */
+  /**
+   * Returns the SHA-256 of `salt` and the value in hex, enough to recognise it.
+   */
   hash(salt = ""): string {
     return createHash("sha256").update(salt + this.#value).digest("hex");
   }

@@ -12,7 +12,7 @@ export class Secret {
     this.#value = value;
   }
 
-  /** The value itself: for the wire and the vault alone. */
+  /** Returns the value itself, only for the wire and the vault. */
   reveal(): string {
     return this.#value;
   }

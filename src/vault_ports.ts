@@ -1,5 +1,5 @@
 /**
- * What a vault holds, and how the inside sees it.
+ * What a vault holds, and its interface.
  *
  * @module
  */
@@ -9,7 +9,10 @@ import type { Instant } from "./core/time.ts";
 import type { RefreshToken } from "./refresh_token.ts";
 import type { Secret } from "./secret.ts";
 
-/** Whom the provider says an account is: one person may own several organisations. */
+/**
+ * Whom the provider says an account belongs to. One person may own several
+ * organisations.
+ */
 export interface AccountIdentity {
   readonly accountUuid: string;
   readonly organizationUuid: string;
@@ -22,9 +25,9 @@ export interface OAuthCredential {
   readonly refreshToken: RefreshToken;
   /** When the access token ends. */
   readonly expiresAt: Instant;
-  /** Empty where they are not known. */
+  /** Empty if unknown. */
   readonly scopes: readonly string[];
-  /** When the sign-in ends, whatever is renewed; null where that is not known. */
+  /** When the sign-in ends, however often it is renewed; null if unknown. */
   readonly signInEndsAt: Instant | null;
 }
 
@@ -58,18 +61,18 @@ export interface VaultEntry {
   readonly id: AccountId;
   readonly label: string;
   readonly kind: AccountKind;
-  /** Null where the provider does not tell: keys, setup tokens. */
+  /** Null if the provider does not tell: keys, setup tokens. */
   readonly identity: AccountIdentity | null;
   readonly email: string | null;
   readonly organization: string | null;
   readonly tier: Tier;
   readonly credential: Credential;
-  /** When tc itself got the credential; the epoch for one that was imported. */
+  /** When tc itself got the credential; the epoch for an imported one. */
   readonly savedAt: Instant;
   readonly sharedWith: SharedFamily | null;
   /**
-   * SHA-256 in hex of the refresh tokens that the present one descends from,
-   * newest first. Whoever shows one of them is behind.
+   * SHA-256 in hex of the ancestors of the present refresh token, newest first.
+   * Whoever shows one of them is behind.
    */
   readonly ancestors: readonly string[];
   /** SHA-256 in hex of a refresh token that the provider refused, or null. */
@@ -78,34 +81,34 @@ export interface VaultEntry {
 
 export interface VaultListing {
   readonly entries: readonly VaultEntry[];
-  /** Entries that are there and cannot be read; nothing overwrites them. */
+  /** Entries that exist and cannot be read; nothing overwrites them. */
   readonly damaged: readonly {
     readonly id: AccountId;
     readonly reason: string;
-    /** The command that unlocks the keychain it lies in; null: it is damaged. */
+    /** The command that unlocks its keychain; null if it is damaged. */
     readonly unlock: string | null;
   }[];
 }
 
-/** Where credentials live. Every method may throw VaultError. */
+/** The store of credentials. Every method may throw VaultError. */
 export interface Vault {
   list(): Promise<VaultListing>;
-  /** Null when there is no such entry; throws when it cannot be read. */
+  /** Returns null if there is no such entry; throws if it cannot be read. */
   get(id: AccountId): Promise<VaultEntry | null>;
   /** Adds the entry or replaces it. Durable when it resolves. */
   put(entry: VaultEntry): Promise<void>;
-  /** Whether there was one. */
+  /** Returns whether there was one. */
   remove(id: AccountId): Promise<boolean>;
   /**
-   * Reads the entry anew under the vault's lock, lets `change` replace it and
-   * writes the result. Resolves to what is stored then; null when there is none,
-   * and then `change` was not called. Durable when it resolves.
+   * Reads the entry again under the vault's lock, lets `change` replace it and
+   * writes the result. Returns what is then stored; null if there is none, and
+   * `change` was not called. Durable when it resolves.
    */
   update(
     id: AccountId,
     change: (entry: VaultEntry) => VaultEntry,
   ): Promise<VaultEntry | null>;
-  /** Where the secrets are and what is wrong with it, for `tc status`. */
+  /** Returns where the secrets are and what is wrong, for `tc status`. */
   describe(): VaultDescription;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Everything that is done to the account list, by whoever does it: vault and
- * config together, in the order in which a crash between the two does no harm.
+ * All changes to the account list. They change vault and config together, in an
+ * order in which a crash between the two does no harm.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export interface DeskPorts extends EditPorts {
   readonly configFile: string;
 }
 
-/** What a person can change of an account; null takes a limit away. */
+/** What a person can change about an account; null removes a limit. */
 export interface AccountChange {
   readonly name?: string;
   readonly enabled?: boolean;
@@ -54,12 +54,12 @@ export class AccountDesk {
     this.#ports = ports;
   }
 
-  /** Vault and config as they are at this moment. */
+  /** Returns vault and config as they are at this moment. */
   async list(): Promise<DeskListing> {
     return await this.merged(await this.#ports.vault.list());
   }
 
-  /** What `listing` holds, by the config as it is at this moment. */
+  /** Returns `listing` joined with the config as it is at this moment. */
   async merged({ entries, damaged }: VaultListing): Promise<DeskListing> {
     const { configFile } = this.#ports;
     const document = await readConfig(configFile) ?? {};
@@ -67,26 +67,26 @@ export class AccountDesk {
     return { ...mergeAccounts(entries, rows), entries, damaged };
   }
 
-  /** Lists an account that has just come into the vault, with `settings`. */
+  /** Lists an account that was just added to the vault, with `settings`. */
   async enlist(
     id: AccountId,
     settings: Readonly<Record<string, unknown>> = {},
   ): Promise<void> {
     const { configFile } = this.#ports;
     const document = await readConfig(configFile) ?? {};
-    // Without a list every account of the vault counts: none need be written.
+    // Without a list, every account of the vault counts and no row is needed.
     const isNeeded = document["accounts"] !== undefined ||
       Object.keys(settings).length > 0;
     if (!isNeeded) return;
     await this.#edit((entries) => addAccount(entries, id, settings));
   }
 
-  /** Takes tokens out of the config that are in the vault now. */
+  /** Removes tokens from the config that are in the vault now. */
   async dropSecrets(ids: ReadonlySet<AccountId>): Promise<void> {
     await this.#edit((entries) => dropSecrets(entries, ids));
   }
 
-  /** Changes what the config says of the account `id`. */
+  /** Changes the config's settings of the account `id`. */
   async change(id: AccountId, change: AccountChange): Promise<void> {
     if (change.name !== undefined) checkName(change.name);
     await this.#edit((entries) => (document) =>
@@ -94,7 +94,7 @@ export class AccountDesk {
     );
   }
 
-  /** Takes the account off the list, then its credential out of the vault. */
+  /** Removes the account from the list, then its credential from the vault. */
   async remove(id: AccountId): Promise<void> {
     const { vault, configFile } = this.#ports;
     const document = await readConfig(configFile) ?? {};
@@ -132,7 +132,7 @@ function editsOf(
   ];
 }
 
-/** A name is one short line that a person can read and type. */
+/** Throws unless `name` is one short line that a person can read and type. */
 export function checkName(name: string): void {
   if (isAccountName(name)) return;
   throw new UsageError(
@@ -147,10 +147,10 @@ export interface NamedAccount {
 }
 
 /**
- * Returns the account that a person calls `wanted`, by its name or its id: of
- * the pool, else of the vault alone, where it may be damaged. The name that it
- * had at its login, and its e-mail, serve as long as they mean one account:
- * messages about a login print them. Throws TcError `no_such_account`.
+ * Returns the account that a person calls `wanted`, by its name or id: in the
+ * pool, else in the vault alone, where it may be damaged. The name of its login
+ * and its e-mail work as long as they mean one account, because messages about
+ * logins print them. Throws TcError `no_such_account`.
  */
 export function findAccount(
   { accounts, unlisted, damaged, entries }: DeskListing,

@@ -1,7 +1,7 @@
 /**
- * Changes of `accounts[]` as operations on whatever the config holds at that
- * moment: `editConfig(path, renameAccount(…))`. Unknown keys, order and the
- * rows of others stay.
+ * Changes to `accounts[]`, as operations on whatever the config holds at that
+ * moment: `editConfig(path, renameAccount(…))`. Unknown keys, the order, and
+ * rows of other tools are kept.
  *
  * @module
  */
@@ -16,12 +16,15 @@ import type { ConfigDocument, ConfigEdit } from "./config_file.ts";
 
 type RawRow = Readonly<Record<string, unknown>>;
 
-/** What an edit needs to know of the pool: the vault's entries at this moment. */
+/** The vault's entries at this moment, which an edit needs to match rows. */
 export type Entries = readonly VaultEntry[];
 
 const CONFIG = "the config";
 
-/** Lists the account; a row that already means it gets its id and keeps the rest. */
+/**
+ * Lists the account. A row that already means it gets its id and keeps the
+ * rest.
+ */
 export function addAccount(
   entries: Entries,
   id: AccountId,
@@ -30,7 +33,9 @@ export function addAccount(
   return changeRow(entries, id, (row) => ({ ...row, ...settings }));
 }
 
-/** Gives the account a name that no other has; throws UsageError otherwise. */
+/**
+ * Gives the account a name that no other has; throws UsageError if one has it.
+ */
 export function renameAccount(
   entries: Entries,
   id: AccountId,
@@ -56,13 +61,13 @@ export function setEnabled(
   state: "enabled" | "disabled",
 ): ConfigEdit {
   return changeRow(entries, id, (row) => {
-    // teamclaude says `disabled`, maxpool `enabled`; one of them is enough.
+    // teamclaude writes `disabled`, maxpool `enabled`; one of them is enough.
     const { disabled: _old, ...rest } = row;
     return { ...rest, enabled: state === "enabled" };
   });
 }
 
-/** Lower goes first. */
+/** Sets the priority; lower goes first. */
 export function setPriority(
   entries: Entries,
   id: AccountId,
@@ -71,7 +76,7 @@ export function setPriority(
   return changeRow(entries, id, (row) => ({ ...row, priority }));
 }
 
-/** Limits requests in flight; null takes the limit away. */
+/** Limits requests in flight; null removes the limit. */
 export function setLeasesMax(
   entries: Entries,
   id: AccountId,
@@ -83,7 +88,7 @@ export function setLeasesMax(
   });
 }
 
-/** Limits the used part of a quota window; null takes the limit away. */
+/** Limits the utilization of a quota window; null removes the limit. */
 export function setCapUtilization(
   entries: Entries,
   id: AccountId,
@@ -96,8 +101,8 @@ export function setCapUtilization(
 }
 
 /**
- * Takes the account out of the list. Do this before the vault's entry goes:
- * after a crash between the two the account stays removed.
+ * Removes the account from the list. This must precede removing the vault's
+ * entry: after a crash between the two, the account stays removed.
  */
 export function removeAccount(entries: Entries, id: AccountId): ConfigEdit {
   return (document) => {
@@ -108,7 +113,7 @@ export function removeAccount(entries: Entries, id: AccountId): ConfigEdit {
   };
 }
 
-/** Takes tokens out of rows whose account is in the vault now. */
+/** Removes tokens from rows whose account is in the vault now. */
 export function dropSecrets(
   entries: Entries,
   ids: ReadonlySet<unknown>,
@@ -144,9 +149,9 @@ function changeRow(
 }
 
 /**
- * The rows, each with the id of its account. Where the config has no list yet
- * every account of the vault gets its row: a list that named one alone would
- * take the others out of the pool.
+ * Returns the rows, each with the id of its account. If the config has no list
+ * yet, every account of the vault gets a row: a list with only one would remove
+ * the others from the pool.
  */
 function listed(document: ConfigDocument, entries: Entries): readonly RawRow[] {
   const rows = accountRows(document, CONFIG);
@@ -168,7 +173,7 @@ function listed(document: ConfigDocument, entries: Entries): readonly RawRow[] {
   });
 }
 
-/** What a new account's row says: enough for a person to know it by. */
+/** Returns a new account's row, with enough for a person to recognise it. */
 function newRow({ id, label }: VaultEntry): RawRow {
   return { id, name: accountName(label, "account") };
 }

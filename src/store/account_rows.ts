@@ -1,6 +1,6 @@
 /**
- * `accounts[]` of the config: what a person set about an account. Credentials
- * are not here; the rows of other tools are read, their tokens noticed.
+ * `accounts[]` of the config: a person's settings for each account. Credentials
+ * are not here. Rows of other tools are read, and tokens in them are noticed.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { accountName } from "../core/plain_text.ts";
 import { ConfigError } from "../errors.ts";
 import type { ConfigDocument } from "./config_file.ts";
 
-/** One row as the config has it. Null where the row does not say. */
+/** One row of the config. Null where the row says nothing. */
 export interface AccountRow {
   readonly index: number;
   readonly id: AccountId | null;
@@ -20,14 +20,14 @@ export interface AccountRow {
   readonly organizationUuid: string | null;
   readonly priority: number;
   readonly enabled: boolean;
-  /** Requests in flight at most. */
+  /** Most requests in flight. */
   readonly leasesMax: number | null;
-  /** Part of a quota window above which the account gets no new work. */
+  /** Utilization above which the account gets no new work. */
   readonly capUtilization: number | null;
   /** Origin of a third-party backend. */
   readonly upstream: string | null;
   readonly modelMap: Readonly<Record<string, string>> | null;
-  /** A token stands in the config; `tc import` moves it into the vault. */
+  /** Whether a token is in the config; `tc import` moves it into the vault. */
   readonly hasSecret: boolean;
 }
 
@@ -44,7 +44,7 @@ const row = v.looseObject({
       "lower-case letters, digits, - and _, at most 64",
     ),
   )),
-  // A name that no account can have costs the name alone, never the config.
+  // A name that no account can have invalidates the name, never the config.
   name: v.optional(v.unknown()),
   accountUuid: v.nullish(v.string()),
   orgUuid: v.nullish(v.string()),
@@ -61,7 +61,7 @@ const row = v.looseObject({
   modelMap: v.nullish(v.record(v.string(), v.string())),
 });
 
-/** What each key may be, for the error that refuses something else. */
+/** What each key may be, for the error that refuses anything else. */
 const ALLOWED: Readonly<Record<string, string>> = {
   id: "lower-case letters, digits, - and _, at most 64",
   accountUuid: "text",
@@ -76,7 +76,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
 };
 
 /**
- * The rows of `document`, or null when it has no `accounts` at all. Throws
+ * Returns the rows of `document`, or null if it has no `accounts`. Throws
  * ConfigError that names file, key and what is allowed.
  */
 export function accountRows(

@@ -1,6 +1,6 @@
 /**
- * The account list: who is in the pool, out of the vault and the config. The
- * vault says which accounts there are, the config what a person wants of them.
+ * The account list, joined from the vault and the config. The vault says which
+ * accounts exist, the config how a person wants them used.
  *
  * @module
  */
@@ -13,16 +13,19 @@ import { isDead } from "../lineage.ts";
 import type { AccountIdentity, SharedFamily, VaultEntry } from "../ports.ts";
 import type { AccountRow } from "./account_rows.ts";
 
-/** One account of the pool with everything about it that is no secret. */
+/** One account of the pool without its secrets. */
 export interface AccountRecord {
   readonly account: Account;
   readonly identity: AccountIdentity | null;
   readonly email: string | null;
   readonly organization: string | null;
   readonly sharedWith: SharedFamily | null;
-  /** When the access token ends; null where that is not known. */
+  /** When the access token ends; null if unknown. */
   readonly expiresAt: Instant | null;
-  /** The provider has refused the login for good: only a person helps. */
+  /**
+   * Whether the provider refused the login for good, so that only a person can
+   * help.
+   */
   readonly needsLogin: boolean;
   /** Origin of a backend, or null. */
   readonly upstream: string | null;
@@ -32,15 +35,20 @@ export interface AccountRecord {
 export interface MergedAccounts {
   /** The pool, in the order of the config. */
   readonly accounts: readonly AccountRecord[];
-  /** In the vault and not in the config: taken out by hand, so not served. */
+  /**
+   * In the vault but not in the config: a person removed the row, so it is not
+   * served.
+   */
   readonly unlisted: readonly VaultEntry[];
-  /** In the config without a credential: `tc login` or `tc import` is needed. */
+  /**
+   * In the config without a credential: `tc login` or `tc import` is needed.
+   */
   readonly orphans: readonly AccountRow[];
 }
 
 /**
- * Joins the vault's entries with the config's rows. A config without any
- * `accounts` (null) lists nothing and takes nothing out: every entry counts.
+ * Joins the vault's entries with the config's rows. A config without `accounts`
+ * (null) removes nothing: every entry counts.
  */
 export function mergeAccounts(
   entries: readonly VaultEntry[],
@@ -66,8 +74,8 @@ export function mergeAccounts(
 }
 
 /**
- * Which entry each row means: by its id; without one by its identity, and then
- * only if that is unmistakable; a row that says neither, by its name.
+ * Returns which entry each row means: by its id; else by its identity if that
+ * is unambiguous; else by its name.
  */
 export function matchRows(
   entries: readonly VaultEntry[],
@@ -111,7 +119,7 @@ function hasName(row: AccountRow, entry: VaultEntry): boolean {
     row.name === nameOf(entry);
 }
 
-/** The vault may hold a name that an older tc took as it came. */
+/** An older tc may have stored a name unchecked. */
 function nameOf({ label }: VaultEntry): string {
   return accountName(label, "account");
 }
@@ -149,7 +157,7 @@ function recordOf(
   };
 }
 
-/** `wanted`, or it with the first number that nobody has. */
+/** Returns `wanted`, or `wanted` with the first number that is free. */
 export function freeLabel(
   wanted: string,
   taken: ReadonlySet<string>,
@@ -161,7 +169,10 @@ export function freeLabel(
   }
 }
 
-/** The events that bring a pool of `before` to `after`; none where nothing changed. */
+/**
+ * Returns the events that turn the pool `before` into `after`; none if nothing
+ * changed.
+ */
 export function accountEvents(
   before: readonly AccountRecord[],
   after: readonly AccountRecord[],
@@ -187,7 +198,7 @@ function isSame(a: Account | undefined, b: Account): boolean {
     a.signInEndsAt === b.signInEndsAt;
 }
 
-/** Groups of entries that are one and the same account at the provider. */
+/** Returns groups of entries that are the same account at the provider. */
 export function duplicates(
   entries: readonly VaultEntry[],
 ): readonly (readonly VaultEntry[])[] {

@@ -1,6 +1,6 @@
 /**
- * The config file: read with comments, changed by one operation at a time on
- * what the file holds at that moment, never by writing back an old picture.
+ * The config file: read with comments, and changed by one operation at a time
+ * on what the file holds at that moment, never by writing back an old copy.
  *
  * @module
  */
@@ -16,7 +16,9 @@ import { FileLocks, type LockPorts } from "./files/lock.ts";
 
 export type ConfigDocument = Readonly<Record<string, unknown>>;
 
-/** A change of the config; the document itself when there is none to make. */
+/**
+ * A change of the config; returns the document itself if nothing is to change.
+ */
 export type ConfigEdit = (document: ConfigDocument) => ConfigDocument;
 
 export interface EditPorts extends LockPorts {
@@ -24,11 +26,11 @@ export interface EditPorts extends LockPorts {
 }
 
 const LOCK_WAIT_MS = 10_000;
-/** How often a hand that edits at the same moment is given way. */
+/** How often tc gives way to a program that edits at the same moment. */
 const TRIES_MAX = 20;
 export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
 
-/** The document in `text`; throws ConfigError with line and column. */
+/** Returns the document in `text`. Throws ConfigError with line and column. */
 export function parseConfig(text: string, file: string): ConfigDocument {
   if (text.trim() === "") return {};
   let value: unknown = null;
@@ -45,16 +47,18 @@ export function parseConfig(text: string, file: string): ConfigDocument {
   throw new ConfigError(`Cannot read ${file}: it is no JSON object`, { file });
 }
 
-/** The config in the file at `path`, or null when there is no such file. */
+/**
+ * Returns the config in the file at `path`, or null if there is no such file.
+ */
 export async function readConfig(path: string): Promise<ConfigDocument | null> {
   const text = await readText(path);
   return text === null ? null : parseConfig(text, path);
 }
 
 /**
- * Changes the config at `path` under its lock; makes the file where it is
- * missing. What another hand writes meanwhile is read again and kept. Comments,
- * order and unknown keys stay. Resolves to the document as it then is.
+ * Changes the config at `path` under its lock, and makes the file if it is
+ * missing. Whatever another program writes meanwhile is read again and kept.
+ * Comments, order and unknown keys stay. Returns the document as it then is.
  */
 export async function editConfig(
   path: string,
@@ -68,7 +72,7 @@ export async function editConfig(
   } catch (error) {
     throw fileError(`make ${folder}`, error);
   }
-  // Whoever owns the folder could lead the write elsewhere.
+  // The owner of the folder could redirect the write.
   refuseForeign(folder);
   refuseForeign(target);
   const name = target.slice(folder.length).replace(/^[/\\]/, "");
@@ -114,7 +118,9 @@ async function readText(path: string): Promise<string | null> {
   return bytes === null ? null : decode(bytes, path);
 }
 
-/** As {@linkcode readText}, without a pause in which the file could change. */
+/**
+ * Like {@linkcode readText}, without a pause in which the file could change.
+ */
 function readNow(path: string): string | null {
   try {
     return decode(Deno.readFileSync(path), path);
@@ -126,7 +132,7 @@ function readNow(path: string): string | null {
 
 function decode(bytes: Uint8Array, path: string): string {
   try {
-    // The byte order mark is part of the text and stays where it was.
+    // The byte order mark is part of the text and stays in place.
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
       .decode(bytes);
   } catch {

@@ -1,6 +1,6 @@
 /**
- * Files that matter: replaced whole or not at all, private, and durable when
- * the call returns. The caller holds a lock on the file (`lock.ts`).
+ * Writes files that matter: replaced whole or not at all, private, and durable
+ * when the call returns. The caller holds a lock on the file (`lock.ts`).
  *
  * @module
  */
@@ -14,11 +14,11 @@ const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
 const MODE_BITS = 0o777;
 const LOOSE_BITS = 0o077;
-/** A pending content that is older was left by a crash. */
+/** Pending content older than this was left by a crash. */
 const RIVAL_MS_MAX = 10_000;
 const RIVAL_PAUSE_MS = 10;
 
-/** What has been done of a write, in this order. */
+/** The steps of a write, in order. */
 export type WriteStep =
   | "opened"
   | "written"
@@ -26,40 +26,41 @@ export type WriteStep =
   | "renamed"
   | "folder_synced";
 
-/** Told after each step; what it throws fails the write. */
+/** Called after each step; an error that it throws fails the write. */
 export type StepObserver = (step: WriteStep) => void | Promise<void>;
 
 export interface WriteOptions {
   readonly onStep?: StepObserver | undefined;
   /**
-   * Asked without a pause before the rename; false leaves the file as it is.
-   * It may not be asynchronous, or the file could change meanwhile.
+   * Called synchronously before the rename; false leaves the file as it is. It
+   * must not be asynchronous, or the file could change meanwhile.
    */
   readonly confirm?: () => boolean;
   /**
-   * Other processes write the file without a lock: what one of them has not
-   * renamed yet is waited for, and not taken for a rest.
+   * Whether other processes write the file without a lock. Pending content of
+   * theirs is then waited for, and not removed as a leftover.
    */
   readonly hasRivals?: boolean;
   /**
-   * A file that is mounted by itself cannot be renamed over, and its folder may
-   * not be writable: its content is then written in place, as Claude Code does
-   * (facts, 10.5).
+   * Whether the content may be written in place: a file that is a mount point
+   * cannot be renamed over, and its folder may not be writable. Claude Code
+   * does the same (facts, 10.5).
    */
   readonly mayWriteInPlace?: boolean;
-  /** Who may read the new content; its owner alone where nothing is said. */
+  /** Mode of the new file; by default only its owner may read it. */
   readonly mode?: number | undefined;
 }
 
 /**
- * Where the next content of `target` stands until it is renamed. One name per
- * file, so that a crash leaves one rest at most and the next writer finds it.
+ * Returns where the next content of `target` is until it is renamed. One name
+ * per file, so that a crash leaves at most one leftover and the next writer
+ * finds it.
  */
 export function pendingPath(target: string): string {
   return `${target}.next`;
 }
 
-/** Makes `folder` if it is missing and takes it from everybody but its owner. */
+/** Makes `folder` if it is missing, and removes all access but its owner's. */
 export async function ensurePrivateFolder(folder: string): Promise<void> {
   try {
     await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
@@ -74,7 +75,7 @@ export async function ensurePrivateFolder(folder: string): Promise<void> {
   }
 }
 
-/** Takes a file from everybody but its owner; a missing one is fine. */
+/** Removes all access to a file but its owner's; a missing file is fine. */
 export async function tightenFile(path: string): Promise<void> {
   try {
     const { mode } = await Deno.stat(path);
@@ -90,12 +91,12 @@ function isLoose(mode: number | null): boolean {
     (mode & LOOSE_BITS) !== 0;
 }
 
-/** The bytes of `path`, or null when there is no such file. */
+/** Returns the bytes of `path`, or null if there is no such file. */
 export async function readIfThere(
   path: string,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   try {
-    // A pipe in its place would be waited for.
+    // Reading a pipe in its place would wait for ever.
     const { isFile, isDirectory } = await Deno.stat(path);
     if (!isFile && !isDirectory) {
       throw new TcError(`Cannot read ${path}: it is no file`, {
@@ -110,7 +111,7 @@ export async function readIfThere(
   }
 }
 
-/** Removes `path`; false when there was none. */
+/** Removes `path`; returns false if there was none. */
 export async function removeIfThere(path: string): Promise<boolean> {
   try {
     await pastHolders(() => Deno.removeSync(path));
@@ -123,7 +124,7 @@ export async function removeIfThere(path: string): Promise<boolean> {
 
 /**
  * Opens `path` for reading and writing with the mode of a private file,
- * whatever the umask; makes it where it is missing.
+ * whatever the umask, and makes it if it is missing.
  */
 export async function openPrivate(
   path: string,
@@ -145,7 +146,8 @@ async function openWith(
     mode,
   });
   try {
-    // Before anything is written: what is open may be the end of a link.
+    // Checked before anything is written, because the open file may be the
+    // target of a link.
     await refuseOther(path, file);
     if (Deno.build.os !== "windows") await Deno.chmod(path, mode);
     return file;
@@ -156,9 +158,9 @@ async function openWith(
 }
 
 /**
- * Replaces `target` by `bytes`: a private file beside it, synced, renamed over
- * it, folder synced. Whatever fails, the old content stays and no rest of the
- * new one is left. False when `confirm` refused.
+ * Replaces `target` by `bytes`: a private file beside it is synced and renamed
+ * over it, and the folder is synced. If anything fails, the old content stays
+ * and no leftover remains. Returns false if `confirm` refused.
  */
 export async function writeAtomic(
   target: string,
@@ -171,7 +173,8 @@ export async function writeAtomic(
     const file = await openPending(pending, options);
     isOurs = true;
     await fill(file, bytes, options.onStep);
-    // Asked before each try: while a scanner held the file, others wrote it.
+    // Checked before each try: others may write the file while a scanner holds
+    // it.
     const isConfirmed = await pastHolders(() => {
       if (options.confirm !== undefined && !options.confirm()) return false;
       Deno.renameSync(pending, target);
@@ -187,7 +190,7 @@ export async function writeAtomic(
     }
     if (isOurs) {
       await removeIfThere(pending).catch(() => {
-        // The first error tells more than one about its rest.
+        // The first error says more than an error about the leftover.
       });
     }
     throw fileError(`write ${target}`, error);
@@ -198,7 +201,9 @@ export async function writeAtomic(
   return true;
 }
 
-/** What the system says to a rename over a mount, or in a read-only folder. */
+/**
+ * The system's codes for a rename over a mount point or in a read-only folder.
+ */
 const MOUNTED = ["EBUSY", "EROFS", "EACCES", "EXDEV"];
 
 function isMounted(error: unknown, options: WriteOptions): boolean {
@@ -211,8 +216,8 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 /**
- * Writes `bytes` over the content of `target`. The whole new content stands
- * beside it until then where the folder could be written, for a crash between.
+ * Writes `bytes` over the content of `target`. If the folder is writable, the
+ * whole new content is beside it until then, in case of a crash.
  */
 async function writeInPlace(
   target: string,
@@ -235,7 +240,7 @@ async function writeInPlace(
   } finally {
     if (hasNext) {
       await removeIfThere(pending).catch(() => {
-        // It is a rest of ours: the next writer clears it.
+        // This leftover is ours: the next writer removes it.
       });
     }
   }
@@ -261,13 +266,13 @@ async function openPending(
   }
 }
 
-/** How long ago `path` was written; 0 where there is none. */
+/** Returns how long ago `path` was written; 0 if there is none. */
 async function ageMs(path: string): Promise<number> {
   const written = await Deno.stat(path).then(({ mtime }) => mtime, () => null);
   return written === null ? 0 : Date.now() - written.getTime();
 }
 
-/** Writes `bytes` and closes: Windows renames no file that is open. */
+/** Writes `bytes` and closes the file, because Windows renames no open file. */
 async function fill(
   opened: Deno.FsFile,
   bytes: Uint8Array,
@@ -283,7 +288,7 @@ async function fill(
   await onStep?.("synced");
 }
 
-/** Renames `pending` over `target`; starts to do so before it first pauses. */
+/** Renames `pending` over `target`. The first try happens before any pause. */
 export async function renameOver(
   pending: string,
   target: string,
@@ -291,14 +296,14 @@ export async function renameOver(
   await pastHolders(() => Deno.renameSync(pending, target));
 }
 
-/** Makes a rename or removal in `folder` durable, where the system can. */
+/** Makes a rename or removal in `folder` durable, if the system can. */
 export async function syncFolder(folder: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   try {
     using file = await Deno.open(folder, { read: true });
     await file.sync();
   } catch {
-    // The new content is in place and readable. Some file systems cannot sync
-    // a folder, and to fail here would call a saved token lost.
+    // The new content is in place and readable. Some file systems cannot sync a
+    // folder, and an error here would call a saved token lost.
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Which file a path means, and who may use it.
+ * Which file a path means, who may use it, and the words for what the system
+ * refuses.
  *
  * @module
  */
@@ -10,8 +11,8 @@ const LINKS_MAX = 40;
 const MODE_BITS = 0o777;
 
 /**
- * The file that `path` means: the end of its chain of links, there or not.
- * Writing to it keeps the link.
+ * Returns the file that `path` means: the end of its chain of links, existing
+ * or not. Writing to it keeps the link.
  */
 export async function resolveTarget(path: string): Promise<string> {
   let target = path;
@@ -41,14 +42,17 @@ function isAbsolute(path: string): boolean {
   return /^(?:[/\\]|[A-Za-z]:[/\\])/.test(path);
 }
 
-/** The folder that holds `path`. */
+/** Returns the folder that holds `path`. */
 export function folderOf(path: string): string {
   const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   if (end < 0) return ".";
   return end === 0 ? "/" : path.slice(0, end);
 }
 
-/** Who may do what with `path`; undefined where there is none to ask. */
+/**
+ * Returns the mode of `path`, or undefined if there is no such file or no
+ * modes.
+ */
 export async function modeOf(path: string): Promise<number | undefined> {
   try {
     const { mode } = await Deno.stat(path);
@@ -58,8 +62,6 @@ export async function modeOf(path: string): Promise<number | undefined> {
     throw fileError(`read ${path}`, error);
   }
 }
-
-// What the store room says when the system refuses a file.
 
 interface Refusal {
   readonly code: string;
@@ -138,7 +140,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
 };
 
-/** The system's code for `cause`, or null where it has none. */
+/** Returns the system's code for `cause`, or null if it has none. */
 export function systemCode(cause: unknown): string | null {
   if (
     cause instanceof Deno.errors.PermissionDenied ||
@@ -152,8 +154,8 @@ export function systemCode(cause: unknown): string | null {
 }
 
 /**
- * The error of a failed file operation. `action` completes "Cannot …", as in
- * `write /path`. An error that is already readable is returned as it is.
+ * Returns the error of a failed file operation. `action` completes "Cannot …",
+ * as in `write /path`. An error that is already readable is returned unchanged.
  */
 export function fileError(action: string, cause: unknown): TcError {
   if (cause instanceof TcError) return cause;

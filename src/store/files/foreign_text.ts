@@ -1,7 +1,7 @@
 /**
- * Files that other programs own, such as Claude Code's settings: replaced only
- * if they are what was read, and changed as text, so that order and comments
- * stay.
+ * Files that other programs own, such as Claude Code's settings. They are
+ * replaced only if they still hold what was read, and changed as text, so that
+ * order and comments stay.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { changeJsonc } from "./jsonc_edit.ts";
 const TRIES_MAX = 20;
 const BYTES_MAX = 64 * 1024 * 1024;
 
-/** Reads and replaces whole texts; one object for all of them. */
+/** Reads and replaces whole texts. */
 export class ForeignTexts {
   readonly #onStep: StepObserver | undefined;
 
@@ -28,14 +28,14 @@ export class ForeignTexts {
     this.#onStep = onStep;
   }
 
-  /** The text of `path`, or null where there is none. */
+  /** Returns the text of `path`, or null if there is none. */
   read(path: string): Promise<string | null> {
     return Promise.try(() => readNow(path));
   }
 
   /**
-   * Puts `text` in place of `before`, for its owner alone; false when that is
-   * no longer there.
+   * Replaces `before` by `text`, readable by its owner only; returns false if
+   * `before` is no longer there.
    */
   async replace(
     path: string,
@@ -46,8 +46,8 @@ export class ForeignTexts {
   }
 
   /**
-   * Returns why `path` could not be replaced now, or null. A file that is there
-   * is opened for writing and left as it is; a missing one is no obstacle.
+   * Returns why `path` could not be replaced now, or null. An existing file is
+   * opened for writing and left unchanged; a missing one is no obstacle.
    */
   async obstacle(path: string): Promise<string | null> {
     const target = await resolveTarget(path);
@@ -85,10 +85,10 @@ export class ForeignTexts {
   }
 
   /**
-   * Changes the JSON in `path` and nothing of it that `edit` leaves alone.
-   * A missing file is made, unless the edit leaves the empty document alone;
-   * one that is there stays open to whom it was.
-   * Throws ConfigError where the text is no JSON object: it stays as it is.
+   * Changes the JSON in `path` and keeps everything that `edit` leaves alone. A
+   * missing file is made, unless the edit returns the empty document; an
+   * existing one keeps its mode. Throws ConfigError if the text is not a JSON
+   * object, and leaves it unchanged.
    */
   async edit(path: string, edit: ConfigEdit): Promise<ConfigDocument> {
     for (let tries = 1; tries <= TRIES_MAX; tries++) {

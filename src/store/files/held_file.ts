@@ -1,18 +1,21 @@
 /**
- * Files that another program holds for a moment. Windows renames and removes
- * none that a virus scanner, an indexer or a reader has open.
+ * Waits for files that another program holds open for a moment: Windows neither
+ * renames nor removes a file that a virus scanner, an indexer or a reader has
+ * open.
  *
  * @module
  */
 
 import { systemCode } from "./file_target.ts";
 
-/** A scanner that looks into a new file is done with it by then. */
+/** A scanner is done with a new file within this time. */
 const HELD_MS_MAX = 10_000;
 const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 500;
 
-/** The os errors 5, 32 and 33: denied, shared, locked. */
+/**
+ * The os errors 5, 32 and 33: access denied, sharing violation, lock violation.
+ */
 const HELD = ["EACCES", "EBUSY"];
 
 export interface HeldOptions {
@@ -21,8 +24,8 @@ export interface HeldOptions {
 }
 
 /**
- * Returns what `act` returns; on Windows it is called again, without a pause of
- * its own inside, while another program holds the file.
+ * Returns what `act` returns. On Windows it is called again while another
+ * program holds the file. `act` itself must not pause.
  */
 export async function pastHolders<Result>(
   act: () => Result,
@@ -39,7 +42,10 @@ export async function pastHolders<Result>(
   return act();
 }
 
-/** As {@linkcode pastHolders}, for what a start cannot go on without. */
+/**
+ * Like {@linkcode pastHolders}, synchronously, for files without which tc
+ * cannot start.
+ */
 export function pastHoldersNow<Result>(
   act: () => Result,
   options: HeldOptions = {},
@@ -56,7 +62,10 @@ export function pastHoldersNow<Result>(
   return act();
 }
 
-/** The pauses between the tries; none where a held file is no hindrance. */
+/**
+ * Yields the pauses between tries; none on systems where an open file is no
+ * obstacle.
+ */
 function* pauses(
   { system = Deno.build.os, msMax = HELD_MS_MAX }: HeldOptions,
 ): Generator<number> {

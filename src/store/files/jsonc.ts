@@ -1,6 +1,7 @@
 /**
- * JSON with comments and trailing commas, read with the place of every value,
- * so that a file can be changed without touching what a person wrote around it.
+ * Parses JSON with comments and trailing commas and keeps the place of every
+ * value, so that a file can be changed without touching what a person wrote
+ * around it.
  *
  * @module
  */
@@ -33,7 +34,9 @@ export interface JsonMember {
 
 const DEPTH_MAX = 64;
 
-/** Text that is no JSON, with where it stops being so (both from 1). */
+/**
+ * Text that is not JSON, with the line and column of the fault (both from 1).
+ */
 export class JsoncError extends SyntaxError {
   readonly line: number;
   readonly column: number;
@@ -49,13 +52,13 @@ export class JsoncError extends SyntaxError {
   }
 }
 
-/** The tree of `text`; throws {@linkcode JsoncError}. */
+/** Returns the tree of `text`. Throws {@linkcode JsoncError}. */
 export function parseJsonc(text: string): JsonNode {
   const parser = new Parser(text);
   return parser.whole();
 }
 
-/** The plain value of a tree, keys in their order. */
+/** Returns the plain value of a tree, keys in their order. */
 export function toValue(node: JsonNode): unknown {
   switch (node.kind) {
     case "object":
@@ -69,7 +72,10 @@ export function toValue(node: JsonNode): unknown {
   }
 }
 
-/** The place after blanks and comments from `at` on; may be the text's end. */
+/**
+ * Returns the place after blanks and comments from `at` on, which may be the
+ * text's end.
+ */
 export function skipTrivia(text: string, at: number): number {
   for (let next = at;;) {
     const start = next;
@@ -79,7 +85,7 @@ export function skipTrivia(text: string, at: number): number {
   }
 }
 
-/** The place after the comment at `at`, or `at` when there is none. */
+/** Returns the place after the comment at `at`, or `at` if there is none. */
 export function skipComment(text: string, at: number): number {
   if (text.startsWith("//", at)) {
     const end = text.indexOf("\n", at);

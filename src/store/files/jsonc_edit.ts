@@ -1,5 +1,5 @@
 /**
- * Changes to a JSON text that leave everything else in it as a person wrote it:
+ * Changes a JSON text and leaves everything else as a person wrote it:
  * comments, order, indentation, spelling of numbers.
  *
  * @module
@@ -26,8 +26,8 @@ interface Child {
 }
 
 /**
- * `text` with as few changes as make its value `after`. Throws
- * {@linkcode JsoncError} for a text that is no JSON.
+ * Returns `text` with the fewest changes that make its value `after`. Throws
+ * {@linkcode JsoncError} if the text is not JSON.
  */
 export function changeJsonc(text: string, after: unknown): string {
   const reduced = applyEdits(
@@ -61,7 +61,9 @@ class Editor {
     this.#style = new TextStyle(text);
   }
 
-  /** Takes out what `after` no longer has; never touches what stays. */
+  /**
+   * Returns the edits that remove what `after` lacks; they touch nothing else.
+   */
   removals(node: JsonNode, after: unknown): readonly TextEdit[] {
     if (node.kind === "object" && isObject(after)) {
       const children = node.members.map(({ key, start, value }) => ({
@@ -91,7 +93,10 @@ class Editor {
     ];
   }
 
-  /** Changes and adds; everything that `after` lacks is out already. */
+  /**
+   * Returns the edits that change and add; what `after` lacks is already
+   * removed.
+   */
   changes(node: JsonNode, after: unknown): readonly TextEdit[] {
     if (node.kind === "object" && isObject(after)) {
       return this.#objectChanges(node, after);
@@ -146,8 +151,8 @@ class Editor {
   }
 
   /**
-   * Takes the gone children out, each with the comma behind it. Behind the last
-   * one that stays, it is the comma before them; comments stay in any case.
+   * Removes children, each with the comma after it; after the last child that
+   * stays, with the comma before it. Comments stay in any case.
    */
   #removed(children: readonly (Child & { isGone: boolean })[]): TextEdit[] {
     const stays = children.findLastIndex(({ isGone }) => !isGone);
@@ -180,7 +185,7 @@ class Editor {
       : { start: child.start, end: comma + 1, text: between };
   }
 
-  /** Takes the text out, and its line if nothing else is on it. */
+  /** Removes the text, and its line if nothing else is on it. */
   #bareRemoval({ start, end }: Child): TextEdit {
     const text = this.#text;
     const lineStart = text.lastIndexOf("\n", start - 1) + 1;
@@ -193,7 +198,7 @@ class Editor {
       : { start, end, text: "" };
   }
 
-  /** Puts `pieces` behind `children`, the first ones of `node`. */
+  /** Inserts `pieces` after `children`, the first ones of `node`. */
   #insertion(
     node: Container,
     children: readonly Child[],
@@ -248,7 +253,7 @@ class Editor {
   }
 }
 
-/** What is between the items that are equal at both ends. */
+/** Returns what lies between the items that are equal at both ends. */
 function middle(
   items: readonly JsonNode[],
   after: readonly unknown[],
@@ -279,14 +284,14 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-// How a JSON text is laid out: its line ends, its indentation, its comments at
-// the ends of lines.
-
 type Container = Extract<JsonNode, { kind: "object" | "array" }>;
 
 const DEFAULT_INDENT = "  ";
 
-/** The layout of one text. */
+/**
+ * The layout of one text: its line ends, its indentation, comments at line
+ * ends.
+ */
 class TextStyle {
   readonly newline: string;
   /** One step of indentation. */
@@ -299,7 +304,7 @@ class TextStyle {
     this.unit = /\n([ \t]+)"/.exec(text)?.[1] ?? DEFAULT_INDENT;
   }
 
-  /** The place after a comment that stands on the same line as `at`. */
+  /** Returns the place after a comment on the same line as `at`. */
   afterComment(at: number): number {
     let next = at;
     while (/[ \t]/.test(this.#text.charAt(next))) next += 1;
@@ -309,7 +314,7 @@ class TextStyle {
     return this.#text[end - 1] === "\r" ? end - 1 : end;
   }
 
-  /** How far the children of `node` are indented, there or to come. */
+  /** Returns the indentation of the children of `node`, existing or new. */
   childIndent(node: Container): string {
     const first = node.kind === "object"
       ? node.members[0]?.start
@@ -321,13 +326,13 @@ class TextStyle {
       : this.indentAt(node.start) + this.unit;
   }
 
-  /** The blanks that the line of `at` opens with. */
+  /** Returns the blanks at the beginning of the line of `at`. */
   indentAt(at: number): string {
     const line = this.#text.slice(this.#text.lastIndexOf("\n", at - 1) + 1, at);
     return /^[ \t]*/.exec(line)?.[0] ?? "";
   }
 
-  /** `value` as text whose further lines are indented by `indent`. */
+  /** Returns `value` as text whose further lines are indented by `indent`. */
   spell(value: unknown, indent: string): string {
     return JSON.stringify(value, null, this.unit)
       .replaceAll("\n", this.newline + indent);

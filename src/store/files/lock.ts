@@ -1,6 +1,6 @@
 /**
- * Locks across processes: the system's advisory lock on an empty file, so it
- * falls free when its holder dies, however it dies.
+ * Locks across processes: the system's advisory lock on an empty file, which is
+ * freed when its holder dies, however it dies.
  *
  * @module
  */
@@ -28,11 +28,11 @@ interface Deadline {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Locks named by the files `<name>.lock` of one folder. */
+/** Locks named after the files `<name>.lock` of one folder. */
 export class FileLocks implements Locks {
   readonly #folder: string;
   readonly #ports: LockPorts;
-  /** The last in the queue of this process for each name. */
+  /** For each name, the last one in this process's queue. */
   readonly #queues = new Map<string, Promise<void>>();
 
   constructor(folder: string, ports: LockPorts) {
@@ -41,8 +41,8 @@ export class FileLocks implements Locks {
   }
 
   /**
-   * Waits its turn in this process first, then for other processes, at most
-   * `waitMs` in all; rejects with code `lock_timeout` or the signal's reason.
+   * Waits for its turn in this process, then for other processes, `waitMs` in
+   * all. Rejects with code `lock_timeout` or the signal's reason.
    */
   async acquire(name: string, wait: Wait): Promise<HeldLock> {
     const deadline = {
@@ -97,7 +97,7 @@ export class FileLocks implements Locks {
     } finally {
       stop.abort();
       await late.catch(() => {
-        // Stopping the timer is what rejects it.
+        // Stopping the timer rejects it.
       });
     }
   }
@@ -108,8 +108,8 @@ export class FileLocks implements Locks {
       return await openPrivate(path, "or_existing");
     } catch (error) {
       if (error instanceof TcError) throw error;
-      // A lock can be had on a file that cannot be written: a full or
-      // read-only disk must not let two processes spend one token.
+      // A file that cannot be written can still be locked: a full or read-only
+      // disk must not let two processes spend one token.
       const file = await Deno.open(path, { read: true }).catch(() => null);
       if (file !== null) return file;
       throw fileError(`lock ${path}`, error);
@@ -138,7 +138,7 @@ async function tryLock(file: Deno.FsFile): Promise<boolean> {
   try {
     return await file.tryLock(true);
   } catch (error) {
-    // Windows reports a lock held by another as an error.
+    // Windows reports a lock held by another process as an error.
     if (systemCode(error) === "EACCES") return false;
     throw fileError("lock a file", error);
   }
@@ -162,7 +162,7 @@ class HeldFileLock implements HeldLock {
   }
 
   release(): void {
-    // Closing frees the system's lock.
+    // Closing the file frees the system's lock.
     this.#file?.close();
     this.#file = null;
     this.#done();

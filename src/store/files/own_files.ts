@@ -1,7 +1,7 @@
 /**
- * Whose a file or folder is. What others own or can write is refused, as ssh
- * does it: a stranger's key would open the admin routes to him, and his link
- * would lead our lines into our own files.
+ * Checks who owns a file or folder, and refuses what others own or can write,
+ * as ssh does. A stranger's key file would open the admin routes to them, and
+ * their link would redirect our writes.
  *
  * @module
  */
@@ -22,17 +22,20 @@ export interface Owner {
   readonly gid: number;
 }
 
-/** Read once, when the program starts: the main thread gives the permission up later. */
+/**
+ * Read once when the program starts, because the main thread gives this
+ * permission up later.
+ */
 const THIS_OWNER = ownerOfProcess();
 
-/** Returns who this process is; null where that is not known or not told. */
+/** Returns who this process is; null if that is unknown. */
 export function thisOwner(): Owner | null {
   return THIS_OWNER;
 }
 
 function ownerOfProcess(): Owner | null {
   if (Deno.build.os === "windows") return null;
-  // A thread that may not ask would put a question into the person's terminal.
+  // A thread without the permission would ask the person in the terminal.
   const isGranted = (["uid", "gid"] as const).every((kind) =>
     Deno.permissions.querySync({ name: "sys", kind }).state === "granted"
   );
@@ -42,9 +45,9 @@ function ownerOfProcess(): Owner | null {
 }
 
 /**
- * Throws TcError `foreign_file` where the folder or file at `path` belongs to
- * another user, or where others could change it. Links are followed. A missing
- * one is fine.
+ * Throws TcError `foreign_file` if the folder or file at `path` belongs to
+ * another user or others can change it. Links are followed. A missing one is
+ * fine.
  */
 export function refuseForeign(
   path: string,
@@ -53,7 +56,7 @@ export function refuseForeign(
   const info = ownInfo(path, owner);
   if (info === null || owner === null) return;
   const mode = info.mode ?? 0;
-  // In a folder such as /tmp nobody can replace the files of others.
+  // In a sticky folder such as /tmp nobody can replace files of others.
   if ((mode & STICKY) !== 0) return;
   const isPrivateGroup = info.gid === owner.gid && owner.gid === owner.uid;
   const forbidden = isPrivateGroup ? OTHERS_WRITE : GROUP_WRITES | OTHERS_WRITE;
@@ -67,9 +70,9 @@ export function refuseForeign(
 }
 
 /**
- * Throws TcError `foreign_file` where the file at `path` belongs to another
- * user, is a link, or is no plain file; takes it from others who may write it.
- * A missing one is fine.
+ * Throws TcError `foreign_file` if the file at `path` belongs to another user,
+ * is a link, or is not a plain file. Removes write access of others. A missing
+ * file is fine.
  */
 export function refuseForeignFile(
   path: string,
@@ -87,8 +90,8 @@ export function refuseForeignFile(
 }
 
 /**
- * Takes a file that holds a secret from everybody but its owner. Returns false
- * where it stays open to others.
+ * Removes all access but its owner's from a file that holds a secret. Returns
+ * false if it stays open to others.
  */
 export function tightenSecret(path: string): boolean {
   const info = lstat(path);
@@ -99,7 +102,7 @@ export function tightenSecret(path: string): boolean {
 
 /**
  * Opens the file at `path`, which must be ours, without following a link; makes
- * it, private, where it is missing. Throws TcError `foreign_file`.
+ * it, private, if it is missing. Throws TcError `foreign_file`.
  */
 export function openOwnSync(
   path: string,
@@ -111,13 +114,16 @@ export function openOwnSync(
     create: true,
     mode: PRIVATE_FILE,
   });
-  // Between the look and the opening somebody may have put a link there.
+  // Between the check and the opening, somebody may have put a link there.
   if (isSame(file.statSync(), lstat(path))) return file;
   file.close();
   throw foreign(path, "it was replaced while it was opened", `ls -l ${path}`);
 }
 
-/** Writes a private file that is not there yet; what a crash left goes first. */
+/**
+ * Writes a private file that does not exist yet; a leftover of a crash is
+ * removed first.
+ */
 export function writeNew(path: string, text: string): void {
   try {
     Deno.removeSync(path);
@@ -127,7 +133,7 @@ export function writeNew(path: string, text: string): void {
   Deno.writeTextFileSync(path, text, { createNew: true, mode: PRIVATE_FILE });
 }
 
-/** Throws where the open `file` is not the plain file at `path`. */
+/** Throws unless the open `file` is the plain file at `path`. */
 export async function refuseOther(
   path: string,
   file: Deno.FsFile,
@@ -144,7 +150,9 @@ function isSame(opened: Deno.FileInfo, present: Deno.FileInfo | null): boolean {
     opened.ino === present.ino && opened.dev === present.dev;
 }
 
-/** What stands at `path`, at the end of its links; throws where it is not ours. */
+/**
+ * Returns what is at `path`, at the end of its links; throws if it is not ours.
+ */
 function ownInfo(path: string, owner: Owner | null): Deno.FileInfo | null {
   const link = lstat(path);
   if (link === null || owner === null) return link;
@@ -182,7 +190,8 @@ function lstat(path: string): Deno.FileInfo | null {
       cause instanceof Deno.errors.NotFound ||
       cause instanceof Deno.errors.NotADirectory
     ) return null;
-    // What cannot be seen cannot be used either, and says so itself.
+    // A file that cannot be seen cannot be used either, and its use reports the
+    // error.
     if (cause instanceof Deno.errors.PermissionDenied) return null;
     throw cause;
   }
@@ -207,7 +216,7 @@ function foreign(path: string, reason: string, hint: string): TcError {
   });
 }
 
-/** Throws where the file at `path`, or its folder, is not ours. */
+/** Throws if the file at `path` or its folder is not ours. */
 export function refuseForeignPlace(path: string): void {
   refuseForeign(folderOf(path));
   refuseForeignFile(path);

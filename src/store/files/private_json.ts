@@ -16,7 +16,7 @@ import { folderOf } from "./file_target.ts";
 
 const LOCK_WAIT_MS = 10_000;
 
-/** Returns the first name for a damaged file that no earlier one has. */
+/** Returns the first free name for setting a damaged file aside. */
 function freeAside(file: string): string {
   for (let count = 1;; count++) {
     const aside = count === 1 ? `${file}.damaged` : `${file}.damaged-${count}`;
@@ -34,7 +34,7 @@ export interface PrivateJsonOptions<Value> {
   /** Name of the lock around each change. */
   readonly lock: string;
   readonly empty: Value;
-  /** The value of a parsed text, or null where it is damaged. */
+  /** Returns the value of a parsed text, or null if it is damaged. */
   readonly read: (json: unknown) => Value | null;
 }
 
@@ -45,15 +45,17 @@ export class PrivateJson<Value> {
     this.#options = options;
   }
 
-  /** The empty value where the file is missing or damaged. */
+  /**
+   * Returns the value, or the empty value if the file is missing or damaged.
+   */
   async load(): Promise<Value> {
     const { file, empty } = this.#options;
     return this.#parse(await readIfThere(file)) ?? empty;
   }
 
   /**
-   * Reads anew, changes and writes; durable when it resolves. A damaged file is
-   * set aside for a person's eyes.
+   * Reads again, changes and writes; durable when it resolves. A damaged file
+   * is set aside for a person to look at.
    */
   async update(change: (value: Value) => Value): Promise<Value> {
     const { file, locks, lock, empty } = this.#options;
@@ -76,7 +78,7 @@ export class PrivateJson<Value> {
     try {
       return this.#options.read(JSON.parse(new TextDecoder().decode(bytes)));
     } catch {
-      // Damaged: set aside by the next change.
+      // Damaged: the next change sets it aside.
       return null;
     }
   }

@@ -1,7 +1,7 @@
 /**
- * The state database: opens SQLite with a write-ahead log, brings its schema up
- * to date, and sets a file aside that cannot be used. It is a cache of
- * knowledge: without it history is lost and nothing else.
+ * The state database: opens SQLite with a write-ahead log, updates its schema,
+ * and sets an unusable file aside. It is a cache of knowledge: without it only
+ * history is lost.
  *
  * @module
  */
@@ -11,7 +11,10 @@ import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import { fileError, folderOf } from "../files/file_target.ts";
 import { refuseForeignPlace } from "../files/own_files.ts";
 
-/** Another process holds the file for moments; a long wait would stop streams. */
+/**
+ * How long to wait for another process that holds the file; longer would stall
+ * streams.
+ */
 const BUSY_MS = 200;
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
@@ -21,13 +24,13 @@ const COMPANIONS = ["-wal", "-shm"] as const;
 
 type OpenMode = "read_write" | "read_only";
 
-/** The file of a pool's state. */
+/** Returns the file of a pool's state. */
 export function databasePath(stateFolder: string): string {
   return `${stateFolder}/state.db`;
 }
 
 /**
- * Opens the database at `path`; makes it where it may be written. Throws
+ * Opens the database at `path`, and makes it if it may be written. Throws
  * TcError: `no_state`, `newer_state`, `damaged_state` or a file error.
  */
 export function openDatabase(path: string, mode: OpenMode): DatabaseSync {
@@ -122,7 +125,7 @@ function migrate(database: DatabaseSync, path: string): void {
   refuseNewer(versionOf(database), path);
   if (versionOf(database) === MIGRATIONS.length) return;
   transaction(database, () => {
-    // Another process may have done it between the look and the lock.
+    // Another process may have done it between the check and the lock.
     const version = versionOf(database);
     refuseNewer(version, path);
     MIGRATIONS.slice(version).forEach((step) => database.exec(step));
@@ -130,7 +133,7 @@ function migrate(database: DatabaseSync, path: string): void {
   });
 }
 
-/** Does all of `work` or nothing of it. */
+/** Does all of `work` or none of it. */
 export function transaction<Result>(
   database: DatabaseSync,
   work: () => Result,
@@ -160,19 +163,22 @@ const BUSY = /database (table )?is locked/i;
 const FULL = /disk is full/i;
 const REFUSED = /cannot store \w+ value|constraint failed/i;
 
-/** Whether the error passes by itself: another process was writing. */
+/** Returns whether the error is temporary: another process was writing. */
 export function isBusy(cause: unknown): boolean {
   return cause instanceof TcError
     ? cause.code === "state_busy"
     : cause instanceof Error && BUSY.test(cause.message);
 }
 
-/** Whether a value cannot be stored; the rest of the transaction can. */
+/**
+ * Returns whether a value cannot be stored while the rest of the transaction
+ * can.
+ */
 export function isRefused(cause: unknown): boolean {
   return cause instanceof Error && REFUSED.test(cause.message);
 }
 
-/** What SQLite said, as an error that a person can read. */
+/** Returns SQLite's message as an error that a person can read. */
 export function databaseError(path: string, cause: unknown): TcError {
   if (cause instanceof TcError) return cause;
   const message = reasonOf(cause);
@@ -193,7 +199,7 @@ export function databaseError(path: string, cause: unknown): TcError {
 
 /**
  * Renames a damaged database and its companions, so that a new one can begin.
- * The new name of the file, or null when it could not be moved.
+ * Returns the new name of the file, or null if it could not be moved.
  */
 export function setAside(path: string, stamp: string): string | null {
   const aside = `${path}.damaged-${stamp}`;
@@ -212,8 +218,8 @@ export function setAside(path: string, stamp: string): string | null {
   return aside;
 }
 
-// The shape of the state database, one step a version. A step that has shipped
-// is never changed; a new one is added at the end.
+// The schema of the state database, one step per version. A step that has
+// shipped never changes; new ones are added at the end.
 
 /** A request's texts repeat, so each is stored once, in `names`. */
 const NAMES = `
@@ -225,8 +231,9 @@ CREATE TABLE names (
 `;
 
 /**
- * One row a finished request. Times in milliseconds; money in nanodollars. No
- * index on `id`: it is random, and each row would dirty a page of its own.
+ * One row per finished request. Times are in milliseconds, money in
+ * nanodollars. There is no index on `id`: ids are random, and each row would
+ * dirty its own page.
  */
 const REQUESTS = `
 CREATE TABLE requests (
@@ -273,9 +280,8 @@ CREATE INDEX requests_by_end ON requests (ended_at);
 `;
 
 /**
- * The sums that reports are drawn from, a row for each quarter of an hour,
- * session, account and model; 0 stands for none. Every time zone's day begins
- * on a quarter.
+ * The sums behind reports: one row per quarter of an hour, session, account and
+ * model; 0 stands for none. In every time zone, a day begins on a quarter.
  */
 const QUARTERS = `
 CREATE TABLE quarters (
@@ -300,7 +306,7 @@ CREATE TABLE quarters (
 ) STRICT, WITHOUT ROWID;
 `;
 
-/** What outlives a restart, as JSON under a name. */
+/** What survives a restart, as JSON under a name. */
 const MEMORIES = `
 CREATE TABLE memories (
   name TEXT PRIMARY KEY,
@@ -310,7 +316,7 @@ CREATE TABLE memories (
 ) STRICT;
 `;
 
-/** Which issue a session worked on, as the fleet's own files said. */
+/** The issue that a session worked on, by the fleet's own files. */
 const SESSION_ISSUES = `
 CREATE TABLE session_issues (
   session TEXT PRIMARY KEY,

@@ -1,6 +1,6 @@
 /**
- * The ledger: one row a finished request, and the sums that reports are drawn
- * from. No prompt text ever enters.
+ * The ledger: one row per finished request, and the sums behind reports. It
+ * never holds prompt text.
  *
  * @module
  */
@@ -11,7 +11,10 @@ import { DAY_MS, type Instant } from "../../core/time.ts";
 import type { RequestRecord } from "../../ports.ts";
 import { isRefused, transaction } from "./database.ts";
 
-/** What the provider last said of an account's two windows; null is unknown. */
+/**
+ * The provider's last statement about an account's two windows; null is
+ * unknown.
+ */
 export interface SpentWindows {
   readonly fiveHour: number | null;
   readonly fiveHourResetsAt: Instant | null;
@@ -34,7 +37,10 @@ export interface LedgerEntry {
   readonly windows: SpentWindows;
 }
 
-/** Sums cover a quarter of an hour: every time zone's day begins on one. */
+/**
+ * Sums cover a quarter of an hour, because in every time zone a day begins on
+ * one.
+ */
 export const QUARTER_MS = 900_000;
 
 const ROW_COLUMNS = [
@@ -117,7 +123,7 @@ export class Ledger {
   readonly #insertRow: StatementSync;
   readonly #addSums: StatementSync;
   readonly #names: LedgerNames;
-  /** Of the last batch: a caller that is not sure writes it again. */
+  /** Ids of the last batch, because a caller that is unsure writes it again. */
   #written: ReadonlySet<string> = new Set();
 
   constructor(database: DatabaseSync) {
@@ -128,9 +134,9 @@ export class Ledger {
   }
 
   /**
-   * Writes all of `entries` or none, but for those that have a value which
-   * cannot be stored: how many. What was in the last batch already, by its
-   * request's id, is not written and not counted again.
+   * Writes all of `entries` or none, except those with a value that cannot be
+   * stored, and returns how many were written. Entries of the last batch,
+   * recognised by request id, are not written or counted again.
    */
   write(entries: readonly LedgerEntry[]): number {
     const fresh = entries.filter(({ record }) => !this.#written.has(record.id));
@@ -144,18 +150,18 @@ export class Ledger {
       this.#written = new Set(fresh.map(({ record }) => record.id));
       return fresh.length - stored;
     } catch (cause) {
-      // What was remembered may have been rolled back.
+      // The remembered names may have been rolled back.
       this.#names.forget();
       throw cause;
     }
   }
 
-  /** Whether the entry's row could be stored. */
+  /** Returns whether the entry's row could be stored. */
   #insert(entry: LedgerEntry): boolean {
     return isStored(() => this.#insertRow.run(...this.#rowOf(entry)));
   }
 
-  /** One statement for each key of the batch, not for each request. */
+  /** Adds one statement per key of the batch, not per request. */
   #addUp(entries: readonly LedgerEntry[]): void {
     const sums = new Map<string, { key: number[]; sums: number[] }>();
     for (const entry of entries) {
@@ -172,7 +178,8 @@ export class Ledger {
       });
     }
     for (const { key, sums: values } of sums.values()) {
-      // A sum past all counting stays as it is; the rows have it.
+      // A sum beyond the largest number stays as it is; the rows have the
+      // figures.
       isStored(() => this.#addSums.run(...key, ...values));
     }
   }
@@ -237,7 +244,10 @@ export class Ledger {
   }
 }
 
-/** Whether a statement took its values; the transaction goes on either way. */
+/**
+ * Returns whether a statement accepted its values; the transaction goes on
+ * either way.
+ */
 function isStored(run: () => unknown): boolean {
   try {
     run();
@@ -248,12 +258,12 @@ function isStored(run: () => unknown): boolean {
   }
 }
 
-/** Reports count messages; token counts and telemetry cost nothing. */
+/** Reports count messages, because token counts and telemetry cost nothing. */
 export function isMessage({ path }: { readonly path: string }): boolean {
   return path.endsWith("/v1/messages");
 }
 
-/** Null for the common case: one try, and it served. */
+/** Returns null in the common case of one served try. */
 function attemptsText({ attempts }: RequestRecord): string | null {
   if (attempts.length === 1 && attempts[0]?.verdict === "served") return null;
   return JSON.stringify(
@@ -289,12 +299,10 @@ function sumsOf({ record, costNano }: LedgerEntry): number[] {
   ];
 }
 
-// The texts of the ledger, each stored once and known by a number.
-
-/** Texts remembered in memory; past it all are looked up anew. */
+/** Most names remembered in memory; beyond it all are looked up again. */
 const KNOWN_MAX = 20_000;
 
-/** Texts come from clients; longer ones are cut. */
+/** Longest stored text. Texts come from clients; longer ones are cut. */
 const TEXT_LENGTH_MAX = 512;
 
 interface Known {
@@ -315,7 +323,7 @@ class LedgerNames {
     this.#find = database.prepare("SELECT id FROM names WHERE text = ?");
   }
 
-  /** The number of `text`, which is seen at `at`. */
+  /** Returns the number of `text`, marked as seen at `at`. */
   idOf(whole: string, at: number): number {
     const text = whole.slice(0, TEXT_LENGTH_MAX);
     const known = this.#known.get(text);
@@ -327,7 +335,7 @@ class LedgerNames {
     return id;
   }
 
-  /** After a transaction that did not come through. */
+  /** Forgets all names after a transaction that failed. */
   forget(): void {
     this.#known.clear();
   }

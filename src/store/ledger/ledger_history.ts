@@ -1,5 +1,6 @@
 /**
- * The recorded requests one by one, for a replay.
+ * Recorded requests one by one: for a replay, and for counts that must survive
+ * a restart.
  *
  * @module
  */
@@ -10,9 +11,9 @@ import { accountId } from "../../core/account.ts";
 import { type Instant, instantFromMs } from "../../core/time.ts";
 import type { RequestRecord } from "../../ports.ts";
 
-/** One answered message of the ledger. Times in epoch milliseconds. */
+/** One answered message of the ledger. Times are in epoch milliseconds. */
 export interface HistoryRow {
-  /** When it was asked for first: tries of it before `startedAt` failed. */
+  /** When it was first asked for; its tries before `startedAt` failed. */
   readonly askedAt: number;
   readonly startedAt: number;
   readonly endedAt: number;
@@ -26,17 +27,17 @@ export interface HistoryRow {
   readonly isCompacted: boolean;
   readonly isMoved: boolean;
   readonly usage: TokenUsage;
-  /** What the account's windows said after it; null is unknown. */
+  /** The account's windows after it; null is unknown. */
   readonly spent5h: number | null;
   readonly resets5h: number | null;
   readonly spent7d: number | null;
   readonly resets7d: number | null;
 }
 
-/** A client that was refused comes again within this time, or gave it up. */
+/** A refused client returns within this time, or has given up. */
 const AGAIN_MS_MAX = 600_000;
 
-/** Answered messages since `fromMs`, by their start. */
+/** Returns the answered messages since `fromMs`, ordered by start. */
 export function readHistory(
   database: DatabaseSync,
   fromMs: number,
@@ -90,8 +91,8 @@ class RowReader {
 }
 
 /**
- * Tries that came to nothing: the time from the first of them to the answer is
- * a wait, and no pause that somebody made.
+ * Tracks failed tries: the time from the first of them to the answer is a wait,
+ * and not a pause that somebody made.
  */
 class Failures {
   readonly #open = new Map<string, { since: number; until: number }>();
@@ -106,7 +107,7 @@ class Failures {
     this.#open.set(key, { since, until: row.count("ended_at") });
   }
 
-  /** When what is answered now was asked for first. */
+  /** Returns when the request answered by `row` was first asked for. */
   end(row: RowReader): number {
     const since = this.#sinceOf(row);
     this.#open.delete(keyOf(row));
@@ -125,7 +126,10 @@ function keyOf(row: RowReader): string {
   return `${row.name("conversation")}/${row.count("is_side")}`;
 }
 
-/** Refused, overloaded or broken off: not given up, and not its own fault. */
+/**
+ * Returns whether a request was refused, overloaded or broken off, neither
+ * given up nor at fault itself.
+ */
 function isWorthAgain(row: RowReader): boolean {
   const status = row.count("status");
   const ended = row.name("ended");
@@ -162,9 +166,7 @@ function historyRow(row: RowReader, askedAt: number): HistoryRow {
   };
 }
 
-// The last requests of the ledger, for counts that a restart must not lose.
-
-/** When the last request ended; null in an empty ledger. */
+/** Returns when the last request ended; null in an empty ledger. */
 export function newestRequest(database: DatabaseSync): Instant | null {
   const row = database.prepare("SELECT max(ended_at) AS at FROM requests")
     .get();
@@ -172,7 +174,7 @@ export function newestRequest(database: DatabaseSync): Instant | null {
   return at === null ? null : instantFromMs(Number(at));
 }
 
-/** The messages that ended since `fromMs` and that an account answered. */
+/** Returns the messages since `fromMs` that an account answered. */
 export function recentRequests(
   database: DatabaseSync,
   fromMs: number,

@@ -1,6 +1,7 @@
 /**
- * Keeps the ledger within its bounds, a little at a time, so that no request
- * waits for it.
+ * Upkeep of the ledger, a little at a time so that no request waits for it:
+ * removes what is beyond its bounds, and prices requests whose model had no
+ * price when they were booked.
  *
  * @module
  */
@@ -12,9 +13,9 @@ import { isMessage, QUARTER_MS } from "./ledger.ts";
 import type { TokenUsage } from "../../core/usage.ts";
 
 export interface LedgerBounds {
-  /** Single requests are kept so long. */
+  /** How long single requests are kept. */
   readonly days: number;
-  /** Size of the whole database. */
+  /** Size limit of the whole database. */
   readonly bytesMax: number;
 }
 
@@ -22,10 +23,13 @@ export interface LedgerBounds {
 const SUM_DAYS = 800;
 const ROWS_AT_ONCE = 2_000;
 const PAGES_AT_ONCE = 500;
-/** When the file is too large, more goes, so that it is not so again at once. */
+/**
+ * If the file is too large it is reduced to this share, so that it stays within
+ * the limit for a while.
+ */
 const SIZE_TARGET = 0.9;
 
-/** Removes at most one portion; true when there is more to remove. */
+/** Removes at most one portion; returns whether there is more to remove. */
 export function prune(
   database: DatabaseSync,
   bounds: LedgerBounds,
@@ -48,7 +52,7 @@ function removeOld(
   const rows = removeRows(database, now - days * DAY_MS);
   database.prepare("DELETE FROM quarters WHERE quarter < ?")
     .run(Math.floor(sumsFrom / QUARTER_MS));
-  // Marked as seen once a day, so a name in use may look a day older.
+  // Names are marked as seen once a day, so one in use may look a day older.
   database.prepare("DELETE FROM names WHERE seen_at < ?")
     .run(sumsFrom - 2 * DAY_MS);
   database.prepare("DELETE FROM session_issues WHERE seen_at < ?")
@@ -83,23 +87,23 @@ function removeForSize(
   return Number(changes);
 }
 
-/** Bytes of pages that hold something. */
+/** Returns the bytes of pages in use. */
 export function usedBytes(database: DatabaseSync): number {
   const read = (name: string) =>
     Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
   return (read("page_count") - read("freelist_count")) * read("page_size");
 }
 
-// Prices for requests that had none when they were booked: a new model's price
-// is known later, and then its requests count.
-
-/** The cost of a request in nanodollars, or null where it is unpriced still. */
+/**
+ * Returns the cost of a request in nanodollars, or null if it is still
+ * unpriced.
+ */
 export type CostOf = (
   usage: TokenUsage,
   about: { readonly model: string | null; readonly at: number },
 ) => number | null;
 
-/** Rows looked at in one transaction; a writer waits for it. */
+/** Rows per transaction; a writer waits for it. */
 const ROWS_MAX = 2_000;
 
 const UNPRICED = `
@@ -114,12 +118,12 @@ LEFT JOIN names AS path ON path.id = requests.path
 WHERE cost_nano IS NULL AND input IS NOT NULL AND requests.id > ?
 ORDER BY requests.id LIMIT ${ROWS_MAX}`;
 
-/** Where a pass over the unpriced rows stands; null at its end. */
+/** Where a pass over the unpriced rows has got to; null at its end. */
 export type RepricePlace = string | null;
 
 /**
- * Prices the unpriced rows behind `from`, which begins as an empty text.
- * Returns where to go on, and how many requests have a price now.
+ * Prices the unpriced rows after `from`, which begins as an empty text. Returns
+ * where to go on, and how many requests were priced.
  */
 export function reprice(
   database: DatabaseSync,

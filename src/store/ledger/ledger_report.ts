@@ -1,5 +1,5 @@
 /**
- * What reports read from the ledger. Works on a database that a running server
+ * The ledger as reports read it. It works on a database that a running server
  * writes to.
  *
  * @module
@@ -9,7 +9,7 @@ import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { Spend, SpendRow } from "../../core/usage.ts";
 import { QUARTER_MS, SUM_COLUMNS } from "./ledger.ts";
 
-/** From and until in epoch milliseconds, on whole quarters of an hour. */
+/** Start and end in epoch milliseconds, on whole quarters of an hour. */
 export interface TimeSpan {
   readonly fromMs: number;
   readonly untilMs: number;
@@ -24,7 +24,10 @@ function bounds({ fromMs, untilMs }: TimeSpan): [number, number] {
   return [Math.floor(fromMs / QUARTER_MS), Math.ceil(untilMs / QUARTER_MS)];
 }
 
-/** Spend by quarter of an hour, oldest first; the key is the quarter's start. */
+/**
+ * Returns the spend by quarter of an hour, oldest first; the key is the
+ * quarter's start.
+ */
 export function spendByTime(
   database: DatabaseSync,
   span: TimeSpan,
@@ -44,7 +47,7 @@ export function spendByTime(
   });
 }
 
-/** Spend by session, account or model, the latest first. */
+/** Returns the spend by session, account or model, latest first. */
 export function spendBy(
   database: DatabaseSync,
   key: SpendKey,
@@ -84,7 +87,7 @@ function spendOf(row: Record<string, SQLOutputValue>): Spend {
   };
 }
 
-/** The issue of each session, as far as one was ever seen. */
+/** Returns the issue of each session for which one was ever seen. */
 export function readSessionIssues(
   database: DatabaseSync,
 ): ReadonlyMap<string, string> {
@@ -95,7 +98,7 @@ export function readSessionIssues(
   );
 }
 
-/** Remembers which issue sessions are on; a newer statement wins. */
+/** Stores the issues of sessions; a newer statement wins. */
 export function writeSessionIssues(
   database: DatabaseSync,
   issues: ReadonlyMap<string, string>,

@@ -1,6 +1,6 @@
 /**
- * The pool in one glance out of the state database, for when no server answers.
- * What it says is as old as its last save.
+ * Reads the pool's state for a status line from the state database while no
+ * server answers. It is as old as the last save.
  *
  * @module
  */
@@ -12,7 +12,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const KEYS = ["5h", "7d"];
 
-/** Null where there is nothing to tell. Never throws. */
+/** Returns the glance, or null if there is nothing to show. Never throws. */
 export function storedGlance(
   stateFolder: string,
   session: string | null,

@@ -1,6 +1,6 @@
 /**
- * The memory of the pool across restarts: usage, learned sizes, bindings and
- * the pin. What cannot be read is left out; it never stops a start.
+ * The pool's memory across restarts: usage, learned sizes, bindings and the
+ * pin. Unreadable parts are left out; they never stop a start.
  *
  * @module
  */
@@ -124,7 +124,7 @@ const pool = v.object({
   bindings: v.array(v.unknown()),
 });
 
-/** The name of each account by its id, also of those that are gone. */
+/** The name of each account by id, including removed accounts. */
 export type AccountLabels = Readonly<Record<string, string>>;
 
 /** What was remembered, and when. */
@@ -133,7 +133,7 @@ export interface PoolMemory {
   readonly pool: PersistedPool;
 }
 
-/** A memory from JSON; damaged accounts and bindings are left out alone. */
+/** Returns a memory from JSON, without its damaged accounts and bindings. */
 export function parsePool(text: string): PersistedPool | null {
   let value: unknown;
   try {
@@ -165,25 +165,27 @@ export class PoolStore {
   readonly #database: DatabaseSync;
   readonly #writer: string;
 
-  /** `writer` names this run: of two servers the later one's memory counts. */
+  /** `writer` names this run: of two servers, the later one's memory counts. */
   constructor(database: DatabaseSync, writer: string) {
     this.#database = database;
     this.#writer = writer;
   }
 
-  /** What the last run left, or null. */
+  /** Returns what the last run left, or null. */
   read(): PoolMemory | null {
     return readMemory(this.#database);
   }
 
-  /** From now on this run writes, and a run before it no more. */
+  /**
+   * From now on this run writes the memory, and an earlier run no longer does.
+   */
   claim(at: Instant): void {
     this.#database.prepare(
       "INSERT INTO memories (name, writer, saved_at, value) VALUES (?, ?, ?, '') ON CONFLICT (name) DO UPDATE SET writer = excluded.writer",
     ).run(MEMORY, this.#writer, at);
   }
 
-  /** False when another run has taken the memory over since. */
+  /** Saves the memory; returns false if another run has taken it over. */
   save(pool: PersistedPool, at: Instant): boolean {
     const { changes } = this.#database.prepare(
       `INSERT INTO memories (name, writer, saved_at, value) VALUES (?, ?, ?, ?)
@@ -194,7 +196,7 @@ export class PoolStore {
     return changes === 1;
   }
 
-  /** Adds the names of `accounts` to those known. */
+  /** Adds the names of `accounts` to the known ones. */
   nameAccounts(accounts: readonly Account[], at: Instant): void {
     const known = readLabels(this.#database);
     const now = accounts.map(({ id, label }) => [id, label] as const);
@@ -214,7 +216,7 @@ function readMemory(database: DatabaseSync): PoolMemory | null {
   return { pool, savedAt: instantFromMs(Number(row["saved_at"])) };
 }
 
-/** The accounts that the last server served. */
+/** Returns the accounts that the last server served. */
 export function rememberedAccounts(
   database: DatabaseSync,
 ): readonly AccountId[] {
@@ -222,8 +224,8 @@ export function rememberedAccounts(
 }
 
 /**
- * Forgets the account `id`, which was removed on purpose while no server ran:
- * else the next one would take its login for lost.
+ * Forgets the account `id`, which was removed on purpose while no server ran;
+ * otherwise the next server would report its login as lost.
  */
 export function forgetAccount(database: DatabaseSync, id: AccountId): void {
   const memory = readMemory(database);
@@ -234,7 +236,7 @@ export function forgetAccount(database: DatabaseSync, id: AccountId): void {
     .run(JSON.stringify({ ...memory.pool, accounts }), MEMORY);
 }
 
-/** The names of accounts by id, as the last servers knew them. */
+/** Returns the names of accounts by id, as the last servers knew them. */
 export function readLabels(database: DatabaseSync): AccountLabels {
   const row = database.prepare("SELECT value FROM memories WHERE name = ?")
     .get(LABELS);

@@ -1,6 +1,6 @@
 /**
- * Price tables from outside: LiteLLM's public file, or a table as `tc prices`
- * writes it. Every figure is checked before it counts, and what is kept lies
+ * Price tables from outside: LiteLLM's public file, or a table written by `tc
+ * prices`. Every figure is checked before it counts, and the table is kept
  * beside the config.
  *
  * @module
@@ -20,7 +20,7 @@ import { writeAtomic } from "../files/atomic.ts";
 
 const FILE = "prices.json";
 export const PRICE_BYTES_MAX = 16 * 1024 * 1024;
-/** Far above any price there is: a figure beyond it is a mistake in the unit. */
+/** Far above any real price: a larger figure has the wrong unit. */
 const DOLLARS_MAX = 10_000;
 const ROWS_MAX = 5_000;
 const MILLION = 1_000_000;
@@ -59,12 +59,12 @@ const OWN_FORM = v.object({
   rows,
 });
 
-/** The file in which a pool keeps a loaded table. */
+/** Returns the file in which a pool keeps a loaded table. */
 export function priceFile(secretsFolder: string): string {
   return join(secretsFolder, FILE);
 }
 
-/** Returns the table that is kept, or null where there is none of use. */
+/** Returns the kept table, or null if there is no usable one. */
 export function readPriceTable(file: string): PriceTable | null {
   try {
     if (Deno.statSync(file).size > PRICE_BYTES_MAX) return null;
@@ -74,12 +74,12 @@ export function readPriceTable(file: string): PriceTable | null {
     );
     return parsed.success ? parsed.output : null;
   } catch {
-    // None was loaded, or it is damaged: the built-in prices count.
+    // No table was loaded, or it is damaged: the built-in prices count.
     return null;
   }
 }
 
-/** Keeps `table`. Throws TcError where the file cannot be written. */
+/** Stores `table`. Throws TcError if the file cannot be written. */
 export async function writePriceTable(
   file: string,
   table: PriceTable,
@@ -89,8 +89,8 @@ export async function writePriceTable(
 }
 
 /**
- * Returns the table in `text`: of LiteLLM's form, or of our own. Throws TcError
- * `bad_prices` where it is neither, or has no price of an Anthropic model.
+ * Returns the table in `text`, in LiteLLM's format or in ours. Throws TcError
+ * `bad_prices` if it is neither, or prices no Anthropic model.
  */
 export function priceTableIn(
   text: string,
@@ -130,7 +130,9 @@ function badPrices(source: string, reason: string): TcError {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The models that Anthropic itself serves; others have prices of their own. */
+/**
+ * Only models that Anthropic itself serves; others have prices of their own.
+ */
 function liteLlmRows(json: unknown): readonly PriceRow[] {
   if (typeof json !== "object" || json === null) return [];
   const found = new Map<string, PriceRow>();
@@ -168,7 +170,7 @@ function liteLlmRow(model: string, fields: Fields): PriceRow | null {
   };
 }
 
-/** Dollars a token there, dollars a million tokens here. */
+/** LiteLLM states dollars per token; tc uses dollars per million tokens. */
 function liteLlmRates(fields: Fields, suffix: string): Rates | null {
   const perMillion = (name: string): number | null => {
     const value = fields[`${name}${suffix}`];
@@ -188,7 +190,7 @@ function liteLlmRates(fields: Fields, suffix: string): Rates | null {
   };
 }
 
-/** Without the noise of a float that was scaled. */
+/** Returns the figure without the noise of a scaled float. */
 function exact(figure: number): number {
   return Number(figure.toPrecision(12));
 }

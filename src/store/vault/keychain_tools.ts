@@ -1,6 +1,6 @@
 /**
- * The keychains of three systems through the programs that come with them. A
- * secret goes in by standard input and never by an argument.
+ * The keychains of three systems, used through the programs that come with
+ * them. A secret goes in by standard input and never by an argument.
  *
  * @module
  */
@@ -8,21 +8,23 @@
 import { VaultError } from "../../errors.ts";
 import type { CommandOutcome, CommandRunner } from "../../ports.ts";
 
-/** What all tc items are filed under. */
+/** The service name of all items of tc. */
 const SERVICE = "tc";
 /** `security -i` cuts a command line at 4,096 bytes. */
 const SECURITY_LINE_MAX = 4_000;
 const SECURITY_NOT_FOUND = 44;
-/** An item that never is: asking for it shows whether a keychain answers. */
+/**
+ * An item that never exists: asking for it shows whether the keychain answers.
+ */
 const PROBE = "probe";
 
 /**
- * One keychain. An `id` is an account's: it holds no blank and no quote. `note` is what
- * has to be kept in a file beside it.
+ * One keychain. An `id` is an account's and holds no blank and no quote. `note`
+ * is what must be kept in a file beside the item.
  */
 export interface KeychainTool {
   readonly text: string;
-  /** Rejects with the reason when the keychain does not answer. */
+  /** Rejects with the reason if the keychain does not answer. */
   check(): Promise<void>;
   store(id: string, secret: string): Promise<string>;
   load(id: string, note: string): Promise<string | null>;
@@ -31,11 +33,11 @@ export interface KeychainTool {
 
 export interface ToolPorts {
   readonly runner: CommandRunner;
-  /** How long a program may take: short where nobody can answer a prompt. */
+  /** How long a program may take; short if nobody can answer a prompt. */
   readonly timeoutMs: number;
 }
 
-/** The keychain of `os`, or null where there is none that we know. */
+/** Returns the keychain of `os`, or null if none is known. */
 export function keychainTool(
   os: typeof Deno.build.os,
   ports: ToolPorts,
@@ -53,7 +55,7 @@ export function keychainTool(
   }
 }
 
-/** What the keychain of `os` is called, or null where there is none. */
+/** Returns the name of the keychain of `os`, or null if there is none. */
 export function keychainText(os: typeof Deno.build.os): string | null {
   const runner: CommandRunner = {
     run: () => Promise.resolve({ kind: "missing" }),
@@ -61,7 +63,7 @@ export function keychainText(os: typeof Deno.build.os): string | null {
   return keychainTool(os, { runner, timeoutMs: 0 })?.text ?? null;
 }
 
-/** Runs `command`; throws VaultError when it is missing or does not end. */
+/** Runs `command`. Throws VaultError if it is missing or does not end. */
 async function run(
   { runner, timeoutMs }: ToolPorts,
   [command = "", ...args]: readonly string[],
@@ -84,7 +86,10 @@ async function run(
   }
 }
 
-/** How the keychain behind `command` is unlocked, best as a command. */
+/**
+ * Returns how the keychain behind `command` is unlocked, preferably as a
+ * command.
+ */
 function unlockHint(command: string): string {
   switch (command) {
     case "security":
@@ -117,7 +122,7 @@ class MacKeychain implements KeychainTool {
   }
 
   async store(id: string, secret: string): Promise<string> {
-    // Read from standard input by `-i`, so the secret is in no argument list.
+    // `-i` reads it from standard input, so the secret is in no argument list.
     const line =
       `add-generic-password -U -a ${id} -s ${SERVICE} -l "tc ${id}" -w ${secret}\n`;
     if (line.length > SECURITY_LINE_MAX) {
@@ -189,7 +194,8 @@ class SecretService implements KeychainTool {
       ...attributes(id),
     ], "");
     if (code === 0) return stdout.trim();
-    // It ends with 1 for an unknown item as for a failure, but says the latter.
+    // It exits with 1 for an unknown item as for a failure, but explains only
+    // the failure.
     if (stderr.trim() === "") return null;
     throw refused("secret-tool", code);
   }
@@ -209,7 +215,9 @@ function attributes(id: string): readonly string[] {
   return ["application", SERVICE, "account", id];
 }
 
-/** Windows' own protection of data for one user; the sealed text is the note. */
+/**
+ * Windows' own protection of data for one user; the sealed text is the note.
+ */
 class WindowsProtection implements KeychainTool {
   readonly text = "Windows data protection";
   readonly #ports: ToolPorts;

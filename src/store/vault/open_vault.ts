@@ -1,6 +1,6 @@
 /**
- * The choice of the vault's backend: files unless the keychain is wanted, and
- * files again, announced, where the keychain does not answer.
+ * Chooses the vault's backend: files unless the keychain is wanted, and files
+ * again, with a notice, if the keychain does not answer.
  *
  * @module
  */
@@ -17,11 +17,13 @@ import { VaultKeychain } from "./vault_keychain.ts";
 
 /** Long enough for a person to answer a prompt. */
 const PROMPT_TIMEOUT_MS = 60_000;
-/** A service has nobody to ask: a program that waits for one is stopped. */
+/**
+ * A service has nobody to ask, so a program that waits for a prompt is stopped.
+ */
 const SERVICE_TIMEOUT_MS = 5_000;
 
 export interface VaultSettings {
-  /** A private folder of the vault's own. */
+  /** A private folder used only by the vault. */
   readonly folder: string;
   readonly secret: MachineSecret;
   readonly wanted: "file" | "keychain";
@@ -33,20 +35,26 @@ export interface VaultSettings {
 export interface OpenVaultPorts {
   readonly clock: Clock;
   readonly entropy: Entropy;
-  /** Null where no program may be run: files alone. */
+  /** Null if no program may be run: only files are used. */
   readonly runner: CommandRunner | null;
-  /** The keychain where it is not reached by programs of our own. */
+  /** The keychain, if it is not reached by programs of our own. */
   readonly keychain?: KeychainTool | null;
   readonly onStep?: StepObserver | undefined;
 }
 
 export interface OpenedVault {
   readonly vault: StoredVault;
-  /** The same locks that the vault uses; account ids name those of refreshes. */
+  /**
+   * The same locks that the vault uses; account ids name the locks of
+   * refreshes.
+   */
   readonly locks: Locks;
 }
 
-/** Opens the vault. Never prompts in service mode, never fails for a keychain. */
+/**
+ * Opens the vault. Never prompts in service mode, and never fails because of a
+ * keychain.
+ */
 export async function openVault(
   settings: VaultSettings,
   ports: OpenVaultPorts,

@@ -1,6 +1,6 @@
 /**
- * The vault: every account's credential, one entry each, changed under one
- * lock and never by a snapshot.
+ * The vault: every account's credential, one entry each, changed under one lock
+ * and never by a snapshot.
  *
  * @module
  */
@@ -17,7 +17,9 @@ import type {
 } from "../../ports.ts";
 import { decodeEntry, encodeEntry, type StoredEntry } from "./vault_entry.ts";
 
-/** The name of the lock around every write; account ids cannot be it. */
+/**
+ * The name of the lock around every write; no account id can be equal to it.
+ */
 const VAULT_LOCK = "vault.write";
 const LOCK_WAIT_MS = 10_000;
 
@@ -26,11 +28,13 @@ interface VaultPorts {
   readonly locks: Locks;
   /** Where entries are kept. */
   readonly main: VaultBackend;
-  /** Where they are kept when `main` refuses; also read. Null for none. */
+  /** Where entries go if `main` refuses them; also read. Null for none. */
   readonly spare: VaultBackend | null;
-  /** `reading`: another process may keep entries there, this one puts none. */
+  /**
+   * `reading`: another process may keep entries there; this one writes none.
+   */
   readonly spareFor?: "reading" | "all";
-  /** Why `main` is not the backend that was wanted, or null. */
+  /** Why `main` is not the wanted backend, or null. */
   readonly fallback?: string | null;
 }
 
@@ -38,7 +42,7 @@ interface VaultPorts {
 export class StoredVault implements Vault {
   readonly #ports: VaultPorts;
   #fallback: string | null;
-  /** Where the last entry was written to. */
+  /** The backend of the last write. */
   #landed: VaultBackend;
 
   constructor(ports: VaultPorts) {
@@ -120,8 +124,8 @@ export class StoredVault implements Vault {
   }
 
   /**
-   * Brings every entry to the main backend: written there and read back before
-   * the other copy goes. Returns the ids that stayed where they were.
+   * Moves every entry to the main backend: it is written there and read back
+   * before the other copy is removed. Returns the ids that could not be moved.
    */
   async migrate(): Promise<readonly AccountId[]> {
     const { spare } = this.#ports;
@@ -135,7 +139,7 @@ export class StoredVault implements Vault {
         if (stored !== null) await this.#save(stored);
         if (await spare.load(id) !== null) left.push(id);
       } catch {
-        // What cannot be read cannot be moved; `list` tells why.
+        // An entry that cannot be read cannot be moved; `list` says why.
         left.push(id);
       }
     }
@@ -158,14 +162,14 @@ export class StoredVault implements Vault {
       return;
     }
     await spare?.erase(id).catch(() => {
-      // It is saved; the other copy is older and found out by its revision.
+      // It is saved; the other copy is older, which its revision shows.
     });
   }
 
   /**
-   * The newer copy where a crash left two. A main backend that has the entry
-   * and cannot give it out is an error: the other copy is older, and a refresh
-   * token out of it is spent.
+   * Returns the newer copy if a crash left two. If the main backend has the
+   * entry but cannot return it, that is an error: the other copy is older, and
+   * its refresh token is spent.
    */
   async #find(id: AccountId): Promise<StoredEntry | null> {
     const { main, spare } = this.#ports;
@@ -185,7 +189,8 @@ export class StoredVault implements Vault {
     try {
       return await this.#find(id);
     } catch {
-      // A new login mends an entry that cannot be read; the old one is kept.
+      // A new login replaces an entry that cannot be read; the old one is kept
+      // aside.
       for (const backend of this.#backends()) await backend.setAside(id);
       return null;
     }
@@ -229,7 +234,7 @@ async function read(
   return json === null ? null : decodeEntry(id, json);
 }
 
-/** Whether the keychain is locked: nothing is wrong with what is in it. */
+/** Whether the keychain is locked; its content is not damaged. */
 function isLocked(error: unknown): error is TcError {
   return error instanceof TcError && error.code === "keychain_locked";
 }
@@ -241,30 +246,32 @@ function unsaved(id: AccountId): VaultError {
   );
 }
 
-/** Returns a reason that holds nothing of the entry: an error may quote it. */
+/**
+ * Returns a reason without any part of the entry, because an error may quote
+ * it.
+ */
 function reasonWithoutText(error: unknown): string {
   if (error instanceof TcError) return error.message;
   return error instanceof Error ? error.name : "unknown reason";
 }
 
-// Where the vault keeps the JSON texts of its entries. The vault holds its
-// lock around every call that writes.
-
 export interface VaultBackend {
   readonly kind: "file" | "keychain";
-  /** For `tc status`: what it is and where. */
+  /** What it is and where, for `tc status`. */
   readonly text: string;
   ids(): Promise<readonly AccountId[]>;
-  /** The entry's JSON, or null when there is none; throws VaultError. */
+  /** Returns the entry's JSON, or null if there is none. Throws VaultError. */
   load(id: AccountId): Promise<string | null>;
-  /** Durable when it resolves; throws and keeps the old text otherwise. */
+  /** Durable when it resolves; otherwise throws and keeps the old text. */
   save(id: AccountId, json: string): Promise<void>;
-  /** Whether there was one. */
+  /** Returns whether there was one. */
   erase(id: AccountId): Promise<boolean>;
-  /** Puts an entry that cannot be read out of the way of a new one. */
+  /**
+   * Moves an entry that cannot be read aside, so that a new one can be stored.
+   */
   setAside(id: AccountId): Promise<void>;
-  /** Whether an interrupted write of this entry waits to be settled. */
+  /** Returns whether an interrupted write of this entry is unfinished. */
   isUnsettled(id: AccountId): Promise<boolean>;
-  /** Finishes or drops an interrupted write of this entry. */
+  /** Finishes or discards an interrupted write of this entry. */
   settle(id: AccountId): Promise<void>;
 }

@@ -37,12 +37,15 @@ const TEXT_AT = NONCE_AT + NONCE_BYTES;
 const KEY_INFO = "tc/vault/key/v1";
 const CHECK_INFO = "tc/vault/check/v1";
 
-/** Where a system tells no id; the vault then is bound to the user alone. */
+/**
+ * In place of the id on a system without one; the vault is then bound only to
+ * the user.
+ */
 export const NO_MACHINE_ID = "tc/no-machine-id";
-/** Where a system tells no name of the user. */
+/** In place of the user's name on a system that does not tell it. */
 export const NO_USER_NAME = "user";
 
-/** Machine and user; readable by everybody on most systems. */
+/** Machine and user, which everybody on most systems can read. */
 export interface MachineFacts {
   readonly machineId: string;
   readonly userName: string;
@@ -65,7 +68,7 @@ export class VaultCipher {
     this.#entropy = entropy;
   }
 
-  /** The sealed form of `text` for the entry called `name`. */
+  /** Returns the sealed form of `text` for the entry called `name`. */
   async seal(
     name: string,
     text: Uint8Array<ArrayBuffer>,
@@ -86,7 +89,10 @@ export class VaultCipher {
     return concat(head, new Uint8Array(sealed));
   }
 
-  /** The text of `sealed`; throws VaultError that tells what is wrong with it. */
+  /**
+   * Returns the text of `sealed`. Throws VaultError that says what is wrong
+   * with it.
+   */
   async open(
     name: string,
     sealed: Uint8Array<ArrayBuffer>,
@@ -131,8 +137,8 @@ export class VaultCipher {
   }
 
   /**
-   * Whether `sealed` is to be sealed anew: without a secret, or at a time when
-   * the system did not tell its id or the user's name.
+   * Returns whether `sealed` should be sealed again: it was sealed without a
+   * secret, or when the system did not tell its id or the user's name.
    */
   async isStale(sealed: Uint8Array<ArrayBuffer>): Promise<boolean> {
     if (isSealedOpenly(sealed)) return true;
@@ -142,7 +148,10 @@ export class VaultCipher {
     return secret !== null && secret !== this.#secret;
   }
 
-  /** The secret that `head` was sealed with, or null where it is another's. */
+  /**
+   * Returns the secret that `head` was sealed with, or null if it was another
+   * one.
+   */
   async #secretOf(
     head: Uint8Array<ArrayBuffer>,
     version: number,
@@ -170,7 +179,9 @@ export class VaultCipher {
     );
   }
 
-  /** Tells a key of another machine from damage; it gives nothing of the key away. */
+  /**
+   * Tells another machine's key from damage; it reveals nothing about the key.
+   */
   async #check(
     version: number,
     secret: MachineSecret,
@@ -206,7 +217,9 @@ export class VaultCipher {
   }
 }
 
-/** The secrets of a tc whose system told less than it tells now. */
+/**
+ * Returns the secrets from times when the system told less than it does now.
+ */
 function lesserSecrets(secret: MachineSecret): readonly MachineSecret[] {
   const lesser: MachineSecret[] = [];
   for (const machineId of [secret.machineId, NO_MACHINE_ID]) {
@@ -217,7 +230,7 @@ function lesserSecrets(secret: MachineSecret): readonly MachineSecret[] {
   return lesser.slice(1);
 }
 
-/** Whether `sealed` was sealed without a secret. */
+/** Returns whether `sealed` was sealed without a secret. */
 function isSealedOpenly(sealed: Uint8Array): boolean {
   return MAGIC.every((byte, index) => sealed[index] === byte) &&
     sealed[MAGIC.length] === OPEN_VERSION;

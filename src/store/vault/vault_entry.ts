@@ -1,6 +1,6 @@
 /**
  * A vault entry as JSON text, before it is sealed. Keys that this version does
- * not know are kept, so an older tc loses nothing of a newer one.
+ * not know are kept, so that an older tc loses nothing of a newer one.
  *
  * @module
  */
@@ -17,10 +17,10 @@ import {
   type VaultEntry,
 } from "../../ports.ts";
 
-/** An entry with what only the vault itself uses. */
+/** An entry with the fields that only the vault uses. */
 export interface StoredEntry {
   readonly entry: VaultEntry;
-  /** Counts the writes of this entry: of two copies the higher is newer. */
+  /** Number of writes of this entry: of two copies the higher one is newer. */
   readonly revision: number;
   /** Keys of the stored JSON that this version does not know. */
   readonly rest: Readonly<Record<string, unknown>>;
@@ -102,7 +102,10 @@ const stored = v.looseObject({
 
 const OWN_KEYS = new Set([...Object.keys(known), "revision"]);
 
-/** The entry in `json`; throws VaultError without any value of it. */
+/**
+ * Returns the entry in `json`. Throws VaultError without any value of the
+ * entry.
+ */
 export function decodeEntry(name: string, json: string): StoredEntry {
   let value: unknown = null;
   try {
@@ -156,7 +159,7 @@ function pickRest(fields: object): Record<string, unknown> {
   );
 }
 
-/** The JSON of `stored`, secrets in clear: for the seal alone. */
+/** Returns the JSON of `stored` with its secrets in clear, only for sealing. */
 export function encodeEntry({ entry, revision, rest }: StoredEntry): string {
   return JSON.stringify({
     ...rest,
@@ -184,7 +187,9 @@ function encodeCredential(
   }
 }
 
-/** A token's text; a blank one is a half-written login and never stored. */
+/**
+ * Returns a token's text. A blank one is an incomplete login and never stored.
+ */
 function filled(name: string, token: Secret | RefreshToken): string {
   const value = token instanceof RefreshToken
     ? RefreshToken.toStore(token)

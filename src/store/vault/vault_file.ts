@@ -1,6 +1,6 @@
 /**
  * The vault's own files: one sealed file per account in a private folder, so
- * damage to one loses no other.
+ * that damage to one file loses no other entry.
  *
  * @module
  */
@@ -26,7 +26,7 @@ const SUFFIX = ".vault";
 const OPENING_BRACE = 0x7b;
 
 export interface VaultFileOptions {
-  /** Told of each step of each write. */
+  /** Called for each step of each write. */
   readonly onStep?: StepObserver | undefined;
 }
 
@@ -54,7 +54,8 @@ export class VaultFiles implements VaultBackend {
     const ids = new Set<AccountId>();
     try {
       for await (const { name } of Deno.readDir(this.#folder)) {
-        // An interrupted first write is an entry too: it can be finished.
+        // An interrupted first write is an entry too, because it can be
+        // finished.
         const stem = /^(.+)\.vault(?:\.next)?$/.exec(name)?.[1];
         const id = stem === undefined ? null : accountId(stem);
         if (id !== null) ids.add(id);
@@ -111,10 +112,10 @@ export class VaultFiles implements VaultBackend {
   }
 
   /**
-   * A write that was cut off before its rename may hold the only copy of a
-   * fresh token. The seal tells whether it is whole, its revision whether it is
-   * newer: then the rename is made up for. A file in clear, or one that is sealed
-   * as an older tc did it, is sealed anew.
+   * Settles interrupted writes. A write cut off before its rename may hold the
+   * only copy of a fresh token. The seal shows whether it is complete, its
+   * revision whether it is newer; then the rename is done. A file in clear, or
+   * one sealed by an older tc, is sealed again.
    */
   async settle(id: AccountId): Promise<void> {
     await this.#finishPending(id);
@@ -125,7 +126,7 @@ export class VaultFiles implements VaultBackend {
       decodeEntry(id, json);
       await this.save(id, json);
     } else if (await this.#cipher.isStale(bytes)) {
-      // What cannot be opened stays: reading it says why.
+      // A file that cannot be opened stays; reading it reports why.
       const json = await this.#open(id, bytes).catch(() => null);
       if (json !== null) await this.save(id, json);
     }
@@ -147,7 +148,9 @@ export class VaultFiles implements VaultBackend {
     await syncFolder(folderOf(path));
   }
 
-  /** The revision in `bytes`, or null when they are no whole entry. */
+  /**
+   * Returns the revision in `bytes`, or null if they are not a complete entry.
+   */
   async #revision(
     id: AccountId,
     bytes: Uint8Array<ArrayBuffer> | null,
@@ -156,7 +159,7 @@ export class VaultFiles implements VaultBackend {
     try {
       return decodeEntry(id, await this.#open(id, bytes)).revision;
     } catch {
-      // Not whole: the question is answered.
+      // It is not complete, which answers the question.
       return null;
     }
   }

@@ -1,7 +1,7 @@
 /**
  * The vault's own secret: random, made once, in a private file outside the
  * vault's folder. A copy of the vault alone, in a backup or in a repository of
- * settings, does not open without it.
+ * settings, cannot be opened without it.
  *
  * @module
  */
@@ -21,15 +21,15 @@ const KEY_BYTES = 32;
 const SHAPE = /^[A-Za-z0-9_-]{43}$/;
 
 /**
- * Returns the secret in `file`, base64url. Where there is none it makes one;
- * processes that find none agree on one under a lock. Throws VaultError where
- * the file is damaged: a new secret would lock out every entry.
+ * Returns the secret in `file`, base64url, and makes one if there is none;
+ * processes that find none agree on one under a lock. Throws VaultError if the
+ * file is damaged: a new secret would lock out every entry.
  */
 export function vaultKey(file: string, entropy: Entropy): string {
   return readVaultKey(file) ?? madeKey(file, entropy);
 }
 
-/** Returns the secret in `file`, or null where there is none yet. */
+/** Returns the secret in `file`, or null if there is none yet. */
 export function readVaultKey(file: string): string | null {
   refuseForeignPlace(file);
   try {
@@ -58,19 +58,22 @@ function madeKey(file: string, entropy: Entropy): string {
   if (found !== null) return found;
   const fresh = entropy.bytes(KEY_BYTES)
     .toBase64({ alphabet: "base64url", omitPadding: true });
-  // Whole or not there: others read it without the lock.
+  // Complete or absent, because others read it without the lock.
   writeNew(`${file}.next`, `${fresh}\n`);
   syncFile(`${file}.next`);
   pastHoldersNow(() => Deno.renameSync(`${file}.next`, file));
   return fresh;
 }
 
-/** The mark of the machine that the vault is sealed for stands beside its key. */
+/**
+ * Returns the file beside the key that notes for which machine the vault is
+ * sealed.
+ */
 function markFile(file: string): string {
   return `${file}.machine`;
 }
 
-/** Returns the mark that was noted beside the secret in `file`, or null. */
+/** Returns the mark noted beside the secret in `file`, or null. */
 export function readMark(file: string): string | null {
   try {
     refuseForeignPlace(markFile(file));
@@ -82,7 +85,7 @@ export function readMark(file: string): string | null {
   }
 }
 
-/** Notes `mark` beside the secret in `file`, where the disk takes it. */
+/** Notes `mark` beside the secret in `file`, if the disk allows it. */
 export function writeMark(file: string, mark: string): void {
   try {
     using lock = openOwnSync(`${file}.lock`, { write: true });
@@ -92,11 +95,11 @@ export function writeMark(file: string, mark: string): void {
       Deno.renameSync(`${markFile(file)}.next`, markFile(file))
     );
   } catch {
-    // A disk that is full or only read: the vault opens without the note.
+    // On a full or read-only disk the vault opens without the note.
   }
 }
 
-/** An entry that outlives its key through a power cut would be lost. */
+/** An entry that survived a power cut without its key would be lost. */
 function syncFile(path: string): void {
   using file = Deno.openSync(path, { write: true });
   file.syncSync();

@@ -1,6 +1,6 @@
 /**
  * The vault's entries in the system's keychain. A file per account says that
- * its entry is there, since keychains cannot be listed without prompts.
+ * its entry is there, because keychains cannot be listed without prompts.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { KeychainTool } from "./keychain_tools.ts";
 import type { VaultBackend } from "./vault.ts";
 
 const SUFFIX = ".keychain";
-/** For so long a keychain that was locked is taken to be locked still. */
+/** How long a keychain that was locked is assumed to stay locked. */
 const LOCKED_MS = 1_000;
 
 export class VaultKeychain implements VaultBackend {
@@ -37,7 +37,7 @@ export class VaultKeychain implements VaultBackend {
     this.text = tool.text;
   }
 
-  /** Rejects with the reason when the keychain does not answer. */
+  /** Rejects with the reason if the keychain does not answer. */
   async check(): Promise<void> {
     await this.#unlessLocked(() => this.#tool.check());
   }
@@ -70,8 +70,8 @@ export class VaultKeychain implements VaultBackend {
   }
 
   /**
-   * A locked keychain is asked once and not for each entry: one that waits for
-   * a prompt takes its whole time to answer.
+   * Asks a locked keychain once and not for each entry, because one that waits
+   * for a prompt takes its whole time limit.
    */
   async #unlessLocked<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     const locked = this.#locked;
@@ -100,7 +100,7 @@ export class VaultKeychain implements VaultBackend {
     if (!wasThere) return false;
     await syncFolder(folderOf(path));
     await this.#tool.erase(id).catch(() => {
-      // Without its file the item counts no more; a later save replaces it.
+      // Without its file the item no longer counts; a later save replaces it.
     });
     return true;
   }
@@ -122,7 +122,7 @@ export class VaultKeychain implements VaultBackend {
   }
 }
 
-/** Plain ASCII, which every keychain program gives back as it was. */
+/** Plain ASCII, which every keychain program returns unchanged. */
 function toBase64(text: string): string {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
