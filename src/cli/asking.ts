@@ -42,14 +42,17 @@ export async function askSecret(shell: Shell, what: string): Promise<string> {
   return answer;
 }
 
-/** A yes or no; `flag` is what answers it without a person. */
+/** Asks a yes-or-no question; `command` answers it without a terminal. */
 export async function askYes(
   shell: Shell,
   question: string,
-  flag: string,
+  command: string,
 ): Promise<boolean> {
   if (!shell.mayAsk) {
-    throw new UsageError(`Cannot ask "${question}": no one is there`, flag);
+    throw new UsageError(
+      "Needs confirmation, but there is no terminal: add --yes",
+      command,
+    );
   }
   const { confirm, isCancel } = await import("@clack/prompts");
   const answer = await confirm({
@@ -113,7 +116,7 @@ export function cancelled(): TcError {
 
 function nobodyThere(what: string): UsageError {
   return new UsageError(
-    `Cannot ask for ${what.toLowerCase()}: no one is there`,
+    `There is no terminal to ask for the ${what}`,
     "--api-key-stdin   reads it from standard input",
   );
 }

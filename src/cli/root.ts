@@ -156,7 +156,7 @@ function asTcError(cause: unknown): TcError {
   const reason = reasonOf(cause);
   return new TcError(`Cannot go on: ${reason}`, {
     code: "unexpected",
-    hint: "TC_DEBUG=1 shows where. This is a fault of tc: please report it.",
+    hint: "This is a bug in tc: please report it. TC_DEBUG=1 prints the stack.",
     cause,
   });
 }

@@ -122,12 +122,12 @@ function checkPlainHttp(
   for (const [key, url] of places) {
     if (typeof url !== "string" || !isPlainHttp(url)) continue;
     throw new ConfigError(
-      `Cannot use ${key} in ${file}: ${url} is plain http, and everybody on ` +
-        "the way could read your credentials",
+      `Cannot use ${key} in ${file}: ${url} is plain http: anyone on ` +
+        "the way can read your credentials",
       {
         file,
         key,
-        hint: "Use https, or take the risk: " +
+        hint: "Use https, or accept the risk: " +
           "tc config set insecureHttp true",
       },
     );

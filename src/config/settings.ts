@@ -29,39 +29,39 @@ export const SETTINGS = v.looseObject({
       "127.0.0.1",
       "Address the proxy listens on; a wide one needs the key",
     ),
-    apiKey: key("Local key of your own choice; empty: a random one is made"),
+    apiKey: key("Local key that you choose; empty: a random one is created"),
     keylessLoopback: flag(
       false,
       "Let local clients in without the key, as older tools do",
     ),
     hosts: text(
       "",
-      "Other names of this machine that are served, with commas: host.docker.internal",
+      "Other names for this machine, separated by commas: host.docker.internal",
     ),
     origins: text(
       "",
-      "Origins of pages and desktop apps that may call, with commas: app://my.app",
+      "Origins of pages and desktop apps that may call, separated by commas: app://my.app",
     ),
     socket: flag(
       true,
-      "Listen on a private Unix socket as well (not on Windows)",
+      "Also listen on a private Unix socket (not on Windows)",
     ),
     bodyBytesMax: wholeNumber(
       1024,
       1024 * MIB,
       32 * MIB,
-      "Largest request body taken",
+      "Largest request body accepted",
     ),
-    requestsMax: wholeNumber(1, 100_000, 2000, "Requests in hand at once"),
+    requestsMax: wholeNumber(1, 100_000, 2000, "Maximum concurrent requests"),
   }),
-  upstream: url("https://api.anthropic.com", "Where requests go"),
+  upstream: url("https://api.anthropic.com", "URL that requests are sent to"),
   insecureHttp: flag(
     false,
     "Allow http without TLS to other machines: others can read your credentials",
   ),
   upstreamProxy: text(
     "",
-    "Corporate proxy for the way out; empty: HTTPS_PROXY decides",
+    "Corporate proxy for outgoing requests; empty: HTTPS_PROXY decides",
   ),
   routing: section(ofKnobs(ROUTE_KNOBS)),
   hold: section({
@@ -81,7 +81,7 @@ export const SETTINGS = v.looseObject({
       0,
       300_000,
       10_000,
-      "Wait without a byte, before the pings begin",
+      "Time before the first ping to a held stream",
     ),
     pingMs: wholeNumber(
       1000,
@@ -89,7 +89,12 @@ export const SETTINGS = v.looseObject({
       10_000,
       "Time between pings of a held stream",
     ),
-    requestsMax: wholeNumber(1, 100_000, 500, "Requests held at once"),
+    requestsMax: wholeNumber(
+      1,
+      100_000,
+      500,
+      "Maximum number of held requests",
+    ),
     beyond: choice(
       ["limit", "retry"],
       "limit",
@@ -102,25 +107,25 @@ export const SETTINGS = v.looseObject({
       1000,
       3_600_000,
       600_000,
-      "Time to the upstream's first byte",
+      "Time until the upstream's first byte",
     ),
     idleMs: wholeNumber(
       1000,
       3_600_000,
       300_000,
-      "Silence within an answer, or a client that takes nothing of it",
+      "Longest pause within a response, or while a client does not read",
     ),
     bodyMs: wholeNumber(
       1000,
       600_000,
       60_000,
-      "Time for a client to send its head, and again its body",
+      "Time for a client to send its head, and then its body",
     ),
     drainMs: wholeNumber(
       0,
       600_000,
       30_000,
-      "Time for streams to end when stopping",
+      "Time that open streams get when stopping",
     ),
   }),
   oauth: section({
@@ -137,16 +142,16 @@ export const SETTINGS = v.looseObject({
     ),
     manualRedirectUrl: url(
       "https://platform.claude.com/oauth/code/callback",
-      "Where a login without local browser lands",
+      "Redirect page for pasted codes",
     ),
   }),
   usage: section({
-    poll: flag(true, "Ask the free usage endpoint for quota figures, gently"),
+    poll: flag(true, "Poll the free usage endpoint for quota figures"),
     pollSeconds: wholeNumber(
       60,
       86_400,
       600,
-      "Time between two questions an account",
+      "Time between two polls of an account",
     ),
   }),
   vault: section({
@@ -159,31 +164,36 @@ export const SETTINGS = v.looseObject({
   update: section({
     check: flag(
       false,
-      "Ask once a day for a newer release, when serving starts",
+      "Check for a newer release at the start, once a day",
     ),
     withPlugin: flag(
       false,
       "Upgrade, verified, when the Claude Code plugin is newer than tc",
     ),
-    releases: url("", "Where releases are; empty: where this build came from"),
+    releases: url("", "URL of releases; empty: where this build came from"),
     prices: url(
       "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json",
-      "Where tc prices update takes prices from",
+      "URL that tc prices update loads prices from",
     ),
   }),
   log: section({
     level: choice(
       ["debug", "info", "warn", "error"],
       "info",
-      "Least level written",
+      "Lowest level that is logged",
     ),
-    to: text("", "Folder for a file an exchange; empty: none is written"),
-    bodies: flag(false, "Write prompts and answers into those files as well"),
-    days: wholeNumber(1, 365, 7, "Days that those files are kept"),
-    megabytesMax: wholeNumber(1, 100_000, 200, "Size of those files together"),
+    to: text("", "Folder for one file per request; empty: none is written"),
+    bodies: flag(false, "Also write prompts and answers to those files"),
+    days: wholeNumber(1, 365, 7, "Days to keep those files"),
+    megabytesMax: wholeNumber(
+      1,
+      100_000,
+      200,
+      "Maximum size of all those files",
+    ),
   }),
   ledger: section({
-    days: wholeNumber(1, 3650, 180, "Days that single requests are kept"),
+    days: wholeNumber(1, 3650, 180, "Days to keep single requests"),
     megabytesMax: wholeNumber(
       8,
       100_000,
@@ -201,7 +211,7 @@ export const SETTINGS = v.looseObject({
     ),
     {},
     {
-      help: "Dollars a million tokens, input and output, by family or model",
+      help: "Dollars per million tokens, input and output, by family or model",
       allowed: 'an object such as {"opus": [4, 20]}',
     },
   ),

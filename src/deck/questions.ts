@@ -98,7 +98,7 @@ export function askPin(model: Model, label: string): Model {
   const pin = model.status?.server.pin ?? null;
   if (label === NO_PIN || label === pin) {
     return withConfirm(model, {
-      title: "Take the pin off",
+      title: "Remove the pin",
       lines: ["The policy chooses again from the next request on."],
       yes: "take it off",
       no: "keep",

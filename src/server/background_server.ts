@@ -113,7 +113,7 @@ class StartAttempt {
       code: "start_failed",
       exitCode: EXIT.unavailable,
       hint: [
-        ...(said.length === 0 ? ["It said nothing."] : said),
+        ...(said.length === 0 ? ["It wrote no error message."] : said),
         `The whole log: ${this.#log.file}`,
       ].join("\n"),
     });
@@ -189,7 +189,7 @@ function refuseElsewhere({ paths, origin }: PoolSite): void {
       code: "already_running",
       source: "user",
       exitCode: EXIT.alreadyRunning,
-      hint: `TC_PROXY_PORT=${port} tc run   goes by it\n` +
+      hint: `TC_PROXY_PORT=${port} tc run   uses it\n` +
         `TC_PROXY_PORT=${port} tc stop  ends it`,
     },
   );

@@ -70,7 +70,7 @@ export class PoolSite {
     // It holds a key now: nobody else is to read it.
     if (config.settings.proxy.apiKey !== "" && !tightenSecret(configFile)) {
       this.#say(
-        `${configFile} holds proxy.apiKey, and others can read it`,
+        `${configFile} holds proxy.apiKey and can be read by others`,
       );
     }
     return config;
@@ -145,7 +145,7 @@ function readIfThere(file: string): string | null {
   try {
     const { isFile, size } = Deno.statSync(file);
     // A pipe would be waited for, and a device has no end.
-    if (!isFile) throw unreadable(file, "it is no file");
+    if (!isFile) throw unreadable(file, "it is not a regular file");
     if (size > CONFIG_BYTES_MAX) throw unreadable(file, "it is too large");
     return decodeText(Deno.readFileSync(file), file);
   } catch (cause) {

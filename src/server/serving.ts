@@ -124,7 +124,7 @@ async function tellManager(
     });
   } catch (cause) {
     const reason = reasonOf(cause);
-    tell(options, `the service manager cannot be told: ${reason}`);
+    tell(options, `cannot notify the service manager: ${reason}`);
   }
 }
 

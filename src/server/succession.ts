@@ -43,7 +43,7 @@ export function startSuccessor(
     const reason = reasonOf(cause);
     return isThere(program)
       ? `${program} cannot be started: ${reason}`
-      : `${program} is gone: install tc there again`;
+      : `${program} no longer exists: install tc there again`;
   }
 }
 

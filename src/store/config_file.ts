@@ -107,7 +107,7 @@ async function readText(path: string): Promise<string | null> {
   try {
     const { isFile, size } = await Deno.stat(path);
     if (!isFile || size > CONFIG_BYTES_MAX) {
-      const reason = isFile ? "it is too large" : "it is no file";
+      const reason = isFile ? "it is too large" : "it is not a regular file";
       throw new ConfigError(`Cannot read ${path}: ${reason}`, { file: path });
     }
     bytes = await readIfThere(path);

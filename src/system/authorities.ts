@@ -94,7 +94,9 @@ function certificatesIn(
   readonly trouble: string | null;
 } {
   try {
-    if (!isFile(file)) return { certificates: [], trouble: "it is no file" };
+    if (!isFile(file)) {
+      return { certificates: [], trouble: "it is not a regular file" };
+    }
     if (Deno.statSync(file).size > FILE_BYTES_MAX) {
       return { certificates: [], trouble: "it is too large" };
     }

@@ -97,7 +97,7 @@ Deno.test("accounts are added, changed and removed in a running server", async (
   strictEqual(limited.code, 0, limited.stderr);
   strictEqual(
     limited.stdout,
-    "work: at most 4 requests, new work up to 80%.\n",
+    "work: at most 4 requests, new work until a window is 80% used.\n",
   );
 
   const after = await accounts(pool);
@@ -213,7 +213,7 @@ Deno.test("without a server the same commands change the files", async () => {
   match(dry.stderr, /Would delete its credential/);
   const asked = await pool.tc(["remove", "work"]);
   strictEqual(asked.code, 2);
-  match(asked.stderr, /no one is there/);
+  match(asked.stderr, /there is no terminal/);
   strictEqual((await accounts(pool)).accounts.length, 1);
   strictEqual((await pool.tc(["remove", "work", "--yes"])).code, 0);
   deepStrictEqual((await accounts(pool)).accounts, []);

@@ -52,7 +52,7 @@ Deno.test("tc bugreport lists its parts, writes once, and holds no canary", asyn
   const env = { ANTHROPIC_API_KEY: canary };
   const asked = await pool.tc(["bugreport", "--output", file], env);
   strictEqual(asked.code, 2, asked.stderr);
-  match(asked.stderr, /doctor \(\d+ lines\)[^]*Cannot ask/);
+  match(asked.stderr, /doctor \(\d+ lines\)[^]*Needs confirmation/);
   const args = ["bugreport", "--output", file, "--yes"];
   strictEqual((await pool.tc(args, env)).code, 0);
   const text = await Deno.readTextFile(file);

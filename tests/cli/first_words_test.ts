@@ -18,7 +18,7 @@ Deno.test("a group of commands without a command shows its help", async () => {
   }
 });
 
-Deno.test("a proxy variable that is no URL is named, and is no fault of tc", async () => {
+Deno.test("a proxy variable that is no URL is named, and is no bug in tc", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { code, stderr } = await pool.tc(["server", "--headless"], {
@@ -26,7 +26,7 @@ Deno.test("a proxy variable that is no URL is named, and is no fault of tc", asy
   });
   strictEqual(code, 78, stderr);
   match(stderr, /HTTPS_PROXY is not a URL/);
-  ok(!/fault of tc|secret/.test(stderr), stderr);
+  ok(!/bug in tc|secret/.test(stderr), stderr);
 });
 
 Deno.test({

@@ -59,7 +59,7 @@ Deno.test("tc import takes Claude Code's login, says that it is shared, and leav
     "added",
     true,
   ]);
-  match(end.stderr, /it and tc tell each other of every renewal/);
+  match(end.stderr, /it and tc share every renewal/);
   ok(!end.stderr.includes("tc login"), end.stderr);
   const [entry] = (await (await pool.vault()).list()).entries;
   deepStrictEqual(entry?.sharedWith, { tool: "claude_code", location: file });
@@ -67,7 +67,7 @@ Deno.test("tc import takes Claude Code's login, says that it is shared, and leav
   strictEqual(await Deno.readTextFile(file), before);
 
   const again = await pool.tc(["import", "--yes"]);
-  strictEqual(again.stdout, "mine  there already\n");
+  strictEqual(again.stdout, "mine  already there\n");
   ok(!(end.stdout + end.stderr + dry.stdout).includes("sk-ant-"));
 });
 

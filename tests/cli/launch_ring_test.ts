@@ -103,7 +103,7 @@ Deno.test({
     await script(claude, "\x7fELF of another machine");
     const wrong = await it.run(["first"]);
     match(wrong.stderr, /it is no program of this system/);
-    ok(!/fault of tc/.test(gone.stderr + wrong.stderr));
+    ok(!/bug in tc/.test(gone.stderr + wrong.stderr));
   },
 });
 

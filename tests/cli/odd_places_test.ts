@@ -8,7 +8,7 @@ import { canMount, SmallDisk } from "../fixtures/mounts.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 
 const WINDOWS = Deno.build.os === "windows";
-const FAULT = /fault of tc|Uncaught|\bat .*\.ts:\d/;
+const FAULT = /bug in tc|Uncaught|\bat .*\.ts:\d/;
 
 Deno.test({
   name: "output that the disk does not take is told in words, by every command",

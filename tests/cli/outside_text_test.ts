@@ -102,7 +102,7 @@ Deno.test("tc config set checks what the reader checks, in the person's own word
       /Cannot set proxy.apiKey to that: it must be 8 to 256/,
     ],
     ["proxy.apiKey", "two words!", /Cannot set proxy.apiKey/],
-    ["upstream", "http://192.168.1.5:8080", /plain http, and everybody/],
+    ["upstream", "http://192.168.1.5:8080", /plain http: anyone/],
     ["oauth.tokenUrl", "http://login.example/token", /plain http/],
     ["proxy.port", "\u001b[2J", /Cannot set proxy.port/],
   ] as const;

@@ -216,7 +216,7 @@ Deno.test("a login file with odd values takes no view down", async () => {
     ) {
       const view = await pool.tc(args);
       ok(
-        !/fault of tc|Invalid time/.test(view.stderr),
+        !/bug in tc|Invalid time/.test(view.stderr),
         `${expiresAt} ${view.stderr}`,
       );
       ok(

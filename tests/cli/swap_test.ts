@@ -186,7 +186,7 @@ Deno.test("tc swap auto --launch starts the client whatever came of the swap", a
   ], { PATH: `${bin}:${Deno.env.get("PATH")}` });
   strictEqual(code, 9);
   strictEqual(stdout, "with --continue -p\n");
-  match(stderr, /No usage could be had/);
+  match(stderr, /Usage is not available/);
 });
 
 Deno.test("tc plugin install shows what it would do, and says when there is no client", async () => {

@@ -160,7 +160,7 @@ Deno.test({
     strictEqual(await serverPid(pool), null);
     const { code, stdout, stderr } = await pool.tc(["env", "--shell", "sh"]);
     strictEqual(code, 0, stderr);
-    match(stderr, /a server now runs in the background/);
+    match(stderr, /started a server in the background/);
     ok(await serverPid(pool) !== null);
     // The exports as a shell reads them: two lines in one value.
     const shell = await new Deno.Command("sh", {

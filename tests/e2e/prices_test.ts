@@ -136,7 +136,7 @@ Deno.test("a table that cannot be had or cannot be right changes nothing", async
     ]);
     ok(code !== 0, place);
     match(stderr, why);
-    ok(!/fault of tc/.test(stderr), stderr);
+    ok(!/bug in tc/.test(stderr), stderr);
   }
   await Deno.writeTextFile(file, "{}");
   const wrong = await pool.tc(["prices", "update", "--from", file]);

@@ -27,7 +27,7 @@ clientTest("tc run starts the server and answers a print turn", async () => {
   await using stage = await ClientStage.open();
   const run = await stage.run(["-p", "demo:say Good morning"]);
   assertRun(run, /^Good morning\s*$/);
-  match(run.stderr, /a server now runs in the background/);
+  match(run.stderr, /started a server in the background/);
   const [request] = stage.messages();
   strictEqual(stage.messages().length, 1);
   ok(request?.account);
@@ -228,6 +228,6 @@ clientTest(
       stage.claude.project,
     );
     strictEqual(run.code, 0, run.stderr);
-    match(run.stderr, /no Unix socket .*going by the port/);
+    match(run.stderr, /no Unix socket .*using the port/);
   },
 );

@@ -57,7 +57,7 @@ Deno.test({
 
     const refused = await pool.tc(["restart"]);
     strictEqual(refused.code !== 0, true);
-    match(refused.stderr, /runtime is gone: install tc there again/);
+    match(refused.stderr, /runtime no longer exists: install tc there again/);
     match(refused.stderr, /nothing was lost/);
     strictEqual(await pidAt(pool), pid);
 

@@ -178,7 +178,7 @@ Deno.test({
       const { stderr } = await stage.shell(`exec 3>&2; ${line}`).output();
       const said = new TextDecoder().decode(stderr);
       match(said, /code \d+\n$/, words);
-      ok(!/roken pipe|\n\s+at |Uncaught|fault of tc/.test(said), said);
+      ok(!/roken pipe|\n\s+at |Uncaught|bug in tc/.test(said), said);
       const isFine = words !== "no-such-command" && !words.startsWith("doctor");
       if (isFine) strictEqual(said, "code 0\n", words);
     }

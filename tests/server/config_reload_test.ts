@@ -32,6 +32,6 @@ Deno.test("a server outlives an accounts row that it cannot use", async () => {
   await Deno.writeTextFile(configFile, JSON.stringify(held));
   for (let time = 0; time < 2; time++) {
     const { stdout } = await served.pool.tc(["reload"]);
-    match(stdout, /hold from the next start on/);
+    match(stdout, /take effect after tc restart/);
   }
 });

@@ -137,7 +137,7 @@ Deno.test({
     await listening(pool.port);
     strictEqual((await pool.tc(["stop"])).code, 0);
     strictEqual((await server.status).code, 0);
-    match(await said, /service manager cannot be told/);
+    match(await said, /cannot notify the service manager/);
   },
 });
 

@@ -112,6 +112,6 @@ Deno.test({
       [],
     );
     strictEqual(missing.pem, "");
-    strictEqual(missing.sources[0]?.trouble, "it is no file");
+    strictEqual(missing.sources[0]?.trouble, "it is not a regular file");
   },
 });

@@ -213,7 +213,7 @@ async function documentOf(
 async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
     const { size, isFile } = await Deno.stat(path);
-    if (!isFile) throw new RangeError("it is no file");
+    if (!isFile) throw new RangeError("it is not a regular file");
     if (size > FILE_BYTES_MAX) throw new RangeError("it is too large");
     return await Deno.readFile(path);
   } catch (cause) {

@@ -138,8 +138,8 @@ interface ChangeOrder {
   readonly change: AccountChange;
   /** Schema of the `--json` answer. */
   readonly schema: string;
-  /** What a person reads, by the account's name. */
-  readonly told: (label: string) => string;
+  /** Returns what a person reads; `before` is the name until now. */
+  readonly told: (label: string, before: string) => string;
 }
 
 /** Changes one account, in the running server or else in the files. */
@@ -159,6 +159,6 @@ export async function changeAccount(
   });
   const name = change.name ?? label;
   if (output.isJson) output.json({ schema, id, label: name, change });
-  else output.line(told(inert(name)));
+  else output.line(told(inert(name), inert(label)));
   return EXIT.ok;
 }

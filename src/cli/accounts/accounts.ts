@@ -60,7 +60,9 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
   }
   for (const { label } of unlisted) {
     output.say(
-      `${inert(label)} is in the vault and not in the config: not served`,
+      `${
+        inert(label)
+      } is in the vault but not in the config, so it is not used`,
     );
   }
   for (const { name } of orphans) {
@@ -175,11 +177,13 @@ function loginText(
 ): string {
   if (needsLogin) return "the provider no longer accepts its login";
   if (expiresAt === null) {
-    return kind === "setup_token" ? "end of the token unknown" : "no end";
+    return kind === "setup_token"
+      ? "end of the token unknown"
+      : "never expires";
   }
   const leftMs = expiresAt.ms - at.ms;
   const when = leftMs > 0
     ? `access token for ${durationText(leftMs)}`
     : `access token ended ${durationText(-leftMs)} ago`;
-  return isRenewable ? `${when}, renewed by itself` : when;
+  return isRenewable ? `${when}, renewed automatically` : when;
 }

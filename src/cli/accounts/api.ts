@@ -34,7 +34,7 @@ const TEXT: CommandText = {
 export function registerApi(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .argument("<path>", "Such as /v1/models; relative to the upstream")
-    .option("--account <name>", "Use this account; else the pool chooses")
+    .option("--account <name>", "Use this account; without it the pool chooses")
     .option("--method <name>", "GET, or POST where there is data")
     .option("--data <json>", "The body; @file reads it, @- reads stdin")
     .option("--json", "Print status, headers and body as one JSON object")

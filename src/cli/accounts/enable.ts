@@ -33,7 +33,7 @@ export function registerDisable(program: Command, registry: Registry): void {
       schema: "tc.disable/v1",
     },
     isEnabled: false,
-    told: (label) => `${label} takes no new request.`,
+    told: (label) => `${label} takes no new requests.`,
   });
 }
 

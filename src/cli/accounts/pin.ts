@@ -23,7 +23,7 @@ export function registerPin(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .alias("switch")
     .argument("[account]", "The account's name or id")
-    .option("--clear", "Take the pin off")
+    .option("--clear", "Remove the pin")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (account, options) => {
       const shell = new Shell(registry.environment, options);
@@ -42,7 +42,9 @@ export function registerPin(program: Command, registry: Registry): void {
       } else if (server.pin === null) shell.output.line("No account is pinned");
       else {
         shell.output.line(`All work goes to ${inert(server.pin)}`);
-        shell.output.say("While it can serve; then to the others, and back.");
+        shell.output.say(
+          "If it runs out, other accounts take over until its reset.",
+        );
       }
       return EXIT.ok;
     }));

@@ -18,7 +18,7 @@ const HINT = "tc priority work 1   lower goes first";
 const TEXT: CommandText = {
   name: "priority",
   group: "accounts",
-  summary: "Say which accounts go first, and how far each may be used",
+  summary: "Set which accounts go first, and how far each may be used",
   examples: [
     "tc priority work 1",
     "tc priority home --max-requests 4",
@@ -30,9 +30,12 @@ const TEXT: CommandText = {
 export function registerPriority(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .argument("<account>", "The account's name or id")
-    .argument("[number]", "Lower goes first; 0 is the usual one")
-    .option("--max-requests <number>", "Requests at once at most, or none")
-    .option("--max-used <percent>", "New work up to this part, or none")
+    .argument("[number]", "Lower goes first; the default is 0")
+    .option("--max-requests <number>", "Maximum concurrent requests, or none")
+    .option(
+      "--max-used <percent>",
+      "Stop taking new work above this percentage, or none",
+    )
     .option("--json", "Print one JSON object")
     .action(registry.run((wanted, number, options) => {
       const { maxRequests, maxUsed } = options;
@@ -48,7 +51,10 @@ export function registerPriority(program: Command, registry: Registry): void {
           : { capUtilization: partOf(limitOf(maxUsed.replace("%", ""), 100)) },
       };
       if (Object.keys(change).length === 0) {
-        throw new UsageError("Cannot change nothing: name a number", HINT);
+        throw new UsageError(
+          "Nothing to change: give a priority, --max-requests or --max-used",
+          HINT,
+        );
       }
       return changeAccount(new Shell(registry.environment, options), {
         wanted,
@@ -86,8 +92,10 @@ function words({ priority, leasesMax, capUtilization }: AccountChange): string {
     ],
     ...capUtilization === undefined ? [] : [
       capUtilization === null
-        ? "no limit of its own"
-        : `new work up to ${Math.round(capUtilization * 100)}%`,
+        ? "no limit on use"
+        : `new work until a window is ${
+          Math.round(capUtilization * 100)
+        }% used`,
     ],
   ].join(", ");
 }

@@ -34,8 +34,8 @@ export function registerRemove(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .argument("<account>", "The account's name or id")
     .option("-y, --yes", "Do not ask")
-    .option("--force", "Do not wait for requests that run on it")
-    .option("--dry-run", "Say what would be done, and do nothing")
+    .option("--force", "Do not wait for its running requests")
+    .option("--dry-run", "Print what would be done, and do nothing")
     .option("--json", "Print one JSON object")
     .option("--no-input", "Never ask anything")
     .action(
@@ -64,7 +64,7 @@ async function remove(
   }
   if (!yes) {
     output.say(`This deletes the credential of ${name} from the vault.`);
-    output.say("Its usage history stays.");
+    output.say("Its usage history is kept.");
     const question = `Remove the account ${name}?`;
     if (!await askYes(shell, question, `tc remove ${name} --yes`)) {
       throw cancelled();

@@ -29,7 +29,7 @@ export function registerRename(program: Command, registry: Registry): void {
         wanted,
         change: { name },
         schema: "tc.rename/v1",
-        told: (label) => `It is ${label} now.`,
+        told: (label, before) => `Renamed ${before} to ${label}.`,
       });
     }));
 }

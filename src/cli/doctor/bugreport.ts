@@ -35,7 +35,8 @@ interface Part {
 const TEXT: CommandText = {
   name: "bugreport",
   group: "more",
-  summary: "Write a report for an issue, without secrets, listed first",
+  summary:
+    "Write a report for an issue: no secrets, and its parts are listed first",
   examples: ["tc bugreport", "tc bugreport --output report.txt --yes"],
   schema: "tc.bugreport/v1",
 };
@@ -58,11 +59,11 @@ async function bugreport(
 ): Promise<number> {
   const { output, environment } = shell;
   const parts = await partsOf(shell);
-  output.say(`It holds, without secrets and e-mail addresses:`);
+  output.say(`It will contain, without secrets and e-mail addresses:`);
   for (const { title, text } of parts) {
     output.say(`  ${title} (${text.split("\n").length} lines)`);
   }
-  if (!yes && !await askYes(shell, `Write ${file}?`, "--yes   writes it")) {
+  if (!yes && !await askYes(shell, `Write ${file}?`, "tc bugreport --yes")) {
     throw cancelled();
   }
   const home = homeIn(environment, Deno.build.os) ?? "";

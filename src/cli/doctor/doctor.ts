@@ -38,16 +38,16 @@ const STYLE_OF: Readonly<Record<FindingLevel, Style>> = {
 const TEXT: CommandText = {
   name: "doctor",
   group: "more",
-  summary: "Find what is wrong and say what mends it: exit 0, 1 or 2",
+  summary: "Find problems and suggest a fix for each: exit 0, 1 or 2",
   examples: ["tc doctor", "tc doctor --fix", "tc doctor --permissions"],
   schema: "tc.doctor/v1",
 };
 
 export function registerDoctor(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
-    .option("--fix", "Mend what can be mended without asking")
+    .option("--fix", "Fix what can be fixed without asking")
     .option("--permissions", "Print what each part of tc may touch")
-    .option("--prove", "Try to get out of those permissions")
+    .option("--prove", "Test the sandbox by trying to break out")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
       const shell = new Shell(registry.environment, options);
@@ -94,10 +94,10 @@ function mend({ output }: Shell, findings: readonly Finding[]): boolean {
     try {
       repair();
       hasChanged = true;
-      output.say(`Mended: ${fix}`);
+      output.say(`Fixed: ${fix}`);
     } catch (cause) {
       const reason = reasonOf(cause);
-      output.say(`Cannot mend (${text}): ${reason}`);
+      output.say(`Cannot fix (${text}): ${reason}`);
     }
   }
   return hasChanged;

@@ -180,7 +180,7 @@ function modeFinding(
   return {
     ...failure(
       "files",
-      `${path} has mode ${mode.toString(8)}: others get at it`,
+      `${path} has mode ${mode.toString(8)}: others can read or change it`,
       `chmod ${octal} ${path}`,
     ),
     repair: () => Deno.chmodSync(path, right),

@@ -187,7 +187,9 @@ export async function checkAccounts(
     ...unlisted.map(({ label }) =>
       warning(
         "account",
-        `${inert(label)} is in the vault and not in the config: not served`,
+        `${
+          inert(label)
+        } is in the vault but not in the config, so it is not used`,
         `tc remove ${inert(label)}   or add it to accounts[]`,
       )
     ),

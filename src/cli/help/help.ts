@@ -62,7 +62,7 @@ function rootHead(): string {
     "",
     "  tc login          add a subscription, in your browser",
     "  tc run            Claude Code through the pool",
-    "  tc demo           look at it with accounts that do not exist",
+    "  tc demo           try it with simulated accounts",
   ].join("\n");
 }
 

@@ -31,14 +31,14 @@ export function registerMan(program: Command, registry: Registry): void {
 const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done",
   failed: "failed; of tc doctor: warnings",
-  usage: "wrong words on the command line; of tc doctor: failures",
+  usage: "wrong usage; of tc doctor: failures",
   notRunning: "no server runs",
   needsLogin: "an account or the pool needs a login",
-  alreadyRunning: "another server, or another program, is there already",
+  alreadyRunning: "another server, or another program, is already there",
   capacityYellow: "tc capacity: yellow",
   capacityRed: "tc capacity: red",
   badData: "data that cannot be read",
-  unavailable: "the upstream or a program is not to be had",
+  unavailable: "the upstream or a program is not available",
   cannotWrite: "a file cannot be written",
   tryLater: "all accounts are closed, or something is in use",
   noPermission: "no permission",
@@ -47,23 +47,23 @@ const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
 };
 
 const FILES: readonly (readonly [string, string])[] = [
-  ["~/.config/tc/config.json", "Settings, made to be edited; no secret in it."],
-  ["~/.config/tc/vault/", "Credentials, encrypted, one file an account."],
+  ["~/.config/tc/config.json", "Settings, to be edited by hand; no secrets."],
+  ["~/.config/tc/vault/", "Credentials, encrypted, one file per account."],
   ["~/.config/tc/key", "The local key that clients show."],
   [
     "~/.local/state/tc/",
-    "Log, history and socket; losing them loses no login.",
+    "Log, history and socket; no login is lost with them.",
   ],
 ];
 
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
-  ["TC_CONFIG", "Another config file: a pool of its own."],
+  ["TC_CONFIG", "Another config file, and with it a separate pool."],
   ["TC_<SETTING>", "Any setting: TC_PROXY_PORT for proxy.port."],
-  ["XDG_CONFIG_HOME, XDG_STATE_HOME", "Other places of the folders above."],
-  ["HTTPS_PROXY, NO_PROXY", "The way out through a corporate proxy."],
+  ["XDG_CONFIG_HOME, XDG_STATE_HOME", "Other places for the folders above."],
+  ["HTTPS_PROXY, NO_PROXY", "Corporate proxy for outgoing requests."],
   ["NO_COLOR, FORCE_COLOR", "Colour off, colour on."],
-  ["TC_NO_UPDATE_CHECK", "Never ask for a newer release."],
-  ["TC_DEBUG", "Errors with their stack."],
+  ["TC_NO_UPDATE_CHECK", "Do not check for a newer release."],
+  ["TC_DEBUG", "Print the stack of errors."],
 ];
 
 /** The page as roff; `date` and `version` stand in its frame. */

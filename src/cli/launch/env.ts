@@ -50,7 +50,8 @@ type ShellName = typeof SHELLS[number];
 const TEXT: CommandText = {
   name: "env",
   group: "start",
-  summary: "Print the exports that lead Claude Code through the pool",
+  summary:
+    "Print the environment variables that route Claude Code through the pool",
   examples: ['eval "$(tc env)"', "tc env --shell fish | source"],
   schema: "tc.env/v1",
 };
@@ -115,7 +116,7 @@ async function startIfNone(shell: Shell): Promise<void> {
   }
   await startInBackground(shell);
   output.say(
-    `tc: a server now runs in the background on ${origin} (tc stop ends it)`,
+    `tc: started a server in the background on ${origin} (tc stop ends it)`,
   );
 }
 

@@ -69,13 +69,13 @@ export function openSocket(shell: Shell): string | null {
     ? "proxy.socket is off, or its path would be too long"
     : socketTrouble(path);
   if (reason === null) return path;
-  shell.output.say(`tc: no Unix socket (${reason}): going by the port`);
+  shell.output.say(`tc: no Unix socket (${reason}): using the port`);
   return null;
 }
 
 function socketTrouble(path: string): string | null {
   try {
-    return Deno.lstatSync(path).isSocket ? null : `${path} is no socket`;
+    return Deno.lstatSync(path).isSocket ? null : `${path} is not a socket`;
   } catch {
     return `there is no ${path}`;
   }
@@ -162,7 +162,7 @@ async function whyNotServing(
       case "token": {
         const { expiresAt } = reading;
         const isOver = expiresAt !== null && expiresAt <= systemClock.now();
-        return isOver ? "its token is over" : null;
+        return isOver ? "its token has expired" : null;
       }
       case "found": {
         const { scopes, expiresAt } = reading.login.credential;

@@ -110,12 +110,12 @@ async function run(
     if ((await storedAccounts(shell)).accounts.length === 0) throw noAccounts();
     await startInBackground(shell);
     output.say(
-      `tc: a server now runs in the background on ${shell.origin} (tc stop ends it)`,
+      `tc: started a server in the background on ${shell.origin} (tc stop ends it)`,
     );
   }
   if (own !== null) {
     output.say(
-      `tc: ${own} chooses the accounts of this launch, and of no other`,
+      `tc: ${own} chooses the accounts of this launch only`,
     );
   }
   const present = presentVariables();

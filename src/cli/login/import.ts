@@ -54,7 +54,8 @@ interface Row {
 const TEXT: CommandText = {
   name: "import",
   group: "accounts",
-  summary: "Take over credentials of Claude Code or of another pool tool",
+  summary:
+    "Import credentials from Claude Code or another pool tool; nothing is taken away",
   examples: [
     "tc import",
     "tc import --from ~/.config/teamclaude.json --dry-run",
@@ -64,10 +65,10 @@ const TEXT: CommandText = {
 
 export function registerImport(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
-    .option("--from <path>", "A file or folder; else the usual places")
-    .option("--name <name>", "Name for the account, where there is one")
+    .option("--from <path>", "A file or folder; without it the usual places")
+    .option("--name <name>", "Name for the account, if only one is imported")
     .option("-y, --yes", "Do not ask")
-    .option("--dry-run", "Say what would be done, and do nothing")
+    .option("--dry-run", "Print what would be done, and do nothing")
     .option("--json", "Print one JSON object")
     .option("--no-input", "Never ask anything")
     .action(
@@ -215,8 +216,8 @@ function tellSkipped(shell: Shell, readings: readonly ImportReading[]): void {
 const WORDS: Readonly<Record<ImportResult["kind"], string>> = {
   added: "added",
   updated: "updated",
-  unchanged: "there already",
-  kept: "kept: the login it has is better",
+  unchanged: "already there",
+  kept: "kept: its present login is better",
   refused: "refused",
 };
 
@@ -247,16 +248,16 @@ function tellShared(output: Output, rows: readonly Row[]): void {
   );
   if (shared.some(({ tool }) => tool === "claude_code")) {
     output.say(
-      "Claude Code keeps its login: it and tc tell each other of every renewal.",
+      "Claude Code keeps its login; it and tc share every renewal.",
     );
   }
   const others = shared.filter(({ tool }) => tool !== "claude_code");
   if (others.length === 0) return;
   const tools = [...new Set(others.map(({ tool }) => tool))].join(", ");
   output.say(
-    `${tools} cannot hear of renewals: while it runs beside tc, one of the two`,
+    `${tools} does not see renewals: while it runs beside tc, one of the two`,
   );
-  output.say("loses the login. Stop it, or give tc logins of its own:");
+  output.say("loses the login. Stop it, or give tc separate logins:");
   for (const name of new Set(others.map(({ name }) => name))) {
     output.say(`  tc login --account ${inert(name)}`);
   }

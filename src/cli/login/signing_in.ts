@@ -128,8 +128,8 @@ function personOf(
       );
       output.say(`\n${url.href}\n`);
       if (mayPaste) {
-        output.say("If it shows a code or ends on a page that fails,");
-        output.say("paste the code or that page's address here:");
+        output.say("If the page shows a code, or fails to load,");
+        output.say("paste the code or its address here:");
       }
     },
     paste: mayPaste ? asksAgain(lines, shell) : null,
@@ -160,7 +160,7 @@ function asksAgain(
 function checkKind({ kind, label }: VaultEntry): void {
   if (kind === "subscription" || kind === "setup_token") return;
   throw new UsageError(
-    `Cannot sign ${inert(label)} in: it is an account by key`,
+    `Cannot sign ${inert(label)} in: the account uses an API key`,
     `tc login --api --account ${inert(label)}`,
   );
 }
@@ -214,7 +214,7 @@ function wordsOf(
         reason: `${inert(result.found)} signed in instead of ${
           inert(result.expected)
         }`,
-        hint: "tc login   adds it as an account of its own",
+        hint: "tc login   adds it as a separate account",
       };
     case "not_saved":
       return { reason: result.reason, hint: again };

@@ -84,8 +84,8 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
     await Deno.writeTextFile(file, text, { mode: 0o600 });
   }
   for (const step of steps) await run(claude, step);
-  output.line(`Installed ${NAME}. Sessions that run take it over at once.`);
-  output.say("tc swap auto   lets its hooks swap logins from now on");
+  output.line(`Installed ${NAME}. Running sessions pick it up immediately.`);
+  output.say("Run tc swap auto to let its hooks switch logins");
   return EXIT.ok;
 }
 

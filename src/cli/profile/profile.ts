@@ -54,14 +54,14 @@ export function registerProfile(program: Command, registry: Registry): void {
     .description("Make a profile of an account of the pool")
     .argument("<name>", "Name of the account, and so of the profile")
     .option("--account <name>", "The account, where the profile's name differs")
-    .option("--empty", "Without a login yet: tc profile save stores one")
+    .option("--empty", "Without a login for now: tc profile save stores one")
     .action(registry.run((name, options) => add(open({}), name, options)));
   profile.command("save")
-    .description("Store the login that Claude Code has now as this profile's")
+    .description("Save Claude Code's current login to this profile")
     .argument("<name>")
     .action(registry.run((name) => save(open({}), name)));
   profile.command("setup")
-    .description("Make folders and links of all profiles anew")
+    .description("Recreate all profile folders and links")
     .action(registry.run(() => setUp(open({}))));
   profile.command("list").alias("ls")
     .description("List the profiles")
@@ -235,7 +235,12 @@ async function remove(
     });
   }
   if (
-    !isSure && !await askYes(shell, `Remove the profile ${name}?`, "--yes")
+    !isSure &&
+    !await askYes(
+      shell,
+      `Remove the profile ${name}?`,
+      `tc profile remove ${name} --yes`,
+    )
   ) return EXIT.ok;
   if (account !== null) {
     const ports = profiles.portsOf(account);

@@ -37,7 +37,7 @@ const DOWNLOAD_MS = 30_000;
 const TEXT: CommandText = {
   name: "prices",
   group: "look",
-  summary: "List the prices that costs are counted by, or load newer ones",
+  summary: "List the prices used to compute costs, or load newer ones",
   examples: [
     "tc prices",
     "tc prices update",
@@ -53,9 +53,9 @@ export function registerPrices(program: Command, registry: Registry): void {
       return list(new Shell(registry.environment, options));
     }));
   prices.command("update")
-    .description("Load a newer list, and price what had no price")
-    .option("--from <place>", "An address or a file; else update.prices")
-    .option("--dry-run", "Say what would change, and change nothing")
+    .description("Load a newer list, and price requests that had no price")
+    .option("--from <place>", "An address or a file; without it update.prices")
+    .option("--dry-run", "Print what would change, and change nothing")
     .action(registry.run((options) => {
       return update(new Shell(registry.environment, {}), options);
     }));
@@ -210,7 +210,7 @@ function names(rows: readonly PriceRow[]): string {
 async function takeOver(shell: Shell, book: PriceBook): Promise<void> {
   try {
     await shell.client().send("POST", CONTROL.reload, {});
-    shell.output.say("the running server counts by them from now on");
+    shell.output.say("the running server uses them from now on");
     return;
   } catch (cause) {
     if (!isNotRunning(cause)) throw cause;
@@ -290,7 +290,7 @@ async function bounded(response: Response, place: string): Promise<string> {
 async function textOf(file: string): Promise<string> {
   try {
     const { isFile, size } = await Deno.stat(file);
-    if (!isFile) throw unreadable(file, "it is no file");
+    if (!isFile) throw unreadable(file, "it is not a regular file");
     if (size > PRICE_BYTES_MAX) throw unreadable(file, "it is too large");
     return await Deno.readTextFile(file);
   } catch (cause) {

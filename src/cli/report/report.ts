@@ -75,10 +75,10 @@ const TEXT: CommandText = {
 export function registerReport(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .argument("[by]", REPORT_KINDS.join(", "), "day")
-    .option("--since <time>", "From then on: a date, or an age such as 7d")
-    .option("--until <time>", "Up to then; a date counts whole")
+    .option("--since <time>", "Start: a date, or an age such as 7d")
+    .option("--until <time>", "End; a date is included")
     .option("--tz <zone>", "Time zone of the days, for example Europe/Berlin")
-    .option("--limit <rows>", "Rows printed at most")
+    .option("--limit <rows>", "Maximum number of rows")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (by, options) => {
       const shell = new Shell(registry.environment, options);
@@ -101,8 +101,9 @@ export function registerReport(program: Command, registry: Registry): void {
         return EXIT.ok;
       }
       output.line(reportTitle(view, query.zone));
-      if (view.rows.length === 0) output.line("nothing was recorded then");
-      else {for (const line of reportLines(view, output, rowsMax)) {
+      if (view.rows.length === 0) {
+        output.line("nothing was recorded in that time");
+      } else {for (const line of reportLines(view, output, rowsMax)) {
           output.line(line);
         }}
       return EXIT.ok;

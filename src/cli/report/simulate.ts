@@ -33,7 +33,7 @@ const QUIET_MS = 3_000;
 const TEXT: CommandText = {
   name: "simulate",
   group: "look",
-  summary: "Replay your own history, or made-up work, under other policies",
+  summary: "Replay your own history, or synthetic work, under other policies",
   examples: [
     "tc simulate",
     "tc simulate --accounts +5x",
@@ -46,12 +46,12 @@ const TEXT: CommandText = {
 export function registerSimulate(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("--workloads", "Play the built-in workloads (the default)")
-    .option("--workload <names>", "Only these workloads, with commas")
-    .option("--policy <names>", "Only these policies, with commas")
-    .option("--seeds <list>", "Draw the work from these: 1,2 or 1-8", "1")
-    .option("--days <count>", "Replay so many days of your own history", "14")
-    .option("--accounts <list>", "With these too, or without: +5x,-work")
-    .option("--ttl <life>", "As if caches lived so long: 5m or 1h")
+    .option("--workload <names>", "Only these workloads, separated by commas")
+    .option("--policy <names>", "Only these policies, separated by commas")
+    .option("--seeds <list>", "Random seeds: 1,2 or 1-8", "1")
+    .option("--days <count>", "Days of history to replay", "14")
+    .option("--accounts <list>", "Add or remove accounts: +5x,-work")
+    .option("--ttl <life>", "Assume this cache lifetime: 5m or 1h")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
       const shell = new Shell(registry.environment, options);
@@ -231,7 +231,7 @@ export function historyLines(answer: HistoryAnswer): readonly string[] {
   if (check.isGood) return [...lines, ""];
   return [
     ...lines,
-    "The replay does not come to what really happened, so nothing is concluded from it.",
+    "The replay does not match your real history, so no conclusion is drawn.",
     "  tc simulate --workloads   compares the policies on the built-in work",
   ];
 }
@@ -242,7 +242,7 @@ export function changeSentence(
 ): string | null {
   if (change === null) return null;
   if (!check.isWaitingGood) {
-    return "The replay does not wait as you really did: nothing is said of hours saved.";
+    return "The replay's waiting does not match yours, so no saved hours are given.";
   }
   const { accounts, stalledHoursBefore, stalledHoursAfter } = change;
   const saved = stalledHoursBefore - stalledHoursAfter;

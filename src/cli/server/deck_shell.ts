@@ -93,7 +93,7 @@ export async function serveWithDeck(
     const livesOn = end === "lost" && isLasting;
     if (end !== "aborted" && !livesOn) {
       shell.output.say(
-        "Stopping: the requests in hand end first. Ctrl-C ends it at once.",
+        "Stopping once open requests have finished. Ctrl-C stops at once.",
       );
       serving.stop();
     }

@@ -43,19 +43,19 @@ const QUESTION = "Say in three sentences what a pool of accounts is good for.";
 const TEXT: CommandText = {
   name: "demo",
   group: "start",
-  summary: "Show the whole thing with accounts that do not exist",
+  summary: "Try tc with simulated accounts",
   examples: ["tc demo", "tc demo --once"],
   schema: "tc.demo/v1",
 };
 
 export function registerDemo(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
-    .argument("[scenario]", "One of the list", DEFAULT_SCENARIO)
+    .argument("[scenario]", "A scenario of the list", DEFAULT_SCENARIO)
     .option("--once", "Send one request through the proxy and end")
     .option("--list", "List the scenarios")
-    .option("--seconds <number>", "End after so many seconds")
+    .option("--seconds <number>", "Stop after this many seconds")
     .option("--port <number>", "Listen on this port")
-    .option("--seed <text>", "Play another day")
+    .option("--seed <text>", "Seed for the simulated traffic")
     .option("--json", "Print one JSON object (with --once or --list)")
     .action(registry.run(async (name, flags) => {
       if (flags.list) return list(new Shell(registry.environment, flags));
@@ -180,7 +180,7 @@ async function play(
     });
   }
   shell.output.say(
-    `tc demo, ${scenario.name}: ${scenario.says}. Nobody's account is touched; Ctrl-C ends it.`,
+    `tc demo, ${scenario.name}: ${scenario.says}. No real account is used; Ctrl-C ends it.`,
   );
   shell.output.say(
     `Claude Code on it: ANTHROPIC_BASE_URL=${baseUrl} ANTHROPIC_AUTH_TOKEN=demo claude`,
@@ -213,7 +213,8 @@ async function playOnDeck(
     }, {
       claudeFolder: stage.claudeFolder,
       isLasting: false,
-      refusal: "The demo takes no account of yours: tc login does, outside.",
+      refusal:
+        "The demo uses none of your accounts. To add one, run tc login outside of it.",
     });
     return leaving.signal.aborted ? EXIT.ok : code;
   } finally {

@@ -14,7 +14,7 @@ import { Shell } from "../shell.ts";
 const TEXT: CommandText = {
   name: "reload",
   group: "server",
-  summary: "Let the running server read settings and accounts again",
+  summary: "Reload settings and accounts in the running server",
   examples: ["tc reload"],
   schema: "tc.reload/v1",
 };

@@ -21,7 +21,7 @@ const AGREE = 5;
 const TEXT: CommandText = {
   name: "restart",
   group: "server",
-  summary: "Replace the running server; its answers are finished first",
+  summary: "Replace the running server once open requests have finished",
   examples: ["tc restart"],
   schema: "tc.restart/v1",
 };

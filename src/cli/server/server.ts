@@ -40,9 +40,9 @@ export function registerServer(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("--port <number>", "Listen on this port")
     .option("--host <address>", "Listen on this address")
-    .option("--headless", "Write log lines, never a screen")
+    .option("--headless", "Log lines instead of the live view")
     .option("--log-file <file>", "Write the log lines into this file")
-    .option("--log-to <folder>", "Write a file an exchange into this folder")
+    .option("--log-to <folder>", "Write one file per request to this folder")
     .addOption(new Option("--take-over <pid>").hideHelp())
     .action(registry.run(async (given) => {
       const flags = withWholePaths(given);
@@ -133,7 +133,7 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
   if (flags.logFile === undefined) {
     shell.output.say(`tc listens on http://${host}:${port}`);
     if (accounts.length === 0) {
-      shell.output.say("There are no accounts yet: tc login adds one");
+      shell.output.say("No accounts yet: tc login adds one");
     }
   }
   return await serving.ended;

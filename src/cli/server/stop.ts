@@ -20,7 +20,7 @@ const LOOK_MS = 100;
 const TEXT: CommandText = {
   name: "stop",
   group: "server",
-  summary: "Let the running server finish its requests and end",
+  summary: "Stop the running server once its requests have finished",
   examples: ["tc stop"],
   schema: "tc.stop/v1",
 };
@@ -64,7 +64,7 @@ export async function stopServer(shell: Shell): Promise<void> {
     MARGIN_MS;
   while (await isStillThere(shell, pid)) {
     if (performance.now() > deadline) {
-      throw new TcError("Cannot see the server end: it still answers", {
+      throw new TcError("The server has not stopped yet", {
         code: "still_running",
         exitCode: EXIT.tryLater,
         hint: "tc status   shows what it waits for",

@@ -26,7 +26,7 @@ const NEEDS_RESTART = ["proxy.", "upstream", "oauth.", "timeouts.", "vault."];
 const TEXT: CommandText = {
   name: "config",
   group: "more",
-  summary: "Show and change the settings, and say where each comes from",
+  summary: "Show and change the settings, and where each comes from",
   examples: [
     "tc config show --origin",
     "tc config get proxy.port",
@@ -51,7 +51,7 @@ export function registerConfig(program: Command, registry: Registry): void {
     .description("Print the settings, or one of them")
     .argument("[key]", "A setting, for example proxy.port")
     .option("--json", "Print one JSON object")
-    .option("--origin", "Say where each value comes from")
+    .option("--origin", "Also print where each value comes from")
     .action(registry.run((key, options) => {
       const shell = new Shell(registry.environment, options);
       return showSettings(shell, key ?? null, options.origin ?? false);
@@ -88,7 +88,7 @@ function registerEdits(
       ),
     );
   config.command("unset")
-    .description("Take one setting out of the file: its default holds again")
+    .description("Reset one setting to its default")
     .argument("<key>", "A setting, for example proxy.port")
     .option("--json", "Print one JSON object")
     .action(
@@ -125,7 +125,7 @@ async function change(
   const variable = shell.environment[row.variable];
   if (variable) output.say(`${row.variable} is set and wins over the file`);
   if (isRunning && NEEDS_RESTART.some((start) => key.startsWith(start))) {
-    output.say("It holds from the next start on: tc restart");
+    output.say("Takes effect after tc restart");
   }
   return EXIT.ok;
 }

@@ -55,7 +55,7 @@ const ACTIONS: readonly (readonly [name: string, help: string, work: Work])[] =
     ],
     [
       "stop",
-      "Stop it; its streams may end",
+      "Stop it once open streams have finished",
       stop,
     ],
     ["status", "Say what the service manager knows of it", status],
@@ -80,7 +80,7 @@ export function registerService(program: Command, registry: Registry): void {
   for (const [name, help, work] of ACTIONS) {
     service.command(name)
       .description(help)
-      .option("--dry-run", "Say what would be done, and do nothing")
+      .option("--dry-run", "Print what would be done, and do nothing")
       .option("--json", "Print one JSON object")
       .action(registry.run(async (flags) => {
         const shell = new Shell(registry.environment, flags);

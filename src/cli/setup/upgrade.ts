@@ -30,7 +30,7 @@ interface UpgradeFlags {
 const TEXT: CommandText = {
   name: "upgrade",
   group: "more",
-  summary: "Replace this program by the newest release, checked",
+  summary: "Replace this program with the newest verified release",
   examples: ["tc upgrade --check", "tc upgrade"],
   schema: "tc.upgrade/v1",
 };
@@ -125,7 +125,7 @@ export function releasesOf({ config }: Shell): string {
     });
   }
   if (releases !== "") return releases.replace(/\/+$/, "");
-  throw new TcError("Cannot upgrade: this build knows no place of releases", {
+  throw new TcError("Cannot upgrade: this build has no release URL", {
     code: "no_releases",
     source: "user",
     hint: "tc config set update.releases https://github.com/OWNER/tc/releases",

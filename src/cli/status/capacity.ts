@@ -32,7 +32,7 @@ const STYLE_OF: Readonly<Record<CapacityView["verdict"], Style>> = {
 const TEXT: CommandText = {
   name: "capacity",
   group: "look",
-  summary: "Tell whether there is room: exit 0 green, 10 yellow, 20 red",
+  summary: "Say whether there is room: exit 0 green, 10 yellow, 20 red",
   examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
   schema: "tc.capacity/v1",
 };
@@ -99,7 +99,7 @@ function accountText(account: CapacityView["accounts"][number]): string {
   if (account.benched) return `benched ${durationText(benchSec * 1000)}`;
   if (!account.live) return account.reason?.replaceAll("_", " ") ?? "closed";
   const burn = capEst5h === null
-    ? "cap unlearned"
+    ? "plan size not known yet"
     : `${countText(burn5h)} of ${countText(capEst5h)} in 5h`;
   return `${(account.nearCap ? "near cap" : "live").padEnd(10)} ${burn}`;
 }

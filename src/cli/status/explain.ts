@@ -14,7 +14,7 @@ import { Shell } from "../shell.ts";
 const TEXT: CommandText = {
   name: "explain",
   group: "look",
-  summary: "Tell where a session's next request goes, and why",
+  summary: "Say where a session's next request goes, and why",
   examples: ["tc explain", "tc explain 5f2c91", "tc explain 5f2c91 --json"],
   schema: "tc.explain/v1",
 };

@@ -71,7 +71,7 @@ const FIRST_TIME: readonly string[] = [
   "  tc login --api      an Anthropic API key (the sanctioned way for tools)",
   "  tc import           what Claude Code or another pool tool already holds",
   "",
-  "Just looking? tc demo shows it with accounts that do not exist.",
+  "Just looking? tc demo runs it with simulated accounts.",
 ];
 
 function stopped(count: number): readonly string[] {

@@ -26,7 +26,7 @@ const ACTIVITY_MAX = 5;
 const TEXT: CommandText = {
   name: "status",
   group: "look",
-  summary: "Show the pool, its accounts and what goes on",
+  summary: "Show the pool, its accounts and current requests",
   examples: ["tc status", "tc status --json"],
   schema: "tc.status/v1",
 };

@@ -32,7 +32,7 @@ const TEXT: CommandText = {
 
 export function registerStatusline(program: Command, registry: Registry): void {
   const command = addCommand(program, registry, TEXT)
-    .option("--wrap", "Print the line that was there before as well")
+    .option("--wrap", "Also print the line that was there before")
     // Bare, it never comes here: see start.ts.
     .action(() => command.help());
   command.command("install")

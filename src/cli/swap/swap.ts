@@ -67,7 +67,7 @@ export function registerSwap(program: Command, registry: Registry): void {
   registerSwapList(swap, registry);
   registerSwapKeys(swap, registry);
   swap.command("off")
-    .description("Let hooks swap no more and leave API-key mode")
+    .description("Stop hooks from switching logins, and leave API-key mode")
     .action(registry.run(() => off(new Shell(registry.environment, {}))));
 }
 
@@ -125,7 +125,9 @@ async function off(shell: Shell): Promise<number> {
   const { mode } = await memory.load();
   if (mode === "apikey") await leaveKeyMode(swap.ports);
   await memory.update((state) => ({ ...state, isOn: false }));
-  shell.output.line("Hooks swap no more; the login stays as it is.");
+  shell.output.line(
+    "Hooks no longer switch logins; the current login is unchanged.",
+  );
   return EXIT.ok;
 }
 
@@ -145,7 +147,7 @@ export function registerSwapKeys(
       );
     }));
   key.command("list").alias("ls")
-    .description("List the keys; none of their characters is shown")
+    .description("List the keys, without their values")
     .option("--json", "Print one JSON object")
     .action(registry.run((options) => {
       return listKeys(new Shell(registry.environment, options));
@@ -225,7 +227,7 @@ export function registerSwapList(
 ): void {
   swap.command("list").alias("ls")
     .description("List accounts with their usage, then API keys")
-    .option("--offline", "Show what was heard last and ask nobody")
+    .option("--offline", "Show the last known usage, without asking")
     .option("--json", "Print one JSON object")
     .action(registry.run((options) => {
       return list(

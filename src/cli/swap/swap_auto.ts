@@ -51,11 +51,17 @@ export function registerSwapAuto(
     .argument("[args...]", "Arguments for Claude Code, after --")
     .option(
       "--if-needed",
-      "Ask for the account in use alone, unless it is full",
+      "Check only the account in use, unless it is full",
     )
-    .option("--threshold <part>", "Spent part to stay below, 0 to 1: 0.8")
+    .option(
+      "--threshold <part>",
+      "Used part to stay below, 0 to 1 (default 0.8)",
+    )
     .option("--policy <name>", `One of ${POLICY_NAMES.join(", ")}`)
-    .option("--launch", "Start Claude Code afterwards, whatever came of it")
+    .option(
+      "--launch",
+      "Start Claude Code afterwards, even if nothing was swapped",
+    )
     .option("--json", "Print one JSON object")
     .addOption(new Option("--after-limit").hideHelp())
     .addOption(new Option("--hook").hideHelp())

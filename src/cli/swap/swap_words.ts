@@ -86,7 +86,7 @@ export function autoWords(
       return { text: "The pool is empty: tc login", exitCode: EXIT.ok };
     case "logged_out":
       return {
-        text: "Claude Code was logged out, and stays so: tc swap auto",
+        text: "Claude Code was logged out and stays logged out: tc swap auto",
         exitCode: EXIT.ok,
       };
     case "kept": {
@@ -117,7 +117,7 @@ export function autoWords(
     }
     case "unknown":
       return {
-        text: ["No usage could be had: everything stays", ...result.reasons]
+        text: ["Usage is not available; nothing was changed", ...result.reasons]
           .join("\n  "),
         exitCode: EXIT.unavailable,
       };

@@ -176,7 +176,7 @@ export class DaemonControl implements ControlHost {
       // Against what it started with: that holds however often it is reloaded.
       const started = this.#parts.order.config.settings;
       if (needsRestart(started, config.settings)) {
-        changes.push("some settings hold from the next start on: tc restart");
+        changes.push("some settings take effect after tc restart");
       }
       for (const { resolve } of reloads) resolve(changes);
     } catch (cause) {

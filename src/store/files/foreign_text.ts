@@ -117,7 +117,7 @@ function readNow(path: string): string | null {
   try {
     const { size, isFile } = Deno.statSync(path);
     if (!isFile || size > BYTES_MAX) {
-      const reason = isFile ? "it is too large" : "it is no file";
+      const reason = isFile ? "it is too large" : "it is not a regular file";
       throw new TcError(`Cannot read ${path}: ${reason}`, {
         code: "file_too_large",
       });

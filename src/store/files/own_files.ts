@@ -81,7 +81,9 @@ export function refuseForeignFile(
   const link = lstat(path);
   if (link === null) return;
   if (link.isSymlink) throw foreign(path, "it is a link", `ls -l ${path}`);
-  if (!link.isFile) throw foreign(path, "it is no file", `ls -l ${path}`);
+  if (!link.isFile) {
+    throw foreign(path, "it is not a regular file", `ls -l ${path}`);
+  }
   const info = ownInfo(path, owner);
   const mode = info?.mode ?? 0;
   if (owner === null || (mode & (GROUP_WRITES | OTHERS_WRITE)) === 0) return;
