@@ -1,7 +1,7 @@
 /**
  * `apiKeyHelper` of Claude Code's `settings.json`: a command whose output
- * serves as the API key. It outranks a stored login, and a change of it is seen
- * by clients that run.
+ * serves as the API key. It outranks a stored login, and running clients notice
+ * when it changes.
  *
  * @module
  */
@@ -10,13 +10,13 @@ type Document = Readonly<Record<string, unknown>>;
 
 const KEY = "apiKeyHelper";
 
-/** The command in the settings, or null. */
+/** Returns the command in the settings, or null. */
 export function helperOf(document: Document): string | null {
   const value = document[KEY];
   return typeof value === "string" && value.trim() !== "" ? value : null;
 }
 
-/** `document` with `helper`, or without one. */
+/** Returns `document` with `helper`, or without one. */
 export function withHelper(
   document: Document,
   helper: string | null,
@@ -30,8 +30,8 @@ export function withHelper(
 const OURS = /(^|[\\/"'\s])(tc|tc\.exe|main\.ts)["']? swap helper$/;
 
 /**
- * Whether `helper` is a command of tc: `own`, under whatever name this program
- * was put, or that of another tc.
+ * Returns whether `helper` is a command of tc: `own`, under whatever name this
+ * program is installed, or another tc's.
  */
 export function isOurHelper(helper: string, own: string): boolean {
   return helper.trim() === own || OURS.test(helper.trim());

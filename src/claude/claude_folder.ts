@@ -1,6 +1,6 @@
 /**
- * Claude Code's own files on this machine: where its login, its settings and
- * the account that it shows are kept.
+ * Claude Code's own files on this machine: the places of its login, its
+ * settings, and the account that it shows.
  *
  * @module
  */
@@ -19,9 +19,9 @@ export type LoginPlace =
   };
 
 export interface ClaudeFolder {
-  /** `~/.claude`, or what CLAUDE_CONFIG_DIR names. */
+  /** `~/.claude`, or the folder in CLAUDE_CONFIG_DIR. */
   readonly folder: string;
-  /** False where CLAUDE_CONFIG_DIR names another folder. */
+  /** False if CLAUDE_CONFIG_DIR names another folder. */
   readonly isDefault: boolean;
   readonly settingsFile: string;
   /** `.claude.json`: who is logged in, projects, and much more. */
@@ -32,7 +32,7 @@ export interface ClaudeFolder {
 export interface FolderFacts {
   readonly environment: Environment;
   readonly system: string;
-  /** The system's name for the user, where USER is not set. */
+  /** The system's name for the user, for when USER is not set. */
   readonly userName: string | null;
 }
 
@@ -40,7 +40,7 @@ const KEYCHAIN_SERVICE = "Claude Code-credentials";
 const KEYCHAIN_NAME = /^[a-zA-Z0-9._-]+$/;
 const HASH_DIGITS = 8;
 
-/** The files of the Claude Code that `environment` would start. */
+/** Returns the files of the Claude Code that `environment` would start. */
 export function claudeFolder(facts: FolderFacts): ClaudeFolder {
   const { environment, system } = facts;
   const home = homeIn(environment, system) ?? "";
@@ -56,7 +56,10 @@ export function claudeFolder(facts: FolderFacts): ClaudeFolder {
   };
 }
 
-/** The files of a Claude Code started with CLAUDE_CONFIG_DIR set to `named`. */
+/**
+ * Returns the files of a Claude Code started with CLAUDE_CONFIG_DIR set to
+ * `named`.
+ */
 export function folderAt(named: string, facts: FolderFacts): ClaudeFolder {
   const folder = normalFolder(named);
   return {
@@ -68,21 +71,26 @@ export function folderAt(named: string, facts: FolderFacts): ClaudeFolder {
   };
 }
 
-/** One spelling of a folder, for what tc itself keeps by it. */
+/**
+ * Returns one spelling of a folder, for records that tc itself keeps by folder.
+ */
 export function normalFolder(path: string): string {
   const normal = path.normalize("NFC");
   return normal.length > 1 ? normal.replace(/[/\\]+$/, "") : normal;
 }
 
-/** The name of a place as accounts remember it: a path, or a keychain service. */
+/**
+ * Returns the name of a place as accounts remember it: a path, or a keychain
+ * service.
+ */
 export function locationOf(place: LoginPlace): string {
   return place.kind === "file" ? place.path : place.service;
 }
 
 /**
- * Linux, WSL and Windows have a file; macOS has a keychain item, whose name
- * ends with a hash of CLAUDE_CONFIG_DIR as it is written, with its slash at the
- * end where it has one (claude-code 2.1.329: only `normalize("NFC")`).
+ * Linux, WSL and Windows have a file. macOS has a keychain item whose name ends
+ * with a hash of CLAUDE_CONFIG_DIR as it is written, including a trailing slash
+ * (claude-code 2.1.329: only `normalize("NFC")`).
  */
 function loginPlace(
   folder: string,

@@ -1,6 +1,6 @@
 /**
- * The settings files of Claude Code as far as they decide where its requests go.
- * A variable in their `env` outranks the process environment (measured with
+ * Claude Code's settings files, as far as they decide where its requests go. A
+ * variable in their `env` outranks the process environment (measured with
  * claude-code 2.1.329 and 2.1.332), so a launch must know them.
  *
  * @module
@@ -12,7 +12,10 @@ import { isAbsolute, join } from "node:path";
 export interface SettingsLayer {
   /** The file, or `--settings`, for messages. */
   readonly source: string;
-  /** True for settings that an administrator fixed: nothing outranks them. */
+  /**
+   * Whether an administrator fixed these settings, so that nothing outranks
+   * them.
+   */
   readonly isManaged: boolean;
   /** The variables that the layer sets. */
   readonly env: Readonly<Record<string, string>>;
@@ -22,7 +25,7 @@ export interface SettingsLayer {
   readonly keyHelper: string | null;
 }
 
-/** Where the layers are looked for. */
+/** Where the layers are searched. */
 export interface SettingsPlaces {
   /** `settings.json` of the user. */
   readonly userFile: string;
@@ -110,7 +113,7 @@ function readText(file: string): string | null {
   try {
     return Deno.statSync(file).isFile ? Deno.readTextFileSync(file) : null;
   } catch {
-    // Claude Code does without a file that it cannot read.
+    // Claude Code ignores a file that it cannot read.
     return null;
   }
 }
@@ -149,7 +152,9 @@ export function objectIn(text: string): Record<string, unknown> | null {
   }
 }
 
-/** Numbers and flags count as well: the client turns them into text. */
+/**
+ * Numbers and booleans count as well, because the client turns them into text.
+ */
 function stringsIn(env: unknown): Readonly<Record<string, string>> {
   if (typeof env !== "object" || env === null) return {};
   return Object.fromEntries(

@@ -1,10 +1,10 @@
 /**
- * What Claude Code tells its hooks on standard input (claude-code 2.1.329).
+ * What Claude Code passes to its hooks on standard input (claude-code 2.1.329).
  *
  * @module
  */
 
-/** The hooks of the plugin, by the names that `tc hook` takes. */
+/** The plugin's hooks, by the names that `tc hook` accepts. */
 export const HOOKS = [
   "session-start",
   "user-prompt-submit",
@@ -26,7 +26,9 @@ export interface HookInput {
 
 const WORD = /^[\w.:-]{1,128}$/;
 
-/** The input in `text`; what is missing or odd is null. Never throws. */
+/**
+ * Returns the input in `text`; missing or odd fields are null. Never throws.
+ */
 export function readHookInput(text: string): HookInput {
   const fields = parsed(text);
   return {
@@ -48,7 +50,7 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
       ? value as Readonly<Record<string, unknown>>
       : {};
   } catch {
-    // A hook fails open: it does what it can without it.
+    // A hook must never fail: it does what it can without its input.
     return {};
   }
 }

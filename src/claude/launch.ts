@@ -1,5 +1,5 @@
 /**
- * Launching Claude Code: finds the program, and runs it as a child that has the
+ * Launches Claude Code: finds the program, and runs it as a child that gets the
  * terminal, the signals and the exit code of this process.
  *
  * @module
@@ -9,7 +9,7 @@ import { delimiter, join } from "node:path";
 import { EXIT, reasonOf, TcError } from "../errors.ts";
 import type { Variables } from "./launch_variables.ts";
 
-/** Where programs are looked for. */
+/** Where programs are searched. */
 export interface ProgramSearch {
   readonly path: string;
   readonly system: string;
@@ -17,7 +17,7 @@ export interface ProgramSearch {
   readonly extensions: string;
 }
 
-/** The path of `name` found on PATH, or null. */
+/** Returns the path of `name` found on PATH, or null. */
 export function findProgram(
   name: string,
   search: ProgramSearch,
@@ -26,7 +26,7 @@ export function findProgram(
   return null;
 }
 
-/** Every path of `name` on PATH, in its order. */
+/** Yields every path of `name` on PATH, in order. */
 export function* findPrograms(
   name: string,
   { path, system, extensions }: ProgramSearch,
@@ -47,12 +47,12 @@ function isProgram(path: string, system: string): boolean {
     const { isFile, mode } = Deno.statSync(path);
     return isFile && (system === "windows" || ((mode ?? 0) & 0o111) !== 0);
   } catch {
-    // Whatever cannot be looked at cannot be run.
+    // A file that cannot be examined cannot be run.
     return false;
   }
 }
 
-/** The error of a machine without Claude Code. */
+/** Returns the error for a machine without Claude Code. */
 export function claudeMissing(): TcError {
   return new TcError("Claude Code is not on your PATH", {
     code: "no_claude",
@@ -63,8 +63,9 @@ export function claudeMissing(): TcError {
 }
 
 /**
- * The terminal sends these to the whole group: the child has them already. Not
- * SIGTSTP, which must stop this process as well or the shell never returns.
+ * Signals that the terminal sends to the whole group, so that the child already
+ * has them. SIGTSTP is not among them: it must stop this process too, or the
+ * shell would never return.
  */
 const LEFT_TO_CHILD: readonly Deno.Signal[] = ["SIGINT", "SIGQUIT"];
 const FORWARDED: readonly Deno.Signal[] = [
@@ -74,8 +75,8 @@ const FORWARDED: readonly Deno.Signal[] = [
   "SIGUSR2",
 ];
 /**
- * Runs `program` in the place of this process as far as that goes, and resolves
- * to its exit code. Throws TcError `not_started` with the system's reason.
+ * Runs `program` in place of this process and returns its exit code. Throws
+ * TcError `not_started` with the system's reason.
  */
 export async function runInPlace(
   program: string,
@@ -88,7 +89,7 @@ export async function runInPlace(
     Deno.addSignalListener(signal, handler);
   }
   try {
-    // Ended by a signal, it is 128 and the signal's number, as shells have it.
+    // For a signal it is 128 plus the signal's number, as in shells.
     return (await child.status).code;
   } finally {
     for (const [signal, handler] of handlers) {
@@ -103,8 +104,8 @@ function started(
   variables: Variables,
 ): Deno.ChildProcess {
   try {
-    // The runtime gives a file of another format to the shell, which reads its
-    // bytes as commands.
+    // The runtime would give a file of another format to the shell, which would
+    // read its bytes as commands.
     if (isForeignFormat(program)) throw new TypeError("wrong format");
     return new Deno.Command(program, {
       args: [...args],
@@ -125,7 +126,7 @@ function started(
   }
 }
 
-/** Why the system does not start the file at `program`. */
+/** Returns why the system does not start the file at `program`. */
 function startTrouble(program: string): string {
   let start: string;
   try {
@@ -144,7 +145,7 @@ function startTrouble(program: string): string {
 }
 
 const ELF = "\x7fELF";
-/** Machines by their number in an ELF head. */
+/** Machines by their number in an ELF header. */
 const ELF_MACHINES: Readonly<Record<string, number>> = {
   "x86_64": 62,
   "aarch64": 183,
@@ -152,13 +153,15 @@ const ELF_MACHINES: Readonly<Record<string, number>> = {
 const MACH_O =
   /^(\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe)/;
 
-/** Whether the file at `program` is a program of another system or machine. */
+/**
+ * Returns whether the file at `program` belongs to another system or machine.
+ */
 function isForeignFormat(program: string): boolean {
   let start: string;
   try {
     start = firstBytes(program);
   } catch {
-    // The system says why it cannot be started.
+    // The system reports why it cannot be started.
     return false;
   }
   if (Deno.build.os === "windows") return start.startsWith(ELF);
@@ -170,7 +173,7 @@ function isForeignFormat(program: string): boolean {
 
 const START_BYTES = 4_096;
 
-/** The beginning of a file; binary bytes are as they are. */
+/** Returns the beginning of a file, binary bytes unchanged. */
 function firstBytes(path: string): string {
   using file = Deno.openSync(path);
   const bytes = new Uint8Array(START_BYTES);
@@ -187,7 +190,7 @@ function exists(path: string): boolean {
   }
 }
 
-/** Whether the file at `path` is a script that starts `tc run`. */
+/** Returns whether the file at `path` is a script that starts `tc run`. */
 export function startsTcRun(path: string): boolean {
   try {
     const text = firstBytes(path);
@@ -195,7 +198,7 @@ export function startsTcRun(path: string): boolean {
       /(^|[\s\/"'`;&|({])tc(\.exe)?["']?\s+run\b|main\.ts["']?\s+run\b/
         .test(text);
   } catch {
-    // Not ours to read: the system starts it or says why not.
+    // A file that we cannot read: the system starts it or says why not.
     return false;
   }
 }
@@ -218,7 +221,7 @@ function forward(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch (cause) {
-    // It ended between the signal and here.
+    // It ended between the signal and this line.
     if (
       !(cause instanceof Deno.errors.NotFound) && !(cause instanceof TypeError)
     ) throw cause;

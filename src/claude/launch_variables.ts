@@ -12,7 +12,7 @@ import { EXIT, TcError } from "../errors.ts";
 import type { SettingsLayer } from "./client_settings.ts";
 
 export type Variables = Readonly<Record<string, string>>;
-/** Variables to set, and those to remove (null). */
+/** Variables to set, and variables to remove (null). */
 export type Changes = Readonly<Record<string, string | null>>;
 
 /**
@@ -32,17 +32,17 @@ export interface LaunchFacts {
   /** The local key. */
   readonly key: string;
   /**
-   * Whether tc listens beyond this machine. The client sends its own headers
-   * with one request to api.anthropic.com as well (`/api/claude_cli/bootstrap`,
-   * 2.1.329 and 2.1.332), and a key that opens more than loopback stays out of
+   * Whether tc listens beyond this machine. The client also sends its custom
+   * headers with one request to api.anthropic.com (`/api/claude_cli/bootstrap`,
+   * 2.1.329 and 2.1.332), so a key that opens more than loopback stays out of
    * them.
    */
   readonly isWide: boolean;
   readonly mode: LoginMode;
   readonly isSubscriptionPool: boolean;
   /**
-   * The model that the plans of the pool make the default, for a client that
-   * does not know the plan; null leaves the client's own.
+   * The model that the pool's plans make the default, for a client that does
+   * not know the plan; null keeps the client's own.
    */
   readonly model: string | null;
   /** Longest silence before an answer's head, in milliseconds. */
@@ -59,7 +59,10 @@ export interface LaunchFacts {
   readonly socket: string | null;
 }
 
-/** The value of credentials that tc makes up; only the key opens the server. */
+/**
+ * The value of credentials that tc makes up; only the local key opens the
+ * server.
+ */
 export const LOCAL_TOKEN = "tc-local";
 
 /** The header that carries the local key. */
@@ -68,7 +71,7 @@ export const KEY_HEADER = "x-tc-key";
 /** Headers of a launch; an inner launch replaces those of an outer one. */
 const LAUNCH_HEADERS = [KEY_HEADER, "x-tc-account", "x-tc-policy"];
 
-/** Switches that lead Claude Code to another provider (2.1.332). */
+/** Variables that send Claude Code to another provider (2.1.332). */
 export const PROVIDER_SWITCHES = [
   "CLAUDE_CODE_USE_BEDROCK",
   "CLAUDE_CODE_USE_VERTEX",
@@ -79,39 +82,39 @@ export const PROVIDER_SWITCHES = [
   "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
 ] as const;
 
-/** Has the client treat its base URL as Anthropic's own. */
+/** Makes the client treat its base URL as Anthropic's own. */
 const FIRST_PARTY = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL";
 
 /**
- * The client takes one word and adds `--resume ID`; `tc --resume ID` is
+ * The client accepts one word and adds `--resume ID`; `tc --resume ID` means
  * `tc run -- --resume ID`.
  */
 const RESUME_COMMAND = "tc";
 
-/** The client takes these from the source that the base URL comes from. */
+/** The client takes these from the same source as the base URL. */
 const COMPANIONS = ["ANTHROPIC_CUSTOM_HEADERS", FIRST_PARTY];
 
-/** The time limits of Claude Code where nothing is set, in milliseconds. */
+/** Claude Code's default time limits, in milliseconds. */
 const API_TIMEOUT_MS = 600_000;
 const STREAM_IDLE_MS = 300_000;
 const STREAM_IDLE_MS_MAX = 1_800_000;
 /** Added to a hold, so that the client does not give up just before its end. */
 const MARGIN_MS = 60_000;
 
-/** What a launch needs beside its variables. */
+/** What a launch needs besides its variables. */
 export interface LaunchPlan {
   readonly variables: Changes;
   /**
-   * The content of a `--settings` file that outranks the client's own settings,
-   * or null where they contradict nothing. It may hold the key.
+   * The content of a `--settings` file that outranks the client's own settings;
+   * null if they contradict nothing. It may hold the key.
    */
   readonly settings: Readonly<Record<string, unknown>> | null;
 }
 
 /**
  * Plans a launch that can outrank settings files by `--settings`. Throws
- * TcError `managed_elsewhere` where managed settings send Claude Code past tc:
- * its requests would take the key to a stranger.
+ * TcError `managed_elsewhere` if managed settings send Claude Code past tc: its
+ * requests would take the key to a stranger.
  */
 export function planLaunch(
   facts: LaunchFacts,
@@ -137,7 +140,7 @@ export function planLaunch(
   );
   const settings = {
     ...(Object.keys(env).length === 0 ? {} : { env }),
-    // It would outrank every login.
+    // An `apiKeyHelper` would outrank every login.
     ...(layers.some(({ keyHelper }) => keyHelper !== null)
       ? { apiKeyHelper: "" }
       : {}),
@@ -149,8 +152,9 @@ export function planLaunch(
 }
 
 /**
- * Returns the variables for a client that a person starts by hand, and what in
- * its settings contradicts them, in words: no variable outranks a settings file.
+ * Returns the variables for a client that a person starts by hand, and in words
+ * what in its settings contradicts them, because no variable outranks a
+ * settings file.
  */
 export function planExports(
   facts: LaunchFacts,
@@ -171,7 +175,10 @@ export function planExports(
   };
 }
 
-/** In the path where `fixed` headers would outrank it, or it may not travel. */
+/**
+ * The key goes into the path if `fixed` headers would outrank it, or if it may
+ * not travel in headers.
+ */
 function placeOfKey(
   { isWide }: LaunchFacts,
   fixed: Variables,
@@ -183,7 +190,7 @@ function merged(layers: readonly SettingsLayer[]): Variables {
   return Object.assign({}, ...layers.map(({ env }) => env));
 }
 
-/** The default of the pool, where the user chose no model in the settings. */
+/** Returns the pool's default model, if the user chose none in the settings. */
 function modelFor(
   { model }: LaunchFacts,
   layers: readonly SettingsLayer[],
@@ -235,17 +242,17 @@ function refuseManaged(
 }
 
 /**
- * The variables to set and to remove. Nothing else of the environment is
- * touched. With the key in the path it shows in `/status`; that is for settings
- * whose own headers nothing outranks.
+ * Returns the variables to set and to remove; the rest of the environment
+ * stays. A key in the path shows in `/status`; it is there only if nothing can
+ * outrank the settings' own headers.
  */
 export function launchVariables(
   facts: LaunchFacts,
   present: Variables,
   keyPlace: "header" | "path" = "header",
 ): Changes {
-  // With a socket the host is never dialled, and http keeps TLS away. The
-  // variable is in no official list.
+  // With a socket the host is never dialled, and http avoids TLS. The variable
+  // is in no official list.
   const origin = facts.socket === null ? facts.origin : "http://localhost";
   const headers = withHeaders(
     present["ANTHROPIC_CUSTOM_HEADERS"] ?? "",
@@ -264,9 +271,10 @@ export function launchVariables(
     // Either would outrank the login and turn subscription mode off.
     ANTHROPIC_API_KEY: null,
     ANTHROPIC_AUTH_TOKEN: null,
-    // Off by default for a host that is not Anthropic's; tc passes its blocks on.
+    // The client turns it off for hosts that are not Anthropic's; tc passes its
+    // blocks on.
     ENABLE_TOOL_SEARCH: present["ENABLE_TOOL_SEARCH"] ?? "true",
-    // The client names this command when it says how a session is resumed.
+    // The client names this command when it says how to resume a session.
     CLAUDE_CODE_RESUME_HINT_COMMAND:
       present["CLAUDE_CODE_RESUME_HINT_COMMAND"] ?? RESUME_COMMAND,
     ...firstPartyVariables(facts, present),
@@ -293,7 +301,7 @@ export function launchVariables(
 
 /**
  * The client withholds betas and features from hosts that it does not know.
- * Through tc its requests do end at Anthropic's API, and then it may know that.
+ * Through tc its requests end at Anthropic's API, so it may know that.
  */
 function firstPartyVariables(facts: LaunchFacts, present: Variables): Changes {
   const isSet = (present[FIRST_PARTY] ?? "") !== "";
@@ -303,14 +311,14 @@ function firstPartyVariables(facts: LaunchFacts, present: Variables): Changes {
 function loginVariables(facts: LaunchFacts, present: Variables): Changes {
   switch (facts.mode) {
     case "own_login":
-      // What an outer launch made up must not outrank the login.
+      // A token made up by an outer launch must not outrank the login.
       return present["CLAUDE_CODE_OAUTH_TOKEN"] === LOCAL_TOKEN
         ? { CLAUDE_CODE_OAUTH_TOKEN: null }
         : {};
     case "login":
       return {
         CLAUDE_CODE_OAUTH_TOKEN: LOCAL_TOKEN,
-        // Without a plan the client's default is Sonnet.
+        // Without a plan, the client's default model is Sonnet.
         ...(facts.model === null || (present["ANTHROPIC_MODEL"] ?? "") !== ""
           ? {}
           : { ANTHROPIC_MODEL: facts.model }),
@@ -329,8 +337,8 @@ function loginVariables(facts: LaunchFacts, present: Variables): Changes {
 }
 
 /**
- * Returns the lines of ANTHROPIC_CUSTOM_HEADERS with those of a launch taken
- * out, for a client that does not go through tc; null where none is left.
+ * Returns ANTHROPIC_CUSTOM_HEADERS without the lines of a launch, for a client
+ * that does not go through tc; null if none is left.
  */
 export function withoutLaunchHeaders(present: string): string | null {
   const rest = withHeaders(present, []);
@@ -357,7 +365,9 @@ function nameOf(line: string): string {
   return line.split(":", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
-/** The client sends loopback traffic through a proxy unless this names it. */
+/**
+ * The client sends loopback traffic through a proxy unless NO_PROXY names it.
+ */
 function noProxyNames(present: Variables): readonly string[] {
   const written = ["NO_PROXY", "no_proxy"].filter((name) => name in present);
   return written.length === 0 ? ["NO_PROXY"] : written;
@@ -387,7 +397,7 @@ function raise(
   if (now < limit.needed) set[limit.name] = String(limit.needed);
 }
 
-/** Returns `present` with `changes` carried out. */
+/** Returns `present` with `changes` applied. */
 export function applied(
   present: Variables,
   changes: Changes,

@@ -1,6 +1,6 @@
 /**
- * The Claude Code plugin: its manifest, its marketplace and its hooks, as the
- * files that the client reads.
+ * The Claude Code plugin: its manifest, its marketplace and its hooks, as files
+ * for the client.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { HookName } from "./hook_input.ts";
 
 export interface PluginFacts {
   readonly version: string;
-  /** The command line of one hook, for the client's shell. */
+  /** Returns the command line of one hook, for the client's shell. */
   readonly command: (hook: HookName) => string;
 }
 
@@ -21,11 +21,14 @@ const FOLDER = ".claude-plugin/tc";
 const DESCRIPTION =
   "All your Claude accounts as one: the best login at each session, another one when a limit is met";
 
-/** Enough to swap after a limit; the client waits for no other hook that long. */
+/**
+ * Time limit that allows a swap after a limit; the client waits this long for
+ * no other hook.
+ */
 const SWAP_SECONDS = 20;
 const TELL_SECONDS = 5;
 
-/** Every file by its path below the marketplace's folder. */
+/** Returns every file by its path below the marketplace's folder. */
 export function pluginFiles(
   facts: PluginFacts,
 ): Readonly<Record<string, string>> {

@@ -1,13 +1,15 @@
 /**
- * What Claude Code gives a status line on its standard input (2.1.329): every
- * field may be missing or of another shape, and none of that is an error.
+ * What Claude Code passes to a status line on standard input (2.1.329). Any
+ * field may be missing or have another shape, which is not an error.
  *
  * @module
  */
 
 import { inert } from "../core/plain_text.ts";
 
-/** A window as the last answer's headers said, whichever account that was. */
+/**
+ * A window as the last answer's headers stated it, whichever account that was.
+ */
 export interface StatedWindow {
   readonly key: "5h" | "7d";
   /** From 0 to 1. */
@@ -20,7 +22,7 @@ export interface StatuslineInput {
   readonly session: string | null;
   readonly model: string | null;
   readonly transcript: string | null;
-  /** Tokens in the context, and the part of it that is used; null is unknown. */
+  /** Tokens in the context, and the used share of it; null is unknown. */
   readonly contextTokens: number | null;
   readonly contextShare: number | null;
   readonly windows: readonly StatedWindow[];
@@ -40,10 +42,10 @@ type Fields = Readonly<Record<string, unknown>>;
 const SESSION = /^[A-Za-z0-9_-]{1,128}$/;
 const MODEL_LENGTH_MAX = 40;
 const PATH_LENGTH_MAX = 4_096;
-/** Times above this are milliseconds, below seconds. */
+/** Larger times are milliseconds, smaller ones seconds. */
 const SECONDS_MAX = 100_000_000_000;
 
-/** Never throws. */
+/** Returns the input in `text`. Never throws. */
 export function statuslineInput(text: string): StatuslineInput {
   let value: unknown;
   try {
@@ -88,13 +90,16 @@ function amount(value: unknown): number | null {
     : null;
 }
 
-/** A percentage as a part of 1. */
+/** Returns a percentage as a share of 1. */
 function share(value: unknown): number | null {
   const percent = amount(value);
   return percent === null ? null : Math.min(percent, 1_000) / 100;
 }
 
-/** What the last answer's prompt held; the totals where that is not told. */
+/**
+ * Returns the tokens of the last answer's prompt, or the totals if those are
+ * not stated.
+ */
 function contextTokens(context: Fields): number | null {
   const usage = fields(context["current_usage"]);
   const parts = [
@@ -118,7 +123,7 @@ function stated(
   return [{ key, utilization, resetsAt: resetTime(window["resets_at"]) }];
 }
 
-/** Seen as epoch seconds, as milliseconds and as text. */
+/** The reset was seen as epoch seconds, as milliseconds and as text. */
 function resetTime(value: unknown): number | null {
   const at = typeof value === "string" ? Date.parse(value) : amount(value);
   if (at === null || !Number.isFinite(at)) return null;

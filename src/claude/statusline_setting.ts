@@ -8,10 +8,10 @@ type Document = Readonly<Record<string, unknown>>;
 
 const KEY = "statusLine";
 
-/** Claude Code runs it again so often, also while nothing happens. */
+/** How often Claude Code runs it again while nothing happens. */
 const REFRESH_SECONDS = 10;
 
-/** What is set, or null. */
+/** Returns the present setting, or null. */
 export function statuslineOf(document: Document): unknown {
   return document[KEY] ?? null;
 }
@@ -20,9 +20,9 @@ export function statuslineOf(document: Document): unknown {
 const OURS = /(^|[\\/"'\s])(tc|tc\.exe|main\.ts)["']? statusline( --wrap)?$/;
 
 /**
- * Whether `setting` is tc's: `own`, the command of this program under whatever
- * name it was put, or that of another tc. Its own line kept as an old one would
- * run itself without end.
+ * Returns whether `setting` is tc's: `own`, the command of this program under
+ * whatever name it is installed, or another tc's. If tc's own line were kept as
+ * the wrapped one, it would run itself without end.
  */
 export function isOurStatusline(setting: unknown, own: string): boolean {
   if (typeof setting !== "object" || setting === null) return false;
@@ -32,7 +32,7 @@ export function isOurStatusline(setting: unknown, own: string): boolean {
   return words === own || words === `${own} --wrap` || OURS.test(words);
 }
 
-/** `document` with `setting`, or without one where it is null. */
+/** Returns `document` with `setting`, or without one if it is null. */
 export function withStatusline(
   document: Document,
   setting: unknown,
@@ -42,7 +42,7 @@ export function withStatusline(
   return rest;
 }
 
-/** The setting that runs `command`. */
+/** Returns the setting that runs `command`. */
 export function commandSetting(command: string): Document {
   return {
     type: "command",

@@ -32,7 +32,7 @@ export class KeychainItem {
     this.#runner = runner;
   }
 
-  /** The password, or null where there is no such item. */
+  /** Returns the password, or null if there is no such item. */
   async read(): Promise<string | null> {
     const { code, stdout } = await this.#run([
       "find-generic-password",
@@ -48,7 +48,7 @@ export class KeychainItem {
     return isHex(text) ? fromHex(text) : text;
   }
 
-  /** Whether there is such an item; its secret is not asked for. */
+  /** Returns whether there is such an item, without asking for its secret. */
   async isThere(): Promise<boolean> {
     const outcome = await this.#runner.run("security", [
       "find-generic-password",
@@ -60,22 +60,22 @@ export class KeychainItem {
     return outcome.kind === "exited" && outcome.code === 0;
   }
 
-  /** Whether `text` can be written: a longer one would show in `ps`. */
+  /** Returns whether `text` can be written: a longer one would show in `ps`. */
   fits(text: string): boolean {
     return this.#writing(text).length <= LINE_BYTES_MAX;
   }
 
-  /** Makes the item or replaces its password. */
+  /** Makes the item, or replaces its password. */
   async write(text: string): Promise<void> {
     const line = this.#writing(text);
     if (line.length > LINE_BYTES_MAX) throw refused(TOO_LONG);
     const { code } = await this.#run(["-i"], line);
     if (code !== 0) throw refused(`it ended with ${code}`);
-    // `-i` ends with 0 whatever its commands said.
+    // `-i` exits with 0 whatever its commands reported.
     if (await this.read() !== text) throw refused("it kept something else");
   }
 
-  /** The line that `security -i` is given, in ASCII. */
+  /** Returns the line for `security -i`, in ASCII. */
   #writing(text: string): string {
     const hex = new TextEncoder().encode(text).toHex();
     return `add-generic-password -U -a "${this.#account}" -s "${this.#service}" -X "${hex}"\n`;
@@ -100,7 +100,7 @@ export class KeychainItem {
   }
 }
 
-/** `-w` prints a password in hex when it is not plain text. */
+/** `-w` prints a password in hex if it is not plain text. */
 function isHex(text: string): boolean {
   return text.length % 2 === 0 && /^[0-9a-f]+$/i.test(text);
 }

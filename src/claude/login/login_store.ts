@@ -1,6 +1,6 @@
 /**
- * Claude Code's own login: read, and replaced only if it still is what was
- * read. Everything else that stands beside the login stays.
+ * Claude Code's own login: read, and replaced only if the store still holds
+ * what was read. Everything else beside the login stays.
  *
  * @module
  */
@@ -21,24 +21,24 @@ import {
 import { KeychainItem, TOO_LONG } from "./keychain_item.ts";
 import { lockRefresh } from "./refresh_lock.ts";
 
-/** What the store held at one moment. */
+/** The content of the store at one moment. */
 interface StoredLogin {
   readonly reading: ClaudeLoginReading;
-  /** The whole text; null where there is nothing. */
+  /** The whole text; null if there is nothing. */
   readonly text: string | null;
 }
 
 interface LoginStorePorts {
   readonly files: TextFiles;
-  /** Needed for the keychain alone. */
+  /** Needed only for the keychain. */
   readonly runner: CommandRunner | null;
   readonly clock: Clock;
 }
 
 const LOCK_WAIT_MS = 20_000;
-/** A successor may be a little longer than what it follows. */
+/** A successor may be slightly longer than its predecessor. */
 const GROWTH_BYTES_MAX = 64;
-/** So many unreadable files beside each other have a cause to be mended. */
+/** More unreadable copies than this have a cause that must be fixed. */
 const COPIES_MAX = 100;
 
 export class ClaudeLoginStore {
@@ -61,20 +61,21 @@ export class ClaudeLoginStore {
       : null;
   }
 
-  /** As accounts remember it: {@linkcode locationOf}. */
+  /** The place as accounts remember it: {@linkcode locationOf}. */
   get location(): string {
     return locationOf(this.place);
   }
 
-  /** Throws TcError where the place cannot be read. */
+  /** Reads the store. Throws TcError if the place cannot be read. */
   async read(): Promise<StoredLogin> {
     const text = await this.#readText();
     return { text, reading: readClaudeText(text) };
   }
 
   /**
-   * Writes `login` if the store is still as it was at `before`; whether it was.
-   * Of the login before nothing stays: its notes are another account's.
+   * Writes `login` if the store is still as it was at `before`, and returns
+   * whether it was. Nothing of the previous login stays, because its notes
+   * belong to another account.
    */
   async replace(before: StoredLogin, login: ClaudeLogin): Promise<boolean> {
     if (before.reading.kind === "unreadable") await this.#keepCopy(before);
@@ -85,7 +86,7 @@ export class ClaudeLoginStore {
     return await this.#replaceText(before.text, JSON.stringify(next));
   }
 
-  /** As {@linkcode replace}, for a successor of the same account's login. */
+  /** Like {@linkcode replace}, for a successor of the same account's login. */
   async renew(before: StoredLogin, login: ClaudeLogin): Promise<boolean> {
     const next = writeClaudeLogin(parsed(before.text), login);
     return await this.#replaceText(before.text, JSON.stringify(next));
@@ -93,9 +94,9 @@ export class ClaudeLoginStore {
 
   /**
    * Returns why a successor could not be written now, or null. The file is
-   * opened for writing and left as it is; whether its folder can be written
-   * says the lock, which is made in it. The keychain takes what it gives out,
-   * up to a length: logins of MCP servers stand in the same item.
+   * opened for writing and left unchanged; making the lock shows whether its
+   * folder is writable. The keychain accepts what it has given out, up to a
+   * length: logins of MCP servers are in the same item.
    */
   async obstacle(): Promise<string | null> {
     if (this.place.kind === "file") {
@@ -113,14 +114,14 @@ export class ClaudeLoginStore {
     }
   }
 
-  /** The lock under which Claude Code renews this login. */
+  /** Takes the lock under which Claude Code renews this login. */
   lock(): Promise<HeldLock> {
     return lockRefresh(this.#folder, this.#clock, LOCK_WAIT_MS);
   }
 
   /**
-   * What nobody could read may hold a login still: it is kept beside, each in
-   * a file of its own, because a copy written over would be a login lost.
+   * Keeps unreadable content, which may still hold a login, in a file of its
+   * own beside the store. Overwriting an earlier copy could lose a login.
    */
   async #keepCopy({ text }: StoredLogin): Promise<void> {
     if (this.place.kind !== "file" || text === null) {
@@ -170,7 +171,7 @@ export class ClaudeLoginStore {
   }
 }
 
-/** Half-written text is as good as none. */
+/** Half-written text counts as none. */
 function parsed(text: string | null): unknown {
   if (text === null) return null;
   try {
@@ -186,16 +187,16 @@ function asObject(value: unknown): Readonly<Record<string, unknown>> {
     : {};
 }
 
-// The port to files that belong to Claude Code. It may write them at any
-// moment, so nothing is replaced that is not what was read.
+// Files that belong to Claude Code. It may write them at any moment, so a file
+// is replaced only if it still holds what was read.
 
 interface TextFiles {
-  /** The text of `path`, or null where there is no such file. */
+  /** Returns the text of `path`, or null if there is no such file. */
   read(path: string): Promise<string | null>;
   /**
-   * Puts `text` in place of `before` (null: no file), whole or not at all and
-   * readable by its owner alone. False when the file is something else by now.
-   * Follows links and keeps them.
+   * Replaces `before` (null: no file) by `text`, whole or not at all and
+   * readable by its owner only. Returns false if the file has changed. Follows
+   * links and keeps them.
    */
   replace(path: string, before: string | null, text: string): Promise<boolean>;
   /** Returns why `path` could not be replaced now, or null; changes nothing. */

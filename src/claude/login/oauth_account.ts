@@ -1,6 +1,7 @@
 /**
- * `oauthAccount` of `.claude.json`: whom Claude Code shows as logged in. It
- * goes with the login, or the client shows another person than it serves.
+ * `oauthAccount` of `.claude.json`: whom Claude Code shows as logged in. It is
+ * changed with the login; otherwise the client would show another person than
+ * the one whose login it uses.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import type { AccountIdentity } from "../../ports.ts";
 
 type Document = Readonly<Record<string, unknown>>;
 
-/** What Claude Code notes of an account: no secret. */
+/** Claude Code's notes about an account; no secret. */
 export type OAuthAccount = Readonly<Record<string, unknown>>;
 
 const KEY = "oauthAccount";
@@ -21,7 +22,7 @@ export function oauthAccountOf(document: Document): OAuthAccount | null {
     : null;
 }
 
-/** Whether `noted` speaks of the account of `identity`. */
+/** Returns whether `noted` is about the account of `identity`. */
 export function isAccountOf(
   noted: OAuthAccount,
   { accountUuid, organizationUuid }: AccountIdentity,
@@ -36,7 +37,7 @@ export interface AccountNotes {
   readonly organization: string | null;
 }
 
-/** The least that Claude Code needs to show the account. */
+/** Returns the least that Claude Code needs to show the account. */
 export function oauthAccountFor(notes: AccountNotes): OAuthAccount {
   const { identity, email, organization } = notes;
   return {
@@ -47,7 +48,7 @@ export function oauthAccountFor(notes: AccountNotes): OAuthAccount {
   };
 }
 
-/** `document` with `account` as the one that is logged in. */
+/** Returns `document` with `account` as the logged-in one. */
 export function withOAuthAccount(
   document: Document,
   account: OAuthAccount,

@@ -1,6 +1,7 @@
 /**
- * Whether Claude Code has a login of its own on this machine. Reads a secret no
- * further than to see that there is one.
+ * Finds out whether Claude Code has a login of its own on this machine, and
+ * what outranks that login. It reads a secret only far enough to see that there
+ * is one.
  *
  * @module
  */
@@ -19,13 +20,15 @@ import type { SettingsLayer } from "../client_settings.ts";
 
 import { KeychainItem } from "./keychain_item.ts";
 
-/** Whether a login of Claude Code's own would be used at its next start. */
+/**
+ * Returns whether Claude Code would use a login of its own at its next start.
+ */
 export async function findClaudeLogin(
   facts: FolderFacts,
   runner: CommandRunner,
 ): Promise<boolean> {
   const token = facts.environment["CLAUDE_CODE_OAUTH_TOKEN"];
-  // A launch within a launch sees the one that the outer launch made up.
+  // A launch inside a launch sees the token that the outer launch made up.
   if (token && token !== LOCAL_TOKEN) return true;
   const { folder, login } = claudeFolder(facts);
   if (hasStoredLogin(join(folder, ".credentials.json"))) return true;
@@ -37,12 +40,15 @@ function hasStoredLogin(file: string): boolean {
     if (!Deno.statSync(file).isFile) return false;
     return isLogin(Deno.readTextFileSync(file));
   } catch {
-    // No file, or one that Claude Code could not use either.
+    // There is no file, or one that Claude Code could not use either.
     return false;
   }
 }
 
-/** Whether Claude Code would use `text`: the logins of MCP servers alone are none. */
+/**
+ * Returns whether Claude Code would use `text`: logins of MCP servers alone are
+ * not a login.
+ */
 function isLogin(text: string): boolean {
   const stored: unknown = JSON.parse(text);
   const login = (stored as { claudeAiOauth?: { accessToken?: unknown } } | null)
@@ -60,19 +66,19 @@ async function hasKeychainLogin(
     text = await item.read();
   } catch (cause) {
     if (!(cause instanceof TcError)) throw cause;
-    // Locked: what is there is most likely a login.
+    // The keychain is locked: its item is most likely a login.
     return await item.isThere();
   }
   try {
     return text !== null && isLogin(text);
   } catch {
-    // No JSON: Claude Code could not use it either.
+    // Not JSON: Claude Code could not use it either.
     return false;
   }
 }
 
-// What Claude Code would use in the place of a stored login, or instead of the
-// provider that login is for. A swapped login has no effect then (facts,
+// What Claude Code would use in place of a stored login, or instead of the
+// provider that the login is for. A swapped login has no effect then (facts,
 // 10.11).
 
 /** One thing that outranks a stored login. */
@@ -81,7 +87,7 @@ export interface LoginRival {
   readonly name: string;
   /** The file, or `the environment`. */
   readonly source: string;
-  /** True where an administrator fixed it: no launch undoes it. */
+  /** Whether an administrator fixed it, so that no launch can undo it. */
   readonly isManaged: boolean;
   /** What Claude Code uses instead. */
   readonly uses: "a key" | "another login" | "another provider";
@@ -95,16 +101,16 @@ const CREDENTIALS: Readonly<Record<string, LoginRival["uses"]>> = {
 const OFF = ["", "0", "false", "no", "off"];
 
 /**
- * Returns all that outranks a stored login, for a client that starts with
- * `environment` and `layers`. `helper` is the helper command of this tc, which
- * is no rival.
+ * Returns everything that outranks a stored login, for a client that starts
+ * with `environment` and `layers`. `helper` is this tc's own helper command,
+ * which is not a rival.
  */
 export function loginRivals(
   environment: Readonly<Record<string, string | undefined>>,
   layers: readonly SettingsLayer[],
   helper: string,
 ): readonly LoginRival[] {
-  // A later layer has the last word, also to take a variable back.
+  // A later layer decides, even if it takes a variable back.
   const last = new Map<string, LoginRival & { readonly value: string }>();
   const note = (
     env: Readonly<Record<string, string | undefined>>,

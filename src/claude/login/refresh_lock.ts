@@ -1,6 +1,7 @@
 /**
- * The lock that Claude Code holds while it renews its login. Whoever else
- * writes the login takes it too, so that no renewal ends in between.
+ * The lock that Claude Code holds while it renews its login. Every other
+ * program that writes the login takes it too, so that no renewal ends in
+ * between.
  *
  * @module
  */
@@ -10,19 +11,25 @@ import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import type { Clock, HeldLock } from "../../ports.ts";
 import { isGone, ownMark } from "../sessions/process_life.ts";
 
-/** The folder that is the lock: made by its holder (claude-code 2.1.329). */
+/**
+ * The folder that serves as the lock: its holder makes it (claude-code
+ * 2.1.329).
+ */
 const NAME = ".oauth_refresh.lock";
-/** Its holder touches it every 5 s; one that is older was left by a crash. */
+/** The holder touches the lock every 5 s; an older one was left by a crash. */
 const STALE_MS = 60_000;
 /** Claude Code waits for a lock that is touched each second (facts, 10.4). */
 const TOUCH_MS = 1_000;
-/** A lock whose time moves within this has a holder, whatever the clock says. */
+/**
+ * A lock that is touched within this time has a holder, whatever the clock
+ * says.
+ */
 const WATCH_MS = 6_000;
-/** Times of files may be coarse. */
+/** File times may be coarse. */
 const TOUCH_TOLERANCE_MS = 5_000;
 const PAUSE_MS = 100;
 
-/** Waits at most `waitMs` for the lock of the config folder `folder`. */
+/** Takes the lock of the config folder `folder`; waits `waitMs` at most. */
 export async function lockRefresh(
   folder: string,
   clock: Clock,
@@ -50,7 +57,7 @@ export async function lockRefresh(
   return held(path, clock);
 }
 
-/** Tells a lock that was left by a crash from one whose holder lives. */
+/** Tells a lock left by a crash from one whose holder lives. */
 class LockWatch {
   readonly #path: string;
   readonly #clock: Clock;
@@ -62,9 +69,10 @@ class LockWatch {
   }
 
   /**
-   * Returns the mark of the lock if its holder is gone, else null: a tc that
-   * noted itself and has died, or a lock that is old by the clock and was not
-   * touched while we watched. The clock alone may have been set forward.
+   * Returns the mark of the lock if its holder is gone, else null. The holder
+   * is gone if it was a tc that noted itself and has died, or if the lock is
+   * old by the clock and was not touched while we watched; the clock alone may
+   * have been set forward.
    */
   abandoned(): string | null {
     const lock = lockNow(this.#path);
@@ -75,7 +83,7 @@ class LockWatch {
     }
     const isOld = this.#clock.now() - lock.touchedAt > STALE_MS &&
       nowMs - this.#seen.sinceMs >= WATCH_MS;
-    // A number alone is given to the next folder as well.
+    // The next folder may get the same number.
     const isLeft = lock.isMarkSure && isOfTheDead(this.#path, lock.mark);
     return isOld || isLeft ? lock.mark : null;
   }
@@ -85,7 +93,7 @@ interface LockNow {
   readonly touchedAt: number;
   /** Tells the folder from a later one of the same name. */
   readonly mark: string;
-  /** False where the file system does not say when a folder was made. */
+  /** False if the file system does not say when a folder was made. */
   readonly isMarkSure: boolean;
 }
 
@@ -103,12 +111,12 @@ function lockNow(path: string): LockNow | null {
   }
 }
 
-/** Where a tc notes that it holds the lock. */
+/** Returns where a tc notes that it holds the lock. */
 function notePath(path: string): string {
   return `${path}.tc`;
 }
 
-/** Whether the lock marked `mark` is of a tc that has died. */
+/** Returns whether the lock marked `mark` belongs to a tc that has died. */
 function isOfTheDead(path: string, mark: string): boolean {
   try {
     const note = JSON.parse(Deno.readTextFileSync(notePath(path)));
@@ -129,7 +137,7 @@ function noteHolder(path: string): void {
       { mode: 0o600 },
     );
   } catch {
-    // Without it a crash leaves the lock for a minute.
+    // Without the note, a crash leaves the lock for a minute.
   }
 }
 
@@ -148,7 +156,7 @@ function take(path: string, watch: LockWatch): boolean {
   return false;
 }
 
-/** Removes the lock marked `mark`, and no other that came in its place. */
+/** Removes the lock marked `mark`, and no other that has replaced it. */
 function clear(path: string, mark: string): void {
   const aside = `${path}.${crypto.randomUUID()}`;
   try {
@@ -157,7 +165,7 @@ function clear(path: string, mark: string): void {
       Deno.removeSync(aside, { recursive: true });
     } else Deno.renameSync(aside, path);
   } catch {
-    // Another one was faster to clear it.
+    // Another process cleared it first.
   }
 }
 
@@ -182,13 +190,13 @@ function held(path: string, clock: Clock): HeldLock {
     }
   }
   keepFresh().catch(() => {
-    // Released: that ends the sleep.
+    // The lock was released, which ends the sleep.
   });
   function release(): void {
     if (stop.signal.aborted) return;
     stop.abort();
     if (!isOurs(path, touchedAt)) return;
-    // The note first: behind the lock it could be the next holder's.
+    // The note goes first: after the lock, it could be the next holder's.
     for (const one of [notePath(path), path]) {
       try {
         Deno.removeSync(one, { recursive: true });
@@ -200,19 +208,24 @@ function held(path: string, clock: Clock): HeldLock {
   return { release, [Symbol.dispose]: release };
 }
 
-/** The time that was written, in milliseconds; null where it could not be. */
+/**
+ * Touches the lock and returns the time written, in ms; null if it could not
+ * be.
+ */
 function touch(path: string, clock: Clock): number | null {
   const now = clock.now();
   try {
     Deno.utimeSync(path, now / 1_000, now / 1_000);
     return now;
   } catch {
-    // Some file systems take no times: the lock lives for a minute then.
+    // Some file systems accept no times: the lock then expires after a minute.
     return null;
   }
 }
 
-/** False where another one took it for a dead one's after a long sleep. */
+/**
+ * Returns false if another process took it over after a long sleep of this one.
+ */
 function isOurs(path: string, touchedAt: number | null): boolean {
   if (touchedAt === null) return true;
   try {

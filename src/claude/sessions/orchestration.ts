@@ -1,7 +1,7 @@
 /**
  * What an orchestrator of agents keeps beside Claude Code: the registry of
- * sessions, the issue each is pinned to, and whether a tool runs. All of it is
- * optional and written by others.
+ * sessions, the issue that each is pinned to, and whether a tool runs. All of
+ * it is optional and written by other programs.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import {
 
 /** One row of `state/sessions.json`. */
 export interface RegistryRow {
-  /** As written: `cc-<uuid>`; names the folder of its pin. */
+  /** As written: `cc-<uuid>`. It also names the folder of its pin. */
   readonly sid: string;
   /** The id that the session sends with its requests. */
   readonly sessionId: string;
@@ -37,19 +37,19 @@ export interface Pin {
   readonly assigneeUserId: string | null;
 }
 
-/** A session's id stands at the end of its name in the registry. */
+/** A session's id ends its name in the registry. */
 const UUID_AT_END =
   /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Names that lead out of the folder are no session's. */
+/** A name that leads out of the folder is not a session's. */
 const SID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 
 const ROWS_MAX = 2_000;
 
-/** A tool's mark counts for this long. */
+/** How long a tool's mark counts. */
 export const TOOL_FRESH_MS = 120_000;
 
-/** The registry; empty when there is none. */
+/** Reads the registry; empty if there is none. */
 export async function readRegistry(
   claudeFolder: string,
 ): Promise<readonly RegistryRow[]> {
@@ -78,12 +78,12 @@ function registryRow(value: unknown): RegistryRow | null {
   };
 }
 
-/** Where each session of the registry may have a folder of its own. */
+/** Returns where each session of the registry may have its own folder. */
 export function stateFolder(claudeFolder: string): string {
   return join(claudeFolder, "state", "sessions");
 }
 
-/** The session's pinned issue, or null. */
+/** Returns the session's pinned issue, or null. */
 export async function readPin(
   claudeFolder: string,
   sid: string,
@@ -101,7 +101,7 @@ export async function readPin(
   };
 }
 
-/** When the tool that runs now was started; null when none was. */
+/** Returns when the tool that runs now was started; null if none runs. */
 export async function readToolMark(
   claudeFolder: string,
   sid: string,
@@ -111,7 +111,7 @@ export async function readToolMark(
   return /^\d+(\.\d+)?$/.test(first) ? Number(first) * 1_000 : null;
 }
 
-/** Whether a mark of `startedAt` says that a tool runs at `now`. */
+/** Returns whether a mark of `startedAt` says that a tool runs at `now`. */
 export function isToolRunning(startedAt: number | null, now: number): boolean {
   return startedAt !== null && now - startedAt < TOOL_FRESH_MS;
 }

@@ -1,5 +1,5 @@
 /**
- * Which process a note of an earlier time means, and whether it lives.
+ * Which process an earlier note means, and whether that process is alive.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import { hostname } from "node:os";
 import process from "node:process";
 
-/** A process, told from later ones with its number. */
+/** A process, distinguishable from later ones with the same number. */
 export interface ProcessMark {
   readonly pid: number;
-  /** Changes when the number is given to another process; null where unknown. */
+  /** Changes when the number goes to another process; null if unknown. */
   readonly mark: string | null;
-  /** Numbers count within one domain: a container has its own. */
+  /** Numbers are unique within one domain: a container has its own. */
   readonly domain: string;
 }
 
@@ -21,13 +21,16 @@ export function ownMark(): ProcessMark {
   return { pid: process.pid, mark: startOf(process.pid), domain: ownDomain() };
 }
 
-/** Returns whether the process is gone for sure. */
+/** Returns whether the process is certainly gone. */
 export function isGone({ pid, mark, domain }: ProcessMark): boolean {
   if (domain !== ownDomain()) return false;
   return !isAlive(pid) || mark !== null && startOf(pid) !== mark;
 }
 
-/** Returns whether there is a process with this number; another user's is one. */
+/**
+ * Returns whether a process with this number exists, even if it belongs to
+ * another user.
+ */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -37,12 +40,16 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Returns when the process started, as the system writes it; null elsewhere. */
+/**
+ * Returns when the process started, as the system writes it; null on other
+ * systems.
+ */
 export function startOf(pid: number): string | null {
   if (Deno.build.os !== "linux") return null;
   try {
     const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    // The 22nd field, counted behind the name, which may hold anything.
+    // The 22nd field, counted from after the name, which may hold any
+    // character.
     return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? null;
   } catch {
     return null;

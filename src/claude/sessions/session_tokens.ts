@@ -1,13 +1,14 @@
 /**
- * Tokens of a whole session: its transcript and those of its sub-agents, read
- * on from where the last look ended. A look takes a bounded time.
+ * Counts the tokens of a whole session from its transcript and those of its
+ * sub-agents. Each look continues where the last one ended and takes a bounded
+ * time.
  *
  * @module
  */
 
 import { dirname, join } from "node:path";
 
-/** Counted so far, by the path of each file. Plain JSON. */
+/** The counts so far, by the path of each file, as plain JSON. */
 export type SessionTally = Readonly<Record<string, FileTally>>;
 
 export interface SessionTokens {
@@ -22,17 +23,19 @@ interface LookOptions {
   readonly transcript: string;
   readonly session: string;
   readonly before: SessionTally;
-  /** Whether to go on reading. */
+  /** Returns whether to go on reading. */
   readonly mayGoOn: () => boolean;
 }
 
 const CHUNK_BYTES = 256 * 1024;
-/** A longer line is skipped: no answer's usage is in it. */
+/** A longer line is skipped: it holds no answer's usage. */
 const LINE_BYTES_MAX = 32 * 1024 * 1024;
 const AGENTS_MAX = 200;
 const LINE_END = 10;
 
-/** Never throws: a file that cannot be read counts nothing. */
+/**
+ * Returns the counts. Never throws: a file that cannot be read counts as empty.
+ */
 export function sessionTokens(options: LookOptions): SessionTokens {
   const { transcript, before } = options;
   const main = readOn(transcript, before[transcript] ?? NO_TALLY, {
@@ -46,7 +49,7 @@ export function sessionTokens(options: LookOptions): SessionTokens {
   };
   let { total, turn } = main.tally;
   let isWhole = main.isWhole;
-  // Which turn it is must be known before.
+  // The turn must be known first.
   for (const path of isWhole ? agentFiles(options) : []) {
     const agent = readOn(path, before[path] ?? NO_TALLY, {
       mayGoOn: options.mayGoOn,
@@ -68,7 +71,7 @@ function agentFiles({ transcript, session }: LookOptions): readonly string[] {
       .filter(({ name, isFile }) => isFile && name.endsWith(".jsonl"))
       .map(({ name }) => join(folder, name)).sort().slice(0, AGENTS_MAX);
   } catch {
-    // Most sessions have none.
+    // Most sessions have no sub-agents.
     return [];
   }
 }
@@ -85,11 +88,11 @@ function readOn(
   options: ReadOptions,
 ): { readonly tally: FileTally; readonly isWhole: boolean } {
   try {
-    // Opening a pipe would wait for who writes into it.
+    // Opening a pipe would wait for its writer.
     const { size, isFile } = Deno.statSync(path);
     if (!isFile) return { tally: before, isWhole: true };
     using file = Deno.openSync(path);
-    // A shorter file is another one.
+    // A shorter file is a new file.
     const from = size < before.offset ? NO_TALLY : before;
     file.seekSync(from.offset, Deno.SeekMode.Start);
     return readLines(file, from, options);
@@ -100,8 +103,8 @@ function readOn(
 
 /**
  * Reads whole lines. A line that was begun is read to its end, however long the
- * look has taken: else a line that takes longer than one look, such as a prompt
- * with a picture, would stop the count for ever.
+ * look has taken; otherwise a line that takes longer than one look, such as a
+ * prompt with a picture, would stop the count for ever.
  */
 function readLines(
   file: Deno.FsFile,
@@ -148,9 +151,9 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-// Tokens of a session, counted from its transcript line by line. One message
-// stands on several lines with the same usage, the early ones with less
-// output, so each message counts once, with the most that was said of it.
+// One message is on several lines with the same usage, and the early lines
+// state less output. Each message therefore counts once, with the largest
+// figures stated.
 
 interface TokenCount {
   /** Prompt tokens that the cache did not hold. */
@@ -160,16 +163,16 @@ interface TokenCount {
 
 const NO_TOKENS: TokenCount = { fresh: 0, output: 0 };
 
-/** What has been counted of one file; plain JSON, to go on from later. */
+/** What was counted of one file, as plain JSON to continue from. */
 interface FileTally {
-  /** Bytes of whole lines counted. */
+  /** Bytes of whole lines that were counted. */
   readonly offset: number;
   readonly total: TokenCount;
-  /** Since the last prompt of a person. */
+  /** Tokens since the last prompt of a person. */
   readonly turn: TokenCount;
-  /** When that prompt was; null before the first. */
+  /** When that prompt was sent; null before the first. */
   readonly turnAt: number | null;
-  /** The last messages: later lines may say more of them. */
+  /** The last messages, because later lines may state more of them. */
   readonly recent: readonly (readonly [key: string, TokenCount])[];
 }
 
@@ -185,13 +188,13 @@ const RECENT_MAX = 64;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Counts whole lines on; `offset` is the caller's. */
+/** Continues the count of whole lines; the caller keeps `offset`. */
 class TranscriptTally {
   #total: TokenCount;
   #turn: TokenCount;
   #turnAt: number | null;
   readonly #recent: Map<string, TokenCount>;
-  /** Where prompts stand: a sub-agent's transcript has none of a person. */
+  /** Whether it holds a person's prompts; a sub-agent's transcript does not. */
   readonly #hasPrompts: boolean;
 
   constructor(
@@ -271,7 +274,10 @@ function add(a: TokenCount, b: TokenCount): TokenCount {
   return { fresh: a.fresh + b.fresh, output: a.output + b.output };
 }
 
-/** What a person typed; not a tool's result, a summary or a sub-agent's task. */
+/**
+ * Returns whether a person typed it; tool results, summaries and sub-agents'
+ * tasks do not count.
+ */
 function isPrompt(entry: Fields): boolean {
   if (entry["type"] !== "user" || entry["isSidechain"] === true) return false;
   if (entry["isMeta"] === true || entry["isCompactSummary"] === true) {

@@ -1,7 +1,7 @@
 /**
- * The sessions on this machine, as the Deck shows them: Claude Code's own list
- * of running clients and an orchestrator's registry, with pins, tool marks and
- * last turns. Tolerant of every file, and bounded.
+ * The sessions on this machine, as the Deck shows them: Claude Code's list of
+ * running clients and an orchestrator's registry, with pins, tool marks and
+ * last turns. It tolerates any file content, and reads a bounded amount.
  *
  * @module
  */
@@ -29,12 +29,12 @@ import {
 } from "./transcript.ts";
 import { MINUTE_MS, SECOND_MS } from "../../core/time.ts";
 
-/** A session that is present by the rule of `presence.ts`. */
+/** A session that is present by {@linkcode isPresent}. */
 export interface LocalSession {
   readonly sessionId: string;
   readonly emoji: string | null;
   readonly intent: string | null;
-  /** The name Claude Code gave it, or that of its folder. */
+  /** The name that Claude Code gave it, or its folder's name. */
   readonly name: string | null;
   readonly issue: string | null;
   readonly pin: Pin | null;
@@ -42,7 +42,7 @@ export interface LocalSession {
   readonly lastTurnAt: number | null;
 }
 
-/** Clients that are read; more sessions at once no machine runs. */
+/** Most clients read; no machine runs more sessions at once. */
 const CLIENTS_MAX = 500;
 
 interface Candidate {
@@ -56,17 +56,17 @@ interface Candidate {
   readonly startedAt: number | null;
 }
 
-/** Reads the sessions again and again; what has not changed is kept. */
+/** Reads the sessions repeatedly, and keeps what has not changed. */
 export class SessionReader {
   readonly #folder: string;
   readonly #transcripts = new TranscriptReader();
 
-  /** `claudeFolder` is `~/.claude`, or where CLAUDE_CONFIG_DIR leads. */
+  /** `claudeFolder` is `~/.claude`, or the folder in CLAUDE_CONFIG_DIR. */
   constructor(claudeFolder: string) {
     this.#folder = claudeFolder;
   }
 
-  /** The sessions that are present at `now`. */
+  /** Returns the sessions that are present at `now`. */
   async read(now: number): Promise<readonly LocalSession[]> {
     const candidates = await this.#candidates();
     if (candidates.length === 0) return [];
@@ -78,7 +78,7 @@ export class SessionReader {
       const own = paths.get(candidate.sessionId) ?? [];
       for (const path of own) used.add(path);
       const lastTurn = await this.#transcripts.lastTurn(own);
-      // Most sessions of the past have no folder: no file of it is looked for.
+      // Most past sessions have no folder, so none of their files is searched.
       const { sid } = candidate;
       const known = sid !== null && folders.has(sid)
         ? candidate
@@ -113,7 +113,7 @@ export class SessionReader {
     };
   }
 
-  /** The registry first; running clients add what it does not know. */
+  /** The registry first; running clients add sessions that it does not know. */
   async #candidates(): Promise<readonly Candidate[]> {
     const found = new Map<string, Candidate>();
     for (const row of await readRegistry(this.#folder)) {
@@ -130,7 +130,7 @@ export class SessionReader {
   }
 }
 
-/** `sessions/<pid>.json` of the clients that run now. */
+/** Reads `sessions/<pid>.json` of the clients that run now. */
 async function readClients(
   claudeFolder: string,
 ): Promise<readonly Candidate[]> {
@@ -160,12 +160,10 @@ function lastPart(path: string | null): string | null {
   return path?.split(/[\\/]/).findLast((part) => part !== "") ?? null;
 }
 
-// Whether a session is here: the seed's rule.
-
-/** A session that took no turn for longer drops out of the Deck. */
+/** A session without a turn for longer disappears from the Deck. */
 const PRESENT_MS = 30 * MINUTE_MS;
 
-/** So long a new session may have no transcript. */
+/** How long a new session may be without a transcript. */
 const NEW_MS = 120 * SECOND_MS;
 
 interface PresenceFacts {
@@ -175,9 +173,10 @@ interface PresenceFacts {
 }
 
 /**
- * Present iff a tool runs now, or the last real turn was within 30 minutes, or
- * nothing is known of turns and it was started within 120 seconds. Process ids
- * do not count: the system gives them to others.
+ * Returns whether a session is present, by the seed's rule: a tool runs now, or
+ * the last real turn was within 30 minutes, or no turn is known and it was
+ * started within 120 seconds. Process ids do not count, because the system
+ * reuses them.
  */
 export function isPresent(facts: PresenceFacts, now: number): boolean {
   if (facts.isToolRunning) return true;

@@ -1,6 +1,6 @@
 /**
  * The last real turn of a session, from its transcript: the newest line of a
- * user or an assistant. The file's own time says nothing, for Claude Code
+ * user or an assistant. The file's own time says nothing, because Claude Code
  * writes titles and modes into it while nobody works.
  *
  * @module
@@ -9,20 +9,25 @@
 import { join } from "node:path";
 import { asObject, asTime, readNames } from "../claude_file.ts";
 
-/** The end of a transcript that is read first. */
+/** How much of the end of a transcript is read first. */
 const TAIL_BYTES = 65_536;
 
-/** A transcript without a turn at its end is read whole up to here. */
+/**
+ * A transcript without a turn at its end is read completely up to this size.
+ */
 const WHOLE_BYTES_MAX = 64 * 1024 * 1024;
 
 export type LastTurn =
   /** When the last turn was. */
   | { readonly kind: "turn"; readonly at: number }
-  /** A transcript without any turn: its file time is all there is. */
+  /** A transcript without any turn; its file time is all there is. */
   | { readonly kind: "stub"; readonly at: number }
   | { readonly kind: "unknown" };
 
-/** Where each session's transcript is; the newest where there are several. */
+/**
+ * Returns where each session's transcript is, the newest first if there are
+ * several.
+ */
 export async function transcriptPaths(
   claudeFolder: string,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
@@ -51,7 +56,9 @@ interface Known {
 export class TranscriptReader {
   readonly #known = new Map<string, Known>();
 
-  /** The last turn of the session whose transcript is one of `paths`. */
+  /**
+   * Returns the last turn of the session whose transcript is one of `paths`.
+   */
   async lastTurn(paths: readonly string[]): Promise<LastTurn> {
     let newest: { path: string; size: number; writtenAt: number } | null = null;
     for (const path of paths) {
@@ -91,7 +98,7 @@ async function stat(
     if (!isFile) return null;
     return { size, writtenAt: mtime?.getTime() ?? 0 };
   } catch {
-    // Gone meanwhile.
+    // It is gone meanwhile.
     return null;
   }
 }
@@ -117,12 +124,12 @@ async function readFrom(path: string, offset: number): Promise<string> {
     await file.seek(offset, Deno.SeekMode.Start);
     return await new Response(file.readable).text();
   } catch {
-    // Gone meanwhile, or not ours to read.
+    // It is gone meanwhile, or not readable for us.
     return "";
   }
 }
 
-/** The time of the newest line of a user or an assistant, or null. */
+/** Returns the time of the newest line of a user or an assistant, or null. */
 export function lastTurnIn(text: string): number | null {
   const lines = text.split("\n");
   for (let index = lines.length - 1; index >= 0; index--) {
@@ -142,7 +149,7 @@ function turnTime(line: string): number | null {
     const { timestamp } = entry ?? {};
     return typeof timestamp === "string" ? asTime(timestamp) : null;
   } catch {
-    // Half a line: a writer is at it.
+    // Half a line: a program is writing it.
     return null;
   }
 }
