@@ -8,6 +8,7 @@
 import { delimiter, join } from "node:path";
 import { EXIT, reasonOf, TcError } from "../errors.ts";
 import type { Variables } from "./launch_variables.ts";
+import { isBatch, type ProgramCommand, withoutShim } from "./npm_shim.ts";
 
 /** Where programs are searched. */
 export interface ProgramSearch {
@@ -31,15 +32,49 @@ export function* findPrograms(
   name: string,
   { path, system, extensions }: ProgramSearch,
 ): Generator<string> {
-  const endings = system === "windows" ? ["", ...extensions.split(";")] : [""];
+  const endings = system === "windows" ? startable(extensions) : [""];
   const separator = system === "windows" ? ";" : delimiter;
   for (const folder of path.split(separator)) {
     if (folder === "") continue;
     for (const ending of endings) {
-      const candidate = join(folder, `${name}${ending.toLowerCase()}`);
+      const candidate = join(folder, `${name}${ending}`);
       if (isProgram(candidate, system)) yield candidate;
     }
   }
+}
+
+/** Endings of what the system starts itself, programs before command files. */
+const STARTABLE = [".exe", ".com", ".cmd", ".bat"];
+
+/**
+ * Of PATHEXT what can be started. A file without an ending is none of them: npm
+ * puts a shell script beside `claude.cmd`.
+ */
+function startable(extensions: string): readonly string[] {
+  const named = extensions.toLowerCase().split(";").map((one) => one.trim());
+  const known = STARTABLE.filter((ending) => named.includes(ending));
+  return known.length === 0 ? STARTABLE : known;
+}
+
+/**
+ * Returns how `program` is started so that it gets its arguments as they are:
+ * without the command file that npm puts before it on Windows.
+ */
+export function programCommand(
+  program: string,
+  { path, system, extensions }: ProgramSearch,
+): ProgramCommand {
+  return withoutShim(program, system, {
+    read(file) {
+      try {
+        return Deno.readTextFileSync(file);
+      } catch {
+        return null;
+      }
+    },
+    isFile: (file) => isProgram(file, system),
+    findNode: () => findProgram("node", { path, system, extensions }),
+  });
 }
 
 function isProgram(path: string, system: string): boolean {
@@ -107,8 +142,13 @@ function started(
     // The runtime would give a file of another format to the shell, which would
     // read its bytes as commands.
     if (isForeignFormat(program)) throw new TypeError("wrong format");
-    return new Deno.Command(program, {
-      args: [...args],
+    const [command, ...first] = programCommand(program, {
+      path: variables["PATH"] ?? "",
+      system: Deno.build.os,
+      extensions: variables["PATHEXT"] ?? "",
+    });
+    return new Deno.Command(command, {
+      args: [...first, ...args],
       env: { ...variables },
       clearEnv: true,
       stdin: "inherit",
@@ -194,8 +234,8 @@ function exists(path: string): boolean {
 export function startsTcRun(path: string): boolean {
   try {
     const text = firstBytes(path);
-    return text.startsWith("#!") &&
-      /(^|[\s\/"'`;&|({])tc(\.exe)?["']?\s+run\b|main\.ts["']?\s+run\b/
+    return (text.startsWith("#!") || isBatch(path)) &&
+      /(^|[\s\/\\"'`;&|({@])tc(\.exe)?["']?\s+run\b|main\.ts["']?\s+run\b/
         .test(text);
   } catch {
     // A file that we cannot read: the system starts it or says why not.

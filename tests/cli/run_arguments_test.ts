@@ -3,6 +3,7 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
+import { putClient, STUB_MARK } from "../fixtures/client_stub.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 /** What is typed behind `tc`, and what the client gets. */
@@ -32,27 +33,25 @@ const CASES: readonly (readonly [readonly string[], readonly string[]])[] = [
   [["run", "mcp", "list"], ["mcp", "list"]],
   [["--resume", "ID", "-p", "x"], ["--resume", "ID", "-p", "x"]],
   [["-c"], ["-c"]],
+  // What cmd.exe would change, cut, or refuse.
+  [["run", "-p", "two\nlines"], ["-p", "two\nlines"]],
+  [["run", "-p", '100% of %PATH% & "it"'], ["-p", '100% of %PATH% & "it"']],
+  [["run", "-p", "x".repeat(20_000)], ["-p", "x".repeat(20_000)]],
 ];
 
 Deno.test({
   name: "what tc run does not know goes to Claude Code, with -- or without",
-  ignore: Deno.build.os === "windows",
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work");
     await using pool = await TcPool.of(api, { usage: { poll: false } });
     const folder = pool.folder.join("bin");
     await Deno.mkdir(folder);
-    await Deno.writeTextFile(
-      `${folder}/claude`,
-      `#!/bin/sh\nfor word in "$@"; do printf '%s|' "$word"; done\n`,
-      { mode: 0o755 },
-    );
-    const env = { PATH: `${folder}:${Deno.env.get("PATH")}` };
+    const env = { PATH: await putClient(folder) };
     for (const [typed, expected] of CASES) {
       const { code, stdout, stderr } = await pool.tc(typed, env);
       strictEqual(code, 0, stderr);
-      const got = stdout.split("|").slice(0, -1);
+      const got = stdout.split(STUB_MARK).slice(0, -1);
       deepStrictEqual(got, expected, typed.join(" "));
     }
     const help = await pool.tc(["run", "--help"], env);

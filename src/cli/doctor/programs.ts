@@ -6,7 +6,7 @@
  */
 
 import { dirname } from "node:path";
-import { findProgram } from "../../claude/launch.ts";
+import { findProgram, programCommand } from "../../claude/launch.ts";
 import { systemRunner } from "../../system/command_runner.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
@@ -33,11 +33,12 @@ const TOPIC = "claude code";
 export async function checkClaude(
   { shell, variables }: Patient,
 ): Promise<readonly Finding[]> {
-  const claude = findProgram("claude", {
+  const search = {
     path: variables["PATH"] ?? "",
     system: Deno.build.os,
-    extensions: shell.environment["PATHEXT"] ?? ".exe;.cmd",
-  });
+    extensions: shell.environment["PATHEXT"] ?? "",
+  };
+  const claude = findProgram("claude", search);
   if (claude === null) {
     return [
       failure(
@@ -47,7 +48,8 @@ export async function checkClaude(
       ),
     ];
   }
-  const outcome = await systemRunner.run(claude, ["--version"], {
+  const [program, ...first] = programCommand(claude, search);
+  const outcome = await systemRunner.run(program, [...first, "--version"], {
     stdin: "",
     timeoutMs: 10_000,
   }).catch(() => null);

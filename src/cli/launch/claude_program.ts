@@ -8,8 +8,11 @@
 import {
   claudeMissing,
   findPrograms,
+  programCommand,
+  type ProgramSearch,
   startsTcRun,
 } from "../../claude/launch.ts";
+import type { ProgramCommand } from "../../claude/npm_shim.ts";
 import type { Variables } from "../../claude/launch_variables.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import type { Shell } from "../shell.ts";
@@ -68,14 +71,21 @@ export function marked(
   return { ...variables, [LAUNCH_MARK]: `${count}:${program}` };
 }
 
-function candidates({ environment }: Shell): readonly string[] {
-  return [
-    ...findPrograms("claude", {
-      path: environment["PATH"] ?? "",
-      system: Deno.build.os,
-      extensions: environment["PATHEXT"] ?? ".exe;.cmd",
-    }),
-  ];
+/** As {@linkcode claudeProgram}, with what it is started by. */
+export function claudeCommand(shell: Shell): ProgramCommand {
+  return programCommand(claudeProgram(shell), searchOf(shell));
+}
+
+function candidates(shell: Shell): readonly string[] {
+  return [...findPrograms("claude", searchOf(shell))];
+}
+
+function searchOf({ environment }: Shell): ProgramSearch {
+  return {
+    path: environment["PATH"] ?? "",
+    system: Deno.build.os,
+    extensions: environment["PATHEXT"] ?? "",
+  };
 }
 
 function leadsBack({ environment }: Shell, program: string): boolean {

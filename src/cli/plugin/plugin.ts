@@ -4,7 +4,7 @@
  * @module
  */
 
-import { claudeProgram } from "../launch/claude_program.ts";
+import { claudeCommand } from "../launch/claude_program.ts";
 import { dirname, join } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { systemRunner } from "../../system/command_runner.ts";
@@ -13,6 +13,7 @@ import { helperCommand } from "../../claude/api_key_helper.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
 import type { HookName } from "../../claude/hook_input.ts";
 import { findProgram } from "../../claude/launch.ts";
+import type { ProgramCommand } from "../../claude/npm_shim.ts";
 import {
   hookLine,
   MARKETPLACE,
@@ -77,7 +78,7 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
     for (const step of steps) output.line(`run   claude ${step.join(" ")}`);
     return EXIT.ok;
   }
-  const claude = claudeProgram(shell);
+  const claude = claudeCommand(shell);
   for (const [path, text] of Object.entries(files)) {
     const file = join(folder, path);
     await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
@@ -106,7 +107,7 @@ function hookCommand(hook: HookName): string {
 }
 
 async function uninstall(shell: Shell): Promise<number> {
-  const claude = claudeProgram(shell);
+  const claude = claudeCommand(shell);
   await run(claude, ["plugin", "uninstall", NAME]);
   await run(claude, ["plugin", "marketplace", "remove", MARKETPLACE]);
   await removeEmptyKeys(claudeFolder(folderFacts(shell)).settingsFile);
@@ -137,8 +138,11 @@ function isEmptyObject(value: unknown): boolean {
     Object.keys(value).length === 0;
 }
 
-async function run(claude: string, args: readonly string[]): Promise<void> {
-  const outcome = await systemRunner.run(claude, args, {
+async function run(
+  [program, ...first]: ProgramCommand,
+  args: readonly string[],
+): Promise<void> {
+  const outcome = await systemRunner.run(program, [...first, ...args], {
     stdin: "",
     timeoutMs: CLAUDE_MS_MAX,
   });
