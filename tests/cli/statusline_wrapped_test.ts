@@ -12,7 +12,10 @@ Deno.test({
     for (const rest of ["sleep 20; true", "sleep 20 & true"]) {
       const startMs = performance.now();
       const command = `echo mine; ${rest}`;
-      const line = await runWrapped({ type: "command", command }, "", 500);
+      const line = await runWrapped({ type: "command", command }, "", {
+        timeoutMs: 500,
+        shell: (line) => ["sh", "-c", line],
+      });
       ok(performance.now() - startMs < 10_000, rest);
       strictEqual(line, "mine");
     }
@@ -27,7 +30,13 @@ Deno.test({
     const text = `\u001b[31mred\u001b[0m\n${long}\nthird`;
     const command = `printf '%b\\n' '\\033[31mred\\033[0m' '${long}' third`;
     const setting = { type: "command", command };
-    strictEqual(await runWrapped(setting, "", 60_000), text);
+    strictEqual(
+      await runWrapped(setting, "", {
+        timeoutMs: 60_000,
+        shell: (line) => ["sh", "-c", line],
+      }),
+      text,
+    );
   },
 });
 

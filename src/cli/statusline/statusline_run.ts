@@ -210,5 +210,23 @@ async function wrapped(
     system: Deno.build.os,
     userName: null,
   });
-  return await runWrapped(readKept(paths)[settingsFile], text, WRAPPED_MS);
+  const { clientShell, CLIENT_SHELL_VARIABLES } = await import(
+    "../../claude/client_shell.ts"
+  );
+  return await runWrapped(readKept(paths)[settingsFile], text, {
+    timeoutMs: WRAPPED_MS,
+    shell: clientShell({
+      system: Deno.build.os,
+      environment: Object.fromEntries(
+        CLIENT_SHELL_VARIABLES.map((name) => [name, Deno.env.get(name)]),
+      ),
+      isFile: (path) => {
+        try {
+          return Deno.statSync(path).isFile;
+        } catch {
+          return false;
+        }
+      },
+    }),
+  });
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { ClientShell } from "../../claude/client_shell.ts";
 import { refuseForeignPlace } from "../../store/files/own_files.ts";
 import { join } from "node:path";
 import type { Paths } from "../../system/paths.ts";
@@ -47,20 +48,24 @@ export function commandOf(setting: unknown): string | null {
 export async function runWrapped(
   setting: unknown,
   input: string,
-  timeoutMs: number,
+  { timeoutMs, shell }: {
+    readonly timeoutMs: number;
+    readonly shell: ClientShell;
+  },
 ): Promise<string> {
   const command = commandOf(setting);
-  return command === null ? "" : await run(command, input, timeoutMs);
+  if (command === null) return "";
+  const [program, ...args] = shell(command);
+  return await run([program, ...args], input, timeoutMs);
 }
 
 async function run(
-  command: string,
+  [program, ...args]: readonly [string, ...string[]],
   input: string,
   timeoutMs: number,
 ): Promise<string> {
-  const isWindows = Deno.build.os === "windows";
-  const child = new Deno.Command(isWindows ? "cmd.exe" : "sh", {
-    args: isWindows ? ["/d", "/s", "/c", command] : ["-c", command],
+  const child = new Deno.Command(program, {
+    args,
     stdin: "piped",
     stdout: "piped",
     stderr: "null",
