@@ -39,7 +39,8 @@ export function isOurHelper(helper: string, own: string): boolean {
 
 /**
  * The command line of `words` as the client's shell takes it: `sh`, on Windows
- * `cmd.exe`.
+ * Git Bash, or PowerShell where there is none. Without quotes and with forward
+ * slashes a path means the same to both.
  */
 export function helperCommand(
   words: readonly string[],
@@ -49,8 +50,14 @@ export function helperCommand(
 }
 
 function quoted(word: string, system: string): string {
-  if (/^[A-Za-z0-9_./:=@-]+$/.test(word)) return word;
-  return system === "windows"
-    ? `"${word.replaceAll('"', '""')}"`
+  const isWindows = system === "windows";
+  const spelled = isWindows ? word.replaceAll("\\", "/") : word;
+  if (/^[A-Za-z0-9_./:=@-]+$/.test(spelled)) return spelled;
+  // The tilde of a short name, C:/Users/ADASMI~1, is one only at the beginning.
+  if (isWindows && /^[A-Za-z0-9_./:=@-][A-Za-z0-9_./:=@~-]+$/.test(spelled)) {
+    return spelled;
+  }
+  return isWindows
+    ? `"${spelled.replaceAll('"', "")}"`
     : `'${word.replaceAll("'", `'\\''`)}'`;
 }

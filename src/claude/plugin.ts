@@ -41,7 +41,7 @@ export function pluginFiles(
 
 /**
  * Returns the hook's command where tc is looked for on the PATH. Without tc it
- * does nothing and says nothing, so that the order of installing never matters.
+ * does nothing and succeeds, so that the order of installing never matters.
  * The client shows the command line at a compaction, so it is short.
  */
 export function pathCommand(hook: HookName): string {
@@ -49,13 +49,17 @@ export function pathCommand(hook: HookName): string {
 }
 
 /**
- * Returns `command` as the line of a hook: its failure is nobody's. In print
- * mode the client stops its last hooks after a moment (2.1.329), and a swap
- * takes longer, so that one outlives it.
+ * Returns `command` as the line of a hook: its failure is nobody's. The client
+ * gives it to a POSIX shell, and to PowerShell on a Windows without Git Bash
+ * (2.1.329): the line runs `command` in each of them.
+ *
+ * In print mode the client stops its last hooks after a moment (2.1.329), and a
+ * swap takes longer, so that one outlives it. By `eval`, because `trap` begins
+ * another statement in PowerShell, which knows no `eval` and goes on.
  */
 export function hookLine(hook: HookName, command: string): string {
-  const line = `${command} 2>/dev/null || :`;
-  return hook === "stop-failure" ? `trap '' TERM HUP; ${line}` : line;
+  const line = `${command}; exit 0`;
+  return hook === "stop-failure" ? `eval "trap '' TERM HUP"; ${line}` : line;
 }
 
 /** What the client shows while a hook runs. */
