@@ -1,6 +1,6 @@
 /**
- * What is written down of the accounts, as the control plane and `tc accounts`
- * show it. No secret is in it.
+ * The stored facts about the accounts, as the control plane and `tc accounts`
+ * show them. They hold no secret.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { Instant } from "../core/time.ts";
 import type { DeskListing } from "../store/account_desk.ts";
 import { type AccountRecord, duplicates } from "../store/accounts.ts";
 
-/** `live` by account id; null where no server runs. */
+/** Returns the view. `live` is by account id; null where no server runs. */
 export function accountsView(
   listing: DeskListing,
   live: ReadonlyMap<string, AccountView> | null,
@@ -65,7 +65,7 @@ function factsOf(
   };
 }
 
-/** The name of the first account that each later one is the same as. */
+/** Returns, for each account that appears twice, the name of the first one. */
 function twinsOf(
   { entries, accounts }: DeskListing,
 ): ReadonlyMap<string, string> {

@@ -1,6 +1,6 @@
 /**
- * The server in the background: started by the command that needs it, and kept
- * alive by each `tc run` while its client works.
+ * The server in the background: the command that needs it starts it, and each
+ * `tc run` keeps it running while its client works.
  *
  * @module
  */
@@ -19,21 +19,23 @@ import type { PoolSite } from "./pool_site.ts";
 /** Longest wait for a new server to answer. */
 const START_WAIT_MS = 15_000;
 const LOOK_MS = 50;
-/** A server that drains keeps the pool; so ask for it again. */
+/**
+ * A draining server still holds the pool: wait this long before the next try.
+ */
 const AGAIN_MS = 300;
 const LOG_TAIL_LINES = 5;
 const STDERR_LENGTH_MAX = 16_384;
 
 /**
- * Starts a server that outlives this process and waits until it answers; does
- * nothing where one answers already. Of several processes that want one at the
- * same time, one starts it. Its log goes to a file in the state folder.
+ * Starts a server that outlives this process, and waits until it answers. Does
+ * nothing if one answers already. If several processes want a server at the
+ * same time, one of them starts it. Its log goes to a file in the state folder.
  */
 export async function startInBackground(site: PoolSite): Promise<void> {
   const { stateFolder } = site.paths;
   await ensurePrivateFolder(stateFolder);
   using turn = openOwnSync(join(stateFolder, "start.lock"), { write: true });
-  // The system releases it when this process dies.
+  // The system releases the lock when this process dies.
   await turn.lock(true);
   const deadline = performance.now() + START_WAIT_MS;
   while (!await site.isServing()) {
@@ -44,7 +46,7 @@ export async function startInBackground(site: PoolSite): Promise<void> {
   }
 }
 
-/** One process that is to become the server. */
+/** One process that may become the server. */
 class StartAttempt {
   readonly #site: PoolSite;
   readonly #child: Deno.ChildProcess;
@@ -61,12 +63,12 @@ class StartAttempt {
     const [program = "", ...args] = withOpenFiles(ownCommand(server));
     this.#child = new Deno.Command(program, {
       args,
-      // Not in the caller's folder, which may be removed.
+      // The caller's folder may be removed.
       cwd: stateFolder,
       env: anchored(site.environment),
       stdin: "null",
       stdout: "null",
-      // What it says before it has a log.
+      // It writes its errors here before it has a log.
       stderr: "piped",
       detached: true,
     }).spawn();
@@ -77,8 +79,8 @@ class StartAttempt {
   }
 
   /**
-   * Whether a server answers. False where another process had the pool and no
-   * server answers yet. Throws TcError `start_failed`.
+   * Returns whether a server answers: false if another process had the pool and
+   * does not answer yet. Throws TcError `start_failed`.
    */
   async wait(deadline: number): Promise<boolean> {
     try {
@@ -94,7 +96,7 @@ class StartAttempt {
       if (this.#code === null) await giveUpSpare(this.#site, this.#child);
       return true;
     } finally {
-      // Else the pipe would keep this process alive.
+      // An open pipe would keep this process alive.
       await this.#stderr.cancel().catch(() => {});
     }
   }
@@ -133,7 +135,7 @@ async function textFrom(
   }
 }
 
-/** What is added to a log file from now on. */
+/** The lines that are added to a log file from now on. */
 class LogSince {
   readonly file: string;
   readonly #bytesBefore: number;
@@ -145,7 +147,7 @@ class LogSince {
 
   lines(): readonly string[] {
     const bytes = this.#bytes() ?? new Uint8Array(0);
-    // A log that was set aside meanwhile begins anew.
+    // A log that was rotated meanwhile starts at the beginning.
     const from = bytes.length < this.#bytesBefore ? 0 : this.#bytesBefore;
     const text = new TextDecoder().decode(bytes.subarray(from)).trim();
     return text === "" ? [] : text.split("\n");
@@ -155,15 +157,15 @@ class LogSince {
     try {
       return Deno.readFileSync(this.file);
     } catch {
-      // It may have ended before it wrote a line.
+      // The server may have ended before it wrote a line.
       return null;
     }
   }
 }
 
 /**
- * Another's server was quicker: ours, still on its way, must not become the
- * next one when somebody stops that.
+ * Another process started a server first. Ours must end, or it would take over
+ * as soon as somebody stops that one.
  */
 async function giveUpSpare(
   site: PoolSite,
@@ -173,11 +175,14 @@ async function giveUpSpare(
     const { pid } = await site.client().health();
     if (pid !== child.pid) child.kill("SIGTERM");
   } catch {
-    // It has ended by itself, or so has the server.
+    // Our server or the other one has ended by itself.
   }
 }
 
-/** Throws where the pool's server listens on another port than is asked for. */
+/**
+ * Throws TcError where the pool's server listens on another port than the
+ * config says.
+ */
 function refuseElsewhere({ paths, origin }: PoolSite): void {
   const holder = readHolder(paths.stateFolder);
   if (holder === null) return;
@@ -195,15 +200,15 @@ function refuseElsewhere({ paths, origin }: PoolSite): void {
   );
 }
 
-/** A connection that ends sooner was closed by a server that runs on. */
+/** If a connection ends sooner, a server that still runs has closed it. */
 const QUICK_MS = 500;
 
-/** Waits between starts that failed, in milliseconds; the last one repeats. */
+/** Waits after failed starts, in milliseconds; the last one repeats. */
 const PAUSES_MS = [500, 1_000, 2_000, 5_000, 10_000, 30_000];
 
 /**
- * Keeps a server running for as long as a client needs it. It holds one
- * connection: when that ends the server has ended, and another is started.
+ * Keeps a server running as long as a client needs it. It holds one connection;
+ * when that ends, the server has ended and it starts another.
  */
 export class ServerKeeper implements Disposable {
   readonly #site: PoolSite;
@@ -221,7 +226,7 @@ export class ServerKeeper implements Disposable {
     this.#keep();
   }
 
-  /** Ends the watch. A start that is under way goes on without it. */
+  /** Stops watching. A start that is under way continues. */
   [Symbol.dispose](): void {
     this.#stop.abort();
     this.#mark?.close();
@@ -235,18 +240,20 @@ export class ServerKeeper implements Disposable {
         const startedMs = performance.now();
         if (await this.#watch()) {
           failures = 0;
-          // A server that closes idle connections is not asked all the time.
+          // Do not reconnect all the time to a server that closes idle
+          // connections.
           if (performance.now() - startedMs < QUICK_MS) {
             await sleep(QUICK_MS, signal);
           }
           continue;
         }
-        // A pool that was removed: a server with the defaults would be another.
+        // The pool was removed; a server with the defaults would serve another
+        // pool.
         if (!this.#files.every(isThere)) return;
         await startInBackground(this.#site);
         this.starts += 1;
       } catch {
-        // The screen is the client's; the server's log has the reason.
+        // The client has the screen; the reason is in the server's log.
         const pause = PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)];
         failures += 1;
         await sleep(pause ?? 0, signal);
@@ -254,13 +261,13 @@ export class ServerKeeper implements Disposable {
     }
   }
 
-  /** Waits while a server runs. Returns false where none does. */
+  /** Waits while a server runs. Returns false if none runs. */
   async #watch(): Promise<boolean> {
     const { signal } = this.#stop;
     const { address, key } = this.#site;
     if (!await this.#site.isServing()) return false;
     using connection = await ServerConnection.open(address, key, signal);
-    // With the key shown the server keeps the connection.
+    // The server keeps a connection that has shown the key.
     await connection.ask({ method: "GET", path: "/healthz", body: null });
     await connection.closed();
     return true;
@@ -289,12 +296,15 @@ export function isKept(site: PoolSite): boolean {
     using mark = openMark(site);
     return !mark.tryLockSync(true);
   } catch {
-    // Nobody keeps a server by a folder that is not there.
+    // Without the folder nobody keeps a server.
     return false;
   }
 }
 
-/** A lock that all keepers share; null where the folder cannot be written. */
+/**
+ * Returns the lock that all keepers share, or null where the folder cannot be
+ * written.
+ */
 function sharedMark(site: PoolSite): Deno.FsFile | null {
   try {
     const mark = openMark(site);

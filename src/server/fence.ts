@@ -1,6 +1,6 @@
 /**
- * Tries what a fenced thread must not be able to do, and reports what came of
- * it: the proof behind `tc doctor --permissions`.
+ * Tries what a fenced thread must not be able to do, and reports the outcome:
+ * the proof behind `tc doctor --prove`.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Where the attempts aim. */
+/** The targets of the attempts. */
 export interface FenceTargets {
   /** A folder that exists, holds `bait.txt`, and is not granted. */
   readonly outside: string;
@@ -37,7 +37,7 @@ export const EVERY_KIND = [
 
 export type AttemptKind = typeof EVERY_KIND[number];
 
-/** What came of one attempt. */
+/** The outcome of one attempt. */
 export interface FenceAttempt {
   readonly kind: AttemptKind;
   /** What was tried, in words. */
@@ -113,7 +113,10 @@ const WRITES: readonly Attempt[] = [
   ],
 ];
 
-/** What the worker could widen its own fence with, or have others run. */
+/**
+ * Files with which the worker could widen its own permissions, or make other
+ * programs run commands.
+ */
 const OWN_RIGHTS: readonly Attempt[] = [
   [
     "write",
@@ -139,7 +142,7 @@ const OWN_RIGHTS: readonly Attempt[] = [
   ],
 ];
 
-/** Adds nothing: it is the right to do so that is tried. */
+/** Appends nothing: opening the file for it shows whether it is allowed. */
 function appendTo(path: string): void {
   Deno.openSync(path, { append: true, create: true }).close();
 }
@@ -170,7 +173,7 @@ const NETWORK: readonly Attempt[] = [
 const OTHERS: readonly Attempt[] = [
   ["env", "a variable", () => Deno.env.get("HOME")],
   ["env", "all variables", () => Deno.env.toObject()],
-  // The one program that every system has: this one.
+  // Every system has this very program.
   [
     "run",
     "a program by Deno",
@@ -189,7 +192,7 @@ const OTHERS: readonly Attempt[] = [
   ],
 ];
 
-/** Tries `kinds` one after the other; what was allowed is undone nowhere. */
+/** Tries `kinds` one after the other. It does not undo what was allowed. */
 export async function tryFence(
   targets: FenceTargets,
   kinds: readonly AttemptKind[],
@@ -225,7 +228,10 @@ async function outcomeOf(
   }
 }
 
-/** Another error than a refusal means that the attempt got through the fence. */
+/**
+ * Returns whether the platform refused; with any other error the attempt got
+ * past the fence.
+ */
 function isRefusal(cause: unknown): boolean {
   if (cause instanceof Deno.errors.NotCapable) return true;
   const { code, message } = cause as { code?: unknown; message?: unknown };
@@ -235,7 +241,7 @@ function isRefusal(cause: unknown): boolean {
     );
 }
 
-/** A database of one's own folder that pulls in a file outside. */
+/** Opens a database in a granted folder and attaches a file outside of it. */
 function attachOutside({ inside, outside }: FenceTargets): void {
   const file = inside === null ? ":memory:" : join(inside, "fence-probe.db");
   const database = new DatabaseSync(file);

@@ -1,6 +1,6 @@
 /**
- * Proves the fence on this machine: the worker with the grants that a server
- * would get, and the main thread after it gave its own away, try to get out.
+ * Proves the fence on this machine: the worker with a server's grants and the
+ * main thread, after it gave up its network, both try to break out.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export interface FenceProof {
   readonly arrivals: number;
 }
 
-/** This thread has no network any more when it resolves. */
+/** Runs the proof. Afterwards this thread has no network. */
 export async function proveFence(
   grants: Grants,
   { configFile, secretsFolder }: Paths,

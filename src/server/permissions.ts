@@ -1,7 +1,7 @@
 /**
  * What the server's worker may touch, computed from the config: its listen
- * address, the hosts it was told to speak to, and its own folders. Nothing of
- * the environment, no programs, no native code.
+ * address, the hosts that the config names, and its own folders. It may not
+ * read the environment, run programs or load native code.
  *
  * @module
  */
@@ -86,7 +86,7 @@ export function workerGrants(sources: GrantSources): Grants {
   const socket = socketPath(sources.config, sources.paths, sources.system);
   const own = [
     `${bracketed(proxy.host)}:${proxy.port}`,
-    // Made under this name, and then moved to its own.
+    // The socket is created under this name and then renamed.
     ...socket !== null && namesSockets() ? [`unix:${socket}.new`] : [],
   ];
   const folders = [
@@ -95,7 +95,7 @@ export function workerGrants(sources: GrantSources): Grants {
   ];
   return {
     net: [...new Set([...own, ...hosts])],
-    // It reads the config when the accounts are listed, and never writes it.
+    // It reads the config to list the accounts, and never writes it.
     read: [...folders, sources.paths.configFile],
     write: folders,
     env: false,
@@ -106,13 +106,16 @@ export function workerGrants(sources: GrantSources): Grants {
   };
 }
 
-/** Denos before 2.9 hold a socket to be a file, and know no such grant. */
+/** Deno before 2.9 treats a socket as a file and does not know this grant. */
 function namesSockets(): boolean {
   const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
   return major > 2 || (major === 2 && minor >= 9);
 }
 
-/** `host:port` of a URL, with the port that its scheme implies. */
+/**
+ * Returns `host:port` of a URL, with the default port of its scheme if it names
+ * none.
+ */
 export function hostAndPort(url: string): string {
   const { hostname, port, protocol } = new URL(url);
   const implied = protocol === "https:" ? "443" : "80";

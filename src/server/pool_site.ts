@@ -25,9 +25,9 @@ import { refuseForeign, tightenSecret } from "../store/files/own_files.ts";
 
 const CONTROL_TIMEOUT_MS = 10_000;
 
-/** What a command gave on its line, and where its warnings go. */
+/** The settings from a command line, and where warnings go. */
 export interface SiteOptions {
-  /** Settings by dotted key; they go before the environment and the file. */
+  /** Settings by dotted key; they override the environment and the file. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly say: (warning: string) => void;
 }
@@ -48,7 +48,9 @@ export class PoolSite {
     this.#say = say;
   }
 
-  /** The settings; a broken file is a ConfigError, and stays as it is. */
+  /**
+   * The settings. Throws ConfigError for a broken file, which stays as it is.
+   */
   get config(): Config {
     this.#config ??= this.#readConfig();
     return this.#config;
@@ -67,7 +69,7 @@ export class PoolSite {
       flags: this.#flags,
       priceTable: readPriceTable(priceFile(secretsFolder)),
     });
-    // It holds a key now: nobody else is to read it.
+    // The file holds a key, so others must not read it.
     if (config.settings.proxy.apiKey !== "" && !tightenSecret(configFile)) {
       this.#say(
         `${configFile} holds proxy.apiKey and can be read by others`,
@@ -81,7 +83,7 @@ export class PoolSite {
     return this.#key;
   }
 
-  /** The certificate authorities of this machine besides the built-in ones. */
+  /** The certificate authorities of this machine, besides the built-in ones. */
   get authorities(): Authorities {
     this.#authorities ??= readAuthorities(this.environment, Deno.build.os);
     return this.#authorities;
@@ -103,7 +105,7 @@ export class PoolSite {
     return new ControlClient(this.transport(timeoutMs));
   }
 
-  /** The way to the server of this pool. */
+  /** Returns the transport to the server of this pool. */
   transport(timeoutMs = CONTROL_TIMEOUT_MS): ControlTransport {
     const { address, key } = this;
     return httpTransport({
@@ -118,8 +120,8 @@ export class PoolSite {
   }
 
   /**
-   * Whether a server of this pool runs. Throws TcError `stranger` where another
-   * program is in its place, and `no_answer` where it is too busy to say.
+   * Returns whether a server of this pool runs. Throws TcError `stranger` if
+   * another program is in its place, and `no_answer` if it is too busy.
    */
   async isServing(): Promise<boolean> {
     try {
@@ -134,7 +136,7 @@ export class PoolSite {
   }
 }
 
-/** A wide or IPv6 listen address as the address to call. */
+/** Returns the address to call for a wildcard or IPv6 listen address. */
 function reachable(host: string): string {
   if (host === "0.0.0.0" || host === "") return "127.0.0.1";
   if (host === "::") return "[::1]";
@@ -144,7 +146,7 @@ function reachable(host: string): string {
 function readIfThere(file: string): string | null {
   try {
     const { isFile, size } = Deno.statSync(file);
-    // A pipe would be waited for, and a device has no end.
+    // Reading a pipe would block, and a device has no end.
     if (!isFile) throw unreadable(file, "it is not a regular file");
     if (size > CONFIG_BYTES_MAX) throw unreadable(file, "it is too large");
     return decodeText(Deno.readFileSync(file), file);

@@ -28,9 +28,9 @@ const NOTE = v.object({
 type Holder = v.InferOutput<typeof NOTE>;
 
 /**
- * Names `holder` as the one who has the pool in `stateFolder`. Without a pause,
- * so that nobody sees the lock of one server with the name of another; a folder
- * that cannot be written costs the name alone.
+ * Names `holder` as the server of the pool in `stateFolder`. It is synchronous,
+ * so that nobody sees the lock of one server with the name of another. If the
+ * folder cannot be written, only the name is missing.
  */
 function writeHolder(stateFolder: string, holder: Holder): void {
   const file = join(stateFolder, NOTE_FILE);
@@ -39,11 +39,11 @@ function writeHolder(stateFolder: string, holder: Holder): void {
     writeNew(fresh, `${JSON.stringify(holder)}\n`);
     Deno.renameSync(fresh, file);
   } catch {
-    // Who comes next is told that somebody has the pool, and not who.
+    // The next server reports that the pool is taken, but not by whom.
   }
 }
 
-/** Who was last to take the pool in `stateFolder`, or null. */
+/** Returns the server that last took the pool in `stateFolder`, or null. */
 export function readHolder(stateFolder: string): Holder | null {
   try {
     const text = Deno.readTextFileSync(join(stateFolder, NOTE_FILE));
@@ -54,22 +54,22 @@ export function readHolder(stateFolder: string): Holder | null {
   }
 }
 
-/** Takes the name of `pid` away, if it still stands there. */
+/** Removes the note of `pid`, if it is still there. */
 function removeHolder(stateFolder: string, pid: number): void {
   if (readHolder(stateFolder)?.pid !== pid) return;
   try {
     Deno.removeSync(join(stateFolder, NOTE_FILE));
   } catch {
-    // A folder that is gone or full: the lock is free all the same.
+    // The folder is gone or full; the lock is free anyway.
   }
 }
 
-/** For the server before this one to end, beyond its drain. */
+/** Time for the previous server to end, beyond its drain. */
 const MARGIN_MS = 60_000;
 
 /** The claim of one server on its pool. */
 export interface ServerClaim {
-  /** The listener is up: whoever finds the pool taken is told of it. */
+  /** Notes the address that others are told when they find the pool taken. */
   servesAt(host: string, port: number): void;
   release(): void;
 }
@@ -98,14 +98,15 @@ export async function claimPool(
     if (cause instanceof TcError && cause.code === "lock_timeout") {
       throw alreadyThere(cause, stateFolder);
     }
-    // A state folder that cannot be written costs history, not service.
+    // Without a writable state folder there is no history, but requests are
+    // served.
     const reason = reasonOf(cause);
     journal.log("warn", "unclaimed", { reason });
     return { servesAt: () => {}, release: () => {} };
   }
 }
 
-/** A claim with a name on it. */
+/** Returns a claim that names its holder. */
 function claimOf(
   { paths: { stateFolder }, pid, version }: StartOrder,
   release: () => void,
@@ -122,7 +123,10 @@ function claimOf(
   };
 }
 
-/** The server before this one holds the claim until it has drained. */
+/**
+ * Waits for the claim in the background: the previous server holds it until it
+ * has drained.
+ */
 function claimLater(locks: FileLocks, order: StartOrder): ServerClaim {
   const stop = new AbortController();
   let held: HeldLock | null = null;
@@ -131,7 +135,7 @@ function claimLater(locks: FileLocks, order: StartOrder): ServerClaim {
     if (stop.signal.aborted) lock.release();
     else held = lock;
   }, () => {
-    // Released before, or the old server outlives its own deadline.
+    // It was released before, or the old server outlives its deadline.
   });
   return claimOf(order, () => {
     stop.abort();

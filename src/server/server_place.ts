@@ -1,5 +1,5 @@
 /**
- * Where a server stands: in its state folder, never in the folder of the
+ * The working directory of a server is its state folder, not the folder of the
  * session that started it. That one may be a worktree that is removed, and no
  * program can be started from a folder that is gone.
  *
@@ -11,7 +11,7 @@ import type { Environment, Paths } from "../system/paths.ts";
 import { TcError } from "../errors.ts";
 import { ensurePrivateFolder } from "../store/files/atomic.ts";
 
-/** Variables that may hold a path relative to the present folder. */
+/** Variables that may hold a path relative to the working directory. */
 const PATHS = [
   "TC_CONFIG",
   "TEAMCLAUDE_CONFIG",
@@ -31,8 +31,8 @@ export function anchored(environment: Environment): Record<string, string> {
 }
 
 /**
- * Moves this process into the state folder, or where that cannot be had, into
- * the root: a server serves without a state folder too.
+ * Changes the working directory to the state folder, or to the root if there is
+ * none: a server works without a state folder too.
  */
 export async function standInState({ stateFolder }: Paths): Promise<void> {
   try {

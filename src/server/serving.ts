@@ -42,7 +42,10 @@ interface ServingOptions {
   readonly changes: AccountChanges;
   /** The stores of programs whose logins are in the vault as well. */
   readonly owners: FamilyOwners;
-  /** How a restart goes on; null where there is none, as in the demo. */
+  /**
+   * How a restart starts the next server; null where there is none, as in the
+   * demo.
+   */
   readonly successor: Successor | null;
   /** The process whose port is taken over, or null. */
   readonly takesOverFrom: number | null;
@@ -51,20 +54,23 @@ interface ServingOptions {
 /** A running server and the way to its end. */
 export interface Serving {
   readonly server: Server;
-  /** The exit code, when the server has ended. */
+  /** Resolves to the exit code when the server has ended. */
   readonly ended: Promise<number>;
-  /** Stops taking requests and lets the answers end. */
+  /**
+   * Stops taking requests and lets open ones finish; a second call ends at
+   * once.
+   */
   stop(): void;
   /**
    * Starts the next server, which ends this one when it serves. Returns why it
    * cannot be started, or null.
    */
   restart(): string | null;
-  /** Ctrl-C is meant for the program that `run` has on the terminal. */
+  /** Ignores Ctrl-C while `run` has another program on the terminal. */
   whileAway<Result>(run: () => Promise<Result>): Promise<Result>;
 }
 
-/** Starts the server of `site`'s pool; throws TcError where it cannot. */
+/** Starts the server of `site`'s pool. Throws TcError if it cannot. */
 export async function startServing(
   site: PoolSite,
   options: ServingOptions,
@@ -108,13 +114,16 @@ export async function startServing(
   return serving;
 }
 
-/** A manager that waits for this word ends a service that never says it. */
+/**
+ * Tells the service manager that the server is ready; it would end a service
+ * that never says so.
+ */
 async function tellManager(
   { environment, origin, paths }: PoolSite,
   options: ServingOptions,
 ): Promise<void> {
   const address = environment[NOTIFY_VARIABLE] ?? null;
-  // It is this process that the manager hears: no child is to speak for it.
+  // Only this process speaks to the manager; a child must not.
   Deno.env.delete(NOTIFY_VARIABLE);
   try {
     await notifyManager({
@@ -165,7 +174,7 @@ function supervise(
   let successor: Deno.ChildProcess | null = null;
   function stop(): void {
     if (isStopping) {
-      // The second wish is for an end at once.
+      // A second request asks for an end at once.
       server.terminate();
       ended.resolve(EXIT.interrupted);
       return;
@@ -218,7 +227,7 @@ function supervise(
   };
 }
 
-/** Logs errors of this thread that nobody awaits, and lets it go on. */
+/** Logs errors of this thread that nobody awaits; the thread continues. */
 function strayLog({ paths }: PoolSite, { log }: ServingOptions): Disposable {
   return catchStrays(globalThis, (fault) => {
     const record: LogRecord = {
@@ -326,8 +335,9 @@ class Signals {
 const QUIET_MS = 200;
 
 /**
- * Calls `onChange` when the text of `file` has become another one. A folder
- * that cannot be watched is none: `tc reload` is there.
+ * Calls `onChange` when the text of `file` has changed. Editors write in steps
+ * and replace files, so it watches the folder and waits for a quiet moment. If
+ * the folder cannot be watched, it does nothing; `tc reload` still works.
  */
 async function watchConfig(
   file: string,
@@ -351,7 +361,7 @@ async function watchConfig(
     }
   }
   follow().catch(() => {
-    // The folder is gone: nothing will be written in it.
+    // The folder is gone.
   });
   return {
     [Symbol.dispose](): void {
@@ -365,12 +375,15 @@ function openWatcher(folder: string): Deno.FsWatcher | null {
   try {
     return Deno.watchFs(folder, { recursive: false });
   } catch {
-    // No such folder, or no watches left on this system.
+    // There is no such folder, or the system has no watches left.
     return null;
   }
 }
 
-/** A file that cannot be read now is looked at again at its next change. */
+/**
+ * Returns the text, or null if the file cannot be read now; its next change is
+ * seen.
+ */
 async function textOf(file: string): Promise<string | null> {
   const bytes = await readIfThere(file).catch(() => null);
   return bytes === null ? null : new TextDecoder().decode(bytes);

@@ -1,6 +1,6 @@
 /**
- * The message for a port that something else than the server of this pool
- * listens on: whose program it is, and the command that helps.
+ * The error for a port on which something other than this pool's server
+ * listens: it names the program and the command that helps.
  *
  * @module
  */
@@ -78,7 +78,7 @@ export async function describePortTaken(
   }
 }
 
-/** Says who is on the port, and why it is not used. */
+/** Returns who listens on the port, and why tc does not use it. */
 export function whoListens(
   sign: StrangerError["sign"],
   owner: PortOwner | null,
@@ -114,7 +114,7 @@ function freePort(port: number): number {
       Deno.listen({ hostname: "127.0.0.1", port: next }).close();
       return next;
     } catch {
-      // Taken as well.
+      // This port is taken too.
     }
   }
   return port > 3000 ? port - 1000 : port + 1000;

@@ -1,6 +1,6 @@
 /**
- * Restart without loss: the server that comes starts first, shares the port,
- * and then tells the one that goes to drain.
+ * Restart without loss: the next server starts first, shares the port, and then
+ * tells the previous one to drain.
  *
  * @module
  */
@@ -11,16 +11,18 @@ import { reasonOf } from "../errors.ts";
 /** How the next server is started. */
 export interface Successor {
   readonly args: readonly string[];
-  /** Whether it outlives this process; else this one waits for its end. */
+  /**
+   * Whether it outlives this process; if not, this process waits for its end.
+   */
   readonly isDetached: boolean;
 }
 
 const FORWARDED: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /**
- * Starts it in `folder`. It sends SIGTERM here when it serves; when it cannot,
- * it ends by itself and this server goes on. Returns why it cannot be started
- * where that is so: the executable may be gone.
+ * Starts it in `folder`. It sends SIGTERM to this process when it serves; if it
+ * cannot serve, it ends and this server continues. Returns the reason instead
+ * if it cannot be started, for example because the executable is gone.
  */
 export function startSuccessor(
   { args, isDetached }: Successor,
@@ -51,22 +53,25 @@ function isThere(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {
-    // Gone, or out of reach.
+    // It is gone or cannot be reached.
     return false;
   }
 }
 
-/** The server that goes has drained, and its successor serves in its stead. */
+/** Tells the previous server, process `pid`, to drain and end. */
 export function yieldTo(pid: number): void {
   try {
     Deno.kill(pid, "SIGTERM");
   } catch (cause) {
-    // It has ended by itself meanwhile.
+    // It has ended by itself.
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
   }
 }
 
-/** Stands in for `child` towards terminal and service manager; its exit code. */
+/**
+ * Waits for `child` and forwards signals to it: terminal and service manager
+ * know only this process. Returns its exit code.
+ */
 export async function standInFor(child: Deno.ChildProcess): Promise<number> {
   const handlers = FORWARDED.map((signal) =>
     [signal, () => forward(child, signal)] as const

@@ -1,6 +1,6 @@
 /**
- * The main thread of a server: starts the worker, gives up its own network,
- * and passes calls, logs and signals between the two.
+ * The main thread of a server: it starts the worker, gives up its own network,
+ * and passes calls, logs and signals on.
  *
  * @module
  */
@@ -35,9 +35,12 @@ export interface ServerOptions {
   readonly owners: FamilyOwners;
   /** Changes the account list; the worker may not write the config. */
   readonly changes: AccountChanges;
-  /** A client asked for it by the control plane. */
+  /** A client of the control plane asks the process for it. */
   readonly onAsked: (what: Asked) => void;
-  /** It serves, and this thread has its network for the last time. */
+  /**
+   * Called when the worker serves, just before this thread gives up its
+   * network.
+   */
   readonly onReady: () => Promise<void>;
 }
 
@@ -47,13 +50,19 @@ export interface Server {
   readonly port: number;
   readonly transport: ControlTransport;
   reload(config: Config): void;
-  /** Tells who asked for a restart; `trouble` is null when it has begun. */
+  /**
+   * Answers the client that asked for a restart; `trouble` is null if it has
+   * begun.
+   */
   restartAnswered(trouble: string | null): void;
-  /** Tells who asked for a reload that the config cannot be read. */
+  /** Answers the client that asked for a reload: the config cannot be read. */
   reloadFailed(error: TcError): void;
-  /** Tells who asks for the status that log lines are lost; null: no more. */
+  /** Puts lost log lines into the status; null: none are lost any more. */
   logLost(loss: LogLoss | null): void;
-  /** Stops taking requests, lets streams end; resolves to how many were cut. */
+  /**
+   * Stops taking requests and lets streams finish. Resolves to the number of
+   * streams that were cut.
+   */
   drain(deadlineMs: number): Promise<number>;
   /** Ends the worker at once. */
   terminate(): void;
@@ -61,7 +70,9 @@ export interface Server {
   readonly failed: Promise<never>;
 }
 
-/** Starts the worker; rejects with its own error when it cannot serve. */
+/**
+ * Starts the worker. Rejects with the worker's own error if it cannot serve.
+ */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const worker = startWorker(options.grants);
   const link = new WorkerLink(worker, options);
@@ -92,7 +103,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
 }
 
-/** What a worker with `grants` can do of what it must not; it serves nothing. */
+/**
+ * Returns what a worker with `grants` could do that it must not. The worker
+ * serves nothing.
+ */
 export async function proveWorker(
   grants: Grants,
   targets: FenceTargets,
@@ -132,7 +146,10 @@ function startWorker(grants: Grants): Worker {
   });
 }
 
-/** Whole kinds alone: revoking a part of a broad grant does nothing, silently. */
+/**
+ * Revokes whole kinds of permission: revoking part of a broad grant silently
+ * does nothing.
+ */
 export function giveUpNetwork(): void {
   for (const name of ["net", "sys", "ffi"] as const) {
     Deno.permissions.revokeSync({ name });
@@ -146,7 +163,10 @@ class WorkerLink {
   readonly #ready = Promise.withResolvers<{ host: string; port: number }>();
   readonly #drained = Promise.withResolvers<number>();
   readonly #failed = Promise.withResolvers<never>();
-  /** A service has nobody to answer a prompt: the program is stopped. */
+  /**
+   * Stops the keychain's program when it prompts: a service has nobody to
+   * answer.
+   */
   readonly #keychain = keychainTool(Deno.build.os, {
     runner: systemRunner,
     timeoutMs: KEYCHAIN_MS_MAX,
@@ -157,7 +177,7 @@ class WorkerLink {
   constructor(worker: Worker, options: ServerOptions) {
     this.#worker = worker;
     this.#owners = new OwnerDesk(options.owners);
-    // A failure before the server is ready has its reader in `ready`.
+    // A failure before the server is ready is reported by `ready`.
     this.#failed.promise.catch(() => {});
     worker.onmessage = (event: MessageEvent<FromWorker>) =>
       this.#receive(event.data, options);
@@ -272,7 +292,7 @@ class WorkerLink {
       case "asked":
         return options.onAsked(message.what);
       case "proved":
-        // Of a worker of its own: see proveWorker.
+        // Only a worker of proveWorker sends this.
         return;
     }
   }

@@ -1,6 +1,6 @@
 /**
- * What the main thread and the server worker say to each other. The worker has
- * no environment and runs no program, so all of that comes by message.
+ * The messages between the main thread and the server worker. The worker has no
+ * environment and may run no program, so it gets all of that by message.
  *
  * @module
  */
@@ -18,7 +18,9 @@ import type { LogRecord } from "../records/log/journal.ts";
 import type { OwnerAnswer, OwnerQuestion } from "./links/owner_link.ts";
 import type { Paths } from "../system/paths.ts";
 
-/** All that the worker needs to start; secrets travel in memory only. */
+/**
+ * Everything that the worker needs to start. Secrets are passed in memory only.
+ */
 export interface StartOrder {
   readonly config: Config;
   readonly paths: Paths;
@@ -26,7 +28,7 @@ export interface StartOrder {
   readonly pid: number;
   /** The local key, revealed: a Secret does not survive a message. */
   readonly key: string;
-  /** Machine id and user name: what binds the vault to this machine. */
+  /** Machine id and user name, which bind the vault to this machine. */
   readonly machine: MachineSecret;
   /** HTTPS_PROXY and NO_PROXY as the environment has them. */
   readonly proxy: { readonly url: string; readonly except: string };
@@ -34,11 +36,11 @@ export interface StartOrder {
   readonly authorities: string;
   /** Whether to share the port with a server that is about to stop. */
   readonly takesOver: boolean;
-  /** Descriptors that this process may have open; null where nobody knows. */
+  /** File descriptors that this process may have open; null if unknown. */
   readonly openFiles: number | null;
 }
 
-/** What a client may ask of the process by the control plane. */
+/** What a client of the control plane may ask of the process. */
 export type Asked = "stop" | "restart" | "reload";
 
 export type ToWorker =
@@ -50,7 +52,7 @@ export type ToWorker =
     readonly message: string;
     readonly hint: string | null;
   }
-  /** The next server was started, or why it could not be. */
+  /** Null if the next server was started; else why it could not be. */
   | { readonly kind: "restart_answer"; readonly trouble: string | null }
   | { readonly kind: "drain"; readonly deadlineMs: number }
   | { readonly kind: "log_lost"; readonly loss: LogLoss | null }
@@ -62,7 +64,7 @@ export type ToWorker =
     readonly body: string | null;
   }
   | { readonly kind: "subscribe"; readonly isOn: boolean }
-  /** Try the fence; of a worker that serves nothing. */
+  /** Asks a worker that serves nothing to try the fence. */
   | { readonly kind: "prove"; readonly targets: FenceTargets }
   | {
     readonly kind: "keychain_answer";
@@ -112,8 +114,8 @@ export type FromWorker =
     readonly id: number;
     readonly question: OwnerQuestion;
   }
-  /** The server asks its main thread to end the process, drained. */
+  /** The server has drained; its main thread may end the process. */
   | { readonly kind: "drained"; readonly cut: number }
-  /** A client asked for an end or a restart by the control plane. */
+  /** A client of the control plane asks for an end, a restart or a reload. */
   | { readonly kind: "asked"; readonly what: Asked }
   | { readonly kind: "proved"; readonly attempts: readonly FenceAttempt[] };

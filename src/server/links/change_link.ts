@@ -1,7 +1,8 @@
 /**
- * Changes of the account list, across the worker's border. The config decides
- * what the next worker may touch, so the worker cannot write it: it says which
- * account is to change and how, and the main thread does that and nothing else.
+ * Changes of the account list, asked by the worker and done by the main thread.
+ * The config decides what the next worker may touch, so the worker cannot write
+ * it. It says which account to change and how; the main thread does that and
+ * nothing else.
  *
  * @module
  */
@@ -11,13 +12,13 @@ import { type AccountId, accountId } from "../../core/account.ts";
 import { TcError } from "../../errors.ts";
 import type { AccountChange } from "../../store/account_desk.ts";
 
-/** What may be done to the list; an AccountDesk does it. */
+/** The allowed changes of the list; an AccountDesk makes them. */
 export interface AccountChanges {
   change(id: AccountId, change: AccountChange): Promise<void>;
   remove(id: AccountId): Promise<void>;
 }
 
-/** The few keys of the config that the worker may have changed. */
+/** The keys of the config that the worker may change. */
 const QUESTION = v.variant("kind", [
   v.strictObject({
     kind: v.literal("change"),
@@ -39,7 +40,7 @@ const QUESTION = v.variant("kind", [
 
 export type ChangeQuestion = v.InferOutput<typeof QUESTION>;
 
-/** Why it was not done, as far as an error survives a message; null: done. */
+/** Null if it was done; else the parts of the error that survive a message. */
 export type ChangeAnswer = {
   readonly message: string;
   readonly code: string;
@@ -47,7 +48,7 @@ export type ChangeAnswer = {
   readonly exitCode: number;
 } | null;
 
-/** The main thread's half. Never rejects. */
+/** Answers in the main thread. Never rejects. */
 export async function answerChange(
   question: unknown,
   changes: AccountChanges,
@@ -71,7 +72,7 @@ export async function answerChange(
   }
 }
 
-/** The worker's half: asks by `post` and gets its answers by `take`. */
+/** The side of the worker: it asks by `post` and gets its answers by `take`. */
 export class ChangeAsker implements AccountChanges {
   readonly #post: (id: number, question: ChangeQuestion) => void;
   readonly #waiting = new Map<number, (answer: ChangeAnswer) => void>();

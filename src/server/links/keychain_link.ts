@@ -1,6 +1,6 @@
 /**
- * The system's keychain across the worker's border: the worker runs no
- * program, so the main thread does it, for entries of the vault alone.
+ * The system's keychain for the worker: it may run no program, so the main
+ * thread runs the keychain's tool, only for entries of the vault.
  *
  * @module
  */
@@ -26,10 +26,10 @@ export type KeychainAnswer =
     readonly hint: string | null;
   };
 
-/** Longer than the program itself may take. */
+/** Longer than the program's own time limit. */
 const ANSWER_MS_MAX = 15 * SECOND_MS;
 
-/** The main thread's half. */
+/** Answers in the main thread. */
 export async function answerKeychain(
   question: KeychainQuestion,
   tool: KeychainTool | null,
@@ -47,7 +47,7 @@ export async function answerKeychain(
   }
 }
 
-/** Ids go into arguments of a program, so nothing but an id is let through. */
+/** Checks the id: it becomes an argument of a program. */
 async function asked(
   question: KeychainQuestion,
   tool: KeychainTool,
@@ -69,7 +69,7 @@ async function asked(
   }
 }
 
-/** The worker's half: a keychain that asks the main thread. */
+/** The side of the worker: a keychain that asks the main thread. */
 export class KeychainAsker implements KeychainTool {
   readonly text: string;
   readonly #post: (id: number, question: KeychainQuestion) => void;

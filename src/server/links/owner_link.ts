@@ -1,6 +1,6 @@
 /**
- * Logins that another program holds as well, across the worker's border: the
- * worker may not open that program's store, so the main thread holds it for it.
+ * Logins that another program also holds: the worker may not open that
+ * program's store, so the main thread opens and holds it for the worker.
  *
  * @module
  */
@@ -21,7 +21,10 @@ import {
 } from "../../ports.ts";
 import { PendingCalls } from "./pending_calls.ts";
 
-/** A login in memory between two threads: a Secret does not survive a message. */
+/**
+ * A login in a message between two threads, because a Secret does not survive a
+ * message.
+ */
 export interface PlainLogin {
   readonly accessToken: string;
   readonly refreshToken: string;
@@ -45,7 +48,7 @@ export type OwnerQuestion =
 export type OwnerAnswer =
   | {
     readonly kind: "held";
-    /** Null where nobody keeps that store any more. */
+    /** Null if that store no longer exists. */
     readonly hold: number | null;
     readonly isWritable: boolean;
   }
@@ -64,12 +67,14 @@ export type OwnerAnswer =
     readonly message: string;
   };
 
-/** Beyond a keychain's prompt that nobody answers, and the wait for a lock. */
+/**
+ * Longer than an unanswered keychain prompt and the wait for a lock together.
+ */
 const ANSWER_MS_MAX = 40 * SECOND_MS;
 /** A worker that has not released a store by then has died. */
 const HOLD_MS_MAX = 3 * MINUTE_MS;
 
-/** The main thread's half: the stores that it holds for the worker. */
+/** The side of the main thread: the stores that it holds for the worker. */
 export class OwnerDesk {
   readonly #owners: FamilyOwners;
   readonly #holds = new Map<
@@ -82,7 +87,9 @@ export class OwnerDesk {
     this.#owners = owners;
   }
 
-  /** Returns the answer to `question`; a fault is an answer too. */
+  /**
+   * Returns the answer to `question`. Never rejects: an error is an answer too.
+   */
   async answer(question: OwnerQuestion): Promise<OwnerAnswer> {
     try {
       return await this.#answer(question);
@@ -95,7 +102,7 @@ export class OwnerDesk {
     }
   }
 
-  /** Releases every store: the worker is gone. */
+  /** Releases every store, when the worker is gone. */
   async close(): Promise<void> {
     await Promise.all([...this.#holds.keys()].map((id) => this.#release(id)));
   }
@@ -157,7 +164,7 @@ export class OwnerDesk {
 
 type Ask = (question: OwnerQuestion) => Promise<OwnerAnswer>;
 
-/** The worker's half: asks by `post` and gets its answers by `take`. */
+/** The side of the worker: it asks by `post` and gets its answers by `take`. */
 export class OwnerAsker implements FamilyOwners {
   readonly #post: (id: number, question: OwnerQuestion) => void;
   readonly #calls = new PendingCalls<OwnerAnswer>(ANSWER_MS_MAX, {

@@ -7,7 +7,7 @@
 export class PendingCalls<Answer> {
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   readonly #limitMs: number;
-  /** What an answer that does not come in time counts as. */
+  /** Stands for an answer that does not come in time. */
   readonly #late: Answer;
   #count = 0;
 
@@ -16,7 +16,9 @@ export class PendingCalls<Answer> {
     this.#late = late;
   }
 
-  /** Sends the question by `post`, under a number of its own. */
+  /**
+   * Sends the question by `post` under a new number. Resolves to its answer.
+   */
   ask(post: (id: number) => void): Promise<Answer> {
     const id = ++this.#count;
     return new Promise((resolve) => {
@@ -29,7 +31,7 @@ export class PendingCalls<Answer> {
     });
   }
 
-  /** The answer to question `id`; one that nobody waits for is dropped. */
+  /** Takes the answer to question `id`; drops it if nobody waits for it. */
   take(id: number, answer: Answer): void {
     this.#waiting.get(id)?.(answer);
     this.#waiting.delete(id);

@@ -1,6 +1,7 @@
 /**
- * The accounts of a running server: out of vault and config into the pool, and
- * again at each reload; and their credentials for the data plane.
+ * The accounts of a running server: it loads them from vault and config into
+ * the pool, again at each reload, and gives their credentials to the data
+ * plane.
  *
  * @module
  */
@@ -56,7 +57,7 @@ export interface AccountKeeperOptions {
   readonly keeper: PoolKeeper;
   readonly upstream: Upstream;
   readonly journal: Journal;
-  /** The stores of programs that share a login; null where none is read. */
+  /** The stores of programs that share a login; null if none are read. */
   readonly owners: FamilyOwners | null;
 }
 
@@ -66,15 +67,15 @@ export class AccountKeeper {
   readonly #refresher: Refresher;
   /** Reads and changes vault and config together. */
   readonly desk: AccountDesk;
-  /** Our own questions to the provider: profile, usage, tokens. */
+  /** For tc's own requests to the provider: profile, usage, tokens. */
   readonly client: JsonClient;
   readonly provider: OAuthProvider;
   #records: readonly AccountRecord[] = [];
   #settings: Settings;
   #lastRead: Promise<unknown> = Promise.resolve();
-  /** What the credentials are, for accounts that the pool does not know yet. */
+  /** Credential states of accounts that are not in the pool yet. */
   readonly #states = new Map<AccountId, CredentialState>();
-  /** Says in the log, once a day, which sign-ins end. */
+  /** Logs once a day which sign-ins end soon. */
   readonly #signIns: Rounds;
   /** Accounts behind a locked keychain, and the looks whether it still is. */
   #locked: VaultListing["damaged"] = [];
@@ -131,7 +132,7 @@ export class AccountKeeper {
     });
   }
 
-  /** Opens the vault and puts its accounts into the pool. */
+  /** Opens the vault and adds its accounts to the pool. */
   static async open(options: AccountKeeperOptions): Promise<AccountKeeper> {
     const { order } = options;
     const opened = await openVault({
@@ -161,7 +162,7 @@ export class AccountKeeper {
     return accounts;
   }
 
-  /** Valid tokens for the data plane, renewed once for all who wait. */
+  /** Valid tokens for the data plane; one renewal serves all who wait. */
   get credentials(): CredentialSource {
     return this.#refresher;
   }
@@ -170,12 +171,12 @@ export class AccountKeeper {
     return this.#records;
   }
 
-  /** As they were last loaded. */
+  /** The settings as last loaded. */
   get settings(): Settings {
     return this.#settings;
   }
 
-  /** Accounts whose renewed login the disk has not taken. */
+  /** Names of accounts whose renewed login is not on disk. */
   get unsavedLabels(): readonly string[] {
     const labels = new Map(
       this.#records.map(({ account }) => [account.id, account.label]),
@@ -192,10 +193,10 @@ export class AccountKeeper {
     return this.#opened.vault.describe();
   }
 
-  /** Reads vault and config again; what changed, in words. */
+  /** Reads vault and config again. Returns what changed, in words. */
   load(config: Config): Promise<readonly string[]> {
     return this.#inTurn(async () => {
-      // First of all: rows that cannot be used leave everything as it was.
+      // Check first: rows that cannot be used leave everything as it was.
       const rows = accountRows(config.document, config.file);
       const { entries, damaged } = await this.#refresher.reload();
       this.#settings = config.settings;
@@ -204,7 +205,7 @@ export class AccountKeeper {
     });
   }
 
-  /** As {@linkcode load}, with the accounts of the config file as it is now. */
+  /** Does as {@linkcode load}, with the accounts of the present config file. */
   reload(): Promise<readonly string[]> {
     return this.#inTurn(async () => {
       const listing = await this.desk.merged(await this.#refresher.reload());
@@ -213,11 +214,11 @@ export class AccountKeeper {
     });
   }
 
-  /** One reading after the other: what was read first must not win. */
+  /** Runs one read after another, so that an older result cannot win. */
   #inTurn<Result>(read: () => Promise<Result>): Promise<Result> {
     const result = this.#lastRead.then(read);
     this.#lastRead = result.catch(() => {
-      // Its own caller hears of it.
+      // The caller gets the error.
     });
     return result;
   }
@@ -269,7 +270,7 @@ export class AccountKeeper {
     });
   }
 
-  /** Keeps what the provider says of the account; false if it is another's. */
+  /** Stores the profile. Returns false if it belongs to another account. */
   async learnProfile(id: AccountId, profile: AccountProfile): Promise<boolean> {
     let isOurs = true;
     const { identity, ...facts } = profile;
@@ -283,7 +284,7 @@ export class AccountKeeper {
     return isOurs;
   }
 
-  /** Waits for renewals under way: a token that was bought is kept. */
+  /** Waits for renewals under way, so that no new token is lost. */
   async close(): Promise<void> {
     await this.#signIns.stop();
     await this.#unlocking.stop();
@@ -305,7 +306,7 @@ export class AccountKeeper {
     return DAY_MS;
   }
 
-  /** A credential's state is kept until its account is in the pool. */
+  /** Keeps a credential's state until its account is in the pool. */
   #note(event: PoolEvent): void {
     if (event.kind === "credential_changed") {
       this.#states.set(event.accountId, event.credential);
@@ -313,7 +314,10 @@ export class AccountKeeper {
     this.#options.keeper.dispatch(event);
   }
 
-  /** An account that has just come in is `ready` in the pool until told. */
+  /**
+   * Tells the pool the credential's state: a new account counts as `ready`
+   * until then.
+   */
   #tellState(accountId: AccountId): void {
     const credential = this.#states.get(accountId);
     if (credential === undefined) return;

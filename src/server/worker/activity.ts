@@ -1,5 +1,6 @@
 /**
- * From the proxy's own records to the views of the control plane.
+ * Makes the control plane's views of requests and sessions from the proxy's
+ * records.
  *
  * @module
  */
@@ -28,7 +29,7 @@ function labelOf(id: AccountId | null, { accounts }: PoolState): string | null {
   return id === null ? null : accounts.get(id)?.account.label ?? id;
 }
 
-/** A request in hand, with its account's name. */
+/** Returns the view of an open request, with its account's name. */
 export function requestView(
   open: Readonly<OpenRequest>,
   state: PoolState,
@@ -49,7 +50,7 @@ export function requestView(
   };
 }
 
-/** The sessions seen so far, each with what it has in hand now. */
+/** Returns the sessions seen so far, each with its open requests. */
 export function sessionViews(
   sessions: readonly SessionTally[],
   open: readonly Readonly<OpenRequest>[],
@@ -72,11 +73,11 @@ export function sessionViews(
 }
 
 function policyOf(session: string, { bindings }: PoolState): string | null {
-  // A session's id is the name of its main conversation.
+  // The session's id names its main conversation.
   return bindings.get(session as ConversationId)?.policy ?? null;
 }
 
-/** A request that has ended, with its account's name. */
+/** Returns the view of a finished request, with its account's name. */
 export function activityView(
   record: RequestRecord,
   state: PoolState,

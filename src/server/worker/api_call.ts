@@ -1,7 +1,7 @@
 /**
- * `tc api`: one API call with an account's credential, made by the server
- * that owns the credentials. Relative paths only, so that a token goes nowhere
- * but to the configured upstream.
+ * `tc api`: one API call with an account's credential, made by the server,
+ * which has the credentials. It takes relative paths only, so that a token goes
+ * only to the configured upstream.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { USER_AGENT } from "../../release/version.ts";
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 const TIMEOUT_MS = 120_000;
 
-/** Makes the call; the pool chooses the account where none is named. */
+/** Makes the call. The pool chooses the account if none is named. */
 export async function callApi(
   call: ApiCall,
   wanted: AccountId | null,

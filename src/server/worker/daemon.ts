@@ -1,6 +1,6 @@
 /**
- * Builds the house around the pool: ports, data plane, control plane; starts
- * them and stops them in order. Runs in the server worker.
+ * Builds the server around the pool (ports, data plane, control plane), and
+ * starts and stops them in order. Runs in the server worker.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export interface DaemonOptions {
   readonly order: StartOrder;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
-  /** Changes the account list; the main thread does it. */
+  /** Changes the account list, in the main thread. */
   readonly changes: AccountChanges;
 }
 
@@ -57,20 +57,23 @@ export interface Daemon {
   readonly control: (request: Request) => Promise<Response>;
   reload(config: Config): Promise<void>;
   reloadFailed(message: string, hint: string | null): void;
-  /** Tells who asked for a restart; `trouble` is null when it has begun. */
+  /**
+   * Answers the client that asked for a restart; `trouble` is null if it has
+   * begun.
+   */
   restartAnswered(trouble: string | null): void;
   logLost(loss: LogLoss | null): void;
-  /** Ends listening and waits for the answers; how many were cut. */
+  /** Stops listening, drains, and returns how many responses were cut off. */
   drain(deadlineMs: number): Promise<number>;
 }
 
 /** Memory for request bodies, as a multiple of the largest one. */
 const BODIES_MAX = 16;
 
-/** Warm connections to the upstream from the start. */
+/** Connections to the upstream that are opened at the start. */
 const WARM_CONNECTIONS = 2;
 
-/** Starts everything; throws TcError when it cannot listen. */
+/** Starts everything. Throws TcError if it cannot listen. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const claim = await claimPool(options);
   try {
@@ -117,7 +120,7 @@ async function startClaimed(
   poller.start();
   opener.start();
   upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
-    // The first request says what is wrong with the way out.
+    // The first request reports what is wrong with the upstream.
   });
   return {
     host: listener.host,
@@ -136,7 +139,8 @@ async function startClaimed(
       await Promise.all([poller.stop(), opener.stop()]);
       await accounts.close();
       upstream.close();
-      // An answer that is cut or still being read is booked a moment later.
+      // A response that was cut or is still being read is booked a moment
+      // later.
       await booked(proxy.book);
       await records.close();
       claim.release();
@@ -271,7 +275,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
   };
 }
 
-/** A server that cannot listen leaves no timer behind. */
+/** Listens, and closes everything else if that fails. */
 function listenOrClose(
   options: DaemonOptions,
   { proxy, host, records }: {

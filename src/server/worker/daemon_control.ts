@@ -59,7 +59,10 @@ interface DaemonControlParts {
   readonly records: Records;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
-  /** The main thread: the config is out of reach here. */
+  /**
+   * Changes the account list in the main thread: the config is out of reach
+   * here.
+   */
   readonly changes: AccountChanges;
 }
 
@@ -76,7 +79,7 @@ export class DaemonControl implements ControlHost {
     this.#parts = parts;
   }
 
-  /** Told once the port is known. */
+  /** Sets the listener, once the port is known. */
   listensAt(listener: Listener): void {
     this.#listener = listener;
   }
@@ -154,7 +157,10 @@ export class DaemonControl implements ControlHost {
     });
   }
 
-  /** The main thread reads the config: it knows flags and environment. */
+  /**
+   * Has the main thread read the config, because it knows flags and
+   * environment.
+   */
   reload(): Promise<readonly string[]> {
     const { promise, resolve, reject } = Promise.withResolvers<
       readonly string[]
@@ -164,7 +170,9 @@ export class DaemonControl implements ControlHost {
     return promise;
   }
 
-  /** Takes over what can change while the server runs. Never rejects. */
+  /**
+   * Applies the settings that can change while the server runs. Never rejects.
+   */
   async apply(config: Config): Promise<void> {
     const reloads = this.#reloads.splice(0);
     try {
@@ -173,7 +181,7 @@ export class DaemonControl implements ControlHost {
       this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
       this.#parts.records.usePrices(priceBook(config));
       this.#parts.tally.usePrices(priceBook(config));
-      // Against what it started with: that holds however often it is reloaded.
+      // Compared with the settings at the start, however often it was reloaded.
       const started = this.#parts.order.config.settings;
       if (needsRestart(started, config.settings)) {
         changes.push("some settings take effect after tc restart");
@@ -181,13 +189,13 @@ export class DaemonControl implements ControlHost {
       for (const { resolve } of reloads) resolve(changes);
     } catch (cause) {
       for (const { reject } of reloads) reject(cause);
-      // A config that cannot be used is no reason to stop serving.
+      // A config that cannot be used does not stop the server.
       const reason = reasonOf(cause);
       this.#parts.journal.log("error", "reload", { reason });
     }
   }
 
-  /** The config cannot be read: everything stays as it was. */
+  /** Reports that the config cannot be read; the old one stays in use. */
   reloadFailed(message: string, hint: string | null): void {
     this.#parts.journal.log("error", "reload", { reason: message });
     const error = new TcError(message, {
@@ -199,12 +207,12 @@ export class DaemonControl implements ControlHost {
     for (const { reject } of this.#reloads.splice(0)) reject(error);
   }
 
-  /** Log lines are being lost, or with null: no more. */
+  /** Notes that log lines are being lost; null: none are lost any more. */
   logLost(loss: LogLoss | null): void {
     this.#logLoss = loss;
   }
 
-  /** The server takes no new connection from here on, and watchers go. */
+  /** Ends the streams of watchers; the server takes no new connections. */
   drains(): void {
     this.#isDraining = true;
     this.#parts.feed.end();
@@ -246,7 +254,7 @@ export class DaemonControl implements ControlHost {
     this.#parts.ask("stop");
   }
 
-  /** The main thread starts the next server, which then ends this one. */
+  /** Has the main thread start the next server, which then ends this one. */
   restart(): Promise<void> {
     const pending = Promise.withResolvers<void>();
     this.#restarts.push(pending);
@@ -330,7 +338,9 @@ function isPolicyName(name: string): name is PolicyName {
   return (POLICY_NAMES as readonly string[]).includes(name);
 }
 
-/** The vault's fallback, and logins that it has not taken yet. */
+/**
+ * Returns notices of the vault's fallback and of logins that are not saved yet.
+ */
 function vaultNotices(accounts: AccountKeeper): readonly NoticeView[] {
   const { fallback } = accounts.describeVault();
   return [
@@ -358,7 +368,7 @@ function lockedNotices({ locked }: AccountKeeper): readonly NoticeView[] {
   }];
 }
 
-/** Log lines that are being lost. */
+/** Returns the notice of lost log lines. */
 function logNotices(loss: LogLoss | null): readonly NoticeView[] {
   if (loss === null) return [];
   const { where, reason, lines } = loss;

@@ -1,12 +1,12 @@
 /**
- * Events for those who watch: the control plane's stream and the main thread.
+ * Events for watchers: the control plane's stream and the main thread.
  *
  * @module
  */
 
 const PING_MS = 15_000;
 
-/** A watcher that is further behind loses the oldest events. */
+/** If a watcher falls further behind, it loses the oldest events. */
 const WAITING_MAX = 1_000;
 
 export class EventFeed {
@@ -17,25 +17,28 @@ export class EventFeed {
     return this.#listeners.size > 0;
   }
 
-  /** Tells every watcher; costs nothing while there is none. */
+  /** Sends an event to every watcher; `view` runs only if there is one. */
   tell(kind: string, view: () => unknown): void {
     if (this.#listeners.size === 0) return;
     const data = JSON.stringify({ kind, view: view() });
     for (const listen of this.#listeners) listen(data);
   }
 
-  /** Returns the function that takes the listener off again. */
+  /** Returns the function that removes the listener. */
   listen(listener: (data: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Ends every stream: who watches comes back to the server that is next. */
+  /** Ends every stream; watchers reconnect to the next server. */
   end(): void {
     for (const end of [...this.#streams]) end();
   }
 
-  /** The events as an event stream, until `signal` aborts or the reader leaves. */
+  /**
+   * Returns the events as an event stream, until `signal` aborts or the reader
+   * leaves.
+   */
   stream(signal: AbortSignal): ReadableStream<Uint8Array> {
     const encoder = new TextEncoder();
     let stop = (): void => {};

@@ -1,6 +1,6 @@
 /**
- * Which conversation a person means by a session or request, and what routing
- * weighs for it.
+ * Finds the conversation that a person means by a session or request, and
+ * explains its routing.
  *
  * @module
  */
@@ -15,17 +15,17 @@ import type { Binding } from "../../core/pool/session.ts";
 import { MINUTE_MS } from "../../core/time.ts";
 import { TcError } from "../../errors.ts";
 
-/** Claude Code asks for the short cache where nothing else is known. */
+/** Claude Code asks for the short cache unless it says otherwise. */
 const CACHE_TTL_MS = 5 * MINUTE_MS;
 
-/** A request, as far as it names its conversation. */
+/** The parts of a request that name its conversation. */
 export interface Named {
   readonly id: string;
   readonly session: string | null;
   readonly agent: string | null;
 }
 
-/** What is at hand to look in: requests in hand, and those that ended. */
+/** The requests to look in: open ones and finished ones. */
 export interface Looked {
   readonly open: readonly Named[];
   readonly ended: readonly ActivityView[];
@@ -53,7 +53,8 @@ export function explainFor(
   const conversation = binding?.conversation ?? null;
   const last = looked.ended.find((one) => {
     const named = conversationName(one);
-    // Without tools a conversation has the digest of its system texts behind it.
+    // The name of a conversation without tools ends in the digest of its system
+    // texts.
     return named === conversation || conversation?.startsWith(`${named}~`);
   });
   return explainView(told, snapshot, { conversation, last: last ?? null });
@@ -66,13 +67,16 @@ function conversationName(
   return agent === null ? session : `${session}/${agent}`;
 }
 
-/** A request's id stands for its conversation. */
+/** Returns the conversation of a request's id, or `wanted` itself. */
 function nameFrom(wanted: string, { open, ended }: Looked): string {
   const request = [...open, ...ended].find(({ id }) => id === wanted);
   return (request === undefined ? null : conversationName(request)) ?? wanted;
 }
 
-/** The binding of that name, or else the one used last whose name begins so. */
+/**
+ * Returns the binding of that name, or the last used one whose name begins with
+ * it.
+ */
 function bindingOf(
   name: string | null,
   { bindings }: PoolSnapshot,

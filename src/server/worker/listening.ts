@@ -1,5 +1,5 @@
 /**
- * The listener of this server: the port, the socket beside it, and the door
+ * The listener of this server: the port, the socket beside it, and the switch
  * between the control plane and everything else.
  *
  * @module
@@ -21,7 +21,7 @@ import { systemClock } from "../../system/clock.ts";
 import { socketPath } from "../../config/socket_path.ts";
 import type { StartOrder } from "../worker_protocol.ts";
 
-/** Starts to listen; throws TcError `port_taken` where another is there. */
+/** Starts to listen. Throws TcError `port_taken` if the port is taken. */
 export function listenFor(
   order: StartOrder,
   proxy: Proxy,
@@ -60,7 +60,9 @@ export function listenFor(
   });
 }
 
-/** Only Linux lets a second listener on the port without losing a connection. */
+/**
+ * Only Linux lets a second listener share the port without losing connections.
+ */
 function sharingOf(
   { takesOver }: StartOrder,
 ): "alone" | "handed_on" | "taken_over" {
@@ -68,18 +70,21 @@ function sharingOf(
   return takesOver ? "taken_over" : "handed_on";
 }
 
-/** A body that no command of ours sends, and room for some at a time. */
+/** Larger than any body of tc's commands; the budget has room for several. */
 const BODY_BYTES_MAX = 1024 * 1024;
 const BODIES_MAX = 16;
 
 interface ControlPlane {
   readonly control: (request: Request) => Promise<Response>;
   readonly bodyMs: number;
-  /** Its own: with no room left for requests, tc is still asked and stopped. */
+  /**
+   * A separate budget, so that status and stop work when requests have used up
+   * theirs.
+   */
   readonly budget: BodyBudget;
 }
 
-/** The request as the admin API knows it: without the key in its path. */
+/** Returns the request for the admin API, without the key in its path. */
 async function controlled(
   { method, headers, body, signal }: IncomingRequest,
   target: string,
@@ -105,7 +110,10 @@ async function controlled(
   };
 }
 
-/** Resolves to how many answers were cut, when all have ended or are late. */
+/**
+ * Resolves to the number of responses that were cut, when all have finished or
+ * time is up.
+ */
 export async function drained(
   listener: Listener,
   deadlineMs: number,
@@ -115,14 +123,17 @@ export async function drained(
   const first = await Promise.race([listener.shutdown(), late]);
   clearTimeout(timer);
   if (first !== "late") return 0;
-  // The main thread ends this one now, and with it what is left.
+  // The main thread ends this thread now, with whatever is left.
   return listener.inHand;
 }
 
 const BOOKED_MS_MAX = 1_000;
 const BOOKED_LOOK_MS = 5;
 
-/** Resolves when all that was sent is booked; what is only held spent nothing. */
+/**
+ * Resolves when everything that was sent is booked. Requests that were only
+ * held spent nothing.
+ */
 export async function booked(book: RequestBook): Promise<void> {
   const endMs = systemClock.monotonicMs() + BOOKED_MS_MAX;
   const isOpen = () =>
@@ -132,13 +143,16 @@ export async function booked(book: RequestBook): Promise<void> {
   }
 }
 
-/** The members of a comma-separated setting. */
+/** Returns the members of a comma-separated setting. */
 function listed(text: string): readonly string[] {
   return text.split(",").map((part) => part.trim())
     .filter((part) => part !== "");
 }
 
-/** The admin routes are for this machine's own name and pages alone. */
+/**
+ * Returns the refusal of the admin routes, which are only for this machine's
+ * own name and pages.
+ */
 function guestRefused(): ClientAnswer {
   return refusal({
     status: 403,

@@ -1,5 +1,5 @@
 /**
- * The provider's endpoints as the settings have them.
+ * The provider's endpoints from the settings.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { ANTHROPIC, type OAuthProvider } from "../../auth/provider.ts";
 import type { Settings } from "../../config/settings.ts";
 
-/** Profile and usage are asked of the upstream where nothing else is set. */
+/** Returns the endpoints; profile and usage default to the upstream. */
 export function oauthProvider({ oauth, upstream }: Settings): OAuthProvider {
   const api = upstream.replace(/\/+$/, "");
   return {

@@ -1,6 +1,6 @@
 /**
- * The one mutable cell of the house: it holds the pool's state, folds events
- * into it and wakes those who wait for a change.
+ * The only mutable state of the pool: it holds the state, folds events into it,
+ * and wakes those who wait for a change.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import type { CapacityVerdict } from "../../core/quota/verdict.ts";
 import type { Clock, Entropy, Lease, Pool } from "../../ports.ts";
 import { SetBack } from "../../system/clock_steps.ts";
 
-/** Called after each event with the state that it led to. */
+/** Called after each event, with the new state. */
 export type PoolListener = (event: PoolEvent, state: PoolState) => void;
 
 export class PoolKeeper implements Pool {
@@ -32,12 +32,12 @@ export class PoolKeeper implements Pool {
   readonly #setBack: SetBack;
   #state: PoolState;
   #leaseCount = 0;
-  /** In the order of their asking, so that the first to wait decides first. */
+  /** In order of arrival, so that the first to wait decides first. */
   #waiting = new Set<() => void>();
   #isWakeDue = false;
   /**
-   * Those who are woken together decide at one instant, for as long as none of
-   * them changes anything: the pool is counted once for them and not for each.
+   * Waiters that are woken together decide at one instant until one of them
+   * changes the pool, so the pool is counted once for all of them.
    */
   #wokenAt: Instant | null = null;
 
@@ -52,7 +52,7 @@ export class PoolKeeper implements Pool {
     return this.#state;
   }
 
-  /** Adds what an earlier run knew of the accounts that are here. */
+  /** Adds what an earlier run knew about the present accounts. */
   remember(memory: PersistedPool): void {
     const at = this.#now();
     this.#state = restore(this.#state, memory, at);
@@ -60,7 +60,7 @@ export class PoolKeeper implements Pool {
   }
 
   snapshot(): PoolSnapshot {
-    // The time first: to ask for it may change the state.
+    // Read the time first: doing so may change the state.
     const at = this.#wokenAt ?? this.#now();
     return snapshot(this.#state, at);
   }
@@ -79,7 +79,7 @@ export class PoolKeeper implements Pool {
     if (wakesWaiters(event)) this.#wake();
   }
 
-  /** Returns the function that takes the listener off again. */
+  /** Returns the function that removes the listener. */
   listen(listener: PoolListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -133,12 +133,14 @@ export class PoolKeeper implements Pool {
       signal.addEventListener("abort", abort, { once: true });
       waiting.add(done);
       const ms = Math.max(0, until - this.#clock.now());
-      // It is cut short only by who was woken or has left already.
+      // Only a waiter that was woken or has left aborts it.
       this.#clock.sleep(ms, alarm.signal).then(done, () => {});
     });
   }
 
-  /** The time, once the pool has followed a clock that was set back. */
+  /**
+   * Returns the time; if the clock was set back, the pool is adjusted first.
+   */
   #now(): Instant {
     this.#followClock();
     return this.#clock.now();
@@ -149,7 +151,7 @@ export class PoolKeeper implements Pool {
     if (backMs > 0) this.#take({ kind: "clock_set_back", byMs: backMs });
   }
 
-  /** Once a tick, however many events came in it. */
+  /** Wakes once per tick, however many events came in it. */
   #wake(): void {
     if (this.#isWakeDue || this.#waiting.size === 0) return;
     this.#isWakeDue = true;
@@ -157,7 +159,7 @@ export class PoolKeeper implements Pool {
       this.#isWakeDue = false;
       this.#wokenAt = this.#clock.now();
       for (const wake of [...this.#waiting]) wake();
-      // Comes after the decisions of all who were woken.
+      // Runs after all woken waiters have decided.
       queueMicrotask(() => {
         this.#wokenAt = null;
       });

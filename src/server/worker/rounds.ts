@@ -1,5 +1,5 @@
 /**
- * Work that the server does by itself, round after round, until it ends.
+ * Periodic work of the server, round after round until it ends.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import type { Clock, Journal } from "../../ports.ts";
 import { reasonOf } from "../../errors.ts";
 
 export interface RoundsOptions {
-  /** The event of a round that failed, in the log. */
+  /** Name of the log event for a failed round. */
   readonly failure: string;
   readonly clock: Clock;
   readonly journal: Journal;
-  /** Does one round; how long to wait for the next. */
+  /** Runs one round. Returns the wait until the next one, in milliseconds. */
   readonly round: (signal: AbortSignal) => Promise<number>;
-  /** The wait after a round that failed. */
+  /** The wait after a failed round. */
   readonly afterFailureMs: number;
 }
 
@@ -31,7 +31,7 @@ export class Rounds {
     this.#running ??= this.#run();
   }
 
-  /** Ends the round under way; resolves when it is over. Never rejects. */
+  /** Ends the current round. Resolves when it is over; never rejects. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
@@ -42,7 +42,7 @@ export class Rounds {
     while (!signal.aborted) {
       const waitMs = await this.#round(signal);
       await this.#options.clock.sleep(waitMs, signal).catch(() => {
-        // The server ends; the loop's condition says so.
+        // The server ends; the loop's condition ends the loop.
       });
     }
   }
@@ -53,7 +53,7 @@ export class Rounds {
       return await round(signal);
     } catch (cause) {
       if (signal.aborted) return 0;
-      // Rounds that end with their first failure would do so unnoticed.
+      // Without the catch the rounds would stop unnoticed at the first failure.
       const reason = reasonOf(cause);
       journal.log("warn", failure, { reason });
       return afterFailureMs;

@@ -1,6 +1,6 @@
 /**
- * Entry of the server worker. It may touch its listen address, the hosts that
- * the config names and its own folders, and nothing else.
+ * Entry of the server worker. It may use only its listen address, the hosts
+ * that the config names, and its own folders.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { OwnerAsker } from "../links/owner_link.ts";
 import { catchStrays } from "../../system/strays.ts";
 import type { FromWorker, StartOrder, ToWorker } from "../worker_protocol.ts";
 
-/** The worker's own half of the link. */
+/** The global scope of the worker, as the link uses it. */
 interface WorkerScope {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
   postMessage(message: FromWorker): void;
@@ -45,7 +45,7 @@ class ServerWorker {
     this.#scope = scope;
   }
 
-  /** An error that nobody awaits. */
+  /** Reports an error that nobody awaits. */
   stray(fault: string): void {
     const at = systemClock.now();
     this.#log.add({ at, level: "error", event: "stray", fields: { fault } });
@@ -139,7 +139,10 @@ class ServerWorker {
   }
 }
 
-/** The system's keychain, asked by way of the main thread; null without one. */
+/**
+ * Returns the system's keychain, asked through the main thread; null if there
+ * is none.
+ */
 function keychainAsker(
   post: ConstructorParameters<typeof KeychainAsker>[1],
 ): KeychainAsker | null {

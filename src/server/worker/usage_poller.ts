@@ -1,6 +1,6 @@
 /**
- * Asks the free usage endpoint how full each subscription is: at the start,
- * then gently, one question at a time, each account at its own jittered pace.
+ * Polls the free usage endpoint for each subscription: at the start, then one
+ * account at a time, each at a jittered interval.
  *
  * @module
  */
@@ -47,23 +47,23 @@ export interface UsagePollerPorts {
     readonly pollSeconds: number;
   };
   readonly observed: (observation: QuotaObservation) => void;
-  /** Whose the account is, asked once a run. */
+  /** Called with the account's owner, which is asked once a run. */
   readonly identified: (id: AccountId, profile: AccountProfile) => void;
 }
 
-/** Between two questions: bursts trip the endpoint's own limit. */
+/** Pause between two polls: bursts trip the endpoint's own limit. */
 const SPACING_MS = SECOND_MS;
-/** How soon a new account is noticed. */
+/** Interval at which new accounts are noticed. */
 const LOOK_MS = 5 * SECOND_MS;
-/** Of the pace, up or down. */
+/** Part of the interval by which it varies, up or down. */
 const JITTER_PART = 0.3;
 const THROTTLED_MS = 15 * MINUTE_MS;
 const THROTTLED_MAX_MS = 6 * HOUR_MS;
-/** A token without the scope will not get it by itself. */
+/** Wait after a refusal: a token does not gain the missing scope by itself. */
 const REFUSED_MS = 6 * HOUR_MS;
 
 interface Turn {
-  /** By the clock that nobody can set: else a wrong one could end all turns. */
+  /** By the monotonic clock: a wrong wall clock could end all polls. */
   readonly dueAtMs: number;
   readonly throttles: number;
   readonly isIdentified: boolean;
@@ -90,7 +90,7 @@ export class UsagePoller {
     this.#rounds.start();
   }
 
-  /** Ends a question under way. */
+  /** Ends a poll under way. */
   stop(): Promise<void> {
     return this.#rounds.stop();
   }
@@ -102,7 +102,7 @@ export class UsagePoller {
     return this.#spacing();
   }
 
-  /** The account that has waited longest for its turn, or null. */
+  /** Returns the account that is due the longest, or null. */
   #due(): AccountRecord | null {
     const { accounts, clock, settings } = this.#ports;
     if (!settings().poll) return null;
@@ -121,14 +121,14 @@ export class UsagePoller {
   async #ask({ account }: AccountRecord, signal: AbortSignal): Promise<void> {
     const { clock, credentials } = this.#ports;
     const { id } = account;
-    // Whatever comes of it, the next question is a whole turn away.
+    // Whatever the outcome, the next poll is a full interval away.
     this.#wait(id, this.#pace(), this.#turns.get(id)?.throttles ?? 0);
     const auth = await this.#authorization(id, signal);
     if (auth === null) return;
     const outcome = await fetchUsage(auth.token, this.#ports, signal);
     this.#take(id, outcome);
     if (outcome.kind === "refused" && outcome.status === 401) {
-      // The next turn shows whether that has mended it.
+      // The next poll shows whether that has fixed it.
       await credentials.renew(auth, signal).catch(ignoreTcError);
       return;
     }
@@ -200,7 +200,10 @@ export class UsagePoller {
     this.#turns.set(id, { dueAtMs, throttles, isIdentified });
   }
 
-  /** The time to an account's next turn: jittered, so that turns drift apart. */
+  /**
+   * Returns the time to the next poll of an account, jittered so that polls
+   * drift apart.
+   */
   #pace(): number {
     const { settings, entropy } = this.#ports;
     const part = 1 + JITTER_PART * (2 * entropy.random() - 1);
@@ -213,8 +216,9 @@ export class UsagePoller {
 }
 
 /**
- * Only a subscription has these figures. A login that another program shares is
- * not spent for them: once its token has ended it waits for a request.
+ * Returns whether to poll the account: only subscriptions have these figures. A
+ * login that another program shares is not renewed for a poll; once its token
+ * has expired it waits for a request.
  */
 function isAsked(
   { account, sharedWith, expiresAt }: AccountRecord,
@@ -225,7 +229,7 @@ function isAsked(
   return sharedWith === null || !isOver;
 }
 
-/** A credential that cannot be had is told to the pool by its own source. */
+/** Ignores a TcError: the credential's source has told the pool. */
 function ignoreTcError(cause: unknown): void {
   if (!(cause instanceof TcError)) throw cause;
 }

@@ -1,7 +1,7 @@
 /**
- * Starts idle five-hour windows ahead of the working day, where the user asked
- * for it (`routing.openWindows` is `scheduled`): one request of one token an
- * account, told of in the log. By default nothing here sends anything.
+ * Starts idle five-hour windows before the working day, if the user asked for
+ * it (`routing.openWindows` is `scheduled`): one request of one token per
+ * account, noted in the log. By default it sends nothing.
  *
  * @module
  */
@@ -21,18 +21,18 @@ export interface WindowOpenerPorts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly snapshot: () => PoolSnapshot;
-  /** Of the machine's time zone at that instant. */
+  /** The offset of the machine's time zone at that instant. */
   readonly utcOffsetMinutes: (at: Instant) => number;
   readonly call: (call: ApiCall) => Promise<ApiCallView>;
   readonly observed: (observation: QuotaObservation) => void;
 }
 
 const LOOK_MS = MINUTE_MS;
-/** A server that starts later than this after the time has missed it. */
+/** If the server starts later than this after the time, it skips that day. */
 const LATE_MS = 30 * MINUTE_MS;
 const MODEL = "claude-haiku-5-5";
 
-/** All that is sent; it spends some ten tokens of the window that it starts. */
+/** The whole request; it uses about ten tokens of the window that it starts. */
 const BODY = JSON.stringify({
   model: MODEL,
   max_tokens: 1,
@@ -42,7 +42,7 @@ const BODY = JSON.stringify({
 export class WindowOpener {
   readonly #ports: WindowOpenerPorts;
   readonly #rounds: Rounds;
-  /** Openings that were tried, by account, so that none is sent twice. */
+  /** Last tries by account, so that none is sent twice. */
   readonly #tried = new Map<AccountId, Instant>();
 
   constructor(ports: WindowOpenerPorts) {
@@ -114,7 +114,7 @@ export class WindowOpener {
   }
 }
 
-/** What `work` comes to, or null when the server ends before that. */
+/** Returns the result of `work`, or null if the server ends first. */
 async function unlessStopped<Result>(
   work: Promise<Result>,
   signal: AbortSignal,
@@ -124,7 +124,7 @@ async function unlessStopped<Result>(
     resolve(null);
   }
   signal.addEventListener("abort", stop, { once: true });
-  // Nobody waits any more for what fails after the end.
+  // After the end nobody waits for a failure.
   work.catch(() => {});
   try {
     return await Promise.race([work, promise]);
