@@ -1,6 +1,6 @@
 /**
- * Flags, environment, file and defaults to one frozen Config. What a person
- * wrote either works or is an error that names file, key and what is allowed.
+ * Merges flags, environment, file and defaults into one frozen Config. A value
+ * either works or is an error that names the file, the key and what is allowed.
  *
  * @module
  */
@@ -18,17 +18,20 @@ import {
   type Settings,
 } from "./settings.ts";
 
-/** Which source won. */
+/** The source of a setting's value. */
 export type Origin = "flag" | "env" | "file" | "default";
 
 export interface Config {
   readonly file: string;
   readonly settings: Settings;
-  /** The whole file as written; `accounts[]` of it is the store room's. */
+  /** The whole file as written; the store reads its `accounts[]`. */
   readonly document: ConfigDocument;
   /** The origin of each setting by its dotted key. */
   readonly origins: ReadonlyMap<string, Origin>;
-  /** Keys of the file that tc does not know; kept, and named by `tc doctor`. */
+  /**
+   * Keys of the file that tc does not know; they are kept, and `tc doctor`
+   * names them.
+   */
   readonly unknownKeys: readonly string[];
   /** A price table that was loaded by `tc prices update`, or null. */
   readonly priceTable: PriceTable | null;
@@ -41,11 +44,16 @@ export interface ConfigSources {
   readonly environment: Environment;
   /** Values by dotted key, as given on the command line. */
   readonly flags: Readonly<Record<string, unknown>>;
-  /** What `tc prices update` has loaded; null and none mean the same. */
+  /**
+   * The table that `tc prices update` has loaded; null and undefined mean none.
+   */
   readonly priceTable?: PriceTable | null;
 }
 
-/** Throws ConfigError on the first value that cannot be used. */
+/**
+ * Returns the config. Throws ConfigError for the first value that cannot be
+ * used.
+ */
 export function configFrom(sources: ConfigSources): Config {
   const document = sources.text === null
     ? {}
@@ -53,7 +61,7 @@ export function configFrom(sources: ConfigSources): Config {
   return configOf(document, sources);
 }
 
-/** As {@linkcode configFrom}, of a file that was read already. */
+/** Does as {@linkcode configFrom}, for a file that was read already. */
 export function configOf(
   document: ConfigDocument,
   sources: Omit<ConfigSources, "text">,
@@ -79,14 +87,16 @@ export function configOf(
   };
 }
 
-/** Returns all prices that count: a person's own, a loaded table, the list. */
+/**
+ * Returns all prices: the user's own, a loaded table, and the built-in list.
+ */
 export function priceBook({ settings, priceTable }: Config): PriceBook {
   return { own: settings.pricing, table: priceTable };
 }
 
 /**
- * A section that is no object would be dropped in silence and written over by
- * the next change. Throws ConfigError.
+ * Throws ConfigError for a section that is not an object: it would be ignored
+ * silently and overwritten by the next change.
  */
 export function checkSections(document: ConfigDocument, file: string): void {
   for (const { key, fallback } of settingRows()) {
@@ -102,8 +112,8 @@ export function checkSections(document: ConfigDocument, file: string): void {
 }
 
 /**
- * Credentials go to these places: without TLS everybody on the way reads them.
- * Throws ConfigError unless `insecureHttp` takes that risk.
+ * Throws ConfigError for an address without TLS, unless `insecureHttp` accepts
+ * the risk: credentials go there, and anyone on the way could read them.
  */
 function checkPlainHttp(
   settings: Settings,
@@ -134,7 +144,7 @@ function checkPlainHttp(
   }
 }
 
-/** Whether `url` leaves this machine without TLS. */
+/** Returns whether `url` leaves this machine without TLS. */
 export function isPlainHttp(url: string): boolean {
   const parsed = URL.parse(url);
   if (parsed?.protocol !== "http:") return false;
@@ -143,7 +153,10 @@ export function isPlainHttp(url: string): boolean {
     !/^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-/** Checks one value as `tc config set` gives it; throws ConfigError. */
+/**
+ * Returns the value that `tc config set` gives. Throws ConfigError if it is not
+ * allowed.
+ */
 export function checkSetting(key: string, value: unknown, file: string): void {
   const row = settingRows().find((candidate) => candidate.key === key);
   if (row === undefined) {
@@ -174,11 +187,11 @@ function pick(
   return written === undefined ? ["default", row.fallback] : ["file", written];
 }
 
-/** A variable's text as the kind of value that the setting holds. */
+/** Returns a variable's text as the kind of value that the setting holds. */
 export function fromText(row: SettingRow, text: string): unknown {
   switch (typeof row.fallback) {
     case "number":
-      // What is no number is told of in the person's own words.
+      // Text that is not a number is quoted in the error as written.
       return text.trim() === "" || Number.isNaN(Number(text))
         ? text
         : Number(text);
@@ -199,7 +212,7 @@ function fromJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The check that follows says what is allowed.
+    // The check below says what is allowed.
     return text;
   }
 }
@@ -224,7 +237,7 @@ function check(
   );
 }
 
-/** The value at a dotted key, or undefined where it is not written. */
+/** Returns the value at a dotted key, or undefined where it is not set. */
 export function lookUp(
   document: Readonly<Record<string, unknown>>,
   key: string,

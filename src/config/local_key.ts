@@ -1,5 +1,5 @@
 /**
- * The local key: made once, kept beside the vault, shown by every client.
+ * The local key: created once, kept beside the vault, and sent by every client.
  *
  * @module
  */
@@ -22,9 +22,10 @@ import { KEY_SHAPE } from "./setting_kinds.ts";
 const KEY_FILE = "key";
 
 /**
- * The key of this pool: the one in the config if there is one, else the file's,
- * else a new random one. Processes that find none agree on one under a lock. An
- * empty file is none: a crash or a full disk left it, and nobody has its key.
+ * Returns the key of this pool: from the config, or else from the file, or else
+ * a new random one. Processes that find none agree on one under a lock. An
+ * empty file counts as none: a crash or a full disk left it, and nobody has its
+ * key.
  */
 export function localKey(
   config: Config,
@@ -32,7 +33,7 @@ export function localKey(
   entropy: Entropy,
 ): Secret {
   const written = config.settings.proxy.apiKey;
-  // The settings have checked its shape.
+  // The settings have checked its form.
   if (written !== "") return new Secret(written);
   const file = join(paths.secretsFolder, KEY_FILE);
   return readKey(file) ?? madeKey(file, paths.secretsFolder, entropy);
@@ -46,7 +47,7 @@ function madeKey(file: string, folder: string, entropy: Entropy): Secret {
   const found = readKey(file);
   if (found !== null) return found;
   const fresh = `tc-${base64Url(entropy.bytes(24))}`;
-  // Whole or not there: others read it without the lock.
+  // Written atomically, because others read it without the lock.
   writeNew(`${file}.next`, `${fresh}\n`);
   pastHoldersNow(() => Deno.renameSync(`${file}.next`, file));
   return new Secret(fresh);

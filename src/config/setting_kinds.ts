@@ -1,6 +1,6 @@
 /**
- * The kinds of settings that the table of settings is made of, each with its
- * check and its words.
+ * The kinds of settings in the table of settings, each with its check and its
+ * texts.
  *
  * @module
  */
@@ -8,19 +8,19 @@
 import * as v from "valibot";
 import type { Knob } from "../core/settings.ts";
 
-/** What a person is told about one setting. */
+/** What help and errors say about one setting. */
 export interface SettingText {
   readonly help: string;
   /** Completes "it must be …". */
   readonly allowed: string;
-  /** What the value is, where more than its type matters. */
+  /** The meaning of the value, where more than its type matters. */
   readonly kind?: "key" | "url";
 }
 
-/** A setting whose value is a `Value`, and which has a default. */
+/** A setting with a `Value` and a default. */
 export type Setting<Value> = v.OptionalSchema<v.GenericSchema<Value>, Value>;
 
-/** A setting of its own kind. */
+/** Returns a setting of the given schema. */
 export function leaf<Value>(
   schema: v.GenericSchema<Value>,
   fallback: NoInfer<Value>,
@@ -89,10 +89,10 @@ export function url(fallback: string, help: string): Setting<string> {
   });
 }
 
-/** The shape of a local key, of a person's choice or made. */
+/** The form of a local key, chosen or random. */
 export const KEY_SHAPE = /^[A-Za-z0-9_-]{8,256}$/;
 
-/** A local key, or nothing. */
+/** Returns the setting of a local key; empty means none. */
 export function key(help: string): Setting<string> {
   const schema = v.pipe(
     v.string(),
@@ -112,14 +112,14 @@ export function text(fallback: string, help: string): Setting<string> {
   });
 }
 
-/** Settings under one name. */
+/** Returns settings under one name. */
 export function section<const Entries extends v.ObjectEntries>(
   entries: Entries,
 ): v.OptionalSchema<v.LooseObjectSchema<Entries, undefined>, never> {
   return v.optional(v.looseObject(entries), {} as never);
 }
 
-/** A setting that the core describes. */
+/** Returns the schema of a setting that the core describes. */
 function ofKnob(knob: Knob): v.GenericSchema {
   switch (knob.kind) {
     case "number":

@@ -1,6 +1,6 @@
 /**
- * The table of settings: name, what is allowed, default and help. The config
- * parser, `tc config`, the man page and the README all come from it.
+ * The table of settings: name, allowed values, default and help. The config
+ * parser, `tc config`, the man page and the README use it.
  *
  * @module
  */
@@ -219,7 +219,9 @@ export const SETTINGS = v.looseObject({
 
 export type Settings = v.InferOutput<typeof SETTINGS>;
 
-/** The settings of routing; the schema was made from the core's own table. */
+/**
+ * Returns the settings of routing; their schema comes from the core's table.
+ */
 export function routeSettings({ routing }: Settings): RouteSettings {
   return routing as unknown as RouteSettings;
 }
@@ -243,7 +245,7 @@ export function variableOf(key: string): string {
   return `TC_${words.toUpperCase()}`;
 }
 
-/** Every setting, in the order of the file. */
+/** Returns every setting, in the order of the file. */
 export function settingRows(): readonly SettingRow[] {
   const rows: SettingRow[] = [];
   for (const [name, entry] of Object.entries(SETTINGS.entries)) {
@@ -278,18 +280,18 @@ function row(key: string, entry: unknown): SettingRow {
   };
 }
 
-/** The longest answer that a replaced server waits for, beyond a hold. */
+/** The longest response that a replaced server waits for, after a hold. */
 const ANSWER_MS_MAX = 900_000;
 
 /**
- * How long a server that was replaced may drain. Nobody waits for its end, so
- * it waits for its streams and for what it holds.
+ * Returns how long a replaced server may drain, in milliseconds. Nobody waits
+ * for its end, so it waits for its streams and held requests.
  */
 export function handoverMs({ timeouts, hold }: Settings): number {
   return Math.max(timeouts.drainMs, hold.maxMs + ANSWER_MS_MAX);
 }
 
-/** Which settings a running server takes over; the rest needs a restart. */
+/** Returns whether a changed setting needs a restart to take effect. */
 export function needsRestart(before: Settings, after: Settings): boolean {
   const fixed = (settings: Settings) =>
     JSON.stringify([

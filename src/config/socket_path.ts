@@ -1,5 +1,5 @@
 /**
- * Where the private Unix socket of a pool is.
+ * The path of a pool's private Unix socket.
  *
  * @module
  */
@@ -9,12 +9,14 @@ import { join } from "node:path";
 import type { Config } from "./config.ts";
 import type { Paths } from "../system/paths.ts";
 
-/** The shortest of what the systems take (sun_path of macOS, with its end). */
+/**
+ * The shortest limit of all systems (sun_path of macOS, with its terminator).
+ */
 const SOCKET_PATH_BYTES_MAX = 103;
-/** It is made under this longer name first. */
+/** Bytes of the suffix under which the socket is created first. */
 const FRESH_SUFFIX_BYTES = 4;
 
-/** The socket of this pool, or null where there is none to be. */
+/** Returns the path of this pool's socket, or null if it should have none. */
 export function socketPath(
   { settings }: Config,
   { stateFolder }: Paths,

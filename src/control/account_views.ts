@@ -1,16 +1,18 @@
 /**
- * The views of accounts, windows and usage, as {@linkcode StatusView} has them.
+ * The views of accounts, windows and usage in a {@linkcode StatusView}.
  *
  * @module
  */
 
-/** An instant in both forms. */
+/** An instant in two forms: RFC 3339 text and epoch milliseconds. */
 export interface TimeView {
   readonly iso: string;
   readonly ms: number;
 }
 
-/** Eight times of ten between these; null: not before its reset, or later. */
+/**
+ * The range that holds in 8 of 10 cases; null: not before its reset, or later.
+ */
 export interface BetweenView {
   readonly soonest: TimeView | null;
   readonly latest: TimeView | null;
@@ -25,15 +27,15 @@ export interface WindowView {
   readonly observedAt: TimeView;
   readonly source: "response_headers" | "usage_endpoint";
   readonly family: string | null;
-  /** Utilization minus elapsed part; above 0 is ahead of an even spend. */
+  /** Utilization minus elapsed part; above 0 means faster than an even pace. */
   readonly pace: number | null;
-  /** When it is spent at the present pace; null: not before its reset. */
+  /** When it runs out at the present pace; null: not before its reset. */
   readonly spentAt: TimeView | null;
-  /** How far that is open; null where nothing was burnt that could tell. */
+  /** The uncertainty of that; null if there was no usage to tell. */
   readonly spentBetween: BetweenView | null;
 }
 
-/** The one word of an account's state; shape and colour follow it. */
+/** The state of an account in one word; shape and colour follow it. */
 export type AccountWord =
   | "ready"
   | "careful"
@@ -51,7 +53,7 @@ export interface UsageView {
   readonly cacheRead: number;
   readonly cacheWrite: number;
   readonly output: number;
-  /** Requests that wrote more of the cache anew than they read from it. */
+  /** Requests that wrote more to the cache than they read from it. */
   readonly rebuilds: number;
   /** Part of the prompt tokens read from the cache; null while there are none. */
   readonly hitShare: number | null;
@@ -73,7 +75,7 @@ export interface SessionView {
   readonly account: string | null;
   readonly usage: UsageView;
   readonly inFlight: number;
-  /** What its launch is routed by; null is the pool's own policy. */
+  /** The policy of its launch; null: the pool's policy. */
   readonly policy: string | null;
   readonly firstSeenAt: TimeView;
   readonly lastUsedAt: TimeView;
@@ -87,14 +89,14 @@ export interface AccountView {
   readonly tier: string;
   readonly priority: number;
   readonly enabled: boolean;
-  /** When only a person can sign in again; null where that is not known. */
+  /** When the sign-in ends and a person must sign in again; null if unknown. */
   readonly signInEndsAt: TimeView | null;
   readonly word: AccountWord;
-  /** Why, in words; null when it is simply ready. */
+  /** The reason in words; null if it is simply ready. */
   readonly reason: string | null;
-  /** When the reason ends, where it has an end. */
+  /** When the reason ends; null if it has no end. */
   readonly until: TimeView | null;
-  /** A command that mends it, or null. */
+  /** A command that fixes it, or null. */
   readonly mend: string | null;
   readonly windows: readonly WindowView[];
   readonly inFlight: number;
@@ -104,37 +106,37 @@ export interface AccountView {
   readonly usage: UsageView;
   readonly lastError: ErrorMarkView | null;
   readonly recent: RecentView;
-  /** Limits that its throttling taught, while they bind. */
+  /** Limits learned from throttling, while they apply. */
   readonly learnedLimits: readonly LearnedLimitView[];
-  /** What the provider refused the account, with its own sentence. */
+  /** What the provider refused the account, with the provider's message. */
   readonly refusals: readonly RefusalView[];
 }
 
-/** A limit that the provider never stated; it opens by itself. */
+/** A limit that the provider never stated; it is lifted step by step. */
 export interface LearnedLimitView {
   readonly what: "requests at once" | "starts a minute";
   readonly limit: number;
-  /** Refusals that it was learned from. */
+  /** Number of refusals that it was learned from. */
   readonly refusals: number;
   readonly since: TimeView;
   readonly refusedAt: TimeView;
 }
 
-/** A right that an account was refused; it is asked again after `until`. */
+/** A right that an account was refused; it is tried again after `until`. */
 export interface RefusalView {
   /** The right, for example `prompts from 250k tokens`. */
   readonly what: string;
   readonly since: TimeView;
   readonly until: TimeView;
-  /** The provider's sentence, or null. */
+  /** The provider's message, or null. */
   readonly said: string | null;
 }
 
-/** Messages that an account answered lately. */
+/** Recent messages of an account. */
 export interface RecentView {
   readonly requests15m: number;
   readonly requests1h: number;
-  /** Part of the prompt tokens read from cache; null where there were none. */
+  /** Share of the prompt tokens read from cache; null if there were none. */
   readonly hitRate1h: number | null;
   readonly tokens1h: number;
 }

@@ -1,7 +1,7 @@
 /**
- * What the CLI and the Deck call. The way to the server is a transport: HTTP
- * from another process, messages from the server's own main thread, which has
- * no network of its own.
+ * The client of the control plane, used by the CLI and the Deck. Its transport
+ * is HTTP from another process, or messages from the server's main thread,
+ * which has no network.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export interface ControlTransport {
     path: string,
     body: string | null,
   ): Promise<ControlAnswer>;
-  /** The lines of `data:` of the event stream, until `signal` aborts. */
+  /** Yields the `data:` lines of the event stream, until `signal` aborts. */
   events(signal: AbortSignal): AsyncIterable<string>;
 }
 
@@ -66,12 +66,12 @@ export class ControlClient {
     return this.#json("GET", CONTROL.accounts);
   }
 
-  /** The account by its name or id, in a path. */
+  /** Returns the path of the account with this name or id. */
   accountPath(wanted: string): string {
     return `${CONTROL.accounts}/${encodeURIComponent(wanted)}`;
   }
 
-  /** Of a session or request; null is the last one used. */
+  /** Explains a session or request; null is the last one used. */
   explain(session: string | null): Promise<ExplainView> {
     const query = session === null ? "" : `?of=${encodeURIComponent(session)}`;
     return this.#json("GET", `${CONTROL.explain}${query}`);
@@ -85,7 +85,7 @@ export class ControlClient {
     return this.#json(method, path, body);
   }
 
-  /** The raw answer, for calls whose answer is not ours. */
+  /** Returns the raw answer, for calls whose answer is not tc's. */
   raw(
     method: string,
     path: string,
@@ -119,7 +119,10 @@ function parse(text: string): unknown {
   }
 }
 
-/** Exit codes by error code, as where the same error arises in the command. */
+/**
+ * Exit codes by error code, the same as when the error arises in the command
+ * itself.
+ */
 const EXIT_OF: Readonly<Record<string, number>> = {
   no_such_account: EXIT.usage,
   usage: EXIT.usage,
@@ -134,7 +137,7 @@ const EXIT_OF: Readonly<Record<string, number>> = {
   read_only: EXIT.cannotWrite,
 };
 
-/** The server's own error, with its code, message and hint kept. */
+/** Returns the server's error with its code, message and hint. */
 function errorFrom(parsed: unknown, status: number): TcError {
   const { error } = (parsed ?? {}) as Partial<ErrorView>;
   return new TcError(
@@ -153,11 +156,11 @@ export interface HttpTransportOptions {
   readonly key: Secret;
   /** Time for one answer, in milliseconds. */
   readonly timeoutMs: number;
-  /** Adds to the error which program is on the port, as far as it can be told. */
+  /** Adds to the error which program is on the port, if that is known. */
   readonly describe: (stranger: StrangerError) => Promise<TcError>;
 }
 
-/** The transport of every process but the server's own. */
+/** Returns the transport for every process except the server. */
 export function httpTransport(options: HttpTransportOptions): ControlTransport {
   const { address, key, timeoutMs, describe } = options;
 
@@ -183,14 +186,14 @@ export function httpTransport(options: HttpTransportOptions): ControlTransport {
         if (status !== 200) throw notRunning(placeOf(address));
         yield* dataLines(chunks);
       } catch (cause) {
-        // The reader has what it wanted.
+        // The reader has left.
         if (!signal.aborted) throw cause;
       }
     },
   };
 }
 
-/** The `data:` lines of an event stream; each of our events has one. */
+/** Yields the `data:` lines of an event stream; each of tc's events has one. */
 async function* dataLines(
   body: AsyncIterable<Uint8Array>,
 ): AsyncIterable<string> {

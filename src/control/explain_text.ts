@@ -1,6 +1,6 @@
 /**
- * An explanation in sentences and a small table, for `tc explain` and the
- * Deck. Pure.
+ * Writes an explanation as sentences and a small table, for `tc explain` and
+ * the Deck. Pure.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import type { ExplainAccountView, ExplainView } from "./explain_view.ts";
 import { clockText, countText, durationText, inert, useText } from "./words.ts";
 
-/** The explanation line by line. */
+/** Returns the explanation line by line. */
 export function explainLines(
   view: ExplainView,
   timeZone?: string,
@@ -97,7 +97,10 @@ function rowOf(one: ExplainAccountView): readonly string[] {
   ];
 }
 
-/** Costs of the price policy are tokens; those of the others are small numbers. */
+/**
+ * Returns a cost as text: tokens for the price policy, small numbers for the
+ * others.
+ */
 function costText(cost: number): string {
   if (Math.abs(cost) < 1_000) return cost.toFixed(2);
   return cost < 0 ? `-${countText(-cost)}` : countText(cost);

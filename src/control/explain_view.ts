@@ -1,5 +1,5 @@
 /**
- * Control room: what routing weighed for one conversation, as the API says it.
+ * What routing weighed for one conversation, as the API returns it.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export interface ExplainWindowView {
 
 export interface ExplainAccountView {
   readonly account: string;
-  /** The router's word against it; null where it may serve. */
+  /** The router's reason against it; null if it may serve. */
   readonly reason: string | null;
   readonly reasonText: string | null;
   readonly until: TimeView | null;
@@ -51,7 +51,7 @@ export interface ExplainView {
   /** Its last request that ended, or null. */
   readonly last: ActivityView | null;
   readonly policy: string;
-  /** Its launch asked for that policy; the pool's is another one. */
+  /** Whether its launch asked for that policy, and the pool has another. */
   readonly isOwnPolicy: boolean;
   readonly pin: string | null;
   readonly home: string | null;
@@ -61,7 +61,7 @@ export interface ExplainView {
   readonly activeConversations: number;
   readonly stalledConversations: number;
   readonly isOversubscribed: boolean;
-  /** What would be done with its next request now. */
+  /** What would happen to its next request now. */
   readonly decision: {
     readonly kind: "use" | "wait" | "refuse";
     readonly account: string | null;
@@ -81,7 +81,7 @@ export function explainView(
 ): ExplainView {
   const { decision, binding } = told;
   const chosen = decision.kind === "use" ? decision.accountId : null;
-  // The return of the account and not the next trial, which may be in vain.
+  // When the account returns, not when it is tried next, which may fail.
   const until = decision.kind === "wait"
     ? decision.backAt ?? decision.until
     : null;

@@ -1,9 +1,8 @@
 /**
- * What the server says to everyone else: one set of views for `tc status`, the
- * Deck, scripts and the web page. Versioned; fields are only added within v1.
- *
- * Times stand twice, as RFC 3339 text and as epoch milliseconds; parts of a
- * whole are fractions from 0 to 1. No secret and no prompt text ever enters.
+ * The views that the server gives to `tc status`, the Deck, scripts and the web
+ * page. Versioned; within v1 fields are only added. Times are given twice, as
+ * RFC 3339 text and as epoch milliseconds; shares are fractions from 0 to 1.
+ * Views never hold a secret or prompt text.
  *
  * @module
  */
@@ -21,7 +20,7 @@ export type * from "./account_views.ts";
 
 import type { PoolGlance } from "../core/quota/glance.ts";
 
-/** Paths of the control plane, below the local key. */
+/** Paths of the control plane. */
 export const CONTROL = {
   health: "/healthz",
   capacity: "/capacity",
@@ -51,17 +50,17 @@ export interface HealthView {
 
 /** How long the pool lasts if work goes on as in the last hour. */
 export interface ForecastView {
-  /** Weighed as quota counts them. */
+  /** Weighted as the quota counts them. */
   readonly tokensPerHour: number;
-  /** Null: a week at least, or nothing is being used. */
+  /** Null: a week at least, or nothing is used. */
   readonly lastsUntil: TimeView | null;
-  /** How far that is open; null in it is a week or longer. */
+  /** The uncertainty of that; null in it means a week or longer. */
   readonly lastsBetween: BetweenView | null;
-  /** Rests on plan sizes that no answer has confirmed yet. */
+  /** Whether it rests on plan sizes that no response has confirmed yet. */
   readonly isGuess: boolean;
 }
 
-/** What is written down of an account, without what it does at this moment. */
+/** The stored facts about an account, without its present state. */
 export interface AccountFactsView {
   readonly id: string;
   readonly label: string;
@@ -81,7 +80,7 @@ export interface AccountFactsView {
   readonly isRenewable: boolean;
   /** The provider has refused the login for good. */
   readonly needsLogin: boolean;
-  /** When only a person can sign in again; null where that is not known. */
+  /** When the sign-in ends and a person must sign in again; null if unknown. */
   readonly signInEndsAt: TimeView | null;
   /** Another program that holds the same login, or null. */
   readonly sharedWith: {
@@ -91,7 +90,7 @@ export interface AccountFactsView {
   /** Another account of the pool that is the same one at the provider. */
   readonly duplicateOf: string | null;
   readonly upstream: string | null;
-  /** How it stands in the running server; null without one. */
+  /** Its state in the running server; null without one. */
   readonly live: AccountView | null;
 }
 
@@ -114,7 +113,7 @@ export interface AccountsView {
   }[];
 }
 
-/** A request in hand. */
+/** An open request. */
 export interface RequestView {
   readonly id: string;
   readonly session: string | null;
@@ -124,13 +123,13 @@ export interface RequestView {
   readonly state: "waiting" | "held" | "sent" | "streaming";
   readonly reason: string | null;
   readonly since: TimeView;
-  /** Of its prompt, once the answer has begun; null before. */
+  /** Prompt tokens, once the response has begun; null before. */
   readonly input: number | null;
   readonly cacheRead: number | null;
   readonly cacheWrite: number | null;
 }
 
-/** A request that has ended, as the activity list shows it. */
+/** A finished request, as the activity list shows it. */
 export interface ActivityView {
   readonly id: string;
   readonly at: TimeView;
@@ -139,16 +138,16 @@ export interface ActivityView {
   readonly model: string | null;
   readonly account: string | null;
   readonly status: number;
-  /** Null when no answer of the upstream was relayed. */
+  /** Null if no response of the upstream was relayed. */
   readonly durationMs: number;
   readonly firstByteMs: number | null;
   readonly input: number | null;
   readonly cacheRead: number | null;
   readonly cacheWrite: number | null;
   readonly output: number | null;
-  /** Why this account: the router's own word. */
+  /** Why this account: the router's reason. */
   readonly reason: string;
-  /** The account that the conversation left by this, or null. */
+  /** The account that the conversation left, or null. */
   readonly movedFrom: string | null;
   readonly attempts: number;
   readonly end: "complete" | "upstream_failed" | "client_gone" | "refused";
@@ -158,7 +157,7 @@ export interface CapacityAccountView {
   readonly id: string;
   readonly name: string;
   readonly status: string;
-  /** tc's own word for what bars it; null when it may serve. */
+  /** tc's reason against it; null if it may serve. */
   readonly reason: string | null;
   readonly benched: boolean;
   readonly benchSec: number;
@@ -169,14 +168,14 @@ export interface CapacityAccountView {
   readonly headroomTok: number | null;
   readonly nearCap: boolean;
   readonly live: boolean;
-  /** Its windows that may run out before their reset. */
+  /** Its windows that may run out before their reset, at the present pace. */
   readonly runsOut: readonly RunsOutView[];
 }
 
-/** A window by its key, and when it is spent at the present pace. */
+/** A window by its key, and when it runs out at the present pace. */
 export type RunsOutView = Pick<WindowView, "key" | "spentAt" | "spentBetween">;
 
-/** The seed's fields by the seed's names; scripts rely on them. */
+/** Field names that scripts rely on. */
 export interface CapacityView {
   readonly schema: "tc.capacity/v1";
   readonly verdict: "green" | "yellow" | "red";
@@ -203,24 +202,26 @@ export interface StatusView {
     /** Label of the pinned account, or null. */
     readonly pin: string | null;
     readonly state: "serving" | "draining";
-    /** How the secrets are kept, and any fallback, in words. */
+    /** Where the secrets are kept, with any fallback, in words. */
     readonly vault: string;
   };
   readonly capacity: CapacityView;
-  /** The soonest instant at which a closed account returns or a window refills. */
+  /**
+   * The first instant at which a closed account returns or a window refills.
+   */
   readonly nextReset: {
     readonly at: TimeView;
     readonly account: string;
     readonly window: string;
   } | null;
-  /** Of all requests since the server started. */
+  /** Usage of all requests since the server started. */
   readonly usage: UsageView;
   readonly forecast: ForecastView;
   readonly accounts: readonly AccountView[];
   readonly sessions: readonly SessionView[];
   readonly requests: readonly RequestView[];
   readonly activity: readonly ActivityView[];
-  /** What went wrong and wants a person, each with its mend. */
+  /** Problems that need a person, each with its fix. */
   readonly notices: readonly NoticeView[];
 }
 
@@ -232,7 +233,7 @@ export interface GlanceView extends PoolGlance {
 export interface NoticeView {
   readonly level: "warn" | "error";
   readonly text: string;
-  /** A command that can be typed, or null. */
+  /** A command to type, or null. */
   readonly mend: string | null;
 }
 

@@ -1,6 +1,6 @@
 /**
- * From the ledger's sums to a report: what `tc report` prints and the web page
- * shows. Pure.
+ * Makes a report from the ledger's sums, for `tc report` and the web page.
+ * Pure.
  *
  * @module
  */
@@ -36,23 +36,25 @@ export interface ReportSums {
   readonly cacheWrite5m: number;
   readonly cacheWrite1h: number;
   readonly output: number;
-  /** Part of the prompt tokens read from cache; null where there were none. */
+  /** Share of the prompt tokens read from cache; null if there were none. */
   readonly hitRate: number | null;
   readonly coldRebuilds: number;
-  /** Changes of account, and the tokens that they rebuilt. */
+  /**
+   * Changes of account, and the tokens that were cached again because of them.
+   */
   readonly switches: number;
   readonly switchRebuild: number;
   readonly waitedMs: number;
-  /** At list price; null where nothing in it has a price. */
+  /** Cost at list price in US dollars; null if nothing in it has a price. */
   readonly costUsd: number | null;
-  /** Answers of models without a price; they are not in `costUsd`. */
+  /** Responses of models without a price; `costUsd` does not include them. */
   readonly unpriced: number;
 }
 
 export interface ReportRowView extends ReportSums {
-  /** Null: requests that named none. */
+  /** Null: requests without a key. */
   readonly key: string | null;
-  /** What a person calls it: an account's name, a session's issue; or null. */
+  /** Name for people: an account's name or a session's issue; or null. */
   readonly label: string | null;
   readonly firstAt: TimeView;
   readonly lastAt: TimeView;
@@ -87,7 +89,7 @@ export function isCalendarUnit(kind: ReportKind): kind is CalendarUnit {
   return kind === "day" || kind === "week" || kind === "month";
 }
 
-/** Rows by quarter of an hour as rows by day, week or month. */
+/** Groups rows by quarter of an hour into rows by day, week or month. */
 export function byPeriod(
   rows: readonly SpendRow[],
   unit: CalendarUnit,

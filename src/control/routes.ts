@@ -1,6 +1,6 @@
 /**
- * The admin API. The door has judged Host, Origin and key before anything
- * comes here; what changes something takes a JSON body and no form.
+ * The admin API. The door has checked Host, Origin and key before. Routes that
+ * change something take a JSON body, never a form.
  *
  * @module
  */
@@ -19,40 +19,43 @@ import {
   type StatusView,
 } from "./protocol.ts";
 
-/** What the admin API asks of the server. */
+/** What the admin API needs from the server. */
 export interface ControlHost {
   health(): HealthView;
   status(): StatusView;
-  /** The pool as the session of that id sees it. */
+  /** Returns the pool as the session with this id sees it. */
   glance(session: string | null): GlanceView;
   capacity(): CapacityView;
-  /** The conversation of a session or request; null is the last one used. */
+  /**
+   * Explains the conversation of a session or request; null is the last one
+   * used.
+   */
   explain(wanted: string | null): ExplainView;
   accounts(): Promise<AccountsView>;
-  /** Changes what a person set about the account called `wanted`. */
+  /** Changes the user's settings of the account called `wanted`. */
   changeAccount(wanted: string, change: ChangedAccount): Promise<void>;
-  /** Removes an account; while requests run only with force. */
+  /** Removes an account; while it has open requests, only with force. */
   removeAccount(
     wanted: string,
     how: { readonly isForced: boolean },
   ): Promise<void>;
-  /** Reads config and vault again; resolves to what changed, in words. */
+  /** Reads config and vault again. Resolves to what changed, in words. */
   reload(): Promise<readonly string[]>;
-  /** The account to pin by label or id; null takes the pin off. */
+  /** Pins the account with this name or id; null removes the pin. */
   pin(account: string | null): void;
   setPolicy(name: string): void;
-  /** One API call with an account's credential. */
+  /** Makes one API call with an account's credential. */
   callApi(call: ApiCall): Promise<ApiCallView>;
-  /** A hook of Claude Code has run: a session begins, a compaction comes. */
+  /** Takes note of a Claude Code hook: a session begins, a compaction comes. */
   hook(hook: HookCall): void;
   stop(): void;
-  /** Rejects with a TcError where the next server cannot be started. */
+  /** Starts the next server. Rejects with TcError if that fails. */
   restart(): Promise<void>;
-  /** Lines of JSON, one an event, until `signal` aborts. */
+  /** Returns lines of JSON, one per event, until `signal` aborts. */
   events(signal: AbortSignal): ReadableStream<Uint8Array>;
 }
 
-/** What may be changed of an account; what is left out stays. */
+/** What may be changed about an account; fields that are left out stay. */
 export interface ChangedAccount {
   readonly name?: string;
   readonly enabled?: boolean;
@@ -61,7 +64,7 @@ export interface ChangedAccount {
   readonly capUtilization?: number | null;
 }
 
-/** Short words; null where the hook does not say. */
+/** Fields of a hook's input; null where it does not say. */
 export interface HookCall {
   readonly hook: string;
   readonly session: string | null;
@@ -100,7 +103,7 @@ const CHANGE = v.strictObject({
 
 const BODY_BYTES_MAX = 1024 * 1024;
 
-/** Whether `target` belongs to the control plane. */
+/** Returns whether `target` belongs to the control plane. */
 export function isControlTarget(target: string): boolean {
   const path = target.split("?", 1)[0] ?? "";
   return path === CONTROL.health || path === CONTROL.capacity ||
@@ -109,7 +112,7 @@ export function isControlTarget(target: string): boolean {
     path.startsWith("/ui/");
 }
 
-/** The admin API as one function from request to answer. */
+/** Returns the admin API as one function from request to response. */
 export function controlRoutes(
   host: ControlHost,
 ): (request: Request) => Promise<Response> {
@@ -204,7 +207,10 @@ function errorView(
   return { error: { code, message, hint } };
 }
 
-/** A JSON object; another content type could come from a foreign page's form. */
+/**
+ * Reads a JSON object; other content types could come from a foreign page's
+ * form.
+ */
 async function jsonBody(c: Context): Promise<Record<string, unknown>> {
   const type = c.req.header("content-type") ?? "";
   const length = Number(c.req.header("content-length") ?? "0");
@@ -230,7 +236,7 @@ function accountChange(body: Record<string, unknown>): ChangedAccount {
   });
 }
 
-/** `change` without the keys that say nothing. */
+/** Returns `change` without undefined keys. */
 function defined(change: v.InferOutput<typeof CHANGE>): ChangedAccount {
   return Object.fromEntries(
     Object.entries(change).filter(([, value]) => value !== undefined),

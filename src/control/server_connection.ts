@@ -1,7 +1,7 @@
 /**
- * A connection from a command to the server of its pool. It goes to loopback
- * directly, whatever proxy the environment names, and the server proves that it
- * has the local key before anything of ours is sent on the connection.
+ * A connection from a command to the server of its pool. It connects to
+ * loopback directly, whatever proxy the environment names, and the server must
+ * prove that it has the local key before anything else is sent.
  *
  * @module
  */
@@ -20,19 +20,19 @@ export interface ServerAddress {
 export interface ServerRequest {
   readonly method: string;
   readonly path: string;
-  /** JSON, or null for none. */
+  /** A JSON text, or null. */
   readonly body: string | null;
 }
 
 export interface ServerAnswer {
   readonly status: number;
-  /** The body as it comes, without framing. */
+  /** The body as it arrives, without framing. */
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
 /**
- * What a program did that listens on the port and did not prove to be the
- * server of this pool. `wrong_proof` comes from a tc with another key.
+ * How a program on the port failed to prove that it is the server of this pool.
+ * `wrong_proof` comes from a tc with another key.
  */
 export type StrangerSign =
   | "silent"
@@ -77,15 +77,17 @@ const SIGNS: Readonly<Record<StrangerSign, string>> = {
 const NONCE_BYTES = 24;
 const HEAD_BYTES_MAX = 64 * 1024;
 const PROOF_BYTES_MAX = 4 * 1024;
-/** A server that is just ending closes connections; so asks once more. */
+/** Wait before the second try: a server that is ending closes connections. */
 const AGAIN_MS = 60;
 
-/** `127.0.0.1:3456`, as a URL has it. */
+/** Returns an address as in a URL: `127.0.0.1:3456`. */
 export function placeOf({ host, port }: ServerAddress): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** The error of a command that needs a running server and finds none. */
+/**
+ * Returns the error of a command that needs a running server and finds none.
+ */
 export function notRunning(where: string, cause?: unknown): TcError {
   return new TcError(`Cannot reach tc on ${where}: no server runs there`, {
     code: "not_running",
@@ -96,7 +98,10 @@ export function notRunning(where: string, cause?: unknown): TcError {
   });
 }
 
-/** One connection, proved; `call` may be used more than once, in turn. */
+/**
+ * A connection to a proved server. `call` may be used several times, one after
+ * another.
+ */
 export class ServerConnection implements Disposable {
   readonly #wire: Wire;
   readonly #address: ServerAddress;
@@ -109,9 +114,9 @@ export class ServerConnection implements Disposable {
   }
 
   /**
-   * Connects and has the server prove itself. Throws TcError `not_running`
-   * where nothing listens, and StrangerError where something else does.
-   * `signal` bounds the whole life of the connection.
+   * Connects and has the server prove itself. Throws TcError `not_running` if
+   * nothing listens, and StrangerError if another program does. `signal` limits
+   * the whole life of the connection.
    */
   static async open(
     address: ServerAddress,
@@ -189,7 +194,7 @@ export class ServerConnection implements Disposable {
   }
 }
 
-/** Asks for the proof; returns what was wrong with the answer, or null. */
+/** Asks for the proof. Returns what was wrong with the answer, or null. */
 async function trialOf(
   wire: Wire,
   address: ServerAddress,
@@ -235,14 +240,17 @@ class NotHttp extends Error {}
 
 type Headers1 = ReadonlyMap<string, string>;
 
-/** The bytes of one connection: HTTP/1.1 as far as our own server speaks it. */
+/**
+ * Reads and writes HTTP/1.1 on one connection, as far as tc's own server speaks
+ * it.
+ */
 class Wire {
   readonly #connection: Deno.TcpConn;
   readonly #signal: AbortSignal;
   readonly #stop: () => void;
   #rest: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #isClosed = false;
-  /** Whether the time was over before the answer was here. */
+  /** Whether time was up before the response came. */
   isLate = false;
 
   private constructor(connection: Deno.TcpConn, signal: AbortSignal) {
@@ -270,7 +278,7 @@ class Wire {
     try {
       const connection = await Promise.race([connecting, late]);
       if (connection !== null) return new Wire(connection, signal);
-      // It may come yet: then nobody wants it.
+      // The connection may still come; close it then.
       connecting.then((unwanted) => unwanted.close(), () => {});
       throw new StrangerError("silent", address);
     } catch (cause) {
@@ -288,7 +296,7 @@ class Wire {
     }
   }
 
-  /** Status and header lines of the next answer. */
+  /** Reads status and header lines of the next response. */
   async head(): Promise<
     { readonly status: number; readonly headers: Headers1 }
   > {
@@ -309,7 +317,7 @@ class Wire {
     }
   }
 
-  /** The body of the answer whose head was read last. */
+  /** Yields the body of the response whose head was read last. */
   async *body(headers: Headers1): AsyncGenerator<Uint8Array> {
     if (headers.get("transfer-encoding")?.toLowerCase() === "chunked") {
       yield* this.#chunks();
@@ -328,12 +336,12 @@ class Wire {
     }
   }
 
-  /** Resolves when the other side closes; bytes that come until then are lost. */
+  /** Resolves when the other side closes; discards bytes until then. */
   async ended(): Promise<void> {
     try {
       while (await this.#read() !== null);
     } catch {
-      // Closed is closed.
+      // It is closed either way.
     }
   }
 
@@ -355,7 +363,7 @@ class Wire {
         left -= bytes.length;
         yield bytes;
       }
-      // Behind a chunk comes an empty line, behind the last one the trailers.
+      // A chunk ends with an empty line, the last one with the trailers.
       while (await this.#line() !== "") if (!isLast) throw new NotHttp();
       if (isLast) return;
     }
@@ -376,7 +384,7 @@ class Wire {
     }
   }
 
-  /** At most `most` bytes, or null at the end of the connection. */
+  /** Returns at most `most` bytes, or null at the end of the connection. */
   async #take(most: number): Promise<Uint8Array | null> {
     if (this.#rest.length === 0) {
       const more = await this.#read();

@@ -41,7 +41,7 @@ import { dayText, durationText } from "./words.ts";
 import { barOf, type Ineligible } from "../core/route/eligible.ts";
 import { limitsOf, used } from "../core/quota/limits.ts";
 
-/** Sums of answers; the parts of a prompt do not overlap. */
+/** Sums of responses; the parts of a prompt do not overlap. */
 export interface UsageSum {
   readonly requests: number;
   readonly input: number;
@@ -49,7 +49,7 @@ export interface UsageSum {
   readonly cacheWrite: number;
   readonly output: number;
   readonly rebuilds: number;
-  /** Billionths of a US dollar; null where nothing of it is priced. */
+  /** Billionths of a US dollar; null if nothing in it has a price. */
   readonly costNano: number | null;
 }
 
@@ -59,13 +59,13 @@ export interface ErrorMark {
   readonly text: string;
 }
 
-/** What the server counted of one account. */
+/** What the server counted for one account. */
 interface AccountUsage {
   readonly usage: UsageSum;
   readonly lastError: ErrorMark | null;
 }
 
-/** What the server knows beside the pool. */
+/** What the server knows besides the pool. */
 interface StatusExtras {
   readonly server: StatusView["server"];
   readonly usage: UsageSum;
@@ -79,7 +79,7 @@ interface StatusExtras {
 
 const NANO = 1_000_000_000;
 
-/** An instant in both forms. */
+/** An instant in two forms: RFC 3339 text and epoch milliseconds. */
 export function timeView(at: number): TimeView {
   return { iso: new Date(at).toISOString(), ms: at };
 }
@@ -122,7 +122,7 @@ export function statusView(
   };
 }
 
-/** The verdict by the seed's names. */
+/** Returns the verdict, with the field names that scripts rely on. */
 export function capacityView(
   snapshot: PoolSnapshot,
   { windows }: PoolForecast = forecast(snapshot),
@@ -249,7 +249,9 @@ function windowView(
   };
 }
 
-/** The soonest refill of a window that holds an account back or may. */
+/**
+ * Returns the first refill of a window that limits an account or may limit it.
+ */
 function nextReset(snapshot: PoolSnapshot): StatusView["nextReset"] {
   let soonest: { at: Instant; account: string; window: string } | null = null;
   for (const { account, windows } of snapshot.accounts.values()) {
@@ -298,7 +300,7 @@ export function signInText(account: Account, at: Instant): string | null {
   }
 }
 
-/** The refusals that still count. */
+/** Returns the refusals that still apply. */
 function refusalViews(
   { refusals }: AccountState,
   at: Instant,
@@ -312,7 +314,7 @@ function refusalViews(
     }));
 }
 
-/** The learned limits that bind at `at`. */
+/** Returns the learned limits that apply at `at`. */
 function learnedLimitViews(
   { gate }: AccountState,
   at: Instant,
@@ -348,14 +350,16 @@ interface AccountStanding {
   /** Null when there is nothing to say. */
   readonly reason: string | null;
   readonly until: Instant | null;
-  /** A command that mends it, or null. */
+  /** A command that fixes it, or null. */
   readonly mend: string | null;
 }
 
-/** From here on little room is left; the seeds call it the soft ceiling. */
+/** From this part on an account counts as nearly full. */
 const CAREFUL_FROM = 0.9;
 
-/** How the account stands for any request at the snapshot's instant. */
+/**
+ * Returns the state of the account for any request, at the snapshot's instant.
+ */
 function standingOf(
   state: AccountState,
   snapshot: PoolSnapshot,

@@ -10,7 +10,10 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/time.ts";
 import type { BetweenView, WindowView } from "./account_views.ts";
 import type { ForecastView } from "./protocol.ts";
 
-/** `41s`, `18m`, `1h 34m`, `3d 4h`: two units at most, rounded up to whole ones. */
+/**
+ * Returns a duration as `41s`, `18m`, `1h 34m` or `3d 4h`: at most two units,
+ * rounded up.
+ */
 export function durationText(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
   if (seconds < 60) return `${seconds}s`;
@@ -32,7 +35,7 @@ function twoUnits(
   return rest === 0 ? `${whole}${l}` : `${whole}${l} ${rest}${s}`;
 }
 
-/** `950`, `1.2k`, `12k`, `1.2M`, `12M`. */
+/** Returns a count as `950`, `1.2k`, `12k`, `1.2M` or `12M`. */
 export function countText(count: number): string {
   if (count < 1_000) return String(Math.round(count));
   if (count < 9_950) return `${(count / 1_000).toFixed(1)}k`;
@@ -41,13 +44,16 @@ export function countText(count: number): string {
   return `${Math.round(count / 1_000_000)}M`;
 }
 
-/** `64%`; `?` for unknown, which is never 0. */
+/** Returns a share as `64%`; `?` if unknown. */
 export function percentText(part: number | null): string {
   if (part === null) return "?";
   return `${Math.round(part * 100)}%`;
 }
 
-/** `14:05` today, `Sat 09:00` within a week, else `3 Dec 09:00`; local time. */
+/**
+ * Returns a local time: `14:05` today, `Sat 09:00` within a week, else `3 Dec
+ * 09:00`.
+ */
 export function clockText(
   ms: number,
   nowMs: number,
@@ -90,7 +96,10 @@ const USE_TEXT: Readonly<Record<string, string>> = {
   probe: "all are closed, and one request may try whether that still holds",
 };
 
-/** Why an account served, in a clause; `movedFrom` is the account that was left. */
+/**
+ * Returns why an account served, as a clause; `movedFrom` is the account that
+ * was left.
+ */
 /** Returns a day as `28 December`, with its year where that is another one. */
 export function dayText(
   ms: number,
@@ -115,16 +124,16 @@ export function useText(reason: string, movedFrom: string | null): string {
   return USE_TEXT[reason] ?? reason.replaceAll("_", " ");
 }
 
-/** The time that clocks show. */
+/** The time and zone for clock times. */
 interface ShownTime {
   readonly now: number;
-  /** Null is the machine's. */
+  /** Null: the machine's zone. */
   readonly timeZone: string | null;
 }
 
 /**
- * `5h spent 15:10 (14:20 to 16:05) at this pace`; null for a window that lasts
- * to its reset whatever the burn's spread.
+ * Returns `5h spent 15:10 (14:20 to 16:05) at this pace`; null if the window
+ * certainly lasts to its reset.
  */
 export function spentText(
   window: Pick<WindowView, "key" | "spentAt" | "spentBetween">,
@@ -142,7 +151,7 @@ export function spentText(
     : `${key} lasts, at worst to ${shown(soonest.ms, time)}`;
 }
 
-/** `lasts until 18:00 (16:40 to 20:10)`; null where it lasts. */
+/** Returns `lasts until 18:00 (16:40 to 20:10)`; null if it lasts. */
 export function lastsText(
   { lastsUntil, lastsBetween }: ForecastView,
   time: ShownTime,

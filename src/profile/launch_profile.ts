@@ -1,6 +1,6 @@
 /**
- * A profile made ready for a client: its folder linked, its account's login in
- * it, and the account that the client shows.
+ * Prepares a profile for a client: links its folder, puts the account's login
+ * into it, and sets the account that the client shows.
  *
  * @module
  */
@@ -24,12 +24,14 @@ export interface ProfilePorts extends RefreshPorts {
   readonly texts: ForeignTexts;
   /** The folder that all profiles share. */
   readonly shared: ClaudeFolder;
-  /** The profile's own. */
+  /** The profile's folder. */
   readonly own: ClaudeFolder;
   readonly place: LivePlace;
 }
 
-/** Throws TcError where the account has no login to give. */
+/**
+ * Prepares the profile. Throws TcError if the account has no login to hand out.
+ */
 export async function prepareProfile(
   account: AccountId,
   ports: ProfilePorts,
@@ -40,7 +42,9 @@ export async function prepareProfile(
   return handed;
 }
 
-/** Links and first notes; nothing of a login. Returns what was merged back. */
+/**
+ * Creates links and first notes, without a login. Returns what was merged back.
+ */
 export async function setUpFolder(
   { own, shared, texts }: Pick<ProfilePorts, "own" | "shared" | "texts">,
 ): Promise<readonly string[]> {
@@ -55,7 +59,10 @@ export async function setUpFolder(
   return merged;
 }
 
-/** Trust, servers and what a person has seen already, without whose it was. */
+/**
+ * Returns trust, servers and what the user has seen already, without the
+ * identity.
+ */
 async function firstNotes(
   shared: ClaudeFolder,
   texts: ForeignTexts,
@@ -65,7 +72,7 @@ async function firstNotes(
     const { oauthAccount: _other, ...rest } = JSON.parse(text ?? "{}");
     return JSON.stringify(rest, null, 2);
   } catch {
-    // The client makes its own.
+    // The client creates its own.
     return "{}";
   }
 }

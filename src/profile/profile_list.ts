@@ -62,7 +62,7 @@ export class ProfileList extends PrivateJson<readonly Profile[]> {
   }
 }
 
-/** Throws UsageError where `name` cannot be a profile's name. */
+/** Throws UsageError if `name` cannot be a profile's name. */
 export function checkProfileName(name: string): void {
   if (isProfileName(name)) return;
   throw new UsageError(
@@ -72,12 +72,15 @@ export function checkProfileName(name: string): void {
   );
 }
 
-/** Any name that an account may have, an e-mail address too, but no option. */
+/**
+ * Returns whether `name` is usable: any account name, also an e-mail address,
+ * but not an option.
+ */
 function isProfileName(name: string): boolean {
   return isAccountName(name) && !name.startsWith("-");
 }
 
-/** The profile called `name`; throws where there is none. */
+/** Returns the profile called `name`. Throws UsageError if there is none. */
 export function findProfile(
   profiles: readonly Profile[],
   name: string,
@@ -93,7 +96,10 @@ export function findProfile(
   });
 }
 
-/** `profiles` with `account` for `name`; refuses what would mix two accounts. */
+/**
+ * Returns `profiles` with `account` for `name`. Throws if that would mix two
+ * accounts.
+ */
 export function bound(
   profiles: readonly Profile[],
   name: string,
@@ -124,15 +130,15 @@ export function bound(
 
 interface PickFacts {
   readonly accounts: readonly Account[];
-  /** What the usage endpoint says, of those that it could be had of. */
+  /** Usage figures of the accounts for which the endpoint answered. */
   readonly observations: readonly QuotaObservation[];
-  /** The account of each session that runs. */
+  /** The account of each running session. */
   readonly sessions: readonly AccountId[];
   readonly settings: RouteSettings;
   readonly at: Instant;
 }
 
-/** The account to launch with; null where there is none. */
+/** Returns the account to launch with; null if there is none. */
 export function pickAccount(facts: PickFacts): AccountId | null {
   const { accounts, observations, sessions, settings, at } = facts;
   let pool = emptyPool(settings);
@@ -147,7 +153,7 @@ export function pickAccount(facts: PickFacts): AccountId | null {
   });
   const decision = route(snapshot(pool, at), query(null));
   if (decision.kind === "use") return decision.accountId;
-  // All are closed: a person who launches wants one all the same.
+  // All are closed, but a launch needs one anyway.
   return fallback(facts);
 }
 

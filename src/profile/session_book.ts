@@ -1,5 +1,5 @@
 /**
- * The sessions that were launched in profiles: which account has how many now.
+ * The sessions that were launched in profiles: how many each account has now.
  *
  * @module
  */
@@ -13,7 +13,9 @@ import { PrivateJson } from "../store/files/private_json.ts";
 export interface ProfileSession {
   readonly account: AccountId;
   readonly pid: number;
-  /** Tells a process from a later one with its number; null where unknown. */
+  /**
+   * Distinguishes a process from a later one with its number; null if unknown.
+   */
   readonly processMark: string | null;
   readonly cwd: string;
   readonly startedAt: Instant;
@@ -24,7 +26,7 @@ export interface ProfileSession {
 /** The system's processes. */
 export interface Processes {
   isAlive(pid: number): boolean;
-  /** Changes when the number is given to another process. */
+  /** Returns a mark that changes when another process gets the number. */
   mark(pid: number): string | null;
 }
 
@@ -68,7 +70,7 @@ export class SessionBook {
     });
   }
 
-  /** Sessions whose process lives; others that never ended are closed. */
+  /** Returns sessions whose process lives; closes others that never ended. */
   async open(): Promise<readonly ProfileSession[]> {
     const { processes, clock } = this.#ports;
     const isLive = ({ pid, processMark }: ProfileSession) =>
@@ -89,7 +91,7 @@ export class SessionBook {
     return after.filter(({ endedAt }) => endedAt === null);
   }
 
-  /** Notes that `pid` begins one. */
+  /** Notes that `pid` begins a session. */
   async began(account: AccountId, pid: number, cwd: string): Promise<void> {
     const { clock, processes } = this.#ports;
     const session: ProfileSession = {

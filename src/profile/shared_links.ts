@@ -1,6 +1,6 @@
 /**
- * What all profiles have in common: links to Claude Code's own folder. Where
- * the client put a file in the place of a link, its content is merged back.
+ * What all profiles share: links to Claude Code's own folder. If the client
+ * replaced a link by a file, its content is merged back.
  *
  * @module
  */
@@ -9,14 +9,17 @@ import { join } from "node:path";
 import { readIfThere, writeAtomic } from "../store/files/atomic.ts";
 import { fileError, resolveTarget } from "../store/files/file_target.ts";
 
-/** Files of the person's own making, the same for every account. */
+/** Files that the user makes, the same for every account. */
 export const SHARED_FILES: readonly string[] = [
   "settings.json",
   "CLAUDE.md",
   "keybindings.json",
 ];
 
-/** Folders likewise; `projects` has the transcripts, so that any account resumes. */
+/**
+ * Folders of the same kind; `projects` has the transcripts, so that any account
+ * can resume.
+ */
 export const SHARED_FOLDERS: readonly string[] = [
   "agents",
   "commands",
@@ -33,13 +36,15 @@ export const SHARED_FOLDERS: readonly string[] = [
   "todos",
 ];
 
-/** Made at once: a session that begins in a profile must be seen from all. */
+/**
+ * Created at once: a session that begins in a profile must be visible from all.
+ */
 const ALWAYS = "projects";
 const MODE_BITS = 0o777;
 
 /**
- * Links `folder` to `shared`. What stands in the way of a link is merged: the
- * newer content wins, the older stays beside it. Returns what was merged.
+ * Links `folder` to `shared`. Merges what is in the way of a link: the newer
+ * content wins, the older is kept beside it. Returns what was merged.
  */
 export async function linkShared(
   folder: string,
@@ -52,7 +57,7 @@ export async function linkShared(
     const own = join(folder, name);
     const target = join(shared, name);
     const found = await look(own);
-    // A link is as it should be, or a person's own.
+    // The link is correct, or the user's own.
     if (found?.isSymlink) continue;
     if (found !== null) {
       await merge(own, target);
@@ -105,7 +110,7 @@ async function mergeFile(own: string, target: string): Promise<void> {
   await Deno.remove(own);
 }
 
-/** A hook that could be run can be run afterwards. */
+/** Writes with the same mode, so that an executable hook stays executable. */
 async function writeWithMode(
   path: string,
   bytes: Uint8Array,
@@ -135,7 +140,7 @@ async function link(
       type: isFolder ? (isWindows ? "junction" : "dir") : "file",
     });
   } catch (error) {
-    // Windows lets not everybody make links to files.
+    // On Windows not every user may create links to files.
     if (!isWindows || isFolder) throw fileError(`link ${own}`, error);
     await Deno.link(target, own);
   }
@@ -158,7 +163,7 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** `path`, or it with the first number that is free. */
+/** Returns `path`, or `path` with the first free number. */
 async function freePath(path: string): Promise<string> {
   for (let count = 1;; count++) {
     const candidate = count === 1 ? path : `${path}-${count}`;

@@ -1,7 +1,8 @@
 /**
- * The functions `cl` and `cl-<name>`: text for a shell to evaluate at its start,
- * so that they follow the list of profiles. Pure. A name may hold any character,
- * so it is quoted as an argument and simplified as part of a function's name.
+ * Writes the functions `cl` and `cl-<name>` for a shell to evaluate at its
+ * start, so that they follow the list of profiles. Pure. A name may hold any
+ * character, so it is quoted as an argument and simplified in a function's
+ * name.
  *
  * @module
  */
@@ -9,7 +10,7 @@
 export const PROFILE_SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
 export type ProfileShell = typeof PROFILE_SHELLS[number];
 
-/** The text for `shell`; `tc` is how the program is called there. */
+/** Returns the text for `shell`; `tc` is the command there. */
 export function shellFunctions(
   shell: ProfileShell,
   names: readonly string[],
@@ -52,7 +53,10 @@ function definition(
   }
 }
 
-/** Letters, digits, dots, - and _, as every shell allows in a function's name. */
+/**
+ * Returns letters, digits, dots, - and _, which every shell allows in a
+ * function's name.
+ */
 function simplified(name: string): string {
   return name.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^-+|-+$/g, "") ||
     "profile";
@@ -64,7 +68,7 @@ function freeCall(wanted: string, taken: ReadonlySet<string>): string {
   return call;
 }
 
-/** A word that the shell takes as it is. */
+/** Returns a quoted word that the shell takes literally. */
 function quoted(shell: ProfileShell, word: string): string {
   if (/^[A-Za-z0-9._@+-]+$/.test(word) && shell !== "powershell") return word;
   switch (shell) {

@@ -1,6 +1,7 @@
 /**
- * A file an exchange, in a folder that a person named: off the hot path,
- * bounded by size and age, and never at the cost of a file of somebody else.
+ * Writes one file per request and response into a folder that the user named.
+ * It works outside the request path, limits size and age, and never touches
+ * other files.
  *
  * @module
  */
@@ -27,16 +28,16 @@ export interface ExchangeFilesOptions {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly labelOf: (id: AccountId) => string;
-  /** Never written, wherever it stands. */
+  /** Masked wherever it occurs. */
   readonly localKey: Secret;
 }
 
 /** `tc-20261121T123040123Z-tc_0123456789abcdef0123.txt`. */
 const NAME = /^tc-\d{8}T\d{9}Z-tc_[0-9a-z]+\.txt$/;
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
-/** Exchanges that wait to be written; more are dropped and counted. */
+/** Limit of exchanges that wait to be written; more are dropped and counted. */
 const WAITING_MAX = 200;
-/** Of their bodies, which count against no other limit any more. */
+/** Limit for their bodies, which no other limit counts any more. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 const NO_BODY = new Uint8Array(0);
 const SWEEP_MS = 60_000;
@@ -52,7 +53,7 @@ export class ExchangeFiles implements ExchangeLog {
   readonly #options: ExchangeFilesOptions;
   readonly #sureTime: SureTime;
   readonly #waiting: ExchangeRecord[] = [];
-  /** Our files, oldest first; null until the folder was looked through. */
+  /** Our files, oldest first; null until the folder was read. */
   #kept: Kept[] | null = null;
   #bytes = 0;
   #waitingBytes = 0;
@@ -68,7 +69,7 @@ export class ExchangeFiles implements ExchangeLog {
     this.bodyBytesMax = options.hasBodies ? BODY_BYTES_MAX : 0;
   }
 
-  /** What keeps exchanges from being written now, or null. */
+  /** Why exchanges cannot be written now, or null. */
   get lost(): { readonly reason: string; readonly dropped: number } | null {
     return this.#fault === null
       ? null
@@ -114,7 +115,7 @@ export class ExchangeFiles implements ExchangeLog {
     }
   }
 
-  /** Makes the folder anew where somebody has removed it. */
+  /** Creates the folder again if somebody has removed it. */
   async #writeOnce(exchange: ExchangeRecord): Promise<void> {
     try {
       await this.#write(exchange);
@@ -156,14 +157,17 @@ export class ExchangeFiles implements ExchangeLog {
       await Deno.writeFile(path, bytes, { createNew: true, mode: 0o600 });
     } catch (cause) {
       if (cause instanceof Deno.errors.AlreadyExists) throw cause;
-      // The folder is looked through anew, and half a file helps nobody.
+      // Read the folder again, and remove the partial file.
       this.#kept = null;
       await Deno.remove(path).catch(() => {});
       throw cause;
     }
   }
 
-  /** Files with our name; the mark inside is looked at before deleting. */
+  /**
+   * Returns files with our kind of name; the mark inside is checked before
+   * deleting.
+   */
   async #found(): Promise<Kept[]> {
     const { folder } = this.#options;
     const found: Kept[] = [];
@@ -172,7 +176,7 @@ export class ExchangeFiles implements ExchangeLog {
       const { size } = await Deno.stat(join(folder, name));
       found.push({ name, bytes: size });
     }
-    // The time stands in the name.
+    // The name holds the time.
     return found.sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
@@ -195,7 +199,7 @@ export class ExchangeFiles implements ExchangeLog {
     try {
       if (await hasMark(path)) await Deno.remove(path);
     } catch (cause) {
-      // Somebody else was quicker.
+      // Somebody else has removed it.
       if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     }
   }

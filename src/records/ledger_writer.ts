@@ -1,6 +1,7 @@
 /**
- * Writes what outlives the server, off the hot path: finished requests in
- * batches, the pool's memory every few seconds. A crash loses a second at most.
+ * Writes what outlives the server, outside the request path: finished requests
+ * in batches, and the pool's memory every few seconds. A crash loses at most
+ * one second.
  *
  * @module
  */
@@ -36,26 +37,29 @@ export interface LedgerWriterOptions {
   readonly state: StateDatabase;
   readonly clock: Clock;
   readonly journal: Journal;
-  /** The pool as it is now. */
+  /** Returns the present state of the pool. */
   readonly poolState: () => PoolState;
   readonly bounds: LedgerBounds;
   readonly prices: PriceBook;
 }
 
-/** With the time that a write takes, under the second that may be lost. */
+/** Together with the time of a write, less than the second that may be lost. */
 const FLUSH_MS = 500;
 const SAVE_MS = 5_000;
 const PRUNE_MS = 60_000;
-/** Saving the pool takes no more than this part of the time. */
+/** Largest part of the time that saving the pool may take. */
 const SAVE_SHARE = 0.01;
-/** Kept while the database fails; the oldest go first. */
+/**
+ * Limit of requests kept while the database fails; the oldest are dropped
+ * first.
+ */
 const WAITING_MAX = 10_000;
 
 export class LedgerWriter implements RequestLog {
   readonly #options: LedgerWriterOptions;
   readonly #timer: ReturnType<typeof setInterval>;
   #prices: PriceBook;
-  /** Where the look at unpriced requests stands; null when it is done. */
+  /** Position of the pass over unpriced requests; null when it is done. */
   #repriceFrom: RepricePlace = "";
   #waiting: LedgerEntry[] = [];
   #dropped = 0;
@@ -78,17 +82,20 @@ export class LedgerWriter implements RequestLog {
     this.#timer = setInterval(() => this.#tick(), FLUSH_MS);
   }
 
-  /** Requests that were never written: the database failed, or refused them. */
+  /**
+   * Number of requests never written, because the database failed or refused
+   * them.
+   */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Requests in memory that the database has not taken yet. */
+  /** Number of requests in memory that are not in the database yet. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** For requests from here on, and for those that had no price until now. */
+  /** Uses `prices` from now on, also for requests that had no price yet. */
   usePrices(prices: PriceBook): void {
     this.#prices = prices;
     this.#repriceFrom = "";
@@ -111,7 +118,7 @@ export class LedgerWriter implements RequestLog {
     this.#dropped += 1;
   }
 
-  /** What the last run left of the pool. */
+  /** Returns the pool as the last run saved it. */
   readMemory(): PersistedPool | null {
     let memory: PersistedPool | null = null;
     this.#options.state.attempt(({ pool, database }) => {
@@ -121,7 +128,7 @@ export class LedgerWriter implements RequestLog {
     return memory;
   }
 
-  /** The names of accounts by id, also of those that are gone. */
+  /** Returns the names of accounts by id, also of removed ones. */
   readLabels(): AccountLabels {
     let labels: AccountLabels = {};
     this.#options.state.attempt(({ database }) => {
@@ -131,14 +138,15 @@ export class LedgerWriter implements RequestLog {
   }
 
   /**
-   * From now on this run saves the pool. Only who serves may say so: a second
-   * server that finds the port taken must not silence the first.
+   * Lets this run save the pool from now on. Only a listening server may call
+   * it: a second server that finds the port taken must not stop the first from
+   * saving.
    */
   serves(): void {
     this.#isServing = true;
   }
 
-  /** Requests that ended within the last `ms`, from the ledger. */
+  /** Returns requests that ended within the last `ms`, from the ledger. */
   recent(ms: number): readonly Counted[] {
     let found: readonly Counted[] = [];
     this.#options.state.attempt(({ database }) => {
@@ -147,7 +155,7 @@ export class LedgerWriter implements RequestLog {
     return found;
   }
 
-  /** Writes what waits; whether nothing waits any more. */
+  /** Writes waiting requests. Returns whether none wait any more. */
   flush(): boolean {
     if (this.#waiting.length === 0) return true;
     const entries = this.#waiting;
@@ -164,10 +172,10 @@ export class LedgerWriter implements RequestLog {
     return true;
   }
 
-  /** Saves all and lets go; what cannot be written is counted and told. */
+  /** Saves everything and closes; counts and reports what cannot be written. */
   close(): void {
     clearInterval(this.#timer);
-    // A disk that was full may have room by now.
+    // A full disk may have room by now.
     this.#options.state.retryNow();
     // Another process may hold the file for a moment.
     if (!this.flush() && !this.flush()) {
@@ -209,7 +217,7 @@ export class LedgerWriter implements RequestLog {
     });
   }
 
-  /** One portion a tick, so that no request waits for it. */
+  /** Prices one portion per tick, so that no request waits for it. */
   #reprice(): void {
     const from = this.#repriceFrom ?? "";
     this.#options.state.attempt(({ database }) => {
@@ -233,7 +241,7 @@ export class LedgerWriter implements RequestLog {
   }
 }
 
-/** The account's two plan windows as last stated. */
+/** Returns the account's two plan windows as last reported. */
 function spentWindows(
   accountId: AccountId | null,
   { accounts }: PoolState,

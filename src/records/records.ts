@@ -1,6 +1,6 @@
 /**
- * All that the server writes down: ledger, pool memory and the counts of the
- * last hour, behind one door for the daemon.
+ * Everything that the server records: ledger, pool memory and the counts of the
+ * last hour, behind one interface for the daemon.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import { LedgerWriter } from "./ledger_writer.ts";
 import { RecentTally } from "./tally.ts";
 import { StateDatabase } from "./state_database.ts";
 
-/** The pool as far as the records read it, and what they give back to it. */
+/** The part of the pool that the records read and restore. */
 interface RememberedPool {
   readonly state: PoolState;
   remember(memory: PersistedPool): void;
@@ -34,10 +34,10 @@ interface RememberedPool {
 
 export interface RecordsOptions {
   readonly config: Config;
-  /** Masked in whatever is written. */
+  /** Masked in everything that is written. */
   readonly localKey: Secret;
   readonly stateFolder: string;
-  /** Names this run among those that share the state. */
+  /** Names this run, because two may share the state. */
   readonly run: string;
   readonly keeper: RememberedPool;
   readonly clock: Clock;
@@ -46,7 +46,10 @@ export interface RecordsOptions {
 
 const MEGABYTE = 1024 * 1024;
 
-/** An account whose credential is gone, though nobody removed it. */
+/**
+ * Returns the notice of an account whose credential is gone, though nobody
+ * removed it.
+ */
 export function lostLogin(label: string): string {
   return `The login of ${label} is gone: the last server had it, and nobody ` +
     "removed the account";
@@ -60,7 +63,7 @@ export class Records implements RequestLog {
   readonly #clock: Clock;
   #lost: readonly AccountId[] = [];
   #labels: AccountLabels = {};
-  /** Whole exchanges, only where a person asked for them. */
+  /** Whole exchanges, only if the user asked for them. */
   readonly exchanges: ExchangeFiles | null;
 
   constructor(options: RecordsOptions) {
@@ -88,7 +91,10 @@ export class Records implements RequestLog {
     });
   }
 
-  /** Gives the pool what the last run knew; its accounts must be there. */
+  /**
+   * Restores what the last run knew about the pool; its accounts must be
+   * loaded.
+   */
   restore(): void {
     const memory = this.#writer.readMemory();
     if (memory !== null) this.#keeper.remember(memory);
@@ -101,7 +107,7 @@ export class Records implements RequestLog {
     }
   }
 
-  /** The listener is up: from now on this run's memory counts. */
+  /** Lets this run save the pool, once it listens. */
   serves(): void {
     this.#writer.serves();
   }
@@ -119,7 +125,7 @@ export class Records implements RequestLog {
     this.#writer.usePrices(prices);
   }
 
-  /** What a person should know of it. */
+  /** Returns what the user should know about the records. */
   notices(): readonly NoticeView[] {
     return [
       ...this.#lostNotices(),
@@ -128,7 +134,10 @@ export class Records implements RequestLog {
     ];
   }
 
-  /** Accounts that the last server served, and that nobody removed. */
+  /**
+   * Returns notices of accounts that the last server had and that are gone,
+   * though nobody removed them.
+   */
   #lostNotices(): readonly NoticeView[] {
     const { accounts } = this.#keeper.state;
     return this.#lost.filter((id) => !accounts.has(id)).map((id) => ({
@@ -172,7 +181,10 @@ function exchangeFiles(
   });
 }
 
-/** Exchanges that could not be written into the folder of `--log-to`. */
+/**
+ * Returns the notice of exchanges that could not be written into the folder of
+ * `--log-to`.
+ */
 function exchangeNotices(
   lost: { readonly reason: string; readonly dropped: number } | null,
 ): readonly NoticeView[] {

@@ -1,6 +1,6 @@
 /**
- * The server's hold on its state database. Serving never depends on it: a file
- * that fails is told of, set aside where it is damaged, and tried again later.
+ * The server's connection to its state database. Serving never depends on it: a
+ * failing file is reported, set aside if it is damaged, and tried again later.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
 import { Ledger } from "../store/ledger/ledger.ts";
 import { PoolStore } from "../store/ledger/pool_store.ts";
 
-/** The open database and what is kept in it. */
+/** The open database and its parts. */
 export interface OpenState {
   readonly database: DatabaseSync;
   readonly ledger: Ledger;
@@ -47,7 +47,10 @@ export class StateDatabase {
     this.#options = options;
   }
 
-  /** What is wrong with it now, or was repaired by setting it aside. */
+  /**
+   * What is wrong with the database now, or what was repaired by setting it
+   * aside.
+   */
   get fault(): string | null {
     if (this.#fault !== null) return this.#fault;
     return this.#setAside === null
@@ -55,7 +58,10 @@ export class StateDatabase {
       : `the state database was damaged and is now ${this.#setAside}; a new one began`;
   }
 
-  /** Whether `work` came through. A busy file is tried again by the caller. */
+  /**
+   * Runs `work` and returns whether it succeeded. If the file is busy, the
+   * caller tries again.
+   */
   attempt(work: (state: OpenState) => void): boolean {
     const state = this.#open();
     if (state === null) return false;
@@ -69,7 +75,7 @@ export class StateDatabase {
     }
   }
 
-  /** The next attempt opens it, however short ago it failed. */
+  /** Lets the next attempt open the file, however recently it failed. */
   retryNow(): void {
     this.#retryAtMs = 0;
   }
@@ -125,7 +131,7 @@ export class StateDatabase {
     });
   }
 
-  /** Once for each time that it is tried. */
+  /** Reports an error once per attempt to open the file. */
   #tell(error: TcError): void {
     const { clock, journal } = this.#options;
     this.#fault = error.message;
@@ -137,13 +143,13 @@ export class StateDatabase {
     try {
       this.#state?.database.close();
     } catch {
-      // It is given up either way.
+      // The file is given up either way.
     }
     this.#state = null;
   }
 }
 
-/** `20261121T123040`: a time that may stand in a file's name. */
+/** Returns a time for a file name: `20261121T123040`. */
 function stampOf(at: Instant): string {
   return new Date(at).toISOString().replace(/[-:]|\.\d+Z$/g, "");
 }

@@ -15,7 +15,7 @@ import type { RequestRecord } from "../ports.ts";
 import { isMessage } from "../store/ledger/ledger.ts";
 import type { RecentView } from "../control/protocol.ts";
 
-/** Sessions beyond these are forgotten, the longest unused first. */
+/** Limit of sessions; the one unused the longest is forgotten first. */
 const SESSIONS_MAX = 2_000;
 
 const EMPTY: UsageSum = {
@@ -59,7 +59,7 @@ export class Tally {
     this.#prices = prices;
   }
 
-  /** For what comes from here on; what was booked keeps its price. */
+  /** Uses `prices` from now on; what was booked keeps its price. */
   usePrices(prices: PriceBook): void {
     this.#prices = prices;
   }
@@ -68,7 +68,7 @@ export class Tally {
     return this.#pool;
   }
 
-  /** Sessions, the one used last first. */
+  /** Returns the sessions, the last used first. */
   sessions(): readonly SessionTally[] {
     return [...this.#sessions.values()].reverse();
   }
@@ -84,7 +84,7 @@ export class Tally {
     };
   }
 
-  /** Books one request that has ended. */
+  /** Adds a finished request. */
   add(record: RequestRecord): void {
     const part = partOf(record, this.#prices);
     this.#pool = plus(this.#pool, part);
@@ -95,7 +95,7 @@ export class Tally {
 
   #addToSession(record: RequestRecord, session: string, part: UsageSum): void {
     const known = this.#sessions.get(session);
-    // Taken out and put back, so that the map stays in the order of use.
+    // Removed and added again, so that the map stays in the order of use.
     this.#sessions.delete(session);
     this.#sessions.set(session, {
       session,
@@ -142,7 +142,7 @@ function errorOf(record: RequestRecord): ErrorMark | null {
   };
 }
 
-/** One request as a sum of its own. */
+/** Returns the sums of a single request. */
 function partOf(record: RequestRecord, prices: PriceBook): UsageSum {
   const { usage, modelAnswered, modelAsked } = record;
   if (usage === null) return { ...EMPTY, requests: 1 };
@@ -153,7 +153,7 @@ function partOf(record: RequestRecord, prices: PriceBook): UsageSum {
     cacheRead: usage.cacheRead,
     cacheWrite: written,
     output: usage.output,
-    // The seed's rule: more was written anew than read.
+    // A rebuild wrote more of the cache than it read.
     rebuilds: written > usage.cacheRead ? 1 : 0,
     costNano: costNanodollars(usage, {
       model: modelAnswered ?? modelAsked,
@@ -174,7 +174,7 @@ function plus(a: UsageSum, b: UsageSum): UsageSum {
   };
 }
 
-/** The part of a record that is counted. */
+/** The parts of a record that are counted. */
 export type Counted = Pick<
   RequestRecord,
   "accountId" | "endedAt" | "path" | "usage"
@@ -226,7 +226,7 @@ export class RecentTally {
   }
 }
 
-/** The bucket of `minute`; older ones than an hour go. */
+/** Returns the bucket of `minute`; removes buckets older than an hour. */
 function bucketAt(buckets: Bucket[], minute: number): Bucket {
   const found = buckets.findLast((bucket) => bucket.minute === minute);
   if (found !== undefined) return found;

@@ -1,6 +1,5 @@
 /**
- * Marks of this build. The compile script writes those of a release in the
- * place of these.
+ * Marks of this build. The compile script replaces this file for a release.
  *
  * @module
  */
@@ -9,7 +8,7 @@
 export const BUILD: {
   readonly commit: string;
   readonly date: string;
-  /** Where its releases are published, or empty where nobody knows. */
+  /** URL of its releases; empty if unknown. */
   readonly releases: string;
 } = {
   commit: "source",

@@ -14,7 +14,7 @@ export const RELEASE_KEYS: readonly string[] = [
 
 const SIGNATURE_BYTES = 64;
 
-/** Whether `signature` of `text` was made with one of `keys`. */
+/** Returns whether `signature` of `text` was made with one of `keys`. */
 export async function isSigned(
   text: Uint8Array<ArrayBuffer>,
   signature: Uint8Array<ArrayBuffer>,

@@ -1,7 +1,7 @@
 /**
- * Finding a newer release, and putting it in the place of this program: only
- * what is named by a signed list of checksums, and only where no package
- * manager owns the file.
+ * Finds a newer release and replaces this program with it: only a file that a
+ * signed list of checksums names, and only where no package manager owns the
+ * program.
  *
  * @module
  */
@@ -19,7 +19,9 @@ const SIGNATURE = "SHA256SUMS.sig";
 const ANSWER_MS = 15_000;
 const DOWNLOAD_MS = 600_000;
 
-/** Parts of a path by which a package manager shows, and its own way to go on. */
+/**
+ * Parts of a path that show a package manager, and its command for an upgrade.
+ */
 const MANAGERS: readonly (readonly [mark: RegExp, command: string])[] = [
   [/[/\\](Cellar|homebrew|linuxbrew)[/\\]/i, "brew upgrade tc"],
   [/^\/nix\/store\//, "nix profile upgrade tc"],
@@ -33,11 +35,15 @@ export interface Release {
   readonly version: string;
   /** Where its files are. */
   readonly url: string;
-  /** Trusts the machine's own authorities; null for the built-in ones alone. */
+  /**
+   * Trusts the machine's own authorities as well; null: only the built-in ones.
+   */
   readonly client: Deno.HttpClient | null;
 }
 
-/** The newest release behind `releases`, such as `https://…/tc/releases`. */
+/**
+ * Returns the newest release at `releases`, such as `https://…/tc/releases`.
+ */
 export async function latestRelease(
   releases: string,
   timeoutMs = ANSWER_MS,
@@ -54,7 +60,7 @@ export async function latestRelease(
   return { version: tag, url: `${releases}/download/v${tag}`, client };
 }
 
-/** Whether version `a` is newer than `b`; both as `1.2.3`. */
+/** Returns whether version `a` is newer than `b`; both as `1.2.3`. */
 export function isNewer(a: string, b: string): boolean {
   const [x, y] = [a, b].map((version) => version.split(".").map(Number));
   for (let part = 0; part < 3; part++) {
@@ -64,7 +70,10 @@ export function isNewer(a: string, b: string): boolean {
   return false;
 }
 
-/** How the owner of the program at `path` upgrades it, or null: nobody owns it. */
+/**
+ * Returns the command by which a package manager upgrades the program at
+ * `path`, or null if none owns it.
+ */
 export function packageManagerOf(path: string): string | null {
   return MANAGERS.find(([mark]) => mark.test(path))?.[1] ?? null;
 }
@@ -109,7 +118,7 @@ function unpacked(archive: Uint8Array, name: string): Uint8Array | null {
   try {
     return tarEntry(archive, name);
   } catch {
-    // It is no gzip, or too large.
+    // It is not gzip, or it is too large.
     return null;
   }
 }
@@ -167,9 +176,9 @@ function failed(reason: string, cause?: unknown): TcError {
 }
 
 /**
- * Puts `program` in the place of the file at `path`: written beside it into a
- * file that nobody else has made, asked for its version, renamed. A link that
- * leads to `path` goes on doing so, and a running tc keeps its old file.
+ * Replaces the file at `path` with `program`: writes a new file beside it, asks
+ * it for its version, and renames it. Links to `path` stay valid, and a running
+ * tc keeps its old file.
  */
 export async function replaceProgram(
   path: string,
@@ -188,7 +197,7 @@ export async function replaceProgram(
     await Deno.rename(fresh, path);
   } catch (cause) {
     await Deno.remove(fresh).catch(() => {
-      // It was never made.
+      // The file was never created.
     });
     if (cause instanceof Deno.errors.PermissionDenied) {
       throw new TcError(`Cannot upgrade: ${path} is not yours to write`, {
@@ -217,7 +226,10 @@ async function checkRuns(program: string, version: string): Promise<void> {
 const BLOCK_BYTES = 512;
 const ARCHIVE_BYTES_MAX = 512 * 1024 * 1024;
 
-/** The bytes of the regular file `name` at the top of the archive, or null. */
+/**
+ * Returns the bytes of the regular file `name` at the top of the `.tar.gz`, or
+ * null.
+ */
 export function tarEntry(
   archive: Uint8Array,
   name: string,

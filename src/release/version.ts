@@ -1,5 +1,5 @@
 /**
- * What this build is.
+ * Version and marks of this build.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface BuildInfo {
   readonly target: string;
 }
 
-/** `tc/1.2.3`: how our own requests name themselves. */
+/** User agent of tc's own requests: `tc/1.2.3`. */
 export const USER_AGENT = `tc/${config.version}`;
 
 export function buildInfo(): BuildInfo {

@@ -1,6 +1,6 @@
 /**
- * `tc swap auto`: the best login for Claude Code, keys only when every account
- * is spent, and back to a login as soon as one is not.
+ * `tc swap auto`: gives Claude Code the best login. It uses API keys only when
+ * every account is used up, and returns to a login as soon as one has room.
  *
  * @module
  */
@@ -36,17 +36,20 @@ import {
 import { useLocked } from "./use_account.ts";
 
 export interface AutoOptions {
-  /** Ask for the account in use alone and stay below this spent part; or null. */
+  /**
+   * Ask only for the account in use, and stay with it below this used part; or
+   * null.
+   */
   readonly threshold: number | null;
-  /** The turn that has just ended was refused for its limit. */
+  /** Whether the turn that has just ended was refused for its limit. */
   readonly isAfterLimit: boolean;
-  /** Nobody asked for this run: a hook, a helper or a timer did. */
+  /** Whether a hook, a helper or a timer started this run, not a person. */
   readonly isUnasked?: boolean;
 }
 
 export type AutoResult =
   | { readonly kind: "empty" }
-  /** A person has logged Claude Code out, and only a person logs it in again. */
+  /** A person has logged Claude Code out, so only a person logs it in again. */
   | { readonly kind: "logged_out" }
   /** Nothing had to change. */
   | {
@@ -61,20 +64,23 @@ export type AutoResult =
     readonly alsoAt: string | null;
   }
   | { readonly kind: "keys"; readonly wakeAt: Instant | null }
-  /** Every account is spent and there is no key. */
+  /** Every account is used up and there is no key. */
   | { readonly kind: "spent"; readonly until: Instant | null }
-  /** Nothing is known now: everything stays as it is. */
+  /** No usage is known, so nothing is changed. */
   | { readonly kind: "unknown"; readonly reasons: readonly string[] };
 
 const WAKE_MARGIN_MS = 30 * SECOND_MS;
 const WAKE_MIN_MS = MINUTE_MS;
 const WAKE_MAX_MS = 6 * HOUR_MS;
-/** Sessions that meet a limit together ask together: one answer serves all. */
+/** One answer serves all sessions that meet a limit within this time. */
 const STALE_LIMIT_MS = 30 * SECOND_MS;
-/** A limit that no figure shows, as of one model, is tried again after this. */
+/**
+ * A limit that no figure shows, such as that of one model, is tried again after
+ * this.
+ */
 const LIMITED_MS = 15 * MINUTE_MS;
 
-/** One run under the lock of all swaps. Throws TcError. */
+/** Swaps once, under the lock of all swaps. Throws TcError. */
 export async function autoSwap(
   options: AutoOptions,
   ports: SwapPorts,
@@ -96,7 +102,7 @@ export async function autoSwap(
   return await new Run({ options, ports, state, logins, keys, live }).decide();
 }
 
-/** Where tc had put a login there is none, or an emptied one. */
+/** Returns whether the login that tc had put there is gone or emptied. */
 function isLoggedOut(live: LiveLogin, { account }: SwapState): boolean {
   const { kind } = live.snapshot.reading;
   return account !== null && (kind === "blank" || kind === "absent");
@@ -186,7 +192,10 @@ class Run {
     return { kind: "swapped", label, from, alsoAt };
   }
 
-  /** Who is passed over: the account in use, too, if its limit ended the turn. */
+  /**
+   * Returns the accounts to pass over, with the account in use if its limit
+   * ended the turn.
+   */
   async #limited(): Promise<ReadonlySet<AccountId>> {
     const { options, state, ports } = this.#facts;
     const current = this.#current;
@@ -235,7 +244,7 @@ class Run {
   }
 }
 
-/** When the first of `logins` is usable again, as far as that is known. */
+/** Returns when the first of `logins` is usable again, if that is known. */
 export function soonestReset(
   state: SwapState,
   logins: readonly AccountRecord[],
@@ -248,7 +257,7 @@ export function soonestReset(
   return resets.length === 0 ? null : resets.reduce((a, b) => (a < b ? a : b));
 }
 
-/** Keys serve from here on; `wakeAt` is new where a run has to be started. */
+/** Switches to keys; `wakeAt` is set if a later run must be started. */
 async function toKeys(
   state: SwapState,
   soonest: Instant | null,
@@ -281,11 +290,11 @@ function percent(part: number): string {
   return `${Math.round(part * 100)} %`;
 }
 
-/** The seed's fields by the seed's names; scripts rely on them. */
+/** Field names that scripts rely on. */
 interface SwapStatus {
   readonly schema: "tc.swap/v1";
   readonly mode: "account" | "apikey";
-  /** The account or key in use; empty where none is known. */
+  /** The account or key in use; empty if unknown. */
   readonly name: string;
   /** In API-key mode: when a login is usable again. */
   readonly resets_at?: string;

@@ -1,6 +1,7 @@
 /**
- * Which account Claude Code should have next: the pool's own policies over the
- * figures of the usage endpoint, with a margin so that it does not flip. Pure.
+ * Chooses the account that Claude Code should have next: the pool's policies on
+ * the figures of the usage endpoint, with a margin so that the choice does not
+ * flip. Pure.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import type { RouteSettings } from "../core/settings.ts";
 import { HOUR_MS, type Instant, later } from "../core/time.ts";
 import type { SeenUsage } from "./swap_state.ts";
 
-/** What an account must be better by before Claude Code is moved. */
+/** By how much an account must be better before Claude Code is moved. */
 export const MARGIN = 0.05;
 
 export interface Candidate {
@@ -25,13 +26,13 @@ export interface Candidate {
 export interface Wish {
   readonly settings: RouteSettings;
   readonly at: Instant;
-  /** Whose login Claude Code has now, or null. */
+  /** The account whose login Claude Code has now, or null. */
   readonly current: AccountId | null;
-  /** Accounts that have just refused a turn, whatever their figures say. */
+  /** Accounts that have just refused a turn, whatever their figures. */
   readonly limited: ReadonlySet<AccountId>;
 }
 
-/** The figures of `observation` that decide, as they are remembered. */
+/** Returns the deciding figures of an observation, as they are stored. */
 export function seenUsage({ windows, at }: QuotaObservation): SeenUsage {
   const fiveHour = windows.find(({ key }) => key === "5h");
   const week = windows.find(({ key }) => key === "7d");
@@ -44,7 +45,7 @@ export function seenUsage({ windows, at }: QuotaObservation): SeenUsage {
   };
 }
 
-/** The spent part that binds: the fuller window; null while neither is known. */
+/** Returns the used part of the fuller window; null while neither is known. */
 export function score({ fiveHour, week }: SeenUsage): number | null {
   if (fiveHour === null && week === null) return null;
   return Math.max(fiveHour ?? 0, week ?? 0);
@@ -55,8 +56,8 @@ export function isSpent(usage: SeenUsage): boolean {
 }
 
 /**
- * When a spent account is usable again: the latest reset of its spent windows.
- * Null where it is not spent or the provider did not say.
+ * Returns when a used-up account is usable again: the latest reset of its
+ * used-up windows. Null if it is not used up or the provider did not say.
  */
 export function usableAt(usage: SeenUsage): Instant | null {
   let at: Instant | null = null;
@@ -72,13 +73,13 @@ export function usableAt(usage: SeenUsage): Instant | null {
   return at;
 }
 
-/** Whether it is certain that the account is spent still. */
+/** Returns whether the account is certainly still used up. */
 export function isSpentUntilReset(usage: SeenUsage, now: Instant): boolean {
   const at = usableAt(usage);
   return isSpent(usage) && at !== null && now < at;
 }
 
-/** The account to have, or null where every one is spent. */
+/** Returns the account to have, or null if every one is used up. */
 export function choose(
   candidates: readonly Candidate[],
   wish: Wish,
@@ -87,10 +88,11 @@ export function choose(
     !isSpent(seenUsage(observation))
   );
   const others = open.filter(({ account }) => !wish.limited.has(account.id));
-  // Better one that has just refused than none.
+  // An account that has just refused is better than none.
   const chosen = pick(others.length > 0 ? others : open, wish);
   if (chosen === null || wish.current === null) return chosen;
-  // The margin is in the measure of `least-used`; others have their own.
+  // The margin is a used part, as `least-used` measures; other policies measure
+  // differently.
   if (wish.settings.policy !== "least-used") return chosen;
   const now = others.find(({ account }) => account.id === wish.current);
   const next = others.find(({ account }) => account.id === chosen);
@@ -115,7 +117,7 @@ function pick(
     NEW_SESSION,
   );
   if (decision.kind === "use") return decision.accountId;
-  // The policy would rather wait; here something has to be held.
+  // The policy would wait, but Claude Code must have some login.
   const [least] = candidates.toSorted((a, b) =>
     a.account.priority - b.account.priority || scoreOf(a) - scoreOf(b)
   );
@@ -126,7 +128,7 @@ function scoreOf({ observation }: Candidate): number {
   return score(seenUsage(observation)) ?? 0;
 }
 
-/** A new conversation of which nothing else is known. */
+/** A new conversation about which nothing else is known. */
 export const NEW_SESSION: RouteQuery = {
   ...ANY_REQUEST,
   cacheTtlMs: HOUR_MS,

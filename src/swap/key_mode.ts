@@ -15,12 +15,15 @@ import type { AccountRecord } from "../store/accounts.ts";
 import type { SwapPorts, SwapState } from "./swap_state.ts";
 import type { Secret } from "../ports.ts";
 
-/** Whether the account's key may serve when all subscriptions are spent. */
+/**
+ * Returns whether the account's key may serve when all subscriptions are used
+ * up.
+ */
 export function isFallbackKey({ account }: AccountRecord): boolean {
   return account.kind === "api_key" && account.enabled;
 }
 
-/** Puts our helper into the settings. Throws where they cannot be changed. */
+/** Puts tc's helper into the settings. Throws if they cannot be changed. */
 export async function enterKeyMode(ports: SwapPorts): Promise<void> {
   const { memory, texts, folder, helper } = ports;
   const live = await liveHelper(ports);
@@ -37,7 +40,8 @@ export async function enterKeyMode(ports: SwapPorts): Promise<void> {
       (document) => withHelper(document, helper),
     );
   } catch (error) {
-    // A write that failed at its end may have been done: then ours is there.
+    // A write that failed at its end may have succeeded: then tc's helper is
+    // there.
     const now = await liveHelper(ports);
     if (now === null || !isOurHelper(now, ports.helper)) {
       await memory.update((state) => ({
@@ -50,13 +54,13 @@ export async function enterKeyMode(ports: SwapPorts): Promise<void> {
   }
 }
 
-/** Gives the settings back what stood there before, and serves by login again. */
+/** Restores what the settings had before, and uses a login again. */
 export async function leaveKeyMode(ports: SwapPorts): Promise<void> {
   const { memory, texts, folder } = ports;
   const { savedHelper } = await memory.load();
   await texts.edit(folder.settingsFile, (document) => {
     const live = helperOf(document);
-    // A hand that wrote another helper over ours is right.
+    // If a person has written another helper over tc's, it stays.
     const isOthers = live !== null && !isOurHelper(live, ports.helper);
     return isOthers ? document : withHelper(document, savedHelper);
   });
@@ -69,8 +73,8 @@ export async function leaveKeyMode(ports: SwapPorts): Promise<void> {
 }
 
 /**
- * Brings state and settings together after a crash or a hand's edit: what the
- * settings say wins, and a helper of ours without keys to print goes.
+ * Reconciles state and settings after a crash or an edit by hand: the settings
+ * win, and tc's helper is removed if there are no keys to print.
  */
 export async function reconcile(
   ports: SwapPorts,
@@ -79,7 +83,7 @@ export async function reconcile(
   const state = await ports.memory.load();
   const isKeyMode = state.mode === "apikey";
   const live = await liveHelper(ports).catch((error) => {
-    // Settings that cannot be read bar no login from being swapped.
+    // Unreadable settings do not prevent a swap.
     if (isKeyMode || !(error instanceof TcError)) throw error;
     return null;
   });
@@ -98,7 +102,7 @@ async function liveHelper(
     : helperOf(parseConfig(text, folder.settingsFile));
 }
 
-/** The key whose turn it is. Throws where there is none. */
+/** Returns the next key in turn. Throws TcError if there is none. */
 export async function nextKey(
   ports: Pick<SwapPorts, "memory" | "accounts" | "vault">,
 ): Promise<Secret> {

@@ -1,6 +1,6 @@
 /**
- * The usage of several accounts at once. An account whose question fails is
- * unknown, and never taken for spent.
+ * Polls the usage of several accounts at once. If a poll fails, the account's
+ * usage is unknown; it never counts as used up.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { seenUsage } from "./choose.ts";
 import type { SeenUsage, SwapPorts } from "./swap_state.ts";
 import { reasonOf } from "../errors.ts";
 
-/** A hook waits for this. */
+/** Time limit: a hook waits for the answers. */
 const LIMIT_MS = 10 * SECOND_MS;
 
 export type Polled =
@@ -33,12 +33,12 @@ export type Polled =
     readonly reason: string;
   };
 
-/** Whether Claude Code can hold the account's login. */
+/** Returns whether Claude Code can hold the account's login. */
 export function isSwappable({ account }: AccountRecord): boolean {
   return account.kind === "subscription" && account.enabled;
 }
 
-/** Asks for all of `records` at the same time and remembers the answers. */
+/** Polls all of `records` at the same time and stores the answers. */
 export async function pollUsage(
   records: readonly AccountRecord[],
   ports: SwapPorts,
@@ -84,8 +84,8 @@ async function poll(record: AccountRecord, ports: SwapPorts): Promise<Polled> {
     return { kind: "unknown", record, reason };
   } finally {
     stop.abort();
-    // A token that is being spent has its successor on disk before we go: the
-    // command may be the last thing that its process does.
+    // A token that is being renewed must have its successor on disk before this
+    // returns: the process may end right after.
     await asking.catch(() => {});
   }
 }
@@ -126,7 +126,7 @@ async function tokenOf(
   return entry !== null && isOAuth(entry) ? entry.credential.accessToken : null;
 }
 
-/** As `locks`, but nobody waits for a renewal of another process for long. */
+/** Returns `locks` without a long wait for another process's renewal. */
 function stoppable(locks: Locks, signal: AbortSignal): Locks {
   return {
     acquire: (name, wait) => locks.acquire(name, { ...wait, signal }),

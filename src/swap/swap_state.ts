@@ -19,9 +19,9 @@ import type { ClaudeFolder } from "../claude/claude_folder.ts";
 import type { RouteSettings } from "../core/settings.ts";
 import type { ForeignTexts } from "../store/files/foreign_text.ts";
 
-/** What the usage endpoint last said, for answers without the network. */
+/** The last answer of the usage endpoint, for use without the network. */
 export interface SeenUsage {
-  /** Spent parts; null is unknown. */
+  /** Used parts; null if unknown. */
   readonly fiveHour: number | null;
   readonly week: number | null;
   readonly fiveHourResetsAt: Instant | null;
@@ -30,25 +30,27 @@ export interface SeenUsage {
 }
 
 export interface SwapState {
-  /** Hooks swap only where a person has begun to. */
+  /** Whether hooks may swap: only after a person has begun to. */
   readonly isOn: boolean;
   readonly mode: "account" | "apikey";
-  /** Whose login Claude Code has, as far as is known. */
+  /** The account whose login Claude Code has, if known. */
   readonly account: AccountId | null;
   /** The key that was handed out last. */
   readonly key: AccountId | null;
-  /** The helper of somebody else that ours stands in for. */
+  /** The helper of another program that tc's helper replaces. */
   readonly savedHelper: string | null;
-  /** When a swap was last decided without a person. */
+  /** When a swap was last decided automatically. */
   readonly swappedAt: Instant | null;
   /** When the usage endpoint was last asked, with or without an answer. */
   readonly askedAt: Instant | null;
-  /** Until when a run that looks for a reset is on its way. */
+  /** Until when a started run waits for a reset. */
   readonly wakeAt: Instant | null;
   readonly usage: Readonly<Record<string, SeenUsage>>;
-  /** Until when accounts are passed over that refused a turn, by account id. */
+  /**
+   * Until when an account that refused a turn is passed over, by account id.
+   */
   readonly limited: Readonly<Record<string, Instant>>;
-  /** What Claude Code noted of each account, by account id. */
+  /** What Claude Code stored about each account, by account id. */
   readonly notes: Readonly<Record<string, OAuthAccount>>;
 }
 
@@ -106,7 +108,7 @@ const schema = v.object({
   ),
 });
 
-/** The state in a private file, changed under a lock of its own. */
+/** The state in a private file, changed under its own lock. */
 export class SwapMemory extends PrivateJson<SwapState> {
   constructor(file: string, locks: Locks) {
     super({
@@ -128,13 +130,13 @@ export interface SwapPorts extends RefreshPorts {
   readonly folder: ClaudeFolder;
   readonly texts: ForeignTexts;
   readonly memory: SwapMemory;
-  /** The pool as vault and config have it now. */
+  /** Returns the accounts of vault and config as they are now. */
   readonly accounts: () => Promise<readonly AccountRecord[]>;
   readonly settings: RouteSettings;
   /** The command line that prints a key, for `apiKeyHelper`. */
   readonly helper: string;
 }
 
-/** Lock of a whole swap; the state has a shorter one of its own. */
+/** Lock of a whole swap; the state has its own, shorter lock. */
 export const SWAP_LOCK = "swap";
 export const SWAP_LOCK_WAIT_MS = 30_000;

@@ -1,6 +1,6 @@
 /**
- * One swap: the login of an account into Claude Code's own store, and whom the
- * client shows in step with it.
+ * One swap: puts an account's login into Claude Code's store, and the matching
+ * identity into what the client shows.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { ConfigDocument } from "../store/config_file.ts";
 import { leaveKeyMode } from "./key_mode.ts";
 import { SWAP_LOCK, SWAP_LOCK_WAIT_MS, type SwapPorts } from "./swap_state.ts";
 
-/** Swaps to `id` under the lock of all swaps. */
+/** Swaps to account `id`, under the lock of all swaps. */
 export async function useAccount(
   id: AccountId,
   ports: SwapPorts,
@@ -31,7 +31,7 @@ export async function useAccount(
   return await useLocked(id, ports);
 }
 
-/** As {@linkcode useAccount}, for a caller that holds the lock. */
+/** Does as {@linkcode useAccount}, for a caller that holds the lock. */
 export async function useLocked(
   id: AccountId,
   ports: SwapPorts,
@@ -48,8 +48,8 @@ export async function useLocked(
 }
 
 /**
- * Takes over what Claude Code has renewed and tells whose login it holds; null
- * where it holds none of the pool.
+ * Stores what Claude Code has renewed. Returns the account whose login it has;
+ * null if it is not in the pool.
  */
 export async function currentAccount(
   ports: SwapPorts,
@@ -64,7 +64,7 @@ export async function currentAccount(
   return entry;
 }
 
-/** Remembers all that Claude Code notes of the account it shows. */
+/** Stores what Claude Code keeps about the account it shows. */
 async function noteAccounts(ports: SwapPorts): Promise<void> {
   const noted = oauthAccountOf(await identityDocument(ports));
   if (noted === null) return;
@@ -79,7 +79,10 @@ async function noteAccounts(ports: SwapPorts): Promise<void> {
   }));
 }
 
-/** Without a `.claude.json` the client asks the provider itself. */
+/**
+ * Writes the identity that the client shows; without a `.claude.json` the
+ * client asks the provider itself.
+ */
 async function showAccount(
   entry: VaultEntry,
   ports: SwapPorts,
@@ -97,7 +100,10 @@ async function showAccount(
   await texts.edit(folder.identityFile, (now) => withOAuthAccount(now, known));
 }
 
-/** Empty where there is none that can be read: it is for show alone. */
+/**
+ * Returns the document; empty if it cannot be read, because it is only for
+ * display.
+ */
 async function identityDocument(
   { texts, folder }: SwapPorts,
 ): Promise<ConfigDocument> {

@@ -15,7 +15,10 @@ export const AUTHORITY_VARIABLES = [
   "SSL_CERT_FILE",
 ] as const;
 
-/** Where Linux distributions and BSDs keep the store; the first that exists. */
+/**
+ * Where Linux distributions and BSDs keep the store; the first existing file is
+ * used.
+ */
 const SYSTEM_FILES = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -28,7 +31,7 @@ const FILE_BYTES_MAX = 8 * 1024 * 1024;
 const CERTIFICATE =
   /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
-/** What was found, and where. */
+/** The authorities that were found, and where. */
 export interface Authorities {
   /** One PEM text, with every certificate once; empty where there is none. */
   readonly pem: string;
@@ -40,7 +43,7 @@ export interface AuthoritySource {
   /** The variable that names the file; null for the system's store. */
   readonly variable: string | null;
   readonly certificates: number;
-  /** Why the file is of no use, or null. */
+  /** Why the file cannot be used, or null. */
   readonly trouble: string | null;
 }
 
@@ -77,7 +80,7 @@ export function readAuthorities(
   return { pem: [...known].join("\n"), sources };
 }
 
-/** The certificates as options of Deno's TLS take them. */
+/** Returns the certificates as options for Deno's TLS. */
 export function caCertsOf({ pem }: Authorities): readonly string[] {
   return pem === "" ? [] : [pem];
 }
@@ -104,7 +107,7 @@ function certificatesIn(
     if (found.length === 0) {
       return { certificates: [], trouble: "it holds no certificate in PEM" };
     }
-    // All at once is quick; one by one only where one of them is damaged.
+    // Checking all at once is fast; check one by one only if one is damaged.
     const certificates = isUsable(found.join("\n"))
       ? found
       : found.filter(isUsable);
@@ -121,7 +124,7 @@ function certificatesIn(
   }
 }
 
-/** Whether Deno's TLS takes the certificates. */
+/** Returns whether Deno's TLS accepts the certificates. */
 function isUsable(pem: string): boolean {
   try {
     Deno.createHttpClient({ caCerts: [pem] }).close();

@@ -1,5 +1,5 @@
 /**
- * The real clocks and the real randomness.
+ * The system's clocks and random source.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Whether somebody has set the wall clock: it is held against the one that
- * nobody can set, and against what was written down.
+ * Detects that the wall clock was set: compares it with the monotonic clock and
+ * with recorded times.
  *
  * @module
  */
@@ -8,14 +8,14 @@
 import { after, DAY_MS, type Instant } from "../core/time.ts";
 import type { Clock } from "../ports.ts";
 
-/** Less is the gentle correction that every system makes. */
+/** A smaller step is the usual time correction of a system. */
 const STEP_MS_MIN = 5_000;
-/** More than this does not pass without a sign. */
+/** A longer time does not pass without any sign of it. */
 const LEAP_MS = 2 * DAY_MS;
 
 /**
- * How far the clock went back since it was last asked. Forward nothing can be
- * told: a machine that slept looks the same, and time has passed then.
+ * Measures how far the clock was set back. Forward jumps are indistinguishable
+ * from sleep, so they are ignored.
  */
 export class SetBack {
   readonly #clock: Clock;
@@ -26,7 +26,10 @@ export class SetBack {
     this.#offsetMs = offsetOf(clock);
   }
 
-  /** In milliseconds; 0 where it went on as it should. */
+  /**
+   * Returns the step back since the last call in milliseconds; 0 if there was
+   * none.
+   */
   since(): number {
     const offsetMs = offsetOf(this.#clock);
     const backMs = this.#offsetMs - offsetMs;
@@ -41,9 +44,9 @@ function offsetOf(clock: Clock): number {
 }
 
 /**
- * A time that may be trusted with what is removed for its age: a clock that
- * leaps ahead must not make all of it old. After a long rest of the machine it
- * catches up by and by.
+ * A time that is safe for removing old records: a clock that jumps ahead must
+ * not make all of them old. After a long sleep of the machine it catches up
+ * slowly.
  */
 export class SureTime {
   readonly #clock: Clock;
@@ -56,7 +59,9 @@ export class SureTime {
     this.#knownAt = clock.now();
   }
 
-  /** Something was dated `at` before this run began; null: nothing was. */
+  /**
+   * Notes that a record was dated `at` before this run; null: there was none.
+   */
   noEarlierThan(at: Instant | null): void {
     if (at !== null && at < this.#knownAt) this.#knownAt = at;
   }

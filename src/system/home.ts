@@ -23,7 +23,7 @@ export function withHome(
   try {
     return { ...environment, HOME: userInfo().homedir };
   } catch {
-    // Not in the list: whoever needs the home says so.
+    // The user is not in the list; whoever needs the home reports it.
     return { ...environment, HOME: undefined };
   }
 }

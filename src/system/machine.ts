@@ -1,5 +1,5 @@
 /**
- * The machine and user that the vault is bound to, read on the main thread.
+ * Reads the machine id and user that the vault is bound to, on the main thread.
  *
  * @module
  */
@@ -16,8 +16,8 @@ import type { Paths } from "./paths.ts";
 import { systemRunner } from "./command_runner.ts";
 
 /**
- * Returns the vault's key material; makes the vault's own key where there is
- * none. The name is not from USER: a service may run without it.
+ * Returns the vault's key material; creates the vault's key if there is none.
+ * The user name does not come from USER: a service may run without it.
  */
 export async function machineSecret(
   { vaultKeyFile }: Pick<Paths, "vaultKeyFile">,
@@ -54,7 +54,7 @@ async function readText(path: string): Promise<string | null> {
   try {
     return await Deno.readTextFile(path);
   } catch {
-    // Not there, or not for us: the next source is asked.
+    // It does not exist or may not be read; the next source is tried.
     return null;
   }
 }

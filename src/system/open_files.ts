@@ -1,19 +1,20 @@
 /**
- * How many files the server may have open: two for each request in hand. Some
- * systems begin with 256, and a program may raise that up to their hard limit.
+ * The limit of open files: the server needs two for each open request. Some
+ * systems begin with 256; a program may raise that up to the hard limit.
  *
  * @module
  */
 
 import { systemRunner } from "./command_runner.ts";
 
-/** More than this helps nobody. */
+/** The server never needs more. */
 const FILES_WANTED = 65_536;
 const TOOL_MS_MAX = 2_000;
 
 /**
- * Raises the limit of open files of this process, and forbids core dumps, where
- * a tool for that is at hand: the runtime has none. Elsewhere `tc doctor` says what is too few.
+ * Raises this process's limit of open files and forbids core dumps, with a
+ * program of the system, because the runtime cannot. Where there is no such
+ * program, `tc doctor` reports a low limit.
  */
 export async function raiseOpenFiles(): Promise<void> {
   if (Deno.build.os !== "linux") return;
@@ -32,11 +33,11 @@ export async function raiseOpenFiles(): Promise<void> {
       ...changes,
     ], { stdin: "", timeoutMs: TOOL_MS_MAX });
   } catch {
-    // It serves with what it has.
+    // The server works with the present limit.
   }
 }
 
-/** Returns how many files this process may have open; null: nobody knows. */
+/** Returns how many files this process may have open; null if unknown. */
 export async function openFiles(): Promise<number | null> {
   if (Deno.build.os === "windows") return null;
   try {
@@ -44,7 +45,7 @@ export async function openFiles(): Promise<number | null> {
       return limitsIn(await Deno.readTextFile("/proc/self/limits"))?.soft ??
         null;
     }
-    // A shell has the limits of the process that starts it.
+    // A shell inherits the limits of this process.
     const outcome = await systemRunner.run("/bin/sh", ["-c", "ulimit -n"], {
       stdin: "",
       timeoutMs: TOOL_MS_MAX,
@@ -56,12 +57,17 @@ export async function openFiles(): Promise<number | null> {
   }
 }
 
-/** Whether the text of `/proc/self/limits` lets this process dump its memory. */
+/**
+ * Returns whether `limits`, the text of `/proc/self/limits`, allows core dumps.
+ */
 export function mayDump(limits: string): boolean {
   return !/^Max core file size\s+0\s/m.test(limits);
 }
 
-/** The soft limit to ask for by the text of `/proc/self/limits`; null: none. */
+/**
+ * Returns the soft limit to ask for, by the text of `/proc/self/limits`; null:
+ * none.
+ */
 export function wantedLimit(limits: string): number | null {
   const files = limitsIn(limits);
   if (files === null) return null;
@@ -80,7 +86,7 @@ function limitsIn(
   };
 }
 
-/** The command line that raises the limit and then becomes `command`. */
+/** Returns a command line that raises the limit and then runs `command`. */
 export function withOpenFiles(command: readonly string[]): readonly string[] {
   if (Deno.build.os === "windows") return command;
   // macOS calls its hard limit unlimited and takes no more than 10,240.

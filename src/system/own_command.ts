@@ -1,14 +1,14 @@
 /**
- * How this very program is started again. Loads nothing of the house.
+ * Command lines that start this program again. Imports nothing.
  *
  * @module
  */
 
 /**
- * The arguments of a command that is written down for later: in settings of
- * Claude Code, in a hook, in a unit. A package manager keeps each version in a
- * folder of its own and removes the old one, so the command names the link on
- * the PATH that leads to this program, where there is one.
+ * Returns a command line that is stored for later use: in Claude Code's
+ * settings, in a hook or in a unit. A package manager keeps each version in its
+ * own folder and removes the old one, so the command uses the link on the PATH
+ * that leads to this program, if there is one.
  */
 export function lastingCommand(args: readonly string[]): readonly string[] {
   const [program = "", ...words] = ownCommand(args);
@@ -16,7 +16,10 @@ export function lastingCommand(args: readonly string[]): readonly string[] {
   return [linkTo(program, Deno.env.get("PATH") ?? "") ?? program, ...words];
 }
 
-/** The first link on `path` that leads to the file at `program`, or null. */
+/**
+ * Returns the first link on `path` that leads to the file at `program`, or
+ * null.
+ */
 export function linkTo(program: string, path: string): string | null {
   const file = realPath(program);
   if (file === null) return null;
@@ -36,20 +39,23 @@ function realPath(path: string): string | null {
   try {
     return Deno.realPathSync(path);
   } catch {
-    // Nothing is there.
+    // There is no such file.
     return null;
   }
 }
 
-/** The arguments by which this very program is started again. */
+/** Returns the command line that starts this program again with `args`. */
 export function ownCommand(args: readonly string[]): readonly string[] {
-  // What Linux says of a program whose file an upgrade has replaced.
+  // Linux adds this to the path of a program that an upgrade has replaced.
   const program = Deno.execPath().replace(/ \(deleted\)$/, "");
   if (Deno.build.standalone) return [program, ...args];
   return [program, "run", "-A", Deno.mainModule, ...args];
 }
 
-/** Starts `tc ARGS…` without a terminal; a failure to start is no error. */
+/**
+ * Starts `tc ARGS…` without a terminal, to run on after this process. Ignores a
+ * failure to start.
+ */
 export function startDetached(args: readonly string[]): void {
   const [program = "", ...words] = ownCommand(args);
   try {

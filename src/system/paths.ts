@@ -1,6 +1,6 @@
 /**
- * Where tc keeps its files: XDG folders on every Unix, the application folders
- * on Windows, and beside the file when a config file is named.
+ * Where tc keeps its files: in XDG folders on every Unix, in the application
+ * folders on Windows, or beside a config file that is named.
  *
  * @module
  */
@@ -17,16 +17,16 @@ export interface Paths {
   readonly configFile: string;
   /** Vault and local key, 0700. Losing it means logging in again. */
   readonly secretsFolder: string;
-  /** Knowledge: losing it loses history and nothing else. 0700. */
+  /** History and pool memory; losing it loses nothing else. 0700. */
   readonly stateFolder: string;
   /**
-   * The random key of the vault's files, outside every folder that is copied
-   * with them. Without it they do not open.
+   * The random key of the vault's files, outside the folders that are usually
+   * copied with them. Without it they cannot be opened.
    */
   readonly vaultKeyFile: string;
 }
 
-/** The variables that {@linkcode pathsFrom} looks at. */
+/** The variables that {@linkcode pathsFrom} reads. */
 export const PATH_VARIABLES = [
   "HOME",
   "XDG_CONFIG_HOME",
@@ -40,8 +40,8 @@ export const PATH_VARIABLES = [
 ] as const;
 
 /**
- * The folders of one pool. A config file named by `TC_CONFIG` (or the seeds'
- * `TEAMCLAUDE_CONFIG`) is a pool of its own, with secrets and state of its own.
+ * Returns the folders of one pool. A config file named by `TC_CONFIG` (or
+ * `TEAMCLAUDE_CONFIG`) is a separate pool, with its own secrets and state.
  */
 export function pathsFrom(environment: Environment, system: string): Paths {
   const isWindows = system === "windows";
@@ -81,9 +81,9 @@ export function pathsFrom(environment: Environment, system: string): Paths {
 }
 
 /**
- * XDG says: a relative path in its variables is invalid and ignored. The same
- * holds for the home: a relative one would put secrets into any folder that tc
- * is started in.
+ * Returns `path` if it is absolute. XDG ignores relative paths in its
+ * variables. The same applies to the home: a relative one would put secrets
+ * into whatever folder tc is started in.
  */
 function absolute(path: string | undefined, system: string): string | null {
   if (path === undefined) return null;
@@ -91,7 +91,7 @@ function absolute(path: string | undefined, system: string): string | null {
   return isAbsolute(path) ? path : null;
 }
 
-/** Throws TcError `no_home` where nobody says where the home is. */
+/** Returns the home folder. Throws TcError `no_home` if it is unknown. */
 function homeOf(environment: Environment, system: string): string {
   const { HOME, USERPROFILE } = environment;
   const home = absolute(homeIn(environment, system), system) ??
@@ -108,7 +108,7 @@ function homeOf(environment: Environment, system: string): string {
   );
 }
 
-/** Every folder that tc writes to. */
+/** Returns every folder that tc writes to. */
 export function writtenFolders(paths: Paths): readonly string[] {
   return [
     ...new Set([
@@ -121,15 +121,16 @@ export function writtenFolders(paths: Paths): readonly string[] {
 }
 
 /**
- * The folders that the server's worker writes to: what it knows, and the vault.
- * Not the config, which decides what the next worker may touch, and not the
- * folder of secrets, which holds commands that other programs run.
+ * Returns the folders that the server's worker writes to: the state and the
+ * vault. It may not write the config, which decides what the next worker may
+ * touch, nor the folder of secrets, which holds commands that other programs
+ * run.
  */
 export function workerFolders(paths: Paths): readonly string[] {
   return [vaultFolder(paths), paths.stateFolder];
 }
 
-/** The folder of the vault's files. */
+/** Returns the folder of the vault's files. */
 export function vaultFolder({ secretsFolder }: Paths): string {
   return join(secretsFolder, "vault");
 }

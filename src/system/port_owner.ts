@@ -1,6 +1,7 @@
 /**
- * Which program listens on a port of this machine, as far as the system tells.
- * It goes by programs of the system: a compiled tc may not read /proc itself.
+ * Finds the program that listens on a port of this machine, as far as the
+ * system tells. It asks programs of the system, because a compiled tc may not
+ * read /proc.
  *
  * @module
  */
@@ -8,11 +9,11 @@
 import type { CommandRunner } from "../ports.ts";
 
 export interface PortOwner {
-  /** Null where only root could see it. */
+  /** Null if only root can see it. */
   readonly pid: number | null;
   /** The program's short name, or null. */
   readonly program: string | null;
-  /** Name or number of the user, where it is another one than ours. */
+  /** Name or number of the user, if it is another user. */
   readonly otherUser: string | null;
 }
 
@@ -92,7 +93,10 @@ function userNamed(passwd: string, uid: number): string {
   return line?.split(":")[0] ?? String(uid);
 }
 
-/** `lsof -F` prints a field a line: p is the pid, c the command, u the user. */
+/**
+ * Asks lsof: `lsof -F` prints one field per line (p is the pid, c the command,
+ * u the user).
+ */
 async function darwinOwner(
   port: number,
   onlooker: Onlooker,
@@ -135,7 +139,9 @@ async function windowsOwner(
   };
 }
 
-/** What the program printed; empty where it is missing or takes too long. */
+/**
+ * Returns what the program printed; empty if it is missing or takes too long.
+ */
 async function outputOf(
   { runner }: Onlooker,
   program: string,
@@ -146,7 +152,7 @@ async function outputOf(
       stdin: "",
       timeoutMs: LOOK_MS,
     });
-    // `find` reports what it may not read and prints the rest.
+    // `find` fails on what it may not read, but prints the rest.
     return outcome.kind === "exited" ? outcome.stdout : "";
   } catch {
     // There is no such program.

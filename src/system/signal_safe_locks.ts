@@ -29,7 +29,7 @@ export class SignalSafeLocks implements Locks {
   readonly #options: SignalSafeOptions;
   readonly #listeners: readonly (readonly [Ending, () => void])[];
   #held = 0;
-  /** The exit code that is due when the last lock goes, or null. */
+  /** The exit code to end with when the last lock is released, or null. */
   #due: number | null = null;
 
   constructor(options: SignalSafeOptions) {

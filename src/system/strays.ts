@@ -1,6 +1,6 @@
 /**
  * Errors that nobody awaits. One of them must not end the server and cut every
- * stream: it is reported with its place, and the process goes on.
+ * stream: it is logged with its stack, and the process continues.
  *
  * @module
  */
@@ -13,9 +13,9 @@ export type StrayScope = Pick<
 >;
 
 /**
- * Calls `tell` with the stack of each uncaught error and each unhandled
- * rejection of this thread, and keeps it from ending the process. Returns the
- * way back to the runtime's own behaviour.
+ * Calls `tell` with the stack of each uncaught error and unhandled rejection of
+ * this thread, and keeps it from ending the process. Disposing restores the
+ * runtime's behaviour.
  */
 export function catchStrays(
   scope: StrayScope,
@@ -39,7 +39,7 @@ export function catchStrays(
   };
 }
 
-/** Returns the message of `cause` with its place. */
+/** Returns the message of `cause` with its stack. */
 export function faultText(cause: unknown): string {
   return stackOf(cause);
 }

@@ -18,12 +18,15 @@ export function isInForeground(
   try {
     return foregroundOf(read());
   } catch {
-    // Without /proc nothing is known.
+    // Without /proc assume the foreground.
     return true;
   }
 }
 
-/** Fields 5 and 8 of /proc/self/stat: own process group, and the terminal's. */
+/**
+ * Compares fields 5 and 8 of /proc/self/stat: the process group, and the
+ * terminal's foreground group.
+ */
 function foregroundOf(stat: string): boolean {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const group = fields[2];
@@ -38,12 +41,12 @@ function foregroundOf(stat: string): boolean {
 export class Interrupts {
   #away = 0;
 
-  /** Lets the interrupt through unless somebody else has the terminal. */
+  /** Calls `listener` unless another program has the terminal. */
   pass(listener: () => void): void {
     if (this.#away === 0) listener();
   }
 
-  /** Runs `run` and keeps interrupts from this process meanwhile. */
+  /** Runs `run` and ignores interrupts meanwhile. */
   async whileAway<Result>(run: () => Promise<Result>): Promise<Result> {
     this.#away++;
     try {

@@ -10,11 +10,11 @@ import { logLine, type LogRecord } from "./journal.ts";
 import { openOwnSync } from "../../store/files/own_files.ts";
 import type { Paths } from "../../system/paths.ts";
 
-/** The newest lines stay when the file is longer. */
+/** When the file is longer, only the newest lines are kept. */
 const BYTES_MAX = 64 * 1024;
 const KEPT_LINES = 20;
 
-/** The events that say that tc itself did something wrong. */
+/** Log events that report a bug of tc. */
 const FAULT_EVENTS: readonly string[] = ["fault", "stray"];
 
 export interface CaughtFault {
@@ -27,7 +27,7 @@ function fileIn({ stateFolder }: Paths): string {
   return join(stateFolder, "faults.log");
 }
 
-/** Keeps `record` if it tells of a fault. Never throws: the log has it too. */
+/** Stores `record` if it reports a fault. Never throws: the log has it too. */
 export function keepFault(paths: Paths, record: LogRecord): void {
   if (!FAULT_EVENTS.includes(record.event)) return;
   try {
@@ -52,18 +52,18 @@ function sizeOf(file: string): number {
   try {
     return Deno.statSync(file).size;
   } catch {
-    // It is not there yet.
+    // There is no file yet.
     return 0;
   }
 }
 
-/** Returns what was caught, oldest first. */
+/** Returns the faults that were caught, oldest first. */
 export function readFaults(paths: Paths): readonly CaughtFault[] {
   let text: string;
   try {
     text = Deno.readTextFileSync(fileIn(paths));
   } catch {
-    // Nothing was caught so far.
+    // No fault was caught so far.
     return [];
   }
   return text.split("\n").filter((line) => line !== "").map((line) => {

@@ -33,7 +33,7 @@ const PRIORITY: Readonly<Record<LogLevel, string>> = {
   error: "<3>",
 };
 
-/** A journal that passes records of at least `least` to `sink`. */
+/** Returns a journal that passes records of at least `least` to `sink`. */
 export function journalTo(
   sink: (record: LogRecord) => void,
   clock: Clock,
@@ -55,7 +55,7 @@ export function logLine(record: LogRecord): string {
   }`.trimEnd();
 }
 
-/** The form for journald: it adds the time itself. */
+/** Returns a line for journald, which adds the time itself. */
 export function journaldLine(record: LogRecord): string {
   return `${PRIORITY[record.level]}${record.event} ${logFields(record.fields)}`
     .trimEnd();
@@ -74,10 +74,10 @@ function quoted(value: string): string {
   return /[\s="]/.test(text) ? `"${text.replaceAll('"', "'")}"` : text;
 }
 
-/** Lines that tell of no fault wait so long for others. */
+/** How long lines wait for others, unless one reports a problem. */
 const WAIT_MS = 50;
 
-/** So many go at once, whatever the time. */
+/** This many are sent at once, whatever the time. */
 const RECORDS_MAX = 200;
 
 export class LogBatch {
@@ -89,7 +89,9 @@ export class LogBatch {
     this.#post = post;
   }
 
-  /** Warnings and errors go at once, with all that came before them. */
+  /**
+   * Adds a line; warnings and errors are sent at once, with all earlier lines.
+   */
   readonly add = (record: LogRecord): void => {
     this.#records.push(record);
     const isUrgent = record.level === "warn" || record.level === "error";

@@ -14,20 +14,22 @@ import { reasonOf } from "../../errors.ts";
 
 export interface LogSink {
   write(record: LogRecord): void;
-  /** From here on `tell` hears of lines that are lost; null: no more are. */
+  /**
+   * Calls `tell` when lines are lost; with null when none are lost any more.
+   */
   watch(tell: (loss: LogLoss | null) => void): void;
-  /** Waits a moment for the lines that are on their way. */
+  /** Waits a moment for lines that are being written. */
   close(): Promise<void>;
 }
 
-/** Takes lines for nobody. */
+/** Discards all lines. */
 export const NO_LOG: LogSink = {
   write: () => {},
   watch: () => {},
   close: () => Promise.resolve(),
 };
 
-/** The sink that `file` and the environment ask for. */
+/** Returns the sink that `file` and the environment ask for. */
 export function logSink(
   file: string | null,
   environment: Environment,
@@ -49,13 +51,13 @@ export function logSink(
   };
 }
 
-/** A larger file is kept as `<file>.1`, and a new one begins. */
+/** A larger file is renamed to `<file>.1`, and a new one begins. */
 export const LOG_BYTES_MAX = 10 * 1024 * 1024;
 
-/** What a disk says that is full, of a quota too, or read-only for a while. */
+/** Errors of a disk that is full, over quota or temporarily read-only. */
 const NO_ROOM = ["ENOSPC", "EDQUOT", "EROFS"];
 
-/** So often at most it is looked whether the file is where it was. */
+/** Shortest interval between checks that the file is still in place. */
 const LOOK_MS = 1_000;
 
 export class LogFile {
@@ -64,10 +66,15 @@ export class LogFile {
   readonly #encoder = new TextEncoder();
   #file: Deno.FsFile | null = null;
   #lookAtMs = 0;
-  /** A line broke off in the middle: the next one begins on its own. */
+  /**
+   * Whether a line was written partially; the next one then starts a new line.
+   */
   #isTorn = false;
 
-  /** Throws where there can be no such file; a full disk may have room later. */
+  /**
+   * Throws if the file cannot be created; a full disk is not an error, it may
+   * have room later.
+   */
   constructor(path: string, loss: LossCount) {
     this.#path = path;
     this.#loss = loss;
@@ -130,11 +137,14 @@ function setAside(path: string): void {
   try {
     Deno.renameSync(path, `${path}.1`);
   } catch {
-    // Another server of this pool was quicker, or holds it open on Windows.
+    // Another server of this pool has rotated it, or holds it open on Windows.
   }
 }
 
-/** Whether `file` is what stands at `path`: a file removed can be written to. */
+/**
+ * Returns whether `file` is the file at `path`: a removed file can still be
+ * written to.
+ */
 function isThere(file: Deno.FsFile, path: string): boolean {
   try {
     const [now, then] = [Deno.statSync(path), file.statSync()];
@@ -180,7 +190,9 @@ export class LogStream {
     });
   }
 
-  /** Waits until all is written, but not for a reader that takes nothing. */
+  /**
+   * Waits until everything is written, but not for a reader that takes nothing.
+   */
   async close(): Promise<void> {
     if (this.#work === null) return;
     const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -211,14 +223,14 @@ export class LogStream {
   }
 }
 
-/** Log lines that could not be written to where they should go. */
+/** Log lines that could not be written. */
 export interface LogLoss {
   readonly where: string;
   readonly reason: string;
   readonly lines: number;
 }
 
-/** It is told of a growing loss so often at most. */
+/** Shortest interval between reports of a growing loss. */
 const TELL_MS = 1_000;
 
 export class LossCount {
@@ -228,7 +240,7 @@ export class LossCount {
   #tell: ((loss: LogLoss | null) => void) | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  /** `where` names the place that lines should go to. */
+  /** `where` names the destination of the lines. */
   constructor(where: string) {
     this.#where = where;
   }
@@ -238,7 +250,7 @@ export class LossCount {
     if (this.#reason !== null) this.#say();
   }
 
-  /** Lines that are lost for `cause`. */
+  /** Counts lines that are lost because of `cause`. */
   add(lines: number, cause: unknown): void {
     const isNew = this.#reason === null;
     this.#lines += lines;
@@ -247,7 +259,7 @@ export class LossCount {
     else this.#timer ??= setTimeout(() => this.#say(), TELL_MS);
   }
 
-  /** Lines go through again; how many were lost until now since the last time. */
+  /** Ends the loss. Returns how many lines were lost since the last call. */
   over(): number {
     if (this.#reason === null) return 0;
     const lines = this.#lines;
@@ -279,7 +291,7 @@ export class LossCount {
   }
 }
 
-/** The line that stands where `lines` of them are missing. */
+/** Returns the line that replaces `lines` missing lines. */
 function gapLine(lines: number): string {
   return `${lines} log line${
     lines === 1 ? "" : "s"
