@@ -193,6 +193,19 @@ Deno.test("docs/architecture.md says of each room what the linter allows", () =>
   deepStrictEqual(new Map(rows), new Map(allowed));
 });
 
+Deno.test("docs/architecture.md names the files that a request passes, at most 22", () => {
+  const [, life = ""] = read("docs/architecture.md")
+    .split("## The life of one request");
+  const files = [
+    ...life.split("\n## ")[0]?.matchAll(/^\| \d+ +\| `([^`]+)`/gm) ?? [],
+  ]
+    .map(([, file]) => `src/${file}`);
+  ok(files.length > 10 && files.length <= 22, `${files.length} files`);
+  for (const file of files) ok([...sources("src")].includes(file), file);
+  const lines = read("src/proxy/pursue.ts").split("\n").length - 1;
+  ok(lines <= 200, `src/proxy/pursue.ts has ${lines} lines`);
+});
+
 Deno.test("the lint plugin sees every way to import and every impure call", () => {
   function faults(path: string, code: string): string[] {
     return Deno.lint.runPlugin(rooms, `${ROOT}${path}`, code).map((d) => d.id);
@@ -282,6 +295,32 @@ Deno.test("the lint plugin sees every way to import and every impure call", () =
       "src/auth/spend_refresh_token.ts",
       "const a = RefreshToken.toSpend(token);",
     ),
+    [],
+  );
+  const scoped = ["rooms/request-scope"];
+  for (
+    const code of [
+      "const scope = new RequestScope(proxy);",
+      "const share = budget.share();",
+      "f(budget.share());",
+      "const lease = pool.openLease(id, facts);",
+    ]
+  ) {
+    deepStrictEqual(faults("src/proxy/a.ts", code), scoped, code);
+  }
+  deepStrictEqual(
+    faults(
+      "src/proxy/a.ts",
+      `async function f() {
+        await using scope = new RequestScope(proxy);
+        using share = budget.share();
+        g(scope, share);
+      }`,
+    ),
+    [],
+  );
+  deepStrictEqual(
+    faults("src/proxy/request_scope.ts", "this.x = budget.share();"),
     [],
   );
   const long = `function f() {\n${"g();\n".repeat(70)}}`;

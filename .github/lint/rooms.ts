@@ -113,6 +113,9 @@ const MAY_OPEN_REFRESH_TOKENS: Readonly<Record<string, readonly string[]>> = {
 /** What reasonOf() and stackOf() return, after the name of the error. */
 const SPELLED_OUT = /^\.(message|stack)\b/;
 
+/** The file that returns memory and closes leases, for every request. */
+const REQUEST_SCOPE = "/src/proxy/request_scope.ts";
+
 /** Names that say nothing of what is in the file. */
 const EMPTY_NAMES = /^(utils?|helpers?|common|misc|types|manager|shared)$/;
 
@@ -303,6 +306,42 @@ export default {
               node,
               message: "The text of an error comes from one function",
               hint: "Use reasonOf() or stackOf() of src/errors.ts",
+            });
+          },
+        };
+      },
+    },
+    "request-scope": {
+      create(context): Deno.lint.LintVisitor {
+        const path = context.filename.replaceAll("\\", "/");
+        if (roomOf(path) === null || path.endsWith(REQUEST_SCOPE)) return {};
+        function check(node: Deno.lint.Node, what: string): void {
+          const declaration = context.sourceCode.getAncestors(node).at(-2);
+          const isBound = declaration?.type === "VariableDeclaration" &&
+            /using$/.test(declaration.kind);
+          if (isBound) return;
+          context.report({
+            node,
+            message: `${what} is bound with using, so that it ends by itself`,
+          });
+        }
+        return {
+          NewExpression(node): void {
+            const { callee } = node;
+            if (callee.type !== "Identifier") return;
+            if (callee.name === "RequestScope") check(node, "A request scope");
+          },
+          CallExpression(node): void {
+            const { callee } = node;
+            if (callee.type !== "MemberExpression") return;
+            const { property } = callee;
+            if (property.type !== "Identifier") return;
+            if (property.name === "share") check(node, "A share of memory");
+            if (property.name !== "openLease") return;
+            context.report({
+              node,
+              message: "Only the scope of a request opens and closes a lease",
+              hint: "Use RequestScope.lease() of src/proxy/request_scope.ts",
             });
           },
         };

@@ -1,6 +1,6 @@
 /**
- * Removes a content coding: from the tap's copy of a response, from an error
- * that must be judged, and from a stream whose head was sent before the
+ * Removes a content coding: from an error that must be judged, from a copy of a
+ * response that is metered, and from a stream whose head was sent before the
  * upstream answered.
  *
  * @module
@@ -11,10 +11,10 @@ import type { Transform } from "node:stream";
 import zlib from "node:zlib";
 
 /** A stream that inflates, and counts the bytes that it used. */
-export type Inflater = Transform & { readonly bytesWritten: number };
+type Inflater = Transform & { readonly bytesWritten: number };
 
 /** Returns a stream that inflates `encoding`, or null if there is nothing to do. */
-export function inflaterFor(encoding: string | null): Inflater | null {
+function inflaterFor(encoding: string | null): Inflater | null {
   switch (codingOf(encoding)) {
     case "gzip":
     case "x-gzip":
@@ -174,6 +174,76 @@ class Part {
   destroy(): void {
     this.#inflater.destroy();
   }
+}
+
+/** Compressed bytes that may wait for the inflater of a copy. */
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * The most that is inflated of a copy. The longest real answer has some ten
+ * million bytes; a provider's 1.5 MB can inflate to 512 MB.
+ */
+const PLAIN_BYTES_MAX = 32 * 1024 * 1024;
+/** Text compresses 20 to 1 at best; more than this is an attack. */
+const RATIO_MAX = 200;
+/** A short answer of few different bytes may compress better. */
+const PLAIN_BYTES_FREE = 1024 * 1024;
+
+/** Takes the chunks of a body that others read. */
+export interface PlainCopy {
+  push(chunk: Uint8Array): void;
+  /** Resolves when the last bytes were inflated; call it once, after the end. */
+  finish(): Promise<void>;
+}
+
+/**
+ * Returns a copy of a body that hands the bytes without their content coding to
+ * `take`. It gives up, without an error, on a body that is damaged or inflates
+ * to too much.
+ */
+export function plainCopy(
+  encoding: string | null,
+  take: (bytes: Uint8Array) => void,
+): PlainCopy {
+  const inflater = inflaterFor(encoding);
+  if (inflater === null) {
+    return { push: take, finish: () => Promise.resolve() };
+  }
+  let isOpen = true;
+  let packedBytes = 0;
+  let plainBytes = 0;
+  function giveUp(): void {
+    isOpen = false;
+    inflater?.destroy();
+  }
+  const ended = new Promise<void>((resolve) => {
+    inflater.on("data", (chunk: Uint8Array) => {
+      if (!isOpen) return;
+      plainBytes += chunk.length;
+      const isBomb = plainBytes > PLAIN_BYTES_FREE &&
+        plainBytes > RATIO_MAX * packedBytes;
+      if (isBomb || plainBytes > PLAIN_BYTES_MAX) giveUp();
+      else take(chunk);
+    });
+    inflater.on("end", resolve);
+    inflater.on("close", resolve);
+    inflater.on("error", () => {
+      isOpen = false;
+      resolve();
+    });
+  });
+  return {
+    push(chunk): void {
+      if (!isOpen) return;
+      if (inflater.writableLength > WAITING_BYTES_MAX) return giveUp();
+      packedBytes += chunk.length;
+      inflater.write(Buffer.from(chunk));
+    },
+    async finish(): Promise<void> {
+      if (isOpen) inflater.end();
+      await ended;
+    },
+  };
 }
 
 function codingOf(encoding: string | null): string {

@@ -1,11 +1,12 @@
 /**
- * Reads the head of an upstream's response (RFC 9112), and writes the answer to
- * a client so that it can tell the end from a broken transfer.
+ * Reads the head of an upstream's response (RFC 9112), passes its body on, and
+ * writes the answer to a client so that it can tell the end from a broken
+ * transfer.
  *
  * @module
  */
 
-import type { HeaderList } from "../ports.ts";
+import type { HeaderList, UpstreamBody } from "../ports.ts";
 import { Buffer } from "node:buffer";
 import {
   type BodyEnd,
@@ -77,6 +78,78 @@ export function bodyOf(stream: ReadableStream<Uint8Array>): AnswerBody {
       reader.cancel().catch(() => {
         // The stream broke before, and its reader has seen that.
       });
+    },
+  };
+}
+
+/** How passing on one body ended. */
+export type RelayEnd =
+  | { readonly kind: "complete" }
+  | { readonly kind: "upstream_failed"; readonly cause: unknown }
+  | { readonly kind: "client_gone" };
+
+/** Observers of a body that is passed on. */
+export interface RelayWatch {
+  /**
+   * Called with each chunk after the client has taken it, so that it delays
+   * nothing; if it throws it is not called again.
+   */
+  readonly tap: ((chunk: Uint8Array) => void) | null;
+  /** Called exactly once, after the tap has seen every chunk; must not throw. */
+  readonly onEnd: (end: RelayEnd) => void;
+}
+
+/**
+ * Passes `body` on byte for byte. It reads only when the client takes, so a
+ * slow client slows the upstream and memory stays bounded. If the body breaks
+ * off the read rejects, so that the client never sees a clean end.
+ */
+export function relay(
+  body: UpstreamBody,
+  { tap, onEnd }: RelayWatch,
+): AnswerBody {
+  let watching = tap;
+  let untapped: Uint8Array | null = null;
+  let isEnded = false;
+
+  function showToTap(): void {
+    const chunk = untapped;
+    untapped = null;
+    if (chunk === null || watching === null) return;
+    try {
+      watching(chunk);
+    } catch {
+      // The tap cannot count from here on; the bytes are passed on.
+      watching = null;
+    }
+  }
+
+  function end(how: RelayEnd): void {
+    if (isEnded) return;
+    isEnded = true;
+    showToTap();
+    onEnd(how);
+  }
+
+  return {
+    async read(): Promise<Uint8Array | null> {
+      try {
+        const reading = body.read();
+        showToTap();
+        const chunk = await reading;
+        // A cancel settles the read that is under way; nobody takes its chunk.
+        if (isEnded) return null;
+        untapped = chunk;
+        if (chunk === null) end({ kind: "complete" });
+        return chunk;
+      } catch (cause) {
+        end({ kind: "upstream_failed", cause });
+        throw cause;
+      }
+    },
+    cancel(): void {
+      body.cancel();
+      end({ kind: "client_gone" });
     },
   };
 }

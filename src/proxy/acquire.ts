@@ -1,11 +1,11 @@
 /**
- * From a request to an open lease: decide, and where nothing is free wait,
- * within the hold's bound, for the pool to change.
+ * From a request to an open lease: asks the router, and if no account is free
+ * waits for the pool to change, as long as the hold allows.
  *
  * @module
  */
 
-import type { AccountId } from "../core/account.ts";
+import type { AccountId, TicketId } from "../core/account.ts";
 import type { PoolSnapshot } from "../core/pool/pool.ts";
 import {
   route,
@@ -14,89 +14,120 @@ import {
 } from "../core/route/route.ts";
 import { isPassing } from "../core/route/staying.ts";
 import { after, type Instant } from "../core/time.ts";
-import type { Chosen, Inbound, Proxy } from "./proxy.ts";
+import type { Choice, RequestScope } from "./request_scope.ts";
 
 /** What the answers so far ask of the next choice. */
 export interface Wish {
+  /** Accounts that must not be chosen again. */
   readonly excluded: ReadonlySet<AccountId>;
-  /** The same account again, if it may serve. */
+  /** The account to choose again if it may serve, or null. */
   readonly preferred: AccountId | null;
-  /** Whether to wait where no account is free at once. */
+  /** Whether to wait if no account is free at once. */
   readonly mayWait: boolean;
 }
 
+/** A choice with its lease open, or the decision that says why there is none. */
 export type Acquired =
-  | { readonly kind: "chosen"; readonly chosen: Chosen }
-  /** Nothing can serve it within its bound; the last decision says why. */
+  | { readonly kind: "chosen"; readonly choice: Choice }
   | { readonly kind: "closed"; readonly decision: RouteDecision };
 
-/** Spreads those who wake at the same instant, so that a reset is no herd. */
+/**
+ * Spreads requests that wait for the same instant, to avoid a thundering herd
+ * at a reset.
+ */
 const JITTER_MS_MAX = 250;
 
-/** Looks again at least this often: time alone can open an account. */
-const LOOK_MS_MAX = 20_000;
+/** The longest time between two decisions: time alone can open an account. */
+const RECHECK_MS_MAX = 20_000;
 
-/** Throws the signal's reason when the client leaves. */
+/** Returns an open lease or why none is to be had. Throws the signal's reason. */
 export async function acquire(
-  inbound: Inbound,
+  scope: RequestScope,
   wish: Wish,
-  proxy: Proxy,
 ): Promise<Acquired> {
   try {
     while (true) {
-      const decision = decide(inbound, wish, proxy);
-      // No await between the decision and the lease: the picture is still true.
-      if (decision.kind === "use") return chosen(inbound, decision, proxy);
-      const until = mayWaitUntil(inbound, wish, { decision, proxy });
-      if (until === null) return atTheEnd(inbound, wish, { decision, proxy });
-      noteWaiting(inbound, decision, proxy);
-      await proxy.pool.changed(until, inbound.signal);
+      const decision = decide(scope, wish);
+      // No await between the decision and the lease: the snapshot is still true.
+      if (decision.kind === "use") return chosen(scope, decision);
+      const until = mayWaitUntil(scope, wish, decision);
+      if (until === null) return afterWaiting(scope, wish, decision);
+      if (decision.kind === "wait") scope.queue(decision);
+      await scope.proxy.pool.changed(until, scope.inbound.signal);
     }
   } finally {
-    stopWaiting(inbound, proxy);
+    scope.leaveQueue();
   }
 }
 
+/** Returns what the router says about the request now. */
+export function decide(scope: RequestScope, wish: Wish): RouteDecision {
+  const snapshot = scope.proxy.pool.snapshot();
+  const query = queryOf(scope, wish);
+  if (wish.preferred !== null && scope.inbound.only === null) {
+    const same = route(snapshot, { ...query, only: wish.preferred });
+    if (same.kind === "use") return same;
+  }
+  return route(snapshot, query);
+}
+
+function queryOf({ inbound, hold }: RequestScope, wish: Wish): RouteQuery {
+  return {
+    ...inbound.facts,
+    excluded: wish.excluded,
+    only: inbound.only,
+    waitedMs: hold.waitedMs,
+    ticket: inbound.id as TicketId,
+  };
+}
+
+function chosen(
+  scope: RequestScope,
+  decision: RouteDecision & { readonly kind: "use" },
+): Acquired {
+  return { kind: "chosen", choice: scope.lease(decision) };
+}
+
 /**
- * Parking, and waits for the account with the cache, put work off for a gain:
- * no request fails for that while an account is open.
+ * Decides once more when the request may not wait any longer. Parking and cache
+ * waits are optimisations: a request never fails because of one while an
+ * account is open.
  */
-function atTheEnd(
-  inbound: Inbound,
+function afterWaiting(
+  scope: RequestScope,
   wish: Wish,
-  { decision, proxy }: Standing,
+  decision: RouteDecision,
 ): Acquired {
   const reason = decision.kind === "wait" ? decision.reason : null;
   const isParked = reason === "parked" && wish.mayWait;
-  if (isParked && inbound.speaksLimits) {
-    noteWaiting(inbound, decision, proxy);
-    endWaiting(inbound, proxy);
+  if (isParked && scope.inbound.speaksLimits) {
+    // It is told to come again, and keeps the place that it had in the queue.
+    if (decision.kind === "wait") scope.queue(decision);
     return { kind: "closed", decision };
   }
   if (!isParked && reason !== "warm_account") {
     return { kind: "closed", decision };
   }
-  const snapshot = proxy.pool.snapshot();
+  const snapshot = scope.proxy.pool.snapshot();
   const settings = {
     ...snapshot.settings,
     parking: 0,
     warmWaitMaxMs: 0,
     fullWaitMaxMs: 0,
   };
-  const query = queryOf(inbound, wish);
+  const query = queryOf(scope, wish);
   const now = { ...snapshot, settings };
   const first = route(now, query);
-  if (first.kind === "use") return chosen(inbound, first, proxy);
+  if (first.kind === "use") return chosen(scope, first);
   if (isParked) return { kind: "closed", decision: first };
-  const away = awayFromHome(query, snapshot);
-  const other = route(now, { ...query, excluded: away });
+  const other = route(now, { ...query, excluded: withHome(query, snapshot) });
   return other.kind === "use"
-    ? chosen(inbound, other, proxy)
+    ? chosen(scope, other)
     : { kind: "closed", decision };
 }
 
-/** Without the account that the conversation's cache is on. */
-function awayFromHome(
+/** Excludes the account that has the conversation's cache as well. */
+function withHome(
   { conversation, excluded }: RouteQuery,
   { bindings }: PoolSnapshot,
 ): ReadonlySet<AccountId> {
@@ -106,123 +137,43 @@ function awayFromHome(
   return home === undefined ? excluded : new Set([...excluded, home]);
 }
 
-function queryOf(inbound: Inbound, wish: Wish): RouteQuery {
-  return {
-    ...inbound.facts,
-    excluded: wish.excluded,
-    only: inbound.only,
-    waitedMs: inbound.hold.waitedMs,
-    ticket: inbound.ticket,
-  };
-}
-
-/** What the pool says of the request as it is now. */
-export function decide(
-  inbound: Inbound,
-  wish: Wish,
-  proxy: Proxy,
-): RouteDecision {
-  const snapshot = proxy.pool.snapshot();
-  const query = queryOf(inbound, wish);
-  if (wish.preferred !== null && inbound.only === null) {
-    const same = route(snapshot, { ...query, only: wish.preferred });
-    if (same.kind === "use") return same;
-  }
-  return route(snapshot, query);
-}
-
-function chosen(
-  inbound: Inbound,
-  decision: RouteDecision & { readonly kind: "use" },
-  { pool }: Proxy,
-): Acquired {
-  const lease = pool.openLease(decision.accountId, inbound.facts);
-  inbound.line.state = "sent";
-  inbound.line.accountId = decision.accountId;
-  inbound.line.reason = decision.reason;
-  const { reason, movedFrom } = decision;
-  // Not the decision itself: it holds on to the pool as it was.
-  return { kind: "chosen", chosen: { lease, reason, movedFrom } };
-}
-
-interface Standing {
-  readonly decision: RouteDecision;
-  readonly proxy: Proxy;
-}
-
-/** The instant to look again at the latest, or null when waiting is over. */
+/** Returns when to decide again at the latest, or null if waiting is over. */
 function mayWaitUntil(
-  inbound: Inbound,
+  scope: RequestScope,
   wish: Wish,
-  { decision, proxy }: Standing,
+  decision: RouteDecision,
 ): Instant | null {
   if (decision.kind !== "wait" || !wish.mayWait) return null;
+  const { inbound, hold, proxy } = scope;
   const now = proxy.clock.now();
-  const giveUpAt = inbound.hold.giveUpAt();
+  const giveUpAt = hold.giveUpAt();
   if (now >= giveUpAt) return null;
-  // Closed beyond the bound: pings would only put the same answer off.
+  // If it is closed beyond the hold's limit, pings would only delay the answer.
   const { until, backAt } = decision;
   const isClosed = decision.reason === "closed" ||
     decision.reason === "parked" && inbound.speaksLimits ||
-    isHomeClosed(inbound, decision, proxy);
+    isHomeClosed(scope, decision);
   const endsAt = inbound.speaksLimits ? backAt : until;
   if (isClosed && endsAt !== null && endsAt > giveUpAt) return null;
-  if (!inbound.hold.begin()) return null;
+  if (!hold.begin()) return null;
   const jitterMs = proxy.entropy.random() * JITTER_MS_MAX;
-  const lookAt = after(now, LOOK_MS_MAX);
-  const wanted = until === null || until > lookAt
-    ? lookAt
+  const recheckAt = after(now, RECHECK_MS_MAX);
+  const wanted = until === null || until > recheckAt
+    ? recheckAt
     : after(until, jitterMs);
   return wanted < giveUpAt ? wanted : giveUpAt;
 }
 
-/** It waits for its cache's account to open, not for a place there. */
+/** Whether it waits for its cache's account to open, not for a place there. */
 function isHomeClosed(
-  { facts }: Inbound,
+  { inbound: { facts }, proxy }: RequestScope,
   decision: RouteDecision,
-  { pool }: Proxy,
 ): boolean {
   if (decision.reason !== "warm_account") return false;
   const home = facts.conversation === null
     ? undefined
-    : pool.snapshot().bindings.get(facts.conversation);
+    : proxy.pool.snapshot().bindings.get(facts.conversation);
   return decision.considered.some(({ accountId, ineligible }) =>
     accountId === home?.accountId && isPassing(ineligible)
   );
-}
-
-function noteWaiting(
-  inbound: Inbound,
-  decision: RouteDecision,
-  { pool, clock }: Proxy,
-): void {
-  if (decision.kind !== "wait") return;
-  inbound.line.state = inbound.line.state === "held" ? "held" : "waiting";
-  inbound.line.reason = decision.reason;
-  inbound.line.accountId = null;
-  pool.dispatch({
-    kind: "waiting_changed",
-    ticket: inbound.ticket,
-    query: inbound.facts,
-    only: inbound.only,
-    reason: decision.reason,
-    at: clock.now(),
-  });
-}
-
-function stopWaiting(inbound: Inbound, { pool, clock }: Proxy): void {
-  if (!inbound.hold.isWaiting) return;
-  inbound.hold.end();
-  endWaiting(inbound, { pool, clock });
-}
-
-function endWaiting(
-  inbound: Inbound,
-  { pool, clock }: Pick<Proxy, "pool" | "clock">,
-): void {
-  pool.dispatch({
-    kind: "waiting_ended",
-    ticket: inbound.ticket,
-    at: clock.now(),
-  });
 }

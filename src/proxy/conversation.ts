@@ -1,6 +1,6 @@
 /**
- * Which conversation a request belongs to, and whether it was just compacted:
- * what has a prompt cache of its own has a binding of its own.
+ * Which conversation a request belongs to, and whether its history was just
+ * compacted. Whatever has a prompt cache of its own is a conversation of its own.
  *
  * @module
  */
@@ -17,16 +17,16 @@ import type { RequestPeek } from "../wire/request/request_peek.ts";
 
 const CACHE_MS = { "5m": 5 * MINUTE_MS, "1h": 60 * MINUTE_MS } as const;
 
-/** Conversations whose last summary is remembered. */
+/** The most conversations whose last summary is remembered. */
 const SUMMARIES_MAX = 5_000;
 
 /**
- * Remembers the summary that each conversation began with, to see a new one. A
- * conversation that was never seen is no compacted one, whatever it begins
- * with: after a restart its cache may be as warm as before.
+ * Remembers the summary that each conversation began with, to notice a new one.
+ * A conversation that was never seen does not count as compacted, whatever it
+ * begins with: after a restart of tc its cache may still be warm.
  */
 export class SummaryMemory {
-  /** In the order of use; null where a conversation began without one. */
+  /** In the order of use; null for a conversation that began without a summary. */
   readonly #digests = new Map<ConversationId, string | null>();
 
   /** Whether this request is the first after a compaction of its history. */
@@ -37,7 +37,7 @@ export class SummaryMemory {
       "compactionDigest" | "isSide"
     >,
   ): boolean {
-    // Side requests carry nothing of the history.
+    // Side requests do not carry the history.
     if (conversation === null || isSide) return false;
     const known = this.#digests.get(conversation);
     this.#digests.delete(conversation);
@@ -50,18 +50,18 @@ export class SummaryMemory {
       known !== compactionDigest;
   }
 
-  /** Whether a request of `conversation` has been seen, as far as is remembered. */
+  /** Whether `conversation` is remembered. */
   knows(conversation: ConversationId): boolean {
     return this.#digests.has(conversation);
   }
 }
 
 /**
- * By session and sub-agent, and for a conversation without tools by its system
- * texts as well; by a digest of tools, system and first words for clients that
- * name no session; null where even that is missing.
+ * Returns the conversation by session and sub-agent, and without tools by its
+ * system texts as well. For a client that names no session, a digest of tools,
+ * system and first words; null if even that is missing.
  */
-export function conversationOf(peek: RequestPeek): ConversationId | null {
+function conversationOf(peek: RequestPeek): ConversationId | null {
   const { systemDigest, bodyDigest } = peek;
   const main = mainConversationOf(peek);
   if (main === null) {
@@ -72,7 +72,7 @@ export function conversationOf(peek: RequestPeek): ConversationId | null {
     : `${main}~${systemDigest}` as ConversationId;
 }
 
-/** The conversation with tools of the request's session and agent. */
+/** Returns the conversation with tools of the request's session and agent. */
 function mainConversationOf(
   { sessionId, agentId }: RequestPeek,
 ): ConversationId | null {
@@ -83,8 +83,8 @@ function mainConversationOf(
 }
 
 /**
- * The conversation that a sub-agent was started by, or that one without tools
- * runs beside; null where there is none.
+ * Returns the conversation that started a sub-agent, or beside which one
+ * without tools runs; null if there is none.
  */
 function parentOf(
   peek: RequestPeek,
@@ -108,7 +108,7 @@ function familiesOf(
   return [...new Set(models.map(modelFamily))];
 }
 
-/** What routing needs to know of the request. */
+/** Returns what routing needs to know about the request. */
 export function routeFacts(
   peek: RequestPeek,
   body: Uint8Array,
@@ -139,10 +139,10 @@ export function routeFacts(
   };
 }
 
-/** Histories that are recognised; the oldest are forgotten first. */
+/** The most histories that are recognised; the oldest are forgotten first. */
 const HISTORIES_MAX = 20_000;
 
-/** Which conversation a request continues, and which one it is a copy of. */
+/** The conversation that a request continues, and the one it is a copy of. */
 interface Resolved {
   readonly conversation: ConversationId | null;
   readonly kin: RouteFacts["kin"];
@@ -151,24 +151,25 @@ interface Resolved {
 /** A history that a conversation had. */
 interface Known {
   readonly conversation: ConversationId;
-  /** Estimated tokens of it. */
+  /** Its estimated tokens. */
   readonly tokens: number;
 }
 
 /**
  * Remembers the mark of each history. A conversation under a new id whose
- * history is known is a copy: it finds the cache of the first. Without any id,
- * the history alone tells which conversation goes on, by its last turns where
- * the client has summed up the first ones.
+ * history is known is a copy, which can use the cache of the original. Without
+ * any id only the history shows which conversation goes on: by its last turns
+ * if the client has summarised the first ones.
  */
 export class HistoryMemory {
   readonly #byMark = new Map<string, Known>();
-  /** Of conversations without an id: which one each tail was seen in. */
+  /** For conversations without an id: the one in which each tail was seen. */
   readonly #byTail = new Map<string, ConversationId>();
-  /** The mark that each conversation ended with last. */
+  /** The last mark of each conversation. */
   readonly #latest = new Map<ConversationId, string>();
   #copies = 0;
 
+  /** Returns which conversation the request continues, and remembers it. */
   resolve(peek: RequestPeek, body: Uint8Array): Resolved {
     const conversation = conversationOf(peek);
     const { mark } = peek;
@@ -200,11 +201,11 @@ export class HistoryMemory {
     return resolved;
   }
 
-  /** By the history: it goes on, leaves another one at some turn, or is new. */
+  /** Returns the one that it continues, branches off from, or begins. */
   #byHistory(digest: ConversationId, history: History): Resolved {
     const found = this.#longest(history);
     if (found === null) {
-      // A client that sums up its past keeps the last turns as they were.
+      // A client that summarises its past keeps the last turns unchanged.
       for (const tail of history.tails()) {
         const shortened = this.#byTail.get(tail);
         if (shortened !== undefined) {
@@ -217,7 +218,7 @@ export class HistoryMemory {
         kin: null,
       };
     }
-    // A session that names itself is not continued by who names none.
+    // A request without a session id does not continue one that has an id.
     const { mark, known } = found;
     const isNext = known.conversation.startsWith("~") &&
       this.#latest.get(known.conversation) === mark;
@@ -246,7 +247,7 @@ export class HistoryMemory {
     tokens: number,
   ): void {
     if (conversation === null) return;
-    // Two that begin alike share their first marks: the first one keeps them.
+    // Conversations that begin alike share first marks: the first one keeps them.
     if (!this.#byMark.has(mark)) {
       this.#byMark.set(mark, { conversation, tokens });
     }

@@ -6,18 +6,48 @@
  * @module
  */
 
-import { timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Secret } from "../ports.ts";
 import { slipOf, splitKey, targetFault } from "../wire/request/target.ts";
-import { nonceOf } from "../wire/proof.ts";
+import { nonceOf, proofText } from "../wire/proof.ts";
 import type { HeaderLookup } from "../http/request.ts";
 
+/** The local key, which every request is compared with. */
+export class DoorKey {
+  readonly #secret: Secret;
+  readonly #bytes: Uint8Array;
+
+  constructor(secret: Secret) {
+    this.#secret = secret;
+    this.#bytes = new TextEncoder().encode(secret.reveal());
+  }
+
+  /** Whether `shown` is the key; takes the same time for every wrong one. */
+  matches(shown: string): boolean {
+    const bytes = new TextEncoder().encode(shown);
+    return bytes.length === this.#bytes.length &&
+      timingSafeEqual(bytes, this.#bytes);
+  }
+
+  /** Whether `text` contains the key. */
+  isIn(text: string): boolean {
+    return text.includes(this.#secret.reveal());
+  }
+
+  /** Returns a proof that this server has the key, for one nonce and port. */
+  prove(question: Parameters<typeof proofText>[0]): string {
+    return createHmac("sha256", this.#secret.reveal())
+      .update(proofText(question)).digest("base64url");
+  }
+}
+
+/** What the door lets in. */
 export interface Door {
   /** The address listened on, without brackets. */
   readonly host: string;
   readonly port: number;
-  readonly key: Secret;
-  /** Lets local clients in without the key, as the older tools did. */
+  readonly key: DoorKey;
+  /** Admits local clients without the key, as the older tools did. */
   readonly isKeylessLoopback: boolean;
   /** Other names of this machine, in lower case: `host.docker.internal`. */
   readonly hosts: readonly string[];
@@ -25,7 +55,7 @@ export interface Door {
   readonly origins: readonly string[];
 }
 
-/** Who stands at the door, as far as the door looks. */
+/** The parts of a request that the door checks. */
 export interface Visitor {
   readonly method: string;
   readonly url: string;
@@ -34,29 +64,31 @@ export interface Visitor {
   readonly isLocal: boolean;
 }
 
+/** A header that may carry the key. */
 export type KeyHeader = "authorization" | "x-api-key" | "x-tc-key";
 
+/** What the door says about a request. */
 export type Admission =
   | {
     readonly kind: "admitted";
     /** Path and query as written, without the key. */
     readonly target: string;
-    /** Headers that carry the key and so must not travel on. */
+    /** Headers that carry the key, so that they must not be sent on. */
     readonly keyHeaders: readonly KeyHeader[];
-    /** Whether it showed the key; else it came in as a local client. */
+    /** Whether it showed the key; else it was admitted as a local client. */
     readonly hasKey: boolean;
-    /** The page or app that it runs for, one of {@linkcode Door.origins}, or null. */
+    /** The page or app that sent it, one of {@linkcode Door.origins}, or null. */
     readonly origin: string | null;
-    /** It came by a name or for a page that the user let in: no admin routes. */
+    /** Whether it uses a name or page that the user allowed: no admin routes. */
     readonly isGuest: boolean;
   }
   | {
-    /** A browser asks whether a page that the user let in may call. */
+    /** A browser asks whether a page that the user allowed may call. */
     readonly kind: "preflight";
     readonly origin: string;
   }
   | {
-    /** Wants to know whether this server has the key, before it shows it. */
+    /** The client asks for proof that this server has the key, before it shows it. */
     readonly kind: "challenged";
     readonly nonce: string;
   }
@@ -66,7 +98,7 @@ export type Admission =
     readonly message: string;
   };
 
-/** Signs of a reverse proxy in front: then loopback says nothing of the client. */
+/** Signs of a reverse proxy in front: then loopback says nothing about the client. */
 const FORWARDING_HEADERS = [
   "x-forwarded-for",
   "x-forwarded-host",
@@ -77,12 +109,13 @@ const FORWARDING_HEADERS = [
 
 const WRONG_KEY = "The local key is missing or wrong: see tc env";
 
-/** They echo what they are sent, or open tunnels: nobody asks an API for that. */
+/** Methods that echo a request or open a tunnel; the API has no use for them. */
 const REFUSED_METHODS = ["CONNECT", "TRACE", "TRACK"];
 
-/** Meant to carry the key; sent on, a mistyped key would leave the machine. */
+/** The place of the key in a path: a mistyped key must not leave the machine. */
 const KEY_PLACE = /^\/+k(?=[/?]|$)/;
 
+/** Returns whether `visitor` is admitted, and as what. */
 export function admit(visitor: Visitor, door: Door): Admission {
   const { headers } = visitor;
   const place = splitUrl(visitor.url);
@@ -96,7 +129,7 @@ export function admit(visitor: Visitor, door: Door): Admission {
       "This host is not served here; proxy.hosts names those that are",
     );
   }
-  const origin = letIn(headers, door);
+  const origin = allowedOrigin(headers, door);
   if (origin === null && !isSameSite(headers, host)) {
     return refuse(
       403,
@@ -122,7 +155,7 @@ export function admit(visitor: Visitor, door: Door): Admission {
   if (KEY_PLACE.test(target)) return refuse(401, WRONG_KEY);
 
   const keyHeaders = headersWithKey(headers, door);
-  const hasKey = key === null ? keyHeaders.length > 0 : isKey(key, door);
+  const hasKey = key === null ? keyHeaders.length > 0 : door.key.matches(key);
   if (hasKey || (key === null && isKeyless(visitor, door))) {
     if (holdsKey(target, door)) {
       return refuse(400, "The path is refused: it holds the local key");
@@ -140,7 +173,7 @@ function refuse(
   return { kind: "refused", status, message };
 }
 
-/** Authority and target exactly as the request line and Host had them. */
+/** Returns authority and target exactly as the request line and Host have them. */
 function splitUrl(
   url: string,
 ): { readonly authority: string; readonly target: string } | null {
@@ -163,18 +196,21 @@ function isOwnHost(host: string, door: Door): boolean {
     bare === door.host.toLowerCase() || door.hosts.includes(bare);
 }
 
-/** Whether `host` is one of the names that the user let in. */
+/** Whether `host` is one of the names that the user allowed. */
 function isNamedHost(host: string, { hosts }: Door): boolean {
   return hosts.includes(host.toLowerCase().replace(/:\d{1,5}$/, ""));
 }
 
-/** The origin of the request if the user let it in, else null. */
-function letIn(headers: HeaderLookup, { origins }: Door): string | null {
+/** Returns the origin of the request if the user allowed it, else null. */
+function allowedOrigin(
+  headers: HeaderLookup,
+  { origins }: Door,
+): string | null {
   const origin = headers.get("origin");
   return origin !== null && origins.includes(origin) ? origin : null;
 }
 
-/** A browser names the page it runs for; tc serves its own pages alone. */
+/** Whether the request is not from a web page, or from a page of tc. */
 function isSameSite(headers: HeaderLookup, host: string): boolean {
   const site = headers.get("sec-fetch-site");
   if (site !== null && site !== "same-origin" && site !== "none") return false;
@@ -189,24 +225,14 @@ function headersWithKey(
   const found: KeyHeader[] = [];
   for (const name of ["x-tc-key", "x-api-key"] as const) {
     const shown = headers.get(name);
-    if (shown !== null && isKey(shown, door)) found.push(name);
+    if (shown !== null && door.key.matches(shown)) found.push(name);
   }
   const bearer = /^bearer +(.*)$/i.exec(headers.get("authorization") ?? "")
     ?.[1];
-  if (bearer !== undefined && isKey(bearer, door)) found.push("authorization");
+  if (bearer !== undefined && door.key.matches(bearer)) {
+    found.push("authorization");
+  }
   return found;
-}
-
-const encoder = new TextEncoder();
-
-/** The bytes of each key that a door has: every request is held against them. */
-const encoded = new WeakMap<Secret, Uint8Array>();
-
-function isKey(shown: string, { key }: Door): boolean {
-  const own = encoded.get(key) ?? encoder.encode(key.reveal());
-  encoded.set(key, own);
-  const bytes = encoder.encode(shown);
-  return bytes.length === own.length && timingSafeEqual(bytes, own);
 }
 
 /** Whether `target` would carry the key to the upstream, however escaped. */
@@ -215,7 +241,7 @@ function holdsKey(target: string, { key }: Door): boolean {
     /%(?:25)*([0-9a-f]{2})/gi,
     (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)),
   );
-  return plain.includes(key.reveal());
+  return key.isIn(plain);
 }
 
 function isKeyless(visitor: Visitor, door: Door): boolean {

@@ -1,6 +1,6 @@
 /**
- * The waiting of one request: silent at first, then with the stream open and
- * pings in it, and never longer than its bound.
+ * The waiting of one request: silent at first, then with its stream open and
+ * pings in it, and never longer than its limit.
  *
  * @module
  */
@@ -8,17 +8,18 @@
 import { after, type Instant } from "../core/time.ts";
 import type { Clock } from "../ports.ts";
 
+/** How long requests may wait, and how many. */
 export interface HoldLimits {
-  /** Longest wait of a stream. Claude Code bears pings for 600 s (measured). */
+  /** Longest wait of a stream. Claude Code accepts pings for 600 s (measured). */
   readonly maxMs: number;
-  /** Longest wait of a request whose answer is no stream: no byte can be sent. */
+  /** Longest wait of a request for a plain answer, which gets no byte meanwhile. */
   readonly jsonMaxMs: number;
-  /** A wait without a byte, so that most waits still end in a plain answer. */
+  /** A wait without a byte, so that most waits end in an ordinary answer. */
   readonly silentMs: number;
   readonly pingMs: number;
-  /** Requests held at once; the next one is answered instead. */
+  /** The most requests held at once; further ones are answered at once. */
   readonly requestsMax: number;
-  /** What a client is told that no hold can help: `hold.beyond`. */
+  /** The answer to a client whose wait is longer than any hold: `hold.beyond`. */
   readonly beyond: "limit" | "retry";
 }
 
@@ -51,12 +52,13 @@ export class HoldDesk {
 /** How a request may wait: not at all, without a byte, or with pings. */
 export type HoldManner = "none" | "silent" | "pings";
 
+/** The waits of one request, all together within its limit. */
 export class Hold {
   readonly #desk: HoldDesk;
   readonly #manner: HoldManner;
   readonly #clock: Clock;
   readonly #open: () => void;
-  /** Resolves once the silent part is over while the request still waits. */
+  /** Resolves if the silent part ends while the request still waits. */
   readonly opened: Promise<void>;
   #waitedMs = 0;
   #since: number | null = null;
@@ -75,7 +77,7 @@ export class Hold {
     return this.#manner;
   }
 
-  /** Time spent waiting so far, all waits of the request together. */
+  /** The time that the request has waited so far, in all its waits. */
   get waitedMs(): number {
     const running = this.#since === null
       ? 0
@@ -83,7 +85,7 @@ export class Hold {
     return this.#waitedMs + running;
   }
 
-  /** The instant at which the request has waited as long as it may. */
+  /** Returns the instant at which the request has waited as long as it may. */
   giveUpAt(): Instant {
     return after(this.#clock.now(), this.#leftMs);
   }
@@ -102,7 +104,7 @@ export class Hold {
     return this.#since !== null;
   }
 
-  /** Starts the wait, or goes on with it; false when too many wait already. */
+  /** Starts a wait or continues it; returns false if too many requests wait. */
   begin(): boolean {
     if (this.#since !== null) return true;
     if (this.#desk.isFull) return false;
@@ -116,10 +118,10 @@ export class Hold {
   }
 
   /**
-   * A pause before the same account is asked again. It counts as a wait, so a
-   * stream gets its pings in it. False, at once, when it would be a long one
-   * and too many wait already, or it would outlast what is left of the hold.
-   * Throws the signal's reason.
+   * Pauses before the same account is asked again. A pause counts as a wait, so
+   * that a stream gets pings. Returns false at once if the pause is a long one
+   * and too many requests wait, or it would outlast the rest of the hold. Throws
+   * the signal's reason.
    */
   async pause(ms: number, signal: AbortSignal): Promise<boolean> {
     const isLong = ms > this.#desk.limits.silentMs;
@@ -134,9 +136,9 @@ export class Hold {
   }
 
   /**
-   * Opens the client's stream after the silent part although nothing waits for
-   * an account: an upstream pings and has not begun its answer. Returns the
-   * function that calls it off.
+   * Opens the client's stream after the silent part although the request does
+   * not wait for an account: an upstream pings and has not begun its answer.
+   * Returns the function that cancels this.
    */
   openLater(): () => void {
     if (this.#manner !== "pings") return () => {};
@@ -144,7 +146,7 @@ export class Hold {
     return () => clearTimeout(timer);
   }
 
-  /** Ends the wait; harmless when there is none. */
+  /** Ends the wait; harmless if there is none. */
   end(): void {
     if (this.#since === null) return;
     this.#waitedMs = this.waitedMs;

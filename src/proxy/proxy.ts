@@ -1,36 +1,35 @@
 /**
- * What the data plane needs of the house, and what it carries for one request.
- * Built once, in server/worker/daemon.ts.
+ * What the data plane is given when it is built (in server/worker/daemon.ts),
+ * and what it knows about each request.
  *
  * @module
  */
 
-import type { AccountId, TicketId } from "../core/account.ts";
+import type { AccountId } from "../core/account.ts";
 import type { RouteFacts } from "../core/pool/pool.ts";
-import type { UseReason } from "../core/route/route.ts";
 import type { Instant } from "../core/time.ts";
+import type { TokenUsage } from "../core/usage.ts";
+import type { Deadline } from "../http/deadline.ts";
 import type {
-  AttemptRecord,
+  Authorization,
   Clock,
   CredentialSource,
   Entropy,
   ExchangeLog,
   HeaderList,
   Journal,
-  Lease,
   Pool,
   RequestLog,
+  RequestRecord,
   Secret,
   Upstream,
 } from "../ports.ts";
 import type { RequestPeek } from "../wire/request/request_peek.ts";
-import type { Upload } from "./upload.ts";
+import type { BodyBudget, Upload } from "./body.ts";
 import type { HistoryMemory, SummaryMemory } from "./conversation.ts";
-import type { Hold, HoldDesk } from "./hold.ts";
-import type { BodyBudget, InboundLimits } from "./inbound.ts";
-import type { Deadline } from "../http/deadline.ts";
-import type { OpenRequest, RequestBook } from "./request_book.ts";
+import type { HoldDesk } from "./hold.ts";
 
+/** The parts of the data plane. */
 export interface Proxy {
   readonly clock: Clock;
   readonly entropy: Entropy;
@@ -39,7 +38,7 @@ export interface Proxy {
   readonly upstream: Upstream;
   readonly journal: Journal;
   readonly log: RequestLog;
-  /** Only where a person asked for whole exchanges. */
+  /** Keeps whole exchanges, if a person asked for them; else null. */
   readonly exchanges: ExchangeLog | null;
   readonly book: RequestBook;
   readonly holds: HoldDesk;
@@ -48,50 +47,114 @@ export interface Proxy {
   readonly stall: Deadline;
   readonly summaries: SummaryMemory;
   readonly histories: HistoryMemory;
-  readonly limits: InboundLimits;
   /** Where requests go: scheme, host and port. */
   readonly origin: string;
-  /** A path before the target, for upstreams below one; else empty. */
+  /** The path before each target, if the upstream is below one; else empty. */
   readonly basePath: string;
-  /** Never leaves this machine, whatever header it came in. */
+  /** Never leaves this machine, in whatever header it came. */
   readonly localKey: Secret;
 }
 
-/** A client's request with its body in memory, so that it can be sent again. */
+/** A client's request as it was read; none of it changes while it is served. */
 export interface Inbound {
   readonly id: string;
   readonly method: string;
   readonly target: string;
   readonly headers: HeaderList;
+  /** The body in memory, so that it can be sent again. */
   readonly body: Uint8Array;
-  /** A body that is too large for memory: it goes out once, as it comes in. */
+  /** A body that is too large for memory, in place of `body`; else null. */
   readonly upload: Upload | null;
   readonly peek: RequestPeek;
   readonly facts: RouteFacts;
   /** The only account that may serve it, or null. */
   readonly only: AccountId | null;
-  /** The account that has what the request names by its id, or null. */
+  /** The account that owns what the request names by an id, or null. */
   readonly owner: AccountId | null;
-  /** The id in its path whose account is not known yet, or null. */
+  /** The id in its path whose owner is not known yet, or null. */
   readonly wanted: string | null;
-  readonly ticket: TicketId;
-  /** Aborts when the client goes away. */
+  /** Aborted when the client leaves. */
   readonly signal: AbortSignal;
   readonly startedAt: Instant;
+  /** The same on the monotonic clock. */
   readonly startedMs: number;
-  /** Its line in the request book. */
-  readonly line: OpenRequest;
-  readonly hold: Hold;
   /** Whether a wait that no hold can bridge is answered with the API's limit lines. */
   readonly speaksLimits: boolean;
-  /** Grows with each try. */
-  readonly attempts: AttemptRecord[];
 }
 
-/** An account to try, its lease open. */
-export interface Chosen {
-  readonly lease: Lease;
-  readonly reason: UseReason;
-  /** The account that the conversation leaves by this, or null. */
-  readonly movedFrom: AccountId | null;
+/** A request that is being served, as status and the Deck show it. */
+export interface OpenRequest {
+  readonly id: string;
+  readonly startedAt: Instant;
+  readonly session: string | null;
+  readonly agent: string | null;
+  readonly model: string | null;
+  state: "waiting" | "held" | "sent" | "streaming";
+  accountId: AccountId | null;
+  /** Why it waits, or why this account was chosen. */
+  reason: string | null;
+  /** Returns the usage of its answer so far; null before an answer comes. */
+  usage: (() => TokenUsage | null) | null;
+}
+
+/** The most ended requests that are remembered. */
+const ENDED_MAX = 200;
+
+/** The open requests and the last ones that ended, for status and the Deck. */
+export class RequestBook {
+  readonly #open = new Map<string, OpenRequest>();
+  readonly #ended: RequestRecord[] = [];
+
+  add(request: OpenRequest): void {
+    this.#open.set(request.id, request);
+  }
+
+  end(record: RequestRecord): void {
+    this.#open.delete(record.id);
+    this.#ended.push(record);
+    if (this.#ended.length > ENDED_MAX) this.#ended.shift();
+  }
+
+  /** Returns the open requests, oldest first. */
+  open(): readonly Readonly<OpenRequest>[] {
+    return [...this.#open.values()];
+  }
+
+  /** Returns the last requests that ended, newest first. */
+  ended(): readonly RequestRecord[] {
+    return this.#ended.toReversed();
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+}
+
+/** Where a request goes: scheme, host and port, and the path and query there. */
+interface Destination {
+  readonly origin: string;
+  readonly target: string;
+}
+
+/**
+ * Returns where a request for `target` goes. A backend has an address of its
+ * own, which may end in a path, as the upstream's may.
+ */
+export function destinationOf(
+  { origin }: Authorization,
+  target: string,
+  proxy: Pick<Proxy, "origin" | "basePath">,
+): Destination {
+  if (origin === null) {
+    return { origin: proxy.origin, target: `${proxy.basePath}${target}` };
+  }
+  const url = URL.parse(origin);
+  // The connection to something that is not a URL fails and says so.
+  if (url === null) return { origin, target };
+  return { origin: url.origin, target: `${basePathOf(url)}${target}` };
+}
+
+/** Returns the path that targets are below, without a slash at its end. */
+export function basePathOf({ pathname }: URL): string {
+  return pathname.replace(/\/+$/, "");
 }

@@ -2,10 +2,7 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { RefusalLog } from "../../src/proxy/refusal_log.ts";
-import type { Clock, LogFields } from "../../src/ports.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
-import { realClock } from "../fixtures/real_ports.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 const SETTINGS = {
@@ -101,28 +98,4 @@ Deno.test("refusals and failures have their reason in the log line, and no key",
   match(log, /refused .*status=403 why="tc: Requests of web pages/);
   match(log, /request .*status=502 .*why=".*Connection refused/);
   ok(!log.includes(key), "the key is in the log");
-});
-
-Deno.test("RefusalLog writes twenty lines a minute and counts the rest", () => {
-  const lines: LogFields[] = [];
-  let nowMs = 0;
-  const clock: Clock = { ...realClock, monotonicMs: () => nowMs };
-  const log = new RefusalLog(clock, {
-    log: (_level, _event, fields) => {
-      lines.push(fields);
-    },
-  });
-  const refusal = {
-    method: "GET",
-    url: "http://h/x?key=1",
-    status: 401,
-    why: "",
-  };
-  for (let index = 0; index < 500; index++) log.tell(refusal);
-  strictEqual(lines.length, 20);
-  strictEqual(lines[0]?.["path"], "/x");
-  nowMs = 60_000;
-  log.tell(refusal);
-  strictEqual(lines.length, 22);
-  strictEqual(lines[20]?.["more"], 480);
 });

@@ -1,12 +1,17 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { Secret } from "../../src/ports.ts";
-import { type Admission, admit, type Door } from "../../src/proxy/door.ts";
+import {
+  type Admission,
+  admit,
+  type Door,
+  DoorKey,
+} from "../../src/proxy/door.ts";
 
 const KEY = "the-local-key-0123456789";
 const DOOR: Door = {
   host: "127.0.0.1",
   port: 3456,
-  key: new Secret(KEY),
+  key: new DoorKey(new Secret(KEY)),
   isKeylessLoopback: false,
   hosts: [],
   origins: [],

@@ -1,29 +1,28 @@
 import { strictEqual } from "node:assert/strict";
-import { readAhead } from "../../src/proxy/read_ahead.ts";
+import { answerBytes, type OriginAnswer } from "../fixtures/origin_answer.ts";
+import { ask, EVENTS, STREAM } from "../fixtures/proxy_client.ts";
 import { errorBody } from "../fixtures/proxy_kit.ts";
+import { Scene } from "../fixtures/proxy_scene.ts";
 
 for (const lineEnd of ["\n", "\r\n"]) {
   const name = JSON.stringify(lineEnd);
-  Deno.test(`readAhead() waits for no more than an error event that ends its lines by ${name}`, async () => {
+  Deno.test(`an error event that ends its lines by ${name} is judged at once, though its stream stays open`, async () => {
+    await using scene = new Scene({ hold: { silentMs: 10_000 } });
+    const { kit, origin } = scene;
     const data = errorBody("overloaded_error");
-    const text = `event: error\ndata: ${data}\n\n`.replaceAll("\n", lineEnd);
-    const chunks = [new TextEncoder().encode(text)];
-    let isAsked = false;
-    const { status } = await readAhead({
-      status: 200,
-      headers: [["content-type", "text/event-stream"]],
-      body: {
-        complete: null,
-        read: () => {
-          const chunk = chunks.shift() ?? null;
-          // A real one would stay open here, and be waited for.
-          isAsked = chunk === null;
-          return Promise.resolve(chunk);
-        },
-        cancel: () => {},
-      },
+    const answer: OriginAnswer = {
+      ...STREAM,
+      body: `event: error\ndata: ${data}\n\n`.replaceAll("\n", lineEnd),
+      framing: "close",
+    };
+    origin.next({ ...answer, stallAt: answerBytes(answer).length });
+    const response = await ask(kit, {
+      isStream: true,
+      signal: AbortSignal.timeout(20_000),
     });
-    strictEqual(status, 529);
-    strictEqual(isAsked, false);
+    strictEqual(await response.text(), EVENTS);
+    strictEqual(kit.records[0]?.attempts[0]?.status, 200);
+    strictEqual(kit.records[0]?.attempts[0]?.verdict, "overloaded");
+    await kit.isEmpty();
   });
 }

@@ -2,12 +2,12 @@ import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { UpstreamBody } from "../../src/ports.ts";
-import { streamOf } from "../../src/http/response.ts";
 import {
   relay as relayWithin,
   type RelayEnd,
   type RelayWatch,
-} from "../../src/proxy/relay.ts";
+  streamOf,
+} from "../../src/http/response.ts";
 import { trials } from "../fixtures/trials.ts";
 
 /** The relay as a stream. */

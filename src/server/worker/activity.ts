@@ -19,7 +19,7 @@ import {
   usageView,
 } from "../../control/status_view.ts";
 import type { RequestRecord } from "../../ports.ts";
-import type { OpenRequest } from "../../proxy/request_book.ts";
+import type { OpenRequest } from "../../proxy/proxy.ts";
 import type { SessionTally } from "../../records/tally.ts";
 
 /** Sessions in one view. */

@@ -10,14 +10,12 @@ import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
 import { type ControlHost, controlRoutes } from "../../control/routes.ts";
 import { type Journal, type RequestLog, Secret } from "../../ports.ts";
 import { HistoryMemory, SummaryMemory } from "../../proxy/conversation.ts";
-import { basePathOf } from "../../proxy/destination.ts";
 import { HoldDesk } from "../../proxy/hold.ts";
-import { BodyBudget } from "../../proxy/inbound.ts";
+import { BodyBudget } from "../../proxy/body.ts";
 import { Deadline } from "../../http/deadline.ts";
-import type { Proxy } from "../../proxy/proxy.ts";
+import { basePathOf, type Proxy, RequestBook } from "../../proxy/proxy.ts";
 import { proxyRules } from "../../http/proxy_rules.ts";
-import { RequestBook } from "../../proxy/request_book.ts";
-import type { Listener } from "../../proxy/server.ts";
+import type { Listener } from "../../proxy/routes.ts";
 import { UpstreamPool } from "../../http/upstream.ts";
 import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
@@ -258,17 +256,14 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     exchanges: records.exchanges,
     book: new RequestBook(),
     holds: new HoldDesk(settings.hold),
-    budget: new BodyBudget(
-      settings.proxy.bodyBytesMax * BODIES_MAX,
-      settings.timeouts.bodyMs,
-    ),
+    budget: new BodyBudget({
+      bodyBytesMax: settings.proxy.bodyBytesMax,
+      totalBytesMax: settings.proxy.bodyBytesMax * BODIES_MAX,
+      bodyMs: settings.timeouts.bodyMs,
+    }),
     stall: new Deadline(settings.timeouts.idleMs),
     summaries: new SummaryMemory(),
     histories: new HistoryMemory(),
-    limits: {
-      bodyBytesMax: settings.proxy.bodyBytesMax,
-      bodyMs: settings.timeouts.bodyMs,
-    },
     origin: upstreamUrl.origin,
     basePath: basePathOf(upstreamUrl),
     localKey: new Secret(order.key),

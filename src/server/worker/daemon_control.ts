@@ -31,7 +31,7 @@ import { POLICY_NAMES, type PolicyName } from "../../core/policy/policy.ts";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import type { Journal } from "../../ports.ts";
 import type { Proxy } from "../../proxy/proxy.ts";
-import type { Listener } from "../../proxy/server.ts";
+import type { Listener } from "../../proxy/routes.ts";
 import { findAccount } from "../../store/account_desk.ts";
 import { accountsView } from "../account_facts.ts";
 import type { AccountKeeper } from "./account_keeper.ts";

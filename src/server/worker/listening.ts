@@ -12,11 +12,11 @@ import {
 } from "../../control/routes.ts";
 import type { IncomingRequest } from "../../http/request.ts";
 import { bodyOf, type ClientAnswer } from "../../http/response.ts";
-import { BodyBudget, readBody } from "../../proxy/inbound.ts";
-import type { Proxy } from "../../proxy/proxy.ts";
-import type { RequestBook } from "../../proxy/request_book.ts";
-import { listen, type Listener } from "../../proxy/server.ts";
-import { refusal, refusedBody } from "../../proxy/service.ts";
+import { BodyBudget, bodyRefusal, readBody } from "../../proxy/body.ts";
+import type { Proxy, RequestBook } from "../../proxy/proxy.ts";
+import { listen, type Listener } from "../../proxy/routes.ts";
+import { refusal } from "../../wire/answer/api_error.ts";
+import type { PortSharing } from "../../http/server.ts";
 import { systemClock } from "../../system/clock.ts";
 import { socketPath } from "../../config/socket_path.ts";
 import type { StartOrder } from "../worker_protocol.ts";
@@ -30,11 +30,11 @@ export function listenFor(
   const { settings } = order.config;
   const plane: ControlPlane = {
     control: controlRoutes(host),
-    bodyMs: settings.timeouts.bodyMs,
-    budget: new BodyBudget(
-      BODIES_MAX * BODY_BYTES_MAX,
-      settings.timeouts.bodyMs,
-    ),
+    budget: new BodyBudget({
+      bodyBytesMax: BODY_BYTES_MAX,
+      totalBytesMax: BODIES_MAX * BODY_BYTES_MAX,
+      bodyMs: settings.timeouts.bodyMs,
+    }),
   };
   return listen({
     proxy,
@@ -63,9 +63,7 @@ export function listenFor(
 /**
  * Only Linux lets a second listener share the port without losing connections.
  */
-function sharingOf(
-  { takesOver }: StartOrder,
-): "alone" | "handed_on" | "taken_over" {
+function sharingOf({ takesOver }: StartOrder): PortSharing {
   if (Deno.build.os !== "linux") return "alone";
   return takesOver ? "taken_over" : "handed_on";
 }
@@ -76,7 +74,6 @@ const BODIES_MAX = 16;
 
 interface ControlPlane {
   readonly control: (request: Request) => Promise<Response>;
-  readonly bodyMs: number;
   /**
    * A separate budget, so that status and stop work when requests have used up
    * theirs.
@@ -88,12 +85,11 @@ interface ControlPlane {
 async function controlled(
   { method, headers, body, signal }: IncomingRequest,
   target: string,
-  { control, bodyMs, budget }: ControlPlane,
+  { control, budget }: ControlPlane,
 ): Promise<ClientAnswer> {
-  const limits = { bodyBytesMax: BODY_BYTES_MAX, bodyMs };
-  const reading = await readBody(body, limits, budget);
-  if (reading.kind !== "body") return refusedBody(reading);
-  budget.give(reading.bytes.length);
+  using share = budget.share();
+  const reading = await readBody(body, share, budget);
+  if (reading.kind !== "body") return bodyRefusal(reading);
   const isBare = method === "GET" || method === "HEAD";
   const response = await control(
     new Request(`http://tc${target}`, {
@@ -124,7 +120,7 @@ export async function drained(
   clearTimeout(timer);
   if (first !== "late") return 0;
   // The main thread ends this thread now, with whatever is left.
-  return listener.inHand;
+  return listener.openRequests;
 }
 
 const BOOKED_MS_MAX = 1_000;
@@ -158,6 +154,5 @@ function guestRefused(): ClientAnswer {
     status: 403,
     type: "permission_error",
     message: "tc: The admin routes are not served under this name or origin",
-    retryAfterSec: null,
   });
 }

@@ -51,6 +51,12 @@ export interface ApiErrorAnswer {
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
+/** An answer to a request that is refused before it comes to an account. */
+export interface Refusal extends ApiErrorAnswer {
+  /** Why, for the log. */
+  readonly refusal: string;
+}
+
 /** Claude Code retries up to 60 s and gives up from 61 s on (measured). */
 export const RETRY_AFTER_SEC_MAX = 55;
 
@@ -84,6 +90,17 @@ export function apiError(options: ApiErrorOptions): ApiErrorAnswer {
   }
   if (requestId !== undefined) headers.push(["request-id", requestId]);
   return { status, headers, body: bytes(JSON.stringify(envelope(options))) };
+}
+
+/** Returns the answer to a request that never comes to an account. */
+export function refusal(
+  options: Omit<ApiErrorOptions, "retryAfterSec"> & {
+    readonly retryAfterSec?: number;
+  },
+): Refusal {
+  const { retryAfterSec = null } = options;
+  const answer = apiError({ ...options, retryAfterSec });
+  return { ...answer, refusal: options.message };
 }
 
 /**

@@ -1,10 +1,13 @@
 /**
- * The answer of a hold whose silent part is over: the stream is open, pings
- * keep the client patient, and the upstream's events follow.
+ * The answer to a request that waits longer than the silent part of its hold:
+ * its stream is open, pings keep the client patient, and the upstream's events
+ * follow.
  *
  * @module
  */
 
+import { inflated } from "../http/inflate.ts";
+import { bodyOf, type ClientAnswer, streamOf } from "../http/response.ts";
 import type { UpstreamResponse } from "../ports.ts";
 import {
   chatError,
@@ -15,52 +18,46 @@ import {
 } from "../wire/answer/api_error.ts";
 import { headerValue } from "../wire/header_list.ts";
 import { isChatTarget } from "../wire/request/target.ts";
-import { bodyOf, type ClientAnswer, streamOf } from "../http/response.ts";
-import type { Outcome } from "./handler.ts";
-import { inflated } from "../http/inflate.ts";
-import { ownError, settleOwn } from "./own_answer.ts";
-import type { Inbound, Proxy } from "./proxy.ts";
-import { Relayed } from "./relayed.ts";
+import type { Outcome } from "./attempt.ts";
+import { Relaying } from "./relay.ts";
+import type { RequestScope } from "./request_scope.ts";
+import { endWith, ownError } from "./respond.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
-/** Pings that a client has not taken yet. */
+/** The most pings that wait for the client to take them. */
 const PINGS_WAITING_MAX = 16;
 
 /**
- * A 200 with pings until `pursuit` has an outcome. The upstream's events come
- * without their content coding, since the head that would name it is out.
+ * Returns a 200 with pings until `pursuit` has an outcome. The upstream's events
+ * follow without their content coding: the head that would name it was sent.
  */
 export function heldAnswer(
-  inbound: Inbound,
+  scope: RequestScope,
   pursuit: Promise<Outcome>,
-  proxy: Proxy,
 ): ClientAnswer {
-  inbound.line.state = "held";
-  const held = new HeldStream(inbound, pursuit, proxy);
+  scope.noteHeld();
   return {
     status: 200,
     headers: [
       ["content-type", "text/event-stream; charset=utf-8"],
       ["cache-control", "no-cache"],
     ],
-    body: bodyOf(held.stream()),
+    body: bodyOf(new HeldStream(scope, pursuit).stream()),
   };
 }
 
 class HeldStream {
-  readonly #inbound: Inbound;
+  readonly #scope: RequestScope;
   readonly #pursuit: Promise<Outcome>;
-  readonly #proxy: Proxy;
   #timer: ReturnType<typeof setInterval> | null = null;
   #serving: Promise<Reader> | null = null;
   #isGone = false;
 
-  constructor(inbound: Inbound, pursuit: Promise<Outcome>, proxy: Proxy) {
-    this.#inbound = inbound;
+  constructor(scope: RequestScope, pursuit: Promise<Outcome>) {
+    this.#scope = scope;
     this.#pursuit = pursuit;
-    this.#proxy = proxy;
   }
 
   stream(): ReadableStream<Uint8Array> {
@@ -72,13 +69,14 @@ class HeldStream {
   }
 
   #start(controller: Controller): void {
-    const ping = isChatTarget(this.#inbound.target) ? sseComment : ssePing;
+    const { inbound, proxy } = this.#scope;
+    const ping = isChatTarget(inbound.target) ? sseComment : ssePing;
     controller.enqueue(ping());
     this.#timer = setInterval(() => {
-      // A client that takes none has no use for more.
+      // More pings are useless to a client that takes none.
       const waiting = 1 - (controller.desiredSize ?? 1);
       if (waiting < PINGS_WAITING_MAX) controller.enqueue(ping());
-    }, this.#proxy.holds.limits.pingMs);
+    }, proxy.holds.limits.pingMs);
   }
 
   async #pull(controller: Controller): Promise<void> {
@@ -99,18 +97,23 @@ class HeldStream {
     this.#isGone = true;
     this.#stopPings();
     try {
-      // What the pursuit may have come to just now is given up as well.
+      // An outcome that came in this moment is given up as well.
       this.#serving ??= this.#served();
       await (await this.#serving).cancel();
     } catch {
-      // The pursuit ended with the client: nothing is held.
+      // The pursuit ended with the client and holds nothing.
     }
   }
 
   async #served(): Promise<Reader> {
     const outcome = await this.#pursuit;
     this.#stopPings();
-    return body(this.#inbound, outcome, this.#proxy).getReader();
+    try {
+      return eventsOf(this.#scope, outcome).getReader();
+    } catch (cause) {
+      this.#scope.fail(cause);
+      throw cause;
+    }
   }
 
   #stopPings(): void {
@@ -119,27 +122,28 @@ class HeldStream {
   }
 }
 
-/** The rest of a held stream: the upstream's events, or one error event. */
-function body(
-  inbound: Inbound,
+/** Returns the rest of a held stream: the upstream's events, or one error event. */
+function eventsOf(
+  scope: RequestScope,
   outcome: Outcome,
-  proxy: Proxy,
 ): ReadableStream<Uint8Array> {
-  const response = outcome.kind === "relay" ? outcome.attempt.response : null;
-  if (outcome.kind === "relay" && response !== null && isEvents(response)) {
-    const events = new Relayed(inbound, outcome, proxy).passOn(response.body);
-    return inflated(
-      streamOf(events),
-      headerValue(response.headers, "content-encoding"),
-    );
+  if (outcome.kind === "relay") {
+    const { response, errorBody } = outcome.attempt;
+    if (isEvents(response)) {
+      const events = new Relaying(scope, outcome).passOn(response.body);
+      const encoding = headerValue(response.headers, "content-encoding");
+      return inflated(streamOf(events), encoding);
+    }
+    response.body.cancel();
+    if (errorBody !== null) {
+      // The upstream's own refusal, as an event.
+      new Relaying(scope, outcome).end({ kind: "complete" });
+      return only(sseErrorBody(errorBody));
+    }
   }
-  if (outcome.kind === "relay" && outcome.attempt.errorBody !== null) {
-    return relayedError(inbound, outcome, proxy);
-  }
-  response?.body.cancel();
-  if (outcome.kind === "relay") outcome.chosen.lease.close(null);
-  const own = ownError(inbound, outcome, proxy);
-  settleOwn(inbound, own, proxy);
+  const { inbound } = scope;
+  const own = ownError(scope, outcome);
+  endWith(scope, own);
   const { type, message } = own;
   return only(
     isChatTarget(inbound.target)
@@ -151,18 +155,6 @@ function body(
 function isEvents({ status, headers }: UpstreamResponse): boolean {
   const type = headerValue(headers, "content-type") ?? "";
   return status === 200 && type.startsWith("text/event-stream");
-}
-
-/** The upstream's own refusal, as the event that its head would have been. */
-function relayedError(
-  inbound: Inbound,
-  outcome: Outcome & { readonly kind: "relay" },
-  proxy: Proxy,
-): ReadableStream<Uint8Array> {
-  const { response, errorBody } = outcome.attempt;
-  new Relayed(inbound, outcome, proxy).end({ kind: "complete" });
-  response?.body.cancel();
-  return only(sseErrorBody(errorBody ?? new Uint8Array(0)));
 }
 
 function only(bytes: Uint8Array): ReadableStream<Uint8Array> {

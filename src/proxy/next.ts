@@ -1,0 +1,189 @@
+/**
+ * What follows a try that did not serve the request: counts, a pause, a renewed
+ * credential, what the next choice must avoid or prefer, and the answer to give
+ * if there is no next one.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../core/account.ts";
+import type { RouteFacts } from "../core/pool/pool.ts";
+import {
+  type Attempt as Standing,
+  FIRST_ATTEMPT,
+  type NextStep,
+  nextStep,
+  retriesLeft,
+} from "../core/quota/retry.ts";
+import { reasonOf } from "../errors.ts";
+import type { Wish } from "./acquire.ts";
+import { type Attempt, type Outcome, outcomeOf } from "./attempt.ts";
+import type { Choice, RequestScope } from "./request_scope.ts";
+
+/** Verdicts that the pool keeps, so that going elsewhere after one is no guess. */
+const KEPT_VERDICTS: readonly Attempt["verdict"]["kind"][] = [
+  "exhausted",
+  "throttled",
+  "credential",
+  "not_entitled",
+  "not_here",
+];
+
+/** The tries of one request so far, and what they allow next. */
+export class Tries {
+  readonly #scope: RequestScope;
+  readonly #excluded = new Set<AccountId>();
+  readonly #renewed = new Set<AccountId>();
+  #counts: Pick<Standing, "failures" | "unsent" | "hops"> = FIRST_ATTEMPT;
+
+  constructor(scope: RequestScope) {
+    this.#scope = scope;
+  }
+
+  /** Returns the wish for the first choice. */
+  first(mayWait: boolean): Wish {
+    return { excluded: this.#excluded, preferred: null, mayWait };
+  }
+
+  /** Returns what to do after `attempt`. */
+  stepAfter({ accountId, verdict }: Attempt): NextStep {
+    const { inbound, proxy } = this.#scope;
+    const snapshot = proxy.pool.snapshot();
+    const step = nextStep(verdict, {
+      ...this.#counts,
+      renewals: this.#renewed.has(accountId) ? 1 : 0,
+      now: snapshot.at,
+      clientRetries: inbound.peek.retryCount,
+      retriesLeft: retriesLeft(snapshot),
+      jitter: proxy.entropy.random(),
+    });
+    if (step.kind === "renew") this.#renewed.add(accountId);
+    return step;
+  }
+
+  /** Carries out `step` and returns the wish for the next choice. */
+  async wishAfter(attempt: Attempt, step: NextStep): Promise<Wish> {
+    this.#count(attempt, step);
+    const { inbound, hold } = this.#scope;
+    const { accountId } = attempt;
+    const excluded = this.#excluded;
+    switch (step.kind) {
+      case "reroute":
+        if (step.exclude) excluded.add(accountId);
+        this.#payFor(attempt);
+        return { excluded, preferred: null, mayWait: step.mayWait };
+      case "retry_same": {
+        this.#payFor(attempt);
+        const isPaused = await hold.pause(step.afterMs, inbound.signal);
+        return isPaused
+          ? { excluded, preferred: accountId, mayWait: true }
+          : { excluded, preferred: null, mayWait: false };
+      }
+      case "renew": {
+        const isRenewed = await this.#renew(attempt);
+        if (!isRenewed) excluded.add(accountId);
+        const preferred = isRenewed ? accountId : null;
+        return { excluded, preferred, mayWait: true };
+      }
+      case "relay":
+      case "give_up":
+        return { excluded, preferred: null, mayWait: false };
+    }
+  }
+
+  #count({ verdict }: Attempt, step: NextStep): void {
+    const isHop = step.kind === "reroute" &&
+      !KEPT_VERDICTS.includes(verdict.kind);
+    const isUnsent = verdict.kind === "unreachable" && !verdict.sent;
+    const isFailure = verdict.kind === "failed" ||
+      verdict.kind === "overloaded";
+    const { failures, unsent, hops } = this.#counts;
+    this.#counts = {
+      failures: failures + (isFailure ? 1 : 0),
+      unsent: unsent + (isUnsent ? 1 : 0),
+      hops: hops + (isHop ? 1 : 0),
+    };
+  }
+
+  /** Takes one more send out of the retry budget if the provider was at fault. */
+  #payFor({ verdict }: Attempt): void {
+    const { pool, clock } = this.#scope.proxy;
+    switch (verdict.kind) {
+      case "failed":
+      case "overloaded":
+      case "unreachable":
+        return pool.dispatch({ kind: "retry_sent", at: clock.now() });
+      case "served":
+      case "exhausted":
+      case "throttled":
+      case "credential":
+      case "request_refused":
+      case "request_throttled":
+      case "not_entitled":
+      case "not_here":
+        return;
+    }
+  }
+
+  /** Whether the account now has a newer credential to try. */
+  async #renew({ authorization }: Attempt): Promise<boolean> {
+    if (authorization === null) return false;
+    const { inbound: { signal }, proxy } = this.#scope;
+    try {
+      return await proxy.credentials.renew(authorization, signal) !== null;
+    } catch (cause) {
+      signal.throwIfAborted();
+      // Another account may serve what this one cannot for now.
+      const { accountId: account } = authorization;
+      const reason = reasonOf(cause);
+      proxy.journal.log("warn", "renewal_failed", { account, reason });
+      return false;
+    }
+  }
+}
+
+/** The outcome of a request if no better one comes. */
+export class Fallback {
+  readonly #facts: RouteFacts;
+  #outcome: Outcome | null = null;
+
+  constructor(facts: RouteFacts) {
+    this.#facts = facts;
+  }
+
+  get outcome(): Outcome | null {
+    return this.#outcome;
+  }
+
+  /** Gives up the answer that was kept, so that its connection is free. */
+  drop(): void {
+    if (this.#outcome?.kind === "relay") dropBody(this.#outcome.attempt);
+    this.#outcome = null;
+  }
+
+  /** Keeps what `attempt` is worth if no other account answers better. */
+  keep(attempt: Attempt, choice: Choice, step: NextStep): void {
+    const { verdict, response } = attempt;
+    if (verdict.kind === "unreachable" || this.#mayBeRelayed(attempt, step)) {
+      this.#outcome = outcomeOf(attempt, choice);
+      return;
+    }
+    dropBody(attempt);
+    const isRefused = verdict.kind === "not_entitled" && response !== null;
+    if (isRefused) this.#outcome = { kind: "not_entitled", said: verdict.said };
+  }
+
+  #mayBeRelayed({ response, verdict }: Attempt, step: NextStep): boolean {
+    if (response === null) return false;
+    // A look-up gets the provider's own answer, whatever it is.
+    if (!this.#facts.isMetered) return true;
+    // A 403 about our account would look like a refusal of the client's login.
+    const isAboutAccount = verdict.kind === "credential" ||
+      verdict.kind === "not_entitled" && response.status === 403;
+    return step.kind === "reroute" && !step.mayWait && !isAboutAccount;
+  }
+}
+
+function dropBody({ response }: Attempt): void {
+  response?.body.cancel();
+}

@@ -1,0 +1,136 @@
+/**
+ * The life of one request: receive it, choose an account, try it, judge its
+ * answer, and relay that or go round again. Nothing is sent to the client
+ * before the verdict; after the first byte there is no second try.
+ *
+ * @module
+ */
+
+import { stackOf } from "../errors.ts";
+import type { IncomingRequest } from "../http/request.ts";
+import type { ClientAnswer } from "../http/response.ts";
+import { acquire, decide } from "./acquire.ts";
+import { type Outcome, outcomeOf, tryOnce } from "./attempt.ts";
+import { heldAnswer } from "./held.ts";
+import { Fallback, Tries } from "./next.ts";
+import type { Proxy } from "./proxy.ts";
+import { receive } from "./receive.ts";
+import { relayed } from "./relay.ts";
+import { type Choice, RequestScope } from "./request_scope.ts";
+import { faultAnswer, ownAnswer } from "./respond.ts";
+
+/** The most tries of one request, whatever the verdicts are. */
+const TRIES_MAX = 24;
+
+/** Returns the answer to a request that the door admitted. Never rejects. */
+export function serveRequest(
+  incoming: IncomingRequest,
+  target: string,
+  proxy: Proxy,
+): Promise<ClientAnswer> {
+  return new Promise((respond) => {
+    serve(incoming, target, { proxy, respond }).catch((cause) => {
+      // One request that cannot be recorded must not end all the others.
+      proxy.journal.log("error", "fault", { fault: stackOf(cause) });
+      respond(faultAnswer());
+    });
+  });
+}
+
+/** Serves one request to its end; the first call of `respond` is its answer. */
+async function serve(
+  incoming: IncomingRequest,
+  target: string,
+  { proxy, respond }: {
+    readonly proxy: Proxy;
+    readonly respond: (answer: ClientAnswer) => void;
+  },
+): Promise<void> {
+  await using scope = new RequestScope(proxy);
+  const refused = await receive(incoming, target, scope);
+  if (refused !== null) return respond(refused);
+  try {
+    const pursuit = pursue(scope);
+    const { hold } = scope;
+    const outcome = hold.manner === "pings"
+      ? await Promise.race([pursuit, hold.opened])
+      : await pursuit;
+    respond(
+      outcome === undefined
+        ? heldAnswer(scope, pursuit)
+        : answerTo(scope, outcome),
+    );
+    await pursuit;
+  } catch (cause) {
+    scope.fail(cause);
+    // Nobody reads it if the client has left.
+    respond(faultAnswer());
+  }
+}
+
+function answerTo(scope: RequestScope, outcome: Outcome): ClientAnswer {
+  return outcome.kind === "relay"
+    ? relayed(scope, outcome)
+    : ownAnswer(scope, outcome);
+}
+
+/** Returns what the tries come to. Throws the signal's reason. */
+async function pursue(scope: RequestScope): Promise<Outcome> {
+  const fallback = new Fallback(scope.inbound.facts);
+  try {
+    const outcome = await rounds(scope, fallback);
+    if (outcome !== fallback.outcome) fallback.drop();
+    return outcome;
+  } catch (cause) {
+    fallback.drop();
+    throw cause;
+  }
+}
+
+async function rounds(
+  scope: RequestScope,
+  fallback: Fallback,
+): Promise<Outcome> {
+  const { inbound } = scope;
+  // Instead of waiting, a client can send its thread whole to any account.
+  const isThread = inbound.peek.thread === "continue";
+  const tries = new Tries(scope);
+  let wish = tries.first(!isThread);
+  for (let count = 1;; count++) {
+    const acquired = await acquire(scope, wish);
+    if (acquired.kind === "closed") {
+      if (isThread && fallback.outcome === null) return { kind: "thread" };
+      return fallback.outcome ??
+        { kind: "closed", decision: acquired.decision };
+    }
+    const { choice } = acquired;
+    if (leavesItsThread(scope, choice)) return { kind: "thread" };
+    fallback.drop();
+
+    const attempt = await tryOnce(scope, choice.accountId);
+    if (attempt.verdict.kind === "served") return outcomeOf(attempt, choice);
+    // What has come in of an upload is gone: no other account can be asked.
+    if (inbound.upload?.isBegun === true) return outcomeOf(attempt, choice);
+
+    const step = tries.stepAfter(attempt);
+    if (step.kind === "relay" || step.kind === "give_up") {
+      return outcomeOf(attempt, choice);
+    }
+    scope.closeLease();
+    fallback.keep(attempt, choice, step);
+    if (count === TRIES_MAX) {
+      const decision = decide(scope, wish);
+      return fallback.outcome ?? { kind: "closed", decision };
+    }
+    wish = await tries.wishAfter(attempt, step);
+  }
+}
+
+/** Whether the request would leave the account that holds its thread. */
+function leavesItsThread(
+  { inbound: { peek, owner } }: RequestScope,
+  { reason, accountId }: Choice,
+): boolean {
+  return peek.thread === "continue" && reason !== "bound" &&
+    accountId !== owner;
+}
