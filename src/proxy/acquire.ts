@@ -26,6 +26,13 @@ export interface Wish {
   readonly mayWait: boolean;
 }
 
+const NO_ACCOUNTS: ReadonlySet<AccountId> = new Set();
+
+/** Returns the wish of a request that was not tried yet. */
+export function firstWish(mayWait: boolean): Wish {
+  return { excluded: NO_ACCOUNTS, preferred: null, mayWait };
+}
+
 /** A choice with its lease open, or the decision that says why there is none. */
 export type Acquired =
   | { readonly kind: "chosen"; readonly choice: Choice }
@@ -71,12 +78,12 @@ export function decide(scope: RequestScope, wish: Wish): RouteDecision {
   return route(snapshot, query);
 }
 
-function queryOf({ inbound, hold }: RequestScope, wish: Wish): RouteQuery {
+function queryOf({ inbound, waitedMs }: RequestScope, wish: Wish): RouteQuery {
   return {
     ...inbound.facts,
     excluded: wish.excluded,
     only: inbound.only,
-    waitedMs: hold.waitedMs,
+    waitedMs,
     ticket: inbound.id as TicketId,
   };
 }

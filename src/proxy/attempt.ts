@@ -192,12 +192,12 @@ async function judged(
  * the client gets some bytes; the answer may still come from another account.
  */
 async function aheadOf(
-  { hold }: RequestScope,
+  scope: RequestScope,
   response: UpstreamResponse,
 ): Promise<ReadAhead> {
   const opening: { cancel: (() => void) | null } = { cancel: null };
   function onPing(): void {
-    opening.cancel ??= hold.openLater();
+    opening.cancel ??= scope.hold.openLater();
   }
   try {
     return await readAhead(response, onPing);
@@ -284,6 +284,7 @@ async function opening(
 }
 
 function plain(bytes: Uint8Array, encoding: string | null): Uint8Array | null {
+  if (encoding === null) return bytes;
   return inflatedSoFar(bytes, encoding, ERROR_BYTES_MAX);
 }
 

@@ -58,23 +58,20 @@ export class Hold {
   readonly #manner: HoldManner;
   readonly #clock: Clock;
   readonly #open: () => void;
-  /** Resolves if the silent part ends while the request still waits. */
-  readonly opened: Promise<void>;
   #waitedMs = 0;
   #since: number | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(desk: HoldDesk, manner: HoldManner, clock: Clock) {
+  /** `open` is called if the silent part ends while the request still waits. */
+  constructor(
+    desk: HoldDesk,
+    manner: HoldManner,
+    { clock, open }: { readonly clock: Clock; readonly open: () => void },
+  ) {
     this.#desk = desk;
     this.#manner = manner;
     this.#clock = clock;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.opened = promise;
-    this.#open = resolve;
-  }
-
-  get manner(): HoldManner {
-    return this.#manner;
+    this.#open = open;
   }
 
   /** The time that the request has waited so far, in all its waits. */

@@ -7,7 +7,6 @@
  */
 
 import type { AccountId } from "../core/account.ts";
-import type { RouteFacts } from "../core/pool/pool.ts";
 import {
   type Attempt as Standing,
   FIRST_ATTEMPT,
@@ -20,7 +19,7 @@ import type { Wish } from "./acquire.ts";
 import { type Attempt, type Outcome, outcomeOf } from "./attempt.ts";
 import type { Choice, RequestScope } from "./request_scope.ts";
 
-/** Verdicts that the pool keeps, so that going elsewhere after one is no guess. */
+/** Verdicts that the pool keeps: going elsewhere after one of them is no guess. */
 const KEPT_VERDICTS: readonly Attempt["verdict"]["kind"][] = [
   "exhausted",
   "throttled",
@@ -35,14 +34,10 @@ export class Tries {
   readonly #excluded = new Set<AccountId>();
   readonly #renewed = new Set<AccountId>();
   #counts: Pick<Standing, "failures" | "unsent" | "hops"> = FIRST_ATTEMPT;
+  #fallback: Outcome | null = null;
 
   constructor(scope: RequestScope) {
     this.#scope = scope;
-  }
-
-  /** Returns the wish for the first choice. */
-  first(mayWait: boolean): Wish {
-    return { excluded: this.#excluded, preferred: null, mayWait };
   }
 
   /** Returns what to do after `attempt`. */
@@ -89,6 +84,42 @@ export class Tries {
       case "give_up":
         return { excluded, preferred: null, mayWait: false };
     }
+  }
+
+  /** Keeps what `attempt` is worth if no other account answers better. */
+  keep(attempt: Attempt, choice: Choice, step: NextStep): void {
+    const { verdict, response } = attempt;
+    if (verdict.kind === "unreachable" || this.#mayBeRelayed(attempt, step)) {
+      this.#fallback = outcomeOf(attempt, choice);
+      return;
+    }
+    response?.body.cancel();
+    const isRefused = verdict.kind === "not_entitled" && response !== null;
+    if (!isRefused) return;
+    this.#fallback = { kind: "not_entitled", said: verdict.said };
+  }
+
+  /** Returns what was kept, for the client, and keeps it no longer. */
+  takeFallback(): Outcome | null {
+    const fallback = this.#fallback;
+    this.#fallback = null;
+    return fallback;
+  }
+
+  /** Gives up the answer that was kept, so that its connection is free. */
+  dropFallback(): void {
+    const fallback = this.takeFallback();
+    if (fallback?.kind === "relay") fallback.attempt.response.body.cancel();
+  }
+
+  #mayBeRelayed({ response, verdict }: Attempt, step: NextStep): boolean {
+    if (response === null) return false;
+    // A look-up gets the provider's own answer, whatever it is.
+    if (!this.#scope.inbound.facts.isMetered) return true;
+    // A 403 about our account would look like a refusal of the client's login.
+    const isAboutAccount = verdict.kind === "credential" ||
+      verdict.kind === "not_entitled" && response.status === 403;
+    return step.kind === "reroute" && !step.mayWait && !isAboutAccount;
   }
 
   #count({ verdict }: Attempt, step: NextStep): void {
@@ -140,50 +171,4 @@ export class Tries {
       return false;
     }
   }
-}
-
-/** The outcome of a request if no better one comes. */
-export class Fallback {
-  readonly #facts: RouteFacts;
-  #outcome: Outcome | null = null;
-
-  constructor(facts: RouteFacts) {
-    this.#facts = facts;
-  }
-
-  get outcome(): Outcome | null {
-    return this.#outcome;
-  }
-
-  /** Gives up the answer that was kept, so that its connection is free. */
-  drop(): void {
-    if (this.#outcome?.kind === "relay") dropBody(this.#outcome.attempt);
-    this.#outcome = null;
-  }
-
-  /** Keeps what `attempt` is worth if no other account answers better. */
-  keep(attempt: Attempt, choice: Choice, step: NextStep): void {
-    const { verdict, response } = attempt;
-    if (verdict.kind === "unreachable" || this.#mayBeRelayed(attempt, step)) {
-      this.#outcome = outcomeOf(attempt, choice);
-      return;
-    }
-    dropBody(attempt);
-    const isRefused = verdict.kind === "not_entitled" && response !== null;
-    if (isRefused) this.#outcome = { kind: "not_entitled", said: verdict.said };
-  }
-
-  #mayBeRelayed({ response, verdict }: Attempt, step: NextStep): boolean {
-    if (response === null) return false;
-    // A look-up gets the provider's own answer, whatever it is.
-    if (!this.#facts.isMetered) return true;
-    // A 403 about our account would look like a refusal of the client's login.
-    const isAboutAccount = verdict.kind === "credential" ||
-      verdict.kind === "not_entitled" && response.status === 403;
-    return step.kind === "reroute" && !step.mayWait && !isAboutAccount;
-  }
-}
-
-function dropBody({ response }: Attempt): void {
-  response?.body.cancel();
 }

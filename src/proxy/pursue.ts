@@ -9,10 +9,10 @@
 import { stackOf } from "../errors.ts";
 import type { IncomingRequest } from "../http/request.ts";
 import type { ClientAnswer } from "../http/response.ts";
-import { acquire, decide } from "./acquire.ts";
+import { acquire, decide, firstWish } from "./acquire.ts";
 import { type Outcome, outcomeOf, tryOnce } from "./attempt.ts";
 import { heldAnswer } from "./held.ts";
-import { Fallback, Tries } from "./next.ts";
+import { Tries } from "./next.ts";
 import type { Proxy } from "./proxy.ts";
 import { receive } from "./receive.ts";
 import { relayed } from "./relay.ts";
@@ -51,10 +51,10 @@ async function serve(
   if (refused !== null) return respond(refused);
   try {
     const pursuit = pursue(scope);
-    const { hold } = scope;
-    const outcome = hold.manner === "pings"
-      ? await Promise.race([pursuit, hold.opened])
-      : await pursuit;
+    const { opened } = scope;
+    const outcome = opened === null
+      ? await pursuit
+      : await Promise.race([pursuit, opened]);
     respond(
       outcome === undefined
         ? heldAnswer(scope, pursuit)
@@ -76,53 +76,43 @@ function answerTo(scope: RequestScope, outcome: Outcome): ClientAnswer {
 
 /** Returns what the tries come to. Throws the signal's reason. */
 async function pursue(scope: RequestScope): Promise<Outcome> {
-  const fallback = new Fallback(scope.inbound.facts);
-  try {
-    const outcome = await rounds(scope, fallback);
-    if (outcome !== fallback.outcome) fallback.drop();
-    return outcome;
-  } catch (cause) {
-    fallback.drop();
-    throw cause;
-  }
-}
-
-async function rounds(
-  scope: RequestScope,
-  fallback: Fallback,
-): Promise<Outcome> {
   const { inbound } = scope;
   // Instead of waiting, a client can send its thread whole to any account.
   const isThread = inbound.peek.thread === "continue";
-  const tries = new Tries(scope);
-  let wish = tries.first(!isThread);
-  for (let count = 1;; count++) {
-    const acquired = await acquire(scope, wish);
-    if (acquired.kind === "closed") {
-      if (isThread && fallback.outcome === null) return { kind: "thread" };
-      return fallback.outcome ??
-        { kind: "closed", decision: acquired.decision };
-    }
-    const { choice } = acquired;
-    if (leavesItsThread(scope, choice)) return { kind: "thread" };
-    fallback.drop();
+  let wish = firstWish(!isThread);
+  let tries: Tries | null = null;
+  try {
+    for (let count = 1;; count++) {
+      const acquired = await acquire(scope, wish);
+      if (acquired.kind === "closed") {
+        const { decision } = acquired;
+        return tries?.takeFallback() ??
+          (isThread ? { kind: "thread" } : { kind: "closed", decision });
+      }
+      const { choice } = acquired;
+      if (leavesItsThread(scope, choice)) return { kind: "thread" };
+      tries?.dropFallback();
 
-    const attempt = await tryOnce(scope, choice.accountId);
-    if (attempt.verdict.kind === "served") return outcomeOf(attempt, choice);
-    // What has come in of an upload is gone: no other account can be asked.
-    if (inbound.upload?.isBegun === true) return outcomeOf(attempt, choice);
+      const attempt = await tryOnce(scope, choice.accountId);
+      if (attempt.verdict.kind === "served") return outcomeOf(attempt, choice);
+      // What has come in of an upload is gone: no other account can be asked.
+      if (inbound.upload?.isBegun === true) return outcomeOf(attempt, choice);
 
-    const step = tries.stepAfter(attempt);
-    if (step.kind === "relay" || step.kind === "give_up") {
-      return outcomeOf(attempt, choice);
+      tries ??= new Tries(scope);
+      const step = tries.stepAfter(attempt);
+      if (step.kind === "relay" || step.kind === "give_up") {
+        return outcomeOf(attempt, choice);
+      }
+      scope.closeLease();
+      tries.keep(attempt, choice, step);
+      if (count === TRIES_MAX) {
+        const decision = decide(scope, wish);
+        return tries.takeFallback() ?? { kind: "closed", decision };
+      }
+      wish = await tries.wishAfter(attempt, step);
     }
-    scope.closeLease();
-    fallback.keep(attempt, choice, step);
-    if (count === TRIES_MAX) {
-      const decision = decide(scope, wish);
-      return fallback.outcome ?? { kind: "closed", decision };
-    }
-    wish = await tries.wishAfter(attempt, step);
+  } finally {
+    tries?.dropFallback();
   }
 }
 

@@ -22,7 +22,7 @@ import { responseHeaders } from "../wire/headers.ts";
 import { idsInAnswer } from "../wire/request/owned_ids.ts";
 import type { Answered } from "./attempt.ts";
 import type { Inbound, Proxy } from "./proxy.ts";
-import type { RequestScope } from "./request_scope.ts";
+import type { Ending, RequestScope } from "./request_scope.ts";
 
 /** Returns the answer that passes on what the upstream sent. */
 export function relayed(scope: RequestScope, answered: Answered): ClientAnswer {
@@ -62,7 +62,8 @@ export class Relaying {
   readonly #answered: Answered;
   readonly #response: UpstreamResponse;
   readonly #meter: UsageMeter;
-  readonly #copy: PlainCopy;
+  /** Takes the content coding off what is metered; null if there is none. */
+  readonly #copy: PlainCopy | null;
   readonly #isStream: boolean;
   /** A copy of the first part of the body, if a person asked for exchanges. */
   readonly #kept: Uint8Array[] | null;
@@ -80,10 +81,10 @@ export class Relaying {
     const meter = new UsageMeter(type);
     this.#meter = meter;
     this.#isStream = type.startsWith("text/event-stream");
-    this.#copy = plainCopy(
-      headerValue(headers, "content-encoding"),
-      (bytes) => meter.push(bytes),
-    );
+    const encoding = headerValue(headers, "content-encoding");
+    this.#copy = encoding === null
+      ? null
+      : plainCopy(encoding, (bytes) => meter.push(bytes));
     this.#kept = scope.proxy.exchanges?.bodyBytesMax ? [] : null;
     this.#ids = IdCollector.for(scope.inbound, status, headers);
   }
@@ -101,7 +102,8 @@ export class Relaying {
   observe(chunk: Uint8Array): void {
     const { proxy, inbound } = this.#scope;
     this.#firstByteMs ??= proxy.clock.monotonicMs() - inbound.startedMs;
-    this.#copy.push(chunk);
+    if (this.#copy === null) this.#meter.push(chunk);
+    else this.#copy.push(chunk);
     this.#ids?.push(chunk);
     if (this.#kept === null) return;
     const room = (proxy.exchanges?.bodyBytesMax ?? 0) - this.#keptBytes;
@@ -112,8 +114,8 @@ export class Relaying {
 
   /** Ends the request once the last bytes of the copy are metered. */
   end(end: RelayEnd): void {
-    this.#copy.finish().then(() => this.#end(end))
-      .catch((cause) => this.#scope.fail(cause));
+    if (this.#copy === null) this.#end(end);
+    else this.#copy.finish().then(() => this.#end(end));
   }
 
   #usageSoFar(): TokenUsage | null {
@@ -121,12 +123,20 @@ export class Relaying {
   }
 
   #end(end: RelayEnd): void {
+    try {
+      this.#scope.end(this.#ending(end));
+    } catch (cause) {
+      this.#scope.fail(cause);
+    }
+  }
+
+  #ending(end: RelayEnd): Ending {
     const { inbound, proxy } = this.#scope;
     const { choice } = this.#answered;
     const { status, headers } = this.#response;
     if (end.kind === "complete") this.#ids?.end(choice.accountId, proxy);
     noteSearch(inbound, status, proxy);
-    this.#scope.end({
+    return {
       choice,
       status,
       end: end.kind,
@@ -135,7 +145,7 @@ export class Relaying {
       reason: null,
       why: end.kind === "upstream_failed" ? reasonOf(end.cause) : null,
       answer: { headers, body: this.#kept },
-    });
+    };
   }
 }
 

@@ -22,7 +22,7 @@ import type {
 } from "../ports.ts";
 import type { MeterReading } from "../wire/answer/usage.ts";
 import type { BodyShare } from "./body.ts";
-import { Hold } from "./hold.ts";
+import { Hold, type HoldManner } from "./hold.ts";
 import type { Inbound, OpenRequest, Proxy } from "./proxy.ts";
 
 /** The account that serves a request, and why it was chosen. */
@@ -55,7 +55,7 @@ const WHY_LENGTH_MAX = 400;
 /** What there is of a request once it was read. */
 interface Begun {
   readonly inbound: Inbound;
-  readonly hold: Hold;
+  readonly manner: HoldManner;
   readonly line: OpenRequest;
 }
 
@@ -67,7 +67,9 @@ export class RequestScope implements AsyncDisposable {
   readonly #attempts: AttemptRecord[] = [];
   readonly #ended = Promise.withResolvers<Ending>();
   #hasEnded = false;
+  readonly #opened = Promise.withResolvers<void>();
   #begun: Begun | null = null;
+  #hold: Hold | null = null;
   #lease: Lease | null = null;
   #isQueued = false;
 
@@ -78,7 +80,6 @@ export class RequestScope implements AsyncDisposable {
 
   /** Enters the request in the book; from here on it gets a row at its end. */
   begin(inbound: Inbound): void {
-    const { holds, clock, book } = this.proxy;
     const { id, startedAt, peek, facts } = inbound;
     const line: OpenRequest = {
       id,
@@ -97,16 +98,35 @@ export class RequestScope implements AsyncDisposable {
       : peek.isStream
       ? "pings"
       : "silent";
-    this.#begun = { inbound, hold: new Hold(holds, manner, clock), line };
-    book.add(line);
+    this.#begun = { inbound, manner, line };
+    this.proxy.book.add(line);
   }
 
   get inbound(): Inbound {
     return this.#parts().inbound;
   }
 
+  /** How the request waits if it must. */
   get hold(): Hold {
-    return this.#parts().hold;
+    const { holds, clock } = this.proxy;
+    const open = () => this.#opened.resolve();
+    return this.#hold ??= new Hold(holds, this.#parts().manner, {
+      clock,
+      open,
+    });
+  }
+
+  /** The time that the request has waited so far. */
+  get waitedMs(): number {
+    return this.#hold?.waitedMs ?? 0;
+  }
+
+  /**
+   * Resolves if the client's stream must be opened before there is an answer;
+   * null for a request whose answer cannot begin so.
+   */
+  get opened(): Promise<void> | null {
+    return this.#parts().manner === "pings" ? this.#opened.promise : null;
   }
 
   /** The tries so far, oldest first. */
@@ -172,11 +192,11 @@ export class RequestScope implements AsyncDisposable {
 
   /** Takes the request out of the queue and ends its hold. */
   leaveQueue(): void {
-    const { inbound, hold } = this.#parts();
-    hold.end();
+    this.#hold?.end();
     if (!this.#isQueued) return;
     this.#isQueued = false;
     const { pool, clock } = this.proxy;
+    const { inbound } = this.#parts();
     const ticket = inbound.id as TicketId;
     pool.dispatch({ kind: "waiting_ended", ticket, at: clock.now() });
   }
@@ -229,14 +249,13 @@ export class RequestScope implements AsyncDisposable {
     this.leaveQueue();
     this.#closeLease(ending.reading?.usage ?? null);
     noteOwnedIds(begun.inbound, ending, this.proxy);
-    this.#record(begun, ending);
+    this.#record(begun.inbound, ending);
   }
 
   /** Writes the row of the ledger and the line of the log. */
-  #record({ inbound, hold }: Begun, ending: Ending): void {
-    const { proxy } = this;
+  #record(inbound: Inbound, ending: Ending): void {
+    const { proxy, waitedMs } = this;
     const attempts = this.#attempts;
-    const { waitedMs } = hold;
     const record = recordOf(inbound, { ...ending, attempts, waitedMs }, proxy);
     proxy.book.end(record);
     proxy.log.finished(record);

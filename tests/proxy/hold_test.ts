@@ -16,7 +16,7 @@ function hold(
   desk = new HoldDesk(LIMITS),
   manner: HoldManner = "pings",
 ): Hold {
-  return new Hold(desk, manner, clock);
+  return new Hold(desk, manner, { clock, open: () => {} });
 }
 
 Deno.test("HoldDesk counts, and is full at its limit", () => {
@@ -55,9 +55,11 @@ Deno.test("Hold bounds all waits of a request together, by its manner", async ()
 Deno.test("Hold opens a stream after the silent part, and no other answer", async () => {
   const clock = new ManualClock();
   for (const manner of ["none", "silent", "pings"] as const) {
-    const held = hold(clock, new HoldDesk(LIMITS), manner);
     let isOpened = false;
-    held.opened.then(() => isOpened = true);
+    const held = new Hold(new HoldDesk(LIMITS), manner, {
+      clock,
+      open: () => isOpened = true,
+    });
     held.begin();
     await new Promise((resolve) => setTimeout(resolve, 5));
     held.end();
