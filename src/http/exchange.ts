@@ -25,7 +25,7 @@ import { TimeLimitError } from "./deadline.ts";
 const INTERIM_ANSWERS_MAX = 16;
 
 /** What an exchange needs of the pool. */
-export interface ExchangeHost {
+interface ExchangeHost {
   readonly originName: string;
   /** Whether tc is closing all its connections. */
   readonly isClosing: boolean;
@@ -36,7 +36,7 @@ export interface ExchangeHost {
 }
 
 /** The request, as bytes and with what its answer depends on. */
-export interface ExchangeRequest extends OutgoingMessage {
+interface ExchangeRequest extends OutgoingMessage {
   readonly method: string;
   readonly signal: AbortSignal;
 }

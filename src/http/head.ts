@@ -33,9 +33,9 @@ function tableOf(holds: (byte: number) => boolean): Uint8Array {
 }
 
 /** The largest head of an answer, first line and blank line included. */
-export const HEAD_BYTES_MAX = 256 * 1024;
+const HEAD_BYTES_MAX = 256 * 1024;
 /** The most header lines of one head. */
-export const HEADER_LINES_MAX = 1_000;
+const HEADER_LINES_MAX = 1_000;
 
 const DIGITS = /^\d{1,15}$/;
 

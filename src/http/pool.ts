@@ -16,7 +16,7 @@ import { dial, type DialOptions, type Origin } from "./dial.ts";
 import { withinLimit } from "./deadline.ts";
 
 /** The limits of one origin's connections, and how they are opened. */
-export interface PoolOptions {
+interface PoolOptions {
   readonly dial: DialOptions;
   readonly watch: ConnectionWatch;
   /** The most connections at once, including those being opened. */

@@ -10,7 +10,7 @@ import { EXIT, TcError } from "../errors.ts";
 /** Returns the proxy for an origin such as `https://api.anthropic.com`, or null. */
 export type ProxyFor = (origin: string) => URL | null;
 
-export interface ProxySettings {
+interface ProxySettings {
   /** For https origins: `http://user:password@proxy.example:3128`. */
   readonly httpsProxy: string | null;
   /** For plain http origins. */

@@ -35,7 +35,7 @@ const NEWCOMER_MS = 250;
 const REPORT_MS = 60_000;
 
 /** How long a client may take before its request is here. */
-export interface HeadLimits {
+interface HeadLimits {
   /** From the connection, or the last answer, to the first byte; unproven. */
   readonly firstByteMs: number;
   /** For a whole head, from its first byte on. */

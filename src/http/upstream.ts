@@ -37,7 +37,7 @@ export interface UpstreamLimits extends ConnectionLimits {
 }
 
 /** The usual limits: a model may think for minutes before the first byte. */
-export const UPSTREAM_LIMITS: UpstreamLimits = {
+const UPSTREAM_LIMITS: UpstreamLimits = {
   connectMs: 10_000,
   tlsMs: 10_000,
   firstByteMs: 600_000,
@@ -58,7 +58,7 @@ export interface UpstreamOptions {
 }
 
 /** Numbers of connections, over all origins. */
-export interface UpstreamStatistics {
+interface UpstreamStatistics {
   readonly open: number;
   readonly idle: number;
   /** Since the start. */

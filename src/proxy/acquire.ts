@@ -34,7 +34,7 @@ export function firstWish(mayWait: boolean): Wish {
 }
 
 /** A choice with its lease open, or the decision that says why there is none. */
-export type Acquired =
+type Acquired =
   | { readonly kind: "chosen"; readonly choice: Choice }
   | { readonly kind: "closed"; readonly decision: RouteDecision };
 

@@ -226,7 +226,7 @@ interface ReadAhead {
  * and the first bytes of a stream, since a limit may come as an event in a 200.
  * Calls `onPing` if a stream has sent nothing but pings so far.
  */
-export async function readAhead(
+async function readAhead(
   response: UpstreamResponse,
   onPing: () => void = () => {},
 ): Promise<ReadAhead> {

@@ -14,7 +14,7 @@ import { type Refusal, refusal } from "../wire/answer/api_error.ts";
 import { uploadBytesMax } from "../wire/request/target.ts";
 
 /** Limits on the bodies that clients can make the server keep. */
-export interface BodyLimits {
+interface BodyLimits {
   /** The most bytes of one body. */
   readonly bodyBytesMax: number;
   /** The most bytes of all bodies together. */
@@ -72,7 +72,7 @@ export class BodyBudget {
 }
 
 /** What reading a body came to. */
-export type BodyReading =
+type BodyReading =
   | { readonly kind: "body"; readonly bytes: Uint8Array }
   | { readonly kind: "too_large" }
   | { readonly kind: "too_slow" }

@@ -56,7 +56,7 @@ export interface Door {
 }
 
 /** The parts of a request that the door checks. */
-export interface Visitor {
+interface Visitor {
   readonly method: string;
   readonly url: string;
   readonly headers: HeaderLookup;
@@ -65,7 +65,7 @@ export interface Visitor {
 }
 
 /** A header that may carry the key. */
-export type KeyHeader = "authorization" | "x-api-key" | "x-tc-key";
+type KeyHeader = "authorization" | "x-api-key" | "x-tc-key";
 
 /** What the door says about a request. */
 export type Admission =

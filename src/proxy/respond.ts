@@ -35,7 +35,7 @@ import type { Inbound } from "./proxy.ts";
 import type { RequestScope } from "./request_scope.ts";
 
 /** An error of tc itself, as a whole answer and as the parts of an event. */
-export interface OwnError {
+interface OwnError {
   readonly answer: ApiErrorAnswer;
   readonly type:
     | "rate_limit_error"

@@ -41,7 +41,7 @@ const HEAD_MS = 10_000;
 type Admitted = Admission & { readonly kind: "admitted" };
 
 /** What is listened on, and who answers. */
-export interface ListenOptions {
+interface ListenOptions {
   readonly proxy: Proxy;
   /** Where token refreshes of clients go: scheme, host, port and path. */
   readonly tokenUrl: URL;

@@ -1,6 +1,6 @@
 /**
- * Wire room: the login that Claude Code keeps, as JSON. The same shape stands in
- * its file, its keychain item and the stores of tools that copy it.
+ * The login that Claude Code keeps, as JSON. Its file, its keychain item and the
+ * stores of tools that copy it have the same shape.
  *
  * @module
  */
@@ -16,35 +16,36 @@ import {
 } from "../ports.ts";
 import { readInstant } from "./outside_time.ts";
 
-/** A login and what Claude Code notes beside it. */
+/** A login and what Claude Code stores with it. */
 export interface ClaudeLogin {
   readonly credential: OAuthCredential;
-  /** Whose it is by the file's own word (claude-code 2.1.329); null where unsaid. */
+  /** Its owner as the file says (claude-code 2.1.329); null if it does not say. */
   readonly identity: AccountIdentity | null;
   readonly subscriptionType: string | null;
   readonly rateLimitTier: string | null;
 }
 
+/** What a login store holds. */
 export type ClaudeLoginReading =
   | { readonly kind: "found"; readonly login: ClaudeLogin }
-  /** An access token that nothing renews, as `claude setup-token` makes it. */
+  /** An access token that cannot be renewed, as `claude setup-token` makes. */
   | {
     readonly kind: "token";
     readonly token: Secret;
     readonly expiresAt: Instant | null;
   }
-  /** Claude Code empties its tokens for a moment at login, and at log-out. */
+  /** Claude Code blanks its tokens for a moment at login, and at logout. */
   | { readonly kind: "blank" }
   | { readonly kind: "absent" }
-  /** There is something that no reader understands; `reason` completes "it …". */
+  /** It cannot be understood; `reason` says why: "it is …". */
   | { readonly kind: "unreadable"; readonly reason: string };
 
 /**
- * What the client asks for when it renews a login (claude-code 2.1.332): what
- * is written where the scopes of a login are not known. A login without any is
- * "not logged in" to the client (facts, section 9).
+ * The scopes that the client requests when it renews a login (claude-code
+ * 2.1.332). Written if the scopes of a login are unknown: the client takes a
+ * login without scopes as "not logged in" (facts, section 9).
  */
-export const CLIENT_SCOPES: readonly string[] = [
+const CLIENT_SCOPES: readonly string[] = [
   "user:profile",
   "user:inference",
   "user:sessions:claude_code",
@@ -55,7 +56,7 @@ export const CLIENT_SCOPES: readonly string[] = [
 
 const KEY = "claudeAiOauth";
 
-/** Marks the end of an access token whose stated end makes no sense. */
+/** The end of an access token whose stated end cannot be read. */
 const ENDED = instantFromMs(0);
 
 const stored = v.looseObject({
@@ -73,9 +74,9 @@ const stored = v.looseObject({
 const anObject = v.looseObject({});
 
 /**
- * Reads the text of a login store; null is a store that does not exist. What
- * Claude Code cannot read either is `unreadable`: a byte order mark, a cut
- * text, a trailing comma.
+ * Reads the text of a login store; null means that the store does not exist.
+ * Text that Claude Code cannot read either is `unreadable`: with a byte order
+ * mark, incomplete, or with a trailing comma.
  */
 export function readClaudeText(text: string | null): ClaudeLoginReading {
   if (text === null) return { kind: "absent" };
@@ -91,10 +92,9 @@ export function readClaudeText(text: string | null): ClaudeLoginReading {
 }
 
 /**
- * Returns the login in `json`, nested under `claudeAiOauth` or flat. One whose
- * token or end is missing is half-written: `blank`, never stored. The clock decides
- * nothing here: an end that makes no sense is long past, and the provider is
- * asked.
+ * Returns the login in `json`, nested under `claudeAiOauth` or flat. A login
+ * whose token or end is missing is half-written: `blank`, never stored. An end
+ * that cannot be read counts as past, so that the provider is asked.
  */
 export function readClaudeLogin(json: unknown): ClaudeLoginReading {
   if (!v.is(anObject, json)) return { kind: "absent" };
@@ -107,7 +107,7 @@ export function readClaudeLogin(json: unknown): ClaudeLoginReading {
   if (fields.accessToken.trim() === "" || isHalf) return { kind: "blank" };
   const expiresAt = readInstant(fields.expiresAt);
   if (fields.refreshToken.trim() === "") {
-    // With scopes Claude Code takes it for a setup token (facts, 10.6).
+    // With scopes Claude Code treats it as a setup token (facts, 10.6).
     return fields.scopes.length === 0
       ? { kind: "blank" }
       : { kind: "token", token: new Secret(fields.accessToken), expiresAt };
@@ -134,8 +134,8 @@ export function readClaudeLogin(json: unknown): ClaudeLoginReading {
 }
 
 /**
- * Returns `json` with `login` in it, nested or flat as it was; every other key,
- * and what Claude Code notes beside the tokens, stays.
+ * Returns `json` with `login` in it, nested or flat as before. All other keys
+ * stay, also those that Claude Code stores with the tokens.
  */
 export function writeClaudeLogin(
   json: unknown,
@@ -152,7 +152,7 @@ export function writeClaudeLogin(
     refreshToken: RefreshToken.toStore(credential.refreshToken),
     expiresAt: credential.expiresAt,
     scopes: scopes.length === 0 ? CLIENT_SCOPES : scopes,
-    // Without it the client does not warn before the sign-in ends.
+    // Without this the client does not warn before the sign-in ends.
     ...(signInEndsAt === null ? {} : { refreshTokenExpiresAt: signInEndsAt }),
     ...(identity ?? {}),
     ...(subscriptionType === null ? {} : { subscriptionType }),
@@ -162,8 +162,8 @@ export function writeClaudeLogin(
 }
 
 /**
- * The plan size behind the provider's names for it, such as
- * `default_claude_max_20x` and `claude_team`; `unknown` where none is known.
+ * Returns the plan size by the provider's names for it, such as
+ * `default_claude_max_20x` and `claude_team`; else `unknown`.
  */
 export function tierOf(
   rateLimitTier: string | null,

@@ -1,6 +1,6 @@
 /**
- * A whole exchange as text for a person who looks for a fault. Credentials are
- * masked whole; bodies are there only if they were asked for.
+ * A whole exchange as text, for a person who looks for a fault. Credentials are
+ * masked completely; bodies are included only on request.
  *
  * @module
  */
@@ -10,27 +10,29 @@ import type { AccountId } from "../core/account.ts";
 import type { ExchangeRecord, HeaderList, Secret } from "../ports.ts";
 import { headerValue } from "./header_list.ts";
 
-/** The first line of each file: what lacks it is not ours to delete. */
+/** The first line of each file; tc deletes no file without it. */
 export const EXCHANGE_MARK = "tc exchange v1";
 
-export interface ExchangeTextOptions {
+/** What the text includes. */
+interface ExchangeTextOptions {
   readonly hasBodies: boolean;
   readonly bodyBytesMax: number;
-  /** The local key: a client may show it in any header. */
+  /** The local key, which a client may send in any header. */
   readonly localKey: Secret;
-  /** The name of an account by its id. */
+  /** Returns the name of an account. */
   readonly labelOf: (id: AccountId) => string;
 }
 
-/** Lines whose value may be a secret, whatever the value looks like. */
+/** Names of lines whose value may be a secret, whatever it looks like. */
 const SECRET_NAME =
   /auth|cookie|token|secret|password|(?:api|session|tc)-?key/i;
-/** Counts and times that only sound like secrets. */
+/** Names of counts and times that only look like secrets. */
 const PLAIN_NAME = /^anthropic-(ratelimit|fast|input|output)-|^x-ratelimit-/i;
 const SECRET_QUERY = /([?&][^=&]*(?:key|token|secret|code|auth)[^=&]*=)[^&]*/gi;
-/** A key or token that stands in a value where none should be. */
+/** A key or token inside a value that should have none. */
 const SECRET_VALUE = /\b(sk-ant-[A-Za-z0-9_-]{6})[A-Za-z0-9_-]+/g;
 
+/** Returns the text of an exchange. */
 export function exchangeText(
   exchange: ExchangeRecord,
   options: ExchangeTextOptions,
@@ -95,7 +97,7 @@ function headerLines(headers: HeaderList): readonly string[] {
   });
 }
 
-/** One line, and no key in it. */
+/** Returns a value as one line without keys. */
 function headerText(value: string): string {
   return inert(value, "?").replace(SECRET_VALUE, "$1[secret]");
 }

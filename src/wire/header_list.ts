@@ -1,12 +1,12 @@
 /**
- * Wire room: looking things up in a list of header lines, whatever their case.
+ * Look-ups in a list of header lines, whatever the case of their names.
  *
  * @module
  */
 
 import type { HeaderList } from "../ports.ts";
 
-/** The value of the first line called `name` (lower case), or null. */
+/** Returns the value of the first line named `name` (in lower case), or null. */
 export function headerValue(headers: HeaderList, name: string): string | null {
   for (const [lineName, value] of headers) {
     if (lineName.length === name.length && lineName.toLowerCase() === name) {
@@ -16,7 +16,7 @@ export function headerValue(headers: HeaderList, name: string): string | null {
   return null;
 }
 
-/** The comma-separated members of all lines called `name`, in lower case. */
+/** Returns the comma-separated members of all lines named `name`, in lower case. */
 export function headerTokens(
   headers: HeaderList,
   name: string,
@@ -37,9 +37,9 @@ export function headerTokens(
 const IDENTIFIER = /^[\x21-\x7e]{1,128}$/;
 
 /**
- * The value of `name` where it can be an identifier: 1 to 128 visible ASCII
- * characters. Anything else counts as absent, so that no header can bring
- * terminal escapes or a megabyte into a log, a screen or a map of sessions.
+ * Returns the value of `name` if it can be an identifier: 1 to 128 visible ASCII
+ * characters. Anything else counts as absent, so that no header can put terminal
+ * escapes or a megabyte into a log, a screen or a map of sessions.
  */
 export function headerIdentifier(
   headers: HeaderList,
@@ -48,7 +48,7 @@ export function headerIdentifier(
   return asIdentifier(headerValue(headers, name));
 }
 
-/** `text` if it can be an identifier, see {@linkcode headerIdentifier}. */
+/** Returns `text` if it can be an identifier; see {@linkcode headerIdentifier}. */
 export function asIdentifier(text: string | null): string | null {
   if (text === null) return null;
   const trimmed = text.trim();

@@ -1,6 +1,6 @@
 /**
- * Wire room: which header lines pass. The credential changes, hop-by-hop lines
- * and tc's own go, and no other line is added, dropped or altered (P8).
+ * Which header lines are sent on. The credential is replaced, hop-by-hop lines
+ * and tc's own are removed, and no other line is added, removed or changed.
  *
  * @module
  */
@@ -9,16 +9,7 @@ import { TcError } from "../errors.ts";
 import type { Authorization, HeaderList, Secret } from "../ports.ts";
 import { headerTokens } from "./header_list.ts";
 
-export {
-  isHoldTarget,
-  isNoiseTarget,
-  isOwnCredentialTarget,
-  isTokenTarget,
-  splitKey,
-  targetFault,
-} from "./request/target.ts";
-
-/** An OAuth bearer is refused with 401 without it (teamclaude-family 1.5). */
+/** Without it an OAuth bearer is refused with 401 (teamclaude-family 1.5). */
 export const OAUTH_BETA = "oauth-2025-04-20";
 
 /** RFC 9110 section 7.6.1, and what HTTP/1.1 implementations add to it. */
@@ -37,8 +28,8 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Written by the connection pool. `expect` was answered by our listener: the
- * body is already here, so the upstream has nothing to agree to.
+ * Lines that the connection pool writes itself. `expect` was answered by our
+ * server: the body is already here, so the upstream need not agree to it.
  */
 const REQUEST_FRAMING: ReadonlySet<string> = new Set([
   "content-length",
@@ -47,9 +38,9 @@ const REQUEST_FRAMING: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What a client may prove itself with. `authorization` and `x-api-key` may hold
- * its own login or the local key. A `cookie` sent to a loopback address belongs
- * to whatever runs on this machine, since cookies know no port.
+ * Credentials of a client. `authorization` and `x-api-key` may hold its own
+ * login or the local key. A `cookie` sent to a loopback address may belong to
+ * any program on this machine, since cookies do not depend on the port.
  */
 const CLIENT_CREDENTIALS: ReadonlySet<string> = new Set([
   "authorization",
@@ -57,10 +48,10 @@ const CLIENT_CREDENTIALS: ReadonlySet<string> = new Set([
   "x-api-key",
 ]);
 
-/** Lines that are addressed to tc (affinity, keys), also by its neighbours' names. */
+/** Lines for tc (affinity, keys), also under the names of similar programs. */
 const OWN_PREFIXES = ["x-tc-", "x-maxpool-", "x-teamclaude-"];
 
-/** `Connection: content-encoding` must not make a body unreadable. */
+/** Never removed by `Connection`, since that would make the body unreadable. */
 const NEVER_NOMINATED: ReadonlySet<string> = new Set([
   "content-encoding",
   "content-length",
@@ -68,12 +59,12 @@ const NEVER_NOMINATED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The lines to send upstream with the account's credential. Exactly one
- * credential is in them, where the client's first one stood, else last. Lines
- * such as `x-forwarded-for` and `forwarded` are no credential and pass. A line
- * with `localKey` in its value goes as well.
+ * Returns the lines to send upstream with the account's credential. They have
+ * exactly one credential, in the place of the client's first one, else last.
+ * Lines such as `x-forwarded-for` are not credentials and are sent on. A line
+ * with `localKey` in its value is removed.
  *
- * Throws TcError if the token cannot stand in a header.
+ * Throws TcError if a header cannot hold the token.
  */
 export function requestHeaders(
   inbound: HeaderList,
@@ -87,7 +78,7 @@ export function requestHeaders(
     if (CLIENT_CREDENTIALS.has(lower)) {
       if (credential.isPlaced || lower === "cookie") continue;
       credential.isPlaced = true;
-      // The client's own spelling, where it shows the same kind of credential.
+      // Keep the client's spelling if it uses the same kind of credential.
       const name = lower === credential.name.toLowerCase()
         ? line[0]
         : credential.name;
@@ -103,9 +94,9 @@ export function requestHeaders(
 }
 
 /**
- * The lines to send upstream where the client's own credential stays: its
- * `authorization`, `x-api-key` and `cookie` pass. A line that holds `localKey`
- * does not: that key is nobody's business but ours.
+ * Returns the lines to send upstream with the client's own credential: its
+ * `authorization`, `x-api-key` and `cookie` are sent on. A line with `localKey`
+ * is removed, since that key must not leave this machine.
  */
 export function passthroughHeaders(
   inbound: HeaderList,
@@ -116,8 +107,8 @@ export function passthroughHeaders(
 }
 
 /**
- * The lines of an answer to pass to the client. `content-encoding` and
- * `content-length` stay, since the body goes through as it came.
+ * Returns the lines of an answer to send to the client. `content-encoding` and
+ * `content-length` stay, since the body is passed on unchanged.
  */
 export function responseHeaders(upstream: HeaderList): HeaderList {
   return endToEnd(upstream, new Set());
@@ -133,7 +124,7 @@ export function isWebSocketUpgrade(headers: HeaderList): boolean {
     .some((token) => token.split("/")[0] === "websocket");
 }
 
-/** Leaves out hop-by-hop lines, those that `connection` names, and `others`. */
+/** Removes hop-by-hop lines, those that `connection` names, and `others`. */
 function endToEnd(
   headers: HeaderList,
   others: ReadonlySet<string>,
@@ -196,7 +187,7 @@ function withOAuthBeta(headers: HeaderList): HeaderList {
   });
 }
 
-/** The beta says what kind of credential comes; with another kind it is false. */
+/** Removes the OAuth beta, which is wrong with another kind of credential. */
 function withoutOAuthBeta(headers: HeaderList): HeaderList {
   return headers.flatMap((line) => {
     if (!isBetaLine(line) || !line[1].toLowerCase().includes(OAUTH_BETA)) {

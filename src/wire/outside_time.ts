@@ -1,20 +1,20 @@
 /**
- * Wire room: times that other programs write down, in whatever form.
+ * Times that other programs write, in various forms.
  *
  * @module
  */
 
 import { type Instant, instantFromMs } from "../core/time.ts";
 
-/** Below this a number counts seconds: 1e12 ms is in the year 2001. */
+/** A smaller number is in seconds: 1e12 ms is in the year 2001. */
 const SECONDS_BELOW = 1e12;
-/** 1 January 2100: what ends later, as recipes write it, does not end. */
+/** 1 January 2100, in ms. Recipes write later ends for "never". */
 const FAR_MS = 4_102_444_800_000;
 
 /**
- * Returns the instant that `value` says: a number or a text of digits, in
- * seconds or milliseconds, or an ISO 8601 text. Anything later than 2100 is
- * that. Null for what is no time, zero and negative numbers included.
+ * Returns the instant in `value`: a number or digits, in seconds or
+ * milliseconds, or an ISO 8601 text; at most the year 2100. Null if it is not a
+ * time, or not above zero.
  */
 export function readInstant(value: unknown): Instant | null {
   const time = typeof value === "string" ? timeOfText(value) : value;
@@ -24,7 +24,7 @@ export function readInstant(value: unknown): Instant | null {
   return instantFromMs(Math.min(milliseconds(time), FAR_MS));
 }
 
-/** Returns a time that may be in seconds or milliseconds, in milliseconds. */
+/** Returns a time in milliseconds that may be given in seconds. */
 export function milliseconds(time: number): number {
   return time < SECONDS_BELOW ? time * 1_000 : time;
 }

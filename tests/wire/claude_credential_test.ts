@@ -3,7 +3,6 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import {
   type ClaudeLogin,
-  CLIENT_SCOPES,
   readClaudeLogin,
   readClaudeText,
   tierOf,
@@ -145,7 +144,14 @@ Deno.test("writeClaudeLogin() gives a login of unknown scopes the client's own",
     string,
     unknown
   >;
-  deepStrictEqual(written["scopes"], CLIENT_SCOPES);
+  deepStrictEqual(written["scopes"], [
+    "user:profile",
+    "user:inference",
+    "user:sessions:claude_code",
+    "user:mcp_servers",
+    "user:file_upload",
+    "user:plugins",
+  ]);
 });
 
 Deno.test("readClaudeLogin() finds nothing in anything else", () => {

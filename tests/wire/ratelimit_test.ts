@@ -18,9 +18,7 @@ import {
 import type { HeaderList } from "../../src/ports.ts";
 import {
   observation,
-  organizationId,
   overage,
-  requestId,
   responseFacts,
 } from "../../src/wire/answer/ratelimit.ts";
 import { trials } from "../fixtures/trials.ts";
@@ -298,16 +296,6 @@ Deno.test("overage() is a fact beside the windows", () => {
     overage([...paying, ...unified({ "overage-in-use": "false" })]).isInUse,
     false,
   );
-});
-
-Deno.test("organizationId() and requestId() take identifiers and nothing else", () => {
-  strictEqual(requestId(SERVED), "req_011FAKE");
-  strictEqual(organizationId(SERVED), "00000000-0000-4000-8000-00000000cafe");
-  strictEqual(requestId([]), null);
-  strictEqual(requestId([["Request-Id", " req_1 "]]), "req_1");
-  for (const value of ["", "a b", "\x1b[31mred", "\u00e9", "x".repeat(129)]) {
-    strictEqual(requestId([["request-id", value]]), null);
-  }
 });
 
 const seconds = fc.integer({ min: -3 * 86_400, max: 9 * 86_400 })

@@ -2,11 +2,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { after, DAY_MS, HOUR_MS, instantFromMs } from "../../src/core/time.ts";
 import type { ResponseFacts } from "../../src/core/quota/verdict.ts";
 import type { HeaderList } from "../../src/ports.ts";
-import {
-  forRequest,
-  REQUESTED_FAMILY,
-  responseFacts,
-} from "../../src/wire/answer/ratelimit.ts";
+import { forRequest, responseFacts } from "../../src/wire/answer/ratelimit.ts";
 import {
   API_KEY_SERVED,
   FIVE_HOURS_SPENT,
@@ -246,8 +242,8 @@ Deno.test("responseFacts() takes a long wait with room in both windows as a fami
   const room = { "5h-utilization": "0.3", "7d-utilization": "0.998" };
   const long = facts(room, "1800");
   deepStrictEqual(long.rejected, {
-    window: `7d:${REQUESTED_FAMILY}`,
-    family: REQUESTED_FAMILY,
+    window: "7d:requested",
+    family: "requested",
     resetsAt: after(NOW, 1_800_000),
   });
   deepStrictEqual(forRequest(long, OPUS).rejected, {

@@ -1,7 +1,7 @@
 import { ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { after, HOUR_MS, instantFromMs } from "../../src/core/time.ts";
-import { resetInstant, retryAt } from "../../src/wire/answer/retry_after.ts";
+import { resetInstant, retryAt } from "../../src/wire/answer/limit_headers.ts";
 import { trials } from "../fixtures/trials.ts";
 
 /** Sun, 06 Nov 1994 08:49:00 GMT */

@@ -7,7 +7,7 @@ import {
   isTokenTarget,
   splitKey,
   targetFault,
-} from "../../src/wire/headers.ts";
+} from "../../src/wire/request/target.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const DOTS = [".", "%2e", "%2E", "%252e", "%25252E", "%ef%bc%8e", "%c0%ae"];

@@ -2,7 +2,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import type { AccountId } from "../../src/core/account.ts";
 import { DAY_MS, HOUR_MS, instantFromMs } from "../../src/core/time.ts";
-import { usageObservation } from "../../src/wire/answer/ratelimit.ts";
+import { usageObservation } from "../../src/wire/answer/usage_answer.ts";
 import { trials } from "../fixtures/trials.ts";
 
 const WORK = "work" as AccountId;

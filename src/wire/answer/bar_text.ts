@@ -1,6 +1,6 @@
 /**
- * Wire room: the router's reasons against an account as people read them, in
- * Claude Code's error, in status, Deck and explain.
+ * The router's reasons against an account in words: for Claude Code's error,
+ * status, Deck and explain.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import {
 } from "../../core/quota/quota.ts";
 import type { Instant } from "../../core/time.ts";
 
-/** The command that brings the account's login back. */
+/** Returns the command that renews the account's login. */
 export function loginCommand({ account }: AccountState): string {
   const kind = account.kind === "api_key" ? " --api" : "";
   return `tc login${kind} --account ${account.label}`;
 }
 
-/** The router's reason against an account as a person reads it. */
+/** Returns the router's reason against an account in words. */
 export function barText(
   reason: Ineligible,
   state: AccountState,
@@ -61,7 +61,7 @@ export function barText(
   }
 }
 
-/** What the account was refused, all of it: `no claude-x, no context-1m-…`. */
+/** Returns everything that the account was refused: `no claude-x, no …`. */
 function lacksText({ refusals }: AccountState, at: Instant): string {
   const lacks = [...refusals.values()]
     .filter(({ until }) => until > at)
@@ -69,7 +69,7 @@ function lacksText({ refusals }: AccountState, at: Instant): string {
   return lacks.length === 0 ? "may not serve this request" : lacks.join(", ");
 }
 
-/** What was refused, as a noun. */
+/** Returns what was refused, as a noun. */
 export function lackText(lack: Lack): string {
   switch (lack.kind) {
     case "beta":
@@ -108,7 +108,7 @@ function benchText(state: AccountState, at: Instant): string {
   }
 }
 
-/** Returns the spent window that ends last, which is the one that counts. */
+/** Returns the used-up window that ends last, which is the one that counts. */
 export function spentWindow(
   state: AccountState,
   at: Instant,
@@ -129,8 +129,8 @@ export function spentWindow(
   return last?.key ?? null;
 }
 
-/** `5h` and `7d` are known to everyone; other keys are put in words. */
-export function windowWord(key: WindowKey | null): string {
+/** Returns `5h` and `7d` as they are, and other keys in words. */
+function windowWord(key: WindowKey | null): string {
   if (key === null) return "quota";
   if (key === "7d_oi") return "weekly Fable limit";
   const scoped = /^7d[:_](.+)$/.exec(key)?.[1];

@@ -1,6 +1,6 @@
 /**
- * Wire room: an error that comes as the first event of a 200. The provider
- * reports limits and overload that way too, and then nothing was served.
+ * Errors that come as the first event of a 200. The provider reports limits and
+ * overload that way too, and then nothing was served.
  *
  * @module
  */
@@ -8,8 +8,8 @@
 import { readApiError } from "./api_error.ts";
 import { SseScanner } from "./sse.ts";
 
-/** What a stream that opened with an error amounts to. */
-export interface EarlyError {
+/** The error that a stream starts with. */
+interface EarlyError {
   /** The status that the same error has as a plain answer. */
   readonly status: number;
   /** The error as the API's envelope. */
@@ -23,10 +23,7 @@ const STATUS_OF: ReadonlyMap<string | null, number> = new Map([
   ["permission_error", 403],
 ]);
 
-/**
- * Returns the error that the stream's first bytes report, or null when they do
- * not. Pings before it generate nothing.
- */
+/** Returns the error that the stream starts with, pings apart, or null. */
 export function earlyError(first: Uint8Array): EarlyError | null {
   const event = new SseScanner().push(first)
     .find(({ event }) => event !== "ping");
@@ -35,22 +32,22 @@ export function earlyError(first: Uint8Array): EarlyError | null {
   return { status: STATUS_OF.get(type) ?? 500, body: event.data };
 }
 
-/** What the first bytes of a stream say of it. */
-export type OpeningStanding =
-  /** Pings and comments alone. */
+/** What the first bytes of a stream show. */
+type OpeningStanding =
+  /** Only pings and comments. */
   | "pinged"
-  /** An event that is not whole yet and may be an error, or nothing at all. */
+  /** Nothing, or an incomplete event that may be an error. */
   | "undecided"
-  /** An event other than a ping is there or has begun. */
+  /** An event other than a ping has at least begun. */
   | "decided";
 
 const LF = 0x0a;
 const CR = 0x0d;
 const TEXT = new TextDecoder();
-/** Long enough to tell the event's name in its first line. */
+/** Long enough to recognise the event's name in its first line. */
 const NAME_BYTES = 16;
 
-/** Reads the first bytes of a stream event by event. */
+/** Returns what the first bytes of a stream show. */
 export function openingStanding(text: Uint8Array): OpeningStanding {
   let at = 0;
   while (at < text.length) {
@@ -73,7 +70,7 @@ function mayBecome(name: string): boolean {
   return "event: ping".startsWith(name) || "event: error".startsWith(name);
 }
 
-/** Returns the place behind the blank line that ends the event at `at`. */
+/** Returns the index after the blank line that ends the event at `at`. */
 function blockEnd(text: Uint8Array, at: number): number {
   for (let end = at; end < text.length; end++) {
     if (text[end] !== LF) continue;

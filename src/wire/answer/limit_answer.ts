@@ -1,5 +1,5 @@
 /**
- * Wire room: the API's own answer to a spent plan, for a pool that is spent.
+ * The API's own answer to a plan that is used up, for a pool that is used up.
  *
  * Claude Code in login mode shows it at once with the time of the reset and
  * continues by itself then (claude-code-client 9 and 10.14). The official SDKs
@@ -17,27 +17,27 @@ import { headerTokens, headerValue } from "../header_list.ts";
 import { OAUTH_BETA } from "../headers.ts";
 import { UNIFIED_PREFIX } from "./limit_headers.ts";
 
-/** Up to here a program is better off if its SDK waits and tries again. */
+/** Up to this wait it is best for a program that its SDK waits and retries. */
 const SDK_WAIT_SEC_MAX = 60;
 
-/** What a client is told about a pool that is spent. */
-export interface SpentPool {
-  /** For a person: each account with its reason and return. */
+/** What the answer says about a pool that is used up. */
+interface SpentPool {
+  /** Each account with its reason and return, for a person. */
   readonly message: string;
-  /** When the first account is back. */
+  /** When the first account can serve again. */
   readonly resetsAt: Instant;
-  /** The window that closes this account; a key that no plan has counts as `5h`. */
+  /** The window that closes that account; a key that no plan has counts as `5h`. */
   readonly window: WindowKey;
-  /** The plan windows of this account, as they were last stated. */
+  /** The plan windows of that account, as last stated. */
   readonly windows: readonly QuotaWindow[];
   readonly now: Instant;
   readonly requestId: string;
 }
 
 /**
- * Whether the client that sent these lines understands a limit answer. Claude
+ * Whether the client that sent these lines handles a limit answer well. Claude
  * Code in `ANTHROPIC_AUTH_TOKEN` mode, which sends no OAuth beta, ends its turn
- * on one and never continues; every other client is told the truth by it.
+ * on one and never continues.
  */
 export function understandsLimits(request: HeaderList): boolean {
   const agent = headerValue(request, "user-agent") ?? "";
@@ -45,7 +45,7 @@ export function understandsLimits(request: HeaderList): boolean {
     headerTokens(request, "anthropic-beta").includes(OAUTH_BETA);
 }
 
-/** Returns the 429 with the limit lines of the account that is back first. */
+/** Returns the 429 with the limit lines of the account that serves again first. */
 export function limitAnswer(pool: SpentPool): ApiErrorAnswer {
   const { message, resetsAt, now, requestId } = pool;
   const answer = apiError({
@@ -94,12 +94,12 @@ function limitLines({ resetsAt, window, windows }: SpentPool): HeaderList {
   ];
 }
 
-/** Keys that stand in a header: `7d:opus` is our own name for a scoped week. */
+/** Whether a header may have this key; `7d:opus` is only tc's name for one. */
 function isPlanKey(key: WindowKey): boolean {
   return /^\d+[mhd](_[a-z0-9_]+)?$/.test(key);
 }
 
-/** The provider's word for the window that governs, and its key in the lines. */
+/** Returns the provider's name for the window, and its key in the lines. */
 function claimOf(
   window: WindowKey,
 ): { readonly key: WindowKey; readonly word: string } {
@@ -115,7 +115,7 @@ function claimOf(
     : { key: "5h", word: "five_hour" };
 }
 
-/** Rounded up: a client that comes earlier would meet the same refusal. */
+/** Rounds up: a client that came earlier would get the same refusal. */
 function epochSeconds(at: Instant): string {
   return String(Math.ceil(at / SECOND_MS));
 }

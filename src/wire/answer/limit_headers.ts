@@ -1,7 +1,7 @@
 /**
- * Wire room: the `anthropic-ratelimit-…` lines of an answer, window by window,
- * as they stand. What follows from them is in `ratelimit.ts` and
- * `response_facts.ts`.
+ * The `anthropic-ratelimit-…` lines of an answer, window by window as stated,
+ * and instants as headers and JSON write them. Pure parsing without a verdict:
+ * what cannot be read is null, never a guess.
  *
  * @module
  */
@@ -19,18 +19,127 @@ import {
   type Instant,
   instantFromMs,
   MINUTE_MS,
+  SECOND_MS,
 } from "../../core/time.ts";
 import type { HeaderList } from "../../ports.ts";
 import { headerValue } from "../header_list.ts";
-import { decimal, resetInstant } from "./retry_after.ts";
 
-export const LIMIT_PREFIX = "anthropic-ratelimit-";
+const DECIMAL = /^\d+(\.\d+)?$/;
+const RFC_3339 =
+  /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+const MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec";
+const MONTH = `(${MONTHS.match(/.{3}/g)?.join("|")})`;
+const CLOCK = "(\\d\\d):(\\d\\d):(\\d\\d)";
+/** `Sun, 06 Nov 1994 08:49:37 GMT` */
+const IMF_FIXDATE = new RegExp(
+  `^[A-Z][a-z]{2}, (\\d\\d) ${MONTH} (\\d{4}) ${CLOCK} GMT$`,
+);
+/** `Sunday, 06-Nov-94 08:49:37 GMT` */
+const RFC_850 = new RegExp(
+  `^[A-Z][a-z]{5,8}, (\\d\\d)-${MONTH}-(\\d\\d) ${CLOCK} GMT$`,
+);
+/** `Sun Nov  6 08:49:37 1994` */
+const ASCTIME = new RegExp(
+  `^[A-Z][a-z]{2} ${MONTH} ([ \\d]\\d) ${CLOCK} (\\d{4})$`,
+);
+
+/** Epoch values from here on are milliseconds: as seconds it is the year 33658. */
+const EPOCH_MS_MIN = 1e12;
+
+/**
+ * Returns when `retry-after` allows the next try, at most `maxMs` from `now`.
+ * Both forms of RFC 9110 section 10.2.3 are read, and seconds with a fraction.
+ * A date that has passed means `now`. Null if absent or unparseable.
+ */
+export function retryAt(
+  value: string | null,
+  now: Instant,
+  maxMs: number,
+): Instant | null {
+  if (value === null) return null;
+  const text = value.trim();
+  const waitMs = DECIMAL.test(text)
+    ? Number(text) * SECOND_MS
+    : (httpDateMs(text) ?? NaN) - now;
+  if (Number.isNaN(waitMs)) return null;
+  return instantFromMs(now + Math.ceil(Math.min(Math.max(waitMs, 0), maxMs)));
+}
+
+/** Returns a plain decimal number without sign or exponent, else null. */
+export function decimal(text: string | null): number | null {
+  if (text === null || !DECIMAL.test(text.trim())) return null;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : null;
+}
+
+/**
+ * Returns the instant of a reset: epoch seconds, epoch milliseconds or RFC 3339,
+ * rounded to the second, since the same reset comes with another fraction each
+ * time. Null if `value` is none of these, or 0.
+ */
+export function resetInstant(value: unknown): Instant | null {
+  const ms = typeof value === "number"
+    ? epochMs(value)
+    : typeof value === "string"
+    ? epochMs(decimal(value)) ?? rfc3339Ms(value.trim())
+    : null;
+  if (ms === null) return null;
+  return instantFromMs(Math.round(ms / SECOND_MS) * SECOND_MS);
+}
+
+function epochMs(value: number | null): number | null {
+  if (value === null || !Number.isFinite(value) || value <= 0) return null;
+  return value >= EPOCH_MS_MIN ? value : value * SECOND_MS;
+}
+
+function rfc3339Ms(text: string): number | null {
+  if (!RFC_3339.test(text)) return null;
+  const ms = Date.parse(text.replace(" ", "T").toUpperCase());
+  return Number.isNaN(ms) ? null : ms;
+}
+
+/** Parses the three forms of RFC 9110 section 5.6.7; Date.parse would accept "-5". */
+function httpDateMs(text: string): number | null {
+  const fixed = IMF_FIXDATE.exec(text);
+  if (fixed !== null) {
+    const [, day, month, year, ...clock] = fixed;
+    return utcMs([year, month, day, ...clock]);
+  }
+  const old = RFC_850.exec(text);
+  if (old !== null) {
+    const [, day, month, year, ...clock] = old;
+    return utcMs([`20${year}`, month, day, ...clock]);
+  }
+  const c = ASCTIME.exec(text);
+  if (c === null) return null;
+  const [, month, day, hour, minute, second, year] = c;
+  return utcMs([year, month, day, hour, minute, second]);
+}
+
+function utcMs(parts: readonly (string | undefined)[]): number | null {
+  const [year, month, day, hour, minute, second] = parts;
+  const monthIndex = MONTHS.indexOf(month ?? "?") / 3;
+  const ms = Date.UTC(
+    Number(year),
+    monthIndex,
+    Number(day),
+    Number(hour),
+    Number(minute),
+    Number(second),
+  );
+  const isReal = Number(day) >= 1 && Number(day) <= 31 && Number(hour) < 24 &&
+    Number(minute) < 60 && Number(second) <= 60;
+  return Number.isNaN(ms) || !isReal ? null : ms;
+}
+
+const LIMIT_PREFIX = "anthropic-ratelimit-";
 export const UNIFIED_PREFIX = `${LIMIT_PREFIX}unified-`;
 
 /** One window as the headers state it; its reset may have passed. */
 export interface LimitReading {
   readonly key: WindowKey;
-  /** `plan` windows are spent for hours or days, `rate` ones refill each minute. */
+  /** `plan` windows last hours or days, `rate` windows refill each minute. */
   readonly axis: "plan" | "rate";
   readonly family: ModelFamily | null;
   readonly lengthMs: number;
@@ -44,7 +153,7 @@ const UNIFIED =
 const RATE =
   /^anthropic-ratelimit-(tokens|requests|input-tokens|output-tokens)-(limit|remaining|reset)$/;
 
-/** Axes of the bill and of the client's courtesy, not windows of a plan. */
+/** Names that are about billing or client behaviour, not windows of a plan. */
 const NO_WINDOWS: ReadonlySet<string> = new Set([
   "overage",
   "fallback",
@@ -58,16 +167,16 @@ const WINDOWS_MAX = 32;
 /** A clock may differ from the provider's by this much. */
 const SKEW_MS = HOUR_MS;
 
-/** For windows whose name does not tell their length. */
-const UNTOLD_LENGTH_MS_MAX = 31 * DAY_MS;
+/** For windows whose name does not give their length. */
+const UNKNOWN_LENGTH_MS_MAX = 31 * DAY_MS;
 
-/** Suffix of the premium week, "overage included": the bucket of Fable. */
+/** Suffix of the premium week ("overage included"), which Fable uses. */
 const PREMIUM_SUFFIX = "oi";
 
 /**
- * All windows that `headers` speak of, plan windows first. Where a line comes
- * twice the last counts. `surpassed-threshold` lines repeat a coarser
- * utilization and are left aside.
+ * Returns all windows in `headers`, plan windows first. Of a repeated line the
+ * last counts. `surpassed-threshold` lines repeat the utilization less exactly
+ * and are ignored.
  */
 export function limitReadings(
   headers: HeaderList,
@@ -86,7 +195,7 @@ export function limitReadings(
   return readings.slice(0, WINDOWS_MAX);
 }
 
-/** Whether any rate-limit line is there, of whatever axis. */
+/** Whether there is any rate-limit line. */
 export function hasLimitHeader(headers: HeaderList): boolean {
   return headers.some(([name]) => isLimitName(name));
 }
@@ -96,7 +205,7 @@ function isLimitName(name: string): boolean {
     name.slice(0, LIMIT_PREFIX.length).toLowerCase() === LIMIT_PREFIX;
 }
 
-/** The value of `anthropic-ratelimit-unified-<field>`, or null. */
+/** Returns the value of `anthropic-ratelimit-unified-<field>`, or null. */
 export function unifiedField(
   headers: HeaderList,
   field: string,
@@ -104,7 +213,7 @@ export function unifiedField(
   return headerValue(headers, UNIFIED_PREFIX + field)?.trim() ?? null;
 }
 
-/** A status word; one that we do not know says nothing, least of all "allowed". */
+/** Returns a status; an unknown word is null, since it does not mean "allowed". */
 export function windowStatus(text: string | null): WindowStatus {
   switch (text?.trim()) {
     case "allowed":
@@ -119,8 +228,8 @@ export function windowStatus(text: string | null): WindowStatus {
 }
 
 /**
- * The reading of the window that `representative-claim` names, without
- * figures; null for `overage`, which is no window, and for unknown claims.
+ * Returns the window that `representative-claim` names; null for `overage`,
+ * which is not a window, and for unknown claims.
  */
 export function claimedWindow(
   claim: string | null,
@@ -140,9 +249,9 @@ export function claimedWindow(
 const PREMIUM_FAMILY: ModelFamily = "fable";
 
 /**
- * The family that a window limits, by what follows the first `_` of its name.
- * A suffix that is no model's limits nothing that is routed here: it must not
- * close a whole account.
+ * Returns the model family that a window limits, by the part of its name after
+ * the first `_`. A suffix that is not a model's matches no request, so that it
+ * cannot close a whole account.
  */
 function familyOf(key: WindowKey): ModelFamily | null {
   const suffix = /_(.+)$/.exec(key)?.[1];
@@ -150,7 +259,7 @@ function familyOf(key: WindowKey): ModelFamily | null {
   return suffix === PREMIUM_SUFFIX ? PREMIUM_FAMILY : modelFamily(suffix);
 }
 
-/** Names that every object has would be found where no window is. */
+/** Rejects names that every object has, which look-ups by name would find. */
 function isWindowName(key: string): boolean {
   return !NO_WINDOWS.has(key) && !(key in Object.prototype);
 }
@@ -188,12 +297,12 @@ function planReading(
     resetsAt: boundedReset(
       resetInstant(fields.get("reset")),
       now,
-      /^\d+[mhd]/.test(key) ? lengthMs : UNTOLD_LENGTH_MS_MAX,
+      /^\d+[mhd]/.test(key) ? lengthMs : UNKNOWN_LENGTH_MS_MAX,
     ),
   };
 }
 
-/** An API key's window: a bucket that refills within about a minute. */
+/** Returns a window of an API key: a bucket that refills within about a minute. */
 function rateReading(
   key: WindowKey,
   fields: Fields,
@@ -214,12 +323,12 @@ function rateReading(
     resetsAt: boundedReset(
       resetInstant(fields.get("reset")),
       now,
-      UNTOLD_LENGTH_MS_MAX,
+      UNKNOWN_LENGTH_MS_MAX,
     ),
   };
 }
 
-/** No window ends later than its length from now, clocks that differ apart. */
+/** Limits a reset to the window's length from now, plus a difference of clocks. */
 export function boundedReset(
   resetsAt: Instant | null,
   now: Instant,

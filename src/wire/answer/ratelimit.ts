@@ -1,44 +1,41 @@
 /**
- * Wire room: what an answer says of the quota of the account that served it.
- * The door to everything about limits; the parts are in the files it exports.
+ * What an answer says about the quota of the account that served it: the
+ * windows that it states, and the facts that a verdict depends on.
  *
  * @module
  */
 
-import type { AccountId } from "../../core/account.ts";
+import type { AccountId, ModelFamily } from "../../core/account.ts";
 import {
   type QuotaObservation,
   type QuotaWindow,
   windowLengthMs,
   type WindowStatus,
 } from "../../core/quota/quota.ts";
-import type { Instant } from "../../core/time.ts";
+import { DAY_MS, type Instant, MINUTE_MS } from "../../core/time.ts";
 import type { HeaderList } from "../../ports.ts";
-import { headerIdentifier } from "../header_list.ts";
+import { headerIdentifier, headerValue } from "../header_list.ts";
 import {
   boundedReset,
   claimedWindow,
+  hasLimitHeader,
   type LimitReading,
   limitReadings,
+  resetInstant,
+  retryAt,
   unifiedField,
   windowStatus,
 } from "./limit_headers.ts";
-import { resetInstant } from "./retry_after.ts";
-
-export {
-  forRequest,
-  REQUESTED_FAMILY,
-  responseFacts,
-} from "./response_facts.ts";
-export { retryAt } from "./retry_after.ts";
-export { usageObservation } from "./usage_answer.ts";
+import type { ResponseFacts } from "../../core/quota/verdict.ts";
+import { readApiError } from "./api_error.ts";
+import { type Asked, withRights } from "./refusal_words.ts";
 
 /**
- * The quota windows of `accountId` by the headers of one of its answers; null
- * when they speak of none. Any `anthropic-ratelimit-unified-<window>-…` is
- * read, so a new window of the provider works without a release, and an API
- * key's `tokens`, `requests`, `input-tokens`, `output-tokens`. A figure that
- * cannot be read is null. A window past its reset is unspent. The summary
+ * Returns the quota windows of `accountId` by the headers of one of its answers;
+ * null if there are none. Any `anthropic-ratelimit-unified-<window>-…` is read,
+ * so that a new window of the provider works without a release, and so are an
+ * API key's `tokens`, `requests`, `input-tokens` and `output-tokens`. A figure
+ * that cannot be read is null. A window past its reset is unused. The summary
  * lines count only for a claimed window that has no line of its own
  * (teamclaude-family 1.7).
  */
@@ -65,18 +62,18 @@ function statedOverage(headers: HeaderList): Overage | null {
   return said.status === null && !said.isInUse ? null : said;
 }
 
-/** The billing axis beside the plan: it is no window and bars no account. */
-export interface Overage {
+/** Paid usage beside the plan: it is not a window and closes no account. */
+interface Overage {
   readonly status: WindowStatus;
   /** Whether this answer was paid for beyond the plan. */
   readonly isInUse: boolean;
-  /** `org_level_disabled`, `out_of_credits`, …; null when not stated. */
+  /** `org_level_disabled`, `out_of_credits`, …; null if not stated. */
   readonly disabledReason: string | null;
 }
 
 /**
- * What the headers say of paid overage. It is in use where they say so, else
- * where the plan's own status is `rejected` and overage's is not.
+ * Returns what the headers say about paid overage. It is in use if they say so,
+ * else if the plan's own status is `rejected` and the status of overage is not.
  */
 export function overage(headers: HeaderList): Overage {
   const status = windowStatus(unifiedField(headers, "overage-status"));
@@ -92,16 +89,6 @@ export function overage(headers: HeaderList): Overage {
       "anthropic-ratelimit-unified-overage-disabled-reason",
     ),
   };
-}
-
-/** The organization that the answer was booked to, or null. */
-export function organizationId(headers: HeaderList): string | null {
-  return headerIdentifier(headers, "anthropic-organization-id");
-}
-
-/** The provider's id of the request (`req_…`), or null. */
-export function requestId(headers: HeaderList): string | null {
-  return headerIdentifier(headers, "request-id");
 }
 
 function saysAnything(reading: LimitReading): boolean {
@@ -130,7 +117,7 @@ function claimedReading(
   return saysAnything(reading) ? reading : null;
 }
 
-/** A window past its reset is unspent: storing that reset misleads everyone. */
+/** Returns the window; past its reset it is unused, and that reset is dropped. */
 function asWindow(reading: LimitReading, now: Instant): QuotaWindow {
   const { key, lengthMs, family, utilization, status, resetsAt } = reading;
   const isOver = resetsAt !== null && resetsAt <= now;
@@ -144,4 +131,170 @@ function asWindow(reading: LimitReading, now: Instant): QuotaWindow {
     observedAt: now,
     source: "response_headers",
   };
+}
+
+type Rejected = NonNullable<ResponseFacts["rejected"]>;
+
+/** The longest window there is; proxies have sent 18 days and more. */
+const RETRY_AFTER_MS_MAX = 7 * DAY_MS;
+
+/** A window without a status counts as used up from here on. */
+const SPENT_UTILIZATION = 0.999;
+
+/** A wait this long is not a throttle: some window is used up. */
+const FAMILY_RETRY_AFTER_MS_MIN = 30 * MINUTE_MS;
+
+const TOO_MANY_REQUESTS = 429;
+
+/**
+ * Stands for the family of the request's model if an answer bars one family
+ * without naming it; {@linkcode forRequest} replaces it. No model belongs to
+ * this family, so that it bars nothing if it is not replaced.
+ */
+const REQUESTED_FAMILY: ModelFamily = "requested";
+
+/**
+ * Returns the facts of an answer. `errorBody` is its body without content
+ * coding, null if it was not read. `rejected` is null for any status but 429: on
+ * a served answer a rejected window means that overage pays. Of several rejected
+ * windows the one that closes the whole account counts, else the latest reset.
+ */
+export function responseFacts(
+  status: number,
+  headers: HeaderList,
+  errorBody: Uint8Array | null,
+  now: Instant,
+): ResponseFacts {
+  const mayRetryAt = retryAt(
+    headerValue(headers, "retry-after"),
+    now,
+    RETRY_AFTER_MS_MAX,
+  );
+  const error = readApiError(errorBody);
+  const rejected = status === TOO_MANY_REQUESTS
+    ? rejectedWindow(headers, mayRetryAt, now)
+    : null;
+  return {
+    status,
+    rejected: error.type === "overloaded_error" ? null : rejected,
+    hasLimits: mayRetryAt !== null || hasLimitHeader(headers),
+    isAllowed: isAllowed(headers, now),
+    retryAt: mayRetryAt,
+    lack: null,
+    lacksInference: false,
+    errorType: error.type,
+    errorMessage: error.message,
+  };
+}
+
+/**
+ * Returns the facts with what follows from the request: the family that was
+ * barred, if the answer did not name it, and the right that was refused.
+ */
+export function forRequest(
+  answer: ResponseFacts,
+  { family, ...asked }: Asked & { readonly family: ModelFamily },
+): ResponseFacts {
+  const facts = withRights(answer, asked);
+  if (facts.rejected?.family !== REQUESTED_FAMILY) return facts;
+  const rejected = { ...facts.rejected, window: `7d:${family}`, family };
+  return { ...facts, rejected };
+}
+
+/** Whether the plan's lines state at least one status, and none is "rejected". */
+function isAllowed(headers: HeaderList, now: Instant): boolean {
+  const summary = windowStatus(unifiedField(headers, "status"));
+  const statuses = limitReadings(headers, now)
+    .filter(({ axis }) => axis === "plan")
+    .map(({ status }) => status)
+    .concat(summary)
+    .filter((status) => status !== null);
+  return statuses.length > 0 &&
+    statuses.every((status) => status !== "rejected");
+}
+
+function rejectedWindow(
+  headers: HeaderList,
+  mayRetryAt: Instant | null,
+  now: Instant,
+): Rejected | null {
+  const plan = limitReadings(headers, now)
+    .filter((reading) => reading.axis === "plan");
+  const stated = plan.filter((reading) => isSpent(reading, now))
+    .toSorted(byReach)[0];
+  const rejected = stated !== undefined
+    ? { ...stated, window: stated.key }
+    : claimedRejection(headers, plan, now) ??
+      familyRejection(headers, plan, { mayRetryAt, now });
+  if (rejected === null) return null;
+  const { window, family, resetsAt } = rejected;
+  // A reset that has passed does not say when this refusal ends.
+  const isAhead = resetsAt !== null && resetsAt > now;
+  return { window, family, resetsAt: isAhead ? resetsAt : null };
+}
+
+function isSpent(reading: LimitReading, now: Instant): boolean {
+  if (reading.status !== null) return reading.status === "rejected";
+  const isOver = reading.resetsAt !== null && reading.resetsAt <= now;
+  return !isOver && (reading.utilization ?? 0) >= SPENT_UTILIZATION;
+}
+
+/** Sorts what closes the whole account first, then what ends latest. */
+function byReach(a: LimitReading, b: LimitReading): number {
+  return Number(a.family !== null) - Number(b.family !== null) ||
+    (b.resetsAt ?? 0) - (a.resetsAt ?? 0);
+}
+
+/**
+ * Returns a rejection that only the summary lines state. A window's own status
+ * is more reliable, so a claim about a window that has one is ignored.
+ */
+function claimedRejection(
+  headers: HeaderList,
+  plan: readonly LimitReading[],
+  now: Instant,
+): Rejected | null {
+  const status = windowStatus(unifiedField(headers, "status"));
+  if (status !== "rejected") return null;
+  const resetsAt = boundedReset(
+    resetInstant(unifiedField(headers, "reset")),
+    now,
+    RETRY_AFTER_MS_MAX,
+  );
+  const claim = unifiedField(headers, "representative-claim");
+  const claimed = claimedWindow(claim);
+  if (claimed === null) {
+    if (plan.some((reading) => reading.status !== null)) return null;
+    return { window: "unified", family: null, resetsAt };
+  }
+  const own = plan.find((reading) => reading.key === claimed.key);
+  if (own !== undefined && own.status !== null) return null;
+  return { window: claimed.key, family: claimed.family, resetsAt };
+}
+
+/**
+ * Returns the rejection by a model family's week that has no line of its own: a
+ * long wait although both windows of the account have room (peers 0).
+ */
+function familyRejection(
+  headers: HeaderList,
+  plan: readonly LimitReading[],
+  { mayRetryAt, now }: {
+    readonly mayRetryAt: Instant | null;
+    readonly now: Instant;
+  },
+): Rejected | null {
+  if (mayRetryAt === null) return null;
+  if (mayRetryAt - now < FAMILY_RETRY_AFTER_MS_MIN) return null;
+  const hasRoom = ["5h", "7d"].every((key) => {
+    const used = plan.find((reading) => reading.key === key)?.utilization;
+    return typeof used === "number" && used < SPENT_UTILIZATION;
+  });
+  if (!hasRoom) return null;
+  const claimed = claimedWindow(unifiedField(headers, "representative-claim"));
+  const family = claimed?.family ?? REQUESTED_FAMILY;
+  const window = claimed?.family === null || claimed === null
+    ? `7d:${REQUESTED_FAMILY}`
+    : claimed.key;
+  return { window, family, resetsAt: mayRetryAt };
 }

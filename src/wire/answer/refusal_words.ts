@@ -1,5 +1,5 @@
 /**
- * Wire room: what the provider's sentences say of an account's rights. The same
+ * What the provider's error messages say about an account's rights. The same
  * refusal comes as 400, 402, 403, 404 or 429, so the words are read before the
  * status is judged.
  *
@@ -11,16 +11,16 @@ import type { RouteFacts } from "../../core/facts.ts";
 import type { ResponseFacts } from "../../core/quota/verdict.ts";
 import { isHoldTarget, pathKind } from "../request/target.ts";
 
-/** What the request asked for, as far as a refusal may be about it. */
+/** The parts of a request that a refusal may be about. */
 export type Asked = Pick<
   RouteFacts,
   "model" | "betas" | "contextTokens" | "client" | "path"
 >;
 
-/** Statuses that such a refusal comes with. */
+/** The statuses of such refusals. */
 const STATUSES: ReadonlySet<number> = new Set([400, 401, 402, 403, 404, 429]);
 
-/** The beta of long prompts, whatever its date. */
+/** The beta for long prompts, of any date. */
 const LONG_CONTEXT_BETA = /context-1m-\d{4}-\d{2}-\d{2}/;
 
 type Reading = (asked: Asked, match: RegExpExecArray) => Lack | null;
@@ -82,7 +82,7 @@ const SENTENCES: readonly (readonly [RegExp, Reading])[] = [
 /** 403 "OAuth token does not meet scope requirement user:inference". */
 const INFERENCE_SCOPE = /scope.*user:inference|user:inference.*scope/i;
 
-/** Returns `facts` with what they say about rights to the things in `asked`. */
+/** Returns `facts` with the right to something in `asked` that they refuse. */
 export function withRights(facts: ResponseFacts, asked: Asked): ResponseFacts {
   const message = facts.errorMessage ?? "";
   if (message === "" || !STATUSES.has(statusOf(facts))) return facts;
@@ -97,7 +97,7 @@ export function withRights(facts: ResponseFacts, asked: Asked): ResponseFacts {
   return facts;
 }
 
-/** An error inside a 200 stream has its status in its type. */
+/** Returns the status; for an error inside a 200 stream by its type. */
 function statusOf({ status, errorType }: ResponseFacts): number {
   if (status >= 400) return status;
   return errorType === "rate_limit_error"
@@ -112,7 +112,7 @@ function longContextBeta({ betas }: Asked): Lack | null {
   return beta === undefined ? null : { kind: "beta", beta };
 }
 
-/** A refusal of a prompt without a known size would close the account to all. */
+/** Without a known size the refusal would close the account to every prompt. */
 function size({ contextTokens }: Asked, isPaid: boolean): Lack | null {
   return contextTokens > 0
     ? { kind: "size", tokens: contextTokens, isPaid }
@@ -123,7 +123,7 @@ function model(asked: Asked): Lack | null {
   return asked.model === null ? null : { kind: "model", model: asked.model };
 }
 
-/** The first beta of the request that the sentence names. */
+/** Returns the first beta of the request that the text names. */
 function namedBeta({ betas }: Asked, text: string): Lack | null {
   for (const part of betas.split(",")) {
     const beta = part.trim();

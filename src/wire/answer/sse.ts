@@ -1,31 +1,64 @@
 /**
- * Wire room: finds the events in a byte stream, wherever its chunks are cut.
+ * Finds the events in a byte stream, wherever its chunks are cut.
  *
  * @module
  */
 
-import { GrowingBytes } from "../request/growing_bytes.ts";
-import { startsWithAt } from "../request/json_scan.ts";
+import { startsWithAt } from "../request/json.ts";
+
+/** A buffer that grows as bytes are appended, in amortised constant time each. */
+export class GrowingBytes {
+  #bytes = new Uint8Array(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  append(from: Uint8Array, start: number, end: number): void {
+    const length = this.#length + end - start;
+    if (length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(length, this.#bytes.length * 2));
+      grown.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = grown;
+    }
+    this.#bytes.set(from.subarray(start, end), this.#length);
+    this.#length = length;
+  }
+
+  /** Returns all bytes; valid until the next `append` or `take`. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Returns all bytes and empties the buffer. */
+  take(): Uint8Array {
+    const taken = this.view();
+    this.#bytes = new Uint8Array(0);
+    this.#length = 0;
+    return taken;
+  }
+}
 
 /** One event of a stream. */
 export interface SseEvent {
-  /** `message` where the stream names none, as the standard has it. */
+  /** `message` if the stream gives no name, as in the standard. */
   readonly event: string;
-  /** The data lines without `data:`, joined by LF. A copy of its own. */
+  /** A copy of the data lines without `data:`, joined by LF. */
   readonly data: Uint8Array;
 }
 
-export interface SseScannerOptions {
-  /** Names to report; events of other names are passed over undecoded. */
+interface SseScannerOptions {
+  /** Names to report; events of other names are skipped undecoded. */
   readonly wanted?: readonly string[];
-  /** Events with more data, or with a longer line, are passed over. */
+  /** Events with more data, or with a longer line, are skipped. */
   readonly eventBytesMax?: number;
 }
 
-/** What the API sends fits a hundred times; a stream of no line ends does not. */
+/** A hundred times what the API sends; stops a stream without line ends. */
 const EVENT_BYTES_MAX = 1024 * 1024;
 
-/** An empty line costs more memory than it has bytes. */
+/** Limits the lines of an event: an empty line costs more memory than its bytes. */
 const DATA_LINES_MAX = 4_096;
 
 const LF = 0x0a;
@@ -35,17 +68,17 @@ const COLON = 0x3a;
 
 /**
  * Reads a stream of server-sent events (WHATWG HTML, 9.2.6): lines end in CR,
- * LF or CRLF, a byte order mark may open the stream, `id`, `retry` and comments
- * are ignored. An event counts once its empty line has come. Memory is bounded
- * by `eventBytesMax`. Other than in the standard, an event that was named
- * something unwanted is given up at once, whatever it is named later.
+ * LF or CRLF, a byte order mark may start the stream, and `id`, `retry` and
+ * comments are ignored. An event counts once its empty line has come. Memory is
+ * bounded by `eventBytesMax`. Unlike in the standard, an event with an unwanted
+ * name is skipped at once, whatever other name it gets later.
  */
 export class SseScanner {
   readonly #wanted: readonly string[] | null;
   readonly #eventBytesMax: number;
-  /** The beginning of a line that goes on in the next chunk. */
+  /** The beginning of a line that continues in the next chunk. */
   readonly #rest = new GrowingBytes();
-  /** Its length so far, also where its bytes are not kept. */
+  /** Its length so far, even if its bytes are not kept. */
   #restLength = 0;
   #isAfterCr = false;
   #isFirstLine = true;
@@ -59,7 +92,7 @@ export class SseScanner {
     this.#eventBytesMax = options.eventBytesMax ?? EVENT_BYTES_MAX;
   }
 
-  /** The events that `chunk` completes, in their order. */
+  /** Returns the events that `chunk` completes, in order. */
   push(chunk: Uint8Array): readonly SseEvent[] {
     const events: SseEvent[] = [];
     let at = 0;
@@ -90,7 +123,7 @@ export class SseScanner {
     else this.#rest.append(chunk, at, chunk.length);
   }
 
-  /** Takes in a whole line, of which `chunk` holds the end. */
+  /** Reads a whole line, which ends in `chunk`. */
   #line(chunk: Uint8Array, start: number, end: number): SseEvent | null {
     const length = this.#restLength + end - start;
     const hasRest = this.#restLength > 0;
@@ -139,7 +172,7 @@ export class SseScanner {
     const name = this.#wanted.find((name) =>
       name.length === end - start && startsWithAt(bytes, start, name)
     );
-    // An empty name is none: the event is a `message`.
+    // An empty name counts as no name: the event is a `message`.
     if (name === undefined && end > start) this.#giveUp();
     else this.#name = name ?? null;
   }
@@ -166,7 +199,7 @@ export class SseScanner {
   }
 }
 
-/** The index of the next CR or LF, or the length. */
+/** Returns the index of the next CR or LF, or the length. */
 function lineEnd(bytes: Uint8Array, at: number): number {
   let index = at;
   for (; index < bytes.length; index++) {
@@ -176,7 +209,7 @@ function lineEnd(bytes: Uint8Array, at: number): number {
   return index;
 }
 
-/** Where the value of the line begins if its field is `name`, else null. */
+/** Returns where the line's value begins if its field is `name`, else null. */
 function valueStart(
   bytes: Uint8Array,
   [start, end]: readonly [start: number, end: number],

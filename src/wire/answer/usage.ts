@@ -1,52 +1,48 @@
 /**
- * Wire room: what an answer says of its cost and of its end, read from a copy
- * of its bytes while they pass.
+ * What an answer says about its cost and its end, read from a copy of its bytes
+ * as they pass.
  *
  * @module
  */
 
-import type { TokenUsage } from "../../core/usage.ts";
-import { GrowingBytes } from "../request/growing_bytes.ts";
+import { NO_USAGE, type TokenUsage } from "../../core/usage.ts";
+import { GrowingBytes, type SseEvent, SseScanner } from "./sse.ts";
 import {
+  asList,
+  asObject,
+  asText,
   BROKEN,
   isKey,
+  type JsonObject,
+  parseJson,
   SHORT_TEXT_BYTES_MAX,
   shortTextAt,
   skipSpace,
   startsWithAt,
   valueEnd,
   walkObject,
-} from "../request/json_scan.ts";
-import {
-  asList,
-  asObject,
-  asText,
-  type JsonObject,
-  parseJson,
-} from "../request/json_value.ts";
-import { type SseEvent, SseScanner } from "./sse.ts";
-import { UsageSum } from "./usage_sum.ts";
+} from "../request/json.ts";
 
-/** What was read of one answer, whole or not. */
+/** What was read from one answer, complete or not. */
 export interface MeterReading {
-  /** Null where no `usage` was seen. */
+  /** Null if no `usage` was seen. */
   readonly usage: TokenUsage | null;
   readonly model: string | null;
   readonly stopReason: string | null;
   /**
-   * Whether the message's own end was seen: `message_stop` of a stream, the
+   * Whether the end of the message was seen: `message_stop` of a stream, or the
    * last brace of a JSON body. False for answers of other kinds.
    */
   readonly isComplete: boolean;
-  /** `error.type` of an error body or an `error` event within the stream. */
+  /** `error.type` of an error body, or of an `error` event within the stream. */
   readonly errorType: string | null;
   /** `msg_…` */
   readonly messageId: string | null;
-  /** `container_…`, where code was executed in one. */
+  /** `container_…`, if code was executed in one. */
   readonly containerId: string | null;
 }
 
-/** Events that cost or end something. `message` is an event without a name. */
+/** Events with costs or an end. `message` is an event without a name. */
 const WANTED_EVENTS = [
   "message_start",
   "message_delta",
@@ -55,13 +51,13 @@ const WANTED_EVENTS = [
   "message",
 ];
 
-/** A longer JSON answer is passed on unread: 64,000 tokens fit many times. */
+/** A longer JSON answer is not metered; 64,000 tokens fit many times. */
 const JSON_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Up to here parsing all of it is faster than finding the small parts. */
+/** Up to this size parsing all of it is faster than finding the small parts. */
 const PARSED_BYTES_MAX = 64 * 1024;
 
-/** Reads bytes without content coding; memory is bounded. */
+/** Reads an answer without content coding, in bounded memory. */
 export class UsageMeter {
   readonly #reader: AnswerReader;
 
@@ -70,12 +66,12 @@ export class UsageMeter {
     this.#reader = readerFor(contentType);
   }
 
-  /** Takes the next bytes. They are not kept nor changed. */
+  /** Reads the next bytes; neither keeps nor changes them. */
   push(chunk: Uint8Array): void {
     this.#reader.push(chunk);
   }
 
-  /** What was read so far; meant for the end, harmless before. */
+  /** Returns what was read so far; harmless before the end. */
   finish(): MeterReading {
     return this.#reader.finish();
   }
@@ -125,7 +121,7 @@ class StreamReader implements AnswerReader {
   }
 
   #take({ data }: SseEvent): void {
-    // Backends that name no event send their many deltas through here.
+    // The many deltas of backends that do not name their events.
     if (startsWithAt(data, 0, '{"type":"content_block')) return;
     const event = asObject(parseJson(data));
     if (event?.["object"] === "chat.completion.chunk") return this.#chat(event);
@@ -147,7 +143,7 @@ class StreamReader implements AnswerReader {
     const messageId = asText(message?.["id"]);
     this.#sum.begin(messageId);
     this.#sum.take(asObject(message?.["usage"]));
-    // A second message after the first's end must come to its own end.
+    // A second message after the first must reach its own end.
     const model = asText(message?.["model"]);
     this.#note({ messageId, model, isComplete: false });
     this.#container(message?.["container"]);
@@ -158,7 +154,7 @@ class StreamReader implements AnswerReader {
     if (containerId !== null) this.#note({ containerId });
   }
 
-  /** A chunk of `/v1/chat/completions`: the last one may carry the usage. */
+  /** Reads a chunk of `/v1/chat/completions`; the last may have the usage. */
   #chat(chunk: JsonObject): void {
     const messageId = shortText(chunk["id"]);
     this.#sum.begin(messageId);
@@ -206,7 +202,7 @@ function readJsonAnswer(bytes: Uint8Array): MeterReading {
   const message = bytes.length <= PARSED_BYTES_MAX
     ? asObject(parseJson(bytes))
     : null;
-  // What is no whole object may still show some of its parts.
+  // An incomplete object may still show some of its parts.
   return message === null ? foundIn(bytes) : partsOf(message);
 }
 
@@ -230,7 +226,7 @@ function shortText(value: unknown): string | null {
   return text !== null && text.length <= SHORT_TEXT_BYTES_MAX ? text : null;
 }
 
-/** Finds the small parts of a message without decoding its content. */
+/** Reads the small parts of a message without decoding its content. */
 function foundIn(bytes: Uint8Array): MeterReading {
   const keys = ["id", "model", "stop_reason", "usage", "error", "container"];
   const at = new Map<string, number>();
@@ -259,4 +255,129 @@ function objectAt(bytes: Uint8Array, at: number): JsonObject | null {
   const end = at === BROKEN ? BROKEN : valueEnd(bytes, at);
   if (end === BROKEN) return null;
   return asObject(parseJson(bytes.subarray(at, end)));
+}
+
+/** The counts in one `usage` object; null if not stated. */
+type Statement = { readonly [Key in keyof Counts]: number | null };
+
+/** The counts of one message as last stated; each statement is cumulative. */
+interface Counts {
+  readonly input: number;
+  readonly cacheRead: number;
+  /** All writes; the next two are a breakdown that may be missing. */
+  readonly cacheWrite: number;
+  readonly cacheWrite5m: number;
+  readonly cacheWrite1h: number;
+  readonly output: number;
+}
+
+const NO_COUNTS: Counts = {
+  input: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  cacheWrite5m: 0,
+  cacheWrite1h: 0,
+  output: 0,
+};
+
+/**
+ * Adds up the messages of an answer. Within one message the last statement about
+ * the prompt and the highest count of output hold, never a sum of statements.
+ */
+class UsageSum {
+  #done: TokenUsage | null = null;
+  #current: Counts | null = null;
+  #id: string | null = null;
+
+  /** Notes that the statements that follow are about the message `id`. */
+  begin(id: string | null): void {
+    if (id === this.#id) return;
+    this.#done = this.total();
+    this.#current = null;
+    this.#id = id;
+  }
+
+  /** Adds one `usage` object; null or one without a count changes nothing. */
+  take(usage: JsonObject | null): void {
+    const seen = usage === null ? null : countsIn(usage);
+    if (seen === null) return;
+    const known = this.#current ?? NO_COUNTS;
+    this.#current = {
+      ...promptAfter(known, seen),
+      output: Math.max(known.output, seen.output ?? 0),
+    };
+  }
+
+  /** Returns the sum over all messages; null if no count was seen. */
+  total(): TokenUsage | null {
+    if (this.#current === null) return this.#done;
+    const { input, cacheRead, cacheWrite, cacheWrite5m, cacheWrite1h, output } =
+      this.#current;
+    // Writes that are missing in the breakdown went to the 5-minute cache.
+    const unspecified = Math.max(0, cacheWrite - cacheWrite5m - cacheWrite1h);
+    const done = this.#done ?? NO_USAGE;
+    return {
+      input: done.input + input,
+      cacheRead: done.cacheRead + cacheRead,
+      cacheWrite5m: done.cacheWrite5m + cacheWrite5m + unspecified,
+      cacheWrite1h: done.cacheWrite1h + cacheWrite1h,
+      output: done.output + output,
+    };
+  }
+}
+
+/**
+ * Returns the prompt's counts after one more statement. Some backends state the
+ * whole prompt as input first and split it later, so the last statement holds,
+ * part by part. A statement of zeros only counts as none.
+ */
+function promptAfter(known: Counts, seen: Statement): Counts {
+  const total = (seen.input ?? 0) + (seen.cacheRead ?? 0) +
+    (seen.cacheWrite ?? 0) + (seen.cacheWrite5m ?? 0) +
+    (seen.cacheWrite1h ?? 0);
+  if (total === 0) return known;
+  const cacheWrite = seen.cacheWrite ?? known.cacheWrite;
+  // A later statement often omits the breakdown: then the earlier one holds.
+  const hour = seen.cacheWrite1h ?? Math.min(known.cacheWrite1h, cacheWrite);
+  return {
+    input: seen.input ?? known.input,
+    cacheRead: seen.cacheRead ?? known.cacheRead,
+    cacheWrite,
+    cacheWrite5m: seen.cacheWrite5m ??
+      Math.min(known.cacheWrite5m, Math.max(0, cacheWrite - hour)),
+    cacheWrite1h: hour,
+    output: known.output,
+  };
+}
+
+function countsIn(usage: JsonObject): Statement | null {
+  const breakdown = asObject(usage["cache_creation"]);
+  const counts = {
+    input: count(usage["input_tokens"]) ?? chatInput(usage),
+    cacheRead: count(usage["cache_read_input_tokens"]) ?? chatCached(usage),
+    cacheWrite: count(usage["cache_creation_input_tokens"]),
+    cacheWrite5m: count(breakdown?.["ephemeral_5m_input_tokens"]),
+    cacheWrite1h: count(breakdown?.["ephemeral_1h_input_tokens"]),
+    output: count(usage["output_tokens"]) ??
+      count(usage["completion_tokens"]),
+  };
+  return Object.values(counts).every((value) => value === null) ? null : counts;
+}
+
+/** Subtracts cache reads, which `prompt_tokens` of the chat form includes. */
+function chatInput(usage: JsonObject): number | null {
+  const prompt = count(usage["prompt_tokens"]);
+  return prompt === null
+    ? null
+    : Math.max(0, prompt - (chatCached(usage) ?? 0));
+}
+
+function chatCached(usage: JsonObject): number | null {
+  return count(asObject(usage["prompt_tokens_details"])?.["cached_tokens"]);
+}
+
+function count(value: unknown): number | null {
+  const isCount = typeof value === "number" && Number.isSafeInteger(value) &&
+    value >= 0;
+  return isCount ? value : null;
 }

@@ -1,6 +1,6 @@
 /**
- * Wire room: the answer of `GET /api/oauth/usage`, in its old and its new
- * shape (teamclaude-family 1.4).
+ * The answer of `GET /api/oauth/usage`, in its old and its new shape
+ * (teamclaude-family 1.4).
  *
  * @module
  */
@@ -17,9 +17,13 @@ import {
   windowLengthMs,
 } from "../../core/quota/quota.ts";
 import type { Instant } from "../../core/time.ts";
-import { asList, asObject, type JsonObject } from "../request/json_value.ts";
-import { boundedReset, claimedWindow } from "./limit_headers.ts";
-import { decimal, resetInstant } from "./retry_after.ts";
+import { asList, asObject, type JsonObject } from "../request/json.ts";
+import {
+  boundedReset,
+  claimedWindow,
+  decimal,
+  resetInstant,
+} from "./limit_headers.ts";
 
 const PERCENT_KEYS = [
   "percent",
@@ -29,15 +33,15 @@ const PERCENT_KEYS = [
 ];
 const RESET_KEYS = ["resets_at", "resetsAt", "reset_at", "resetAt"];
 
-/** An answer has a handful; a hostile one must not fill the pool's memory. */
+/** An answer has a few windows; a hostile one must not fill the pool's memory. */
 const WINDOWS_MAX = 32;
 const FAMILY_CHARACTERS_MAX = 64;
 
 /**
- * The quota windows in a usage answer; null where it has none, which means
- * unknown and not unspent. Percents become fractions. `limits[]` wins over the
- * named windows. A figure that is missing stays unknown, a missing reset
- * stays missing, and a window past its reset is unspent.
+ * Returns the quota windows in a usage answer; null if it has none, which means
+ * unknown, not unused. Percents become fractions. `limits[]` wins over the named
+ * windows. A missing figure or reset is null, and a window past its reset is
+ * unused.
  */
 export function usageObservation(
   json: unknown,
@@ -71,7 +75,7 @@ interface Scope {
   readonly family: ModelFamily | null;
 }
 
-/** The window that an item of `limits[]` speaks of, or null. */
+/** Returns the window that an item of `limits[]` is about, or null. */
 function limitScope(limit: JsonObject): Scope | null {
   switch (limit["kind"]) {
     case "session":
@@ -90,7 +94,7 @@ function limitScope(limit: JsonObject): Scope | null {
   }
 }
 
-/** `Fable` is `fable`; a name without a known family becomes one plain word. */
+/** Returns the family of a model's name; an unknown name becomes one word. */
 function scopeFamily(displayName: string): ModelFamily {
   const word = displayName.toLowerCase().replace(/[^a-z0-9.]+/g, "-");
   return modelFamily(word.slice(0, FAMILY_CHARACTERS_MAX));
@@ -123,7 +127,7 @@ function windowOf(
   };
 }
 
-/** From percent, where 1 is one in a hundred. More than 100 is possible. */
+/** Returns a percentage as a fraction; more than 100 % is possible. */
 function fraction(value: unknown): number | null {
   const percent = typeof value === "number"
     ? value

@@ -1,11 +1,11 @@
 /**
- * Wire room: marks along the history of a conversation, to recognise one that
- * goes on, or a copy of one under another id.
+ * Marks along the history of a conversation, to recognise a conversation that
+ * continues, or a copy of one under another id.
  *
- * A mark digests the first turn of the user and the last few turns up to one of
- * the user's. Conversations that begin alike differ in their marks as soon as an
- * answer or a prompt differs. A tail digests an answer and the turn of the user
- * after it alone: it stays where a client writes the beginning anew.
+ * A mark is a digest of the first turn of the user and the last few turns up to
+ * one of the user's. Conversations that begin alike get different marks as soon
+ * as an answer or a prompt differs. A tail is a digest of only an answer and the
+ * turn of the user after it: it stays the same if a client rewrites the beginning.
  *
  * @module
  */
@@ -17,22 +17,86 @@ import {
   memberAt,
   skipSpace,
   type StringWatch,
-} from "./json_scan.ts";
+} from "./json.ts";
 import {
   RECENT_TURNS,
   scanContent,
   scanTurns,
   type Turn,
 } from "./message_scan.ts";
-import { TextDigest } from "./text_digest.ts";
 
-/** Enough of a tool's result to tell it by its id. */
+/** Of a longer span only both ends and the length count. */
+const SPAN_BYTES_MAX = 16 * 1024;
+
+/**
+ * A cheap 64-bit digest of the spans that are added, in their order. It is no
+ * protection: two equal digests are easy to make on purpose.
+ */
+export class TextDigest {
+  #low = 0x811c9dc5;
+  #high = 0x9747b28c;
+
+  /** Adds the bytes from `start` to before `end`, and their number. */
+  add(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length <= SPAN_BYTES_MAX) {
+      this.#mixSpan(bytes, start, end);
+    } else {
+      const half = SPAN_BYTES_MAX / 2;
+      this.#mixSpan(bytes, start, start + half);
+      this.#mixSpan(bytes, end - half, end);
+    }
+    this.#mix(length);
+  }
+
+  /** Returns sixteen hexadecimal digits. */
+  hex(): string {
+    return hex32(finish(this.#high)) + hex32(finish(this.#low));
+  }
+
+  #mixSpan(bytes: Uint8Array, start: number, end: number): void {
+    let low = this.#low;
+    let high = this.#high;
+    for (let index = start; index < end; index += 4) {
+      // Bytes past the end of the span count as 0.
+      const word = (bytes[index] ?? 0) |
+        (index + 1 < end ? (bytes[index + 1] ?? 0) << 8 : 0) |
+        (index + 2 < end ? (bytes[index + 2] ?? 0) << 16 : 0) |
+        (index + 3 < end ? (bytes[index + 3] ?? 0) << 24 : 0);
+      low = Math.imul(low ^ word, 0x01000193);
+      low ^= low >>> 15;
+      high = Math.imul(high ^ word, 0x5bd1e995);
+      high ^= high >>> 13;
+    }
+    this.#low = low;
+    this.#high = high;
+  }
+
+  #mix(word: number): void {
+    const low = Math.imul(this.#low ^ word, 0x01000193);
+    this.#low = low ^ (low >>> 15);
+    const high = Math.imul(this.#high ^ word, 0x5bd1e995);
+    this.#high = high ^ (high >>> 13);
+  }
+}
+
+function finish(word: number): number {
+  const once = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+  return (twice ^ (twice >>> 16)) >>> 0;
+}
+
+function hex32(word: number): string {
+  return word.toString(16).padStart(8, "0");
+}
+
+/** Enough of a tool's result to include its id. */
 const RESULT_BYTES = 160;
 
-/** A longer history is recognised by its last turns. */
+/** The most marks of one history: a longer one is recognised by its last turns. */
 const MARKS_MAX = 64;
 
-/** Shorter texts ("Done.", "go on") are alike in conversations of their own. */
+/** Shorter texts ("Done.", "go on") occur in unrelated conversations. */
 const TAIL_BYTES_MIN = 64;
 
 const NO_WATCH: StringWatch = { string: () => {} };
@@ -58,8 +122,8 @@ function addTurn(digest: TextDigest, bytes: Uint8Array, turn: Turn): void {
 }
 
 /**
- * The history in a request's body. Making one walks the whole body: make it of
- * unknown conversations alone.
+ * The history in a request's body. Building one walks the whole body, so build
+ * it only for unknown conversations.
  */
 export class History {
   readonly #body: Uint8Array;
@@ -90,12 +154,12 @@ export class History {
     }
   }
 
-  /** Yields the tails of the history that tell it from others, newest first. */
+  /** Yields the tails that distinguish the history from others, newest first. */
   *tails(): Iterable<string> {
     for (const at of this.#endsOfUser()) {
       const pair = this.#turns.slice(Math.max(0, at - 1), at + 1);
       if (pair[0]?.role !== "assistant") continue;
-      if (isTelling(this.#body, pair)) yield tailOf(this.#body, pair);
+      if (isDistinctive(this.#body, pair)) yield tailOf(this.#body, pair);
     }
   }
 
@@ -116,8 +180,8 @@ function tailOf(bytes: Uint8Array, pair: readonly Turn[]): string {
   return digest.hex();
 }
 
-/** A tool's result has an id of its own; else the words must be many. */
-function isTelling(bytes: Uint8Array, pair: readonly Turn[]): boolean {
+/** Whether a pair is distinctive: a tool's result has an id, else it must be long. */
+function isDistinctive(bytes: Uint8Array, pair: readonly Turn[]): boolean {
   let length = 0;
   for (const { contentAt } of pair) {
     const { texts, hasToolResult } = scanContent(bytes, contentAt);

@@ -1,5 +1,5 @@
 /**
- * Wire room: the turns of a conversation, found in the bytes of its request.
+ * Finds the turns of a conversation in the bytes of its request.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
   valueEnd,
   walkArray,
   walkObject,
-} from "./json_scan.ts";
+} from "./json.ts";
 
 /** One entry of `messages`; `contentAt` is where its content begins, or BROKEN. */
 export interface Turn {
@@ -28,25 +28,25 @@ export interface Turn {
 export type TextSpan = readonly [start: number, end: number];
 
 /**
- * What routing needs of `messages`. `system` entries may stand anywhere in
- * them; they are nobody's turn and are passed over.
+ * What routing needs to know about `messages`. `system` entries may be anywhere
+ * in them; they are not turns and are skipped.
  */
 export interface Turns {
   readonly firstOfUser: Turn | null;
   readonly last: Turn | null;
-  /** The last few, oldest first. */
+  /** The last few turns, oldest first. */
   readonly recent: readonly Turn[];
-  /** How many there are. */
+  /** The number of turns. */
   readonly count: number;
   readonly end: number;
 }
 
-/** So many turns tell a history from others that begin alike. */
+/** This many turns distinguish a history from others that begin alike. */
 export const RECENT_TURNS = 6;
 
 /**
- * Walks the array `messages` at `at` and shows each turn to `see`. A broken one
- * ends in `end` BROKEN.
+ * Walks the array `messages` at `at` and calls `see` with each turn. The `end`
+ * of a broken array is BROKEN.
  */
 export function scanTurns(
   bytes: Uint8Array,
@@ -91,7 +91,7 @@ function scanTurn(
   return [{ role, contentAt }, end];
 }
 
-/** Decoding is dear where a conversation has thousands of turns. */
+/** Returns the role; avoids decoding, since there may be thousands of turns. */
 function roleOf(bytes: Uint8Array, at: number): string | null {
   for (const role of ["user", "assistant"]) {
     if (startsWithAt(bytes, at, `"${role}"`)) return role;
@@ -99,18 +99,18 @@ function roleOf(bytes: Uint8Array, at: number): string | null {
   return shortTextAt(bytes, at);
 }
 
-/** What is in the content of a turn, or in `system`, which has the same form. */
+/** The content of a turn, or of `system`, which has the same form. */
 export interface Content {
   /**
-   * The string itself, or the `text` of its text blocks. A string and one text
-   * block with the same words give the same, since clients change from one to
-   * the other when they set a cache mark.
+   * The string itself, or the `text` of its text blocks. A string and a text
+   * block with the same words are equal, since clients replace one by the other
+   * when they set a cache mark.
    */
   readonly texts: readonly TextSpan[];
   readonly hasToolResult: boolean;
 }
 
-/** Walks the content at `contentAt`, where BROKEN stands for none. */
+/** Reads the content at `contentAt`; BROKEN means that there is none. */
 export function scanContent(bytes: Uint8Array, contentAt: number): Content {
   const texts: TextSpan[] = [];
   let hasToolResult = false;
@@ -135,7 +135,7 @@ export function scanContent(bytes: Uint8Array, contentAt: number): Content {
   return { texts, hasToolResult };
 }
 
-/** The first of `texts` that begins with the ASCII `mark`, or null. */
+/** Returns the first of `texts` that begins with the ASCII `mark`, or null. */
 export function beginningWith(
   bytes: Uint8Array,
   texts: readonly TextSpan[],

@@ -1,17 +1,17 @@
 /**
- * Wire room: ids of things that live under one account, found in paths, bodies
- * and answers. They look like `file_011CNha8…`, `msgbatch_01Hkc…`.
+ * Ids of things that belong to one account, in paths, bodies and answers. They
+ * look like `file_011CNha8…` and `msgbatch_01Hkc…`.
  *
  * @module
  */
 
-import { asList, asObject, asText, parseJson } from "./json_value.ts";
+import { asList, asObject, asText, parseJson } from "./json.ts";
 
 const ID = /^[a-z][a-z_]{1,24}_[A-Za-z0-9]{6,100}$/;
 const QUOTED_ID = /"([a-z][a-z_]{1,24}_[A-Za-z0-9]{6,100})"/g;
 const LATIN1 = new TextDecoder("latin1");
 
-/** A list answers with at most 1,000 entries a page. */
+/** A page of a list has at most 1,000 entries. */
 const LIST_MAX = 1_000;
 
 /** Returns the ids among the segments of a path, in their order. */
@@ -20,8 +20,8 @@ export function idsInPath(path: string): readonly string[] {
 }
 
 /**
- * Returns the ids that a JSON body names as whole strings, each once. They may
- * be words of a conversation: only ids that the pool knows mean anything.
+ * Returns the ids that a JSON body has as whole strings, each once. They may be
+ * words of a conversation, so only ids that the pool knows mean anything.
  */
 export function idsInBody(body: Uint8Array): ReadonlySet<string> {
   const found = new Set<string>();
@@ -32,8 +32,8 @@ export function idsInBody(body: Uint8Array): ReadonlySet<string> {
 }
 
 /**
- * Returns the ids that an answer introduces: of the object itself, of its
- * container, and of the entries of a list.
+ * Returns the ids that an answer introduces: the object's own, its container's,
+ * and those of the entries of a list.
  */
 export function idsInAnswer(body: Uint8Array): readonly string[] {
   const answer = asObject(parseJson(body));

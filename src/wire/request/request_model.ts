@@ -1,22 +1,16 @@
 /**
- * Wire room: the one body edit there is: the model of a request for a backend
- * account that the user gave a model map (M12).
+ * The only change of a body that tc makes: the model of a request for a backend
+ * account to which the user gave a model map.
  *
  * @module
  */
 
-import {
-  BROKEN,
-  memberAt,
-  shortTextAt,
-  skipSpace,
-  stringEnd,
-} from "./json_scan.ts";
+import { BROKEN, memberAt, shortTextAt, skipSpace, stringEnd } from "./json.ts";
 
 /**
- * `body` with the value of its top-level `model` replaced by what `map` says of
- * it, every other byte as it was. Without such a model, or where the map does
- * not know it, the very same array comes back.
+ * Returns `body` with its top-level `model` replaced according to `map`, and
+ * every other byte unchanged. Returns the same array if there is no model or the
+ * map does not have it.
  */
 export function replaceModel(
   body: Uint8Array,

@@ -1,6 +1,6 @@
 /**
- * Wire room: what the target of a request (path and query, as written by the
- * client) says. The target is judged here and sent on as it was written.
+ * The target of a request: path and query, as written by the client. It is
+ * judged here and sent on as it was written.
  *
  * @module
  */
@@ -8,43 +8,43 @@
 /** Prefix of a target that carries the local key: `/k/<key>/v1/messages`. */
 const KEY_PREFIX = /^\/k\/([A-Za-z0-9_-]+)(?=[/?]|$)/;
 
-/** Paths where a pool credential is refused: they belong to one login. */
+/** Paths that belong to one login and refuse the credential of a pool account. */
 const OWN_CREDENTIAL_PREFIXES = [
   "/v1/code/",
   "/v1/session_ingress/ws/",
   "/api/oauth/files/",
   "/api/oauth/file_upload",
-  // Admin keys: an organisation is managed by its own key alone.
+  // An organisation is managed only by its own admin key.
   "/v1/organizations/",
 ];
 
-/** Faults of a path, judged in this order. */
+/** Faults of a path, checked in this order. */
 const PATH_FAULTS: readonly (readonly [fault: RegExp, reason: string])[] = [
   [/^(?!\/)/, "the target is not a path"],
   [/^\/[/\\]/, "the target names another host"],
   [/[^\x21-\x7e]/, "the path has a control or non-ASCII character"],
   [/\\/, "the path has a backslash"],
-  // %25 is the percent sign: %252e is a dot to whoever decodes twice.
+  // %25 is the percent sign: %252e is a dot to a server that decodes twice.
   [/%(25)*2e/i, "the path has an encoded dot"],
   [/%(25)*2f/i, "the path has an encoded slash"],
   [/%(25)*5c/i, "the path has an encoded backslash"],
   [/%(25)*([01][0-9a-f]|7f)/i, "the path has an encoded control character"],
-  // Overlong UTF-8, and the dots and slashes of other scripts, become plain
-  // ones in a decoder that is too kind.
+  // A lenient decoder turns overlong UTF-8, and the dots and slashes of other
+  // scripts, into plain ones.
   [/%(25)*c[01]/i, "the path has an overlong escape"],
   [
     /%(25)*(e2%(25)*80%(25)*a4|e3%(25)*80%(25)*82|ef%(25)*bd%(25)*a1|ef%(25)*bc%(25)*(8e|8f|bc))/i,
     "the path has a wide dot or slash",
   ],
   [/%(?![0-9a-f]{2})/i, "the path has a broken escape"],
-  // A part after `;` is a parameter to some servers: `..;x` is `..` to them.
+  // Some servers take a part after `;` as a parameter: `..;x` is `..` to them.
   [/(^|\/)\.\.?(;[^/]*)?(\/|$)/, "the path has a dot segment"],
 ];
 
 /**
- * Why a target must not be sent on, or null. Judge it before any other
- * predicate of this file, and judge what {@linkcode splitKey} leaves again.
- * Nothing is mended: a target is forwarded as written or refused (P7).
+ * Returns why a target must not be sent on, or null. Check it before any other
+ * predicate of this file, and check again what {@linkcode splitKey} leaves. A
+ * target is never corrected: it is sent on as written or refused.
  */
 export function targetFault(target: string): string | null {
   if (target.includes("#")) return "the target has a fragment";
@@ -55,7 +55,7 @@ export function targetFault(target: string): string | null {
   return PATH_FAULTS.find(([fault]) => fault.test(path))?.[1] ?? null;
 }
 
-/** Slips of a base URL, and what to write instead. */
+/** Mistakes in a base URL, and what to write instead. */
 const SLIPS: readonly (readonly [slip: RegExp, advice: string])[] = [
   [/^\/{2,}v1\//, "the base URL ends in a slash: leave it out"],
   [
@@ -68,14 +68,14 @@ const SLIPS: readonly (readonly [slip: RegExp, advice: string])[] = [
   ],
 ];
 
-/** Returns what is wrong with the client's base URL, in words; null if nothing. */
+/** Returns what is wrong with the client's base URL, in words, or null. */
 export function slipOf(target: string): string | null {
   return SLIPS.find(([slip]) => slip.test(target))?.[1] ?? null;
 }
 
 /**
- * Takes the local key out of `/k/<key>/…`. Without such a prefix the key is
- * null and the target as it was. Whether the key is right is for the caller.
+ * Splits `/k/<key>/…` into key and target. Without such a prefix the key is null
+ * and the target unchanged. The caller must check the key.
  */
 export function splitKey(
   target: string,
@@ -86,18 +86,18 @@ export function splitKey(
   return { key: match[1], target: rest.startsWith("/") ? rest : `/${rest}` };
 }
 
-/** Whether the request keeps the client's own credential (Remote Control, files). */
+/** Whether the request needs the client's own credential (Remote Control, files). */
 export function isOwnCredentialTarget(target: string): boolean {
   const path = judgedPath(target);
   return OWN_CREDENTIAL_PREFIXES.some((prefix) => path.startsWith(prefix));
 }
 
-/** Whether the client refreshes its own login: relayed untouched. */
+/** Whether the client refreshes its own login; such a request is not changed. */
 export function isTokenTarget(method: string, target: string): boolean {
   return method === "POST" && judgedPath(target) === "/v1/oauth/token";
 }
 
-/** What spends quota. A batch is only made here; its requests run later. */
+/** Paths that spend quota. A batch is only created here; its requests run later. */
 const METERED_PATHS: ReadonlySet<string> = new Set([
   "/v1/messages",
   "/v1/messages/batches",
@@ -113,8 +113,8 @@ export function isMeteredTarget(method: string, target: string): boolean {
 const MEGABYTE = 1024 * 1024;
 
 /**
- * Returns how many bytes the provider takes on a path whose bodies may be
- * larger than those of messages (32 MB); null for other requests.
+ * Returns the largest body that the provider accepts on a path where bodies may
+ * be larger than messages (32 MB); null for other requests.
  */
 export function uploadBytesMax(method: string, target: string): number | null {
   if (method !== "POST") return null;
@@ -128,12 +128,12 @@ export function uploadBytesMax(method: string, target: string): number | null {
   }
 }
 
-/** Returns the first two segments, `/v1/files`: rights differ by these. */
+/** Returns the first two segments, such as `/v1/files`, on which rights depend. */
 export function pathKind(path: string): string {
   return path.split("/", 3).join("/");
 }
 
-/** The provider's endpoint in the shape of other providers' chats. */
+/** The provider's endpoint in the chat form of other providers. */
 const CHAT_PATH = "/v1/chat/completions";
 
 /** Whether the answer has the chat form: no `event:` lines, `data: [DONE]` last. */
@@ -148,7 +148,7 @@ export function isHoldTarget(target: string): boolean {
     path.startsWith("/v1/messages/");
 }
 
-/** Telemetry, registries and monitors: many, and nobody's work. */
+/** Whether it is telemetry, a registry look-up or a health check: not work. */
 export function isNoiseTarget(method: string, target: string): boolean {
   const path = judgedPath(target);
   if (path.startsWith("/api/event_logging")) return true;
@@ -169,9 +169,9 @@ function queryOf(target: string): string {
 }
 
 /**
- * The path as a server may read it: letters, digits, `-`, `_` and `~` decoded
- * and slashes merged. For judging only, or `/v1/c%6fde/` would get a pool
- * credential.
+ * Returns the path as a server may read it: letters, digits, `-`, `_` and `~`
+ * decoded and slashes merged. Only for checks: without it `/v1/c%6fde/` would be
+ * sent with a pool credential.
  */
 function judgedPath(target: string): string {
   const path = pathOf(target);

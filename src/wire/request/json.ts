@@ -1,12 +1,14 @@
 /**
- * Wire room: walking JSON that stays bytes. Nothing is copied, no tree is
- * built and nothing is validated beyond what the walk needs: strings are
- * jumped over, nesting is counted. What cannot be walked ends in `BROKEN`.
+ * Reads JSON of others without trusting it: walks over its bytes, or parses it.
+ *
+ * A walk copies nothing, builds no tree, and validates no more than it needs:
+ * strings are skipped and nesting is counted. Where it cannot go on it returns
+ * `BROKEN`.
  *
  * @module
  */
 
-/** In place of an index: the bytes are no JSON or end too soon. */
+/** Instead of an index: the bytes are not JSON or end too early. */
 export const BROKEN = -1;
 
 const QUOTE = 0x22;
@@ -18,31 +20,31 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** Strings shorter than this are walked, the rest searched: that is fastest. */
+/** The first bytes of a string are walked, the rest is searched: the fastest way. */
 const SEARCH_FROM_BYTES = 64;
 
-/** Longer strings are never names, ids or types. */
+/** Names, ids and types are never longer. */
 export const SHORT_TEXT_BYTES_MAX = 4_096;
 
 const DECODER = new TextDecoder();
 
 /**
- * Called for each member of an object: where the key's text begins and ends
- * (without quotes) and where the value begins. Answers where the value ends.
+ * Called for each member of an object with where the key's text begins and ends
+ * (without quotes) and where the value begins. Returns where the value ends.
  */
-export type MemberVisitor = (
+type MemberVisitor = (
   keyStart: number,
   keyEnd: number,
   valueAt: number,
 ) => number;
 
-/** Sees every string that {@linkcode valueEnd} passes at any depth, keys too. */
+/** Gets every string that {@linkcode valueEnd} passes at any depth, and keys. */
 export interface StringWatch {
-  /** From the opening quote to after the closing one. */
+  /** `start` is the opening quote, `end` the index after the closing one. */
   string(bytes: Uint8Array, start: number, end: number): void;
 }
 
-/** The index of the first byte from `at` that is no whitespace. */
+/** Returns the index of the first byte from `at` on that is not whitespace. */
 export function skipSpace(bytes: Uint8Array, at: number): number {
   let index = at;
   for (; index < bytes.length; index++) {
@@ -52,7 +54,7 @@ export function skipSpace(bytes: Uint8Array, at: number): number {
   return index;
 }
 
-/** The index after the string whose opening quote is at `at`. */
+/** Returns the index after the string whose opening quote is at `at`. */
 export function stringEnd(bytes: Uint8Array, at: number): number {
   let index = at + 1;
   while (index < bytes.length) {
@@ -65,20 +67,20 @@ export function stringEnd(bytes: Uint8Array, at: number): number {
     const quote = bytes.indexOf(QUOTE, index);
     if (quote === -1) return BROKEN;
     if (!isEscaped(bytes, quote)) return quote + 1;
-    // Escapes come in crowds, as in source code: those are walked again.
+    // Escapes come in groups, as in source code: walk the next bytes again.
     index = quote + 1;
   }
   return BROKEN;
 }
 
-/** Whether an odd run of backslashes ends at `quote`; an even one escapes itself. */
+/** Whether an odd number of backslashes stands before `quote`. */
 function isEscaped(bytes: Uint8Array, quote: number): boolean {
   let escapes = quote;
   while (bytes[escapes - 1] === BACKSLASH) escapes--;
   return (quote - escapes) % 2 === 1;
 }
 
-/** The index after the value at `at`, however deep it nests. */
+/** Returns the index after the value at `at`, however deeply it is nested. */
 export function valueEnd(
   bytes: Uint8Array,
   at: number,
@@ -116,7 +118,7 @@ function nestEnd(
   return BROKEN;
 }
 
-/** Numbers and words: at least one byte that no structure is made of. */
+/** Returns the index after a number or word of at least one byte. */
 function scalarEnd(bytes: Uint8Array, at: number): number {
   let index = at;
   for (; index < bytes.length; index++) {
@@ -128,8 +130,8 @@ function scalarEnd(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Walks the object at `at` and answers the index after it. The visitor gets
- * every member as it comes, a repeated key again.
+ * Walks the object at `at` and returns the index after it. The visitor gets
+ * every member in order, a repeated key each time.
  */
 export function walkObject(
   bytes: Uint8Array,
@@ -155,7 +157,7 @@ export function walkObject(
   return BROKEN;
 }
 
-/** Walks the array at `at`; the visitor gets each item and answers its end. */
+/** Walks the array at `at`; the visitor gets each item and returns its end. */
 export function walkArray(
   bytes: Uint8Array,
   at: number,
@@ -175,13 +177,13 @@ export function walkArray(
   return BROKEN;
 }
 
-/** Where the value begins if the string before `keyEnd` is a key, else BROKEN. */
+/** Returns where the value begins if a key ends at `keyEnd`, else BROKEN. */
 export function memberValueAt(bytes: Uint8Array, keyEnd: number): number {
   const colon = skipSpace(bytes, keyEnd);
   return bytes[colon] === COLON ? skipSpace(bytes, colon + 1) : BROKEN;
 }
 
-/** Where the value of the member `name` of the object at `at` begins, or BROKEN. */
+/** Returns where the value of `name` in the object at `at` begins, or BROKEN. */
 export function memberAt(
   bytes: Uint8Array,
   at: number,
@@ -207,7 +209,7 @@ export function isStringAt(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === QUOTE;
 }
 
-/** Whether the ASCII `text` stands at `at`. */
+/** Whether the ASCII `text` begins at `at`. */
 export function startsWithAt(
   bytes: Uint8Array,
   at: number,
@@ -220,7 +222,7 @@ export function startsWithAt(
   return true;
 }
 
-/** Whether the key is `name`, also where it is written with escapes. */
+/** Whether the key is `name`, also if it is written with escapes. */
 export function isKey(
   bytes: Uint8Array,
   [start, end]: readonly [start: number, end: number],
@@ -235,7 +237,7 @@ export function isKey(
   return shortTextAt(bytes, start - 1) === name;
 }
 
-/** The string at `at` decoded, if one is there and is not long, else null. */
+/** Returns the decoded string at `at` if there is one and it is short, else null. */
 export function shortTextAt(bytes: Uint8Array, at: number): string | null {
   if (at < 0 || !isStringAt(bytes, at)) return null;
   const end = stringEnd(bytes, at);
@@ -246,14 +248,42 @@ export function shortTextAt(bytes: Uint8Array, at: number): string | null {
     );
     return typeof parsed === "string" ? parsed : null;
   } catch {
-    // A raw control character or a broken escape: no string, then.
+    // A raw control character or a broken escape: it is not a string.
     return null;
   }
 }
 
-/** The number or word at `at` as written (`true`, `128000`), else null. */
+/** Returns the number or word at `at` as written (`true`, `128000`), else null. */
 export function scalarAt(bytes: Uint8Array, at: number): string | null {
   const end = at < 0 ? BROKEN : scalarEnd(bytes, at);
   if (end === BROKEN || end - at > 32) return null;
   return DECODER.decode(bytes.subarray(at, end));
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Returns the value in `bytes`, or null if they are not JSON. Never throws. */
+export function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(DECODER.decode(bytes));
+  } catch {
+    // Incomplete or not JSON: nothing can be known from it.
+    return null;
+  }
+}
+
+export function asObject(value: unknown): JsonObject | null {
+  return isObject(value) ? value : null;
+}
+
+export function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function asText(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

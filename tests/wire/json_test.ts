@@ -9,7 +9,7 @@ import {
   valueEnd,
   walkArray,
   walkObject,
-} from "../../src/wire/request/json_scan.ts";
+} from "../../src/wire/request/json.ts";
 import { trials } from "../fixtures/trials.ts";
 
 function bytes(text: string): Uint8Array {
