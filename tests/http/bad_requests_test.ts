@@ -1,10 +1,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import {
-  BAD_REQUESTS,
-  type BadRequest,
-  PORT,
-} from "../fixtures/bad_requests.ts";
+import { PORT } from "../fixtures/bad_request_door.ts";
+import { BAD_REQUESTS, type BadRequest } from "../fixtures/bad_requests.ts";
 import { LOCAL_KEY, ProxyKit, tokenOf } from "../fixtures/proxy_kit.ts";
 import { RawClient } from "../fixtures/raw_client.ts";
 import {
