@@ -1,6 +1,6 @@
 /**
- * Questions to a person: on stderr, so that stdout stays data, and only where
- * somebody can answer.
+ * Asks a person: on stderr, so that stdout holds only data, and only if there
+ * is a terminal.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Shell } from "./shell.ts";
 
 const STDIN_BYTES_MAX = 64 * 1024;
 
-/** All of standard input as text, at most 64 KiB. */
+/** Returns all of standard input as text, at most 64 KiB. */
 export async function readStdin(what: string): Promise<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
@@ -30,7 +30,7 @@ export async function readStdin(what: string): Promise<string> {
   }
 }
 
-/** A secret, shown as dots while it is typed. */
+/** Asks for a secret, shown as dots while it is typed. */
 export async function askSecret(shell: Shell, what: string): Promise<string> {
   if (!shell.mayAsk) throw nobodyThere(what);
   const { isCancel, password } = await import("@clack/prompts");
@@ -64,14 +64,17 @@ export async function askYes(
   return answer === true;
 }
 
-/** Standard input line by line; a line that nobody waits for is kept. */
+/** Standard input line by line; keeps a line that nobody waits for. */
 export class LineInput implements Disposable {
   readonly #lines: string[] = [];
   #reader: Interface | null = null;
   #isEnded = false;
   #wake = Promise.withResolvers<void>();
 
-  /** The next line; null at the end of the input or when `signal` aborts. */
+  /**
+   * Returns the next line; null at the end of the input or when `signal`
+   * aborts.
+   */
   async next(signal: AbortSignal): Promise<string | null> {
     this.#reader ??= await this.#open();
     signal.addEventListener("abort", () => this.#wake.resolve(), {

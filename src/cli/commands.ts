@@ -8,7 +8,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { Registry } from "./registry.ts";
 
-/** Hangs one command into the program. */
+/** Adds one command to the program. */
 type Register = (program: Command, registry: Registry) => void;
 
 const FILES: Readonly<Record<string, () => Promise<Register>>> = {

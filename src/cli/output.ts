@@ -1,6 +1,6 @@
 /**
- * What a command prints: data on stdout, words on stderr, colour only where a
- * person sees it.
+ * What a command prints: data on stdout, messages on stderr, colour only on a
+ * terminal.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { printTo } from "./print.ts";
 
 export interface OutputOptions {
   readonly environment: Environment;
-  /** `--color`, or null where it was not given. */
+  /** `--color`, or null if it was not given. */
   readonly color: "always" | "never" | "auto" | null;
   readonly isJson: boolean;
   readonly isTerminal: boolean;
 }
 
-/** Word styles; each is a colour of the user's own theme. */
+/** Text styles; each is a colour of the terminal's theme. */
 export type Style = "good" | "careful" | "bad" | "dim" | "strong" | "plain";
 
 const SEQUENCES: Readonly<Record<Style, string>> = {
@@ -30,11 +30,14 @@ const SEQUENCES: Readonly<Record<Style, string>> = {
   plain: "",
 };
 
-/** What {@linkcode Output.paint} writes. */
+/** The colour sequences that {@linkcode Output.paint} writes. */
 // deno-lint-ignore no-control-regex
 const COLOR = /(\u001b\[[0-9;]*m)/;
 
-/** Flag beats environment beats terminal (NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, TERM). */
+/**
+ * Returns whether to colour: the flag decides, then the environment (NO_COLOR,
+ * FORCE_COLOR, CLICOLOR_FORCE, TERM), then the terminal.
+ */
 export function isColored(options: OutputOptions): boolean {
   const { environment, color } = options;
   if (color === "always") return true;
@@ -56,27 +59,30 @@ export class Output {
     this.#isColored = !options.isJson && isColored(options);
   }
 
-  /** A line of data; what a terminal obeys is left out, our colours apart. */
+  /** Prints a line of data, without control characters except tc's colours. */
   line(text = ""): void {
     printTo(Deno.stdout, `${this.#shown(text)}\n`);
   }
 
-  /** Data as it is, without an end of line. */
+  /** Prints data as it is, without a line end. */
   raw(text: string): void {
     printTo(Deno.stdout, text);
   }
 
-  /** One JSON object, the whole answer of a `--json` run. */
+  /** Prints one JSON object, the whole output of a `--json` run. */
   json(value: unknown): void {
     printTo(Deno.stdout, `${inertJson(JSON.stringify(value))}\n`);
   }
 
-  /** A line of words: progress, warnings, what to do next. */
+  /** Prints a message: progress, a warning, or what to do next. */
   say(text: string): void {
     printTo(Deno.stderr, `${this.#shown(text)}\n`);
   }
 
-  /** Names and messages of others may be in any text: this is the last gate. */
+  /**
+   * Removes control characters: any text may hold names and messages from
+   * outside.
+   */
   #shown(text: string): string {
     if (!this.#isColored) return inertLines(text);
     return text.split(COLOR).map((part, at) =>
@@ -90,14 +96,16 @@ export class Output {
     return `\u001b[${sequence}m${text}\u001b[0m`;
   }
 
-  /** What went wrong, why, and what to do; the stack only for debugging. */
+  /**
+   * Prints what went wrong, why, and what to do; the stack only for debugging.
+   */
   error(error: TcError, isDebugging: boolean): void {
     if (this.isJson) {
       const { code, message, hint } = error;
       try {
         this.json({ error: { code, message, hint } });
       } catch {
-        // Standard output is what failed: the words follow.
+        // Standard output failed; the message follows on stderr.
       }
     }
     this.say(error.message);

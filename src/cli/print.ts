@@ -1,6 +1,6 @@
 /**
- * Text to stdout or stderr, whole. A closed pipe is ignored: its reader has what
- * it wanted.
+ * Writes whole texts to stdout or stderr. A closed pipe is ignored: its reader
+ * has what it wanted.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { fileError } from "../store/files/file_target.ts";
 const encoder = new TextEncoder();
 
 /**
- * Writes all of `text`. Throws TcError where stdout does not take it, such as
- * on a full disk. What stderr does not take is lost: there is nowhere to say so.
+ * Writes all of `text`. Throws TcError if stdout fails, for example on a full
+ * disk. Errors of stderr are ignored: there is nowhere to report them.
  */
 export function printTo(
   stream: { writeSync(bytes: Uint8Array): number },

@@ -1,5 +1,5 @@
 /**
- * How a command's file hangs itself into the command tree.
+ * How a command's file adds itself to the command tree.
  *
  * @module
  */

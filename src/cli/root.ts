@@ -1,6 +1,6 @@
 /**
- * The root of the command line: builds the command tree, runs one command and
- * turns whatever it threw into words and an exit code.
+ * The root of the command line: it builds the command tree, runs one command,
+ * and turns its error into a message and an exit code.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { nearest } from "./help/nearest.ts";
 import { printTo } from "./print.ts";
 import type { Registry } from "./registry.ts";
 
-/** Runs one command line; resolves to the exit code. */
+/** Runs one command line. Resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const environment = readEnvironment();
   let exitCode: number = EXIT.ok;
@@ -69,7 +69,7 @@ export async function commandTree(
     .option("--color <when>", "always, never or auto")
     .configureHelp({ formatHelp })
     .hook("preAction", handDown);
-  // Else a command that does not exist is told of as an argument too many.
+  // Without this an unknown command is reported as an excess argument.
   program.allowExcessArguments().action(
     registry.run(async (options, command) => {
       const [unknown] = command.args;
@@ -83,7 +83,7 @@ export async function commandTree(
   return program;
 }
 
-/** What stands before the command is meant for it: `tc --json accounts`. */
+/** Passes options before the command on to it: `tc --json accounts`. */
 function handDown(
   program: CommandUnknownOpts,
   command: CommandUnknownOpts,
@@ -97,7 +97,7 @@ function handDown(
   }
 }
 
-/** What holds for each command of the tree alike. */
+/** Sets what applies to every command of the tree. */
 function settle(
   command: { readonly commands: readonly unknown[] },
   formatHelp: (command: Command, helper: Help) => string,
@@ -108,7 +108,7 @@ function settle(
   for (const child of plain.commands) settle(child, formatHelp);
 }
 
-/** Errors are told by `fail`; a group without a command shows its help. */
+/** `fail` prints errors; a group without a command shows its help. */
 const HELP_OUTPUT = {
   outputError: () => {},
   writeErr: printRaw,
@@ -162,8 +162,8 @@ function asTcError(cause: unknown): TcError {
 }
 
 /**
- * What the system refused is no fault of tc: a full disk, a read-only home, a
- * folder of somebody else. Null for any other error.
+ * Returns the error for what the system refused, which is not a bug of tc: a
+ * full disk, a read-only home, another user's folder. Null for any other error.
  */
 function worldsFault(cause: unknown): TcError | null {
   const isSystems = /^E(?!RR_)[A-Z0-9]+$/.test(systemCode(cause) ?? "");

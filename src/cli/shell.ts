@@ -19,7 +19,7 @@ export interface CommonOptions {
   readonly input?: boolean | undefined;
 }
 
-/** Variables beside the settings' own that a command may look at. */
+/** Variables that a command may read, besides those of settings. */
 const OTHER_VARIABLES = [
   "NO_COLOR",
   "FORCE_COLOR",
@@ -99,7 +99,7 @@ export class Shell extends PoolSite {
       !environment["CI"];
   }
 
-  /** Whether a person sits before a screen that can be drawn on. */
+  /** Whether there is a terminal that can be drawn on. */
   get hasScreen(): boolean {
     return Deno.stdin.isTerminal() && Deno.stdout.isTerminal() &&
       this.environment["TERM"] !== "dumb";

@@ -38,8 +38,8 @@ export async function start(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Whether the line begins with an option by which Claude Code goes on in a
- * session: the client names `tc --resume ID` when a session of `tc run` ends.
+ * Whether the line begins with an option by which Claude Code resumes a
+ * session: it prints `tc --resume ID` when a session of `tc run` ends.
  */
 function resumes(first: string | undefined): boolean {
   return first !== undefined &&
@@ -58,7 +58,10 @@ function printText(text: string): number {
   }
 }
 
-/** Installing it and its help are commands like any other. */
+/**
+ * Whether it is the status line itself; its help and `install` are ordinary
+ * commands.
+ */
 function isStatusline([command, ...options]: readonly string[]): boolean {
   return command === "statusline" &&
     options.every((option) => option === "--wrap");

@@ -23,7 +23,7 @@ export const PANES = [
 
 export type Pane = typeof PANES[number];
 
-/** How text is drawn on this terminal. */
+/** Returns how text is drawn on this terminal. */
 export interface Look {
   readonly glyphs: Glyphs;
   /** Null is the machine's own time zone. */

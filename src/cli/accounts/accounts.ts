@@ -75,7 +75,9 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
   }
 }
 
-/** `max 20x`, `API key`; a plan nobody told of is just a subscription. */
+/**
+ * Returns `max 20x`, `API key` and the like; an unknown plan is a subscription.
+ */
 function planText({ kind, tier }: AccountFactsView): string {
   if (kind === "api_key") return "API key";
   if (kind === "setup_token") return "setup token";
@@ -157,7 +159,7 @@ function details(
   ];
 }
 
-/** `sign-in ends 28 December`, with a mark of haste where it is near. */
+/** Returns `sign-in ends 28 December, in 12d`, or that it has ended. */
 function signInEnd(
   { signInEndsAt, label }: AccountFactsView,
   at: TimeView,

@@ -64,7 +64,7 @@ async function call(
   const { output } = shell;
   if (output.isJson) output.json(view);
   else {
-    // A program gets every byte, a terminal none that it would obey.
+    // A program gets every byte; a terminal gets no control characters.
     if (output.isTerminal) output.line(view.body);
     else output.raw(`${view.body}\n`);
     output.say(`${view.status} from ${view.account}`);

@@ -1,5 +1,5 @@
 /**
- * `tc pin`: all work to one account while it can serve.
+ * `tc pin`: sends all work to one account while it can serve.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function registerPin(program: Command, registry: Registry): void {
         );
       }
       const wanted = account ?? null;
-      // The server's own answer: its schema is the type's.
+      // tc's own server sends a StatusView.
       const { server } = await shell.client()
         .send("PUT", CONTROL.pin, { account: wanted }) as StatusView;
       if (shell.output.isJson) {

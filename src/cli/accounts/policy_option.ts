@@ -1,5 +1,5 @@
 /**
- * A policy as it is named on the command line.
+ * A policy named on the command line.
  *
  * @module
  */
@@ -7,7 +7,9 @@
 import { POLICY_NAMES, type PolicyName } from "../../core/settings.ts";
 import { UsageError } from "../../errors.ts";
 
-/** The policy called `name`; throws UsageError with all that there are. */
+/**
+ * Returns the policy called `name`. Throws UsageError that lists all of them.
+ */
 export function policyNamed(name: string): PolicyName {
   const known = POLICY_NAMES.find((policy) => policy === name);
   if (known !== undefined) return known;

@@ -88,7 +88,10 @@ async function remove(
   return EXIT.ok;
 }
 
-/** The state is a cache: where it cannot be written, nothing else suffers. */
+/**
+ * Removes the account from the state. The state is a cache: a failure here does
+ * no harm.
+ */
 function forget({ paths }: Shell, id: AccountId): void {
   try {
     const path = databasePath(paths.stateFolder);
@@ -96,6 +99,6 @@ function forget({ paths }: Shell, id: AccountId): void {
     using database = openDatabase(path, "read_write");
     forgetAccount(database, id);
   } catch {
-    // There is none yet, or it is damaged: the next server says so.
+    // There is no state yet, or it is damaged: the next server reports it.
   }
 }

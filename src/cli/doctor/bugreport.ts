@@ -1,6 +1,6 @@
 /**
- * `tc bugreport`: one file for an issue, listed before it is written, with
- * nothing secret in it.
+ * `tc bugreport`: writes one file for an issue, without secrets, after listing
+ * its parts.
  *
  * @module
  */
@@ -97,7 +97,7 @@ async function partsOf(shell: Shell): Promise<readonly Part[]> {
   ];
 }
 
-/** Values stay out of the text where they could be secret. */
+/** Returns the changed settings, without values that could be secret. */
 function changed(shell: Shell): string {
   try {
     const { settings, origins } = shell.config;
@@ -135,7 +135,7 @@ async function writeNew(file: string, text: string): Promise<void> {
         cause,
       });
     }
-    // Half a report helps nobody.
+    // Remove the partial report.
     await Deno.remove(file).catch(() => {});
     throw fileError(`write ${file}`, cause);
   }

@@ -22,7 +22,7 @@ import {
   workerGrants,
 } from "../../server/permissions.ts";
 
-/** `tc doctor` alone: 1 with warnings, 2 with failures. */
+/** Exit codes of `tc doctor`: 1 with warnings, 2 with failures. */
 const EXIT_OF: Readonly<Record<FindingLevel, number>> = {
   ok: EXIT.ok,
   warn: 1,
@@ -86,7 +86,7 @@ async function doctor(
   return EXIT_OF[worst];
 }
 
-/** Mends what it can; whether it changed anything. */
+/** Fixes what it can. Returns whether it changed anything. */
 function mend({ output }: Shell, findings: readonly Finding[]): boolean {
   let hasChanged = false;
   for (const { repair, fix, text } of findings) {
@@ -132,7 +132,7 @@ function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
-/** What the main thread holds and why; the compile script bakes it in. */
+/** The permissions of the main thread and why; the compile script sets them. */
 const MAIN_THREAD: readonly (readonly [kind: string, why: string])[] = [
   ["read, write", "your config, vault, log, and Claude Code's own files"],
   ["env", "all: tc run hands the environment on to Claude Code"],
@@ -142,7 +142,7 @@ const MAIN_THREAD: readonly (readonly [kind: string, why: string])[] = [
   ["ffi, import", "never: no native code, no code from outside"],
 ];
 
-/** Prints the grants; the exit code tells whether the fence held. */
+/** Prints the grants. Returns an exit code for whether the fence held. */
 export async function showPermissions(
   shell: Shell,
   { isProof }: { readonly isProof: boolean },

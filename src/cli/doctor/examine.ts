@@ -1,5 +1,5 @@
 /**
- * Every check of the doctor, in the order of the report.
+ * Runs every check of the doctor, in the order of the report.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { checkAccounts, checkFaults, checkServer } from "./pool.ts";
 import { checkClaude, checkClaudeSettings, checkName } from "./programs.ts";
 import { checkService } from "./service.ts";
 
-/** Modes come before whatever reads a file: reading tightens what it can. */
+/** Modes come first, because reading a file tightens its mode. */
 const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
   ["files", checkModes],
   ["config", checkConfig],
@@ -43,7 +43,7 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
   ["name", checkName],
 ];
 
-/** Checks that say nothing of their own where the config cannot be read. */
+/** Checks that are skipped if the config cannot be read. */
 const NEED_CONFIG: readonly Check[] = [
   checkServer,
   checkAccounts,
@@ -51,7 +51,10 @@ const NEED_CONFIG: readonly Check[] = [
   checkService,
 ];
 
-/** Looks at everything; a check that fails is a finding and stops no other. */
+/**
+ * Runs all checks. A check that throws becomes a finding and does not stop the
+ * others.
+ */
 export async function examine(patient: Patient): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   let hasConfig = true;

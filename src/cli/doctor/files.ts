@@ -1,5 +1,5 @@
 /**
- * The doctor's look at files: config, modes, disk, file descriptors.
+ * Checks files: config, modes, disk, file descriptors.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import {
 } from "./finding.ts";
 import { reasonOf } from "../../errors.ts";
 
-/** Addresses that nobody reaches from another machine. */
+/** Addresses that cannot be reached from another machine. */
 const LOOPBACK = /^(127\.|localhost$|\[?::1\]?$)/;
 
 const OTHERS_WRITE = 0o022;
@@ -34,7 +34,7 @@ const OTHERS_ANY = 0o077;
 const FREE_KIB_MIN = 100 * 1024;
 const FILES_MIN = 1024;
 
-/** Config: syntax, values, keys nobody knows, and what is risky in it. */
+/** Checks the config: syntax, values, unknown keys, and risky settings. */
 export function checkConfig({ shell }: Patient): Promise<readonly Finding[]> {
   try {
     const { file, settings, unknownKeys } = shell.config;
@@ -66,7 +66,7 @@ export function checkConfig({ shell }: Patient): Promise<readonly Finding[]> {
   }
 }
 
-/** Modes of everything that others must not read or write. */
+/** Checks the modes of everything that others must not read or write. */
 export function checkModes({ shell }: Patient): Promise<readonly Finding[]> {
   if (Deno.build.os === "windows") return Promise.resolve([]);
   const { paths } = shell;
@@ -83,7 +83,7 @@ export function checkModes({ shell }: Patient): Promise<readonly Finding[]> {
   );
 }
 
-/** The vault's own key, and exactly what it keeps out. */
+/** Checks the vault's key, and says exactly what it protects against. */
 export function checkVaultKey({ shell }: Patient): Promise<readonly Finding[]> {
   const { vaultKeyFile } = shell.paths;
   try {
@@ -101,7 +101,7 @@ export function checkVaultKey({ shell }: Patient): Promise<readonly Finding[]> {
   ]);
 }
 
-/** The state: what was set aside, and accounts that only it remembers. */
+/** Checks the state: damaged databases, and accounts that only it knows. */
 export async function checkState(
   { shell }: Patient,
 ): Promise<readonly Finding[]> {
@@ -144,7 +144,7 @@ async function lostLogins(
         failure("vault", inert(lostLogin(labels[id] ?? id)), "tc login")
       );
   } catch {
-    // No history, or one that another check tells of.
+    // There is no history, or another check reports it.
     return [];
   }
 }
@@ -159,7 +159,7 @@ function secretFiles(paths: Paths): readonly string[] {
       ...names.map(({ name }) => join(folder, name)),
     ];
   } catch {
-    // There is no vault yet, or its own mode keeps us out and is named above.
+    // There is no vault yet, or its mode denies access and is reported above.
     return [join(paths.secretsFolder, "key")];
   }
 }
@@ -172,7 +172,7 @@ function modeFinding(
   try {
     mode = (Deno.statSync(path).mode ?? 0) & 0o777;
   } catch {
-    // What is not there has no mode; what cannot be seen is named elsewhere.
+    // A missing file has no mode; an unreadable one is reported elsewhere.
     return null;
   }
   if ((mode & forbidden) === 0) return null;
@@ -187,7 +187,7 @@ function modeFinding(
   };
 }
 
-/** Whether both folders can be written and the disk has room. */
+/** Checks whether both folders can be written and the disk has room. */
 export async function checkDisk(
   { shell }: Patient,
 ): Promise<readonly Finding[]> {
@@ -212,7 +212,9 @@ export async function checkDisk(
   return findings.length > 0 ? findings : [fine("disk", "writable, with room")];
 }
 
-/** Why nothing can be written into `folder`, or null; leaves no trace. */
+/**
+ * Returns why nothing can be written into `folder`, or null. Leaves no trace.
+ */
 async function writeTrouble(folder: string): Promise<string | null> {
   const probe = join(folder, `.tc-doctor-${Deno.pid}`);
   try {
@@ -236,7 +238,7 @@ async function freeKib(folder: string): Promise<number | null> {
   return free === undefined || !/^\d+$/.test(free) ? null : Number(free);
 }
 
-/** How many files and connections the system lets a process hold. */
+/** Checks how many files and connections a process may open. */
 export async function checkDescriptors(): Promise<readonly Finding[]> {
   if (Deno.build.os === "windows") return [];
   const outcome = await systemRunner.run("sh", ["-c", "ulimit -n"], {

@@ -1,6 +1,6 @@
 /**
- * What `tc doctor` says: one line a finding, each with its mend. Nothing in a
- * finding is a secret.
+ * The findings of `tc doctor`: one line each, with a fix. A finding never holds
+ * a secret.
  *
  * @module
  */
@@ -13,16 +13,16 @@ export type FindingLevel = "ok" | "warn" | "fail";
 
 export interface Finding {
   readonly level: FindingLevel;
-  /** What was looked at, in one or two words. */
+  /** What was checked, in one or two words. */
   readonly topic: string;
   readonly text: string;
-  /** What mends it, best a command that can be typed; null where all is well. */
+  /** What fixes it, if possible a command to type; null if all is well. */
   readonly fix: string | null;
-  /** Mends it without asking, where that can do no harm. */
+  /** Fixes it without asking, if that can do no harm. */
   readonly repair?: () => void;
 }
 
-/** What the checks look at. */
+/** What the checks examine. */
 export interface Patient {
   readonly shell: Shell;
   /** The whole environment, for the variables of other programs. */
@@ -43,7 +43,7 @@ export function failure(topic: string, text: string, fix: string): Finding {
   return { level: "fail", topic, text, fix };
 }
 
-/** What a check that could not look has to say. */
+/** Returns the finding of a check that failed itself. */
 export function failureOf(topic: string, cause: unknown): Finding {
   if (cause instanceof TcError) {
     const fix = cause.hint?.split("\n")[0] ?? "see the message";

@@ -1,6 +1,6 @@
 /**
- * The doctor's look at the way out: proxies, names, TLS, and the clock against
- * the upstream's own. One free request, without any credential.
+ * Checks the network: proxies, names, TLS, and the clock against the
+ * upstream's. It makes one free request, without a credential.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
 } from "./finding.ts";
 
 const ANSWER_MS = 5_000;
-/** Beyond this, token ages and reset times are judged wrongly. */
+/** With a larger difference token ages and reset times are wrong. */
 const SKEW_SEC_MAX = 20;
 
 const PROXY_VARIABLES = [
@@ -30,7 +30,7 @@ const PROXY_VARIABLES = [
   "all_proxy",
 ];
 
-/** Whether the proxy variables can be used, and leave this machine out. */
+/** Checks whether the proxy variables can be used and exclude this machine. */
 export function checkProxies(
   { variables }: Patient,
 ): Promise<readonly Finding[]> {
@@ -49,7 +49,7 @@ export function checkProxies(
   return Promise.resolve(findings);
 }
 
-/** Files of certificate authorities that a variable names and nobody can use. */
+/** Checks the files of certificate authorities that variables name. */
 export function checkAuthorities(
   { shell }: Patient,
 ): Promise<readonly Finding[]> {
@@ -80,7 +80,10 @@ function leavesLoopbackOut(variables: Variables): boolean {
   );
 }
 
-/** Reaches the upstream, and compares its clock with this one. */
+/**
+ * Checks whether the upstream can be reached, and compares its clock with this
+ * one.
+ */
 export async function checkUpstream(
   { shell }: Patient,
 ): Promise<readonly Finding[]> {
@@ -108,7 +111,10 @@ export async function checkUpstream(
   }
 }
 
-/** Null where the config is broken: that has a finding of its own. */
+/**
+ * Returns the upstream; null if the config is broken, which another check
+ * reports.
+ */
 function upstreamOf(shell: Patient["shell"]): string | null {
   try {
     return shell.config.settings.upstream;

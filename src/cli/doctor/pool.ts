@@ -1,6 +1,5 @@
 /**
- * The doctor's look at the pool: the server, who holds its port, the vault and
- * what is known of each account's login.
+ * Checks the pool: the server, its port, the vault, and each account's login.
  *
  * @module
  */
@@ -26,7 +25,7 @@ import {
   warning,
 } from "./finding.ts";
 
-/** Server, port, version, and when the last request went well. */
+/** Checks the server: port, version, and its last successful request. */
 export async function checkServer(
   patient: Patient,
 ): Promise<readonly Finding[]> {
@@ -53,7 +52,10 @@ export async function checkServer(
   }
 }
 
-/** Reading the key must not make one: the doctor leaves no trace. */
+/**
+ * Returns whether there is a key; reading it would create one, and the doctor
+ * leaves no trace.
+ */
 function hasKey({ shell }: Patient): boolean {
   if (shell.config.settings.proxy.apiKey !== "") return true;
   try {
@@ -78,7 +80,7 @@ function keyTrouble(patient: Patient): Finding | null {
   }
 }
 
-/** Faults of tc that servers of this pool caught and survived. */
+/** Checks for bugs of tc that servers of this pool have logged. */
 export function checkFaults({ shell }: Patient): Promise<readonly Finding[]> {
   const last = readFaults(shell.paths).at(-1);
   if (last === undefined) return Promise.resolve([]);
@@ -93,7 +95,7 @@ export function checkFaults({ shell }: Patient): Promise<readonly Finding[]> {
   ]);
 }
 
-/** Nobody answered as tc: is the port free, then? */
+/** Checks whether the port is free, when no tc answers there. */
 async function checkPort(shell: Shell): Promise<readonly Finding[]> {
   const { host, port } = shell.config.settings.proxy;
   try {
@@ -152,7 +154,7 @@ function noticeFindings({ notices }: StatusView): readonly Finding[] {
   }));
 }
 
-/** Vault and logins, from the files; what runs adds what it knows. */
+/** Checks vault and logins in the files, with what a running server knows. */
 export async function checkAccounts(
   patient: Patient,
 ): Promise<readonly Finding[]> {

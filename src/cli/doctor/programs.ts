@@ -1,6 +1,6 @@
 /**
- * The doctor's look at programs: Claude Code with its environment and
- * settings, and which `tc` the shell finds.
+ * Checks programs: Claude Code with its environment and settings, and which
+ * `tc` the shell finds.
  *
  * @module
  */
@@ -29,7 +29,7 @@ import {
 
 const TOPIC = "claude code";
 
-/** Whether Claude Code is there, and its version. */
+/** Checks whether Claude Code is installed, and its version. */
 export async function checkClaude(
   { shell, variables }: Patient,
 ): Promise<readonly Finding[]> {
@@ -63,9 +63,9 @@ export async function checkClaude(
 }
 
 /**
- * What leads Claude Code past tc, or outranks its login, in every place where
+ * Checks for what makes Claude Code bypass tc or outranks its login, everywhere
  * it looks: the environment, and the settings of user, project, local and
- * administrator for the folder in which the doctor stands.
+ * administrator for the working directory.
  */
 export function checkClaudeSettings(
   { shell, variables }: Patient,
@@ -104,7 +104,7 @@ interface Address {
   readonly isManaged: boolean;
 }
 
-/** Where requests are sent, by the layer that has the last word. */
+/** Returns the addresses that requests are sent to, by the layer that wins. */
 function addresses(
   variables: Patient["variables"],
   layers: readonly SettingsLayer[],
@@ -140,7 +140,9 @@ function addressFinding({ name, source, isManaged }: Address): Finding {
   );
 }
 
-/** Claude Code ignores settings that are not JSON, all of them. */
+/**
+ * Checks the settings file: Claude Code ignores all of it if it is not JSON.
+ */
 function brokenSettings(shell: Patient["shell"]): readonly Finding[] {
   const { settingsFile } = claudeFolder(folderFacts(shell));
   let text: string;
@@ -148,7 +150,7 @@ function brokenSettings(shell: Patient["shell"]): readonly Finding[] {
     if (!Deno.statSync(settingsFile).isFile) return [];
     text = Deno.readTextFileSync(settingsFile);
   } catch {
-    // Most people have none.
+    // Most users have none.
     return [];
   }
   return objectIn(text) === null
@@ -166,16 +168,19 @@ function isOurs(base: string, shell: Patient["shell"]): boolean {
   try {
     return base === shell.origin || base.startsWith(`${shell.origin}/`);
   } catch {
-    // A broken config has a finding of its own.
+    // Another check reports a broken config.
     return true;
   }
 }
 
-/** Which `tc` the shell finds: Linux has a traffic control of that name. */
+/**
+ * Checks which `tc` the shell finds: Linux has a traffic control program of
+ * that name.
+ */
 export function checkName(
   { shell, variables }: Patient,
 ): Promise<readonly Finding[]> {
-  // From source there is no program of ours to be found.
+  // From source there is no program to be found.
   if (!Deno.build.standalone && !variables["TC_DOCTOR_PROGRAM"]) {
     return Promise.resolve([]);
   }
@@ -197,7 +202,7 @@ export function checkName(
   ]);
 }
 
-/** Whether two paths lead to one file. */
+/** Returns whether two paths lead to one file. */
 export function isSameFile(a: string, b: string): boolean {
   try {
     return Deno.realPathSync(a) === Deno.realPathSync(b);

@@ -1,6 +1,6 @@
 /**
- * The doctor's look at the service: whether its file starts this program, and
- * what its manager says of it.
+ * Checks the service: whether its file starts this program, and what its
+ * manager says about it.
  *
  * @module
  */
@@ -25,10 +25,13 @@ const TOPIC = "service";
 const INSTALL = "tc service install";
 const MANAGER_MS_MAX = 5_000;
 
-/** What systemd is asked for. Reference: systemctl(1), org.freedesktop.systemd1(5). */
+/**
+ * Properties to ask systemd for. Reference: systemctl(1),
+ * org.freedesktop.systemd1(5).
+ */
 const ASKED = ["UnitFileState", "ActiveState", "NeedDaemonReload", "Result"];
 
-/** The service's file and manager; one line where there is no service. */
+/** Checks the service's file and manager; one line if there is no service. */
 export async function checkService(
   patient: Patient,
 ): Promise<readonly Finding[]> {
@@ -49,7 +52,7 @@ export async function checkService(
   return findings.length > 0 ? findings : [fine(TOPIC, plan.file)];
 }
 
-/** What is wrong with the file itself, the worst alone. */
+/** Returns the worst problem of the file, or null. */
 function fileFinding(
   { shell, variables }: Patient,
   { system, file }: ServicePlan,
@@ -82,7 +85,7 @@ function fileFinding(
   );
 }
 
-/** From source there is no program of ours that a service could start. */
+/** Returns this program; null from source, where there is none to start. */
 function ownProgram(variables: Patient["variables"]): string | null {
   const named = variables["TC_DOCTOR_PROGRAM"];
   if (named) return named;
@@ -129,7 +132,7 @@ async function systemdFindings(
   ];
 }
 
-/** What systemd knows, by name; null where there is none to answer. */
+/** Returns what systemd knows, by name; null if it does not answer. */
 async function systemdSays(
   { variables, shell }: Patient,
 ): Promise<ReadonlyMap<string, string> | null> {
@@ -150,7 +153,10 @@ async function systemdSays(
   return new Map(lines.map(([name = "", value = ""]) => [name, value]));
 }
 
-/** Other managers say by their code alone whether they know it. */
+/**
+ * Returns what other managers say: only their exit code tells whether they know
+ * it.
+ */
 async function managerFindings(
   { status: [program, ...args] }: ServicePlan,
 ): Promise<readonly Finding[]> {

@@ -1,7 +1,7 @@
 /**
- * The words of the command tree as data: root help and completions are asked
- * for at a prompt, and need not load every command. `deno task commands` writes
- * the file anew; a test compares it with the commands.
+ * The texts of the command tree as data, so that root help and completions need
+ * not load every command. `deno task commands` regenerates the file; a test
+ * compares it with the commands.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface CommandNode {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly summary: string;
-  /** Null for the root and for what stands below another command. */
+  /** Null for the root and for subcommands. */
   readonly group: CommandGroup | null;
   readonly options: readonly OptionNode[];
   readonly arguments: readonly ArgumentNode[];
@@ -22,7 +22,7 @@ export interface CommandNode {
 }
 
 export interface OptionNode {
-  /** As help writes it: `-y, --yes`. */
+  /** As in the help: `-y, --yes`. */
   readonly flags: string;
   readonly summary: string;
   /** Whether the next word is its value. */

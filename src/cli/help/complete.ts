@@ -1,7 +1,7 @@
 /**
  * `tc __complete`: what may come next on a command line. The completion scripts
- * ask it at every Tab, so it answers from the words of the command tree and
- * loads the pool only where an account may stand.
+ * run it at every Tab, so it answers from the data of the command tree, and
+ * loads the pool only for names of accounts.
  *
  * @module
  */
@@ -31,8 +31,8 @@ interface Place {
 }
 
 /**
- * Prints one candidate a line, `word<TAB>help`, for the last word of `args`. A
- * prompt waits for it, so it is silent where something is wrong.
+ * Prints one candidate per line, `word<TAB>help`, for the last word of `args`.
+ * It prints nothing on an error, because it runs at a prompt.
  */
 export async function complete(args: readonly string[]): Promise<number> {
   const words = args[0] === "--" ? args.slice(1) : args;
@@ -49,7 +49,7 @@ export async function complete(args: readonly string[]): Promise<number> {
     );
     printTo(Deno.stdout, lines.join(""));
   } catch {
-    // A broken config or vault is for the other commands to report.
+    // Other commands report a broken config or vault.
   }
   return EXIT.ok;
 }
@@ -75,7 +75,7 @@ export async function candidates(
 ): Promise<readonly Candidate[]> {
   const typed = words.at(-1) ?? "";
   const before = words.slice(0, -1);
-  // Behind `--` stand the words of another program.
+  // The words after `--` belong to another program.
   if (before.includes("--")) return [];
   const place = placeOf(tree, before);
   const all = place.option === null
@@ -94,7 +94,7 @@ function placeOf(tree: CommandNode, before: readonly string[]): Place {
     if (option !== null) option = null;
     else if (word.startsWith("-")) option = takesValue(command, word);
     else {
-      // Behind `help` a command may stand, as at the beginning of the line.
+      // After `help` any command may follow, as at the beginning of the line.
       const child = command.commands.find(({ name, aliases }) =>
         name !== "help" && (name === word || aliases.includes(word))
       );
@@ -108,13 +108,13 @@ function placeOf(tree: CommandNode, before: readonly string[]): Place {
   return { command, position, option };
 }
 
-/** Returns the option's long name where its value is the next word, else null. */
+/** Returns the option's long name if the next word is its value, else null. */
 function takesValue({ options }: CommandNode, word: string): string | null {
   const option = options.find(({ flags }) => namesIn(flags).includes(word));
   return option?.takesValue ? longIn(option.flags) : null;
 }
 
-/** `-y, --yes <x>` names `-y` and `--yes`. */
+/** Returns the names in flags: `-y` and `--yes` of `-y, --yes <x>`. */
 function namesIn(flags: string): readonly string[] {
   return flags.match(/(?<![\w-])--?[\w-]+/g) ?? [];
 }
@@ -148,7 +148,7 @@ async function wordsOf(
     : await valuesOf(argument.name, known, argument.summary);
 }
 
-/** Values by the name of the argument or option that takes them. */
+/** Returns the known values of an argument or option, by its name. */
 async function valuesOf(
   name: string,
   known: KnownValues,

@@ -1,6 +1,6 @@
 /**
- * `tc completion`: the script that a shell evaluates. Each script asks
- * `tc __complete`, which prints one candidate a line, `word<TAB>help`.
+ * `tc completion`: prints the script that a shell evaluates. Each script runs
+ * `tc __complete`, which prints one candidate per line, `word<TAB>help`.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Help texts: examples first, 80 columns, the same words as the man page.
+ * Help texts: examples first, 80 columns, the same texts as the man page.
  *
  * @module
  */
@@ -100,7 +100,7 @@ function block(
   ];
 }
 
-/** One row, its description wrapped beside its term. */
+/** Returns one row, with the description wrapped beside its term. */
 function row(
   term: string,
   description: string,

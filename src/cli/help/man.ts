@@ -27,7 +27,7 @@ export function registerMan(program: Command, registry: Registry): void {
     }));
 }
 
-/** What each exit code says; the keys are those of EXIT. */
+/** The meaning of each exit code; the keys are those of EXIT. */
 const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done",
   failed: "failed; of tc doctor: warnings",
@@ -66,7 +66,7 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["TC_DEBUG", "Print the stack of errors."],
 ];
 
-/** The page as roff; `date` and `version` stand in its frame. */
+/** Returns the page as roff, with `date` and `version` in its header. */
 export function manPage(
   program: Command,
   texts: ReadonlyMap<string, CommandText>,
@@ -142,13 +142,13 @@ function rows(
   ]);
 }
 
-/** Text that roff prints as it is. */
+/** Returns text that roff prints literally. */
 function plain(text: string): string {
   const escaped = text.replaceAll("\\", "\\e").replaceAll("-", "\\-");
   return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;
 }
 
-/** The commands of `command` that a person should see. */
+/** Returns the commands below `command` that are not hidden. */
 function shownChildren(command: Command): readonly Command[] {
   return command.createHelp().visibleCommands(
     // deno-lint-ignore no-explicit-any -- commander types its help with its own Command

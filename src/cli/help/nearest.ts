@@ -1,10 +1,10 @@
 /**
- * The word that was probably meant.
+ * Finds the word that was probably meant.
  *
  * @module
  */
 
-/** The one of `words` nearest to `word`, or null when none is near. */
+/** Returns the one of `words` nearest to `word`, or null if none is near. */
 export function nearest(
   word: string,
   words: readonly string[],
@@ -20,7 +20,7 @@ export function nearest(
   return best;
 }
 
-/** Letters to insert, delete or replace (Levenshtein). */
+/** Returns the number of letters to insert, delete or replace (Levenshtein). */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let i = 1; i <= from.length; i++) {

@@ -1,6 +1,6 @@
 /**
- * Finds Claude Code on this machine. A script named `claude` that
- * leads back to `tc run` is not Claude Code: it would start itself for ever.
+ * Finds Claude Code on this machine. A script named `claude` that runs `tc run`
+ * is not Claude Code: it would start itself forever.
  *
  * @module
  */
@@ -17,12 +17,15 @@ import type { Variables } from "../../claude/launch_variables.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import type { Shell } from "../shell.ts";
 
-/** Tells a later `tc run` what was started, and how often without an end. */
+/**
+ * Variable that tells a nested `tc run` which program was started, and how
+ * often in a row.
+ */
 export const LAUNCH_MARK = "TC_LAUNCHED";
 
 /**
- * A session that starts `tc run` within itself finds the same Claude Code: some
- * times in a row are no ring yet.
+ * A session may start `tc run` within itself and find the same Claude Code;
+ * only more than this in a row is a loop.
  */
 const IN_A_ROW_MAX = 5;
 
@@ -31,7 +34,7 @@ interface LaunchMark {
   readonly program: string;
 }
 
-/** Its path, or null where PATH has none. */
+/** Returns the path of Claude Code, or null if PATH has none. */
 export function findClaude(shell: Shell): string | null {
   for (const program of candidates(shell)) {
     if (!leadsBack(shell, program)) return program;
@@ -40,8 +43,8 @@ export function findClaude(shell: Shell): string | null {
 }
 
 /**
- * Its path. Throws the TcError that says how to install it, or which programs
- * of that name lead back to tc.
+ * Returns the path of Claude Code. Throws TcError that says how to install it,
+ * or which program of that name runs tc.
  */
 export function claudeProgram(shell: Shell): string {
   const claude = findClaude(shell);
@@ -60,7 +63,7 @@ export function claudeProgram(shell: Shell): string {
   );
 }
 
-/** Returns `variables` with the mark that `program` is started with. */
+/** Returns `variables` with the mark of a start of `program`. */
 export function marked(
   { environment }: Shell,
   program: string,
@@ -94,7 +97,7 @@ function leadsBack({ environment }: Shell, program: string): boolean {
   return isRing || startsTcRun(program) || isThisProgram(program);
 }
 
-/** A link named `claude` that leads to tc itself. */
+/** Returns whether `path` is a link to tc itself. */
 function isThisProgram(path: string): boolean {
   try {
     return Deno.build.standalone &&

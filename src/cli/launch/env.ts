@@ -99,8 +99,8 @@ export function registerEnv(program: Command, registry: Registry): void {
 }
 
 /**
- * The exports lead to a server, so one is started. Scripts that ask for JSON
- * are only told, and so is a person without accounts.
+ * Starts a server if none runs, because the variables point to it. With
+ * `--json` or without accounts it only prints a message.
  */
 async function startIfNone(shell: Shell): Promise<void> {
   if (await shell.isServing()) return;
@@ -120,7 +120,7 @@ async function startIfNone(shell: Shell): Promise<void> {
   );
 }
 
-/** The client by its name. Throws UsageError for an unknown one. */
+/** Returns the client by its name. Throws UsageError for an unknown one. */
 function envClient(wanted: string): EnvClient {
   const known = ENV_CLIENTS.find((name) => name === wanted);
   if (known !== undefined) return known;
@@ -129,7 +129,10 @@ function envClient(wanted: string): EnvClient {
   );
 }
 
-/** The shell by name or path; what was asked for by name must be known. */
+/**
+ * Returns the shell by name or path. Throws UsageError if the user asked for an
+ * unknown one.
+ */
 function shellName(wanted: string, asked: string | undefined): ShellName {
   const base = wanted.split(/[/\\]/).at(-1)?.replace(/\.exe$/, "") ?? "";
   const known = SHELLS.find((name) =>
@@ -142,7 +145,7 @@ function shellName(wanted: string, asked: string | undefined): ShellName {
   );
 }
 
-/** One line that sets or removes a variable. */
+/** Returns one line that sets or removes a variable. */
 function statement(
   shell: ShellName,
   name: string,

@@ -38,7 +38,10 @@ export function presentVariables(): Variables {
   return variablesOf(Deno.env.toObject(), Deno.build.os);
 }
 
-/** What is known of a launch, with `made` as its mode without an own login. */
+/**
+ * Returns the facts of a launch; `made` is its login mode if Claude Code has no
+ * login of its own.
+ */
 export async function launchFacts(
   shell: Shell,
   { account, made }: {
@@ -62,7 +65,10 @@ export async function launchFacts(
   };
 }
 
-/** The socket of a running server; where there is none, says why and is null. */
+/**
+ * Returns the socket of the running server. If there is none, prints the reason
+ * and returns null.
+ */
 export function openSocket(shell: Shell): string | null {
   const path = socketPath(shell.config, shell.paths, Deno.build.os);
   const reason = path === null
@@ -82,10 +88,10 @@ function socketTrouble(path: string): string | null {
 }
 
 /**
- * What the accounts of the pool decide: whether one has the 1-hour cache of a
- * subscription, whether all requests end at Anthropic's API, and the default
- * model. Claude Code starts with Opus for every
- * plan that it knows and for API keys; it knows no plan of a setup token.
+ * Returns what depends on the accounts: whether one has the 1-hour cache of a
+ * subscription, whether all requests go to Anthropic's API, and the default
+ * model. Claude Code starts with Opus for every plan that it knows and for API
+ * keys; it does not know the plan of a setup token.
  */
 async function poolFacts(
   shell: Shell,
@@ -108,7 +114,7 @@ function isLoopback(host: string): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/.test(host);
 }
 
-/** The settings of Claude Code as a launch with `args` reads them. */
+/** Returns Claude Code's settings as a launch with `args` reads them. */
 export function clientSettings(
   shell: Shell,
   args: readonly string[],
@@ -122,13 +128,13 @@ export function clientSettings(
 }
 
 const INFERENCE = "user:inference";
-/** The client starts up; a login that ends meanwhile is renewed before. */
+/** A login that ends while the client starts up is renewed before. */
 const MARGIN_MS = 60_000;
 
 /**
- * Returns whether the launch may leave Claude Code in its own login. tc
- * renews a login whose access token has ended, because the client would fail
- * with it. If that fails, the client gets the pool's login and a line says why.
+ * Returns whether the launch may leave Claude Code in its own login. tc renews
+ * a login whose access token has ended, because the client would fail with it.
+ * If that fails, the client gets the pool's login, and a message says why.
  */
 async function hasLivingLogin(shell: Shell): Promise<boolean> {
   const facts = folderFacts(shell);
@@ -136,7 +142,7 @@ async function hasLivingLogin(shell: Shell): Promise<boolean> {
   const token = facts.environment["CLAUDE_CODE_OAUTH_TOKEN"];
   if (token && token !== LOCAL_TOKEN) return true;
   const folder = claudeFolder(facts);
-  // A keychain's secret is not asked for before a launch.
+  // Reading a keychain's secret could prompt before the launch.
   if (folder.login.kind !== "file") return true;
   const why = await whyNotServing(folder, shell);
   if (why === null) return true;

@@ -1,6 +1,6 @@
 /**
- * `tc run --profile`: Claude Code in a folder of its own, on one account, at
- * the same time as others on others.
+ * `tc run --profile`: runs Claude Code in a separate folder, on one account;
+ * others may run on other accounts at the same time.
  *
  * @module
  */
@@ -22,13 +22,13 @@ import type { Shell } from "../shell.ts";
 import { tellHolders } from "../swap/swap_words.ts";
 
 export interface ProfileLaunch {
-  /** Null: the policy picks. */
+  /** Null: the policy chooses. */
   readonly name: string | null;
   readonly policy: string | undefined;
   readonly args: readonly string[];
 }
 
-/** Runs the client in the profile; its exit code. */
+/** Runs the client in the profile. Returns its exit code. */
 export async function runInProfile(
   shell: Shell,
   { name, policy, args }: ProfileLaunch,
@@ -60,7 +60,9 @@ export async function runInProfile(
   return code;
 }
 
-/** The folder, and nothing that would outrank the login in it. */
+/**
+ * Returns the variables: the folder, and nothing that would outrank its login.
+ */
 function variables(
   folder: string,
   present: Variables,
@@ -75,14 +77,17 @@ function variables(
     ANTHROPIC_AUTH_TOKEN: null,
     CLAUDE_CODE_OAUTH_TOKEN: null,
     ...(isOurs ? { ANTHROPIC_BASE_URL: null } : {}),
-    // This client does not go through tc: the local key stays here.
+    // This client does not use the proxy, so it does not get the local key.
     ...(headers === undefined
       ? {}
       : { ANTHROPIC_CUSTOM_HEADERS: withoutLaunchHeaders(headers) }),
   };
 }
 
-/** The settings are shared, and a helper in them outranks every login. */
+/**
+ * Warns of an `apiKeyHelper`: the settings are shared, and it outranks every
+ * login.
+ */
 async function warnOfKeys(
   { ports, shared }: Profiles,
   { output }: Shell,

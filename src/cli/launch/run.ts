@@ -37,7 +37,7 @@ interface RunOptions {
   readonly account?: string | undefined;
   readonly policy?: string | undefined;
   readonly socket?: boolean | undefined;
-  /** True where none is named. */
+  /** True if no name is given. */
   readonly profile?: string | true | undefined;
 }
 
@@ -63,7 +63,7 @@ export function registerRun(program: Command, registry: Registry): void {
       "--profile [name]",
       "Without the proxy: in the profile's own folder",
     )
-    // What tc does not know is the client's, with -- before it or without.
+    // Unknown options belong to the client, with or without -- before them.
     .allowUnknownOption()
     .action(registry.run((given, options) => {
       const args = clientArguments(given, rawArguments(program));
@@ -75,16 +75,15 @@ export function registerRun(program: Command, registry: Registry): void {
     }));
 }
 
-/** The words of the command line as they were typed. */
+/** Returns the words of the command line as typed. */
 function rawArguments(program: Command): readonly string[] {
   return (program as unknown as { readonly rawArgs: readonly string[] })
     .rawArgs;
 }
 
 /**
- * Returns the arguments of Claude Code out of `given`, which holds what tc did
- * not take for itself. The first `--` of the line is tc's; every later one is
- * the client's.
+ * Returns Claude Code's arguments from `given`, which holds what tc did not
+ * use. The first `--` of the line belongs to tc, every later one to the client.
  */
 export function clientArguments(
   given: readonly string[],
@@ -139,19 +138,22 @@ async function run(
   return code;
 }
 
-/** What happened while the screen was the client's. */
+/** Returns what happened while the client had the screen. */
 function restartedText(starts: number, { paths }: Shell): string {
   const times = starts === 1 ? "" : ` ${starts} times`;
   return `tc: the server ended${times} and was started again: see ${paths.stateFolder}/server.log`;
 }
 
-/** A name may hold signs that no header can: the id never does. */
+/**
+ * Returns the id of the account: unlike its name, it is always valid in a
+ * header.
+ */
 async function idOf(shell: Shell, wanted: string): Promise<AccountId> {
   const { desk } = await openDesk(shell);
   return findAccount(await desk.list(), wanted).id;
 }
 
-/** What a first run meets. */
+/** Returns the error of a first run. */
 export function noAccounts(): TcError {
   return new TcError("There are no accounts yet", {
     code: "no_accounts",
@@ -170,7 +172,9 @@ export function noAccounts(): TcError {
  * is removed when the launch ends. It may hold the local key, so it is a private
  * file and never an argument.
  */
-/** Left by launches that were killed; no session is open for so long. */
+/**
+ * Age at which files of killed launches are removed; no session lasts as long.
+ */
 const STALE_MS = 30 * 86_400_000;
 
 export class LaunchSettings implements Disposable {
@@ -219,9 +223,9 @@ function remove(file: string): void {
 }
 
 /**
- * Returns `args` with the file added. The last `--settings` wins, and options
- * must stand before a subcommand, so the file comes first or right behind the
- * person's own.
+ * Returns `args` with the file added. The last `--settings` wins and options
+ * must precede a subcommand, so the file comes first, or right after the user's
+ * own.
  */
 export function withSettings(
   args: readonly string[],
@@ -236,7 +240,10 @@ export function withSettings(
   return [...args.slice(0, at), "--settings", file, ...args.slice(at)];
 }
 
-/** Whether the client reads no login: `--bare`, or what it sets. */
+/**
+ * Whether the client reads no login: with `--bare`, or the variable that it
+ * sets.
+ */
 export function isBare(args: readonly string[], present: Variables): boolean {
   return args.includes("--bare") || Boolean(present["CLAUDE_CODE_SIMPLE"]);
 }

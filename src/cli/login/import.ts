@@ -40,7 +40,7 @@ interface ImportOptions {
   readonly dryRun?: boolean | undefined;
 }
 
-/** One account as it went. */
+/** The result for one account. */
 interface Row {
   readonly name: string;
   readonly result: ImportResult["kind"];
@@ -121,7 +121,7 @@ async function takeOver(
     const isOwn = reading.location === shell.config.file;
     const ids = new Set<AccountId>();
     for (const candidate of reading.candidates) {
-      // Tokens that are taken out of our own config are shared with nobody.
+      // Tokens from tc's own config are not shared with another program.
       const ours = isOwn ? { ...candidate, sharedWith: null } : candidate;
       const result = await one(ours, options, { ...opened, provider, shell });
       if (result.kind !== "refused") ids.add(result.entry.id);
@@ -158,7 +158,7 @@ async function one(
   return result;
 }
 
-/** What the tool's row says, in the words of our own config. */
+/** Returns the tool's settings of an account as keys of tc's config. */
 function settingsOf(
   { settings }: ImportCandidate,
 ): Readonly<Record<string, unknown>> {
@@ -241,7 +241,7 @@ function print(
   tellShared(output, rows);
 }
 
-/** What is true of logins that another program goes on using. */
+/** Says what to know about logins that another program still uses. */
 function tellShared(output: Output, rows: readonly Row[]): void {
   const shared = rows.filter(({ isShared, result }) =>
     isShared && result !== "unchanged"

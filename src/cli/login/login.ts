@@ -71,7 +71,10 @@ export function registerLogin(program: Command, registry: Registry): void {
     }));
 }
 
-/** Whoever lists processes, and the shell's history, would see it. */
+/**
+ * Returns the refusal: a list of processes and the shell's history would show
+ * the key.
+ */
 function keyInArguments(): UsageError {
   return new UsageError(
     "Cannot take a key as an argument: other programs can read arguments",
@@ -156,14 +159,17 @@ interface Due {
   readonly why: string;
 }
 
-/** One account as it went. */
+/** The result for one account. */
 interface Row {
   readonly account: string;
   readonly result: "updated" | "failed";
   readonly reason: string | null;
 }
 
-/** Signs in to all that are due, one after another; one that fails stops none. */
+/**
+ * Signs in to all due accounts, one after another. A failure does not stop the
+ * others.
+ */
 export async function loginDue(
   shell: Shell,
   { browser, name, account }: DueOptions,
@@ -204,14 +210,14 @@ async function renew(
   } catch (cause) {
     const isCancelled = cause instanceof TcError &&
       cause.exitCode === EXIT.interrupted;
-    // Ctrl-C ends the sitting.
+    // Ctrl-C ends the whole run.
     if (!(cause instanceof TcError) || isCancelled) throw cause;
     output.say(cause.message);
     return { account: label, result: "failed", reason: cause.message };
   }
 }
 
-/** What has ended first, then by their ends. */
+/** Returns the due accounts, by the end of their sign-in. */
 async function dueAccounts(shell: Shell): Promise<readonly Due[]> {
   const { desk } = await openDesk(shell);
   const { accounts, entries } = await desk.list();

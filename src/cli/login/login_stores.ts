@@ -26,7 +26,7 @@ import { placeOwners } from "../../auth/shared/live_place.ts";
 import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
 import { readMachineId } from "../../store/vault/machine_secret.ts";
 
-/** What decides where Claude Code keeps its files. */
+/** Returns what decides where Claude Code keeps its files. */
 export function folderFacts(shell: Shell): FolderFacts {
   return {
     environment: shell.environment,
@@ -35,7 +35,7 @@ export function folderFacts(shell: Shell): FolderFacts {
   };
 }
 
-/** The login store of one config folder of Claude Code. */
+/** Returns the login store of one config folder of Claude Code. */
 export function storeOf(
   folder: ClaudeFolder,
   texts: ForeignTexts,
@@ -47,7 +47,7 @@ export function storeOf(
   });
 }
 
-/** The store that an account remembers as `location`, or null. */
+/** Returns the store at the `location` that an account remembers, or null. */
 export function storeAt(
   location: string,
   shell: Shell,
@@ -64,7 +64,7 @@ export function storeAt(
   return folder === undefined ? null : storeOf(folder, texts);
 }
 
-/** The config folders of the profiles that there are. */
+/** Returns the config folders of all profiles. */
 function profileFolders(shell: Shell): readonly string[] {
   const folder = profilesFolder(shell.paths);
   try {
@@ -88,7 +88,7 @@ function userName(): string | null {
 
 export function importPlaces(shell: Shell): ImportPlaces {
   const facts = folderFacts(shell);
-  // As claude-pool finds it: the system's word, else the environment's.
+  // claude-pool does the same: the system's user name, else the variable.
   const userName = facts.userName ?? (shell.environment["USER"] || "user");
   return {
     facts,
@@ -108,7 +108,7 @@ export function importPlaces(shell: Shell): ImportPlaces {
   };
 }
 
-/** The programs that hold the same logins as the vault. */
+/** Returns the stores of programs that hold the same logins as the vault. */
 export function familyOwners(shell: Shell): FamilyOwners {
   const claude = placeOwners((location) => storeAt(location, shell));
   return importOwners(claude, importPlaces(shell));

@@ -34,7 +34,7 @@ import type { Environment } from "../../system/paths.ts";
 interface SignInOptions {
   readonly name: string | undefined;
   readonly account: string | undefined;
-  /** `paste`: the page is opened elsewhere and its code is pasted. */
+  /** `paste`: the user opens the page elsewhere and pastes its code. */
   readonly method: "browser" | "paste";
 }
 
@@ -51,7 +51,7 @@ const NOTICE = [
 ];
 const NOTICE_FILE = "risk-notice-shown";
 
-/** Signs one account in; throws LoginError for every other end. */
+/** Signs one account in. Throws LoginError if it does not succeed. */
 export async function signIn(
   shell: Shell,
   { name, account, method }: SignInOptions,
@@ -91,7 +91,7 @@ export async function signIn(
   await desk.enlist(result.entry.id);
   const { kind, entry: signedIn } = result;
   if (kind === "updated" && name !== undefined && signedIn.label !== name) {
-    // A sign-in says who somebody is, and not what the account is called.
+    // A sign-in identifies the account, but does not rename it.
     shell.output.say(
       `This is ${inert(signedIn.label)}, and keeps its name:`,
     );
@@ -107,7 +107,7 @@ function isSignedIn(result: LoginResult): result is GoodEnd {
   return result.kind === "added" || result.kind === "updated";
 }
 
-/** What the flow shows to a person, and asks of them. */
+/** Returns what the sign-in shows to the user, and how it asks. */
 function personOf(
   shell: Shell,
   method: SignInOptions["method"],
@@ -145,7 +145,7 @@ const WRONG_PASTES: Readonly<Record<WrongPaste, string>> = {
     "The provider does not know that code. Copy the whole code, and paste it here:",
 };
 
-/** Reads what is pasted, and says what was wrong with the paste before. */
+/** Reads what is pasted, and says what was wrong with the last paste. */
 function asksAgain(
   lines: LineInput,
   { output }: Shell,
@@ -156,7 +156,7 @@ function asksAgain(
   };
 }
 
-/** A key's account holds no login, and a login is no key. */
+/** Throws UsageError for an account with an API key: it has no login. */
 function checkKind({ kind, label }: VaultEntry): void {
   if (kind === "subscription" || kind === "setup_token") return;
   throw new UsageError(
@@ -165,7 +165,7 @@ function checkKind({ kind, label }: VaultEntry): void {
   );
 }
 
-/** Once, before the first subscription. */
+/** Prints the risk notice once, before the first subscription. */
 async function tellRisk(
   { output, paths }: Shell,
   { entries }: DeskListing,
@@ -239,10 +239,13 @@ class Interrupt implements Disposable {
   }
 }
 
-/** Long enough to hear of a failure. */
+/** Time in which a failure to open shows. */
 const OPEN_MS = 2_000;
 
-/** The program that opens a page, without it; null where no browser can show. */
+/**
+ * Returns the command that opens a page, without its URL; null if no browser
+ * can be shown.
+ */
 function browserCommand(
   environment: Environment,
   system: string,
@@ -255,12 +258,12 @@ function browserCommand(
     case "windows":
       return ["rundll32", "url.dll,FileProtocolHandler"];
     default:
-      // Without a display xdg-open would take the terminal for a text browser.
+      // Without a display xdg-open would start a text browser in the terminal.
       return DISPLAY || WAYLAND_DISPLAY ? ["xdg-open"] : null;
   }
 }
 
-/** Opens `url`; false when it could not, and then a person opens it by hand. */
+/** Opens `url`. Returns false if that failed; then the user opens it. */
 async function openInBrowser(
   url: URL,
   [program = "", ...args]: readonly string[],
@@ -283,10 +286,10 @@ async function openInBrowser(
     );
     const end = await Promise.race([child.status, late]);
     stop.abort();
-    // A program that stays is the browser itself.
+    // A program that keeps running is the browser itself.
     return end?.success ?? true;
   } catch {
-    // It may not be run at all: the address is on the screen.
+    // It cannot be run; the address is on the screen.
     return false;
   }
 }

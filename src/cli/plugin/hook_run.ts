@@ -1,8 +1,8 @@
 /**
- * What the plugin's hooks run, at every prompt: it loads next to nothing unless
- * something has to be done. It fails open and quietly: exit 0 or 1 and never 2,
- * which would block a prompt. Plain text on stdout would enter the context; what
- * a person is told goes there as a `systemMessage`, which the client shows.
+ * What the plugin's hooks run, at every prompt: it loads very little unless
+ * there is work to do. It exits with 0 or 1, never with 2, which would block
+ * the prompt. Plain text on stdout would enter the context, so messages for the
+ * user are printed as a `systemMessage`, which the client shows.
  *
  * @module
  */
@@ -35,17 +35,20 @@ import {
 } from "../swap/swap_files.ts";
 import { buildInfo } from "../../release/version.ts";
 
-/** The client waits: a server that does not answer at once is let be. */
+/** Claude Code is blocked on us: give up on a slow server. */
 const TELL_MS = 500;
 const STDIN_BYTES_MAX = 8 * 1024 * 1024;
 const STDIN_MS_MAX = 1_000;
 const THRESHOLD = "0.9";
-/** The usage endpoint has a limit of its own: it is not asked at each prompt. */
+/**
+ * Interval between polls: the usage endpoint has its own limit, so not at each
+ * prompt.
+ */
 const ASK_MS = 60_000;
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const HOOK_PATH = "/tc/v1/hook";
 
-/** Runs the hook called `word`; its exit code. */
+/** Runs the hook called `word`. Returns the exit code. */
 export async function runHook(word: string | undefined): Promise<number> {
   const name = hookName(word);
   if (name === null) return EXIT.ok;
@@ -66,24 +69,24 @@ export async function runHook(word: string | undefined): Promise<number> {
   }
 }
 
-/** Returns words for a person, or null. */
+/** Returns a message for the user, or null. */
 async function stayInStep(): Promise<string | null> {
   const folder = Deno.env.get("CLAUDE_PLUGIN_ROOT");
   if (!folder) return null;
   return await pluginStep(folder);
 }
 
-/** Runs the hook `name`. Returns a message for the person, or null. */
+/** Runs the hook `name`. Returns a message for the user, or null. */
 async function hook(name: HookName, input: HookInput): Promise<string | null> {
   const environment = readVariables();
   const base = environment["ANTHROPIC_BASE_URL"] ?? "";
-  // `tc run` and `tc env` have left the key of the server here.
+  // `tc run` and `tc env` set the server's key in the environment.
   if (launchKey(environment) !== null) {
     await tellServer(environment, name, input);
     return null;
   }
   const paths = pathsFrom(environment, Deno.build.os);
-  // Nobody's login is touched before a person has begun to swap.
+  // Hooks change no login before the user has begun to swap.
   if (isProfileFolder(environment, paths)) return null;
   const state = await swapState(environment, paths);
   if (!state.isOn || await isOurServer(base)) return null;
@@ -91,7 +94,7 @@ async function hook(name: HookName, input: HookInput): Promise<string | null> {
     case "session-start":
     case "user-prompt-submit":
       if (!state.isAsked) {
-        // It goes on behind the prompt; the next request has the new login.
+        // It runs on after the prompt; the next request has the new login.
         startDetached([
           "swap",
           "auto",
@@ -136,7 +139,10 @@ function readVariables(): Environment {
   );
 }
 
-/** What of the state decides here; read without the house's own reader. */
+/**
+ * Reads the part of the state that matters here, without loading its usual
+ * reader.
+ */
 async function swapState(
   environment: Environment,
   paths: Paths,
@@ -147,12 +153,14 @@ async function swapState(
     const ageMs = Date.now() - Number(askedAt ?? 0);
     return { isOn: isOn === true, isAsked: ageMs >= 0 && ageMs < ASK_MS };
   } catch {
-    // Nobody has begun to swap, or what is there is damaged.
+    // Swapping was never begun, or the file is damaged.
     return { isOn: false, isAsked: false };
   }
 }
 
-/** Whether `base` is our server without a key in it, as older tools reach it. */
+/**
+ * Returns whether `base` is tc's server without a key, as older tools use it.
+ */
 async function isOurServer(base: string): Promise<boolean> {
   const url = URL.parse(base);
   if (url === null || !LOOPBACK.includes(url.hostname)) return false;
@@ -184,7 +192,9 @@ async function tellServer(
   }
 }
 
-/** Standard input as far as it comes in a moment; a terminal says nothing. */
+/**
+ * Returns what standard input gives within a moment; nothing from a terminal.
+ */
 async function stdin(): Promise<string> {
   if (Deno.stdin.isTerminal()) return "";
   const reader = Deno.stdin.readable.getReader();
@@ -198,7 +208,7 @@ async function stdin(): Promise<string> {
       text += decoder.decode(value, { stream: true });
     }
   } catch {
-    // What came until then is all there is.
+    // Use what came until then.
   } finally {
     clearTimeout(timer);
     await reader.cancel().catch(() => {});
@@ -206,7 +216,10 @@ async function stdin(): Promise<string> {
   return text;
 }
 
-/** Looks at the plugin in `folder`; words for a person, or null. */
+/**
+ * Compares the plugin in `folder` with this program. If the plugin is newer,
+ * starts an upgrade if the user wants that, or returns a message.
+ */
 export async function pluginStep(folder: string): Promise<string | null> {
   const wanted = await versionIn(folder);
   const { version } = buildInfo();
@@ -218,7 +231,8 @@ export async function pluginStep(folder: string): Promise<string | null> {
   if (!shell.config.settings.update.withPlugin) {
     return `tc ${version} is older than its plugin ${wanted}: tc upgrade`;
   }
-  // It checks what it loads, and refuses where a package manager owns tc.
+  // The upgrade verifies what it loads, and refuses if a package manager owns
+  // tc.
   startDetached(["upgrade"]);
   return null;
 }
@@ -229,7 +243,7 @@ async function versionIn(folder: string): Promise<string | null> {
     const { version } = JSON.parse(await Deno.readTextFile(file));
     return /^\d+\.\d+\.\d+$/.test(version) ? version : null;
   } catch {
-    // Run by hand, or a plugin that is not ours.
+    // It was run by hand, or the plugin is not tc's.
     return null;
   }
 }

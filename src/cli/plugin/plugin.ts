@@ -1,5 +1,5 @@
 /**
- * `tc plugin`: the Claude Code plugin, installed through Claude Code itself.
+ * `tc plugin`: installs the Claude Code plugin through Claude Code itself.
  *
  * @module
  */
@@ -90,7 +90,7 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
   return EXIT.ok;
 }
 
-/** By its short name, where that is this very program. */
+/** Returns the hook's command; the short name `tc` if that is this program. */
 function hookCommand(hook: HookName): string {
   const words = lastingCommand(["hook", hook]);
   const [program = ""] = words;
@@ -118,7 +118,7 @@ async function uninstall(shell: Shell): Promise<number> {
   return EXIT.ok;
 }
 
-/** The client leaves empty objects behind where it has written before. */
+/** Removes empty objects that the client leaves behind. */
 async function removeEmptyKeys(settingsFile: string): Promise<void> {
   const texts = new ForeignTexts();
   if (await texts.read(settingsFile) === null) return;

@@ -131,12 +131,15 @@ async function add(
   return EXIT.ok;
 }
 
-/** An e-mail address may have a login for each of several organizations. */
+/**
+ * Returns the item if there is only one: an e-mail address may have logins of
+ * several organizations.
+ */
 function onlyOne<Item>(items: readonly Item[]): Item | undefined {
   return items.length === 1 ? items[0] : undefined;
 }
 
-/** A mistyped name makes no empty profile. */
+/** Returns the error for an unknown account, with the nearest name. */
 function noSuchAccount(
   { name, wanted }: { readonly name: string; readonly wanted: string },
   labels: readonly string[],
@@ -156,7 +159,7 @@ function noSuchAccount(
   );
 }
 
-/** `name` as it is typed in a shell. */
+/** Returns `name` as it is typed in a shell. */
 function argument(name: string): string {
   const text = inert(name);
   return /^[A-Za-z0-9._@+-]+$/.test(text)
@@ -244,7 +247,7 @@ async function remove(
   ) return EXIT.ok;
   if (account !== null) {
     const ports = profiles.portsOf(account);
-    // What its client renewed, and what it wrote in the place of links.
+    // Keep what its client renewed, and what it wrote in place of links.
     await profiles.harvest(account);
     await setUpFolder(ports);
     const { location } = ports.place;
@@ -312,7 +315,7 @@ export async function saveLogin(
     case "stranger": {
       const { reading } = live.snapshot;
       if (reading.kind !== "found") throw new TypeError("A login was found");
-      // Refused before anything is stored.
+      // Throws before anything is stored.
       bound(await list.load(), name, await idOfIdentity(live.profile.identity));
       const { entries } = await ports.vault.list();
       const result = await saveGrant(

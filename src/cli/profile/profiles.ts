@@ -1,6 +1,6 @@
 /**
- * Profiles as commands open them: the list, the book of sessions, and a
- * profile's own Claude Code folder.
+ * Profiles as commands use them: the list, the open sessions, and a profile's
+ * Claude Code folder.
  *
  * @module
  */
@@ -34,14 +34,16 @@ import { Shell } from "../shell.ts";
 import { profilesFolder } from "../swap/swap_files.ts";
 import { isInProfile, openSwap } from "../swap/swapping.ts";
 
-/** `shell` as outside of any profile: a launch may come from within one. */
+/**
+ * Returns `shell` as outside of any profile: a launch may come from within one.
+ */
 export function outsideProfiles(shell: Shell): Shell {
   if (!isInProfile(shell)) return shell;
   const environment = { ...shell.environment, CLAUDE_CONFIG_DIR: undefined };
   return new Shell(environment, { json: shell.output.isJson });
 }
 
-/** The list alone: a shell asks for it at its start. */
+/** Returns the list alone, which a shell reads at its start. */
 export function profileList({ paths }: Shell): ProfileList {
   const { secretsFolder } = paths;
   return new ProfileList(
@@ -56,7 +58,7 @@ export function profileList({ paths }: Shell): ProfileList {
 export class Profiles implements Disposable {
   readonly list: ProfileList;
   readonly book: SessionBook;
-  /** Claude Code's own folder, its login, and all that accounts need. */
+  /** Claude Code's own folder and login, and what accounts need. */
   readonly ports: SwapPorts;
   readonly #shell: Shell;
   readonly #close: () => void;
@@ -101,7 +103,10 @@ export class Profiles implements Disposable {
     return { ...this.ports, shared: this.shared, own, place };
   }
 
-  /** Takes over what a profile's client has renewed; a failure waits. */
+  /**
+   * Stores what a profile's client has renewed; after a failure the next run
+   * does it.
+   */
   async harvest(account: AccountId): Promise<void> {
     const ports = this.portsOf(account);
     await harvest(ports.place, ports).catch((cause) => {
@@ -109,7 +114,7 @@ export class Profiles implements Disposable {
     });
   }
 
-  /** The profile named `name`, else the one that the policy picks. */
+  /** Returns the profile called `name`, or the one that the policy chooses. */
   async choose(
     name: string | null,
     policy: PolicyName | null,

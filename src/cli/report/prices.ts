@@ -1,5 +1,5 @@
 /**
- * `tc prices`: the list prices that costs are counted by, and a newer list.
+ * `tc prices`: prints the prices used to compute costs, and loads newer ones.
  *
  * @module
  */
@@ -61,12 +61,12 @@ export function registerPrices(program: Command, registry: Registry): void {
     }));
 }
 
-/** A row with the table that it is of. */
+/** A row with the source of its table. */
 interface Listed extends PriceRow {
   readonly source: string;
 }
 
-/** The prices that hold at `day`, the newest models first as the tables have them. */
+/** Returns the prices that apply on `day`, in the order of the tables. */
 function listed(book: PriceBook, day: string): readonly Listed[] {
   const found = new Map<string, Listed>();
   for (const { rows, source } of tablesOf(book)) {
@@ -179,7 +179,9 @@ async function update(
   return EXIT.ok;
 }
 
-/** `2 new (opus-6, haiku-6), 1 changed (sonnet-5-5)`. */
+/**
+ * Returns the differences as `2 new (opus-6, haiku-6), 1 changed (sonnet-5-5)`.
+ */
 function differences(before: PriceBook, after: PriceBook): string {
   const old = new Map(
     listed(before, today()).map((row) => [row.model, pricesIn(row)]),
@@ -206,7 +208,7 @@ function names(rows: readonly PriceRow[]): string {
   return rows.map(({ model }) => model).join(", ");
 }
 
-/** The running server takes the table, else the ledger is priced here. */
+/** Has the running server load the table, or else prices the ledger here. */
 async function takeOver(shell: Shell, book: PriceBook): Promise<void> {
   try {
     await shell.client().send("POST", CONTROL.reload, {});
@@ -226,7 +228,7 @@ function priceLedger({ paths }: Shell, book: PriceBook): number {
   try {
     Deno.statSync(path);
   } catch {
-    // Nothing was recorded yet.
+    // There is no ledger yet.
     return 0;
   }
   const database = openDatabase(path, "read_write");
@@ -247,7 +249,7 @@ function priceLedger({ paths }: Shell, book: PriceBook): number {
   }
 }
 
-/** The text at an address or in a file. Throws TcError. */
+/** Returns the text at an address or in a file. Throws TcError. */
 async function textAt(place: string, shell: Shell): Promise<string> {
   if (!/^https?:\/\//i.test(place)) return await textOf(place);
   const url = URL.parse(place);
@@ -274,7 +276,7 @@ async function textAt(place: string, shell: Shell): Promise<string> {
   }
 }
 
-/** The body, up to a bound: the table is a small one. */
+/** Returns the body, up to a limit: a price table is small. */
 async function bounded(response: Response, place: string): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";

@@ -44,7 +44,7 @@ interface ReportFlags {
   readonly limit?: string | undefined;
 }
 
-/** How far back a report goes by itself. */
+/** How far back a report goes by default. */
 const SINCE: Readonly<Record<ReportKind, string>> = {
   day: "13d",
   week: "11w",
@@ -134,7 +134,7 @@ function reportQuery(
   return { by, nowMs, span: { fromMs, untilMs }, zone, pricesAsOf };
 }
 
-/** Whole days, so that the first one is not a part. */
+/** Returns the default start, at the beginning of a day. */
 function defaultSince(by: ReportKind, untilMs: number, zone: Zone): number {
   const frame = { nowMs: untilMs, zone, edge: "start" } as const;
   return zone.instantOf(zone.dateOf(parseMoment(SINCE[by], frame)));
@@ -180,7 +180,9 @@ export interface ReportPlaces {
   readonly claudeFolder: string;
 }
 
-/** Throws TcError where there is no history, or one that cannot be read. */
+/**
+ * Draws the report. Throws TcError if there is no history or it cannot be read.
+ */
 export async function drawReport(
   query: ReportQuery,
   places: ReportPlaces,
@@ -238,7 +240,7 @@ function rowsOf(
   );
 }
 
-/** The issue of each session that the orchestrator's files name now. */
+/** Returns the issue of each session that the orchestrator's files name now. */
 async function liveIssues(
   claudeFolder: string,
 ): Promise<ReadonlyMap<string, string>> {
@@ -260,7 +262,7 @@ function changes(
   );
 }
 
-/** The files forget sessions that have ended; the ledger does not. */
+/** Stores the issues in the ledger, because the files forget ended sessions. */
 function remember(
   path: string,
   issues: ReadonlyMap<string, string>,
@@ -275,6 +277,6 @@ function remember(
       database.close();
     }
   } catch {
-    // A report never fails for what it would have liked to note.
+    // A report does not fail because a note cannot be written.
   }
 }

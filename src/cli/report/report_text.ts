@@ -1,5 +1,5 @@
 /**
- * A report as a table, under 100 columns.
+ * Prints a report as a table, under 100 columns.
  *
  * @module
  */
@@ -46,13 +46,16 @@ function movesText({ switches, switchRebuild }: ReportSums): string {
   return switches === 0 ? "0" : `${switches} (${countText(switchRebuild)}✎)`;
 }
 
-/** A star marks a sum that lacks the answers of unpriced models. */
+/**
+ * Returns the cost; a star marks a sum without the responses of unpriced
+ * models.
+ */
 export function costText({ costUsd, unpriced }: ReportSums): string {
   if (costUsd === null) return "unpriced";
   return `$${costUsd.toFixed(2)}${unpriced > 0 ? "*" : ""}`;
 }
 
-/** What the report covers, in words. */
+/** Returns what the report covers, in words. */
 export function reportTitle(view: ReportView, zone: Zone): string {
   const since = dateText(zone.dateOf(view.since.ms));
   const until = view.until.ms >= view.at.ms

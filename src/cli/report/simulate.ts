@@ -1,5 +1,6 @@
 /**
- * `tc simulate`: the routing policies on the same work, with nobody's account.
+ * `tc simulate`: compares the routing policies on the same work, without using
+ * an account.
  *
  * @module
  */
@@ -27,7 +28,7 @@ import { Shell } from "../shell.ts";
 import { countText, percentText } from "../../control/words.ts";
 
 const SEEDS_MAX = 100;
-/** A run that is over sooner says nothing of its progress. */
+/** A shorter run prints no progress. */
 const QUIET_MS = 3_000;
 
 const TEXT: CommandText = {
@@ -91,7 +92,9 @@ export function registerSimulate(program: Command, registry: Registry): void {
     }));
 }
 
-/** A line a play on stderr, once it is clear that it takes long. */
+/**
+ * Returns a function that prints progress on stderr, once the run takes long.
+ */
 function progressOn(
   output: Output,
 ): (words: string, done: number, of: number) => void {
@@ -162,7 +165,7 @@ function policiesFrom(text: string | undefined): readonly PolicyName[] {
   return listed(text).map(policyNamed);
 }
 
-/** `2`, `1,3,5` or `1-8`. */
+/** Returns the seeds of `2`, `1,3,5` or `1-8`. */
 function seedsFrom(text: string): readonly number[] {
   const seeds = listed(text).flatMap((part) => {
     const match = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part);
@@ -209,7 +212,7 @@ function lineOf(standing: Standing): string {
   ].join(" ");
 }
 
-/** What was replayed, and whether the replay may be believed. */
+/** Returns what was replayed, and whether the replay matches the history. */
 export function historyLines(answer: HistoryAnswer): readonly string[] {
   const { requests, days, check } = answer;
   const lines = [
@@ -236,7 +239,7 @@ export function historyLines(answer: HistoryAnswer): readonly string[] {
   ];
 }
 
-/** "With +5x you would have waited 11 h less", or null. */
+/** Returns `+5x would have saved 11 h of waiting`, or null. */
 export function changeSentence(
   { change, check }: HistoryAnswer,
 ): string | null {

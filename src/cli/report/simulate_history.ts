@@ -1,5 +1,5 @@
 /**
- * `tc simulate` on the user's own history: the self-check first, then the
+ * `tc simulate` on the user's own history: a self-check first, then the
  * policies side by side, and what another account would have changed.
  *
  * @module
@@ -39,7 +39,7 @@ import type { Shell } from "../shell.ts";
 export interface HistoryQuery {
   readonly days: number;
   readonly policies: readonly PolicyName[];
-  /** `+5x`, `-work`: accounts to add to the history's own or to take away. */
+  /** `+5x`, `-work`: accounts to add to those of the history, or to remove. */
   readonly accounts: readonly string[];
   readonly cacheTtlMs: number | null;
 }
@@ -48,19 +48,21 @@ export interface HistoryAnswer {
   readonly days: number;
   readonly requests: number;
   readonly check: SelfCheck;
-  /** Null where the self-check failed: nothing may be concluded. */
+  /** Null if the self-check failed, so that no conclusion is possible. */
   readonly comparison: Comparison | null;
   readonly change: Change | null;
 }
 
-/** What the accounts wished for would have changed, under the same policy. */
+/**
+ * What the added or removed accounts would have changed, under the same policy.
+ */
 export interface Change {
   readonly accounts: readonly string[];
   readonly stalledHoursBefore: number;
   readonly stalledHoursAfter: number;
 }
 
-/** Fewer answers than this are no history. */
+/** With fewer responses there is too little history. */
 const REQUESTS_MIN = 50;
 
 const TIERS: Readonly<Record<string, Tier>> = {
@@ -69,7 +71,7 @@ const TIERS: Readonly<Record<string, Tier>> = {
   "20x": "max_20x",
 };
 
-/** The answered messages of the last days; none where there is no ledger. */
+/** Returns the answered messages of the last days; none without a ledger. */
 export function recordedHistory(
   { paths }: Shell,
   days: number,
@@ -128,7 +130,7 @@ export async function simulateHistory(
   };
 }
 
-/** Those in the vault, and those that only the history knows. */
+/** Returns the accounts in the vault, and those that only the history knows. */
 async function accountsOf(
   shell: Shell,
   rows: readonly HistoryRow[],

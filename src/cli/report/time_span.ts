@@ -1,5 +1,5 @@
 /**
- * Times as people write them on the command line.
+ * Times as written on the command line.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 
 const DATE = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]([01]\d|2[0-3]):([0-5]\d))?$/;
 
-/** A moment in epoch milliseconds; a day is meant from `edge` to edge. */
+/** What a written time is relative to. */
 export interface MomentFrame {
   readonly nowMs: number;
   readonly zone: Zone;
@@ -26,8 +26,8 @@ export interface MomentFrame {
 }
 
 /**
- * `7d`, `12h` (ago), `today`, `yesterday`, `2026-11-01`, `2026-11-01T09:30`.
- * Throws UsageError.
+ * Returns epoch milliseconds of `7d`, `12h` (ago), `today`, `yesterday`,
+ * `2026-11-01` or `2026-11-01T09:30`. Throws UsageError.
  */
 export function parseMoment(text: string, frame: MomentFrame): number {
   const { nowMs, zone, edge } = frame;
@@ -69,7 +69,7 @@ function dayEdge(
   );
 }
 
-/** The 31st of February is no date. */
+/** Returns whether the date exists: the 31st of February does not. */
 function isDate({ year, month, day }: WrittenDate): boolean {
   const date = new Date(Date.UTC(year, month - 1, day));
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day;

@@ -1,6 +1,6 @@
 /**
- * The Deck from the command line: what it takes from the environment, and how
- * it runs another command on its terminal.
+ * Runs the Deck from the command line: what it takes from the environment, and
+ * how it runs another command on its terminal.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import type { Serving } from "../../server/serving.ts";
 import type { Shell } from "../shell.ts";
 import { homeIn } from "../../variables.ts";
 
-/** How text is drawn on this terminal. */
+/** Returns how text is drawn on this terminal. */
 export function lookOf(shell: Shell): Look {
   const { environment } = shell;
   const isWindows = Deno.build.os === "windows";
@@ -30,11 +30,11 @@ export interface ShowDeckOptions {
   readonly transport: ControlTransport;
   readonly isServer: boolean;
   readonly signal: AbortSignal;
-  /** Another folder than `~/.claude`, or null. */
+  /** A folder other than `~/.claude`, or null. */
   readonly claudeFolder: string | null;
-  /** Keeps Ctrl-C from this process while another has the terminal. */
+  /** Ignores Ctrl-C while another program has the terminal. */
   readonly whileAway: Serving["whileAway"];
-  /** Said instead of running a command, where accounts are not real. */
+  /** Printed instead of running a command, in the demo; or null. */
   readonly refusal: string | null;
 }
 
@@ -67,15 +67,16 @@ export async function showDeck(
 }
 
 /**
- * A server with the Deck on its terminal, until either ends the other. When the
- * terminal hangs up the server goes on: sessions in other ones are on it.
+ * Shows the Deck of a server on its terminal, until one ends the other. When
+ * the terminal hangs up, the server continues: sessions in other terminals use
+ * it.
  */
 export async function serveWithDeck(
   shell: Shell,
   serving: Serving,
   { isLasting = true, ...options }:
     & Partial<Pick<ShowDeckOptions, "claudeFolder" | "refusal">>
-    // Whether it goes on without the Deck when its terminal hangs up.
+    // Whether the server continues when its terminal hangs up.
     & { readonly isLasting?: boolean } = {},
 ): Promise<number> {
   const over = new AbortController();
@@ -104,7 +105,7 @@ export async function serveWithDeck(
   return await ended;
 }
 
-/** Where Claude Code keeps its files. */
+/** Returns the folder where Claude Code keeps its files, or null. */
 export function claudeFolder({ environment }: Shell): string | null {
   const own = environment["CLAUDE_CONFIG_DIR"];
   if (own) return own;

@@ -1,5 +1,5 @@
 /**
- * `tc demo`: the whole thing with accounts that do not exist.
+ * `tc demo`: a server with simulated accounts and traffic.
  *
  * @module
  */
@@ -115,7 +115,10 @@ interface Play {
   readonly signals: EarlyEnd;
 }
 
-/** Ends the process, and so the demo's folder, until a server takes over. */
+/**
+ * Ends the process on a signal, and removes the demo's folder, until the server
+ * handles signals.
+ */
 class EarlyEnd implements Disposable {
   readonly #held: (readonly [Deno.Signal, () => void])[] = [];
 
@@ -126,8 +129,8 @@ class EarlyEnd implements Disposable {
   }
 
   /**
-   * From here on a server's own signals apply. A hang-up would have it read
-   * its settings again; a demo whose terminal is gone ends.
+   * Lets the server handle signals, except SIGHUP: it would reload its
+   * settings, but a demo without a terminal ends.
    */
   hangUp(listener: () => void): void {
     this[Symbol.dispose]();
@@ -165,7 +168,7 @@ async function play(
     takesOverFrom: null,
   });
   signals.hangUp(() => {
-    // Nobody waits for the answers of sessions that do not exist.
+    // The sessions are simulated: stop at once.
     serving.stop();
     serving.stop();
   });
@@ -206,7 +209,7 @@ async function playOnDeck(
       ended: until(serving, seconds),
       stop: () => {
         leaving.abort();
-        // Nobody waits for the answers of sessions that do not exist.
+        // The sessions are simulated: stop at once.
         serving.stop();
         serving.stop();
       },
@@ -223,7 +226,7 @@ async function playOnDeck(
   }
 }
 
-/** Until a signal, or until the time that was given is over. */
+/** Waits for a signal, or until the given time is over. */
 async function until(
   serving: Serving,
   seconds: number | null,
@@ -246,7 +249,8 @@ async function once(
 ): Promise<number> {
   const { output } = shell;
   const client = new ControlClient(serving.server.transport);
-  // One answer shows more when the account it would go to is spent by surprise.
+  // Let the first choice fail, so that the one request shows a change of
+  // account.
   const { decision } = await client.explain(null);
   if (decision.account !== null) stage.spend(decision.account);
   const startedMs = performance.now();

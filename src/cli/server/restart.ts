@@ -1,5 +1,5 @@
 /**
- * `tc restart`: another server in the place of the running one.
+ * `tc restart`: replaces the running server by a new one.
  *
  * @module
  */
@@ -15,7 +15,10 @@ import { stopServer } from "./stop.ts";
 
 const START_MS_MAX = 20_000;
 const LOOK_MS = 50;
-/** Both servers answer on the port for a while: this many in a row decide. */
+/**
+ * Both servers answer on the port for a while; this many equal answers in a row
+ * decide.
+ */
 const AGREE = 5;
 
 const TEXT: CommandText = {
@@ -32,7 +35,7 @@ export function registerRestart(program: Command, registry: Registry): void {
     .action(registry.run(async (options) => {
       const shell = new Shell(registry.environment, options);
       const before = (await shell.client().health()).pid;
-      // Other systems cannot share a port: there the new one comes after.
+      // Other systems cannot share a port, so the new server starts afterwards.
       const pid = Deno.build.os === "linux"
         ? await handOver(shell, before)
         : await stopAndStart(shell);
@@ -56,7 +59,10 @@ async function handOver(shell: Shell, before: number): Promise<number> {
   throw stillTheSame();
 }
 
-/** The process that answers; null where the old one has just hung up. */
+/**
+ * Returns the process that answers; null if the old one has just closed the
+ * connection.
+ */
 async function pidOf(shell: Shell): Promise<number | null> {
   try {
     return (await shell.client().health()).pid;

@@ -1,5 +1,5 @@
 /**
- * `tc server`: the proxy in the foreground.
+ * `tc server`: runs the proxy in the foreground.
  *
  * @module
  */
@@ -47,7 +47,7 @@ export function registerServer(program: Command, registry: Registry): void {
     .action(registry.run(async (given) => {
       const flags = withWholePaths(given);
       const paths = anchored(registry.environment);
-      // The next server inherits them, and stands elsewhere.
+      // The next server inherits them and has another working directory.
       for (const [name, path] of Object.entries(paths)) {
         Deno.env.set(name, path);
       }
@@ -66,7 +66,7 @@ function withWholePaths(flags: ServerFlags): ServerFlags {
   };
 }
 
-/** How the server that takes this one's place is started. */
+/** Returns how the next server is started. */
 function successorOf(
   { port, host, logTo }: ServerFlags,
   logFile: string | null,
@@ -86,7 +86,7 @@ function successorOf(
   };
 }
 
-/** The flags as settings, by dotted key. */
+/** Returns the flags as settings, by dotted key. */
 function settingsOf(
   { port, host, logTo }: ServerFlags,
 ): Readonly<Record<string, unknown>> {
@@ -112,12 +112,12 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
   const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
   const log = logSink(file, shell.environment);
   await standInState(shell.paths);
-  // The main thread has no network any more once the server runs.
+  // The main thread gives up its network once the server runs.
   if (flags.takeOver === undefined) await noticeUpdate(shell);
   const serving = await startServing(shell, {
     log,
     readConfig: () => make().config,
-    // Opened before this thread gives up what finding the vault's key takes.
+    // Open it now: later this thread may not read the vault's key.
     changes: (await openDesk(shell)).desk,
     owners: familyOwners(shell),
     successor: successorOf(flags, file),
@@ -139,7 +139,10 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
   return await serving.ended;
 }
 
-/** Log lines would run through the screen: they go to a file. */
+/**
+ * Returns the log file of a server with the Deck: log lines would disturb the
+ * screen.
+ */
 function deckLog(shell: Shell): string {
   const { stateFolder } = shell.paths;
   Deno.mkdirSync(stateFolder, { recursive: true, mode: 0o700 });

@@ -13,7 +13,7 @@ import { isKept } from "../../server/background_server.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
-/** Beyond the drain's own bound, for the process to end. */
+/** Time for the process to end, beyond its drain. */
 const MARGIN_MS = 5_000;
 const LOOK_MS = 100;
 
@@ -44,7 +44,10 @@ async function stop(shell: Shell): Promise<number> {
   return EXIT.ok;
 }
 
-/** Another program or another server on the port is not the one that ends. */
+/**
+ * Returns whether the server `pid` still runs; another program or server on the
+ * port does not count.
+ */
 async function isStillThere(shell: Shell, pid: number): Promise<boolean> {
   try {
     return (await shell.client().health()).pid === pid;

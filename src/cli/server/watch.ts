@@ -1,6 +1,6 @@
 /**
- * `tc watch`: the Deck attached to a running server; plain tables with
- * `--plain`, one line an event where nobody looks at a screen.
+ * `tc watch`: shows the Deck of a running server; plain tables with `--plain`;
+ * one line per request without a terminal.
  *
  * @module
  */
@@ -53,7 +53,7 @@ export function registerWatch(program: Command, registry: Registry): void {
 
 async function watch(shell: Shell, flags: WatchFlags): Promise<number> {
   const everyMs = seconds(flags.every) * 1_000;
-  // Says at once, in words, when there is nothing to watch.
+  // Fail at once, with a message, if no server runs.
   await shell.client().health();
   const stop = new AbortController();
   const interrupts = new Interrupts();
@@ -86,7 +86,9 @@ function seconds(text: string | undefined): number {
   );
 }
 
-/** The terminal is given back before the process ends by a signal. */
+/**
+ * Handles signals, so that the terminal is restored before the process ends.
+ */
 function onSignals(listener: (signal: Deno.Signal) => void): () => void {
   const signals: readonly Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
@@ -103,7 +105,7 @@ function onSignals(listener: (signal: Deno.Signal) => void): () => void {
   };
 }
 
-/** A table each time; a person or a screen reader goes through it at will. */
+/** Prints a table at each interval, for a screen reader or a log. */
 async function plain(
   shell: Shell,
   everyMs: number,
@@ -131,7 +133,7 @@ async function plain(
   return EXIT.interrupted;
 }
 
-/** One structured line a request, as the server's own log has them. */
+/** Prints one structured line per request, as in the server's log. */
 async function lines(shell: Shell, signal: AbortSignal): Promise<number> {
   const isJournald = Boolean(shell.environment["JOURNAL_STREAM"]) &&
     !Deno.stdout.isTerminal();

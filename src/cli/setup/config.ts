@@ -20,7 +20,7 @@ import { tellServer } from "../accounts/account_work.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
-/** Sections whose settings a running server keeps until it is restarted. */
+/** Sections whose settings need a restart to take effect. */
 const NEEDS_RESTART = ["proxy.", "upstream", "oauth.", "timeouts.", "vault."];
 
 const TEXT: CommandText = {
@@ -98,7 +98,7 @@ function registerEdits(
     );
 }
 
-/** Writes `text` as the value of `key`; null takes it out. */
+/** Writes `text` as the value of `key`; null removes the setting. */
 async function change(
   shell: Shell,
   key: string,
@@ -131,9 +131,8 @@ async function change(
 }
 
 /**
- * Returns `after` if the reader of the config takes it: what `tc config set`
- * writes must never lock the user out. A file that was broken before may be
- * mended key by key.
+ * Returns `after` if the config reader accepts it: `tc config set` must never
+ * lock the user out. A file that was broken before may be repaired key by key.
  */
 function checked(
   before: ConfigDocument,
@@ -160,7 +159,9 @@ function settingRow(key: string): SettingRow {
   );
 }
 
-/** `document` with `value` at the dotted `key`; undefined takes it out. */
+/**
+ * Returns `document` with `value` at the dotted `key`; undefined removes it.
+ */
 function written(
   document: ConfigDocument,
   key: string,
@@ -175,7 +176,7 @@ function written(
   if (
     typeof section !== "object" || section === null || Array.isArray(section)
   ) {
-    // The check of the whole says what is wrong with it.
+    // The check of the whole document reports what is wrong with it.
     return document;
   }
   const inner = section as ConfigDocument;

@@ -115,7 +115,7 @@ function report(
 const DAY_MS = 86_400_000;
 const ANSWER_MS = 1_500;
 
-/** Where the releases of this build are; throws where it does not know. */
+/** Returns the URL of this build's releases. Throws TcError if it has none. */
 export function releasesOf({ config }: Shell): string {
   const releases = config.settings.update.releases || BUILD.releases;
   if (/^http:\/\/(?!127\.0\.0\.1[:/])/.test(releases)) {
@@ -132,7 +132,7 @@ export function releasesOf({ config }: Shell): string {
   });
 }
 
-/** Says that there is a newer release, where the user wants to be told. */
+/** Says that there is a newer release, if the user wants to be told. */
 export async function noticeUpdate(shell: Shell): Promise<void> {
   const { config, environment, output, paths } = shell;
   if (!config.settings.update.check || environment["TC_NO_UPDATE_CHECK"]) {
@@ -152,7 +152,7 @@ export async function noticeUpdate(shell: Shell): Promise<void> {
       output.say(`tc ${version} is out: tc upgrade takes it`);
     }
   } catch {
-    // Offline, or a folder that cannot be written: nobody waits for a notice.
+    // Offline, or the folder cannot be written: skip the notice.
   }
 }
 

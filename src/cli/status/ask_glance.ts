@@ -1,6 +1,6 @@
 /**
- * The fast way to the server for a status line or a hook: one small request,
- * without what the other commands need. Imports little on purpose.
+ * Asks the server for a status line or a hook: one small request. It imports
+ * little, because it runs often.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { ServerConnection } from "../../control/server_connection.ts";
 import { Secret } from "../../secret.ts";
 import { parseJsonc, toValue } from "../../store/files/jsonc.ts";
 
-/** Where a server is and how to show that one may ask. */
+/** The address of a server, and the key to show. */
 export interface ServerPlace {
   readonly host: string;
   readonly port: number;
@@ -24,7 +24,7 @@ const DEFAULT_PORT = 3456;
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(?::(\d{1,5}))?/;
 const KEY_IN_PATH = /\/k\/([A-Za-z0-9_-]{8,256})/;
 
-/** The server that this very session uses, else the one of the config. */
+/** Returns the server that this session uses, or else the one of the config. */
 export function serverPlace(
   environment: Environment,
   system: string,
@@ -65,7 +65,7 @@ function fileConfig({ configFile }: Paths): typeof NO_CONFIG {
       key: typeof apiKey === "string" ? apiKey : "",
     };
   } catch {
-    // No file, or one that the server could not use either.
+    // There is no file, or the server cannot use it either.
     return NO_CONFIG;
   }
 }
@@ -100,14 +100,14 @@ export async function askGlance(
     });
     return status === 200 ? glanceIn(text) : null;
   } catch {
-    // No server, another program, or one that is too busy.
+    // There is no server, another program, or a busy server.
     return null;
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** The JSON object of the answer; whatever else it is counts as none. */
+/** Returns the JSON object of the answer, or null for anything else. */
 function glanceIn(text: string): PoolGlance | null {
   const value: unknown = JSON.parse(text);
   const { schema, account, windows } = value as Record<string, unknown>;

@@ -58,7 +58,7 @@ async function capacity(shell: Shell): Promise<number> {
     if (!(cause instanceof TcError) || cause.code !== "not_running") {
       throw cause;
     }
-    // The seeds' contract: a launcher reads an unreachable proxy as red.
+    // Launchers expect red for an unreachable proxy.
     if (output.isJson) {
       output.json({
         schema: "tc.capacity/v1",

@@ -1,5 +1,5 @@
 /**
- * `tc` alone: the state of things and the next step.
+ * `tc` alone: the state of the pool and the next step.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { storedAccounts } from "../accounts/account_work.ts";
 import { type CommonOptions, Shell } from "../shell.ts";
 import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
 
-/** Prints where things stand and what to do next. */
+/** Prints the state of the pool and what to do next. */
 export async function overview(
   environment: Environment,
   options: CommonOptions,

@@ -72,7 +72,7 @@ function print(view: StatusView, output: Output): void {
   }
 }
 
-/** Sessions whose launch asked for a policy of its own. */
+/** Returns the sessions whose launch asked for another policy. */
 function ownPolicies({ sessions }: StatusView): string {
   const own = sessions.flatMap(({ id, policy }) =>
     policy === null ? [] : [`${policy} for ${inert(id).slice(0, 8)}`]
@@ -92,7 +92,7 @@ function activityText(row: StatusView["activity"][number]): string {
   }${tokens}  ${row.reason.replaceAll("_", " ")}`;
 }
 
-/** One line for each account that answered something in the last hour. */
+/** Returns one line for each account that was used in the last hour. */
 export function recentLines(view: StatusView): readonly string[] {
   const busy = view.accounts.filter(({ recent }) => recent.requests1h > 0);
   const width = Math.max(0, ...busy.map(({ label }) => inert(label).length));
@@ -108,13 +108,15 @@ export function recentLines(view: StatusView): readonly string[] {
   });
 }
 
-/** Windows that may run out before their reset at the present pace. */
+/**
+ * Returns the windows that may run out before their reset at the present pace.
+ */
 function endings({ windows }: AccountView, now: number): readonly string[] {
   const time = { now, timeZone: null };
   return windows.flatMap((window) => spentText(window, time) ?? []);
 }
 
-/** How long the pool lasts, and on what that rests. */
+/** Returns how long the pool lasts, and on what that is based. */
 export function forecastLine({ forecast, at }: StatusView): string {
   const { tokensPerHour, isGuess } = forecast;
   if (tokensPerHour === 0) {

@@ -1,5 +1,5 @@
 /**
- * The state of the pool as text: what `tc` alone and `tc status` print.
+ * The state of the pool as text, for `tc` alone and `tc status`.
  *
  * @module
  */
@@ -40,10 +40,10 @@ const WORD_STYLE: Readonly<Record<AccountView["word"], Style>> = {
   quarantined: "bad",
 };
 
-/** A figure older than this carries its age. */
+/** An older figure is printed with its age. */
 const FRESH_MS = 60_000;
 
-/** The one line that says how the pool is. */
+/** Returns the line with the state of the pool. */
 export function verdictLine(view: StatusView, output: Output): string {
   const { verdict, headroom, liveAccounts, total } = view.capacity;
   const shape = `${VERDICT_SHAPE[verdict] ?? "◌"} ${verdict}`;
@@ -61,7 +61,10 @@ export function verdictLine(view: StatusView, output: Output): string {
   }`;
 }
 
-/** One line an account: figures, word, reason, and the command that mends it. */
+/**
+ * Returns one line per account: figures, state, reason, and the command that
+ * fixes it.
+ */
 export function accountLines(
   view: StatusView,
   output: Output,
@@ -114,14 +117,14 @@ function backText(
     case "closed":
       return `, back ${clockText(until, now)} (${wait})`;
     case "quarantined":
-      // Nobody knows whether it is back by then.
+      // It is uncertain whether it is back by then.
       return `, next try ${clockText(until, now)} (${wait})`;
     default:
       return ` for ${wait}`;
   }
 }
 
-/** What wants a person, each with its mend. */
+/** Returns the notices that need a person, each with its fix. */
 export function noticeLines(
   view: StatusView,
   output: Output,

@@ -33,7 +33,7 @@ const TEXT: CommandText = {
 export function registerStatusline(program: Command, registry: Registry): void {
   const command = addCommand(program, registry, TEXT)
     .option("--wrap", "Also print the line that was there before")
-    // Bare, it never comes here: see start.ts.
+    // Without a subcommand start.ts has answered it before.
     .action(() => command.help());
   command.command("install")
     .description("Put tc's line into Claude Code's status bar")
@@ -61,7 +61,7 @@ function settingsFileOf({ environment }: Shell): string {
   }).settingsFile;
 }
 
-/** The command line that prints tc's line. */
+/** Returns the command line that prints tc's line. */
 function commandOfWords(...options: readonly string[]): string {
   return helperCommand(
     lastingCommand(["statusline", ...options]),
@@ -69,7 +69,7 @@ function commandOfWords(...options: readonly string[]): string {
   );
 }
 
-/** The old line is noted before it is replaced, so that no crash loses it. */
+/** Stores the old line before it is replaced, so that no crash loses it. */
 async function install(shell: Shell): Promise<number> {
   const file = settingsFileOf(shell);
   const texts = new ForeignTexts();

@@ -1,7 +1,7 @@
 /**
- * `tc statusline` as Claude Code runs it: after each turn, many times a minute.
- * It always ends well and prints one line of its own. With `--wrap` the lines
- * of the status line that was there before stand before it, as they were.
+ * `tc statusline` as Claude Code runs it, many times a minute. It always exits
+ * with 0 and prints one line. With `--wrap` it prints the lines of the earlier
+ * status line before it, unchanged.
  *
  * @module
  */
@@ -29,17 +29,20 @@ import { inert } from "../../core/plain_text.ts";
 import { readNote } from "../swap/swap_files.ts";
 import { statuslineText } from "./statusline_text.ts";
 
-/** The server answers in this time or is not asked further. */
+/** Time limit for the server's answer. */
 const SERVER_MS = 40;
-/** The client closes it at once; a busy machine may take its time to read. */
+/**
+ * Time limit for stdin: the client closes it at once, but the machine may be
+ * busy.
+ */
 const STDIN_MS = 500;
 const STDIN_BYTES_MAX = 1024 * 1024;
-/** A long transcript is counted over several looks. */
+/** Time limit for reading: a long transcript is counted over several runs. */
 const TRANSCRIPT_MS = 40;
 /**
- * A status line that was there before may take as long as the client itself
- * gives it (claude-code 2.1.332): until the next one is due it waits, and then
- * it ends this program.
+ * Time limit of the earlier status line, the same as the client's (claude-code
+ * 2.1.332): the client waits until the next one is due, and then ends this
+ * program.
  */
 const WRAPPED_MS = 600_000;
 
@@ -73,7 +76,7 @@ function print(lines: string): void {
       bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
     }
   } catch {
-    // Nobody reads it any more.
+    // The reader is gone.
   }
 }
 
@@ -91,7 +94,7 @@ async function compose(isWrapping: boolean): Promise<string> {
     SERVER_MS,
   );
   const glance = await asked ?? await stored(paths, input);
-  // Not meanwhile: reading a transcript would hold up the server's answer.
+  // Not at the same time: reading a transcript would delay the server's answer.
   const tokens = tokensOf(input, paths);
   const lines = await before;
   const width = Number(environment["COLUMNS"]);
@@ -115,10 +118,13 @@ function oneLine(text: string): string {
   return text.replace(/[\r\n\u2028\u2029]+/g, " ");
 }
 
-/** Our line after the only line of another, or below its lines. */
+/**
+ * Returns tc's line after the single line of another program, or below its
+ * lines.
+ */
 export function beside(lines: string, own: string): string {
   if (lines === "" || own === "") return lines + own;
-  // Its colours end where it ends.
+  // Reset its colours at its end.
   const plain = lines.includes("\u001b") ? `${lines}\u001b[0m` : lines;
   return plain + (lines.includes("\n") ? "\n" : " │ ") + own;
 }
@@ -132,7 +138,7 @@ function readEnvironment(): Environment {
   );
 }
 
-/** What came within the time; a terminal is not waited for. */
+/** Returns what stdin gave within the time; nothing from a terminal. */
 async function readStdin(): Promise<string> {
   if (Deno.stdin.isTerminal()) return "";
   const decoder = new TextDecoder();
@@ -181,12 +187,12 @@ function readTally(file: string): SessionTally {
   try {
     return JSON.parse(Deno.readTextFileSync(file)) as SessionTally;
   } catch {
-    // Counted from the beginning.
+    // Count from the beginning.
     return {};
   }
 }
 
-/** Two looks at once may both write: each is right by itself. */
+/** Stores the count. Two runs at once may both write; either is correct. */
 function writeTally(file: string, tally: SessionTally): void {
   const pending = `${file}.${Deno.pid}`;
   try {
@@ -194,7 +200,7 @@ function writeTally(file: string, tally: SessionTally): void {
     Deno.writeTextFileSync(pending, JSON.stringify(tally), { mode: 0o600 });
     Deno.renameSync(pending, file);
   } catch {
-    // The next look counts from where the last note says.
+    // The next run counts from the last stored position.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The status line itself: parts in the order of their worth, coloured by how
- * much is used, and as many as the width allows. Pure.
+ * Writes the status line: parts in order of importance, coloured by how much is
+ * used, as many as the width allows. Pure.
  *
  * @module
  */
@@ -15,17 +15,17 @@ export interface StatuslineFacts {
   readonly input: StatuslineInput;
   /** Null where there is no transcript. */
   readonly tokens: SessionTokens | null;
-  /** Null when neither the server nor its state could be asked. */
+  /** Null if neither the server nor its state could be read. */
   readonly glance: PoolGlance | null;
   readonly nowMs: number;
-  /** Cells of the terminal, or null. */
+  /** Width of the terminal in cells, or null. */
   readonly width: number | null;
   readonly isColored: boolean;
 }
 
 type Grade = "green" | "blue" | "yellow" | "red" | "plain";
 
-/** Claude Code dims the line, so it is bold and in saturated colours. */
+/** Bold and saturated colours, because Claude Code dims the line. */
 const COLORS: Readonly<Record<Exclude<Grade, "plain">, string>> = {
   green: "40;200;80",
   blue: "60;150;255",
@@ -36,16 +36,19 @@ const COLORS: Readonly<Record<Exclude<Grade, "plain">, string>> = {
 interface Part {
   readonly text: string;
   readonly grade: Grade;
-  /** What goes first when the line is too long has the highest. */
+  /**
+   * The part with the highest number is dropped first when the line is too
+   * long.
+   */
   readonly drop: number;
-  /** Stands to the part before it without a bar. */
+  /** Follows the part before it without a bar. */
   readonly isJoined?: boolean;
 }
 
 const BAR = " │ ";
 const STALE_MS = 60_000;
 
-/** One line without its end; empty when nothing is known. */
+/** Returns one line without its end; empty if nothing is known. */
 export function statuslineText(facts: StatuslineFacts): string {
   let parts = [
     ...modelParts(facts.input),
@@ -89,7 +92,7 @@ function painted({ text, grade }: Part, isColored: boolean): string {
   return `\u001b[1;38;2;${COLORS[grade]}m${text}\u001b[0m`;
 }
 
-/** Green, blue, yellow, red as the spent part grows. */
+/** Returns green, blue, yellow or red as the used part grows. */
 function gradeOf(spent: number): Grade {
   if (spent < 0.5) return "green";
   if (spent < 0.75) return "blue";
@@ -141,7 +144,10 @@ function tokenParts(tokens: SessionTokens | null): readonly Part[] {
   return parts;
 }
 
-/** By the pool if it knows; else what Claude Code saw last, without a name. */
+/**
+ * Returns the windows from the pool, or else from Claude Code's input, without
+ * a name.
+ */
 function accountParts(
   { glance, input, nowMs }: StatuslineFacts,
 ): readonly Part[] {

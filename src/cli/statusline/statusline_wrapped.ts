@@ -1,6 +1,5 @@
 /**
- * The status line that was there before tc's own: kept as it was, and run
- * beside it.
+ * The earlier status line: it is stored unchanged, and run beside tc's.
  *
  * @module
  */
@@ -11,20 +10,25 @@ import { join } from "node:path";
 import type { Paths } from "../../system/paths.ts";
 
 const FILE = "statusline.json";
-/** More than any status bar can show; a command that never stops ends here. */
+/**
+ * More than any status bar can show; a command that never stops is cut here.
+ */
 const TEXT_LENGTH_MAX = 1024 * 1024;
 
-/** Old settings by the settings file that they stood in. */
+/** Old settings by the settings file that they came from. */
 export type KeptStatuslines = Readonly<Record<string, unknown>>;
 
-/** Beside the settings of tc: losing it would lose what a person had set. */
+/**
+ * Returns the file, beside tc's settings: losing it would lose what the user
+ * had set.
+ */
 export function keptFile({ secretsFolder }: Paths): string {
   return join(secretsFolder, FILE);
 }
 
 export function readKept(paths: Paths): KeptStatuslines {
   try {
-    // It holds commands: those of another user are not run.
+    // It holds commands; those of another user must not run.
     refuseForeignPlace(keptFile(paths));
     const value: unknown = JSON.parse(Deno.readTextFileSync(keptFile(paths)));
     return typeof value === "object" && value !== null
@@ -35,15 +39,15 @@ export function readKept(paths: Paths): KeptStatuslines {
   }
 }
 
-/** The command of an old setting, or null. */
+/** Returns the command of an old setting, or null. */
 export function commandOf(setting: unknown): string | null {
   const { type, command } = (setting ?? {}) as Record<string, unknown>;
   return type === "command" && typeof command === "string" ? command : null;
 }
 
 /**
- * All lines of the old status line, uncut and in their colours; empty where
- * there is none.
+ * Returns all lines of the old status line, with their colours; empty if there
+ * is none.
  */
 export async function runWrapped(
   setting: unknown,
@@ -73,10 +77,10 @@ async function run(
   const writer = child.stdin.getWriter();
   writer.write(new TextEncoder().encode(input)).then(() => writer.close())
     .catch(() => {
-      // It does not read its input.
+      // The command does not read its input.
     });
-  // The client ends this program when the next line is due: the other one is
-  // not to be left behind.
+  // The client ends this program when the next line is due; end the command
+  // too.
   const release = endWith(child);
   const text = await textWithin(child.stdout, timeoutMs);
   release();
@@ -86,8 +90,8 @@ async function run(
 }
 
 /**
- * What came until the end or until `timeoutMs` had passed. The end may never
- * come: a program that the command started may hold its output open.
+ * Returns what came until the end or until `timeoutMs` had passed. The end may
+ * never come: a program that the command started may keep its output open.
  */
 async function textWithin(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -111,7 +115,10 @@ async function textWithin(
   return text;
 }
 
-/** Ends `child` when this process is told to end; returns the way back. */
+/**
+ * Ends `child` when this process gets a signal to end. Returns the function
+ * that removes the handlers.
+ */
 function endWith(child: Deno.ChildProcess): () => void {
   if (Deno.build.os === "windows") return () => {};
   const signals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
@@ -129,6 +136,6 @@ function kill(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGKILL");
   } catch {
-    // It ended meanwhile.
+    // It has ended.
   }
 }

@@ -1,5 +1,6 @@
 /**
- * `tc swap`: the best login in Claude Code's own store, without the proxy.
+ * `tc swap`: puts the best login into Claude Code's own store, without the
+ * proxy.
  *
  * @module
  */
@@ -110,7 +111,10 @@ async function use(shell: Shell, name: string): Promise<number> {
   return EXIT.ok;
 }
 
-/** A statusline asks at every draw: no network, no lock, nothing written. */
+/**
+ * Prints the state. Status lines run it often, so it uses no network and no
+ * lock, and writes nothing.
+ */
 async function status(shell: Shell): Promise<number> {
   const memory = await swapMemory(shell);
   const { accounts } = await storedAccounts(shell);
@@ -312,7 +316,7 @@ function usageView(
   };
 }
 
-/** The seed's form: `4%/4h40m 2%/6d8h`, and how old it is. */
+/** Returns `4%/4h40m 2%/6d8h`, and how old it is. */
 function usageText(usage: SeenUsage, now: Instant): string {
   const windows = [
     [usage.fiveHour, usage.fiveHourResetsAt],

@@ -1,6 +1,6 @@
 /**
- * `tc swap auto`, and the two runs that only tc itself starts: `helper`, which
- * prints a key, and `wake`, which looks for a reset.
+ * `tc swap auto`, and two hidden commands: Claude Code runs `helper`, which
+ * prints a key, and tc runs `wake`, which waits for a reset.
  *
  * @module
  */
@@ -29,7 +29,7 @@ import {
 import { openSwap, swapMemory } from "./swapping.ts";
 
 const DEFAULT_THRESHOLD = 0.8;
-/** A waiting process looks so often whether anybody needs it still. */
+/** Interval at which a waiting process checks whether it is still needed. */
 const WAKE_LOOK_MS = 10 * SECOND_MS;
 
 interface AutoCommandOptions {
@@ -101,7 +101,7 @@ async function auto(
   try {
     await swapNow(shell, options, { threshold, policy });
   } catch (cause) {
-    // The pool never keeps Claude Code from starting with what it has.
+    // A failure must not keep Claude Code from starting.
     shell.output.say(reasonOf(cause));
   }
   return await launch(shell, args);
@@ -142,7 +142,7 @@ async function swapNow(
   return exitCode;
 }
 
-/** The third of the triggers back: a run at the first known reset. */
+/** Starts a run at the first known reset, to return from keys to a login. */
 function afterwards(result: AutoResult): void {
   if (result.kind !== "keys" || result.wakeAt === null) return;
   const seconds = (result.wakeAt - systemClock.now()) / SECOND_MS;
@@ -150,8 +150,8 @@ function afterwards(result: AutoResult): void {
 }
 
 /**
- * A turn was refused for its limit: the next one gets another login. Returns
- * the label of the account that it is of, or null where nothing was swapped.
+ * Gives the next turn another login, after a turn was refused for its limit.
+ * Returns the name of its account, or null if nothing was swapped.
  */
 export async function swapAfterLimit(): Promise<string | null> {
   const shell = new Shell(readEnvironment(), {});
@@ -174,7 +174,7 @@ async function launch(shell: Shell, args: readonly string[]): Promise<number> {
   return await runInPlace(claude, args, variables);
 }
 
-/** Prints the key at once, then looks whether it was the last that is needed. */
+/** Prints the key at once, and starts a run that may return to a login. */
 async function helper(shell: Shell): Promise<number> {
   const { vault } = await openShellVault(shell);
   const key = await nextKey({
@@ -188,8 +188,8 @@ async function helper(shell: Shell): Promise<number> {
 }
 
 /**
- * Looks for a login once `text` seconds have passed. It ends early where Claude
- * Code has left the keys, or the files of tc are gone: nobody would end it then.
+ * Looks for a login after `text` seconds. Ends early if Claude Code no longer
+ * uses keys or tc's files are gone: nobody else would end it then.
  */
 async function wake(shell: Shell, text: string): Promise<number> {
   const seconds = Number(text);

@@ -1,6 +1,6 @@
 /**
- * What is said of a login that has more than one holder, and of how a swap
- * ended.
+ * Messages about a login with more than one holder, and about the end of a
+ * swap.
  *
  * @module
  */
@@ -27,8 +27,8 @@ export interface HolderFacts {
 }
 
 /**
- * Two Claude Codes that renew one login do not hear of each other, and take it
- * away from each other. The person is told, and decides.
+ * Warns of a login with two holders: they do not see each other's renewals, and
+ * each logs the other out.
  */
 export async function tellHolders(
   id: AccountId,
@@ -72,12 +72,12 @@ async function isServedByProxy(id: AccountId, shell: Shell): Promise<boolean> {
     const { accounts } = await shell.client().status();
     return accounts.some((account) => account.id === id && account.enabled);
   } catch {
-    // No server, or one that does not answer: nothing to warn of.
+    // There is no server, or it does not answer: nothing to warn of.
     return false;
   }
 }
 
-/** The words and the exit code of one automatic run. */
+/** Returns the message and the exit code of one automatic run. */
 export function autoWords(
   result: AutoResult,
 ): { readonly text: string; readonly exitCode: number } {

@@ -1,5 +1,5 @@
 /**
- * Swapping as a command opens it: vault, provider, and Claude Code's own files.
+ * Opens what swapping needs: vault, provider, and Claude Code's own files.
  *
  * @module
  */
@@ -33,26 +33,26 @@ import type { Shell } from "../shell.ts";
 import { SignalSafeLocks } from "../../system/signal_safe_locks.ts";
 import { isProfileFolder, swapFile } from "./swap_files.ts";
 
-/** Opened ports; closing ends the connections. */
+/** Opened ports; disposing closes the connections. */
 export interface OpenedSwap extends Disposable {
   readonly ports: SwapPorts;
 }
 
 export interface SwapChoice {
-  /** Null: what suits a single holder, and not what the proxy uses. */
+  /** Null: the default for a single login, not the proxy's policy. */
   readonly policy: PolicyName | null;
-  /** From which spent part on `least-used` looks elsewhere. */
+  /** Used part above which `least-used` looks for another account; or null. */
   readonly threshold: number | null;
-  /** Run by a hook, whose shell lets the client's end not end it. */
+  /** Whether a hook runs it; its shell ignores the end of the client. */
   readonly isHook?: boolean;
 }
 
-/** Whether the Claude Code that called is one of a profile: those stay. */
+/** Returns whether Claude Code runs in a profile, which must keep its login. */
 export function isInProfile({ environment, paths }: Shell): boolean {
   return isProfileFolder(environment, paths);
 }
 
-/** The state of swapping in the Claude Code that `shell` speaks of. */
+/** Returns the state of swapping for the Claude Code of `shell`. */
 export async function swapMemory(shell: Shell): Promise<SwapMemory> {
   const { environment, paths } = shell;
   return new SwapMemory(
@@ -64,7 +64,7 @@ export async function swapMemory(shell: Shell): Promise<SwapMemory> {
   );
 }
 
-/** Everything for a swap. Throws UsageError inside of a profile. */
+/** Opens everything for a swap. Throws UsageError in a profile. */
 export async function openSwap(
   shell: Shell,
   choice: SwapChoice,
@@ -113,7 +113,7 @@ export async function openSwap(
   return { ports, [Symbol.dispose]: () => upstream.close() };
 }
 
-/** The way out, as the server has it. */
+/** Returns the upstream connections, configured as in the server. */
 export function upstreamOf(shell: Shell): UpstreamPool {
   const { environment, config } = shell;
   const { upstreamProxy, timeouts } = config.settings;
@@ -137,12 +137,13 @@ function settingsOf(
   return {
     ...routeSettings(shell.config.settings),
     policy: policy ?? "least-used",
-    // What is polled is compared whole: the margin keeps it from flipping.
+    // Compare the polled figures as they are: the margin keeps the choice from
+    // flipping.
     leastUsedThreshold: threshold ?? 0,
   };
 }
 
-/** Words of the auth room, for who debugs. */
+/** Returns a journal that prints only with TC_DEBUG. */
 export function quietJournal(shell: Shell): Journal {
   return {
     log(level, event, fields): void {
