@@ -10,7 +10,7 @@ import { TcError } from "../errors.ts";
 import type { Environment } from "../system/paths.ts";
 import { printTo } from "./print.ts";
 
-export interface OutputOptions {
+interface OutputOptions {
   readonly environment: Environment;
   /** `--color`, or null if it was not given. */
   readonly color: "always" | "never" | "auto" | null;

@@ -19,7 +19,7 @@ import {
 } from "./settings.ts";
 
 /** The source of a setting's value. */
-export type Origin = "flag" | "env" | "file" | "default";
+type Origin = "flag" | "env" | "file" | "default";
 
 export interface Config {
   readonly file: string;
@@ -37,7 +37,7 @@ export interface Config {
   readonly priceTable: PriceTable | null;
 }
 
-export interface ConfigSources {
+interface ConfigSources {
   readonly file: string;
   /** The text of the file, or null where there is none. */
   readonly text: string | null;
@@ -145,7 +145,7 @@ function checkPlainHttp(
 }
 
 /** Returns whether `url` leaves this machine without TLS. */
-export function isPlainHttp(url: string): boolean {
+function isPlainHttp(url: string): boolean {
   const parsed = URL.parse(url);
   if (parsed?.protocol !== "http:") return false;
   const { hostname } = parsed;

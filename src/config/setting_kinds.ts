@@ -18,7 +18,7 @@ export interface SettingText {
 }
 
 /** A setting with a `Value` and a default. */
-export type Setting<Value> = v.OptionalSchema<v.GenericSchema<Value>, Value>;
+type Setting<Value> = v.OptionalSchema<v.GenericSchema<Value>, Value>;
 
 /** Returns a setting of the given schema. */
 export function leaf<Value>(
@@ -47,7 +47,7 @@ export function wholeNumber(
   });
 }
 
-export function fraction(
+function fraction(
   min: number,
   max: number,
   fallback: number,

@@ -240,7 +240,7 @@ export interface SettingRow extends SettingText {
 }
 
 /** `proxy.bodyBytesMax` is overridden by `TC_PROXY_BODY_BYTES_MAX`. */
-export function variableOf(key: string): string {
+function variableOf(key: string): string {
   const words = key.replaceAll(".", "_").replace(/([a-z])([A-Z])/g, "$1_$2");
   return `TC_${words.toUpperCase()}`;
 }

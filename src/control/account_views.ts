@@ -113,7 +113,7 @@ export interface AccountView {
 }
 
 /** A limit that the provider never stated; it is lifted step by step. */
-export interface LearnedLimitView {
+interface LearnedLimitView {
   readonly what: "requests at once" | "starts a minute";
   readonly limit: number;
   /** Number of refusals that it was learned from. */
@@ -123,7 +123,7 @@ export interface LearnedLimitView {
 }
 
 /** A right that an account was refused; it is tried again after `until`. */
-export interface RefusalView {
+interface RefusalView {
   /** The right, for example `prompts from 250k tokens`. */
   readonly what: string;
   readonly since: TimeView;

@@ -151,7 +151,7 @@ function errorFrom(parsed: unknown, status: number): TcError {
   );
 }
 
-export interface HttpTransportOptions {
+interface HttpTransportOptions {
   readonly address: ServerAddress;
   readonly key: Secret;
   /** Time for one answer, in milliseconds. */

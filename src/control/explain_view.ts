@@ -15,7 +15,7 @@ import { barText } from "../wire/answer/bar_text.ts";
 import type { ActivityView, TimeView } from "./protocol.ts";
 import { timeView } from "./status_view.ts";
 
-export interface ExplainWindowView {
+interface ExplainWindowView {
   /** Null is unknown, never 0. */
   readonly utilization: number | null;
   readonly resetsAt: TimeView | null;

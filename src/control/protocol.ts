@@ -153,7 +153,7 @@ export interface ActivityView {
   readonly end: "complete" | "upstream_failed" | "client_gone" | "refused";
 }
 
-export interface CapacityAccountView {
+interface CapacityAccountView {
   readonly id: string;
   readonly name: string;
   readonly status: string;
@@ -173,7 +173,7 @@ export interface CapacityAccountView {
 }
 
 /** A window by its key, and when it runs out at the present pace. */
-export type RunsOutView = Pick<WindowView, "key" | "spentAt" | "spentBetween">;
+type RunsOutView = Pick<WindowView, "key" | "spentAt" | "spentBetween">;
 
 /** Field names that scripts rely on. */
 export interface CapacityView {

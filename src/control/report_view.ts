@@ -74,7 +74,7 @@ export interface ReportView {
   readonly total: ReportSums;
 }
 
-export interface ReportFrame {
+interface ReportFrame {
   readonly by: ReportKind;
   readonly nowMs: number;
   readonly sinceMs: number;

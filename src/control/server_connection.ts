@@ -17,14 +17,14 @@ export interface ServerAddress {
   readonly port: number;
 }
 
-export interface ServerRequest {
+interface ServerRequest {
   readonly method: string;
   readonly path: string;
   /** A JSON text, or null. */
   readonly body: string | null;
 }
 
-export interface ServerAnswer {
+interface ServerAnswer {
   readonly status: number;
   /** The body as it arrives, without framing. */
   readonly chunks: AsyncIterable<Uint8Array>;
@@ -34,7 +34,7 @@ export interface ServerAnswer {
  * How a program on the port failed to prove that it is the server of this pool.
  * `wrong_proof` comes from a tc with another key.
  */
-export type StrangerSign =
+type StrangerSign =
   | "silent"
   | "closed"
   | "not_http"

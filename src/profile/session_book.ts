@@ -10,7 +10,7 @@ import { type Instant, instantFromMs } from "../core/time.ts";
 import type { Clock, Locks } from "../ports.ts";
 import { PrivateJson } from "../store/files/private_json.ts";
 
-export interface ProfileSession {
+interface ProfileSession {
   readonly account: AccountId;
   readonly pid: number;
   /**
@@ -48,7 +48,7 @@ const row = v.object({
   exitCode: v.nullable(v.number()),
 });
 
-export interface BookPorts {
+interface BookPorts {
   readonly file: string;
   readonly locks: Locks;
   readonly clock: Clock;

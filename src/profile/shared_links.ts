@@ -10,7 +10,7 @@ import { readIfThere, writeAtomic } from "../store/files/atomic.ts";
 import { fileError, resolveTarget } from "../store/files/file_target.ts";
 
 /** Files that the user makes, the same for every account. */
-export const SHARED_FILES: readonly string[] = [
+const SHARED_FILES: readonly string[] = [
   "settings.json",
   "CLAUDE.md",
   "keybindings.json",
@@ -20,7 +20,7 @@ export const SHARED_FILES: readonly string[] = [
  * Folders of the same kind; `projects` has the transcripts, so that any account
  * can resume.
  */
-export const SHARED_FOLDERS: readonly string[] = [
+const SHARED_FOLDERS: readonly string[] = [
   "agents",
   "commands",
   "file-history",

@@ -8,7 +8,7 @@
  */
 
 export const PROFILE_SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
-export type ProfileShell = typeof PROFILE_SHELLS[number];
+type ProfileShell = typeof PROFILE_SHELLS[number];
 
 /** Returns the text for `shell`; `tc` is the command there. */
 export function shellFunctions(

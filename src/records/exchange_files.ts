@@ -20,7 +20,7 @@ import type {
 import { EXCHANGE_MARK, exchangeText } from "../wire/exchange_text.ts";
 import { reasonOf } from "../errors.ts";
 
-export interface ExchangeFilesOptions {
+interface ExchangeFilesOptions {
   readonly folder: string;
   readonly hasBodies: boolean;
   readonly days: number;

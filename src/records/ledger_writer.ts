@@ -33,7 +33,7 @@ import { SureTime } from "../system/clock_steps.ts";
 import type { Counted } from "./tally.ts";
 import type { StateDatabase } from "./state_database.ts";
 
-export interface LedgerWriterOptions {
+interface LedgerWriterOptions {
   readonly state: StateDatabase;
   readonly clock: Clock;
   readonly journal: Journal;

@@ -32,7 +32,7 @@ interface RememberedPool {
   remember(memory: PersistedPool): void;
 }
 
-export interface RecordsOptions {
+interface RecordsOptions {
   readonly config: Config;
   /** Masked in everything that is written. */
   readonly localKey: Secret;

@@ -19,13 +19,13 @@ import { Ledger } from "../store/ledger/ledger.ts";
 import { PoolStore } from "../store/ledger/pool_store.ts";
 
 /** The open database and its parts. */
-export interface OpenState {
+interface OpenState {
   readonly database: DatabaseSync;
   readonly ledger: Ledger;
   readonly pool: PoolStore;
 }
 
-export interface StateDatabaseOptions {
+interface StateDatabaseOptions {
   readonly path: string;
   /** Names this run: two servers may share the file while one takes over. */
   readonly writer: string;

@@ -30,7 +30,7 @@ const MANAGERS: readonly (readonly [mark: RegExp, command: string])[] = [
   [/^\/(usr\/bin|usr\/sbin|bin|sbin|snap)\//, "your system's package manager"],
 ];
 
-export interface Release {
+interface Release {
   /** Without the `v` of its tag. */
   readonly version: string;
   /** Where its files are. */

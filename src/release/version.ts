@@ -7,7 +7,7 @@
 import config from "../../deno.json" with { type: "json" };
 import { BUILD } from "./build.ts";
 
-export interface BuildInfo {
+interface BuildInfo {
   readonly version: string;
   /** Commit and date of a release build; `source` when run from source. */
   readonly commit: string;

@@ -35,7 +35,7 @@ export const EVERY_KIND = [
   "ffi",
 ] as const;
 
-export type AttemptKind = typeof EVERY_KIND[number];
+type AttemptKind = typeof EVERY_KIND[number];
 
 /** The outcome of one attempt. */
 export interface FenceAttempt {

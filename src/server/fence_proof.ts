@@ -12,7 +12,7 @@ import type { Paths } from "../system/paths.ts";
 import type { Grants } from "./permissions.ts";
 import { giveUpNetwork, proveWorker } from "./supervisor.ts";
 
-export interface FenceProof {
+interface FenceProof {
   /** Attempts of the server's worker. */
   readonly worker: readonly FenceAttempt[];
   /** Attempts of the main thread, as it is while a server runs. */

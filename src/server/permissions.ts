@@ -28,7 +28,7 @@ export interface Grants {
   readonly import: false;
 }
 
-export interface GrantSources {
+interface GrantSources {
   readonly config: Config;
   readonly paths: Paths;
   /** Deno's word for the operating system. */
@@ -116,7 +116,7 @@ function namesSockets(): boolean {
  * Returns `host:port` of a URL, with the default port of its scheme if it names
  * none.
  */
-export function hostAndPort(url: string): string {
+function hostAndPort(url: string): string {
   const { hostname, port, protocol } = new URL(url);
   const implied = protocol === "https:" ? "443" : "80";
   return `${hostname}:${port === "" ? implied : port}`;

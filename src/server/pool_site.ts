@@ -26,7 +26,7 @@ import { refuseForeign, tightenSecret } from "../store/files/own_files.ts";
 const CONTROL_TIMEOUT_MS = 10_000;
 
 /** The settings from a command line, and where warnings go. */
-export interface SiteOptions {
+interface SiteOptions {
   /** Settings by dotted key; they override the environment and the file. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly say: (warning: string) => void;

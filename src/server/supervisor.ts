@@ -27,7 +27,7 @@ import type {
 
 const KEYCHAIN_MS_MAX = 5_000;
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly order: StartOrder;
   readonly grants: Grants;
   readonly onLog: (record: LogRecord) => void;

@@ -245,7 +245,7 @@ class Run {
 }
 
 /** Returns when the first of `logins` is usable again, if that is known. */
-export function soonestReset(
+function soonestReset(
   state: SwapState,
   logins: readonly AccountRecord[],
 ): Instant | null {

@@ -129,7 +129,7 @@ function scoreOf({ observation }: Candidate): number {
 }
 
 /** A new conversation about which nothing else is known. */
-export const NEW_SESSION: RouteQuery = {
+const NEW_SESSION: RouteQuery = {
   ...ANY_REQUEST,
   cacheTtlMs: HOUR_MS,
   isPrompt: true,

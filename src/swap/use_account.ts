@@ -6,7 +6,6 @@
  */
 
 import { type HandedOut, handOut } from "../auth/shared/hand_out.ts";
-import { harvest } from "../auth/shared/live_login.ts";
 import {
   isAccountOf,
   type OAuthAccount,
@@ -45,23 +44,6 @@ export async function useLocked(
   );
   if (state.mode === "apikey") await leaveKeyMode(ports);
   return handed;
-}
-
-/**
- * Stores what Claude Code has renewed. Returns the account whose login it has;
- * null if it is not in the pool.
- */
-export async function currentAccount(
-  ports: SwapPorts,
-): Promise<VaultEntry | null> {
-  const live = await harvest(ports.place, ports);
-  const entry = live.kind === "known" ? live.entry : null;
-  if (entry !== null) {
-    await ports.memory.update((state) =>
-      state.account === entry.id ? state : { ...state, account: entry.id }
-    );
-  }
-  return entry;
 }
 
 /** Stores what Claude Code keeps about the account it shows. */

@@ -38,7 +38,7 @@ export interface Authorities {
   readonly sources: readonly AuthoritySource[];
 }
 
-export interface AuthoritySource {
+interface AuthoritySource {
   readonly file: string;
   /** The variable that names the file; null for the system's store. */
   readonly variable: string | null;

@@ -9,7 +9,7 @@ import type { Environment } from "../variables.ts";
 import { programVariables, systemProgram } from "./system_programs.ts";
 
 /** Where the programs run. */
-export interface RunnerFacts {
+interface RunnerFacts {
   readonly system: string;
   readonly environment: () => Environment;
 }

@@ -17,7 +17,7 @@ export interface PortOwner {
   readonly otherUser: string | null;
 }
 
-export interface Onlooker {
+interface Onlooker {
   readonly runner: CommandRunner;
   readonly system: string;
   /** Our own user number; null on Windows. */

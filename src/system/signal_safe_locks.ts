@@ -16,7 +16,7 @@ const EXIT_CODES: Readonly<Record<Ending, number>> = {
   SIGHUP: 129,
 };
 
-export interface SignalSafeOptions {
+interface SignalSafeOptions {
   readonly locks: Locks;
   /** The signals to hold back; the shell of a hook ignores the others already. */
   readonly signals: readonly Ending[];

@@ -7,7 +7,7 @@
 import { stackOf } from "../errors.ts";
 
 /** Where uncaught errors arrive: the global scope of a thread. */
-export type StrayScope = Pick<
+type StrayScope = Pick<
   EventTarget,
   "addEventListener" | "removeEventListener"
 >;
@@ -40,6 +40,6 @@ export function catchStrays(
 }
 
 /** Returns the message of `cause` with its stack. */
-export function faultText(cause: unknown): string {
+function faultText(cause: unknown): string {
   return stackOf(cause);
 }

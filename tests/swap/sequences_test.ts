@@ -12,8 +12,8 @@ import {
   leaveKeyMode,
   reconcile,
 } from "../../src/swap/key_mode.ts";
-import { currentAccount, useAccount } from "../../src/swap/use_account.ts";
-import { loginText, SwapKit } from "../fixtures/swap_kit.ts";
+import { useAccount } from "../../src/swap/use_account.ts";
+import { currentAccount, loginText, SwapKit } from "../fixtures/swap_kit.ts";
 import { trials } from "../fixtures/trials.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
 

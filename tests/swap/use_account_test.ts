@@ -1,10 +1,10 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { currentAccount, useAccount } from "../../src/swap/use_account.ts";
+import { useAccount } from "../../src/swap/use_account.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { movedOn } from "../../src/lineage.ts";
 import type { Vault } from "../../src/ports.ts";
 import { PATIENT, refresherOn } from "../fixtures/refresh_kit.ts";
-import { loginText, SwapKit } from "../fixtures/swap_kit.ts";
+import { currentAccount, loginText, SwapKit } from "../fixtures/swap_kit.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
 
 async function stored(kit: SwapKit): Promise<Record<string, unknown>> {

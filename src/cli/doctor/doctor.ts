@@ -143,7 +143,7 @@ const MAIN_THREAD: readonly (readonly [kind: string, why: string])[] = [
 ];
 
 /** Prints the grants. Returns an exit code for whether the fence held. */
-export async function showPermissions(
+async function showPermissions(
   shell: Shell,
   { isProof }: { readonly isProof: boolean },
 ): Promise<number> {

@@ -21,7 +21,7 @@ export interface CommandNode {
   readonly commands: readonly CommandNode[];
 }
 
-export interface OptionNode {
+interface OptionNode {
   /** As in the help: `-y, --yes`. */
   readonly flags: string;
   readonly summary: string;
@@ -29,7 +29,7 @@ export interface OptionNode {
   readonly takesValue: boolean;
 }
 
-export interface ArgumentNode {
+interface ArgumentNode {
   readonly name: string;
   readonly summary: string;
   readonly isVariadic: boolean;

@@ -11,13 +11,13 @@ import { EXIT } from "../../errors.ts";
 import { printTo } from "../print.ts";
 import { COMMAND_TREE, type CommandNode } from "./command_tree.ts";
 
-export interface Candidate {
+interface Candidate {
   readonly word: string;
   readonly help: string;
 }
 
 /** Values that only the pool or the settings know. */
-export interface KnownValues {
+interface KnownValues {
   accounts(): Promise<readonly string[]>;
   settings(): Promise<readonly string[]>;
 }

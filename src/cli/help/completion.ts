@@ -11,7 +11,7 @@ import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 export const COMPLETION_SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
-export type CompletionShell = typeof COMPLETION_SHELLS[number];
+type CompletionShell = typeof COMPLETION_SHELLS[number];
 
 const BASH = `# tc completion for bash: eval "$(tc completion bash)"
 _tc_complete() {

@@ -21,7 +21,7 @@ import type { Shell } from "../shell.ts";
  * Variable that tells a nested `tc run` which program was started, and how
  * often in a row.
  */
-export const LAUNCH_MARK = "TC_LAUNCHED";
+const LAUNCH_MARK = "TC_LAUNCHED";
 
 /**
  * A session may start `tc run` within itself and find the same Claude Code;
@@ -35,7 +35,7 @@ interface LaunchMark {
 }
 
 /** Returns the path of Claude Code, or null if PATH has none. */
-export function findClaude(shell: Shell): string | null {
+function findClaude(shell: Shell): string | null {
   for (const program of candidates(shell)) {
     if (!leadsBack(shell, program)) return program;
   }

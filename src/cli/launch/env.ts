@@ -15,7 +15,7 @@ import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
 /** Clients that read their settings from variables. */
-export const ENV_CLIENTS = [
+const ENV_CLIENTS = [
   "claude",
   "sdk",
   "agent-sdk",

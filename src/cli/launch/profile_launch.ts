@@ -21,7 +21,7 @@ import { Profiles } from "../profile/profiles.ts";
 import type { Shell } from "../shell.ts";
 import { tellHolders } from "../swap/swap_words.ts";
 
-export interface ProfileLaunch {
+interface ProfileLaunch {
   /** Null: the policy chooses. */
   readonly name: string | null;
   readonly policy: string | undefined;

@@ -85,7 +85,7 @@ function rawArguments(program: Command): readonly string[] {
  * Returns Claude Code's arguments from `given`, which holds what tc did not
  * use. The first `--` of the line belongs to tc, every later one to the client.
  */
-export function clientArguments(
+function clientArguments(
   given: readonly string[],
   raw: readonly string[],
 ): readonly string[] {
@@ -154,7 +154,7 @@ async function idOf(shell: Shell, wanted: string): Promise<AccountId> {
 }
 
 /** Returns the error of a first run. */
-export function noAccounts(): TcError {
+function noAccounts(): TcError {
   return new TcError("There are no accounts yet", {
     code: "no_accounts",
     source: "user",
@@ -177,7 +177,7 @@ export function noAccounts(): TcError {
  */
 const STALE_MS = 30 * 86_400_000;
 
-export class LaunchSettings implements Disposable {
+class LaunchSettings implements Disposable {
   readonly file: string;
 
   private constructor(file: string) {
@@ -244,6 +244,6 @@ export function withSettings(
  * Whether the client reads no login: with `--bare`, or the variable that it
  * sets.
  */
-export function isBare(args: readonly string[], present: Variables): boolean {
+function isBare(args: readonly string[], present: Variables): boolean {
   return args.includes("--bare") || Boolean(present["CLAUDE_CODE_SIMPLE"]);
 }

@@ -28,7 +28,7 @@ import { signInOf } from "../../core/account.ts";
 import type { Instant } from "../../core/time.ts";
 import type { AccountRecord } from "../../store/accounts.ts";
 
-export interface LoginCommandOptions {
+interface LoginCommandOptions {
   readonly api?: boolean | undefined;
   readonly apiKeyStdin?: boolean | undefined;
   readonly apiKey?: string | undefined;
@@ -148,7 +148,7 @@ async function tell(
   if (!isLive) output.say("tc run   starts Claude Code through the pool");
 }
 
-export interface DueOptions {
+interface DueOptions {
   readonly browser?: boolean | undefined;
   readonly name?: string | undefined;
   readonly account?: string | undefined;
@@ -170,7 +170,7 @@ interface Row {
  * Signs in to all due accounts, one after another. A failure does not stop the
  * others.
  */
-export async function loginDue(
+async function loginDue(
   shell: Shell,
   { browser, name, account }: DueOptions,
 ): Promise<number> {

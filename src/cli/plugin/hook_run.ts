@@ -220,7 +220,7 @@ async function stdin(): Promise<string> {
  * Compares the plugin in `folder` with this program. If the plugin is newer,
  * starts an upgrade if the user wants that, or returns a message.
  */
-export async function pluginStep(folder: string): Promise<string | null> {
+async function pluginStep(folder: string): Promise<string | null> {
   const wanted = await versionIn(folder);
   const { version } = buildInfo();
   if (wanted === null || wanted === version) return null;

@@ -289,7 +289,7 @@ async function printFunctions(shell: Shell, name: string): Promise<number> {
  * Stores the live login for the profile `name`. Refuses a login of another
  * account than the profile's, and one that another profile has.
  */
-export async function saveLogin(
+async function saveLogin(
   name: string,
   profiles: Profiles,
 ): Promise<VaultEntry> {

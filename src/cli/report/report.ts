@@ -165,7 +165,7 @@ function rowLimit(text: string | undefined): number {
   throw new UsageError(`Cannot print ${text} rows: it must be a whole number`);
 }
 
-export interface ReportQuery {
+interface ReportQuery {
   readonly by: ReportKind;
   readonly nowMs: number;
   readonly span: TimeSpan;
@@ -174,7 +174,7 @@ export interface ReportQuery {
   readonly pricesAsOf: string;
 }
 
-export interface ReportPlaces {
+interface ReportPlaces {
   readonly stateFolder: string;
   /** Claude Code's folder, where an orchestrator says who works on what. */
   readonly claudeFolder: string;
@@ -183,7 +183,7 @@ export interface ReportPlaces {
 /**
  * Draws the report. Throws TcError if there is no history or it cannot be read.
  */
-export async function drawReport(
+async function drawReport(
   query: ReportQuery,
   places: ReportPlaces,
 ): Promise<ReportView> {

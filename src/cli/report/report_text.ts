@@ -50,7 +50,7 @@ function movesText({ switches, switchRebuild }: ReportSums): string {
  * Returns the cost; a star marks a sum without the responses of unpriced
  * models.
  */
-export function costText({ costUsd, unpriced }: ReportSums): string {
+function costText({ costUsd, unpriced }: ReportSums): string {
   if (costUsd === null) return "unpriced";
   return `$${costUsd.toFixed(2)}${unpriced > 0 ? "*" : ""}`;
 }

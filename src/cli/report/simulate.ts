@@ -213,7 +213,7 @@ function lineOf(standing: Standing): string {
 }
 
 /** Returns what was replayed, and whether the replay matches the history. */
-export function historyLines(answer: HistoryAnswer): readonly string[] {
+function historyLines(answer: HistoryAnswer): readonly string[] {
   const { requests, days, check } = answer;
   const lines = [
     `${requests} requests of the last ${days} days, replayed under ${check.policy} as they ran:`,
@@ -240,7 +240,7 @@ export function historyLines(answer: HistoryAnswer): readonly string[] {
 }
 
 /** Returns `+5x would have saved 11 h of waiting`, or null. */
-export function changeSentence(
+function changeSentence(
   { change, check }: HistoryAnswer,
 ): string | null {
   if (change === null) return null;

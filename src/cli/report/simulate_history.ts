@@ -56,7 +56,7 @@ export interface HistoryAnswer {
 /**
  * What the added or removed accounts would have changed, under the same policy.
  */
-export interface Change {
+interface Change {
   readonly accounts: readonly string[];
   readonly stalledHoursBefore: number;
   readonly stalledHoursAfter: number;

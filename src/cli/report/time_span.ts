@@ -18,7 +18,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 const DATE = /^(\d{4})-(\d{2})-(\d{2})(?:[T ]([01]\d|2[0-3]):([0-5]\d))?$/;
 
 /** What a written time is relative to. */
-export interface MomentFrame {
+interface MomentFrame {
   readonly nowMs: number;
   readonly zone: Zone;
   /** Whether a date without a time means its first moment or its last. */

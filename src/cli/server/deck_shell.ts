@@ -26,7 +26,7 @@ export function lookOf(shell: Shell): Look {
   return { glyphs: glyphsFor({ environment, isWindows }), timeZone: null };
 }
 
-export interface ShowDeckOptions {
+interface ShowDeckOptions {
   readonly transport: ControlTransport;
   readonly isServer: boolean;
   readonly signal: AbortSignal;

@@ -18,7 +18,7 @@ import { openDesk, storedAccounts } from "../accounts/account_work.ts";
 import { familyOwners } from "../login/login_stores.ts";
 import { noticeUpdate } from "../setup/upgrade.ts";
 
-export interface ServerFlags {
+interface ServerFlags {
   readonly port?: string | undefined;
   readonly host?: string | undefined;
   readonly headless?: boolean | undefined;

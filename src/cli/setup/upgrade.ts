@@ -116,7 +116,7 @@ const DAY_MS = 86_400_000;
 const ANSWER_MS = 1_500;
 
 /** Returns the URL of this build's releases. Throws TcError if it has none. */
-export function releasesOf({ config }: Shell): string {
+function releasesOf({ config }: Shell): string {
   const releases = config.settings.update.releases || BUILD.releases;
   if (/^http:\/\/(?!127\.0\.0\.1[:/])/.test(releases)) {
     throw new TcError(`Cannot upgrade from ${releases}: it must be https`, {

@@ -14,7 +14,7 @@ import { Secret } from "../../secret.ts";
 import { parseJsonc, toValue } from "../../store/files/jsonc.ts";
 
 /** The address of a server, and the key to show. */
-export interface ServerPlace {
+interface ServerPlace {
   readonly host: string;
   readonly port: number;
   readonly key: string;

@@ -93,7 +93,7 @@ function activityText(row: StatusView["activity"][number]): string {
 }
 
 /** Returns one line for each account that was used in the last hour. */
-export function recentLines(view: StatusView): readonly string[] {
+function recentLines(view: StatusView): readonly string[] {
   const busy = view.accounts.filter(({ recent }) => recent.requests1h > 0);
   const width = Math.max(0, ...busy.map(({ label }) => inert(label).length));
   return busy.map((account) => {
@@ -117,7 +117,7 @@ function endings({ windows }: AccountView, now: number): readonly string[] {
 }
 
 /** Returns how long the pool lasts, and on what that is based. */
-export function forecastLine({ forecast, at }: StatusView): string {
+function forecastLine({ forecast, at }: StatusView): string {
   const { tokensPerHour, isGuess } = forecast;
   if (tokensPerHour === 0) {
     return "forecast: nothing was used in the last hour";

@@ -11,7 +11,7 @@ import type { SessionTokens } from "../../claude/sessions/session_tokens.ts";
 import { countText, durationText, percentText } from "../../control/words.ts";
 import type { GlanceWindow, PoolGlance } from "../../core/quota/glance.ts";
 
-export interface StatuslineFacts {
+interface StatuslineFacts {
   readonly input: StatuslineInput;
   /** Null where there is no transcript. */
   readonly tokens: SessionTokens | null;

@@ -16,7 +16,7 @@ const FILE = "statusline.json";
 const TEXT_LENGTH_MAX = 1024 * 1024;
 
 /** Old settings by the settings file that they came from. */
-export type KeptStatuslines = Readonly<Record<string, unknown>>;
+type KeptStatuslines = Readonly<Record<string, unknown>>;
 
 /**
  * Returns the file, beside tc's settings: losing it would lose what the user

@@ -135,7 +135,7 @@ async function off(shell: Shell): Promise<number> {
   return EXIT.ok;
 }
 
-export function registerSwapKeys(
+function registerSwapKeys(
   swap: Command<[], Record<string, unknown>>,
   registry: Registry,
 ): void {
@@ -225,7 +225,7 @@ async function removeKey(shell: Shell, name: string): Promise<number> {
   return EXIT.ok;
 }
 
-export function registerSwapList(
+function registerSwapList(
   swap: Command<[], Record<string, unknown>>,
   registry: Registry,
 ): void {

@@ -20,7 +20,7 @@ import { clientSettings, presentVariables } from "../launch/launching.ts";
 import { ownCommand } from "../../system/own_command.ts";
 import type { Shell } from "../shell.ts";
 
-export interface HolderFacts {
+interface HolderFacts {
   readonly label: string;
   /** Another place with the same login, or null. */
   readonly alsoAt: string | null;

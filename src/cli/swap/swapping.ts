@@ -34,7 +34,7 @@ import { SignalSafeLocks } from "../../system/signal_safe_locks.ts";
 import { isProfileFolder, swapFile } from "./swap_files.ts";
 
 /** Opened ports; disposing closes the connections. */
-export interface OpenedSwap extends Disposable {
+interface OpenedSwap extends Disposable {
   readonly ports: SwapPorts;
 }
 

@@ -17,7 +17,7 @@ const KEPT_LINES = 20;
 /** Log events that report a bug of tc. */
 const FAULT_EVENTS: readonly string[] = ["fault", "stray"];
 
-export interface CaughtFault {
+interface CaughtFault {
   /** The first words of the line: its time. */
   readonly at: string;
   readonly text: string;

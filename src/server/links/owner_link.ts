@@ -25,7 +25,7 @@ import { PendingCalls } from "./pending_calls.ts";
  * A login in a message between two threads, because a Secret does not survive a
  * message.
  */
-export interface PlainLogin {
+interface PlainLogin {
   readonly accessToken: string;
   readonly refreshToken: string;
   readonly expiresAtMs: number;

@@ -50,7 +50,7 @@ import type { StartOrder } from "../worker_protocol.ts";
 const LOCKED_LOOK_MS_MIN = 15 * SECOND_MS;
 const LOCKED_LOOK_MS_MAX = 5 * MINUTE_MS;
 
-export interface AccountKeeperOptions {
+interface AccountKeeperOptions {
   /** The system's keychain; null where there is none. */
   readonly keychain: KeychainTool | null;
   readonly order: StartOrder;

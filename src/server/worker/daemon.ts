@@ -36,7 +36,7 @@ import { WindowOpener } from "./window_opener.ts";
 import type { LogLoss } from "../../records/log/log_sink.ts";
 import type { Asked, StartOrder } from "../worker_protocol.ts";
 
-export interface DaemonOptions {
+interface DaemonOptions {
   /** The system's keychain; null where there is none. */
   readonly keychain: KeychainTool | null;
   /** The stores of programs whose logins are in the vault as well. */

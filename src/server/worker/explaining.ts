@@ -19,7 +19,7 @@ import { TcError } from "../../errors.ts";
 const CACHE_TTL_MS = 5 * MINUTE_MS;
 
 /** The parts of a request that name its conversation. */
-export interface Named {
+interface Named {
   readonly id: string;
   readonly session: string | null;
   readonly agent: string | null;

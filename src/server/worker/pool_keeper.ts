@@ -23,7 +23,7 @@ import type { Clock, Entropy, Lease, Pool } from "../../ports.ts";
 import { SetBack } from "../../system/clock_steps.ts";
 
 /** Called after each event, with the new state. */
-export type PoolListener = (event: PoolEvent, state: PoolState) => void;
+type PoolListener = (event: PoolEvent, state: PoolState) => void;
 
 export class PoolKeeper implements Pool {
   readonly #clock: Clock;

@@ -7,7 +7,7 @@
 import type { Clock, Journal } from "../../ports.ts";
 import { reasonOf } from "../../errors.ts";
 
-export interface RoundsOptions {
+interface RoundsOptions {
   /** Name of the log event for a failed round. */
   readonly failure: string;
   readonly clock: Clock;

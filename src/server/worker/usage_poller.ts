@@ -33,7 +33,7 @@ import type { AccountRecord } from "../../store/accounts.ts";
 import { usageObservation } from "../../wire/answer/usage_answer.ts";
 import { Rounds } from "./rounds.ts";
 
-export interface UsagePollerPorts {
+interface UsagePollerPorts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly journal: Journal;

@@ -17,7 +17,7 @@ import type { Clock, Journal } from "../../ports.ts";
 import { observation } from "../../wire/answer/ratelimit.ts";
 import { Rounds } from "./rounds.ts";
 
-export interface WindowOpenerPorts {
+interface WindowOpenerPorts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly snapshot: () => PoolSnapshot;
