@@ -41,6 +41,7 @@ const FILES: Readonly<Record<string, () => Promise<Register>>> = {
   plugin: async () => (await import("./plugin/plugin.ts")).registerPlugin,
   statusline: async () =>
     (await import("./statusline/statusline.ts")).registerStatusline,
+  logs: async () => (await import("./server/logs.ts")).registerLogs,
   restart: async () => (await import("./server/restart.ts")).registerRestart,
   stop: async () => (await import("./server/stop.ts")).registerStop,
   service: async () => (await import("./setup/service.ts")).registerService,

@@ -104,7 +104,7 @@ function settle(
 ): void {
   const plain = command as unknown as Command;
   plain.exitOverride().configureOutput(HELP_OUTPUT)
-    .configureHelp({ formatHelp });
+    .configureHelp({ formatHelp }).allowExcessArguments(false);
   for (const child of plain.commands) settle(child, formatHelp);
 }
 
@@ -115,7 +115,26 @@ const HELP_OUTPUT = {
   writeOut: printRaw,
 } as const;
 
+/** Names that people try, and the commands that do what they want. */
+const MEANT: Readonly<Record<string, string>> = {
+  add: "login",
+  list: "accounts",
+  log: "logs",
+  logout: "remove",
+  ls: "accounts",
+  ps: "status",
+  start: "run",
+  usage: "report",
+};
+
 function unknownCommand(name: string): UsageError {
+  const meant = Object.hasOwn(MEANT, name) ? MEANT[name] : undefined;
+  if (meant !== undefined) {
+    return new UsageError(
+      `Cannot find the command ${inert(name)}`,
+      `tc ${meant}   does that; tc help lists all`,
+    );
+  }
   const near = nearest(name, COMMAND_NAMES);
   return new UsageError(
     `Cannot find the command ${inert(name)}`,
@@ -148,6 +167,8 @@ function fail(
 function asTcError(cause: unknown): TcError {
   if (cause instanceof TcError) return cause;
   if (cause instanceof CommanderError) {
+    const excess = EXCESS.exec(cause.message);
+    if (excess !== null) return tooMany(excess);
     const message = cause.message.replace(/^error: /, "");
     return new UsageError(capital(message), "tc help   lists the commands");
   }
@@ -170,6 +191,20 @@ function worldsFault(cause: unknown): TcError | null {
   if (!isSystems || !(cause instanceof Error)) return null;
   const path = /: \w+ '([^']+)'/.exec(cause.message)?.[1];
   return fileError(path === undefined ? "go on" : `use ${path}`, cause);
+}
+
+/** What commander says of excess arguments. */
+const EXCESS =
+  /too many arguments for '([\w-]+)'\. Expected (\d+) arguments? but got (\d+)/;
+
+function tooMany([, name, most, given]: readonly string[]): UsageError {
+  const takes = most === "0"
+    ? "no argument"
+    : `${most} argument${most === "1" ? "" : "s"}`;
+  return new UsageError(
+    `Cannot run ${name}: it takes ${takes}; you gave ${given}`,
+    `tc help   lists the commands, and --help the arguments of each`,
+  );
 }
 
 function capital(text: string): string {

@@ -81,6 +81,8 @@ export class Shell extends PoolSite {
   readonly output: Output;
   /** Whether a person is there to answer a question. */
   readonly mayAsk: boolean;
+  /** Whether `--no-input` says that nobody is there. */
+  readonly mustNotAsk: boolean;
 
   constructor(
     environment: Environment,
@@ -95,6 +97,7 @@ export class Shell extends PoolSite {
     });
     super(environment, { flags, say: (warning) => output.say(warning) });
     this.output = output;
+    this.mustNotAsk = common.input === false;
     this.mayAsk = common.input !== false && Deno.stdin.isTerminal() &&
       !environment["CI"];
   }

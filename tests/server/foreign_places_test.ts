@@ -201,7 +201,7 @@ Deno.test({
     await Deno.writeTextFile(file, "");
     await Deno.symlink(file, folder.join("link"));
     match(refused(() => refuseForeignFile(folder.join("link"))) ?? "", /link/);
-    match(refused(() => refuseForeignFile(path)) ?? "", /no file/);
+    match(refused(() => refuseForeignFile(path)) ?? "", /not a regular file/);
     match(
       refused(() => openOwnSync(folder.join("link"), { append: true })) ?? "",
       /link/,
@@ -231,7 +231,7 @@ Deno.test("without HOME the home is the system's, never the present folder", asy
     }).output();
     const text = new TextDecoder().decode(said) +
       new TextDecoder().decode(stderr);
-    match(text, /settings +\/.*|Cannot find your home folder/, text);
+    match(text, /^\/.*|Cannot find your home folder/, text);
     ok(!text.includes(folder), text);
     deepStrictEqual(await Array.fromAsync(Deno.readDir(folder)), []);
   }

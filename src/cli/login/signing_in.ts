@@ -17,7 +17,7 @@ import {
   type WrongPaste,
 } from "../../auth/sign_in/login.ts";
 import { inert } from "../../control/words.ts";
-import { LoginError, UsageError } from "../../errors.ts";
+import { EXIT, LoginError, TcError, UsageError } from "../../errors.ts";
 import type { VaultEntry } from "../../ports.ts";
 import { checkName, type DeskListing } from "../../store/account_desk.ts";
 import {
@@ -56,6 +56,15 @@ export async function signIn(
   shell: Shell,
   { name, account, method }: SignInOptions,
 ): Promise<SignedIn> {
+  if (shell.mustNotAsk) {
+    throw new TcError("Cannot sign in with --no-input: it needs a person", {
+      code: "no_person",
+      source: "user",
+      exitCode: EXIT.needsLogin,
+      hint: "tc login                              in a terminal\n" +
+        "tc login --api --api-key-stdin <FILE  adds an API key without one",
+    });
+  }
   if (name !== undefined) checkName(name);
   const { desk, vault } = await openDesk(shell);
   const listing = await desk.list();

@@ -32,7 +32,7 @@ const TEXT: CommandText = {
     "tc config get proxy.port",
     "tc config set proxy.port 3460",
     "tc config unset proxy.port",
-    "tc config path",
+    "tc config path --all",
   ],
   schema: "tc.config/v1",
 };
@@ -40,11 +40,12 @@ const TEXT: CommandText = {
 export function registerConfig(program: Command, registry: Registry): void {
   const config = addCommand(program, registry, TEXT);
   config.command("path")
-    .description("Print where the settings are")
+    .description("Print the path of the settings file")
+    .option("--all", "Also print the folders of secrets and state")
     .option("--json", "Print one JSON object")
     .action(
       registry.run((options) =>
-        showPaths(new Shell(registry.environment, options))
+        showPaths(new Shell(registry.environment, options), options)
       ),
     );
   config.command("show")
@@ -183,8 +184,12 @@ function written(
   return { ...document, [name]: written(inner, rest.join("."), value) };
 }
 
-function showPaths({ output, paths }: Shell): number {
+function showPaths(
+  { output, paths }: Shell,
+  { all }: { readonly all?: boolean | undefined },
+): number {
   if (output.isJson) output.json({ schema: "tc.paths/v1", ...paths });
+  else if (!all) output.line(paths.configFile);
   else {
     output.line(`settings  ${paths.configFile}`);
     output.line(`secrets   ${paths.secretsFolder}`);
