@@ -29,6 +29,25 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
+/** The meaning of each exit code, for the man page and docs/cli.md. */
+export const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: "done",
+  failed: "failed; of tc doctor: warnings",
+  usage: "wrong usage; of tc doctor: failures",
+  notRunning: "no server runs",
+  needsLogin: "an account or the pool needs a login",
+  alreadyRunning: "another server, or another program, is already there",
+  capacityYellow: "tc capacity: yellow",
+  capacityRed: "tc capacity: red",
+  badData: "data that cannot be read",
+  unavailable: "the upstream or a program is not available",
+  cannotWrite: "a file cannot be written",
+  tryLater: "all accounts are closed, or something is in use",
+  noPermission: "no permission",
+  badConfig: "the config cannot be used",
+  interrupted: "interrupted",
+};
+
 export interface TcErrorOptions {
   /** Stable: tests and scripts use it, never the message. */
   readonly code: string;

@@ -31,7 +31,7 @@ export interface AccountRow {
   readonly hasSecret: boolean;
 }
 
-const LEASES_MAX = 1_000;
+export const LEASES_MAX = 1_000;
 
 /** Keys of other tools' rows that hold secrets. */
 const SECRET_KEYS = ["accessToken", "refreshToken", "apiKey"];

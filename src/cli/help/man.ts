@@ -6,7 +6,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { buildInfo } from "../../release/version.ts";
-import { EXIT } from "../../errors.ts";
+import { EXIT, EXIT_WORDS } from "../../errors.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -26,25 +26,6 @@ export function registerMan(program: Command, registry: Registry): void {
       return EXIT.ok;
     }));
 }
-
-/** The meaning of each exit code; the keys are those of EXIT. */
-const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
-  ok: "done",
-  failed: "failed; of tc doctor: warnings",
-  usage: "wrong usage; of tc doctor: failures",
-  notRunning: "no server runs",
-  needsLogin: "an account or the pool needs a login",
-  alreadyRunning: "another server, or another program, is already there",
-  capacityYellow: "tc capacity: yellow",
-  capacityRed: "tc capacity: red",
-  badData: "data that cannot be read",
-  unavailable: "the upstream or a program is not available",
-  cannotWrite: "a file cannot be written",
-  tryLater: "all accounts are closed, or something is in use",
-  noPermission: "no permission",
-  badConfig: "the config cannot be used",
-  interrupted: "interrupted",
-};
 
 const FILES: readonly (readonly [string, string])[] = [
   ["~/.config/tc/config.json", "Settings, to be edited by hand; no secrets."],
