@@ -47,6 +47,7 @@ const FILES: Readonly<Record<string, () => Promise<Register>>> = {
   service: async () => (await import("./setup/service.ts")).registerService,
   doctor: async () => (await import("./doctor/doctor.ts")).registerDoctor,
   config: async () => (await import("./setup/config.ts")).registerConfig,
+  paths: async () => (await import("./setup/paths.ts")).registerPaths,
   bugreport: async () =>
     (await import("./doctor/bugreport.ts")).registerBugreport,
   upgrade: async () => (await import("./setup/upgrade.ts")).registerUpgrade,

@@ -269,7 +269,9 @@ function unknownKeys(document: ConfigDocument): string[] {
   const known = settingRows().map((row) => row.key);
   const unknown: string[] = [];
   for (const [name, value] of Object.entries(document)) {
-    if (name === "accounts" || known.includes(name)) continue;
+    if (["accounts", "$schema"].includes(name) || known.includes(name)) {
+      continue;
+    }
     const isSection = known.some((key) => key.startsWith(`${name}.`));
     if (!isSection) {
       unknown.push(name);

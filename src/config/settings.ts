@@ -291,20 +291,29 @@ export function handoverMs({ timeouts, hold }: Settings): number {
   return Math.max(timeouts.drainMs, hold.maxMs + ANSWER_MS_MAX);
 }
 
-/** Returns whether a changed setting needs a restart to take effect. */
+/** Sections, and settings at the top, that a running server cannot change. */
+const FIXED: readonly (keyof Settings)[] = [
+  "proxy",
+  "upstream",
+  "upstreamProxy",
+  "insecureHttp",
+  "oauth",
+  "timeouts",
+  "vault",
+  "ledger",
+  "log",
+  "hold",
+];
+
+/** Returns whether a change of the setting `key` takes effect only at a restart. */
+export function isFixed(key: string): boolean {
+  const [section] = key.split(".");
+  return FIXED.some((name) => name === section);
+}
+
+/** Returns whether a running server must restart to use `after`. */
 export function needsRestart(before: Settings, after: Settings): boolean {
   const fixed = (settings: Settings) =>
-    JSON.stringify([
-      settings.proxy,
-      settings.upstream,
-      settings.upstreamProxy,
-      settings.insecureHttp,
-      settings.oauth,
-      settings.timeouts,
-      settings.vault,
-      settings.ledger,
-      settings.log,
-      settings.hold,
-    ]);
+    JSON.stringify(FIXED.map((name) => settings[name]));
   return fixed(before) !== fixed(after);
 }

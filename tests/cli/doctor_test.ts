@@ -55,11 +55,11 @@ const FAULTS: readonly Fault[] = [
     fix: /./,
   },
   {
-    name: "a key that is no setting",
+    name: "a key that is not a setting",
     plant: (scene) => scene.configure({ proxi: { port: 1 } }),
     level: "warn",
-    text: /proxi is no setting/,
-    fix: /tc config show/,
+    text: /proxi is not a setting/,
+    fix: /Did you mean proxy\?/,
   },
   {
     name: "an open loopback",

@@ -4,7 +4,7 @@
  */
 
 import { configSchema } from "../../src/config/json_schema.ts";
-import { type SettingRow, settingRows } from "../../src/config/settings.ts";
+import { isFixed, settingRows } from "../../src/config/settings.ts";
 import { CONTROL } from "../../src/control/protocol.ts";
 import { EXIT, EXIT_WORDS } from "../../src/errors.ts";
 import {
@@ -50,7 +50,7 @@ function settingsPage(): string {
         ["Setting", "Default", "Allowed", "What it does"],
         rows.map((row) => [
           `\`${row.key}\`${
-            needsRestart(row) ? " **R**" : ""
+            isFixed(row.key) ? " **R**" : ""
           }<br>\`${row.variable}\``,
           code(row.fallback),
           row.allowed,
@@ -63,12 +63,6 @@ function settingsPage(): string {
     "write it. Credentials are never here: a token that is found is moved into " +
     "the vault by `tc import`.",
   ]);
-}
-
-/** The settings that `needsRestart()` compares. */
-function needsRestart({ key }: SettingRow): boolean {
-  return /^(proxy|oauth|timeouts|vault|ledger|log|hold)\.|^upstream|^insecureHttp$/
-    .test(key);
 }
 
 function commandsPage(texts: ReadonlyMap<string, CommandText>): string {
@@ -341,7 +335,7 @@ const SHAPE_FILES = [
 /** Returns the source of an interface or type, from wherever it is declared. */
 function declarationOf(name: string): string {
   const shape = new RegExp(
-    `^export (?:interface ${name}\\b[^{]*\\{[\\s\\S]*?^\\}|type ${name} =[\\s\\S]*?;$)`,
+    `^(?:export )?(?:interface ${name}\\b[^{]*\\{[\\s\\S]*?^\\}|type ${name} =[\\s\\S]*?;$)`,
     "m",
   );
   for (const file of SHAPE_FILES) {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { settingRows } from "../../config/settings.ts";
+import { nearest } from "../help/nearest.ts";
 import { dirname, join } from "node:path";
 import { type Paths, vaultFolder } from "../../system/paths.ts";
 import { systemRunner } from "../../system/command_runner.ts";
@@ -41,8 +43,8 @@ export function checkConfig({ shell }: Patient): Promise<readonly Finding[]> {
     const findings = unknownKeys.map((key) =>
       warning(
         "config",
-        `${key} is no setting; it is kept and ignored`,
-        "tc config show   lists the settings",
+        `${key} is not a setting; it is kept and ignored`,
+        didYouMean(key),
       )
     );
     if (settings.proxy.keylessLoopback) {
@@ -64,6 +66,18 @@ export function checkConfig({ shell }: Patient): Promise<readonly Finding[]> {
   } catch (cause) {
     return Promise.resolve([failureOf("config", cause)]);
   }
+}
+
+/** Returns what an unknown key of the config was probably meant to be. */
+function didYouMean(key: string): string {
+  const keys = settingRows().map((row) => row.key);
+  const names = key.includes(".")
+    ? keys
+    : [...new Set(keys.map((name) => name.split(".")[0] ?? ""))];
+  const known = nearest(key, names);
+  return `${
+    known === null ? "" : `Did you mean ${known}? `
+  }tc config show   lists the settings`;
 }
 
 /** Checks the modes of everything that others must not read or write. */

@@ -13,21 +13,32 @@ import {
   fromText,
   lookUp,
 } from "../../config/config.ts";
-import { type SettingRow, settingRows } from "../../config/settings.ts";
-import { EXIT, UsageError } from "../../errors.ts";
-import { type ConfigDocument, editConfig } from "../../store/config_file.ts";
+import { configSchema, SCHEMA_FILE } from "../../config/json_schema.ts";
+import {
+  isFixed,
+  type SettingRow,
+  settingRows,
+} from "../../config/settings.ts";
+import { dirname, join } from "node:path";
+import { EXIT, TcError, UsageError } from "../../errors.ts";
+import { writeAtomic } from "../../store/files/atomic.ts";
+import {
+  type ConfigDocument,
+  editConfig,
+  readConfig,
+} from "../../store/config_file.ts";
+import { nearest } from "../help/nearest.ts";
+import { askSetting } from "./ask_setting.ts";
 import { tellServer } from "../accounts/account_work.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
-
-/** Sections whose settings need a restart to take effect. */
-const NEEDS_RESTART = ["proxy.", "upstream", "oauth.", "timeouts.", "vault."];
 
 const TEXT: CommandText = {
   name: "config",
   group: "more",
   summary: "Show and change the settings, and where each comes from",
   examples: [
+    "tc config",
     "tc config show --origin",
     "tc config get proxy.port",
     "tc config set proxy.port 3460",
@@ -48,6 +59,13 @@ export function registerConfig(program: Command, registry: Registry): void {
         showPaths(new Shell(registry.environment, options), options)
       ),
     );
+  config.command("schema")
+    .description("Print the JSON schema of the settings, for editors")
+    .action(registry.run((options) => {
+      const { output } = new Shell(registry.environment, options);
+      output.raw(schemaText());
+      return EXIT.ok;
+    }));
   config.command("show")
     .description("Print the settings, or one of them")
     .argument("[key]", "A setting, for example proxy.port")
@@ -58,6 +76,26 @@ export function registerConfig(program: Command, registry: Registry): void {
       return showSettings(shell, key ?? null, options.origin ?? false);
     }));
   registerEdits(config as unknown as Command, registry);
+  const group = config as unknown as Command;
+  group.action(registry.run((options) => {
+    const shell = new Shell(registry.environment, options);
+    if (shell.mayAsk && !shell.output.isJson) return walkSettings(shell);
+    return group.help({ error: true });
+  }));
+}
+
+function schemaText(): string {
+  return `${JSON.stringify(configSchema(), null, 2)}\n`;
+}
+
+/** Lets a person choose one setting after the other and change it. */
+async function walkSettings(shell: Shell): Promise<number> {
+  for (;;) {
+    const { config } = new Shell(shell.environment, {});
+    const choice = await askSetting(config);
+    if (choice === null) return EXIT.ok;
+    await change(shell, choice.key, choice.text);
+  }
 }
 
 function registerEdits(
@@ -109,11 +147,18 @@ async function change(
   const row = settingRow(key);
   const value = text === null ? undefined : fromText(row, text);
   if (value !== undefined) checkSetting(key, value, paths.configFile);
+  const isNew = await readConfig(paths.configFile) === null;
   await editConfig(
     paths.configFile,
-    (document) => checked(document, written(document, key, value), shell),
+    (document) =>
+      checked(
+        document,
+        written(isNew ? withSchema(document) : document, key, value),
+        shell,
+      ),
     { clock: systemClock, entropy: systemEntropy },
   );
+  if (isNew) await writeSchema(paths.configFile);
   const isRunning = await tellServer(new Shell(shell.environment, {}));
   if (output.isJson) {
     output.json({
@@ -125,10 +170,29 @@ async function change(
   } else output.line(`${key} = ${shown(key, value ?? row.fallback)}`);
   const variable = shell.environment[row.variable];
   if (variable) output.say(`${row.variable} is set and wins over the file`);
-  if (isRunning && NEEDS_RESTART.some((start) => key.startsWith(start))) {
-    output.say("Takes effect after tc restart");
+  if (isRunning) {
+    output.say(
+      isFixed(key)
+        ? "Takes effect after tc restart"
+        : "The running server uses it now",
+    );
   }
   return EXIT.ok;
+}
+
+/** Returns a new config with the line by which editors find its schema. */
+function withSchema(document: ConfigDocument): ConfigDocument {
+  return { $schema: `./${SCHEMA_FILE}`, ...document };
+}
+
+/** Writes the schema beside a new config; an editor without it still works. */
+async function writeSchema(configFile: string): Promise<void> {
+  const file = join(dirname(configFile), SCHEMA_FILE);
+  try {
+    await writeAtomic(file, new TextEncoder().encode(schemaText()));
+  } catch (cause) {
+    if (!(cause instanceof TcError)) throw cause;
+  }
 }
 
 /**
@@ -156,8 +220,16 @@ function settingRow(key: string): SettingRow {
   if (row !== undefined) return row;
   throw new UsageError(
     `Cannot find ${key}: there is no such setting`,
-    "tc config show   lists them",
+    near(key),
   );
+}
+
+/** Returns the hint for a setting that does not exist. */
+function near(key: string): string {
+  const known = nearest(key, settingRows().map((row) => row.key));
+  return known === null
+    ? "tc config show   lists them"
+    : `tc config get ${known}   is the nearest; tc config show lists all`;
 }
 
 /**
@@ -207,7 +279,7 @@ function showSettings(
   if (rows.length === 0) {
     throw new UsageError(
       `Cannot show ${key}: there is no such setting`,
-      "tc config show   lists them",
+      near(key ?? ""),
     );
   }
   const values = rows.map((row) => ({

@@ -1,0 +1,143 @@
+/** `tc config` on a terminal and off it, its schema, and `tc paths`. */
+
+import "../fixtures/clean_environment.ts";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
+import { ServedPool } from "../fixtures/served_pool.ts";
+import { cleanVariables, tcCommand, TcPool } from "../fixtures/tc_process.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
+import { hasTmux, Tmux } from "../fixtures/tmux.ts";
+
+async function tc(
+  home: string,
+  args: readonly string[],
+): Promise<{ code: number; out: string; err: string }> {
+  const [program, ...first] = tcCommand();
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    args: [...first, ...args],
+    env: cleanVariables(home),
+    clearEnv: true,
+    stdin: "null",
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+Deno.test("a new config names its schema, which lies beside it; an old config gets none", async () => {
+  await using folder = new TempFolder();
+  const home = folder.path;
+  const file = join(home, ".config/tc/config.json");
+  strictEqual(
+    (await tc(home, ["config", "set", "usage.poll", "false"])).code,
+    0,
+  );
+  const made = JSON.parse(await Deno.readTextFile(file));
+  strictEqual(made.$schema, "./tc.schema.json");
+  const schema = await Deno.readTextFile(join(dirname(file), made.$schema));
+  strictEqual(schema, (await tc(home, ["config", "schema"])).out);
+  // The line is no unknown setting to the doctor.
+  ok(!(await tc(home, ["doctor"])).out.includes("$schema"));
+
+  await Deno.writeTextFile(file, "{}\n");
+  strictEqual(
+    (await tc(home, ["config", "set", "usage.poll", "true"])).code,
+    0,
+  );
+  deepStrictEqual(JSON.parse(await Deno.readTextFile(file)), {
+    usage: { poll: true },
+  });
+});
+
+Deno.test("a mistyped setting is answered with the nearest one", async () => {
+  await using folder = new TempFolder();
+  for (const words of [["get"], ["show"], ["unset"]]) {
+    const { code, err } = await tc(folder.path, [
+      "config",
+      ...words,
+      "proxy.prot",
+    ]);
+    strictEqual(code, 2, err);
+    match(err, /tc config get proxy\.port {3}is the nearest/);
+  }
+  const file = join(folder.path, ".config/tc/config.json");
+  await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(file, '{"proxy": {"prot": 1}}', { mode: 0o600 });
+  match((await tc(folder.path, ["doctor"])).out, /Did you mean proxy\.port\?/);
+});
+
+Deno.test({
+  name: "on a terminal tc config is a list that a person walks and changes",
+  ignore: !hasTmux(),
+  fn: async () => {
+    await using api = await startScriptedApi();
+    await using pool = await TcPool.of(api, {});
+    await using tmux = await Tmux.open({
+      columns: 100,
+      rows: 30,
+      variables: pool.variables,
+    });
+    await tmux.type([...tcCommand(), "config"].join(" "));
+    await tmux.until(
+      "Which setting?",
+      (screen) => screen.includes("Which setting?"),
+    );
+    await tmux.press("p", "o", "l", "l");
+    await tmux.until("2 matches", (screen) => screen.includes("2 matches"));
+    await tmux.press("Enter");
+    await tmux.until(
+      "Reset to the default, true",
+      (screen) => screen.includes("Reset to the default, true"),
+    );
+    await tmux.press("Down");
+    await tmux.press("Enter");
+    await tmux.until(
+      "usage.poll = false",
+      (screen) => screen.includes("usage.poll = false"),
+    );
+    await tmux.press("Enter");
+    await tmux.untilShell();
+    const { value } = await pool.json(["config", "get", "usage.poll"]);
+    strictEqual(value, false);
+  },
+});
+
+Deno.test("without a terminal tc config shows its help", async () => {
+  await using folder = new TempFolder();
+  const { code, out } = await tc(folder.path, ["config"]);
+  strictEqual(code, 2);
+  match(out, /Usage: tc config/);
+});
+
+Deno.test("tc paths names every file that a served request leaves behind", async () => {
+  await using served = await ServedPool.open();
+  const { pool } = served;
+  const answer = await served.post({ text: "demo:say ok" });
+  strictEqual(answer.status, 200, await answer.text());
+  // The ledger is written a moment later.
+  await pool.tc(["restart"]);
+  const { places } = await pool.json(["paths"]) as {
+    places: readonly { readonly path: string; readonly isThere: boolean }[];
+  };
+  const roots = places.map(({ path }) => path);
+  const strays = [...files(pool.variables["HOME"] ?? "")].filter((file) =>
+    !roots.some((root) => file === root || file.startsWith(root)) &&
+    // A lock stands beside its file.
+    !file.endsWith(".lock")
+  );
+  deepStrictEqual(strays, []);
+  for (const name of ["vault.key", "state.db", "config.json"]) {
+    ok(
+      places.some(({ path, isThere }) => isThere && path.endsWith(name)),
+      name,
+    );
+  }
+});
+
+function* files(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    const path = join(folder, name);
+    if (isDirectory) yield* files(path);
+    else yield path;
+  }
+}
