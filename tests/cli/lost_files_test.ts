@@ -96,7 +96,7 @@ Deno.test({
     const pipe = folder.join("pipe");
     await new Deno.Command("mkfifo", { args: [pipe] }).output();
     const error = await readIfThere(pipe).catch((cause) => cause);
-    match(String(error), /it is no file/);
+    match(String(error), /it is not a regular file/);
     strictEqual(
       sessionTokens({
         transcript: pipe,
@@ -119,7 +119,7 @@ Deno.test({
     await new Deno.Command("mkfifo", { args: [path] }).output();
     const listed = await pool.tc(["accounts"]);
     strictEqual(listed.code, 0, listed.stderr);
-    match(listed.stdout + listed.stderr, /it is no file/);
+    match(listed.stdout + listed.stderr, /it is not a regular file/);
     await Deno.remove(path);
   },
 });

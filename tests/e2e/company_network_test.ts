@@ -82,7 +82,10 @@ Deno.test({
     await answer.body?.cancel();
     const { stdout } = await pool.tc(["doctor"], env);
     match(stdout, /certificate that is not trusted/);
-    match(stdout, /NODE_EXTRA_CA_CERTS names .*absent\.pem: it is no file/);
+    match(
+      stdout,
+      /NODE_EXTRA_CA_CERTS names .*absent\.pem: it is not a regular file/,
+    );
     ok(!stdout.includes("DENO_"), stdout);
   },
 });

@@ -123,7 +123,7 @@ Deno.test("a table that cannot be had or cannot be right changes nothing", async
   const file = pool.folder.join("prices.json");
   const cases = [
     [file, /No such file/],
-    [pool.folder.path, /it is no file/],
+    [pool.folder.path, /it is not a regular file/],
     ["http://example.com/p.json", /it must be an https address/],
     ["http://127.0.0.1:1/p.json", /it cannot be reached/],
   ] as const;

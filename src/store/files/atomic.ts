@@ -99,7 +99,7 @@ export async function readIfThere(
     // Reading a pipe in its place would wait for ever.
     const { isFile, isDirectory } = await Deno.stat(path);
     if (!isFile && !isDirectory) {
-      throw new TcError(`Cannot read ${path}: it is no file`, {
+      throw new TcError(`Cannot read ${path}: it is not a regular file`, {
         code: "no_file",
         hint: `ls -l ${path}   shows what it is; move it away`,
       });
