@@ -7,7 +7,7 @@
  */
 
 import { join } from "node:path";
-import { SureTime } from "../system/clock_steps.ts";
+import { SafeTime } from "../system/clock_steps.ts";
 import type { AccountId } from "../core/account.ts";
 import { DAY_MS } from "../core/time.ts";
 import type {
@@ -51,7 +51,7 @@ interface Kept {
 export class ExchangeFiles implements ExchangeLog {
   readonly bodyBytesMax: number;
   readonly #options: ExchangeFilesOptions;
-  readonly #sureTime: SureTime;
+  readonly #sureTime: SafeTime;
   readonly #waiting: ExchangeRecord[] = [];
   /** Our files, oldest first; null until the folder was read. */
   #kept: Kept[] | null = null;
@@ -65,7 +65,7 @@ export class ExchangeFiles implements ExchangeLog {
 
   constructor(options: ExchangeFilesOptions) {
     this.#options = options;
-    this.#sureTime = new SureTime(options.clock);
+    this.#sureTime = new SafeTime(options.clock);
     this.bodyBytesMax = options.hasBodies ? BODY_BYTES_MAX : 0;
   }
 

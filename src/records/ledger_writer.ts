@@ -29,7 +29,7 @@ import {
   newestRequest,
   recentRequests,
 } from "../store/ledger/ledger_history.ts";
-import { SureTime } from "../system/clock_steps.ts";
+import { SafeTime } from "../system/clock_steps.ts";
 import type { Counted } from "./tally.ts";
 import type { StateDatabase } from "./state_database.ts";
 
@@ -66,7 +66,7 @@ export class LedgerWriter implements RequestLog {
   #savedState: PoolState | null = null;
   #saveAtMs: number;
   #pruneAtMs: number;
-  readonly #sureTime: SureTime;
+  readonly #sureTime: SafeTime;
   #isOwner = true;
   #isServing = false;
   #isClaimed = false;
@@ -77,7 +77,7 @@ export class LedgerWriter implements RequestLog {
     this.#prices = options.prices;
     const now = options.clock.monotonicMs();
     this.#saveAtMs = now;
-    this.#sureTime = new SureTime(options.clock);
+    this.#sureTime = new SafeTime(options.clock);
     this.#pruneAtMs = now + PRUNE_MS;
     this.#timer = setInterval(() => this.#tick(), FLUSH_MS);
   }

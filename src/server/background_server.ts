@@ -13,7 +13,7 @@ import { ensurePrivateFolder } from "../store/files/atomic.ts";
 import { openOwnSync } from "../store/files/own_files.ts";
 import { withOpenFiles } from "../system/open_files.ts";
 import { ownCommand } from "../system/own_command.ts";
-import { anchored } from "./server_place.ts";
+import { absolutePaths } from "./working_folder.ts";
 import type { PoolSite } from "./pool_site.ts";
 
 /** Longest wait for a new server to answer. */
@@ -65,7 +65,7 @@ class StartAttempt {
       args,
       // The caller's folder may be removed.
       cwd: stateFolder,
-      env: anchored(site.environment),
+      env: absolutePaths(site.environment),
       stdin: "null",
       stdout: "null",
       // It writes its errors here before it has a log.
@@ -93,7 +93,7 @@ class StartAttempt {
         if (this.#code !== null) throw await this.#failure();
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       }
-      if (this.#code === null) await giveUpSpare(this.#site, this.#child);
+      if (this.#code === null) await endSpare(this.#site, this.#child);
       return true;
     } finally {
       // An open pipe would keep this process alive.
@@ -167,7 +167,7 @@ class LogSince {
  * Another process started a server first. Ours must end, or it would take over
  * as soon as somebody stops that one.
  */
-async function giveUpSpare(
+async function endSpare(
   site: PoolSite,
   child: Deno.ChildProcess,
 ): Promise<void> {

@@ -18,7 +18,7 @@ import { EXIT, reasonOf, TcError } from "../errors.ts";
 import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
 import { Interrupts } from "../system/terminal_job.ts";
 import type { LogRecord } from "../records/log/journal.ts";
-import { catchStrays } from "../system/strays.ts";
+import { catchUncaught } from "../system/uncaught_errors.ts";
 import { keepFault } from "../records/log/fault_file.ts";
 import { handoverMs } from "../config/settings.ts";
 import type { LogSink } from "../records/log/log_sink.ts";
@@ -27,10 +27,10 @@ import type { AccountChanges } from "./links/change_link.ts";
 import type { FamilyOwners } from "../auth/shared/family_owners.ts";
 import type { PoolSite } from "./pool_site.ts";
 import {
-  standInFor,
+  endPredecessor,
   startSuccessor,
   type Successor,
-  yieldTo,
+  waitForSuccessor,
 } from "./succession.ts";
 import { readIfThere } from "../store/files/atomic.ts";
 
@@ -92,7 +92,7 @@ export async function startServing(
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
     },
-    onReady: () => tellManager(site, options),
+    onReady: () => notifyReady(site, options),
   }).catch(async (cause) => {
     signals.release();
     await options.log.close();
@@ -110,7 +110,7 @@ export async function startServing(
   );
   const serving = supervise(server, site, { ...options, watch, signals });
   asked.resolve(serving);
-  if (takesOverFrom !== null) yieldTo(takesOverFrom);
+  if (takesOverFrom !== null) endPredecessor(takesOverFrom);
   return serving;
 }
 
@@ -118,7 +118,7 @@ export async function startServing(
  * Tells the service manager that the server is ready; it would end a service
  * that never says so.
  */
-async function tellManager(
+async function notifyReady(
   { environment, origin, paths }: PoolSite,
   options: ServingOptions,
 ): Promise<void> {
@@ -190,7 +190,7 @@ function supervise(
   signals.on("SIGINT", () => interrupts.pass(stop));
   signals.on("SIGTERM", stop);
   signals.on("SIGHUP", () => reload(server, options));
-  const strays = strayLog(site, options);
+  const strays = logUncaught(site, options);
   server.failed.catch((cause) => {
     tell(options, reasonOf(cause));
     ended.resolve(EXIT.failed);
@@ -204,7 +204,7 @@ function supervise(
     await options.log.close();
     const isWaitedFor = successor !== null && !options.successor?.isDetached;
     return isWaitedFor && successor !== null
-      ? await standInFor(successor)
+      ? await waitForSuccessor(successor)
       : code;
   }
   return {
@@ -228,8 +228,8 @@ function supervise(
 }
 
 /** Logs errors of this thread that nobody awaits; the thread continues. */
-function strayLog({ paths }: PoolSite, { log }: ServingOptions): Disposable {
-  return catchStrays(globalThis, (fault) => {
+function logUncaught({ paths }: PoolSite, { log }: ServingOptions): Disposable {
+  return catchUncaught(globalThis, (fault) => {
     const record: LogRecord = {
       at: systemClock.now(),
       level: "error",

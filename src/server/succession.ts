@@ -59,7 +59,7 @@ function isThere(path: string): boolean {
 }
 
 /** Tells the previous server, process `pid`, to drain and end. */
-export function yieldTo(pid: number): void {
+export function endPredecessor(pid: number): void {
   try {
     Deno.kill(pid, "SIGTERM");
   } catch (cause) {
@@ -72,7 +72,9 @@ export function yieldTo(pid: number): void {
  * Waits for `child` and forwards signals to it: terminal and service manager
  * know only this process. Returns its exit code.
  */
-export async function standInFor(child: Deno.ChildProcess): Promise<number> {
+export async function waitForSuccessor(
+  child: Deno.ChildProcess,
+): Promise<number> {
   const handlers = FORWARDED.map((signal) =>
     [signal, () => forward(child, signal)] as const
   );

@@ -48,7 +48,7 @@ function offsetOf(clock: Clock): number {
  * not make all of them old. After a long sleep of the machine it catches up
  * slowly.
  */
-export class SureTime {
+export class SafeTime {
   readonly #clock: Clock;
   readonly #beganMs: number;
   #knownAt: Instant;

@@ -101,7 +101,7 @@ Deno.test("a price that is loaded later counts at once, with a server and withou
     match(
       update.stderr,
       isRunning
-        ? /the running server counts by them/
+        ? /the running server uses them/
         : /requests that had no price and have one now: 1/,
     );
     await until(async () => (await report(pool)).total.unpriced === 0);

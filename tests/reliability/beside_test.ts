@@ -3,7 +3,7 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
-import { catchStrays } from "../../src/system/strays.ts";
+import { catchUncaught } from "../../src/system/uncaught_errors.ts";
 import { keepFault, readFaults } from "../../src/records/log/fault_file.ts";
 import { pathsFrom } from "../../src/system/paths.ts";
 import { instantFromMs } from "../../src/core/time.ts";
@@ -115,10 +115,10 @@ Deno.test({
   },
 });
 
-Deno.test("catchStrays() reports what nobody awaits, and the thread goes on", async () => {
+Deno.test("catchUncaught() reports what nobody awaits, and the thread goes on", async () => {
   const script = `
-    import { catchStrays } from "${ROOT}src/system/strays.ts";
-    catchStrays(globalThis, (fault) => console.log("caught " + fault));
+    import { catchUncaught } from "${ROOT}src/system/uncaught_errors.ts";
+    catchUncaught(globalThis, (fault) => console.log("caught " + fault));
     function lost() { return Promise.reject(new Error("rejected")); }
     lost();
     setTimeout(function thrower() { throw new Error("thrown"); }, 10);
@@ -128,8 +128,8 @@ Deno.test("catchStrays() reports what nobody awaits, and the thread goes on", as
       if (data === "lives") { console.log("end"); Deno.exit(0); }
     };`;
   const worker = `
-    import { catchStrays } from "${ROOT}src/system/strays.ts";
-    catchStrays(self, (fault) => self.postMessage(fault));
+    import { catchUncaught } from "${ROOT}src/system/uncaught_errors.ts";
+    catchUncaught(self, (fault) => self.postMessage(fault));
     setTimeout(function inWorker() { throw new Error("deep"); }, 10);
     setTimeout(() => self.postMessage("lives"), 100);`;
   await using folder = new TempFolder();
@@ -146,10 +146,10 @@ Deno.test("catchStrays() reports what nobody awaits, and the thread goes on", as
   match(text, /worker lives\nend\n$/);
 });
 
-Deno.test("catchStrays() gives the runtime its own way back", () => {
+Deno.test("catchUncaught() gives the runtime its own way back", () => {
   const scope = new EventTarget();
   const told: string[] = [];
-  const strays = catchStrays(scope, (fault) => told.push(fault));
+  const strays = catchUncaught(scope, (fault) => told.push(fault));
   const event = new ErrorEvent("error", { error: "one", cancelable: true });
   scope.dispatchEvent(event);
   strictEqual(event.defaultPrevented, true);

@@ -1,7 +1,7 @@
 /** A wall clock that somebody sets, seen from inside. */
 
 import { strictEqual } from "node:assert/strict";
-import { SetBack, SureTime } from "../../src/system/clock_steps.ts";
+import { SafeTime, SetBack } from "../../src/system/clock_steps.ts";
 import {
   after,
   DAY_MS,
@@ -58,9 +58,9 @@ Deno.test("SetBack leaves the gentle correction of a clock alone", () => {
   strictEqual(setBack.since(), 0);
 });
 
-Deno.test("SureTime does not believe a clock that leaps ten years", () => {
+Deno.test("SafeTime does not believe a clock that leaps ten years", () => {
   const clock = new SetClock();
-  const sure = new SureTime(clock);
+  const sure = new SafeTime(clock);
   clock.pass(HOUR_MS);
   strictEqual(sure.now(), after(START, HOUR_MS));
   clock.pass(0, 3_650 * DAY_MS);
@@ -69,9 +69,9 @@ Deno.test("SureTime does not believe a clock that leaps ten years", () => {
   strictEqual(sure.now(), after(START, HOUR_MS));
 });
 
-Deno.test("SureTime holds a clock that begins wrong against what was written", () => {
+Deno.test("SafeTime holds a clock that begins wrong against what was written", () => {
   const clock = new SetClock();
-  const sure = new SureTime(clock);
+  const sure = new SafeTime(clock);
   sure.noEarlierThan(null);
   sure.noEarlierThan(after(START, -3_650 * DAY_MS));
   strictEqual(sure.now(), after(START, -3_648 * DAY_MS));

@@ -56,18 +56,18 @@ export function registerDoctor(program: Command, registry: Registry): void {
           isProof: options.prove ?? false,
         });
       }
-      return await doctor(shell, { isMending: options.fix ?? false });
+      return await doctor(shell, { isFixing: options.fix ?? false });
     }));
 }
 
 async function doctor(
   shell: Shell,
-  { isMending }: { readonly isMending: boolean },
+  { isFixing }: { readonly isFixing: boolean },
 ): Promise<number> {
   const { output } = shell;
-  const patient = { shell, variables: presentVariables() };
-  let findings = await examine(patient);
-  if (isMending && mend(shell, findings)) findings = await examine(patient);
+  const context = { shell, variables: presentVariables() };
+  let findings = await examine(context);
+  if (isFixing && fixAll(shell, findings)) findings = await examine(context);
   const worst = worstOf(findings);
   if (output.isJson) {
     output.json({
@@ -87,7 +87,7 @@ async function doctor(
 }
 
 /** Fixes what it can. Returns whether it changed anything. */
-function mend({ output }: Shell, findings: readonly Finding[]): boolean {
+function fixAll({ output }: Shell, findings: readonly Finding[]): boolean {
   let hasChanged = false;
   for (const { repair, fix, text } of findings) {
     if (repair === undefined) continue;
@@ -116,8 +116,8 @@ function print({ output }: Shell, findings: readonly Finding[]): void {
   const width = Math.max(...findings.map(({ topic }) => topic.length)) + 2;
   for (const { level, topic, text, fix } of findings) {
     const word = output.paint(STYLE_OF[level], level.padEnd(6));
-    const mend = fix === null ? "" : `\n${" ".repeat(8)}fix: ${inert(fix)}`;
-    output.line(`${word}${topic.padEnd(width)}${inert(text)}${mend}`);
+    const advice = fix === null ? "" : `\n${" ".repeat(8)}fix: ${inert(fix)}`;
+    output.line(`${word}${topic.padEnd(width)}${inert(text)}${advice}`);
   }
   const count = (wanted: FindingLevel) =>
     findings.filter(({ level }) => level === wanted).length;

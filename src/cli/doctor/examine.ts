@@ -14,9 +14,9 @@ import {
 } from "./files.ts";
 import {
   type Check,
+  type DoctorContext,
   failureOf,
   type Finding,
-  type Patient,
 } from "./finding.ts";
 import { checkAuthorities, checkProxies, checkUpstream } from "./network.ts";
 import { checkAccounts, checkFaults, checkServer } from "./pool.ts";
@@ -55,12 +55,14 @@ const NEED_CONFIG: readonly Check[] = [
  * Runs all checks. A check that throws becomes a finding and does not stop the
  * others.
  */
-export async function examine(patient: Patient): Promise<readonly Finding[]> {
+export async function examine(
+  context: DoctorContext,
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   let hasConfig = true;
   for (const [topic, check] of CHECKS) {
     if (!hasConfig && NEED_CONFIG.includes(check)) continue;
-    const found = await check(patient).catch((cause) => [
+    const found = await check(context).catch((cause) => [
       failureOf(topic, cause),
     ]);
     if (check === checkConfig) {

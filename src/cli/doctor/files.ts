@@ -19,11 +19,11 @@ import {
 import { openShellVault } from "../accounts/account_work.ts";
 import { readVaultKey } from "../../store/vault/vault_key.ts";
 import {
+  type DoctorContext,
   failure,
   failureOf,
   type Finding,
   fine,
-  type Patient,
   warning,
 } from "./finding.ts";
 import { reasonOf } from "../../errors.ts";
@@ -37,7 +37,9 @@ const FREE_KIB_MIN = 100 * 1024;
 const FILES_MIN = 1024;
 
 /** Checks the config: syntax, values, unknown keys, and risky settings. */
-export function checkConfig({ shell }: Patient): Promise<readonly Finding[]> {
+export function checkConfig(
+  { shell }: DoctorContext,
+): Promise<readonly Finding[]> {
   try {
     const { file, settings, unknownKeys } = shell.config;
     const findings = unknownKeys.map((key) =>
@@ -81,7 +83,9 @@ function didYouMean(key: string): string {
 }
 
 /** Checks the modes of everything that others must not read or write. */
-export function checkModes({ shell }: Patient): Promise<readonly Finding[]> {
+export function checkModes(
+  { shell }: DoctorContext,
+): Promise<readonly Finding[]> {
   if (Deno.build.os === "windows") return Promise.resolve([]);
   const { paths } = shell;
   const findings = [
@@ -98,7 +102,9 @@ export function checkModes({ shell }: Patient): Promise<readonly Finding[]> {
 }
 
 /** Checks the vault's key, and says exactly what it protects against. */
-export function checkVaultKey({ shell }: Patient): Promise<readonly Finding[]> {
+export function checkVaultKey(
+  { shell }: DoctorContext,
+): Promise<readonly Finding[]> {
   const { vaultKeyFile } = shell.paths;
   try {
     const isThere = readVaultKey(vaultKeyFile) !== null;
@@ -117,7 +123,7 @@ export function checkVaultKey({ shell }: Patient): Promise<readonly Finding[]> {
 
 /** Checks the state: damaged databases, and accounts that only it knows. */
 export async function checkState(
-  { shell }: Patient,
+  { shell }: DoctorContext,
 ): Promise<readonly Finding[]> {
   const { stateFolder } = shell.paths;
   return [
@@ -144,7 +150,7 @@ function setAsideIn(folder: string): readonly string[] {
 }
 
 async function lostLogins(
-  shell: Patient["shell"],
+  shell: DoctorContext["shell"],
 ): Promise<readonly Finding[]> {
   const path = databasePath(shell.paths.stateFolder);
   const { vault } = await openShellVault(shell);
@@ -203,7 +209,7 @@ function modeFinding(
 
 /** Checks whether both folders can be written and the disk has room. */
 export async function checkDisk(
-  { shell }: Patient,
+  { shell }: DoctorContext,
 ): Promise<readonly Finding[]> {
   const { paths } = shell;
   const folders = [dirname(paths.configFile), paths.stateFolder];

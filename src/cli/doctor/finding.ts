@@ -23,13 +23,13 @@ export interface Finding {
 }
 
 /** What the checks examine. */
-export interface Patient {
+export interface DoctorContext {
   readonly shell: Shell;
   /** The whole environment, for the variables of other programs. */
   readonly variables: Variables;
 }
 
-export type Check = (patient: Patient) => Promise<readonly Finding[]>;
+export type Check = (context: DoctorContext) => Promise<readonly Finding[]>;
 
 export function fine(topic: string, text: string): Finding {
   return { level: "ok", topic, text, fix: null };

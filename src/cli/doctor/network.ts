@@ -10,10 +10,10 @@ import { trustingClient } from "../../system/authorities.ts";
 import { inert } from "../../control/words.ts";
 import { ConfigError } from "../../errors.ts";
 import {
+  type DoctorContext,
   failure,
   type Finding,
   fine,
-  type Patient,
   warning,
 } from "./finding.ts";
 
@@ -32,7 +32,7 @@ const PROXY_VARIABLES = [
 
 /** Checks whether the proxy variables can be used and exclude this machine. */
 export function checkProxies(
-  { variables }: Patient,
+  { variables }: DoctorContext,
 ): Promise<readonly Finding[]> {
   const set = PROXY_VARIABLES.filter((name) => variables[name]);
   const findings = set.filter((name) => !isProxyUrl(variables[name] ?? ""))
@@ -51,7 +51,7 @@ export function checkProxies(
 
 /** Checks the files of certificate authorities that variables name. */
 export function checkAuthorities(
-  { shell }: Patient,
+  { shell }: DoctorContext,
 ): Promise<readonly Finding[]> {
   return Promise.resolve(
     shell.authorities.sources.flatMap(({ file, variable, trouble }) =>
@@ -85,7 +85,7 @@ function leavesLoopbackOut(variables: Variables): boolean {
  * one.
  */
 export async function checkUpstream(
-  { shell }: Patient,
+  { shell }: DoctorContext,
 ): Promise<readonly Finding[]> {
   const upstream = upstreamOf(shell);
   if (upstream === null) return [];
@@ -115,7 +115,7 @@ export async function checkUpstream(
  * Returns the upstream; null if the config is broken, which another check
  * reports.
  */
-function upstreamOf(shell: Patient["shell"]): string | null {
+function upstreamOf(shell: DoctorContext["shell"]): string | null {
   try {
     return shell.config.settings.upstream;
   } catch (cause) {

@@ -17,24 +17,24 @@ import { isNotRunning, openDesk } from "../accounts/account_work.ts";
 import { storeAt } from "../login/login_stores.ts";
 import { readFaults } from "../../records/log/fault_file.ts";
 import {
+  type DoctorContext,
   failure,
   failureOf,
   type Finding,
   fine,
-  type Patient,
   warning,
 } from "./finding.ts";
 
 /** Checks the server: port, version, and its last successful request. */
 export async function checkServer(
-  patient: Patient,
+  context: DoctorContext,
 ): Promise<readonly Finding[]> {
-  const { shell } = patient;
+  const { shell } = context;
   const { host, port } = shell.config.settings.proxy;
   const where = `${host}:${port}`;
-  const broken = keyTrouble(patient);
+  const broken = keyTrouble(context);
   if (broken !== null) return [broken];
-  if (!hasKey(patient)) return await checkPort(shell);
+  if (!hasKey(context)) return await checkPort(shell);
   try {
     const view = await shell.client(3_000).status();
     return [...serverFindings(view, where), ...noticeFindings(view)];
@@ -56,7 +56,7 @@ export async function checkServer(
  * Returns whether there is a key; reading it would create one, and the doctor
  * leaves no trace.
  */
-function hasKey({ shell }: Patient): boolean {
+function hasKey({ shell }: DoctorContext): boolean {
   if (shell.config.settings.proxy.apiKey !== "") return true;
   try {
     return Deno.statSync(join(shell.paths.secretsFolder, "key")).isFile;
@@ -65,9 +65,9 @@ function hasKey({ shell }: Patient): boolean {
   }
 }
 
-function keyTrouble(patient: Patient): Finding | null {
-  const { shell } = patient;
-  if (!hasKey(patient)) return null;
+function keyTrouble(context: DoctorContext): Finding | null {
+  const { shell } = context;
+  if (!hasKey(context)) return null;
   try {
     localKey(shell.config, shell.paths, {
       random: () => 0,
@@ -81,7 +81,9 @@ function keyTrouble(patient: Patient): Finding | null {
 }
 
 /** Checks for bugs of tc that servers of this pool have logged. */
-export function checkFaults({ shell }: Patient): Promise<readonly Finding[]> {
+export function checkFaults(
+  { shell }: DoctorContext,
+): Promise<readonly Finding[]> {
   const last = readFaults(shell.paths).at(-1);
   if (last === undefined) return Promise.resolve([]);
   const count = readFaults(shell.paths).length;
@@ -156,12 +158,12 @@ function noticeFindings({ notices }: StatusView): readonly Finding[] {
 
 /** Checks vault and logins in the files, with what a running server knows. */
 export async function checkAccounts(
-  patient: Patient,
+  context: DoctorContext,
 ): Promise<readonly Finding[]> {
-  const { shell } = patient;
+  const { shell } = context;
   const { desk } = await openDesk(shell);
   const listing = await desk.list();
-  const live = hasKey(patient) ? await liveAccounts(shell) : null;
+  const live = hasKey(context) ? await liveAccounts(shell) : null;
   const { accounts, orphans, damaged, unlisted } = accountsView(
     listing,
     live,
@@ -212,7 +214,7 @@ export async function checkAccounts(
 }
 
 async function liveAccounts(
-  shell: Patient["shell"],
+  shell: DoctorContext["shell"],
 ): Promise<ReadonlyMap<string, NonNullable<AccountFactsView["live"]>> | null> {
   try {
     const { accounts } = await shell.client(3_000).status();
@@ -226,7 +228,7 @@ async function liveAccounts(
 /** Returns why a successor could not be handed back to Claude Code, or null. */
 async function obstacleOf(
   { sharedWith }: AccountFactsView,
-  shell: Patient["shell"],
+  shell: DoctorContext["shell"],
 ): Promise<string | null> {
   if (sharedWith?.tool !== "claude_code") return null;
   try {

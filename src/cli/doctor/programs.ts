@@ -20,10 +20,10 @@ import { clientSettings } from "../launch/launching.ts";
 import { folderFacts } from "../login/login_stores.ts";
 import { ownCommand } from "../../system/own_command.ts";
 import {
+  type DoctorContext,
   failure,
   type Finding,
   fine,
-  type Patient,
   warning,
 } from "./finding.ts";
 
@@ -31,7 +31,7 @@ const TOPIC = "claude code";
 
 /** Checks whether Claude Code is installed, and its version. */
 export async function checkClaude(
-  { shell, variables }: Patient,
+  { shell, variables }: DoctorContext,
 ): Promise<readonly Finding[]> {
   const search = {
     path: variables["PATH"] ?? "",
@@ -68,7 +68,7 @@ export async function checkClaude(
  * administrator for the working directory.
  */
 export function checkClaudeSettings(
-  { shell, variables }: Patient,
+  { shell, variables }: DoctorContext,
 ): Promise<readonly Finding[]> {
   const layers = clientSettings(shell, []);
   const helper = helperCommand(ownCommand(["swap", "helper"]), Deno.build.os);
@@ -106,7 +106,7 @@ interface Address {
 
 /** Returns the addresses that requests are sent to, by the layer that wins. */
 function addresses(
-  variables: Patient["variables"],
+  variables: DoctorContext["variables"],
   layers: readonly SettingsLayer[],
 ): readonly Address[] {
   return ["ANTHROPIC_BASE_URL", "ANTHROPIC_UNIX_SOCKET"].flatMap((name) => {
@@ -143,7 +143,7 @@ function addressFinding({ name, source, isManaged }: Address): Finding {
 /**
  * Checks the settings file: Claude Code ignores all of it if it is not JSON.
  */
-function brokenSettings(shell: Patient["shell"]): readonly Finding[] {
+function brokenSettings(shell: DoctorContext["shell"]): readonly Finding[] {
   const { settingsFile } = claudeFolder(folderFacts(shell));
   let text: string;
   try {
@@ -164,7 +164,7 @@ function brokenSettings(shell: Patient["shell"]): readonly Finding[] {
     : [];
 }
 
-function isOurs(base: string, shell: Patient["shell"]): boolean {
+function isOurs(base: string, shell: DoctorContext["shell"]): boolean {
   try {
     return base === shell.origin || base.startsWith(`${shell.origin}/`);
   } catch {
@@ -178,7 +178,7 @@ function isOurs(base: string, shell: Patient["shell"]): boolean {
  * that name.
  */
 export function checkName(
-  { shell, variables }: Patient,
+  { shell, variables }: DoctorContext,
 ): Promise<readonly Finding[]> {
   // From source there is no program to be found.
   if (!Deno.build.standalone && !variables["TC_DOCTOR_PROGRAM"]) {

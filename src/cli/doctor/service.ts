@@ -13,10 +13,10 @@ import { programIn } from "../../service/program.ts";
 import { planFor, planOf } from "../setup/service.ts";
 import { lastingCommand } from "../../system/own_command.ts";
 import {
+  type DoctorContext,
   failure,
   type Finding,
   fine,
-  type Patient,
   warning,
 } from "./finding.ts";
 import { isSameFile } from "./programs.ts";
@@ -33,9 +33,9 @@ const ASKED = ["UnitFileState", "ActiveState", "NeedDaemonReload", "Result"];
 
 /** Checks the service's file and manager; one line if there is no service. */
 export async function checkService(
-  patient: Patient,
+  context: DoctorContext,
 ): Promise<readonly Finding[]> {
-  const plan = await planOf(patient.shell);
+  const plan = await planOf(context.shell);
   const text = await Deno.readTextFile(plan.file).catch((cause) => {
     if (cause instanceof Deno.errors.NotFound) return null;
     throw cause;
@@ -44,9 +44,9 @@ export async function checkService(
     return [fine(TOPIC, `none is installed: ${INSTALL}`)];
   }
   const findings = [
-    fileFinding(patient, plan, text),
+    fileFinding(context, plan, text),
     ...plan.system === "systemd"
-      ? await systemdFindings(patient, plan)
+      ? await systemdFindings(context, plan)
       : await managerFindings(plan),
   ].filter((finding) => finding !== null);
   return findings.length > 0 ? findings : [fine(TOPIC, plan.file)];
@@ -54,7 +54,7 @@ export async function checkService(
 
 /** Returns the worst problem of the file, or null. */
 function fileFinding(
-  { shell, variables }: Patient,
+  { shell, variables }: DoctorContext,
   { system, file }: ServicePlan,
   text: string,
 ): Finding | null {
@@ -86,7 +86,7 @@ function fileFinding(
 }
 
 /** Returns this program; null from source, where there is none to start. */
-function ownProgram(variables: Patient["variables"]): string | null {
+function ownProgram(variables: DoctorContext["variables"]): string | null {
   const named = variables["TC_DOCTOR_PROGRAM"];
   if (named) return named;
   return Deno.build.standalone ? lastingCommand([])[0] ?? null : null;
@@ -101,10 +101,10 @@ function isFile(path: string): boolean {
 }
 
 async function systemdFindings(
-  patient: Patient,
+  context: DoctorContext,
   plan: ServicePlan,
 ): Promise<readonly (Finding | null)[]> {
-  const says = await systemdSays(patient);
+  const says = await systemdSays(context);
   if (says === null) {
     return [fine(TOPIC, `${plan.file}; systemd does not answer here`)];
   }
@@ -134,7 +134,7 @@ async function systemdFindings(
 
 /** Returns what systemd knows, by name; null if it does not answer. */
 async function systemdSays(
-  { variables, shell }: Patient,
+  { variables, shell }: DoctorContext,
 ): Promise<ReadonlyMap<string, string> | null> {
   const program = findProgram("systemctl", {
     path: variables["PATH"] ?? "",

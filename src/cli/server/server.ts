@@ -11,7 +11,10 @@ import { isInForeground } from "../../system/terminal_job.ts";
 import { logSink } from "../../records/log/log_sink.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { startServing } from "../../server/serving.ts";
-import { anchored, standInState } from "../../server/server_place.ts";
+import {
+  absolutePaths,
+  enterStateFolder,
+} from "../../server/working_folder.ts";
 import type { Successor } from "../../server/succession.ts";
 import { Shell } from "../shell.ts";
 import { openDesk, storedAccounts } from "../accounts/account_work.ts";
@@ -46,7 +49,7 @@ export function registerServer(program: Command, registry: Registry): void {
     .addOption(new Option("--take-over <pid>").hideHelp())
     .action(registry.run(async (given) => {
       const flags = withWholePaths(given);
-      const paths = anchored(registry.environment);
+      const paths = absolutePaths(registry.environment);
       // The next server inherits them and has another working directory.
       for (const [name, path] of Object.entries(paths)) {
         Deno.env.set(name, path);
@@ -111,7 +114,7 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
     shell.hasScreen && isInForeground();
   const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
   const log = logSink(file, shell.environment);
-  await standInState(shell.paths);
+  await enterStateFolder(shell.paths);
   // The main thread gives up its network once the server runs.
   if (flags.takeOver === undefined) await noticeUpdate(shell);
   const serving = await startServing(shell, {

@@ -15,7 +15,7 @@ import { EVERY_KIND, tryFence } from "../fence.ts";
 import { journalTo, LogBatch } from "../../records/log/journal.ts";
 import { KeychainAsker } from "../links/keychain_link.ts";
 import { OwnerAsker } from "../links/owner_link.ts";
-import { catchStrays } from "../../system/strays.ts";
+import { catchUncaught } from "../../system/uncaught_errors.ts";
 import type { FromWorker, StartOrder, ToWorker } from "../worker_protocol.ts";
 
 /** The global scope of the worker, as the link uses it. */
@@ -168,7 +168,7 @@ function failure(
 
 const scope = self as unknown as WorkerScope;
 const server = new ServerWorker(scope);
-catchStrays(self, (fault) => server.stray(fault));
+catchUncaught(self, (fault) => server.stray(fault));
 scope.onmessage = (event): void => {
   server.receive(event.data).catch((cause) => {
     scope.postMessage({ kind: "failed", ...failure(cause) });

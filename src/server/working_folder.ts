@@ -21,7 +21,9 @@ const PATHS = [
 ] as const;
 
 /** Returns the variables of `environment` that hold paths, made absolute. */
-export function anchored(environment: Environment): Record<string, string> {
+export function absolutePaths(
+  environment: Environment,
+): Record<string, string> {
   return Object.fromEntries(
     PATHS.flatMap((name) => {
       const path = environment[name];
@@ -34,7 +36,7 @@ export function anchored(environment: Environment): Record<string, string> {
  * Changes the working directory to the state folder, or to the root if there is
  * none: a server works without a state folder too.
  */
-export async function standInState({ stateFolder }: Paths): Promise<void> {
+export async function enterStateFolder({ stateFolder }: Paths): Promise<void> {
   try {
     await ensurePrivateFolder(stateFolder);
     Deno.chdir(stateFolder);

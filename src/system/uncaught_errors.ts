@@ -7,7 +7,7 @@
 import { stackOf } from "../errors.ts";
 
 /** Where uncaught errors arrive: the global scope of a thread. */
-type StrayScope = Pick<
+type UncaughtScope = Pick<
   EventTarget,
   "addEventListener" | "removeEventListener"
 >;
@@ -17,8 +17,8 @@ type StrayScope = Pick<
  * this thread, and keeps it from ending the process. Disposing restores the
  * runtime's behaviour.
  */
-export function catchStrays(
-  scope: StrayScope,
+export function catchUncaught(
+  scope: UncaughtScope,
   tell: (fault: string) => void,
 ): Disposable {
   function rejected(event: Event): void {
