@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Environment } from "../variables.ts";
 import { systemRunner } from "./command_runner.ts";
 
 /** The server never needs more. */
@@ -35,6 +36,41 @@ export async function raiseOpenFiles(): Promise<void> {
   } catch {
     // The server works with the present limit.
   }
+}
+
+/** Set for a program that was started again: once is enough. */
+const RAISED_MARK = "TC_FILES_RAISED";
+/** Fewer are not worth a second start. */
+const FILES_FEW = 4_096;
+
+export interface RaiseFacts {
+  readonly system: string;
+  readonly environment: Environment;
+  /** How many files may be open now; null where nobody knows. */
+  readonly files: number | null;
+}
+
+/** A command line and the variables that it is started with. */
+export interface RaisedStart {
+  readonly command: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/**
+ * Returns how a program in the foreground is started once more to have more
+ * files, or null. A process of macOS begins with 256, and no tool raises that
+ * of one that runs: a shell does it before it becomes the program.
+ */
+export function raisedStart(
+  command: readonly string[],
+  { system, environment, files }: RaiseFacts,
+): RaisedStart | null {
+  const isFew = files !== null && files < FILES_FEW;
+  if (system !== "darwin" || !isFew || environment[RAISED_MARK]) return null;
+  return {
+    command: withOpenFiles(command, system),
+    variables: { [RAISED_MARK]: "1" },
+  };
 }
 
 /** Returns how many files this process may have open; null if unknown. */
@@ -87,8 +123,11 @@ function limitsIn(
 }
 
 /** Returns a command line that raises the limit and then runs `command`. */
-export function withOpenFiles(command: readonly string[]): readonly string[] {
-  if (Deno.build.os === "windows") return command;
+export function withOpenFiles(
+  command: readonly string[],
+  system: string = Deno.build.os,
+): readonly string[] {
+  if (system === "windows") return command;
   // macOS calls its hard limit unlimited and takes no more than 10,240.
   // A core dump would hold every token.
   const raise =

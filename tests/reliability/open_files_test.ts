@@ -6,7 +6,12 @@ import {
   type ScriptedApi,
   startScriptedApi,
 } from "../fixtures/scripted_api.ts";
-import { mayDump, wantedLimit } from "../../src/system/open_files.ts";
+import {
+  mayDump,
+  raisedStart,
+  wantedLimit,
+  withOpenFiles,
+} from "../../src/system/open_files.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
 import { checkLedger } from "../fixtures/ledger_check.ts";
 import { answersAfterMs } from "../fixtures/listening.ts";
@@ -211,5 +216,41 @@ Deno.test({
     strictEqual(mayDump(limits), false);
     strictEqual((await pool.tc(["stop"])).code, 0);
     await server.status;
+  },
+});
+
+for (
+  const [system, files, environment, isRaised] of [
+    ["darwin", 256, {}, true],
+    ["darwin", 10_240, {}, false],
+    ["darwin", 256, { TC_FILES_RAISED: "1" }, false],
+    ["darwin", null, {}, false],
+    ["linux", 256, {}, false],
+    ["windows", 256, {}, false],
+  ] as const
+) {
+  Deno.test(`a foreground server on ${system} with ${files} files and ${Object.keys(environment)} starts again: ${isRaised}`, () => {
+    const start = raisedStart(["tc", "server"], { system, files, environment });
+    strictEqual(start !== null, isRaised);
+    if (start === null) return;
+    deepStrictEqual(start.command.slice(-2), ["tc", "server"]);
+    const again = { ...environment, ...start.variables };
+    strictEqual(
+      raisedStart(["tc"], { system, files, environment: again }),
+      null,
+    );
+  });
+}
+
+Deno.test({
+  name: "what is started with more files has them",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const raised = withOpenFiles(["/bin/sh", "-c", "ulimit -Sn"], "darwin");
+    const { stdout } = await new Deno.Command("/bin/sh", {
+      args: ["-c", 'ulimit -Sn 256; exec "$0" "$@"', ...raised],
+    }).output();
+    const files = Number(new TextDecoder().decode(stdout));
+    ok(files >= 1_024, String(files));
   },
 });

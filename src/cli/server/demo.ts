@@ -24,6 +24,7 @@ import { logSink, NO_LOG } from "../../records/log/log_sink.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { type Serving, startServing } from "../../server/serving.ts";
 import { Shell } from "../shell.ts";
+import { withMoreFiles } from "./more_files.ts";
 
 interface DemoFlags {
   readonly once?: boolean | undefined;
@@ -61,23 +62,31 @@ export function registerDemo(program: Command, registry: Registry): void {
       if (flags.list) return list(new Shell(registry.environment, flags));
       const scenario = scenarioNamed(name);
       if (scenario === null) throw unknownScenario(name);
-      using signals = new EarlyEnd();
-      await using stage = await DemoStage.open({
-        scenario: scenario.name,
-        seed: flags.seed ?? systemEntropy.uuid(),
-      });
-      const make = () =>
-        new Shell(
-          { ...registry.environment, ...stage.variables },
-          flags,
-          {
-            ...stage.settings,
-            "proxy.port": number(flags.port) ?? 0,
-            ...(flags.once ? { "usage.poll": false } : {}),
-          },
-        );
-      return await play(stage, make, { flags, scenario, signals });
+      return await withMoreFiles(() => stagePlay(registry, scenario, flags));
     }));
+}
+
+async function stagePlay(
+  registry: Registry,
+  scenario: Scenario,
+  flags: DemoFlags,
+): Promise<number> {
+  using signals = new EarlyEnd();
+  await using stage = await DemoStage.open({
+    scenario: scenario.name,
+    seed: flags.seed ?? systemEntropy.uuid(),
+  });
+  const make = () =>
+    new Shell(
+      { ...registry.environment, ...stage.variables },
+      flags,
+      {
+        ...stage.settings,
+        "proxy.port": number(flags.port) ?? 0,
+        ...(flags.once ? { "usage.poll": false } : {}),
+      },
+    );
+  return await play(stage, make, { flags, scenario, signals });
 }
 
 function unknownScenario(name: string): UsageError {

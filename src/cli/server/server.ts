@@ -20,6 +20,7 @@ import { Shell } from "../shell.ts";
 import { openDesk, storedAccounts } from "../accounts/account_work.ts";
 import { familyOwners } from "../login/login_stores.ts";
 import { noticeUpdate } from "../setup/upgrade.ts";
+import { withMoreFiles } from "./more_files.ts";
 
 interface ServerFlags {
   readonly port?: string | undefined;
@@ -56,7 +57,7 @@ export function registerServer(program: Command, registry: Registry): void {
       }
       const environment = { ...registry.environment, ...paths };
       const make = () => new Shell(environment, {}, settingsOf(flags));
-      return await serve(make, flags);
+      return await withMoreFiles(() => serve(make, flags));
     }));
 }
 
