@@ -99,9 +99,18 @@ try {
     if ($LASTEXITCODE -ne 0) { throw "The program does not start" }
     New-Item -ItemType Directory -Force -Path $prefix | Out-Null
     $target = Join-Path $prefix "tc.exe"
-    # A running program cannot be overwritten, but it can be moved aside.
-    if (Test-Path $target) { Move-Item -Force $target "$target.old" }
-    Move-Item -Force (Join-Path $work "tc.exe") $target
+    # A running program cannot be overwritten, but it can be moved aside. What
+    # was moved by an earlier installation may run still: it goes with a later one.
+    Get-ChildItem -Path "$target.old*" -ErrorAction SilentlyContinue |
+        Remove-Item -Force -ErrorAction SilentlyContinue
+    $aside = "$target.old-$([Guid]::NewGuid())"
+    if (Test-Path $target) { Move-Item $target $aside }
+    try {
+        Move-Item -Force (Join-Path $work "tc.exe") $target
+    } catch {
+        if (Test-Path $aside) { Move-Item $aside $target }
+        throw "Cannot write $target. A program may have it open: try again. ($_)"
+    }
     Write-Host "tc: installed $said in $prefix ($proof)"
     if (($env:PATH -split ";") -notcontains $prefix) {
         Write-Host "tc: add it to your PATH:"

@@ -7,8 +7,10 @@
  */
 
 import { createHash } from "node:crypto";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { EXIT, TcError } from "../errors.ts";
+import { systemCode } from "../store/files/file_target.ts";
+import { pastHolders } from "../store/files/held_file.ts";
 import { refuseForeign } from "../store/files/own_files.ts";
 import { isSigned, RELEASE_KEYS } from "./release_keys.ts";
 import { gunzipSync } from "node:zlib";
@@ -175,17 +177,27 @@ function failed(reason: string, cause?: unknown): TcError {
   });
 }
 
+/** What a program is replaced by. */
+export interface NextProgram {
+  readonly program: Uint8Array;
+  readonly version: string;
+  /** The version that stands there now. */
+  readonly before: string;
+}
+
 /**
- * Replaces the file at `path` with `program`: writes a new file beside it, asks
+ * Replaces the file at `path` with the next program: writes a new file beside it, asks
  * it for its version, and renames it. Links to `path` stay valid, and a running
  * tc keeps its old file.
  */
 export async function replaceProgram(
   path: string,
-  program: Uint8Array,
-  version: string,
+  { program, version, before }: NextProgram,
+  system: string = Deno.build.os,
 ): Promise<void> {
-  const fresh = `${path}.${crypto.randomUUID()}.new`;
+  // Windows starts by the ending.
+  const ending = system === "windows" ? "new.exe" : "new";
+  const fresh = `${path}.${crypto.randomUUID()}.${ending}`;
   refuseForeign(dirname(path));
   try {
     await Deno.writeFile(fresh, program, { createNew: true, mode: 0o755 });
@@ -193,12 +205,21 @@ export async function replaceProgram(
       // Windows has no modes.
     });
     await checkRuns(fresh, version);
-    if (Deno.build.os === "windows") await Deno.rename(path, `${path}.old`);
-    await Deno.rename(fresh, path);
+    if (system === "windows") await swapAside(path, fresh, before);
+    else await Deno.rename(fresh, path);
   } catch (cause) {
     await Deno.remove(fresh).catch(() => {
       // The file was never created.
     });
+    if (system === "windows" && isHeld(cause)) {
+      throw new TcError(`Cannot upgrade: a program has ${path} open`, {
+        code: "file_busy",
+        source: "user",
+        exitCode: EXIT.tryLater,
+        hint: "A virus scanner or a backup may be reading it: try again",
+        cause,
+      });
+    }
     if (cause instanceof Deno.errors.PermissionDenied) {
       throw new TcError(`Cannot upgrade: ${path} is not yours to write`, {
         code: "no_permission",
@@ -210,6 +231,53 @@ export async function replaceProgram(
     }
     throw cause;
   }
+}
+
+/**
+ * Windows renames a program that runs, and neither replaces nor removes it: the
+ * old one goes aside, under a name that no older one has that still runs.
+ */
+async function swapAside(
+  path: string,
+  fresh: string,
+  before: string,
+): Promise<void> {
+  const aside = await freeAside(path, before);
+  await pastHolders(() => Deno.renameSync(path, aside), { system: "windows" });
+  try {
+    await pastHolders(() => Deno.renameSync(fresh, path), {
+      system: "windows",
+    });
+  } catch (cause) {
+    await Deno.rename(aside, path);
+    throw cause;
+  }
+}
+
+/** Removes what older upgrades put aside and nobody runs; returns a free name. */
+async function freeAside(path: string, before: string): Promise<string> {
+  const name = basename(path);
+  const taken = new Set<string>();
+  for await (const entry of Deno.readDir(dirname(path))) {
+    const isOld = entry.name === `${name}.old` ||
+      entry.name.startsWith(`${name}.old-`);
+    if (!isOld) continue;
+    try {
+      await Deno.remove(join(dirname(path), entry.name));
+    } catch {
+      // It runs still: the next upgrade removes it.
+      taken.add(entry.name);
+    }
+  }
+  for (let number = 1;; number++) {
+    const mark = number === 1 ? before : `${before}-${number}`;
+    if (!taken.has(`${name}.old-${mark}`)) return `${path}.old-${mark}`;
+  }
+}
+
+/** Whether another program holds a file (os errors 32 and 33). */
+function isHeld(cause: unknown): boolean {
+  return systemCode(cause) === "EBUSY";
 }
 
 async function checkRuns(program: string, version: string): Promise<void> {

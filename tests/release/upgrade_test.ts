@@ -133,18 +133,21 @@ Deno.test({
     const program = await download();
     deepStrictEqual(program, script("1.4.0"));
 
+    const next = { program, version: "1.4.0", before: "1.3.0" };
     const path = folder.join("tc");
     await Deno.writeFile(path, script("1.3.0"), { mode: 0o755 });
     await rejects(
-      replaceProgram(path, program, "1.5.0"),
+      replaceProgram(path, { ...next, version: "1.5.0" }),
       /calls itself tc 1\.4\.0/,
     );
-    await rejects(replaceProgram(path, new Uint8Array(9), "1.4.0"));
+    await rejects(
+      replaceProgram(path, { ...next, program: new Uint8Array(9) }),
+    );
     deepStrictEqual(await Deno.readFile(path), script("1.3.0"));
     const victim = folder.join("victim");
     await Deno.writeTextFile(victim, "mine");
     await Deno.symlink(victim, `${path}.new`);
-    await replaceProgram(path, program, "1.4.0");
+    await replaceProgram(path, next);
     strictEqual(await Deno.readTextFile(victim), "mine");
     await Deno.remove(`${path}.new`);
     await Deno.remove(victim);
@@ -154,6 +157,37 @@ Deno.test({
     deepStrictEqual(left.map(({ name }) => name), ["tc"]);
   },
 });
+
+for (const system of ["linux", "darwin", "windows"]) {
+  Deno.test({
+    name: `an upgrade on ${system} beside old programs that still run`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      await using folder = new TempFolder();
+      const path = folder.join("tc.exe");
+      await Deno.writeFile(path, script("1.3.0"), { mode: 0o755 });
+      await Deno.writeTextFile(`${path}.old`, "an upgrade of tc 1.2.0");
+      // What runs cannot be removed, and neither can a folder with a file.
+      await Deno.mkdir(`${path}.old-1.3.0`);
+      await Deno.writeTextFile(`${path}.old-1.3.0/held`, "");
+      const next = {
+        program: script("1.4.0"),
+        version: "1.4.0",
+        before: "1.3.0",
+      };
+      await replaceProgram(path, next, system);
+      deepStrictEqual(await Deno.readFile(path), script("1.4.0"));
+      const left = (await Array.fromAsync(Deno.readDir(folder.path)))
+        .map(({ name }) => name);
+      deepStrictEqual(
+        left.sort(),
+        system === "windows"
+          ? ["tc.exe", "tc.exe.old-1.3.0", "tc.exe.old-1.3.0-2"]
+          : ["tc.exe", "tc.exe.old", "tc.exe.old-1.3.0"],
+      );
+    },
+  });
+}
 
 Deno.test("tarEntry() finds the file behind others, and nothing in rubbish", async () => {
   const bytes = await archive(script("1.0.0"));

@@ -63,7 +63,11 @@ async function upgrade(shell: Shell, { check }: UpgradeFlags): Promise<number> {
   refuseOwned(path);
   shell.output.say(`Downloading tc ${release.version} …`);
   const fresh = await downloadProgram(release, own.target);
-  await replaceProgram(path, fresh, release.version);
+  await replaceProgram(path, {
+    program: fresh,
+    version: release.version,
+    before: buildInfo().version,
+  });
   return report(shell, { from: own.version, to: release.version, done: true });
 }
 
