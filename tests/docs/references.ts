@@ -42,6 +42,13 @@ function settingsPage(): string {
     "stay. A flag wins over a variable, a variable over the file, the file over " +
     "the default; `tc config show --origin` says which one won. Editors complete " +
     "and check the file with [tc.schema.json](tc.schema.json).",
+    "```sh run\n" +
+    "tc config set usage.pollSeconds 900\n" +
+    "tc config get usage.pollSeconds\n" +
+    "tc config show --origin\n" +
+    "tc config unset usage.pollSeconds\n" +
+    "tc config schema >tc.schema.json\n" +
+    "```",
     "A running server takes changes over at once. Settings marked with **R** take " +
     "effect after `tc restart`.",
     ...[...sections].flatMap(([name, rows]) => [
@@ -113,9 +120,9 @@ function usage(
   return [
     ...(aliases.length === 0
       ? []
-      : [`Also called \`${
-        aliases.map((alias) => `tc ${alias}`).join("`, `")
-      }\`.`]),
+      : [`Also called ${
+        aliases.map((alias) => `\`${words.replace(/\S+$/, alias)}\``).join(", ")
+      }.`]),
     ...(isGroup && rows.length === 0 ? [] : rows.length === 0 ? [] : [
       table(["Argument or option", "What it does"], rows),
     ]),
