@@ -21,6 +21,7 @@ import {
 import type { ServerAddress } from "../control/server_connection.ts";
 import { ConfigError, EXIT, reasonOf, TcError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
+import { runningHolder } from "./server_claim.ts";
 import { refuseForeign, tightenSecret } from "../store/files/own_files.ts";
 
 const CONTROL_TIMEOUT_MS = 10_000;
@@ -89,16 +90,41 @@ export class PoolSite {
     return this.#authorities;
   }
 
-  /** `http://127.0.0.1:3456`, as a client on this machine writes it. */
+  /**
+   * `http://127.0.0.1:3456`, as a client on this machine writes it: where the
+   * running server listens, or else where the config says.
+   */
   get origin(): string {
+    const { host, port } = this.#place();
+    return `http://${reachable(host)}:${port}`;
+  }
+
+  /** Where a server with this config listens. */
+  get configuredOrigin(): string {
     const { host, port } = this.config.settings.proxy;
     return `http://${reachable(host)}:${port}`;
   }
 
   /** The address of the server for a connection from this machine. */
   get address(): ServerAddress {
-    const { host, port } = this.config.settings.proxy;
+    const { host, port } = this.#place();
     return { host: reachable(host).replace(/^\[|\]$/g, ""), port };
+  }
+
+  /**
+   * The running server is found by its note in the state folder, because the
+   * config may have another port since its start. A port from a flag or a
+   * variable is meant as it is.
+   */
+  #place(): ServerAddress {
+    const { host, port } = this.config.settings.proxy;
+    const source = this.config.origins.get("proxy.port");
+    if (source === "flag" || source === "env") return { host, port };
+    const { origin = "" } = runningHolder(this.paths.stateFolder) ?? {};
+    const [, noted, at] = /^http:\/\/(.*):(\d+)$/.exec(origin) ?? [];
+    return noted === undefined
+      ? { host, port }
+      : { host: noted, port: Number(at) };
   }
 
   client(timeoutMs = CONTROL_TIMEOUT_MS): ControlClient {

@@ -13,6 +13,7 @@ import { systemClock, systemEntropy } from "../system/clock.ts";
 import { handoverMs } from "../config/settings.ts";
 import type { StartOrder } from "./worker_protocol.ts";
 import { join } from "node:path";
+import process from "node:process";
 import * as v from "valibot";
 import { writeNew } from "../store/files/own_files.ts";
 
@@ -51,6 +52,22 @@ export function readHolder(stateFolder: string): Holder | null {
     return note.success ? note.output : null;
   } catch {
     return null;
+  }
+}
+
+/** Returns the server of the pool if its process runs, or null. */
+export function runningHolder(stateFolder: string): Holder | null {
+  const holder = readHolder(stateFolder);
+  return holder !== null && isAlive(holder.pid) ? holder : null;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    // It has ended, or belongs to another user.
+    return false;
   }
 }
 

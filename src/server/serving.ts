@@ -99,7 +99,7 @@ export async function startServing(
     if (!(cause instanceof TcError) || cause.code !== "port_taken") throw cause;
     throw await describePortTaken(
       cause,
-      site.origin.replace(/^https?:\/\//, ""),
+      site.configuredOrigin.replace(/^https?:\/\//, ""),
       () => site.client(2_000).health(),
     );
   });
@@ -119,7 +119,7 @@ export async function startServing(
  * that never says so.
  */
 async function notifyReady(
-  { environment, origin, paths }: PoolSite,
+  { environment, configuredOrigin, paths }: PoolSite,
   options: ServingOptions,
 ): Promise<void> {
   const address = environment[NOTIFY_VARIABLE] ?? null;
@@ -129,7 +129,7 @@ async function notifyReady(
     await notifyManager({
       address,
       from: join(paths.stateFolder, `notify.${Deno.pid}`),
-      lines: ["READY=1", `STATUS=Listens on ${origin}`],
+      lines: ["READY=1", `STATUS=Listens on ${configuredOrigin}`],
     });
   } catch (cause) {
     const reason = reasonOf(cause);

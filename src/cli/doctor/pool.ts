@@ -30,7 +30,7 @@ export async function checkServer(
   context: DoctorContext,
 ): Promise<readonly Finding[]> {
   const { shell } = context;
-  const { host, port } = shell.config.settings.proxy;
+  const { host, port } = shell.address;
   const where = `${host}:${port}`;
   const broken = keyTrouble(context);
   if (broken !== null) return [broken];

@@ -24,7 +24,10 @@ const DEFAULT_PORT = 3456;
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(?::(\d{1,5}))?/;
 const KEY_IN_PATH = /\/k\/([A-Za-z0-9_-]{8,256})/;
 
-/** Returns the server that this session uses, or else the one of the config. */
+/**
+ * Returns the server that this session uses, or else the running one of the
+ * pool, or else the one of the config.
+ */
 export function serverPlace(
   environment: Environment,
   system: string,
@@ -33,11 +36,16 @@ export function serverPlace(
   const baseUrl = environment["ANTHROPIC_BASE_URL"] ?? "";
   const local = LOOPBACK.exec(baseUrl);
   const config = local === null ? fileConfig(paths) : NO_CONFIG;
+  const named = environment["TC_PROXY_PORT"];
+  const noted = local === null && !named ? LOOPBACK.exec(noteOf(paths)) : null;
+  const address = local ?? noted;
   return {
-    host: local === null ? config.host : (local[1] ?? "").replace(/[[\]]/g, ""),
-    port: local === null
-      ? Number(environment["TC_PROXY_PORT"] || config.port)
-      : Number(local[2] ?? 80),
+    host: address === null
+      ? config.host
+      : (address[1] ?? "").replace(/[[\]]/g, ""),
+    port: address === null
+      ? Number(named || config.port)
+      : Number(address[2] ?? 80),
     key: launchKey(environment) ?? (config.key || fileKey(paths)),
   };
 }
@@ -67,6 +75,18 @@ function fileConfig({ configFile }: Paths): typeof NO_CONFIG {
   } catch {
     // There is no file, or the server cannot use it either.
     return NO_CONFIG;
+  }
+}
+
+/** Returns the origin that the pool's server has noted, or an empty text. */
+function noteOf({ stateFolder }: Paths): string {
+  try {
+    const note = Deno.readTextFileSync(join(stateFolder, "server.json"));
+    const { origin } = JSON.parse(note) as { readonly origin?: unknown };
+    return String(origin ?? "");
+  } catch {
+    // No server runs, or it could not write the note.
+    return "";
   }
 }
 
