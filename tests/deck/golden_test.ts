@@ -7,6 +7,7 @@ import { type Model, startModel } from "../../src/deck/model.ts";
 import { ASCII, type Glyphs, UNICODE } from "../../src/deck/terminal/theme.ts";
 import { update } from "../../src/deck/update.ts";
 import { view } from "../../src/deck/view.ts";
+import { picture } from "./picture.ts";
 import { fleet, NOW, pinned, poolStatus, session, usage } from "./scene.ts";
 
 const GOLDEN = new URL("./golden/", import.meta.url);
@@ -119,6 +120,13 @@ for (const size of SIZES) {
     const text = codes.replaceAll("\u001b", "\\e")
       .replaceAll(/\\e\[(\d+);1H/g, "\n\\e[$1;1H");
     assertGolden(`${name}_color.txt`, `${text}\n`);
+  });
+}
+
+for (const mode of ["light", "dark"] as const) {
+  Deno.test(`the README's ${mode} picture is a frame of the Deck`, () => {
+    const drawn = picture(view(model({ columns: 100, rows: 30 })), mode);
+    assertGolden(`../../../docs/deck-${mode}.svg`, drawn);
   });
 }
 
