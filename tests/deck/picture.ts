@@ -66,27 +66,20 @@ interface Run {
 /** Wide characters and blanks end a run, so that columns stay in line. */
 function runs(frame: Frame, row: number): readonly Run[] {
   const found: Run[] = [];
-  let open: Run | null = null;
-  const close = () => {
-    if (open !== null && open.text.trim() !== "") found.push(open);
-    open = null;
-  };
+  let isOpen = false;
   for (let column = 0; column < frame.columns; column++) {
     const at = row * frame.columns + column;
     const text = frame.text[at] ?? " ";
     const style = frame.style[at] ?? 0;
-    const isWide = frame.text[at + 1] === "" && column + 1 < frame.columns;
     if (text === "") continue;
-    if (text === " " || isWide || open === null || open.style !== style) {
-      close();
-    }
-    if (text === " ") continue;
-    open = open === null
-      ? { column, text, style }
-      : { ...open, text: open.text + text };
-    if (isWide) close();
+    const isWide = frame.text[at + 1] === "" && column + 1 < frame.columns;
+    const last = found.at(-1);
+    if (text === " ") isOpen = false;
+    else if (!isOpen || isWide || last === undefined || last.style !== style) {
+      found.push({ column, text, style });
+      isOpen = !isWide;
+    } else found[found.length - 1] = { ...last, text: last.text + text };
   }
-  close();
   return found;
 }
 
