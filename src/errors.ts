@@ -8,7 +8,7 @@ import type { AccountId } from "./core/account.ts";
 import type { Instant } from "./core/time.ts";
 
 /** Which side of tc an error came from. */
-export type ErrorSource = "downstream" | "upstream" | "internal" | "user";
+type ErrorSource = "downstream" | "upstream" | "internal" | "user";
 
 /** Exit codes, the one table (man page, tests and scripts rely on it). */
 export const EXIT = {
@@ -48,7 +48,7 @@ export const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   interrupted: "interrupted",
 };
 
-export interface TcErrorOptions {
+interface TcErrorOptions {
   /** Stable: tests and scripts use it, never the message. */
   readonly code: string;
   readonly source?: ErrorSource;

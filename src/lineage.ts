@@ -16,7 +16,7 @@ const ANCESTORS_MAX = 64;
  * ancestor that is spent; `refused` by the provider; or `unknown`, which for a
  * login of the same family means its successor.
  */
-export type Kinship = "same" | "older" | "refused" | "unknown";
+type Kinship = "same" | "older" | "refused" | "unknown";
 
 /** Returns how `token` relates to the login of `entry`. */
 export function kinship(

@@ -9,6 +9,7 @@ import rooms, {
 } from "../.github/lint/rooms.ts";
 
 const FILE_LINES_MAX = 500;
+const FOLDER_FILES_MAX = 15;
 const COLUMNS_MAX = 100;
 const TOP_LEVEL = [
   ".ci",
@@ -89,6 +90,16 @@ Deno.test("no source file is over 500 lines", () => {
   deepStrictEqual(long, []);
 });
 
+Deno.test("no folder of src holds more than 15 files", () => {
+  const counts = new Map<string, number>();
+  for (const path of sources("src")) {
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  const full = [...counts].filter(([, count]) => count > FOLDER_FILES_MAX);
+  deepStrictEqual(full, []);
+});
+
 Deno.test("no line of source is over 100 columns, strings apart", () => {
   const wide: string[] = [];
   for (const path of sources("src")) {
@@ -103,7 +114,7 @@ Deno.test("no line of source is over 100 columns, strings apart", () => {
   deepStrictEqual(wide, []);
 });
 
-Deno.test("every source file opens with what room of the house it is", () => {
+Deno.test("every source file opens with what it does", () => {
   const silent = [...sources("src")].filter((path) =>
     !read(path).startsWith("/**")
   );
@@ -160,6 +171,65 @@ Deno.test("every right to import that a room has is used by a file of it", () =>
     .flatMap(([from, targets]) => targets.map((to) => `${from} -> ${to}`))
     .filter((right) => !used.has(right));
   deepStrictEqual(unused, []);
+});
+
+const EXPORT =
+  /^export (?:(?:abstract|async|declare) )*(?:function\*?|class|const|interface|type|enum) ([\w$]+)/gm;
+
+/** Returns whether `text` has the word `name` at least `count` times. */
+function has(text: string, name: string, count = 1): boolean {
+  const word = new RegExp(`\\b${name.replaceAll("$", "\\$")}\\b`, "g");
+  return [...text.matchAll(word)].length >= count;
+}
+
+/** For each source file, the files of `paths` that import it. */
+function importersAmong(
+  paths: readonly string[],
+): ReadonlyMap<string, readonly string[]> {
+  const importers = new Map<string, string[]>();
+  for (const path of paths) {
+    for (const match of read(path).matchAll(IMPORT)) {
+      const target = match[1] ?? match[2] ?? "";
+      const file = new URL(target, `file:///${path}`).pathname.slice(1);
+      importers.set(file, [...importers.get(file) ?? [], path]);
+    }
+  }
+  return importers;
+}
+
+Deno.test("every export of src has a user in src", () => {
+  const files = ["main.ts", ...sources("src")];
+  const texts = new Map(
+    [...files, ...sources("tests")].map((path) => [path, read(path)]),
+  );
+  const inSource = importersAmong(files);
+  const inTests = importersAmong([
+    ...sources("tests"),
+    ".github/lint/rooms.ts",
+  ]);
+  /** Files that get at the names of `path`, also by way of `export *`. */
+  function usersOf(path: string): readonly string[] {
+    return (inSource.get(path) ?? []).flatMap((user) => {
+      const isPassedOn = /^export (type )?\* from/m.test(texts.get(user) ?? "");
+      return isPassedOn ? [user, ...usersOf(user)] : [user];
+    });
+  }
+  const dead: string[] = [];
+  for (const path of files) {
+    const own = texts.get(path) ?? "";
+    for (const [, name = ""] of own.matchAll(EXPORT)) {
+      const isUsed = usersOf(path).some((user) =>
+        has(texts.get(user) ?? "", name)
+      );
+      // Exported for its test, and used where it stands.
+      const isTested = has(own, name, 2) &&
+        (inTests.get(path) ?? []).some((user) =>
+          has(texts.get(user) ?? "", name)
+        );
+      if (!isUsed && !isTested) dead.push(`${path}: ${name}`);
+    }
+  }
+  deepStrictEqual(dead, []);
 });
 
 Deno.test("the rooms have no cycle", () => {
@@ -260,6 +330,25 @@ Deno.test("the lint plugin sees every way to import and every impure call", () =
   deepStrictEqual(faults("src/server/a.ts", `let a = 1; a++;`), [
     "rooms/no-module-state",
   ]);
+  for (
+    const change of [
+      "a.set(1, 2)",
+      "a.clear()",
+      "a.size = 1",
+      "a[0] = 1",
+      "a.b++",
+      "delete a.b",
+    ]
+  ) {
+    const code = `const a = new Map(); export function f() { ${change}; }`;
+    deepStrictEqual(faults("src/server/a.ts", code), [
+      "rooms/no-module-state",
+    ], change);
+  }
+  const list = "const a = [1, 2]; export function f() { a.push(3); }";
+  deepStrictEqual(faults("src/server/a.ts", list), ["rooms/no-module-state"]);
+  const constant = "const a = new Set([1]); export const f = () => a.has(1);";
+  deepStrictEqual(faults("src/server/a.ts", constant), []);
   deepStrictEqual(faults("src/server/a.ts", `await f();`), [
     "rooms/no-module-state",
   ]);

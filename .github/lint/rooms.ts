@@ -110,6 +110,23 @@ const MAY_OPEN_REFRESH_TOKENS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/**
+ * Results of pure functions that are expensive to compute, kept from one call to
+ * the next: every answer is the same with and without them.
+ */
+const MEMOS: Readonly<Record<string, readonly string[]>> = {
+  "src/core/pool/headcount.ts": ["counted", "lastCensus", "queues"],
+  "src/deck/figures.ts": ["clocks"],
+  "src/deck/scene.ts": ["known"],
+  "src/deck/terminal/grapheme.ts": ["known", "knownTexts"],
+  "src/deck/terminal/theme.ts": ["codes"],
+};
+
+const COLLECTIONS = ["Map", "Set", "WeakMap", "WeakSet", "Array"];
+
+const MUTATORS =
+  /^(set|add|delete|clear|push|pop|shift|unshift|splice|sort|reverse|fill)$/;
+
 /** What reasonOf() and stackOf() return, after the name of the error. */
 const SPELLED_OUT = /^\.(message|stack)\b/;
 
@@ -118,6 +135,34 @@ const REQUEST_SCOPE = "/src/proxy/request_scope.ts";
 
 /** Names that say nothing of what is in the file. */
 const EMPTY_NAMES = /^(utils?|helpers?|common|misc|types|manager|shared)$/;
+
+/** Returns the constants of `program` that hold a collection or an object. */
+function collectionsOf(program: Deno.lint.Program): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const statement of program.body) {
+    const declaration = statement.type === "ExportNamedDeclaration"
+      ? statement.declaration
+      : statement;
+    if (declaration?.type !== "VariableDeclaration") continue;
+    for (const { id, init } of declaration.declarations) {
+      if (id.type !== "Identifier" || init === null) continue;
+      const isNew = init?.type === "NewExpression" &&
+        init.callee.type === "Identifier" &&
+        COLLECTIONS.includes(init.callee.name);
+      const isLiteral = init?.type === "ArrayExpression" ||
+        init?.type === "ObjectExpression";
+      if (isNew || isLiteral) names.add(id.name);
+    }
+  }
+  return names;
+}
+
+/** Returns the name of the variable that `node` reaches into, or null. */
+function objectOf(node: Deno.lint.Node): string | null {
+  return node.type === "MemberExpression" && node.object.type === "Identifier"
+    ? node.object.name
+    : null;
+}
 
 /** Returns the room of a source file by its path, or null outside `src/`. */
 export function roomOf(path: string): string | null {
@@ -238,8 +283,40 @@ export default {
     "no-module-state": {
       create(context): Deno.lint.LintVisitor {
         if (roomOf(context.filename) === null) return {};
+        let collections: ReadonlySet<string> = new Set();
+        const path = context.filename.replaceAll("\\", "/");
+        const memos = Object.entries(MEMOS)
+          .flatMap(([file, names]) => path.endsWith(`/${file}`) ? names : []);
+        function change(node: Deno.lint.Node, name: string | null): void {
+          if (name === null || !collections.has(name)) return;
+          if (memos.includes(name)) return;
+          context.report({
+            node,
+            message: `${name} is state of the module: pass it in, or hold it`,
+          });
+        }
         return {
+          CallExpression(node): void {
+            const { callee } = node;
+            if (callee.type !== "MemberExpression") return;
+            const { property } = callee;
+            const isChange = property.type === "Identifier" &&
+              MUTATORS.test(property.name);
+            if (isChange) change(node, objectOf(callee));
+          },
+          AssignmentExpression(node): void {
+            change(node, objectOf(node.left));
+          },
+          UpdateExpression(node): void {
+            change(node, objectOf(node.argument));
+          },
+          UnaryExpression(node): void {
+            if (node.operator === "delete") {
+              change(node, objectOf(node.argument));
+            }
+          },
           Program(node): void {
+            collections = collectionsOf(node);
             for (const statement of node.body) {
               const declaration = statement.type === "ExportNamedDeclaration"
                 ? statement.declaration

@@ -48,7 +48,7 @@ export type JsonAnswer =
    */
   | { readonly kind: "none"; readonly isSent: boolean };
 
-export interface JsonClientPorts {
+interface JsonClientPorts {
   readonly upstream: Upstream;
   readonly clock: Clock;
   /** `tc/<version>`: tc names itself. */

@@ -19,13 +19,13 @@ import { isOAuth, type OAuthEntry } from "./provider.ts";
 const PAUSE_MIN_MS = SECOND_MS;
 const PAUSE_MAX_MS = MINUTE_MS;
 
-export interface LateSavePorts {
+interface LateSavePorts {
   readonly vault: Vault;
   readonly clock: Clock;
   readonly journal: Journal;
 }
 
-export type SaveOutcome =
+type SaveOutcome =
   /**
    * What the vault holds now: our entry, or a login that was faster; null if
    * gone.

@@ -37,7 +37,7 @@ export interface Destination {
   readonly modelMap: Readonly<Record<string, string>> | null;
 }
 
-export interface RefresherPorts extends RefreshPorts {
+interface RefresherPorts extends RefreshPorts {
   /** Receives the events that tell the pool whose credential serves. */
   readonly dispatch: (event: PoolEvent) => void;
   readonly destination: (id: AccountId) => Destination;

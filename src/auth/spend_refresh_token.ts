@@ -21,7 +21,7 @@ const PAUSE_MS = 500;
 const UNSENT_TRIES_MAX = 3;
 const RETRY_AFTER_MAX_MS = 15 * MINUTE_MS;
 
-export interface SpendPorts {
+interface SpendPorts {
   readonly provider: OAuthProvider;
   readonly client: JsonClient;
   readonly clock: Clock;
@@ -33,7 +33,7 @@ export interface SpendPorts {
   readonly isSuperseded: () => Promise<boolean>;
 }
 
-export type Spent =
+type Spent =
   | { readonly kind: "tokens"; readonly credential: OAuthCredential }
   /** Another process already has the successor: read it. */
   | { readonly kind: "superseded" }

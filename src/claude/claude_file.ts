@@ -8,7 +8,7 @@
 /** Larger files are not written by Claude Code or its tools. */
 const BYTES_MAX = 4 * 1024 * 1024;
 
-export type JsonObject = Readonly<Record<string, unknown>>;
+type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Returns the file's text, or null. */
 export async function readText(path: string): Promise<string | null> {

@@ -74,7 +74,7 @@ export function folderAt(named: string, facts: FolderFacts): ClaudeFolder {
 /**
  * Returns one spelling of a folder, for records that tc itself keeps by folder.
  */
-export function normalFolder(path: string): string {
+function normalFolder(path: string): string {
   const normal = path.normalize("NFC");
   return normal.length > 1 ? normal.replace(/[/\\]+$/, "") : normal;
 }

@@ -26,7 +26,7 @@ export interface SettingsLayer {
 }
 
 /** Where the layers are searched. */
-export interface SettingsPlaces {
+interface SettingsPlaces {
   /** `settings.json` of the user. */
   readonly userFile: string;
   /** The folder in which Claude Code starts. */

@@ -10,7 +10,7 @@ import type { Environment } from "../variables.ts";
 /** The command that runs a line. */
 export type ClientShell = (line: string) => readonly [string, ...string[]];
 
-export interface ClientShellFacts {
+interface ClientShellFacts {
   readonly system: string;
   readonly environment: Environment;
   readonly isFile: (path: string) => boolean;

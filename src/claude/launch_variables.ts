@@ -13,7 +13,7 @@ import type { SettingsLayer } from "./client_settings.ts";
 
 export type Variables = Readonly<Record<string, string>>;
 /** Variables to set, and variables to remove (null). */
-export type Changes = Readonly<Record<string, string | null>>;
+type Changes = Readonly<Record<string, string | null>>;
 
 /**
  * How Claude Code proves itself; its features follow from it.
@@ -66,7 +66,7 @@ export interface LaunchFacts {
 export const LOCAL_TOKEN = "tc-local";
 
 /** The header that carries the local key. */
-export const KEY_HEADER = "x-tc-key";
+const KEY_HEADER = "x-tc-key";
 
 /** Headers of a launch; an inner launch replaces those of an outer one. */
 const LAUNCH_HEADERS = [KEY_HEADER, "x-tc-account", "x-tc-policy"];
@@ -102,7 +102,7 @@ const STREAM_IDLE_MS_MAX = 1_800_000;
 const MARGIN_MS = 60_000;
 
 /** What a launch needs besides its variables. */
-export interface LaunchPlan {
+interface LaunchPlan {
   readonly variables: Changes;
   /**
    * The content of a `--settings` file that outranks the client's own settings;

@@ -7,7 +7,7 @@
 
 import type { HookName } from "./hook_input.ts";
 
-export interface PluginFacts {
+interface PluginFacts {
   readonly version: string;
   /** Returns the command line of one hook, for the client's shell. */
   readonly command: (hook: HookName) => string;

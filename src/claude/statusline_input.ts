@@ -10,7 +10,7 @@ import { inert } from "../core/plain_text.ts";
 /**
  * A window as the last answer's headers stated it, whichever account that was.
  */
-export interface StatedWindow {
+interface StatedWindow {
   readonly key: "5h" | "7d";
   /** From 0 to 1. */
   readonly utilization: number;

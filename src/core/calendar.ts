@@ -10,7 +10,7 @@ import { DAY_MS, type Instant, instantFromMs } from "./time.ts";
 export type CalendarUnit = "day" | "week" | "month";
 
 /** A date without a zone; months count from 1. */
-export interface CalendarDate {
+interface CalendarDate {
   readonly year: number;
   readonly month: number;
   readonly day: number;

@@ -10,7 +10,7 @@ import { modelFamily } from "./account.ts";
 import { contextTokens, type TokenUsage } from "./usage.ts";
 
 /** When the built-in table was last compared with the provider's list. */
-export const PRICES_AS_OF = "2026-11-29";
+const PRICES_AS_OF = "2026-11-29";
 
 /** Dollars a million tokens. */
 export interface Rates {
@@ -25,7 +25,7 @@ export interface Rates {
  * Prices by family or by whole model id: `{"opus": [4, 20]}` is input and
  * output.
  */
-export type PriceOverrides = Readonly<
+type PriceOverrides = Readonly<
   Record<string, readonly [input: number, output: number]>
 >;
 
@@ -130,9 +130,6 @@ export const LIST_PRICES: PriceTable = {
   ),
 };
 
-/** A book that holds only the built-in prices. */
-export const LIST_BOOK: PriceBook = { own: {}, table: null };
-
 function ratesFrom([input, output, read]: Figures): Rates {
   return {
     input,
@@ -174,7 +171,7 @@ function rowOf(name: string, at: number, book: PriceBook): PriceRow | null {
 }
 
 /** What is to be priced. */
-export interface Priced {
+interface Priced {
   readonly model: string;
   /** Epoch milliseconds: prices change. */
   readonly at: number;

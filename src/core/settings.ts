@@ -8,7 +8,7 @@
 
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "./time.ts";
 
-export interface NumberKnob {
+interface NumberKnob {
   readonly kind: "number";
   readonly default: number;
   readonly min: number;
@@ -16,14 +16,14 @@ export interface NumberKnob {
   readonly help: string;
 }
 
-export interface ChoiceKnob<T extends string = string> {
+interface ChoiceKnob<T extends string = string> {
   readonly kind: "choice";
   readonly default: T;
   readonly values: readonly T[];
   readonly help: string;
 }
 
-export interface SwitchKnob {
+interface SwitchKnob {
   readonly kind: "switch";
   readonly default: boolean;
   readonly help: string;
@@ -48,7 +48,7 @@ export function choice<T extends string>(
   return { kind: "choice", default: value, values, help };
 }
 
-export function toggle(value: boolean, help: string): SwitchKnob {
+function toggle(value: boolean, help: string): SwitchKnob {
   return { kind: "switch", default: value, help };
 }
 
@@ -57,28 +57,9 @@ type ValueOf<K> = K extends ChoiceKnob<infer T> ? T
   : boolean;
 
 /** The values of a table of settings, by name. */
-export type ValuesOf<Table> = {
+type ValuesOf<Table> = {
   readonly [Name in keyof Table]: ValueOf<Table[Name]>;
 };
-
-/** Returns why `value` is not allowed, in words, or null if it is. */
-export function knobFault(knob: Knob, value: unknown): string | null {
-  switch (knob.kind) {
-    case "number": {
-      const isInside = typeof value === "number" && value >= knob.min &&
-        value <= knob.max;
-      return isInside
-        ? null
-        : `it must be a number from ${knob.min} to ${knob.max}`;
-    }
-    case "choice":
-      return typeof value === "string" && knob.values.includes(value)
-        ? null
-        : `it must be one of ${knob.values.join(", ")}`;
-    case "switch":
-      return typeof value === "boolean" ? null : "it must be true or false";
-  }
-}
 
 export type PolicyName =
   | "price"
@@ -103,7 +84,7 @@ export type OpenWindows = "passive" | "scheduled" | "off";
 /**
  * A layer is a part that any policy may use; `auto` leaves it to the policy.
  */
-export type LayerSwitch = "auto" | "on" | "off";
+type LayerSwitch = "auto" | "on" | "off";
 
 function layer(help: string): ReturnType<typeof choice<LayerSwitch>> {
   return choice<LayerSwitch>("auto", ["auto", "on", "off"], help);
@@ -344,7 +325,7 @@ export const DEFAULT_ROUTE_SETTINGS: RouteSettings = Object.fromEntries(
   // The entries come from the table that the type is made of.
 ) as unknown as RouteSettings;
 
-export type LayerName =
+type LayerName =
   | "probeGate"
   | "tailGate"
   | "concurrencyGate"

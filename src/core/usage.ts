@@ -137,17 +137,6 @@ export function isColdRebuild(usage: TokenUsage): boolean {
   return written > 0 && written > usage.cacheRead;
 }
 
-export function addCache(a: CacheAccount, b: CacheAccount): CacheAccount {
-  return {
-    hit: a.hit + b.hit,
-    miss: a.miss + b.miss,
-    rebuild: a.rebuild + b.rebuild,
-    coldRebuilds: a.coldRebuilds + b.coldRebuilds,
-    switches: a.switches + b.switches,
-    switchRebuild: a.switchRebuild + b.switchRebuild,
-  };
-}
-
 /**
  * Returns the share of prompt tokens read from the cache, 0 to 1; null without
  * prompt tokens.

@@ -177,7 +177,7 @@ export function byTokens(a: Agent, b: Agent): number {
     (a.label < b.label ? -1 : a.label > b.label ? 1 : a.id < b.id ? -1 : 1);
 }
 
-export interface Chip {
+interface Chip {
   readonly text: string;
   readonly style: "good" | "bad" | "careful" | "info" | "dim";
 }

@@ -63,7 +63,7 @@ async function decidedLines(
   }
 }
 
-export interface Explanation {
+interface Explanation {
   readonly title: string;
   readonly lines: readonly string[];
   /** The session that the row is about, or null. */
@@ -73,7 +73,7 @@ export interface Explanation {
 }
 
 /** Returns what the status says about a row; null if the row is gone. */
-export function explanation(
+function explanation(
   kind: string,
   id: string,
   model: Model,

@@ -30,7 +30,7 @@ export interface Look {
   readonly timeZone: string | null;
 }
 
-export type Link =
+type Link =
   | { readonly kind: "connecting" }
   | { readonly kind: "live" }
   /** The screen keeps the last figures and recovers by itself. */
@@ -154,7 +154,7 @@ export type Effect =
   | { readonly kind: "suspend" }
   | { readonly kind: "end"; readonly how: "quit" | "detached" };
 
-export interface ModelOptions {
+interface ModelOptions {
   readonly size: Size;
   readonly now: number;
   readonly look: Look;

@@ -18,7 +18,7 @@ const NOTE_MS = 6_000;
 /** Stands for "no account" in the list of pins. */
 const NO_PIN = "";
 
-export function withConfirm(model: Model, confirm: Confirm): Model {
+function withConfirm(model: Model, confirm: Confirm): Model {
   return { ...model, overlay: { kind: "confirm", ...confirm } };
 }
 
@@ -27,7 +27,7 @@ function said(model: Model, text: string, style: Note["style"]): Model {
   return { ...model, overlay: null, note: { text, style, until } };
 }
 
-export function accountOf(model: Model, label: string): AccountView | null {
+function accountOf(model: Model, label: string): AccountView | null {
   return model.status?.accounts.find((view) => view.label === label) ?? null;
 }
 

@@ -14,7 +14,7 @@ import type { Glyphs } from "./terminal/theme.ts";
 import { type Forest, forestOf } from "./tree.ts";
 
 /** How much fits side by side: from 120, 80, 60 and 40 columns on. */
-export type Breadth = "full" | "medium" | "narrow" | "small";
+type Breadth = "full" | "medium" | "narrow" | "small";
 
 export interface AccountGroup {
   readonly view: AccountView;

@@ -9,7 +9,7 @@
 import { type Agent, byTokens } from "./agent.ts";
 
 /** One issue with its agents and its subtree. */
-export interface Node {
+interface Node {
   readonly issueId: string;
   /** By tokens; usually one agent. */
   readonly agents: readonly Agent[];

@@ -13,7 +13,7 @@ import { screenKey } from "./screen_keys.ts";
 import { sceneOf } from "./scene.ts";
 
 /** The next model, and the effects to run. */
-export type Update = readonly [model: Model, effects: readonly Effect[]];
+type Update = readonly [model: Model, effects: readonly Effect[]];
 
 const NOTE_MS = 6_000;
 const NOTE_BAD_MS = 15_000;
@@ -103,7 +103,7 @@ function failure(text: string, hint: string | null): string {
 }
 
 /** Returns the model with a message on the bottom line for a while. */
-export function noted(
+function noted(
   model: Model,
   text: string,
   style: Note["style"],

@@ -19,7 +19,7 @@ export interface OAuthTokens {
 }
 
 /** The result of a refresh. `reused` has just killed the family. */
-export type RotationResult =
+type RotationResult =
   | {
     readonly kind: "rotated";
     readonly account: string;
@@ -31,7 +31,7 @@ export type RotationResult =
   | { readonly kind: "ended"; readonly account: string }
   | { readonly kind: "unknown" };
 
-export interface RotationWish {
+interface RotationWish {
   readonly expiresAt: Instant;
   readonly now: Instant;
   /** The sign-in's new end; null keeps the end set by the login. */
@@ -41,7 +41,7 @@ export interface RotationWish {
 
 export type AccessState = "live" | "expired" | "superseded" | "revoked";
 
-export interface AccessFound {
+interface AccessFound {
   readonly account: string;
   readonly scopes: readonly string[];
   readonly state: AccessState;

@@ -8,7 +8,7 @@
 import type { Clock } from "../ports.ts";
 import { after, type Instant, instantFromMs } from "../core/time.ts";
 
-export interface WarpClockOptions {
+interface WarpClockOptions {
   /** Wall time at the start; null is the machine's. */
   readonly startAt?: Instant | null;
   /** Demo milliseconds per real one: 1 is real time, 0 moves only on demand. */

@@ -178,7 +178,7 @@ function failed(reason: string, cause?: unknown): TcError {
 }
 
 /** What a program is replaced by. */
-export interface NextProgram {
+interface NextProgram {
   readonly program: Uint8Array;
   readonly version: string;
   /** The version that stands there now. */

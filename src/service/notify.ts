@@ -8,7 +8,7 @@
 /** Variable that names the socket. */
 export const NOTIFY_VARIABLE = "NOTIFY_SOCKET";
 
-export interface NotifyOptions {
+interface NotifyOptions {
   /** A path, or a name after `@`; of another kind there is nobody to tell. */
   readonly address: string | null;
   /** Where the sender's own socket is where it needs a file for the moment. */

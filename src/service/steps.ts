@@ -18,7 +18,7 @@ export interface ServiceStep {
   readonly retrySec?: number;
 }
 
-export interface StepPorts {
+interface StepPorts {
   readonly runner: CommandRunner;
   readonly clock: Clock;
 }

@@ -33,7 +33,7 @@ const CLIENT_RETRIES_MAX = 10;
 const PERSON_RETRIES_AFTER_MS = 120_000;
 const SCHEDULE_MS = 600_000;
 
-export interface PlayOptions {
+interface PlayOptions {
   readonly settings?: Partial<RouteSettings>;
   /** Seed of the provider's random behaviour. */
   readonly seed?: number;

@@ -39,13 +39,13 @@ interface Cached {
 }
 
 /** A request's conversation, and its number within it. */
-export interface ConversationTurn {
+interface ConversationTurn {
   readonly conversation: string;
   readonly turn: number;
 }
 
 /** What the headers of an answer would say. */
-export interface Figures {
+interface Figures {
   readonly fiveHour: number | null;
   readonly fiveHourResetsAt: number | null;
   readonly week: number;

@@ -28,7 +28,7 @@ import {
   readConfig,
 } from "./config_file.ts";
 
-export interface DeskPorts extends EditPorts {
+interface DeskPorts extends EditPorts {
   readonly vault: Vault;
   readonly configFile: string;
 }

@@ -17,7 +17,7 @@ import type { ConfigDocument, ConfigEdit } from "./config_file.ts";
 type RawRow = Readonly<Record<string, unknown>>;
 
 /** The vault's entries at this moment, which an edit needs to match rows. */
-export type Entries = readonly VaultEntry[];
+type Entries = readonly VaultEntry[];
 
 const CONFIG = "the config";
 

@@ -43,7 +43,7 @@ const RAISED_MARK = "TC_FILES_RAISED";
 /** Fewer are not worth a second start. */
 const FILES_FEW = 4_096;
 
-export interface RaiseFacts {
+interface RaiseFacts {
   readonly system: string;
   readonly environment: Environment;
   /** How many files may be open now; null where nobody knows. */
@@ -51,7 +51,7 @@ export interface RaiseFacts {
 }
 
 /** A command line and the variables that it is started with. */
-export interface RaisedStart {
+interface RaisedStart {
   readonly command: readonly string[];
   readonly variables: Readonly<Record<string, string>>;
 }

@@ -2,7 +2,6 @@
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import {
-  addCache,
   cacheAccount,
   hitRate,
   isColdRebuild,
@@ -45,16 +44,4 @@ Deno.test("a rebuild is cold when more was written than read", () => {
 Deno.test("hitRate() of nothing is unknown", () => {
   strictEqual(hitRate(NO_USAGE), null);
   strictEqual(hitRate(WARM), 0.9);
-});
-
-Deno.test("addCache() adds every part", () => {
-  const one = cacheAccount(COLD, { isSwitch: true });
-  deepStrictEqual(addCache(one, one), {
-    hit: 0,
-    miss: 2_000,
-    rebuild: 1_980,
-    coldRebuilds: 2,
-    switches: 2,
-    switchRebuild: 1_980,
-  });
 });

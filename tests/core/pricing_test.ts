@@ -3,13 +3,13 @@
 import { strictEqual } from "node:assert/strict";
 import {
   costNanodollars,
-  LIST_BOOK,
   LIST_PRICES,
   type PriceBook,
   type PriceRow,
   type PriceTable,
   ratesOf,
 } from "../../src/core/pricing.ts";
+import { LIST_BOOK } from "../fixtures/list_book.ts";
 import { NO_USAGE } from "../../src/core/usage.ts";
 
 const MILLION = 1_000_000;

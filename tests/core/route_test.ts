@@ -3,7 +3,6 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { type PoolState, snapshot } from "../../src/core/pool/pool.ts";
 import {
-  ineligibility,
   route,
   type RouteDecision,
   type RouteQuery,
@@ -286,14 +285,4 @@ Deno.test("route() lets nobody overtake those who wait", () => {
   const newcomer = { conversation: conversationId("s2") };
   strictEqual(words(decide(pool, newcomer)), "wait full 20s");
   strictEqual(words(decide(pool, first)), "use a: new");
-});
-
-Deno.test("ineligibility() says what route() saw", () => {
-  const b = account("b");
-  const pool = fold(poolOf(TWO), ...refusal("l", "b", spent(2)));
-  deepStrictEqual(ineligibility(snapshot(pool, NOW), b, query()), {
-    reason: "exhausted",
-    until: inHours(2),
-  });
-  strictEqual(ineligibility(snapshot(pool, NOW), account("a"), query()), null);
 });

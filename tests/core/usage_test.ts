@@ -1,6 +1,7 @@
 import { strictEqual } from "node:assert/strict";
 import { modelFamily } from "../../src/core/account.ts";
-import { costNanodollars, LIST_BOOK } from "../../src/core/pricing.ts";
+import { costNanodollars } from "../../src/core/pricing.ts";
+import { LIST_BOOK } from "../fixtures/list_book.ts";
 import { NO_USAGE, quotaTokens } from "../../src/core/usage.ts";
 
 /** Names that every object has, and a client may give its model. */

@@ -1,7 +1,7 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { diff } from "../../src/deck/terminal/screen.ts";
-import { frameText } from "../../src/deck/terminal/frame.ts";
+import { frameText } from "../fixtures/frame_text.ts";
 import type { Key } from "../../src/deck/terminal/keys.ts";
 import { type Model, startModel } from "../../src/deck/model.ts";
 import { ASCII, type Glyphs, UNICODE } from "../../src/deck/terminal/theme.ts";

@@ -1,6 +1,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { Canvas, frameText } from "../../src/deck/terminal/frame.ts";
+import { Canvas } from "../../src/deck/terminal/frame.ts";
+import { frameText } from "../fixtures/frame_text.ts";
 import {
   cut,
   graphemes,

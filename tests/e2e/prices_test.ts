@@ -2,7 +2,8 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { costNanodollars, LIST_BOOK } from "../../src/core/pricing.ts";
+import { costNanodollars } from "../../src/core/pricing.ts";
+import { LIST_BOOK } from "../fixtures/list_book.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import {
   ClaudeHome,

@@ -1,6 +1,6 @@
 /** LedgerWriter: batches, and a database that fails, comes back or is damaged. */
 
-import { LIST_BOOK } from "../../src/core/pricing.ts";
+import { LIST_BOOK } from "../fixtures/list_book.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { LedgerWriter } from "../../src/records/ledger_writer.ts";
 import { StateDatabase } from "../../src/records/state_database.ts";

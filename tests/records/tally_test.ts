@@ -1,4 +1,4 @@
-import { LIST_BOOK } from "../../src/core/pricing.ts";
+import { LIST_BOOK } from "../fixtures/list_book.ts";
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { Tally } from "../../src/records/tally.ts";
 import type { AccountId } from "../../src/core/account.ts";

@@ -26,7 +26,7 @@ import { renewInPlace, whoseIs } from "../shared/shared_login.ts";
 /** How long to wait for the lock: a renewal of the account may be under way. */
 const LOCK_WAIT_MS = 60_000;
 
-export interface ImportPorts extends RefreshPorts {
+interface ImportPorts extends RefreshPorts {
   /** Names that other accounts have. */
   readonly taken: ReadonlySet<string>;
   /** Whether to only report what would be done. */

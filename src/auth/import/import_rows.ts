@@ -198,7 +198,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** What a tool's own row says besides the credential. */
-export interface ImportedSettings {
+interface ImportedSettings {
   readonly priority: number | null;
   readonly enabled: boolean;
   readonly capUtilization: number | null;

@@ -25,7 +25,7 @@ import { spendRefreshToken } from "../spend_refresh_token.ts";
 const WRITE_TRIES_MAX = 2;
 
 /** How the owner's store compares with the vault's entry. */
-export type Standing =
+type Standing =
   /** Both hold the same refresh token; `theirs` may have another access token. */
   | { readonly kind: "same"; readonly theirs: OAuthCredential }
   /** The owner shows an ancestor of our token: it must get ours. */
@@ -131,7 +131,7 @@ export function whoseIs(
   return fetchProfile(client, question, new AbortController().signal);
 }
 
-export type RenewedInPlace =
+type RenewedInPlace =
   | {
     readonly kind: "renewed";
     readonly credential: OAuthCredential;

@@ -24,7 +24,7 @@ const VISIBLE = /^[\x21-\x7e]{8,4096}$/;
 const API_KEY = /^sk-ant-api\d{2}-[\w-]{8,}$/;
 const SETUP_TOKEN = /^sk-ant-oat\d{2}-[\w-]{8,}$/;
 
-export interface KeyOptions {
+interface KeyOptions {
   /** The name for the account; null picks a free one. */
   readonly name: string | null;
   /** The account whose secret is replaced; null adds an account. */
@@ -79,7 +79,7 @@ function refusal(key: string): UsageError {
 }
 
 /** What the provider says about a key. */
-export type KeyCheck =
+type KeyCheck =
   | "accepted"
   /** The provider does not know the key, or the key may do nothing. */
   | "refused"

@@ -59,7 +59,7 @@ export function profileQuestion(
 /**
  * Returns the profile in `body`, or null: an identity is complete or unknown.
  */
-export function readProfile(body: unknown): AccountProfile | null {
+function readProfile(body: unknown): AccountProfile | null {
   const result = v.safeParse(answer, body);
   if (!result.success) return null;
   const { account, organization } = result.output;

@@ -12,7 +12,7 @@ import { freeName, idOfIdentity } from "./account_id.ts";
 import type { Grant } from "./exchange_code.ts";
 import type { LoginResult } from "./login_result.ts";
 
-export interface SaveOptions {
+interface SaveOptions {
   readonly account: AccountId | null;
   readonly name: string | null;
   readonly taken: ReadonlySet<string>;

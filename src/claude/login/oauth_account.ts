@@ -31,7 +31,7 @@ export function isAccountOf(
     noted["organizationUuid"] === organizationUuid;
 }
 
-export interface AccountNotes {
+interface AccountNotes {
   readonly identity: AccountIdentity;
   readonly email: string | null;
   readonly organization: string | null;

@@ -16,7 +16,7 @@ import {
 } from "../claude_file.ts";
 
 /** One row of `state/sessions.json`. */
-export interface RegistryRow {
+interface RegistryRow {
   /** As written: `cc-<uuid>`. It also names the folder of its pin. */
   readonly sid: string;
   /** The id that the session sends with its requests. */
@@ -47,7 +47,7 @@ const SID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 const ROWS_MAX = 2_000;
 
 /** How long a tool's mark counts. */
-export const TOOL_FRESH_MS = 120_000;
+const TOOL_FRESH_MS = 120_000;
 
 /** Reads the registry; empty if there is none. */
 export async function readRegistry(

@@ -8,7 +8,7 @@ import { hostname } from "node:os";
 import process from "node:process";
 
 /** A process, distinguishable from later ones with the same number. */
-export interface ProcessMark {
+interface ProcessMark {
   readonly pid: number;
   /** Changes when the number goes to another process; null if unknown. */
   readonly mark: string | null;

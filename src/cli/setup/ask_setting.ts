@@ -15,7 +15,7 @@ import { type SettingRow, settingRows } from "../../config/settings.ts";
 import { reasonOf } from "../../errors.ts";
 
 /** A setting and its new value as typed; null resets it to its default. */
-export interface SettingChoice {
+interface SettingChoice {
   readonly key: string;
   readonly text: string | null;
 }

@@ -10,7 +10,7 @@ import type { Table } from "./table.ts";
 import { type Instant, MINUTE_MS } from "../time.ts";
 
 /** An id and the account that it belongs to. */
-export interface OwnedId {
+interface OwnedId {
   /** Null if every account was asked and none has it. */
   readonly accountId: AccountId | null;
   readonly at: Instant;

@@ -17,7 +17,7 @@ import { after, type Instant } from "../time.ts";
 
 export const PERSISTED_VERSION = 1;
 
-export interface PersistedAccount {
+interface PersistedAccount {
   readonly id: AccountId;
   readonly windows: readonly QuotaWindow[];
   readonly overage: Overage | null;

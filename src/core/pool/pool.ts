@@ -30,10 +30,8 @@ export type { RouteFacts } from "../facts.ts";
 export type {
   AccountState,
   CredentialState,
-  OpenLease,
   PoolSnapshot,
   PoolState,
-  Waiting,
 } from "./state.ts";
 
 /** Returns a pool without accounts. */

@@ -12,7 +12,7 @@ import { after, type Instant, MINUTE_MS } from "../time.ts";
 import { contextTokens, type TokenUsage } from "../usage.ts";
 
 /** The cached prompt of a conversation on one account. */
-export interface Prefix {
+interface Prefix {
   readonly accountId: AccountId;
   /** Tokens that a request there would read from the cache. */
   readonly tokens: number;

@@ -8,7 +8,7 @@
 import type { WindowKey } from "./quota.ts";
 import type { Instant } from "../time.ts";
 
-export type BenchReason =
+type BenchReason =
   | { readonly kind: "exhausted"; readonly window: WindowKey }
   | { readonly kind: "throttled"; readonly streak: number }
   | { readonly kind: "overloaded" }

@@ -14,11 +14,9 @@ import { limitsOf } from "./limits.ts";
 import type { AccountState, PoolSnapshot } from "../pool/state.ts";
 import { after, HOUR_MS, type Instant, SECOND_MS } from "../time.ts";
 
-export type { CapacityEvidence, LearnedCapacity } from "./learn.ts";
+type CapacityColour = "green" | "yellow" | "red";
 
-export type CapacityColour = "green" | "yellow" | "red";
-
-export interface AccountCapacity {
+interface AccountCapacity {
   readonly id: AccountId;
   readonly name: string;
   readonly status: "active" | "throttled" | "exhausted" | "error";
@@ -40,7 +38,7 @@ export interface AccountCapacity {
   readonly live: boolean;
 }
 
-export interface PoolCapacity {
+interface PoolCapacity {
   readonly verdict: CapacityColour;
   /** Sessions that may be started now. */
   readonly headroom: number;

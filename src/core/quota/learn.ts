@@ -23,7 +23,7 @@ export interface LearnedCapacity {
 }
 
 /** The sums that capacity is learned from. */
-export interface CapacityEvidence {
+interface CapacityEvidence {
   /** Quota tokens booked while the windows were watched. */
   readonly tokens: number;
   /** Rises of the 5h figure in that time, in whole windows. */

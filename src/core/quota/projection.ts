@@ -29,13 +29,13 @@ export function weekInFiveHours({ learned }: AccountState): number {
 }
 
 /** Returns the hours until the five-hour window ends; five if none runs. */
-export function fiveHourLeft({ fiveHour }: View, { at }: Scene): number {
+function fiveHourLeft({ fiveHour }: View, { at }: Scene): number {
   if (fiveHour === null || fiveHour.resetsAt === null) return FIVE_HOURS;
   return Math.min(FIVE_HOURS, Math.max(0, fiveHour.resetsAt - at) / HOUR_MS);
 }
 
 /** How far ahead to look, and for how many conversations. */
-export interface Ahead {
+interface Ahead {
   readonly heads: number;
   readonly hours: number;
 }

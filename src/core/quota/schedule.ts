@@ -13,7 +13,7 @@ import type { AccountState, PoolSnapshot } from "../pool/state.ts";
 import { HOUR_MS, type Instant, instantFromMs, MINUTE_MS } from "../time.ts";
 
 /** The hours of a local day in which a person works, from 0 to 24. */
-export interface WorkingHours {
+interface WorkingHours {
   readonly start: number;
   readonly end: number;
 }

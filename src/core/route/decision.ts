@@ -35,7 +35,7 @@ export type UseReason =
    */
   | "probe";
 
-export type RefuseReason =
+type RefuseReason =
   | "no_account"
   /**
    * No account could ever serve: each is disabled, excluded, or needs a login.

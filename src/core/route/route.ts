@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Account } from "../account.ts";
 import type {
   Considered,
   Outcome,
@@ -23,12 +22,10 @@ import { after, earlier, type Instant } from "../time.ts";
 
 export type {
   Considered,
-  RefuseReason,
   RouteDecision,
   RouteQuery,
   UseReason,
 } from "./decision.ts";
-export type { WaitReason } from "../pool/state.ts";
 
 /**
  * Returns where the request goes now, or why it must wait or cannot go at all.
@@ -46,22 +43,6 @@ export function route(
     awaitingHome(question) ?? opening(question) ?? placing(question) ??
     lastResort(question);
   return explained(question, outcome);
-}
-
-/**
- * Returns the reason against `account` for the query, as {@linkcode route} sees
- * it, or null. An account that is only tried keeps its reason.
- */
-export function ineligibility(
-  snapshot: PoolSnapshot,
-  account: Account,
-  query: RouteQuery,
-): Bar | null {
-  const { considered } = route(snapshot, query);
-  const found = considered.find(({ accountId }) => accountId === account.id);
-  return found === undefined || found.ineligible === null
-    ? null
-    : { reason: found.ineligible, until: found.until };
 }
 
 const NO_TERMS: Readonly<Record<string, number>> = {};

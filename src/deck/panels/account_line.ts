@@ -30,7 +30,7 @@ const HIT_WIDTH = 8;
  * The widths that all account lines share, so that their figures stand in
  * columns.
  */
-export interface AccountTexts {
+interface AccountTexts {
   /** Width in cells of the longest words of a 5h and of a 7d window. */
   readonly fiveHour: number;
   readonly week: number;

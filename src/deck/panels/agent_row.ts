@@ -19,7 +19,7 @@ import {
 import type { Row, Scene } from "../scene.ts";
 import type { Sum } from "../tree.ts";
 
-export interface AgentRowOptions {
+interface AgentRowOptions {
   /** Drawn before the agent: connecting lines or indentation. */
   readonly prefix: string;
   /** `☂`, `↳`, or empty for an agent on its own. */

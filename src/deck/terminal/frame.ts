@@ -85,16 +85,3 @@ export class Canvas {
     };
   }
 }
-
-/** Returns the frame as plain text, without spaces at the ends of lines. */
-export function frameText(frame: Frame): string {
-  const lines: string[] = [];
-  for (let row = 0; row < frame.rows; row++) {
-    const cells = frame.text.slice(
-      row * frame.columns,
-      (row + 1) * frame.columns,
-    );
-    lines.push(cells.join("").trimEnd());
-  }
-  return lines.join("\n");
-}

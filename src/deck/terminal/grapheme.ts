@@ -8,7 +8,7 @@ import stringWidth from "string-width";
 import { inert } from "../../control/words.ts";
 
 /** A piece of text that a person sees as one character. */
-export interface Grapheme {
+interface Grapheme {
   readonly text: string;
   /** Cells that it takes. */
   readonly width: 1 | 2;

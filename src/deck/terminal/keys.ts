@@ -28,7 +28,7 @@ export type Key =
   | { readonly kind: "char"; readonly text: string }
   | { readonly kind: "named"; readonly name: KeyName };
 
-export interface ParsedKeys {
+interface ParsedKeys {
   readonly keys: readonly Key[];
   /** Bytes of a character or sequence that has not ended yet. */
   readonly rest: Uint8Array;

@@ -230,7 +230,7 @@ function color(style: Style, depth: ColorDepth): string {
   }
 }
 
-export interface TerminalFacts {
+interface TerminalFacts {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly isWindows: boolean;
 }

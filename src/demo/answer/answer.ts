@@ -21,7 +21,7 @@ export type AnswerBlock =
     readonly input: JsonObject;
   };
 
-export type StopReason = "end_turn" | "max_tokens" | "tool_use";
+type StopReason = "end_turn" | "max_tokens" | "tool_use";
 
 export interface Answer {
   readonly id: string;

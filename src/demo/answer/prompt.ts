@@ -37,7 +37,7 @@ export interface Prompt {
   readonly schema: JsonObject | null;
 }
 
-export type PromptReading =
+type PromptReading =
   | { readonly kind: "prompt"; readonly prompt: Prompt }
   | { readonly kind: "refused"; readonly message: string };
 

@@ -29,13 +29,13 @@ export interface AccountOptions extends IdentityWish {
 }
 
 /** What a demo account is made with besides its options. */
-export interface AccountWorld {
+interface AccountWorld {
   readonly clock: WarpClock;
   readonly dice: Dice;
   readonly tokens: TokenBook;
 }
 
-export const SUBSCRIPTION_SCOPES: readonly string[] = [
+const SUBSCRIPTION_SCOPES: readonly string[] = [
   "user:inference",
   "user:profile",
   "user:sessions:claude_code",

@@ -9,7 +9,7 @@ import type { Exchange } from "./exchange.ts";
 import { type Refusal, type RefusalName, REFUSALS } from "./refusal.ts";
 import type { AccessState } from "../token_book.ts";
 
-export type Authentication =
+type Authentication =
   | {
     readonly kind: "account";
     readonly account: DemoAccount;

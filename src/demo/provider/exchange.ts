@@ -17,7 +17,7 @@ import type { Ending, OpenRequest } from "./records.ts";
 import { type Refusal, refusalBody } from "./refusal.ts";
 import type { World } from "./world.ts";
 
-export interface ExchangeParts {
+interface ExchangeParts {
   readonly world: World;
   readonly request: Request;
   readonly record: OpenRequest;

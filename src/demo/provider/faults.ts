@@ -10,7 +10,7 @@ import type { StreamStep } from "../answer/emission.ts";
 import { REFUSALS } from "./refusal.ts";
 import type { Scripted } from "./scripted.ts";
 
-export type FaultName =
+type FaultName =
   | "throttled"
   | "burst"
   | "overloaded"

@@ -65,7 +65,7 @@ export type OpenRequest = {
 };
 
 /** What is known when the head has arrived. */
-export type SeenHead = Pick<
+type SeenHead = Pick<
   DemoRequest,
   "startedAt" | "method" | "target" | "headers" | "nonce" | "session" | "agent"
 >;

@@ -53,7 +53,7 @@ export interface ScriptedRefusal {
 }
 
 /** An answer that the provider gives if it serves the request at all. */
-export interface ScriptedService {
+interface ScriptedService {
   readonly kind: "serve";
   /** The content; null plans it from the prompt. */
   readonly blocks: readonly ScriptedBlock[] | null;

@@ -9,7 +9,7 @@ import type { ModelFamily, Tier } from "../../core/account.ts";
 import { DAY_MS, HOUR_MS } from "../../core/time.ts";
 import type { WindowKey } from "../../core/quota/quota.ts";
 
-export interface Plan {
+interface Plan {
   /** Quota units in one 5h window. */
   readonly fiveHourUnits: number;
   /** Quota units in one week. */

@@ -18,7 +18,7 @@ export interface RateLimits {
   readonly requestsPerMinute: number;
 }
 
-export interface Admission {
+interface Admission {
   /** Null if the request may start, else how long it should wait. */
   readonly retryAfterMs: number | null;
 }

@@ -31,12 +31,12 @@ const STOP_MS = 2_000;
  */
 const FLEET_MS = 60_000;
 
-export interface DemoStageOptions {
+interface DemoStageOptions {
   readonly scenario: ScenarioName;
   readonly seed: string;
 }
 
-export interface DemoAnswer {
+interface DemoAnswer {
   readonly status: number | null;
   readonly ending: string;
   readonly message: string | null;

@@ -21,7 +21,7 @@ export interface Prefix {
   readonly tools: readonly JsonObject[];
 }
 
-export interface BodyParts {
+interface BodyParts {
   readonly model: string;
   readonly prefix: Prefix;
   readonly messages: readonly TrafficMessage[];

@@ -40,7 +40,7 @@ export interface TrafficWorld {
   readonly leaveChance: number;
 }
 
-export interface SessionIdentity {
+interface SessionIdentity {
   readonly session: string;
   /** Null for the main conversation. */
   readonly agent: string | null;
@@ -324,7 +324,7 @@ export type PaceName =
   | "instant";
 
 /** Waits in milliseconds. */
-export interface Pace {
+interface Pace {
   /** Returns the time between the end of a turn and the next prompt. */
   thinkMs(dice: Dice): number;
   /** Returns how long a tool takes. */

@@ -23,7 +23,7 @@ import type {
   Workload,
 } from "./workload.ts";
 
-export interface HistoryWish {
+interface HistoryWish {
   readonly accounts: readonly HistoryAccount[];
   readonly cacheReadWeight: number;
   /** A cache life other than the recorded one, or null. */

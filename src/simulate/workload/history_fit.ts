@@ -35,7 +35,7 @@ export interface FittedAccount {
 }
 
 /** What a token weighed while the history was recorded. */
-export interface QuotaUnit {
+interface QuotaUnit {
   readonly cacheReadWeight: number;
   readonly cacheTtlMs: number;
 }

@@ -42,7 +42,7 @@ export const DEVELOPER: Manner = {
 };
 
 /** An agent that nobody watches: it never pauses. */
-export const AGENT: Manner = {
+const AGENT: Manner = {
   thinkMedianMs: 3_000,
   thinkSigma: 0.4,
   agentShare: 0,

@@ -19,7 +19,7 @@ import {
 const DAY_MS = 86_400_000;
 
 /** Returns workdays of `count` terminals, for `days` days from Monday on. */
-export function workdays(
+function workdays(
   random: Random,
   { count, days, hours, manner }: {
     readonly count: number;
@@ -54,7 +54,7 @@ function developers(
 }
 
 /** Returns agents that start within a quarter of an hour and work for hours. */
-export function fleetBurst(
+function fleetBurst(
   random: Random,
   { name, at, count, hours }: {
     readonly name: string;

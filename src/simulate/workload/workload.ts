@@ -68,7 +68,7 @@ export interface PlannedAccount {
 }
 
 /** A time in which the provider answers every request with 529. */
-export interface Storm {
+interface Storm {
   readonly from: Instant;
   readonly to: Instant;
 }

@@ -29,7 +29,7 @@ export type WriteStep =
 /** Called after each step; an error that it throws fails the write. */
 export type StepObserver = (step: WriteStep) => void | Promise<void>;
 
-export interface WriteOptions {
+interface WriteOptions {
   readonly onStep?: StepObserver | undefined;
   /**
    * Called synchronously before the rename; false leaves the file as it is. It

@@ -18,7 +18,7 @@ const PAUSE_MS_MAX = 500;
  */
 const HELD = ["EACCES", "EBUSY"];
 
-export interface HeldOptions {
+interface HeldOptions {
   readonly system?: string;
   readonly msMax?: number;
 }

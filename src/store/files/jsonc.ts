@@ -26,7 +26,7 @@ export type JsonNode =
     readonly value: string | number | boolean | null;
   };
 
-export interface JsonMember {
+interface JsonMember {
   readonly key: string;
   readonly start: number;
   readonly value: JsonNode;

@@ -17,7 +17,7 @@ const LOOSE_BITS = 0o077;
 const ROOT = 0;
 
 /** The user and group that own a file or run this process. */
-export interface Owner {
+interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
@@ -29,7 +29,7 @@ export interface Owner {
 const THIS_OWNER = ownerOfProcess();
 
 /** Returns who this process is; null if that is unknown. */
-export function thisOwner(): Owner | null {
+function thisOwner(): Owner | null {
   return THIS_OWNER;
 }
 

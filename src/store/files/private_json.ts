@@ -28,7 +28,7 @@ function freeAside(file: string): string {
   }
 }
 
-export interface PrivateJsonOptions<Value> {
+interface PrivateJsonOptions<Value> {
   readonly file: string;
   readonly locks: Locks;
   /** Name of the lock around each change. */

@@ -15,7 +15,7 @@ export interface TimeSpan {
   readonly untilMs: number;
 }
 
-export type SpendKey = "session" | "account" | "model";
+type SpendKey = "session" | "account" | "model";
 
 const SUMS = SUM_COLUMNS.map((name) => `sum(${name}) AS ${name}`).join(", ");
 const IN_SPAN = "quarter >= ? AND quarter < ?";

@@ -128,7 +128,7 @@ const pool = v.object({
 export type AccountLabels = Readonly<Record<string, string>>;
 
 /** What was remembered, and when. */
-export interface PoolMemory {
+interface PoolMemory {
   readonly savedAt: Instant;
   readonly pool: PersistedPool;
 }

@@ -31,7 +31,7 @@ export interface KeychainTool {
   erase(id: string): Promise<void>;
 }
 
-export interface ToolPorts {
+interface ToolPorts {
   readonly runner: CommandRunner;
   /** How long a program may take; short if nobody can answer a prompt. */
   readonly timeoutMs: number;

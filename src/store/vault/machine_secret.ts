@@ -37,7 +37,7 @@ const ID_TOOLS: Readonly<Record<string, IdTool>> = {
   },
 };
 
-export interface MachinePorts {
+interface MachinePorts {
   readonly os: typeof Deno.build.os;
   readonly runner: CommandRunner;
   /** The file's text, or null when it cannot be read. */
@@ -46,7 +46,7 @@ export interface MachinePorts {
   readonly userName: string | null;
 }
 
-export type MachineIdReading =
+type MachineIdReading =
   | { readonly kind: "told"; readonly id: string }
   /** The system has none, or its files do not tell it. */
   | { readonly kind: "none" }

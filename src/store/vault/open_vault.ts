@@ -22,7 +22,7 @@ const PROMPT_TIMEOUT_MS = 60_000;
  */
 const SERVICE_TIMEOUT_MS = 5_000;
 
-export interface VaultSettings {
+interface VaultSettings {
   /** A private folder used only by the vault. */
   readonly folder: string;
   readonly secret: MachineSecret;
@@ -32,7 +32,7 @@ export interface VaultSettings {
   readonly os: typeof Deno.build.os;
 }
 
-export interface OpenVaultPorts {
+interface OpenVaultPorts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   /** Null if no program may be run: only files are used. */

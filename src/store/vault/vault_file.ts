@@ -25,7 +25,7 @@ import { decodeEntry } from "./vault_entry.ts";
 const SUFFIX = ".vault";
 const OPENING_BRACE = 0x7b;
 
-export interface VaultFileOptions {
+interface VaultFileOptions {
   /** Called for each step of each write. */
   readonly onStep?: StepObserver | undefined;
 }

@@ -100,7 +100,7 @@ function roleOf(bytes: Uint8Array, at: number): string | null {
 }
 
 /** The content of a turn, or of `system`, which has the same form. */
-export interface Content {
+interface Content {
   /**
    * The string itself, or the `text` of its text blocks. A string and a text
    * block with the same words are equal, since clients replace one by the other

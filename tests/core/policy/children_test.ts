@@ -75,7 +75,7 @@ Deno.test("the words about sub-agents say what the default policy does", async (
     .replaceAll(/\s+/g, " ");
   match(
     readme,
-    /A sub-agent is placed by itself: its parent's account is favoured, and left where another one costs less\./,
+    /A sub-agent is placed separately: it prefers its parent's account, unless another one costs less\./,
   );
   ok(!/start at their parent's account/.test(readme));
 });
