@@ -127,7 +127,7 @@ Deno.test("accounts are added, changed and removed in a running server", async (
   match(taken.stderr, /another one has that name/);
 });
 
-Deno.test("a hand edit of the config is taken over, and a broken one is not", async () => {
+Deno.test("a valid edit of the config by hand is applied, a broken one is not", async () => {
   await using api = await startScriptedApi();
   api.account("work");
   api.account("home");
@@ -221,7 +221,7 @@ Deno.test("without a server the same commands change the files", async () => {
   strictEqual((await pool.tc(["reload"])).code, 3);
 });
 
-Deno.test("a key never comes by argument, and only whole keys are taken", async () => {
+Deno.test("a key is never taken from an argument, and only whole keys are accepted", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const argued = await pool.tc(["login", "--api", "--api-key", KEY]);

@@ -91,7 +91,7 @@ Deno.test("every command has text, examples that name it, and help of 80 columns
   }
 });
 
-Deno.test("options before the command are the command's", async () => {
+Deno.test("options before the command apply to the command", async () => {
   const seen: unknown[] = [];
   const program = await commandTree({
     environment: {},
@@ -163,7 +163,7 @@ const CHECKS: Readonly<Record<string, readonly string[]>> = {
   fish: ["fish", "--no-execute"],
 };
 
-Deno.test("each script is one that its shell can read", async () => {
+Deno.test("each completion script is valid in its shell", async () => {
   for (const shell of COMPLETION_SHELLS) {
     const script = completionScript(shell);
     ok(script.includes("tc __complete --"), shell);

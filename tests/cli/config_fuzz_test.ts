@@ -170,7 +170,7 @@ Deno.test({
   },
 });
 
-Deno.test("no command that changes things writes over a damaged config", async () => {
+Deno.test("no command overwrites a damaged config", async () => {
   await using api = await startScriptedApi();
   api.account("work", { tier: "max_5x" });
   await using pool = await TcPool.of(api);

@@ -159,7 +159,7 @@ for (const { name, plant, level, text, fix } of FAULTS) {
 }
 
 Deno.test({
-  name: "a sound service is one line, and so is none",
+  name: "a healthy service is one line, and so is a missing one",
   ignore: !IS_SYSTEMD,
   fn: async () => {
     await using scene = await DoctorScene.open();
@@ -175,7 +175,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a systemd that does not answer is said, and is no fault",
+  name: "a systemd that does not answer is reported, not as an error",
   ignore: !IS_SYSTEMD,
   fn: async () => {
     await using scene = await DoctorScene.open();

@@ -278,7 +278,7 @@ function bad(findings: readonly Finding[]): readonly Finding[] {
   );
 }
 
-Deno.test("a sound pool has no finding", async () => {
+Deno.test("a healthy pool has no finding", async () => {
   await using scene = await DoctorScene.open();
   deepStrictEqual(bad(await scene.findings()), []);
 });
@@ -296,7 +296,7 @@ for (const { name, plant, level, text, fix } of FAULTS) {
   });
 }
 
-Deno.test("the doctor names a clock that is wrong", async () => {
+Deno.test("the doctor reports a wrong clock", async () => {
   await using scene = await DoctorScene.open();
   await using upstream = upstreamAt(31_000);
   await scene.configure({ upstream: `http://127.0.0.1:${upstream.addr.port}` });
@@ -304,7 +304,7 @@ Deno.test("the doctor names a clock that is wrong", async () => {
   match(found?.text ?? "", /3[012] s behind the upstream's clock/);
 });
 
-Deno.test("the doctor names a stranger on the port", async () => {
+Deno.test("the doctor reports another program on the port", async () => {
   await using scene = await DoctorScene.open();
   using _stranger = Deno.listen({ hostname: "127.0.0.1", port: scene.port });
   const [found] = bad(await scene.findings());
@@ -320,7 +320,7 @@ Deno.test("the doctor leaves no trace", async () => {
   strictEqual(list(), before);
 });
 
-Deno.test("tc doctor --fix mends modes, tells its code, and prints no secret", async () => {
+Deno.test("tc doctor --fix fixes modes, sets its exit code, and prints no secret", async () => {
   await using api = await startScriptedApi();
   api.account("work", { tier: "max_5x" });
   await using pool = await TcPool.of(api);

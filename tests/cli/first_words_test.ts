@@ -105,7 +105,7 @@ Deno.test("tc logs prints the last lines, follows the file, and says where none 
   child.kill("SIGKILL");
 });
 
-Deno.test("a proxy variable that is no URL is named, and is no bug in tc", async () => {
+Deno.test("a proxy variable that is not a URL is reported, not as a bug in tc", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { code, stderr } = await pool.tc(["server", "--headless"], {

@@ -74,7 +74,7 @@ Deno.test("tc hook without a name, or with too many words, blocks nothing", asyn
   }
 });
 
-Deno.test("tc hook fails open where no server answers, and shows no key", async () => {
+Deno.test("tc hook does not block without a server, and shows no key", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { code, stdout, stderr } = await hook(pool, ["session-start"], {
@@ -89,7 +89,7 @@ Deno.test("tc hook fails open where no server answers, and shows no key", async 
   );
 });
 
-Deno.test("tc hook touches nobody's login before a person has begun to swap", async () => {
+Deno.test("tc hook changes no login before the user has begun to swap", async () => {
   await using api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api);
@@ -103,7 +103,7 @@ Deno.test("tc hook touches nobody's login before a person has begun to swap", as
   strictEqual(api.requests().length, 0);
 });
 
-Deno.test("tc hook asks for usage once a minute at most", async () => {
+Deno.test("tc hook polls usage at most once a minute", async () => {
   await using api = await startScriptedApi();
   api.account("work");
   api.account("home");
@@ -175,7 +175,7 @@ Deno.test("tc hook tells a running server what happens", async () => {
   match(lines, /hook .*hook=pre-compact session=s-1 .*trigger=auto/);
 });
 
-Deno.test("tc hook tells of a plugin that is newer than the program", async () => {
+Deno.test("tc hook reports a plugin that is newer than the program", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const root = pool.folder.join("plugin");

@@ -104,7 +104,7 @@ Deno.test("tc import moves tokens out of our own config", async () => {
   strictEqual(entry?.sharedWith, null);
 });
 
-Deno.test("a server takes over what Claude Code has renewed, and hands back what it renewed", async () => {
+Deno.test("a server stores what Claude Code has renewed, and writes back its own renewals", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const file = await logIn(pool, api, "ada");

@@ -43,7 +43,7 @@ async function stage(): Promise<Stage> {
 }
 
 Deno.test({
-  name: "a script named claude that leads to tc run is passed over, or named",
+  name: "a script named claude that runs tc run is skipped, or reported",
   ignore: IGNORE,
   fn: async () => {
     await using it = await stage();
@@ -66,7 +66,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a ring that no look at the file shows ends after a few rounds",
+  name: "a loop that the file does not show ends after a few rounds",
   ignore: IGNORE,
   fn: async () => {
     await using it = await stage();
@@ -88,7 +88,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a claude that cannot be executed is named with its reason",
+  name: "a claude that cannot be executed is reported with its reason",
   ignore: IGNORE,
   fn: async () => {
     await using it = await stage();

@@ -89,7 +89,7 @@ Deno.test("each damage of a private file is kept, the first one as well", async 
 });
 
 Deno.test({
-  name: "a pipe in the place of a file is named and never waited for",
+  name: "a pipe in place of a file is reported and never read",
   ignore: NO_PIPES,
   fn: async () => {
     await using folder = new TempFolder();
@@ -124,7 +124,7 @@ Deno.test({
   },
 });
 
-Deno.test("the doctor names a state database that was set aside", async () => {
+Deno.test("the doctor reports a state database that was set aside", async () => {
   await using api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api, { usage: { poll: false } });

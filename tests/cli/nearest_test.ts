@@ -10,7 +10,7 @@ Deno.test("nearest() finds the word that was meant", () => {
   strictEqual(nearest("stop", WORDS), "stop");
 });
 
-Deno.test("nearest() finds none where none is near", () => {
+Deno.test("nearest() returns null if no word is near", () => {
   strictEqual(nearest("frobnicate", WORDS), null);
   strictEqual(nearest("x", []), null);
 });

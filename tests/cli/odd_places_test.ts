@@ -11,7 +11,7 @@ const WINDOWS = Deno.build.os === "windows";
 const FAULT = /bug in tc|Uncaught|\bat .*\.ts:\d/;
 
 Deno.test({
-  name: "output that the disk does not take is told in words, by every command",
+  name: "every command reports a full disk on its output",
   ignore: WINDOWS ||
     !await Deno.stat("/dev/full").then(() => true, () => false),
   fn: async () => {
@@ -52,7 +52,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a read-only home is told in words, and reading still works",
+  name: "a read-only home is reported, and reading still works",
   ignore: !canMount(),
   fn: async () => {
     await using api = await startScriptedApi();
@@ -90,7 +90,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "tc bugreport on a full disk leaves no half of a report",
+  name: "tc bugreport on a full disk leaves no partial report",
   ignore: !canMount(),
   fn: async () => {
     await using api = await startScriptedApi();
@@ -140,7 +140,7 @@ Deno.test({
   },
 });
 
-Deno.test("localZone() takes the offset where the name is none", () => {
+Deno.test("localZone() uses the offset if the name is not a zone", () => {
   const at = Date.UTC(2026, 0, 1);
   const cases = [
     ["Etc/Unknown", 0, "UTC", 0],

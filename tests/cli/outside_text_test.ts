@@ -15,7 +15,7 @@ const ODD_NAMES = [
 // deno-lint-ignore no-control-regex
 const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
 
-Deno.test("accounts with names that none can have are served, listed, and renamed", async () => {
+Deno.test("accounts with invalid names are served, listed, and renamed", async () => {
   await using api = await startScriptedApi();
   for (const number of ODD_NAMES.keys()) api.account(`a${number}`);
   await using pool = await TcPool.of(api, { usage: { poll: false } });
@@ -53,7 +53,7 @@ Deno.test("accounts with names that none can have are served, listed, and rename
   }
 });
 
-Deno.test("a section of the wrong kind is refused and never written over", async () => {
+Deno.test("a section of the wrong kind is refused and never overwritten", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { configFile } = pool.paths;
@@ -86,7 +86,7 @@ Deno.test("a section of the wrong kind is refused and never written over", async
   await Deno.writeTextFile(configFile, before);
 });
 
-Deno.test("tc config set checks what the reader checks, in the person's own words", async () => {
+Deno.test("tc config set checks what the reader checks, and quotes the value as typed", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const before = await Deno.readTextFile(pool.paths.configFile);
@@ -125,7 +125,7 @@ Deno.test("tc config set checks what the reader checks, in the person's own word
   await Deno.writeTextFile(pool.paths.configFile, before);
 });
 
-Deno.test("plain http is taken on loopback, and elsewhere only where the risk is", () => {
+Deno.test("plain http is accepted on loopback, and elsewhere only with insecureHttp", () => {
   function isTaken(document: unknown, variables = {}): boolean {
     try {
       configFrom({

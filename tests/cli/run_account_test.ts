@@ -6,7 +6,7 @@ import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 Deno.test({
-  name: "tc run --account names the account in signs that a header can hold",
+  name: "tc run --account names the account in characters that a header allows",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using api = await startScriptedApi();

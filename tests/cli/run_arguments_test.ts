@@ -40,7 +40,7 @@ const CASES: readonly (readonly [readonly string[], readonly string[]])[] = [
 ];
 
 Deno.test({
-  name: "what tc run does not know goes to Claude Code, with -- or without",
+  name: "unknown options of tc run go to Claude Code, with or without --",
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work");

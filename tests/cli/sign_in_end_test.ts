@@ -67,7 +67,7 @@ async function statusline(pool: TcPool): Promise<string> {
   return new TextDecoder().decode((await line.output()).stdout);
 }
 
-Deno.test("a sign-in that ends within three days is told in every view", async () => {
+Deno.test("a sign-in that ends within three days is shown in every view", async () => {
   await using api = await startScriptedApi();
   await using pool = await opened(api, { soon: 2, later: 6, far: 29 });
   {
@@ -161,7 +161,7 @@ Deno.test("tc login --due renews what ends within a week, one after another", as
   strictEqual(again.stdout, "No sign-in ends within a week.\n");
 });
 
-Deno.test("a login whose time was up says so, and not that it was refused", async () => {
+Deno.test("an expired login is reported as ended, not as refused", async () => {
   await using api = await startScriptedApi();
   await using pool = await opened(api, { over: -1 });
   api.account("over").expire().endSignInIn(-1);
@@ -176,7 +176,7 @@ Deno.test("a login whose time was up says so, and not that it was refused", asyn
   match(stdout, /sign-in ended \d+ \w+: tc login --account over/);
 });
 
-Deno.test("a login file with odd values takes no view down", async () => {
+Deno.test("a login file with odd values breaks no view", async () => {
   const odd: readonly unknown[] = [
     9_999_999_999_999_999,
     "9999999999999999",
@@ -227,7 +227,7 @@ Deno.test("a login file with odd values takes no view down", async () => {
   }
 });
 
-Deno.test("a setup token in Claude Code's own store is taken for what it is", async () => {
+Deno.test("a setup token in Claude Code's store is recognised", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api, { usage: { poll: false } });
   const token = api.account("year", { kind: "setup_token" }).token();

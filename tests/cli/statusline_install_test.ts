@@ -57,7 +57,7 @@ Deno.test("install keeps what was there and uninstall brings it back", async () 
   deepStrictEqual(names, ["settings.json"]);
 });
 
-Deno.test("uninstall leaves a line that is not tc's alone", async () => {
+Deno.test("uninstall does not touch a line that is not tc's", async () => {
   await using pool = new PoolFolder();
   const folder = pool.folder.join(".claude");
   const file = `${folder}/settings.json`;
@@ -69,7 +69,7 @@ Deno.test("uninstall leaves a line that is not tc's alone", async () => {
   strictEqual(await Deno.readTextFile(file), SETTINGS);
 });
 
-Deno.test("install without settings makes them, and uninstall empties them", async () => {
+Deno.test("install creates missing settings, and uninstall empties them", async () => {
   await using pool = new PoolFolder();
   const file = pool.folder.join(".claude", "settings.json");
   await tc(pool, ["statusline", "install"]);
@@ -80,7 +80,7 @@ Deno.test("install without settings makes them, and uninstall empties them", asy
   deepStrictEqual(JSON.parse(await Deno.readTextFile(file)), {});
 });
 
-Deno.test("a program that is not called tc knows its own line again", async () => {
+Deno.test("a program that is not called tc recognises its own line", async () => {
   await using home = new TempFolder();
   const root = new URL("../../", import.meta.url);
   const program = home.join("pool.ts");

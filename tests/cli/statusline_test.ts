@@ -72,7 +72,7 @@ Deno.test("the whole line, its parts in their order", () => {
   );
 });
 
-Deno.test("a narrow line keeps the account to the last", () => {
+Deno.test("a narrow line drops the account last", () => {
   strictEqual(text({ width: 40 }), "work 5h 64% 41m 7d 95% 3d 4h (3m ago)");
   strictEqual(text({ width: 16 }), "work 5h 64% 41m");
   strictEqual(text({ width: 5 }), "work");
@@ -82,14 +82,14 @@ Deno.test("a narrow line keeps the account to the last", () => {
   }
 });
 
-Deno.test("colours are bold and graded by what is spent", () => {
+Deno.test("colours are bold and depend on the used part", () => {
   const line = text({ isColored: true });
   ok(line.includes("\u001b[1;38;2;60;150;255m5h 64% 41m\u001b[0m"));
   ok(line.includes("\u001b[1;38;2;255;70;70m7d 95%"));
   ok(line.includes("\u001b[1;38;2;40;200;80mctx 34%\u001b[0m"));
 });
 
-Deno.test("without the pool the client's own windows stand without a name", () => {
+Deno.test("without the pool the client's own windows are shown without a name", () => {
   const input = statuslineInput(JSON.stringify({
     rate_limits: {
       five_hour: { used_percentage: 64, resets_at: NOW_MS / 1_000 + 2_460 },
@@ -222,7 +222,7 @@ async function longTranscript(
   ok(false, lines.join(""));
 }
 
-Deno.test("the command ends well with one line, server or none", async () => {
+Deno.test("the command exits with 0 and one line, with or without a server", async () => {
   await using api = await startScriptedApi({ seed: 4 });
   api.account("work", { tier: "max_20x" });
   await using pool = new PoolFolder();

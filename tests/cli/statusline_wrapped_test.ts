@@ -6,7 +6,8 @@ import { PoolFolder } from "../fixtures/pool_server.ts";
 import { runWrapped } from "../../src/cli/statusline/statusline_wrapped.ts";
 
 Deno.test({
-  name: "runWrapped() waits no longer for what the old command left running",
+  name:
+    "runWrapped() does not wait for processes that the old command left running",
   ignore: Deno.build.os === "windows",
   async fn() {
     for (const rest of ["sleep 20; true", "sleep 20 & true"]) {
@@ -63,7 +64,8 @@ function runs(pid: number): boolean {
 }
 
 Deno.test({
-  name: "a slow line is waited for, and ends with tc when the client ends tc",
+  name:
+    "runWrapped() waits for a slow line, and ends it when the client ends tc",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using pool = new PoolFolder();

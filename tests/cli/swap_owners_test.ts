@@ -6,7 +6,7 @@ import { Shell } from "../../src/cli/shell.ts";
 import { openSwap } from "../../src/cli/swap/swapping.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
-Deno.test("openSwap() sees what the tool has renewed that a login came from", async () => {
+Deno.test("openSwap() sees a login that its original tool has renewed", async () => {
   await using home = new TempFolder();
   const file = home.join("teamclaude.json");
   await Deno.writeTextFile(

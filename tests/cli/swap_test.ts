@@ -60,7 +60,7 @@ Deno.test("tc swap use, status and list say whose login Claude Code has", async 
   strictEqual(api.requests().length, asked, "status asked the network");
 });
 
-Deno.test("tc swap auto ends with a code that a script can use", async () => {
+Deno.test("tc swap auto exits with a code that scripts can use", async () => {
   await using stage = await Stage.open(["work", "home"]);
   const { pool, api } = stage;
   for (const name of ["work", "home"]) api.account(name).windows({ "5h": 1 });
@@ -103,7 +103,7 @@ Deno.test("tc swap key takes keys from standard input and never shows one", asyn
   deepStrictEqual(JSON.parse(await Deno.readTextFile(settings)), {});
 });
 
-Deno.test("tc swap use tells that the running server has the account too", async () => {
+Deno.test("tc swap use says that the running server uses the account too", async () => {
   await using stage = await Stage.open(["work"]);
   const { pool } = stage;
   const server = pool.command(["server", "--headless"], {
@@ -141,7 +141,7 @@ Deno.test("a profile's login is not swapped, neither by hand nor by a hook", asy
   strictEqual(stage.api.requests().length, asked);
 });
 
-Deno.test("a login that lies in two places is told at the launch of its profile", async () => {
+Deno.test("a login in two places is reported when its profile is launched", async () => {
   await using stage = await Stage.open(["work"]);
   const { pool } = stage;
   strictEqual((await pool.tc(["swap", "use", "work"])).code, 0);
@@ -165,7 +165,7 @@ Deno.test("a login that lies in two places is told at the launch of its profile"
   );
 });
 
-Deno.test("tc swap auto --launch starts the client whatever came of the swap", async () => {
+Deno.test("tc swap auto --launch starts the client whether or not it swapped", async () => {
   await using stage = await Stage.open(["work"]);
   const { pool } = stage;
   const bin = pool.folder.join("bin");
@@ -199,7 +199,7 @@ Deno.test("tc plugin install shows what it would do, and says when there is no c
   match(none.stderr, /Claude Code is not on your PATH/);
 });
 
-Deno.test("a process that waits for a reset ends once nobody uses keys any more", async () => {
+Deno.test("a process that waits for a reset ends once keys are no longer used", async () => {
   await using stage = await Stage.open([]);
   const { pool } = stage;
   strictEqual((await pool.tc(["swap", "wake", "3600"])).code, 0);

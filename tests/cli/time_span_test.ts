@@ -24,13 +24,13 @@ Deno.test("parseMoment() takes ages, names and dates of the zone", () => {
   strictEqual(moment("2026-07-01T09:30"), "2026-07-01T07:30:00.000Z");
 });
 
-Deno.test("parseMoment() knows the day on which the clocks change", () => {
+Deno.test("parseMoment() handles the day on which the clocks change", () => {
   strictEqual(moment("2026-03-29"), "2026-03-28T23:00:00.000Z");
   strictEqual(moment("2026-03-29", "end"), "2026-03-29T22:00:00.000Z");
   strictEqual(moment("2026-10-25", "end"), "2026-10-25T23:00:00.000Z");
 });
 
-Deno.test("parseMoment() refuses what is no time", () => {
+Deno.test("parseMoment() refuses text that is not a time", () => {
   const days = ["", "soon", "2026-02-30", "2026-13-01", "7y", "-7d"];
   const hours = ["2026-11-01T24:00", "2026-11-01T09:60", "2026-11-01 99:99"];
   for (const text of [...days, ...hours]) {

@@ -27,7 +27,7 @@ function keyIn(home: string): string {
   return localKey(config, paths, realEntropy).reveal();
 }
 
-Deno.test("localKey() takes an empty file for none, as a full disk leaves it", async () => {
+Deno.test("localKey() treats an empty file, as left by a full disk, as none", async () => {
   await using home = new TempFolder();
   const folder = join(home.path, ".config", "tc");
   await Deno.mkdir(folder, { recursive: true });
@@ -41,7 +41,7 @@ Deno.test("localKey() takes an empty file for none, as a full disk leaves it", a
   }
 });
 
-Deno.test("localKey() leaves a key alone that it cannot use", async () => {
+Deno.test("localKey() does not replace a key that it cannot use", async () => {
   await using home = new TempFolder();
   const folder = join(home.path, ".config", "tc");
   await Deno.mkdir(folder, { recursive: true });
@@ -50,7 +50,7 @@ Deno.test("localKey() leaves a key alone that it cannot use", async () => {
   strictEqual(await Deno.readTextFile(join(folder, "key")), "no key");
 });
 
-Deno.test("localKey() gives processes that begin at once the same key", async () => {
+Deno.test("localKey() gives processes that start together the same key", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const ends = await Promise.all(numbered(6, () => pool.tc(["env", "--json"])));

@@ -12,7 +12,7 @@ function at(hours: number): TimeView {
   return { iso: new Date(ms).toISOString(), ms };
 }
 
-Deno.test("spentText() says when a window ends, and how far that is open", () => {
+Deno.test("spentText() says when a window runs out, and how certain that is", () => {
   const window = { key: "5h", spentAt: at(3) };
   const words = (soonest: number | null, latest: number | null) =>
     spentText({
@@ -37,7 +37,7 @@ Deno.test("spentText() says when a window ends, and how far that is open", () =>
   );
 });
 
-Deno.test("spentText() says of a window that lasts only how soon it may end", () => {
+Deno.test("spentText() of a window that lasts says only how soon it may run out", () => {
   const window = { key: "7d", spentAt: null };
   strictEqual(spentText({ ...window, spentBetween: null }, TIME), null);
   const never = { soonest: null, latest: null };

@@ -130,7 +130,7 @@ testEachClaude(
       ),
       /^hi/,
     );
-    assertRun(await stage.tc("import", "--yes"), /updated|there already/);
+    assertRun(await stage.tc("import", "--yes"), /updated|already there/);
     await age(stage);
     await endAccess(stage, "work");
     match(await ask(stage), /^200 .*served/);

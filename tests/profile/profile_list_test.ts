@@ -18,7 +18,7 @@ import { idOf } from "../fixtures/vault_kit.ts";
 
 const AT = instantFromMs(1_790_000_000_000);
 
-Deno.test("bound() refuses the wrong account and a login stored twice", () => {
+Deno.test("bound() refuses the wrong account, and a login that is stored already", () => {
   const profiles = [{ name: "work", account: idOf("a1") }, {
     name: "new",
     account: null,
@@ -100,7 +100,7 @@ Deno.test("pickAccount() counts the sessions that run", () => {
   strictEqual(pickAccount({ ...PICK, observations, sessions }), "b");
 });
 
-Deno.test("pickAccount() passes over a spent account, and takes one when all are", () => {
+Deno.test("pickAccount() skips a used-up account, and takes one when all are used up", () => {
   const observations = [used("a", 1, 0.1), used("b", 0.97, 0.9)];
   strictEqual(pickAccount({ ...PICK, observations }), "b");
   const spent = [used("a", 1, 0.1), used("b", 1, 1)];

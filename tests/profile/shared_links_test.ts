@@ -69,7 +69,7 @@ Deno.test("linkShared() keeps what is older beside what is newer", async () => {
   strictEqual(await Deno.readTextFile(`${shared}.older`), "older");
 });
 
-Deno.test("linkShared() brings folders together that grew apart", async () => {
+Deno.test("linkShared() merges folders that have diverged", async () => {
   await using temp = await folders({
     "projects/a/1.jsonl": "one",
     "skills/x/SKILL.md": "mine",
@@ -143,7 +143,7 @@ Deno.test("linkShared() keeps a file where the shared folder has a folder, and t
 });
 
 Deno.test({
-  name: "linkShared() leaves programs that can be run",
+  name: "linkShared() keeps programs executable",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using temp = await folders({ "hooks/both.sh": "old" });

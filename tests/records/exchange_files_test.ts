@@ -81,7 +81,7 @@ Deno.test("no credential and no body is in a file", async () => {
   strictEqual((mode ?? 0) & 0o777, 0o600);
 });
 
-Deno.test("bodies are written where they were asked for", async () => {
+Deno.test("bodies are written only if the user asked for them", async () => {
   await using folder = new TempFolder();
   const files = filesIn(folder.join("log"), { hasBodies: true });
   files.finished(exchange());
@@ -92,7 +92,7 @@ Deno.test("bodies are written where they were asked for", async () => {
   ok(!text.includes("FAKEFAKE"));
 });
 
-Deno.test("the oldest files go when all are too large, ours alone", async () => {
+Deno.test("the oldest files are removed when all are too large, only tc's own", async () => {
   await using folder = new TempFolder();
   const log = folder.join("log");
   await Deno.mkdir(log);
@@ -108,7 +108,7 @@ Deno.test("the oldest files go when all are too large, ours alone", async () => 
   ok(left.length > 3 && left.length < 12, String(left.length));
 });
 
-Deno.test("files past their days go", async () => {
+Deno.test("files past their days are removed", async () => {
   await using folder = new TempFolder();
   const log = folder.join("log");
   const first = filesIn(log);
@@ -122,7 +122,7 @@ Deno.test("files past their days go", async () => {
   strictEqual((await names(log)).length, 1);
 });
 
-Deno.test("a folder that cannot be written stops nothing", async () => {
+Deno.test("a folder that cannot be written stops no request", async () => {
   await using folder = new TempFolder();
   const blocked = folder.join("blocked");
   await Deno.writeTextFile(blocked, "");
@@ -142,7 +142,7 @@ Deno.test("a folder that cannot be written stops nothing", async () => {
   strictEqual(told.length, 1);
 });
 
-Deno.test("exchanges that wait hold no more memory than they may", async () => {
+Deno.test("waiting exchanges stay within their memory limit", async () => {
   await using folder = new TempFolder();
   for (const hasBodies of [true, false]) {
     const path = folder.join(String(hasBodies));

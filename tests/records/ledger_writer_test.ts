@@ -63,7 +63,7 @@ Deno.test("close() writes what waits, and the pool", async () => {
   again.writer.close();
 });
 
-Deno.test("a damaged database is set aside, told of, and a new one begins", async () => {
+Deno.test("a damaged database is set aside and reported, and a new one begins", async () => {
   await using folder = new TempFolder();
   const path = folder.join("state.db");
   await Deno.writeTextFile(path, "rubbish ".repeat(1_000));
@@ -113,7 +113,7 @@ Deno.test("without a writable folder requests wait, and are written later", asyn
   strictEqual(rows(path), 1);
 });
 
-Deno.test("requests that wait too long go, oldest first, and are counted", async () => {
+Deno.test("too many waiting requests are dropped, oldest first, and counted", async () => {
   await using folder = new TempFolder();
   const blocked = folder.join("blocked");
   await Deno.writeTextFile(blocked, "");
@@ -124,7 +124,7 @@ Deno.test("requests that wait too long go, oldest first, and are counted", async
   ok(log.some(([, event, { lost }]) => event === "ledger" && lost === 10_000));
 });
 
-Deno.test("a server that never came to serve silences no other", async () => {
+Deno.test("a server that never listened does not stop another from saving", async () => {
   await using folder = new TempFolder();
   const path = folder.join("state.db");
   const first = benchAt(path);
@@ -138,7 +138,7 @@ Deno.test("a server that never came to serve silences no other", async () => {
   third.writer.close();
 });
 
-Deno.test("a row that cannot be stored takes no other with it", async () => {
+Deno.test("a row that cannot be stored does not affect the others", async () => {
   await using folder = new TempFolder();
   const path = folder.join("state.db");
   const { writer, log } = benchAt(path);

@@ -7,7 +7,7 @@ function record(event: string, level: LogLevel = "info"): LogRecord {
   return { at: NOW, level, event, fields: {} };
 }
 
-Deno.test("LogBatch posts some lines together, faults at once, none twice", async () => {
+Deno.test("LogBatch sends lines in batches, faults at once, none twice", async () => {
   const posted: string[][] = [];
   const batch = new LogBatch((records) =>
     posted.push(records.map(({ event }) => event))

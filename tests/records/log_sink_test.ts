@@ -25,7 +25,7 @@ function lossTold(): { loss: LossCount; told: (LogLoss | null)[] } {
   return { loss, told };
 }
 
-Deno.test("LogStream waits for no reader, keeps a bounded queue and counts", async () => {
+Deno.test("LogStream does not wait for its reader, bounds its queue and counts losses", async () => {
   const { loss, told } = lossTold();
   let written = "";
   const reader = Promise.withResolvers<void>();
@@ -54,7 +54,7 @@ Deno.test("LogStream waits for no reader, keeps a bounded queue and counts", asy
   loss.close();
 });
 
-Deno.test("LogStream goes on where its reader has left, and says how many", async () => {
+Deno.test("LogStream continues after a stall, and says how many lines are missing", async () => {
   const { loss, told } = lossTold();
   const stream = new LogStream({
     write: () => Promise.reject(new Deno.errors.BrokenPipe("Broken pipe")),
@@ -73,7 +73,7 @@ Deno.test("LogStream goes on where its reader has left, and says how many", asyn
   loss.close();
 });
 
-Deno.test("LogFile sets a file aside that has grown too large while it ran", async () => {
+Deno.test("LogFile rotates a file that has grown too large", async () => {
   await using folder = new TempFolder();
   const { loss } = lossTold();
   const path = folder.join("logs", "server.log");
@@ -88,7 +88,7 @@ Deno.test("LogFile sets a file aside that has grown too large while it ran", asy
 });
 
 Deno.test({
-  name: "LogFile follows no link, and writes into no file of others",
+  name: "LogFile follows no link, and does not write into another user's file",
   ignore: Deno.build.os === "windows",
   fn: async () => {
     await using folder = new TempFolder();
@@ -104,7 +104,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "LogFile counts what a full disk refuses, and goes on after it",
+  name: "LogFile counts what a full disk refuses, and continues afterwards",
   // Needs the right to mount a small disk.
   ignore: !canMount(),
   fn: async () => {

@@ -29,7 +29,7 @@ Deno.test("view() counts by the age of a request and forgets after an hour", () 
   );
 });
 
-Deno.test("view() of an account that did nothing knows no hit rate", () => {
+Deno.test("view() of an idle account has no hit rate", () => {
   const tally = new RecentTally();
   tally.add(requestRecord({ path: "/v1/messages/count_tokens" }));
   tally.add(requestRecord({ accountId: null }));

@@ -189,7 +189,7 @@ for (const system of ["linux", "darwin", "windows"]) {
   });
 }
 
-Deno.test("tarEntry() finds the file behind others, and nothing in rubbish", async () => {
+Deno.test("tarEntry() finds the file behind others, and nothing in invalid data", async () => {
   const bytes = await archive(script("1.0.0"));
   deepStrictEqual(tarEntry(bytes, "tc"), script("1.0.0"));
   strictEqual(tarEntry(bytes, "tc.exe"), null);
@@ -203,7 +203,7 @@ Deno.test("isNewer() compares numbers, not letters", () => {
   ok(!isNewer("1.2.3", "1.2.4"));
 });
 
-Deno.test("packageManagerOf() knows who owns a program by its place", () => {
+Deno.test("packageManagerOf() recognises the owner of a program by its path", () => {
   match(packageManagerOf("/opt/homebrew/Cellar/tc/1.0.0/bin/tc") ?? "", /brew/);
   match(packageManagerOf("/nix/store/abc-tc/bin/tc") ?? "", /nix/);
   match(packageManagerOf("/usr/bin/tc") ?? "", /package manager/);

@@ -22,7 +22,7 @@ function configOf(file: string, text: string): Config {
   return configFrom({ file, text, environment: {}, flags: {} });
 }
 
-Deno.test("what was read first does not win over what was read last", async () => {
+Deno.test("an earlier read does not overwrite a later one", async () => {
   await using folder = new TempFolder();
   const configFile = folder.join("config.json");
   const paths = pathsFrom({

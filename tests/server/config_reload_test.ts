@@ -8,7 +8,7 @@ import { ServedPool } from "../fixtures/served_pool.ts";
 /** Beyond the moment of quiet that the watch waits for. */
 const NOTICED_MS = 1_500;
 
-Deno.test("a server outlives an accounts row that it cannot use", async () => {
+Deno.test("a server keeps running with an accounts row that it cannot use", async () => {
   await using served = await ServedPool.open();
   const { configFile } = served.pool.paths;
   const good = await Deno.readTextFile(configFile);

@@ -6,7 +6,7 @@ import { databasePath, openDatabase } from "../../src/store/ledger/database.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
 
-Deno.test("a stream that the stop cuts is in the ledger all the same", async () => {
+Deno.test("a stream that a stop cuts is still in the ledger", async () => {
   await using api = await startScriptedApi();
   api.account("work", { tier: "max_20x" });
   await using pool = new PoolFolder();

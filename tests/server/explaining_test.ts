@@ -41,13 +41,13 @@ Deno.test("explainFor() finds a session by its id, its start or a request", () =
   strictEqual(conversation("r7", { open, ended: [] }), "5f2c-main/agent7");
 });
 
-Deno.test("explainFor() takes the conversation used last where none is named", () => {
+Deno.test("explainFor() uses the last conversation if none is named", () => {
   strictEqual(conversation(null), "9abc-other");
   const empty = snapshot(poolOf([{ account: account("a") }]), AT);
   strictEqual(explainFor(null, empty, NOTHING).conversation, null);
 });
 
-Deno.test("explainFor() says so where nothing has that name", () => {
+Deno.test("explainFor() reports an unknown name", () => {
   throws(
     () => conversation("nobody"),
     (cause) => cause instanceof TcError && cause.code === "no_such_session",

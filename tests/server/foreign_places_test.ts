@@ -63,7 +63,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a key that another user planted in a shared place opens nothing",
+  name: "a key that another user put into a shared folder is not used",
   ignore: NO_SECOND_USER,
   fn: async () => {
     await using api = await startScriptedApi();
@@ -86,7 +86,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a status line command that another user planted is not run",
+  name: "a status line command that another user put there is not run",
   ignore: NO_SECOND_USER,
   fn: async () => {
     await using api = await startScriptedApi();
@@ -115,7 +115,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a link in the place of log, lock, key, or database is not followed",
+  name: "a link in place of log, lock, key, or database is not followed",
   ignore: NO_MODES,
   fn: async () => {
     await using api = await startScriptedApi();
@@ -148,7 +148,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a config that holds a key, and the key itself, are taken from others",
+  name: "others lose access to a config with a key, and to the key file",
   ignore: NO_MODES,
   fn: async () => {
     await using api = await startScriptedApi();
@@ -214,7 +214,7 @@ Deno.test({
   },
 });
 
-Deno.test("without HOME the home is the system's, never the present folder", async () => {
+Deno.test("without HOME the home comes from the system, never from the working directory", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const { HOME: _home, USERPROFILE: _profile, ...rest } = pool.variables;
@@ -237,7 +237,7 @@ Deno.test("without HOME the home is the system's, never the present folder", asy
   }
 });
 
-Deno.test("pathsFrom() takes no relative home, and says what to do", () => {
+Deno.test("pathsFrom() refuses a relative home, and says what to do", () => {
   for (const HOME of [undefined, "", "home", "./x"]) {
     match(refused(() => pathsFrom({ HOME }, "linux")) ?? "", /HOME is not set/);
   }

@@ -85,7 +85,7 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value, [...new Set(keys)].sort()));
 }
 
-Deno.test("the ledger's sums are the provider's, to the token", async () => {
+Deno.test("the ledger's sums equal the provider's, to the token", async () => {
   await using api = await startScriptedApi({ seed: 7, encodings: ["gzip"] });
   for (const name of ["work", "home", "spare"]) {
     api.account(name, { tier: "max_20x" }).limits(UNLIMITED);
@@ -141,7 +141,7 @@ Deno.test("the ledger's sums are the provider's, to the token", async () => {
   }
 });
 
-Deno.test("a killed server loses a second of the ledger at most", async () => {
+Deno.test("a killed server loses at most a second of the ledger", async () => {
   await using api = await startScriptedApi({ seed: 5 });
   api.account("work", { tier: "max_20x" }).limits(UNLIMITED);
   await using pool = new PoolFolder();

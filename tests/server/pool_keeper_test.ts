@@ -48,7 +48,7 @@ async function seenBy(
   return { seen, keeper };
 }
 
-Deno.test("those who are woken together decide at one instant", async () => {
+Deno.test("waiters that are woken together decide at one instant", async () => {
   const { seen, keeper } = await seenBy(5, () => {});
   strictEqual(new Set(seen).size, 1);
   const [first] = seen;
@@ -59,7 +59,7 @@ Deno.test("those who are woken together decide at one instant", async () => {
   ok(first < next && next < last);
 });
 
-Deno.test("who changes something moves the instant of those behind", async () => {
+Deno.test("a waiter that changes the pool moves the instant of those behind it", async () => {
   const opened: Instant[] = [];
   const { seen } = await seenBy(4, (keeper, index) => {
     if (index !== 1) return;
@@ -93,7 +93,7 @@ Deno.test("changed() ends with its signal, and wakes nobody else", async () => {
   deepStrictEqual(ends, ["left", "woken"]);
 });
 
-Deno.test("the first look after the clock was set back sees the pool moved", () => {
+Deno.test("the first read after the clock was set back sees the pool adjusted", () => {
   const clock = new ManualClock();
   const pool = poolOf([{ account: account("a") }]);
   const keeper = new PoolKeeper(pool, clock, realEntropy);

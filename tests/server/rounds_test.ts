@@ -4,7 +4,7 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { Rounds } from "../../src/server/worker/rounds.ts";
 import { ManualClock } from "../fixtures/manual_clock.ts";
 
-Deno.test("Rounds go on after one that failed, and tell of it", async () => {
+Deno.test("Rounds continue after a failed one, and log it", async () => {
   const clock = new ManualClock();
   const lines: unknown[] = [];
   let count = 0;
@@ -31,7 +31,7 @@ Deno.test("Rounds go on after one that failed, and tell of it", async () => {
   deepStrictEqual(lines, [["warn", "window", { reason: "no such thing" }]]);
 });
 
-Deno.test("Rounds.stop() ends the round under way and waits for it", async () => {
+Deno.test("Rounds.stop() ends the current round and waits for it", async () => {
   const clock = new ManualClock();
   let isOver = false;
   const rounds = new Rounds({

@@ -149,7 +149,7 @@ for (const [name, manner, why] of MANNERS) {
   });
 }
 
-Deno.test("a program that passes the question on to the real server gets nothing", async () => {
+Deno.test("a program that relays the proof from the real server gets nothing", async () => {
   await using api = await startScriptedApi();
   api.account("work");
   await using pool = await TcPool.of(api, { usage: { poll: false } });

@@ -110,7 +110,7 @@ function minutesOf(asked: readonly Asked[], account: string): number[] {
     .map(({ atMs }) => atMs / 60_000);
 }
 
-Deno.test("UsagePoller asks everyone at the start, spaced, then at its pace", async () => {
+Deno.test("UsagePoller polls every account at the start, spaced, then at its interval", async () => {
   const kit = stage(records("a", "b", "c"));
   kit.poller.start();
   await kit.clock.advance(60_000, 250);
@@ -165,7 +165,7 @@ Deno.test("UsagePoller lets a 403 rest for hours and renews once after a 401", a
   await kit.poller.stop();
 });
 
-Deno.test("UsagePoller asks no key, nobody who is off, and no shared login that has ended", async () => {
+Deno.test("UsagePoller polls no key, no disabled account, and no expired shared login", async () => {
   const past = instantFromMs(1_600_000_000_000);
   const entries = [
     oauthEntry("key", "x", {
@@ -200,7 +200,7 @@ Deno.test("UsagePoller asks no key, nobody who is off, and no shared login that 
   await kit.poller.stop();
 });
 
-Deno.test("UsagePoller asks nothing while it is switched off", async () => {
+Deno.test("UsagePoller polls nothing while it is switched off", async () => {
   const kit = stage(records("a"));
   kit.settings.poll = false;
   kit.poller.start();
@@ -212,7 +212,7 @@ Deno.test("UsagePoller asks nothing while it is switched off", async () => {
   await kit.poller.stop();
 });
 
-Deno.test("UsagePoller waits for no time that a wrong clock set", async () => {
+Deno.test("UsagePoller does not depend on the wall clock", async () => {
   const kit = stage(records("a"));
   kit.poller.start();
   await kit.clock.advance(60_000, 1_000);

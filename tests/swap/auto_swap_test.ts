@@ -71,7 +71,7 @@ Deno.test("autoSwap() after a refused turn leaves the account though it looks fr
   strictEqual((await autoSwap(AFTER_LIMIT, kit.ports)).kind, "kept");
 });
 
-Deno.test("autoSwap() takes errors for nothing known, not for spent", async () => {
+Deno.test("autoSwap() treats errors as unknown usage, not as used up", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work", "home");
   await kit.addKey("key");
@@ -86,7 +86,7 @@ Deno.test("autoSwap() takes errors for nothing known, not for spent", async () =
   strictEqual((await kit.ports.memory.load()).mode, "account");
 });
 
-Deno.test("autoSwap() falls to keys when all are spent, and comes back", async () => {
+Deno.test("autoSwap() switches to keys when all accounts are used up, and back", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work", "home");
   await kit.addKey("one");
@@ -145,7 +145,7 @@ Deno.test("autoSwap() falls to keys when all are spent, and comes back", async (
   strictEqual((await kit.ports.memory.load()).savedHelper, null);
 });
 
-Deno.test("autoSwap() without keys says until when all is spent", async () => {
+Deno.test("autoSwap() without keys says until when all accounts are used up", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work", "home");
   kit.api.account("work").windows({ "5h": 1 }).resetIn("5h", 7_200_000);
@@ -161,7 +161,7 @@ Deno.test("autoSwap() of an empty pool does nothing", async () => {
   strictEqual(await kit.settings(), null);
 });
 
-Deno.test("a program that is not called tc takes its own helper out again", async () => {
+Deno.test("a program that is not called tc removes its own helper", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work", "home");
   await kit.addKey("one");
@@ -189,7 +189,7 @@ Deno.test("a helper deleted by hand is respected", async () => {
   strictEqual((await kit.ports.memory.load()).mode, "account");
 });
 
-Deno.test("a helper that a hand put over ours stays", async () => {
+Deno.test("a helper that a person put in place of tc's stays", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work");
   await kit.addKey("key");
@@ -200,7 +200,7 @@ Deno.test("a helper that a hand put over ours stays", async () => {
   strictEqual(helper(await kit.settings()), "new");
 });
 
-Deno.test("settings that are no JSON stay as they are, and so does the mode", async () => {
+Deno.test("settings that are not JSON stay as they are, and so does the mode", async () => {
   await using kit = await SwapKit.make();
   await kit.addKey("key");
   kit.write(kit.ports.folder.settingsFile, `{"model": `);
@@ -209,7 +209,7 @@ Deno.test("settings that are no JSON stay as they are, and so does the mode", as
   strictEqual((await kit.ports.memory.load()).mode, "account");
 });
 
-Deno.test("settings that are no JSON bar no login from being swapped", async () => {
+Deno.test("settings that are not JSON do not prevent a swap", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work");
   kit.write(kit.ports.folder.settingsFile, `{"model": `);
@@ -243,7 +243,7 @@ Deno.test("sessions that meet a limit together swap once", async () => {
   ok(await kit.liveToken() !== kit.api.account("work").token());
 });
 
-Deno.test("autoSwap() brings a login up to date that the vault has renewed", async () => {
+Deno.test("autoSwap() updates a login that the vault has renewed", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work", "home");
   await useAccount(idOf("work"), kit.ports);

@@ -90,7 +90,7 @@ Deno.test("usableAt() is the latest reset of what is spent", () => {
   strictEqual(isSpentUntilReset(unsaid, AT), false);
 });
 
-Deno.test("choose() takes nobody who is spent, and null when all are", () => {
+Deno.test("choose() skips used-up accounts, and returns null when all are", () => {
   strictEqual(choose([candidate("a", 1), candidate("b", 1.5)], WISH), null);
   strictEqual(choose([candidate("a", 1), candidate("b", 0.99)], WISH), "b");
 });
@@ -130,7 +130,7 @@ Deno.test("choose() never moves for less than the margin, and settles at once", 
   );
 });
 
-Deno.test("choose() passes over who has just refused, unless nobody else is left", () => {
+Deno.test("choose() skips an account that has just refused, unless it is the only one", () => {
   const limited = new Set([idOf("a")]);
   const wish = { ...WISH, current: idOf("a"), limited };
   deepStrictEqual(

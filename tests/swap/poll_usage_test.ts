@@ -31,7 +31,7 @@ function slow(upstream: Upstream): Upstream {
   };
 }
 
-Deno.test("pollUsage() leaves no renewal behind that has spent a token", async () => {
+Deno.test("pollUsage() waits for a renewal that has used a token", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work");
   const before = await kit.ports.vault.update(idOf("work"), (entry) => ({

@@ -39,7 +39,7 @@ Deno.test("useAccount() writes the login and keeps what stands beside it", async
   strictEqual((mode ?? 0) & 0o777, 0o600);
 });
 
-Deno.test("useAccount() makes the store where there was none", async () => {
+Deno.test("useAccount() creates a missing store", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work");
   const { isWritten } = await useAccount(idOf("work"), kit.ports);
@@ -59,7 +59,7 @@ Deno.test("useAccount() a second time writes nothing", async () => {
   strictEqual(isWritten, false);
 });
 
-Deno.test("a login that leaves Claude Code has its vault entry to itself again", async () => {
+Deno.test("a login that leaves Claude Code is no longer shared in its vault entry", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work", "home");
   await useAccount(idOf("work"), kit.ports);
@@ -85,7 +85,7 @@ Deno.test("useAccount() renews a login that is at its end first", async () => {
   strictEqual(after.kind === "oauth" && after.accessToken.reveal(), live);
 });
 
-Deno.test("useAccount() never hands out a token that a server spends meanwhile", async () => {
+Deno.test("useAccount() never hands out a token that a server renews meanwhile", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work");
   const { vault, locks, provider } = kit.ports;
@@ -135,7 +135,7 @@ Deno.test("what Claude Code renewed itself comes back into the vault", async () 
   strictEqual(await kit.liveToken(), live);
 });
 
-Deno.test("what was read before the lock never takes the vault back", async () => {
+Deno.test("what was read before the lock never overwrites the vault", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work");
   await useAccount(idOf("work"), kit.ports);
@@ -189,7 +189,7 @@ Deno.test("a renewed login whose access token has ended is told by its successor
   strictEqual((await currentAccount(kit.ports))?.label, "work");
 });
 
-Deno.test("a login of somebody who is not in the pool is never written over", async () => {
+Deno.test("a login that is not in the pool is never overwritten", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work");
   const text = loginText(kit.api.account("stranger"));
@@ -198,7 +198,7 @@ Deno.test("a login of somebody who is not in the pool is never written over", as
   strictEqual(await Deno.readTextFile(credentials(kit)), text);
 });
 
-Deno.test("a login that cannot be told for now is never written over", async () => {
+Deno.test("a login that cannot be identified for now is never overwritten", async () => {
   await using kit = await SwapKit.make();
   await kit.add("work", "home");
   const { claudeAiOauth } = JSON.parse(loginText(kit.api.account("home")));

@@ -83,7 +83,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a damaged certificate or file costs no other authority",
+  name: "a damaged certificate or file does not affect other authorities",
   ignore: !hasOpenssl(),
   fn: async () => {
     const { caCert } = await makeCertificates();

@@ -36,7 +36,7 @@ class SetClock implements Clock {
   }
 }
 
-Deno.test("SetBack tells a clock that went back, once, and no other", () => {
+Deno.test("SetBack reports a clock that was set back, once, and nothing else", () => {
   const clock = new SetClock();
   const setBack = new SetBack(clock);
   clock.pass(60_000);
@@ -51,14 +51,14 @@ Deno.test("SetBack tells a clock that went back, once, and no other", () => {
   strictEqual(setBack.since(), DAY_MS);
 });
 
-Deno.test("SetBack leaves the gentle correction of a clock alone", () => {
+Deno.test("SetBack ignores the usual correction of a clock", () => {
   const clock = new SetClock();
   const setBack = new SetBack(clock);
   clock.pass(1_000, -400);
   strictEqual(setBack.since(), 0);
 });
 
-Deno.test("SafeTime does not believe a clock that leaps ten years", () => {
+Deno.test("SafeTime does not follow a clock that jumps ten years", () => {
   const clock = new SetClock();
   const sure = new SafeTime(clock);
   clock.pass(HOUR_MS);
@@ -69,7 +69,7 @@ Deno.test("SafeTime does not believe a clock that leaps ten years", () => {
   strictEqual(sure.now(), after(START, HOUR_MS));
 });
 
-Deno.test("SafeTime holds a clock that begins wrong against what was written", () => {
+Deno.test("SafeTime compares a wrong clock at the start with recorded times", () => {
   const clock = new SetClock();
   const sure = new SafeTime(clock);
   sure.noEarlierThan(null);
