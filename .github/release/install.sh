@@ -9,6 +9,8 @@
 # TC_REPOSITORY  where the releases are, for example someone/tc   (needed)
 # TC_VERSION     the release, for example v0.3.0   (default: the latest)
 # TC_PREFIX      folder for the program            (default: ~/.local/bin)
+# TC_NAME        name of the command              (default: tc; asked where another
+#                tc is first on the PATH and a terminal is there)
 # TC_BASE_URL    where the files are, instead of GitHub: https, or file
 set -eu
 
@@ -20,6 +22,7 @@ probe="D9dbLipB0Swiv/1gVNdSUWVdAfXmjNLykh1vvKwkO5q6WFC/tv/2ttbySS1/99eiYl7Bf5Jac
 
 version=${TC_VERSION:-latest}
 prefix=${TC_PREFIX:-$HOME/.local/bin}
+name=${TC_NAME:-}
 dry_run=no
 [ "${1:-}" = --dry-run ] && dry_run=yes
 
@@ -122,6 +125,23 @@ case $version in
     esac
     ;;
 esac
+if [ -z "$name" ]; then
+  name=tc
+  found=$(command -v tc 2>/dev/null || true)
+  case $found in
+    "" | "$prefix/tc") ;;
+    *)
+      if [ -t 2 ] && { : </dev/tty; } 2>/dev/null; then
+        printf 'tc: %s is another program of that name. Name for this one [tc]: ' "$found" >&2
+        read -r answer </dev/tty || answer=
+        name=${answer:-tc}
+      fi
+      ;;
+  esac
+fi
+case $name in
+  *[!A-Za-z0-9._-]* | .* | -*) die "TC_NAME must be a plain name, not $name" ;;
+esac
 mkdir -p "$prefix"
 # A file that nobody else has made: a link in its place would be written through.
 fresh=$(mktemp "$prefix/tc.XXXXXXXX")
@@ -129,11 +149,11 @@ trap 'rm -rf "$work" "$fresh"' EXIT
 cat "$work/tc" >"$fresh"
 chmod 755 "$fresh"
 # A rename: a running tc keeps its old file.
-mv -f "$fresh" "$prefix/tc"
-say "installed $said in $prefix ($proof)"
+mv -f "$fresh" "$prefix/$name"
+say "installed $said as $prefix/$name ($proof)"
 
-found=$(command -v tc 2>/dev/null || true)
-if [ "$found" != "$prefix/tc" ]; then
+found=$(command -v "$name" 2>/dev/null || true)
+if [ "$found" != "$prefix/$name" ]; then
   case $found in
     */sbin/tc) say "your shell finds $found first: that is Linux's traffic control" ;;
     "") say "$prefix is not on your PATH" ;;

@@ -228,6 +228,14 @@ Deno.test({
     strictEqual(await Deno.readTextFile(victim), "mine");
     strictEqual(((await Deno.stat(installed)).mode ?? 0) & 0o777, 0o755);
     match(done.text, /export PATH=/);
+
+    const named = await install(folder, [], { TC_NAME: "pool-tc" });
+    strictEqual(named.code, 0, named.text);
+    ok(await exists(folder.join("bin", "pool-tc")));
+    for (const name of ["../tc", ".tc", "-x", "a b"]) {
+      const odd = await install(folder, [], { TC_NAME: name });
+      match(odd.text, /TC_NAME must be a plain name/);
+    }
   },
 });
 
