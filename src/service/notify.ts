@@ -1,24 +1,24 @@
 /**
- * Telling systemd how the service is: one datagram to the socket that it names
- * to its services.
+ * Tells systemd the state of the service: one datagram to the socket that
+ * systemd names.
  *
  * @module
  */
 
-/** Variable that names the socket. */
+/** The variable that names the socket. */
 export const NOTIFY_VARIABLE = "NOTIFY_SOCKET";
 
 interface NotifyOptions {
-  /** A path, or a name after `@`; of another kind there is nobody to tell. */
+  /** A path, or a name after `@`; with another kind nothing is sent. */
   readonly address: string | null;
-  /** Where the sender's own socket is where it needs a file for the moment. */
+  /** Path of the sender's own socket, if it needs a file for a moment. */
   readonly from: string;
   readonly lines: readonly string[];
 }
 
 /**
- * Sends `lines` to the manager; needs the network's grant, and the file's.
- * Reference: sd_notify(3).
+ * Sends `lines` to the manager. It needs permission for the network and for the
+ * file. Reference: sd_notify(3).
  */
 export async function notifyManager(options: NotifyOptions): Promise<void> {
   const { address, from, lines } = options;
@@ -35,7 +35,10 @@ export async function notifyManager(options: NotifyOptions): Promise<void> {
   }
 }
 
-/** A name that is no file, which an older Deno refuses; else the file. */
+/**
+ * Returns an abstract socket name, or the file where an older Deno refuses such
+ * names.
+ */
 function ownSocket(
   from: string,
 ): { readonly socket: Deno.DatagramConn; readonly file: string | null } {
@@ -45,7 +48,7 @@ function ownSocket(
     const socket = Deno.listenDatagram({ transport, path });
     return { socket, file: null };
   } catch {
-    // The file's path may be too long, which is then what is told.
+    // If the file's path is too long, that is reported.
     const socket = Deno.listenDatagram({ transport, path: from });
     return { socket, file: from };
   }

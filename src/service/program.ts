@@ -1,23 +1,24 @@
 /**
- * The program of a service: which path to write down, and which one a text
- * that was written down names.
+ * The program of a service: the path to write into a unit, and the path that an
+ * existing unit names.
  *
  * @module
  */
 
-import type { ServiceSystem } from "./plan.ts";
-import { plainXml } from "./xml.ts";
+import { plainXml, type ServiceSystem } from "./plan.ts";
 
 /**
- * A path to `program` that outlives its next version: Homebrew removes the
- * folder of the old one and keeps a link to the new. Reference: `opt_prefix` in
- * Homebrew's Formula.
+ * Returns a path to `program` that survives its next version: Homebrew removes
+ * the folder of the old one and keeps a link to the new. Reference:
+ * `opt_prefix` in Homebrew's Formula.
  */
 export function lastingProgram(program: string): string {
   return program.replace(/\/Cellar\/([^/]+)\/[^/]+\//, "/opt/$1/");
 }
 
-/** The program that the text of a service starts; null where none is named. */
+/**
+ * Returns the program that the text of a service starts; null if it names none.
+ */
 export function programIn(system: ServiceSystem, text: string): string | null {
   switch (system) {
     case "systemd": {
@@ -42,7 +43,10 @@ function xmlText(match: RegExpExecArray | null): string | null {
   return match?.[1] === undefined ? null : plainXml(match[1]);
 }
 
-/** The first word of a unit's command line, unquoted; null where it is empty. */
+/**
+ * Returns the first word of a unit's command line, unquoted; null if it is
+ * empty.
+ */
 function firstWord(line: string): string | null {
   const [, quoted, bare] = /^(?:"((?:[^"\\]|\\.)*)"|(\S+))/.exec(line) ?? [];
   const word = quoted ?? bare;

@@ -1,5 +1,5 @@
 /**
- * Carries out what a plan says to the service manager.
+ * Runs the commands of a plan.
  *
  * @module
  */
@@ -12,9 +12,12 @@ export type ServiceCommand = readonly [string, ...string[]];
 
 export interface ServiceStep {
   readonly command: ServiceCommand;
-  /** Its failure means nothing: what it ends may not be there. */
+  /** Whether to ignore its failure: what it ends may not exist. */
   readonly mayFail?: boolean;
-  /** How long it is tried again while it fails; what was there may be ending. */
+  /**
+   * How long to retry it, in seconds, because what was there may still be
+   * ending.
+   */
   readonly retrySec?: number;
 }
 
@@ -26,7 +29,7 @@ interface StepPorts {
 const COMMAND_MS_MAX = 90_000;
 const RETRY_PAUSE_MS = 1_000;
 
-/** Runs `steps` in order. Throws TcError where one that must succeed fails. */
+/** Runs `steps` in order. Throws TcError if a required one fails. */
 export async function runSteps(
   steps: readonly ServiceStep[],
   ports: StepPorts,
@@ -48,7 +51,7 @@ async function runStep(
   }
 }
 
-/** Returns what came of one command line. */
+/** Runs one command line. Returns its outcome. */
 export async function askManager(
   [program, ...args]: ServiceCommand,
   runner: CommandRunner,
@@ -63,7 +66,7 @@ function failed(command: ServiceCommand, outcome: CommandOutcome): TcError {
   const why = outcome.kind === "missing"
     ? "there is no such program"
     : outcome.kind === "timed_out"
-    ? "it did not end in time"
+    ? "it did not finish in time"
     : (outcome.stderr || outcome.stdout).trim() || `code ${outcome.code}`;
   return new TcError(`Cannot run ${command.join(" ")}: ${why}`, {
     code: "service_failed",

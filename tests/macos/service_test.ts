@@ -7,9 +7,11 @@ import {
   rejects,
   strictEqual,
 } from "node:assert/strict";
-import type { ServiceFacts } from "../../src/service/facts.ts";
-import { launchdSession } from "../../src/service/launchd.ts";
-import { servicePlan } from "../../src/service/plan.ts";
+import {
+  launchdSession,
+  type ServiceFacts,
+  servicePlan,
+} from "../../src/service/plan.ts";
 import { runSteps } from "../../src/service/steps.ts";
 import { MacPrograms, NO_STAND_INS } from "../fixtures/mac_programs.ts";
 import { realClock } from "../fixtures/real_ports.ts";

@@ -8,8 +8,11 @@ import {
   ok,
   strictEqual,
 } from "node:assert/strict";
-import { servicePlan, systemOf } from "../../src/service/plan.ts";
-import type { ServiceFacts } from "../../src/service/facts.ts";
+import {
+  type ServiceFacts,
+  servicePlan,
+  systemOf,
+} from "../../src/service/plan.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const FACTS: ServiceFacts = {

@@ -2,8 +2,7 @@
 
 import { strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import type { ServiceFacts } from "../../src/service/facts.ts";
-import { servicePlan } from "../../src/service/plan.ts";
+import { type ServiceFacts, servicePlan } from "../../src/service/plan.ts";
 import { lastingProgram, programIn } from "../../src/service/program.ts";
 import { trials } from "../fixtures/trials.ts";
 

@@ -7,8 +7,7 @@
 
 import { findProgram } from "../../claude/launch.ts";
 import { systemRunner } from "../../system/command_runner.ts";
-import { SERVICE_NAME } from "../../service/facts.ts";
-import type { ServicePlan } from "../../service/plan.ts";
+import { SERVICE_NAME, type ServicePlan } from "../../service/plan.ts";
 import { programIn } from "../../service/program.ts";
 import { planFor, planOf } from "../setup/service.ts";
 import { lastingCommand } from "../../system/own_command.ts";

@@ -1,6 +1,6 @@
 /**
- * The question that `tc config` asks on a terminal: which setting, and what its
- * value shall be.
+ * What `tc config` asks on a terminal: which setting to change, and its new
+ * value.
  *
  * @module
  */
@@ -23,7 +23,7 @@ interface SettingChoice {
 const DONE = "";
 const DEFAULT = "\0";
 
-/** Returns what the person chose, or null when they are done. */
+/** Returns the user's choice, or null if there is none. */
 export async function askSetting(
   config: Config,
 ): Promise<SettingChoice | null> {

@@ -88,7 +88,7 @@ function schemaText(): string {
   return `${JSON.stringify(configSchema(), null, 2)}\n`;
 }
 
-/** Lets a person choose one setting after the other and change it. */
+/** Lets the user choose settings and change them, one after another. */
 async function walkSettings(shell: Shell): Promise<number> {
   for (;;) {
     const { config } = new Shell(shell.environment, {});
@@ -169,7 +169,7 @@ async function change(
     });
   } else output.line(`${key} = ${shown(key, value ?? row.fallback)}`);
   const variable = shell.environment[row.variable];
-  if (variable) output.say(`${row.variable} is set and wins over the file`);
+  if (variable) output.say(`${row.variable} is set and overrides the file`);
   if (isRunning) {
     output.say(
       isFixed(key)

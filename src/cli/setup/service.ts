@@ -7,14 +7,18 @@
 import { dirname, join } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { StrangerError } from "../../control/client.ts";
-import { launchdSession } from "../../service/launchd.ts";
+import {
+  launchdSession,
+  type ServicePlan,
+  servicePlan,
+  systemOf,
+} from "../../service/plan.ts";
 import { systemClock } from "../../system/clock.ts";
 import { systemRunner } from "../../system/command_runner.ts";
 import { isNotRunning } from "../accounts/account_work.ts";
 import { stopServer } from "../server/stop.ts";
 import { PATH_VARIABLES, writtenFolders } from "../../system/paths.ts";
 import { EXIT, TcError } from "../../errors.ts";
-import { type ServicePlan, servicePlan, systemOf } from "../../service/plan.ts";
 import {
   askManager,
   runSteps,
@@ -28,7 +32,7 @@ import { homeIn } from "../../variables.ts";
 
 const PORTS = { runner: systemRunner, clock: systemClock };
 
-/** Variables that lead to another pool than the user's usual one. */
+/** Variables that select another pool than the user's default. */
 const POOL_VARIABLES = PATH_VARIABLES.filter((name) =>
   /^(XDG_|TC_|TEAMCLAUDE_)/.test(name)
 );
@@ -58,7 +62,7 @@ const ACTIONS: readonly (readonly [name: string, help: string, work: Work])[] =
       "Stop it once open streams have finished",
       stop,
     ],
-    ["status", "Say what the service manager knows of it", status],
+    ["status", "Print what the service manager knows about it", status],
     ["print", "Print the file and the commands of an installation", print],
   ];
 
@@ -89,7 +93,7 @@ export function registerService(program: Command, registry: Registry): void {
   }
 }
 
-/** The plan for this user, machine and pool. */
+/** Returns the plan for this user, machine and pool. */
 export async function planOf(shell: Shell): Promise<ServicePlan> {
   const [program = ""] = lastingCommand([]);
   const session = Deno.build.os === "darwin"
@@ -98,7 +102,7 @@ export async function planOf(shell: Shell): Promise<ServicePlan> {
   return planFor(shell, lastingProgram(program), session);
 }
 
-/** The same for another program than this one. */
+/** Returns the same plan for another program. */
 export function planFor(
   shell: Shell,
   program: string,
@@ -127,7 +131,10 @@ export function planFor(
   });
 }
 
-/** From source the service would run the wrong program. */
+/**
+ * Throws TcError if tc runs from source: the service would start the wrong
+ * program.
+ */
 function checkProgram(): void {
   if (Deno.build.standalone) return;
   throw new TcError("Cannot install a service of tc run from source", {
@@ -173,7 +180,7 @@ async function uninstall(
   }
   await endServer(shell, plan);
   for (const step of plan.uninstall) {
-    // Whatever is not running cannot be stopped: the file goes all the same.
+    // A service that is not running cannot be stopped; remove the file anyway.
     await runSteps([step], PORTS).catch(() => {});
   }
   await Deno.remove(plan.file).catch((cause) => {
@@ -187,11 +194,14 @@ async function uninstall(
 
 async function stop(shell: Shell, plan: ServicePlan): Promise<number> {
   const wasEnded = await endServer(shell, plan);
-  // A task that has ended by itself cannot be ended.
+  // A task that has already ended cannot be ended.
   return await one(shell, plan.stop, { mayFail: wasEnded });
 }
 
-/** Ends the server in order where its manager would not; whether it did. */
+/**
+ * Stops the server gracefully if its manager would kill it. Returns whether it
+ * did.
+ */
 async function endServer(
   shell: Shell,
   { endsHard }: Pick<ServicePlan, "endsHard">,
