@@ -196,7 +196,19 @@ async function compile({ target, deno, denort }: Order): Promise<string> {
   return output;
 }
 
-const output = await compile(order());
+/** Where Deno's own host is not reached, npm has what compiling needs. */
+const NO_BASE = `
+The executable was not made. If Deno could not fetch its base from dl.deno.land
+(Linux on x64):
+  sh .ci/base /tmp/tc-base
+  DENORT_BIN=/tmp/tc-base/denort TC_COMPILE_DENO=/tmp/tc-base/deno \\
+    npx -y deno@${Deno.version.deno} task compile
+`;
+
+const output = await compile(order()).catch(async () => {
+  await Deno.stderr.write(new TextEncoder().encode(NO_BASE));
+  Deno.exit(1);
+});
 const { size } = await Deno.stat(output);
 await Deno.stdout.write(
   new TextEncoder().encode(`${output}  ${(size / 1e6).toFixed(1)} MB\n`),
