@@ -99,7 +99,7 @@ function piecesOf(text: string, isSplit: boolean): readonly string[] {
   return isSplit ? text.split(/(?<=\r\n)/) : [text];
 }
 
-Deno.test("a bad request is refused, or goes on as exactly one message", async (test) => {
+Deno.test("a bad request is refused, or sent on as exactly one message", async (test) => {
   ok(BAD_REQUESTS.length >= 300, `${BAD_REQUESTS.length} bad requests`);
   await using origin = startScriptedOrigin();
   await using kit = new ProxyKit({

@@ -31,7 +31,7 @@ Deno.test("a closed connection enters no phase and never rests", async () => {
   strictEqual(closed.length, 1, "its owner is told once");
 });
 
-Deno.test("RestLimit keeps below the shortest rest that was too long, and forgets", () => {
+Deno.test("RestLimit stays below the shortest rest that was too long, and forgets it later", () => {
   const rest = new RestLimit();
   strictEqual(rest.limitMs(0), Infinity);
   rest.ended(300, 1_000);
@@ -47,7 +47,7 @@ Deno.test("RestLimit keeps below the shortest rest that was too long, and forget
   strictEqual(rest.limitMs(3_000 + 11 * MINUTE_MS), before);
 });
 
-Deno.test("a connection that rested longer than the upstream bears is not used again", async () => {
+Deno.test("a connection that rested longer than the upstream allows is not used again", async () => {
   // Like a corporate proxy: it ends a connection that was idle for 1.2 s.
   await using upstream = new RawUpstream(async (connection) => {
     for (;;) {

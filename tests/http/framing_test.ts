@@ -92,7 +92,7 @@ const CHUNKED_TEXT = fc.record({
 const BORDERS = fc.array(fc.nat({ max: 300 }), { maxLength: 12 });
 const CHUNKED: BodyEnd = { kind: "chunked" };
 
-Deno.test("framingFor() takes the chunks off, wherever reads are cut", () => {
+Deno.test("framingFor() removes the chunk framing, wherever reads are cut", () => {
   fc.assert(
     fc.property(
       CHUNKED_TEXT,
@@ -113,7 +113,7 @@ Deno.test("framingFor() takes the chunks off, wherever reads are cut", () => {
   );
 });
 
-Deno.test("framingFor() does the same at every single border and byte by byte", () => {
+Deno.test("framingFor() reads the same bytes at every cut and byte by byte", () => {
   const text = `5;x="1"\r\nhello\r\n1\r\n\n\r\nA\r\n0\r\n\r\n0\r\n\r\n\r\n` +
     `0;last\r\nx-trailer: 1\r\n\r\n`;
   const body = "hello\n0\r\n\r\n0\r\n\r\n";
@@ -182,7 +182,7 @@ Deno.test("framingFor() agrees with the grammar on damaged bodies", () => {
   ok(refused > 0 && done > 0, `refused ${refused}, done ${done}`);
 });
 
-Deno.test("framingFor() refuses what is no chunk", () => {
+Deno.test("framingFor() refuses what is not a chunk", () => {
   const bad = [
     "\r\n",
     "-1\r\n",
@@ -211,7 +211,7 @@ Deno.test("framingFor() refuses what is no chunk", () => {
   }
 });
 
-Deno.test("framingFor() bounds extensions and trailers, and not the body", () => {
+Deno.test("framingFor() limits extensions and trailers, and not the body", () => {
   const long = "x".repeat(70_000);
   throws(() => decode(CHUNKED, [`1;${long}\r\n`]), ProtocolError);
   throws(() => decode(CHUNKED, [`0\r\n${long}`]), ProtocolError);

@@ -36,7 +36,7 @@ Deno.test("the pool takes the connection that was used last", async () => {
   for (let i = 0; i < 10; i++) strictEqual(await send(), last);
 });
 
-Deno.test("the pool lets no more connections be open than it may", async () => {
+Deno.test("the pool keeps to its limit of connections", async () => {
   const gate = Promise.withResolvers<void>();
   await using upstream = numbering(gate.promise);
   using pool = new TestPool({ limits: { connectionsMax: 3 } });
@@ -57,7 +57,7 @@ Deno.test("the pool lets no more connections be open than it may", async () => {
   });
 });
 
-Deno.test("the pool gives a closed connection's place to who waits", async () => {
+Deno.test("the pool gives a closed connection's place to a waiter", async () => {
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();
     await connection.write(
@@ -73,7 +73,7 @@ Deno.test("the pool gives a closed connection's place to who waits", async () =>
   strictEqual(pool.statistics().open, 0);
 });
 
-Deno.test("the pool gives the place of a failed connect on", async () => {
+Deno.test("the pool gives the place of a failed connect to a waiter", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -147,7 +147,7 @@ Deno.test("the pool keeps the origins apart", async () => {
   strictEqual(pool.statistics().open, 2);
 });
 
-Deno.test("warm() opens connections ahead, and no more than asked", async () => {
+Deno.test("warm() opens connections in advance, and no more than asked", async () => {
   await using upstream = numbering();
   using pool = new TestPool({ limits: { connectionsMax: 5 } });
   await Promise.all([
@@ -170,7 +170,7 @@ Deno.test("warm() opens connections ahead, and no more than asked", async () => 
   strictEqual(pool.statistics().open, 5);
 });
 
-Deno.test("warm() is silent where it fails, and leaves the place free", async () => {
+Deno.test("warm() ignores a failure, and leaves the place free", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -193,7 +193,7 @@ Deno.test("a warm connection that the upstream drops costs no request", async ()
   strictEqual(await textOf(await pool.send(requestTo(upstream.origin))), "ok");
 });
 
-Deno.test("a connection handed on is held to the limit of a new request", async () => {
+Deno.test("a connection that is handed to a waiter has the time limit of a new request", async () => {
   const gate = Promise.withResolvers<void>();
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();

@@ -17,7 +17,7 @@ Deno.test("proxyRules() chooses by the origin's scheme", () => {
   strictEqual(proxyFor("http://backend.example")?.host, "plain.example:8080");
 });
 
-Deno.test("proxyRules() knows no proxy where none is set", () => {
+Deno.test("proxyRules() uses no proxy if none is set", () => {
   const proxyFor = proxyRules({
     httpsProxy: " ",
     httpProxy: null,
@@ -76,7 +76,7 @@ Deno.test("proxyRules() follows the list of exceptions", () => {
   }
 });
 
-Deno.test("proxyRules() refuses a proxy that is no URL", () => {
+Deno.test("proxyRules() refuses a proxy that is not a URL", () => {
   for (const httpsProxy of ["http://", "ht!tp://x:secret@z"]) {
     throws(
       () => proxyRules({ ...SETTINGS, httpsProxy }),

@@ -81,7 +81,7 @@ Deno.test("requestHead() refuses every control character, wherever it is", () =>
   }
 });
 
-Deno.test("requestHead() refuses names, methods and targets that are none", () => {
+Deno.test("requestHead() refuses invalid names, methods and targets", () => {
   for (const name of ["", "a b", "a:", ":a", "a\xe9", "a(b)", "a,b"]) {
     const headers = [[name, "1"]] as const;
     throws(() => requestHead({ ...PARTS, headers }, "h"), RequestError, name);
@@ -112,7 +112,7 @@ Deno.test("requestHead() refuses lines that would say another end or host", () =
   }
 });
 
-Deno.test("requestHead() never tells a header's value", () => {
+Deno.test("requestHead() never puts a header's value into an error", () => {
   const headers = [["authorization", "Bearer sk-ant-oat01-FAKE\n"]] as const;
   throws(() => requestHead({ ...PARTS, headers }, "h"), (error: Error) => {
     strictEqual(error.message.includes("FAKE"), false);

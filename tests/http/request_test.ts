@@ -112,7 +112,7 @@ Deno.test("requests are the same however their bytes are cut", async () => {
   );
 });
 
-Deno.test("a request that breaks off is no request", async () => {
+Deno.test("an incomplete request is refused", async () => {
   const told = { method: "POST", target: "/", body: "{}{}", odd: "1" };
   for (const isChunked of [false, true]) {
     const wire = wireOf(told, isChunked);
@@ -141,7 +141,7 @@ Deno.test("RequestHeaders looks up joined values and keeps the lines as sent", (
   strictEqual(headers.has("accept"), false);
 });
 
-Deno.test("a body that is announced and does not come costs next to no memory", async () => {
+Deno.test("a body that is announced and does not come costs almost no memory", async () => {
   const head = "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 33554432\r\n\r\n";
   const client = connectionOf([`${head}abc`]);
   client.trust();

@@ -81,7 +81,7 @@ Deno.test("parseResponseHead() says how the body ends", () => {
   }
 });
 
-Deno.test("parseResponseHead() passes a repeated content-length on once", () => {
+Deno.test("parseResponseHead() keeps a repeated content-length once", () => {
   const { headers } = parse(
     "HTTP/1.1 200 OK\r\ncontent-length: 3\r\nContent-Length: 3\r\n\r\n",
   );
@@ -127,7 +127,7 @@ Deno.test("findHeadEnd() finds the end at any cut, and looks at no byte twice", 
   }
 });
 
-Deno.test("findHeadEnd() refuses what is no HTTP/1 at its first wrong byte", () => {
+Deno.test("findHeadEnd() refuses what is not HTTP/1 at its first wrong byte", () => {
   const bytes = Buffer.from("HTTP/1.1");
   for (let length = 0; length <= bytes.length; length++) {
     strictEqual(findHeadEnd(bytes, { from: 0, to: length }, 0), -1);
@@ -140,7 +140,7 @@ Deno.test("findHeadEnd() refuses what is no HTTP/1 at its first wrong byte", () 
   }
 });
 
-Deno.test("findHeadEnd() bounds the head", () => {
+Deno.test("findHeadEnd() limits the head", () => {
   const bytes = Buffer.alloc(HEAD_BYTES_MAX + 1, "a");
   bytes.write("HTTP/1.1 200 OK\r\n");
   const under = { from: 0, to: HEAD_BYTES_MAX - 1 };
@@ -149,7 +149,7 @@ Deno.test("findHeadEnd() bounds the head", () => {
   throws(() => findHeadEnd(bytes, at, 0), ProtocolError);
 });
 
-Deno.test("parseResponseHead() bounds the lines", () => {
+Deno.test("parseResponseHead() limits the number of lines", () => {
   function lines(count: number): string {
     return `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(count)}\r\n`;
   }
@@ -178,7 +178,7 @@ const LINE = fc.tuple(
   ),
 );
 
-Deno.test("parseResponseHead() gives back what a head was made of", () => {
+Deno.test("parseResponseHead() returns the parts that a head was made of", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 200, max: 599 }),

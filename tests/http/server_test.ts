@@ -74,7 +74,7 @@ Deno.test("a connection that sends no head, or half of one, is closed", async ()
   strictEqual((await proven.whole()).status, 200);
 });
 
-Deno.test("a client that waits to be told to go on is told", async () => {
+Deno.test("a client that expects 100 Continue gets it", async () => {
   await using origin = startScriptedOrigin();
   await using kit = new ProxyKit({ origin: origin.url });
   using client = await RawClient.connect(kit.port);
@@ -103,7 +103,7 @@ Deno.test("a client of HTTP/1.0 gets an answer that ends with its connection", a
   ok(text.endsWith("\r\n\r\nabc"), text);
 });
 
-Deno.test("a body in chunks arrives whole, and the connection serves on", async () => {
+Deno.test("a body in chunks arrives whole, and the connection serves more requests", async () => {
   await using origin = startScriptedOrigin();
   await using kit = new ProxyKit({ origin: origin.url });
   using client = await RawClient.connect(kit.port);
@@ -136,7 +136,7 @@ Deno.test("a refused body does not cost the client its answer", async () => {
   match(text, /proxy\.bodyBytesMax/);
 });
 
-Deno.test("a client that takes nothing is cut, and its account is free", async () => {
+Deno.test("a client that takes nothing is cut off, and its account is free", async () => {
   const chunk = "x".repeat(60_000);
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();
@@ -154,7 +154,7 @@ Deno.test("a client that takes nothing is cut, and its account is free", async (
   await kit.isEmpty();
 });
 
-Deno.test("shutdown() lets answers end and closes what rests", async () => {
+Deno.test("shutdown() lets answers end and closes resting connections", async () => {
   const go = Promise.withResolvers<void>();
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();

@@ -30,7 +30,7 @@ function proxyUrl(proxy: ConnectProxy, user = ""): URL {
   return new URL(`http://${user}127.0.0.1:${proxy.port}`);
 }
 
-Deno.test("send() tunnels a plain http upstream, its request untouched", async () => {
+Deno.test("send() tunnels a plain http upstream, with its request unchanged", async () => {
   const heads: string[] = [];
   await using upstream = listening(heads);
   await using proxy = new ConnectProxy();
@@ -51,7 +51,7 @@ Deno.test("send() tunnels a plain http upstream, its request untouched", async (
   strictEqual(new Set(heads).size, 1, "as without a proxy");
 });
 
-Deno.test("send() tunnels TLS and shows the proxy no more than the name", {
+Deno.test("send() tunnels TLS and shows the proxy only the host name", {
   ignore: !hasOpenssl(),
 }, async () => {
   const { caCert, cert, key } = await makeCertificates();
@@ -86,7 +86,7 @@ Deno.test("send() tunnels TLS and shows the proxy no more than the name", {
   ]);
 });
 
-Deno.test("send() shows the proxy its password, and nobody else", async () => {
+Deno.test("send() sends the proxy's password only to the proxy", async () => {
   const heads: string[] = [];
   await using upstream = listening(heads);
   await using proxy = new ConnectProxy();
@@ -160,7 +160,7 @@ Deno.test("send() says that nothing was sent when the proxy refuses", async () =
   }
 });
 
-Deno.test("send() names the step when the proxy is not there or no http proxy", async () => {
+Deno.test("send() names the step if the proxy is absent or not an http proxy", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();

@@ -39,7 +39,7 @@ Deno.test("send() refuses every hostile head at once and drops the connection", 
   strictEqual(upstream.connections, HOSTILE_ANSWERS.length);
 });
 
-Deno.test("send() sees a head that ends early as no answer", async () => {
+Deno.test("send() treats an incomplete head as no answer", async () => {
   const head = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
   let cutAt = 0;
   await using upstream = new RawUpstream(async (connection) => {
@@ -301,7 +301,7 @@ Deno.test("send() stops at every step when the request is given up", async (t) =
   });
 });
 
-Deno.test("send() leaves a signal alone that outlives the request", async () => {
+Deno.test("send() leaves no listener on a signal that outlives the request", async () => {
   await using upstream = new RawUpstream(async (connection) => {
     while (await connection.request() !== null) await connection.write(GOOD);
   });
@@ -315,7 +315,7 @@ Deno.test("send() leaves a signal alone that outlives the request", async () => 
   strictEqual(upstream.connections, 1);
 });
 
-Deno.test("cancel() closes the connection and later reads fail", async () => {
+Deno.test("cancel() closes the connection, and later reads fail", async () => {
   let isClosed = false;
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();
@@ -331,7 +331,7 @@ Deno.test("cancel() closes the connection and later reads fail", async () => {
   strictEqual((await upstreamErrorOf(body.read())).step, "aborted");
 });
 
-Deno.test("close() ends what is under way and takes no more", async () => {
+Deno.test("close() ends what is under way and refuses further requests", async () => {
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();
     await connection.request();

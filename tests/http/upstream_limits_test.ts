@@ -64,7 +64,7 @@ Deno.test("send() takes an answer after nine minutes of silence", async () => {
   strictEqual(await textOf(await sending), "ok");
 });
 
-Deno.test("read() takes silence up to its limit, again and again", async () => {
+Deno.test("read() allows silence up to its limit, each time", async () => {
   const clock = new ManualClock();
   let next = Promise.withResolvers<void>();
   await using upstream = new RawUpstream(async (connection) => {
@@ -130,7 +130,7 @@ Deno.test("send() counts the first byte's limit from the last progress of an upl
   strictEqual(await textOf(await sending), "ok");
 });
 
-Deno.test("send() gives an upload up that stalls for ten minutes", async () => {
+Deno.test("send() gives up an upload that stalls for ten minutes", async () => {
   const clock = new ManualClock();
   await using upstream = new RawUpstream(async (connection) => {
     await connection.head();
@@ -149,7 +149,7 @@ Deno.test("send() gives an upload up that stalls for ten minutes", async () => {
   strictEqual(error.sent, true);
 });
 
-Deno.test("send() gives up a connect that nobody takes", async () => {
+Deno.test("send() gives up a connect that nobody accepts", async () => {
   // A listener whose queue is full: the kernel leaves the next ones waiting.
   using listener = Deno.listen({
     hostname: "127.0.0.1",
@@ -198,7 +198,7 @@ Deno.test("the pool closes connections that rested for 30 seconds", async () => 
   strictEqual(upstream.connections, 2);
 });
 
-Deno.test("the pool trusts no connection from before the machine slept", async () => {
+Deno.test("the pool uses no connection from before the machine slept", async () => {
   const clock = new ManualClock();
   await using upstream = new RawUpstream(async (connection) => {
     while (await connection.request() !== null) await connection.write(GOOD);

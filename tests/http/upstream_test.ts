@@ -134,7 +134,7 @@ Deno.test("send() reads what an upstream writes in any pieces and chunks", async
   strictEqual(pool.statistics().opened, 1);
 });
 
-Deno.test("send() knows answers that have no body", async () => {
+Deno.test("send() reads answers that have no body", async () => {
   const cases: readonly (readonly [method: string, answer: string])[] = [
     ["HEAD", `${OK}content-length: 5\r\n\r\n`],
     ["HEAD", `${OK}transfer-encoding: chunked\r\n\r\n`],
@@ -188,7 +188,7 @@ Deno.test("send() does not reuse a connection with bytes after the answer", asyn
   }
 });
 
-Deno.test("send() drops an idle connection that speaks unasked", async () => {
+Deno.test("send() drops an idle connection that sends bytes unasked", async () => {
   await using upstream = new RawUpstream(async (connection) => {
     await connection.request();
     await connection.write(`${OK}content-length: 2\r\n\r\nok`);
@@ -241,7 +241,7 @@ Deno.test("send() reads an answer without a length to the connection's end", asy
   strictEqual(pool.statistics().open, 0);
 });
 
-Deno.test("send() skips interim answers, and not without end", async () => {
+Deno.test("send() skips a limited number of interim answers", async () => {
   const interim = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n";
   let count = 16;
   await using upstream = new RawUpstream(async (connection) => {
@@ -279,7 +279,7 @@ Deno.test("send() takes a head of 200 KB and one that fills every buffer", async
   }
 });
 
-Deno.test("read() gives chunks that later reads leave as they are", async () => {
+Deno.test("read() returns chunks that later reads do not change", async () => {
   const size = trials(3_000_000, 50_000_000);
   const sent = Buffer.alloc(size);
   for (let at = 0; at < size; at++) sent[at] = at * 31 + (at >> 11);
@@ -314,7 +314,7 @@ Deno.test("read() gives chunks that later reads leave as they are", async () => 
   strictEqual(upstream.connections, 1);
 });
 
-Deno.test("send() speaks to IPv6 addresses", async () => {
+Deno.test("send() connects to IPv6 addresses", async () => {
   let listener: Deno.Listener;
   try {
     listener = Deno.listen({ hostname: "::1", port: 0 });
@@ -332,7 +332,7 @@ Deno.test("send() speaks to IPv6 addresses", async () => {
   strictEqual(host, `[::1]:${upstream.port}`);
 });
 
-Deno.test("send() refuses what cannot be one message before it connects", async () => {
+Deno.test("send() refuses, before it connects, what cannot be one message", async () => {
   await using upstream = new RawUpstream(
     always(`${OK}content-length: 0\r\n\r\n`),
   );
@@ -360,7 +360,7 @@ Deno.test("send() refuses what cannot be one message before it connects", async 
   strictEqual(upstream.connections, 0);
 });
 
-Deno.test("send() uses 32 connections side by side and keeps them apart", async () => {
+Deno.test("send() uses 32 connections side by side without mixing them up", async () => {
   await using upstream = new RawUpstream(async (connection) => {
     for (;;) {
       const request = await connection.request();

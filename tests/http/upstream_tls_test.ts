@@ -40,7 +40,7 @@ function tlsUpstream(
   return new RawUpstream(talk, listener, "https");
 }
 
-Deno.test("send() speaks HTTP/1.1 over TLS and reuses the connection", {
+Deno.test("send() uses HTTP/1.1 over TLS and reuses the connection", {
   ignore,
 }, async () => {
   const certificates = await makeCertificates();
@@ -83,7 +83,7 @@ Deno.test("send() carries large bodies both ways over TLS", {
   strictEqual(upstream.connections, 1);
 });
 
-Deno.test("send() trusts no stranger's certificate, nor one for another name", {
+Deno.test("send() refuses an unknown certificate, and one for another name", {
   ignore,
 }, async () => {
   const certificates = await makeCertificates();
@@ -148,7 +148,7 @@ Deno.test("send() bounds the TLS handshake and can be given up in it", async () 
   silence.resolve();
 });
 
-Deno.test("read() takes an end without the TLS farewell for a break", {
+Deno.test("read() treats an end without the TLS close message as a break", {
   ignore,
 }, async () => {
   const certificates = await makeCertificates();

@@ -43,7 +43,7 @@ Deno.test("send() uploads bodies of every size unchanged", async () => {
   strictEqual(upstream.connections, 1);
 });
 
-Deno.test("send() passes an answer on that comes before the upload's end", async () => {
+Deno.test("send() passes on an answer that comes before the end of the upload", async () => {
   await using upstream = new RawUpstream(async (connection) => {
     await connection.head();
     await connection.write(REFUSED);
@@ -62,7 +62,7 @@ Deno.test("send() passes an answer on that comes before the upload's end", async
   }
 });
 
-Deno.test("send() hears an upstream that answers an upload and closes", async () => {
+Deno.test("send() reads the answer of an upstream that answers an upload and closes", async () => {
   for (const afterBytes of [0, 100_000]) {
     await using upstream = new RawUpstream(async (connection) => {
       await connection.head();
@@ -84,7 +84,7 @@ Deno.test("send() hears an upstream that answers an upload and closes", async ()
   }
 });
 
-Deno.test("send() fails when the upstream drops an upload without a word", async () => {
+Deno.test("send() fails when the upstream drops an upload without an answer", async () => {
   await using upstream = new RawUpstream(async (connection) => {
     await connection.head();
   });
@@ -98,7 +98,7 @@ Deno.test("send() fails when the upstream drops an upload without a word", async
   strictEqual(upstream.connections, 1);
 });
 
-Deno.test("send() goes on uploading after an interim answer", async () => {
+Deno.test("send() continues an upload after an interim answer", async () => {
   let received = 0;
   await using upstream = new RawUpstream(async (connection) => {
     await connection.head();

@@ -43,7 +43,7 @@ function refusal(knocked: Knock): number | null {
   return admission.kind === "refused" ? admission.status : null;
 }
 
-Deno.test("admit() takes the key from four places and says which", () => {
+Deno.test("admit() accepts the key in four places and says which", () => {
   const target = "/v1/messages?beta=true";
   const url = `http://127.0.0.1:3456${target}`;
   deepStrictEqual(knock({ url, headers: { "x-api-key": KEY } }), {
@@ -120,7 +120,7 @@ Deno.test("admit() judges host and page before the key", () => {
   strictEqual(refusal({ headers: evil }), 403);
 });
 
-Deno.test("admit() serves loopback names at its own port alone", () => {
+Deno.test("admit() serves loopback names only at its own port", () => {
   const key = { "x-api-key": KEY };
   const own = [
     "127.0.0.1:3456",
@@ -193,7 +193,7 @@ Deno.test("admit() lets local clients in without a key when asked to", () => {
   strictEqual(refusal({ door, url }), 401, "a wrong key is no missing key");
 });
 
-Deno.test("admit() refuses tunnels, echoes and ways up", () => {
+Deno.test("admit() refuses tunnels, echoes and dot segments", () => {
   const headers = { "x-api-key": KEY };
   for (const method of ["CONNECT", "TRACE", "TRACK"]) {
     strictEqual(refusal({ method, headers }), 405, method);

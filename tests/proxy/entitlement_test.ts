@@ -174,7 +174,7 @@ Deno.test("paid usage that is used up closes long prompts, not the account", asy
   await kit.isEmpty();
 });
 
-Deno.test("where the plan is spent, used up paid usage closes the account until the reset", async () => {
+Deno.test("if the plan is used up, used-up paid usage closes the account until the reset", async () => {
   await using scene = new Scene({ accounts: ["a", "c"] });
   const { kit, origin } = scene;
   const resetSec = Math.ceil(Date.now() / 1_000) + 3_600;

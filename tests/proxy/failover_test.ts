@@ -53,7 +53,7 @@ for (const isStream of [true, false]) {
   });
 }
 
-Deno.test("a limit that comes as the first event of a stream is left as well", async () => {
+Deno.test("a limit that comes as the first event of a stream moves the request to another account", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   const limited = {
@@ -179,7 +179,7 @@ Deno.test("an account's 403 never reaches the client", async () => {
   await kit.isEmpty();
 });
 
-Deno.test("an account without a credential is passed over", async () => {
+Deno.test("an account without a credential is skipped", async () => {
   await using scene = new Scene();
   const { kit } = scene;
   kit.credentials.missing.add("a").add("b");
@@ -193,7 +193,7 @@ Deno.test("an account without a credential is passed over", async () => {
   await kit.isEmpty();
 });
 
-Deno.test("a refusal of the request itself is relayed at once, as it is", async () => {
+Deno.test("a refusal of the request itself is relayed at once, unchanged", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   for (const status of [400, 404, 413, 422]) {
@@ -208,7 +208,7 @@ Deno.test("a refusal of the request itself is relayed at once, as it is", async 
   await kit.isEmpty();
 });
 
-Deno.test("a 429 without a reason hops once and is then relayed", async () => {
+Deno.test("a 429 without a reason is tried on one other account and then relayed", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   // Longer than what is read to judge it: some of it is still on its way.
@@ -222,7 +222,7 @@ Deno.test("a 429 without a reason hops once and is then relayed", async () => {
   await kit.isEmpty();
 });
 
-Deno.test("an overloaded provider is asked a few times and then believed", async () => {
+Deno.test("an overloaded provider is tried a few times and then its answer is relayed", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   origin.always(json(529, "overloaded_error", "Overloaded"));
@@ -287,7 +287,7 @@ Deno.test("a request that was sent and got no answer is never sent again", async
   await kit.isEmpty();
 });
 
-Deno.test("x-tc-account leaves no choice", async () => {
+Deno.test("x-tc-account allows only that account", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   await (await ask(kit, { headers: { "x-tc-account": "b" } })).text();
@@ -302,7 +302,7 @@ Deno.test("x-tc-account leaves no choice", async () => {
   await kit.isEmpty();
 });
 
-Deno.test("x-tc-policy is for its own request and stays here", async () => {
+Deno.test("x-tc-policy holds for its own request and is not sent on", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   const session = {
@@ -358,7 +358,7 @@ Deno.test("what does not fit is refused and leaves nothing behind", async () => 
   await busy.kit.isEmpty();
 });
 
-Deno.test("a body that does not come is not waited for", async () => {
+Deno.test("a body that does not come is given up", async () => {
   await using scene = new Scene({ bodyMs: 100 });
   const { kit } = scene;
   const heads = [

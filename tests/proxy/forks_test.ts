@@ -57,7 +57,7 @@ function sessionId(number: number): string {
   return `99999999-0000-4000-8000-${String(number).padStart(12, "0")}`;
 }
 
-Deno.test("copies of conversations under new ids go where the cache of the first is", async () => {
+Deno.test("copies of conversations under new ids go to the account that has the original's cache", async () => {
   await using scene = new Scene();
   const { kit } = scene;
   large(scene);
@@ -89,7 +89,7 @@ Deno.test("copies of conversations under new ids go where the cache of the first
   await kit.isEmpty();
 });
 
-Deno.test("a saved transcript that goes on without an id finds its account", async () => {
+Deno.test("a saved transcript that continues without an id finds its account", async () => {
   await using scene = new Scene();
   const { kit } = scene;
   large(scene);
@@ -101,7 +101,7 @@ Deno.test("a saved transcript that goes on without an id finds its account", asy
   await kit.isEmpty();
 });
 
-Deno.test("workers that begin alike and go on differently are conversations of their own", async () => {
+Deno.test("workers that begin alike and continue differently are separate conversations", async () => {
   await using scene = new Scene();
   const { kit } = scene;
   large(scene);
@@ -127,7 +127,7 @@ Deno.test("workers that begin alike and go on differently are conversations of t
   await kit.isEmpty();
 });
 
-Deno.test("a conversation without an id that sums up its past stays where it is", async () => {
+Deno.test("a conversation without an id that summarises its past stays on its account", async () => {
   await using scene = new Scene();
   const { kit } = scene;
   large(scene);

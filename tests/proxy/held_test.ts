@@ -45,7 +45,7 @@ Deno.test("a stream is held with pings until a window refills, then served", asy
   await kit.isEmpty();
 });
 
-Deno.test("a held stream gets compressed events in plain", async () => {
+Deno.test("a held stream gets compressed events without their coding", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   const bytes = new TextEncoder().encode(EVENTS);
@@ -167,7 +167,7 @@ async function withCache(
   return scene.asked.at(-1) ?? "";
 }
 
-Deno.test("a plain answer goes elsewhere where its cache is closed past its bound", async () => {
+Deno.test("a plain answer comes from another account if its cache's account is closed beyond the hold", async () => {
   await using scene = new Scene({ hold: { jsonMaxMs: 1_000 } });
   const { kit, origin } = scene;
   const session = "33333333-2222-4333-8444-555555555555";
@@ -192,7 +192,7 @@ Deno.test("a plain answer goes elsewhere where its cache is closed past its boun
   await kit.isEmpty();
 });
 
-Deno.test("those who wait are served in the order of their coming", async () => {
+Deno.test("waiting requests are served in the order in which they came", async () => {
   await using scene = new Scene({
     accounts: ["a"],
     settings: { fullWaitMaxMs: 60_000 },
@@ -255,7 +255,7 @@ Deno.test("a request wakes as soon as an account opens", async () => {
   await kit.isEmpty();
 });
 
-Deno.test("no more are held than the desk has room for", async () => {
+Deno.test("no more requests are held than hold.requestsMax allows", async () => {
   await using scene = new Scene({ hold: { requestsMax: 2 } });
   const { kit } = scene;
   spendAll(kit, 15_000);

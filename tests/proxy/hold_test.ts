@@ -36,7 +36,7 @@ Deno.test("HoldDesk counts, and is full at its limit", () => {
   strictEqual(third?.begin(), true);
 });
 
-Deno.test("Hold bounds all waits of a request together, by its manner", async () => {
+Deno.test("Hold limits all waits of a request together, by its manner", async () => {
   const bounds = [["none", 0], ["silent", 5_000], ["pings", 60_000]] as const;
   for (const [manner, boundMs] of bounds) {
     const clock = new ManualClock();
@@ -52,7 +52,7 @@ Deno.test("Hold bounds all waits of a request together, by its manner", async ()
   }
 });
 
-Deno.test("Hold opens a stream after the silent part, and no other answer", async () => {
+Deno.test("Hold opens only a stream after the silent part", async () => {
   const clock = new ManualClock();
   for (const manner of ["none", "silent", "pings"] as const) {
     let isOpened = false;
@@ -85,7 +85,7 @@ Deno.test("Hold.pause() counts as a wait and ends with the client", async () => 
   strictEqual(desk.held, 0);
 });
 
-Deno.test("Hold.pause() is no long one while too many wait", async () => {
+Deno.test("Hold.pause() refuses a long pause while too many requests wait", async () => {
   const clock = new ManualClock();
   const desk = new HoldDesk({ ...LIMITS, requestsMax: 0, silentMs: 500 });
   const { signal } = new AbortController();

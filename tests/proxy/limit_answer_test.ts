@@ -89,7 +89,7 @@ Deno.test("a program on the official SDK is refused at once and does not sleep",
   strictEqual(kit.records.length, 1);
 });
 
-Deno.test("a throttle is no spent plan: nobody is told a reset of it", async () => {
+Deno.test("a throttle is not a used-up plan: no client gets a reset for it", async () => {
   await using scene = new Scene({ hold: { jsonMaxMs: 100 } });
   const { kit, origin } = scene;
   origin.always({
@@ -109,7 +109,7 @@ Deno.test("a throttle is no spent plan: nobody is told a reset of it", async () 
   await kit.isEmpty();
 });
 
-Deno.test("all who were told the same reset are admitted by steps", async () => {
+Deno.test("requests that wait for the same reset are admitted in steps", async () => {
   await using scene = new Scene({ accounts: ["a"], hold: { maxMs: 500 } });
   const { kit, origin } = scene;
   const resetMs = 2_000;

@@ -98,7 +98,7 @@ Deno.test("subscriptions that refuse a client stay ready for Claude Code", async
   strictEqual(scene.asked.at(-1), "a");
 });
 
-Deno.test("where only logins are wrong a program is told so and does not retry", async () => {
+Deno.test("if only logins are wrong, a program learns that and does not retry", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   for (const label of ["a", "b", "c"]) {
@@ -125,7 +125,7 @@ Deno.test("where only logins are wrong a program is told so and does not retry",
   await told.body?.cancel();
 });
 
-Deno.test("an admin key goes through as it is, and never a pooled login", async () => {
+Deno.test("an admin key is passed on unchanged, and never a pooled login", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   origin.always(answer({ data: [] }));
@@ -232,7 +232,7 @@ Deno.test("MESSAGE and errors keep their form for the SDK", async () => {
   strictEqual(MESSAGE.length > 0, true);
 });
 
-Deno.test("slips of a base URL are answered with what to write instead", async () => {
+Deno.test("mistakes in a base URL are answered with what to write instead", async () => {
   await using scene = new Scene();
   const { kit } = scene;
   const rows = [

@@ -79,7 +79,7 @@ function scripted(scene: Scene): Provider {
   return provider;
 }
 
-Deno.test("whoever names a file or a batch is sent to the account that made it", async () => {
+Deno.test("a request that names a file or a batch goes to the account that made it", async () => {
   await using scene = new Scene();
   const { kit } = scene;
   const provider = scripted(scene);
@@ -153,7 +153,7 @@ Deno.test("a look-up does not wait for the quota of messages", async () => {
   await kit.isEmpty();
 });
 
-Deno.test("an unknown id is looked for once on each account, and known from then on", async () => {
+Deno.test("an unknown id is searched for once on each account, and known from then on", async () => {
   await using scene = new Scene();
   const { kit } = scene;
   const provider = scripted(scene);

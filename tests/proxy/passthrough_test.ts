@@ -5,7 +5,7 @@ import { headerOf } from "../fixtures/raw_connection.ts";
 
 const OWN = "Bearer sk-ant-oat01-FAKE-of-the-client";
 
-Deno.test("a token refresh of the client is relayed untouched", async () => {
+Deno.test("a token refresh of the client is relayed unchanged", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   const body = `{"grant_type":"refresh_token", "refresh_token":"FAKE"}`;
@@ -51,7 +51,7 @@ Deno.test("paths of one login get the client's credential, or nothing", async ()
   await kit.isEmpty();
 });
 
-Deno.test("a relay that breaks says whether the request was sent", async () => {
+Deno.test("a relay that breaks off says whether the request was sent", async () => {
   await using scene = new Scene();
   const { kit, origin } = scene;
   origin.next({ cutAt: 0 });

@@ -94,7 +94,7 @@ Deno.test("pings before an answer are passed on as they came", async () => {
   strictEqual(await response.text(), PING + EVENTS);
 });
 
-Deno.test("openingStanding() is decided by the first event that is no ping, however it is cut", () => {
+Deno.test("openingStanding() is decided by the first event that is not a ping, however it is cut", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
   for (const text of [EVENTS, PING + EVENTS, `${PING}data: x\n\n`]) {
     for (let cut = 0; cut <= text.length; cut++) {

@@ -43,7 +43,7 @@ function* pieces(bytes: Uint8Array, random: () => number): Generator<string> {
   }
 }
 
-Deno.test("the relay holds no event back and changes none", async () => {
+Deno.test("the relay delays no event and changes none", async () => {
   const streams = trials(4, 300);
   const events = trials(150, 1_000);
   const random = seeded(20_261_121);

@@ -151,7 +151,7 @@ Deno.test("relay() shows the tap the last chunk, however it ends", async () => {
   }
 });
 
-Deno.test("relay() goes on when the tap throws, and asks it no more", async () => {
+Deno.test("relay() goes on when the tap throws, and does not call it again", async () => {
   const body = new ScriptedBody();
   const ends: RelayEnd[] = [];
   let asked = 0;

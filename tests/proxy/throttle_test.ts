@@ -80,7 +80,7 @@ Deno.test("a throttle that never ends is answered within the hold's limit", asyn
   }
 });
 
-Deno.test("ten sessions behind a short throttle make no herd", async () => {
+Deno.test("ten sessions behind a short throttle do not retry at once", async () => {
   await using scene = new Scene({ hold: { maxMs: 60_000 } });
   const { kit, origin } = scene;
   const startedMs = performance.now();

@@ -112,7 +112,7 @@ Deno.test("header values reach the upstream equal, and none is added", async () 
   deepStrictEqual(linesOf(origin), expected);
 });
 
-Deno.test("a keyed account shows its key and nothing of the client's", async () => {
+Deno.test("an account with a key sends its key and no credential of the client", async () => {
   await using origin = startScriptedOrigin();
   await using kit = new ProxyKit({
     origin: origin.url,
@@ -141,7 +141,7 @@ Deno.test("a keyed account shows its key and nothing of the client's", async () 
   }
 });
 
-Deno.test("the target goes on as it was written, without the key", async () => {
+Deno.test("the target is sent on as it was written, without the key", async () => {
   await using origin = startScriptedOrigin();
   await using kit = new ProxyKit({
     origin: `${origin.url}/below/`,

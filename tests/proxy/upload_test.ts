@@ -125,7 +125,7 @@ Deno.test("a client that leaves in the middle of an upload frees everything", as
   await realClock.sleep(40);
 });
 
-Deno.test("a client that stops in the middle of an upload is not waited for", async () => {
+Deno.test("a client that stops in the middle of an upload is cut off", async () => {
   await using scene = new Scene({ bodyMs: 300 });
   scripted(scene);
   using conn = await Deno.connect({

@@ -30,7 +30,7 @@ async function warmed({ kit, origin, asked }: Scene): Promise<string> {
   return kit.records[0]?.accountId ?? asked[0] ?? "";
 }
 
-Deno.test("a wait for the warm account ends at another where it may not last", async () => {
+Deno.test("a wait for the warm account ends at another account when the hold is over", async () => {
   for (const hold of [{ jsonMaxMs: 0 }, { jsonMaxMs: 200 }]) {
     await using scene = new Scene({ hold });
     const { kit } = scene;
@@ -51,7 +51,7 @@ Deno.test("a wait for the warm account ends at another where it may not last", a
   }
 });
 
-Deno.test("a throttle is not waited out beyond the bound of the hold", async () => {
+Deno.test("a throttle beyond the limit of the hold is answered at once", async () => {
   await using scene = new Scene({ hold: { jsonMaxMs: 200, silentMs: 50 } });
   const { kit, origin } = scene;
   const home = await warmed(scene);

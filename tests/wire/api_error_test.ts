@@ -105,7 +105,7 @@ Deno.test("apiError() never sends limits, whatever it is given", () => {
   }));
 });
 
-Deno.test("apiError() tells the client not to retry what cannot get better", () => {
+Deno.test("apiError() tells the client not to retry what a retry cannot help", () => {
   function shouldRetry(status: number): string | null {
     const type = "api_error";
     return header(

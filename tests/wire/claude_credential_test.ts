@@ -43,7 +43,7 @@ Deno.test("readClaudeLogin() reads the nested and the flat form", () => {
   }
 });
 
-Deno.test("readClaudeLogin() takes an expiry in seconds for what it is", () => {
+Deno.test("readClaudeLogin() reads an expiry in seconds", () => {
   const json = { ...STORED.claudeAiOauth, expiresAt: 1_790_000_000 };
   strictEqual(found(json).credential.expiresAt, 1_790_000_000_000);
 });
@@ -111,7 +111,7 @@ Deno.test("readClaudeLogin() keeps whose the login is and when its sign-in ends"
   strictEqual(written["organizationUuid"], "o");
 });
 
-Deno.test("readClaudeLogin() takes a token that nothing renews for what it is", () => {
+Deno.test("readClaudeLogin() recognises a token that cannot be renewed", () => {
   const reading = readClaudeLogin({
     ...STORED.claudeAiOauth,
     refreshToken: "",
@@ -122,7 +122,7 @@ Deno.test("readClaudeLogin() takes a token that nothing renews for what it is", 
   strictEqual(reading.expiresAt, Date.UTC(2100, 0, 1));
 });
 
-Deno.test("readClaudeText() tells what nobody can read from what is not there", () => {
+Deno.test("readClaudeText() distinguishes unreadable from absent", () => {
   const text = JSON.stringify(STORED);
   const table = [
     [null, "absent"],
@@ -192,7 +192,7 @@ Deno.test("writeClaudeLogin() keeps every other key, nested and flat", () => {
   );
 });
 
-Deno.test("tierOf() knows the provider's names", () => {
+Deno.test("tierOf() reads the provider's names", () => {
   const table = [
     ["default_claude_max_20x", "claude_max", "max_20x"],
     ["default_claude_max_5x", null, "max_5x"],

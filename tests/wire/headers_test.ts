@@ -61,7 +61,7 @@ Deno.test("requestHeaders() sends Claude Code's own lines with another credentia
   deepStrictEqual(sent, expected);
 });
 
-Deno.test("requestHeaders() shows an API key as x-api-key and a bearer as bearer", () => {
+Deno.test("requestHeaders() sends an API key as x-api-key and a bearer as bearer", () => {
   const byKey = requestHeaders(CLIENT_MESSAGE, API_KEY);
   deepStrictEqual(valuesOf(byKey, "x-api-key"), [TOKEN]);
   deepStrictEqual(valuesOf(byKey, "authorization"), []);
@@ -95,7 +95,7 @@ const OWN = [
   "x-teamclaude-key",
 ];
 
-Deno.test("requestHeaders() strips every line that ends here, in any case (P8)", () => {
+Deno.test("requestHeaders() removes every line that is only for tc, in any case", () => {
   const kept: HeaderList = [["accept", "*/*"], ["x-app", "cli"]];
   let tried = 0;
   for (const name of [...HOP_BY_HOP, ...WRITTEN_BY_POOL, ...OWN]) {
@@ -117,7 +117,7 @@ Deno.test("requestHeaders() strips every line that ends here, in any case (P8)",
   ok(tried >= 120, `${tried} tried`);
 });
 
-Deno.test("requestHeaders() never sends a client credential beside the account's (P8)", () => {
+Deno.test("requestHeaders() never sends a client credential beside the account's", () => {
   const credentials: HeaderList = [
     ["Authorization", "Bearer sk-ant-oat01-FAKE-client"],
     ["authorization", "Basic RkFLRS1jbGllbnQ="],
@@ -183,7 +183,7 @@ Deno.test("requestHeaders() drops what Connection names, but no content line", (
   ]);
 });
 
-Deno.test("requestHeaders() lets lines about the way through, as the mission has it", () => {
+Deno.test("requestHeaders() keeps lines about the way of a request", () => {
   const inbound: HeaderList = [
     ["X-Forwarded-For", "10.0.0.7"],
     ["Forwarded", "for=10.0.0.7"],
@@ -279,7 +279,7 @@ const headerList = fc.array(fc.tuple(headerName, headerText), {
   maxLength: 12,
 });
 
-Deno.test("requestHeaders() keeps, drops and orders lines as the law says", () => {
+Deno.test("requestHeaders() keeps, removes and orders lines as its rules say", () => {
   fc.assert(
     fc.property(headerList, fc.constantFrom(OAUTH, API_KEY), (inbound, who) => {
       const sent = requestHeaders(inbound, who);

@@ -45,7 +45,7 @@ Deno.test("valueEnd() finds the end of strings however they are escaped", () => 
   }
 });
 
-Deno.test("valueEnd() bears any depth", () => {
+Deno.test("valueEnd() handles any depth", () => {
   const deep = "[".repeat(100_000) + "]".repeat(100_000);
   strictEqual(valueEnd(bytes(deep), 0), deep.length);
   strictEqual(valueEnd(bytes(deep.slice(1)), 0), deep.length - 2);
@@ -86,7 +86,7 @@ Deno.test("memberAt() knows a key that is written with escapes", () => {
   strictEqual(scalarAt(body, memberAt(body, 0, "models")), "1");
 });
 
-Deno.test("shortTextAt() decodes strings and nothing else", () => {
+Deno.test("shortTextAt() decodes only strings", () => {
   strictEqual(shortTextAt(bytes('"a\\u00e9\\n"'), 0), "a\u00e9\n");
   strictEqual(shortTextAt(bytes('""'), 0), "");
   for (const text of ["1", "null", '"a', '"\\x"', '"\n"', "{}", ""]) {
@@ -96,7 +96,7 @@ Deno.test("shortTextAt() decodes strings and nothing else", () => {
   strictEqual(shortTextAt(bytes('"a"'), BROKEN), null);
 });
 
-Deno.test("walking any bytes ends, and never throws", () => {
+Deno.test("a walk over any bytes ends and never throws", () => {
   const structural = fc.array(
     fc.constantFrom(...'{}[]":,\\ a1'),
     { maxLength: 60 },

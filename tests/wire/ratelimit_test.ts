@@ -97,7 +97,7 @@ Deno.test("observation() is null where no header speaks of a window", () => {
   strictEqual(observation(noWindow, WORK, NOW), null);
 });
 
-Deno.test("observation() knows windows that nobody has heard of", () => {
+Deno.test("observation() reads windows with unknown names", () => {
   const windows = windowsOf(unified({
     "30d-utilization": "0.25",
     "monthly-utilization": "0.5",
@@ -144,7 +144,7 @@ Deno.test("observation() takes strict decimals only", () => {
   strictEqual(window?.utilization, 1.37);
 });
 
-Deno.test("observation() takes a window past its reset as unspent", () => {
+Deno.test("observation() takes a window past its reset as unused", () => {
   const seconds = String(NOW / 1000);
   for (const reset of [seconds, "1785100000", "1"]) {
     const [window] = windowsOf(unified({
@@ -158,7 +158,7 @@ Deno.test("observation() takes a window past its reset as unspent", () => {
   }
 });
 
-Deno.test("observation() keeps a figure whose reset is absent or senseless", () => {
+Deno.test("observation() keeps a figure whose reset is absent or unparseable", () => {
   for (const reset of [null, "0", "-1", "never"]) {
     const [window] = windowsOf(unified({
       "5h-utilization": "0.99",
@@ -169,7 +169,7 @@ Deno.test("observation() keeps a figure whose reset is absent or senseless", () 
   }
 });
 
-Deno.test("observation() bounds a reset by the length of its window", () => {
+Deno.test("observation() limits a reset to the length of its window", () => {
   const far = unified({
     "5h-utilization": "1",
     "5h-reset": "99999999999",
@@ -185,7 +185,7 @@ Deno.test("observation() bounds a reset by the length of its window", () => {
   );
 });
 
-Deno.test("observation() believes the summary only for a window without lines", () => {
+Deno.test("observation() uses the summary only for a window without lines", () => {
   const claimed = unified({
     "status": "rejected",
     "representative-claim": "five_hour",
@@ -240,7 +240,7 @@ Deno.test("observation() reads an API key's windows", () => {
   );
 });
 
-Deno.test("observation() makes no figure of an impossible API limit", () => {
+Deno.test("observation() has no figure for an impossible API limit", () => {
   function spent(limit: string, remaining: string): number | null | undefined {
     return windowsOf([
       ["anthropic-ratelimit-tokens-limit", limit],
@@ -254,7 +254,7 @@ Deno.test("observation() makes no figure of an impossible API limit", () => {
   strictEqual(spent("10", "20"), 0);
 });
 
-Deno.test("observation() cannot be led to an object's own names", () => {
+Deno.test("observation() ignores windows with the names of object properties", () => {
   const odd = unified({
     "constructor-utilization": "1",
     "__proto__-utilization": "1",
@@ -340,7 +340,7 @@ const sequence = fc.array(
   { maxLength: 6 },
 );
 
-Deno.test("no sequence of odd headers throws or holds an account for ever (R6)", () => {
+Deno.test("no sequence of odd headers throws or holds an account for ever", () => {
   fc.assert(
     fc.property(sequence, (sequence) => {
       let known: QuotaWindows = {};
@@ -367,7 +367,7 @@ Deno.test("no sequence of odd headers throws or holds an account for ever (R6)",
   );
 });
 
-Deno.test("an early reset upstream frees a window that was spent (R6)", () => {
+Deno.test("an early reset upstream frees a window that was used up", () => {
   const spentAt = instantFromMs(RESET - 2 * HOUR_MS);
   const later = after(spentAt, MINUTE_MS);
   const spent = observation(FIVE_HOURS_SPENT, WORK, spentAt);

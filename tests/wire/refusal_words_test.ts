@@ -86,7 +86,7 @@ Deno.test("withRights() needs the subject in the request", () => {
   );
 });
 
-Deno.test("withRights() sees a login without the inference scope on messages alone", () => {
+Deno.test("withRights() notices a login without the inference scope only on messages", () => {
   const sentence = "OAuth token does not meet scope requirement user:inference";
   strictEqual(withRights(facts(403, sentence), ASKED).lacksInference, true);
   const profile = { ...ASKED, path: "/api/oauth/profile" };

@@ -31,7 +31,7 @@ Deno.test("replaceModel() replaces the top-level model and no other byte", () =>
   for (const [body, expected] of rows) strictEqual(replaced(body), expected);
 });
 
-Deno.test("replaceModel() gives back the very bytes where nothing is to replace", () => {
+Deno.test("replaceModel() returns the same array if there is nothing to replace", () => {
   const texts = [
     "",
     "{}",
@@ -52,7 +52,7 @@ Deno.test("replaceModel() gives back the very bytes where nothing is to replace"
   }
 });
 
-Deno.test("replaceModel() changes what JSON.parse sees in the model alone", () => {
+Deno.test("replaceModel() changes only the model as JSON.parse sees it", () => {
   const body = fc.tuple(
     fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 5 }),
     fc.constantFrom("claude-opus-5-5", "a", "other"),

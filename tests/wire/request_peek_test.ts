@@ -230,7 +230,7 @@ Deno.test("peek() takes the session by header first, by metadata last", () => {
   strictEqual(look({ metadata: "x" }).sessionId, null);
 });
 
-Deno.test("peek() tells the thread", () => {
+Deno.test("peek() recognises a thread", () => {
   const rows: [thread: unknown, expected: string][] = [
     [{ type: "create" }, "create"],
     [{ type: "continue", previous_message_id: "msg_FAKE" }, "continue"],
@@ -245,7 +245,7 @@ Deno.test("peek() tells the thread", () => {
   }
 });
 
-Deno.test("peek() finds a one-hour cache wherever it is asked for", () => {
+Deno.test("peek() finds a one-hour cache wherever it is requested", () => {
   const hour = { cache_control: { type: "ephemeral", ttl: "1h" } };
   const short = { cache_control: { type: "ephemeral" } };
   const quiet = {
@@ -268,7 +268,7 @@ Deno.test("peek() finds a one-hour cache wherever it is asked for", () => {
   strictEqual(ttl({ cache_control: { ttl: "5m" } }), "5m");
 });
 
-Deno.test("peek() walks marks within marks once", () => {
+Deno.test("peek() walks nested cache marks once", () => {
   const depth = 100_000;
   const text = '{"cache_control":'.repeat(depth) + "1" + "}".repeat(depth);
   strictEqual(peek([], TARGET, bytes(text)).cacheTtl, "5m");
@@ -318,7 +318,7 @@ Deno.test("peek() does not count a picture by its bytes", () => {
   strictEqual(estimate("A".repeat(400)) - empty, 100);
 });
 
-Deno.test("peek() walks the body of messages alone", () => {
+Deno.test("peek() walks only the body of messages", () => {
   const body = bytes(JSON.stringify(MAIN));
   const seen = peek(CLIENT_MESSAGE, "/api/event_logging/v2/batch", body);
   strictEqual(seen.model, null);
@@ -330,7 +330,7 @@ Deno.test("peek() walks the body of messages alone", () => {
   );
 });
 
-Deno.test("peek() keeps what came before a body breaks off", () => {
+Deno.test("peek() keeps what there is of an incomplete body", () => {
   const text = JSON.stringify(MAIN);
   const cut = peek([], TARGET, bytes(text.slice(0, text.indexOf('"tools"'))));
   strictEqual(cut.model, "claude-opus-5-5");
@@ -491,7 +491,7 @@ const requestJson = fc.tuple(
   fc.constantFrom<string | number>(0, 1, "\t", "\r\n"),
 ).map(([body, space]) => JSON.stringify(body, null, space));
 
-Deno.test("peek() finds the facts that JSON.parse finds (P11)", () => {
+Deno.test("peek() finds the facts that JSON.parse finds", () => {
   fc.assert(
     fc.property(requestJson, (json) => {
       const body = bytes(json);
@@ -508,7 +508,7 @@ Deno.test("peek() finds the facts that JSON.parse finds (P11)", () => {
   );
 });
 
-Deno.test("peek() throws on no bytes whatever (P11)", () => {
+Deno.test("peek() never throws, whatever the bytes", () => {
   const broken = fc.tuple(
     requestJson,
     fc.nat(),

@@ -55,7 +55,7 @@ Deno.test("responseFacts() of a spent five-hour window", () => {
   });
 });
 
-Deno.test("responseFacts() of a spent premium week bars Fable alone", () => {
+Deno.test("responseFacts() of a used-up premium week bars only Fable", () => {
   const now = instantFromMs(PREMIUM_SPENT_AT_MS);
   const facts = responseFacts(429, PREMIUM_SPENT, null, now);
   deepStrictEqual(facts.rejected, {
@@ -93,7 +93,7 @@ Deno.test("responseFacts() of a throttle has limits and no rejected window", () 
   strictEqual(facts.isAllowed, true);
 });
 
-Deno.test("responseFacts() sees limits as allowed only where all of them say so", () => {
+Deno.test("responseFacts() takes limits as allowed only if all of them say so", () => {
   const rows:
     readonly (readonly [Readonly<Record<string, string>>, boolean])[] = [
       [{ "status": "allowed" }, true],
@@ -160,7 +160,7 @@ Deno.test("responseFacts() puts what bars the account before what bars a family"
   });
 });
 
-Deno.test("responseFacts() has no reset where it has passed", () => {
+Deno.test("responseFacts() drops a reset that has passed", () => {
   const past = unified({ "5h-status": "rejected", "5h-reset": "1785000000" });
   deepStrictEqual(rejected(past), {
     window: "5h",
@@ -178,7 +178,7 @@ Deno.test("responseFacts() takes a full window without a status as rejected", ()
   strictEqual(rejected(past), null);
 });
 
-Deno.test("responseFacts() reads the summary where a window has no status", async (t) => {
+Deno.test("responseFacts() reads the summary if a window has no status", async (t) => {
   const reset = String(RESET / 1000);
   const rows: [claim: string, window: string, family: string | null][] = [
     ["five_hour", "5h", null],
@@ -223,7 +223,7 @@ Deno.test("responseFacts() recognises a weekly claim beside allowed windows", ()
   });
 });
 
-Deno.test("responseFacts() believes a window's own status before the summary", () => {
+Deno.test("responseFacts() prefers a window's own status to the summary", () => {
   const contradiction = unified({
     "5h-status": "allowed",
     "status": "rejected",

@@ -41,7 +41,7 @@ Deno.test("retryAt() caps what the server says", () => {
   strictEqual(waitMs("Fri, 31 Dec 9999 23:59:59 GMT"), HOUR_MS);
 });
 
-Deno.test("retryAt() is null for an absent or senseless value", () => {
+Deno.test("retryAt() is null for an absent or unparseable value", () => {
   const senseless = [
     "",
     " ",
@@ -69,7 +69,7 @@ Deno.test("retryAt() is null for an absent or senseless value", () => {
   strictEqual(waitMs(null), null);
 });
 
-Deno.test("retryAt() is never before now nor over the cap, and never throws", () => {
+Deno.test("retryAt() is never before now or over the cap, and never throws", () => {
   const value = fc.oneof(
     fc.string(),
     fc.double().map(String),
@@ -105,7 +105,7 @@ Deno.test("resetInstant() merges the jitter of the same reset", () => {
   }
 });
 
-Deno.test("resetInstant() is null for what is no instant", () => {
+Deno.test("resetInstant() is null for what is not an instant", () => {
   const senseless = [
     "",
     "0",

@@ -187,7 +187,7 @@ Deno.test("SseScanner finds the events that the standard finds", () => {
   );
 });
 
-Deno.test("SseScanner reports of the wanted what it reports of all", () => {
+Deno.test("SseScanner reports wanted events as it reports all events", () => {
   // Names come before their data here, as every server sends them.
   const named = fc.array(
     fc.tuple(fc.constantFrom("a", "b", ""), fc.string({ maxLength: 8 })),
@@ -211,7 +211,7 @@ Deno.test("SseScanner reports of the wanted what it reports of all", () => {
   }));
 });
 
-Deno.test("SseScanner passes over what is too long and goes on", () => {
+Deno.test("SseScanner skips what is too long and goes on", () => {
   const scanner = new SseScanner({ eventBytesMax: 20 });
   const long = `data: ${"x".repeat(100)}\n\n`;
   const many = "data: 123456\n".repeat(4) + "\n";
@@ -231,7 +231,7 @@ Deno.test("SseScanner passes over what is too long and goes on", () => {
   strictEqual(empty.push(bytes("data: a\n\n")).length, 1);
 });
 
-Deno.test("SseScanner takes a line of a megabyte byte by byte in linear time", () => {
+Deno.test("SseScanner reads a line of a megabyte byte by byte in linear time", () => {
   const scanner = new SseScanner();
   const whole = bytes(`data: ${"x".repeat(500_000)}\n\n`);
   let events = 0;

@@ -94,7 +94,7 @@ Deno.test("usageObservation() lets limits[] win over the named windows", () => {
   );
 });
 
-Deno.test("usageObservation() keeps unknown unknown and invents no reset", () => {
+Deno.test("usageObservation() keeps unknown figures unknown and invents no reset", () => {
   deepStrictEqual(rows({ five_hour: { utilization: 0, resets_at: null } }), [
     ["5h", 0, null, null],
   ]);
@@ -132,14 +132,14 @@ Deno.test("usageObservation() reads other spellings, and more than 100 %", () =>
   );
 });
 
-Deno.test("usageObservation() takes a window past its reset as unspent", () => {
+Deno.test("usageObservation() takes a window past its reset as unused", () => {
   deepStrictEqual(
     rows({ five_hour: { utilization: 97, resets_at: "2026-04-11T03:00:00Z" } }),
     [["5h", 0, null, null]],
   );
 });
 
-Deno.test("usageObservation() never throws and is bounded", () => {
+Deno.test("usageObservation() never throws and limits the windows", () => {
   const named = fc.dictionary(
     fc.constantFrom("five_hour", "seven_day", "seven_day_opus", "limits", "x"),
     fc.jsonValue(),

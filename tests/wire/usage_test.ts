@@ -221,7 +221,7 @@ Deno.test("UsageMeter adds up several messages in one answer", () => {
   strictEqual(read(STREAM, START, START).usage?.input, 12);
 });
 
-Deno.test("UsageMeter knows no usage where none was seen", () => {
+Deno.test("UsageMeter has no usage if none was seen", () => {
   for (
     const stream of [
       "",
@@ -333,7 +333,7 @@ Deno.test("UsageMeter reads a JSON error and other JSON", () => {
   strictEqual(count.isComplete, true);
 });
 
-Deno.test("UsageMeter knows nothing of other answers", () => {
+Deno.test("UsageMeter reads nothing from answers of other kinds", () => {
   const nothing = {
     usage: null,
     model: null,
@@ -388,7 +388,7 @@ Deno.test("UsageMeter reads the same wherever the chunks are cut", () => {
   );
 });
 
-Deno.test("UsageMeter throws on no bytes whatever", () => {
+Deno.test("UsageMeter never throws, whatever the bytes", () => {
   const events = fc.array(
     fc.tuple(
       fc.constantFrom("message_start", "message_delta", "error", "message"),
