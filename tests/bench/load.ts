@@ -1,6 +1,7 @@
 /** The clients of the benchmark, and what they measured. */
 
 import { Buffer } from "node:buffer";
+import { conversationBody } from "./conversation.ts";
 import type { Target } from "./targets.ts";
 
 const SESSIONS = 64;
@@ -40,13 +41,15 @@ function bodyOf(bytes: number, isStream: boolean): string {
 function requestOf(
   target: Target,
   session: number,
-  { bytes, extra = [], isStream = false }: {
-    readonly bytes: number;
+  { bytes = 0, body: given, extra = [], isStream = false }: {
+    readonly bytes?: number;
+    /** In place of one of `bytes` bytes. */
+    readonly body?: string;
     readonly extra?: readonly string[];
     readonly isStream?: boolean;
   },
 ): string {
-  const body = bodyOf(bytes, isStream);
+  const body = given ?? bodyOf(bytes, isStream);
   return [
     `POST ${target.prefix}/v1/messages?beta=true HTTP/1.1`,
     ...LINES,
@@ -54,7 +57,7 @@ function requestOf(
       `${session}`.padStart(12, "0")
     }`,
     ...extra,
-    `content-length: ${body.length}`,
+    `content-length: ${Buffer.byteLength(body)}`,
     "",
     body,
   ].join("\r\n");
@@ -206,6 +209,47 @@ async function readStream(
   return { firstMs, events };
 }
 
+/** `count` turns with a conversation of `bytes` bytes, on two connections. */
+export async function turnLoad(
+  target: Target,
+  bytes: number,
+  count: number,
+): Promise<{ readonly failed: number }> {
+  const body = conversationBody(bytes);
+  const requests = [1, 2].map((session) =>
+    Buffer.from(requestOf(target, session, { body }))
+  );
+  let left = count;
+  let failed = 0;
+  await Promise.all(requests.map(async (request) => {
+    const connection = await open(target.port);
+    try {
+      while (left-- > 0) await exchange(connection, request);
+    } catch {
+      failed++;
+    } finally {
+      close(connection);
+    }
+  }));
+  return { failed };
+}
+
+/** Sends a request and reads its JSON answer. */
+async function exchange(
+  connection: Deno.TcpConn,
+  request: Uint8Array,
+): Promise<void> {
+  const bytes = Buffer.alloc(65_536);
+  await writeAll(connection, request);
+  let text = "";
+  while (!text.includes('"usage"')) {
+    const count = await connection.read(bytes);
+    if (count === null) throw new Error("closed");
+    text += bytes.toString("latin1", 0, count);
+  }
+  if (!text.startsWith("HTTP/1.1 200")) throw new Error(text.slice(0, 200));
+}
+
 /** Bodies of 1 MB on 8 connections; MB a second. */
 export async function uploadLoad(
   target: Target,
@@ -218,16 +262,9 @@ export async function uploadLoad(
   let failed = 0;
   await Promise.all(Array.from({ length: 8 }, async () => {
     const connection = await open(target.port);
-    const bytes = Buffer.alloc(65_536);
     try {
       while (performance.now() < endMs) {
-        await writeAll(connection, request);
-        let text = "";
-        while (!text.includes('"usage"')) {
-          const count = await connection.read(bytes);
-          if (count === null) throw new Error("closed");
-          text += bytes.toString("latin1", 0, count);
-        }
+        await exchange(connection, request);
         sent++;
       }
     } catch {

@@ -1,13 +1,29 @@
 /**
  * `deno task bench`: tc beside the upstream itself, a bare Node proxy, nginx
- * and maxpool. Prints a table and JSON, and writes docs/benchmarks.md.
+ * and maxpool. Prints a table and JSON, and writes docs/benchmarks.md. A failed
+ * request of tc fails it.
+ *
+ * - `--quick` takes one short round, and writes no page.
+ * - `--only=tc,node` measures only these; `--rounds=9` takes nine rounds.
+ * - `--against=<folder>` measures the tc of another checkout as well.
+ * - `--stages` gives the processor time of a request, stage by stage.
  */
 
-import { jsonLoad, streamLoad, uploadLoad } from "./load.ts";
-import { note, page, type Readings, reportOf, table } from "./report.ts";
+import { jsonLoad, streamLoad, turnLoad, uploadLoad } from "./load.ts";
+import { cpuUs, load, machine, rssMb, untilQuiet } from "./machine.ts";
+import {
+  failedText,
+  note,
+  page,
+  type Readings,
+  reportOf,
+  table,
+} from "./report.ts";
+import { measureStages, STAGES } from "./stages.ts";
 import { type Target, Targets } from "./targets.ts";
 
-const LOAD = "load of the machine before and after, in processors: ";
+const LOAD =
+  "load of the machine before each round and after all, in processors: ";
 
 interface Plan {
   readonly rounds: number;
@@ -15,15 +31,21 @@ interface Plan {
   readonly againMs: number;
   readonly jsonMs: number;
   readonly uploadMs: number;
+  /** Turns of 0.1 MB; fewer of the longer ones. */
+  readonly turns: number;
+  /** How long to wait for a quiet machine before a round. */
+  readonly quietMs: number;
   readonly sse50: { readonly events: number; readonly gapMs: number };
   readonly sse500: { readonly events: number; readonly gapMs: number };
 }
 
 const FULL: Plan = {
-  rounds: 3,
+  rounds: 5,
   againMs: 5_000,
   jsonMs: 3_000,
   uploadMs: 1_500,
+  turns: 400,
+  quietMs: 60_000,
   sse50: { events: 120, gapMs: 20 },
   sse500: { events: 30, gapMs: 100 },
 };
@@ -33,6 +55,8 @@ const QUICK: Plan = {
   againMs: 1_000,
   jsonMs: 1_000,
   uploadMs: 1_000,
+  turns: 200,
+  quietMs: 0,
   sse50: { events: 50, gapMs: 20 },
   sse500: { events: 15, gapMs: 100 },
 };
@@ -43,25 +67,6 @@ const WARM_UP_MS = 15_000;
 const PAGE = new URL("../../docs/benchmarks.md", import.meta.url);
 /** What a person wrote below the figures is kept. */
 const OWN_WORDS = "## What the figures mean";
-
-/** Resident memory of a process, in MB. */
-async function rssMb(pid: number | null): Promise<number> {
-  if (pid === null) return NaN;
-  const { stdout } = await new Deno.Command("ps", {
-    args: ["-o", "rss=", "-p", `${pid}`],
-  }).output();
-  return Number(new TextDecoder().decode(stdout).trim()) / 1024;
-}
-
-const TICK_US = 10_000;
-
-/** Processor time that a process has used so far; NaN where nobody tells. */
-async function cpuUs(pid: number | null): Promise<number> {
-  if (pid === null || Deno.build.os !== "linux") return NaN;
-  const text = await Deno.readTextFile(`/proc/${pid}/stat`);
-  const fields = text.slice(text.lastIndexOf(") ") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
-}
 
 async function measured(
   target: Target,
@@ -87,6 +92,11 @@ async function measured(
     },
   );
   const upload = await uploadLoad(target, plan.uploadMs);
+  const turns = [
+    await turnCost(target, 100_000, plan.turns),
+    await turnCost(target, 700_000, Math.ceil(plan.turns / 4)),
+    await turnCost(target, 2_200_000, Math.ceil(plan.turns / 8)),
+  ];
   return {
     json1: one.p50Us,
     json32: many.perSec,
@@ -100,8 +110,23 @@ async function measured(
     sse500p99: lots.delayP99Us,
     upload: upload.mbPerSec,
     rss500: await rss,
-    failed: one.failed + many.failed + few.failed + lots.failed + upload.failed,
+    turn100: turns[0]?.cpu ?? NaN,
+    turn700: turns[1]?.cpu ?? NaN,
+    turn2200: turns[2]?.cpu ?? NaN,
+    failed: one.failed + many.failed + few.failed + lots.failed +
+      upload.failed + turns.reduce((sum, { failed }) => sum + failed, 0),
   };
+}
+
+/** Processor time of one turn with so much conversation, in µs. */
+async function turnCost(
+  target: Target,
+  bytes: number,
+  count: number,
+): Promise<{ readonly cpu: number; readonly failed: number }> {
+  const before = await cpuUs(target.pid);
+  const { failed } = await turnLoad(target, bytes, count);
+  return { cpu: (await cpuUs(target.pid) - before) / count, failed };
 }
 
 async function say(
@@ -110,10 +135,6 @@ async function say(
 ): Promise<void> {
   const bytes = new TextEncoder().encode(`${text}\n`);
   for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
-}
-
-function load(): string {
-  return (Deno.loadavg()[0] ?? NaN).toFixed(1);
 }
 
 async function hasWrk(): Promise<boolean> {
@@ -129,17 +150,6 @@ async function hasWrk(): Promise<boolean> {
   }
 }
 
-async function machine(): Promise<string> {
-  const cores = `${navigator.hardwareConcurrency} cores`;
-  try {
-    const text = await Deno.readTextFile("/proc/cpuinfo");
-    const model = /^model name\s*: (.*)$/m.exec(text)?.[1] ?? Deno.build.arch;
-    return `${model}, ${cores}, ${Deno.build.os}, Deno ${Deno.version.deno}`;
-  } catch {
-    return `${Deno.build.arch}, ${cores}, ${Deno.build.os}, Deno ${Deno.version.deno}`;
-  }
-}
-
 async function ownWords(): Promise<string> {
   try {
     const text = await Deno.readTextFile(PAGE);
@@ -150,45 +160,61 @@ async function ownWords(): Promise<string> {
   }
 }
 
+function optionOf(args: readonly string[], name: string): string | null {
+  return args.find((arg) => arg.startsWith(name))?.slice(name.length) ?? null;
+}
+
 async function bench(args: readonly string[]): Promise<void> {
   const isQuick = args.includes("--quick");
   if (!await hasWrk()) {
     await say(Deno.stderr, "wrk is missing: apt-get install wrk");
     Deno.exit(1);
   }
-  const only = args.find((arg) => arg.startsWith("--only="))?.slice(7)
-    .split(",");
-  const plan = isQuick ? QUICK : FULL;
-  await using targets = await Targets.start();
+  const usual = isQuick ? QUICK : FULL;
+  const rounds = Number(optionOf(args, "--rounds=") ?? usual.rounds);
+  const plan = { ...usual, rounds };
+  if (args.includes("--stages")) {
+    await using stages = await Targets.startStages(STAGES);
+    await say(Deno.stdout, await measureStages(stages, plan.rounds));
+    return;
+  }
+  const only = optionOf(args, "--only=")?.split(",");
+  await using targets = await Targets.start(optionOf(args, "--against="));
   const list = targets.list.filter(({ name }) => only?.includes(name) ?? true);
   const readings: Readings = new Map();
-  const loadBefore = load();
+  const loads: string[] = [];
   for (const target of list) {
     note(readings, target.name, { rssRest: await rssMb(target.pid) });
     await jsonLoad(target, 8, WARM_UP_MS);
   }
   for (let round = 0; round < plan.rounds; round++) {
+    await untilQuiet(plan.quietMs);
+    loads.push(load());
     for (const target of list) {
       note(readings, target.name, await measured(target, plan));
       await say(Deno.stderr, `round ${round + 1}: ${target.name}`);
     }
   }
-  const failed = [...readings.values()].flatMap((own) =>
-    own.get("failed") ?? []
-  )
-    .reduce((sum, count) => sum + count, 0);
+  const failed: Record<string, number> = {};
+  for (const [name, own] of readings) {
+    failed[name] = (own.get("failed") ?? []).reduce((sum, n) => sum + n, 0);
+  }
   const report = reportOf(readings, {
     at: new Date().toISOString().slice(0, 16).replace("T", " ") + " UTC",
     machine: await machine(),
-    load: `${LOAD}${loadBefore} and ${load()}`,
+    load: `${LOAD}${loads.join(", ")}; ${load()}`,
     command: ["deno task bench", ...args].join(" "),
     rounds: plan.rounds,
     skipped: targets.skipped,
     failed,
   });
   await say(Deno.stdout, `${table(report)}\n\n${JSON.stringify(report)}`);
-  if (isQuick || only !== undefined) return;
-  await Deno.writeTextFile(PAGE, page(report) + await ownWords());
+  if (!isQuick && args.length === 0) {
+    await Deno.writeTextFile(PAGE, page(report) + await ownWords());
+  }
+  if ((failed["tc"] ?? 0) === 0) return;
+  await say(Deno.stderr, `requests failed: ${failedText(report)}`);
+  Deno.exitCode = 1;
 }
 
 if (import.meta.main) await bench(Deno.args);

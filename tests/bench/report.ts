@@ -24,6 +24,9 @@ export const METRICS: readonly Metric[] = [
   metric("sse500p50", "500 streams, event delay p50", "µs", 0),
   metric("sse500p99", "500 streams, event delay p99", "µs", 0),
   metric("upload", "1 MB uploads, 8 connections", "MB/s", 0, true),
+  metric("turn100", "a turn with 0.1 MB of conversation, CPU", "µs", 0),
+  metric("turn700", "a turn with 0.7 MB of conversation, CPU", "µs", 0),
+  metric("turn2200", "a turn with 2.2 MB of conversation, CPU", "µs", 0),
   metric("rssRest", "memory at rest", "MB", 0),
   metric("rss500", "memory with 500 streams", "MB", 0),
 ];
@@ -53,7 +56,7 @@ export function note(
   }
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? NaN;
 }
@@ -82,7 +85,8 @@ export interface Report {
   readonly figures: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** To bare Node. */
   readonly ratios: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly failed: number;
+  /** Failed requests and streams, by target. */
+  readonly failed: Readonly<Record<string, number>>;
 }
 
 export function reportOf(
@@ -151,9 +155,15 @@ export function page(report: Report): string {
     `- ${report.load}`,
     `- \`${report.command}\``,
     `- skipped: ${skipped.length === 0 ? "nothing" : skipped.join("; ")}`,
-    `- failed requests and streams: ${report.failed}`,
+    `- failed requests and streams: ${failedText(report)}`,
     "",
     table(report),
     "",
   ].join("\n");
+}
+
+/** Returns how many requests and streams failed, by target. */
+export function failedText({ failed }: Pick<Report, "failed">): string {
+  return Object.entries(failed).map(([name, count]) => `${name} ${count}`)
+    .join(", ");
 }

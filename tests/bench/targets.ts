@@ -25,8 +25,11 @@ export class Targets implements AsyncDisposable {
   readonly #children: Deno.ChildProcess[] = [];
   readonly #folder = new TempFolder();
 
-  /** Starts the origin and every proxy that this machine has. */
-  static async start(): Promise<Targets> {
+  /**
+   * Starts the origin and every proxy that this machine has; `against` is the
+   * folder of another tc to start as well.
+   */
+  static async start(against: string | null): Promise<Targets> {
     const targets = new Targets();
     const origin = await targets.#spawn(Deno.execPath(), [
       "run",
@@ -37,19 +40,60 @@ export class Targets implements AsyncDisposable {
     const port = Number(await firstLine(origin));
     const direct = { name: "direct", port, prefix: "", pid: null };
     targets.list.push(direct);
-    await targets.#tc(port);
+    await targets.#tc(port, { name: "tc", root: ROOT });
+    if (against !== null) {
+      const root = new URL(`file://${Deno.realPathSync(against)}/`);
+      await targets.#tc(port, { name: "tc before", root });
+    }
     await targets.#node(port);
     await targets.#nginx(port);
     await targets.#maxpool(port);
     return targets;
   }
 
-  async #tc(origin: number): Promise<void> {
+  /** Starts the parts of the data plane, a bare Node proxy and tc. */
+  static async startStages(stages: readonly string[]): Promise<Targets> {
+    const targets = new Targets();
+    const origin = await targets.#spawn(Deno.execPath(), [
+      "run",
+      "-A",
+      "--no-check",
+      `${HERE}origin_server.ts`,
+    ]);
+    const port = Number(await firstLine(origin));
+    for (const name of stages) {
+      const child = await targets.#spawn(Deno.execPath(), [
+        "run",
+        "-A",
+        "--no-check",
+        `${HERE}stage_server.ts`,
+        name,
+        `${port}`,
+      ]);
+      const own = JSON.parse(await firstLine(child));
+      targets.list.push({ name, ...own, pid: child.pid });
+    }
+    await targets.#node(port);
+    await targets.#tc(port, { name: "tc, quiet", root: ROOT, level: "error" });
+    await targets.#tc(port, { name: "tc", root: ROOT });
+    return targets;
+  }
+
+  async #tc(
+    origin: number,
+    { name, root, level = "info" }: {
+      readonly name: string;
+      readonly root: URL;
+      readonly level?: string;
+    },
+  ): Promise<void> {
     const port = freePort();
-    const config = this.#folder.join("tc.json");
+    const home = this.#folder.join(name.replaceAll(/\W+/g, "_"));
+    await Deno.mkdir(home);
+    const config = `${home}/tc.json`;
     const environment = {
-      HOME: this.#folder.path,
-      XDG_STATE_HOME: this.#folder.join("state"),
+      HOME: home,
+      XDG_STATE_HOME: `${home}/state`,
       TC_CONFIG: config,
       DENO_DIR: await denoFolder(),
     };
@@ -59,6 +103,7 @@ export class Targets implements AsyncDisposable {
         upstream: `http://127.0.0.1:${origin}`,
         proxy: { port, apiKey: KEY },
         vault: { backend: "file" },
+        log: { level },
         // No three accounts feed 500 sessions: here they shall.
         routing: {
           concurrencyGate: "off",
@@ -69,16 +114,16 @@ export class Targets implements AsyncDisposable {
       }),
       { mode: 0o600 },
     );
-    const tc = ["run", "-A", "--no-check", new URL("main.ts", ROOT).pathname];
-    for (const name of ["a", "b", "c"]) {
+    const tc = ["run", "-A", "--no-check", new URL("main.ts", root).pathname];
+    for (const label of ["a", "b", "c"]) {
       const login = await this.#spawn(
         Deno.execPath(),
-        [...tc, "login", "--api", "--api-key-stdin", "--name", name],
+        [...tc, "login", "--api", "--api-key-stdin", "--name", label],
         environment,
       );
       await send(
         login,
-        `sk-ant-oat01-FAKE-token-of-account-${name}-0123456789`,
+        `sk-ant-oat01-FAKE-token-of-account-${label}-0123456789`,
       );
       await login.status;
     }
@@ -90,7 +135,7 @@ export class Targets implements AsyncDisposable {
     if (!await answers(port)) throw new Error("tc did not start");
     forget(child);
     const prefix = `/k/${KEY}`;
-    this.list.push({ name: "tc", port, prefix, pid: child.pid });
+    this.list.push({ name, port, prefix, pid: child.pid });
   }
 
   async #node(origin: number): Promise<void> {
