@@ -308,14 +308,14 @@ async function serveOne(
 ): Promise<boolean> {
   const presence = new AbortController();
   const ended = Promise.withResolvers<void>();
-  const gone = Promise.withResolvers<null>();
+  let giveUpWaiting = (): void => {};
   let answer: ClientAnswer | null = null;
   function left(): void {
     // The body first, so that its end counts as the client's doing.
     giveUp(answer);
     presence.abort(new DOMException("The client left", "AbortError"));
     client.close();
-    gone.resolve(null);
+    giveUpWaiting();
   }
   const headers = new RequestHeaders(head.headers);
   const body = new ConnectionBody(client, head.bodyEnd, {
@@ -334,7 +334,11 @@ async function serveOne(
       isLocal: host.isLocal,
       prove: host.prove,
     });
-    answer = await Promise.race([answering, gone.promise]);
+    answer = await new Promise<ClientAnswer | null>((resolve, reject) => {
+      giveUpWaiting = () => resolve(null);
+      if (presence.signal.aborted) resolve(null);
+      answering.then(resolve, reject);
+    });
     if (answer === null) {
       answering.then(giveUp);
       return false;

@@ -22,6 +22,7 @@ import type {
   UpstreamResponse,
 } from "../ports.ts";
 import { earlyError, openingStanding } from "../wire/answer/early_error.ts";
+import { limitReadings } from "../wire/answer/limit_headers.ts";
 import {
   forRequest,
   observation,
@@ -166,12 +167,19 @@ async function judged(
   const { inbound, proxy } = scope;
   const { accountId } = authorization;
   const now = proxy.clock.now();
-  const seen = observation(answered.headers, accountId, now);
+  const limits = limitReadings(answered.headers, now);
+  const seen = observation(answered.headers, accountId, now, limits);
   if (seen !== null) {
     proxy.pool.dispatch({ kind: "quota_observed", observation: seen });
   }
   const { response, errorBody, status } = await aheadOf(scope, answered);
-  const facts = responseFacts(status, response.headers, errorBody, now);
+  const facts = responseFacts(
+    status,
+    answered.headers,
+    errorBody,
+    now,
+    limits,
+  );
   const { model, betas, contextTokens, client, path } = inbound.facts;
   const family = modelFamily(model ?? "");
   const asked = { model, betas, contextTokens, client, path, family };

@@ -91,12 +91,14 @@ export async function readBody(
   if (stated !== null && stated > limits.bodyBytesMax) {
     return { kind: "too_large" };
   }
-  const late = Promise.withResolvers<BodyReading>();
-  const tooSlow = (): void => late.resolve({ kind: "too_slow" });
-  deadline.watch(tooSlow);
-  const reading = await Promise.race([collect(body, share), late.promise]);
-  deadline.forget(tooSlow);
-  return reading;
+  return await new Promise((resolve) => {
+    const tooSlow = (): void => resolve({ kind: "too_slow" });
+    deadline.watch(tooSlow);
+    collect(body, share).then((reading) => {
+      deadline.forget(tooSlow);
+      resolve(reading);
+    });
+  });
 }
 
 /** Returns the answer to a request whose body was not taken. */
@@ -153,6 +155,11 @@ async function collect(
 
 /** The most memory that a body gets before its bytes have come. */
 const FIRST_BYTES = 64 * 1024;
+/**
+ * Memory for a body of a stated length, as a multiple of what has come: each
+ * step copies all of it, and a long conversation comes in hundreds of pieces.
+ */
+const GROWTH = 8;
 
 /** Grows as bytes arrive: stating a long body must not cost the server memory. */
 class Room {
@@ -169,7 +176,9 @@ class Room {
     const needed = this.#length + chunk.length;
     if (needed > this.#bytes.length) {
       const next = new Uint8Array(
-        Math.max(needed, Math.min(2 * needed, this.#stated ?? Infinity)),
+        this.#stated === null
+          ? 2 * needed
+          : Math.max(needed, Math.min(GROWTH * needed, this.#stated)),
       );
       next.set(this.bytes);
       this.#bytes = next;

@@ -28,10 +28,12 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Lines that the connection pool writes itself. `expect` was answered by our
- * server: the body is already here, so the upstream need not agree to it.
+ * Lines of a request that are not sent on: hop-by-hop lines, those that the
+ * connection pool writes itself, and `expect`, which our server has answered:
+ * the body is already here, so the upstream need not agree to it.
  */
-const REQUEST_FRAMING: ReadonlySet<string> = new Set([
+const NOT_SENT_ON: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
   "content-length",
   "expect",
   "host",
@@ -71,23 +73,29 @@ export function requestHeaders(
   authorization: Authorization,
   localKey: Secret | null = null,
 ): HeaderList {
-  const credential = { ...credentialLine(authorization), isPlaced: false };
+  const credential = credentialLine(authorization);
+  const credentialName = credential.name.toLowerCase();
+  const nominated = nominatedBy(inbound);
+  const key = localKey?.reveal() ?? "";
   const sent: (readonly [string, string])[] = [];
-  for (const line of endToEnd(inbound, REQUEST_FRAMING)) {
-    const lower = line[0].toLowerCase();
+  let isPlaced = false;
+  for (const line of inbound) {
+    const [name, value] = line;
+    const lower = name.toLowerCase();
+    if (NOT_SENT_ON.has(lower) || nominated?.has(lower) === true) continue;
     if (CLIENT_CREDENTIALS.has(lower)) {
-      if (credential.isPlaced || lower === "cookie") continue;
-      credential.isPlaced = true;
+      if (isPlaced || lower === "cookie") continue;
+      isPlaced = true;
       // Keep the client's spelling if it uses the same kind of credential.
-      const name = lower === credential.name.toLowerCase()
-        ? line[0]
-        : credential.name;
-      sent.push([name, credential.value]);
+      sent.push([
+        lower === credentialName ? name : credential.name,
+        credential.value,
+      ]);
       continue;
     }
-    if (!isOwnLine(line, localKey)) sent.push(line);
+    if (!isOwnLine(lower, value, key)) sent.push(line);
   }
-  if (!credential.isPlaced) sent.push([credential.name, credential.value]);
+  if (!isPlaced) sent.push([credential.name, credential.value]);
   return authorization.scheme === "oauth"
     ? withOAuthBeta(sent)
     : withoutOAuthBeta(sent);
@@ -102,8 +110,13 @@ export function passthroughHeaders(
   inbound: HeaderList,
   localKey: Secret | null = null,
 ): HeaderList {
-  return endToEnd(inbound, REQUEST_FRAMING)
-    .filter((line) => !isOwnLine(line, localKey));
+  const nominated = nominatedBy(inbound);
+  const key = localKey?.reveal() ?? "";
+  return inbound.filter(([name, value]) => {
+    const lower = name.toLowerCase();
+    return !NOT_SENT_ON.has(lower) && nominated?.has(lower) !== true &&
+      !isOwnLine(lower, value, key);
+  });
 }
 
 /**
@@ -111,7 +124,11 @@ export function passthroughHeaders(
  * `content-length` stay, since the body is passed on unchanged.
  */
 export function responseHeaders(upstream: HeaderList): HeaderList {
-  return endToEnd(upstream, new Set());
+  const nominated = nominatedBy(upstream);
+  return upstream.filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !HOP_BY_HOP.has(lower) && nominated?.has(lower) !== true;
+  });
 }
 
 /**
@@ -124,29 +141,18 @@ export function isWebSocketUpgrade(headers: HeaderList): boolean {
     .some((token) => token.split("/")[0] === "websocket");
 }
 
-/** Removes hop-by-hop lines, those that `connection` names, and `others`. */
-function endToEnd(
-  headers: HeaderList,
-  others: ReadonlySet<string>,
-): HeaderList {
-  const nominated = new Set(
-    headerTokens(headers, "connection")
-      .filter((token) => !NEVER_NOMINATED.has(token)),
-  );
-  return headers.filter(([name]) => {
-    const lower = name.toLowerCase();
-    return !HOP_BY_HOP.has(lower) && !nominated.has(lower) &&
-      !others.has(lower);
-  });
+/** Returns the lines that `connection` removes, or null if there are none. */
+function nominatedBy(headers: HeaderList): ReadonlySet<string> | null {
+  const tokens = headerTokens(headers, "connection");
+  if (tokens.length === 0) return null;
+  return new Set(tokens.filter((token) => !NEVER_NOMINATED.has(token)));
 }
 
-function isOwnLine(
-  [name, value]: readonly [string, string],
-  localKey: Secret | null,
-): boolean {
-  const lower = name.toLowerCase();
-  if (OWN_PREFIXES.some((prefix) => lower.startsWith(prefix))) return true;
-  const key = localKey?.reveal() ?? "";
+/** Whether a line is only for tc, or holds `key`. */
+function isOwnLine(lower: string, value: string, key: string): boolean {
+  if (lower.startsWith("x-")) {
+    if (OWN_PREFIXES.some((prefix) => lower.startsWith(prefix))) return true;
+  }
   return key !== "" && value.includes(key);
 }
 

@@ -86,6 +86,7 @@ Deno.test("peek() sees what Claude Code's main request shows", () => {
     advisorModel: "claude-fable-5",
     isStream: true,
     maxTokens: 128000,
+    metadataSession: SESSION,
     hasTools: true,
     isSide: false,
     systemDigest: null,

@@ -148,10 +148,11 @@ export interface LimitReading {
   readonly resetsAt: Instant | null;
 }
 
-const UNIFIED =
-  /^anthropic-ratelimit-unified-([a-z0-9][a-z0-9_]*)-(utilization|reset|status)$/;
-const RATE =
-  /^anthropic-ratelimit-(tokens|requests|input-tokens|output-tokens)-(limit|remaining|reset)$/;
+/** The key of a plan window in a header's name. */
+const PLAN_KEY = /^[a-z0-9][a-z0-9_]*$/;
+const PLAN_FIELDS = ["utilization", "reset", "status"];
+const RATE_KEYS = ["tokens", "requests", "input-tokens", "output-tokens"];
+const RATE_FIELDS = ["limit", "remaining", "reset"];
 
 /** Names that are about billing or client behaviour, not windows of a plan. */
 const NO_WINDOWS: ReadonlySet<string> = new Set([
@@ -182,9 +183,24 @@ export function limitReadings(
   headers: HeaderList,
   now: Instant,
 ): readonly LimitReading[] {
-  const lines = headers.filter(([name]) => isLimitName(name));
-  const unified = fieldsByWindow(lines, UNIFIED);
-  const rate = fieldsByWindow(lines, RATE);
+  const unified = new Map<WindowKey, Map<string, string>>();
+  const rate = new Map<WindowKey, Map<string, string>>();
+  for (const [name, value] of headers) {
+    if (!isLimitName(name)) continue;
+    const lower = name.toLowerCase();
+    const isUnified = lower.startsWith(UNIFIED_PREFIX);
+    const prefix = isUnified ? UNIFIED_PREFIX : LIMIT_PREFIX;
+    const fieldAt = lower.lastIndexOf("-");
+    if (fieldAt <= prefix.length) continue;
+    const key = lower.slice(prefix.length, fieldAt);
+    const field = lower.slice(fieldAt + 1);
+    if (isUnified) {
+      if (!PLAN_FIELDS.includes(field) || !PLAN_KEY.test(key)) continue;
+      note(unified, key, field, value);
+    } else if (RATE_FIELDS.includes(field) && RATE_KEYS.includes(key)) {
+      note(rate, key, field, value);
+    }
+  }
   const readings: LimitReading[] = [];
   for (const [key, fields] of unified) {
     if (isWindowName(key)) readings.push(planReading(key, fields, now));
@@ -201,6 +217,8 @@ export function hasLimitHeader(headers: HeaderList): boolean {
 }
 
 function isLimitName(name: string): boolean {
+  const first = name.charCodeAt(0);
+  if (first !== 0x61 && first !== 0x41) return false;
   return name.length > LIMIT_PREFIX.length &&
     name.slice(0, LIMIT_PREFIX.length).toLowerCase() === LIMIT_PREFIX;
 }
@@ -266,19 +284,16 @@ function isWindowName(key: string): boolean {
 
 type Fields = ReadonlyMap<string, string>;
 
-function fieldsByWindow(
-  headers: HeaderList,
-  pattern: RegExp,
-): ReadonlyMap<WindowKey, Fields> {
-  const windows = new Map<WindowKey, Map<string, string>>();
-  for (const [name, value] of headers) {
-    const match = pattern.exec(name.toLowerCase());
-    if (match?.[1] === undefined || match[2] === undefined) continue;
-    const fields = windows.get(match[1]) ?? new Map<string, string>();
-    fields.set(match[2], value);
-    windows.set(match[1], fields);
-  }
-  return windows;
+/** Notes a field of a window. */
+function note(
+  windows: Map<WindowKey, Map<string, string>>,
+  key: WindowKey,
+  field: string,
+  value: string,
+): void {
+  const fields = windows.get(key);
+  if (fields !== undefined) fields.set(field, value);
+  else windows.set(key, new Map([[field, value]]));
 }
 
 function planReading(

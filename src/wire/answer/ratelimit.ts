@@ -43,8 +43,9 @@ export function observation(
   headers: HeaderList,
   accountId: AccountId,
   now: Instant,
+  limits: readonly LimitReading[] = limitReadings(headers, now),
 ): QuotaObservation | null {
-  const stated = limitReadings(headers, now).filter(saysAnything);
+  const stated = limits.filter(saysAnything);
   const claimed = claimedReading(headers, stated, now);
   const readings = claimed === null ? stated : [...stated, claimed];
   if (readings.length === 0) return null;
@@ -158,13 +159,16 @@ const REQUESTED_FAMILY: ModelFamily = "requested";
  * coding, null if it was not read. `rejected` is null for any status but 429: on
  * a served answer a rejected window means that overage pays. Of several rejected
  * windows the one that closes the whole account counts, else the latest reset.
+ * `limits` are the windows in `headers`, if the caller has read them before.
  */
 export function responseFacts(
   status: number,
   headers: HeaderList,
   errorBody: Uint8Array | null,
   now: Instant,
+  limits: readonly LimitReading[] = limitReadings(headers, now),
 ): ResponseFacts {
+  const plan = limits.filter(({ axis }) => axis === "plan");
   const mayRetryAt = retryAt(
     headerValue(headers, "retry-after"),
     now,
@@ -172,13 +176,13 @@ export function responseFacts(
   );
   const error = readApiError(errorBody);
   const rejected = status === TOO_MANY_REQUESTS
-    ? rejectedWindow(headers, mayRetryAt, now)
+    ? rejectedWindow(headers, plan, { mayRetryAt, now })
     : null;
   return {
     status,
     rejected: error.type === "overloaded_error" ? null : rejected,
     hasLimits: mayRetryAt !== null || hasLimitHeader(headers),
-    isAllowed: isAllowed(headers, now),
+    isAllowed: isAllowed(headers, plan),
     retryAt: mayRetryAt,
     lack: null,
     lacksInference: false,
@@ -202,24 +206,28 @@ export function forRequest(
 }
 
 /** Whether the plan's lines state at least one status, and none is "rejected". */
-function isAllowed(headers: HeaderList, now: Instant): boolean {
+function isAllowed(
+  headers: HeaderList,
+  plan: readonly LimitReading[],
+): boolean {
   const summary = windowStatus(unifiedField(headers, "status"));
-  const statuses = limitReadings(headers, now)
-    .filter(({ axis }) => axis === "plan")
-    .map(({ status }) => status)
-    .concat(summary)
-    .filter((status) => status !== null);
-  return statuses.length > 0 &&
-    statuses.every((status) => status !== "rejected");
+  if (summary === "rejected") return false;
+  let isStated = summary !== null;
+  for (const { status } of plan) {
+    if (status === "rejected") return false;
+    if (status !== null) isStated = true;
+  }
+  return isStated;
 }
 
 function rejectedWindow(
   headers: HeaderList,
-  mayRetryAt: Instant | null,
-  now: Instant,
+  plan: readonly LimitReading[],
+  { mayRetryAt, now }: {
+    readonly mayRetryAt: Instant | null;
+    readonly now: Instant;
+  },
 ): Rejected | null {
-  const plan = limitReadings(headers, now)
-    .filter((reading) => reading.axis === "plan");
   const stated = plan.filter((reading) => isSpent(reading, now))
     .toSorted(byReach)[0];
   const rejected = stated !== undefined

@@ -57,12 +57,20 @@ export class TextDigest {
   #mixSpan(bytes: Uint8Array, start: number, end: number): void {
     let low = this.#low;
     let high = this.#high;
-    for (let index = start; index < end; index += 4) {
+    const wholeEnd = start + ((end - start) & ~3);
+    const words = new DataView(bytes.buffer, bytes.byteOffset + start);
+    for (let at = 0; at < wholeEnd - start; at += 4) {
+      const word = words.getInt32(at, true);
+      low = Math.imul(low ^ word, 0x01000193);
+      low ^= low >>> 15;
+      high = Math.imul(high ^ word, 0x5bd1e995);
+      high ^= high >>> 13;
+    }
+    if (wholeEnd < end) {
       // Bytes past the end of the span count as 0.
-      const word = (bytes[index] ?? 0) |
-        (index + 1 < end ? (bytes[index + 1] ?? 0) << 8 : 0) |
-        (index + 2 < end ? (bytes[index + 2] ?? 0) << 16 : 0) |
-        (index + 3 < end ? (bytes[index + 3] ?? 0) << 24 : 0);
+      const word = (bytes[wholeEnd] ?? 0) |
+        (wholeEnd + 1 < end ? (bytes[wholeEnd + 1] ?? 0) << 8 : 0) |
+        (wholeEnd + 2 < end ? (bytes[wholeEnd + 2] ?? 0) << 16 : 0);
       low = Math.imul(low ^ word, 0x01000193);
       low ^= low >>> 15;
       high = Math.imul(high ^ word, 0x5bd1e995);

@@ -187,11 +187,11 @@ const TOP_KEYS = [
   "messages",
 ] as const;
 
-interface TurnFacts extends
-  Pick<
+interface TurnFacts {
+  readonly facts: Pick<
     BodyFacts,
     "isPrompt" | "isCompaction" | "isCompacted" | "compactionDigest"
-  > {
+  >;
   /** Null without a user's turn. */
   readonly firstTexts: readonly TextSpan[] | null;
 }
@@ -217,7 +217,7 @@ function scanBody(
     return at.get(key) ?? BROKEN;
   }
   const mediaTokens = watch.mediaCount * TOKENS_PER_MEDIA;
-  const { firstTexts, ...told } = turnFacts(body, turns);
+  const { firstTexts, facts } = turnFacts(body, turns);
   const named = metadataSession(body, of("metadata"));
   const digest = { tools, systemAt: of("system"), firstTexts };
   const estimatedTokens = mediaTokens +
@@ -225,7 +225,7 @@ function scanBody(
   const isSide = tools.count === 0 && turns.count <= 1 &&
     estimatedTokens < SIDE_TOKENS_MAX;
   return {
-    ...told,
+    ...facts,
     metadataSession: named,
     model: shortTextAt(body, of("model")),
     advisorModel: tools.advisorModel,
@@ -309,11 +309,13 @@ function turnFacts(
   const summary = beginningWith(bytes, opening, COMPACTED_MARK);
   return {
     firstTexts: firstOfUser === null ? null : first.texts,
-    isPrompt: isUsers && !final.hasToolResult,
-    isCompaction: isUsers &&
-      beginningWith(bytes, final.texts, COMPACTION_MARK) !== null,
-    isCompacted: summary !== null,
-    compactionDigest: summary === null ? null : digestOf(bytes, [summary]),
+    facts: {
+      isPrompt: isUsers && !final.hasToolResult,
+      isCompaction: isUsers &&
+        beginningWith(bytes, final.texts, COMPACTION_MARK) !== null,
+      isCompacted: summary !== null,
+      compactionDigest: summary === null ? null : digestOf(bytes, [summary]),
+    },
   };
 }
 
@@ -391,7 +393,7 @@ function wholeNumber(text: string | null): number | null {
 }
 
 /** What a request shows. Everything but the flags may be unknown. */
-export interface RequestPeek extends Omit<BodyFacts, "metadataSession"> {
+export interface RequestPeek extends BodyFacts {
   /** By header, Claude Code's first, else by `metadata.user_id`. */
   readonly sessionId: SessionId | null;
   /** The sub-agent that asks, constant for its life; null for the main agent. */
@@ -430,10 +432,9 @@ export function peek(
 ): RequestPeek {
   const session = headerSession(headers);
   const facts = isHoldTarget(target) ? scanBody(body, session) : NO_BODY_FACTS;
-  const { metadataSession, ...shown } = facts;
   return {
-    ...shown,
-    sessionId: session ?? metadataSession,
+    ...facts,
+    sessionId: session ?? facts.metadataSession,
     agentId: headerIdentifier(headers, "x-claude-code-agent-id"),
     parentAgentId: headerIdentifier(headers, "x-claude-code-parent-agent-id"),
     betas: headerValue(headers, "anthropic-beta")?.toLowerCase() ?? "",
