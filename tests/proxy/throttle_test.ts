@@ -11,7 +11,6 @@ import {
 } from "../fixtures/proxy_client.ts";
 import { errorBody } from "../fixtures/proxy_kit.ts";
 import { Scene } from "../fixtures/proxy_scene.ts";
-import { realClock } from "../fixtures/real_ports.ts";
 import { until } from "../fixtures/upstream_client.ts";
 
 /** A 429 that names no spent window and says nothing of when to come again. */
@@ -124,19 +123,22 @@ Deno.test("after a throttle one request tries the account and the rest follow in
   const long = ask(kit, { isStream: true }).then((r) => r.text());
   await until(() => origin.requests().length === 1);
   origin.next(throttle(1), { ...STREAM, delayMs: 400 });
-  const answers: number[] = [];
-  const asks: Promise<void>[] = [];
+  const asks: Promise<string>[] = [];
   for (let index = 0; index < 5; index++) {
     const session = `0000000${index}-1111-4000-8000-000000000000`;
-    asks.push(
-      ask(kit, { isStream: true, session }).then((r) => r.text()).then(() => {
-        answers.push(index);
-      }),
-    );
-    await realClock.sleep(20);
+    asks.push(ask(kit, { isStream: true, session }).then((r) => r.text()));
+    await until(() => kit.keeper.state.waiting.size === index + 1);
   }
   await Promise.all(asks);
-  deepStrictEqual(answers, [0, 1, 2, 3, 4]);
+  // After the long stream, the first is refused by the throttle and then it is
+  // the trial.
+  const served = kit.events.flatMap((event) =>
+    event.kind === "lease_opened" ? event.query.conversation ?? [] : []
+  );
+  deepStrictEqual(
+    served.slice(1).map((conversation) => Number(conversation.slice(0, 8))),
+    [0, 0, 1, 2, 3, 4],
+  );
   const [trial, ...rest] = origin.requests().slice(2);
   strictEqual(rest.length, 4);
   for (const { arrivedAtMs } of rest) {
