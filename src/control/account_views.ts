@@ -43,6 +43,7 @@ export type AccountWord =
   | "unknown"
   | "off"
   | "reserve"
+  | "paying"
   | "needs_login"
   | "quarantined";
 
@@ -57,6 +58,18 @@ export interface UsageView {
   readonly rebuilds: number;
   /** Part of the prompt tokens read from the cache; null while there are none. */
   readonly hitShare: number | null;
+  /** US dollars at list prices, paid and worth together; null is unpriced. */
+  readonly cost: number | null;
+  /** The part really paid, by API keys and extra usage; null if nothing was. */
+  readonly paid: number | null;
+  /** The part that plans covered: what it would have cost; null if nothing. */
+  readonly worth: number | null;
+}
+
+/** A period in which an account is paid by the token. */
+export interface PayingView {
+  readonly since: TimeView;
+  readonly requests: number;
   /** US dollars at list prices; null is unpriced. */
   readonly cost: number | null;
 }
@@ -104,6 +117,8 @@ export interface AccountView {
   readonly conversations: number;
   readonly lastUsedAt: TimeView | null;
   readonly usage: UsageView;
+  /** Set while the account serves and is paid by the token. */
+  readonly paying: PayingView | null;
   readonly lastError: ErrorMarkView | null;
   readonly recent: RecentView;
   /** Limits learned from throttling, while they apply. */

@@ -30,6 +30,7 @@ import type {
   CapacityView,
   ErrorMarkView,
   NoticeView,
+  PayingView,
   RecentView,
   SessionView,
   StatusView,
@@ -37,7 +38,7 @@ import type {
   UsageView,
   WindowView,
 } from "./protocol.ts";
-import { dayText, durationText } from "./words.ts";
+import { dayText, durationText, payingText } from "./words.ts";
 import { barOf, type Ineligible } from "../core/route/eligible.ts";
 import { limitsOf, used } from "../core/quota/limits.ts";
 
@@ -51,6 +52,8 @@ export interface UsageSum {
   readonly rebuilds: number;
   /** Billionths of a US dollar; null if nothing in it has a price. */
   readonly costNano: number | null;
+  /** The part of it that was really paid; null if nothing was. */
+  readonly paidNano: number | null;
 }
 
 export interface ErrorMark {
@@ -63,6 +66,12 @@ export interface ErrorMark {
 interface AccountUsage {
   readonly usage: UsageSum;
   readonly lastError: ErrorMark | null;
+  /** The present period of paying by the token, or null. */
+  readonly paying: {
+    readonly since: Instant;
+    readonly requests: number;
+    readonly costNano: number | null;
+  } | null;
 }
 
 /** What the server knows besides the pool. */
@@ -118,7 +127,11 @@ export function statusView(
     sessions: extras.sessions,
     requests: extras.requests,
     activity: extras.activity,
-    notices: [...accountNotices(snapshot), ...extras.notices],
+    notices: [
+      ...accountNotices(snapshot),
+      ...payingNotices(accounts, snapshot.at),
+      ...extras.notices,
+    ],
   };
 }
 
@@ -160,13 +173,21 @@ function betweenView(between: Between<Instant> | null): BetweenView | null {
 }
 
 export function usageView(sum: UsageSum): UsageView {
-  const { costNano, ...counts } = sum;
+  const { costNano, paidNano, ...counts } = sum;
   const prompt = sum.input + sum.cacheRead + sum.cacheWrite;
   return {
     ...counts,
     hitShare: prompt === 0 ? null : sum.cacheRead / prompt,
-    cost: costNano === null ? null : costNano / NANO,
+    cost: dollars(costNano),
+    paid: dollars(paidNano),
+    worth: costNano === null || costNano === paidNano
+      ? null
+      : dollars(costNano - (paidNano ?? 0)),
   };
+}
+
+function dollars(nano: number | null): number | null {
+  return nano === null ? null : nano / NANO;
 }
 
 export function errorMarkView(mark: ErrorMark | null): ErrorMarkView | null {
@@ -185,7 +206,8 @@ function accountView(
   { snapshot, ahead, recent, counted }: AccountFacts,
 ): AccountView {
   const { account } = state;
-  const standing = standingOf(state, snapshot);
+  const paying = payingView(counted);
+  const standing = paidStanding(standingOf(state, snapshot), paying);
   const { active } = census(snapshot).byAccount.get(account.id) ?? NOBODY;
   return {
     id: account.id,
@@ -214,11 +236,32 @@ function accountView(
     conversations: active,
     lastUsedAt: timeOrNull(state.lastUsedAt),
     usage: usageView(counted.usage),
+    paying: standing.word === "paying" ? paying : null,
     lastError: errorMarkView(counted.lastError),
     learnedLimits: learnedLimitViews(state, snapshot.at),
     refusals: refusalViews(state, snapshot.at),
     recent,
   };
+}
+
+function payingView({ paying }: AccountUsage): PayingView | null {
+  return paying === null ? null : {
+    since: timeView(paying.since),
+    requests: paying.requests,
+    cost: dollars(paying.costNano),
+  };
+}
+
+/** Returns the state of an account that pays while it can serve. */
+function paidStanding(
+  standing: AccountStanding,
+  paying: PayingView | null,
+): AccountStanding {
+  const isOpen = ["ready", "careful", "unknown", "reserve"]
+    .includes(standing.word);
+  return paying !== null && isOpen
+    ? plain("paying", "paying by token")
+    : standing;
 }
 
 function forecastOf(
@@ -282,6 +325,20 @@ function accountNotices(snapshot: PoolSnapshot): readonly NoticeView[] {
         ? []
         : [{ level: "warn", text, mend: loginCommand(state) }];
     });
+}
+
+/** Returns a notice for each account that spends real money now. */
+function payingNotices(
+  accounts: readonly AccountView[],
+  at: Instant,
+): readonly NoticeView[] {
+  return accounts.flatMap(({ label, paying }): readonly NoticeView[] =>
+    paying === null ? [] : [{
+      level: "warn",
+      text: `${label}: ${payingText(paying, at)}`,
+      mend: `tc disable ${label}`,
+    }]
+  );
 }
 
 /** Returns the warning of a sign-in that ends within three days, or null. */

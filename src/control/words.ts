@@ -176,3 +176,24 @@ function openText(
 function shown(ms: number, { now, timeZone }: ShownTime): string {
   return clockText(ms, now, timeZone ?? undefined);
 }
+
+/** Returns `$0.62`, `$14.20` or `$142`; empty if unpriced. */
+export function moneyText(dollars: number | null): string {
+  if (dollars === null) return "";
+  return `$${dollars >= 100 ? dollars.toFixed(0) : dollars.toFixed(2)}`;
+}
+
+/** Returns `paying by token since 09:23 · $3.96`. */
+export function payingText(
+  { since, cost }: {
+    readonly since: { readonly ms: number };
+    readonly cost: number | null;
+  },
+  now: number,
+  timeZone?: string,
+): string {
+  const money = moneyText(cost);
+  return `paying by token since ${clockText(since.ms, now, timeZone)} · ${
+    money === "" ? "unpriced" : money
+  }`;
+}

@@ -12,15 +12,14 @@ import type {
   RequestView,
 } from "../control/protocol.ts";
 import { explainLines } from "../control/explain_text.ts";
-import { countText, durationText, percentText } from "../control/words.ts";
-import type { Agent } from "./agent.ts";
 import {
-  costText,
-  modelText,
-  plural,
-  reasonText,
-  timeText,
-} from "./figures.ts";
+  countText,
+  durationText,
+  moneyText,
+  percentText,
+} from "../control/words.ts";
+import type { Agent } from "./agent.ts";
+import { modelText, plural, reasonText, timeText } from "./figures.ts";
 import type { Message, Model } from "./model.ts";
 import { sceneOf } from "./scene.ts";
 
@@ -150,7 +149,7 @@ function usageText(usage: AccountView["usage"]): string {
   const hit = usage.hitShare === null
     ? "nothing read from cache yet"
     : `${percentText(usage.hitShare)} of the prompt from cache`;
-  const cost = usage.cost === null ? "" : `, ${costText(usage.cost)}`;
+  const cost = usage.cost === null ? "" : `, ${moneyText(usage.cost)}`;
   return `${plural(usage.requests, "request")} since the start: ${
     countText(usage.input)
   } in, ${countText(usage.cacheRead)} read, ${

@@ -13,12 +13,6 @@ export function tookText(ms: number): string {
   return `${Math.round(ms / 60_000)}m`;
 }
 
-/** Returns `$0.62`, `$14.20` or `$142`; empty if unpriced. */
-export function costText(cost: number | null): string {
-  if (cost === null) return "";
-  return cost >= 100 ? `$${Math.round(cost)}` : `$${cost.toFixed(2)}`;
-}
-
 /** `opus-5-5` for `claude-opus-5-5-20260101`. */
 export function modelText(model: string | null): string {
   if (model === null) return "";

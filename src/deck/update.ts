@@ -114,7 +114,7 @@ function noted(
 
 /**
  * Rings if the set of agents that collide or need a person has changed and is
- * not empty.
+ * not empty, and when an account begins to be paid by the token.
  */
 function alarmed(model: Model): Update {
   const { agents } = sceneOf(model);
@@ -122,8 +122,16 @@ function alarmed(model: Model): Update {
     .map(({ issue }) => issue ?? "");
   const needs = agents.filter(({ need }) => need !== null).length;
   const names = [...new Set(collisions)].sort().join(",");
-  const alarm = names === "" && needs === 0 ? "" : `${names}|${needs}`;
+  const paying = (model.status?.accounts ?? [])
+    .filter((account) => account.paying !== null).map(({ id }) => id);
+  const alarm = names === "" && needs === 0 && paying.length === 0
+    ? ""
+    : [`${names}|${needs}`, ...paying].join(" ");
   if (alarm === model.alarm) return [model, []];
-  const rings = alarm !== "" && model.isBellOn;
+  const [before = "", ...known] = model.alarm.split(" ");
+  const isCalled = (names !== "" || needs > 0) &&
+    before !== `${names}|${needs}`;
+  const begins = paying.some((id) => !known.includes(id));
+  const rings = (isCalled || begins) && model.isBellOn;
   return [{ ...model, alarm }, rings ? [{ kind: "bell" }] : []];
 }

@@ -26,7 +26,20 @@ const EMPTY: UsageSum = {
   output: 0,
   rebuilds: 0,
   costNano: null,
+  paidNano: null,
 };
+
+/** A period of paying ends when nothing was paid for this long. */
+const PAYING_MS = 15 * MINUTE_MS;
+
+/** A period in which an account served requests that are paid by the token. */
+interface Paying {
+  readonly since: Instant;
+  readonly lastAt: Instant;
+  readonly requests: number;
+  /** Nanodollars at list price; null if nothing in it has a price. */
+  readonly costNano: number | null;
+}
 
 export interface SessionTally {
   readonly session: string;
@@ -40,11 +53,14 @@ export interface SessionTally {
 interface AccountTally {
   readonly usage: UsageSum;
   readonly lastError: ErrorMark | null;
+  /** The period of paying that holds at the time asked for; null if none. */
+  readonly paying: Paying | null;
 }
 
 interface AccountCell {
   usage: UsageSum;
   lastError: ErrorMark | null;
+  paying: Paying | null;
 }
 
 export class Tally {
@@ -73,22 +89,29 @@ export class Tally {
     return [...this.#sessions.values()].reverse();
   }
 
-  account(id: AccountId): AccountTally {
+  account(id: AccountId, at: Instant): AccountTally {
     const cell = this.#accounts.get(id);
     if (cell === undefined) {
-      return { usage: EMPTY, lastError: null };
+      return { usage: EMPTY, lastError: null, paying: null };
     }
-    return {
-      usage: cell.usage,
-      lastError: cell.lastError,
-    };
+    const { usage, lastError, paying } = cell;
+    const isPaying = paying !== null && at - paying.lastAt < PAYING_MS;
+    return { usage, lastError, paying: isPaying ? paying : null };
   }
 
-  /** Adds a finished request. */
-  add(record: RequestRecord): void {
-    const part = partOf(record, this.#prices);
+  /**
+   * Adds a finished request. `isPaid`: its tokens cost real money, because an API
+   * key or paid extra usage served it.
+   */
+  add(record: RequestRecord, isPaid = false): void {
+    const sum = partOf(record, this.#prices);
+    const part = isPaid ? { ...sum, paidNano: sum.costNano } : sum;
     this.#pool = plus(this.#pool, part);
     this.#addToAccounts(record, part);
+    if (isPaid && record.accountId !== null && record.usage !== null) {
+      const cell = this.#cell(record.accountId);
+      cell.paying = paidOn(cell.paying, record, part.costNano);
+    }
     if (record.session === null) return;
     this.#addToSession(record, record.session, part);
   }
@@ -126,11 +149,30 @@ export class Tally {
   #cell(id: AccountId): AccountCell {
     let cell = this.#accounts.get(id);
     if (cell === undefined) {
-      cell = { usage: EMPTY, lastError: null };
+      cell = { usage: EMPTY, lastError: null, paying: null };
       this.#accounts.set(id, cell);
     }
     return cell;
   }
+}
+
+/** Returns the period of paying after one more paid request. */
+function paidOn(
+  before: Paying | null,
+  { startedAt, endedAt }: RequestRecord,
+  costNano: number | null,
+): Paying {
+  const goesOn = before !== null && startedAt - before.lastAt < PAYING_MS;
+  return {
+    since: goesOn ? before.since : startedAt,
+    lastAt: endedAt,
+    requests: (goesOn ? before.requests : 0) + 1,
+    costNano: addNano(goesOn ? before.costNano : null, costNano),
+  };
+}
+
+function addNano(a: number | null, b: number | null): number | null {
+  return a === null ? b : a + (b ?? 0);
 }
 
 function errorOf(record: RequestRecord): ErrorMark | null {
@@ -155,6 +197,7 @@ function partOf(record: RequestRecord, prices: PriceBook): UsageSum {
     output: usage.output,
     // A rebuild wrote more of the cache than it read.
     rebuilds: written > usage.cacheRead ? 1 : 0,
+    paidNano: null,
     costNano: costNanodollars(usage, {
       model: modelAnswered ?? modelAsked,
       at: record.endedAt,
@@ -170,7 +213,8 @@ function plus(a: UsageSum, b: UsageSum): UsageSum {
     cacheWrite: a.cacheWrite + b.cacheWrite,
     output: a.output + b.output,
     rebuilds: a.rebuilds + b.rebuilds,
-    costNano: a.costNano === null ? b.costNano : a.costNano + (b.costNano ?? 0),
+    costNano: addNano(a.costNano, b.costNano),
+    paidNano: addNano(a.paidNano, b.paidNano),
   };
 }
 

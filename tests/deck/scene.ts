@@ -33,6 +33,8 @@ export function usage(change: Partial<UsageView> = {}): UsageView {
     rebuilds: 0,
     hitShare: null,
     cost: null,
+    paid: null,
+    worth: change.cost ?? null,
     ...change,
   };
 }
@@ -144,6 +146,7 @@ export function account(
     conversations: 0,
     lastUsedAt: null,
     usage: usage(),
+    paying: null,
     learnedLimits: [],
     refusals: [],
     recent: RECENT,

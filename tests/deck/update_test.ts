@@ -170,6 +170,28 @@ Deno.test("update() rings for two agents on one issue", () => {
   ]);
 });
 
+Deno.test("update() rings when a key begins to be paid by the token, not when it ends", () => {
+  const status = poolStatus();
+  const since = { iso: "2026-11-21T12:20:00.000Z", ms: NOW - 600_000 };
+  const paying = {
+    ...status,
+    accounts: status.accounts.map((account) =>
+      account.label === "key-1"
+        ? {
+          ...account,
+          word: "paying" as const,
+          paying: { since, requests: 2, cost: 0.31 },
+        }
+        : account
+    ),
+  };
+  const calm = start();
+  const [rung, effects] = update(calm, { kind: "status", status: paying });
+  deepStrictEqual(effects, [{ kind: "bell" }]);
+  deepStrictEqual(update(rung, { kind: "status", status: paying })[1], []);
+  deepStrictEqual(update(rung, { kind: "status", status })[1], []);
+});
+
 Deno.test("update() is silent when the bell is off", () => {
   const { model } = press(start(), "b");
   const more = [...fleet(), pinned("D-200", null, { status: "blocked" })];

@@ -281,6 +281,7 @@ const SHAPES = [
   "WindowView",
   "SessionView",
   "UsageView",
+  "PayingView",
   "RequestView",
   "ActivityView",
   "ForecastView",

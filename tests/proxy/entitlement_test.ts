@@ -234,7 +234,7 @@ Deno.test("what was refused is shown, and known after a restart", async () => {
   const [refuser] = scene.asked;
   const state = snapshot.accounts.get(refuser as never);
   strictEqual(state?.refusals.size, 1);
-  const none = { usage: EMPTY_USAGE, lastError: null };
+  const none = { usage: EMPTY_USAGE, lastError: null, paying: null };
   const view = statusView(snapshot, {
     server: {} as never,
     usage: EMPTY_USAGE,
@@ -283,4 +283,5 @@ const EMPTY_USAGE = {
   output: 0,
   rebuilds: 0,
   costNano: null,
+  paidNano: null,
 };

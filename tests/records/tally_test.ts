@@ -65,9 +65,10 @@ Deno.test("Tally.add() sums by session, account and pool", () => {
     output: 10,
     rebuilds: 0,
     costNano: 2 * COST_NANO,
+    paidNano: null,
   });
   deepStrictEqual(tally.sessions().map((s) => s.session), ["s2", "s1"]);
-  strictEqual(tally.account(WORK).usage.requests, 3);
+  strictEqual(tally.account(WORK, START).usage.requests, 3);
 });
 
 Deno.test("Tally.add() counts a rebuild when more was written than read", () => {
@@ -92,10 +93,34 @@ Deno.test("Tally.add() books a failed try on the account that failed", () => {
       { accountId: WORK, verdict: "served", status: 200 },
     ],
   }));
-  deepStrictEqual(tally.account(SPARE).lastError, {
+  deepStrictEqual(tally.account(SPARE, START).lastError, {
     at: START,
     status: 429,
     text: "exhausted",
   });
-  strictEqual(tally.account(WORK).lastError, null);
+  strictEqual(tally.account(WORK, START).lastError, null);
+});
+
+Deno.test("a period of paying sums what a key cost, and ends a quarter of an hour later", () => {
+  const tally = new Tally(START, LIST_BOOK);
+  const at = (minutes: number) => instantFromMs(START + minutes * 60_000);
+  const paid = (minutes: number) =>
+    tally.add(record({ startedAt: at(minutes), endedAt: at(minutes) }), true);
+  tally.add(record({ accountId: SPARE }));
+  strictEqual(tally.account(SPARE, START).paying, null);
+
+  paid(0);
+  paid(10);
+  deepStrictEqual(tally.account(WORK, at(11)).paying, {
+    since: at(0),
+    lastAt: at(10),
+    requests: 2,
+    costNano: 2 * COST_NANO,
+  });
+  strictEqual(tally.account(WORK, at(25)).paying, null);
+  paid(30);
+  strictEqual(tally.account(WORK, at(30)).paying?.since, at(30));
+  // What plans cover is never part of what was paid.
+  strictEqual(tally.pool.paidNano, 3 * COST_NANO);
+  strictEqual(tally.pool.costNano, 4 * COST_NANO);
 });

@@ -13,6 +13,8 @@ import {
   clockText,
   durationText,
   inert,
+  moneyText,
+  payingText,
   percentText,
 } from "../../control/words.ts";
 import type { Output, Style } from "../output.ts";
@@ -36,6 +38,7 @@ const WORD_STYLE: Readonly<Record<AccountView["word"], Style>> = {
   unknown: "dim",
   off: "dim",
   reserve: "dim",
+  paying: "strong",
   needs_login: "bad",
   quarantined: "bad",
 };
@@ -47,7 +50,13 @@ const FRESH_MS = 60_000;
 export function verdictLine(view: StatusView, output: Output): string {
   const { verdict, headroom, liveAccounts, total } = view.capacity;
   const shape = `${VERDICT_SHAPE[verdict] ?? "◌"} ${verdict}`;
+  const money = view.accounts
+    .flatMap(({ paying }) => paying === null ? [] : [paying.cost ?? 0])
+    .reduce<number | null>((sum, cost) => (sum ?? 0) + cost, null);
   const parts = [
+    ...(money === null
+      ? []
+      : [output.paint("strong", `paying by token ${moneyText(money)}`)]),
     `${headroom} session${headroom === 1 ? "" : "s"} free`,
     `${liveAccounts} of ${total} account${total === 1 ? "" : "s"} ready`,
     ...(view.nextReset === null ? [] : [
@@ -96,7 +105,8 @@ function ageText(window: WindowView, now: number): string {
 }
 
 function accountWords(account: AccountView, now: number): string {
-  const { word, reason, until, mend } = account;
+  const { word, reason, until, mend, paying } = account;
+  if (paying !== null) return payingText(paying, now);
   if (mend !== null) return `${word.replaceAll("_", " ")}      ${mend}`;
   const back = until === null ? "" : backText(word, until.ms, now);
   const base = word === "closed" || word === "unknown" || word === "quarantined"

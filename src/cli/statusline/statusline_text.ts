@@ -8,7 +8,12 @@
 import { inert } from "../../core/plain_text.ts";
 import type { StatuslineInput } from "../../claude/statusline_input.ts";
 import type { SessionTokens } from "../../claude/sessions/session_tokens.ts";
-import { countText, durationText, percentText } from "../../control/words.ts";
+import {
+  countText,
+  durationText,
+  moneyText,
+  percentText,
+} from "../../control/words.ts";
 import type { GlanceWindow, PoolGlance } from "../../core/quota/glance.ts";
 
 interface StatuslineFacts {
@@ -54,6 +59,7 @@ export function statuslineText(facts: StatuslineFacts): string {
     ...modelParts(facts.input),
     ...tokenParts(facts.tokens),
     ...accountParts(facts),
+    ...payingParts(facts.glance),
     ...capacityParts(facts.glance),
   ];
   const width = facts.width ?? Infinity;
@@ -97,6 +103,14 @@ function gradeOf(spent: number): Grade {
   if (spent < 0.5) return "green";
   if (spent < 0.75) return "blue";
   return spent < 0.9 ? "yellow" : "red";
+}
+
+/** Returns what is paid by the token now; the last part to be dropped. */
+function payingParts(glance: PoolGlance | null): readonly Part[] {
+  const paying = glance?.paying ?? null;
+  if (paying === null) return [];
+  const money = moneyText(paying.cost);
+  return [{ text: `paying ${money}`.trimEnd(), grade: "red", drop: 0 }];
 }
 
 function modelParts(input: StatuslineInput): readonly Part[] {

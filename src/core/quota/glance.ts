@@ -33,6 +33,14 @@ export interface PoolGlance {
     readonly headroom: number;
     readonly soonestResetSec: number;
   } | null;
+  /**
+   * Since when an account has been paid by the token, and how many US dollars;
+   * null while none is, and where it is unknown.
+   */
+  readonly paying?: {
+    readonly since: number;
+    readonly cost: number | null;
+  } | null;
 }
 
 const KEYS = ["5h", "7d"] as const;

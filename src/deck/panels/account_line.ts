@@ -131,6 +131,8 @@ function shapeOf({ word }: AccountView, { glyphs }: Scene): Shape {
     case "needs_login":
     case "quarantined":
       return { shape: glyphs.closed, style: "bad" };
+    case "paying":
+      return { shape: glyphs.paying, style: "paid" };
     case "unknown":
       return { shape: glyphs.unknown, style: "dim" };
     case "off":

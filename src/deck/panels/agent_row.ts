@@ -4,9 +4,9 @@
  * @module
  */
 
-import { countText, durationText } from "../../control/words.ts";
+import { countText, durationText, moneyText } from "../../control/words.ts";
 import { type Agent, chipOf } from "../agent.ts";
-import { costText, reasonText } from "../figures.ts";
+import { reasonText } from "../figures.ts";
 import { widthOf } from "../terminal/grapheme.ts";
 import {
   figure,
@@ -62,7 +62,7 @@ export function agentRow(
     ...state(agent, scene),
     figure(tokensText(agent, scene), lanes.tokens),
     ...sumLane(options.sum, scene, lanes.sum),
-    figure(costText(agent.cost), lanes.cost, "dim"),
+    figure(moneyText(agent.cost), lanes.cost, "dim"),
   ];
   const room = scene.columns - lineWidth(head) - 2;
   const tail = room > TAIL_MIN ? [span("  "), ...tailLine(agent, scene)] : [];

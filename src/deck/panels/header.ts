@@ -4,8 +4,13 @@
  * @module
  */
 
-import { countText, durationText, lastsText } from "../../control/words.ts";
-import { costText, plural } from "../figures.ts";
+import {
+  countText,
+  durationText,
+  lastsText,
+  moneyText,
+} from "../../control/words.ts";
+import { plural } from "../figures.ts";
 import {
   fit,
   joined,
@@ -89,6 +94,7 @@ function poolFull(scene: Scene): Line {
   const parts: readonly Line[] = [
     [span(name.padEnd(23), "strong")],
     [span("pool "), ...verdict(scene, "word")],
+    paying(scene),
     free(scene, "sessions free"),
     nextReset(scene, { word: "next reset", hasWindow: true }),
     pin === null ? [] : [span(`pinned to ${pin}`, "info")],
@@ -110,6 +116,7 @@ function poolShort(scene: Scene): Line {
   const pin = status?.server.pin ?? null;
   const parts = joined([
     verdict(scene, "word"),
+    paying(scene),
     free(scene, "free"),
     nextReset(scene, { word: "next", hasWindow: false }),
     isMedium ? lasts(scene, "short") : [],
@@ -118,6 +125,15 @@ function poolShort(scene: Scene): Line {
   ], dotted(scene));
   const name = isMedium && port !== "" ? `tc ${scene.glyphs.dot}` : "tc";
   return [span(name, "strong"), span(`${port} `), ...parts];
+}
+
+/** Returns what is paid by the token now; empty while plans cover everything. */
+function paying({ model, glyphs }: Scene): Line {
+  const cost = model.status?.accounts
+    .flatMap(({ paying }) => paying === null ? [] : [paying.cost ?? 0]) ?? [];
+  if (cost.length === 0) return [];
+  const sum = cost.reduce((total, each) => total + each, 0);
+  return [span(`${glyphs.paying} paying ${moneyText(sum)}`, "paid")];
 }
 
 function link({ model }: Scene): Line {
@@ -260,14 +276,19 @@ function countWarm({ agents }: Scene): number {
 }
 
 /** Returns tokens, cost and cache hits since the server started. */
-function totals({ model, breadth }: Scene): readonly Line[] {
+function totals({ model, breadth, glyphs }: Scene): readonly Line[] {
   const { status } = model;
   if (status === null) return [[], [], []];
-  const { input, output, cost, hitShare } = status.usage;
-  const price = costText(cost);
+  const { input, output, paid, worth, hitShare } = status.usage;
   return [
     [span(`${countText(input + output)} tok`)],
-    price === "" ? [] : [span(price)],
+    [
+      ...paid === null ? [] : [span(`paid ${moneyText(paid)}`, "paid")],
+      ...paid === null || worth === null
+        ? []
+        : [span(` ${glyphs.dot} `, "dim")],
+      ...worth === null ? [] : [span(`worth ${moneyText(worth)}`)],
+    ],
     hitShare === null ? [] : [
       span(
         `hit ${Math.round(hitShare * 100)}%`,

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { countText } from "../../control/words.ts";
+import { countText, moneyText } from "../../control/words.ts";
 import { type Agent, chipOf } from "../agent.ts";
-import { costText, plural } from "../figures.ts";
+import { plural } from "../figures.ts";
 import { figure, lane, type Line, span } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
 import { sumOf } from "../tree.ts";
@@ -64,7 +64,7 @@ function issueLine(
     lane(chip.text, 8, chip.style),
     lane(plural(agents.length, "session"), 12),
     figure(countText(tokens), 6),
-    figure(costText(cost), 8, "dim"),
+    figure(moneyText(cost), 8, "dim"),
     span(`  ${agents[0]?.title ?? ""}`, "dim"),
   ];
 }

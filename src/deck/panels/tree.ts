@@ -5,8 +5,8 @@
  * @module
  */
 
-import { countText } from "../../control/words.ts";
-import { costText, plural } from "../figures.ts";
+import { countText, moneyText } from "../../control/words.ts";
+import { plural } from "../figures.ts";
 import { type Line, lineWidth, type Span, span } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
 import type { Glyphs } from "../terminal/theme.ts";
@@ -28,7 +28,7 @@ export function treeSection(scene: Scene): Section | null {
     model,
   );
   const { tokens, cost, agents } = forest.total;
-  const price = costText(cost);
+  const price = moneyText(cost);
   const title = [
     forest.roots.length > 1 ? `${forest.roots.length} trees` : "tree",
     ...(scene.breadth === "full" ? [plural(agents, "node")] : []),

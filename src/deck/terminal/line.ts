@@ -16,6 +16,7 @@ export const STYLES = [
   "bad",
   "info",
   "title",
+  "paid",
 ] as const;
 
 export type Style = typeof STYLES[number];

@@ -20,6 +20,7 @@ export interface Glyphs {
   readonly off: string;
   readonly needsYou: string;
   readonly collides: string;
+  readonly paying: string;
   readonly lead: string;
   readonly child: string;
   readonly branch: string;
@@ -57,6 +58,7 @@ export const UNICODE: Glyphs = {
   off: "○",
   needsYou: "►",
   collides: "◆",
+  paying: "$",
   lead: "☂",
   child: "↳",
   branch: "├─ ",
@@ -93,6 +95,7 @@ export const ASCII: Glyphs = {
   off: "o",
   needsYou: ">",
   collides: "=",
+  paying: "$",
   lead: "T",
   child: "-",
   branch: "|- ",
@@ -154,6 +157,7 @@ const ATTRIBUTES: Readonly<Record<Style, string>> = {
   bad: "1",
   info: "",
   title: "2",
+  paid: "1",
 };
 
 /** Colours of the user's own theme. */
@@ -166,6 +170,7 @@ const COLORS_16: Readonly<Record<Style, string>> = {
   bad: "31",
   info: "36",
   title: "",
+  paid: "35",
 };
 
 /**
@@ -179,6 +184,7 @@ export const COLORS_RGB: Readonly<
   careful: [157, 108, 0],
   bad: [193, 85, 0],
   info: [0, 123, 192],
+  paid: [180, 84, 141],
 };
 
 /** The nearest of the 256 colours. */
@@ -187,6 +193,7 @@ const COLORS_256: Readonly<Partial<Record<Style, number>>> = {
   careful: 136,
   bad: 166,
   info: 31,
+  paid: 132,
 };
 
 const codes = new Map<string, string>();

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { AccountId } from "../../core/account.ts";
+import type { PoolState } from "../../core/pool/state.ts";
 import { emptyPool } from "../../core/pool/pool.ts";
 import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
 import { type ControlHost, controlRoutes } from "../../control/routes.ts";
@@ -240,7 +242,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
   const upstreamUrl = new URL(settings.upstream);
   const log: RequestLog = {
     finished: (record) => {
-      tally.add(record);
+      tally.add(record, isPaid(record.accountId, keeper.state));
       records.finished(record);
       feed.tell("request", () => activityView(record, keeper.state));
     },
@@ -285,4 +287,11 @@ function listenOrClose(
     records.close().catch(() => {});
     throw cause;
   }
+}
+
+/** Whether tokens of the account cost real money now: a key, or extra usage. */
+function isPaid(id: AccountId | null, { accounts }: PoolState): boolean {
+  const state = id === null ? undefined : accounts.get(id);
+  return state?.account.kind === "api_key" ||
+    state?.overage?.isInUse === true;
 }

@@ -103,7 +103,7 @@ export class DaemonControl implements ControlHost {
     return statusView(snapshot, {
       server: this.#serverView(),
       usage: tally.pool,
-      accountUsage: (id) => tally.account(id),
+      accountUsage: (id) => tally.account(id, snapshot.at),
       sessions: sessionViews(tally.sessions(), open, snapshot),
       requests: open.map((request) => requestView(request, snapshot)),
       activity: proxy.book.ended().map((record) =>
@@ -141,7 +141,15 @@ export class DaemonControl implements ControlHost {
 
   glance(session: string | null): GlanceView {
     const snapshot = this.#parts.keeper.snapshot();
-    return { schema: "tc.glance/v1", ...poolGlance(snapshot, session) };
+    const paying = this.status().accounts.find((view) => view.paying !== null)
+      ?.paying ?? null;
+    return {
+      schema: "tc.glance/v1",
+      ...poolGlance(snapshot, session),
+      paying: paying === null
+        ? null
+        : { since: paying.since.ms, cost: paying.cost },
+    };
   }
 
   capacity(): CapacityView {

@@ -1,0 +1,80 @@
+/** While a key serves, every screen says so and how much it is. */
+
+import "../fixtures/clean_environment.ts";
+import { match, ok, strictEqual } from "node:assert/strict";
+import { messageBody } from "../fixtures/demo_message.ts";
+import { listening } from "../fixtures/listening.ts";
+import { startScriptedApi } from "../fixtures/scripted_api.ts";
+import { TcPool } from "../fixtures/tc_process.ts";
+
+/** What a program prints first; it is ended then. */
+async function firstText(child: Deno.ChildProcess): Promise<string> {
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  child.kill("SIGTERM");
+  await reader.cancel();
+  await child.stderr.cancel();
+  await child.status;
+  return new TextDecoder().decode(value);
+}
+
+Deno.test("status, accounts, the status line and the plain Deck say that a key is paid by the token", async () => {
+  await using api = await startScriptedApi();
+  api.account("plan").windows({ "5h": 1, "7d": 0.5 });
+  api.account("console", { kind: "api_key" });
+  await using pool = await TcPool.of(api, { usage: { poll: false } });
+  const server = pool.command(["server", "--headless"], {
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await listening(pool.port);
+  const ask = async () => {
+    const answer = await fetch(`${await pool.baseUrl()}/v1/messages`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: messageBody({ model: "claude-opus-5-5", text: "demo:tokens 4000" }),
+    });
+    strictEqual(answer.status, 200, await answer.text());
+  };
+  const before = await pool.tc(["status"]);
+  ok(!before.stdout.includes("paying"), before.stdout);
+  for (let count = 0; count < 3; count++) await ask();
+
+  const status = await pool.tc(["status"]);
+  const words = /paying by token since \d\d:\d\d · \$0\.\d\d/;
+  match(status.stdout, words);
+  match(status.stdout, /paying by token \$0\.\d\d +·/);
+  match(status.stdout, /warn +console: paying by token since/);
+  const watch = pool.command(["watch", "--plain"]).spawn();
+  const table = await firstText(watch);
+  match(table, /paying \$0\.\d\d/);
+  match(table, /\$ console/);
+  const line = pool.command(["statusline"], { stdin: "piped" }).spawn();
+  const writer = line.stdin.getWriter();
+  await writer.write(new TextEncoder().encode("{}"));
+  await writer.close();
+  match(
+    new TextDecoder().decode((await line.output()).stdout),
+    /paying \$0\.\d\d/,
+  );
+  match((await pool.tc(["accounts"])).stdout, /console .*paying/);
+
+  const view = await pool.json(["status"]) as {
+    usage: { paid: number; worth: number | null; cost: number };
+    accounts: {
+      label: string;
+      word: string;
+      paying: { cost: number } | null;
+    }[];
+  };
+  const key = view.accounts.find(({ label }) => label === "console");
+  strictEqual(key?.word, "paying");
+  ok(view.usage.paid > 0.05, `${view.usage.paid}`);
+  strictEqual(view.usage.paid, key?.paying?.cost);
+  strictEqual(
+    view.accounts.find(({ label }) => label === "plan")?.paying,
+    null,
+  );
+  await pool.tc(["stop"]);
+  await server.status;
+});
