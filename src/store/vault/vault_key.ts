@@ -52,17 +52,32 @@ export function readVaultKey(file: string): string | null {
 
 function madeKey(file: string, entropy: Entropy): string {
   Deno.mkdirSync(folderOf(file), { recursive: true, mode: 0o700 });
-  using lock = openOwnSync(`${file}.lock`, { write: true });
-  lock.lockSync(true);
-  const found = readVaultKey(file);
-  if (found !== null) return found;
-  const fresh = entropy.bytes(KEY_BYTES)
-    .toBase64({ alphabet: "base64url", omitPadding: true });
-  // Complete or absent, because others read it without the lock.
-  writeNew(`${file}.next`, `${fresh}\n`);
-  syncFile(`${file}.next`);
-  pastHoldersNow(() => Deno.renameSync(`${file}.next`, file));
-  return fresh;
+  return underLock(file, () => {
+    const found = readVaultKey(file);
+    if (found !== null) return found;
+    const fresh = entropy.bytes(KEY_BYTES)
+      .toBase64({ alphabet: "base64url", omitPadding: true });
+    // Complete or absent, because others read it without the lock.
+    writeNew(`${file}.next`, `${fresh}\n`);
+    syncFile(`${file}.next`);
+    pastHoldersNow(() => Deno.renameSync(`${file}.next`, file));
+    return fresh;
+  });
+}
+
+/**
+ * Returns what `act` returns, called under the lock of `file`. Closed by hand:
+ * in the executable the end of a `using` leaves the file open, and the next
+ * lock of this very process would wait for ever.
+ */
+function underLock<Result>(file: string, act: () => Result): Result {
+  const lock = openOwnSync(`${file}.lock`, { write: true });
+  try {
+    lock.lockSync(true);
+    return act();
+  } finally {
+    lock.close();
+  }
 }
 
 /**
@@ -88,12 +103,12 @@ export function readMark(file: string): string | null {
 /** Notes `mark` beside the secret in `file`, if the disk allows it. */
 export function writeMark(file: string, mark: string): void {
   try {
-    using lock = openOwnSync(`${file}.lock`, { write: true });
-    lock.lockSync(true);
-    writeNew(`${markFile(file)}.next`, `${mark}\n`);
-    pastHoldersNow(() =>
-      Deno.renameSync(`${markFile(file)}.next`, markFile(file))
-    );
+    underLock(file, () => {
+      writeNew(`${markFile(file)}.next`, `${mark}\n`);
+      pastHoldersNow(() =>
+        Deno.renameSync(`${markFile(file)}.next`, markFile(file))
+      );
+    });
   } catch {
     // On a full or read-only disk the vault opens without the note.
   }
