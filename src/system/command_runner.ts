@@ -53,7 +53,8 @@ async function run(
   [command = "", ...args]: readonly string[],
   { stdin, timeoutMs, env }: RunOptions,
 ): Promise<CommandOutcome> {
-  const timeout = AbortSignal.timeout(timeoutMs);
+  let isLate = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const child = new Deno.Command(command, {
       args,
@@ -62,26 +63,78 @@ async function run(
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      signal: timeout,
       // A server without a console would show one for each program it asks.
       ...{ windowsHide: true },
     }).spawn();
+    timer = setTimeout(() => {
+      isLate = true;
+      end(child);
+    }, timeoutMs);
     const writer = child.stdin.getWriter();
     // A program that reads nothing may have closed its end already.
     writer.write(new TextEncoder().encode(stdin)).then(() => writer.close())
       .catch(() => {});
-    const { code, stdout, stderr } = await child.output();
-    if (timeout.aborted) return { kind: "timed_out" };
-    const decoder = new TextDecoder();
-    return {
-      kind: "exited",
-      code,
-      stdout: decoder.decode(stdout),
-      stderr: decoder.decode(stderr),
-    };
+    const outputs = [new Output(child.stdout), new Output(child.stderr)];
+    const { code } = await child.status;
+    await Promise.all(outputs.map((output) => output.afterEnd()));
+    if (isLate) return { kind: "timed_out" };
+    const [stdout = "", stderr = ""] = outputs.map(({ text }) => text);
+    return { kind: "exited", code, stdout, stderr };
   } catch (cause) {
-    if (timeout.aborted) return { kind: "timed_out" };
     if (cause instanceof Deno.errors.NotFound) return { kind: "missing" };
     throw cause;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function end(child: Deno.ChildProcess): void {
+  try {
+    child.kill();
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** How long the rest of what a program has printed may take after its end. */
+const REST_MS = 500;
+
+/**
+ * What a program prints. It ends with the program: another one that it started
+ * may hold the pipe open for as long as that one lives.
+ */
+class Output {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #ended: Promise<void>;
+  readonly #decoder = new TextDecoder();
+  text = "";
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
+    this.#ended = this.#read().catch(() => {
+      // The pipe broke: what has come counts.
+    });
+  }
+
+  /** Resolves when all is read, or a moment after the program has ended. */
+  async afterEnd(): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, REST_MS);
+    const isWhole = await Promise.race([
+      this.#ended.then(() => true),
+      late.promise.then(() => false),
+    ]);
+    clearTimeout(timer);
+    if (isWhole) return;
+    // Not waited for: it may take as long as the pipe is open.
+    this.#reader.cancel().catch(() => {});
+  }
+
+  async #read(): Promise<void> {
+    for (;;) {
+      const { done, value } = await this.#reader.read();
+      if (done) return;
+      this.text += this.#decoder.decode(value, { stream: true });
+    }
   }
 }

@@ -77,3 +77,33 @@ Deno.test({
     });
   },
 });
+
+Deno.test({
+  name:
+    "a program's output ends with it, though one that it started holds the pipe",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const runner = commandRunner({
+      system: "linux",
+      environment: () => ({ PATH: "/usr/bin:/bin" }),
+    });
+    const startMs = performance.now();
+    const outcome = await runner.run(
+      "sh",
+      ["-c", "sleep 30 & echo said; exit 4"],
+      { stdin: "", timeoutMs: 20_000 },
+    );
+    deepStrictEqual(outcome, {
+      kind: "exited",
+      code: 4,
+      stdout: "said\n",
+      stderr: "",
+    });
+    strictEqual(performance.now() - startMs < 10_000, true);
+    const late = await runner.run("sh", ["-c", "sleep 30 & wait"], {
+      stdin: "",
+      timeoutMs: 200,
+    });
+    deepStrictEqual(late, { kind: "timed_out" });
+  },
+});
