@@ -264,3 +264,33 @@ Deno.test("a drain that is over ends the server in order", async () => {
   await rejects(answer.text());
   ok(!/error server/.test(await Deno.readTextFile(log)));
 });
+
+Deno.test("tc restart puts another server in the place of the one that runs", async () => {
+  await using api = await startScriptedApi();
+  api.account("work", { tier: "max_5x" });
+  await using pool = await TcPool.of(api, { usage: { poll: false } });
+  await pool.tc(["status"]);
+  const child = pool.command(
+    ["server", "--log-file", pool.folder.join("server.log")],
+    { stdout: "null", stderr: "null" },
+  ).spawn();
+  await listening(pool.port);
+  const pidOf = async () => (await pool.json(["status"]))["server"];
+  const before = await pidOf();
+  // On Windows the new server would hold a pipe of the command's output open.
+  const restart = pool.command(["restart"], {
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  strictEqual((await restart.status).code, 0);
+  strictEqual((await child.status).code, 0);
+  await listening(pool.port);
+  notStrictEqual(JSON.stringify(await pidOf()), JSON.stringify(before));
+  const answer = await fetch(`${await pool.baseUrl()}/v1/messages`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: messageBody({ text: "demo:say ok" }),
+  });
+  strictEqual(answer.status, 200);
+  match(await answer.text(), /end_turn/);
+});

@@ -42,3 +42,27 @@ Deno.test({
     }
   },
 });
+
+Deno.test("tc login without a browser: the address that it prints signs in, on every system", async () => {
+  await using api = await startScriptedApi();
+  await using pool = await TcPool.of(api);
+  api.account("ada", { tier: "max_20x", email: "ada@demo.example" });
+  api.set({ signsInAtOnce: true });
+  const child = pool.command(["login", "--json"], {
+    stderr: "piped",
+    env: { BROWSER: pool.folder.join("no-browser") },
+  }).spawn();
+  const stdout = new Response(child.stdout).text();
+  const decoder = new TextDecoder();
+  let said = "";
+  let page: Promise<string> | null = null;
+  for await (const chunk of child.stderr) {
+    said += decoder.decode(chunk, { stream: true });
+    const url = /https?:\/\/127\.0\.0\.1:\d+\/\S+(?=\s)/.exec(said)?.[0];
+    if (url === undefined || page !== null) continue;
+    page = fetch(url).then((answer) => answer.text());
+  }
+  strictEqual((await child.status).code, 0, said);
+  match(JSON.parse(await stdout).result, /added/);
+  match(await page ?? "", /tc has your answer/);
+});

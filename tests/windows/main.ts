@@ -32,14 +32,23 @@ const ROOMS = [
 
 /** Of them, what decides whether a login is kept and a program starts. */
 const SHORT = [
-  "tests/claude",
+  "tests/claude/npm_shim_test.ts",
+  "tests/claude/client_shell_test.ts",
   "tests/service",
   "tests/release",
-  "tests/store/vault_key_test.ts",
+  "tests/store/machine_secret_test.ts",
+  "tests/store/held_file_test.ts",
+  "tests/system",
 ];
 
 /** What is run against the executable. */
-const EXECUTABLE = ["tests/binary", "tests/e2e/demo_once_test.ts"];
+const EXECUTABLE = [
+  "tests/binary",
+  "tests/e2e/demo_once_test.ts",
+  "tests/cli/run_arguments_test.ts",
+];
+/** No part of it takes so long; what hangs is ended. */
+const STEP_MS_MAX = 15 * 60_000;
 
 const TARGET = "x86_64-pc-windows-msvc";
 
@@ -57,8 +66,18 @@ async function run({ program, args, env = {} }: Step): Promise<void> {
     cwd: ROOT,
     env,
     stdin: "null",
+    signal: AbortSignal.timeout(STEP_MS_MAX),
   }).spawn().status;
   if (code !== 0) throw new Error(`It ended with ${code}`);
+}
+
+/** Ends every program of the prefix, also what a failed test left running. */
+async function endWine(folder: string): Promise<void> {
+  await new Deno.Command("wineserver", {
+    args: ["-k"],
+    env: { WINEPREFIX: join(folder, "prefix") },
+    stderr: "null",
+  }).output();
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -101,6 +120,20 @@ async function main(words: readonly string[]): Promise<void> {
   const isShort = words.includes("--short");
   const files = words.filter((word) => !word.startsWith("--"));
   const folder = await tools();
+  try {
+    await prove(folder, { isShort, files });
+  } finally {
+    await endWine(folder);
+  }
+}
+
+interface Wish {
+  readonly isShort: boolean;
+  /** Tests to run alone; none means all. */
+  readonly files: readonly string[];
+}
+
+async function prove(folder: string, { isShort, files }: Wish): Promise<void> {
   const wine = join(folder, "run");
   const deno = join(folder, "deno.exe");
   async function test(
@@ -108,7 +141,7 @@ async function main(words: readonly string[]): Promise<void> {
     env: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const args = [deno, "test", "-A", "--no-check", ...paths];
-    await run({ program: wine, args, env });
+    await run({ program: wine, args, env: { NO_COLOR: "1", ...env } });
   }
   if (files.length > 0) return await test(files);
 
