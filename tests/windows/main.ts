@@ -45,7 +45,6 @@ const SHORT = [
 const EXECUTABLE = [
   "tests/binary",
   "tests/e2e/demo_once_test.ts",
-  "tests/cli/run_arguments_test.ts",
 ];
 /** No part of it takes so long; what hangs is ended. */
 const STEP_MS_MAX = 15 * 60_000;
