@@ -189,11 +189,25 @@ for (const system of ["linux", "darwin", "windows"]) {
   });
 }
 
-Deno.test("tarEntry() finds the file behind others, and nothing in invalid data", async () => {
-  const bytes = await archive(script("1.0.0"));
-  deepStrictEqual(tarEntry(bytes, "tc"), script("1.0.0"));
-  strictEqual(tarEntry(bytes, "tc.exe"), null);
-  strictEqual(tarEntry(gzipSync(new Uint8Array(700).fill(1)), "tc"), null);
+/** wine has none; Windows 10 and later do. */
+function hasTar(): boolean {
+  try {
+    return new Deno.Command("tar", { args: ["--version"] }).outputSync()
+      .success;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: "tarEntry() finds the file behind others, and nothing in invalid data",
+  ignore: !hasTar(),
+  fn: async () => {
+    const bytes = await archive(script("1.0.0"));
+    deepStrictEqual(tarEntry(bytes, "tc"), script("1.0.0"));
+    strictEqual(tarEntry(bytes, "tc.exe"), null);
+    strictEqual(tarEntry(gzipSync(new Uint8Array(700).fill(1)), "tc"), null);
+  },
 });
 
 Deno.test("isNewer() compares numbers, not letters", () => {

@@ -46,6 +46,14 @@ const EXECUTABLE = [
   "tests/binary",
   "tests/e2e/demo_once_test.ts",
 ];
+const SHORT_EXECUTABLE = [
+  "first_start",
+  "restart",
+  "run",
+  "service",
+  "sign_in",
+  "upgrade",
+].map((name) => `tests/binary/${name}_test.ts`);
 /** No part of it takes so long; what hangs is ended. */
 const STEP_MS_MAX = 15 * 60_000;
 
@@ -148,7 +156,9 @@ async function prove(folder: string, { isShort, files }: Wish): Promise<void> {
   for (const args of [["version"], ["demo", "--once"], ["doctor", "--prove"]]) {
     await run({ program: wine, args: [tc, ...args] });
   }
-  await test(EXECUTABLE, { TC_TEST_BINARY: inWine(tc) });
+  await test(isShort ? SHORT_EXECUTABLE : EXECUTABLE, {
+    TC_TEST_BINARY: inWine(tc),
+  });
   const rooms = ROOMS.map((room) => `tests/${room}`);
   await test(isShort ? SHORT : rooms);
 }
