@@ -21,10 +21,19 @@ export function printTo(
   try {
     while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
   } catch (cause) {
-    // EIO: the terminal is gone.
-    const isGone = cause instanceof Deno.errors.BrokenPipe ||
-      cause instanceof Error && "code" in cause && cause.code === "EIO";
-    if (isGone || stream === Deno.stderr) return;
+    if (isReaderGone(cause) || stream === Deno.stderr) return;
     throw fileError("write the output", cause);
   }
+}
+
+/** What Windows says of a pipe that nobody reads: 109, 232 and 233. */
+const CLOSED_PIPE = /\(os error (109|232|233)\)/;
+
+/** Whether `cause` means that the reader of the output, or the terminal, is gone. */
+export function isReaderGone(cause: unknown): boolean {
+  if (cause instanceof Deno.errors.BrokenPipe) return true;
+  if (!(cause instanceof Error)) return false;
+  // EIO: the terminal is gone.
+  const isTerminal = "code" in cause && cause.code === "EIO";
+  return isTerminal || CLOSED_PIPE.test(cause.message);
 }

@@ -59,6 +59,17 @@ export function pathsFrom(environment: Environment, system: string): Paths {
     : () => inHome("XDG_DATA_HOME", ".local", "share");
 
   const named = environment["TC_CONFIG"] || environment["TEAMCLAUDE_CONFIG"];
+  if (!named && isWindows) {
+    // Not in the roaming folder, which is copied to other machines; and apart
+    // from the state, which the server's worker writes.
+    const local = join(data(), "tc");
+    return {
+      configFile: join(config(), "tc", "config.json"),
+      secretsFolder: join(local, "secrets"),
+      stateFolder: join(local, "state"),
+      vaultKeyFile: join(local, "key", "vault.key"),
+    };
+  }
   if (!named) {
     return {
       configFile: join(config(), "tc", "config.json"),

@@ -124,9 +124,15 @@ function upstreamOf(shell: DoctorContext["shell"]): string | null {
   }
 }
 
+/** Whether `reason` says that a name has no address, in each system's words. */
+export function isNameFault(reason: string): boolean {
+  return /dns|resolve|lookup|name or service|nodename nor servname|such host|os error 1100[1-4]/i
+    .test(reason);
+}
+
 function unreachable(host: string, cause: unknown): Finding {
   const reason = cause instanceof Error ? deepest(cause) : String(cause);
-  if (/dns|resolve|lookup|name or service/i.test(reason)) {
+  if (isNameFault(reason)) {
     return failure(
       "network",
       `${host} has no address: ${reason}`,

@@ -64,7 +64,8 @@ export function registerEnv(program: Command, registry: Registry): void {
     .action(registry.run(async (options) => {
       const shell = new Shell(registry.environment, options);
       const name = shellName(
-        options.shell ?? shell.environment["SHELL"] ?? "sh",
+        options.shell ?? shell.environment["SHELL"] ??
+          usualShell(Deno.build.os),
         options.shell,
       );
       const client = envClient(options.for ?? "claude");
@@ -127,6 +128,11 @@ function envClient(wanted: string): EnvClient {
   throw new UsageError(
     `Cannot write for ${wanted}: it must be one of ${ENV_CLIENTS.join(", ")}`,
   );
+}
+
+/** Returns the shell of a person whose environment names none. */
+export function usualShell(system: string): ShellName {
+  return system === "windows" ? "powershell" : "sh";
 }
 
 /**
