@@ -327,6 +327,9 @@ Deno.test("the lint plugin sees every way to import and every impure call", () =
     );
   }
   deepStrictEqual(faults("src/core/a.ts", `const a = () => new Date(5);`), []);
+  const asks = `const a = () => Deno.build.os === "windows";`;
+  deepStrictEqual(faults("src/service/a.ts", asks), ["rooms/system-argument"]);
+  deepStrictEqual(faults("src/cli/a.ts", asks), []);
   deepStrictEqual(faults("src/server/a.ts", `let a = 1; a++;`), [
     "rooms/no-module-state",
   ]);

@@ -97,6 +97,21 @@ const IMPURE_CALLS = [
 ];
 
 /**
+ * Rooms that may ask which system this is. All others take it as an argument,
+ * so that each branch is tested for Linux, macOS and Windows on any of them.
+ */
+const MAY_ASK_SYSTEM = [
+  "claude",
+  "cli",
+  "deck",
+  "profile",
+  "release",
+  "server",
+  "store",
+  "system",
+];
+
+/**
  * Who may take the value out of a refresh token: one module spends it, and the
  * formats in which a login is kept write it down.
  */
@@ -233,6 +248,29 @@ export default {
               node,
               message:
                 "import() takes a literal: a computed specifier runs anything",
+            });
+          },
+        };
+      },
+    },
+    "system-argument": {
+      create(context): Deno.lint.LintVisitor {
+        const room = roomOf(context.filename);
+        if (room === null || MAY_ASK_SYSTEM.includes(room)) return {};
+        return {
+          MemberExpression(node): void {
+            const { object, property } = node;
+            const isBuild = object.type === "MemberExpression" &&
+              object.object.type === "Identifier" &&
+              object.object.name === "Deno" &&
+              object.property.type === "Identifier" &&
+              object.property.name === "build";
+            if (!isBuild || property.type !== "Identifier") return;
+            if (property.name !== "os") return;
+            context.report({
+              node,
+              message: "The system is an argument in this room",
+              hint: "Take `system` from the caller: a test runs every branch",
             });
           },
         };
