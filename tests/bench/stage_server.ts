@@ -58,10 +58,16 @@ function serveRelay(origin: string, upstream: Upstream): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const answer = relayTo(origin, upstream);
   new ConnectionServer([listener], {
-    answer: (incoming) => {
+    answer: async (incoming) => {
       incoming.prove();
       const { pathname, search } = new URL(incoming.url);
-      return answer(incoming, pathname.replace(/^\/k\/[^/]+/, "") + search);
+      const target = pathname.replace(/^\/k\/[^/]+/, "") + search;
+      try {
+        return await answer(incoming, target);
+      } catch {
+        // The client has left: nobody reads this.
+        return { status: 502, headers: [], body: null };
+      }
     },
     stall: new Deadline(60_000),
     heads: { firstByteMs: 60_000, headMs: 60_000 },
@@ -93,6 +99,8 @@ function serveProxy(stage: Stage, origin: string): number {
     log: { finished: () => {} },
   };
   const answer = relayTo(origin, kit.upstream);
+  // The kit keeps every event for tests, which a server does not.
+  setInterval(() => kit.events.length = 0, 500);
   return listen({
     proxy,
     tokenUrl: new URL("http://127.0.0.1:1/"),
