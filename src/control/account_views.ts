@@ -47,6 +47,23 @@ export type AccountWord =
   | "needs_login"
   | "quarantined";
 
+/**
+ * The state of an account. `limited`: it keeps what it has and gets new work only
+ * if no other account may serve. `resting`: a throttle, an overload or an outage.
+ * `unreachable`: its login cannot be renewed for now.
+ */
+export type AccountStateName =
+  | "ready"
+  | "limited"
+  | "spent"
+  | "resting"
+  | "signed_out"
+  | "unreachable"
+  | "off"
+  | "unknown"
+  | "reserve"
+  | "paying";
+
 /** Sums since the server started; prompt tokens = input + read + written. */
 export interface UsageView {
   readonly requests: number;
@@ -104,6 +121,8 @@ export interface AccountView {
   readonly enabled: boolean;
   /** When the sign-in ends and a person must sign in again; null if unknown. */
   readonly signInEndsAt: TimeView | null;
+  readonly state: AccountStateName;
+  /** The same in an older, coarser vocabulary; `state` says more. */
   readonly word: AccountWord;
   /** The reason in words; null if it is simply ready. */
   readonly reason: string | null;

@@ -168,6 +168,8 @@ interface CapacityAccountView {
   readonly headroomTok: number | null;
   readonly nearCap: boolean;
   readonly live: boolean;
+  /** Its state as every screen prints it. */
+  readonly state: string;
   /** Its windows that may run out before their reset, at the present pace. */
   readonly runsOut: readonly RunsOutView[];
 }

@@ -6,7 +6,7 @@
  */
 
 import { type Account, type AccountId, signInOf } from "../core/account.ts";
-import { ANY_REQUEST, poolCapacity } from "../core/quota/capacity.ts";
+import { poolCapacity } from "../core/quota/capacity.ts";
 import { census, NOBODY } from "../core/pool/headcount.ts";
 import {
   type Between,
@@ -22,10 +22,9 @@ import {
 import { isRunning, pace, type QuotaWindow } from "../core/quota/quota.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool/pool.ts";
 import type { Instant } from "../core/time.ts";
-import { barText, lackText, loginCommand } from "../wire/answer/bar_text.ts";
+import { lackText, loginCommand } from "../wire/answer/bar_text.ts";
 import type {
   AccountView,
-  AccountWord,
   BetweenView,
   CapacityView,
   ErrorMarkView,
@@ -39,8 +38,8 @@ import type {
   WindowView,
 } from "./protocol.ts";
 import { dayText, durationText, payingText } from "./words.ts";
-import { barOf, type Ineligible } from "../core/route/eligible.ts";
-import { limitsOf, used } from "../core/quota/limits.ts";
+import { stateText } from "./state_text.ts";
+import { accountStanding } from "./account_standing.ts";
 
 /** Sums of responses; the parts of a prompt do not overlap. */
 export interface UsageSum {
@@ -114,7 +113,7 @@ export function statusView(
     schema: "tc.status/v1",
     at: timeView(snapshot.at),
     server: extras.server,
-    capacity: capacityView(snapshot, ahead),
+    capacity: capacityView(snapshot, accounts, ahead),
     nextReset: nextReset(snapshot),
     usage: usageView(extras.usage),
     forecast: {
@@ -136,16 +135,20 @@ export function statusView(
 }
 
 /** Returns the verdict, with the field names that scripts rely on. */
-export function capacityView(
+function capacityView(
   snapshot: PoolSnapshot,
+  views: readonly AccountView[],
   { windows }: PoolForecast = forecast(snapshot),
 ): CapacityView {
   const { accounts, ...pool } = poolCapacity(snapshot);
+  const time = { now: snapshot.at };
+  const states = new Map(views.map((view) => [view.id, stateText(view, time)]));
   return {
     schema: "tc.capacity/v1",
     ...pool,
     accounts: accounts.map((account) => ({
       ...account,
+      state: states.get(account.id) ?? "unknown",
       runsOut: windows
         .filter(({ accountId }) => accountId === account.id)
         .map((window) => ({ key: window.key, ...spentView(window) }))
@@ -207,7 +210,7 @@ function accountView(
 ): AccountView {
   const { account } = state;
   const paying = payingView(counted);
-  const standing = paidStanding(standingOf(state, snapshot), paying);
+  const standing = accountStanding(state, snapshot, paying !== null);
   const { active } = census(snapshot).byAccount.get(account.id) ?? NOBODY;
   return {
     id: account.id,
@@ -217,6 +220,7 @@ function accountView(
     priority: account.priority,
     enabled: account.enabled,
     signInEndsAt: timeOrNull(account.signInEndsAt),
+    state: standing.state,
     word: standing.word,
     reason: standing.reason,
     until: timeOrNull(standing.until),
@@ -250,18 +254,6 @@ function payingView({ paying }: AccountUsage): PayingView | null {
     requests: paying.requests,
     cost: dollars(paying.costNano),
   };
-}
-
-/** Returns the state of an account that pays while it can serve. */
-function paidStanding(
-  standing: AccountStanding,
-  paying: PayingView | null,
-): AccountStanding {
-  const isOpen = ["ready", "careful", "unknown", "reserve"]
-    .includes(standing.word);
-  return paying !== null && isOpen
-    ? plain("paying", "paying by token")
-    : standing;
 }
 
 function forecastOf(
@@ -400,86 +392,4 @@ function limitView(
     since: timeView(since),
     refusedAt: timeView(refusedAt),
   };
-}
-
-interface AccountStanding {
-  readonly word: AccountWord;
-  /** Null when there is nothing to say. */
-  readonly reason: string | null;
-  readonly until: Instant | null;
-  /** A command that fixes it, or null. */
-  readonly mend: string | null;
-}
-
-/** From this part on an account counts as nearly full. */
-const CAREFUL_FROM = 0.9;
-
-/**
- * Returns the state of the account for any request, at the snapshot's instant.
- */
-function standingOf(
-  state: AccountState,
-  snapshot: PoolSnapshot,
-): AccountStanding {
-  const { settings, at } = snapshot;
-  const { bar } = barOf(state, { query: ANY_REQUEST, settings, at });
-  if (bar !== null) {
-    return {
-      word: wordOf(bar.reason),
-      reason: barText(bar.reason, state, at),
-      until: bar.until,
-      mend: bar.reason === "needs_login" ? loginCommand(state) : null,
-    };
-  }
-  if (state.account.kind === "backend") return plain("reserve", "last resort");
-  if (state.account.kind === "api_key") {
-    return plain("reserve", "paid by token");
-  }
-  return openStanding(state, at);
-}
-
-function openStanding(state: AccountState, at: Instant): AccountStanding {
-  const { fiveHour, week } = limitsOf(state, [], at);
-  if (fiveHour === null && week === null && state.lastUsedAt === null) {
-    return plain("unknown", "no figures yet: the first answer brings them");
-  }
-  if (Math.max(used(fiveHour), used(week)) < CAREFUL_FROM) {
-    return plain("ready", null);
-  }
-  const fuller = used(fiveHour) >= used(week) ? fiveHour : week;
-  return {
-    word: "careful",
-    reason: "little room",
-    until: fuller?.resetsAt ?? null,
-    mend: null,
-  };
-}
-
-function plain(word: AccountWord, reason: string | null): AccountStanding {
-  return { word, reason, until: null, mend: null };
-}
-
-function wordOf(reason: Ineligible): AccountWord {
-  switch (reason) {
-    case "disabled":
-      return "off";
-    case "needs_login":
-      return "needs_login";
-    case "quarantined":
-      return "quarantined";
-    case "reserve":
-      return "reserve";
-    case "not_entitled":
-    case "probation":
-    case "full":
-      return "careful";
-    case "excluded":
-    case "not_asked_for":
-    case "exhausted":
-    case "family_exhausted":
-    case "benched":
-    case "own_limit":
-    case "overage":
-      return "closed";
-  }
 }

@@ -11,6 +11,7 @@ import type {
   ActivityView,
   RequestView,
 } from "../control/protocol.ts";
+import { stateText } from "../control/state_text.ts";
 import { explainLines } from "../control/explain_text.ts";
 import {
   countText,
@@ -107,13 +108,9 @@ function explanation(
 function accountText(view: AccountView, model: Model): Explanation {
   const { now } = model;
   const { recent } = view;
-  const until = view.until === null
-    ? ""
-    : ` for another ${durationText(view.until.ms - now)}`;
+  const timeZone = model.look.timeZone ?? undefined;
   const lines = [
-    `${view.word.replaceAll("_", " ")}${
-      view.reason === null ? "" : `: ${view.reason}`
-    }${until}`,
+    stateText(view, { now, timeZone }),
     ...view.windows.map((window) => {
       const reset = window.resetsAt === null
         ? "reset unknown"

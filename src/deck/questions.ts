@@ -5,6 +5,7 @@
  * @module
  */
 
+import { stateText } from "../control/state_text.ts";
 import type { AccountView } from "../control/protocol.ts";
 import { POLICY_NAMES } from "../core/policy/policy.ts";
 import { plural } from "./figures.ts";
@@ -40,7 +41,7 @@ export function chooseAccount(
   const accounts = (model.status?.accounts ?? []).map((view): Choice => ({
     id: view.label,
     label: view.label === pin ? `${view.label} (pinned)` : view.label,
-    note: view.enabled ? view.reason ?? view.word : "off",
+    note: stateText(view, { now: model.now }),
   }));
   const none: readonly Choice[] = what === "pin" && pin !== null
     ? [{ id: NO_PIN, label: "no pin", note: "back to the policy's choice" }]

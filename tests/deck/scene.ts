@@ -136,6 +136,7 @@ export function account(
     priority: 0,
     enabled: true,
     signInEndsAt: null,
+    state: "ready",
     word: "ready",
     reason: null,
     until: null,
@@ -306,8 +307,9 @@ function accounts(): readonly AccountView[] {
       recent: { ...RECENT, requests1h: 60 },
     }),
     account("home", {
+      state: "limited",
       word: "careful",
-      reason: "little room",
+      reason: null,
       windows: [
         window("5h", 0.93, 18 * MINUTE, { pace: 0.06 }),
         window("7d", 0.62, DAY + 2 * HOUR, {
@@ -321,8 +323,9 @@ function accounts(): readonly AccountView[] {
     }),
     account("spare", {
       tier: "pro",
+      state: "spent",
       word: "closed",
-      reason: "5h spent",
+      reason: "5h",
       until: time(NOW + 53 * MINUTE),
       windows: [
         window("5h", 1, 53 * MINUTE),
@@ -332,12 +335,14 @@ function accounts(): readonly AccountView[] {
       lastError: { at: time(NOW - 41_000), status: 429, text: "exhausted" },
     }),
     account("new", {
+      state: "unknown",
       word: "unknown",
       reason: "no figures yet: the first answer brings them",
     }),
     account("key-1", {
       kind: "api_key",
       tier: "unknown",
+      state: "reserve",
       word: "reserve",
       reason: "paid by token",
       inFlightMax: null,

@@ -78,3 +78,60 @@ Deno.test("status, accounts, the status line and the plain Deck say that a key i
   await pool.tc(["stop"]);
   await server.status;
 });
+
+Deno.test("status, accounts, capacity, the Deck and the JSON name each state alike", async () => {
+  await using api = await startScriptedApi();
+  for (
+    const [name, used] of [["fresh", 0.1], ["full", 0.95], [
+      "empty",
+      1,
+    ]] as const
+  ) {
+    api.account(name, { tier: "max_20x" }).windows({ "5h": used, "7d": 0.5 });
+  }
+  api.account("console", { kind: "api_key" });
+  api.account("left");
+  await using pool = await TcPool.of(api, { usage: { poll: true } });
+  const server = pool.command(["server", "--headless"], {
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await listening(pool.port);
+  await pool.tc(["disable", "left"]);
+  type Listed = { accounts: { label: string; state: string }[] };
+  const states = async () => {
+    const view = await pool.json(["status"]) as unknown as Listed;
+    return Object.fromEntries(
+      view.accounts.map((one) => [one.label, one.state]),
+    );
+  };
+  // The usage endpoint is asked one account after the other.
+  const deadline = performance.now() + 60_000;
+  while (Object.values(await states()).includes("unknown")) {
+    ok(performance.now() < deadline, "the figures did not come");
+  }
+  const expected = {
+    fresh: ["ready", "ready"],
+    full: ["limited", "nearly full"],
+    empty: ["spent", "used up"],
+    console: ["reserve", "key, in reserve"],
+    left: ["off", "off"],
+  } as const;
+  const shown = await states();
+  const status = (await pool.tc(["status"])).stdout;
+  const accounts = (await pool.tc(["accounts"])).stdout;
+  const capacity = (await pool.tc(["capacity"])).stdout;
+  const deck = await firstText(pool.command(["watch", "--plain"]).spawn());
+  for (const [name, [state, words]] of Object.entries(expected)) {
+    strictEqual(shown[name], state);
+    const line = new RegExp(`^ *${name} .*${words}`, "m");
+    match(status, line);
+    match(accounts, line);
+    if (name !== "left") match(capacity, line);
+  }
+  // In the Deck a bar says how full an account is, and words why it is closed.
+  match(deck, /empty .*used up/);
+  match(deck, /console .*key, in reserve/);
+  await pool.tc(["stop"]);
+  await server.status;
+});

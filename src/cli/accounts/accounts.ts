@@ -16,6 +16,7 @@ import {
   inert,
   percentText,
 } from "../../control/words.ts";
+import { stateText } from "../../control/state_text.ts";
 import { EXIT } from "../../errors.ts";
 import { listAccounts } from "./account_work.ts";
 import type { Output, Style } from "../output.ts";
@@ -52,7 +53,9 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
   for (const account of accounts) {
     const name = inert(account.label).padEnd(width);
     const plan = planText(account).padEnd(14);
-    output.line(`${name}${plan}${stateText(account, view, output)}`.trimEnd());
+    output.line(
+      `${name}${plan}${accountText(account, view, output)}`.trimEnd(),
+    );
     if (!isVerbose) continue;
     for (const detail of details(account, view.at)) {
       output.line(output.paint("dim", `${" ".repeat(width)}${detail}`));
@@ -85,26 +88,26 @@ function planText({ kind, tier }: AccountFactsView): string {
   return tier === "unknown" ? "subscription" : tier.replace("_", " ");
 }
 
-function stateText(
+function accountText(
   account: AccountFactsView,
   { at }: AccountsView,
   output: Output,
 ): string {
   const { live, enabled, expiresAt, isRenewable } = account;
   if (live !== null) {
-    const { word, reason, mend, windows } = live;
+    const { word, mend, windows } = live;
     const figures = windows.filter(({ family }) => family === null)
       .map(({ key, utilization }) => `${key} ${percentText(utilization)}`);
-    const words = mend ?? (reason === word ? null : reason);
+    const text = stateText(live, { now: at.ms });
     return [
-      output.paint(styleOf(word), word.replaceAll("_", " ").padEnd(12)),
+      output.paint(styleOf(word), text.padEnd(12)),
       ...figures,
-      ...words === null ? [] : [words],
+      ...mend === null ? [] : [mend],
     ].join("  ");
   }
   if (!enabled) return output.paint("dim", "off");
   const again = `tc login --account ${inert(account.label)}`;
-  if (account.needsLogin) return output.paint("bad", `needs login  ${again}`);
+  if (account.needsLogin) return output.paint("bad", `needs sign-in  ${again}`);
   const isOver = expiresAt !== null && expiresAt.ms <= at.ms && !isRenewable;
   if (isOver) return output.paint("bad", `ended      ${again}`);
   return "on";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { stateText } from "../../control/state_text.ts";
 import { join } from "node:path";
 import type { AccountFactsView, StatusView } from "../../control/protocol.ts";
 import { durationText, inert } from "../../control/words.ts";
@@ -300,5 +301,5 @@ function accountFindings(
 
 function stateOf({ live, enabled }: AccountFactsView): string {
   if (!enabled) return "disabled by you";
-  return live === null ? "has a login" : live.reason ?? live.word;
+  return live === null ? "has a login" : stateText(live, { now: Date.now() });
 }

@@ -94,12 +94,14 @@ function print(view: CapacityView, output: Output): void {
 }
 
 function accountText(account: CapacityView["accounts"][number]): string {
-  const { benchSec, capEst5h, burn5h } = account;
-  if (account.reason === "needs_login") return "needs login";
-  if (account.benched) return `benched ${durationText(benchSec * 1000)}`;
-  if (!account.live) return account.reason?.replaceAll("_", " ") ?? "closed";
+  const { benchSec, capEst5h, burn5h, state } = account;
+  if (!account.live || account.benched) {
+    return benchSec > 0
+      ? `${state}, in ${durationText(benchSec * 1000)}`
+      : state;
+  }
   const burn = capEst5h === null
     ? "plan size not known yet"
     : `${countText(burn5h)} of ${countText(capEst5h)} in 5h`;
-  return `${(account.nearCap ? "near cap" : "live").padEnd(10)} ${burn}`;
+  return `${state.padEnd(10)}  ${burn}`;
 }

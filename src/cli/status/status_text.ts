@@ -10,13 +10,12 @@ import type {
   WindowView,
 } from "../../control/protocol.ts";
 import {
-  clockText,
   durationText,
   inert,
   moneyText,
-  payingText,
   percentText,
 } from "../../control/words.ts";
+import { stateText } from "../../control/state_text.ts";
 import type { Output, Style } from "../output.ts";
 
 const VERDICT_STYLE: Readonly<Record<string, Style>> = {
@@ -105,33 +104,11 @@ function ageText(window: WindowView, now: number): string {
 }
 
 function accountWords(account: AccountView, now: number): string {
-  const { word, reason, until, mend, paying } = account;
-  if (paying !== null) return payingText(paying, now);
-  if (mend !== null) return `${word.replaceAll("_", " ")}      ${mend}`;
-  const back = until === null ? "" : backText(word, until.ms, now);
-  const base = word === "closed" || word === "unknown" || word === "quarantined"
-    ? reason ?? word
-    : reason === null
-    ? word
-    : `${word === "careful" ? "ready" : word}, ${reason}`;
-  return `${base}${back}`;
-}
-
-function backText(
-  word: AccountView["word"],
-  until: number,
-  now: number,
-): string {
-  const wait = durationText(until - now);
-  switch (word) {
-    case "closed":
-      return `, back ${clockText(until, now)} (${wait})`;
-    case "quarantined":
-      // It is uncertain whether it is back by then.
-      return `, next try ${clockText(until, now)} (${wait})`;
-    default:
-      return ` for ${wait}`;
-  }
+  const { state, until, mend } = account;
+  const text = stateText(account, { now });
+  if (mend !== null) return `${text}      ${mend}`;
+  const isBack = until !== null && (state === "spent" || state === "resting");
+  return isBack ? `${text}, in ${durationText(until.ms - now)}` : text;
 }
 
 /** Returns the notices that need a person, each with its fix. */

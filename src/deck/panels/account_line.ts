@@ -7,6 +7,7 @@
 
 import type { AccountView } from "../../control/protocol.ts";
 import { countText, durationText, percentText } from "../../control/words.ts";
+import { stateText } from "../../control/state_text.ts";
 import { plural } from "../figures.ts";
 import {
   figure,
@@ -121,15 +122,16 @@ interface Shape {
   readonly style: Style;
 }
 
-function shapeOf({ word }: AccountView, { glyphs }: Scene): Shape {
-  switch (word) {
+function shapeOf({ state }: AccountView, { glyphs }: Scene): Shape {
+  switch (state) {
     case "ready":
       return { shape: glyphs.fine, style: "good" };
-    case "careful":
+    case "limited":
       return { shape: glyphs.careful, style: "careful" };
-    case "closed":
-    case "needs_login":
-    case "quarantined":
+    case "spent":
+    case "resting":
+    case "signed_out":
+    case "unreachable":
       return { shape: glyphs.closed, style: "bad" };
     case "paying":
       return { shape: glyphs.paying, style: "paid" };
@@ -159,23 +161,17 @@ function planText({ kind, tier }: AccountView): string {
  * Returns the line of an account without figures: its state, and what fixes it.
  */
 function wordLine(view: AccountView, { model, glyphs }: Scene): Line {
-  const reason = view.reason ?? view.word.replaceAll("_", " ");
-  const words = view.word === "quarantined" ? "next try in" : "back in";
-  const back = view.until === null
-    ? ""
-    : `, ${words} ${durationText(view.until.ms - model.now)}`;
   const mend = view.mend === null ? "" : `: ${view.mend}`;
   const style = view.word === "needs_login" || view.word === "quarantined" ||
       view.word === "closed"
     ? "bad"
     : "dim";
-  const word = view.word === "off" ? "off" : reason;
   const used = view.recent.requests1h > 0
     ? ` ${glyphs.dot} ${
       plural(view.recent.requests1h, "request")
     } in the last hour`
     : "";
-  return [span(`${word}${back}${mend}`, style), span(used, "dim")];
+  return [span(`${words(view, model)}${mend}`, style), span(used, "dim")];
 }
 
 function full(
@@ -215,15 +211,20 @@ function isBarred(view: AccountView): boolean {
     view.windows.every((window) => openWindow(view, window.key) !== null);
 }
 
-/** `benched: overloaded, 4s`. */
+/** Returns `paused until 13:24: overloaded, in 4s`. */
 function barredSpan(view: AccountView, { model }: Scene): Span {
-  const reason = view.word === "off"
-    ? "off"
-    : view.reason ?? view.word.replaceAll("_", " ");
-  const wait = view.until === null
-    ? ""
-    : `, ${durationText(view.until.ms - model.now)}`;
-  return span(`${reason}${wait}`, view.word === "off" ? "dim" : "bad");
+  return span(words(view, model), view.word === "off" ? "dim" : "bad");
+}
+
+/** Returns the account's state, and in how long that changes. */
+function words(view: AccountView, { now, look }: Scene["model"]): string {
+  const timeZone = look.timeZone ?? undefined;
+  const text = stateText(view, { now, timeZone });
+  const isBack = view.until !== null &&
+    ["spent", "resting"].includes(view.state);
+  return isBack && view.until !== null
+    ? `${text}, in ${durationText(view.until.ms - now)}`
+    : text;
 }
 
 /**

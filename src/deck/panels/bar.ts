@@ -116,8 +116,8 @@ export function openWindow(view: AccountView, key: string): WindowView | null {
   return window === undefined || isSpent(view, window) ? null : window;
 }
 
-function isSpent({ word }: AccountView, { utilization }: WindowView): boolean {
-  return word === "closed" && (utilization ?? 0) >= 1;
+function isSpent({ state }: AccountView, { utilization }: WindowView): boolean {
+  return state === "spent" && (utilization ?? 0) >= 1;
 }
 
 /** Returns key, bar and words in the widths of `bar` and `width`. */
@@ -174,11 +174,11 @@ function spentLine(
   { scene, width }: { readonly scene: Scene; readonly width: number },
 ): Line {
   const until = window.resetsAt ?? view.until;
-  if (until === null) return [span("spent", "bad")];
+  if (until === null) return [span("used up", "bad")];
   const { now, look } = scene.model;
   const back = `, back ${clockText(until.ms, now, look.timeZone ?? undefined)}`;
   const wait = ` (${durationText(until.ms - now)})`;
-  const line = [span("spent", "bad"), span(back)];
+  const line = [span("used up", "bad"), span(back)];
   const whole = [...line, span(wait)];
   return lineWidth(whole) <= width ? whole : line;
 }

@@ -21,11 +21,7 @@ import type {
   NoticeView,
   StatusView,
 } from "../../control/protocol.ts";
-import {
-  capacityView,
-  statusView,
-  timeView,
-} from "../../control/status_view.ts";
+import { statusView, timeView } from "../../control/status_view.ts";
 import { poolGlance } from "../../core/quota/glance.ts";
 import { POLICY_NAMES, type PolicyName } from "../../core/policy/policy.ts";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
@@ -153,7 +149,7 @@ export class DaemonControl implements ControlHost {
   }
 
   capacity(): CapacityView {
-    return capacityView(this.#parts.keeper.snapshot());
+    return this.status().capacity;
   }
 
   explain(wanted: string | null): ExplainView {

@@ -1,0 +1,60 @@
+/**
+ * The state of an account in words. Every screen prints this text, so that one
+ * state has one name everywhere.
+ *
+ * @module
+ */
+
+import type { AccountView } from "./account_views.ts";
+import { clockText, durationText, payingText } from "./words.ts";
+
+/** What the text depends on. */
+type Stated = Pick<
+  AccountView,
+  "state" | "kind" | "reason" | "until" | "paying"
+>;
+
+/** The clock that the screen shows. */
+interface ScreenTime {
+  readonly now: number;
+  readonly timeZone?: string | undefined;
+}
+
+/** Returns `ready`, `used up until 14:05 (5h)`, `needs sign-in` and the like. */
+export function stateText(view: Stated, { now, timeZone }: ScreenTime): string {
+  const { state, reason, until, paying } = view;
+  const at = until === null ? null : clockText(until.ms, now, timeZone);
+  const back = at === null ? "" : ` until ${at}`;
+  switch (state) {
+    case "ready":
+      return "ready";
+    case "limited":
+      return reason === null ? "nearly full" : `limited: ${reason}`;
+    case "spent":
+      return `used up${back}${reason === null ? "" : ` (${reason})`}`;
+    case "resting":
+      return `paused${back}${reason === null ? "" : `: ${reason}`}`;
+    case "signed_out":
+      return "needs sign-in";
+    case "unreachable": {
+      const wait = until === null
+        ? ""
+        : `, next try ${at} (${durationText(until.ms - now)})`;
+      return `cannot be renewed: ${reason ?? "unknown reason"}${wait}`;
+    }
+    case "off":
+      return "off";
+    case "unknown":
+      return "no figures yet: the first answer brings them";
+    case "reserve":
+      return view.kind === "api_key"
+        ? "key, in reserve"
+        : view.kind === "backend"
+        ? "backend, in reserve"
+        : "in reserve";
+    case "paying":
+      return paying === null
+        ? "paying by token"
+        : payingText(paying, now, timeZone);
+  }
+}
