@@ -180,7 +180,7 @@ function startTrouble(program: string): string {
     return `its interpreter ${interpreter} is not there`;
   }
   return interpreter === undefined
-    ? "it is no program of this system, or what loads it is not there"
+    ? "it is not a program of this system, or what loads it is not there"
     : "it may not be executed where it is";
 }
 

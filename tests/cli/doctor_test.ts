@@ -198,7 +198,7 @@ const FAULTS: readonly Fault[] = [
       variables["NO_PROXY"] = "127.0.0.1";
     },
     level: "fail",
-    text: /HTTPS_PROXY is no proxy URL/,
+    text: /HTTPS_PROXY is not a proxy URL/,
     fix: /unset HTTPS_PROXY/,
   },
   {

@@ -102,7 +102,7 @@ Deno.test({
     );
     await script(claude, "\x7fELF of another machine");
     const wrong = await it.run(["first"]);
-    match(wrong.stderr, /it is no program of this system/);
+    match(wrong.stderr, /it is not a program of this system/);
     ok(!/bug in tc/.test(gone.stderr + wrong.stderr));
   },
 });

@@ -37,13 +37,13 @@ Deno.test("parseJsonc() tells line and column of what is wrong", () => {
   const table: readonly (readonly [string, string])[] = [
     ["", "The text ends at line 1, column 1"],
     ["{\n  a: 1\n}", 'Unexpected "a" at line 2, column 3'],
-    ['{"a": 1, "a": 2}', 'The key "a" again at line 1, column 10'],
+    ['{"a": 1, "a": 2}', 'Duplicate key "a" at line 1, column 10'],
     ['{"a": 1} x', 'Unexpected "x" at line 1, column 10'],
-    ["{\n  1: 2}", "A key without quotes at line 2, column 3"],
+    ["{\n  1: 2}", "Unquoted key at line 2, column 3"],
     ["[1 2]", 'Unexpected "2" at line 1, column 4'],
-    ["[1, /* no end", "A comment without its end at line 1, column 5"],
-    ['["\\x"]', "A string with a wrong sign or escape at line 1, column 2"],
-    ['["a\tb"]', "A string with a wrong sign or escape at line 1, column 2"],
+    ["[1, /* no end", "Unterminated comment at line 1, column 5"],
+    ['["\\x"]', "Invalid character or escape in string at line 1, column 2"],
+    ['["a\tb"]', "Invalid character or escape in string at line 1, column 2"],
     ["[01]", 'Unexpected "1" at line 1, column 3'],
     ["[".repeat(100), "Nested too deep at line 1, column 66"],
   ];

@@ -87,7 +87,7 @@ export async function importOf(
   const reading = readImport(await documentOf(file, places), file);
   if (reading === null) {
     throw new UsageError(
-      `Cannot import ${path}: it is none of the formats that tc knows`,
+      `Cannot import ${path}: tc does not know its format`,
       "Known: Claude Code, teamclaude, maxpool, nextclaude, claude-pool",
     );
   }

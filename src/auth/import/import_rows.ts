@@ -69,7 +69,7 @@ export function readConfigPool(
     const name = parsed.success ? parsed.output.name ?? null : null;
     const shown = name ?? `account ${index + 1}`;
     if (!parsed.success) {
-      skipped.push({ name: shown, reason: "it is no account" });
+      skipped.push({ name: shown, reason: "it is not an account" });
       return;
     }
     const settings = settingsOf(parsed.output);

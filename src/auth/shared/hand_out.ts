@@ -226,7 +226,7 @@ function refuseWithoutInference({ id, label, credential }: LoginEntry): void {
 
 function noLogin({ label }: VaultEntry): UsageError {
   return new UsageError(
-    `Cannot put ${label} into Claude Code: it is no subscription login`,
+    `Cannot put ${label} into Claude Code: it is not a subscription login`,
     "An API key serves as a fallback: tc swap auto",
   );
 }

@@ -121,7 +121,7 @@ export function failureOf(answer: JsonAnswer): string {
     case "garbled":
       return answer.status >= 300 && answer.status < 400
         ? `the token endpoint answers ${answer.status}: it has moved`
-        : `the token endpoint answers ${answer.status} and no JSON`;
+        : `the token endpoint answers ${answer.status} without JSON`;
     case "json":
       return `the token endpoint answers ${answer.status}${
         errorWord(answer.body)

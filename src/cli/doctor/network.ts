@@ -37,7 +37,7 @@ export function checkProxies(
   const set = PROXY_VARIABLES.filter((name) => variables[name]);
   const findings = set.filter((name) => !isProxyUrl(variables[name] ?? ""))
     .map((name) =>
-      failure("network", `${name} is no proxy URL`, `unset ${name}`)
+      failure("network", `${name} is not a proxy URL`, `unset ${name}`)
     );
   if (set.length > 0 && !leavesLoopbackOut(variables)) {
     findings.push(warning(

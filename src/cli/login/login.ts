@@ -103,7 +103,7 @@ async function loginWithKey(
     ? await readStdin("the key")
     : await askSecret(shell, "API key");
   const credential = readKey(text, null);
-  if (credential.kind === "oauth") throw new TypeError("A key is no login");
+  if (credential.kind === "oauth") throw new TypeError("A key is not a login");
   await checkNewKey(credential, shell);
   const entry = await addKey(credential, {
     name: name ?? null,

@@ -121,7 +121,7 @@ async function add(
   const { id, kind } = found.account;
   if (kind !== "subscription") {
     throw new UsageError(
-      `Cannot make a profile of ${name}: it is no subscription login`,
+      `Cannot make a profile of ${name}: it is not a subscription login`,
     );
   }
   await profiles.list.update((all) => bound(all, name, id));

@@ -175,7 +175,7 @@ async function addKeyOf(shell: Shell, name: string | null): Promise<number> {
   const credential = readKey(text, null);
   if (credential.kind !== "api_key") {
     throw new UsageError(
-      "Cannot use it as a fallback: it is no API key",
+      "Cannot use it as a fallback: it is not an API key",
       "An API key starts with sk-ant-api",
     );
   }

@@ -93,7 +93,7 @@ export function skipComment(text: string, at: number): number {
   }
   if (!text.startsWith("/*", at)) return at;
   const end = text.indexOf("*/", at + 2);
-  if (end < 0) throw new JsoncError("A comment without its end", text, at);
+  if (end < 0) throw new JsoncError("Unterminated comment", text, at);
   return end + 2;
 }
 
@@ -135,10 +135,10 @@ class Parser {
       const keyStart = this.#at;
       const { value: key } = this.#scalar();
       if (typeof key !== "string") {
-        throw new JsoncError("A key without quotes", this.#text, keyStart);
+        throw new JsoncError("Unquoted key", this.#text, keyStart);
       }
       if (keys.has(key)) {
-        throw new JsoncError(`The key "${key}" again`, this.#text, keyStart);
+        throw new JsoncError(`Duplicate key "${key}"`, this.#text, keyStart);
       }
       keys.add(key);
       this.#expect(":");
@@ -169,7 +169,7 @@ class Parser {
       this.#at = end;
       return { kind: "scalar", start, end, value };
     } catch {
-      throw this.#fault("A string with a wrong sign or escape");
+      throw this.#fault("Invalid character or escape in string");
     }
   }
 

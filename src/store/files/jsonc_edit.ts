@@ -39,7 +39,7 @@ export function changeJsonc(text: string, after: unknown): string {
     new Editor(reduced).changes(parseJsonc(reduced), after),
   );
   if (isDeepStrictEqual(toValue(parseJsonc(changed)), after)) return changed;
-  throw new TypeError("Cannot change the text: the value is no plain JSON");
+  throw new TypeError("Cannot change the text: the value is not plain JSON");
 }
 
 function applyEdits(text: string, edits: readonly TextEdit[]): string {
