@@ -419,6 +419,37 @@ Deno.test("the lint plugin sees every way to import and every impure call", () =
   deepStrictEqual(faults("src/server/a.ts", long), ["rooms/short-function"]);
 });
 
+Deno.test("a test that uses fetch, directly or by a fixture, cleans its environment", () => {
+  // `fetch` takes the proxy of the environment, whatever the address.
+  const unclean = [...sources("tests")].filter((path) => {
+    if (!path.endsWith("_test.ts") || path === "tests/tidy_test.ts") {
+      return false;
+    }
+    const files = closureOf(path);
+    return !files.includes("tests/fixtures/clean_environment.ts") &&
+      files.some((file) => /[^.\w]fetch\(/.test(read(file)));
+  });
+  deepStrictEqual(unclean, []);
+});
+
+/** Returns the file and everything of `tests` that it imports. */
+function closureOf(path: string): readonly string[] {
+  const known = new Set(sources("tests"));
+  const found = new Set<string>();
+  const open = [path];
+  for (let file = open.pop(); file !== undefined; file = open.pop()) {
+    if (found.has(file)) continue;
+    found.add(file);
+    for (const match of read(file).matchAll(IMPORT)) {
+      const target = match[1] ?? match[2] ?? "";
+      const next = new URL(target, `file:///${file}`).pathname.slice(1);
+      // A path in a text of a test may look like an import.
+      if (known.has(next)) open.push(next);
+    }
+  }
+  return [...found];
+}
+
 Deno.test("every test file that starts a process or reads a variable cleans its environment first", () => {
   const unclean = [...sources("tests")].filter((path) => {
     if (/^tests\/(bench|soak)\/|\/main\.ts$/.test(path)) return false;

@@ -44,7 +44,9 @@ export function parseConfig(text: string, file: string): ConfigDocument {
     });
   }
   if (isDocument(value)) return value;
-  throw new ConfigError(`Cannot read ${file}: it is not a JSON object`, { file });
+  throw new ConfigError(`Cannot read ${file}: it is not a JSON object`, {
+    file,
+  });
 }
 
 /**

@@ -36,7 +36,7 @@ Deno.test("5: a refused token is renewed once, or else another account serves", 
   const next = served.messages().at(-1)?.account ?? "";
   ok(next !== home);
   const accounts = await served.pool.tc(["accounts"]);
-  match(accounts.stdout, new RegExp(`${home} .*needs login`));
+  match(accounts.stdout, new RegExp(`${home} .*needs sign-in`));
 
   // The provider forgets a token alone: one refresh for all, the same account.
   api.account(next).expire();
