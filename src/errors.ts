@@ -38,7 +38,7 @@ export const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   needsLogin: "an account or the pool needs a login",
   alreadyRunning: "another server, or another program, is already there",
   capacityYellow: "tc capacity: yellow",
-  capacityRed: "tc capacity: red",
+  capacityRed: "tc capacity: red, or no server runs",
   badData: "data that cannot be read",
   unavailable: "the upstream or a program is not available",
   cannotWrite: "a file cannot be written",

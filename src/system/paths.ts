@@ -145,3 +145,13 @@ export function workerFolders(paths: Paths): readonly string[] {
 export function vaultFolder({ secretsFolder }: Paths): string {
   return join(secretsFolder, "vault");
 }
+
+/** Returns whether something has this path, a broken link included. */
+export function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -58,7 +58,7 @@ Deno.test("a mistyped setting is answered with the nearest one", async () => {
       "proxy.prot",
     ]);
     strictEqual(code, 2, err);
-    match(err, /tc config get proxy\.port {3}is the nearest/);
+    match(err, /proxy\.port is the nearest/);
   }
   const file = join(folder.path, ".config/tc/config.json");
   await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
@@ -121,9 +121,7 @@ Deno.test("tc paths names every file that a served request leaves behind", async
   };
   const roots = places.map(({ path }) => path);
   const strays = [...files(pool.variables["HOME"] ?? "")].filter((file) =>
-    !roots.some((root) => file === root || file.startsWith(root)) &&
-    // A lock stands beside its file.
-    !file.endsWith(".lock")
+    !roots.some((root) => file === root || file.startsWith(`${root}/`))
   );
   deepStrictEqual(strays, []);
   for (const name of ["vault.key", "state.db", "config.json"]) {

@@ -69,6 +69,24 @@ Deno.test("uninstall does not touch a line that is not tc's", async () => {
   strictEqual(await Deno.readTextFile(file), SETTINGS);
 });
 
+Deno.test("where nothing is installed, every uninstall says so and adds no file", async () => {
+  await using pool = new PoolFolder();
+  for (
+    const words of [
+      ["statusline", "uninstall"],
+      ["plugin", "uninstall"],
+    ]
+  ) {
+    const { code, stdout } = await tc(pool, words);
+    strictEqual(code, 0, words.join(" "));
+    ok(stdout.startsWith("Nothing to do"), stdout);
+  }
+  const service = await tc(pool, ["service", "uninstall", "--dry-run"]);
+  strictEqual(service.code, 0);
+  ok(!/^remove /m.test(service.stdout), service.stdout);
+  strictEqual(await isThere(pool.folder.join(".claude")), false);
+});
+
 Deno.test("install creates missing settings, and uninstall empties them", async () => {
   await using pool = new PoolFolder();
   const file = pool.folder.join(".claude", "settings.json");
@@ -108,4 +126,8 @@ Deno.test("a program that is not called tc recognises its own line", async () =>
 /** The JSON of a text with comments at the ends of lines. */
 function uncommented(text: string): unknown {
   return JSON.parse(text.replace(/ *\/\/ .*$/gm, ""));
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
 }

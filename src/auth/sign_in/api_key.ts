@@ -72,9 +72,15 @@ function refusal(key: string): UsageError {
       "Create an API key in the console",
     );
   }
+  if (/^sk-ant-(api|oat)/.test(key)) {
+    return new UsageError(
+      "Cannot use the key: a part of it is missing, or it holds a sign that no key has",
+      "Copy the whole key once more",
+    );
+  }
   return new UsageError(
     "Cannot use the key: an API key starts with sk-ant-api, a setup token with sk-ant-oat",
-    "For another provider's key add a backend account",
+    "tc import   takes over a third-party backend with its key from another tool's pool",
   );
 }
 

@@ -26,6 +26,7 @@ import { isSameFile } from "../doctor/programs.ts";
 import { folderFacts } from "../login/login_stores.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { lastingCommand } from "../../system/own_command.ts";
+import { isThere } from "../../system/paths.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -107,6 +108,12 @@ function hookCommand(hook: HookName): string {
 }
 
 async function uninstall(shell: Shell): Promise<number> {
+  // Without tc's own folder the plugin was never installed, and Claude Code
+  // need not be there to be asked.
+  if (!isThere(folderOf(shell))) {
+    shell.output.line(`Nothing to do: ${NAME} is not installed.`);
+    return EXIT.ok;
+  }
   const claude = claudeCommand(shell);
   await run(claude, ["plugin", "uninstall", NAME]);
   await run(claude, ["plugin", "marketplace", "remove", MARKETPLACE]);

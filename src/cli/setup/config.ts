@@ -229,7 +229,7 @@ function near(key: string): string {
   const known = nearest(key, settingRows().map((row) => row.key));
   return known === null
     ? "tc config show   lists them"
-    : `tc config get ${known}   is the nearest; tc config show lists all`;
+    : `${known} is the nearest; tc config show lists all`;
 }
 
 /**

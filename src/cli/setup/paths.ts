@@ -11,7 +11,7 @@ import { socketPath } from "../../config/socket_path.ts";
 import { EXIT } from "../../errors.ts";
 import { databasePath } from "../../store/ledger/database.ts";
 import { keychainText } from "../../store/vault/keychain_tools.ts";
-import { vaultFolder } from "../../system/paths.ts";
+import { isThere, type Paths, vaultFolder } from "../../system/paths.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -86,19 +86,23 @@ function placesOf(shell: Shell): readonly Place[] {
     ...(socket === null ? [] : [
       place("socket", socket, "exists while the server runs"),
     ]),
-    place("state", stateFolder, "history, log, locks and socket together"),
+    ...foldersOf(shell.paths),
   ];
+}
+
+/** Returns the folders that hold all of it: to uninstall, delete these. */
+function foldersOf(paths: Paths): readonly Place[] {
+  const { configFile, secretsFolder, stateFolder, vaultKeyFile } = paths;
+  // A config file that a variable names lies among files that are not tc's.
+  const isNamed = dirname(secretsFolder) === dirname(configFile);
+  const folders = isNamed
+    ? [secretsFolder, stateFolder]
+    : [dirname(configFile), secretsFolder, dirname(vaultKeyFile), stateFolder];
+  return [...new Set(folders)].map((path) =>
+    place("folder", path, "of tc alone: delete it to uninstall")
+  );
 }
 
 function place(name: string, path: string, holds: string): Place {
   return { name, path, holds, isThere: isThere(path) };
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -17,7 +17,7 @@ import { systemClock } from "../../system/clock.ts";
 import { systemRunner } from "../../system/command_runner.ts";
 import { isNotRunning } from "../accounts/account_work.ts";
 import { stopServer } from "../server/stop.ts";
-import { PATH_VARIABLES, writtenFolders } from "../../system/paths.ts";
+import { isThere, PATH_VARIABLES, writtenFolders } from "../../system/paths.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import {
   askManager,
@@ -173,9 +173,10 @@ async function uninstall(
   { dryRun }: ServiceFlags,
 ): Promise<number> {
   const { output } = shell;
+  const wasThere = isThere(plan.file);
   if (dryRun) {
     for (const { command } of plan.uninstall) output.line(command.join(" "));
-    output.line(`remove ${plan.file}`);
+    if (wasThere) output.line(`remove ${plan.file}`);
     return EXIT.ok;
   }
   await endServer(shell, plan);
@@ -188,7 +189,13 @@ async function uninstall(
   });
   if (output.isJson) {
     output.json({ schema: "tc.service/v1", installed: false, file: plan.file });
-  } else output.line(`Removed: ${plan.file}`);
+  } else {
+    output.line(
+      wasThere
+        ? `Removed: ${plan.file}`
+        : `Nothing to remove: ${plan.file} is not there`,
+    );
+  }
   return EXIT.ok;
 }
 
@@ -232,7 +239,7 @@ async function status(shell: Shell, plan: ServicePlan): Promise<number> {
   const { output } = shell;
   const outcome = await askManager(plan.status, systemRunner);
   const isRunning = outcome.kind === "exited" && outcome.code === 0;
-  const isInstalled = await isThere(plan.file);
+  const isInstalled = isThere(plan.file);
   if (output.isJson) {
     output.json({
       schema: "tc.service/v1",
@@ -246,10 +253,6 @@ async function status(shell: Shell, plan: ServicePlan): Promise<number> {
     output.raw(outcome.stdout || outcome.stderr);
   } else output.line(`${plan.status[0]} cannot be asked`);
   return isRunning ? EXIT.ok : EXIT.notRunning;
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return (await Deno.stat(file).catch(() => null))?.isFile ?? false;
 }
 
 function print({ output }: Shell, plan: ServicePlan): number {

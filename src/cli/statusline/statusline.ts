@@ -105,7 +105,7 @@ async function uninstall(shell: Shell): Promise<number> {
   });
   if (isOurs) await note(shell, file, null);
   const word = !isOurs
-    ? "Nothing to do: the status line is not tc's"
+    ? "Nothing to do: no status line of tc is there"
     : kept === null
     ? "Removed"
     : "Removed; the line you had is back";

@@ -267,7 +267,7 @@ async function list(shell: Shell, isOffline: boolean): Promise<number> {
     const mark = isInUse(account.id, state) ? "*" : " ";
     output.line(`${mark} ${inert(account.label).padEnd(width)}  ${words}`);
   }
-  if (all.length === 0) output.say("The pool is empty: tc login");
+  if (all.length === 0) output.say("No accounts yet: tc login");
   return EXIT.ok;
 }
 

@@ -83,7 +83,7 @@ export function autoWords(
 ): { readonly text: string; readonly exitCode: number } {
   switch (result.kind) {
     case "empty":
-      return { text: "The pool is empty: tc login", exitCode: EXIT.ok };
+      return { text: "No accounts yet: tc login", exitCode: EXIT.ok };
     case "logged_out":
       return {
         text: "Claude Code was logged out and stays logged out: tc swap auto",
