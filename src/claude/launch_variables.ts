@@ -271,8 +271,8 @@ export function launchVariables(
     // Either would outrank the login and turn subscription mode off.
     ANTHROPIC_API_KEY: null,
     ANTHROPIC_AUTH_TOKEN: null,
-    // The client turns it off for hosts that are not Anthropic's; tc passes its
-    // blocks on.
+    // The client turns tool search off for hosts other than Anthropic's,
+    // because some do not pass its blocks on. tc does.
     ENABLE_TOOL_SEARCH: present["ENABLE_TOOL_SEARCH"] ?? "true",
     // The client names this command when it says how to resume a session.
     CLAUDE_CODE_RESUME_HINT_COMMAND:

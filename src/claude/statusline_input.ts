@@ -123,7 +123,10 @@ function stated(
   return [{ key, utilization, resetsAt: resetTime(window["resets_at"]) }];
 }
 
-/** The reset was seen as epoch seconds, as milliseconds and as text. */
+/**
+ * Returns the time of a reset, or null if it cannot be read. Clients have sent
+ * it as epoch seconds, as milliseconds and as text.
+ */
 function resetTime(value: unknown): number | null {
   const at = typeof value === "string" ? Date.parse(value) : amount(value);
   if (at === null || !Number.isFinite(at)) return null;

@@ -92,7 +92,7 @@ export type RelayEnd =
 export interface RelayWatch {
   /**
    * Called with each chunk after the client has taken it, so that it delays
-   * nothing; if it throws it is not called again.
+   * nothing. A watch that throws is not called again.
    */
   readonly tap: ((chunk: Uint8Array) => void) | null;
   /** Called exactly once, after the tap has seen every chunk; must not throw. */

@@ -19,7 +19,10 @@ import type { Wish } from "./acquire.ts";
 import { type Attempt, type Outcome, outcomeOf } from "./attempt.ts";
 import type { Choice, RequestScope } from "./request_scope.ts";
 
-/** Verdicts that the pool keeps: going elsewhere after one of them is no guess. */
+/**
+ * Verdicts that the pool remembers. After one of them the router chooses
+ * another account by what it knows.
+ */
 const KEPT_VERDICTS: readonly Attempt["verdict"]["kind"][] = [
   "exhausted",
   "throttled",

@@ -43,7 +43,7 @@ export interface AutoOptions {
   readonly threshold: number | null;
   /** Whether the turn that has just ended was refused for its limit. */
   readonly isAfterLimit: boolean;
-  /** Whether a hook, a helper or a timer started this run, not a person. */
+  /** Whether a hook, a helper or a timer started this run rather than a person. */
   readonly isUnasked?: boolean;
 }
 

@@ -4,8 +4,9 @@ import {
   loginExitCode,
   type LoginResult,
 } from "../../src/auth/sign_in/login_result.ts";
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
 import { JsonClient } from "../../src/auth/json_client.ts";
+import { readKey } from "../../src/auth/sign_in/api_key.ts";
 import {
   login,
   type LoginOptions,
@@ -412,4 +413,17 @@ Deno.test("attempts have 43 random characters each, all different", async () => 
     strictEqual(url.searchParams.get("login_hint"), "ada@example.test");
   }
   strictEqual(seen.size, 2 * count);
+});
+
+Deno.test("a key that cannot be used is refused with the reason that fits it", () => {
+  const reasons: readonly (readonly [string, RegExp])[] = [
+    ["sk-ant-api03-x", /too short, or contains a character/],
+    ["sk-ant-oat01-x", /too short, or contains a character/],
+    ["sk-ant-ort01-abcdefghijklmnop", /spent by its first use/],
+    ["sk-ant-admin01-abcdefghijklmnop", /admin key/],
+    ["gsk_abcdefghijklmnop", /starts with sk-ant-api/],
+  ];
+  for (const [key, reason] of reasons) {
+    throws(() => readKey(key, null), reason, key);
+  }
 });

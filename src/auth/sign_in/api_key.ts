@@ -74,7 +74,7 @@ function refusal(key: string): UsageError {
   }
   if (/^sk-ant-(api|oat)/.test(key)) {
     return new UsageError(
-      "Cannot use the key: a part of it is missing, or it holds a sign that no key has",
+      "Cannot use the key: it is too short, or contains a character that keys do not have",
       "Copy the whole key once more",
     );
   }

@@ -66,7 +66,11 @@ function placesOf(shell: Shell): readonly Place[] {
     ? keychainText(system)
     : null;
   return [
-    place("settings", configFile, "edit it by hand; no secret is in it"),
+    place(
+      "settings",
+      configFile,
+      "edit it by hand; tc writes no secret into it",
+    ),
     place(
       "schema",
       join(dirname(configFile), SCHEMA_FILE),

@@ -33,8 +33,8 @@ function isBurned({ id }: View, { binding }: Scene): boolean {
 }
 
 /**
- * Returns the account with the lowest five-hour figure; of close ones, the
- * lowest weekly figure.
+ * Returns the account with the lowest five-hour figure. Among accounts whose
+ * figures are close, the lowest weekly figure decides.
  */
 function emptiest(views: readonly View[]): View {
   const least = Math.min(...views.map((view) => view.fiveHourUsed));

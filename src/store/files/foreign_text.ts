@@ -47,7 +47,7 @@ export class ForeignTexts {
 
   /**
    * Returns why `path` could not be replaced now, or null. An existing file is
-   * opened for writing and left unchanged; a missing one is no obstacle.
+   * opened for writing and left unchanged; a missing file is allowed.
    */
   async obstacle(path: string): Promise<string | null> {
     const target = await resolveTarget(path);

@@ -63,8 +63,8 @@ export function pastHoldersNow<Result>(
 }
 
 /**
- * Yields the pauses between tries; none on systems where an open file is no
- * obstacle.
+ * Yields the pauses between tries in milliseconds. Only Windows refuses to
+ * replace a file that somebody has open, so elsewhere there are none.
  */
 function* pauses(
   { system = Deno.build.os, msMax = HELD_MS_MAX }: HeldOptions,

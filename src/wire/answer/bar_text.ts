@@ -23,7 +23,7 @@ export function loginCommand({ account }: AccountState): string {
   return `tc login${kind} --account ${account.label}`;
 }
 
-/** Returns the router's reason against an account in words. */
+/** Returns, in words, why the router did not choose an account. */
 export function barText(
   reason: Ineligible,
   state: AccountState,

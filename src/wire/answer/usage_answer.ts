@@ -94,7 +94,10 @@ function limitScope(limit: JsonObject): Scope | null {
   }
 }
 
-/** Returns the family of a model's name; an unknown name becomes one word. */
+/**
+ * Returns the family of a model. A name that tc does not know is its own
+ * family, in lower case with hyphens.
+ */
 function scopeFamily(displayName: string): ModelFamily {
   const word = displayName.toLowerCase().replace(/[^a-z0-9.]+/g, "-");
   return modelFamily(word.slice(0, FAMILY_CHARACTERS_MAX));
