@@ -6,13 +6,17 @@
  */
 
 import type { AccountId, TicketId } from "../core/account.ts";
-import type { PoolSnapshot } from "../core/pool/pool.ts";
 import {
   route,
   type RouteDecision,
   type RouteQuery,
 } from "../core/route/route.ts";
-import { isPassing } from "../core/route/staying.ts";
+import {
+  afterWaiting,
+  type Asked,
+  type Patience,
+  waits,
+} from "../core/route/patience.ts";
 import { after, type Instant } from "../core/time.ts";
 import type { Choice, RequestScope } from "./request_scope.ts";
 
@@ -58,7 +62,7 @@ export async function acquire(
       // No await between the decision and the lease: the snapshot is still true.
       if (decision.kind === "use") return chosen(scope, decision);
       const until = mayWaitUntil(scope, wish, decision);
-      if (until === null) return afterWaiting(scope, wish, decision);
+      if (until === null) return overWaiting(scope, wish, decision);
       if (decision.kind === "wait") scope.queue(decision);
       await scope.proxy.pool.changed(until, scope.inbound.signal);
     }
@@ -95,53 +99,31 @@ function chosen(
   return { kind: "chosen", choice: scope.lease(decision) };
 }
 
-/**
- * Decides once more when the request may not wait any longer. Parking and cache
- * waits are optimisations: a request never fails because of one while an
- * account is open.
- */
-function afterWaiting(
+/** Returns what the request gets once it may not wait any longer. */
+function overWaiting(
   scope: RequestScope,
   wish: Wish,
   decision: RouteDecision,
 ): Acquired {
-  const reason = decision.kind === "wait" ? decision.reason : null;
-  const isParked = reason === "parked" && wish.mayWait;
-  if (isParked && scope.inbound.speaksLimits) {
-    // It is told to come again, and keeps the place that it had in the queue.
-    if (decision.kind === "wait") scope.queue(decision);
-    return { kind: "closed", decision };
-  }
-  if (!isParked && reason !== "warm_account") {
-    return { kind: "closed", decision };
-  }
-  const snapshot = scope.proxy.pool.snapshot();
-  const settings = {
-    ...snapshot.settings,
-    parking: 0,
-    warmWaitMaxMs: 0,
-    fullWaitMaxMs: 0,
-  };
-  const query = queryOf(scope, wish);
-  const now = { ...snapshot, settings };
-  const first = route(now, query);
-  if (first.kind === "use") return chosen(scope, first);
-  if (isParked) return { kind: "closed", decision: first };
-  const other = route(now, { ...query, excluded: withHome(query, snapshot) });
-  return other.kind === "use"
-    ? chosen(scope, other)
-    : { kind: "closed", decision };
+  const asked = askedBy(scope, wish);
+  const last = afterWaiting(decision, asked, patienceOf(scope, wish));
+  if (last.kind === "use") return chosen(scope, last);
+  // A parked conversation is told to come again, and keeps its place.
+  if (last.kind === "wait" && last.reason === "parked") scope.queue(last);
+  return { kind: "closed", decision: last };
 }
 
-/** Excludes the account that has the conversation's cache as well. */
-function withHome(
-  { conversation, excluded }: RouteQuery,
-  { bindings }: PoolSnapshot,
-): ReadonlySet<AccountId> {
-  const home = conversation === null
-    ? undefined
-    : bindings.get(conversation)?.accountId;
-  return home === undefined ? excluded : new Set([...excluded, home]);
+function askedBy(scope: RequestScope, wish: Wish): Asked {
+  const snapshot = scope.proxy.pool.snapshot();
+  return { snapshot, query: queryOf(scope, wish) };
+}
+
+function patienceOf({ inbound, hold }: RequestScope, wish: Wish): Patience {
+  return {
+    giveUpAt: hold.giveUpAt(),
+    mayWait: wish.mayWait,
+    speaksLimits: inbound.speaksLimits,
+  };
 }
 
 /** Returns when to decide again at the latest, or null if waiting is over. */
@@ -150,37 +132,16 @@ function mayWaitUntil(
   wish: Wish,
   decision: RouteDecision,
 ): Instant | null {
-  if (decision.kind !== "wait" || !wish.mayWait) return null;
-  const { inbound, hold, proxy } = scope;
-  const now = proxy.clock.now();
-  const giveUpAt = hold.giveUpAt();
-  if (now >= giveUpAt) return null;
-  // If it is closed beyond the hold's limit, pings would only delay the answer.
-  const { until, backAt } = decision;
-  const isClosed = decision.reason === "closed" ||
-    decision.reason === "parked" && inbound.speaksLimits ||
-    isHomeClosed(scope, decision);
-  const endsAt = inbound.speaksLimits ? backAt : until;
-  if (isClosed && endsAt !== null && endsAt > giveUpAt) return null;
+  const { hold, proxy } = scope;
+  const patience = patienceOf(scope, wish);
+  if (!waits(decision, askedBy(scope, wish), patience)) return null;
   if (!hold.begin()) return null;
+  const until = decision.kind === "wait" ? decision.until : null;
+  const { giveUpAt } = patience;
   const jitterMs = proxy.entropy.random() * JITTER_MS_MAX;
-  const recheckAt = after(now, RECHECK_MS_MAX);
+  const recheckAt = after(proxy.clock.now(), RECHECK_MS_MAX);
   const wanted = until === null || until > recheckAt
     ? recheckAt
     : after(until, jitterMs);
   return wanted < giveUpAt ? wanted : giveUpAt;
-}
-
-/** Whether it waits for its cache's account to open, not for a place there. */
-function isHomeClosed(
-  { inbound: { facts }, proxy }: RequestScope,
-  decision: RouteDecision,
-): boolean {
-  if (decision.reason !== "warm_account") return false;
-  const home = facts.conversation === null
-    ? undefined
-    : proxy.pool.snapshot().bindings.get(facts.conversation);
-  return decision.considered.some(({ accountId, ineligible }) =>
-    accountId === home?.accountId && isPassing(ineligible)
-  );
 }

@@ -14,6 +14,7 @@ import type {
 import { ANY_REQUEST } from "../core/quota/capacity.ts";
 import type { QuotaWindow, WindowKey } from "../core/quota/quota.ts";
 import { barOf, type Ineligible } from "../core/route/eligible.ts";
+import { returnOf } from "../core/route/patience.ts";
 import type { Considered, RouteDecision } from "../core/route/route.ts";
 import { earlier, type Instant, SECOND_MS } from "../core/time.ts";
 import type { ClientAnswer } from "../http/response.ts";
@@ -156,7 +157,7 @@ function closedError(scope: RequestScope, decision: RouteDecision): OwnError {
   const type = "rate_limit_error";
   const isParked = decision.kind === "wait" && decision.reason === "parked";
   const reason = isParked ? "parked" : "all_closed";
-  const back = inbound.speaksLimits ? returnOf(decision, snapshot) : null;
+  const back = inbound.speaksLimits ? poolReturn(decision, snapshot) : null;
   if (back !== null) {
     const { at: resetsAt, window, windows } = back;
     const { at: now } = snapshot;
@@ -312,8 +313,8 @@ function standingReason(
     : { ineligible: bar.reason, until: bar.until };
 }
 
-/** When the first account serves again, and what closes it until then. */
-interface Return {
+/** The windows of the account that serves again first, and its return. */
+interface PoolReturn {
   readonly at: Instant;
   readonly window: WindowKey;
   readonly windows: readonly QuotaWindow[];
@@ -323,32 +324,21 @@ interface Return {
  * Returns when the pool serves again, if it lacks quota; null if its return is
  * unknown or it lacks something else.
  */
-function returnOf(
+function poolReturn(
   decision: RouteDecision,
   snapshot: PoolSnapshot,
-): Return | null {
-  if (decision.kind !== "wait") return null;
-  const { backAt, considered, reason } = decision;
-  if (backAt === null || backAt <= snapshot.at) return null;
-  if (reason === "parked") return { at: backAt, window: "5h", windows: [] };
-  const first = considered.find(({ until, ineligible }) =>
-    until === backAt && ineligible !== null && isQuota(ineligible)
-  );
-  const state = first === undefined
-    ? undefined
-    : snapshot.accounts.get(first.accountId);
+): PoolReturn | null {
+  const back = returnOf(decision, snapshot.at);
+  if (back === null) return null;
+  const { at, accountId } = back;
+  if (accountId === null) return { at, window: "5h", windows: [] };
+  const state = snapshot.accounts.get(accountId);
   if (state === undefined) return null;
-  const window = spentWindow(state, snapshot.at);
   return {
-    at: backAt,
-    window: window ?? "5h",
+    at,
+    window: spentWindow(state, snapshot.at) ?? "5h",
     windows: Object.values(state.windows),
   };
-}
-
-function isQuota(reason: Ineligible): boolean {
-  return reason === "exhausted" || reason === "family_exhausted" ||
-    reason === "own_limit" || reason === "overage";
 }
 
 /** Returns the seconds to the soonest return, at most what a client waits for. */

@@ -8,6 +8,7 @@
 import type { PolicyName } from "../core/settings.ts";
 import { type Bound, boundOf } from "./bound.ts";
 import { play } from "./play.ts";
+import type { HoldBounds } from "./proxy.ts";
 import type { Score } from "./tally.ts";
 import type { Workload } from "./workload/workload.ts";
 
@@ -24,6 +25,9 @@ export interface Standing {
   readonly stalledHours: number;
   /** Requests that waited longer than a minute. */
   readonly longWaits: number;
+  /** The longest wait of a served request; the longest of all seeds. */
+  readonly longestHours: number;
+  readonly limitAnswers: number;
   readonly switchesPerSession: number;
   readonly dollars: number;
 }
@@ -41,6 +45,8 @@ export interface Comparison {
 export interface CompareOptions {
   readonly seeds: readonly number[];
   readonly policies: readonly PolicyName[];
+  /** How long requests are held, the rest on default. */
+  readonly hold?: Partial<HoldBounds>;
   /** Called before each play with its name, its number and the total. */
   readonly onPlay?: (words: string, done: number, of: number) => void;
 }
@@ -48,7 +54,7 @@ export interface CompareOptions {
 /** Plays the workload that `draw` returns for each seed under each policy. */
 export function compare(
   draw: (seed: number) => Workload,
-  { seeds, policies, onPlay }: CompareOptions,
+  { seeds, policies, hold, onPlay }: CompareOptions,
 ): Comparison {
   const workloads = seeds.map(draw);
   const bounds = workloads.map(boundOf);
@@ -64,6 +70,7 @@ export function compare(
         onPlay?.(`${workload.name}, ${policy}`, done++, all);
         return play(workload, {
           settings: { policy },
+          ...(hold === undefined ? {} : { hold }),
           seed: seeds[index] ?? 1,
         });
       });
@@ -90,6 +97,8 @@ function standing(
     rebuildShare: over((score) => score.rebuildShare),
     stalledHours: over((score) => score.stalledHours),
     longWaits: over((score) => score.longWaits),
+    longestHours: Math.max(...scores.map((score) => score.longestHours)),
+    limitAnswers: over((score) => score.limitAnswers),
     switchesPerSession: over((score) => score.switchesPerSession),
     dollars: over((score) => score.dollars),
   };

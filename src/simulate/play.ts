@@ -11,7 +11,8 @@ import {
   type RouteSettings,
 } from "../core/settings.ts";
 import { newErrand } from "./workload/errand.ts";
-import { Proxy } from "./proxy.ts";
+import { DEFAULT_HOLD, type HoldBounds, Proxy } from "./proxy.ts";
+import { Random } from "./random.ts";
 import { DOLLARS_PER_TOKEN, type Score } from "./tally.ts";
 import {
   type PlannedConversation,
@@ -29,12 +30,21 @@ const HOUR_MS = 3_600_000;
 const CLIENT_BACKOFF_MS = 500;
 const CLIENT_BACKOFF_MAX_MS = 32_000;
 const CLIENT_RETRIES_MAX = 10;
+/** The client adds up to a quarter to each of its pauses, an eighth on average. */
+const CLIENT_JITTER = 1.125;
+/**
+ * How long after the reset that it was told Claude Code comes again: 89 s were
+ * measured (claude-code-client 9); it seems to look once a minute.
+ */
+const CLIENT_RETURN_MS = [20_000, 90_000] as const;
 /** How long until a person asks again after a failure. */
 const PERSON_RETRIES_AFTER_MS = 120_000;
 const SCHEDULE_MS = 600_000;
 
 interface PlayOptions {
   readonly settings?: Partial<RouteSettings>;
+  /** How long requests are held, the rest on default. */
+  readonly hold?: Partial<HoldBounds>;
   /** Seed of the provider's random behaviour. */
   readonly seed?: number;
 }
@@ -46,7 +56,7 @@ interface PlayOptions {
 export function play(workload: Workload, options: PlayOptions = {}): Score {
   const settings = { ...DEFAULT_ROUTE_SETTINGS, ...options.settings };
   const world = new World(workload, settings, options.seed ?? 1);
-  const player = new Player(world);
+  const player = new Player(world, { ...DEFAULT_HOLD, ...options.hold });
   for (const session of workload.sessions) player.start(session);
   poll(world);
   if (settings.openWindows === "scheduled") openBySchedule(world);
@@ -93,16 +103,30 @@ interface Walk {
   readonly onDone: () => void;
 }
 
+/** What a client that asks again knows of its earlier tries. */
+interface Again {
+  /** Its tries after errors. */
+  readonly retries: number;
+  /** When it first wanted the answer; null before the first try. */
+  readonly wantedAt: number | null;
+  /** Whether it asks without a stream. */
+  readonly isPlain: boolean;
+}
+
+const FIRST: Again = { retries: 0, wantedAt: null, isPlain: false };
+
 class Player {
   readonly #world: World;
   readonly #proxy: Proxy;
   readonly #worths: ReadonlyMap<PlannedRequest, Worth>;
+  readonly #random: Random;
   #tickets = 0;
 
-  constructor(world: World) {
+  constructor(world: World, hold: HoldBounds) {
     this.#world = world;
-    this.#proxy = new Proxy(world);
+    this.#proxy = new Proxy(world, hold);
     this.#worths = worths(world.workload);
+    this.#random = new Random(world.workload.sessions.length);
   }
 
   start(session: PlannedSession): void {
@@ -125,27 +149,38 @@ class Player {
       return;
     }
     const { clock } = this.#world;
-    clock.at(clock.now + request.gapMs, () => this.#make(walk, request, 0));
+    clock.at(clock.now + request.gapMs, () => this.#make(walk, request, FIRST));
   }
 
-  #make(walk: Walk, request: PlannedRequest, retries: number): void {
+  #make(walk: Walk, request: PlannedRequest, again: Again): void {
     const { clock } = this.#world;
     if (clock.now > walk.deadline) return;
+    const wantedAt = again.wantedAt ?? clock.now;
+    const next = { ...again, wantedAt };
+    // Nobody waits for a side request, and no client sends it again.
     const errand = newErrand({
       request,
       conversation: walk.plan.id,
       turn: walk.turns + 1,
       parent: walk.parent,
       usefulTokens: this.#worths.get(request)?.tokens ?? 0,
-      arrivedAt: clock.now,
+      wantedAt,
+      isStream: !request.isSide && !again.isPlain,
       deadline: walk.deadline,
       // A counter names the ticket, so no two are equal in one simulation.
       ticket: `t${this.#tickets++}` as TicketId,
       onServed: () => {
         if (!request.isSide) this.#served(walk, request);
       },
-      onFailed: () => {
-        if (!request.isSide) this.#failed(walk, request, retries);
+      onFailed: (retryAfterMs) => {
+        if (!request.isSide) this.#failed(walk, request, next, retryAfterMs);
+      },
+      onLimited: (backAt) => {
+        if (!request.isSide) this.#limited(walk, request, next, backAt);
+      },
+      onInterrupted: () => {
+        // Claude Code asks again at once, without a stream.
+        this.#make(walk, request, { ...next, isPlain: true });
       },
     });
     this.#proxy.start(errand);
@@ -176,16 +211,40 @@ class Player {
     }
   }
 
-  #failed(walk: Walk, request: PlannedRequest, retries: number): void {
+  #failed(
+    walk: Walk,
+    request: PlannedRequest,
+    { retries, wantedAt }: Again,
+    retryAfterMs: number,
+  ): void {
     const { clock } = this.#world;
     const isOver = retries >= CLIENT_RETRIES_MAX;
+    const backoffMs = Math.min(
+      CLIENT_BACKOFF_MAX_MS,
+      CLIENT_BACKOFF_MS * 2 ** retries,
+    );
     const pauseMs = isOver
       ? PERSON_RETRIES_AFTER_MS
-      : Math.min(CLIENT_BACKOFF_MAX_MS, CLIENT_BACKOFF_MS * 2 ** retries);
-    clock.at(
-      clock.now + pauseMs,
-      () => this.#make(walk, request, isOver ? 0 : retries + 1),
-    );
+      : Math.max(retryAfterMs, backoffMs) * CLIENT_JITTER;
+    const again = {
+      retries: isOver ? 0 : retries + 1,
+      wantedAt,
+      isPlain: false,
+    };
+    clock.at(clock.now + pauseMs, () => this.#make(walk, request, again));
+  }
+
+  /** The client shows the reset and continues by itself then. */
+  #limited(
+    walk: Walk,
+    request: PlannedRequest,
+    { wantedAt }: Again,
+    backAt: number,
+  ): void {
+    const { clock } = this.#world;
+    const at = Math.max(clock.now, backAt) +
+      this.#random.uniform(...CLIENT_RETURN_MS);
+    clock.at(at, () => this.#make(walk, request, { ...FIRST, wantedAt }));
   }
 
   score(): Score {
@@ -202,6 +261,8 @@ class Player {
       sessions: workload.sessions.length,
       stalledHours: tally.stalledMs / HOUR_MS,
       longWaits: tally.longWaits,
+      longestHours: tally.longestMs / HOUR_MS,
+      limitAnswers: tally.limitAnswers,
       movedTokens: tally.moved,
       expiredTokens: tally.lapsed,
       refusals: tally.refusals,

@@ -8,8 +8,20 @@
 import { ANY_REQUEST } from "../core/quota/capacity.ts";
 import type { AccountId, ConversationId, LeaseId } from "../core/account.ts";
 import { wakesWaiters } from "../core/pool/pool.ts";
+import {
+  afterWaiting,
+  type Asked,
+  type Patience,
+  returnOf,
+  waits,
+} from "../core/route/patience.ts";
 import { type Attempt, nextStep, retriesLeft } from "../core/quota/retry.ts";
-import { route, type RouteQuery } from "../core/route/route.ts";
+import {
+  route,
+  type RouteDecision,
+  type RouteQuery,
+} from "../core/route/route.ts";
+import { earlier, instantFromMs } from "../core/time.ts";
 import type { CapacityVerdict } from "../core/quota/verdict.ts";
 import { counted, type Errand, usageOf, verdictOf } from "./workload/errand.ts";
 import type { Reception } from "./provider.ts";
@@ -21,8 +33,30 @@ const REFUSAL_MS = 300;
 /** Events within this time wake the waiting requests only once. */
 const WAKE_MS = 50;
 const LONG_WAIT_MS = 60_000;
-const REFUSED_LOOK_MS = 30_000;
+/** The longest time between two looks of a held request. */
+const RECHECK_MS = 20_000;
+/** What a client waits for if the return of the pool is unknown. */
+const UNKNOWN_RETRY_MS = 30_000;
+const RETRY_AFTER_MAX_MS = 55_000;
 const HOUR_MS = 3_600_000;
+
+/** The bounds of waiting, as in the config's section `hold`. */
+export interface HoldBounds {
+  readonly maxMs: number;
+  readonly jsonMaxMs: number;
+  readonly silentMs: number;
+  readonly requestsMax: number;
+  readonly beyond: "limit" | "retry";
+}
+
+/** The bounds of a config that says nothing. */
+export const DEFAULT_HOLD: HoldBounds = {
+  maxMs: 600_000,
+  jsonMaxMs: 20_000,
+  silentMs: 10_000,
+  requestsMax: 500,
+  beyond: "limit",
+};
 
 interface Flight {
   readonly errand: Errand;
@@ -37,15 +71,17 @@ export class Proxy {
   readonly #homes = new Map<string, AccountId>();
   #leases = 0;
   #isWakeSet = false;
+  readonly #hold: HoldBounds;
 
-  constructor(world: World) {
+  constructor(world: World, hold: HoldBounds) {
     this.#world = world;
+    this.#hold = hold;
     world.onEvent = (event) => {
       if (wakesWaiters(event)) this.#wakeSoon();
     };
   }
 
-  /** Starts a request; calls its `onServed` or `onFailed` once. */
+  /** Starts a request, and calls one of its functions once. */
   start(errand: Errand): void {
     this.#look(errand);
   }
@@ -87,15 +123,27 @@ export class Proxy {
       isSide: request.isSide,
       isPrompt: request.isPrompt,
       excluded: errand.excluded,
-      waitedMs: this.#world.clock.now - errand.arrivedAt,
+      waitedMs: this.#waitedMs(errand),
       ticket,
     };
   }
 
-  /**
-   * Routes the request: sends it, lets it wait, or reports that nothing may
-   * ever serve it.
-   */
+  #waitedMs({ isWaiting, waitedMs, waitsSince }: Errand): number {
+    return waitedMs + (isWaiting ? this.#world.clock.now - waitsSince : 0);
+  }
+
+  #patience(errand: Errand): Patience {
+    const { maxMs, jsonMaxMs, beyond } = this.#hold;
+    const mostMs = errand.isStream ? maxMs : jsonMaxMs;
+    const leftMs = Math.max(0, mostMs - this.#waitedMs(errand));
+    return {
+      giveUpAt: instantFromMs(this.#world.clock.now + leftMs),
+      mayWait: true,
+      speaksLimits: beyond === "limit" && this.#world.workload.speaksLimits,
+    };
+  }
+
+  /** Routes the request: sends it, lets it wait, or answers its client. */
   #look(errand: Errand): void {
     const { clock } = this.#world;
     if (clock.now > errand.deadline) {
@@ -103,42 +151,95 @@ export class Proxy {
       return;
     }
     const query = this.#query(errand);
-    const decision = route(this.#world.snapshot(), query);
+    const snapshot = this.#world.snapshot();
+    const asked: Asked = { snapshot, query };
+    const decision = route(snapshot, query);
     errand.looks++;
-    if (decision.kind === "use") {
+    const patience = this.#patience(errand);
+    if (decision.kind === "wait" && waits(decision, asked, patience)) {
+      const isFull = this.#waiters.size >= this.#hold.requestsMax;
+      if (errand.isWaiting || !isFull) {
+        this.#wait(errand, decision, patience);
+        return;
+      }
+    }
+    const last = decision.kind === "use"
+      ? decision
+      : afterWaiting(decision, asked, patience);
+    if (last.kind === "use") {
       this.#leaveQueue(errand);
-      this.#send(errand, decision.accountId);
+      this.#send(errand, last.accountId);
       return;
     }
-    if (decision.kind === "wait") {
-      const home = decision.reason === "warm_account"
-        ? this.#homes.get(errand.conversation) ?? ""
-        : "";
-      errand.line = `${decision.reason}/${home}/${errand.request.family}`;
-      errand.isWaiting = true;
-      this.#waiters.add(errand);
-      const { ticket } = errand;
-      this.#world.dispatch({
-        kind: "waiting_changed",
-        ticket,
-        query,
-        only: null,
-        reason: decision.reason,
-        at: this.#world.now,
-      });
+    if (last.kind === "wait" && last.reason === "parked") {
+      this.#queue(errand, last);
     }
+    this.#leaveQueue(errand);
+    this.#answer(errand, last, patience);
+  }
+
+  #queue(
+    errand: Errand,
+    decision: RouteDecision & { readonly kind: "wait" },
+  ): void {
+    if (!errand.isWaiting) errand.waitsSince = this.#world.clock.now;
+    errand.isWaiting = true;
+    this.#waiters.add(errand);
+    this.#world.dispatch({
+      kind: "waiting_changed",
+      ticket: errand.ticket,
+      query: this.#query(errand),
+      only: null,
+      reason: decision.reason,
+      at: this.#world.now,
+    });
+  }
+
+  #wait(
+    errand: Errand,
+    decision: RouteDecision & { readonly kind: "wait" },
+    { giveUpAt }: Patience,
+  ): void {
+    const { clock } = this.#world;
+    const home = decision.reason === "warm_account"
+      ? this.#homes.get(errand.conversation) ?? ""
+      : "";
+    errand.line = `${decision.reason}/${home}/${errand.request.family}`;
+    this.#queue(errand, decision);
     const { looks } = errand;
-    const until = decision.kind === "wait" && decision.until !== null
-      ? decision.until
-      : clock.now + REFUSED_LOOK_MS;
-    if (decision.kind === "refuse") errand.excluded = new Set();
+    const recheckAt = instantFromMs(clock.now + RECHECK_MS);
+    const until = earlier(earlier(decision.until, recheckAt), giveUpAt) ??
+      recheckAt;
     clock.at(Math.min(until, errand.deadline + 1), () => {
       if (errand.looks === looks) this.#look(errand);
     });
   }
 
+  /** Tells the client that no account serves it now. */
+  #answer(
+    errand: Errand,
+    decision: RouteDecision,
+    { speaksLimits }: Patience,
+  ): void {
+    const { tally, now } = this.#world;
+    const { isStream, waitedMs } = errand;
+    if (isStream && waitedMs >= this.#hold.silentMs) {
+      errand.onInterrupted();
+      return;
+    }
+    const back = speaksLimits ? returnOf(decision, now) : null;
+    if (back !== null) {
+      tally.limitAnswers++;
+      errand.onLimited(back.at);
+      return;
+    }
+    tally.clientErrors++;
+    errand.onFailed(retryAfterMs(decision, now));
+  }
+
   #leaveQueue(errand: Errand): void {
     if (!errand.isWaiting) return;
+    errand.waitedMs = this.#waitedMs(errand);
     errand.isWaiting = false;
     this.#waiters.delete(errand);
     const { ticket } = errand;
@@ -183,7 +284,7 @@ export class Proxy {
   #book({ errand, id, reception }: Flight): void {
     if (reception.kind !== "served") return;
     const { tally, clock, workload } = this.#world;
-    const stalledMs = clock.now - errand.arrivedAt;
+    const stalledMs = clock.now - errand.wantedAt;
     const isPaid = this.#world.account(id).plan.kind === "api_key";
     tally.requests++;
     tally.burnt += reception.cost;
@@ -197,6 +298,7 @@ export class Proxy {
     tally.rebuilt += again;
     if (errand.request.isSide) return;
     tally.stalledMs += stalledMs;
+    tally.longestMs = Math.max(tally.longestMs, stalledMs);
     if (stalledMs > LONG_WAIT_MS) tally.longWaits++;
     const home = this.#homes.get(errand.conversation);
     const isMove = home !== undefined && home !== id;
@@ -257,7 +359,7 @@ export class Proxy {
       case "give_up":
       case "renew":
         tally.clientErrors++;
-        errand.onFailed();
+        errand.onFailed(0);
         return;
       case "retry_same":
         clock.at(clock.now + step.afterMs, () => {
@@ -286,6 +388,17 @@ export class Proxy {
       return this.#send(errand, decision.accountId);
     }
     this.#world.tally.clientErrors++;
-    errand.onFailed();
+    errand.onFailed(0);
   }
+}
+
+/** Returns the `retry-after` of an answer without limit lines. */
+function retryAfterMs({ considered }: RouteDecision, now: number): number {
+  let soonest = Infinity;
+  for (const { until } of considered) {
+    if (until !== null && until > now) soonest = Math.min(soonest, until);
+  }
+  return soonest === Infinity
+    ? UNKNOWN_RETRY_MS
+    : Math.min(RETRY_AFTER_MAX_MS, soonest - now);
 }

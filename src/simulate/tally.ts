@@ -25,6 +25,10 @@ export interface Score {
   readonly stalledHours: number;
   /** Requests that waited longer than a minute. */
   readonly longWaits: number;
+  /** The longest wait of a request that was served. */
+  readonly longestHours: number;
+  /** Answers that told a client when to come again. */
+  readonly limitAnswers: number;
   /** Quota tokens spent again because a conversation changed its account. */
   readonly movedTokens: number;
   /**
@@ -69,6 +73,8 @@ export class Tally {
   requests = 0;
   stalledMs = 0;
   longWaits = 0;
+  longestMs = 0;
+  limitAnswers = 0;
   moved = 0;
   lapsed = 0;
   refusals = 0;

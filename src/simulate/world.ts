@@ -144,6 +144,10 @@ function windowsOf(account: SimulatedAccount, seen: Seen): QuotaWindow[] {
       resetsAt: fiveHourResetsAt,
       family: null,
     }));
+  } else if (seen.source === "usage_endpoint") {
+    // The endpoint lists an idle window as unused, without a reset.
+    const idle = { key: "5h", used: 0, resetsAt: null, family: null };
+    windows.push(stated(account, seen, idle));
   }
   windows.push(stated(account, seen, {
     key: "7d",
@@ -166,7 +170,7 @@ function stated(
   window: {
     readonly key: WindowKey;
     readonly used: number;
-    readonly resetsAt: number;
+    readonly resetsAt: number | null;
     readonly family: string | null;
   },
 ): QuotaWindow {
@@ -179,7 +183,7 @@ function stated(
       ? null
       : statusOf(isRejected, window.used),
     lengthMs: windowLengthMs(window.key),
-    resetsAt: instantFromMs(window.resetsAt),
+    resetsAt: window.resetsAt === null ? null : instantFromMs(window.resetsAt),
     observedAt: at,
     source,
     family: window.family,

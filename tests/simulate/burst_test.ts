@@ -52,6 +52,7 @@ function workload(
     storms: [],
     isKnown: true,
     pollMs: null,
+    speaksLimits: true,
   };
 }
 

@@ -142,10 +142,13 @@ Deno.test("historyOf() finds an account's size from what its window said", () =>
 
 Deno.test("a replay comes to what was recorded, the same each time", () => {
   const { workload, fits } = historyOf(rows(120), WISH);
-  const check = selfCheck(workload, fits, { policy: "price" });
+  const check = selfCheck(workload, fits, { settings: { policy: "price" } });
   ok(check.isGood, String(check.error));
   ok(check.error < 0.02, String(check.error));
-  deepStrictEqual(selfCheck(workload, fits, { policy: "price" }), check);
+  deepStrictEqual(
+    selfCheck(workload, fits, { settings: { policy: "price" } }),
+    check,
+  );
 });
 
 Deno.test("a history that the model cannot explain is no ground to conclude", () => {
@@ -159,6 +162,6 @@ Deno.test("a history that the model cannot explain is no ground to conclude", ()
     },
   }));
   const { workload, fits } = historyOf(odd, WISH);
-  const check = selfCheck(workload, fits, { policy: "price" });
+  const check = selfCheck(workload, fits, { settings: { policy: "price" } });
   strictEqual(check.isGood, false);
 });

@@ -43,6 +43,7 @@ function small(seed: number): Workload {
     storms: [],
     isKnown: true,
     pollMs: null,
+    speaksLimits: true,
   };
 }
 

@@ -36,6 +36,7 @@ function account(cacheTurnsBack: number | null): SimulatedAccount {
     storms: [],
     isKnown: true,
     pollMs: null,
+    speaksLimits: true,
   };
   return new SimulatedAccount(work, workload, new Random(1));
 }

@@ -107,9 +107,10 @@ export async function simulateHistory(
   });
   const policy = query.policies.find((name) => name === history.policy) ??
     settings.policy;
+  const { hold } = shell.config.settings;
   const check = selfCheck(history.workload, history.fits, {
-    ...settings,
-    policy,
+    settings: { ...settings, policy },
+    hold,
   });
   const answer = { days: query.days, requests: history.requests, check };
   if (!check.isGood) return { ...answer, comparison: null, change: null };
@@ -119,13 +120,15 @@ export async function simulateHistory(
     comparison: compare(() => wished, {
       seeds: [1],
       policies: query.policies,
+      hold,
       ...(onPlay === undefined ? {} : { onPlay }),
     }),
     change: query.accounts.length === 0 ? null : {
       accounts: query.accounts,
-      stalledHoursBefore: play(history.workload, { settings: { policy } })
+      stalledHoursBefore: play(history.workload, { settings: { policy }, hold })
         .stalledHours,
-      stalledHoursAfter: play(wished, { settings: { policy } }).stalledHours,
+      stalledHoursAfter:
+        play(wished, { settings: { policy }, hold }).stalledHours,
     },
   };
 }

@@ -24,19 +24,33 @@ export interface Errand {
   readonly turn: number;
   readonly parent: string | null;
   readonly usefulTokens: number;
-  readonly arrivedAt: number;
+  /**
+   * When the client first wanted it: it may have been refused and come again.
+   */
+  readonly wantedAt: number;
+  /** Whether it asks for a stream, which can be held for longer. */
+  readonly isStream: boolean;
   readonly ticket: TicketId;
   /** If no answer has begun by then, nobody wants it any more. */
   readonly deadline: number;
   excluded: ReadonlySet<AccountId>;
   counts: Omit<Attempt, "now">;
   isWaiting: boolean;
+  /** How long it has waited for an account, in all its waits. */
+  waitedMs: number;
+  /** Since when it waits now. */
+  waitsSince: number;
   /** What it waits for; requests that wait for the same thing go in order. */
   line: string;
   /** Raised with each look, so that an older alarm is ignored. */
   looks: number;
   onServed(): void;
-  onFailed(): void;
+  /** The client gets an error after which it may try again, by itself. */
+  onFailed(retryAfterMs: number): void;
+  /** The client is told when to come again. */
+  onLimited(backAt: number): void;
+  /** The stream was open, and an error event ends it. */
+  onInterrupted(): void;
 }
 
 /** Returns a request to which nothing has happened yet. */
@@ -48,11 +62,14 @@ export function newErrand(
     | "turn"
     | "parent"
     | "usefulTokens"
-    | "arrivedAt"
+    | "wantedAt"
+    | "isStream"
     | "deadline"
     | "ticket"
     | "onServed"
     | "onFailed"
+    | "onLimited"
+    | "onInterrupted"
   >,
 ): Errand {
   return {
@@ -60,6 +77,8 @@ export function newErrand(
     excluded: new Set(),
     counts: FIRST_ATTEMPT,
     isWaiting: false,
+    waitedMs: 0,
+    waitsSince: 0,
     line: "",
     looks: 0,
   };

@@ -81,6 +81,7 @@ export function historyOf(
     storms: [],
     isKnown: true,
     pollMs: null,
+    speaksLimits: true,
   };
   return { workload, fits, policy: mostUsed(rows), requests: rows.length };
 }

@@ -7,6 +7,7 @@
 
 import type { HistoryRow } from "../../store/ledger/ledger_history.ts";
 import { play } from "../play.ts";
+import type { HoldBounds } from "../proxy.ts";
 import type { Tier } from "../../core/account.ts";
 import type { RouteSettings } from "../../core/settings.ts";
 import type { PlannedAccount, Workload } from "./workload.ts";
@@ -181,11 +182,17 @@ const HOUR_MS = 3_600_000;
 export function selfCheck(
   workload: Workload,
   fits: readonly FittedAccount[],
-  settings: Partial<RouteSettings> & {
-    readonly policy: RouteSettings["policy"];
+  { settings, hold }: {
+    readonly settings: Partial<RouteSettings> & {
+      readonly policy: RouteSettings["policy"];
+    };
+    readonly hold?: Partial<HoldBounds>;
   },
 ): SelfCheck {
-  const score = play(workload, { settings });
+  const score = play(workload, {
+    settings,
+    ...(hold === undefined ? {} : { hold }),
+  });
   const stalledHours = fits.reduce((sum, fit) => sum + fit.waitedMs, 0) /
     HOUR_MS;
   const recorded = fits.reduce((sum, { tokens }) => sum + tokens, 0);

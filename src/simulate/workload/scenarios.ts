@@ -17,6 +17,8 @@ import {
 } from "./workload.ts";
 
 const DAY_MS = 86_400_000;
+/** How often the server asks the usage endpoint, by the config's default. */
+const POLL_MS = 600_000;
 
 /** Returns workdays of `count` terminals, for `days` days from Monday on. */
 function workdays(
@@ -86,7 +88,8 @@ function base(
     sharedTokens: SHARED_TOKENS,
     storms: [],
     isKnown: true,
-    pollMs: null,
+    pollMs: POLL_MS,
+    speaksLimits: true,
   };
 }
 
@@ -198,6 +201,8 @@ function fresh(seed: number): Workload {
   return {
     ...base("fresh-start", 2),
     isKnown: false,
+    // Setup tokens may not ask the usage endpoint.
+    pollMs: null,
     accounts: tiers.map((tier, index) =>
       plan(`${"abcd"[index]}-${tier}`, tier, {
         weekEndsIn: random.uniform(50, 150),
@@ -247,6 +252,23 @@ function smallPlans(seed: number): Workload {
   };
 }
 
+/** The provider gives everybody a new week days before it was announced. */
+function earlyResets(seed: number): Workload {
+  const random = new Random(seed);
+  const early = random.uniform(26, 60);
+  return {
+    ...base("early-resets", 5),
+    accounts: [0, 1, 2].map((index) =>
+      plan("abc"[index] ?? "x", "max_5x", {
+        weekEndsIn: random.uniform(100, 160),
+        weekUsed: random.uniform(0.85, 0.97),
+        earlyResetAt: atHour(early),
+      })
+    ),
+    sessions: developers(random, { count: 2, days: 5 }),
+  };
+}
+
 function longCache(seed: number): Workload {
   const random = new Random(seed);
   return {
@@ -268,6 +290,7 @@ export const SCENARIOS: Readonly<Record<string, (seed: number) => Workload>> = {
   "paid-key": paidKey,
   "small-plans": smallPlans,
   "long-cache": longCache,
+  "early-resets": earlyResets,
   "fresh-start": fresh,
   "backlog": backlog,
 };

@@ -95,6 +95,11 @@ export interface Workload {
    * How often the free usage endpoint is asked per account; null means never.
    */
   readonly pollMs: number | null;
+  /**
+   * Whether the clients come back by themselves at the time that a limit answer
+   * names, as Claude Code does in login mode.
+   */
+  readonly speaksLimits: boolean;
 }
 
 /** Size of Claude Code's tools and system prompt, in tokens. */
