@@ -6,6 +6,7 @@
 
 import type { AccountId } from "./core/account.ts";
 import type { Instant } from "./core/time.ts";
+import { type Hint, hintText, type PersonShell } from "./shell_words.ts";
 
 /** Which side of tc an error came from. */
 type ErrorSource = "downstream" | "upstream" | "internal" | "user";
@@ -53,7 +54,7 @@ interface TcErrorOptions {
   readonly code: string;
   readonly source?: ErrorSource;
   /** What to do, preferably a command that can be typed. */
-  readonly hint?: string;
+  readonly hint?: Hint;
   readonly exitCode?: number;
   readonly cause?: unknown;
 }
@@ -62,7 +63,7 @@ interface TcErrorOptions {
 export class TcError extends Error {
   readonly code: string;
   readonly source: ErrorSource;
-  readonly hint: string | null;
+  readonly hint: Hint | null;
   readonly exitCode: number;
 
   constructor(message: string, options: TcErrorOptions) {
@@ -77,7 +78,7 @@ export class TcError extends Error {
 
 /** The command line has wrong words. */
 export class UsageError extends TcError {
-  constructor(message: string, hint?: string) {
+  constructor(message: string, hint?: Hint) {
     super(message, {
       code: "usage",
       source: "user",
@@ -97,7 +98,7 @@ export class ConfigError extends TcError {
     where: {
       readonly file: string;
       readonly key?: string;
-      readonly hint?: string;
+      readonly hint?: Hint;
     },
   ) {
     super(message, {
@@ -115,6 +116,12 @@ export class ConfigError extends TcError {
 export function reasonOf(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   return text.replace(/ \(os error \d+\)$/, "");
+}
+
+/** Returns what to do after an error, in the shell of `person`, or null. */
+export function hintOf(cause: unknown, person: PersonShell): string | null {
+  if (!(cause instanceof TcError) || cause.hint === null) return null;
+  return hintText(cause.hint, person);
 }
 
 /** Returns an error with its stack, for the log. */
@@ -178,7 +185,7 @@ export class CredentialError extends TcError {
       readonly code: "needs_login" | "credential_unavailable";
       readonly accountId: AccountId;
       readonly retryAt: Instant | null;
-      readonly hint?: string;
+      readonly hint?: Hint;
       readonly cause?: unknown;
     },
   ) {

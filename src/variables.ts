@@ -33,3 +33,12 @@ export function homeIn(
   const { HOME, USERPROFILE } = environment;
   return system === "windows" ? USERPROFILE ?? HOME : HOME ?? USERPROFILE;
 }
+
+/** The name of a system, as the runtime has it. */
+export type System = typeof Deno.build.os;
+
+/** What a process finds where it runs. */
+export interface Host {
+  readonly environment: Environment;
+  readonly system: System;
+}

@@ -328,8 +328,55 @@ Deno.test("the lint plugin sees every way to import and every impure call", () =
   }
   deepStrictEqual(faults("src/core/a.ts", `const a = () => new Date(5);`), []);
   const asks = `const a = () => Deno.build.os === "windows";`;
-  deepStrictEqual(faults("src/service/a.ts", asks), ["rooms/system-argument"]);
-  deepStrictEqual(faults("src/cli/a.ts", asks), []);
+  for (
+    const code of [
+      asks,
+      "const { os } = Deno.build;",
+      "const { os: system } = Deno.build;",
+      "const build = Deno.build;",
+      "const a = process.platform;",
+    ]
+  ) {
+    for (const room of ["cli", "server", "service", "store"]) {
+      deepStrictEqual(faults(`src/${room}/a.ts`, code), [
+        "rooms/system-argument",
+      ], code);
+    }
+  }
+  deepStrictEqual(faults("src/store/files/file_modes.ts", asks), []);
+  deepStrictEqual(faults("src/a/b.ts", "const { target } = Deno.build;"), []);
+  for (
+    const text of [
+      '"unset HTTPS_PROXY, or start with tc run"',
+      "`unset ${name}, or start with tc run`",
+      "`export NO_PROXY=127.0.0.1`",
+      '`export PATH="${folder}:$PATH"`',
+      `'eval "$(tc env)"'`,
+      "'tc env | source'",
+      "`chmod ${mode} ${path}`",
+      "`chmod go-w ${path}`",
+      "`make it yours: ls -ld ${path}`",
+      "`rm ${path}   when you do not need it`",
+      "`kill ${pid}   ends it`",
+      "`TC_PROXY_PORT=${port} tc run`",
+      '"tc login --api --api-key-stdin <key.txt"',
+      '"ulimit -n 4096"',
+      '"$Env:PATH = 1"',
+    ]
+  ) {
+    deepStrictEqual(faults("src/cli/a.ts", `const a = ${text};`), [
+      "rooms/shell-words",
+    ], text);
+    deepStrictEqual(faults("src/shell_words.ts", `const a = ${text};`), []);
+  }
+  for (
+    const text of [
+      '"tc config unset proxy.port"',
+      "`tc remove ${label} --force   does not wait`",
+      '"TC_DEBUG=1 prints the stack"',
+      '"tc run"',
+    ]
+  ) deepStrictEqual(faults("src/cli/a.ts", `const a = ${text};`), [], text);
   deepStrictEqual(faults("src/server/a.ts", `let a = 1; a++;`), [
     "rooms/no-module-state",
   ]);

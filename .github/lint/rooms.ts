@@ -97,18 +97,35 @@ const IMPURE_CALLS = [
 ];
 
 /**
- * Rooms that may ask which system this is. All others take it as an argument,
- * so that each branch is tested for Linux, macOS and Windows on any of them.
+ * Files that may ask which system this is; main.ts, outside of src, tells all
+ * others. They take it as an argument, so that each branch is tested for Linux,
+ * macOS and Windows on any of them.
  */
 const MAY_ASK_SYSTEM = [
-  "claude",
-  "cli",
-  "deck",
-  "profile",
-  "release",
-  "server",
-  "store",
-  "system",
+  // Files as the system has them, below everything that writes one.
+  "src/store/files/file_modes.ts",
+  "src/store/files/held_file.ts",
+  // The runner of the main thread.
+  "src/system/command_runner.ts",
+];
+
+/**
+ * Writes every command that tc suggests, for the shell of who reads it; and what
+ * tc itself runs by /bin/sh.
+ */
+const SHELL_WORDS = ["src/shell_words.ts", "src/system/open_files.ts"];
+
+/** What one shell, or one kind of system, understands and another does not. */
+const RAW_COMMANDS: readonly RegExp[] = [
+  /(^|[\s"'`(])(export|unset|setx|set -gx|set -e) "?([A-Z][A-Z_]{2,}|\$)/,
+  /\$env:[A-Z]/i,
+  /\beval "?\$\(/,
+  /\| (source|Invoke-Expression)\b/,
+  /(^|[\s(:])(chmod|chown|icacls|taskkill|rm|kill|ls|cp|mv|del)( -\w+)* (\/|~|\$)/,
+  /(^|[\s(])chmod [0-7ugoa$]/,
+  /(^|\s)[A-Z][A-Z_]{3,}=\S* (tc|claude)\b/,
+  /^tc [^\n]* <[A-Za-z.]+( |$)/,
+  /(^|[\s(])(ulimit -\w|export PATH)/,
 ];
 
 /**
@@ -177,6 +194,13 @@ function objectOf(node: Deno.lint.Node): string | null {
   return node.type === "MemberExpression" && node.object.type === "Identifier"
     ? node.object.name
     : null;
+}
+
+/** Returns whether `node` is `Deno.build`. */
+function isBuild(node: Deno.lint.Node): boolean {
+  return node.type === "MemberExpression" &&
+    node.object.type === "Identifier" && node.object.name === "Deno" &&
+    node.property.type === "Identifier" && node.property.name === "build";
 }
 
 /** Returns the room of a source file by its path, or null outside `src/`. */
@@ -255,23 +279,67 @@ export default {
     },
     "system-argument": {
       create(context): Deno.lint.LintVisitor {
-        const room = roomOf(context.filename);
-        if (room === null || MAY_ASK_SYSTEM.includes(room)) return {};
+        const path = context.filename.replaceAll("\\", "/");
+        if (roomOf(path) === null) return {};
+        if (MAY_ASK_SYSTEM.some((file) => path.endsWith(`/${file}`))) return {};
+        function report(node: Deno.lint.Node): void {
+          context.report({
+            node,
+            message: "The system is an argument",
+            hint: "Take `system` from the caller: a test runs every branch",
+          });
+        }
         return {
           MemberExpression(node): void {
             const { object, property } = node;
-            const isBuild = object.type === "MemberExpression" &&
-              object.object.type === "Identifier" &&
-              object.object.name === "Deno" &&
-              object.property.type === "Identifier" &&
-              object.property.name === "build";
-            if (!isBuild || property.type !== "Identifier") return;
-            if (property.name !== "os") return;
-            context.report({
-              node,
-              message: "The system is an argument in this room",
-              hint: "Take `system` from the caller: a test runs every branch",
-            });
+            const name = property.type === "Identifier" ? property.name : "";
+            const isPlatform = object.type === "Identifier" &&
+              object.name === "process" && name === "platform";
+            if (isPlatform || (isBuild(object) && name === "os")) report(node);
+          },
+          VariableDeclarator({ id, init }): void {
+            // The whole of it, or a part under another name.
+            if (init === null || init === undefined || !isBuild(init)) return;
+            const names = id.type !== "ObjectPattern"
+              ? ["os"]
+              : id.properties.map((part) =>
+                part.type === "Property" && part.key.type === "Identifier"
+                  ? part.key.name
+                  : "os"
+              );
+            if (names.includes("os")) report(init);
+          },
+        };
+      },
+    },
+    "shell-words": {
+      create(context): Deno.lint.LintVisitor {
+        const path = context.filename.replaceAll("\\", "/");
+        if (
+          roomOf(path) === null ||
+          SHELL_WORDS.some((file) => path.endsWith(`/${file}`))
+        ) {
+          return {};
+        }
+        function check(node: Deno.lint.Node, text: string): void {
+          // A script begins with what it is for.
+          if (text.startsWith("#")) return;
+          const isRaw = text.split("\n").some((line) =>
+            RAW_COMMANDS.some((command) => command.test(line))
+          );
+          if (!isRaw) return;
+          context.report({
+            node,
+            message: "Another shell does not understand this command",
+            hint: "Write it by src/shell_words.ts, for the shell of the reader",
+          });
+        }
+        return {
+          Literal(node): void {
+            if (typeof node.value === "string") check(node, node.value);
+          },
+          TemplateLiteral(node): void {
+            check(node, node.quasis.map(({ cooked }) => cooked).join("$"));
           },
         };
       },

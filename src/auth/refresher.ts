@@ -27,6 +27,7 @@ import {
   within,
 } from "./renewal.ts";
 import { isOAuth, type RefreshPorts } from "./provider.ts";
+import { commandWord } from "../shell_words.ts";
 
 /** Longest wait for a successor while the present token still serves. */
 const SOFT_WAIT_MS = 5 * SECOND_MS;
@@ -311,6 +312,6 @@ function errorOf(
     code: "needs_login",
     accountId,
     retryAt: null,
-    hint: `tc login --account ${label}`,
+    hint: `tc login --account ${commandWord(label)}`,
   });
 }

@@ -9,6 +9,8 @@ import { delimiter, join } from "node:path";
 import { EXIT, reasonOf, TcError } from "../errors.ts";
 import type { Variables } from "./launch_variables.ts";
 import { isBatch, type ProgramCommand, withoutShim } from "./npm_shim.ts";
+import type { System } from "../variables.ts";
+import { knownSignals } from "../signals.ts";
 
 /** Where programs are searched. */
 export interface ProgramSearch {
@@ -117,9 +119,10 @@ export async function runInPlace(
   program: string,
   args: readonly string[],
   variables: Variables,
+  system: System,
 ): Promise<number> {
-  const child = started(program, args, variables);
-  const handlers = signalHandlers(child);
+  const child = started(program, args, variables, system);
+  const handlers = signalHandlers(child, system);
   for (const [signal, handler] of handlers) {
     Deno.addSignalListener(signal, handler);
   }
@@ -137,14 +140,15 @@ function started(
   program: string,
   args: readonly string[],
   variables: Variables,
+  system: System,
 ): Deno.ChildProcess {
   try {
     // The runtime would give a file of another format to the shell, which would
     // read its bytes as commands.
-    if (isForeignFormat(program)) throw new TypeError("wrong format");
+    if (isForeignFormat(program, system)) throw new TypeError("wrong format");
     const [command, ...first] = programCommand(program, {
       path: variables["PATH"] ?? "",
-      system: Deno.build.os,
+      system,
       extensions: variables["PATHEXT"] ?? "",
     });
     return new Deno.Command(command, {
@@ -196,7 +200,7 @@ const MACH_O =
 /**
  * Returns whether the file at `program` belongs to another system or machine.
  */
-function isForeignFormat(program: string): boolean {
+function isForeignFormat(program: string, system: System): boolean {
   let start: string;
   try {
     start = firstBytes(program);
@@ -204,9 +208,9 @@ function isForeignFormat(program: string): boolean {
     // The system reports why it cannot be started.
     return false;
   }
-  if (Deno.build.os === "windows") return start.startsWith(ELF);
+  if (system === "windows") return start.startsWith(ELF);
   if (start.startsWith("MZ")) return true;
-  if (Deno.build.os === "darwin") return start.startsWith(ELF);
+  if (system === "darwin") return start.startsWith(ELF);
   if (!start.startsWith(ELF)) return MACH_O.test(start);
   return start.charCodeAt(18) !== ELF_MACHINES[Deno.build.arch];
 }
@@ -245,11 +249,12 @@ export function startsTcRun(path: string): boolean {
 
 function signalHandlers(
   child: Deno.ChildProcess,
+  system: System,
 ): readonly (readonly [Deno.Signal, () => void])[] {
-  if (Deno.build.os === "windows") return [["SIGINT", leaveIt]];
   return [
-    ...LEFT_TO_CHILD.map((signal) => [signal, leaveIt] as const),
-    ...FORWARDED.map((signal) =>
+    ...knownSignals(LEFT_TO_CHILD, system)
+      .map((signal) => [signal, leaveIt] as const),
+    ...knownSignals(FORWARDED, system).map((signal) =>
       [signal, () => forward(child, signal)] as const
     ),
   ];

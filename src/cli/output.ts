@@ -6,12 +6,15 @@
  */
 
 import { inertJson, inertLines } from "../core/plain_text.ts";
-import { TcError } from "../errors.ts";
+import { hintOf, TcError } from "../errors.ts";
+import type { PersonShell } from "../shell_words.ts";
 import type { Environment } from "../system/paths.ts";
 import { printTo } from "./print.ts";
 
 interface OutputOptions {
   readonly environment: Environment;
+  /** The shell of who reads it, for hints. */
+  readonly person: PersonShell;
   /** `--color`, or null if it was not given. */
   readonly color: "always" | "never" | "auto" | null;
   readonly isJson: boolean;
@@ -38,7 +41,7 @@ const COLOR = /(\u001b\[[0-9;]*m)/;
  * Returns whether to colour: the flag decides, then the environment (NO_COLOR,
  * FORCE_COLOR, CLICOLOR_FORCE, TERM), then the terminal.
  */
-export function isColored(options: OutputOptions): boolean {
+export function isColored(options: Omit<OutputOptions, "person">): boolean {
   const { environment, color } = options;
   if (color === "always") return true;
   if (color === "never") return false;
@@ -52,10 +55,12 @@ export class Output {
   readonly isJson: boolean;
   readonly isTerminal: boolean;
   readonly #isColored: boolean;
+  readonly #person: PersonShell;
 
   constructor(options: OutputOptions) {
     this.isJson = options.isJson;
     this.isTerminal = options.isTerminal;
+    this.#person = options.person;
     this.#isColored = !options.isJson && isColored(options);
   }
 
@@ -100,8 +105,9 @@ export class Output {
    * Prints what went wrong, why, and what to do; the stack only for debugging.
    */
   error(error: TcError, isDebugging: boolean): void {
+    const hint = hintOf(error, this.#person);
     if (this.isJson) {
-      const { code, message, hint } = error;
+      const { code, message } = error;
       try {
         this.json({ error: { code, message, hint } });
       } catch {
@@ -109,7 +115,7 @@ export class Output {
       }
     }
     this.say(error.message);
-    for (const line of error.hint?.split("\n") ?? []) this.say(`  ${line}`);
+    for (const line of hint?.split("\n") ?? []) this.say(`  ${line}`);
     if (isDebugging && error.stack !== undefined) this.say(error.stack);
   }
 }

@@ -5,7 +5,8 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import type { Environment } from "../system/paths.ts";
+import type { Hint } from "../shell_words.ts";
+import type { Host } from "../variables.ts";
 
 /** The headings of `tc --help` under which commands are listed. */
 export type CommandGroup = "start" | "accounts" | "look" | "server" | "more";
@@ -16,13 +17,12 @@ export interface CommandText {
   readonly group: CommandGroup;
   /** One line, without a full stop. */
   readonly summary: string;
-  readonly examples: readonly string[];
+  readonly examples: readonly Hint[];
   /** Schema of the `--json` answer, or null where the command prints no data. */
   readonly schema: string | null;
 }
 
-export interface Registry {
-  readonly environment: Environment;
+export interface Registry extends Host {
   /** The text of each command in the tree, by name. */
   readonly texts: Map<string, CommandText>;
   /** Wraps a command's action: its result is the exit code. */

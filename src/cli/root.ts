@@ -14,6 +14,8 @@ import {
 import { inert } from "../control/words.ts";
 import { EXIT, reasonOf, TcError, UsageError } from "../errors.ts";
 import { fileError, systemCode } from "../store/files/file_target.ts";
+import { personShell } from "../shell_words.ts";
+import type { Host, System } from "../variables.ts";
 import { versionText } from "../release/version.ts";
 import { COMMAND_NAMES, commandsFor } from "./commands.ts";
 import { Output } from "./output.ts";
@@ -24,11 +26,15 @@ import { printTo } from "./print.ts";
 import type { Registry } from "./registry.ts";
 
 /** Runs one command line. Resolves to the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
-  const environment = readEnvironment();
+export async function main(
+  args: readonly string[],
+  system: System,
+): Promise<number> {
+  const environment = readEnvironment(system);
   let exitCode: number = EXIT.ok;
   const registry: Registry = {
     environment,
+    system,
     texts: new Map(),
     run: (action) => async (...given) => {
       exitCode = await action(...given);
@@ -44,7 +50,7 @@ export async function main(args: readonly string[]): Promise<number> {
       // A group without a command has printed its help already.
       if (cause.code === "commander.help") return EXIT.usage;
     }
-    return fail(cause, args, environment);
+    return fail(cause, args, registry);
   }
 }
 
@@ -54,7 +60,10 @@ export async function commandTree(
   args: readonly string[],
 ): Promise<Command> {
   const formatHelp = (command: Command, helper: Help) =>
-    helpText(command, helper, registry.texts);
+    helpText(command, helper, {
+      texts: registry.texts,
+      person: personShell(registry.environment, registry.system),
+    });
   const program = new Command("tc")
     .description("All your Claude accounts behind one local address")
     .version(versionText(), "-V, --version", "Print the version")
@@ -75,7 +84,7 @@ export async function commandTree(
       const [unknown] = command.args;
       if (unknown !== undefined) throw unknownCommand(unknown);
       const { overview } = await import("./status/overview.ts");
-      return await overview(registry.environment, options);
+      return await overview(registry, options);
     }),
   );
   for (const register of await commandsFor(args)) register(program, registry);
@@ -151,10 +160,11 @@ function printRaw(text: string): void {
 function fail(
   cause: unknown,
   args: readonly string[],
-  environment: Registry["environment"],
+  { environment, system }: Host,
 ): number {
   const output = new Output({
     environment,
+    person: personShell(environment, system),
     color: null,
     isJson: args.includes("--json"),
     isTerminal: Deno.stdout.isTerminal(),

@@ -7,8 +7,10 @@
 import { AUTHORITY_VARIABLES } from "../system/authorities.ts";
 import { withHome } from "../system/home.ts";
 import { type Environment, PATH_VARIABLES } from "../system/paths.ts";
+import type { Host, System } from "../variables.ts";
 import { settingRows } from "../config/settings.ts";
 import { UsageError } from "../errors.ts";
+import { personShell, SHELL_VARIABLES } from "../shell_words.ts";
 import { PoolSite } from "../server/pool_site.ts";
 import { Output } from "./output.ts";
 
@@ -37,7 +39,7 @@ const OTHER_VARIABLES = [
   "LC_CTYPE",
   "COLORTERM",
   "TC_ASCII",
-  "SHELL",
+  ...SHELL_VARIABLES,
   "HTTPS_PROXY",
   "https_proxy",
   "HTTP_PROXY",
@@ -67,12 +69,12 @@ function readVariables(): readonly string[] {
 }
 
 /** Returns the values of the variables that tc reads. */
-export function readEnvironment(): Environment {
+export function readEnvironment(system: System): Environment {
   return withHome(
     Object.fromEntries(
       readVariables().map((name) => [name, Deno.env.get(name)]),
     ),
-    Deno.build.os,
+    system,
   );
 }
 
@@ -85,17 +87,19 @@ export class Shell extends PoolSite {
   readonly mustNotAsk: boolean;
 
   constructor(
-    environment: Environment,
+    host: Host,
     common: CommonOptions,
     flags: Readonly<Record<string, unknown>> = {},
   ) {
+    const { environment, system } = host;
     const output = new Output({
       environment,
+      person: personShell(environment, system),
       color: colorOf(common.color),
       isJson: common.json ?? false,
       isTerminal: Deno.stdout.isTerminal(),
     });
-    super(environment, { flags, say: (warning) => output.say(warning) });
+    super(host, { flags, say: (warning) => output.say(warning) });
     this.output = output;
     this.mustNotAsk = common.input === false;
     this.mayAsk = common.input !== false && Deno.stdin.isTerminal() &&

@@ -6,35 +6,39 @@
  */
 
 import { EXIT, reasonOf } from "../errors.ts";
+import type { System } from "../variables.ts";
 import { versionText } from "../release/version.ts";
 import { printTo } from "./print.ts";
 
-/** Runs one command line. Returns the exit code. */
-export async function start(args: readonly string[]): Promise<number> {
+/** Runs one command line on `system`. Returns the exit code. */
+export async function start(
+  args: readonly string[],
+  system: System,
+): Promise<number> {
   const [first] = args;
   if (args.length === 1 && (first === "--version" || first === "-V")) {
     return printText(`${versionText()}\n`);
   }
   if (isStatusline(args)) {
     const { statusline } = await import("./statusline/statusline_run.ts");
-    return await statusline(args);
+    return await statusline(args, system);
   }
   if (first === "hook") {
     // Runs at every prompt. The tree exits with 2 on a usage error, which would
     // block the prompt.
     const { runHook } = await import("./plugin/hook_run.ts");
-    return await runHook(args[1]);
+    return await runHook(args[1], system);
   }
   if (first === "__complete") {
     const { complete } = await import("./help/complete.ts");
-    return await complete(args.slice(1));
+    return await complete(args.slice(1), system);
   }
   if (args.length === 1 && ["help", "--help", "-h"].includes(first ?? "")) {
     const { rootHelp } = await import("./help/help.ts");
     return printText(rootHelp());
   }
   const { main } = await import("./root.ts");
-  return await main(resumes(first) ? ["run", "--", ...args] : args);
+  return await main(resumes(first) ? ["run", "--", ...args] : args, system);
 }
 
 /**

@@ -7,7 +7,7 @@
 
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import { TcError } from "../errors.ts";
+import { hintOf, TcError } from "../errors.ts";
 import type { ExplainView } from "./explain_view.ts";
 import {
   type AccountsView,
@@ -18,9 +18,12 @@ import {
   type HealthView,
   type StatusView,
 } from "./protocol.ts";
+import type { PersonShell } from "../shell_words.ts";
 
 /** What the admin API needs from the server. */
 export interface ControlHost {
+  /** The shell for which hints are written. */
+  readonly person: PersonShell;
   health(): HealthView;
   status(): StatusView;
   /** Returns the pool as the session with this id sees it. */
@@ -170,16 +173,19 @@ export function controlRoutes(
   app.notFound((c) =>
     c.json(errorView("not_found", `There is no ${c.req.path} here`, null), 404)
   );
-  app.onError((cause, c) => {
-    const known = cause instanceof TcError ? cause : null;
-    const status = known === null ? 500 : known.source === "user" ? 400 : 502;
-    const message = known?.message ?? "The server failed: see its log";
-    return c.json(
-      errorView(known?.code ?? "unexpected", message, known?.hint ?? null),
-      status,
-    );
-  });
+  app.onError((cause, c) => failed(cause, host, c));
   return async (request) => await app.fetch(request);
+}
+
+function failed(cause: Error, host: ControlHost, c: Context): Response {
+  const known = cause instanceof TcError ? cause : null;
+  const status = known === null ? 500 : known.source === "user" ? 400 : 502;
+  const message = known?.message ?? "The server failed: see its log";
+  const hint = hintOf(cause, host.person);
+  return c.json(
+    errorView(known?.code ?? "unexpected", message, hint),
+    status,
+  );
 }
 
 function accountRoutes(app: Hono, host: ControlHost): void {

@@ -10,6 +10,7 @@ import { createHmac } from "node:crypto";
 import { EXIT, TcError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
 import { PROOF_PATH, proofText } from "../wire/proof.ts";
+import type { Hint } from "../shell_words.ts";
 
 export interface ServerAddress {
   /** Without brackets. */
@@ -49,7 +50,7 @@ export class StrangerError extends TcError {
   constructor(
     sign: StrangerSign,
     address: ServerAddress,
-    words: { readonly message?: string; readonly hint?: string } = {},
+    words: { readonly message?: string; readonly hint?: Hint } = {},
   ) {
     super(
       words.message ?? `Cannot use ${placeOf(address)}: ${SIGNS[sign]}`,

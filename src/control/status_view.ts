@@ -40,6 +40,7 @@ import type {
 import { dayText, durationText, payingText } from "./words.ts";
 import { stateText } from "./state_text.ts";
 import { accountStanding } from "./account_standing.ts";
+import { commandWord } from "../shell_words.ts";
 
 /** Sums of responses; the parts of a prompt do not overlap. */
 export interface UsageSum {
@@ -328,7 +329,7 @@ function payingNotices(
     paying === null ? [] : [{
       level: "warn",
       text: `${label}: ${payingText(paying, at)}`,
-      mend: `tc disable ${label}`,
+      mend: `tc disable ${commandWord(label)}`,
     }]
   );
 }

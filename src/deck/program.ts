@@ -7,7 +7,7 @@
 
 import { SessionReader } from "../claude/sessions/sessions.ts";
 import { ControlClient, type ControlTransport } from "../control/client.ts";
-import { reasonOf } from "../errors.ts";
+import { hintOf, reasonOf } from "../errors.ts";
 import type { Clock } from "../ports.ts";
 import { explainRow } from "./explain.ts";
 import { parseKeys } from "./terminal/keys.ts";
@@ -23,7 +23,7 @@ import type { DeckTerminal } from "./terminal/terminal.ts";
 import type { ColorDepth } from "./terminal/theme.ts";
 import { update } from "./update.ts";
 import { CONTROL } from "../control/protocol.ts";
-import { TcError } from "../errors.ts";
+import type { PersonShell } from "../shell_words.ts";
 
 interface DeckOptions {
   /**
@@ -34,6 +34,8 @@ interface DeckOptions {
   readonly terminal: DeckTerminal;
   readonly clock: Clock;
   readonly look: Look;
+  /** The shell for which hints are written. */
+  readonly person: PersonShell;
   readonly depth: ColorDepth;
   /** Whether leaving the Deck stops the server. */
   readonly isServer: boolean;
@@ -206,7 +208,7 @@ class Deck {
       case "rename":
       case "enable":
       case "remove":
-        runServerEffect(effect, this.#client).then((message) => {
+        this.#serverEffect(effect).then((message) => {
           this.#receive(message);
           this.#nudge.now();
         });
@@ -219,13 +221,17 @@ class Deck {
     const { terminal } = this.#options;
     this.#screen.pause();
     this.#handOver = away()
-      .catch((cause) => this.#receive(failed(cause)))
+      .catch((cause) => this.#receive(failed(cause, this.#options.person)))
       .finally(() => {
         if (this.#stop.signal.aborted) return;
         terminal.enter();
         this.#receive({ kind: "resized", size: terminal.size() });
         this.#screen.resume();
       });
+  }
+
+  #serverEffect(effect: ServerEffect): Promise<Message> {
+    return runServerEffect(effect, this.#client, this.#options.person);
   }
 
   async #runTc(args: readonly string[]): Promise<void> {
@@ -238,7 +244,7 @@ class Deck {
     );
     await terminal.read();
     const reload = { kind: "reload" } as const;
-    this.#receive(await runServerEffect(reload, this.#client));
+    this.#receive(await this.#serverEffect(reload));
     this.#nudge.now();
   }
 }
@@ -252,19 +258,19 @@ type ServerEffect = Effect & {
 async function runServerEffect(
   effect: ServerEffect,
   client: ControlClient,
+  person: PersonShell,
 ): Promise<Message> {
   try {
     return { kind: "done", text: await run(effect, client) };
   } catch (cause) {
-    return failed(cause);
+    return failed(cause, person);
   }
 }
 
 /** Returns what went wrong, as a message. */
-function failed(cause: unknown): Message {
+function failed(cause: unknown, person: PersonShell): Message {
   const text = reasonOf(cause);
-  const hint = cause instanceof TcError ? cause.hint : null;
-  return { kind: "failed", text, hint };
+  return { kind: "failed", text, hint: hintOf(cause, person) };
 }
 
 async function run(

@@ -6,6 +6,7 @@
  */
 
 import { EXIT, TcError } from "../errors.ts";
+import { setVariable } from "../shell_words.ts";
 
 /** Returns the proxy for an origin such as `https://api.anthropic.com`, or null. */
 export type ProxyFor = (origin: string) => URL | null;
@@ -57,7 +58,9 @@ export function parseProxy(text: string | null): URL | null {
       code: "bad_proxy",
       source: "user",
       exitCode: EXIT.badConfig,
-      hint: "unset HTTPS_PROXY, or write it as http://proxy.example:3128",
+      hint: (person) =>
+        `${setVariable(person, "HTTPS_PROXY", null)}, ` +
+        "or write it as http://proxy.example:3128",
     },
   );
 }

@@ -29,6 +29,7 @@ import type { QuotaObservation } from "../core/quota/quota.ts";
 import { route, type RouteQuery } from "../core/route/route.ts";
 import type { RouteSettings } from "../core/settings.ts";
 import { HOUR_MS, type Instant } from "../core/time.ts";
+import { commandWord } from "../shell_words.ts";
 
 export interface Profile {
   readonly name: string;
@@ -111,7 +112,7 @@ export function bound(
   if (other !== undefined) {
     throw new UsageError(
       `Cannot save the login as ${name}: it is stored as ${other.name} already`,
-      `tc run --profile ${other.name}`,
+      `tc run --profile ${commandWord(other.name)}`,
     );
   }
   const known = profiles.find((profile) => profile.name === name);

@@ -8,6 +8,7 @@
 import { join } from "node:path";
 import { readIfThere, writeAtomic } from "../store/files/atomic.ts";
 import { fileError, resolveTarget } from "../store/files/file_target.ts";
+import { setMode } from "../store/files/file_modes.ts";
 
 /** Files that the user makes, the same for every account. */
 const SHARED_FILES: readonly string[] = [
@@ -40,7 +41,6 @@ const SHARED_FOLDERS: readonly string[] = [
  * Created at once: a session that begins in a profile must be visible from all.
  */
 const ALWAYS = "projects";
-const MODE_BITS = 0o777;
 
 /**
  * Links `folder` to `shared`. Merges what is in the way of a link: the newer
@@ -117,8 +117,7 @@ async function writeWithMode(
   mode: number | null,
 ): Promise<void> {
   await writeAtomic(path, bytes);
-  if (mode === null || Deno.build.os === "windows") return;
-  await Deno.chmod(path, mode & MODE_BITS);
+  if (mode !== null) setMode(path, mode);
 }
 
 async function moveLink(own: string, target: string): Promise<void> {
@@ -134,15 +133,15 @@ async function link(
   isFolder: boolean,
 ): Promise<void> {
   if (await look(own) !== null) return;
-  const isWindows = Deno.build.os === "windows";
   try {
-    await Deno.symlink(target, own, {
-      type: isFolder ? (isWindows ? "junction" : "dir") : "file",
-    });
+    // Only Windows looks at the type, and lets every user make junctions.
+    await Deno.symlink(target, own, { type: isFolder ? "junction" : "file" });
   } catch (error) {
+    if (isFolder) throw fileError(`link ${own}`, error);
     // On Windows not every user may create links to files.
-    if (!isWindows || isFolder) throw fileError(`link ${own}`, error);
-    await Deno.link(target, own);
+    await Deno.link(target, own).catch(() => {
+      throw fileError(`link ${own}`, error);
+    });
   }
 }
 

@@ -25,6 +25,7 @@ import { ExchangeFiles } from "./exchange_files.ts";
 import { LedgerWriter } from "./ledger_writer.ts";
 import { RecentTally } from "./tally.ts";
 import { StateDatabase } from "./state_database.ts";
+import type { PersonShell } from "../shell_words.ts";
 
 /** The part of the pool that the records read and restore. */
 interface RememberedPool {
@@ -42,6 +43,8 @@ interface RecordsOptions {
   readonly keeper: RememberedPool;
   readonly clock: Clock;
   readonly journal: Journal;
+  /** The shell for which hints are written. */
+  readonly person: PersonShell;
 }
 
 const MEGABYTE = 1024 * 1024;
@@ -76,6 +79,7 @@ export class Records implements RequestLog {
       writer: options.run,
       clock,
       journal,
+      person: options.person,
     });
     this.exchanges = exchangeFiles(options);
     this.#writer = new LedgerWriter({

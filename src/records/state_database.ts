@@ -7,7 +7,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { Instant } from "../core/time.ts";
-import type { TcError } from "../errors.ts";
+import { hintOf, type TcError } from "../errors.ts";
 import type { Clock, Journal } from "../ports.ts";
 import {
   databaseError,
@@ -17,6 +17,7 @@ import {
 } from "../store/ledger/database.ts";
 import { Ledger } from "../store/ledger/ledger.ts";
 import { PoolStore } from "../store/ledger/pool_store.ts";
+import type { PersonShell } from "../shell_words.ts";
 
 /** The open database and its parts. */
 interface OpenState {
@@ -26,6 +27,8 @@ interface OpenState {
 }
 
 interface StateDatabaseOptions {
+  /** The shell for which hints are written. */
+  readonly person: PersonShell;
   readonly path: string;
   /** Names this run: two servers may share the file while one takes over. */
   readonly writer: string;
@@ -133,10 +136,13 @@ export class StateDatabase {
 
   /** Reports an error once per attempt to open the file. */
   #tell(error: TcError): void {
-    const { clock, journal } = this.#options;
+    const { clock, journal, person } = this.#options;
     this.#fault = error.message;
     this.#retryAtMs = clock.monotonicMs() + RETRY_MS;
-    journal.log("error", "state", { reason: error.message, hint: error.hint });
+    journal.log("error", "state", {
+      reason: error.message,
+      hint: hintOf(error, person),
+    });
   }
 
   #release(): void {

@@ -193,7 +193,7 @@ interface NextProgram {
 export async function replaceProgram(
   path: string,
   { program, version, before }: NextProgram,
-  system: string = Deno.build.os,
+  system: string,
 ): Promise<void> {
   // Windows starts by the ending.
   const ending = system === "windows" ? "new.exe" : "new";

@@ -15,6 +15,7 @@ import { withOpenFiles } from "../system/open_files.ts";
 import { ownCommand } from "../system/own_command.ts";
 import { absolutePaths } from "./working_folder.ts";
 import type { PoolSite } from "./pool_site.ts";
+import { withVariables } from "../shell_words.ts";
 
 /** Longest wait for a new server to answer. */
 const START_WAIT_MS = 15_000;
@@ -60,7 +61,10 @@ class StartAttempt {
     const { stateFolder } = site.paths;
     this.#log = new LogSince(join(stateFolder, "server.log"));
     const server = ["server", "--headless", "--log-file", this.#log.file];
-    const [program = "", ...args] = withOpenFiles(ownCommand(server));
+    const [program = "", ...args] = withOpenFiles(
+      ownCommand(server),
+      site.system,
+    );
     this.#child = new Deno.Command(program, {
       args,
       // The caller's folder may be removed.
@@ -194,8 +198,11 @@ function refuseElsewhere({ paths, origin }: PoolSite): void {
       code: "already_running",
       source: "user",
       exitCode: EXIT.alreadyRunning,
-      hint: `TC_PROXY_PORT=${port} tc run   uses it\n` +
-        `TC_PROXY_PORT=${port} tc stop  ends it`,
+      hint: (person) => {
+        const at = { TC_PROXY_PORT: port };
+        return `${withVariables(person, at, "tc run")}   uses it\n` +
+          `${withVariables(person, at, "tc stop")}  ends it`;
+      },
     },
   );
 }

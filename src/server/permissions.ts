@@ -15,6 +15,7 @@ import {
   workerFolders,
 } from "../system/paths.ts";
 import { socketPath } from "../config/socket_path.ts";
+import type { Host } from "../variables.ts";
 
 /** The grants of one thread, as `Worker` takes them. */
 export interface Grants {
@@ -41,7 +42,7 @@ interface GrantSources {
 
 /** Returns what the grants of a pool's server follow from. */
 export function grantSources(
-  { config, paths, environment }: {
+  { config, paths, environment, system }: Pick<Host, "system"> & {
     readonly config: Config;
     readonly paths: Paths;
     readonly environment: Environment;
@@ -51,7 +52,7 @@ export function grantSources(
   return {
     config,
     paths,
-    system: Deno.build.os,
+    system,
     proxies,
     origins: backendOrigins(config),
   };

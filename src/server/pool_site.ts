@@ -10,7 +10,9 @@ import { type Authorities, readAuthorities } from "../system/authorities.ts";
 import { systemEntropy } from "../system/clock.ts";
 import { type Config, configFrom } from "../config/config.ts";
 import { localKey } from "../config/local_key.ts";
-import { type Environment, type Paths, pathsFrom } from "../system/paths.ts";
+import { type Paths, pathsFrom } from "../system/paths.ts";
+import { type PersonShell, personShell } from "../shell_words.ts";
+import type { Environment, Host, System } from "../variables.ts";
 import { priceFile, readPriceTable } from "../store/ledger/price_file.ts";
 import { CONFIG_BYTES_MAX } from "../store/config_file.ts";
 import {
@@ -35,6 +37,9 @@ interface SiteOptions {
 
 export class PoolSite {
   readonly environment: Environment;
+  readonly system: System;
+  /** The shell that tc was started in, for the commands it suggests. */
+  readonly person: PersonShell;
   readonly paths: Paths;
   readonly #flags: Readonly<Record<string, unknown>>;
   readonly #say: (warning: string) => void;
@@ -42,9 +47,11 @@ export class PoolSite {
   #key: Secret | null = null;
   #authorities: Authorities | null = null;
 
-  constructor(environment: Environment, { flags, say }: SiteOptions) {
+  constructor({ environment, system }: Host, { flags, say }: SiteOptions) {
     this.environment = environment;
-    this.paths = pathsFrom(environment, Deno.build.os);
+    this.system = system;
+    this.person = personShell(environment, system);
+    this.paths = pathsFrom(environment, system);
     this.#flags = flags;
     this.#say = say;
   }
@@ -86,7 +93,7 @@ export class PoolSite {
 
   /** The certificate authorities of this machine, besides the built-in ones. */
   get authorities(): Authorities {
-    this.#authorities ??= readAuthorities(this.environment, Deno.build.os);
+    this.#authorities ??= readAuthorities(this.environment, this.system);
     return this.#authorities;
   }
 
@@ -140,7 +147,7 @@ export class PoolSite {
       timeoutMs,
       describe: async (stranger) => {
         const { describeStranger } = await import("./strangers.ts");
-        return await describeStranger(stranger, this.paths.stateFolder);
+        return await describeStranger(stranger, this);
       },
     });
   }

@@ -33,6 +33,8 @@ import {
   waitForSuccessor,
 } from "./succession.ts";
 import { readIfThere } from "../store/files/atomic.ts";
+import type { System } from "../variables.ts";
+import { knownSignals } from "../signals.ts";
 
 interface ServingOptions {
   readonly log: LogSink;
@@ -76,8 +78,8 @@ export async function startServing(
   options: ServingOptions,
 ): Promise<Serving> {
   const { takesOverFrom } = options;
-  const signals = new Signals();
-  await raiseOpenFiles();
+  const signals = new Signals(site.system);
+  await raiseOpenFiles(site.system);
   const order = await startOrder(site, takesOverFrom !== null);
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
@@ -147,15 +149,17 @@ async function startOrder(
     paths,
     version: buildInfo().version,
     pid: Deno.pid,
+    system: site.system,
+    person: site.person,
     key: site.key.reveal(),
-    machine: await machineSecret(paths),
+    machine: await machineSecret(paths, site.system),
     proxy: {
       url: proxyUrl(environment),
       except: environment["NO_PROXY"] || environment["no_proxy"] || "",
     },
     authorities: site.authorities.pem,
     takesOver,
-    openFiles: await openFiles(),
+    openFiles: await openFiles(site.system),
   };
 }
 
@@ -277,14 +281,10 @@ function reload(server: Server, options: ServingOptions): void {
 }
 
 /** Signals that a server handles. */
-const CAUGHT: readonly Deno.Signal[] = Deno.build.os === "windows"
-  ? ["SIGINT"]
-  : ["SIGINT", "SIGTERM", "SIGHUP"];
+const CAUGHT = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Some programs send these to every process; without a listener they would end it. */
-const IGNORED: readonly Deno.Signal[] = Deno.build.os === "windows"
-  ? []
-  : ["SIGUSR1", "SIGUSR2"];
+const IGNORED = ["SIGUSR1", "SIGUSR2"] as const;
 
 /**
  * The signals of a server's process. It catches them from its first moment,
@@ -296,13 +296,13 @@ class Signals {
   readonly #early: Deno.Signal[] = [];
 
   /** Begins to catch them; a signal without a handler yet waits for one. */
-  constructor() {
-    for (const signal of CAUGHT) {
+  constructor(system: System) {
+    for (const signal of knownSignals(CAUGHT, system)) {
       const listener = () => this.#take(signal);
       Deno.addSignalListener(signal, listener);
       this.#held.push([signal, listener]);
     }
-    for (const signal of IGNORED) {
+    for (const signal of knownSignals(IGNORED, system)) {
       const listener = () => {};
       Deno.addSignalListener(signal, listener);
       this.#held.push([signal, listener]);

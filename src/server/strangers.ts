@@ -12,18 +12,21 @@ import type { HealthView } from "../control/protocol.ts";
 import { EXIT, TcError } from "../errors.ts";
 import { inert } from "../control/words.ts";
 import { type PortOwner, portOwner } from "../system/port_owner.ts";
+import { endProcess } from "../shell_words.ts";
+import type { Paths } from "../system/paths.ts";
+import type { System } from "../variables.ts";
 
 /** Returns `stranger` with the program on the port and a free port in it. */
 export async function describeStranger(
   { sign, address }: StrangerError,
-  stateFolder: string,
+  { paths, system }: { readonly paths: Paths; readonly system: System },
 ): Promise<StrangerError> {
   const owner = await portOwner(address.port, {
     runner: systemRunner,
-    system: Deno.build.os,
+    system,
     uid: Deno.uid(),
   });
-  const holder = readHolder(stateFolder);
+  const holder = readHolder(paths.stateFolder);
   const isOurs = holder !== null && holder.pid === owner?.pid &&
     URL.parse(holder.origin)?.port === String(address.port);
   const place = placeOf(address);
@@ -33,7 +36,8 @@ export async function describeStranger(
         ? `Cannot use tc on ${place}: it does not answer (pid ${holder.pid})`
         : `Cannot use tc on ${place}: an older tc runs there ` +
           `(${holder.version}, pid ${holder.pid})`,
-      hint: `kill ${holder.pid}   ends it; tc run starts another`,
+      hint: (person) =>
+        `${endProcess(person, holder.pid)}   ends it; tc run starts another`,
     });
   }
   return new StrangerError(sign, address, {

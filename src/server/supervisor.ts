@@ -8,8 +8,11 @@
 import type { LogLoss } from "../records/log/log_sink.ts";
 import type { ControlAnswer, ControlTransport } from "../control/client.ts";
 import type { FamilyOwners } from "../auth/shared/family_owners.ts";
-import { TcError } from "../errors.ts";
-import { keychainTool } from "../store/vault/keychain_tools.ts";
+import { hintOf, TcError } from "../errors.ts";
+import {
+  type KeychainTool,
+  keychainTool,
+} from "../store/vault/keychain_tools.ts";
 import { type AccountChanges, answerChange } from "./links/change_link.ts";
 import type { Config } from "../config/config.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
@@ -89,8 +92,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     port: ready.port,
     transport: link.transport,
     reload: (config) => link.post({ kind: "reload", config }),
-    reloadFailed: ({ message, hint }) =>
-      link.post({ kind: "reload_failed", message, hint }),
+    reloadFailed: (error) =>
+      link.post({
+        kind: "reload_failed",
+        message: error.message,
+        hint: hintOf(error, options.order.person),
+      }),
     restartAnswered: (trouble) =>
       link.post({ kind: "restart_answer", trouble }),
     logLost: (loss) => link.post({ kind: "log_lost", loss }),
@@ -167,15 +174,16 @@ class WorkerLink {
    * Stops the keychain's program when it prompts: a service has nobody to
    * answer.
    */
-  readonly #keychain = keychainTool(Deno.build.os, {
-    runner: systemRunner,
-    timeoutMs: KEYCHAIN_MS_MAX,
-  });
+  readonly #keychain: KeychainTool | null;
   readonly #owners: OwnerDesk;
   #calls = 0;
 
   constructor(worker: Worker, options: ServerOptions) {
     this.#worker = worker;
+    this.#keychain = keychainTool(options.order.system, {
+      runner: systemRunner,
+      timeoutMs: KEYCHAIN_MS_MAX,
+    });
     this.#owners = new OwnerDesk(options.owners);
     // A failure before the server is ready is reported by `ready`.
     this.#failed.promise.catch(() => {});
@@ -268,16 +276,16 @@ class WorkerLink {
       }
       case "keychain_asked": {
         const { id, question } = message;
-        answerKeychain(question, this.#keychain).then((answer) =>
-          this.post({ kind: "keychain_answer", id, answer })
-        );
+        answerKeychain(question, this.#keychain, options.order.person).then((
+          answer,
+        ) => this.post({ kind: "keychain_answer", id, answer }));
         return;
       }
       case "change_asked": {
         const { id, question } = message;
-        answerChange(question, options.changes).then((answer) =>
-          this.post({ kind: "change_answer", id, answer })
-        );
+        answerChange(question, options.changes, options.order.person).then((
+          answer,
+        ) => this.post({ kind: "change_answer", id, answer }));
         return;
       }
       case "owner_asked": {

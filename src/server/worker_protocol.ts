@@ -17,6 +17,8 @@ import type {
 import type { LogRecord } from "../records/log/journal.ts";
 import type { OwnerAnswer, OwnerQuestion } from "./links/owner_link.ts";
 import type { Paths } from "../system/paths.ts";
+import type { PersonShell } from "../shell_words.ts";
+import type { System } from "../variables.ts";
 
 /**
  * Everything that the worker needs to start. Secrets are passed in memory only.
@@ -26,6 +28,9 @@ export interface StartOrder {
   readonly paths: Paths;
   readonly version: string;
   readonly pid: number;
+  readonly system: System;
+  /** The shell of who started the server, for the commands it suggests. */
+  readonly person: PersonShell;
   /** The local key, revealed: a Secret does not survive a message. */
   readonly key: string;
   /** Machine id and user name, which bind the vault to this machine. */

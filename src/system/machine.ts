@@ -14,6 +14,7 @@ import { readMark, vaultKey, writeMark } from "../store/vault/vault_key.ts";
 import { systemEntropy } from "./clock.ts";
 import type { Paths } from "./paths.ts";
 import { systemRunner } from "./command_runner.ts";
+import type { System } from "../variables.ts";
 
 /**
  * Returns the vault's key material; creates the vault's key if there is none.
@@ -21,10 +22,11 @@ import { systemRunner } from "./command_runner.ts";
  */
 export async function machineSecret(
   { vaultKeyFile }: Pick<Paths, "vaultKeyFile">,
+  system: System,
 ): Promise<MachineSecret> {
   return await readMachineSecret(
     {
-      os: Deno.build.os,
+      os: system,
       runner: systemRunner,
       readText,
       userName: userName(),

@@ -17,8 +17,8 @@ const TOOL_MS_MAX = 2_000;
  * program of the system, because the runtime cannot. Where there is no such
  * program, `tc doctor` reports a low limit.
  */
-export async function raiseOpenFiles(): Promise<void> {
-  if (Deno.build.os !== "linux") return;
+export async function raiseOpenFiles(system: string): Promise<void> {
+  if (system !== "linux") return;
   try {
     const limits = await Deno.readTextFile("/proc/self/limits");
     const wanted = wantedLimit(limits);
@@ -74,10 +74,10 @@ export function raisedStart(
 }
 
 /** Returns how many files this process may have open; null if unknown. */
-export async function openFiles(): Promise<number | null> {
-  if (Deno.build.os === "windows") return null;
+export async function openFiles(system: string): Promise<number | null> {
+  if (system === "windows") return null;
   try {
-    if (Deno.build.os === "linux") {
+    if (system === "linux") {
       return limitsIn(await Deno.readTextFile("/proc/self/limits"))?.soft ??
         null;
     }
@@ -125,7 +125,7 @@ function limitsIn(
 /** Returns a command line that raises the limit and then runs `command`. */
 export function withOpenFiles(
   command: readonly string[],
-  system: string = Deno.build.os,
+  system: string,
 ): readonly string[] {
   if (system === "windows") return command;
   // macOS calls its hard limit unlimited and takes no more than 10,240.

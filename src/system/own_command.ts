@@ -10,20 +10,30 @@
  * own folder and removes the old one, so the command uses the link on the PATH
  * that leads to this program, if there is one.
  */
-export function lastingCommand(args: readonly string[]): readonly string[] {
+export function lastingCommand(
+  args: readonly string[],
+  system: string,
+): readonly string[] {
   const [program = "", ...words] = ownCommand(args);
   if (!Deno.build.standalone) return [program, ...words];
-  return [linkTo(program, Deno.env.get("PATH") ?? "") ?? program, ...words];
+  return [
+    linkTo(program, Deno.env.get("PATH") ?? "", system) ?? program,
+    ...words,
+  ];
 }
 
 /**
  * Returns the first link on `path` that leads to the file at `program`, or
  * null.
  */
-export function linkTo(program: string, path: string): string | null {
+export function linkTo(
+  program: string,
+  path: string,
+  system: string,
+): string | null {
   const file = realPath(program);
   if (file === null) return null;
-  const isWindows = Deno.build.os === "windows";
+  const isWindows = system === "windows";
   const names = [isWindows ? "tc.exe" : "tc", file.replace(/^.*[\\/]/, "")];
   for (const folder of path.split(isWindows ? ";" : ":")) {
     if (!/^([A-Za-z]:)?[\\/]/.test(folder)) continue;

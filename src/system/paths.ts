@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { dirname, join, posix, resolve, win32 } from "node:path";
 import { EXIT, TcError } from "../errors.ts";
 import { type Environment, homeIn } from "../variables.ts";
+import { setHome } from "../shell_words.ts";
 
 export type { Environment };
 
@@ -109,12 +110,14 @@ function homeOf(environment: Environment, system: string): string {
     absolute(HOME, system) ?? absolute(USERPROFILE, system);
   if (home !== null) return home;
   throw new TcError(
-    "Cannot find your home folder: HOME is not set to an absolute path",
+    `Cannot find your home folder: ${
+      system === "windows" ? "USERPROFILE" : "HOME"
+    } is not set to an absolute path`,
     {
       code: "no_home",
       source: "user",
       exitCode: EXIT.badConfig,
-      hint: 'export HOME="$(getent passwd "$(id -u)" | cut -d: -f6)"',
+      hint: setHome,
     },
   );
 }

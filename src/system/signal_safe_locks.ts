@@ -6,6 +6,8 @@
  */
 
 import type { HeldLock, Locks } from "../ports.ts";
+import type { System } from "../variables.ts";
+import { knownSignals } from "../signals.ts";
 
 type Ending = "SIGINT" | "SIGTERM" | "SIGHUP";
 
@@ -18,6 +20,7 @@ const EXIT_CODES: Readonly<Record<Ending, number>> = {
 
 interface SignalSafeOptions {
   readonly locks: Locks;
+  readonly system: System;
   /** The signals to hold back; the shell of a hook ignores the others already. */
   readonly signals: readonly Ending[];
   /** A lock under which nothing is lost when the process ends. */
@@ -35,10 +38,7 @@ export class SignalSafeLocks implements Locks {
   constructor(options: SignalSafeOptions) {
     this.#options = options;
     const { signals } = options;
-    const usable = Deno.build.os === "windows"
-      ? signals.filter((signal) => signal === "SIGINT")
-      : signals;
-    this.#listeners = usable.map((signal) =>
+    this.#listeners = knownSignals(signals, options.system).map((signal) =>
       [signal, () => this.#asked(EXIT_CODES[signal])] as const
     );
   }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { System } from "../variables.ts";
 
 /**
  * Returns false only where the system says that another job has the terminal:
@@ -11,10 +12,10 @@
  * terminal's modes.
  */
 export function isInForeground(
-  os: typeof Deno.build.os = Deno.build.os,
+  system: System,
   read: () => string = () => Deno.readTextFileSync("/proc/self/stat"),
 ): boolean {
-  if (os !== "linux") return true;
+  if (system !== "linux") return true;
   try {
     return foregroundOf(read());
   } catch {

@@ -50,12 +50,12 @@ Deno.test({
     await listening(pool.port);
     // The first runs on under another name; the second time it is still there.
     for (const count of [1, 2]) {
-      await replaceProgram(path, next);
+      await replaceProgram(path, next, Deno.build.os);
       strictEqual((await names()).length, count);
     }
     strictEqual((await pool.tc(["stop"])).code, 0);
     await child.status;
-    await replaceProgram(path, next);
+    await replaceProgram(path, next, Deno.build.os);
     // What was replaced last goes with the next upgrade.
     strictEqual((await names()).length, 1);
   },

@@ -8,7 +8,12 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     const run = (script: string) =>
-      runInPlace("/bin/sh", ["-c", script], { PATH: "/usr/bin:/bin" });
+      runInPlace(
+        "/bin/sh",
+        ["-c", script],
+        { PATH: "/usr/bin:/bin" },
+        Deno.build.os,
+      );
     strictEqual(await run("exit 7"), 7);
     strictEqual(await run("kill -TERM $$"), 143);
     strictEqual(await run("kill -ABRT $$"), 134);

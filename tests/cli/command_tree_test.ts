@@ -15,6 +15,7 @@ import {
 } from "../../src/cli/help/completion.ts";
 import { manPage } from "../../src/cli/help/man.ts";
 import { commandTree } from "../../src/cli/root.ts";
+import { hintText, MANUAL_SHELL } from "../../src/shell_words.ts";
 
 const KNOWN = {
   accounts: () => Promise.resolve(["work", "home", "höhle"]),
@@ -23,6 +24,7 @@ const KNOWN = {
 
 const REGISTRY: Registry = {
   environment: {},
+  system: "linux",
   texts: new Map(),
   run: () => async () => {},
 };
@@ -68,7 +70,11 @@ Deno.test("the loader and the tree name the same commands", async () => {
 
 Deno.test("every command has text, examples that name it, and help of 80 columns", async () => {
   const program = await tree();
-  for (const { name, summary, examples, schema } of REGISTRY.texts.values()) {
+  for (const text of REGISTRY.texts.values()) {
+    const { name, summary, schema } = text;
+    const examples = text.examples.map((example) =>
+      hintText(example, MANUAL_SHELL)
+    );
     ok(summary.length > 10 && !summary.endsWith("."), name);
     ok(examples.length > 0, name);
     const own = new RegExp(`\\btc ${name}\\b`);
@@ -95,6 +101,7 @@ Deno.test("options before the command apply to the command", async () => {
   const seen: unknown[] = [];
   const program = await commandTree({
     environment: {},
+    system: "linux",
     texts: new Map(),
     run: () => (...given) => Promise.resolve(void seen.push(given.at(-2))),
   }, ["accounts"]);

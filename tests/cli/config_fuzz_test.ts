@@ -63,7 +63,10 @@ class Home implements AsyncDisposable {
 
   outcome(): Outcome {
     try {
-      const { config } = new Shell(this.variables, { input: false });
+      const { config } = new Shell({
+        environment: this.variables,
+        system: Deno.build.os,
+      }, { input: false });
       return { kind: "loaded", config };
     } catch (error) {
       // Anything else is a fault of ours, not of the file.

@@ -29,7 +29,10 @@ interface Installed {
 async function install(scene: DoctorScene): Promise<Installed> {
   const program = await scene.program("tc", "#!/bin/sh\n");
   scene.variables["TC_DOCTOR_PROGRAM"] = program;
-  const shell = new Shell(scene.variables, { input: false });
+  const shell = new Shell({
+    environment: scene.variables,
+    system: Deno.build.os,
+  }, { input: false });
   const plan = planFor(shell, program);
   await Deno.mkdir(dirname(plan.file), { recursive: true });
   await Deno.writeTextFile(plan.file, plan.text);

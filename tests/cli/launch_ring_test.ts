@@ -152,12 +152,12 @@ Deno.test({
       folder.join("Cellar", "1"),
       folder.join("bin"),
     ].join(":");
-    strictEqual(linkTo(file, path), folder.join("bin", "tc"));
+    strictEqual(linkTo(file, path, Deno.build.os), folder.join("bin", "tc"));
     strictEqual(
-      linkTo(folder.join("bin", "tc"), path),
+      linkTo(folder.join("bin", "tc"), path, Deno.build.os),
       folder.join("bin", "tc"),
     );
-    strictEqual(linkTo(file, folder.join("other")), null);
-    strictEqual(linkTo(folder.join("none"), path), null);
+    strictEqual(linkTo(file, folder.join("other"), Deno.build.os), null);
+    strictEqual(linkTo(folder.join("none"), path, Deno.build.os), null);
   },
 });

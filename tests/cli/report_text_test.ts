@@ -7,9 +7,11 @@ import { reportLines } from "../../src/cli/report/report_text.ts";
 import { type ReportKind, reportView } from "../../src/control/report_view.ts";
 import { Zone } from "../../src/core/calendar.ts";
 import { NO_SPEND, type Spend, type SpendRow } from "../../src/core/usage.ts";
+import { MANUAL_SHELL } from "../../src/shell_words.ts";
 
 const OUTPUT = new Output({
   environment: {},
+  person: MANUAL_SHELL,
   color: "never",
   isJson: false,
   isTerminal: false,

@@ -15,6 +15,7 @@ Deno.test({
       const command = `echo mine; ${rest}`;
       const line = await runWrapped({ type: "command", command }, "", {
         timeoutMs: 500,
+        system: Deno.build.os,
         shell: (line) => ["sh", "-c", line],
       });
       ok(performance.now() - startMs < 10_000, rest);
@@ -34,6 +35,7 @@ Deno.test({
     strictEqual(
       await runWrapped(setting, "", {
         timeoutMs: 60_000,
+        system: Deno.build.os,
         shell: (line) => ["sh", "-c", line],
       }),
       text,

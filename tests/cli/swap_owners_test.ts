@@ -20,10 +20,16 @@ Deno.test("openSwap() sees a login that its original tool has renewed", async ()
       }],
     }),
   );
-  using swap = await openSwap(new Shell({ HOME: home.path }, {}), {
-    policy: null,
-    threshold: null,
-  });
+  using swap = await openSwap(
+    new Shell(
+      { environment: { HOME: home.path }, system: Deno.build.os },
+      {},
+    ),
+    {
+      policy: null,
+      threshold: null,
+    },
+  );
   const { owners } = swap.ports;
   const family = { tool: "teamclaude", location: `${file}#ada` } as const;
   const read = async () => (await owners?.hold(family))?.read();

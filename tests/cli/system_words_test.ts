@@ -2,7 +2,6 @@
 
 import { strictEqual } from "node:assert/strict";
 import { isNameFault } from "../../src/cli/doctor/network.ts";
-import { usualShell } from "../../src/cli/launch/env.ts";
 import { isReaderGone } from "../../src/cli/print.ts";
 import { pathsFrom, workerFolders } from "../../src/system/paths.ts";
 
@@ -29,12 +28,6 @@ Deno.test("a pipe that nobody reads is no fault, on every system", () => {
   for (const error of errors) strictEqual(isReaderGone(error), true);
   strictEqual(isReaderGone(new Error("disk full (os error 112)")), false);
   strictEqual(isReaderGone(new Error("shared (os error 32)")), false);
-});
-
-Deno.test("without SHELL, tc env writes for the shell that the system has", () => {
-  strictEqual(usualShell("linux"), "sh");
-  strictEqual(usualShell("darwin"), "sh");
-  strictEqual(usualShell("windows"), "powershell");
 });
 
 Deno.test("secrets of Windows do not roam, and the worker's folders hold no key", () => {

@@ -12,6 +12,7 @@ import { UNICODE } from "../../src/deck/terminal/theme.ts";
 import { ManualClock } from "../fixtures/manual_clock.ts";
 import { Emulator } from "./emulator.ts";
 import { poolStatus, time } from "./scene.ts";
+import { MANUAL_SHELL } from "../../src/shell_words.ts";
 
 /** A terminal that writes down what it gets and types what it is told. */
 class FakeTerminal implements DeckTerminal {
@@ -147,6 +148,7 @@ function stage(isServer = false): Stage {
   const ran: (readonly string[])[] = [];
   const ended = runDeck({
     transport: server,
+    person: MANUAL_SHELL,
     terminal,
     clock,
     look: { glyphs: UNICODE, timeZone: "UTC" },

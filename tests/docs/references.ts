@@ -13,6 +13,7 @@ import {
 } from "../../src/cli/help/command_tree.ts";
 import type { CommandText } from "../../src/cli/registry.ts";
 import { ROOT } from "../fixtures/paths.ts";
+import { hintText, MANUAL_SHELL } from "../../src/shell_words.ts";
 
 const MADE =
   "<!-- Made by `deno task docs`: change the code, not this page. -->";
@@ -126,9 +127,11 @@ function usage(
     ...(isGroup && rows.length === 0 ? [] : rows.length === 0 ? [] : [
       table(["Argument or option", "What it does"], rows),
     ]),
-    ...(text === undefined || text.examples.length === 0
-      ? []
-      : ["```text\n" + text.examples.join("\n") + "\n```"]),
+    ...(text === undefined || text.examples.length === 0 ? [] : [
+      "```text\n" + text.examples.map((example) =>
+        hintText(example, MANUAL_SHELL)
+      ).join("\n") + "\n```",
+    ]),
     ...(text?.schema ? [`\`--json\` prints \`${text.schema}\`.`] : []),
   ].join("\n\n") || `\`${words}\` takes no options.`;
 }

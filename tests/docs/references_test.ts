@@ -13,6 +13,7 @@ import { API, references } from "./references.ts";
 async function texts(): Promise<ReadonlyMap<string, CommandText>> {
   const registry: Registry = {
     environment: {},
+    system: "linux",
     texts: new Map(),
     run: () => async () => {},
   };

@@ -11,6 +11,7 @@ import { ManualClock } from "../fixtures/manual_clock.ts";
 import { requestRecord } from "../fixtures/ledger_rows.ts";
 import { account, poolOf } from "../fixtures/pool.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { MANUAL_SHELL } from "../../src/shell_words.ts";
 
 interface Bench {
   readonly writer: LedgerWriter;
@@ -27,7 +28,13 @@ function benchAt(path: string): Bench {
       log.push([level, event, fields]);
     },
   };
-  const state = new StateDatabase({ path, writer: "test", clock, journal });
+  const state = new StateDatabase({
+    path,
+    writer: "test",
+    clock,
+    journal,
+    person: MANUAL_SHELL,
+  });
   const pool = poolOf([{ account: account("work") }]);
   const writer = new LedgerWriter({
     state,

@@ -137,17 +137,21 @@ Deno.test({
     const path = folder.join("tc");
     await Deno.writeFile(path, script("1.3.0"), { mode: 0o755 });
     await rejects(
-      replaceProgram(path, { ...next, version: "1.5.0" }),
+      replaceProgram(path, { ...next, version: "1.5.0" }, Deno.build.os),
       /calls itself tc 1\.4\.0/,
     );
     await rejects(
-      replaceProgram(path, { ...next, program: new Uint8Array(9) }),
+      replaceProgram(
+        path,
+        { ...next, program: new Uint8Array(9) },
+        Deno.build.os,
+      ),
     );
     deepStrictEqual(await Deno.readFile(path), script("1.3.0"));
     const victim = folder.join("victim");
     await Deno.writeTextFile(victim, "mine");
     await Deno.symlink(victim, `${path}.new`);
-    await replaceProgram(path, next);
+    await replaceProgram(path, next, Deno.build.os);
     strictEqual(await Deno.readTextFile(victim), "mine");
     await Deno.remove(`${path}.new`);
     await Deno.remove(victim);

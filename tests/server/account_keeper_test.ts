@@ -11,6 +11,7 @@ import { fetchUpstream } from "../fixtures/fetch_upstream.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { fileVault, idOf, MACHINE, oauthEntry } from "../fixtures/vault_kit.ts";
+import { MANUAL_SHELL } from "../../src/shell_words.ts";
 
 /** A config that has one row, with the account on or off. */
 function configText(enabled: boolean): string {
@@ -49,6 +50,8 @@ Deno.test("an earlier read does not overwrite a later one", async () => {
       paths,
       version: "0",
       pid: Deno.pid,
+      system: Deno.build.os,
+      person: MANUAL_SHELL,
       key: "tc-test-key-0001",
       machine: MACHINE,
       proxy: { url: "", except: "" },

@@ -16,6 +16,7 @@ import type { AccountProfile } from "../sign_in/profile.ts";
 import { isOAuth, type RefreshPorts } from "../provider.ts";
 import { hasEnded, type Renewal } from "../renewal.ts";
 import { isSamePerson, whoseIs } from "./shared_login.ts";
+import { commandWord } from "../../shell_words.ts";
 
 /** How often tc gives way to a program that writes at the same moment. */
 const TRIES_MAX = 8;
@@ -181,7 +182,7 @@ function loginOf(
     code: isForever ? "needs_login" : "credential_unavailable",
     accountId: id,
     retryAt: renewal.kind === "failed" ? renewal.retryAt : null,
-    ...(isForever ? { hint: `tc login --account ${label}` } : {}),
+    ...(isForever ? { hint: `tc login --account ${commandWord(label)}` } : {}),
   });
 }
 
@@ -219,7 +220,7 @@ function refuseWithoutInference({ id, label, credential }: LoginEntry): void {
       code: "needs_login",
       accountId: id,
       retryAt: null,
-      hint: `tc login --account ${label}`,
+      hint: `tc login --account ${commandWord(label)}`,
     },
   );
 }

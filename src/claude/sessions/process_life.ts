@@ -45,7 +45,6 @@ export function isAlive(pid: number): boolean {
  * systems.
  */
 export function startOf(pid: number): string | null {
-  if (Deno.build.os !== "linux") return null;
   try {
     const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
     // The 22nd field, counted from after the name, which may hold any
@@ -62,6 +61,6 @@ function ownDomain(): string {
     return `${boot.trim()} ${Deno.readLinkSync("/proc/self/ns/pid")}`;
   } catch {
     // Another system, or one that does not tell.
-    return `${Deno.build.os} ${hostname()}`;
+    return `host ${hostname()}`;
   }
 }

@@ -25,16 +25,17 @@ import { accountRows } from "../../store/account_rows.ts";
 import { mergeAccounts, type MergedAccounts } from "../../store/accounts.ts";
 import { type OpenedVault, openVault } from "../../store/vault/open_vault.ts";
 import { inert } from "../../control/words.ts";
+import { commandWord } from "../../shell_words.ts";
 
 /** Opens the vault; a person at the terminal may answer its prompt. */
 export async function openShellVault(shell: Shell): Promise<OpenedVault> {
   const { config, paths, mayAsk } = shell;
   return await openVault({
     folder: vaultFolder(paths),
-    secret: await machineSecret(paths),
+    secret: await machineSecret(paths, shell.system),
     wanted: config.settings.vault.backend === "keychain" ? "keychain" : "file",
     mayPrompt: mayAsk,
-    os: Deno.build.os,
+    os: shell.system,
   }, { clock: systemClock, entropy: systemEntropy, runner: systemRunner });
 }
 
@@ -120,7 +121,7 @@ export function checkFree(name: string, listing: DeskListing): void {
   if (!takenNames(listing).has(name)) return;
   throw new UsageError(
     `Cannot name the account "${name}": another account has that name`,
-    `tc login --account ${name}   gives that one a new login`,
+    `tc login --account ${commandWord(name)}   gives that one a new login`,
   );
 }
 

@@ -22,6 +22,7 @@ import { listAccounts } from "./account_work.ts";
 import type { Output, Style } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { commandWord } from "../../shell_words.ts";
 
 const TEXT: CommandText = {
   name: "accounts",
@@ -36,7 +37,7 @@ export function registerAccounts(program: Command, registry: Registry): void {
     .option("-v, --verbose", "Show e-mail, plan, login and limits")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       const view = await listAccounts(shell);
       if (shell.output.isJson) shell.output.json(view);
       else print(view, shell.output, options.verbose ?? false);
@@ -70,7 +71,9 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
   }
   for (const { name } of orphans) {
     const label = inert(name ?? "a row of the config");
-    output.say(`${label} has no credential: tc login --name ${label}`);
+    output.say(
+      `${label} has no credential: tc login --name ${commandWord(label)}`,
+    );
   }
   for (const { id, reason, unlock } of damaged) {
     output.say(`${inert(id)} cannot be read: ${inert(reason)}`);
@@ -106,7 +109,7 @@ function accountText(
     ].join("  ");
   }
   if (!enabled) return output.paint("dim", "off");
-  const again = `tc login --account ${inert(account.label)}`;
+  const again = `tc login --account ${commandWord(account.label)}`;
   if (account.needsLogin) return output.paint("bad", `needs sign-in  ${again}`);
   const isOver = expiresAt !== null && expiresAt.ms <= at.ms && !isRenewable;
   if (isOver) return output.paint("bad", `ended      ${again}`);
@@ -171,7 +174,7 @@ function signInEnd(
   const leftMs = signInEndsAt.ms - at.ms;
   const day = dayText(signInEndsAt.ms, at.ms);
   if (leftMs <= 0) {
-    return [`sign-in ended ${day}: tc login --account ${inert(label)}`];
+    return [`sign-in ended ${day}: tc login --account ${commandWord(label)}`];
   }
   return [`sign-in ends ${day}, in ${durationText(leftMs)}`];
 }

@@ -39,7 +39,7 @@ export function registerApi(program: Command, registry: Registry): void {
     .option("--data <json>", "The body; @file reads it, @- reads stdin")
     .option("--json", "Print status, headers and body as one JSON object")
     .action(registry.run(async (path, flags) => {
-      return await call(new Shell(registry.environment, flags), path, flags);
+      return await call(new Shell(registry, flags), path, flags);
     }));
 }
 

@@ -49,7 +49,7 @@ function register(program: Command, registry: Registry, way: Way): void {
     .option("--json", "Print one JSON object")
     .action(
       registry.run((wanted, options) =>
-        changeAccount(new Shell(registry.environment, options), {
+        changeAccount(new Shell(registry, options), {
           wanted,
           change: { enabled: way.isEnabled },
           schema: way.text.schema,

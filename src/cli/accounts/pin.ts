@@ -26,7 +26,7 @@ export function registerPin(program: Command, registry: Registry): void {
     .option("--clear", "Remove the pin")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (account, options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       if ((account === undefined) !== (options.clear === true)) {
         throw new UsageError(
           "Cannot pin: it needs an account, or --clear",

@@ -56,7 +56,7 @@ export function registerPriority(program: Command, registry: Registry): void {
           HINT,
         );
       }
-      return changeAccount(new Shell(registry.environment, options), {
+      return changeAccount(new Shell(registry, options), {
         wanted,
         change,
         schema: "tc.priority/v1",

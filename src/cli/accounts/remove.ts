@@ -15,6 +15,7 @@ import { byServerOr, openDesk } from "./account_work.ts";
 import { askYes, cancelled } from "../asking.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { commandWord } from "../../shell_words.ts";
 
 interface RemoveOptions {
   readonly yes?: boolean | undefined;
@@ -40,7 +41,7 @@ export function registerRemove(program: Command, registry: Registry): void {
     .option("--no-input", "Never ask anything")
     .action(
       registry.run((account, options) =>
-        remove(new Shell(registry.environment, options), account, options)
+        remove(new Shell(registry, options), account, options)
       ),
     );
 }
@@ -66,7 +67,9 @@ async function remove(
     output.say(`This deletes the credential of ${name} from the vault.`);
     output.say("Its usage history is kept.");
     const question = `Remove the account ${name}?`;
-    if (!await askYes(shell, question, `tc remove ${name} --yes`)) {
+    if (
+      !await askYes(shell, question, `tc remove ${commandWord(name)} --yes`)
+    ) {
       throw cancelled();
     }
   }

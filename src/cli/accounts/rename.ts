@@ -25,7 +25,7 @@ export function registerRename(program: Command, registry: Registry): void {
     .option("--json", "Print one JSON object")
     .action(registry.run((wanted, name, options) => {
       checkName(name);
-      return changeAccount(new Shell(registry.environment, options), {
+      return changeAccount(new Shell(registry, options), {
         wanted,
         change: { name },
         schema: "tc.rename/v1",

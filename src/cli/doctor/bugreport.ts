@@ -47,9 +47,7 @@ export function registerBugreport(program: Command, registry: Registry): void {
     .option("--yes", "Write without asking")
     .option("--json", "Print one JSON object")
     .action(
-      registry.run((flags) =>
-        bugreport(new Shell(registry.environment, flags), flags)
-      ),
+      registry.run((flags) => bugreport(new Shell(registry, flags), flags)),
     );
 }
 
@@ -66,7 +64,7 @@ async function bugreport(
   if (!yes && !await askYes(shell, `Write ${file}?`, "tc bugreport --yes")) {
     throw cancelled();
   }
-  const home = homeIn(environment, Deno.build.os) ?? "";
+  const home = homeIn(environment, shell.system) ?? "";
   const whole = parts.map(({ title, text }) => `== ${title}\n${text}\n`);
   await writeNew(file, redacted(whole.join("\n"), home));
   if (output.isJson) {
@@ -77,7 +75,7 @@ async function bugreport(
 }
 
 async function partsOf(shell: Shell): Promise<readonly Part[]> {
-  const variables = presentVariables();
+  const variables = presentVariables(shell);
   const findings = await examine({ shell, variables });
   return [
     { title: "version", text: versionText() },

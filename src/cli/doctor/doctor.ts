@@ -50,7 +50,7 @@ export function registerDoctor(program: Command, registry: Registry): void {
     .option("--prove", "Test the sandbox by trying to break out")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       if (options.permissions || options.prove) {
         return await showPermissions(shell, {
           isProof: options.prove ?? false,
@@ -65,7 +65,7 @@ async function doctor(
   { isFixing }: { readonly isFixing: boolean },
 ): Promise<number> {
   const { output } = shell;
-  const context = { shell, variables: presentVariables() };
+  const context = { shell, variables: presentVariables(shell) };
   let findings = await examine(context);
   if (isFixing && fixAll(shell, findings)) findings = await examine(context);
   const worst = worstOf(findings);

@@ -63,7 +63,7 @@ export async function examine(
   for (const [topic, check] of CHECKS) {
     if (!hasConfig && NEED_CONFIG.includes(check)) continue;
     const found = await check(context).catch((cause) => [
-      failureOf(topic, cause),
+      failureOf(topic, cause, context),
     ]);
     if (check === checkConfig) {
       hasConfig = found.every(({ level }) => level !== "fail");

@@ -9,6 +9,7 @@ import { nearest } from "../help/nearest.ts";
 import { dirname, join } from "node:path";
 import { type Paths, vaultFolder } from "../../system/paths.ts";
 import { systemRunner } from "../../system/command_runner.ts";
+import { openFiles } from "../../system/open_files.ts";
 import { lostLogin } from "../../records/records.ts";
 import { inert } from "../../control/words.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
@@ -27,6 +28,13 @@ import {
   warning,
 } from "./finding.ts";
 import { reasonOf } from "../../errors.ts";
+import {
+  moreFiles,
+  type PersonShell,
+  removeFile,
+  setFileMode,
+  showFile,
+} from "../../shell_words.ts";
 
 /** Addresses that cannot be reached from another machine. */
 const LOOPBACK = /^(127\.|localhost$|\[?::1\]?$)/;
@@ -66,7 +74,7 @@ export function checkConfig(
     if (findings.length === 0) findings.push(fine("config", file));
     return Promise.resolve(findings);
   } catch (cause) {
-    return Promise.resolve([failureOf("config", cause)]);
+    return Promise.resolve([failureOf("config", cause, { shell })]);
   }
 }
 
@@ -86,14 +94,26 @@ function didYouMean(key: string): string {
 export function checkModes(
   { shell }: DoctorContext,
 ): Promise<readonly Finding[]> {
-  if (Deno.build.os === "windows") return Promise.resolve([]);
-  const { paths } = shell;
+  if (shell.system === "windows") return Promise.resolve([]);
+  const { paths, person } = shell;
   const findings = [
-    modeFinding(paths.configFile, { forbidden: OTHERS_WRITE, right: 0o600 }),
-    modeFinding(paths.secretsFolder, { forbidden: OTHERS_ANY, right: 0o700 }),
-    modeFinding(paths.stateFolder, { forbidden: OTHERS_ANY, right: 0o700 }),
+    modeFinding(paths.configFile, {
+      person,
+      forbidden: OTHERS_WRITE,
+      right: 0o600,
+    }),
+    modeFinding(paths.secretsFolder, {
+      person,
+      forbidden: OTHERS_ANY,
+      right: 0o700,
+    }),
+    modeFinding(paths.stateFolder, {
+      person,
+      forbidden: OTHERS_ANY,
+      right: 0o700,
+    }),
     ...secretFiles(paths).map((file) =>
-      modeFinding(file, { forbidden: OTHERS_ANY, right: 0o600 })
+      modeFinding(file, { person, forbidden: OTHERS_ANY, right: 0o600 })
     ),
   ].filter((finding) => finding !== null);
   return Promise.resolve(
@@ -110,7 +130,7 @@ export function checkVaultKey(
     const isThere = readVaultKey(vaultKeyFile) !== null;
     if (!isThere) return Promise.resolve([]);
   } catch (cause) {
-    return Promise.resolve([failureOf("vault", cause)]);
+    return Promise.resolve([failureOf("vault", cause, { shell })]);
   }
   return Promise.resolve([
     fine(
@@ -132,7 +152,9 @@ export async function checkState(
         "state",
         `${join(stateFolder, name)} was damaged and is set aside; ` +
           "the history in it is not shown",
-        `rm ${join(stateFolder, name)}   when you do not need it`,
+        `${
+          removeFile(shell.person, join(stateFolder, name))
+        }   when you do not need it`,
       )
     ),
     ...await lostLogins(shell),
@@ -186,7 +208,11 @@ function secretFiles(paths: Paths): readonly string[] {
 
 function modeFinding(
   path: string,
-  { forbidden, right }: { readonly forbidden: number; readonly right: number },
+  { forbidden, right, person }: {
+    readonly forbidden: number;
+    readonly right: number;
+    readonly person: PersonShell;
+  },
 ): Finding | null {
   let mode: number;
   try {
@@ -201,7 +227,7 @@ function modeFinding(
     ...failure(
       "files",
       `${path} has mode ${mode.toString(8)}: others can read or change it`,
-      `chmod ${octal} ${path}`,
+      setFileMode(person, octal, path),
     ),
     repair: () => Deno.chmodSync(path, right),
   };
@@ -220,11 +246,11 @@ export async function checkDisk(
       findings.push(failure(
         "disk",
         `${folder} cannot be written: ${trouble}`,
-        `make it a folder of yours: ls -ld ${folder}`,
+        `make it a folder of yours: ${showFile(shell.person, folder)}`,
       ));
     }
   }
-  const free = await freeKib(dirname(paths.configFile));
+  const free = await freeKib(dirname(paths.configFile), shell.system);
   if (free !== null && free < FREE_KIB_MIN) {
     const mib = Math.round(free / 1024);
     findings.push(warning("disk", `${mib} MiB are left`, "free some room"));
@@ -247,8 +273,11 @@ async function writeTrouble(folder: string): Promise<string | null> {
   }
 }
 
-async function freeKib(folder: string): Promise<number | null> {
-  if (Deno.build.os === "windows") return null;
+async function freeKib(
+  folder: string,
+  system: string,
+): Promise<number | null> {
+  if (system === "windows") return null;
   const outcome = await systemRunner.run("df", ["-Pk", folder], {
     stdin: "",
     timeoutMs: 2_000,
@@ -259,21 +288,17 @@ async function freeKib(folder: string): Promise<number | null> {
 }
 
 /** Checks how many files and connections a process may open. */
-export async function checkDescriptors(): Promise<readonly Finding[]> {
-  if (Deno.build.os === "windows") return [];
-  const outcome = await systemRunner.run("sh", ["-c", "ulimit -n"], {
-    stdin: "",
-    timeoutMs: 2_000,
-  });
-  const text = outcome.kind === "exited" ? outcome.stdout.trim() : "";
-  if (text === "unlimited") return [fine("limits", "files without limit")];
-  if (!/^\d+$/.test(text)) return [];
-  if (Number(text) >= FILES_MIN) return [fine("limits", `${text} open files`)];
+export async function checkDescriptors(
+  { shell }: DoctorContext,
+): Promise<readonly Finding[]> {
+  const files = await openFiles(shell.system);
+  if (files === null) return [];
+  if (files >= FILES_MIN) return [fine("limits", `${files} open files`)];
   return [
     warning(
       "limits",
-      `${text} open files at most: too few for many sessions`,
-      `ulimit -n ${FILES_MIN * 4}`,
+      `${files} open files at most: too few for many sessions`,
+      moreFiles(shell.person, FILES_MIN * 4),
     ),
   ];
 }

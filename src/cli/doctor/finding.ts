@@ -5,9 +5,10 @@
  * @module
  */
 
-import { reasonOf, TcError } from "../../errors.ts";
+import { hintOf, reasonOf, TcError } from "../../errors.ts";
 import type { Shell } from "../shell.ts";
 import type { Variables } from "../../claude/launch_variables.ts";
+import { withVariables } from "../../shell_words.ts";
 
 export type FindingLevel = "ok" | "warn" | "fail";
 
@@ -44,11 +45,20 @@ export function failure(topic: string, text: string, fix: string): Finding {
 }
 
 /** Returns the finding of a check that failed itself. */
-export function failureOf(topic: string, cause: unknown): Finding {
+export function failureOf(
+  topic: string,
+  cause: unknown,
+  { shell }: Pick<DoctorContext, "shell">,
+): Finding {
   if (cause instanceof TcError) {
-    const fix = cause.hint?.split("\n")[0] ?? "see the message";
+    const fix = hintOf(cause, shell.person)?.split("\n")[0] ??
+      "see the message";
     return failure(topic, cause.message, fix);
   }
   const reason = reasonOf(cause);
-  return failure(topic, `could not be looked at: ${reason}`, "TC_DEBUG=1");
+  return failure(
+    topic,
+    `could not be looked at: ${reason}`,
+    withVariables(shell.person, { TC_DEBUG: "1" }, "tc doctor"),
+  );
 }

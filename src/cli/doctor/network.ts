@@ -16,6 +16,7 @@ import {
   fine,
   warning,
 } from "./finding.ts";
+import { type PersonShell, setVariable } from "../../shell_words.ts";
 
 const ANSWER_MS = 5_000;
 /** With a larger difference token ages and reset times are wrong. */
@@ -32,18 +33,24 @@ const PROXY_VARIABLES = [
 
 /** Checks whether the proxy variables can be used and exclude this machine. */
 export function checkProxies(
-  { variables }: DoctorContext,
+  { variables, shell }: DoctorContext,
 ): Promise<readonly Finding[]> {
   const set = PROXY_VARIABLES.filter((name) => variables[name]);
   const findings = set.filter((name) => !isProxyUrl(variables[name] ?? ""))
     .map((name) =>
-      failure("network", `${name} is not a proxy URL`, `unset ${name}`)
+      failure(
+        "network",
+        `${name} is not a proxy URL`,
+        setVariable(shell.person, name, null),
+      )
     );
   if (set.length > 0 && !leavesLoopbackOut(variables)) {
     findings.push(warning(
       "network",
       `${set[0]} is set and NO_PROXY leaves 127.0.0.1 out`,
-      "export NO_PROXY=127.0.0.1,localhost (tc run does this by itself)",
+      `${
+        setVariable(shell.person, "NO_PROXY", "127.0.0.1,localhost")
+      } (tc run does this by itself)`,
     ));
   }
   return Promise.resolve(findings);
@@ -60,7 +67,9 @@ export function checkAuthorities(
         `${variable ?? "the system's store"} names ${inert(file)}: ${
           inert(trouble)
         }`,
-        variable === null ? "update-ca-certificates" : `unset ${variable}`,
+        variable === null
+          ? "update-ca-certificates"
+          : setVariable(shell.person, variable, null),
       )]
     ),
   );
@@ -107,7 +116,7 @@ export async function checkUpstream(
       ...clockFindings(response.headers.get("date")),
     ];
   } catch (cause) {
-    return [unreachable(host, cause)];
+    return [unreachable(host, cause, shell.person)];
   }
 }
 
@@ -130,7 +139,11 @@ export function isNameFault(reason: string): boolean {
     .test(reason);
 }
 
-function unreachable(host: string, cause: unknown): Finding {
+function unreachable(
+  host: string,
+  cause: unknown,
+  person: PersonShell,
+): Finding {
   const reason = cause instanceof Error ? deepest(cause) : String(cause);
   if (isNameFault(reason)) {
     return failure(
@@ -143,7 +156,15 @@ function unreachable(host: string, cause: unknown): Finding {
     return failure(
       "network",
       `${host} shows a certificate that is not trusted: ${reason}`,
-      "NODE_EXTRA_CA_CERTS=/path/to/your-company.pem where a proxy signs",
+      `${
+        setVariable(
+          person,
+          "NODE_EXTRA_CA_CERTS",
+          person.system === "windows"
+            ? "C:\\path\\to\\your-company.pem"
+            : "/path/to/your-company.pem",
+        )
+      } where a proxy signs`,
     );
   }
   return failure(

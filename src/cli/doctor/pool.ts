@@ -8,7 +8,7 @@ import { stateText } from "../../control/state_text.ts";
 import { join } from "node:path";
 import type { AccountFactsView, StatusView } from "../../control/protocol.ts";
 import { durationText, inert } from "../../control/words.ts";
-import { TcError } from "../../errors.ts";
+import { hintOf, TcError } from "../../errors.ts";
 import { accountsView } from "../../server/account_facts.ts";
 import { systemClock } from "../../system/clock.ts";
 import { localKey } from "../../config/local_key.ts";
@@ -25,6 +25,7 @@ import {
   fine,
   warning,
 } from "./finding.ts";
+import { commandWord } from "../../shell_words.ts";
 
 /** Checks the server: port, version, and its last successful request. */
 export async function checkServer(
@@ -45,9 +46,8 @@ export async function checkServer(
       failure(
         "server",
         cause instanceof TcError ? cause.message : `${where} does not answer`,
-        cause instanceof TcError && cause.hint !== null
-          ? cause.hint.replace(/ {3,}.*$/s, "")
-          : `tc config set proxy.port ${port + 1}`,
+        hintOf(cause, shell.person)?.replace(/ {3,}.*$/s, "") ??
+          `tc config set proxy.port ${port + 1}`,
       ),
     ];
   }
@@ -77,7 +77,7 @@ function keyTrouble(context: DoctorContext): Finding | null {
     });
     return null;
   } catch (cause) {
-    return failureOf("key", cause);
+    return failureOf("key", cause, { shell });
   }
 }
 
@@ -195,7 +195,7 @@ export async function checkAccounts(
         `${
           inert(label)
         } is in the vault but not in the config, so it is not used`,
-        `tc remove ${inert(label)}   or add it to accounts[]`,
+        `tc remove ${commandWord(label)}   or add it to accounts[]`,
       )
     ),
     ...(await Promise.all(
@@ -252,7 +252,7 @@ function accountFindings(
     findings.push(warning(
       topic,
       `is the same account as ${inert(duplicateOf)}`,
-      `tc remove ${label}`,
+      `tc remove ${commandWord(label)}`,
     ));
   }
   if (sharedWith !== null && sharedWith.tool !== "claude_code") {
@@ -261,21 +261,23 @@ function accountFindings(
       `${
         inert(sharedWith.tool)
       } holds the same login and cannot hear of renewals: one of the two loses it`,
-      `tc login --account ${label}   or stop ${inert(sharedWith.tool)}`,
+      `tc login --account ${commandWord(label)}   or stop ${
+        inert(sharedWith.tool)
+      }`,
     ));
   }
   if (obstacle !== null) {
     findings.push(warning(
       topic,
       `only Claude Code can renew this login: ${inert(obstacle)}`,
-      `tc login --account ${label}   or make the file writable`,
+      `tc login --account ${commandWord(label)}   or make the file writable`,
     ));
   }
   if (live === null && account.needsLogin) {
     findings.push(failure(
       topic,
       "the provider no longer accepts its login",
-      `tc login --account ${label}`,
+      `tc login --account ${commandWord(label)}`,
     ));
     return findings;
   }
@@ -283,7 +285,7 @@ function accountFindings(
     findings.push(failure(
       topic,
       live.reason ?? "needs a login",
-      live.mend ?? `tc login --account ${label}`,
+      live.mend ?? `tc login --account ${commandWord(label)}`,
     ));
     return findings;
   }
@@ -292,7 +294,7 @@ function accountFindings(
     findings.push(failure(
       topic,
       `its token ended on ${expiresAt.iso} and cannot be renewed`,
-      `tc login --account ${label}`,
+      `tc login --account ${commandWord(label)}`,
     ));
   }
   if (findings.length === 0) findings.push(fine(topic, stateOf(account)));

@@ -26,6 +26,12 @@ import {
   fine,
   warning,
 } from "./finding.ts";
+import {
+  evaluated,
+  firstOnPath,
+  type PersonShell,
+  setVariable,
+} from "../../shell_words.ts";
 
 const TOPIC = "claude code";
 
@@ -35,7 +41,7 @@ export async function checkClaude(
 ): Promise<readonly Finding[]> {
   const search = {
     path: variables["PATH"] ?? "",
-    system: Deno.build.os,
+    system: shell.system,
     extensions: shell.environment["PATHEXT"] ?? "",
   };
   const claude = findProgram("claude", search);
@@ -71,17 +77,18 @@ export function checkClaudeSettings(
   { shell, variables }: DoctorContext,
 ): Promise<readonly Finding[]> {
   const layers = clientSettings(shell, []);
-  const helper = helperCommand(ownCommand(["swap", "helper"]), Deno.build.os);
+  const helper = helperCommand(ownCommand(["swap", "helper"]), shell.system);
   return Promise.resolve([
     ...brokenSettings(shell),
-    ...loginRivals(variables, layers, helper).map(rivalFinding),
+    ...loginRivals(variables, layers, helper)
+      .map((rival) => rivalFinding(rival, shell.person)),
     ...addresses(variables, layers)
       .filter(({ value }) => !isOurs(value, shell))
-      .map(addressFinding),
+      .map((address) => addressFinding(address, shell.person)),
   ]);
 }
 
-function rivalFinding(rival: LoginRival): Finding {
+function rivalFinding(rival: LoginRival, person: PersonShell): Finding {
   const { name, source, isManaged, uses } = rival;
   const text = `${rivalText(rival)} makes Claude Code use ${uses}`;
   if (isManaged) {
@@ -92,7 +99,7 @@ function rivalFinding(rival: LoginRival): Finding {
     );
   }
   const fix = source === "the environment"
-    ? `unset ${name}, or start with tc run`
+    ? `${setVariable(person, name, null)}, or start with tc run`
     : `take it out of ${source}, or start with tc run`;
   return warning(TOPIC, text, fix);
 }
@@ -122,7 +129,10 @@ function addresses(
   });
 }
 
-function addressFinding({ name, source, isManaged }: Address): Finding {
+function addressFinding(
+  { name, source, isManaged }: Address,
+  person: PersonShell,
+): Finding {
   const text = `${name} in ${source} leads elsewhere than to this tc`;
   if (isManaged) {
     return failure(
@@ -135,7 +145,7 @@ function addressFinding({ name, source, isManaged }: Address): Finding {
     TOPIC,
     text,
     source === "the environment"
-      ? 'eval "$(tc env)", or start with tc run'
+      ? `${evaluated(person, "tc env")}, or start with tc run`
       : `take it out of ${source}, or start with tc run`,
   );
 }
@@ -187,7 +197,7 @@ export function checkName(
   const own = variables["TC_DOCTOR_PROGRAM"] || Deno.execPath();
   const found = findProgram("tc", {
     path: variables["PATH"] ?? "",
-    system: Deno.build.os,
+    system: shell.system,
     extensions: shell.environment["PATHEXT"] ?? ".exe;.cmd",
   });
   if (found !== null && isSameFile(found, own)) {
@@ -198,7 +208,7 @@ export function checkName(
     ? `${folder} is not on PATH`
     : `tc is ${found}: another program of that name comes first`;
   return Promise.resolve([
-    warning("name", text, `export PATH="${folder}:$PATH"`),
+    warning("name", text, firstOnPath(shell.person, folder)),
   ]);
 }
 

@@ -68,7 +68,7 @@ function fileFinding(
       `${INSTALL}   writes it anew`,
     );
   }
-  const own = ownProgram(variables);
+  const own = ownProgram({ variables, shell });
   if (own !== null && !isSameFile(program, own)) {
     return warning(
       TOPIC,
@@ -85,10 +85,12 @@ function fileFinding(
 }
 
 /** Returns this program; null from source, where there is none to start. */
-function ownProgram(variables: DoctorContext["variables"]): string | null {
+function ownProgram({ variables, shell }: DoctorContext): string | null {
   const named = variables["TC_DOCTOR_PROGRAM"];
   if (named) return named;
-  return Deno.build.standalone ? lastingCommand([])[0] ?? null : null;
+  return Deno.build.standalone
+    ? lastingCommand([], shell.system)[0] ?? null
+    : null;
 }
 
 function isFile(path: string): boolean {
@@ -137,7 +139,7 @@ async function systemdSays(
 ): Promise<ReadonlyMap<string, string> | null> {
   const program = findProgram("systemctl", {
     path: variables["PATH"] ?? "",
-    system: Deno.build.os,
+    system: shell.system,
     extensions: shell.environment["PATHEXT"] ?? "",
   });
   if (program === null) return null;

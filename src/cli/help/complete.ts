@@ -10,6 +10,7 @@ import { inert } from "../../core/plain_text.ts";
 import { EXIT } from "../../errors.ts";
 import { printTo } from "../print.ts";
 import { COMMAND_TREE, type CommandNode } from "./command_tree.ts";
+import type { System } from "../../variables.ts";
 
 interface Candidate {
   readonly word: string;
@@ -34,7 +35,10 @@ interface Place {
  * Prints one candidate per line, `word<TAB>help`, for the last word of `args`.
  * It prints nothing on an error, because it runs at a prompt.
  */
-export async function complete(args: readonly string[]): Promise<number> {
+export async function complete(
+  args: readonly string[],
+  system: System,
+): Promise<number> {
   const words = args[0] === "--" ? args.slice(1) : args;
   // PowerShell drops an empty last word, so its script sends quotes.
   const typed = words.map((word) => word === '""' ? "" : word);
@@ -42,7 +46,7 @@ export async function complete(args: readonly string[]): Promise<number> {
     const found = await candidates(
       COMMAND_TREE,
       typed.length > 0 ? typed : [""],
-      { accounts: accountNames, settings: settingNames },
+      { accounts: () => accountNames(system), settings: settingNames },
     );
     const lines = found.map(({ word, help }) =>
       `${inert(word)}\t${inert(help)}\n`
@@ -54,10 +58,12 @@ export async function complete(args: readonly string[]): Promise<number> {
   return EXIT.ok;
 }
 
-async function accountNames(): Promise<readonly string[]> {
+async function accountNames(system: System): Promise<readonly string[]> {
   const { readEnvironment, Shell } = await import("../shell.ts");
   const { storedAccounts } = await import("../accounts/account_work.ts");
-  const shell = new Shell(readEnvironment(), { input: false });
+  const shell = new Shell({ environment: readEnvironment(system), system }, {
+    input: false,
+  });
   const { accounts } = await storedAccounts(shell);
   return accounts.map(({ account }) => account.label);
 }

@@ -9,6 +9,7 @@ import { Argument, type Command } from "@commander-js/extra-typings";
 import { EXIT } from "../../errors.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { evaluatedScript } from "../../shell_words.ts";
 
 export const COMPLETION_SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
 type CompletionShell = typeof COMPLETION_SHELLS[number];
@@ -91,8 +92,8 @@ const TEXT: CommandText = {
   group: "more",
   summary: "Print the completion script of a shell",
   examples: [
-    'eval "$(tc completion bash)"',
-    "tc completion fish | source",
+    (person) => evaluatedScript(person, "tc completion"),
+    "tc completion zsh",
   ],
   schema: null,
 };
@@ -104,7 +105,7 @@ export function registerCompletion(program: Command, registry: Registry): void {
       new Argument("<shell>", `One of ${shells}`).choices(COMPLETION_SHELLS),
     )
     .action(registry.run((name) => {
-      const { output } = new Shell(registry.environment, {});
+      const { output } = new Shell(registry, {});
       output.raw(completionScript(name));
       return EXIT.ok;
     }));

@@ -5,6 +5,7 @@
  */
 
 import type { Command, Help } from "@commander-js/extra-typings";
+import { hintText, type PersonShell } from "../../shell_words.ts";
 import type { CommandGroup, CommandText } from "../registry.ts";
 import { COMMAND_TREE } from "./command_tree.ts";
 
@@ -34,7 +35,10 @@ export function rootHelp(): string {
 export function helpText(
   command: Command,
   helper: Help,
-  texts: ReadonlyMap<string, CommandText>,
+  { texts, person }: {
+    readonly texts: ReadonlyMap<string, CommandText>;
+    readonly person: PersonShell;
+  },
 ): string {
   // deno-lint-ignore no-explicit-any -- commander types its help with its own Command
   const plain = command as any;
@@ -49,7 +53,7 @@ export function helpText(
       [helper.subcommandTerm(child), child.description()] as const
     );
   return [
-    commandHead(command, texts.get(path.replace(/^tc /, ""))),
+    commandHead(command, texts.get(path.replace(/^tc /, "")), person),
     `Usage: ${helper.commandUsage(plain)}`,
     ...block("Commands", subcommands),
     ...block("Options", options),
@@ -66,9 +70,15 @@ function rootHead(): string {
   ].join("\n");
 }
 
-function commandHead(command: Command, text: CommandText | undefined): string {
+function commandHead(
+  command: Command,
+  text: CommandText | undefined,
+  person: PersonShell,
+): string {
   const summary = text?.summary ?? command.description();
-  const examples = (text?.examples ?? []).map((example) => `  ${example}`);
+  const examples = (text?.examples ?? []).map((example) =>
+    `  ${hintText(example, person)}`
+  );
   return [summary, ...(examples.length > 0 ? ["", ...examples] : [])].join(
     "\n",
   );

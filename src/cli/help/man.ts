@@ -7,6 +7,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { buildInfo } from "../../release/version.ts";
 import { EXIT, EXIT_WORDS } from "../../errors.ts";
+import { hintText, MANUAL_SHELL } from "../../shell_words.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -14,14 +15,18 @@ const TEXT: CommandText = {
   name: "man",
   group: "more",
   summary: "Print the manual page",
-  examples: ["tc man | man -l -", "tc man >~/.local/share/man/man1/tc.1"],
+  examples: [
+    ({ system }) => system === "windows" ? "tc man" : "tc man | man -l -",
+    ({ system }) =>
+      `tc man >${system === "windows" ? "" : "~/.local/share/man/man1/"}tc.1`,
+  ],
   schema: null,
 };
 
 export function registerMan(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .action(registry.run(() => {
-      const { output } = new Shell(registry.environment, {});
+      const { output } = new Shell(registry, {});
       output.raw(manPage(program, registry.texts, buildInfo()));
       return EXIT.ok;
     }));
@@ -85,7 +90,9 @@ export function manPage(
         "Examples:",
         ".PP",
         ".nf",
-        ...text.examples.map((example) => `    ${plain(example)}`),
+        ...text.examples.map((example) =>
+          `    ${plain(hintText(example, MANUAL_SHELL))}`
+        ),
         ".fi",
       ];
     }),

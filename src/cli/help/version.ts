@@ -22,7 +22,7 @@ export function registerVersion(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(registry.run((options) => {
-      const { output } = new Shell(registry.environment, options);
+      const { output } = new Shell(registry, options);
       if (output.isJson) {
         output.json({ schema: "tc.version/v1", ...buildInfo() });
       } else output.line(versionText());

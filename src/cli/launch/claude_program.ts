@@ -83,10 +83,10 @@ function candidates(shell: Shell): readonly string[] {
   return [...findPrograms("claude", searchOf(shell))];
 }
 
-function searchOf({ environment }: Shell): ProgramSearch {
+function searchOf({ environment, system }: Shell): ProgramSearch {
   return {
     path: environment["PATH"] ?? "",
-    system: Deno.build.os,
+    system,
     extensions: environment["PATHEXT"] ?? "",
   };
 }

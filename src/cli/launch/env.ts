@@ -13,6 +13,13 @@ import { startInBackground } from "../../server/background_server.ts";
 import { clientSettings, launchFacts, presentVariables } from "./launching.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import {
+  evaluated,
+  knownShell,
+  type PersonShell,
+  setVariable,
+  SHELLS,
+} from "../../shell_words.ts";
 
 /** Clients that read their settings from variables. */
 const ENV_CLIENTS = [
@@ -44,15 +51,16 @@ export function clientVariables(
   }
 }
 
-const SHELLS = ["sh", "bash", "zsh", "fish", "powershell"] as const;
-type ShellName = typeof SHELLS[number];
-
 const TEXT: CommandText = {
   name: "env",
   group: "start",
   summary:
     "Print the environment variables that route Claude Code through the pool",
-  examples: ['eval "$(tc env)"', "tc env --shell fish | source"],
+  examples: [
+    (person) => evaluated(person, "tc env"),
+    "tc env --shell fish",
+    "tc env --for sdk",
+  ],
   schema: "tc.env/v1",
 };
 
@@ -62,17 +70,13 @@ export function registerEnv(program: Command, registry: Registry): void {
     .option("--for <client>", `One of ${ENV_CLIENTS.join(", ")}`)
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
-      const shell = new Shell(registry.environment, options);
-      const name = shellName(
-        options.shell ?? shell.environment["SHELL"] ??
-          usualShell(Deno.build.os),
-        options.shell,
-      );
+      const shell = new Shell(registry, options);
+      const person = shellFor(shell, options.shell);
       const client = envClient(options.for ?? "claude");
       const { variables, contradictions } = client === "claude"
         ? planExports(
           await launchFacts(shell, { account: null, made: "token" }),
-          presentVariables(),
+          presentVariables(shell),
           clientSettings(shell, []),
         )
         : {
@@ -92,7 +96,7 @@ export function registerEnv(program: Command, registry: Registry): void {
       if (output.isJson) output.json({ schema: "tc.env/v1", variables });
       else {
         for (const [key, value] of Object.entries(variables)) {
-          output.line(statement(name, key, value));
+          output.line(statement(person, key, value));
         }
       }
       return EXIT.ok;
@@ -130,49 +134,30 @@ function envClient(wanted: string): EnvClient {
   );
 }
 
-/** Returns the shell of a person whose environment names none. */
-export function usualShell(system: string): ShellName {
-  return system === "windows" ? "powershell" : "sh";
-}
-
-/**
- * Returns the shell by name or path. Throws UsageError if the user asked for an
- * unknown one.
- */
-function shellName(wanted: string, asked: string | undefined): ShellName {
-  const base = wanted.split(/[/\\]/).at(-1)?.replace(/\.exe$/, "") ?? "";
-  const known = SHELLS.find((name) =>
-    name === base || (base === "pwsh" && name === "powershell")
-  );
-  if (known !== undefined) return known;
-  if (asked === undefined) return "sh";
+/** Returns the shell that the person asked for, or the one that they use. */
+function shellFor(
+  { person }: Shell,
+  asked: string | undefined,
+): PersonShell {
+  if (asked === undefined) return person;
+  const name = knownShell(asked);
+  if (name !== null) return { ...person, name };
   throw new UsageError(
     `Cannot write for ${asked}: it must be one of ${SHELLS.join(", ")}`,
   );
 }
 
-/** Returns one line that sets or removes a variable. */
+/** Returns the line of one variable. Throws UsageError if there is none. */
 function statement(
-  shell: ShellName,
+  shell: PersonShell,
   name: string,
   value: string | null,
 ): string {
-  switch (shell) {
-    case "sh":
-    case "bash":
-    case "zsh":
-      return value === null
-        ? `unset ${name}`
-        : `export ${name}='${value.replaceAll("'", `'\\''`)}'`;
-    case "fish":
-      return value === null
-        ? `set -e ${name}`
-        : `set -gx ${name} '${
-          value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")
-        }'`;
-    case "powershell":
-      return value === null
-        ? `Remove-Item Env:${name} -ErrorAction SilentlyContinue`
-        : `$Env:${name} = '${value.replaceAll("'", "''")}'`;
+  if (shell.name === "cmd" && value?.includes("\n")) {
+    throw new UsageError(
+      `Cannot write ${name} for cmd: its value has several lines`,
+      "tc run starts Claude Code with it, and so does PowerShell with tc env",
+    );
   }
+  return setVariable(shell, name, value);
 }

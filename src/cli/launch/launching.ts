@@ -22,7 +22,7 @@ import type { AccountId } from "../../core/account.ts";
 import { storedAccounts } from "../accounts/account_work.ts";
 import { folderFacts, storeOf } from "../login/login_stores.ts";
 import type { Shell } from "../shell.ts";
-import { variablesOf } from "../../variables.ts";
+import { type Host, variablesOf } from "../../variables.ts";
 import { systemClock } from "../../system/clock.ts";
 import { systemRunner } from "../../system/command_runner.ts";
 import type { LivePlace } from "../../auth/shared/live_place.ts";
@@ -34,8 +34,8 @@ import { outsideProfiles } from "../profile/profiles.ts";
 import { openSwap } from "../swap/swapping.ts";
 
 /** Returns the whole environment, for a child that must get it unchanged. */
-export function presentVariables(): Variables {
-  return variablesOf(Deno.env.toObject(), Deno.build.os);
+export function presentVariables({ system }: Pick<Host, "system">): Variables {
+  return variablesOf(Deno.env.toObject(), system);
 }
 
 /**
@@ -70,7 +70,7 @@ export async function launchFacts(
  * and returns null.
  */
 export function openSocket(shell: Shell): string | null {
-  const path = socketPath(shell.config, shell.paths, Deno.build.os);
+  const path = socketPath(shell.config, shell.paths, shell.system);
   const reason = path === null
     ? "proxy.socket is off, or its path would be too long"
     : socketTrouble(path);
@@ -122,7 +122,7 @@ export function clientSettings(
   return readSettings({
     userFile: claudeFolder(folderFacts(shell)).settingsFile,
     folder: Deno.cwd(),
-    managed: managedFolders(Deno.build.os),
+    managed: managedFolders(shell.system),
     args,
   });
 }

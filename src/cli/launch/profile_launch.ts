@@ -45,7 +45,7 @@ export async function runInProfile(
   await tellHolders(account, { label: profile.name, alsoAt }, shell);
   if (name === null) output.say(`tc: profile ${inert(profile.name)}`);
   await profiles.book.began(account, Deno.pid, Deno.cwd());
-  const present = presentVariables();
+  const present = presentVariables(shell);
   const code = await runInPlace(
     claude,
     args,
@@ -54,6 +54,7 @@ export async function runInProfile(
       claude,
       applied(present, variables(ports.own.folder, present, shell)),
     ),
+    shell.system,
   );
   await profiles.book.ended(Deno.pid, code);
   await profiles.harvest(account);

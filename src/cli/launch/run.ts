@@ -48,7 +48,7 @@ const TEXT: CommandText = {
   examples: [
     "tc run",
     "tc run --continue",
-    "tc run --account work -p 'say hi'",
+    'tc run --account work -p "say hi"',
   ],
   schema: null,
 };
@@ -67,7 +67,7 @@ export function registerRun(program: Command, registry: Registry): void {
     .allowUnknownOption()
     .action(registry.run((given, options) => {
       const args = clientArguments(given, rawArguments(program));
-      const shell = new Shell(registry.environment, {});
+      const shell = new Shell(registry, {});
       const { profile, policy } = options;
       if (profile === undefined) return run(shell, args, options);
       const name = profile === true ? null : profile;
@@ -117,7 +117,7 @@ async function run(
       `tc: ${own} chooses the accounts of this launch only`,
     );
   }
-  const present = presentVariables();
+  const present = presentVariables(shell);
   const facts = {
     ...await launchFacts(shell, { account: only, made: "login" }),
     ...(isBare(args, present) ? { mode: "token" as const } : {}),
@@ -133,6 +133,7 @@ async function run(
     claude,
     settings === null ? args : withSettings(args, settings.file),
     marked(shell, claude, applied(present, plan.variables)),
+    shell.system,
   );
   if (keeper.starts > 0) output.say(restartedText(keeper.starts, shell));
   return code;

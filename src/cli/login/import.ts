@@ -32,6 +32,7 @@ import type { Output } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { quietJournal } from "../swap/swapping.ts";
+import { commandWord } from "../../shell_words.ts";
 
 interface ImportOptions {
   readonly from?: string | undefined;
@@ -58,7 +59,7 @@ const TEXT: CommandText = {
     "Import credentials from Claude Code or another pool tool; nothing is taken away",
   examples: [
     "tc import",
-    "tc import --from ~/.config/teamclaude.json --dry-run",
+    "tc import --from teamclaude.json --dry-run",
   ],
   schema: "tc.import/v1",
 };
@@ -73,7 +74,7 @@ export function registerImport(program: Command, registry: Registry): void {
     .option("--no-input", "Never ask anything")
     .action(
       registry.run((options) =>
-        runImport(new Shell(registry.environment, options), options)
+        runImport(new Shell(registry, options), options)
       ),
     );
 }
@@ -259,7 +260,7 @@ function tellShared(output: Output, rows: readonly Row[]): void {
   );
   output.say("loses the login. Stop it, or give tc separate logins:");
   for (const name of new Set(others.map(({ name }) => name))) {
-    output.say(`  tc login --account ${inert(name)}`);
+    output.say(`  tc login --account ${commandWord(name)}`);
   }
 }
 

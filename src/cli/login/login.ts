@@ -27,6 +27,7 @@ import { isDead } from "../../lineage.ts";
 import { signInOf } from "../../core/account.ts";
 import type { Instant } from "../../core/time.ts";
 import type { AccountRecord } from "../../store/accounts.ts";
+import { commandWord, fromFile } from "../../shell_words.ts";
 
 interface LoginCommandOptions {
   readonly api?: boolean | undefined;
@@ -45,7 +46,7 @@ const TEXT: CommandText = {
   examples: [
     "tc login",
     "tc login --api --name work-key",
-    "tc login --api --api-key-stdin <key.txt",
+    (person) => fromFile(person, "tc login --api --api-key-stdin", "key.txt"),
   ],
   schema: "tc.login/v1",
 };
@@ -62,7 +63,7 @@ export function registerLogin(program: Command, registry: Registry): void {
     .option("--json", "Print one JSON object")
     .option("--no-input", "Never ask anything")
     .action(registry.run((options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       if (options.apiKey !== undefined) throw keyInArguments();
       if (options.due) return loginDue(shell, options);
       return options.api || options.apiKeyStdin
@@ -78,8 +79,11 @@ export function registerLogin(program: Command, registry: Registry): void {
 function keyInArguments(): UsageError {
   return new UsageError(
     "Cannot take a key as an argument: other programs can read arguments",
-    "tc login --api                        asks for it\n" +
-      "tc login --api --api-key-stdin <FILE   reads it from a file",
+    (person) =>
+      "tc login --api   asks for it\n" +
+      `${
+        fromFile(person, "tc login --api --api-key-stdin", "FILE")
+      }   reads it from a file`,
   );
 }
 
@@ -95,7 +99,7 @@ async function loginWithKey(
   if (known?.kind === "subscription") {
     throw new UsageError(
       `Cannot give ${inert(known.label)} a key: it is a subscription`,
-      `tc login --account ${inert(known.label)}`,
+      `tc login --account ${commandWord(known.label)}`,
     );
   }
   if (name !== undefined && name !== wanted?.label) checkFree(name, listing);

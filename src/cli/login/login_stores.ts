@@ -30,7 +30,7 @@ import { readMachineId } from "../../store/vault/machine_secret.ts";
 export function folderFacts(shell: Shell): FolderFacts {
   return {
     environment: shell.environment,
-    system: Deno.build.os,
+    system: shell.system,
     userName: userName(),
   };
 }
@@ -95,7 +95,7 @@ export function importPlaces(shell: Shell): ImportPlaces {
     runner: systemRunner,
     async machine() {
       const reading = await readMachineId({
-        os: Deno.build.os,
+        os: shell.system,
         runner: systemRunner,
         userName,
         readText: (path) => Deno.readTextFile(path).catch(() => null),

@@ -30,6 +30,7 @@ import { LineInput } from "../asking.ts";
 import { providerClient } from "./provider_client.ts";
 import type { Shell } from "../shell.ts";
 import type { Environment } from "../../system/paths.ts";
+import { commandWord, fromFile } from "../../shell_words.ts";
 
 interface SignInOptions {
   readonly name: string | undefined;
@@ -61,8 +62,11 @@ export async function signIn(
       code: "no_person",
       source: "user",
       exitCode: EXIT.needsLogin,
-      hint: "tc login                              in a terminal\n" +
-        "tc login --api --api-key-stdin <FILE  adds an API key without one",
+      hint: (person) =>
+        "tc login   in a terminal\n" +
+        `${
+          fromFile(person, "tc login --api --api-key-stdin", "FILE")
+        }   adds an API key without one`,
     });
   }
   if (name !== undefined) checkName(name);
@@ -104,7 +108,9 @@ export async function signIn(
     shell.output.say(
       `This is ${inert(signedIn.label)}, and keeps its name:`,
     );
-    shell.output.say(`  tc rename ${inert(signedIn.label)} ${inert(name)}`);
+    shell.output.say(
+      `  tc rename ${commandWord(signedIn.label)} ${commandWord(name)}`,
+    );
   }
   return { result: kind, entry: signedIn };
 }
@@ -125,7 +131,7 @@ function personOf(
   const { output } = shell;
   const command = method === "paste"
     ? null
-    : browserCommand(shell.environment, Deno.build.os);
+    : browserCommand(shell.environment, shell.system);
   const mayPaste = method === "paste" || shell.mayAsk;
   return {
     openBrowser: command === null ? null : (url) => openInBrowser(url, command),
@@ -170,7 +176,7 @@ function checkKind({ kind, label }: VaultEntry): void {
   if (kind === "subscription" || kind === "setup_token") return;
   throw new UsageError(
     `Cannot sign ${inert(label)} in: the account uses an API key`,
-    `tc login --api --account ${inert(label)}`,
+    `tc login --api --account ${commandWord(label)}`,
   );
 }
 
@@ -195,7 +201,7 @@ function endOf(
 ): LoginError {
   const again = label === null
     ? "tc login"
-    : `tc login --account ${inert(label)}`;
+    : `tc login --account ${commandWord(label)}`;
   const { reason, hint } = wordsOf(result, again);
   return new LoginError(`Cannot log in: ${reason}`, {
     code: `login_${result.kind}`,

@@ -34,6 +34,7 @@ import {
   takeNote,
 } from "../swap/swap_files.ts";
 import { buildInfo } from "../../release/version.ts";
+import type { Host, System } from "../../variables.ts";
 
 /** Claude Code is blocked on us: give up on a slow server. */
 const TELL_MS = 500;
@@ -49,13 +50,16 @@ const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const HOOK_PATH = "/tc/v1/hook";
 
 /** Runs the hook called `word`. Returns the exit code. */
-export async function runHook(word: string | undefined): Promise<number> {
+export async function runHook(
+  word: string | undefined,
+  system: System,
+): Promise<number> {
   const name = hookName(word);
   if (name === null) return EXIT.ok;
   try {
     const words = [
-      await hook(name, readHookInput(await stdin())),
-      name === "session-start" ? await stayInStep() : null,
+      await hook(name, readHookInput(await stdin()), system),
+      name === "session-start" ? await stayInStep(system) : null,
     ].filter((text) => text !== null);
     if (words.length > 0) {
       const systemMessage = words.join("\n");
@@ -70,26 +74,30 @@ export async function runHook(word: string | undefined): Promise<number> {
 }
 
 /** Returns a message for the user, or null. */
-async function stayInStep(): Promise<string | null> {
+async function stayInStep(system: System): Promise<string | null> {
   const folder = Deno.env.get("CLAUDE_PLUGIN_ROOT");
   if (!folder) return null;
-  return await pluginStep(folder);
+  return await pluginStep(folder, system);
 }
 
 /** Runs the hook `name`. Returns a message for the user, or null. */
-async function hook(name: HookName, input: HookInput): Promise<string | null> {
-  const environment = readVariables();
+async function hook(
+  name: HookName,
+  input: HookInput,
+  system: System,
+): Promise<string | null> {
+  const environment = readVariables(system);
   const base = environment["ANTHROPIC_BASE_URL"] ?? "";
   // `tc run` and `tc env` set the server's key in the environment.
   if (launchKey(environment) !== null) {
-    await tellServer(environment, name, input);
+    await tellServer({ environment, system }, name, input);
     return null;
   }
-  const paths = pathsFrom(environment, Deno.build.os);
+  const paths = pathsFrom(environment, system);
   // Hooks change no login before the user has begun to swap.
-  if (isProfileFolder(environment, paths)) return null;
-  const state = await swapState(environment, paths);
-  if (!state.isOn || await isOurServer(base)) return null;
+  if (isProfileFolder({ environment, system }, paths)) return null;
+  const state = await swapState({ environment, system }, paths);
+  if (!state.isOn || await isOurServer(base, system)) return null;
   switch (name) {
     case "session-start":
     case "user-prompt-submit":
@@ -108,7 +116,7 @@ async function hook(name: HookName, input: HookInput): Promise<string | null> {
     case "stop-failure": {
       if (input.error !== "rate_limit") return null;
       const { swapAfterLimit } = await import("../swap/swap_auto.ts");
-      const label = await swapAfterLimit();
+      const label = await swapAfterLimit(system);
       if (label !== null) leaveNote(paths.stateFolder, input.session, label);
       return null;
     }
@@ -125,7 +133,7 @@ function noteText(label: string | null): string | null {
     } now: this prompt need not wait for the reset`;
 }
 
-function readVariables(): Environment {
+function readVariables(system: System): Environment {
   const names = [
     ...PATH_VARIABLES,
     "CLAUDE_CONFIG_DIR",
@@ -135,7 +143,7 @@ function readVariables(): Environment {
   ];
   return withHome(
     Object.fromEntries(names.map((name) => [name, Deno.env.get(name)])),
-    Deno.build.os,
+    system,
   );
 }
 
@@ -144,11 +152,11 @@ function readVariables(): Environment {
  * reader.
  */
 async function swapState(
-  environment: Environment,
+  host: Host,
   paths: Paths,
 ): Promise<{ readonly isOn: boolean; readonly isAsked: boolean }> {
   try {
-    const text = await Deno.readTextFile(await swapFile(environment, paths));
+    const text = await Deno.readTextFile(await swapFile(host, paths));
     const { isOn, askedAt } = JSON.parse(text);
     const ageMs = Date.now() - Number(askedAt ?? 0);
     return { isOn: isOn === true, isAsked: ageMs >= 0 && ageMs < ASK_MS };
@@ -161,19 +169,23 @@ async function swapState(
 /**
  * Returns whether `base` is tc's server without a key, as older tools use it.
  */
-async function isOurServer(base: string): Promise<boolean> {
+async function isOurServer(
+  base: string,
+  system: System,
+): Promise<boolean> {
   const url = URL.parse(base);
   if (url === null || !LOOPBACK.includes(url.hostname)) return false;
   const { readEnvironment, Shell } = await import("../shell.ts");
-  return new Shell(readEnvironment(), {}).origin === url.origin;
+  const environment = readEnvironment(system);
+  return new Shell({ environment, system }, {}).origin === url.origin;
 }
 
 async function tellServer(
-  environment: Environment,
+  { environment, system }: Host,
   hook: HookName,
   input: HookInput,
 ): Promise<void> {
-  const { host, port, key } = serverPlace(environment, Deno.build.os);
+  const { host, port, key } = serverPlace(environment, system);
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), TELL_MS);
   try {
@@ -220,14 +232,20 @@ async function stdin(): Promise<string> {
  * Compares the plugin in `folder` with this program. If the plugin is newer,
  * starts an upgrade if the user wants that, or returns a message.
  */
-async function pluginStep(folder: string): Promise<string | null> {
+async function pluginStep(
+  folder: string,
+  system: System,
+): Promise<string | null> {
   const wanted = await versionIn(folder);
   const { version } = buildInfo();
   if (wanted === null || wanted === version) return null;
   const { isNewer } = await import("../../release/upgrade.ts");
   if (!isNewer(wanted, version)) return null;
   const { readEnvironment, Shell } = await import("../shell.ts");
-  const shell = new Shell(readEnvironment(), {});
+  const shell = new Shell(
+    { environment: readEnvironment(system), system },
+    {},
+  );
   if (!shell.config.settings.update.withPlugin) {
     return `tc ${version} is older than its plugin ${wanted}: tc upgrade`;
   }

@@ -48,13 +48,13 @@ export function registerPlugin(program: Command, registry: Registry): void {
     .option("--dry-run", "Print what would be done")
     .action(registry.run((options) => {
       return install(
-        new Shell(registry.environment, {}),
+        new Shell(registry, {}),
         options.dryRun ?? false,
       );
     }));
   plugin.command("uninstall")
     .description("Take the plugin out of Claude Code")
-    .action(registry.run(() => uninstall(new Shell(registry.environment, {}))));
+    .action(registry.run(() => uninstall(new Shell(registry, {}))));
 }
 
 function folderOf(shell: Shell): string {
@@ -66,7 +66,7 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
   const { output } = shell;
   const files = pluginFiles({
     version: buildInfo().version,
-    command: hookCommand,
+    command: (hook) => hookCommand(hook, shell),
   });
   const steps = [
     ["plugin", "marketplace", "add", folder],
@@ -92,19 +92,19 @@ async function install(shell: Shell, isDry: boolean): Promise<number> {
 }
 
 /** Returns the hook's command; the short name `tc` if that is this program. */
-function hookCommand(hook: HookName): string {
-  const words = lastingCommand(["hook", hook]);
+function hookCommand(hook: HookName, { system }: Shell): string {
+  const words = lastingCommand(["hook", hook], system);
   const [program = ""] = words;
   const found = findProgram("tc", {
     path: Deno.env.get("PATH") ?? "",
-    system: Deno.build.os,
+    system,
     extensions: ".exe",
   });
   const isOnPath = Deno.build.standalone && found !== null &&
     isSameFile(found, program);
   return isOnPath
     ? pathCommand(hook)
-    : hookLine(hook, helperCommand(words, Deno.build.os));
+    : hookLine(hook, helperCommand(words, system));
 }
 
 async function uninstall(shell: Shell): Promise<number> {

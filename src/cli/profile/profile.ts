@@ -32,6 +32,7 @@ import { saveGrant } from "../../auth/sign_in/save_grant.ts";
 import { systemClock } from "../../system/clock.ts";
 import type { VaultEntry } from "../../ports.ts";
 import { idOfIdentity } from "../../auth/sign_in/account_id.ts";
+import { commandWord, evaluatedScript } from "../../shell_words.ts";
 
 const TEXT: CommandText = {
   name: "profile",
@@ -41,15 +42,14 @@ const TEXT: CommandText = {
     "tc profile add ada@example.com",
     "tc profile add work --account ada@example.com",
     "tc run --profile work --continue",
-    'eval "$(tc profile shell bash)"',
+    (person) => evaluatedScript(person, "tc profile shell"),
   ],
   schema: "tc.profiles/v1",
 };
 
 export function registerProfile(program: Command, registry: Registry): void {
   const profile = addCommand(program, registry, TEXT);
-  const open = (options: CommonOptions) =>
-    new Shell(registry.environment, options);
+  const open = (options: CommonOptions) => new Shell(registry, options);
   profile.command("add")
     .description("Make a profile of an account of the pool")
     .argument("<name>", "Name of the account, and so of the profile")
@@ -103,7 +103,9 @@ async function add(
     await profiles.list.update((all) => [...all, { name, account: null }]);
     shell.output.line(`Added ${name}, without a login.`);
     shell.output.say(
-      `claude /login with its account, then: tc profile save ${argument(name)}`,
+      `claude /login with its account, then: tc profile save ${
+        commandWord(name)
+      }`,
     );
     return EXIT.ok;
   }
@@ -127,7 +129,7 @@ async function add(
   await profiles.list.update((all) => bound(all, name, id));
   await setUpFolder(profiles.portsOf(id));
   shell.output.line(`Added ${name}.`);
-  shell.output.say(`tc run --profile ${argument(name)}`);
+  shell.output.say(`tc run --profile ${commandWord(name)}`);
   return EXIT.ok;
 }
 
@@ -145,26 +147,18 @@ function noSuchAccount(
   labels: readonly string[],
 ): UsageError {
   const near = nearest(wanted, labels);
-  const command = `tc profile add ${argument(name)}`;
+  const command = `tc profile add ${commandWord(name)}`;
   return new UsageError(
     `Cannot find the account ${inert(wanted)}`,
     [
       near === null
         ? "tc accounts   lists them"
         : `tc profile add ${
-          argument(near)
+          commandWord(near)
         }   is the nearest; tc accounts lists all`,
       `${command} --empty   makes a profile without a login`,
     ].join("\n"),
   );
-}
-
-/** Returns `name` as it is typed in a shell. */
-function argument(name: string): string {
-  const text = inert(name);
-  return /^[A-Za-z0-9._@+-]+$/.test(text)
-    ? text
-    : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 async function save(shell: Shell, name: string): Promise<number> {
@@ -185,7 +179,9 @@ async function setUp(shell: Shell): Promise<number> {
   using profiles = await Profiles.open(shell);
   for (const { name, account } of await profiles.list.load()) {
     if (account === null) {
-      shell.output.say(`${name} has no login yet: tc profile save ${name}`);
+      shell.output.say(
+        `${name} has no login yet: tc profile save ${commandWord(name)}`,
+      );
       continue;
     }
     const merged = await setUpFolder(profiles.portsOf(account));
@@ -242,7 +238,7 @@ async function remove(
     !await askYes(
       shell,
       `Remove the profile ${name}?`,
-      `tc profile remove ${name} --yes`,
+      `tc profile remove ${commandWord(name)} --yes`,
     )
   ) return EXIT.ok;
   if (account !== null) {
@@ -280,7 +276,7 @@ async function printFunctions(shell: Shell, name: string): Promise<number> {
   const names = profiles.map((profile) => profile.name);
   const tc = Deno.build.standalone
     ? "tc"
-    : helperCommand(lastingCommand([]), Deno.build.os);
+    : helperCommand(lastingCommand([], shell.system), shell.system);
   shell.output.raw(shellFunctions(known, names, tc));
   return EXIT.ok;
 }

@@ -33,6 +33,7 @@ import { folderFacts, storeOf } from "../login/login_stores.ts";
 import { Shell } from "../shell.ts";
 import { profilesFolder } from "../swap/swap_files.ts";
 import { isInProfile, openSwap } from "../swap/swapping.ts";
+import { commandWord } from "../../shell_words.ts";
 
 /**
  * Returns `shell` as outside of any profile: a launch may come from within one.
@@ -40,7 +41,9 @@ import { isInProfile, openSwap } from "../swap/swapping.ts";
 export function outsideProfiles(shell: Shell): Shell {
   if (!isInProfile(shell)) return shell;
   const environment = { ...shell.environment, CLAUDE_CONFIG_DIR: undefined };
-  return new Shell(environment, { json: shell.output.isJson });
+  return new Shell({ environment, system: shell.system }, {
+    json: shell.output.isJson,
+  });
 }
 
 /** Returns the list alone, which a shell reads at its start. */
@@ -166,7 +169,9 @@ function saved(
   throw new TcError(`Cannot use the profile ${name}: it has no login yet`, {
     code: "needs_login",
     source: "user",
-    hint: `claude /login   with its account, then: tc profile save ${name}`,
+    hint: `claude /login   with its account, then: tc profile save ${
+      commandWord(name)
+    }`,
   });
 }
 

@@ -50,14 +50,14 @@ export function registerPrices(program: Command, registry: Registry): void {
   const prices = addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(registry.run((options) => {
-      return list(new Shell(registry.environment, options));
+      return list(new Shell(registry, options));
     }));
   prices.command("update")
     .description("Load a newer list, and price requests that had no price")
     .option("--from <place>", "An address or a file; without it update.prices")
     .option("--dry-run", "Print what would change, and change nothing")
     .action(registry.run((options) => {
-      return update(new Shell(registry.environment, {}), options);
+      return update(new Shell(registry, {}), options);
     }));
 }
 

@@ -81,7 +81,7 @@ export function registerReport(program: Command, registry: Registry): void {
     .option("--limit <rows>", "Maximum number of rows")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (by, options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       const query = reportQuery(by, options, {
         nowMs: systemClock.now(),
         pricesAsOf: tablesOf(priceBook(shell.config))[0]?.asOf ?? "",
@@ -91,7 +91,7 @@ export function registerReport(program: Command, registry: Registry): void {
         stateFolder: shell.paths.stateFolder,
         claudeFolder: claudeFolder({
           environment: registry.environment,
-          system: Deno.build.os,
+          system: registry.system,
           userName: null,
         }).folder,
       });

@@ -55,7 +55,7 @@ export function registerSimulate(program: Command, registry: Registry): void {
     .option("--ttl <life>", "Assume this cache lifetime: 5m or 1h")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       const { output } = shell;
       const seeds = seedsFrom(options.seeds);
       const policies = policiesFrom(options.policy);

@@ -22,7 +22,7 @@ import { homeIn } from "../../variables.ts";
 /** Returns how text is drawn on this terminal. */
 export function lookOf(shell: Shell): Look {
   const { environment } = shell;
-  const isWindows = Deno.build.os === "windows";
+  const isWindows = shell.system === "windows";
   return { glyphs: glyphsFor({ environment, isWindows }), timeZone: null };
 }
 
@@ -44,7 +44,7 @@ export async function showDeck(
   options: ShowDeckOptions,
 ): Promise<DeckEnd> {
   const { environment } = shell;
-  const isWindows = Deno.build.os === "windows";
+  const isWindows = shell.system === "windows";
   const isColor = isColored({
     environment,
     color: null,
@@ -53,8 +53,9 @@ export async function showDeck(
   });
   const { refusal, whileAway } = options;
   return await runDeck({
+    person: shell.person,
     transport: options.transport,
-    terminal: systemTerminal(),
+    terminal: systemTerminal(shell.system),
     clock: systemClock,
     look: lookOf(shell),
     depth: colorDepth({ environment, isWindows }, isColor),
@@ -106,10 +107,10 @@ export async function serveWithDeck(
 }
 
 /** Returns the folder where Claude Code keeps its files, or null. */
-export function claudeFolder({ environment }: Shell): string | null {
+export function claudeFolder({ environment, system }: Shell): string | null {
   const own = environment["CLAUDE_CONFIG_DIR"];
   if (own) return own;
-  const home = homeIn(environment, Deno.build.os);
+  const home = homeIn(environment, system);
   return home ? join(home, ".claude") : null;
 }
 

@@ -25,6 +25,9 @@ import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { type Serving, startServing } from "../../server/serving.ts";
 import { Shell } from "../shell.ts";
 import { withMoreFiles } from "./more_files.ts";
+import type { System } from "../../variables.ts";
+import { knownSignals } from "../../signals.ts";
+import { withVariables } from "../../shell_words.ts";
 
 interface DemoFlags {
   readonly once?: boolean | undefined;
@@ -35,9 +38,7 @@ interface DemoFlags {
   readonly seed?: string | undefined;
 }
 
-const ENDING: readonly Deno.Signal[] = Deno.build.os === "windows"
-  ? ["SIGINT"]
-  : ["SIGINT", "SIGTERM", "SIGHUP"];
+const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const QUESTION = "Say in three sentences what a pool of accounts is good for.";
 
@@ -59,10 +60,13 @@ export function registerDemo(program: Command, registry: Registry): void {
     .option("--seed <text>", "Seed for the simulated traffic")
     .option("--json", "Print one JSON object (with --once or --list)")
     .action(registry.run(async (name, flags) => {
-      if (flags.list) return list(new Shell(registry.environment, flags));
+      if (flags.list) return list(new Shell(registry, flags));
       const scenario = scenarioNamed(name);
       if (scenario === null) throw unknownScenario(name);
-      return await withMoreFiles(() => stagePlay(registry, scenario, flags));
+      return await withMoreFiles(
+        () => stagePlay(registry, scenario, flags),
+        registry.system,
+      );
     }));
 }
 
@@ -71,14 +75,17 @@ async function stagePlay(
   scenario: Scenario,
   flags: DemoFlags,
 ): Promise<number> {
-  using signals = new EarlyEnd();
+  using signals = new EarlyEnd(registry.system);
   await using stage = await DemoStage.open({
     scenario: scenario.name,
     seed: flags.seed ?? systemEntropy.uuid(),
   });
   const make = () =>
     new Shell(
-      { ...registry.environment, ...stage.variables },
+      {
+        system: registry.system,
+        environment: { ...registry.environment, ...stage.variables },
+      },
       flags,
       {
         ...stage.settings,
@@ -129,10 +136,12 @@ interface Play {
  * handles signals.
  */
 class EarlyEnd implements Disposable {
+  readonly #system: System;
   readonly #held: (readonly [Deno.Signal, () => void])[] = [];
 
-  constructor() {
-    for (const signal of ENDING) {
+  constructor(system: System) {
+    this.#system = system;
+    for (const signal of knownSignals(ENDING, system)) {
       this.#listen(signal, () => Deno.exit(EXIT.interrupted));
     }
   }
@@ -143,7 +152,9 @@ class EarlyEnd implements Disposable {
    */
   hangUp(listener: () => void): void {
     this[Symbol.dispose]();
-    if (Deno.build.os !== "windows") this.#listen("SIGHUP", listener);
+    for (const signal of knownSignals(["SIGHUP"], this.#system)) {
+      this.#listen(signal, listener);
+    }
   }
 
   #listen(signal: Deno.Signal, listener: () => void): void {
@@ -195,7 +206,12 @@ async function play(
     `tc demo, ${scenario.name}: ${scenario.says}. No real account is used; Ctrl-C ends it.`,
   );
   shell.output.say(
-    `Claude Code on it: ANTHROPIC_BASE_URL=${baseUrl} ANTHROPIC_AUTH_TOKEN=demo claude`,
+    `Claude Code on it: ${
+      withVariables(shell.person, {
+        ANTHROPIC_BASE_URL: baseUrl,
+        ANTHROPIC_AUTH_TOKEN: "demo",
+      }, "claude")
+    }`,
   );
   stage.drive(baseUrl);
   return await until(serving, number(flags.seconds));

@@ -28,7 +28,7 @@ export function registerLogs(program: Command, registry: Registry): void {
     .option("-f, --follow", "Print new lines as they come")
     .option("--lines <number>", "Lines to print at first", LINES)
     .action(registry.run((options) => {
-      const shell = new Shell(registry.environment, {});
+      const shell = new Shell(registry, {});
       return logs(shell, {
         lines: lineCount(options.lines),
         isFollowing: options.follow ?? false,

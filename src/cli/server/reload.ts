@@ -23,7 +23,7 @@ export function registerReload(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       const { output } = shell;
       const answer = await shell.client().send("POST", CONTROL.reload, {});
       const changes = changesOf(answer);

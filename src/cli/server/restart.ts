@@ -33,10 +33,10 @@ export function registerRestart(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       const before = (await shell.client().health()).pid;
       // Other systems cannot share a port, so the new server starts afterwards.
-      const pid = Deno.build.os === "linux"
+      const pid = shell.system === "linux"
         ? await handOver(shell, before)
         : await stopAndStart(shell);
       const { output } = shell;

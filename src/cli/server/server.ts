@@ -55,9 +55,11 @@ export function registerServer(program: Command, registry: Registry): void {
       for (const [name, path] of Object.entries(paths)) {
         Deno.env.set(name, path);
       }
+      const { system } = registry;
       const environment = { ...registry.environment, ...paths };
-      const make = () => new Shell(environment, {}, settingsOf(flags));
-      return await withMoreFiles(() => serve(make, flags));
+      const make = () =>
+        new Shell({ environment, system }, {}, settingsOf(flags));
+      return await withMoreFiles(() => serve(make, flags), system);
     }));
 }
 
@@ -112,7 +114,7 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
   const shell = make();
   const { accounts } = await storedAccounts(shell);
   const hasDeck = !flags.headless && flags.logFile === undefined &&
-    shell.hasScreen && isInForeground();
+    shell.hasScreen && isInForeground(shell.system);
   const file = flags.logFile ?? (hasDeck ? deckLog(shell) : null);
   const log = logSink(file, shell.environment);
   await enterStateFolder(shell.paths);

@@ -29,7 +29,7 @@ export function registerStop(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(
-      registry.run((options) => stop(new Shell(registry.environment, options))),
+      registry.run((options) => stop(new Shell(registry, options))),
     );
 }
 

@@ -19,6 +19,8 @@ import { claudeFolder, lookOf, showDeck } from "./deck_shell.ts";
 import { Interrupts } from "../../system/terminal_job.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import type { System } from "../../variables.ts";
+import { knownSignals } from "../../signals.ts";
 
 interface WatchFlags {
   readonly plain?: boolean | undefined;
@@ -47,7 +49,7 @@ export function registerWatch(program: Command, registry: Registry): void {
     .option("--plain", "Print a table again and again, without a cursor")
     .option("--every <seconds>", "Seconds between tables", String(EVERY_S))
     .action(registry.run(async (flags) => {
-      return await watch(new Shell(registry.environment, {}), flags);
+      return await watch(new Shell(registry, {}), flags);
     }));
 }
 
@@ -60,7 +62,7 @@ async function watch(shell: Shell, flags: WatchFlags): Promise<number> {
   const release = onSignals((signal) => {
     if (signal === "SIGINT") interrupts.pass(() => stop.abort());
     else stop.abort();
-  });
+  }, shell.system);
   try {
     if (flags.plain) return await plain(shell, everyMs, stop.signal);
     if (!shell.hasScreen) return await lines(shell, stop.signal);
@@ -89,10 +91,19 @@ function seconds(text: string | undefined): number {
 /**
  * Handles signals, so that the terminal is restored before the process ends.
  */
-function onSignals(listener: (signal: Deno.Signal) => void): () => void {
-  const signals: readonly Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+const ENDING = [
+  "SIGINT",
+  "SIGBREAK",
+  "SIGTERM",
+  "SIGHUP",
+  "SIGQUIT",
+] as const;
+
+function onSignals(
+  listener: (signal: Deno.Signal) => void,
+  system: System,
+): () => void {
+  const signals = knownSignals(ENDING, system);
   const held = signals.map((signal) => {
     const listen = () => listener(signal);
     Deno.addSignalListener(signal, listen);

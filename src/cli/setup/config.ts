@@ -56,13 +56,13 @@ export function registerConfig(program: Command, registry: Registry): void {
     .option("--json", "Print one JSON object")
     .action(
       registry.run((options) =>
-        showPaths(new Shell(registry.environment, options), options)
+        showPaths(new Shell(registry, options), options)
       ),
     );
   config.command("schema")
     .description("Print the JSON schema of the settings, for editors")
     .action(registry.run((options) => {
-      const { output } = new Shell(registry.environment, options);
+      const { output } = new Shell(registry, options);
       output.raw(schemaText());
       return EXIT.ok;
     }));
@@ -72,13 +72,13 @@ export function registerConfig(program: Command, registry: Registry): void {
     .option("--json", "Print one JSON object")
     .option("--origin", "Also print where each value comes from")
     .action(registry.run((key, options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       return showSettings(shell, key ?? null, options.origin ?? false);
     }));
   registerEdits(config as unknown as Command, registry);
   const group = config as unknown as Command;
   group.action(registry.run((options) => {
-    const shell = new Shell(registry.environment, options);
+    const shell = new Shell(registry, options);
     if (shell.mayAsk && !shell.output.isJson) return walkSettings(shell);
     return group.help({ error: true });
   }));
@@ -91,7 +91,7 @@ function schemaText(): string {
 /** Lets the user choose settings and change them, one after another. */
 async function walkSettings(shell: Shell): Promise<number> {
   for (;;) {
-    const { config } = new Shell(shell.environment, {});
+    const { config } = new Shell(shell, {});
     const choice = await askSetting(config);
     if (choice === null) return EXIT.ok;
     await change(shell, choice.key, choice.text);
@@ -107,7 +107,7 @@ function registerEdits(
     .argument("<key>", "A setting, for example proxy.port")
     .option("--json", "Print one JSON object")
     .action(registry.run((key, options) => {
-      const { output, config } = new Shell(registry.environment, options);
+      const { output, config } = new Shell(registry, options);
       const { key: known } = settingRow(key);
       const value = shown(known, lookUp(config.settings, known));
       const origin = config.origins.get(known) ?? "default";
@@ -123,7 +123,7 @@ function registerEdits(
     .option("--json", "Print one JSON object")
     .action(
       registry.run((key, value, options) =>
-        change(new Shell(registry.environment, options), key, value)
+        change(new Shell(registry, options), key, value)
       ),
     );
   config.command("unset")
@@ -132,7 +132,7 @@ function registerEdits(
     .option("--json", "Print one JSON object")
     .action(
       registry.run((key, options) =>
-        change(new Shell(registry.environment, options), key, null)
+        change(new Shell(registry, options), key, null)
       ),
     );
 }
@@ -159,7 +159,7 @@ async function change(
     { clock: systemClock, entropy: systemEntropy },
   );
   if (isNew) await writeSchema(paths.configFile);
-  const isRunning = await tellServer(new Shell(shell.environment, {}));
+  const isRunning = await tellServer(new Shell(shell, {}));
   if (output.isJson) {
     output.json({
       schema: "tc.setting/v1",

@@ -35,9 +35,7 @@ export function registerPaths(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(
-      registry.run((options) =>
-        showPlaces(new Shell(registry.environment, options))
-      ),
+      registry.run((options) => showPlaces(new Shell(registry, options))),
     );
 }
 
@@ -60,7 +58,7 @@ function showPlaces(shell: Shell): number {
 /** Returns the places in the order in which a person asks for them. */
 function placesOf(shell: Shell): readonly Place[] {
   const { configFile, secretsFolder, stateFolder, vaultKeyFile } = shell.paths;
-  const system = Deno.build.os;
+  const { system } = shell;
   const socket = socketPath(shell.config, shell.paths, system);
   const keychain = shell.config.settings.vault.backend === "keychain"
     ? keychainText(system)

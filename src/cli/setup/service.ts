@@ -87,7 +87,7 @@ export function registerService(program: Command, registry: Registry): void {
       .option("--dry-run", "Print what would be done, and do nothing")
       .option("--json", "Print one JSON object")
       .action(registry.run(async (flags) => {
-        const shell = new Shell(registry.environment, flags);
+        const shell = new Shell(registry, flags);
         return await work(shell, await planOf(shell), flags);
       }));
   }
@@ -95,8 +95,8 @@ export function registerService(program: Command, registry: Registry): void {
 
 /** Returns the plan for this user, machine and pool. */
 export async function planOf(shell: Shell): Promise<ServicePlan> {
-  const [program = ""] = lastingCommand([]);
-  const session = Deno.build.os === "darwin"
+  const [program = ""] = lastingCommand([], shell.system);
+  const session = shell.system === "darwin"
     ? await launchdSession(String(Deno.uid()), systemRunner)
     : "gui";
   return planFor(shell, lastingProgram(program), session);
@@ -109,21 +109,21 @@ export function planFor(
   session: "gui" | "user" = "gui",
 ): ServicePlan {
   const { environment, paths, config } = shell;
-  const home = homeIn(environment, Deno.build.os) ?? "";
+  const home = homeIn(environment, shell.system) ?? "";
   const variables = Object.fromEntries(
     POOL_VARIABLES.flatMap((name) => {
       const value = environment[name];
       return value ? [[name, value]] : [];
     }),
   );
-  return servicePlan(systemOf(Deno.build.os), {
+  return servicePlan(systemOf(shell.system), {
     program,
     home,
     configHome: environment["XDG_CONFIG_HOME"] || join(home, ".config"),
     variables,
     folders: writtenFolders(paths),
     logFile: join(paths.stateFolder, "server.log"),
-    user: Deno.build.os === "windows"
+    user: shell.system === "windows"
       ? environment["USERNAME"] ?? ""
       : String(Deno.uid()),
     session,

@@ -40,9 +40,7 @@ export function registerUpgrade(program: Command, registry: Registry): void {
     .option("--check", "Only say whether there is a newer release")
     .option("--json", "Print one JSON object")
     .action(
-      registry.run((flags) =>
-        upgrade(new Shell(registry.environment, flags), flags)
-      ),
+      registry.run((flags) => upgrade(new Shell(registry, flags), flags)),
     );
 }
 
@@ -67,7 +65,7 @@ async function upgrade(shell: Shell, { check }: UpgradeFlags): Promise<number> {
     program: fresh,
     version: release.version,
     before: buildInfo().version,
-  });
+  }, shell.system);
   return report(shell, { from: own.version, to: release.version, done: true });
 }
 

@@ -33,7 +33,12 @@ const TEXT: CommandText = {
   name: "capacity",
   group: "look",
   summary: "Say whether there is room: exit 0 green, 10 yellow, 20 red",
-  examples: ["tc capacity", "tc capacity --json", "tc capacity || sleep 60"],
+  examples: [
+    "tc capacity",
+    "tc capacity --json",
+    ({ system }) =>
+      system === "windows" ? "tc capacity" : "tc capacity || sleep 60",
+  ],
   schema: "tc.capacity/v1",
 };
 
@@ -41,9 +46,7 @@ export function registerCapacity(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(
-      registry.run((options) =>
-        capacity(new Shell(registry.environment, options))
-      ),
+      registry.run((options) => capacity(new Shell(registry, options))),
     );
 }
 

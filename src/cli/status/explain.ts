@@ -24,7 +24,7 @@ export function registerExplain(program: Command, registry: Registry): void {
     .argument("[session]", "A session or request; without it the last one")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (session, options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       const view = await shell.client().explain(session ?? null);
       if (shell.output.isJson) shell.output.json(view);
       else for (const line of explainLines(view)) shell.output.line(line);

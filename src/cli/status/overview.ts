@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Environment } from "../../system/paths.ts";
+import type { Host } from "../../variables.ts";
 import { buildInfo } from "../../release/version.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { storedAccounts } from "../accounts/account_work.ts";
@@ -13,10 +13,10 @@ import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
 
 /** Prints the state of the pool and what to do next. */
 export async function overview(
-  environment: Environment,
+  host: Host,
   options: CommonOptions,
 ): Promise<number> {
-  const shell = new Shell(environment, options);
+  const shell = new Shell(host, options);
   const { output } = shell;
   try {
     const view = await shell.client().status();

@@ -35,7 +35,7 @@ export function registerStatus(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
-      const shell = new Shell(registry.environment, options);
+      const shell = new Shell(registry, options);
       const view = await shell.client().status();
       if (shell.output.isJson) shell.output.json(view);
       else print(view, shell.output);

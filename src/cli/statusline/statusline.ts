@@ -39,33 +39,28 @@ export function registerStatusline(program: Command, registry: Registry): void {
     .description("Put tc's line into Claude Code's status bar")
     .option("--json", "Print one JSON object")
     .action(
-      registry.run((options) =>
-        install(new Shell(registry.environment, options))
-      ),
+      registry.run((options) => install(new Shell(registry, options))),
     );
   command.command("uninstall")
     .description("Put back what was there before")
     .option("--json", "Print one JSON object")
     .action(
-      registry.run((options) =>
-        uninstall(new Shell(registry.environment, options))
-      ),
+      registry.run((options) => uninstall(new Shell(registry, options))),
     );
 }
 
-function settingsFileOf({ environment }: Shell): string {
-  return claudeFolder({
-    environment,
-    system: Deno.build.os,
-    userName: null,
-  }).settingsFile;
+function settingsFileOf({ environment, system }: Shell): string {
+  return claudeFolder({ environment, system, userName: null }).settingsFile;
 }
 
 /** Returns the command line that prints tc's line. */
-function commandOfWords(...options: readonly string[]): string {
+function commandOfWords(
+  { system }: Shell,
+  ...options: readonly string[]
+): string {
   return helperCommand(
-    lastingCommand(["statusline", ...options]),
-    Deno.build.os,
+    lastingCommand(["statusline", ...options], system),
+    system,
   );
 }
 
@@ -78,13 +73,13 @@ async function install(shell: Shell): Promise<number> {
     before = statuslineOf(document);
     return document;
   });
-  const kept = isOurStatusline(before, commandOfWords())
+  const kept = isOurStatusline(before, commandOfWords(shell))
     ? readKept(shell.paths)[file] ?? null
     : before;
   await note(shell, file, kept);
   const command = commandOf(kept) === null
-    ? commandOfWords()
-    : commandOfWords("--wrap");
+    ? commandOfWords(shell)
+    : commandOfWords(shell, "--wrap");
   await texts.edit(
     file,
     (document) => withStatusline(document, commandSetting(command)),
@@ -100,7 +95,7 @@ async function uninstall(shell: Shell): Promise<number> {
   const kept = readKept(shell.paths)[file] ?? null;
   let isOurs = false;
   await texts.edit(file, (document) => {
-    isOurs = isOurStatusline(statuslineOf(document), commandOfWords());
+    isOurs = isOurStatusline(statuslineOf(document), commandOfWords(shell));
     return isOurs ? withStatusline(document, kept) : document;
   });
   if (isOurs) await note(shell, file, null);

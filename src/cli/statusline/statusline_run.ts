@@ -28,6 +28,7 @@ import { askGlance, serverPlace } from "../status/ask_glance.ts";
 import { inert } from "../../core/plain_text.ts";
 import { readNote } from "../swap/swap_files.ts";
 import { statuslineText } from "./statusline_text.ts";
+import type { Host, System } from "../../variables.ts";
 
 /** Time limit for the server's answer. */
 const SERVER_MS = 40;
@@ -57,10 +58,13 @@ const VARIABLES = [
 ] as const;
 
 /** Prints the line and ends the process, with exit code 0. */
-export async function statusline(args: readonly string[]): Promise<never> {
+export async function statusline(
+  args: readonly string[],
+  system: System,
+): Promise<never> {
   let lines = "";
   try {
-    lines = await compose(args.includes("--wrap"));
+    lines = await compose(args.includes("--wrap"), system);
   } catch {
     // An empty line is better than a broken status bar.
   }
@@ -80,16 +84,19 @@ function print(lines: string): void {
   }
 }
 
-async function compose(isWrapping: boolean): Promise<string> {
-  const environment = readEnvironment();
-  const paths = pathsFrom(environment, Deno.build.os);
+async function compose(
+  isWrapping: boolean,
+  system: System,
+): Promise<string> {
+  const environment = readEnvironment(system);
+  const paths = pathsFrom(environment, system);
   const text = await readStdin();
   const input = statuslineInput(text);
   const before = isWrapping
-    ? wrapped(paths, environment, text)
+    ? wrapped(paths, { environment, system }, text)
     : Promise.resolve("");
   const asked = askGlance(
-    serverPlace(environment, Deno.build.os),
+    serverPlace(environment, system),
     input.session,
     SERVER_MS,
   );
@@ -129,12 +136,12 @@ export function beside(lines: string, own: string): string {
   return plain + (lines.includes("\n") ? "\n" : " │ ") + own;
 }
 
-function readEnvironment(): Environment {
+function readEnvironment(system: System): Environment {
   return withHome(
     Object.fromEntries(
       VARIABLES.map((name) => [name, Deno.env.get(name)]),
     ),
-    Deno.build.os,
+    system,
   );
 }
 
@@ -206,14 +213,13 @@ function writeTally(file: string, tally: SessionTally): void {
 
 async function wrapped(
   paths: Paths,
-  environment: Environment,
+  host: Host,
   text: string,
 ): Promise<string> {
   const { readKept, runWrapped } = await import("./statusline_wrapped.ts");
   const { claudeFolder } = await import("../../claude/claude_folder.ts");
   const { settingsFile } = claudeFolder({
-    environment,
-    system: Deno.build.os,
+    ...host,
     userName: null,
   });
   const { clientShell, CLIENT_SHELL_VARIABLES } = await import(
@@ -221,8 +227,9 @@ async function wrapped(
   );
   return await runWrapped(readKept(paths)[settingsFile], text, {
     timeoutMs: WRAPPED_MS,
+    system: host.system,
     shell: clientShell({
-      system: Deno.build.os,
+      system: host.system,
       environment: Object.fromEntries(
         CLIENT_SHELL_VARIABLES.map((name) => [name, Deno.env.get(name)]),
       ),

@@ -8,6 +8,8 @@ import type { ClientShell } from "../../claude/client_shell.ts";
 import { refuseForeignPlace } from "../../store/files/own_files.ts";
 import { join } from "node:path";
 import type { Paths } from "../../system/paths.ts";
+import type { System } from "../../variables.ts";
+import { knownSignals } from "../../signals.ts";
 
 const FILE = "statusline.json";
 /**
@@ -52,21 +54,25 @@ export function commandOf(setting: unknown): string | null {
 export async function runWrapped(
   setting: unknown,
   input: string,
-  { timeoutMs, shell }: {
+  { timeoutMs, shell, system }: {
     readonly timeoutMs: number;
     readonly shell: ClientShell;
+    readonly system: System;
   },
 ): Promise<string> {
   const command = commandOf(setting);
   if (command === null) return "";
   const [program, ...args] = shell(command);
-  return await run([program, ...args], input, timeoutMs);
+  return await run([program, ...args], input, { timeoutMs, system });
 }
 
 async function run(
   [program, ...args]: readonly [string, ...string[]],
   input: string,
-  timeoutMs: number,
+  { timeoutMs, system }: {
+    readonly timeoutMs: number;
+    readonly system: System;
+  },
 ): Promise<string> {
   const child = new Deno.Command(program, {
     args,
@@ -81,7 +87,7 @@ async function run(
     });
   // The client ends this program when the next line is due; end the command
   // too.
-  const release = endWith(child);
+  const release = endWith(child, system);
   const text = await textWithin(child.stdout, timeoutMs);
   release();
   kill(child);
@@ -119,9 +125,8 @@ async function textWithin(
  * Ends `child` when this process gets a signal to end. Returns the function
  * that removes the handlers.
  */
-function endWith(child: Deno.ChildProcess): () => void {
-  if (Deno.build.os === "windows") return () => {};
-  const signals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
+function endWith(child: Deno.ChildProcess, system: System): () => void {
+  const signals = knownSignals(["SIGTERM", "SIGHUP", "SIGINT"], system);
   function end(): void {
     kill(child);
     Deno.exit(0);

@@ -33,6 +33,7 @@ import { checkNewKey } from "../login/provider_client.ts";
 import type { Instant } from "../../core/time.ts";
 import type { AccountRecord } from "../../store/accounts.ts";
 import { isSwappable, pollUsage } from "../../swap/poll_usage.ts";
+import { commandWord, fromFile } from "../../shell_words.ts";
 
 const ANY: SwapChoice = { policy: null, threshold: null };
 
@@ -44,7 +45,7 @@ const TEXT: CommandText = {
     "tc swap auto",
     "tc swap use work",
     "tc swap auto --if-needed --launch -- --continue",
-    "tc swap key add --id console <key.txt",
+    (person) => fromFile(person, "tc swap key add --id console", "key.txt"),
   ],
   schema: "tc.swap/v1",
 };
@@ -57,19 +58,19 @@ export function registerSwap(program: Command, registry: Registry): void {
     .argument("<account>", "Name or id of a subscription account")
     .option("--json", "Print one JSON object")
     .action(registry.run((account, options) => {
-      return use(new Shell(registry.environment, options), account);
+      return use(new Shell(registry, options), account);
     }));
   swap.command("status")
     .description("Print what Claude Code uses now, from files alone")
     .option("--json", "Print one JSON object, as it always does")
     .action(registry.run((options) => {
-      return status(new Shell(registry.environment, options));
+      return status(new Shell(registry, options));
     }));
   registerSwapList(swap, registry);
   registerSwapKeys(swap, registry);
   swap.command("off")
     .description("Stop hooks from switching logins, and leave API-key mode")
-    .action(registry.run(() => off(new Shell(registry.environment, {}))));
+    .action(registry.run(() => off(new Shell(registry, {}))));
 }
 
 async function use(shell: Shell, name: string): Promise<number> {
@@ -146,7 +147,7 @@ function registerSwapKeys(
     .option("--json", "Print one JSON object")
     .action(registry.run((options) => {
       return addKeyOf(
-        new Shell(registry.environment, options),
+        new Shell(registry, options),
         options.id ?? null,
       );
     }));
@@ -154,13 +155,13 @@ function registerSwapKeys(
     .description("List the keys, without their values")
     .option("--json", "Print one JSON object")
     .action(registry.run((options) => {
-      return listKeys(new Shell(registry.environment, options));
+      return listKeys(new Shell(registry, options));
     }));
   key.command("rm")
     .description("Remove a key")
     .argument("<key>", "Name or id of the key")
     .action(registry.run((name) => {
-      return removeKey(new Shell(registry.environment, {}), name);
+      return removeKey(new Shell(registry, {}), name);
     }));
 }
 
@@ -216,7 +217,7 @@ async function removeKey(shell: Shell, name: string): Promise<number> {
   if (record !== undefined && record.account.kind !== "api_key") {
     throw new UsageError(
       `Cannot remove ${found.label} as a key: it is an account`,
-      `tc remove ${found.label}`,
+      `tc remove ${commandWord(found.label)}`,
     );
   }
   await desk.remove(found.id);
@@ -235,7 +236,7 @@ function registerSwapList(
     .option("--json", "Print one JSON object")
     .action(registry.run((options) => {
       return list(
-        new Shell(registry.environment, options),
+        new Shell(registry, options),
         options.offline ?? false,
       );
     }));

@@ -27,6 +27,7 @@ import {
   tellRivals,
 } from "./swap_words.ts";
 import { openSwap, swapMemory } from "./swapping.ts";
+import type { System } from "../../variables.ts";
 
 const DEFAULT_THRESHOLD = 0.8;
 /** Interval at which a waiting process checks whether it is still needed. */
@@ -67,16 +68,16 @@ export function registerSwapAuto(
     .addOption(new Option("--hook").hideHelp())
     .passThroughOptions()
     .action(registry.run((args, options) => {
-      return auto(new Shell(registry.environment, options), args, options);
+      return auto(new Shell(registry, options), args, options);
     }));
   swap.command("helper", { hidden: true })
     .description("Print the next API key; Claude Code calls it")
-    .action(registry.run(() => helper(new Shell(registry.environment, {}))));
+    .action(registry.run(() => helper(new Shell(registry, {}))));
   swap.command("wake", { hidden: true })
     .description("Wait and look for a login that has reset")
     .argument("<seconds>")
     .action(registry.run((seconds) => {
-      return wake(new Shell(registry.environment, {}), seconds);
+      return wake(new Shell(registry, {}), seconds);
     }));
 }
 
@@ -153,8 +154,13 @@ function afterwards(result: AutoResult): void {
  * Gives the next turn another login, after a turn was refused for its limit.
  * Returns the name of its account, or null if nothing was swapped.
  */
-export async function swapAfterLimit(): Promise<string | null> {
-  const shell = new Shell(readEnvironment(), {});
+export async function swapAfterLimit(
+  system: System,
+): Promise<string | null> {
+  const shell = new Shell(
+    { environment: readEnvironment(system), system },
+    {},
+  );
   using swap = await openSwap(shell, {
     policy: null,
     threshold: null,
@@ -170,8 +176,8 @@ export async function swapAfterLimit(): Promise<string | null> {
 
 async function launch(shell: Shell, args: readonly string[]): Promise<number> {
   const claude = claudeProgram(shell);
-  const variables = marked(shell, claude, presentVariables());
-  return await runInPlace(claude, args, variables);
+  const variables = marked(shell, claude, presentVariables(shell));
+  return await runInPlace(claude, args, variables, shell.system);
 }
 
 /** Prints the key at once, and starts a run that may return to a login. */

@@ -7,12 +7,13 @@
 
 import { dirname, join } from "node:path";
 import { sha256 } from "../../auth/sign_in/account_id.ts";
-import type { Environment, Paths } from "../../system/paths.ts";
+import type { Paths } from "../../system/paths.ts";
 import {
   type ClaudeFolder,
   claudeFolder,
   folderAt,
 } from "../../claude/claude_folder.ts";
+import type { Host } from "../../variables.ts";
 
 const FILE_MARK_DIGITS = 8;
 
@@ -23,18 +24,18 @@ export function profilesFolder({ secretsFolder }: Paths): string {
 
 /** Whether Claude Code's folder in `environment` belongs to a profile. */
 export function isProfileFolder(
-  environment: Environment,
+  host: Host,
   paths: Paths,
 ): boolean {
-  return dirname(folderOf(environment).folder) === profilesFolder(paths);
+  return dirname(folderOf(host).folder) === profilesFolder(paths);
 }
 
 /** Returns the file with the state of swapping for `environment`'s Claude Code. */
 export async function swapFile(
-  environment: Environment,
+  host: Host,
   paths: Paths,
 ): Promise<string> {
-  const { isDefault, folder } = folderOf(environment);
+  const { isDefault, folder } = folderOf(host);
   const mark = isDefault
     ? ""
     : `-${(await sha256(folder)).slice(0, FILE_MARK_DIGITS)}`;
@@ -42,8 +43,8 @@ export async function swapFile(
 }
 
 /** Spells a folder in one way: two spellings would be two states. */
-function folderOf(environment: Environment): ClaudeFolder {
-  const facts = { environment, system: Deno.build.os, userName: null };
+function folderOf(host: Host): ClaudeFolder {
+  const facts = { ...host, userName: null };
   const found = claudeFolder(facts);
   return found.isDefault ? found : folderAt(found.folder, facts);
 }

@@ -19,6 +19,7 @@ import {
 import { clientSettings, presentVariables } from "../launch/launching.ts";
 import { ownCommand } from "../../system/own_command.ts";
 import type { Shell } from "../shell.ts";
+import { commandWord } from "../../shell_words.ts";
 
 interface HolderFacts {
   readonly label: string;
@@ -46,14 +47,18 @@ export async function tellHolders(
     `note: the running server uses ${name} too: their use adds up`,
   );
   shell.output.say(
-    `  tc disable ${name}   keeps it for Claude Code alone`,
+    `  tc disable ${commandWord(name)}   keeps it for Claude Code alone`,
   );
 }
 
 /** Returns what keeps Claude Code from using a swapped login in this folder. */
 export function swapRivals(shell: Shell): readonly LoginRival[] {
-  const helper = helperCommand(ownCommand(["swap", "helper"]), Deno.build.os);
-  return loginRivals(presentVariables(), clientSettings(shell, []), helper);
+  const helper = helperCommand(ownCommand(["swap", "helper"]), shell.system);
+  return loginRivals(
+    presentVariables(shell),
+    clientSettings(shell, []),
+    helper,
+  );
 }
 
 /** Says that a swap has no effect, and where to take away what outranks it. */

@@ -48,15 +48,15 @@ export interface SwapChoice {
 }
 
 /** Returns whether Claude Code runs in a profile, which must keep its login. */
-export function isInProfile({ environment, paths }: Shell): boolean {
-  return isProfileFolder(environment, paths);
+export function isInProfile(shell: Shell): boolean {
+  return isProfileFolder(shell, shell.paths);
 }
 
 /** Returns the state of swapping for the Claude Code of `shell`. */
 export async function swapMemory(shell: Shell): Promise<SwapMemory> {
-  const { environment, paths } = shell;
+  const { paths } = shell;
   return new SwapMemory(
-    await swapFile(environment, paths),
+    await swapFile(shell, paths),
     new FileLocks(paths.secretsFolder, {
       clock: systemClock,
       entropy: systemEntropy,
@@ -78,6 +78,7 @@ export async function openSwap(
   const { vault, locks } = await openShellVault(shell);
   const steady = new SignalSafeLocks({
     locks,
+    system: shell.system,
     // A whole swap may take long, and nothing is lost by ending it.
     except: SWAP_LOCK,
     signals: choice.isHook ? ["SIGINT"] : ["SIGINT", "SIGTERM", "SIGHUP"],
@@ -108,7 +109,10 @@ export async function openSwap(
       return mergeAccounts(entries, accountRows(document, file)).accounts;
     },
     settings: settingsOf(shell, choice),
-    helper: helperCommand(lastingCommand(["swap", "helper"]), Deno.build.os),
+    helper: helperCommand(
+      lastingCommand(["swap", "helper"], shell.system),
+      shell.system,
+    ),
   };
   return { ports, [Symbol.dispose]: () => upstream.close() };
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Size } from "./frame.ts";
+import type { System } from "../../variables.ts";
 
 /** The terminal as the program uses it; tests supply their own. */
 export interface DeckTerminal {
@@ -39,16 +40,21 @@ const FALLBACK: Size = { columns: 80, rows: 24 };
 const SIZE_MAX = 1_000;
 
 /** Returns the real terminal: stdin and stdout of this process. */
-export function systemTerminal(): DeckTerminal {
-  return new SystemTerminal();
+export function systemTerminal(system: System): DeckTerminal {
+  return new SystemTerminal(system);
 }
 
 class SystemTerminal implements DeckTerminal {
+  readonly #system: System;
   readonly #encoder = new TextEncoder();
   #isEntered = false;
   #isReading = false;
   /** Runs when the process ends, however that happens. */
   readonly #restore = (): void => this.leave();
+
+  constructor(system: System) {
+    this.#system = system;
+  }
 
   size(): Size {
     try {
@@ -112,7 +118,7 @@ class SystemTerminal implements DeckTerminal {
   }
 
   onResize(listener: () => void): () => void {
-    if (Deno.build.os === "windows") {
+    if (this.#system === "windows") {
       const timer = setInterval(listener, WINDOWS_LOOK_MS);
       return () => clearInterval(timer);
     }
@@ -121,7 +127,7 @@ class SystemTerminal implements DeckTerminal {
   }
 
   suspend(): void {
-    if (Deno.build.os === "windows") return;
+    if (this.#system === "windows") return;
     this.leave();
     Deno.kill(Deno.pid, "SIGTSTP");
     this.enter();

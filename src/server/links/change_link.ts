@@ -9,8 +9,9 @@
 
 import * as v from "valibot";
 import { type AccountId, accountId } from "../../core/account.ts";
-import { TcError } from "../../errors.ts";
+import { hintOf, TcError } from "../../errors.ts";
 import type { AccountChange } from "../../store/account_desk.ts";
+import type { PersonShell } from "../../shell_words.ts";
 
 /** The allowed changes of the list; an AccountDesk makes them. */
 export interface AccountChanges {
@@ -52,6 +53,7 @@ export type ChangeAnswer = {
 export async function answerChange(
   question: unknown,
   changes: AccountChanges,
+  person: PersonShell,
 ): Promise<ChangeAnswer> {
   try {
     const wanted = v.parse(QUESTION, question);
@@ -67,8 +69,8 @@ export async function answerChange(
         code: "refused_change",
         cause,
       });
-    const { message, code, hint, exitCode } = error;
-    return { message, code, hint, exitCode };
+    const { message, code, exitCode } = error;
+    return { message, code, hint: hintOf(error, person), exitCode };
   }
 }
 

@@ -7,9 +7,10 @@
 
 import { accountId } from "../../core/account.ts";
 import { SECOND_MS } from "../../core/time.ts";
-import { reasonOf, TcError, VaultError } from "../../errors.ts";
+import { hintOf, reasonOf, TcError, VaultError } from "../../errors.ts";
 import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
 import { PendingCalls } from "./pending_calls.ts";
+import type { PersonShell } from "../../shell_words.ts";
 
 export type KeychainQuestion =
   | { readonly kind: "check" }
@@ -33,6 +34,7 @@ const ANSWER_MS_MAX = 15 * SECOND_MS;
 export async function answerKeychain(
   question: KeychainQuestion,
   tool: KeychainTool | null,
+  person: PersonShell,
 ): Promise<KeychainAnswer> {
   try {
     if (tool === null) throw new Error("there is none here");
@@ -42,7 +44,7 @@ export async function answerKeychain(
       kind: "failed",
       code: cause instanceof TcError ? cause.code : "keychain_refused",
       message: reasonOf(cause),
-      hint: cause instanceof TcError ? cause.hint : null,
+      hint: hintOf(cause, person),
     };
   }
 }

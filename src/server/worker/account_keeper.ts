@@ -142,7 +142,7 @@ export class AccountKeeper {
         ? "keychain"
         : "file",
       mayPrompt: false,
-      os: Deno.build.os,
+      os: order.system,
     }, {
       clock: systemClock,
       entropy: systemEntropy,

@@ -161,6 +161,7 @@ function recordsOf(
     keeper,
     clock: systemClock,
     journal,
+    person: order.person,
   });
 }
 

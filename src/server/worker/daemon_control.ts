@@ -44,6 +44,7 @@ import { needsRestart, routeSettings } from "../../config/settings.ts";
 import type { Tally } from "../../records/tally.ts";
 import type { LogLoss } from "../../records/log/log_sink.ts";
 import type { Asked, StartOrder } from "../worker_protocol.ts";
+import { commandWord, type PersonShell } from "../../shell_words.ts";
 
 interface DaemonControlParts {
   readonly order: StartOrder;
@@ -78,6 +79,10 @@ export class DaemonControl implements ControlHost {
   /** Sets the listener, once the port is known. */
   listensAt(listener: Listener): void {
     this.#listener = listener;
+  }
+
+  get person(): PersonShell {
+    return this.#parts.order.person;
   }
 
   health(): HealthView {
@@ -332,9 +337,8 @@ function inUse(label: string, leases: number): TcError {
     code: "account_in_use",
     source: "user",
     exitCode: EXIT.tryLater,
-    hint: `tc disable ${label}         takes it out first
-` +
-      `tc remove ${label} --force  does not wait`,
+    hint: `tc disable ${commandWord(label)}   takes it out first\n` +
+      `tc remove ${commandWord(label)} --force   does not wait`,
   });
 }
 

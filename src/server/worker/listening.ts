@@ -56,15 +56,15 @@ export function listenFor(
     requestsMax: settings.proxy.requestsMax,
     sharing: sharingOf(order),
     openFiles: order.openFiles,
-    socket: socketPath(order.config, order.paths, Deno.build.os),
+    socket: socketPath(order.config, order.paths, order.system),
   });
 }
 
 /**
  * Only Linux lets a second listener share the port without losing connections.
  */
-function sharingOf({ takesOver }: StartOrder): PortSharing {
-  if (Deno.build.os !== "linux") return "alone";
+function sharingOf({ takesOver, system }: StartOrder): PortSharing {
+  if (system !== "linux") return "alone";
   return takesOver ? "taken_over" : "handed_on";
 }
 

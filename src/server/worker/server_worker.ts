@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EXIT, reasonOf, TcError } from "../../errors.ts";
+import { EXIT, hintOf, reasonOf, TcError } from "../../errors.ts";
 import type { Journal } from "../../ports.ts";
 import { keychainText } from "../../store/vault/keychain_tools.ts";
 import { systemClock } from "../../system/clock.ts";
@@ -17,6 +17,8 @@ import { KeychainAsker } from "../links/keychain_link.ts";
 import { OwnerAsker } from "../links/owner_link.ts";
 import { catchUncaught } from "../../system/uncaught_errors.ts";
 import type { FromWorker, StartOrder, ToWorker } from "../worker_protocol.ts";
+import type { PersonShell } from "../../shell_words.ts";
+import type { System } from "../../variables.ts";
 
 /** The global scope of the worker, as the link uses it. */
 interface WorkerScope {
@@ -35,9 +37,7 @@ class ServerWorker {
   readonly #changes = new ChangeAsker((id, question) =>
     this.#scope.postMessage({ kind: "change_asked", id, question })
   );
-  readonly #keychain = keychainAsker((id, question) =>
-    this.#scope.postMessage({ kind: "keychain_asked", id, question })
-  );
+  #keychain: KeychainAsker | null = null;
   #daemon: Daemon | null = null;
   #unsubscribe: (() => void) | null = null;
 
@@ -86,6 +86,11 @@ class ServerWorker {
   }
 
   async #start(order: StartOrder): Promise<void> {
+    this.#keychain = keychainAsker(
+      order.system,
+      (id, question) =>
+        this.#scope.postMessage({ kind: "keychain_asked", id, question }),
+    );
     try {
       this.#daemon = await startDaemon({
         order,
@@ -99,7 +104,10 @@ class ServerWorker {
       this.#scope.postMessage({ kind: "ready", host, port });
     } catch (cause) {
       this.#log.flush();
-      this.#scope.postMessage({ kind: "failed", ...failure(cause) });
+      this.#scope.postMessage({
+        kind: "failed",
+        ...failure(cause, order.person),
+      });
     }
   }
 
@@ -144,18 +152,20 @@ class ServerWorker {
  * is none.
  */
 function keychainAsker(
+  system: System,
   post: ConstructorParameters<typeof KeychainAsker>[1],
 ): KeychainAsker | null {
-  const text = keychainText(Deno.build.os);
+  const text = keychainText(system);
   return text === null ? null : new KeychainAsker(text, post);
 }
 
 function failure(
   cause: unknown,
+  person: PersonShell | null,
 ): Omit<FromWorker & { readonly kind: "failed" }, "kind"> {
   if (cause instanceof TcError) {
-    const { code, message, hint, exitCode } = cause;
-    return { code, message, hint, exitCode };
+    const { code, message, exitCode } = cause;
+    return { code, message, hint: person && hintOf(cause, person), exitCode };
   }
   const reason = reasonOf(cause);
   return {
@@ -171,6 +181,6 @@ const server = new ServerWorker(scope);
 catchUncaught(self, (fault) => server.stray(fault));
 scope.onmessage = (event): void => {
   server.receive(event.data).catch((cause) => {
-    scope.postMessage({ kind: "failed", ...failure(cause) });
+    scope.postMessage({ kind: "failed", ...failure(cause, null) });
   });
 };

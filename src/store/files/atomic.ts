@@ -9,10 +9,11 @@ import { TcError } from "../../errors.ts";
 import { fileError, folderOf, systemCode } from "./file_target.ts";
 import { pastHolders } from "./held_file.ts";
 import { refuseForeign, refuseOther } from "./own_files.ts";
+import { grants, setMode } from "./file_modes.ts";
+import { showFile } from "../../shell_words.ts";
 
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
-const MODE_BITS = 0o777;
 const LOOSE_BITS = 0o077;
 /** Pending content older than this was left by a crash. */
 const RIVAL_MS_MAX = 10_000;
@@ -66,10 +67,8 @@ export async function ensurePrivateFolder(folder: string): Promise<void> {
     await Deno.mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
     refuseForeign(folder);
     const { mode } = await Deno.stat(folder);
-    const isExact = mode === null || (mode & MODE_BITS) === PRIVATE_FOLDER;
-    if (!isExact && Deno.build.os !== "windows") {
-      await Deno.chmod(folder, PRIVATE_FOLDER);
-    }
+    const isExact = mode === null || (mode & 0o777) === PRIVATE_FOLDER;
+    if (!isExact) setMode(folder, PRIVATE_FOLDER);
   } catch (error) {
     throw fileError(`make the folder ${folder} private`, error);
   }
@@ -79,16 +78,11 @@ export async function ensurePrivateFolder(folder: string): Promise<void> {
 export async function tightenFile(path: string): Promise<void> {
   try {
     const { mode } = await Deno.stat(path);
-    if (isLoose(mode)) await Deno.chmod(path, PRIVATE_FILE);
+    if (grants(mode, LOOSE_BITS)) setMode(path, PRIVATE_FILE);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw fileError(`make ${path} private`, error);
   }
-}
-
-function isLoose(mode: number | null): boolean {
-  return mode !== null && Deno.build.os !== "windows" &&
-    (mode & LOOSE_BITS) !== 0;
 }
 
 /** Returns the bytes of `path`, or null if there is no such file. */
@@ -101,7 +95,8 @@ export async function readIfThere(
     if (!isFile && !isDirectory) {
       throw new TcError(`Cannot read ${path}: it is not a regular file`, {
         code: "no_file",
-        hint: `ls -l ${path}   shows what it is; move it away`,
+        hint: (person) =>
+          `${showFile(person, path)}   shows what it is; move it away`,
       });
     }
     return await Deno.readFile(path);
@@ -149,7 +144,7 @@ async function openWith(
     // Checked before anything is written, because the open file may be the
     // target of a link.
     await refuseOther(path, file);
-    if (Deno.build.os !== "windows") await Deno.chmod(path, mode);
+    setMode(path, mode);
     return file;
   } catch (error) {
     file.close();
@@ -298,12 +293,11 @@ export async function renameOver(
 
 /** Makes a rename or removal in `folder` durable, if the system can. */
 export async function syncFolder(folder: string): Promise<void> {
-  if (Deno.build.os === "windows") return;
   try {
     using file = await Deno.open(folder, { read: true });
     await file.sync();
   } catch {
-    // The new content is in place and readable. Some file systems cannot sync a
-    // folder, and an error here would call a saved token lost.
+    // The new content is in place and readable. Windows and some file systems
+    // cannot sync a folder, and an error here would call a saved token lost.
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import { EXIT, TcError } from "../../errors.ts";
+import { type Hint, moreFiles } from "../../shell_words.ts";
 
 const LINKS_MAX = 40;
 const MODE_BITS = 0o777;
@@ -66,7 +67,7 @@ export async function modeOf(path: string): Promise<number | undefined> {
 interface Refusal {
   readonly code: string;
   readonly reason: string;
-  readonly hint: string;
+  readonly hint: Hint;
   readonly exitCode: number;
 }
 
@@ -111,7 +112,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   EMFILE: {
     code: "too_many_files",
     reason: "this process has as many files open as it may",
-    hint: "ulimit -n 4096",
+    hint: (person) => moreFiles(person, 4_096),
     exitCode: EXIT.cannotWrite,
   },
   EXDEV: {

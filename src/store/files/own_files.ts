@@ -8,6 +8,8 @@
 
 import { EXIT, TcError } from "../../errors.ts";
 import { folderOf } from "./file_target.ts";
+import { grants, isSameFile, setMode } from "./file_modes.ts";
+import { type Hint, setFileMode, showFile } from "../../shell_words.ts";
 
 const GROUP_WRITES = 0o020;
 const OTHERS_WRITE = 0o002;
@@ -34,12 +36,12 @@ function thisOwner(): Owner | null {
 }
 
 function ownerOfProcess(): Owner | null {
-  if (Deno.build.os === "windows") return null;
   // A thread without the permission would ask the person in the terminal.
   const isGranted = (["uid", "gid"] as const).every((kind) =>
     Deno.permissions.querySync({ name: "sys", kind }).state === "granted"
   );
   if (!isGranted) return null;
+  // Windows has no such numbers.
   const [uid, gid] = [Deno.uid(), Deno.gid()];
   return uid === null || gid === null ? null : { uid, gid };
 }
@@ -65,7 +67,7 @@ export function refuseForeign(
   throw foreign(
     path,
     "other users can write it",
-    `chmod go-w ${path}`,
+    (person) => setFileMode(person, "go-w", path),
   );
 }
 
@@ -80,15 +82,19 @@ export function refuseForeignFile(
 ): void {
   const link = lstat(path);
   if (link === null) return;
-  if (link.isSymlink) throw foreign(path, "it is a link", `ls -l ${path}`);
+  if (link.isSymlink) throw foreign(path, "it is a link", shown(path));
   if (!link.isFile) {
-    throw foreign(path, "it is not a regular file", `ls -l ${path}`);
+    throw foreign(path, "it is not a regular file", shown(path));
   }
   const info = ownInfo(path, owner);
   const mode = info?.mode ?? 0;
   if (owner === null || (mode & (GROUP_WRITES | OTHERS_WRITE)) === 0) return;
   if (tighten(path, mode & ~(GROUP_WRITES | OTHERS_WRITE))) return;
-  throw foreign(path, "other users can write it", `chmod go-w ${path}`);
+  throw foreign(
+    path,
+    "other users can write it",
+    (person) => setFileMode(person, "go-w", path),
+  );
 }
 
 /**
@@ -97,8 +103,7 @@ export function refuseForeignFile(
  */
 export function tightenSecret(path: string): boolean {
   const info = lstat(path);
-  if (info === null || Deno.build.os === "windows") return true;
-  if (((info.mode ?? 0) & LOOSE_BITS) === 0) return true;
+  if (info === null || !grants(info.mode, LOOSE_BITS)) return true;
   return tighten(path, PRIVATE_FILE);
 }
 
@@ -117,9 +122,9 @@ export function openOwnSync(
     mode: PRIVATE_FILE,
   });
   // Between the check and the opening, somebody may have put a link there.
-  if (isSame(file.statSync(), lstat(path))) return file;
+  if (isSameFile(file.statSync(), lstat(path))) return file;
   file.close();
-  throw foreign(path, "it was replaced while it was opened", `ls -l ${path}`);
+  throw foreign(path, "it was replaced while it was opened", shown(path));
 }
 
 /**
@@ -140,16 +145,9 @@ export async function refuseOther(
   path: string,
   file: Deno.FsFile,
 ): Promise<void> {
-  if (Deno.build.os === "windows") return;
   const [opened, present] = [await file.stat(), lstat(path)];
-  if (present === null || isSame(opened, present)) return;
-  throw foreign(path, "it is a link", `ls -l ${path}`);
-}
-
-function isSame(opened: Deno.FileInfo, present: Deno.FileInfo | null): boolean {
-  if (Deno.build.os === "windows") return true;
-  return present !== null && !present.isSymlink &&
-    opened.ino === present.ino && opened.dev === present.dev;
+  if (present === null || isSameFile(opened, present)) return;
+  throw foreign(path, "it is a link", shown(path));
 }
 
 /**
@@ -180,7 +178,9 @@ function refuseOwner(
   throw foreign(
     path,
     `it belongs to user ${uid}, and you are user ${owner.uid}`,
-    `ls -ld ${path}   shows it; remove it, or name another place: TC_CONFIG`,
+    (person) =>
+      `${showFile(person, path)}   shows it; remove it, ` +
+      "or name another place: TC_CONFIG",
   );
 }
 
@@ -201,7 +201,7 @@ function lstat(path: string): Deno.FileInfo | null {
 
 function tighten(path: string, mode: number): boolean {
   try {
-    Deno.chmodSync(path, mode & 0o7777);
+    setMode(path, mode);
     return true;
   } catch {
     // Another owner, or a file system without modes.
@@ -209,7 +209,11 @@ function tighten(path: string, mode: number): boolean {
   }
 }
 
-function foreign(path: string, reason: string, hint: string): TcError {
+function shown(path: string): Hint {
+  return (person) => showFile(person, path);
+}
+
+function foreign(path: string, reason: string, hint: Hint): TcError {
   return new TcError(`Cannot use ${path}: ${reason}`, {
     code: "foreign_file",
     source: "user",

@@ -10,6 +10,7 @@ import { DatabaseSync } from "node:sqlite";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import { fileError, folderOf } from "../files/file_target.ts";
 import { refuseForeignPlace } from "../files/own_files.ts";
+import { setMode } from "../files/file_modes.ts";
 
 /**
  * How long to wait for another process that holds the file; longer would stall
@@ -95,7 +96,7 @@ function makePrivate(path: string): void {
       mode: PRIVATE_FILE,
     });
     file.close();
-    if (Deno.build.os !== "windows") Deno.chmodSync(path, PRIVATE_FILE);
+    setMode(path, PRIVATE_FILE);
   } catch (cause) {
     throw fileError(`open ${path}`, cause);
   }

@@ -7,6 +7,7 @@
 
 import { VaultError } from "../../errors.ts";
 import type { CommandOutcome, CommandRunner } from "../../ports.ts";
+import type { System } from "../../variables.ts";
 
 /** The service name of all items of tc. */
 const SERVICE = "tc";
@@ -39,7 +40,7 @@ interface ToolPorts {
 
 /** Returns the keychain of `os`, or null if none is known. */
 export function keychainTool(
-  os: typeof Deno.build.os,
+  os: System,
   ports: ToolPorts,
 ): KeychainTool | null {
   switch (os) {
@@ -56,7 +57,7 @@ export function keychainTool(
 }
 
 /** Returns the name of the keychain of `os`, or null if there is none. */
-export function keychainText(os: typeof Deno.build.os): string | null {
+export function keychainText(os: System): string | null {
   const runner: CommandRunner = {
     run: () => Promise.resolve({ kind: "missing" }),
   };

@@ -9,6 +9,7 @@ import { EXIT, VaultError } from "../../errors.ts";
 import type { CommandOutcome, CommandRunner } from "../../ports.ts";
 import { NO_MACHINE_ID, NO_USER_NAME } from "./vault_cipher.ts";
 import type { MachineFacts, MachineSecret } from "./vault_cipher.ts";
+import type { System } from "../../variables.ts";
 
 const LINUX_FILES = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 /** Right after a log-on such a program may take its time: it is asked again. */
@@ -38,7 +39,7 @@ const ID_TOOLS: Readonly<Record<string, IdTool>> = {
 };
 
 interface MachinePorts {
-  readonly os: typeof Deno.build.os;
+  readonly os: System;
   readonly runner: CommandRunner;
   /** The file's text, or null when it cannot be read. */
   readonly readText: (path: string) => Promise<string | null>;

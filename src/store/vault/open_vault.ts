@@ -14,6 +14,7 @@ import { StoredVault } from "./vault.ts";
 import { type MachineSecret, VaultCipher } from "./vault_cipher.ts";
 import { VaultFiles } from "./vault_file.ts";
 import { VaultKeychain } from "./vault_keychain.ts";
+import type { System } from "../../variables.ts";
 
 /** Long enough for a person to answer a prompt. */
 const PROMPT_TIMEOUT_MS = 60_000;
@@ -29,7 +30,7 @@ interface VaultSettings {
   readonly wanted: "file" | "keychain";
   /** Whether a person can answer a prompt of the keychain. */
   readonly mayPrompt: boolean;
-  readonly os: typeof Deno.build.os;
+  readonly os: System;
 }
 
 interface OpenVaultPorts {

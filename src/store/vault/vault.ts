@@ -66,7 +66,7 @@ export class StoredVault implements Vault {
         damaged.push({
           id,
           reason: reasonWithoutText(error),
-          unlock: isLocked(error) ? error.hint : null,
+          unlock: unlockHint(error),
         });
       }
     }
@@ -235,6 +235,11 @@ async function read(
 }
 
 /** Whether the keychain is locked; its content is not damaged. */
+/** Returns what unlocks the keychain, alike in every shell, or null. */
+function unlockHint(error: unknown): string | null {
+  return isLocked(error) && typeof error.hint === "string" ? error.hint : null;
+}
+
 function isLocked(error: unknown): error is TcError {
   return error instanceof TcError && error.code === "keychain_locked";
 }

@@ -16,11 +16,12 @@ import {
   type WindowKey,
 } from "../../core/quota/quota.ts";
 import type { Instant } from "../../core/time.ts";
+import { commandWord } from "../../shell_words.ts";
 
 /** Returns the command that renews the account's login. */
 export function loginCommand({ account }: AccountState): string {
   const kind = account.kind === "api_key" ? " --api" : "";
-  return `tc login${kind} --account ${account.label}`;
+  return `tc login${kind} --account ${commandWord(account.label)}`;
 }
 
 /** Returns, in words, why the router did not choose an account. */
