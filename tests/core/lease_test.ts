@@ -1,4 +1,5 @@
-import { ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import fc from "fast-check";
 import {
   type ConcurrencyGate,
   inFlightCap,
@@ -7,11 +8,13 @@ import {
   perMinuteCap,
   refusedAt,
   started,
+  StartTimes,
   throttled,
 } from "../../src/core/pool/lease.ts";
 import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";
-import { after, MINUTE_MS } from "../../src/core/time.ts";
+import { after, type Instant, MINUTE_MS } from "../../src/core/time.ts";
 import { inSeconds, NOW } from "../fixtures/pool.ts";
+import { trials } from "../fixtures/trials.ts";
 
 /** A minute with `count` starts that ends in a throttle, `minute` minutes on. */
 function minuteWith(
@@ -89,3 +92,47 @@ Deno.test("a limit that binds is confirmed by a refusal at any level", () => {
     ok(limitAt(after, 64, NOW) <= limitAt(known, 64, NOW), String(level));
   }
 });
+
+Deno.test("StartTimes counts the starts of a minute, and copies share nothing", () => {
+  const gap = fc.integer({ min: 0, max: 20_000 });
+  fc.assert(
+    fc.property(fc.array(gap, { maxLength: 80 }), gap, (gaps, branchMs) => {
+      let at = NOW;
+      let times = StartTimes.of([]);
+      let list: Instant[] = [];
+      let other: { times: StartTimes; list: readonly Instant[] } | null = null;
+      for (const [index, ms] of gaps.entries()) {
+        at = after(at, ms);
+        // Two copies of one list go on in different ways.
+        if (index === 10) {
+          const apart = after(at, branchMs);
+          other = { times: times.with(apart), list: [...list, apart] };
+        }
+        times = times.with(at);
+        list = [...list, at];
+        deepStrictEqual(times.within(at), plainWithin(list, at));
+        strictEqual(times.newest, at);
+      }
+      if (other === null) return;
+      deepStrictEqual(other.times.within(at), plainWithin(other.list, at));
+    }),
+    { numRuns: trials(300, 3_000) },
+  );
+});
+
+Deno.test("StartTimes remembers the last 600 starts of a minute", () => {
+  let times = StartTimes.of([]);
+  for (let index = 0; index < 5_000; index++) {
+    times = times.with(after(NOW, index));
+  }
+  const at = after(NOW, 4_999);
+  deepStrictEqual(times.within(at), { count: 600, oldest: after(NOW, 4_400) });
+});
+
+function plainWithin(
+  list: readonly Instant[],
+  at: Instant,
+): ReturnType<StartTimes["within"]> {
+  const recent = list.filter((time) => time > at - MINUTE_MS);
+  return { count: recent.length, oldest: recent[0] ?? null };
+}

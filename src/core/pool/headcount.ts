@@ -23,7 +23,6 @@ export interface Headcount {
 export const NOBODY: Headcount = { active: 0, warm: 0 };
 
 type Bindings = PoolSnapshot["bindings"];
-type Bucket = Bindings["buckets"][number];
 
 export interface Heads {
   readonly byAccount: ReadonlyMap<AccountId, Headcount>;
@@ -35,7 +34,7 @@ export interface Heads {
  * A count, and until when no conversation in it changes its class by age alone.
  */
 interface Counted extends Heads {
-  readonly buckets: Bindings["buckets"];
+  readonly bindings: Bindings;
   readonly at: Instant;
   readonly until: number;
 }
@@ -45,22 +44,17 @@ const counted = new WeakMap<RouteSettings, Counted>();
 
 /** Returns the conversations per account at the snapshot's instant. */
 export function headcount(
-  { bindings: { buckets }, settings, at }: PoolSnapshot,
+  { bindings, settings, at }: PoolSnapshot,
 ): Heads {
   const last = counted.get(settings);
   const known = last !== undefined && at >= last.at && at < last.until
     ? last
     : null;
   const tally = new HeadTally(known, at, settings.paceWarmMs);
-  for (let index = 0; index < buckets.length; index++) {
-    const now = buckets[index];
-    const before = known?.buckets[index];
-    if (now === before) continue;
-    if (before !== undefined) tally.count(before, -1);
-    if (now !== undefined) tally.count(now, 1);
-  }
+  if (known === null) bindings.forEach((binding) => tally.add(binding, 1));
+  else bindings.compare(known.bindings, (one, sign) => tally.add(one, sign));
   const { byAccount, active, warm, until } = tally;
-  const fresh = { buckets, at, byAccount, active, warm, until };
+  const fresh = { bindings, at, byAccount, active, warm, until };
   counted.set(settings, fresh);
   return fresh;
 }
@@ -82,11 +76,7 @@ class HeadTally {
     this.#warmMs = warmMs;
   }
 
-  count(bucket: Bucket, sign: 1 | -1): void {
-    for (const [, binding] of bucket) this.#add(binding, sign);
-  }
-
-  #add({ accountId, lastUsedAt }: Binding, sign: 1 | -1): void {
+  add({ accountId, lastUsedAt }: Binding, sign: 1 | -1): void {
     const ageMs = this.#at - lastUsedAt;
     if (ageMs > ACTIVE_MS) return;
     const isWarm = ageMs < this.#warmMs;

@@ -27,8 +27,8 @@ export interface ConcurrencyGate {
   readonly inFlight: LearnedLimit | null;
   /** Learned limit on starts per minute; null while nothing is known. */
   readonly perMinute: LearnedLimit | null;
-  /** Times of the starts within the last minute, oldest first. */
-  readonly starts: readonly Instant[];
+  /** The starts within the last minute. */
+  readonly starts: StartTimes;
   readonly lastThrottledAt: Instant | null;
   /** Whether a request was served since the last bench. */
   readonly isProven: boolean;
@@ -66,7 +66,7 @@ export function newGate(settings: RouteSettings): ConcurrencyGate {
     cap: settings.concurrencyStart,
     inFlight: null,
     perMinute: null,
-    starts: [],
+    starts: StartTimes.of([]),
     lastThrottledAt: null,
     isProven: false,
     streak: 0,
@@ -74,26 +74,9 @@ export function newGate(settings: RouteSettings): ConcurrencyGate {
   };
 }
 
-/** Returns the starts within the minute before `at`. */
-export function startsWithin(gate: ConcurrencyGate, at: Instant): number {
-  const { starts } = gate;
-  let count = 0;
-  for (let index = starts.length - 1; index >= 0; index--) {
-    if ((starts[index] ?? 0) <= at - MINUTE_MS) break;
-    count++;
-  }
-  return count;
-}
-
-/** Most starts remembered, because each new start copies them all. */
-const STARTS_MAX = 600;
-
+/** Returns the gate after a request started at `at`. */
 export function started(gate: ConcurrencyGate, at: Instant): ConcurrencyGate {
-  const from = gate.starts.findIndex((start) => start > at - MINUTE_MS);
-  const oldest = Math.max(from, gate.starts.length - STARTS_MAX + 1);
-  const recent = from < 0 ? [] : gate.starts.slice(oldest);
-  recent.push(at);
-  return { ...gate, starts: recent };
+  return { ...gate, starts: gate.starts.with(at) };
 }
 
 /**
@@ -167,9 +150,8 @@ export function throttled(
  * Returns the starts within the last minute, or null if they were one burst.
  */
 function startRate(gate: ConcurrencyGate, at: Instant): number | null {
-  const starts = startsWithin(gate, at);
-  const oldest = gate.starts.at(-starts) ?? at;
-  return at - oldest >= PER_MINUTE_SPAN_MS ? starts : null;
+  const { count, oldest } = gate.starts.within(at);
+  return oldest !== null && at - oldest >= PER_MINUTE_SPAN_MS ? count : null;
 }
 
 /**
@@ -255,4 +237,61 @@ export function limitAt(
   const minutes = Math.max(0, at - known.refusedAt) / MINUTE_MS;
   const left = (open - known.limit) * 0.5 ** minutes;
   return left < 1 ? Infinity : open - left;
+}
+
+/** The most starts that are remembered. */
+const STARTS_MAX = 600;
+
+/**
+ * Times of starts, oldest first. `with` returns a longer copy that shares the
+ * list: it appends where nobody else has, and each copy ends where it ended
+ * when it was made. To copy the list at each start would grow with the rate.
+ */
+export class StartTimes {
+  readonly newest: Instant | null;
+  readonly #list: Instant[];
+  readonly #from: number;
+  readonly #to: number;
+
+  private constructor(list: Instant[], from: number, to: number) {
+    this.#list = list;
+    this.#from = from;
+    this.#to = to;
+    this.newest = from < to ? list[to - 1] ?? null : null;
+  }
+
+  static of(times: readonly Instant[]): StartTimes {
+    return new StartTimes([...times], 0, times.length);
+  }
+
+  /** Returns these times and `at`, without those older than a minute. */
+  with(at: Instant): StartTimes {
+    let list = this.#list;
+    let to = this.#to;
+    let from = Math.max(this.#from, to - STARTS_MAX + 1);
+    while (from < to && (list[from] ?? at) <= at - MINUTE_MS) from++;
+    if (list.length !== to || from > STARTS_MAX) {
+      list = list.slice(from, to);
+      to -= from;
+      from = 0;
+    }
+    list.push(at);
+    return new StartTimes(list, from, to + 1);
+  }
+
+  /** Returns the number of starts in the minute before `at`, and the first. */
+  within(
+    at: Instant,
+  ): { readonly count: number; readonly oldest: Instant | null } {
+    let from = this.#to;
+    while (from > this.#from && (this.#list[from - 1] ?? 0) > at - MINUTE_MS) {
+      from--;
+    }
+    const count = this.#to - from;
+    return { count, oldest: count === 0 ? null : this.#list[from] ?? null };
+  }
+
+  map(change: (time: Instant) => Instant): StartTimes {
+    return StartTimes.of(this.#list.slice(this.#from, this.#to).map(change));
+  }
 }

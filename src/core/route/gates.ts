@@ -6,7 +6,7 @@
  */
 
 import { benchAt } from "../quota/bench.ts";
-import { perMinuteCap, rampLimit, startsWithin } from "../pool/lease.ts";
+import { perMinuteCap, rampLimit } from "../pool/lease.ts";
 import { rampOf } from "../pool/reopening.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Scene, View } from "./scene.ts";
@@ -76,7 +76,7 @@ function startsLeft({ state }: View, { layers, at }: Scene): number {
   const most = perMinuteCap(gate, at);
   return most === Infinity
     ? Infinity
-    : Math.max(0, Math.floor(most) - startsWithin(gate, at));
+    : Math.max(0, Math.floor(most) - gate.starts.within(at).count);
 }
 
 /**
@@ -89,7 +89,7 @@ export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
   if (standing.kind === "probation" && standing.isThrottle) return false;
   if (account.leasesMax !== null && leases >= account.leasesMax) return false;
   if (scene.layers.probeGate && !gate.isProven && leases > 0) return false;
-  const last = gate.starts.at(-1);
-  if (last !== undefined && scene.at - last < OVERFLOW_STEP_MS) return false;
+  const last = gate.starts.newest;
+  if (last !== null && scene.at - last < OVERFLOW_STEP_MS) return false;
   return leases <= OVERFLOW_SHARE * policy.inFlightMax(view, scene);
 }
