@@ -103,48 +103,45 @@ export interface Census extends Heads {
 }
 
 interface CountedCensus {
+  readonly bindings: PoolSnapshot["bindings"];
   readonly waiting: PoolSnapshot["waiting"];
-  readonly settings: PoolSnapshot["settings"];
   readonly at: Instant;
   readonly census: Census;
 }
 
 /**
- * The last census of each table of bindings. Waiting requests ask at the same
- * instant.
+ * The last census of each pool. Waiting requests ask at the same instant. (A
+ * memory by the table of bindings would get an entry with each request, and the
+ * collector would have to look through them.)
  */
-const lastCensus = new WeakMap<PoolSnapshot["bindings"], CountedCensus>();
-
-/**
- * The sorted queue of each waiting list. Time alone does not change the order.
- */
-const queues = new WeakMap<PoolSnapshot["waiting"], readonly Waiting[]>();
+const lastCensus = new WeakMap<RouteSettings, CountedCensus>();
 
 /** Returns the census of `snapshot`, counted once however many requests ask. */
 export function census(snapshot: PoolSnapshot): Census {
   const { bindings, waiting, settings, at } = snapshot;
-  const known = lastCensus.get(bindings);
+  const known = lastCensus.get(settings);
   const isSame = known !== undefined && known.at === at &&
-    known.waiting === waiting && known.settings === settings;
+    known.waiting === waiting && known.bindings === bindings;
   if (isSame) return known.census;
-  const queue = queueOf(waiting);
+  const queue = queueOf(waiting, known);
   const fresh: Census = {
     ...headcount(snapshot),
     stalled: stalled(snapshot, queue),
     queue,
   };
-  lastCensus.set(bindings, { waiting, settings, at, census: fresh });
+  lastCensus.set(settings, { bindings, waiting, at, census: fresh });
   return fresh;
 }
 
-function queueOf(waiting: PoolSnapshot["waiting"]): readonly Waiting[] {
-  const known = queues.get(waiting);
-  if (known !== undefined) return known;
-  const queue = waiting.size === 0
+/** Time alone does not change the order, so a queue is sorted once. */
+function queueOf(
+  waiting: PoolSnapshot["waiting"],
+  known: CountedCensus | undefined,
+): readonly Waiting[] {
+  if (known?.waiting === waiting) return known.census.queue;
+  return waiting.size === 0
     ? []
     : [...waiting.values()].sort((a, b) => a.order - b.order);
-  queues.set(waiting, queue);
-  return queue;
 }
 
 /**
