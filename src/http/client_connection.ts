@@ -11,6 +11,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { Wait } from "./deadline.ts";
 
 const BUFFER_BYTES = 16 * 1024;
 /** For a connection that is not proven: anybody can open one. */
@@ -75,6 +76,8 @@ export class ClientConnection {
   #end = 0;
   #pending: Promise<number | null> | null = null;
   #isClosed = false;
+  /** For the limit that it is held to at the moment; past it, it is closed. */
+  readonly patience = new Wait(() => this.close());
 
   constructor(stream: Deno.Conn, buffers: ReadBuffers | null = null) {
     this.#stream = stream;
@@ -289,18 +292,20 @@ export function connectionLimits(openFiles: number | null): ConnectionLimits {
   };
 }
 
-/** An unproven connection. */
-interface Stranger {
-  readonly phase: Phase;
+/** What is known of one connection. */
+interface Standing {
+  phase: Phase;
+  /** Grows with each change of a phase, over all connections. */
+  turn: number;
   readonly sinceMs: number;
 }
 
 /** All open connections of clients. */
 export class ClientConnections {
   readonly #limits: ConnectionLimits;
-  /** In the order of their last change of phase. */
-  readonly #unproven = new Map<ClientConnection, Stranger>();
-  readonly #proven = new Map<ClientConnection, Phase>();
+  readonly #unproven = new Map<ClientConnection, Standing>();
+  readonly #proven = new Map<ClientConnection, Standing>();
+  #turns = 0;
   readonly #waiting: (() => void)[] = [];
   #isUnlimited = false;
   #unprovenBytes = 0;
@@ -337,7 +342,8 @@ export class ClientConnections {
     while (!this.#hasRoom()) {
       if (!this.#closeIdle(GRACE_MS)) await this.#change();
     }
-    this.#unproven.set(client, { phase: "new", sinceMs: performance.now() });
+    const sinceMs = performance.now();
+    this.#unproven.set(client, { phase: "new", turn: ++this.#turns, sinceMs });
     this.#unprovenBytes += client.heldBytes;
     client.onResize((bytes) => this.#held(client, bytes));
     // The mode of a Unix socket lets only its owner connect.
@@ -383,30 +389,27 @@ export class ClientConnections {
     if (stranger === undefined) return;
     this.#unproven.delete(client);
     this.#unprovenBytes -= client.heldBytes;
-    this.#proven.set(client, stranger.phase);
+    this.#proven.set(client, stranger);
     client.trust();
     this.#wake();
   }
 
   /** Notes what the connection does from now on. */
   enter(client: ClientConnection, phase: Phase): void {
-    const stranger = this.#unproven.get(client);
-    if (stranger !== undefined) {
-      this.#unproven.delete(client);
-      this.#unproven.set(client, { ...stranger, phase });
-    } else if (this.#proven.delete(client)) {
-      this.#proven.set(client, phase);
-      if (phase === "resting") this.#wake();
-    }
+    const proven = this.#proven.get(client);
+    const standing = proven ?? this.#unproven.get(client);
+    if (standing === undefined) return;
+    standing.phase = phase;
+    standing.turn = ++this.#turns;
+    if (proven !== undefined && phase === "resting") this.#wake();
   }
 
   /** Closes all connections that are in `phase`. */
   closeAll(phase: Phase): void {
-    for (const [client, its] of this.#unproven) {
-      if (its.phase === phase) client.close();
-    }
-    for (const [client, its] of this.#proven) {
-      if (its === phase) client.close();
+    for (const group of [this.#unproven, this.#proven]) {
+      for (const [client, its] of group) {
+        if (its.phase === phase) client.close();
+      }
     }
   }
 
@@ -446,7 +449,7 @@ export class ClientConnections {
    */
   #longestResting(): ClientConnection | null {
     if (this.#unproven.size > 0) return null;
-    return first(this.#proven, (_, phase) => phase === "resting");
+    return first(this.#proven, (_, { phase }) => phase === "resting");
   }
 
   #held(client: ClientConnection, bytes: number): void {
@@ -472,10 +475,17 @@ export class ClientConnections {
   }
 }
 
-function first<Its>(
-  group: ReadonlyMap<ClientConnection, Its>,
-  isIt: (client: ClientConnection, its: Its) => boolean,
+/** Returns the one that changed its phase longest ago, of those that `isIt` accepts. */
+function first(
+  group: ReadonlyMap<ClientConnection, Standing>,
+  isIt: (client: ClientConnection, its: Standing) => boolean,
 ): ClientConnection | null {
-  for (const [client, its] of group) if (isIt(client, its)) return client;
-  return null;
+  let found: ClientConnection | null = null;
+  let least = Infinity;
+  for (const [client, its] of group) {
+    if (its.turn >= least || !isIt(client, its)) continue;
+    found = client;
+    least = its.turn;
+  }
+  return found;
 }

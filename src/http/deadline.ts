@@ -10,35 +10,67 @@ import type { Clock } from "../ports.ts";
 /** Checks within one limit: a wait is at most one of them late. */
 const CHECKS_PER_LIMIT = 8;
 
+/** A wait that one {@linkcode Deadline} at a time limits; it is used again. */
+export class Wait {
+  readonly late: () => void;
+  /** The waits among which it is, and its place there; null while unlimited. */
+  among: Wait[] | null = null;
+  place = 0;
+  /** How many checks it has left. */
+  checksLeft = 0;
+
+  /** `late` is called when the limit passes. */
+  constructor(late: () => void) {
+    this.late = late;
+  }
+
+  /** Ends the wait in time: `late` is not called. */
+  end(): void {
+    const { among, place } = this;
+    if (among === null) return;
+    this.among = null;
+    const last = among.pop();
+    if (last === undefined || last === this) return;
+    among[place] = last;
+    last.place = place;
+  }
+}
+
 /**
  * One time limit for many waits. They share a timer, since nearly every wait
  * ends before a timer of its own would have been set up.
  */
 export class Deadline {
   readonly #limitMs: number;
-  /** How many checks each wait has left. */
-  readonly #waits = new Map<() => void, number>();
+  /**
+   * A list and not a map, whose old tables would keep what ended alive (see
+   * `RequestBook` in proxy/proxy.ts).
+   */
+  readonly #waits: Wait[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(limitMs: number) {
     this.#limitMs = limitMs;
   }
 
-  /** Calls `late` after about the limit, and never before it. */
-  watch(late: () => void): void {
+  /**
+   * Calls the wait's `late` after about the limit, and never before it. Another
+   * deadline that limited the wait does so no more.
+   */
+  watch(wait: Wait): void {
     // The next check may come at once, so it does not count.
-    this.#waits.set(late, CHECKS_PER_LIMIT + 1);
+    wait.checksLeft = CHECKS_PER_LIMIT + 1;
+    if (wait.among !== this.#waits) {
+      wait.end();
+      wait.among = this.#waits;
+      wait.place = this.#waits.push(wait) - 1;
+    }
     this.#timer ??= this.#nextCheck();
-  }
-
-  /** Ends a wait in time: `late` is not called. */
-  forget(late: () => void): void {
-    this.#waits.delete(late);
   }
 
   /** Ends all waits; no timer is left. */
   close(): void {
-    this.#waits.clear();
+    while (this.#waits.length > 0) this.#waits.at(-1)?.end();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
   }
@@ -46,14 +78,14 @@ export class Deadline {
   #nextCheck(): ReturnType<typeof setTimeout> {
     return setTimeout(() => {
       this.#timer = null;
-      for (const [late, left] of this.#waits) {
-        if (left > 1) this.#waits.set(late, left - 1);
-        else {
-          this.#waits.delete(late);
-          late();
-        }
+      for (const wait of this.#waits) wait.checksLeft--;
+      for (const wait of this.#waits.filter((one) => one.checksLeft === 0)) {
+        // An earlier one may have ended it.
+        if (wait.among === null) continue;
+        wait.end();
+        wait.late();
       }
-      if (this.#waits.size > 0) this.#timer = this.#nextCheck();
+      if (this.#waits.length > 0) this.#timer ??= this.#nextCheck();
     }, this.#limitMs / CHECKS_PER_LIMIT);
   }
 }

@@ -280,11 +280,11 @@ export async function writeAnswer(
   const isPersistent = options.isPersistent && framing !== "close";
   const head = headOf(answer, framing, { ...options, isPersistent });
   const { stall } = options;
-  const late = () => client.close();
+  const { patience } = client;
   async function put(bytes: Uint8Array): Promise<void> {
-    stall.watch(late);
+    stall.watch(patience);
     await client.write(bytes);
-    stall.forget(late);
+    patience.end();
   }
   try {
     if (body === null || body instanceof Uint8Array) {
@@ -298,7 +298,7 @@ export async function writeAnswer(
     }
     return isPersistent;
   } finally {
-    stall.forget(late);
+    patience.end();
   }
 }
 

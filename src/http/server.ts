@@ -282,12 +282,9 @@ async function headInTime(
   host: ConnectionHost,
 ): Promise<RequestHead | null> {
   const { silence, heads } = host;
-  const late = () => client.close();
-  if (!host.isProven()) silence.watch(late);
-  function begun(): void {
-    silence.forget(late);
-    heads.watch(late);
-  }
+  const { patience } = client;
+  if (!host.isProven()) silence.watch(patience);
+  const begun = (): void => heads.watch(patience);
   try {
     return await nextHead(client, begun);
   } catch (cause) {
@@ -295,8 +292,7 @@ async function headInTime(
     await refuse(client, cause, host);
     return null;
   } finally {
-    silence.forget(late);
-    heads.forget(late);
+    patience.end();
   }
 }
 

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { Deadline } from "../http/deadline.ts";
+import { Deadline, Wait } from "../http/deadline.ts";
 import type { IncomingRequest, RequestBody } from "../http/request.ts";
 import type { BodyStream } from "../ports.ts";
 import { type Refusal, refusal } from "../wire/answer/api_error.ts";
@@ -92,10 +92,10 @@ export async function readBody(
     return { kind: "too_large" };
   }
   return await new Promise((resolve) => {
-    const tooSlow = (): void => resolve({ kind: "too_slow" });
-    deadline.watch(tooSlow);
+    const wait = new Wait(() => resolve({ kind: "too_slow" }));
+    deadline.watch(wait);
     collect(body, share).then((reading) => {
-      deadline.forget(tooSlow);
+      wait.end();
       resolve(reading);
     });
   });
@@ -219,9 +219,10 @@ export class Upload implements BodyStream {
 
   async read(): Promise<Uint8Array | null> {
     const late = Promise.withResolvers<never>();
-    const tooSlow = (): void =>
-      late.reject(new Error("the client stopped sending its body"));
-    this.#silence.watch(tooSlow);
+    const wait = new Wait(() =>
+      late.reject(new Error("the client stopped sending its body"))
+    );
+    this.#silence.watch(wait);
     try {
       const chunk = await Promise.race([this.#body.read(), late.promise]);
       this.#bytes += chunk?.length ?? 0;
@@ -230,7 +231,7 @@ export class Upload implements BodyStream {
       }
       return chunk;
     } finally {
-      this.#silence.forget(tooSlow);
+      wait.end();
     }
   }
 }

@@ -102,22 +102,29 @@ const ENDED_MAX = 200;
 
 /** The open requests and the last ones that ended, for status and the Deck. */
 export class RequestBook {
-  readonly #open = new Map<string, OpenRequest>();
+  /**
+   * Oldest first. A list and not a map: when a map that gains and loses an
+   * entry with each request makes itself a new table, the old table points to
+   * it, and every request survives until the next full collection.
+   */
+  readonly #open: OpenRequest[] = [];
   readonly #ended: RequestRecord[] = [];
 
   add(request: OpenRequest): void {
-    this.#open.set(request.id, request);
+    this.#open.push(request);
   }
 
-  end(record: RequestRecord): void {
-    this.#open.delete(record.id);
+  /** Notes that `request`, which was added before, ended as `record` says. */
+  end(request: OpenRequest, record: RequestRecord): void {
+    const at = this.#open.indexOf(request);
+    if (at >= 0) this.#open.splice(at, 1);
     this.#ended.push(record);
     if (this.#ended.length > ENDED_MAX) this.#ended.shift();
   }
 
   /** Returns the open requests, oldest first. */
   open(): readonly Readonly<OpenRequest>[] {
-    return [...this.#open.values()];
+    return [...this.#open];
   }
 
   /** Returns the last requests that ended, newest first. */
@@ -126,7 +133,7 @@ export class RequestBook {
   }
 
   get openCount(): number {
-    return this.#open.size;
+    return this.#open.length;
   }
 }
 

@@ -249,15 +249,15 @@ export class RequestScope implements AsyncDisposable {
     this.leaveQueue();
     this.#closeLease(ending.reading?.usage ?? null);
     noteOwnedIds(begun.inbound, ending, this.proxy);
-    this.#record(begun.inbound, ending);
+    this.#record(begun, ending);
   }
 
   /** Writes the row of the ledger and the line of the log. */
-  #record(inbound: Inbound, ending: Ending): void {
+  #record({ inbound, line }: Begun, ending: Ending): void {
     const { proxy, waitedMs } = this;
     const attempts = this.#attempts;
     const record = recordOf(inbound, { ...ending, attempts, waitedMs }, proxy);
-    proxy.book.end(record);
+    proxy.book.end(line, record);
     proxy.log.finished(record);
     proxy.exchanges?.finished({
       record,

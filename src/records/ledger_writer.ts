@@ -45,6 +45,11 @@ interface LedgerWriterOptions {
 
 /** Together with the time of a write, less than the second that may be lost. */
 const FLUSH_MS = 500;
+/**
+ * This many rows are written at once, without waiting for the time: thousands
+ * in one transaction would stop every answer for tens of milliseconds.
+ */
+const BATCH = 64;
 const SAVE_MS = 5_000;
 const PRUNE_MS = 60_000;
 /** Largest part of the time that saving the pool may take. */
@@ -113,6 +118,7 @@ export class LedgerWriter implements RequestLog {
       ),
       windows: spentWindows(record.accountId, poolState(), clock.now()),
     });
+    if (this.#waiting.length === BATCH) this.flush();
     if (this.#waiting.length <= WAITING_MAX) return;
     this.#waiting.shift();
     this.#dropped += 1;

@@ -100,7 +100,7 @@ function serveProxy(stage: Stage, origin: string): number {
   };
   const answer = relayTo(origin, kit.upstream);
   // The kit keeps every event for tests, which a server does not.
-  setInterval(() => kit.events.length = 0, 500);
+  setInterval(() => kit.events.length = 0, 20);
   return listen({
     proxy,
     tokenUrl: new URL("http://127.0.0.1:1/"),

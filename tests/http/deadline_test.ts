@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { Deadline } from "../../src/http/deadline.ts";
+import { Deadline, Wait } from "../../src/http/deadline.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 
 Deno.test("Deadline.watch() calls after its limit and never before", async () => {
@@ -9,7 +9,7 @@ Deno.test("Deadline.watch() calls after its limit and never before", async () =>
   // The second comes between two checks of the first.
   for (const pauseMs of [13, 0]) {
     const fromMs = performance.now();
-    deadline.watch(() => passed.push(performance.now() - fromMs));
+    deadline.watch(new Wait(() => passed.push(performance.now() - fromMs)));
     await realClock.sleep(pauseMs);
   }
   while (passed.length < 2 && performance.now() - startedMs < 5_000) {
@@ -19,15 +19,37 @@ Deno.test("Deadline.watch() calls after its limit and never before", async () =>
   for (const ms of passed) ok(ms >= 79, `after ${ms} ms`);
 });
 
-Deno.test("Deadline.forget() and close() end the wait", async () => {
+Deno.test("Wait.end() and Deadline.close() end the wait", async () => {
   const deadline = new Deadline(16);
   const called: string[] = [];
-  const first = () => called.push("first");
+  const first = new Wait(() => called.push("first"));
   deadline.watch(first);
-  deadline.forget(first);
+  first.end();
   await realClock.sleep(60);
-  deadline.watch(() => called.push("second"));
+  deadline.watch(new Wait(() => called.push("second")));
   deadline.close();
   await realClock.sleep(60);
   deepStrictEqual(called, []);
+});
+
+Deno.test("many waits end and pass the limit, each by itself", async () => {
+  const deadline = new Deadline(40);
+  const called: number[] = [];
+  const waits = Array.from({ length: 50 }, (_, n) =>
+    new Wait(() => {
+      called.push(n);
+      // One that is late as well, but ended by an earlier one, is not called.
+      if (n === 4) waits[8]?.end();
+    }));
+  for (const wait of waits) deadline.watch(wait);
+  for (const wait of waits.filter((_, n) => n % 4 !== 0)) wait.end();
+  const other = new Deadline(60_000);
+  const moved = waits[12];
+  if (moved !== undefined) other.watch(moved);
+  await realClock.sleep(150);
+  other.close();
+  deadline.close();
+  const late = [...waits.keys()].filter((n) => n % 4 === 0 && n !== 12);
+  const without = called.includes(8) ? late : late.filter((n) => n !== 8);
+  deepStrictEqual(called.toSorted((a, b) => a - b), without);
 });
