@@ -6,7 +6,10 @@
  */
 
 import type { AccountId, LeaseId } from "./core/account.ts";
+import type { Payment } from "./core/pool/event.ts";
 import type { PoolEvent, PoolSnapshot, RouteFacts } from "./core/pool/pool.ts";
+import type { PricedAnswer, PriceTerms } from "./core/pricing.ts";
+import type { PeriodEnds } from "./core/quota/spending.ts";
 import type { Instant } from "./core/time.ts";
 import type { TokenUsage } from "./core/usage.ts";
 import type { CapacityVerdict } from "./core/quota/verdict.ts";
@@ -37,7 +40,8 @@ export interface Entropy {
 export interface Lease {
   readonly id: LeaseId;
   readonly accountId: AccountId;
-  close(usage: TokenUsage | null): void;
+  /** `paid`: what was paid for the request; null if it was not paid for. */
+  close(usage: TokenUsage | null, paid?: Payment | null): void;
 }
 
 /** The one mutable cell, as the data plane sees it. */
@@ -48,6 +52,27 @@ export interface Pool {
   dispatch(event: PoolEvent): void;
   /** Resolves when the pool changes or at `until`, whichever comes first. */
   changed(until: Instant, signal: AbortSignal): Promise<void>;
+}
+
+/** A request before it is sent, as far as its price is concerned. */
+export interface PricedRequest {
+  readonly model: string | null;
+  /** Estimated tokens of the prompt. */
+  readonly promptTokens: number;
+  /** The most tokens that the response may have; null is unstated. */
+  readonly outputTokensMax: number | null;
+  readonly cacheTtlMs: number;
+  readonly terms: PriceTerms;
+}
+
+/** What requests cost, in nanodollars, and when what they cost stops to count. */
+export interface Prices {
+  /** Returns the price of a response; null if its model has none. */
+  cost(usage: TokenUsage, answer: PricedAnswer): number | null;
+  /** Returns the most that a request may cost; null if that is unknown. */
+  costMax(request: PricedRequest): number | null;
+  /** Returns when the present day, week and month end. */
+  periodEnds(): PeriodEnds;
 }
 
 /** What a request shows to use an account. */
@@ -195,6 +220,10 @@ export interface RequestRecord {
   readonly firstByteMs: number | null;
   readonly durationMs: number;
   readonly usage: TokenUsage | null;
+  /** What changes its price. */
+  readonly terms: PriceTerms;
+  /** Whether real money was paid for it, by a key or extra usage. */
+  readonly isPaid: boolean;
   readonly stopReason: string | null;
   readonly isCompaction: boolean;
   readonly isCompacted: boolean;

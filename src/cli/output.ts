@@ -55,13 +55,27 @@ export class Output {
   readonly isJson: boolean;
   readonly isTerminal: boolean;
   readonly #isColored: boolean;
+  readonly #columns: string | undefined;
   readonly #person: PersonShell;
 
   constructor(options: OutputOptions) {
     this.isJson = options.isJson;
     this.isTerminal = options.isTerminal;
+    this.#columns = options.environment["COLUMNS"];
     this.#person = options.person;
     this.#isColored = !options.isJson && isColored(options);
+  }
+
+  /** The cells of a line: of COLUMNS, or the terminal; else without a limit. */
+  get width(): number {
+    const stated = Number(this.#columns);
+    if (Number.isInteger(stated) && stated > 0) return stated;
+    if (!this.isTerminal) return Infinity;
+    try {
+      return Deno.consoleSize().columns;
+    } catch {
+      return Infinity;
+    }
   }
 
   /** Prints a line of data, without control characters except tc's colours. */

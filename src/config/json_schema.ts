@@ -72,6 +72,11 @@ const ACCOUNTS: Schema = {
         maximum: 1,
         description: "Utilization above which the account gets no new work",
       },
+      maxCost: {
+        type: ["string", "null"],
+        pattern: "^\\$?\\d{1,7}(\\.\\d{1,2})?/(day|week|month)$",
+        description: "Most dollars it may cost: 20/day",
+      },
       upstream: {
         type: ["string", "null"],
         description: "Origin of a third-party backend",

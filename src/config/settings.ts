@@ -7,6 +7,8 @@
 
 import * as v from "valibot";
 import { ROUTE_KNOBS, type RouteSettings } from "../core/settings.ts";
+import type { SpendLimit } from "../core/account.ts";
+import { spendLimit } from "../core/quota/spending.ts";
 import {
   choice,
   flag,
@@ -201,6 +203,20 @@ export const SETTINGS = v.looseObject({
       "Largest size of the state database",
     ),
   }),
+  paid: section({
+    max: leaf(
+      v.pipe(
+        v.string(),
+        v.check((text) => text === "" || spendLimit(text) !== null),
+      ),
+      "",
+      {
+        help:
+          "Most dollars to pay for API keys and extra usage together: 50/month; empty: no limit",
+        allowed: "dollars a day, week or month such as 50/month, or empty",
+      },
+    ),
+  }),
   pricing: leaf(
     v.record(
       v.string(),
@@ -224,6 +240,11 @@ export type Settings = v.InferOutput<typeof SETTINGS>;
  */
 export function routeSettings({ routing }: Settings): RouteSettings {
   return routing as unknown as RouteSettings;
+}
+
+/** Returns the limit in dollars of the whole pool; null means none. */
+export function paidMax({ paid }: Settings): SpendLimit | null {
+  return spendLimit(paid.max);
 }
 
 /** One row of the table. */

@@ -46,13 +46,13 @@ function unpaidStanding(
   state: AccountState,
   snapshot: PoolSnapshot,
 ): AccountStanding {
-  const { settings, at } = snapshot;
-  const { bar } = barOf(state, { query: ANY_REQUEST, settings, at });
+  const { settings, paid, at } = snapshot;
+  const { bar } = barOf(state, { query: ANY_REQUEST, settings, paid, at });
   if (bar !== null) {
     return {
       state: stateOf(bar.reason, state, at),
       word: wordOf(bar.reason),
-      reason: barReason(bar.reason, state, at),
+      reason: barReason(bar.reason, state, snapshot),
       until: bar.until,
       mend: bar.reason === "needs_login" ? loginCommand(state) : null,
     };
@@ -112,6 +112,16 @@ function stateOf(
   }
 }
 
+/** Reasons for which a quota or a limit is used up. */
+const SPENT: readonly Ineligible[] = [
+  "exhausted",
+  "family_exhausted",
+  "own_limit",
+  "spend_limit",
+  "paid_max",
+  "overage",
+];
+
 /** Whether a window is used up, and not a throttle or an outage. */
 function isSpentBy(
   reason: Ineligible,
@@ -119,8 +129,7 @@ function isSpentBy(
   at: Instant,
 ): boolean {
   if (reason !== "benched") {
-    return ["exhausted", "family_exhausted", "own_limit", "overage"]
-      .includes(reason);
+    return SPENT.includes(reason);
   }
   const bench = benchAt(state.bench, at);
   return bench.kind === "benched" && bench.reason.kind === "exhausted";
@@ -130,10 +139,12 @@ function isSpentBy(
 function barReason(
   reason: Ineligible,
   state: AccountState,
-  at: Instant,
+  snapshot: PoolSnapshot,
 ): string {
-  const text = barText(reason, state, at);
-  return isSpentBy(reason, state, at) ? text.replace(/ spent$/, "") : text;
+  const text = barText(reason, state, snapshot);
+  return isSpentBy(reason, state, snapshot.at)
+    ? text.replace(/ (spent|reached)$/, "")
+    : text;
 }
 
 function wordOf(reason: Ineligible): AccountWord {
@@ -156,6 +167,9 @@ function wordOf(reason: Ineligible): AccountWord {
     case "family_exhausted":
     case "benched":
     case "own_limit":
+    case "spend_limit":
+    case "paid_max":
+    case "unpriced":
     case "overage":
       return "closed";
   }

@@ -91,6 +91,19 @@ export interface PayingView {
   readonly cost: number | null;
 }
 
+/** A limit in dollars, and what counts against it in the present period. */
+export interface SpendLimitView {
+  /** US dollars. */
+  readonly max: number;
+  readonly per: "day" | "week" | "month";
+  /** US dollars that were paid. */
+  readonly paid: number;
+  /** What the requests in flight may cost at most, in US dollars. */
+  readonly reserved: number;
+  /** When the period ends; null if nothing was paid in it yet. */
+  readonly endsAt: TimeView | null;
+}
+
 /** The last answer that was an error. */
 export interface ErrorMarkView {
   readonly at: TimeView;
@@ -138,6 +151,8 @@ export interface AccountView {
   readonly usage: UsageView;
   /** Set while the account serves and is paid by the token. */
   readonly paying: PayingView | null;
+  /** The user's limit on what it may cost; null means none. */
+  readonly limit: SpendLimitView | null;
   readonly lastError: ErrorMarkView | null;
   readonly recent: RecentView;
   /** Limits learned from throttling, while they apply. */

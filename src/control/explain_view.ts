@@ -127,7 +127,7 @@ function accountView(
     reason: one.ineligible,
     reasonText: one.ineligible === null || state === undefined
       ? null
-      : barText(one.ineligible, state, snapshot.at),
+      : barText(one.ineligible, state, snapshot),
     until: one.until === null ? null : timeView(one.until),
     isHome: one.isHome,
     isChosen: one.accountId === chosen,

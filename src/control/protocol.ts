@@ -11,6 +11,7 @@ import type {
   AccountView,
   BetweenView,
   SessionView,
+  SpendLimitView,
   TimeView,
   UsageView,
   WindowView,
@@ -74,6 +75,8 @@ export interface AccountFactsView {
   readonly priority: number;
   readonly maxInFlight: number | null;
   readonly capUtilization: number | null;
+  /** The most that it may cost, `20/day`; null means no limit. */
+  readonly maxCost: string | null;
   /** When the access token ends; null where that is not known. */
   readonly expiresAt: TimeView | null;
   /** Whether tc can renew the access token by itself. */
@@ -218,6 +221,8 @@ export interface StatusView {
   } | null;
   /** Usage of all requests since the server started. */
   readonly usage: UsageView;
+  /** The user's limit on all paid work, `paid.max`; null means none. */
+  readonly paidLimit: SpendLimitView | null;
   readonly forecast: ForecastView;
   readonly accounts: readonly AccountView[];
   readonly sessions: readonly SessionView[];

@@ -47,6 +47,10 @@ export interface ReportSums {
   readonly waitedMs: number;
   /** Cost at list price in US dollars; null if nothing in it has a price. */
   readonly costUsd: number | null;
+  /** The part really paid, by API keys and extra usage; null if nothing was. */
+  readonly paidUsd: number | null;
+  /** What plans covered, at list price; null if nothing in it has a price. */
+  readonly worthUsd: number | null;
   /** Responses of models without a price; `costUsd` does not include them. */
   readonly unpriced: number;
 }
@@ -125,11 +129,15 @@ export function reportView(
 
 const NANODOLLARS = 1_000_000_000;
 
-function reportSums({ costNano, ...spend }: Spend): ReportSums {
+function reportSums({ costNano, paidNano, ...spend }: Spend): ReportSums {
   const isPriced = costNano > 0 || spend.unpriced === 0;
   return {
     ...spend,
     hitRate: hitRate(spend),
     costUsd: isPriced ? costNano / NANODOLLARS : null,
+    paidUsd: paidNano > 0 ? paidNano / NANODOLLARS : null,
+    worthUsd: isPriced && costNano > paidNano
+      ? (costNano - paidNano) / NANODOLLARS
+      : null,
   };
 }

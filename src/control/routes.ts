@@ -7,6 +7,7 @@
 
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import { spendLimit } from "../core/quota/spending.ts";
 import { hintOf, TcError } from "../errors.ts";
 import type { ExplainView } from "./explain_view.ts";
 import {
@@ -65,6 +66,8 @@ export interface ChangedAccount {
   readonly priority?: number;
   readonly leasesMax?: number | null;
   readonly capUtilization?: number | null;
+  /** Dollars a day, week or month: `20/day`. */
+  readonly maxCost?: string | null;
 }
 
 /** Fields of a hook's input; null where it does not say. */
@@ -101,6 +104,11 @@ const CHANGE = v.strictObject({
   ),
   capUtilization: v.optional(
     v.nullable(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
+  ),
+  maxCost: v.optional(
+    v.nullable(
+      v.pipe(v.string(), v.check((text) => spendLimit(text) !== null)),
+    ),
   ),
 });
 

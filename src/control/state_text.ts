@@ -6,12 +6,17 @@
  */
 
 import type { AccountView } from "./account_views.ts";
-import { clockText, durationText, payingText } from "./words.ts";
+import {
+  clockText,
+  durationText,
+  payingText,
+  spendLimitWords,
+} from "./words.ts";
 
 /** What the text depends on. */
 type Stated = Pick<
   AccountView,
-  "state" | "kind" | "reason" | "until" | "paying"
+  "state" | "kind" | "reason" | "until" | "paying" | "limit"
 >;
 
 /** The clock that the screen shows. */
@@ -23,6 +28,7 @@ interface ScreenTime {
 /** Returns `ready`, `used up until 14:05 (5h)`, `needs sign-in` and the like. */
 export function stateText(view: Stated, { now, timeZone }: ScreenTime): string {
   const { state, reason, until, paying } = view;
+  const spent = view.limit === null ? "" : spendLimitWords(view.limit);
   const at = until === null ? null : clockText(until.ms, now, timeZone);
   const back = at === null ? "" : ` until ${at}`;
   switch (state) {
@@ -48,13 +54,14 @@ export function stateText(view: Stated, { now, timeZone }: ScreenTime): string {
       return "no figures yet: the first answer brings them";
     case "reserve":
       return view.kind === "api_key"
-        ? "key, in reserve"
+        ? `key, in reserve${spent === "" ? "" : ` (${spent})`}`
         : view.kind === "backend"
         ? "backend, in reserve"
         : "in reserve";
     case "paying":
-      return paying === null
-        ? "paying by token"
-        : payingText(paying, now, timeZone);
+      return [
+        paying === null ? "paying by token" : payingText(paying, now, timeZone),
+        ...spent === "" ? [] : [spent],
+      ].join(" · ");
   }
 }

@@ -5,7 +5,12 @@
  * @module
  */
 
-import { type Account, type AccountId, signInOf } from "../core/account.ts";
+import {
+  type Account,
+  type AccountId,
+  signInOf,
+  type SpendLimit,
+} from "../core/account.ts";
 import { poolCapacity } from "../core/quota/capacity.ts";
 import { census, NOBODY } from "../core/pool/headcount.ts";
 import {
@@ -21,6 +26,7 @@ import {
 } from "../core/pool/lease.ts";
 import { isRunning, pace, type QuotaWindow } from "../core/quota/quota.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool/pool.ts";
+import { spendingOf } from "../core/quota/spending.ts";
 import type { Instant } from "../core/time.ts";
 import { lackText, loginCommand } from "../wire/answer/bar_text.ts";
 import type {
@@ -32,6 +38,7 @@ import type {
   PayingView,
   RecentView,
   SessionView,
+  SpendLimitView,
   StatusView,
   TimeView,
   UsageView,
@@ -117,6 +124,7 @@ export function statusView(
     capacity: capacityView(snapshot, accounts, ahead),
     nextReset: nextReset(snapshot),
     usage: usageView(extras.usage),
+    paidLimit: spendLimitView(snapshot.paid.max, null, snapshot),
     forecast: {
       tokensPerHour: ahead.tokensPerHour,
       lastsUntil: timeOrNull(ahead.lastsUntil),
@@ -242,6 +250,7 @@ function accountView(
     lastUsedAt: timeOrNull(state.lastUsedAt),
     usage: usageView(counted.usage),
     paying: standing.word === "paying" ? paying : null,
+    limit: spendLimitView(account.costMax ?? null, account.id, snapshot),
     lastError: errorMarkView(counted.lastError),
     learnedLimits: learnedLimitViews(state, snapshot.at),
     refusals: refusalViews(state, snapshot.at),
@@ -254,6 +263,23 @@ function payingView({ paying }: AccountUsage): PayingView | null {
     since: timeView(paying.since),
     requests: paying.requests,
     cost: dollars(paying.costNano),
+  };
+}
+
+/** Returns a limit in dollars of one account, or of all if `id` is null. */
+function spendLimitView(
+  limit: SpendLimit | null,
+  id: AccountId | null,
+  { paid, at }: PoolSnapshot,
+): SpendLimitView | null {
+  if (limit === null) return null;
+  const spent = spendingOf(paid, id, { per: limit.per, at });
+  return {
+    max: limit.dollars,
+    per: limit.per,
+    paid: spent.paidNano / NANO,
+    reserved: spent.reservedNano / NANO,
+    endsAt: timeOrNull(spent.endsAt),
   };
 }
 

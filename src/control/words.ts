@@ -7,7 +7,11 @@
 
 import { inert } from "../core/plain_text.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/time.ts";
-import type { BetweenView, WindowView } from "./account_views.ts";
+import type {
+  BetweenView,
+  SpendLimitView,
+  WindowView,
+} from "./account_views.ts";
 import type { ForecastView } from "./protocol.ts";
 
 /**
@@ -181,6 +185,17 @@ function shown(ms: number, { now, timeZone }: ShownTime): string {
 export function moneyText(dollars: number | null): string {
   if (dollars === null) return "";
   return `$${dollars >= 100 ? dollars.toFixed(0) : dollars.toFixed(2)}`;
+}
+
+const PERIOD: Readonly<Record<SpendLimitView["per"], string>> = {
+  day: "today",
+  week: "this week",
+  month: "this month",
+};
+
+/** Returns `$12.10 of $20 today`. */
+export function spendLimitWords({ paid, max, per }: SpendLimitView): string {
+  return `$${paid.toFixed(2)} of $${max} ${PERIOD[per]}`;
 }
 
 /** Returns `paying by token since 09:23 · $3.96`. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CalendarUnit } from "./calendar.ts";
 import { DAY_MS, type Instant } from "./time.ts";
 
 declare const idBrand: unique symbol;
@@ -54,6 +55,12 @@ export type AccountKind =
 /** Plan size as far as the profile tells; `unknown` is treated as `max_5x`. */
 export type Tier = "pro" | "max_5x" | "max_20x" | "team" | "unknown";
 
+/** The most to pay in each day, week or month of the calendar. */
+export interface SpendLimit {
+  readonly dollars: number;
+  readonly per: CalendarUnit;
+}
+
 export interface Account {
   readonly id: AccountId;
   /** The name a person gave it; unique in the pool, shown everywhere. */
@@ -71,6 +78,8 @@ export interface Account {
    * means no limit.
    */
   readonly utilizationMax: number | null;
+  /** The user's limit on what it may cost; absent or null means no limit. */
+  readonly costMax?: SpendLimit | null;
   /**
    * When the sign-in ends, however often its token was renewed: only a person
    * can make a new one. Null if unknown, and for keys.

@@ -108,6 +108,39 @@ export class Zone {
   }
 }
 
+/** Returns the moment at which the day, week or month around `at` begins. */
+export function periodStart(
+  at: number,
+  unit: CalendarUnit,
+  zone: Zone,
+): Instant {
+  const { year, month, day } = zone.dateOf(at);
+  switch (unit) {
+    case "day":
+      return zone.instantOf({ year, month, day });
+    case "week": {
+      const weekday = new Date(Date.UTC(year, month - 1, day)).getUTCDay();
+      const sinceMonday = (weekday + 6) % DAYS_PER_WEEK;
+      return zone.instantOf({ year, month, day: day - sinceMonday });
+    }
+    case "month":
+      return zone.instantOf({ year, month, day: 1 });
+  }
+}
+
+/** Returns the moment at which the day, week or month around `at` ends. */
+export function periodEnd(at: number, unit: CalendarUnit, zone: Zone): Instant {
+  const { year, month, day } = zone.dateOf(periodStart(at, unit, zone));
+  switch (unit) {
+    case "day":
+      return zone.instantOf({ year, month, day: day + 1 });
+    case "week":
+      return zone.instantOf({ year, month, day: day + DAYS_PER_WEEK });
+    case "month":
+      return zone.instantOf({ year, month: month + 1, day: 1 });
+  }
+}
+
 /**
  * Returns `2026-11-21`, `2026-W47` or `2026-11`; names sort by time as they
  * sort as text.

@@ -63,6 +63,11 @@ export interface RouteFacts {
    * not.
    */
   readonly isMetered: boolean;
+  /**
+   * The most that it may cost, in nanodollars: null if that is unknown; absent
+   * counts as nothing.
+   */
+  readonly costNanoMax?: number | null;
   /** Whether it carries a person's prompt, and not a tool result. */
   readonly isPrompt: boolean;
   /** The policy that its launch asked for; null means the pool's own. */

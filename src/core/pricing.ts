@@ -170,6 +170,35 @@ function rowOf(name: string, at: number, book: PriceBook): PriceRow | null {
   return null;
 }
 
+/** What changes the price of a response besides its tokens. */
+export interface PriceTerms {
+  /** Fast mode served it: twice the price. */
+  readonly isFast: boolean;
+  /** It came from a batch: half the price. */
+  readonly isBatch: boolean;
+  /** It was kept in the United States: a tenth more. */
+  readonly isUs: boolean;
+  /** Searches of the web, which are paid one by one. */
+  readonly webSearches: number;
+}
+
+export const PLAIN_TERMS: PriceTerms = {
+  isFast: false,
+  isBatch: false,
+  isUs: false,
+  webSearches: 0,
+};
+
+const FAST_FACTOR = 2;
+const BATCH_FACTOR = 0.5;
+const US_FACTOR = 1.1;
+const DOLLARS_PER_SEARCH = 0.01;
+
+function factorOf({ isFast, isBatch, isUs }: PriceTerms): number {
+  return (isFast ? FAST_FACTOR : 1) * (isBatch ? BATCH_FACTOR : 1) *
+    (isUs ? US_FACTOR : 1);
+}
+
 /** What is to be priced. */
 interface Priced {
   readonly model: string;
@@ -199,6 +228,16 @@ export function ratesOf(
 }
 
 const NANODOLLARS_PER_TOKEN = 1_000;
+export const NANODOLLARS = 1_000_000_000;
+
+/** What a response is priced by, besides its tokens. */
+export interface PricedAnswer {
+  readonly model: string | null;
+  /** Epoch milliseconds: prices change. */
+  readonly at: number;
+  /** Absent: the plain terms. */
+  readonly terms?: PriceTerms;
+}
 
 /**
  * Returns the list price in whole nanodollars, or null if the model is
@@ -206,7 +245,7 @@ const NANODOLLARS_PER_TOKEN = 1_000;
  */
 export function costNanodollars(
   usage: TokenUsage,
-  { model, at }: { readonly model: string | null; readonly at: number },
+  { model, at, terms = PLAIN_TERMS }: PricedAnswer,
   book: PriceBook,
 ): number | null {
   if (model === null) return null;
@@ -218,5 +257,47 @@ export function costNanodollars(
     usage.cacheWrite5m * rates.cacheWrite5m +
     usage.cacheWrite1h * rates.cacheWrite1h +
     usage.output * rates.output;
-  return Math.round(dollars * NANODOLLARS_PER_TOKEN);
+  const searches = terms.webSearches * DOLLARS_PER_SEARCH * NANODOLLARS;
+  return Math.round(
+    dollars * factorOf(terms) * NANODOLLARS_PER_TOKEN + searches,
+  );
+}
+
+/** A request before it is sent, as far as its price is concerned. */
+interface Asked {
+  readonly model: string | null;
+  readonly at: number;
+  /** Estimated tokens of the prompt. */
+  readonly promptTokens: number;
+  /** The most tokens that the response may have; null is unstated. */
+  readonly outputTokensMax: number | null;
+  readonly cacheTtlMs: number;
+  readonly terms: PriceTerms;
+}
+
+/** How far a prompt may exceed its estimate: 8 bytes for 3 tokens. */
+const PROMPT_MARGIN = 1.5;
+/** Caches that live longer are written at the one-hour price. */
+const SHORT_TTL_MAX_MS = 600_000;
+
+/**
+ * Returns the most that the request may cost, in nanodollars: nothing of its
+ * prompt is in the cache, and the response is as long as it may be. Null if it
+ * has no price or may be endless.
+ */
+export function costNanodollarsMax(
+  { model, at, promptTokens, outputTokensMax, cacheTtlMs, terms }: Asked,
+  book: PriceBook,
+): number | null {
+  if (outputTokensMax === null) return null;
+  const written = Math.ceil(promptTokens * PROMPT_MARGIN);
+  const isHour = cacheTtlMs > SHORT_TTL_MAX_MS;
+  const usage: TokenUsage = {
+    input: 0,
+    cacheRead: 0,
+    cacheWrite5m: isHour ? 0 : written,
+    cacheWrite1h: isHour ? written : 0,
+    output: outputTokensMax,
+  };
+  return costNanodollars(usage, { model, at, terms }, book);
 }

@@ -162,6 +162,8 @@ export interface Spend {
   readonly switches: number;
   readonly switchRebuild: number;
   readonly waitedMs: number;
+  /** The part of `costNano` that was really paid, by keys and extra usage. */
+  readonly paidNano: number;
 }
 
 export const NO_SPEND: Spend = {
@@ -178,6 +180,7 @@ export const NO_SPEND: Spend = {
   switches: 0,
   switchRebuild: 0,
   waitedMs: 0,
+  paidNano: 0,
 };
 
 export function addSpend(a: Spend, b: Spend): Spend {
@@ -195,6 +198,7 @@ export function addSpend(a: Spend, b: Spend): Spend {
     switches: a.switches + b.switches,
     switchRebuild: a.switchRebuild + b.switchRebuild,
     waitedMs: a.waitedMs + b.waitedMs,
+    paidNano: a.paidNano + b.paidNano,
   };
 }
 

@@ -19,6 +19,7 @@ import type {
   HeaderList,
   Journal,
   Pool,
+  Prices,
   RequestLog,
   RequestRecord,
   Secret,
@@ -40,6 +41,7 @@ export interface Proxy {
   readonly log: RequestLog;
   /** Keeps whole exchanges, if a person asked for them; else null. */
   readonly exchanges: ExchangeLog | null;
+  readonly prices: Prices;
   readonly book: RequestBook;
   readonly holds: HoldDesk;
   readonly budget: BodyBudget;

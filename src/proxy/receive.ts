@@ -105,9 +105,15 @@ function inboundOf(
   { target, body: { bytes, upload }, wishes }: Received,
   proxy: Proxy,
 ): Inbound {
-  const { clock, entropy, summaries, histories, holds } = proxy;
+  const { clock, entropy, summaries, histories, holds, prices } = proxy;
   const seen = peek(headers.list, target, bytes);
   const owner = ownerFor(seen, bytes, proxy);
+  const facts = routeFacts(seen, bytes, {
+    summaries,
+    histories,
+    policy: wishes.policy,
+    isMetered: isMeteredTarget(method, target),
+  });
   return {
     id: `tc_${entropy.uuid().replaceAll("-", "").slice(0, 20)}`,
     method,
@@ -116,12 +122,16 @@ function inboundOf(
     body: bytes,
     upload,
     peek: seen,
-    facts: routeFacts(seen, bytes, {
-      summaries,
-      histories,
-      policy: wishes.policy,
-      isMetered: isMeteredTarget(method, target),
-    }),
+    facts: {
+      ...facts,
+      costNanoMax: !facts.isMetered ? 0 : prices.costMax({
+        model: seen.model,
+        promptTokens: facts.contextTokens,
+        outputTokensMax: seen.maxTokens,
+        cacheTtlMs: facts.cacheTtlMs,
+        terms: seen.terms,
+      }),
+    },
     only: wishes.only ?? owner.only,
     owner: owner.only,
     wanted: wishes.only === null ? owner.wanted : null,

@@ -8,6 +8,10 @@
  */
 
 import type { AccountId, TicketId } from "../core/account.ts";
+import type { Payment } from "../core/pool/event.ts";
+import type { PoolSnapshot } from "../core/pool/pool.ts";
+import { PLAIN_TERMS } from "../core/pricing.ts";
+import { isPaidFor } from "../core/quota/spending.ts";
 import type { CapacityVerdict } from "../core/quota/verdict.ts";
 import type { RouteDecision, UseReason } from "../core/route/route.ts";
 import { after } from "../core/time.ts";
@@ -163,11 +167,11 @@ export class RequestScope implements AsyncDisposable {
 
   /** Closes the lease before the request goes to another account or waits. */
   closeLease(): void {
-    this.#closeLease(null);
+    this.#closeLease(null, null);
   }
 
-  #closeLease(usage: TokenUsage | null): void {
-    this.#lease?.close(usage);
+  #closeLease(usage: TokenUsage | null, paid: Payment | null): void {
+    this.#lease?.close(usage, paid);
     this.#lease = null;
   }
 
@@ -247,16 +251,25 @@ export class RequestScope implements AsyncDisposable {
     this.share[Symbol.dispose]();
     if (begun === null || ending === null) return;
     this.leaveQueue();
-    this.#closeLease(ending.reading?.usage ?? null);
+    const record = this.#recordOf(begun.inbound, ending);
+    this.#closeLease(record.usage, paymentFor(record, this.proxy));
     noteOwnedIds(begun.inbound, ending, this.proxy);
-    this.#record(begun, ending);
+    this.#record(begun, ending, record);
+  }
+
+  #recordOf(inbound: Inbound, ending: Ending): RequestRecord {
+    const { proxy, waitedMs } = this;
+    const attempts = this.#attempts;
+    return recordOf(inbound, { ...ending, attempts, waitedMs }, proxy);
   }
 
   /** Writes the row of the ledger and the line of the log. */
-  #record({ inbound, line }: Begun, ending: Ending): void {
-    const { proxy, waitedMs } = this;
-    const attempts = this.#attempts;
-    const record = recordOf(inbound, { ...ending, attempts, waitedMs }, proxy);
+  #record(
+    { inbound, line }: Begun,
+    ending: Ending,
+    record: RequestRecord,
+  ): void {
+    const { proxy } = this;
     proxy.book.end(line, record);
     proxy.log.finished(record);
     proxy.exchanges?.finished({
@@ -268,6 +281,17 @@ export class RequestScope implements AsyncDisposable {
     });
     logRecord(record, ending.why, proxy);
   }
+}
+
+/** Returns what was paid for the request, or null if it was not paid for. */
+function paymentFor(
+  { isPaid, usage, terms, modelAnswered, modelAsked, endedAt }: RequestRecord,
+  { prices }: Proxy,
+): Payment | null {
+  if (!isPaid || usage === null) return null;
+  const model = modelAnswered ?? modelAsked;
+  const nano = prices.cost(usage, { model, at: endedAt, terms });
+  return nano === null ? null : { nano, ends: prices.periodEnds() };
 }
 
 /** Notes which account owns the container and the thread of an answer. */
@@ -321,12 +345,20 @@ function recordOf(
     firstByteMs: ending.firstByteMs,
     durationMs,
     usage: reading?.usage ?? null,
+    terms: reading?.terms ?? PLAIN_TERMS,
+    isPaid: isPaid(choice?.accountId ?? null, pool.snapshot()),
     stopReason: reading?.stopReason ?? null,
     isCompaction: peek.isCompaction,
     isCompacted: facts.isCompacted,
     end: ending.end,
     errorType: reading?.errorType ?? null,
   };
+}
+
+/** Whether tokens of the account cost real money now. */
+function isPaid(id: AccountId | null, { accounts }: PoolSnapshot): boolean {
+  const state = id === null ? undefined : accounts.get(id);
+  return state !== undefined && isPaidFor(state);
 }
 
 function logRecord(

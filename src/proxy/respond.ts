@@ -150,7 +150,11 @@ function closedError(scope: RequestScope, decision: RouteDecision): OwnError {
   const { inbound } = scope;
   const requestId = inbound.id;
   const snapshot = scope.proxy.pool.snapshot();
-  const message = closedText(decision, snapshot);
+  const message = closedText(
+    decision,
+    snapshot,
+    inbound.facts.costNanoMax ?? 0,
+  );
   if (isLoginNeeded(scope, decision, snapshot)) {
     return loginError(inbound, message);
   }
@@ -249,6 +253,7 @@ const BUSY: readonly Ineligible[] = ["full", "probation"];
 function closedText(
   decision: RouteDecision,
   snapshot: PoolSnapshot,
+  costNanoMax: number,
 ): string {
   if (decision.kind === "wait" && decision.reason === "parked") {
     return parkedMessage(decision.backAt, optionsAt(snapshot));
@@ -257,7 +262,7 @@ function closedText(
     .filter(({ ineligible }) =>
       ineligible === null || !NOT_COUNTED.includes(ineligible)
     )
-    .map((considered) => closedAccount(considered, snapshot));
+    .map((considered) => closedAccount(considered, snapshot, costNanoMax));
   return closedMessage(accounts, optionsAt(snapshot));
 }
 
@@ -272,6 +277,7 @@ function optionsAt({ at }: PoolSnapshot): ClosedMessageOptions {
 function closedAccount(
   considered: Considered,
   snapshot: PoolSnapshot,
+  costNanoMax: number,
 ): ClosedAccount {
   const { accountId } = considered;
   const state = snapshot.accounts.get(accountId);
@@ -287,7 +293,7 @@ function closedAccount(
   );
   return {
     label: state.account.label,
-    reason: barText(ineligible, state, snapshot.at),
+    reason: barText(ineligible, state, snapshot, costNanoMax),
     until,
     isBusy: BUSY.includes(ineligible),
   };
@@ -306,8 +312,8 @@ function standingReason(
   },
 ): { readonly ineligible: Ineligible; readonly until: Instant | null } {
   if (ineligible !== "excluded") return { ineligible, until };
-  const { settings, at } = snapshot;
-  const { bar } = barOf(state, { query: ANY_REQUEST, settings, at });
+  const { settings, paid, at } = snapshot;
+  const { bar } = barOf(state, { query: ANY_REQUEST, settings, paid, at });
   return bar === null
     ? { ineligible, until }
     : { ineligible: bar.reason, until: bar.until };

@@ -11,6 +11,7 @@ import { costNanodollars, type PriceBook } from "../core/pricing.ts";
 import { persisted, type PersistedPool } from "../core/pool/persist.ts";
 import { runningWindow } from "../core/quota/quota.ts";
 import type { PoolState } from "../core/pool/state.ts";
+import type { PaidSums } from "../core/quota/spending.ts";
 import type { Instant } from "../core/time.ts";
 import type { Clock, Journal, RequestLog, RequestRecord } from "../ports.ts";
 import {
@@ -29,6 +30,7 @@ import {
   newestRequest,
   recentRequests,
 } from "../store/ledger/ledger_history.ts";
+import { paidSince } from "../store/ledger/ledger_report.ts";
 import { SafeTime } from "../system/clock_steps.ts";
 import type { Counted } from "./tally.ts";
 import type { StateDatabase } from "./state_database.ts";
@@ -113,7 +115,7 @@ export class LedgerWriter implements RequestLog {
       record,
       costNano: record.usage === null ? null : costNanodollars(
         record.usage,
-        { model, at: record.endedAt },
+        { model, at: record.endedAt, terms: record.terms },
         this.#prices,
       ),
       windows: spentWindows(record.accountId, poolState(), clock.now()),
@@ -159,6 +161,25 @@ export class LedgerWriter implements RequestLog {
       found = recentRequests(database, this.#options.clock.now() - ms);
     });
     return found;
+  }
+
+  /**
+   * Returns what was paid since each of `starts`, by account id, when all that
+   * this server knows is written; null if the database fails.
+   */
+  paid(starts: PaidSums): ReadonlyMap<AccountId, PaidSums> | null {
+    if (!this.flush()) return null;
+    const found = new Map<AccountId, PaidSums>();
+    const isRead = this.#options.state.attempt(({ database }) => {
+      for (const unit of ["day", "week", "month"] as const) {
+        for (const [account, nano] of paidSince(database, starts[unit])) {
+          const id = account as AccountId;
+          const known = found.get(id) ?? { day: 0, week: 0, month: 0 };
+          found.set(id, { ...known, [unit]: nano });
+        }
+      }
+    });
+    return isRead ? found : null;
   }
 
   /** Writes waiting requests. Returns whether none wait any more. */

@@ -6,6 +6,7 @@
  */
 
 import type { AccountId } from "../core/account.ts";
+import type { PoolEvent } from "../core/pool/event.ts";
 import type { PersistedPool } from "../core/pool/persist.ts";
 import type { PoolState } from "../core/pool/state.ts";
 import type { PriceBook } from "../core/pricing.ts";
@@ -23,6 +24,7 @@ import type { AccountLabels } from "../store/ledger/pool_store.ts";
 import { type Config, priceBook } from "../config/config.ts";
 import { ExchangeFiles } from "./exchange_files.ts";
 import { LedgerWriter } from "./ledger_writer.ts";
+import type { PriceDesk } from "./prices.ts";
 import { RecentTally } from "./tally.ts";
 import { StateDatabase } from "./state_database.ts";
 import type { PersonShell } from "../shell_words.ts";
@@ -31,6 +33,7 @@ import type { PersonShell } from "../shell_words.ts";
 interface RememberedPool {
   readonly state: PoolState;
   remember(memory: PersistedPool): void;
+  dispatch(event: PoolEvent): void;
 }
 
 interface RecordsOptions {
@@ -41,6 +44,7 @@ interface RecordsOptions {
   /** Names this run, because two may share the state. */
   readonly run: string;
   readonly keeper: RememberedPool;
+  readonly prices: PriceDesk;
   readonly clock: Clock;
   readonly journal: Journal;
   /** The shell for which hints are written. */
@@ -48,6 +52,9 @@ interface RecordsOptions {
 }
 
 const MEGABYTE = 1024 * 1024;
+
+/** Time between two looks at what other servers of the pool have paid. */
+const RECALL_MS = 15_000;
 
 /**
  * Returns the notice of an account whose credential is gone, though nobody
@@ -64,6 +71,8 @@ export class Records implements RequestLog {
   readonly #tally = new RecentTally();
   readonly #keeper: RememberedPool;
   readonly #clock: Clock;
+  readonly #prices: PriceDesk;
+  readonly #recalls: ReturnType<typeof setInterval>;
   #lost: readonly AccountId[] = [];
   #labels: AccountLabels = {};
   /** Whole exchanges, only if the user asked for them. */
@@ -74,6 +83,8 @@ export class Records implements RequestLog {
     const { ledger } = config.settings;
     this.#keeper = keeper;
     this.#clock = clock;
+    this.#prices = options.prices;
+    this.#recalls = setInterval(() => this.recallPaid(), RECALL_MS);
     this.#state = new StateDatabase({
       path: databasePath(options.stateFolder),
       writer: options.run,
@@ -105,10 +116,29 @@ export class Records implements RequestLog {
     const { accounts } = this.#keeper.state;
     this.#lost = memory?.accounts.map(({ id }) => id)
       .filter((id) => !accounts.has(id)) ?? [];
+    this.recallPaid();
     this.#labels = this.#writer.readLabels();
     for (const request of this.#writer.recent(HOUR_MS)) {
       this.#tally.add(request);
     }
+  }
+
+  /**
+   * Tells the pool what the ledger knows to have been paid, and goes on doing so:
+   * a server that this one replaces may still pay.
+   */
+  recallPaid(): void {
+    const keeper = this.#keeper;
+    const prices = this.#prices;
+    const isLimited = keeper.state.paid.max !== null ||
+      [...keeper.state.accounts.values()].some(({ account }) =>
+        (account.costMax ?? null) !== null
+      );
+    if (!isLimited) return;
+    const sums = this.#writer.paid(prices.periodStarts());
+    if (sums === null) return;
+    const ends = prices.periodEnds();
+    keeper.dispatch({ kind: "paid_recalled", sums, ends });
   }
 
   /** Lets this run save the pool, once it listens. */
@@ -126,6 +156,7 @@ export class Records implements RequestLog {
   }
 
   usePrices(prices: PriceBook): void {
+    this.#prices.use(prices);
     this.#writer.usePrices(prices);
   }
 
@@ -163,6 +194,7 @@ export class Records implements RequestLog {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#recalls);
     this.#writer.close();
     await this.exchanges?.close();
   }

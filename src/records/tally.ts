@@ -99,11 +99,9 @@ export class Tally {
     return { usage, lastError, paying: isPaying ? paying : null };
   }
 
-  /**
-   * Adds a finished request. `isPaid`: its tokens cost real money, because an API
-   * key or paid extra usage served it.
-   */
-  add(record: RequestRecord, isPaid = false): void {
+  /** Adds a finished request. */
+  add(record: RequestRecord): void {
+    const { isPaid } = record;
     const sum = partOf(record, this.#prices);
     const part = isPaid ? { ...sum, paidNano: sum.costNano } : sum;
     this.#pool = plus(this.#pool, part);
@@ -201,6 +199,7 @@ function partOf(record: RequestRecord, prices: PriceBook): UsageSum {
     costNano: costNanodollars(usage, {
       model: modelAnswered ?? modelAsked,
       at: record.endedAt,
+      terms: record.terms,
     }, prices),
   };
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { spendLimitText } from "../core/quota/spending.ts";
 import type {
   AccountFactsView,
   AccountsView,
@@ -54,6 +55,7 @@ function factsOf(
     priority: account.priority,
     maxInFlight: account.leasesMax,
     capUtilization: account.utilizationMax,
+    maxCost: account.costMax ? spendLimitText(account.costMax) : null,
     expiresAt: expiresAt === null ? null : timeView(expiresAt),
     isRenewable: account.kind === "subscription",
     needsLogin: record.needsLogin,

@@ -17,6 +17,7 @@ import {
   setCapUtilization,
   setEnabled,
   setLeasesMax,
+  setMaxCost,
   setPriority,
 } from "./account_edits.ts";
 import { accountRows } from "./account_rows.ts";
@@ -40,6 +41,8 @@ export interface AccountChange {
   readonly priority?: number;
   readonly leasesMax?: number | null;
   readonly capUtilization?: number | null;
+  /** `20/day` and the like. */
+  readonly maxCost?: string | null;
 }
 
 export interface DeskListing extends MergedAccounts {
@@ -118,7 +121,8 @@ function editsOf(
   id: AccountId,
   change: AccountChange,
 ): readonly ConfigEdit[] {
-  const { name, enabled, priority, leasesMax, capUtilization } = change;
+  const { name, enabled, priority, leasesMax, capUtilization, maxCost } =
+    change;
   return [
     ...name === undefined ? [] : [renameAccount(entries, id, name)],
     ...enabled === undefined
@@ -129,6 +133,7 @@ function editsOf(
     ...capUtilization === undefined
       ? []
       : [setCapUtilization(entries, id, capUtilization)],
+    ...maxCost === undefined ? [] : [setMaxCost(entries, id, maxCost)],
   ];
 }
 

@@ -100,6 +100,18 @@ export function setCapUtilization(
   });
 }
 
+/** Limits what the account may cost, `20/day`; null removes the limit. */
+export function setMaxCost(
+  entries: Entries,
+  id: AccountId,
+  maxCost: string | null,
+): ConfigEdit {
+  return changeRow(entries, id, (row) => {
+    const { maxCost: _old, ...rest } = row;
+    return maxCost === null ? rest : { ...rest, maxCost };
+  });
+}
+
 /**
  * Removes the account from the list. This must precede removing the vault's
  * entry: after a crash between the two, the account stays removed.

@@ -6,8 +6,9 @@
  */
 
 import * as v from "valibot";
-import { type AccountId, accountId } from "../core/account.ts";
+import { type AccountId, accountId, type SpendLimit } from "../core/account.ts";
 import { accountName } from "../core/plain_text.ts";
+import { spendLimit } from "../core/quota/spending.ts";
 import { ConfigError } from "../errors.ts";
 import type { ConfigDocument } from "./config_file.ts";
 
@@ -24,6 +25,8 @@ export interface AccountRow {
   readonly leasesMax: number | null;
   /** Utilization above which the account gets no new work. */
   readonly capUtilization: number | null;
+  /** The most that it may cost, such as 20 dollars a day. */
+  readonly maxCost: SpendLimit | null;
   /** Origin of a third-party backend. */
   readonly upstream: string | null;
   readonly modelMap: Readonly<Record<string, string>> | null;
@@ -57,6 +60,9 @@ const row = v.looseObject({
   capUtilization: v.nullish(
     v.pipe(v.number(), v.gtValue(0), v.maxValue(1)),
   ),
+  maxCost: v.nullish(
+    v.pipe(v.string(), v.check((text) => spendLimit(text) !== null)),
+  ),
   upstream: v.nullish(v.pipe(v.string(), v.check(isOrigin, "an http URL"))),
   modelMap: v.nullish(v.record(v.string(), v.string())),
 });
@@ -71,6 +77,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   disabled: "true or false",
   maxInFlight: `a whole number from 1 to ${LEASES_MAX}, or null`,
   capUtilization: "a number above 0 and up to 1, or null",
+  maxCost: "dollars a day, week or month such as 20/day, or null",
   upstream: "a URL such as https://api.example.com, or null",
   modelMap: "an object of model names, or null",
 };
@@ -113,6 +120,7 @@ function parseRow(value: unknown, index: number, file: string): AccountRow {
     enabled: output.enabled && !output.disabled,
     leasesMax: output.maxInFlight ?? null,
     capUtilization: output.capUtilization ?? null,
+    maxCost: spendLimit(output.maxCost ?? ""),
     upstream: output.upstream ?? null,
     modelMap: output.modelMap ?? null,
     hasSecret: SECRET_KEYS.some((key) => typeof output[key] === "string"),

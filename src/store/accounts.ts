@@ -142,6 +142,7 @@ function recordOf(
       enabled: row?.enabled ?? true,
       leasesMax: row?.leasesMax ?? null,
       utilizationMax: row?.capUtilization ?? null,
+      costMax: row?.maxCost ?? null,
       signInEndsAt: credential.kind === "oauth"
         ? credential.signInEndsAt
         : null,
@@ -195,6 +196,8 @@ function isSame(a: Account | undefined, b: Account): boolean {
     a.tier === b.tier && a.priority === b.priority &&
     a.enabled === b.enabled && a.leasesMax === b.leasesMax &&
     a.utilizationMax === b.utilizationMax &&
+    a.costMax?.dollars === b.costMax?.dollars &&
+    a.costMax?.per === b.costMax?.per &&
     a.signInEndsAt === b.signInEndsAt;
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { localZone, type Zone } from "../core/calendar.ts";
 import { instantFromMs } from "../core/time.ts";
 import type { Clock, Entropy } from "../ports.ts";
 
@@ -18,6 +19,12 @@ export const systemEntropy: Entropy = {
   bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
   uuid: () => crypto.randomUUID(),
 };
+
+/** Returns the time zone of this machine. */
+export function systemZone(): Zone {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  return localZone(timeZone, -new Date().getTimezoneOffset());
+}
 
 /** Longer timers overflow to zero in every JavaScript runtime. */
 const TIMER_MS_MAX = 2_147_483_647;

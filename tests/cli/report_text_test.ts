@@ -1,10 +1,14 @@
-/** reportLines(): under 100 columns, and honest about prices. */
+/** reportLines(): as wide as the terminal, and honest about prices. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { Output } from "../../src/cli/output.ts";
-import { reportLines } from "../../src/cli/report/report_text.ts";
+import {
+  reportLines,
+  type ReportLook,
+} from "../../src/cli/report/report_text.ts";
 import { type ReportKind, reportView } from "../../src/control/report_view.ts";
+import { widthOf } from "../../src/deck/terminal/grapheme.ts";
 import { Zone } from "../../src/core/calendar.ts";
 import { NO_SPEND, type Spend, type SpendRow } from "../../src/core/usage.ts";
 import { MANUAL_SHELL } from "../../src/shell_words.ts";
@@ -25,7 +29,7 @@ function row(key: string | null, parts: Partial<Spend>): SpendRow {
 function lines(
   rows: readonly SpendRow[],
   by: ReportKind = "account",
-  rowsMax = 40,
+  look: Partial<ReportLook> = {},
 ): readonly string[] {
   const view = reportView(rows, {
     pricesAsOf: "2026-11-29",
@@ -36,7 +40,12 @@ function lines(
     zone: UTC,
     labelOf: (key) => key === "a1" ? "work" : null,
   });
-  return reportLines(view, OUTPUT, rowsMax);
+  return reportLines(view, OUTPUT, {
+    rowsMax: 40,
+    hasCost: true,
+    width: Infinity,
+    ...look,
+  });
 }
 
 Deno.test("a report in full", () => {
@@ -50,25 +59,28 @@ Deno.test("a report in full", () => {
         cacheWrite1h: 20_000,
         output: 14_000,
         costNano: 14_200_000_000,
+        paidNano: 4_200_000_000,
         coldRebuilds: 4,
         switches: 2,
         switchRebuild: 40_000,
       }),
       row(null, { requests: 1, failed: 1 }),
       row("glm", { requests: 1, input: 5, unpriced: 1 }),
-    ]).slice(0, -1),
+    ]),
     [
-      "account    req  fail     in   read      ✎    out   hit  cold       moves        cost",
-      "work      1.2k     3    900   812k    20k    14k   97%     4    2 (40k✎)      $14.20",
-      "(none)       1     1      0      0      0      0     ?     0           0       $0.00",
-      "glm          1     0      5      0      0      0    0%     0           0    unpriced",
-      "total     1.2k     4    905   812k    20k    14k   97%     4    2 (40k✎)     $14.20*",
+      "account   req  fail   in  read    ✎  out  hit  cold     moves     worth   paid",
+      "work     1.2k     3  900  812k  20k  14k  97%     4  2 (40k✎)    $10.00  $4.20",
+      "(none)      1     1    0     0    0    0    ?     0         0         –      –",
+      "glm         1     0    5     0    0    0   0%     0         0  unpriced      –",
+      "total    1.2k     4  905  812k  20k  14k  97%     4  2 (40k✎)   $10.00*  $4.20",
       "* without 1 answers of models that have no price",
+      "worth: covered by plans, at list prices of 2026-11-29",
+      "paid: by API keys and extra usage · ✎ written to cache",
     ],
   );
 });
 
-Deno.test("no line of a report reaches 100 columns", () => {
+Deno.test("no line of a report is wider than the terminal, from 40 to 200 columns", () => {
   const big = fc.nat(2 ** 40);
   const rows = fc.array(
     fc.record({
@@ -83,8 +95,12 @@ Deno.test("no line of a report reaches 100 columns", () => {
     }).map(({ key, ...parts }) => row(key, parts)),
     { maxLength: 5 },
   );
-  fc.assert(fc.property(rows, (some) => {
-    for (const line of lines(some)) ok(line.length < 100, line);
+  const widths = fc.integer({ min: 40, max: 200 });
+  fc.assert(fc.property(rows, widths, fc.boolean(), (some, width, hasCost) => {
+    for (const line of lines(some, "day", { width, hasCost })) {
+      const isNote = /^(no room|and|worth:|paid:|\*) /.test(line);
+      ok(isNote || widthOf(line) <= width, line);
+    }
   }));
 });
 
@@ -93,7 +109,7 @@ Deno.test("rows past the limit are counted, not hidden", () => {
     { length: 5 },
     (_, i) => row(`s${i}`, { requests: 1 }),
   );
-  const some = lines(rows, "session", 2);
-  strictEqual(some[3], "and 3 more: --limit or --json");
-  ok(some[4]?.startsWith("total        5"), some[4]);
+  const some = lines(rows, "session", { rowsMax: 2 });
+  strictEqual(some[3], "and 3 more: --limit 5 or --json");
+  ok(some[4]?.startsWith("total      5"), some[4]);
 });

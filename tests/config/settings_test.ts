@@ -3,7 +3,7 @@ import { configFrom } from "../../src/config/config.ts";
 import { needsRestart, settingRows } from "../../src/config/settings.ts";
 
 /** What a running server takes over, or never asks for. */
-const LIVE = /^(routing|usage|update)\.|^pricing$/;
+const LIVE = /^(routing|usage|update|paid)\.|^pricing$/;
 
 /** Another value than the default, of the same kind. */
 const OTHER: Readonly<Record<string, unknown>> = {

@@ -3,7 +3,9 @@
 import { strictEqual } from "node:assert/strict";
 import {
   costNanodollars,
+  costNanodollarsMax,
   LIST_PRICES,
+  PLAIN_TERMS,
   type PriceBook,
   type PriceRow,
   type PriceTable,
@@ -132,4 +134,77 @@ Deno.test("every built-in row is whole, and no two are of one day", () => {
     seen.add(`${model} ${from}`);
     strictEqual(Object.values(rates).every((figure) => figure > 0), true);
   }
+});
+
+/** The provider's list as of 2026-11-29: input, output and cache read. */
+const FACTS: Readonly<Record<string, readonly [number, number, number]>> = {
+  "fable-5-1": [10, 50, 0.25],
+  "mythos-5-1": [10, 50, 0.25],
+  "fable-5": [10, 50, 1],
+  "mythos-5": [10, 50, 1],
+  "opus-5-5": [4, 20, 0.2],
+  "opus-5": [5, 25, 0.5],
+  "opus-4-8": [5, 25, 0.5],
+  "opus-4-7": [5, 25, 0.5],
+  "opus-4-6": [5, 25, 0.5],
+  "opus-4-5": [5, 25, 0.5],
+  "opus-4-1": [15, 75, 1.5],
+  "opus-4-0": [15, 75, 1.5],
+  "3-opus": [15, 75, 1.5],
+  "sonnet-5-5": [2, 10, 0.1],
+  "sonnet-5": [2, 10, 0.2],
+  "sonnet-4-6": [3, 15, 0.3],
+  "sonnet-4-5": [3, 15, 0.3],
+  "sonnet-4-0": [3, 15, 0.3],
+  "3-7-sonnet": [3, 15, 0.3],
+  "haiku-4-5": [1, 5, 0.1],
+  "3-5-haiku": [0.8, 4, 0.08],
+  "3-haiku": [0.25, 1.25, 0.03],
+};
+
+Deno.test("every model of the provider's list costs what the list says", () => {
+  for (const [name, [input, output, read]] of Object.entries(FACTS)) {
+    const model = `claude-${name}`;
+    const each = (kind: keyof typeof NO_USAGE) =>
+      (cost({ [kind]: 100_000 }, model) ?? 0) * 10 / DOLLAR;
+    const near = (a: number, b: number, kind: string) =>
+      strictEqual(a.toFixed(6), b.toFixed(6), `${model} ${kind}`);
+    near(each("input"), input, "input");
+    near(each("output"), output, "output");
+    near(each("cacheRead"), read, "read");
+    near(each("cacheWrite5m"), input * 1.25, "write 5m");
+    near(each("cacheWrite1h"), input * 2, "write 1h");
+  }
+});
+
+Deno.test("fast mode, batches, place and web searches change the price", () => {
+  const usage = { ...NO_USAGE, input: MILLION, output: MILLION };
+  const priced = (terms: Partial<typeof PLAIN_TERMS>) =>
+    costNanodollars(usage, {
+      model: "claude-opus-5-5",
+      at: AT,
+      terms: { ...PLAIN_TERMS, ...terms },
+    }, LIST_BOOK);
+  strictEqual(priced({}), 24 * DOLLAR);
+  strictEqual(priced({ isFast: true }), 48 * DOLLAR);
+  strictEqual(priced({ isBatch: true }), 12 * DOLLAR);
+  strictEqual(priced({ isUs: true }), 26.4 * DOLLAR);
+  strictEqual(priced({ webSearches: 3 }), 24.03 * DOLLAR);
+});
+
+Deno.test("the most that a request may cost is never less than what it does cost", () => {
+  const asked = {
+    model: "claude-haiku-5-5",
+    at: AT,
+    promptTokens: 70_000,
+    outputTokensMax: 1_000,
+    cacheTtlMs: 3_600_000,
+    terms: PLAIN_TERMS,
+  };
+  // The estimate may be half as much again, which is a long prompt here.
+  strictEqual(costNanodollarsMax(asked, LIST_BOOK), 107_500_000);
+  const endless = { ...asked, outputTokensMax: null };
+  strictEqual(costNanodollarsMax(endless, LIST_BOOK), null);
+  const unknown = { ...asked, model: "claude-nova-9" };
+  strictEqual(costNanodollarsMax(unknown, LIST_BOOK), null);
 });

@@ -148,6 +148,7 @@ export function account(
     lastUsedAt: null,
     usage: usage(),
     paying: null,
+    limit: null,
     learnedLimits: [],
     refusals: [],
     recent: RECENT,
@@ -367,6 +368,7 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
       state: "serving",
       vault: "encrypted file",
     },
+    paidLimit: null,
     capacity: {
       schema: "tc.capacity/v1",
       verdict: "green",

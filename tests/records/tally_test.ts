@@ -1,3 +1,4 @@
+import { PLAIN_TERMS } from "../../src/core/pricing.ts";
 import { LIST_BOOK } from "../fixtures/list_book.ts";
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { Tally } from "../../src/records/tally.ts";
@@ -43,6 +44,8 @@ function record(change: Partial<RequestRecord>): RequestRecord {
       cacheWrite1h: 20,
       output: 5,
     },
+    terms: PLAIN_TERMS,
+    isPaid: false,
     stopReason: "end_turn",
     isCompaction: false,
     isCompacted: false,
@@ -105,7 +108,9 @@ Deno.test("a period of paying sums what a key cost, and ends a quarter of an hou
   const tally = new Tally(START, LIST_BOOK);
   const at = (minutes: number) => instantFromMs(START + minutes * 60_000);
   const paid = (minutes: number) =>
-    tally.add(record({ startedAt: at(minutes), endedAt: at(minutes) }), true);
+    tally.add(
+      record({ startedAt: at(minutes), endedAt: at(minutes), isPaid: true }),
+    );
   tally.add(record({ accountId: SPARE }));
   strictEqual(tally.account(SPARE, START).paying, null);
 

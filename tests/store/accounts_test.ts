@@ -60,6 +60,7 @@ Deno.test("mergeAccounts() without a list takes every account of the vault", () 
     enabled: true,
     leasesMax: null,
     utilizationMax: null,
+    costMax: null,
     signInEndsAt: null,
   });
 });

@@ -1,3 +1,4 @@
+import { PLAIN_TERMS } from "../../src/core/pricing.ts";
 import {
   deepStrictEqual,
   notStrictEqual,
@@ -86,6 +87,7 @@ Deno.test("peek() sees what Claude Code's main request shows", () => {
     advisorModel: "claude-fable-5",
     isStream: true,
     maxTokens: 128000,
+    terms: PLAIN_TERMS,
     metadataSession: SESSION,
     hasTools: true,
     isSide: false,
@@ -409,6 +411,11 @@ function parsedFacts(json: string): Partial<RequestPeek> {
     maxTokens: Number.isSafeInteger(maxTokens) && Number(maxTokens) >= 0
       ? Number(maxTokens)
       : null,
+    terms: {
+      ...PLAIN_TERMS,
+      isFast: body["speed"] === "fast",
+      isUs: body["inference_geo"] === "us",
+    },
     hasTools: tools.length > 0,
     isSide: tools.length === 0 &&
       turns.filter((turn) => turn["role"] !== "system").length <= 1 &&

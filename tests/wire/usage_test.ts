@@ -1,3 +1,4 @@
+import { PLAIN_TERMS } from "../../src/core/pricing.ts";
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { type MeterReading, UsageMeter } from "../../src/wire/answer/usage.ts";
@@ -65,6 +66,7 @@ Deno.test("UsageMeter reads a stream", () => {
         cacheWrite1h: 2_000,
         output: 40,
       },
+      terms: PLAIN_TERMS,
       model: "claude-opus-5-5",
       stopReason: null,
       isComplete: false,
@@ -301,6 +303,7 @@ Deno.test("UsageMeter reads a JSON answer", () => {
       cacheWrite1h: 0,
       output: 1,
     },
+    terms: PLAIN_TERMS,
     model: "claude-sonnet-5-5",
     stopReason: "max_tokens",
     isComplete: true,
@@ -336,6 +339,7 @@ Deno.test("UsageMeter reads a JSON error and other JSON", () => {
 Deno.test("UsageMeter reads nothing from answers of other kinds", () => {
   const nothing = {
     usage: null,
+    terms: PLAIN_TERMS,
     model: null,
     stopReason: null,
     isComplete: false,
@@ -428,4 +432,40 @@ Deno.test("UsageMeter never throws, whatever the bytes", () => {
     ),
     { numRuns: trials(2_000, 50_000) },
   );
+});
+
+Deno.test("UsageMeter reads what changes the price: fast mode, batch, place and searches", () => {
+  const usage = {
+    input_tokens: 5,
+    output_tokens: 1,
+    service_tier: "batch",
+    inference_geo: "us",
+    server_tool_use: { web_search_requests: 2, web_fetch_requests: 7 },
+  };
+  const body = JSON.stringify({ ...MESSAGE, usage });
+  deepStrictEqual(read("application/json", body).terms, {
+    isFast: false,
+    isBatch: true,
+    isUs: true,
+    webSearches: 2,
+  });
+  const begin = event("message_start", {
+    type: "message_start",
+    message: { id: "msg_1", usage: { input_tokens: 5, speed: "fast" } },
+  });
+  const searched = (count: number) =>
+    event("message_delta", {
+      type: "message_delta",
+      delta: {},
+      usage: {
+        output_tokens: 3,
+        server_tool_use: { web_search_requests: count },
+      },
+    });
+  deepStrictEqual(read(STREAM, begin, searched(1), searched(3)).terms, {
+    isFast: true,
+    isBatch: false,
+    isUs: false,
+    webSearches: 3,
+  });
 });

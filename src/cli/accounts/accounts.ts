@@ -138,6 +138,7 @@ function details(
     ...account.capUtilization === null
       ? []
       : [`up to ${percentText(account.capUtilization)}`],
+    ...account.maxCost === null ? [] : [`at most $${account.maxCost}`],
   ];
   return [
     ...who.length === 0 ? [] : [inert(who.join(", "))],

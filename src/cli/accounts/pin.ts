@@ -15,7 +15,7 @@ const TEXT: CommandText = {
   name: "pin",
   group: "accounts",
   summary: "Send all work to one account while it can serve",
-  examples: ["tc pin work", "tc pin --clear", "tc switch home"],
+  examples: ["tc pin work", "tc pin", "tc pin --clear", "tc switch home"],
   schema: "tc.pin/v1",
 };
 
@@ -27,16 +27,19 @@ export function registerPin(program: Command, registry: Registry): void {
     .option("--json", "Print one JSON object")
     .action(registry.run(async (account, options) => {
       const shell = new Shell(registry, options);
-      if ((account === undefined) !== (options.clear === true)) {
+      if (account !== undefined && options.clear === true) {
         throw new UsageError(
-          "Cannot pin: it needs an account, or --clear",
+          "Cannot pin: give an account or --clear, not both",
           "tc pin work\ntc pin --clear",
         );
       }
       const wanted = account ?? null;
+      const isAsked = wanted === null && options.clear !== true;
       // tc's own server sends a StatusView.
-      const { server } = await shell.client()
-        .send("PUT", CONTROL.pin, { account: wanted }) as StatusView;
+      const { server } = isAsked
+        ? await shell.client().status()
+        : await shell.client()
+          .send("PUT", CONTROL.pin, { account: wanted }) as StatusView;
       if (shell.output.isJson) {
         shell.output.json({ schema: "tc.pin/v1", account: server.pin });
       } else if (server.pin === null) shell.output.line("No account is pinned");

@@ -5,9 +5,11 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import { UsageError } from "../../errors.ts";
-import type { AccountChange } from "../../store/account_desk.ts";
-import { changeAccount } from "./account_work.ts";
+import { inert } from "../../control/words.ts";
+import { spendLimit, spendLimitText } from "../../core/quota/spending.ts";
+import { EXIT, UsageError } from "../../errors.ts";
+import { type AccountChange, findAccount } from "../../store/account_desk.ts";
+import { changeAccount, listAccounts, openDesk } from "./account_work.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 
@@ -23,6 +25,8 @@ const TEXT: CommandText = {
     "tc priority work 1",
     "tc priority home --max-requests 4",
     "tc priority home --max-used 80",
+    "tc priority key-1 --max-cost 20/day",
+    "tc priority key-1",
   ],
   schema: "tc.priority/v1",
 };
@@ -36,9 +40,14 @@ export function registerPriority(program: Command, registry: Registry): void {
       "--max-used <percent>",
       "Stop taking new work above this percentage, or none",
     )
+    .option(
+      "--max-cost <dollars/time>",
+      "Most dollars to pay for it: 20/day, 50/week, 100/month, or none",
+    )
     .option("--json", "Print one JSON object")
-    .action(registry.run((wanted, number, options) => {
-      const { maxRequests, maxUsed } = options;
+    .action(registry.run(async (wanted, number, options) => {
+      const { maxRequests, maxUsed, maxCost } = options;
+      const shell = new Shell(registry, options);
       const change: AccountChange = {
         ...number === undefined
           ? {}
@@ -49,20 +58,57 @@ export function registerPriority(program: Command, registry: Registry): void {
         ...maxUsed === undefined
           ? {}
           : { capUtilization: partOf(limitOf(maxUsed.replace("%", ""), 100)) },
+        ...maxCost === undefined ? {} : { maxCost: costOf(maxCost) },
       };
-      if (Object.keys(change).length === 0) {
-        throw new UsageError(
-          "Nothing to change: give a priority, --max-requests or --max-used",
-          HINT,
-        );
-      }
-      return changeAccount(new Shell(registry, options), {
+      if (Object.keys(change).length === 0) return await show(shell, wanted);
+      return await changeAccount(shell, {
         wanted,
         change,
         schema: "tc.priority/v1",
         told: (label) => `${label}: ${words(change)}.`,
       });
     }));
+}
+
+/** Prints what holds for the account now. */
+async function show(shell: Shell, wanted: string): Promise<number> {
+  const { desk } = await openDesk(shell);
+  const { id } = findAccount(await desk.list(), wanted);
+  const { accounts } = await listAccounts(shell);
+  const account = accounts.find((one) => one.id === id);
+  if (account === undefined) throw new UsageError(`${wanted} is not listed`);
+  const { label, priority, maxInFlight, capUtilization, maxCost } = account;
+  if (shell.output.isJson) {
+    shell.output.json({
+      schema: TEXT.schema,
+      id,
+      label,
+      priority,
+      maxInFlight,
+      capUtilization,
+      maxCost,
+    });
+    return EXIT.ok;
+  }
+  const change: AccountChange = {
+    priority,
+    leasesMax: maxInFlight,
+    capUtilization,
+    maxCost,
+  };
+  shell.output.line(`${inert(label)}: ${words(change)}.`);
+  return EXIT.ok;
+}
+
+/** Returns `20/day` as it is stored; null for none. */
+function costOf(text: string): string | null {
+  if (text === "none") return null;
+  const limit = spendLimit(text);
+  if (limit !== null) return spendLimitText(limit);
+  throw new UsageError(
+    `Cannot use ${text}: it must be dollars a day, week or month, or none`,
+    "tc priority key-1 --max-cost 20/day",
+  );
 }
 
 function numberOf(text: string, [min, max]: readonly [number, number]): number {
@@ -82,7 +128,8 @@ function partOf(percent: number | null): number | null {
   return percent === null ? null : percent / 100;
 }
 
-function words({ priority, leasesMax, capUtilization }: AccountChange): string {
+function words(change: AccountChange): string {
+  const { priority, leasesMax, capUtilization, maxCost } = change;
   return [
     ...priority === undefined ? [] : [`priority ${priority}`],
     ...leasesMax === undefined ? [] : [
@@ -96,6 +143,9 @@ function words({ priority, leasesMax, capUtilization }: AccountChange): string {
         : `new work until a window is ${
           Math.round(capUtilization * 100)
         }% used`,
+    ],
+    ...maxCost === undefined ? [] : [
+      maxCost === null ? "no limit in dollars" : `at most $${maxCost}`,
     ],
   ].join(", ");
 }

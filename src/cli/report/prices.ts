@@ -107,6 +107,10 @@ function list(shell: Shell): number {
   output.line("US dollars per million tokens");
   output.line();
   for (const line of tableLines(rows)) output.line(line);
+  output.line();
+  output.line(
+    "fast mode 2 x, batches 0.5 x, inference_geo us 1.1 x, web search $10 per 1,000",
+  );
   const own = Object.entries(book.own);
   if (own.length === 0) return EXIT.ok;
   output.line();

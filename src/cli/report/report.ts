@@ -7,7 +7,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { priceBook } from "../../config/config.ts";
-import { systemClock } from "../../system/clock.ts";
+import { systemClock, systemZone } from "../../system/clock.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
 import {
   byPeriod,
@@ -17,7 +17,7 @@ import {
   type ReportView,
   reportView,
 } from "../../control/report_view.ts";
-import { localZone, Zone } from "../../core/calendar.ts";
+import { periodStart, Zone } from "../../core/calendar.ts";
 import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
@@ -42,7 +42,10 @@ interface ReportFlags {
   readonly until?: string | undefined;
   readonly tz?: string | undefined;
   readonly limit?: string | undefined;
+  readonly last?: string | undefined;
 }
+
+const ORDERS = ["asc", "desc"] as const;
 
 /** How far back a report goes by default. */
 const SINCE: Readonly<Record<ReportKind, string>> = {
@@ -64,6 +67,7 @@ const TEXT: CommandText = {
   examples: [
     "tc report",
     "tc report week",
+    "tc report day --last 3 --order desc --no-cost",
     "tc report account --since 7d",
     "tc report session --since today --json",
     "tc report issue",
@@ -78,7 +82,10 @@ export function registerReport(program: Command, registry: Registry): void {
     .option("--since <time>", "Start: a date, or an age such as 7d")
     .option("--until <time>", "End; a date is included")
     .option("--tz <zone>", "Time zone of the days, for example Europe/Berlin")
+    .option("--last <count>", "The last days, weeks or months; else days")
+    .option("--order <order>", "Order by time: asc or desc")
     .option("--limit <rows>", "Maximum number of rows")
+    .option("--no-cost", "Show no money")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (by, options) => {
       const shell = new Shell(registry, options);
@@ -87,7 +94,8 @@ export function registerReport(program: Command, registry: Registry): void {
         pricesAsOf: tablesOf(priceBook(shell.config))[0]?.asOf ?? "",
       });
       const rowsMax = rowLimit(options.limit);
-      const view = await drawReport(query, {
+      const order = orderOf(options.order);
+      const drawn = await drawReport(query, {
         stateFolder: shell.paths.stateFolder,
         claudeFolder: claudeFolder({
           environment: registry.environment,
@@ -95,6 +103,7 @@ export function registerReport(program: Command, registry: Registry): void {
           userName: null,
         }).folder,
       });
+      const view = order === null ? drawn : ordered(drawn, order);
       const { output } = shell;
       if (output.isJson) {
         output.json(view);
@@ -103,9 +112,11 @@ export function registerReport(program: Command, registry: Registry): void {
       output.line(reportTitle(view, query.zone));
       if (view.rows.length === 0) {
         output.line("nothing was recorded in that time");
-      } else {for (const line of reportLines(view, output, rowsMax)) {
-          output.line(line);
-        }}
+        return EXIT.ok;
+      }
+      const { width } = output;
+      const look = { rowsMax, hasCost: options.cost, width };
+      for (const line of reportLines(view, output, look)) output.line(line);
       return EXIT.ok;
     }));
 }
@@ -125,13 +136,58 @@ function reportQuery(
   const untilMs = flags.until === undefined
     ? nowMs
     : parseMoment(flags.until, { nowMs, zone, edge: "end" });
-  const fromMs = flags.since === undefined
+  if (flags.last !== undefined && flags.since !== undefined) {
+    throw new UsageError("Cannot report: give --last or --since, not both");
+  }
+  const fromMs = flags.last !== undefined
+    ? lastSince(by, countOf(flags.last), { untilMs, zone })
+    : flags.since === undefined
     ? defaultSince(by, untilMs, zone)
     : parseMoment(flags.since, { nowMs, zone, edge: "start" });
   if (fromMs >= untilMs) {
     throw new UsageError("Cannot report: --since is not before --until");
   }
   return { by, nowMs, span: { fromMs, untilMs }, zone, pricesAsOf };
+}
+
+/** Returns the start of the last `count` periods, the present one included. */
+function lastSince(
+  by: ReportKind,
+  count: number,
+  { untilMs, zone }: { readonly untilMs: number; readonly zone: Zone },
+): number {
+  const unit = isCalendarUnit(by) ? by : "day";
+  let start: number = periodStart(Math.max(0, untilMs - 1), unit, zone);
+  for (let more = count; more > 1; more--) {
+    start = periodStart(start - 1, unit, zone);
+  }
+  return start;
+}
+
+function countOf(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new UsageError(
+    `Cannot report the last ${text}: it must be a whole number from 1 to 9999`,
+    "tc report day --last 3",
+  );
+}
+
+function orderOf(text: string | undefined): typeof ORDERS[number] | null {
+  if (text === undefined) return null;
+  const order = ORDERS.find((known) => known === text);
+  if (order !== undefined) return order;
+  throw new UsageError(
+    `Cannot order by ${text}: it must be asc or desc`,
+    "tc report day --order desc",
+  );
+}
+
+/** Returns the report with its rows in the order of time. */
+function ordered(view: ReportView, order: typeof ORDERS[number]): ReportView {
+  const rows = view.rows.toSorted((a, b) =>
+    a.firstAt.ms - b.firstAt.ms || a.lastAt.ms - b.lastAt.ms
+  );
+  return { ...view, rows: order === "asc" ? rows : rows.reverse() };
 }
 
 /** Returns the default start, at the beginning of a day. */
@@ -145,10 +201,7 @@ function isKind(text: string): text is ReportKind {
 }
 
 function zoneOf(name: string | undefined): Zone {
-  const local = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (name === undefined || name === "local") {
-    return localZone(local, -new Date().getTimezoneOffset());
-  }
+  if (name === undefined || name === "local") return systemZone();
   try {
     return new Zone(name === "utc" ? "UTC" : name);
   } catch {

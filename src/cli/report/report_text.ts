@@ -1,5 +1,5 @@
 /**
- * Prints a report as a table, under 100 columns.
+ * Prints a report as a table that fits the terminal.
  *
  * @module
  */
@@ -12,47 +12,105 @@ import type {
 import { countText, inert, percentText } from "../../control/words.ts";
 import { dateText, type Zone } from "../../core/calendar.ts";
 import type { Output } from "../output.ts";
+import { type Column, cutInMiddle, tableLines } from "../table.ts";
 
-interface Column {
-  readonly title: string;
-  readonly width: number;
-  readonly of: (sums: ReportSums) => string;
+type Named = ReportSums & { readonly name: string };
+
+function count(of: (sums: ReportSums) => number): (sums: ReportSums) => string {
+  return (sums) => countText(of(sums));
 }
 
-const COLUMNS: readonly Column[] = [
-  { title: "req", width: 7, of: ({ requests }) => countText(requests) },
-  { title: "fail", width: 6, of: ({ failed }) => countText(failed) },
-  { title: "in", width: 7, of: ({ input }) => countText(input) },
-  { title: "read", width: 7, of: ({ cacheRead }) => countText(cacheRead) },
-  {
-    title: "✎",
-    width: 7,
-    of: (sums) => countText(sums.cacheWrite5m + sums.cacheWrite1h),
-  },
-  { title: "out", width: 7, of: ({ output }) => countText(output) },
-  { title: "hit", width: 6, of: ({ hitRate }) => percentText(hitRate) },
-  {
-    title: "cold",
-    width: 6,
-    of: ({ coldRebuilds }) => countText(coldRebuilds),
-  },
-  { title: "moves", width: 12, of: movesText },
-  { title: "cost", width: 12, of: costText },
-];
+function columnsOf(
+  by: string,
+  { hasCost }: ReportLook,
+): readonly Column<Named>[] {
+  const number = true;
+  const all: readonly Column<Named>[] = [
+    { title: by, of: ({ name }) => name, cutTo: 8 },
+    {
+      title: "req",
+      of: count(({ requests }) => requests),
+      isNumber: number,
+      drop: 4,
+    },
+    {
+      title: "fail",
+      of: count(({ failed }) => failed),
+      isNumber: number,
+      drop: 7,
+    },
+    {
+      title: "in",
+      of: count(({ input }) => input),
+      isNumber: number,
+      drop: 3,
+    },
+    {
+      title: "read",
+      of: count(({ cacheRead }) => cacheRead),
+      isNumber: number,
+      drop: 5,
+    },
+    {
+      title: "✎",
+      of: count((sums) => sums.cacheWrite5m + sums.cacheWrite1h),
+      isNumber: number,
+      drop: 6,
+    },
+    {
+      title: "out",
+      of: count(({ output }) => output),
+      isNumber: number,
+      drop: 2,
+    },
+    {
+      title: "hit",
+      of: ({ hitRate }) => percentText(hitRate),
+      isNumber: number,
+      drop: 8,
+    },
+    {
+      title: "cold",
+      of: count(({ coldRebuilds }) => coldRebuilds),
+      isNumber: number,
+      drop: 10,
+    },
+    { title: "moves", of: movesText, isNumber: number, drop: 9 },
+  ];
+  return hasCost
+    ? [
+      ...all,
+      { title: "worth", of: worthText, isNumber: number },
+      { title: "paid", of: paidText, isNumber: number, drop: 1 },
+    ]
+    : all;
+}
 
-const KEY_WIDTH_MAX = 22;
+/** How a report is printed. */
+export interface ReportLook {
+  readonly rowsMax: number;
+  readonly hasCost: boolean;
+  /** Cells of a line. */
+  readonly width: number;
+}
 
 function movesText({ switches, switchRebuild }: ReportSums): string {
   return switches === 0 ? "0" : `${switches} (${countText(switchRebuild)}✎)`;
 }
 
 /**
- * Returns the cost; a star marks a sum without the responses of unpriced
- * models.
+ * Returns what plans covered, at list price; a star marks a sum without the
+ * responses of unpriced models.
  */
-function costText({ costUsd, unpriced }: ReportSums): string {
+function worthText({ costUsd, worthUsd, unpriced }: ReportSums): string {
   if (costUsd === null) return "unpriced";
-  return `$${costUsd.toFixed(2)}${unpriced > 0 ? "*" : ""}`;
+  const star = unpriced > 0 ? "*" : "";
+  return worthUsd === null ? `–${star}` : `$${worthUsd.toFixed(2)}${star}`;
+}
+
+/** Returns what was really paid. */
+function paidText({ paidUsd }: ReportSums): string {
+  return paidUsd === null ? "–" : `$${paidUsd.toFixed(2)}`;
 }
 
 /** Returns what the report covers, in words. */
@@ -67,29 +125,28 @@ export function reportTitle(view: ReportView, zone: Zone): string {
 export function reportLines(
   view: ReportView,
   output: Output,
-  rowsMax: number,
+  look: ReportLook,
 ): readonly string[] {
-  const shown = view.rows.slice(0, rowsMax);
-  const width = Math.max(
-    view.by.length,
-    "total".length,
-    ...shown.map((row) => rowName(row, view).length),
-  );
-  const line = (name: string, cells: readonly string[]) =>
-    `${name.padEnd(width)}${
-      cells.map((cell, index) => cell.padStart(COLUMNS[index]?.width ?? 0))
-        .join("")
-    }`;
-  const cellsOf = (sums: ReportSums) => COLUMNS.map(({ of }) => of(sums));
+  const shown = view.rows.slice(0, look.rowsMax);
+  const rows: readonly Named[] = [
+    ...shown.map((row) => ({ ...row, name: rowName(row, view) })),
+    { ...view.total, name: "total" },
+  ];
+  const table = tableLines(rows, columnsOf(view.by, look), look.width);
   const hidden = view.rows.length - shown.length;
   return [
-    output.paint("dim", line(view.by, COLUMNS.map(({ title }) => title))),
-    ...shown.map((row) => line(rowName(row, view), cellsOf(row))),
-    ...(hidden === 0 ? [] : [`and ${hidden} more: --limit or --json`]),
-    output.paint("strong", line("total", cellsOf(view.total))),
-    ...notes(view),
+    output.paint("dim", table.head),
+    ...table.rows.slice(0, -1),
+    ...(hidden === 0
+      ? []
+      : [`and ${hidden} more: --limit ${view.rows.length} or --json`]),
+    output.paint("strong", table.rows.at(-1) ?? ""),
+    ...notes(view, look, table.dropped),
   ];
 }
+
+/** Longer names are cut, however wide the terminal is. */
+const NAME_WIDTH_MAX = 40;
 
 function rowName(row: ReportRowView, { by }: ReportView): string {
   const name = row.key === null
@@ -97,12 +154,25 @@ function rowName(row: ReportRowView, { by }: ReportView): string {
     : by === "session"
     ? `${row.key.slice(0, 8)}${row.label === null ? "" : ` ${row.label}`}`
     : row.label ?? row.key;
-  return inert(name).slice(0, KEY_WIDTH_MAX);
+  return cutInMiddle(inert(name), NAME_WIDTH_MAX);
 }
 
-function notes({ total, pricesAsOf }: ReportView): readonly string[] {
+function notes(
+  { total, pricesAsOf }: ReportView,
+  { hasCost }: ReportLook,
+  dropped: readonly string[],
+): readonly string[] {
+  const hidden = dropped.length === 0
+    ? []
+    : [`no room for ${dropped.join(", ")}: --json has all`];
+  if (!hasCost) return hidden;
   const star = total.unpriced === 0 || total.costUsd === null
     ? []
     : [`* without ${total.unpriced} answers of models that have no price`];
-  return [...star, `cost at list prices of ${pricesAsOf}; ✎ written to cache`];
+  return [
+    ...hidden,
+    ...star,
+    `worth: covered by plans, at list prices of ${pricesAsOf}`,
+    "paid: by API keys and extra usage · ✎ written to cache",
+  ];
 }

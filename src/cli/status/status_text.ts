@@ -14,6 +14,7 @@ import {
   inert,
   moneyText,
   percentText,
+  spendLimitWords,
 } from "../../control/words.ts";
 import { stateText } from "../../control/state_text.ts";
 import type { Output, Style } from "../output.ts";
@@ -56,6 +57,9 @@ export function verdictLine(view: StatusView, output: Output): string {
     ...(money === null
       ? []
       : [output.paint("strong", `paying by token ${moneyText(money)}`)]),
+    ...(view.paidLimit === null
+      ? []
+      : [`paid ${spendLimitWords(view.paidLimit)}`]),
     `${headroom} session${headroom === 1 ? "" : "s"} free`,
     `${liveAccounts} of ${total} account${total === 1 ? "" : "s"} ready`,
     ...(view.nextReset === null ? [] : [

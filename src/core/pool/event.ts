@@ -4,10 +4,17 @@
  * @module
  */
 
-import type { Account, AccountId, LeaseId, TicketId } from "../account.ts";
+import type {
+  Account,
+  AccountId,
+  LeaseId,
+  SpendLimit,
+  TicketId,
+} from "../account.ts";
 import type { RouteFacts } from "../facts.ts";
 import type { RouteSettings } from "../settings.ts";
 import type { QuotaObservation } from "../quota/quota.ts";
+import type { PaidSums, PeriodEnds } from "../quota/spending.ts";
 import type { CredentialState, WaitReason } from "./state.ts";
 import type { Instant } from "../time.ts";
 import type { TokenUsage } from "../usage.ts";
@@ -49,8 +56,18 @@ export type PoolEvent =
     readonly leaseId: LeaseId;
     /** Null when no usage was read, for example after the request moved on. */
     readonly usage: TokenUsage | null;
+    /** What was paid for it; absent or null if it was not paid for. */
+    readonly paid?: Payment | null;
     readonly at: Instant;
   }
+  /** The ledger says what was paid, by this server and by others. */
+  | {
+    readonly kind: "paid_recalled";
+    readonly sums: ReadonlyMap<AccountId, PaidSums>;
+    readonly ends: PeriodEnds;
+  }
+  /** The user set or lifted the limit in dollars of the whole pool. */
+  | { readonly kind: "paid_max_changed"; readonly max: SpendLimit | null }
   /**
    * A request waits, or now waits for another reason. It keeps the place in the
    * queue that its first such event gave it. Sent after each decision to wait.
@@ -87,6 +104,12 @@ export type PoolEvent =
   /** The clock of this machine was set back by `byMs`. */
   | { readonly kind: "clock_set_back"; readonly byMs: number };
 
+/** Money that was paid, and when the periods that it counts in end. */
+export interface Payment {
+  readonly nano: number;
+  readonly ends: PeriodEnds;
+}
+
 /** Returns whether waiting requests should look again after `event`. */
 export function wakesWaiters(event: PoolEvent): boolean {
   switch (event.kind) {
@@ -94,6 +117,7 @@ export function wakesWaiters(event: PoolEvent): boolean {
     case "lease_opened":
     case "retry_sent":
     case "id_seen":
+    case "paid_recalled":
       return false;
     case "account_put":
     case "account_removed":
@@ -104,6 +128,7 @@ export function wakesWaiters(event: PoolEvent): boolean {
     case "waiting_ended":
     case "pinned":
     case "settings_changed":
+    case "paid_max_changed":
     case "clock_set_back":
       return true;
   }

@@ -14,6 +14,7 @@ import {
   type QuotaObservation,
   type QuotaWindows,
 } from "../quota/quota.ts";
+import { reserved } from "../quota/spending.ts";
 import type { AccountState, CredentialState, PoolState } from "./state.ts";
 import type { Instant } from "../time.ts";
 
@@ -77,6 +78,11 @@ export function removeAccount(pool: PoolState, id: AccountId): PoolState {
     accounts,
     bindings,
     leases: pool.leases.filter((lease) => lease.accountId !== id),
+    paid: reserved(
+      pool.paid,
+      id,
+      -(pool.paid.accounts.get(id)?.reservedNano ?? 0),
+    ),
     owned: pool.owned.filter((owned) => owned.accountId !== id),
     pin: pool.pin === id ? null : pool.pin,
     primary: pool.primary === id ? null : pool.primary,

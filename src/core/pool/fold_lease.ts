@@ -13,6 +13,7 @@ import { started } from "./lease.ts";
 import { rampOf } from "./reopening.ts";
 import { limitsOf } from "../quota/limits.ts";
 import { credited } from "../quota/retry.ts";
+import { isPaidFor, reserved, settled } from "../quota/spending.ts";
 import { bind, measured, touch } from "./session.ts";
 import type {
   AccountState,
@@ -53,9 +54,11 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
     facts: query,
     openedAt: at,
     isProbe,
+    reservedNano: reservedFor(state, query, at),
   };
   return {
     ...opened,
+    paid: reserved(opened.paid, accountId, lease.reservedNano),
     leases: opened.leases.with(leaseId, lease),
     parked: query.conversation === null
       ? opened.parked
@@ -65,6 +68,16 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
     ...boundBy(opened, event),
     ...promptedBy(opened, query, at),
   };
+}
+
+/** Returns what the request may cost at most, if it is paid for. */
+function reservedFor(
+  state: AccountState,
+  query: RouteFacts,
+  at: Instant,
+): number {
+  const { kind } = limitsOf(state, query.families, at).spent;
+  return isPaidFor(state, kind === "paid") ? query.costNanoMax ?? 0 : 0;
 }
 
 /**
@@ -83,6 +96,7 @@ function openUnmetered(
     facts: query,
     openedAt: at,
     isProbe: false,
+    reservedNano: 0,
   };
   return { ...opened, leases: opened.leases.with(leaseId, lease) };
 }
@@ -155,10 +169,17 @@ function promptedBy(
 }
 
 export function closeLease(pool: PoolState, event: LeaseClosed): PoolState {
-  const { leaseId, usage, at } = event;
+  const { leaseId, usage, paid, at } = event;
   const lease = pool.leases.get(leaseId);
   if (lease === undefined) return pool;
-  const closed = { ...pool, leases: pool.leases.without(leaseId) };
+  const freedBook = reserved(pool.paid, lease.accountId, -lease.reservedNano);
+  const closed = {
+    ...pool,
+    leases: pool.leases.without(leaseId),
+    paid: paid === undefined || paid === null
+      ? freedBook
+      : settled(freedBook, lease.accountId, paid),
+  };
   const state = pool.accounts.get(lease.accountId);
   if (state === undefined) return closed;
   const freed = {

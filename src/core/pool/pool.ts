@@ -17,6 +17,7 @@ import { closeLease, openLease } from "./fold_lease.ts";
 import { giveVerdict } from "./fold_verdict.ts";
 import { withOwner } from "./owned_ids.ts";
 import { debited } from "../quota/retry.ts";
+import { NOTHING_PAID, recalled } from "../quota/spending.ts";
 import { setBack } from "./set_back.ts";
 import type { RouteSettings } from "../settings.ts";
 import type { PoolSnapshot, PoolState } from "./state.ts";
@@ -43,6 +44,7 @@ export function emptyPool(settings: RouteSettings): PoolState {
     leases: Table.of(),
     waiting: Table.of(),
     parked: Table.of(),
+    paid: NOTHING_PAID,
     owned: Table.of(),
     waitingOrder: 0,
     pin: null,
@@ -77,6 +79,13 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
       return giveVerdict(state, event);
     case "lease_closed":
       return closeLease(state, event);
+    case "paid_recalled":
+      return {
+        ...state,
+        paid: recalled(state.paid, event.sums, event.ends),
+      };
+    case "paid_max_changed":
+      return { ...state, paid: { ...state.paid, max: event.max } };
     case "waiting_changed":
       return enqueue(state, event);
     case "waiting_ended":

@@ -19,6 +19,7 @@ import type { RouteFacts } from "../facts.ts";
 import type { ConcurrencyGate } from "./lease.ts";
 import type { OwnedIds } from "./owned_ids.ts";
 import type { Overage, QuotaWindows } from "../quota/quota.ts";
+import type { PaidBook } from "../quota/spending.ts";
 import type { Binding } from "./session.ts";
 import type { RouteSettings } from "../settings.ts";
 import type { Table } from "./table.ts";
@@ -99,6 +100,8 @@ export interface OpenLease {
    * Whether its account was closed: the request tries whether that still holds.
    */
   readonly isProbe: boolean;
+  /** What it may cost at most, in nanodollars, if it is paid for; else 0. */
+  readonly reservedNano: number;
 }
 
 /** Why nothing is used now although something may be used later. */
@@ -157,6 +160,8 @@ export interface PoolState {
   readonly waiting: Table<TicketId, Waiting>;
   /** Since when conversations are parked that have sent no request since. */
   readonly parked: Table<ConversationId, Instant>;
+  /** The money that was paid and is reserved. */
+  readonly paid: PaidBook;
   /** Ids that belong to one account. */
   readonly owned: OwnedIds;
   /** Next place in the queue. */

@@ -120,9 +120,9 @@ function colourOf(
 
 function accountCapacity(
   state: AccountState,
-  { settings, at }: PoolSnapshot,
+  { settings, paid, at }: PoolSnapshot,
 ): AccountCapacity {
-  const { bar } = barOf(state, { query: ANY_REQUEST, settings, at });
+  const { bar } = barOf(state, { query: ANY_REQUEST, settings, paid, at });
   const isError = bar?.reason === "needs_login" ||
     bar?.reason === "quarantined";
   const isBenched = bar !== null && bar.until !== null && !isError;
@@ -163,6 +163,9 @@ function statusOf(bar: Bar | null): AccountCapacity["status"] {
     case "exhausted":
     case "family_exhausted":
     case "own_limit":
+    case "spend_limit":
+    case "paid_max":
+    case "unpriced":
     case "overage":
     case "not_entitled":
     case "probation":

@@ -9,6 +9,7 @@ import { type Bench, benchAt } from "../quota/bench.ts";
 import { refusalOf } from "../quota/entitlement.ts";
 import type { RouteQuery } from "../facts.ts";
 import { type Limits, limitsOf } from "../quota/limits.ts";
+import { isPaidFor, type PaidBook, passedLimit } from "../quota/spending.ts";
 import type { RouteSettings } from "../settings.ts";
 import type { AccountState } from "../pool/state.ts";
 import type { Instant } from "../time.ts";
@@ -27,6 +28,12 @@ export type Ineligible =
   | "benched"
   /** Past the limit that the user set on the account. */
   | "own_limit"
+  /** The account's own limit in dollars would be passed. */
+  | "spend_limit"
+  /** The limit in dollars of the whole pool would be passed. */
+  | "paid_max"
+  /** There is a limit in dollars, and what the request may cost is unknown. */
+  | "unpriced"
   /** The plan is spent, and the user does not want paid extra usage. */
   | "overage"
   /** Only one trial request runs at a time, and it is under way. */
@@ -51,6 +58,8 @@ function bar(reason: Ineligible, until: Instant | null = null): Bar {
 export interface BarContext {
   readonly query: RouteQuery;
   readonly settings: RouteSettings;
+  /** What was paid so far, for limits in dollars. */
+  readonly paid: PaidBook;
   readonly at: Instant;
 }
 
@@ -108,8 +117,9 @@ function entitlementBar(
 function quotaBar(
   state: AccountState,
   { spent }: Limits,
-  { query, settings, at }: BarContext,
+  context: BarContext,
 ): Bar | null {
+  const { query, settings, at } = context;
   const bench = benchAt(state.bench, at);
   const isSpent = bench.kind === "benched" && bench.reason.kind === "exhausted";
   if (isSpent) return bar("exhausted", latest(bench, spent));
@@ -126,7 +136,21 @@ function quotaBar(
   if (spent.kind === "paid" && settings.planLimitsOnly) {
     return bar("overage", spent.until);
   }
-  return null;
+  return spendBar(state, spent.kind === "paid", context);
+}
+
+/** Returns the limit in dollars that the query would pass, or null. */
+function spendBar(
+  state: AccountState,
+  isPlanSpent: boolean,
+  { query, paid, at }: BarContext,
+): Bar | null {
+  const { account } = state;
+  if ((account.costMax ?? null) === null && paid.max === null) return null;
+  if (!isPaidFor(state, isPlanSpent)) return null;
+  const { costNanoMax = 0 } = query;
+  const passed = passedLimit(paid, account, { costNanoMax, at });
+  return passed === null ? null : bar(passed.reason, passed.until);
 }
 
 type Benched = Extract<Bench, { readonly kind: "benched" }>;

@@ -10,7 +10,7 @@ import type { PoolSnapshot } from "../pool/state.ts";
 import type { Ineligible } from "./eligible.ts";
 import { route, type RouteDecision, type RouteQuery } from "./route.ts";
 import { isPassing } from "./staying.ts";
-import type { Instant } from "../time.ts";
+import { type Instant, SECOND_MS } from "../time.ts";
 
 /** How long one request may still wait. */
 export interface Patience {
@@ -119,14 +119,28 @@ export function returnOf(
   if (backAt === null || backAt <= now) return null;
   if (reason === "parked") return { at: backAt, accountId: null };
   const first = considered.find(({ until, ineligible }) =>
-    until === backAt && ineligible !== null && isQuota(ineligible)
+    until === backAt && ineligible !== null && isQuota(ineligible, backAt - now)
   );
   return first === undefined
     ? null
     : { at: backAt, accountId: first.accountId };
 }
 
-function isQuota(reason: Ineligible): boolean {
-  return reason === "exhausted" || reason === "family_exhausted" ||
-    reason === "own_limit" || reason === "overage";
+/** A limit in dollars that only requests in flight fill is back this soon. */
+const SETTLES_MS_MAX = 60 * SECOND_MS;
+
+/** Whether a quota or a limit is used up, and a person must wait for it. */
+function isQuota(reason: Ineligible, leftMs: number): boolean {
+  switch (reason) {
+    case "exhausted":
+    case "family_exhausted":
+    case "own_limit":
+    case "overage":
+      return true;
+    case "spend_limit":
+    case "paid_max":
+      return leftMs > SETTLES_MS_MAX;
+    default:
+      return false;
+  }
 }

@@ -90,7 +90,8 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
   const kin = query.kin === null || query.isSide
     ? null
     : bindings.get(query.kin.conversation) ?? null;
-  const context = { query, settings, at, binding, kin, heads };
+  const { paid } = snapshot;
+  const context = { query, settings, paid, at, binding, kin, heads };
   snapshot.accounts.forEach((state) => views.push(viewOf(state, context)));
   const isFirstTry = query.excluded.size === 0;
   const { open, soonest } = inQuestion(views, { settings, at, isFirstTry });

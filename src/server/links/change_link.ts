@@ -9,6 +9,7 @@
 
 import * as v from "valibot";
 import { type AccountId, accountId } from "../../core/account.ts";
+import { spendLimit } from "../../core/quota/spending.ts";
 import { hintOf, TcError } from "../../errors.ts";
 import type { AccountChange } from "../../store/account_desk.ts";
 import type { PersonShell } from "../../shell_words.ts";
@@ -33,6 +34,11 @@ const QUESTION = v.variant("kind", [
       ),
       capUtilization: v.optional(
         v.nullable(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
+      ),
+      maxCost: v.optional(
+        v.nullable(
+          v.pipe(v.string(), v.check((text) => spendLimit(text) !== null)),
+        ),
       ),
     }),
   }),

@@ -5,8 +5,6 @@
  * @module
  */
 
-import type { AccountId } from "../../core/account.ts";
-import type { PoolState } from "../../core/pool/state.ts";
 import { emptyPool } from "../../core/pool/pool.ts";
 import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
 import { type ControlHost, controlRoutes } from "../../control/routes.ts";
@@ -23,7 +21,7 @@ import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
 import type { AccountChanges } from "../links/change_link.ts";
 import { activityView } from "./activity.ts";
-import { systemClock, systemEntropy } from "../../system/clock.ts";
+import { systemClock, systemEntropy, systemZone } from "../../system/clock.ts";
 import { type Config, priceBook } from "../../config/config.ts";
 import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
@@ -31,7 +29,8 @@ import { booked, drained, listenFor } from "./listening.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import { Records } from "../../records/records.ts";
 import { claimPool, type ServerClaim } from "../server_claim.ts";
-import { routeSettings } from "../../config/settings.ts";
+import { PriceDesk } from "../../records/prices.ts";
+import { paidMax, routeSettings } from "../../config/settings.ts";
 import { Tally } from "../../records/tally.ts";
 import { UsagePoller } from "./usage_poller.ts";
 import { WindowOpener } from "./window_opener.ts";
@@ -95,6 +94,12 @@ async function startClaimed(
     systemClock,
     systemEntropy,
   );
+  keeper.dispatch({ kind: "paid_max_changed", max: paidMax(settings) });
+  const prices = new PriceDesk({
+    prices: priceBook(order.config),
+    zone: systemZone(),
+    clock: systemClock,
+  });
   const upstream = upstreamOf(order);
   const accounts = await AccountKeeper.open({
     order,
@@ -105,11 +110,11 @@ async function startClaimed(
     keychain: options.keychain,
   });
   const poller = pollerOf(options, { keeper, accounts });
-  const records = recordsOf(options, keeper);
+  const records = recordsOf(options, keeper, prices);
   records.restore();
   const feed = new EventFeed();
   const tally = new Tally(systemClock.now(), priceBook(order.config));
-  const parts = { keeper, upstream, accounts, feed, records, tally };
+  const parts = { keeper, upstream, accounts, feed, records, tally, prices };
   const proxy = proxyOf(options, parts);
   const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenOrClose(options, { proxy, host, records });
@@ -152,6 +157,7 @@ async function startClaimed(
 function recordsOf(
   { order, journal }: DaemonOptions,
   keeper: PoolKeeper,
+  prices: PriceDesk,
 ): Records {
   return new Records({
     config: order.config,
@@ -159,6 +165,7 @@ function recordsOf(
     localKey: new Secret(order.key),
     run: systemEntropy.uuid(),
     keeper,
+    prices,
     clock: systemClock,
     journal,
     person: order.person,
@@ -235,6 +242,7 @@ interface Parts {
   readonly feed: EventFeed;
   readonly tally: Tally;
   readonly records: Records;
+  readonly prices: PriceDesk;
 }
 
 function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
@@ -243,7 +251,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
   const upstreamUrl = new URL(settings.upstream);
   const log: RequestLog = {
     finished: (record) => {
-      tally.add(record, isPaid(record.accountId, keeper.state));
+      tally.add(record);
       records.finished(record);
       feed.tell("request", () => activityView(record, keeper.state));
     },
@@ -257,6 +265,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     journal,
     log,
     exchanges: records.exchanges,
+    prices: parts.prices,
     book: new RequestBook(),
     holds: new HoldDesk(settings.hold),
     budget: new BodyBudget({
@@ -288,11 +297,4 @@ function listenOrClose(
     records.close().catch(() => {});
     throw cause;
   }
-}
-
-/** Whether tokens of the account cost real money now: a key, or extra usage. */
-function isPaid(id: AccountId | null, { accounts }: PoolState): boolean {
-  const state = id === null ? undefined : accounts.get(id);
-  return state?.account.kind === "api_key" ||
-    state?.overage?.isInUse === true;
 }

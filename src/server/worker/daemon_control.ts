@@ -40,7 +40,7 @@ import type { EventFeed } from "./event_feed.ts";
 import type { AccountChanges } from "../links/change_link.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { Records } from "../../records/records.ts";
-import { needsRestart, routeSettings } from "../../config/settings.ts";
+import { needsRestart, paidMax, routeSettings } from "../../config/settings.ts";
 import type { Tally } from "../../records/tally.ts";
 import type { LogLoss } from "../../records/log/log_sink.ts";
 import type { Asked, StartOrder } from "../worker_protocol.ts";
@@ -188,7 +188,10 @@ export class DaemonControl implements ControlHost {
       const changes = [...await this.#parts.accounts.load(config)];
       const settings = routeSettings(config.settings);
       this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
+      const max = paidMax(config.settings);
+      this.#parts.keeper.dispatch({ kind: "paid_max_changed", max });
       this.#parts.records.usePrices(priceBook(config));
+      this.#parts.records.recallPaid();
       this.#parts.tally.usePrices(priceBook(config));
       // Compared with the settings at the start, however often it was reloaded.
       const started = this.#parts.order.config.settings;

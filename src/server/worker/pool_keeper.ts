@@ -15,6 +15,7 @@ import {
   snapshot,
   wakesWaiters,
 } from "../../core/pool/pool.ts";
+import type { Payment } from "../../core/pool/event.ts";
 import { type PersistedPool, restore } from "../../core/pool/persist.ts";
 import type { Instant } from "../../core/time.ts";
 import type { TokenUsage } from "../../core/usage.ts";
@@ -98,11 +99,11 @@ export class PoolKeeper implements Pool {
     return {
       id,
       accountId,
-      close: (usage: TokenUsage | null): void => {
+      close: (usage: TokenUsage | null, paid: Payment | null = null): void => {
         if (!isOpen) return;
         isOpen = false;
         const at = this.#now();
-        this.#take({ kind: "lease_closed", leaseId: id, usage, at });
+        this.#take({ kind: "lease_closed", leaseId: id, usage, paid, at });
       },
     };
   }

@@ -56,9 +56,14 @@ function openToRead(path: string): DatabaseSync {
       hint: "tc run   makes some",
     });
   }
-  return opened(path, true, (database) => {
-    refuseNewer(versionOf(database), path);
+  const database = opened(path, true, (one) => {
+    refuseNewer(versionOf(one), path);
   });
+  if (versionOf(database) === MIGRATIONS.length) return database;
+  // Reports read the newest schema; an older tc may have written this one.
+  database.close();
+  openDatabase(path, "read_write").close();
+  return opened(path, true, () => {});
 }
 
 function opened(
@@ -326,6 +331,15 @@ CREATE TABLE session_issues (
 ) STRICT;
 `;
 
+/** What was really paid, and what changes the price of a response. */
+const PAID = `
+ALTER TABLE requests ADD COLUMN is_paid INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE requests ADD COLUMN terms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE requests ADD COLUMN web_searches INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE quarters ADD COLUMN paid_nano INTEGER NOT NULL DEFAULT 0;
+`;
+
 export const MIGRATIONS: readonly string[] = [
   NAMES + REQUESTS + QUARTERS + MEMORIES + SESSION_ISSUES,
+  PAID,
 ];

@@ -7,6 +7,7 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { cacheAccount, NO_CACHE_USE, NO_USAGE } from "../../core/usage.ts";
+import type { PriceTerms } from "../../core/pricing.ts";
 import { DAY_MS, type Instant } from "../../core/time.ts";
 import type { RequestRecord } from "../../ports.ts";
 import { isRefused, transaction } from "./database.ts";
@@ -81,6 +82,9 @@ const ROW_COLUMNS = [
   "resets_5h",
   "spent_7d",
   "resets_7d",
+  "is_paid",
+  "terms",
+  "web_searches",
 ] as const;
 
 const KEY_COLUMNS = ["quarter", "session", "account", "model"] as const;
@@ -99,6 +103,7 @@ export const SUM_COLUMNS = [
   "switches",
   "switch_rebuild",
   "waited_ms",
+  "paid_nano",
 ] as const;
 
 type Value = string | number | null;
@@ -228,6 +233,9 @@ export class Ledger {
       windows.fiveHourResetsAt,
       windows.week,
       windows.weekResetsAt,
+      Number(record.isPaid),
+      termsNumber(record.terms),
+      record.terms.webSearches,
     ];
   }
 
@@ -296,7 +304,26 @@ function sumsOf({ record, costNano }: LedgerEntry): number[] {
     cache.switches,
     cache.switchRebuild,
     Math.round(record.waitedMs),
+    record.isPaid ? costNano ?? 0 : 0,
   ];
+}
+
+/** One bit for each of the terms that change the price. */
+const TERM_BITS = { isFast: 1, isBatch: 2, isUs: 4 } as const;
+
+function termsNumber({ isFast, isBatch, isUs }: PriceTerms): number {
+  return (isFast ? TERM_BITS.isFast : 0) + (isBatch ? TERM_BITS.isBatch : 0) +
+    (isUs ? TERM_BITS.isUs : 0);
+}
+
+/** Returns the terms that a row states. */
+export function termsOf(bits: number, webSearches: number): PriceTerms {
+  return {
+    isFast: (bits & TERM_BITS.isFast) > 0,
+    isBatch: (bits & TERM_BITS.isBatch) > 0,
+    isUs: (bits & TERM_BITS.isUs) > 0,
+    webSearches,
+  };
 }
 
 /** Most names remembered in memory; beyond it all are looked up again. */

@@ -9,7 +9,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { DAY_MS, type Instant } from "../../core/time.ts";
 import { transaction } from "./database.ts";
-import { isMessage, QUARTER_MS } from "./ledger.ts";
+import type { PricedAnswer } from "../../core/pricing.ts";
+import { isMessage, QUARTER_MS, termsOf } from "./ledger.ts";
 import type { TokenUsage } from "../../core/usage.ts";
 
 export interface LedgerBounds {
@@ -100,7 +101,7 @@ export function usedBytes(database: DatabaseSync): number {
  */
 export type CostOf = (
   usage: TokenUsage,
-  about: { readonly model: string | null; readonly at: number },
+  about: PricedAnswer,
 ) => number | null;
 
 /** Rows per transaction; a writer waits for it. */
@@ -110,7 +111,8 @@ const UNPRICED = `
 SELECT requests.id AS id, ended_at, session, account,
   model_answered, model_asked,
   answered.text AS answered, asked.text AS asked, path.text AS path,
-  input, cache_read, cache_write_5m, cache_write_1h, output
+  input, cache_read, cache_write_5m, cache_write_1h, output,
+  is_paid, terms, web_searches
 FROM requests
 LEFT JOIN names AS answered ON answered.id = model_answered
 LEFT JOIN names AS asked ON asked.id = model_asked
@@ -137,7 +139,8 @@ export function reprice(
       "UPDATE requests SET cost_nano = ? WHERE id = ? AND cost_nano IS NULL",
     );
     const addSum = database.prepare(
-      "UPDATE quarters SET cost_nano = cost_nano + ?, unpriced = max(0, unpriced - 1) " +
+      "UPDATE quarters SET cost_nano = cost_nano + ?, paid_nano = paid_nano + ?, " +
+        "unpriced = max(0, unpriced - 1) " +
         "WHERE quarter = ? AND session = ? AND account = ? AND model = ?",
     );
     for (const row of rows) {
@@ -151,13 +154,18 @@ export function reprice(
         cacheWrite5m: count("cache_write_5m"),
         cacheWrite1h: count("cache_write_1h"),
         output: count("output"),
-      }, { model: text("answered") ?? text("asked"), at });
+      }, {
+        model: text("answered") ?? text("asked"),
+        at,
+        terms: termsOf(count("terms"), count("web_searches")),
+      });
       if (cost === null) continue;
       setRow.run(cost, text("id"));
       priced += 1;
       if (!isMessage({ path: text("path") ?? "" })) continue;
       addSum.run(
         cost,
+        count("is_paid") > 0 ? cost : 0,
         Math.floor(at / QUARTER_MS),
         count("session"),
         count("account"),

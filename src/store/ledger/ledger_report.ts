@@ -84,7 +84,23 @@ function spendOf(row: Record<string, SQLOutputValue>): Spend {
     switches: sum("switches"),
     switchRebuild: sum("switch_rebuild"),
     waitedMs: sum("waited_ms"),
+    paidNano: sum("paid_nano"),
   };
+}
+
+/** Returns what was paid from `fromMs` on, in nanodollars, by account id. */
+export function paidSince(
+  database: DatabaseSync,
+  fromMs: number,
+): ReadonlyMap<string, number> {
+  const rows = database.prepare(
+    `SELECT names.text AS account, sum(paid_nano) AS nano FROM quarters
+     JOIN names ON names.id = quarters.account
+     WHERE quarter >= ? AND paid_nano > 0 GROUP BY quarters.account`,
+  ).all(Math.floor(fromMs / QUARTER_MS));
+  return new Map(
+    rows.map((row) => [String(row["account"]), Number(row["nano"])]),
+  );
 }
 
 /** Returns the issue of each session for which one was ever seen. */

@@ -8,13 +8,16 @@
 import { benchAt } from "../../core/quota/bench.ts";
 import type { Ineligible } from "../../core/route/eligible.ts";
 import type { Lack } from "../../core/quota/entitlement.ts";
-import type { AccountState } from "../../core/pool/pool.ts";
+import type { AccountState, PoolSnapshot } from "../../core/pool/pool.ts";
 import {
   isRunning,
   isSpent,
   type QuotaWindow,
   type WindowKey,
 } from "../../core/quota/quota.ts";
+import type { Account, SpendLimit } from "../../core/account.ts";
+import { NANODOLLARS } from "../../core/pricing.ts";
+import { type PaidBook, spendingOf } from "../../core/quota/spending.ts";
 import type { Instant } from "../../core/time.ts";
 import { commandWord } from "../../shell_words.ts";
 
@@ -28,7 +31,8 @@ export function loginCommand({ account }: AccountState): string {
 export function barText(
   reason: Ineligible,
   state: AccountState,
-  at: Instant,
+  { paid, at }: Pick<PoolSnapshot, "paid" | "at">,
+  costNanoMax = 0,
 ): string {
   switch (reason) {
     case "disabled":
@@ -49,6 +53,22 @@ export function barText(
       return benchText(state, at);
     case "own_limit":
       return "past your own limit";
+    case "spend_limit":
+      return limitText(
+        "your limit of",
+        state.account.costMax ?? null,
+        spentIn(paid, state.account, at),
+        costNanoMax,
+      );
+    case "paid_max":
+      return limitText(
+        "paid.max,",
+        paid.max,
+        spentIn(paid, null, at),
+        costNanoMax,
+      );
+    case "unpriced":
+      return "what it may cost is not known, and there is a limit in dollars";
     case "overage":
       return "only paid extra usage is left";
     case "probation":
@@ -60,6 +80,38 @@ export function barText(
     case "full":
       return "full";
   }
+}
+
+/** Returns what was paid and is reserved in the period of a limit. */
+function spentIn(
+  paid: PaidBook,
+  account: Account | null,
+  at: Instant,
+): number {
+  const limit = account === null ? paid.max : account.costMax ?? null;
+  if (limit === null) return 0;
+  const spent = spendingOf(paid, account?.id ?? null, { per: limit.per, at });
+  return spent.paidNano + spent.reservedNano;
+}
+
+/**
+ * Returns `your limit of $20 a day reached`, or what is left of it if that is
+ * less than the request may cost.
+ */
+function limitText(
+  name: string,
+  limit: SpendLimit | null,
+  spentNano: number,
+  costNanoMax: number,
+): string {
+  if (limit === null) return "your limit in dollars reached";
+  const text = `${name} $${limit.dollars} a ${limit.per}`;
+  const left = limit.dollars - spentNano / NANODOLLARS;
+  return left <= 0 || costNanoMax === 0
+    ? `${text} reached`
+    : `${text}: $${left.toFixed(2)} left, and this request may cost $${
+      (costNanoMax / NANODOLLARS).toFixed(2)
+    }`;
 }
 
 /** Returns everything that the account was refused: `no claude-x, no …`. */

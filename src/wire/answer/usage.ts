@@ -5,6 +5,7 @@
  * @module
  */
 
+import { PLAIN_TERMS, type PriceTerms } from "../../core/pricing.ts";
 import { NO_USAGE, type TokenUsage } from "../../core/usage.ts";
 import { GrowingBytes, type SseEvent, SseScanner } from "./sse.ts";
 import {
@@ -27,6 +28,8 @@ import {
 export interface MeterReading {
   /** Null if no `usage` was seen. */
   readonly usage: TokenUsage | null;
+  /** What changes its price: fast mode, web searches and the like. */
+  readonly terms: PriceTerms;
   readonly model: string | null;
   readonly stopReason: string | null;
   /**
@@ -99,6 +102,7 @@ class NoReader implements AnswerReader {
 
 const NOTHING_READ: MeterReading = {
   usage: null,
+  terms: PLAIN_TERMS,
   model: null,
   stopReason: null,
   isComplete: false,
@@ -117,7 +121,8 @@ class StreamReader implements AnswerReader {
   }
 
   finish(): MeterReading {
-    return { ...this.#reading, usage: this.#sum.total() };
+    const { terms } = this.#sum;
+    return { ...this.#reading, usage: this.#sum.total(), terms };
   }
 
   #take({ data }: SseEvent): void {
@@ -211,6 +216,7 @@ function partsOf(message: JsonObject): MeterReading {
   sum.take(asObject(message["usage"]));
   return {
     usage: sum.total(),
+    terms: sum.terms,
     model: shortText(message["model"]),
     stopReason: shortText(message["stop_reason"]) ??
       shortText(asObject(asList(message["choices"])[0])?.["finish_reason"]),
@@ -242,6 +248,7 @@ function foundIn(bytes: Uint8Array): MeterReading {
   sum.take(objectAt(bytes, of("usage")));
   return {
     usage: sum.total(),
+    terms: sum.terms,
     model: shortTextAt(bytes, of("model")),
     stopReason: shortTextAt(bytes, of("stop_reason")),
     isComplete: end !== BROKEN && skipSpace(bytes, end) === bytes.length,
@@ -288,6 +295,14 @@ class UsageSum {
   #done: TokenUsage | null = null;
   #current: Counts | null = null;
   #id: string | null = null;
+  #searchesDone = 0;
+  #terms = PLAIN_TERMS;
+
+  /** What changes the price, as last stated; searches are added up. */
+  get terms(): PriceTerms {
+    const { webSearches } = this.#terms;
+    return { ...this.#terms, webSearches: this.#searchesDone + webSearches };
+  }
 
   /** Notes that the statements that follow are about the message `id`. */
   begin(id: string | null): void {
@@ -295,11 +310,15 @@ class UsageSum {
     this.#done = this.total();
     this.#current = null;
     this.#id = id;
+    this.#searchesDone += this.#terms.webSearches;
+    this.#terms = { ...this.#terms, webSearches: 0 };
   }
 
   /** Adds one `usage` object; null or one without a count changes nothing. */
   take(usage: JsonObject | null): void {
-    const seen = usage === null ? null : countsIn(usage);
+    if (usage === null) return;
+    this.#terms = termsAfter(this.#terms, usage);
+    const seen = countsIn(usage);
     if (seen === null) return;
     const known = this.#current ?? NO_COUNTS;
     this.#current = {
@@ -347,6 +366,24 @@ function promptAfter(known: Counts, seen: Statement): Counts {
       Math.min(known.cacheWrite5m, Math.max(0, cacheWrite - hour)),
     cacheWrite1h: hour,
     output: known.output,
+  };
+}
+
+/** Returns the terms after one more statement; what it omits stays. */
+function termsAfter(known: PriceTerms, usage: JsonObject): PriceTerms {
+  const speed = asText(usage["speed"]);
+  const tier = asText(usage["service_tier"]);
+  const geo = asText(usage["inference_geo"]);
+  const tools = asObject(usage["server_tool_use"]);
+  const searches = count(tools?.["web_search_requests"]);
+  if (speed === null && tier === null && geo === null && searches === null) {
+    return known;
+  }
+  return {
+    isFast: speed === null ? known.isFast : speed === "fast",
+    isBatch: tier === null ? known.isBatch : tier === "batch",
+    isUs: geo === null ? known.isUs : geo === "us",
+    webSearches: Math.max(known.webSearches, searches ?? 0),
   };
 }
 

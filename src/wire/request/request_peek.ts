@@ -6,6 +6,7 @@
  */
 
 import type { SessionId } from "../../core/account.ts";
+import { PLAIN_TERMS, type PriceTerms } from "../../core/pricing.ts";
 import type { HeaderList } from "../../ports.ts";
 import { asIdentifier, headerIdentifier, headerValue } from "../header_list.ts";
 import { isHoldTarget } from "./target.ts";
@@ -78,6 +79,8 @@ interface BodyFacts {
   readonly advisorModel: string | null;
   readonly isStream: boolean;
   readonly maxTokens: number | null;
+  /** What it asks for that changes its price. */
+  readonly terms: PriceTerms;
   readonly hasTools: boolean;
   /**
    * A single short turn without tools, such as a title or a quota probe. It is
@@ -122,6 +125,7 @@ const NO_BODY_FACTS: BodyFacts = {
   advisorModel: null,
   isStream: false,
   maxTokens: null,
+  terms: PLAIN_TERMS,
   hasTools: false,
   isSide: true,
   systemDigest: null,
@@ -180,6 +184,8 @@ const TOP_KEYS = [
   "model",
   "stream",
   "max_tokens",
+  "speed",
+  "inference_geo",
   "metadata",
   "thread",
   "system",
@@ -231,6 +237,11 @@ function scanBody(
     advisorModel: tools.advisorModel,
     isStream: scalarAt(body, of("stream")) === "true",
     maxTokens: wholeNumber(scalarAt(body, of("max_tokens"))),
+    terms: {
+      ...PLAIN_TERMS,
+      isFast: shortTextAt(body, of("speed")) === "fast",
+      isUs: shortTextAt(body, of("inference_geo")) === "us",
+    },
     hasTools: tools.count > 0,
     isSide,
     systemDigest: tools.count > 0 || isSide

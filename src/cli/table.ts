@@ -1,0 +1,141 @@
+/**
+ * Tables that fit the terminal: where they are too wide, the least important
+ * columns go, then names are cut in the middle. A row is always one line.
+ *
+ * @module
+ */
+
+import { cut, graphemes, widthOf } from "../deck/terminal/grapheme.ts";
+
+/** One column of a table of `Row`s. */
+export interface Column<Row> {
+  readonly title: string;
+  readonly of: (row: Row) => string;
+  /** Set to the right, as numbers are. */
+  readonly isNumber?: boolean;
+  /** The higher, the earlier it goes if there is no room; absent: it stays. */
+  readonly drop?: number;
+  /** Cells down to which its texts may be cut in the middle; absent: never. */
+  readonly cutTo?: number;
+}
+
+/** A table as lines. */
+interface TableLines {
+  readonly head: string;
+  readonly rows: readonly string[];
+  /** Titles of the columns that had no room. */
+  readonly dropped: readonly string[];
+}
+
+const GAP = 2;
+
+/** Returns the table in at most `width` cells; Infinity shows all of it. */
+export function tableLines<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  width: number,
+): TableLines {
+  let shown = columns.map((column) => measured(column, rows));
+  const dropped: string[] = [];
+  while (sumOf(shown) > width) {
+    const last = shown.reduce<Measured<Row> | null>((worst, one) => {
+      const rank = one.column.drop ?? 0;
+      return rank > 0 && rank >= (worst?.column.drop ?? 1) ? one : worst;
+    }, null);
+    if (last === null) break;
+    dropped.push(last.column.title);
+    shown = shown.filter((one) => one !== last);
+  }
+  shown = squeezed(shown, width);
+  const line = (cells: readonly string[]) =>
+    cut(
+      shown.map((one, at) => aligned(cells[at] ?? "", one)).join("  ")
+        .trimEnd(),
+      width,
+    );
+  return {
+    head: line(shown.map(({ column }) => column.title)),
+    rows: rows.map((_row, index) =>
+      line(shown.map(({ cells }) => cells[index] ?? ""))
+    ),
+    dropped,
+  };
+}
+
+interface Measured<Row> {
+  readonly column: Column<Row>;
+  readonly cells: readonly string[];
+  readonly width: number;
+}
+
+function measured<Row>(
+  column: Column<Row>,
+  rows: readonly Row[],
+): Measured<Row> {
+  const cells = rows.map((row) => column.of(row));
+  const width = Math.max(widthOf(column.title), ...cells.map(widthOf));
+  return { column, cells, width };
+}
+
+function sumOf<Row>(shown: readonly Measured<Row>[]): number {
+  return shown.reduce((sum, { width }) => sum + width, 0) +
+    GAP * Math.max(0, shown.length - 1);
+}
+
+/** Takes what is missing from the columns that may be cut, the widest first. */
+function squeezed<Row>(
+  shown: readonly Measured<Row>[],
+  width: number,
+): Measured<Row>[] {
+  const widths = shown.map((one) => one.width);
+  let missing = sumOf(shown) - width;
+  while (missing > 0) {
+    let widest = -1;
+    shown.forEach(({ column }, at) => {
+      if (column.cutTo === undefined) return;
+      const own = widths[at] ?? 0;
+      if (own <= column.cutTo || own <= (widths[widest] ?? 0)) return;
+      widest = at;
+    });
+    if (widest < 0) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+    missing -= 1;
+  }
+  return shown.map((one, at) => ({ ...one, width: widths[at] ?? 0 }));
+}
+
+function aligned<Row>(
+  text: string,
+  { column, width }: Measured<Row>,
+): string {
+  const short = cutInMiddle(text, width);
+  const room = " ".repeat(Math.max(0, width - widthOf(short)));
+  return column.isNumber === true ? room + short : short + room;
+}
+
+/** Returns `text` in at most `width` cells, with `…` in its middle if cut. */
+export function cutInMiddle(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  if (width <= 1) return cut(text, width);
+  const cells = graphemes(text);
+  const tailRoom = Math.floor((width - 1) / 2);
+  const headRoom = width - 1 - tailRoom;
+  return `${taken(cells, headRoom)}…${
+    taken(cells.toReversed(), tailRoom, true)
+  }`;
+}
+
+function taken(
+  cells: ReturnType<typeof graphemes>,
+  room: number,
+  isReversed = false,
+): string {
+  const parts: string[] = [];
+  let used = 0;
+  for (const { text, width } of cells) {
+    if (used + width > room) break;
+    parts.push(text);
+    used += width;
+  }
+  return (isReversed ? parts.reverse() : parts).join("");
+}
