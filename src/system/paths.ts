@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import { dirname, join, posix, resolve, win32 } from "node:path";
 import { EXIT, TcError } from "../errors.ts";
 import { type Environment, homeIn } from "../variables.ts";
+import { oneSpelling } from "./file_spelling.ts";
 import { setHome } from "../shell_words.ts";
 
 export type { Environment };
@@ -80,15 +81,15 @@ export function pathsFrom(environment: Environment, system: string): Paths {
     };
   }
   const configFile = resolve(named);
-  const mark = createHash("sha256").update(configFile).digest("hex").slice(
-    0,
-    8,
-  );
+  // However the file is typed, its pool is one.
+  const spelled = oneSpelling(configFile, system);
+  const mark = createHash("sha256").update(spelled).digest("hex").slice(0, 8);
+  const stem = spelled.endsWith(".json") ? configFile.slice(0, -5) : configFile;
   return {
     configFile,
-    secretsFolder: `${configFile.replace(/\.json$/, "")}.vault`,
+    secretsFolder: `${stem}.vault`,
     stateFolder: join(state, "tc", `pool-${mark}`),
-    vaultKeyFile: `${configFile.replace(/\.json$/, "")}.vault-key`,
+    vaultKeyFile: `${stem}.vault-key`,
   };
 }
 

@@ -7,6 +7,7 @@
 
 import { dirname, join } from "node:path";
 import { sha256 } from "../../auth/sign_in/account_id.ts";
+import { oneSpelling } from "../../system/file_spelling.ts";
 import type { Paths } from "../../system/paths.ts";
 import {
   type ClaudeFolder,
@@ -27,7 +28,9 @@ export function isProfileFolder(
   host: Host,
   paths: Paths,
 ): boolean {
-  return dirname(folderOf(host).folder) === profilesFolder(paths);
+  const above = dirname(folderOf(host).folder);
+  return oneSpelling(above, host.system) ===
+    oneSpelling(profilesFolder(paths), host.system);
 }
 
 /** Returns the file with the state of swapping for `environment`'s Claude Code. */
@@ -38,7 +41,10 @@ export async function swapFile(
   const { isDefault, folder } = folderOf(host);
   const mark = isDefault
     ? ""
-    : `-${(await sha256(folder)).slice(0, FILE_MARK_DIGITS)}`;
+    : `-${
+      (await sha256(oneSpelling(folder, host.system)))
+        .slice(0, FILE_MARK_DIGITS)
+    }`;
   return join(paths.secretsFolder, `swap${mark}.json`);
 }
 
