@@ -8,6 +8,7 @@
 import { benchAt } from "../core/quota/bench.ts";
 import { ANY_REQUEST } from "../core/quota/capacity.ts";
 import { limitsOf, used } from "../core/quota/limits.ts";
+import { NEARLY_FULL } from "../core/quota/outlook.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool/pool.ts";
 import { barOf, type Ineligible } from "../core/route/eligible.ts";
 import type { Instant } from "../core/time.ts";
@@ -39,9 +40,6 @@ export function accountStanding(
   return isPaying && isOpen ? plain("paying", "paying by token") : standing;
 }
 
-/** From this part on an account counts as nearly full. */
-const CAREFUL_FROM = 0.9;
-
 function unpaidStanding(
   state: AccountState,
   snapshot: PoolSnapshot,
@@ -69,7 +67,7 @@ function openStanding(state: AccountState, at: Instant): AccountStanding {
   if (fiveHour === null && week === null && state.lastUsedAt === null) {
     return plain("unknown", "no figures yet: the first answer brings them");
   }
-  if (Math.max(used(fiveHour), used(week)) < CAREFUL_FROM) {
+  if (Math.max(used(fiveHour), used(week)) < NEARLY_FULL) {
     return plain("ready", null);
   }
   const fuller = used(fiveHour) >= used(week) ? fiveHour : week;

@@ -19,6 +19,7 @@ import type {
 
 export type * from "./account_views.ts";
 
+import type { Outlook } from "../core/quota/outlook.ts";
 import type { PoolGlance } from "../core/quota/glance.ts";
 
 /** Paths of the control plane. */
@@ -47,6 +48,21 @@ export interface HealthView {
   readonly pid: number;
   readonly state: "serving" | "draining";
   readonly startedAt: TimeView;
+}
+
+/**
+ * Green: a new conversation is served at once by what is already paid for.
+ * Yellow says what limits, red until when.
+ */
+export interface VerdictView {
+  readonly color: "green" | "yellow" | "red";
+  readonly kind: Outlook["kind"];
+  /** The account that limits, if it is one; else null. */
+  readonly account: string | null;
+  /** The window that limits, such as `7d`; else null. */
+  readonly window: string | null;
+  /** When that ends; null if time alone does not end it. */
+  readonly until: TimeView | null;
 }
 
 /** How long the pool lasts if work goes on as in the last hour. */
@@ -211,6 +227,8 @@ export interface StatusView {
     readonly vault: string;
   };
   readonly capacity: CapacityView;
+  /** The verdict of the pool for people. */
+  readonly verdict: VerdictView;
   /**
    * The first instant at which a closed account returns or a window refills.
    */

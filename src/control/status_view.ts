@@ -24,6 +24,7 @@ import {
   type LearnedLimit,
   perMinuteCap,
 } from "../core/pool/lease.ts";
+import { colorOf, outlook } from "../core/quota/outlook.ts";
 import { isRunning, pace, type QuotaWindow } from "../core/quota/quota.ts";
 import type { AccountState, PoolSnapshot } from "../core/pool/pool.ts";
 import { spendingOf } from "../core/quota/spending.ts";
@@ -42,6 +43,7 @@ import type {
   StatusView,
   TimeView,
   UsageView,
+  VerdictView,
   WindowView,
 } from "./protocol.ts";
 import { dayText, durationText, payingText } from "./words.ts";
@@ -122,6 +124,7 @@ export function statusView(
     at: timeView(snapshot.at),
     server: extras.server,
     capacity: capacityView(snapshot, accounts, ahead),
+    verdict: verdictView(snapshot),
     nextReset: nextReset(snapshot),
     usage: usageView(extras.usage),
     paidLimit: spendLimitView(snapshot.paid.max, null, snapshot),
@@ -140,6 +143,20 @@ export function statusView(
       ...payingNotices(accounts, snapshot.at),
       ...extras.notices,
     ],
+  };
+}
+
+function verdictView(snapshot: PoolSnapshot): VerdictView {
+  const seen = outlook(snapshot);
+  const id = seen.kind === "nearly_full" ? seen.accountId : null;
+  return {
+    color: colorOf(seen),
+    kind: seen.kind,
+    account: id === null
+      ? null
+      : snapshot.accounts.get(id)?.account.label ?? id,
+    window: seen.kind === "nearly_full" ? seen.window : null,
+    until: "until" in seen ? timeOrNull(seen.until) : null,
   };
 }
 

@@ -12,7 +12,7 @@ import type {
   SpendLimitView,
   WindowView,
 } from "./account_views.ts";
-import type { ForecastView } from "./protocol.ts";
+import type { ForecastView, VerdictView } from "./protocol.ts";
 
 /**
  * Returns a duration as `41s`, `18m`, `1h 34m` or `3d 4h`: at most two units,
@@ -100,10 +100,6 @@ const USE_TEXT: Readonly<Record<string, string>> = {
   probe: "all are closed, and one request may try whether that still holds",
 };
 
-/**
- * Returns why an account served, as a clause; `movedFrom` is the account that
- * was left.
- */
 /** Returns a day as `28 December`, with its year where that is another one. */
 export function dayText(
   ms: number,
@@ -121,6 +117,10 @@ export function dayText(
   }).format(ms);
 }
 
+/**
+ * Returns why an account served, as a clause; `movedFrom` is the account that
+ * was left.
+ */
 export function useText(reason: string, movedFrom: string | null): string {
   if (movedFrom !== null) {
     return `${inert(movedFrom)} could not serve it, and no other was cheaper`;
@@ -136,45 +136,124 @@ interface ShownTime {
 }
 
 /**
- * Returns `5h spent 15:10 (14:20 to 16:05) at this pace`; null if the window
- * certainly lasts to its reset.
+ * Returns `5h: at this pace empty about 15:10 (14:20 to 16:05)`; null if the
+ * window certainly lasts to its reset.
  */
 export function spentText(
   window: Pick<WindowView, "key" | "spentAt" | "spentBetween">,
   time: ShownTime,
 ): string | null {
   const { key, spentAt, spentBetween } = window;
-  if (spentAt !== null && spentAt.ms <= time.now) return `${key} spent`;
+  if (spentAt !== null && spentAt.ms <= time.now) return `${key} used up`;
   if (spentAt !== null) {
-    const open = openText(spentBetween, time, "it lasts");
-    return `${key} spent ${shown(spentAt.ms, time)}${open} at this pace`;
+    const range = rangeText(spentAt.ms, spentBetween, time, "may last");
+    return `${key}: at this pace empty ${about(spentAt.ms, time)}${range}`;
   }
   const soonest = spentBetween?.soonest ?? null;
   return soonest === null
     ? null
-    : `${key} lasts, at worst to ${shown(soonest.ms, time)}`;
+    : `${key}: enough until its reset (worst case: empty ${
+      about(soonest.ms, time)
+    })`;
 }
 
-/** Returns `lasts until 18:00 (16:40 to 20:10)`; null if it lasts. */
+/**
+ * Returns how long the pool lasts at the precision that is known: `lasts until
+ * about 18:00 (16:40 to 20:10)`, `may run out today, uncertain`; null if it lasts
+ * a week or more.
+ */
 export function lastsText(
-  { lastsUntil, lastsBetween }: ForecastView,
+  { lastsUntil, lastsBetween, isGuess }: ForecastView,
   time: ShownTime,
 ): string | null {
   if (lastsUntil === null) return null;
-  const open = openText(lastsBetween, time, "a week and more");
-  return `lasts until ${shown(lastsUntil.ms, time)}${open}`;
+  if (isGuess) return `may run out ${dayWord(lastsUntil.ms, time)}, uncertain`;
+  const range = rangeText(
+    lastsUntil.ms,
+    lastsBetween,
+    time,
+    "or a week and more",
+  );
+  return `lasts until ${about(lastsUntil.ms, time)}${range}`;
 }
 
-function openText(
+/** A range is told where it is wider than this part of the time that is left. */
+const RANGE_SHARE = 1 / 3;
+
+function rangeText(
+  ms: number,
   between: BetweenView | null,
   time: ShownTime,
   otherwise: string,
 ): string {
   if (between === null || between.soonest === null) return "";
-  const soonest = shown(between.soonest.ms, time);
-  return between.latest === null
-    ? ` (${soonest} at the soonest, or ${otherwise})`
-    : ` (${soonest} to ${shown(between.latest.ms, time)})`;
+  const { soonest, latest } = between;
+  if (latest === null) {
+    return ` (earliest ${about(soonest.ms, time)}, ${otherwise})`;
+  }
+  const isNarrow = latest.ms - soonest.ms <= RANGE_SHARE * (ms - time.now);
+  if (isNarrow) return "";
+  const from = about(soonest.ms, time, "");
+  const to = about(latest.ms, time, "");
+  return from === to ? "" : ` (${from} to ${to})`;
+}
+
+/** Up to this far ahead a time is told to this many minutes. */
+const STEPS: readonly (readonly [hours: number, minutes: number])[] = [
+  [2, 5],
+  [12, 15],
+  [48, 60],
+];
+
+/**
+ * Returns `about 15:10`, as exact as a forecast that far ahead can be; from two
+ * days on the day alone.
+ */
+function about(ms: number, time: ShownTime, word = "about "): string {
+  const aheadMs = ms - time.now;
+  const step = STEPS.find(([hours]) => aheadMs <= hours * HOUR_MS);
+  if (step === undefined) return dayWord(ms, time);
+  const stepMs = step[1] * MINUTE_MS;
+  return `${word}${shown(Math.round(ms / stepMs) * stepMs, time)}`;
+}
+
+/** Returns `today`, `Thu` within a week, else `3 December`. */
+function dayWord(ms: number, { now, timeZone }: ShownTime): string {
+  const zone = timeZone === null ? {} : { timeZone };
+  const day = (at: number) =>
+    new Date(at).toLocaleDateString("en-GB", { dateStyle: "short", ...zone });
+  if (day(ms) === day(now)) return "today";
+  return ms - now < 6 * DAY_MS
+    ? new Date(ms).toLocaleDateString("en-GB", { weekday: "short", ...zone })
+    : dayText(ms, now, timeZone ?? undefined);
+}
+
+/** Returns what limits the pool, or until when it is closed; empty if open. */
+export function verdictText(
+  { kind, account, window, until }: VerdictView,
+  time: ShownTime,
+): string {
+  const end = until === null ? "" : ` until ${shown(until.ms, time)}`;
+  switch (kind) {
+    case "open":
+      return "";
+    case "nearly_full":
+      return `${window ?? "5h"} of ${
+        inert(account ?? "every account")
+      } nearly full${
+        until === null ? "" : `; refills ${shown(until.ms, time)}`
+      }`;
+    case "paid":
+      return `plans used up${end}: new work is paid for`;
+    case "busy":
+      return "every account is busy: new work waits";
+    case "closed":
+      return until === null
+        ? "no account can serve: tc accounts"
+        : `nothing left${end}`;
+    case "empty":
+      return "no account: tc login";
+  }
 }
 
 function shown(ms: number, { now, timeZone }: ShownTime): string {

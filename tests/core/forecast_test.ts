@@ -179,3 +179,26 @@ Deno.test("forecast() gives no interval to what is spent, or to nothing burnt", 
   deepStrictEqual(idle.windows.map((one) => one.spentBetween), [null, null]);
   strictEqual(idle.lastsBetween, null);
 });
+
+Deno.test("tokens that hardly moved the provider's figure disprove a small guess", () => {
+  const busy = (before: AccountState): AccountState => ({
+    ...before,
+    learned: {
+      fiveHourTokens: null,
+      weekInFiveHours: null,
+      // An hour of 24 requests a second, and the figure rose by a hundredth.
+      evidence: { tokens: 90_000_000, fiveHourRise: 0.01, weekRise: 0 },
+    },
+    burn: [{ at: inSeconds(-900), tokens: 90_000_000 }],
+  });
+  const windows = [
+    quotaWindow("5h", 0.1, { resetsAt: inHours(4) }),
+    quotaWindow("7d", 0.1, { resetsAt: inHours(100) }),
+  ];
+  const before = poolOf([{ account: account("a"), windows }]);
+  const { lastsUntil } = forecast(snapshot(patch(before, "a", busy), NOW));
+  ok(
+    lastsUntil === null || lastsUntil - NOW > 24 * HOUR_MS,
+    `${lastsUntil === null ? null : (lastsUntil - NOW) / HOUR_MS} hours`,
+  );
+});

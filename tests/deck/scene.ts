@@ -369,6 +369,13 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
       vault: "encrypted file",
     },
     paidLimit: null,
+    verdict: {
+      color: "green",
+      kind: "open",
+      account: null,
+      window: null,
+      until: null,
+    },
     capacity: {
       schema: "tc.capacity/v1",
       verdict: "green",

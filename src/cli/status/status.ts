@@ -86,10 +86,15 @@ function activityText(row: StatusView["activity"][number]): string {
     : `  in ${countText(row.input ?? 0)}  read ${
       countText(row.cacheRead ?? 0)
     }  ✎ ${countText(row.cacheWrite ?? 0)}  out ${countText(row.output)}`;
-  const time = row.at.iso.slice(11, 19);
-  return `${time}Z ${inert(row.account ?? "-").padEnd(10)} ${row.status} ${
+  const time = secondText(row.at.ms);
+  return `${time} ${inert(row.account ?? "-").padEnd(10)} ${row.status} ${
     durationText(row.durationMs)
   }${tokens}  ${row.reason.replaceAll("_", " ")}`;
+}
+
+/** Returns the local time of day with its seconds. */
+function secondText(ms: number): string {
+  return new Date(ms).toLocaleTimeString("en-GB");
 }
 
 /** Returns one line for each account that was used in the last hour. */
@@ -117,14 +122,15 @@ function endings({ windows }: AccountView, now: number): readonly string[] {
 }
 
 /** Returns how long the pool lasts, and on what that is based. */
-function forecastLine({ forecast, at }: StatusView): string {
+function forecastLine({ forecast, verdict, at }: StatusView): string {
   const { tokensPerHour, isGuess } = forecast;
+  if (verdict.color === "red") return "forecast: none while nothing serves";
   if (tokensPerHour === 0) {
     return "forecast: nothing was used in the last hour";
   }
   const pace = `${countText(tokensPerHour)} quota tokens an hour`;
-  const guess = isGuess ? ", a guess: plan sizes are not learned yet" : "";
+  const guess = isGuess ? ": plan sizes are not learned yet" : "";
   const end = lastsText(forecast, { now: at.ms, timeZone: null }) ??
-    "lasts a week or longer";
+    "lasts a week or more";
   return `forecast: ${end} at ${pace}${guess}`;
 }

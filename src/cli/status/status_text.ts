@@ -15,6 +15,7 @@ import {
   moneyText,
   percentText,
   spendLimitWords,
+  verdictText,
 } from "../../control/words.ts";
 import { stateText } from "../../control/state_text.ts";
 import type { Output, Style } from "../output.ts";
@@ -48,8 +49,10 @@ const FRESH_MS = 60_000;
 
 /** Returns the line with the state of the pool. */
 export function verdictLine(view: StatusView, output: Output): string {
-  const { verdict, headroom, liveAccounts, total } = view.capacity;
-  const shape = `${VERDICT_SHAPE[verdict] ?? "◌"} ${verdict}`;
+  const { liveAccounts, total } = view.capacity;
+  const { color } = view.verdict;
+  const shape = `${VERDICT_SHAPE[color] ?? "◌"} ${color}`;
+  const why = verdictText(view.verdict, { now: view.at.ms, timeZone: null });
   const money = view.accounts
     .flatMap(({ paying }) => paying === null ? [] : [paying.cost ?? 0])
     .reduce<number | null>((sum, cost) => (sum ?? 0) + cost, null);
@@ -60,7 +63,7 @@ export function verdictLine(view: StatusView, output: Output): string {
     ...(view.paidLimit === null
       ? []
       : [`paid ${spendLimitWords(view.paidLimit)}`]),
-    `${headroom} session${headroom === 1 ? "" : "s"} free`,
+    ...(why === "" ? [] : [why]),
     `${liveAccounts} of ${total} account${total === 1 ? "" : "s"} ready`,
     ...(view.nextReset === null ? [] : [
       `next reset ${durationText(view.nextReset.at.ms - view.at.ms)} (${
@@ -68,7 +71,7 @@ export function verdictLine(view: StatusView, output: Output): string {
       } ${view.nextReset.window})`,
     ]),
   ];
-  return `${output.paint(VERDICT_STYLE[verdict] ?? "plain", shape)}   ${
+  return `${output.paint(VERDICT_STYLE[color] ?? "plain", shape)}   ${
     parts.join(" · ")
   }`;
 }

@@ -209,11 +209,13 @@ function windowPart(
 function capacityParts(glance: PoolGlance | null): readonly Part[] {
   if (glance === null || glance.capacity === null) return [];
   const { verdict, headroom, soonestResetSec } = glance.capacity;
+  // A pool that is green serves, however many sessions there are already.
+  const free = headroom > 0 ? `${headroom} free` : verdict;
   switch (verdict) {
     case "green":
-      return [{ text: `● ${headroom} free`, grade: "green", drop: 2 }];
+      return [{ text: `● ${free}`, grade: "green", drop: 2 }];
     case "yellow":
-      return [{ text: `▲ ${headroom} free`, grade: "yellow", drop: 2 }];
+      return [{ text: `▲ ${free}`, grade: "yellow", drop: 2 }];
     case "red": {
       const next = soonestResetSec > 0
         ? ` next ${durationText(soonestResetSec * 1_000)}`

@@ -171,11 +171,39 @@ interface Tank {
   readonly signInEndsAt: number;
 }
 
+/** A figure that is this fresh counts the tokens that were booked before it. */
+const FRESH_MS = 15 * MINUTE_MS;
+
+/**
+ * Returns the least size of a window that the provider's own figure proves: the
+ * tokens that were booked while it rose by `rise`. Figures are rounded.
+ */
+function provenSize(
+  window: QuotaWindow | undefined,
+  { tokens, rise }: { readonly tokens: number; readonly rise: number },
+  at: Instant,
+): number {
+  const isFresh = window !== undefined && isRunning(window, at) &&
+    at - window.observedAt <= FRESH_MS;
+  return isFresh ? tokens / (rise + 2 * ROUNDING) : 0;
+}
+
 function tankOf(state: AccountState, at: Instant): Tank {
-  const size = fiveHourTokens(state);
-  const weekSize = size * weekInFiveHours(state);
+  const { learned } = state;
+  const { tokens, fiveHourRise, weekRise } = learned.evidence;
   const fiveHour = state.windows["5h"];
   const week = state.windows["7d"];
+  // Until a size is learned it is a guess, which figures may disprove.
+  const size = learned.fiveHourTokens ?? Math.max(
+    fiveHourTokens(state),
+    provenSize(fiveHour, { tokens, rise: fiveHourRise }, at),
+  );
+  const weekSize = learned.weekInFiveHours === null
+    ? Math.max(
+      size * weekInFiveHours(state),
+      provenSize(week, { tokens, rise: weekRise }, at),
+    )
+    : size * learned.weekInFiveHours;
   const isOn = fiveHour !== undefined && isRunning(fiveHour, at);
   const isWeekOn = week !== undefined && isRunning(week, at);
   return {

@@ -7,6 +7,7 @@
 
 import { type ConversationId, signInOf } from "../account.ts";
 import { poolCapacity } from "./capacity.ts";
+import { colorOf, outlook } from "./outlook.ts";
 import { runningWindow } from "./quota.ts";
 import type { AccountState, PoolSnapshot } from "../pool/state.ts";
 import type { Instant } from "../time.ts";
@@ -55,7 +56,8 @@ export function poolGlance(
 ): PoolGlance {
   const state = servingAccount(snapshot, session);
   const signIn = state === null ? null : signInOf(state.account, snapshot.at);
-  const { verdict, headroom, soonestResetSec } = poolCapacity(snapshot);
+  const { headroom, soonestResetSec } = poolCapacity(snapshot);
+  const verdict = colorOf(outlook(snapshot));
   return {
     at: snapshot.at,
     account: state?.account.label ?? null,

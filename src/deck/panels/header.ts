@@ -161,7 +161,7 @@ function shapeOf(verdict: string, glyphs: Glyphs): string {
 function verdict({ model, glyphs }: Scene, form: "word" | ""): Line {
   const { status } = model;
   if (status === null) return [span(glyphs.unknown, "dim")];
-  const { verdict } = status.capacity;
+  const { color: verdict } = status.verdict;
   const word = form === "" ? " " : ` ${verdict}`;
   // The last verdict of a server that cannot be reached is not a verdict on
   // now.
@@ -174,9 +174,12 @@ function verdict({ model, glyphs }: Scene, form: "word" | ""): Line {
 }
 
 function free({ model }: Scene, word: string): Line {
-  return model.status === null
-    ? []
-    : [span(`${model.status.capacity.headroom} ${word}`)];
+  const { status } = model;
+  if (status === null) return [];
+  const { headroom } = status.capacity;
+  // A green pool serves, however many sessions there are already.
+  const isOpen = headroom === 0 && status.verdict.color === "green";
+  return isOpen ? [] : [span(`${headroom} ${word}`)];
 }
 
 function nextReset(
@@ -193,7 +196,7 @@ function nextReset(
 /** Returns how long the pool lasts; `whole` adds the uncertainty. */
 function lasts({ model }: Scene, form: "whole" | "short"): Line {
   const { status, now, look } = model;
-  if (status === null) return [];
+  if (status === null || status.verdict.color === "red") return [];
   const text = lastsText(
     form === "whole"
       ? status.forecast
