@@ -11,6 +11,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import type { SpareBuffers } from "./buffers.ts";
 import { Wait } from "./deadline.ts";
 
 const BUFFER_BYTES = 16 * 1024;
@@ -39,27 +40,6 @@ function grownBytes(bytes: number): number {
   return bytes < HEAD_BUFFER_BYTES ? HEAD_BUFFER_BYTES : 2 * bytes;
 }
 
-/** The most buffers of one size that are kept. */
-const KEPT_MAX = 64;
-
-/**
- * Read buffers of unproven connections, reused by later ones: thousands of
- * strangers must not leave garbage by the megabyte.
- */
-export class ReadBuffers {
-  readonly #free = new Map<number, Buffer[]>();
-
-  take(bytes: number): Buffer {
-    return this.#free.get(bytes)?.pop() ?? Buffer.allocUnsafeSlow(bytes);
-  }
-
-  give(buffer: Buffer): void {
-    const free = this.#free.get(buffer.length) ?? [];
-    this.#free.set(buffer.length, free);
-    if (free.length < KEPT_MAX) free.push(buffer);
-  }
-}
-
 /**
  * One connection of a client. A read is always outstanding while an answer is
  * made, so that a client that leaves is noticed at once; what that read returns
@@ -67,7 +47,7 @@ export class ReadBuffers {
  */
 export class ClientConnection {
   readonly #stream: Deno.Conn;
-  readonly #buffers: ReadBuffers | null;
+  readonly #buffers: SpareBuffers | null;
   #bufferBytes = UNPROVEN_BUFFER_BYTES;
   #buffer: Buffer;
   #onResize: ((bytes: number) => void) | null = null;
@@ -79,7 +59,7 @@ export class ClientConnection {
   /** For the limit that it is held to at the moment; past it, it is closed. */
   readonly patience = new Wait(() => this.close());
 
-  constructor(stream: Deno.Conn, buffers: ReadBuffers | null = null) {
+  constructor(stream: Deno.Conn, buffers: SpareBuffers | null = null) {
     this.#stream = stream;
     this.#buffers = buffers;
     this.#buffer = this.#newBuffer(UNPROVEN_BUFFER_BYTES);

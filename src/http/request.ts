@@ -7,7 +7,8 @@
  */
 
 import type { BodyStream, HeaderList } from "../ports.ts";
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
+import { SpareBuffers, writeHead } from "./buffers.ts";
 import {
   type BodyEnd,
   CR,
@@ -361,13 +362,15 @@ function isFraming(name: string): boolean {
 
 /** The head, and the body up to this size, are sent in one write. */
 const FIRST_WRITE_BYTES = 64 * 1024;
-/** The number of buffers that are kept for later requests. */
-const SPARE_BUFFERS_MAX = 16;
+/** The buffer of a short request. */
+const SHORT_BYTES = 8 * 1024;
 
 const NO_BYTES = new Uint8Array(0);
 
 /** A request as bytes: the first write, and what is sent after it. */
 export interface OutgoingMessage {
+  /** What `first` is a view of. */
+  readonly buffer: Buffer;
   /** The head, and the body or its beginning. */
   readonly first: Uint8Array;
   /** The rest of the body, not copied. */
@@ -378,18 +381,21 @@ export interface OutgoingMessage {
 
 /** Writes requests into buffers that it lends and takes back. */
 export class MessageWriter {
-  readonly #encoder = new TextEncoder();
-  readonly #spare: Uint8Array[] = [];
+  readonly #buffers = new SpareBuffers();
 
   /** Returns the request as bytes. Throws RequestError. */
   message(parts: RequestParts, host: string): OutgoingMessage {
     const head = requestHead(parts, host);
     const body = parts.body ?? NO_BYTES;
-    const buffer = this.#bufferFor(head);
-    const headBytes = this.#writeHead(head, buffer);
+    const buffer = this.#buffers.take(sizeFor(head, body));
+    const headBytes = writeHead(head, buffer);
     const copied = Math.min(body.length, buffer.length - headBytes);
-    buffer.set(body.subarray(0, copied), headBytes);
+    buffer.set(
+      copied === body.length ? body : body.subarray(0, copied),
+      headBytes,
+    );
     return {
+      buffer,
       first: buffer.subarray(0, headBytes + copied),
       rest: copied === body.length ? NO_BYTES : body.subarray(copied),
       upload: parts.upload ?? null,
@@ -397,23 +403,16 @@ export class MessageWriter {
   }
 
   /** Takes the message's buffer back; call it only after the last write has settled. */
-  giveBack(message: OutgoingMessage): void {
-    const { buffer } = message.first;
-    const isOurs = buffer.byteLength === FIRST_WRITE_BYTES;
-    if (!isOurs || this.#spare.length === SPARE_BUFFERS_MAX) return;
-    this.#spare.push(new Uint8Array(buffer));
+  giveBack({ buffer }: OutgoingMessage): void {
+    const { length } = buffer;
+    if (length === SHORT_BYTES || length === FIRST_WRITE_BYTES) {
+      this.#buffers.give(buffer);
+    }
   }
+}
 
-  #bufferFor(head: string): Uint8Array {
-    const isLong = head.length > FIRST_WRITE_BYTES / 2;
-    if (isLong) return new Uint8Array(head.length + FIRST_WRITE_BYTES);
-    return this.#spare.pop() ?? new Uint8Array(FIRST_WRITE_BYTES);
-  }
-
-  /** Each character stands for one byte; for ASCII the UTF-8 encoder is faster. */
-  #writeHead(head: string, buffer: Uint8Array): number {
-    const { written } = this.#encoder.encodeInto(head, buffer);
-    if (written === head.length) return written;
-    return Buffer.from(buffer.buffer).write(head, 0, "latin1");
-  }
+function sizeFor(head: string, body: Uint8Array): number {
+  if (head.length + body.length <= SHORT_BYTES) return SHORT_BYTES;
+  const isLong = head.length > FIRST_WRITE_BYTES / 2;
+  return isLong ? head.length + FIRST_WRITE_BYTES : FIRST_WRITE_BYTES;
 }

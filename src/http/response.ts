@@ -23,6 +23,7 @@ import { STATUS_CODES } from "node:http";
 import { headerValue } from "../wire/header_list.ts";
 import type { RequestHead } from "./request.ts";
 import type { ClientConnection } from "./client_connection.ts";
+import { type SpareBuffers, writeHead } from "./buffers.ts";
 import type { Deadline } from "./deadline.ts";
 
 /** A body that comes in pieces. */
@@ -254,8 +255,7 @@ const FRAMING_LINES: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 
-const encoder = new TextEncoder();
-const LAST_CHUNK = encoder.encode("0\r\n\r\n");
+const LAST_CHUNK = new TextEncoder().encode("0\r\n\r\n");
 
 interface WriteOptions {
   readonly head: Pick<RequestHead, "method" | "isVersion10">;
@@ -263,7 +263,11 @@ interface WriteOptions {
   readonly isPersistent: boolean;
   /** How long the client may take nothing before it is cut off. */
   readonly stall: Deadline;
+  readonly buffers: SpareBuffers;
 }
+
+/** The buffer in which heads, short answers and events are written. */
+const WRITE_BYTES = 8 * 1024;
 
 /**
  * Sends `answer`; returns whether the connection may serve another request.
@@ -279,8 +283,9 @@ export async function writeAnswer(
   const framing = framingOf(answer, options.head);
   const isPersistent = options.isPersistent && framing !== "close";
   const head = headOf(answer, framing, { ...options, isPersistent });
-  const { stall } = options;
+  const { stall, buffers } = options;
   const { patience } = client;
+  const buffer = buffers.take(WRITE_BYTES);
   async function put(bytes: Uint8Array): Promise<void> {
     stall.watch(patience);
     await client.write(bytes);
@@ -288,17 +293,19 @@ export async function writeAnswer(
   }
   try {
     if (body === null || body instanceof Uint8Array) {
-      await put(whole(head, framing === "none" ? null : body));
+      await put(whole(head, framing === "none" ? null : body, buffer));
     } else if (framing === "none") {
       body.cancel();
-      await put(whole(head, null));
+      await put(whole(head, null, buffer));
     } else {
-      await put(whole(head, null));
-      await putAll(body, { framing, put, stated: statedBytes(answer.headers) });
+      await put(whole(head, null, buffer));
+      const stated = statedBytes(answer.headers);
+      await putAll(body, { framing, put, stated, buffer });
     }
     return isPersistent;
   } finally {
     patience.end();
+    buffers.give(buffer);
   }
 }
 
@@ -341,27 +348,34 @@ function headOf(
   return text + "\r\n";
 }
 
-/** Joins head and body, so that a short answer is one write. */
-function whole(head: string, body: Uint8Array | null): Uint8Array {
-  const bytes = new Uint8Array(head.length + (body?.length ?? 0));
-  const { read, written } = encoder.encodeInto(head, bytes);
-  // Each character stands for one byte; for ASCII the UTF-8 encoder is faster.
-  const isAscii = read === head.length && written === head.length;
-  if (!isAscii) Buffer.from(bytes.buffer).write(head, 0, "latin1");
+/**
+ * Joins head and body, so that a short answer is one write; in `buffer` if
+ * there is room.
+ */
+function whole(
+  head: string,
+  body: Uint8Array | null,
+  buffer: Buffer,
+): Uint8Array {
+  const length = head.length + (body?.length ?? 0);
+  const isShort = length <= buffer.length;
+  const bytes = isShort ? buffer : Buffer.allocUnsafeSlow(length);
+  writeHead(head, bytes);
   if (body !== null) bytes.set(body, head.length);
-  return bytes;
+  return isShort ? bytes.subarray(0, length) : bytes;
 }
 
 interface Sink {
   readonly framing: Framing;
   readonly put: (bytes: Uint8Array) => Promise<void>;
   readonly stated: number | null;
+  readonly buffer: Buffer;
 }
 
 /** Sends a body. One of another length than its head says breaks the transfer. */
 async function putAll(
   body: AnswerBody,
-  { framing, put, stated }: Sink,
+  { framing, put, stated, buffer }: Sink,
 ): Promise<void> {
   let sentBytes = 0;
   try {
@@ -371,7 +385,7 @@ async function putAll(
       if (chunk.length === 0) continue;
       sentBytes += chunk.length;
       if (framing === "length" && sentBytes > (stated ?? 0)) break;
-      await put(framing === "chunked" ? chunked(chunk) : chunk);
+      await put(framing === "chunked" ? chunked(chunk, buffer) : chunk);
     }
     if (framing === "chunked") return await put(LAST_CHUNK);
   } catch (cause) {
@@ -384,13 +398,15 @@ async function putAll(
   }
 }
 
-function chunked(chunk: Uint8Array): Uint8Array {
+/** Returns the chunk with its framing; in `buffer` if there is room. */
+function chunked(chunk: Uint8Array, buffer: Buffer): Uint8Array {
   const size = `${chunk.length.toString(16)}\r\n`;
   const end = size.length + chunk.length;
-  const bytes = new Uint8Array(end + 2);
-  encoder.encodeInto(size, bytes);
+  const isShort = end + 2 <= buffer.length;
+  const bytes = isShort ? buffer : Buffer.allocUnsafeSlow(end + 2);
+  for (let at = 0; at < size.length; at++) bytes[at] = size.charCodeAt(at);
   bytes.set(chunk, size.length);
   bytes[end] = CR;
   bytes[end + 1] = LF;
-  return bytes;
+  return isShort ? bytes.subarray(0, end + 2) : bytes;
 }

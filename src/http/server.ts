@@ -12,8 +12,8 @@ import {
   ClientConnection,
   ClientConnections,
   type ConnectionLimits,
-  ReadBuffers,
 } from "./client_connection.ts";
+import { SpareBuffers } from "./buffers.ts";
 import { Deadline } from "./deadline.ts";
 import { ProtocolError } from "./head.ts";
 import {
@@ -123,7 +123,9 @@ export class ConnectionServer {
   readonly #options: ServeOptions;
   readonly #heads: Deadline;
   readonly #silence: Deadline;
-  readonly #buffers = new ReadBuffers();
+  /** For reads of unproven connections, which must leave no garbage. */
+  readonly #reads = new SpareBuffers();
+  readonly #writes = new SpareBuffers();
   readonly #clients: ClientConnections;
   readonly #ended = Promise.withResolvers<void>();
   #isDraining = false;
@@ -178,7 +180,7 @@ export class ConnectionServer {
     while (!this.#isDraining) {
       try {
         const stream = await listener.accept();
-        const client = new ClientConnection(stream, this.#buffers);
+        const client = new ClientConnection(stream, this.#reads);
         isReported = false;
         await this.#clients.add(client);
         this.#reportClosed();
@@ -209,6 +211,7 @@ export class ConnectionServer {
         isProven: () => this.#clients.isProven(client),
         prove: () => this.#clients.prove(client),
         stall,
+        buffers: this.#writes,
         silence: this.#silence,
         heads: this.#heads,
       });
@@ -251,6 +254,7 @@ interface ConnectionHost {
   /** Called when a request on this connection has passed the door. */
   readonly prove: () => void;
   readonly stall: Deadline;
+  readonly buffers: SpareBuffers;
   readonly silence: Deadline;
   readonly heads: Deadline;
   /** Whether a request on this connection has passed the door. */
@@ -343,6 +347,7 @@ async function serveOne(
       head,
       isPersistent: head.isPersistent && body.isDone && !host.isDraining(),
       stall: host.stall,
+      buffers: host.buffers,
     });
     ended.resolve();
     if (!body.isDone) await client.linger();
@@ -381,7 +386,7 @@ function urlOf({ target }: RequestHead, headers: RequestHeaders): string {
 async function refuse(
   client: ClientConnection,
   { message }: ProtocolError,
-  { stall }: ConnectionHost,
+  { stall, buffers }: ConnectionHost,
 ): Promise<void> {
   const answer = apiError({
     status: 400,
@@ -393,6 +398,7 @@ async function refuse(
     head: { method: "GET", isVersion10: false },
     isPersistent: false,
     stall,
+    buffers,
   });
   await client.linger();
 }
