@@ -61,27 +61,34 @@ export interface IncomingRequest {
 export class RequestHeaders implements HeaderLookup {
   /** In the client's own order and spelling. */
   readonly list: HeaderList;
-  readonly #values = new Map<string, string>();
 
   /** Takes the lines as the client sent them. */
   constructor(lines: HeaderList) {
-    const values = this.#values;
-    for (const [name, value] of lines) {
-      const lower = name.toLowerCase();
-      const before = values.get(lower);
-      if (before === undefined) values.set(lower, value);
-      else values.set(lower, before + separatorOf(lower) + value);
-    }
     this.list = lines;
   }
 
+  /** Returns the value; those of repeated lines are joined. */
   get(name: string): string | null {
-    return this.#values.get(name) ?? null;
+    let found: string | null = null;
+    for (const [lineName, value] of this.list) {
+      if (!isNamed(lineName, name)) continue;
+      found = found === null ? value : found + separatorOf(name) + value;
+    }
+    return found;
   }
 
   has(name: string): boolean {
-    return this.#values.has(name);
+    for (const [lineName] of this.list) {
+      if (isNamed(lineName, name)) return true;
+    }
+    return false;
   }
+}
+
+/** Whether a line is called `name`, which is in lower case. */
+function isNamed(lineName: string, name: string): boolean {
+  return lineName.length === name.length &&
+    (lineName === name || lineName.toLowerCase() === name);
 }
 
 /** Returns what joins repeated lines: RFC 9110 5.2, for cookies RFC 6265 5.4. */

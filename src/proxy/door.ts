@@ -6,34 +6,86 @@
  * @module
  */
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import type { Secret } from "../ports.ts";
 import { slipOf, splitKey, targetFault } from "../wire/request/target.ts";
 import { nonceOf, proofText } from "../wire/proof.ts";
 import type { HeaderLookup } from "../http/request.ts";
 
+/** What a request's URL says by itself. */
+interface ReadUrl {
+  readonly url: string;
+  /** Authority and target exactly as the request line and Host have them. */
+  readonly authority: string;
+  /** Without the key. */
+  readonly target: string;
+  /** Why the path is refused whoever asks, or null. */
+  readonly refusal: Admission & { readonly kind: "refused" } | null;
+  readonly nonce: string | null;
+  /** Whether a mistyped key is in the place of the key. */
+  readonly isKeyPlace: boolean;
+  /** Whether the key in the path is right; null if there is none in it. */
+  readonly isRightKey: boolean | null;
+  /** Whether the target would carry the key to the upstream, however escaped. */
+  readonly holdsKey: boolean;
+}
+
 /** The local key, which every request is compared with. */
 export class DoorKey {
   readonly #secret: Secret;
-  readonly #bytes: Uint8Array;
+  readonly #text: string;
+  /** The URL of the last request: a client asks for the same one again. */
+  #last: ReadUrl | null = null;
 
   constructor(secret: Secret) {
     this.#secret = secret;
-    this.#bytes = new TextEncoder().encode(secret.reveal());
+    this.#text = secret.reveal();
   }
 
   /** Whether `shown` is the key; takes the same time for every wrong one. */
   matches(shown: string): boolean {
-    // A key is ASCII, so that its length is known before it is encoded.
-    if (shown.length !== this.#bytes.length) return false;
-    const bytes = new TextEncoder().encode(shown);
-    return bytes.length === this.#bytes.length &&
-      timingSafeEqual(bytes, this.#bytes);
+    const text = this.#text;
+    if (shown.length !== text.length) return false;
+    // Every character is compared, and nothing depends on where they differ.
+    let difference = 0;
+    for (let at = 0; at < text.length; at++) {
+      difference |= shown.charCodeAt(at) ^ text.charCodeAt(at);
+    }
+    return difference === 0;
   }
 
-  /** Whether `text` contains the key. */
-  isIn(text: string): boolean {
-    return text.includes(this.#secret.reveal());
+  /** Reads a URL; null if it is none that a client may ask for. */
+  read(url: string): ReadUrl | null {
+    if (this.#last?.url === url) return this.#last;
+    const place = splitUrl(url);
+    if (place === null) return null;
+    const { key, target } = splitKey(place.target);
+    const slip = slipOf(target);
+    const fault = targetFault(target);
+    this.#last = {
+      url,
+      authority: place.authority,
+      target,
+      refusal: slip !== null
+        ? refuse(404, `There is no such path: ${slip}`)
+        : fault !== null
+        ? refuse(400, `The path is refused: ${fault}`)
+        : null,
+      nonce: nonceOf(target),
+      isKeyPlace: KEY_PLACE.test(target),
+      isRightKey: key === null ? null : this.matches(key),
+      holdsKey: this.#isIn(target),
+    };
+    return this.#last;
+  }
+
+  /** Whether `target` would carry the key to the upstream, however escaped. */
+  #isIn(target: string): boolean {
+    const plain = target.replace(
+      /%(?:25)*([0-9a-f]{2})/gi,
+      (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+    return plain.includes(this.#text);
   }
 
   /** Returns a proof that this server has the key, for one nonce and port. */
@@ -120,12 +172,14 @@ const KEY_PLACE = /^\/+k(?=[/?]|$)/;
 /** Returns whether `visitor` is admitted, and as what. */
 export function admit(visitor: Visitor, door: Door): Admission {
   const { headers } = visitor;
-  const place = splitUrl(visitor.url);
+  const read = door.key.read(visitor.url);
   const host = headers.get("host");
-  if (place === null || host === null) {
+  if (read === null || host === null) {
     return refuse(400, "The request names no host");
   }
-  if (!isOwnHost(host, door) || !isOwnHost(place.authority, door)) {
+  const isOwn = isOwnHost(host, door) &&
+    (read.authority === host || isOwnHost(read.authority, door));
+  if (!isOwn) {
     return refuse(
       421,
       "This host is not served here; proxy.hosts names those that are",
@@ -145,21 +199,17 @@ export function admit(visitor: Visitor, door: Door): Admission {
   if (REFUSED_METHODS.includes(visitor.method)) {
     return refuse(405, "This method is not served here");
   }
-  const { key, target } = splitKey(place.target);
-  const slip = slipOf(target);
-  if (slip !== null) return refuse(404, `There is no such path: ${slip}`);
-  const fault = targetFault(target);
-  if (fault !== null) return refuse(400, `The path is refused: ${fault}`);
-  const nonce = nonceOf(target);
+  if (read.refusal !== null) return read.refusal;
+  const { target, nonce, isRightKey } = read;
   if (nonce !== null && visitor.method === "GET") {
     return { kind: "challenged", nonce };
   }
-  if (KEY_PLACE.test(target)) return refuse(401, WRONG_KEY);
+  if (read.isKeyPlace) return refuse(401, WRONG_KEY);
 
   const keyHeaders = headersWithKey(headers, door);
-  const hasKey = key === null ? keyHeaders.length > 0 : door.key.matches(key);
-  if (hasKey || (key === null && isKeyless(visitor, door))) {
-    if (holdsKey(target, door)) {
+  const hasKey = isRightKey ?? keyHeaders.length > 0;
+  if (hasKey || (isRightKey === null && isKeyless(visitor, door))) {
+    if (read.holdsKey) {
       return refuse(400, "The path is refused: it holds the local key");
     }
     const isGuest = origin !== null || isNamedHost(host, door);
@@ -171,7 +221,7 @@ export function admit(visitor: Visitor, door: Door): Admission {
 function refuse(
   status: (Admission & { kind: "refused" })["status"],
   message: string,
-): Admission {
+): Admission & { readonly kind: "refused" } {
   return { kind: "refused", status, message };
 }
 
@@ -235,15 +285,6 @@ function headersWithKey(
     found.push("authorization");
   }
   return found;
-}
-
-/** Whether `target` would carry the key to the upstream, however escaped. */
-function holdsKey(target: string, { key }: Door): boolean {
-  const plain = target.replace(
-    /%(?:25)*([0-9a-f]{2})/gi,
-    (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return key.isIn(plain);
 }
 
 function isKeyless(visitor: Visitor, door: Door): boolean {

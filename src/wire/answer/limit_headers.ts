@@ -150,9 +150,9 @@ export interface LimitReading {
 
 /** The key of a plan window in a header's name. */
 const PLAN_KEY = /^[a-z0-9][a-z0-9_]*$/;
-const PLAN_FIELDS = ["utilization", "reset", "status"];
+const PLAN_FIELDS = ["utilization", "reset", "status"] as const;
 const RATE_KEYS = ["tokens", "requests", "input-tokens", "output-tokens"];
-const RATE_FIELDS = ["limit", "remaining", "reset"];
+const RATE_FIELDS = ["limit", "remaining", "reset"] as const;
 
 /** Names that are about billing or client behaviour, not windows of a plan. */
 const NO_WINDOWS: ReadonlySet<string> = new Set([
@@ -174,6 +174,61 @@ const UNKNOWN_LENGTH_MS_MAX = 31 * DAY_MS;
 /** Suffix of the premium week ("overage included"), which Fable uses. */
 const PREMIUM_SUFFIX = "oi";
 
+/** What the lines of one window state, as text. */
+interface WindowLines {
+  readonly key: WindowKey;
+  readonly axis: LimitReading["axis"];
+  utilization: string | null;
+  status: string | null;
+  reset: string | null;
+  limit: string | null;
+  remaining: string | null;
+}
+
+type LineField = Exclude<keyof WindowLines, "key" | "axis">;
+
+/** What a line states by its name. */
+interface LineName extends Pick<WindowLines, "key" | "axis"> {
+  readonly field: LineField;
+}
+
+/** Reads the name of a rate-limit line; null if it states no window. */
+function readName(name: string): LineName | null {
+  const lower = name.toLowerCase();
+  const isUnified = lower.startsWith(UNIFIED_PREFIX);
+  const prefix = isUnified ? UNIFIED_PREFIX : LIMIT_PREFIX;
+  const fieldAt = lower.lastIndexOf("-");
+  if (fieldAt <= prefix.length) return null;
+  const key = lower.slice(prefix.length, fieldAt);
+  const field = lower.slice(fieldAt + 1);
+  if (isUnified) {
+    const isPlan = isOneOf(PLAN_FIELDS, field) && PLAN_KEY.test(key);
+    return isPlan ? { axis: "plan", key, field } : null;
+  }
+  const isRate = isOneOf(RATE_FIELDS, field) && RATE_KEYS.includes(key);
+  return isRate ? { axis: "rate", key, field } : null;
+}
+
+function isOneOf<Name extends string>(
+  names: readonly Name[],
+  name: string,
+): name is Name {
+  return (names as readonly string[]).includes(name);
+}
+
+/** The names that come with nearly every answer, read once. */
+const USUAL_NAMES: ReadonlyMap<string, LineName | null> = new Map([
+  ...["5h", "7d", `7d_${PREMIUM_SUFFIX}`, "overage"].flatMap((key) =>
+    PLAN_FIELDS.map((field) => `${UNIFIED_PREFIX}${key}-${field}`)
+  ),
+  ...RATE_KEYS.flatMap((key) =>
+    RATE_FIELDS.map((field) => `${LIMIT_PREFIX}${key}-${field}`)
+  ),
+  ...["status", "reset", "representative-claim", "fallback-percentage"].map(
+    (field) => UNIFIED_PREFIX + field,
+  ),
+].map((name) => [name, readName(name)]));
+
 /**
  * Returns all windows in `headers`, plan windows first. Of a repeated line the
  * last counts. `surpassed-threshold` lines repeat the utilization less exactly
@@ -183,32 +238,44 @@ export function limitReadings(
   headers: HeaderList,
   now: Instant,
 ): readonly LimitReading[] {
-  const unified = new Map<WindowKey, Map<string, string>>();
-  const rate = new Map<WindowKey, Map<string, string>>();
+  const plan: WindowLines[] = [];
+  const rate: WindowLines[] = [];
   for (const [name, value] of headers) {
     if (!isLimitName(name)) continue;
-    const lower = name.toLowerCase();
-    const isUnified = lower.startsWith(UNIFIED_PREFIX);
-    const prefix = isUnified ? UNIFIED_PREFIX : LIMIT_PREFIX;
-    const fieldAt = lower.lastIndexOf("-");
-    if (fieldAt <= prefix.length) continue;
-    const key = lower.slice(prefix.length, fieldAt);
-    const field = lower.slice(fieldAt + 1);
-    if (isUnified) {
-      if (!PLAN_FIELDS.includes(field) || !PLAN_KEY.test(key)) continue;
-      note(unified, key, field, value);
-    } else if (RATE_FIELDS.includes(field) && RATE_KEYS.includes(key)) {
-      note(rate, key, field, value);
-    }
+    const usual = USUAL_NAMES.get(name);
+    const read = usual === undefined ? readName(name) : usual;
+    if (read === null) continue;
+    const { axis, key, field } = read;
+    linesOf(axis === "plan" ? plan : rate, axis, key)[field] = value;
   }
   const readings: LimitReading[] = [];
-  for (const [key, fields] of unified) {
-    if (isWindowName(key)) readings.push(planReading(key, fields, now));
+  for (const lines of plan) {
+    if (isWindowName(lines.key)) readings.push(planReading(lines, now));
   }
-  for (const [key, fields] of rate) {
-    readings.push(rateReading(key, fields, now));
-  }
-  return readings.slice(0, WINDOWS_MAX);
+  for (const lines of rate) readings.push(rateReading(lines, now));
+  return readings.length > WINDOWS_MAX
+    ? readings.slice(0, WINDOWS_MAX)
+    : readings;
+}
+
+/** Returns the entry of `key`, which is added if it is not there. */
+function linesOf(
+  windows: WindowLines[],
+  axis: LimitReading["axis"],
+  key: WindowKey,
+): WindowLines {
+  for (const known of windows) if (known.key === key) return known;
+  const added: WindowLines = {
+    key,
+    axis,
+    utilization: null,
+    status: null,
+    reset: null,
+    limit: null,
+    remaining: null,
+  };
+  windows.push(added);
+  return added;
 }
 
 /** Whether there is any rate-limit line. */
@@ -282,23 +349,8 @@ function isWindowName(key: string): boolean {
   return !NO_WINDOWS.has(key) && !(key in Object.prototype);
 }
 
-type Fields = ReadonlyMap<string, string>;
-
-/** Notes a field of a window. */
-function note(
-  windows: Map<WindowKey, Map<string, string>>,
-  key: WindowKey,
-  field: string,
-  value: string,
-): void {
-  const fields = windows.get(key);
-  if (fields !== undefined) fields.set(field, value);
-  else windows.set(key, new Map([[field, value]]));
-}
-
 function planReading(
-  key: WindowKey,
-  fields: Fields,
+  { key, utilization, status, reset }: WindowLines,
   now: Instant,
 ): LimitReading {
   const lengthMs = windowLengthMs(key);
@@ -307,10 +359,10 @@ function planReading(
     axis: "plan",
     family: familyOf(key),
     lengthMs,
-    utilization: decimal(fields.get("utilization") ?? null),
-    status: windowStatus(fields.get("status") ?? null),
+    utilization: decimal(utilization),
+    status: windowStatus(status),
     resetsAt: boundedReset(
-      resetInstant(fields.get("reset")),
+      resetInstant(reset),
       now,
       /^\d+[mhd]/.test(key) ? lengthMs : UNKNOWN_LENGTH_MS_MAX,
     ),
@@ -318,25 +370,21 @@ function planReading(
 }
 
 /** Returns a window of an API key: a bucket that refills within about a minute. */
-function rateReading(
-  key: WindowKey,
-  fields: Fields,
-  now: Instant,
-): LimitReading {
-  const limit = decimal(fields.get("limit") ?? null);
-  const remaining = decimal(fields.get("remaining") ?? null);
+function rateReading(lines: WindowLines, now: Instant): LimitReading {
+  const limit = decimal(lines.limit);
+  const remaining = decimal(lines.remaining);
   const utilization = limit === null || limit === 0 || remaining === null
     ? null
     : Math.max(0, 1 - remaining / limit);
   return {
-    key,
+    key: lines.key,
     axis: "rate",
     family: null,
     lengthMs: MINUTE_MS,
     utilization,
     status: null,
     resetsAt: boundedReset(
-      resetInstant(fields.get("reset")),
+      resetInstant(lines.reset),
       now,
       UNKNOWN_LENGTH_MS_MAX,
     ),
