@@ -9,12 +9,24 @@ import { Deadline } from "../../src/http/deadline.ts";
 import type { IncomingRequest } from "../../src/http/request.ts";
 import type { ClientAnswer } from "../../src/http/response.ts";
 import { ConnectionServer } from "../../src/http/server.ts";
-import type { Journal, Lease, Pool, Upstream } from "../../src/ports.ts";
+import { LIST_BOOK } from "../fixtures/list_book.ts";
+import { MANUAL_SHELL } from "../../src/shell_words.ts";
+import type {
+  Journal,
+  Lease,
+  Pool,
+  RequestLog,
+  Upstream,
+} from "../../src/ports.ts";
 import { BodyBudget, readBody } from "../../src/proxy/body.ts";
 import type { Proxy } from "../../src/proxy/proxy.ts";
 import { listen } from "../../src/proxy/routes.ts";
+import { LedgerWriter } from "../../src/records/ledger_writer.ts";
+import { StateDatabase } from "../../src/records/state_database.ts";
+import { RecentTally, Tally } from "../../src/records/tally.ts";
 import { passthroughHeaders, responseHeaders } from "../../src/wire/headers.ts";
 import { LOCAL_KEY, ProxyKit } from "../fixtures/proxy_kit.ts";
+import { realClock } from "../fixtures/real_ports.ts";
 import { type Stage, STAGES } from "./stages.ts";
 
 const SILENT: Journal = { log: () => {} };
@@ -90,13 +102,47 @@ function stillPool({ keeper }: ProxyKit): Pool {
   };
 }
 
+/** Writes rows and counts as the server does, into a database of its own. */
+function ledgerOf({ keeper }: ProxyKit): RequestLog {
+  const folder = Deno.makeTempDirSync({ prefix: "tc_stage_" });
+  Deno.addSignalListener("SIGTERM", () => {
+    Deno.removeSync(folder, { recursive: true });
+    Deno.exit();
+  });
+  const tally = new Tally(realClock.now(), LIST_BOOK);
+  const recent = new RecentTally();
+  const writer = new LedgerWriter({
+    state: new StateDatabase({
+      path: `${folder}/state.db`,
+      writer: "stage",
+      clock: realClock,
+      journal: SILENT,
+      person: MANUAL_SHELL,
+    }),
+    clock: realClock,
+    journal: SILENT,
+    poolState: () => keeper.state,
+    bounds: { days: 30, bytesMax: 1e9 },
+    prices: LIST_BOOK,
+  });
+  writer.serves();
+  return {
+    finished: (record) => {
+      tally.add(record);
+      recent.add(record);
+      writer.finished(record);
+    },
+  };
+}
+
 function serveProxy(stage: Stage, origin: string): number {
   const kit = new ProxyKit({ origin, isKeyed: true });
+  const isLive = stage === "pool" || stage === "ledger";
   const proxy: Proxy = {
     ...kit.proxy,
-    pool: stage === "pool" ? kit.keeper : stillPool(kit),
+    pool: isLive ? kit.keeper : stillPool(kit),
     journal: SILENT,
-    log: { finished: () => {} },
+    log: stage === "ledger" ? ledgerOf(kit) : { finished: () => {} },
   };
   const answer = relayTo(origin, kit.upstream);
   // The kit keeps every event for tests, which a server does not.

@@ -6,7 +6,7 @@ import { median } from "./report.ts";
 import type { Target, Targets } from "./targets.ts";
 
 /** Parts of the data plane that run alone; see `stage_server.ts`. */
-export const STAGES = ["relay", "door", "request", "pool"] as const;
+export const STAGES = ["relay", "door", "request", "pool", "ledger"] as const;
 export type Stage = typeof STAGES[number];
 
 /** What each target does besides what the one before it does. */
@@ -17,7 +17,8 @@ const ADDED: Readonly<Record<string, string>> = {
   request:
     "one request's life: peek, decide, credential, verdict, relay, metering",
   pool: "the pool's events and true snapshots",
-  "tc, quiet": "the server: worker, refresher, ledger row, tally, feed",
+  ledger: "the ledger's row, and the counts for status and the Deck",
+  "tc, quiet": "the server: worker, refresher, feed",
   tc: "the log line",
 };
 
