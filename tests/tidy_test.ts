@@ -436,6 +436,12 @@ Deno.test("the lint plugin sees every way to import and every impure call", () =
     ),
     [],
   );
+  const getter = "const f = (a) => ({ get b() { return a.b; } });";
+  deepStrictEqual(faults("src/server/a.ts", getter), [
+    "rooms/no-literal-getter",
+  ]);
+  const method = "const f = (a) => ({ b() { return a.b; }, get: 1 });";
+  deepStrictEqual(faults("src/server/a.ts", method), []);
   const scoped = ["rooms/request-scope"];
   for (
     const code of [

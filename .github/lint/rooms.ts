@@ -494,6 +494,24 @@ export default {
         };
       },
     },
+    // V8 gives each object literal with a getter a hidden class of its own,
+    // which keeps what the getter captured until the next full collection.
+    "no-literal-getter": {
+      create(context): Deno.lint.LintVisitor {
+        const path = context.filename.replaceAll("\\", "/");
+        if (roomOf(path) === null) return {};
+        return {
+          "ObjectExpression > Property"(node: Deno.lint.Property): void {
+            if (node.kind !== "get") return;
+            context.report({
+              node,
+              message: "A getter in an object literal keeps what it captured",
+              hint: "Use a method, or a class with a getter",
+            });
+          },
+        };
+      },
+    },
     "request-scope": {
       create(context): Deno.lint.LintVisitor {
         const path = context.filename.replaceAll("\\", "/");

@@ -66,7 +66,7 @@ export interface Listener {
   readonly host: string;
   readonly port: number;
   /** Requests whose answer has not ended. */
-  readonly openRequests: number;
+  openRequests(): number;
   /** Takes no new connection; resolves when every answer has ended. */
   shutdown(): Promise<void>;
   /** Closes every connection at once. */
@@ -113,9 +113,7 @@ export function listen(options: ListenOptions): Listener {
   return {
     host,
     port,
-    get openRequests(): number {
-      return counter.open;
-    },
+    openRequests: () => counter.open,
     shutdown: () => server.shutdown(),
     abort: () => server.abort(),
   };

@@ -181,7 +181,7 @@ Deno.test("shutdown() lets answers end and closes resting connections", async ()
   match(await readAll(newcomer), /^HTTP\/1\.1 200 OK\r\n.*connection: close/s);
   strictEqual(await silent.read(), false);
   strictEqual(isOver, false);
-  strictEqual(kit.listener.openRequests, 1);
+  strictEqual(kit.listener.openRequests(), 1);
   go.resolve();
   strictEqual((await busy.whole()).isWhole, true);
   strictEqual(await busy.read(), false);

@@ -378,9 +378,9 @@ Deno.test("a body that does not come is given up", async () => {
     await client.write(
       `POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: ${LOCAL_KEY}\r\n${head}`,
     );
-    await until(() => kit.listener.openRequests === 1);
+    await until(() => kit.listener.openRequests() === 1);
     client.close();
-    await until(() => kit.listener.openRequests === 0);
+    await until(() => kit.listener.openRequests() === 0);
   }
   deepStrictEqual(scene.asked, []);
   await kit.isEmpty();

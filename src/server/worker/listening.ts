@@ -120,7 +120,7 @@ export async function drained(
   clearTimeout(timer);
   if (first !== "late") return 0;
   // The main thread ends this thread now, with whatever is left.
-  return listener.openRequests;
+  return listener.openRequests();
 }
 
 const BOOKED_MS_MAX = 1_000;
