@@ -37,6 +37,34 @@ Deno.test("every action is pinned by its commit, its version beside it", () => {
   }
 });
 
+Deno.test("a program is signed before it is run, tested and packed", () => {
+  const text = read(".github/workflows/release.yml");
+  const steps = [
+    "run what was built",
+    "sign for macOS",
+    "sign for Windows",
+    "run what was signed",
+    "the binary's own tests",
+    "pack",
+  ].map((name) => text.indexOf(`- name: ${name}\n`));
+  ok(!steps.includes(-1));
+  deepStrictEqual(steps, steps.toSorted((a, b) => a - b));
+  for (const script of ["sign-macos.sh", "sign-windows.ps1"]) {
+    ok(text.includes(`run: .github/release/${script} `), script);
+    // Every secret that it reads is handed to it, and to no other step.
+    const names = read(`.github/release/${script}`)
+      .match(/(?<=\$(Env:)?)(APPLE|WINDOWS)_[A-Z_]+/g) ?? [];
+    ok(names.length > 0, script);
+    for (const name of new Set(names)) {
+      strictEqual(
+        text.split(`${name}: \${{ secrets.${name} }}`).length,
+        2,
+        name,
+      );
+    }
+  }
+});
+
 Deno.test("one Deno version holds everywhere", () => {
   const version = read(".github/deno-version").trim();
   match(version, /^\d+\.\d+\.\d+$/);
