@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { dirname, join, posix, resolve, win32 } from "node:path";
+import { dirname, join as joinHere, posix, win32 } from "node:path";
 import { EXIT, TcError } from "../errors.ts";
 import { type Environment, homeIn } from "../variables.ts";
 import { oneSpelling } from "./file_spelling.ts";
@@ -47,6 +47,7 @@ export const PATH_VARIABLES = [
  */
 export function pathsFrom(environment: Environment, system: string): Paths {
   const isWindows = system === "windows";
+  const { join, resolve } = isWindows ? win32 : posix;
   const inHome = (variable: string, ...parts: readonly string[]) =>
     absolute(environment[variable], system) ??
       join(homeOf(environment, system), ...parts);
@@ -147,7 +148,7 @@ export function workerFolders(paths: Paths): readonly string[] {
 
 /** Returns the folder of the vault's files. */
 export function vaultFolder({ secretsFolder }: Paths): string {
-  return join(secretsFolder, "vault");
+  return joinHere(secretsFolder, "vault");
 }
 
 /** Returns whether something has this path, a broken link included. */

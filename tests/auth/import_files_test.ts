@@ -103,7 +103,7 @@ Deno.test("usualImports() finds Claude Code's file, with its plan", async () => 
   strictEqual(reading.candidates[0]?.tier, "max_20x");
   strictEqual(
     reading.candidates[0]?.sharedWith?.location,
-    at.folder.join(".claude/.credentials.json"),
+    join(at.folder.path, ".claude", ".credentials.json"),
   );
 });
 

@@ -12,7 +12,8 @@ import { trials } from "../fixtures/trials.ts";
 import { fileVault, idOf, refreshTokenOf } from "../fixtures/vault_kit.ts";
 
 const A = idOf("a");
-const PROCESSES = 8;
+/** Under wine a parent hears no more of its children when there are eight. */
+const PROCESSES = Deno.build.os === "windows" ? 6 : 8;
 const SCRIPT = "refresh_child.ts";
 
 /** A login whose token has an hour left, in the vault in `folder`. */
@@ -27,7 +28,7 @@ function children(count: number, args: readonly string[]): LineChild[] {
   return Array.from({ length: count }, () => new LineChild(SCRIPT, args));
 }
 
-Deno.test("8 processes at the end of a token: no family is lost, one call a round", async () => {
+Deno.test("many processes at the end of a token: no family is lost, one call a round", async () => {
   await using folder = new TempFolder();
   await using server = new TokenServer();
   await signIn(folder.path, server);

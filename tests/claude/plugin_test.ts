@@ -26,15 +26,20 @@ Deno.test("every hook of the plugin is one that tc knows, and none is missing", 
   deepStrictEqual(commands, [...HOOKS]);
 });
 
-Deno.test("a hook of the plugin does nothing where there is no tc", async () => {
-  const { code, stdout } = await new Deno.Command("/bin/sh", {
-    args: ["-c", pathCommand("session-start")],
-    env: { PATH: "/nowhere" },
-    clearEnv: true,
-  }).output();
-  strictEqual(code, 0);
-  // What stands on stderr the client shows for a failure alone.
-  strictEqual(stdout.length, 0);
+Deno.test({
+  name: "a hook of the plugin does nothing where there is no tc",
+  // Git Bash, which the client has there, is not part of Windows.
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const { code, stdout } = await new Deno.Command("/bin/sh", {
+      args: ["-c", pathCommand("session-start")],
+      env: { PATH: "/nowhere" },
+      clearEnv: true,
+    }).output();
+    strictEqual(code, 0);
+    // What stands on stderr the client shows for a failure alone.
+    strictEqual(stdout.length, 0);
+  },
 });
 
 Deno.test("only a refused turn is a reason to swap", () => {

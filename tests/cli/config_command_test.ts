@@ -8,6 +8,7 @@ import { ServedPool } from "../fixtures/served_pool.ts";
 import { cleanVariables, tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";
+import { pathsFrom } from "../../src/system/paths.ts";
 
 async function tc(
   home: string,
@@ -24,10 +25,14 @@ async function tc(
   return { code, out: text(stdout), err: text(stderr) };
 }
 
+function configOf(home: string): string {
+  return pathsFrom(cleanVariables(home), Deno.build.os).configFile;
+}
+
 Deno.test("a new config names its schema, which lies beside it; an old config gets none", async () => {
   await using folder = new TempFolder();
   const home = folder.path;
-  const file = join(home, ".config/tc/config.json");
+  const file = configOf(home);
   strictEqual(
     (await tc(home, ["config", "set", "usage.poll", "false"])).code,
     0,
@@ -60,7 +65,7 @@ Deno.test("a mistyped setting is answered with the nearest one", async () => {
     strictEqual(code, 2, err);
     match(err, /proxy\.port is the nearest/);
   }
-  const file = join(folder.path, ".config/tc/config.json");
+  const file = configOf(folder.path);
   await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await Deno.writeTextFile(file, '{"proxy": {"prot": 1}}', { mode: 0o600 });
   match((await tc(folder.path, ["doctor"])).out, /Did you mean proxy\.port\?/);
@@ -121,7 +126,7 @@ Deno.test("tc paths names every file that a served request leaves behind", async
   };
   const roots = places.map(({ path }) => path);
   const strays = [...files(pool.variables["HOME"] ?? "")].filter((file) =>
-    !roots.some((root) => file === root || file.startsWith(`${root}/`))
+    !roots.some((root) => file === root || file.startsWith(join(root, "/")))
   );
   deepStrictEqual(strays, []);
   for (const name of ["vault.key", "state.db", "config.json"]) {

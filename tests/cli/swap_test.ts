@@ -7,6 +7,7 @@ import {
   startScriptedApi,
 } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
+import { canLink } from "../fixtures/file_abilities.ts";
 
 class Stage implements AsyncDisposable {
   readonly api: ScriptedApi;
@@ -122,47 +123,57 @@ Deno.test("tc swap use says that the running server uses the account too", async
   await server.status;
 });
 
-Deno.test("a profile's login is not swapped, neither by hand nor by a hook", async () => {
-  await using stage = await Stage.open(["work", "home"]);
-  const { pool } = stage;
-  strictEqual((await pool.tc(["swap", "use", "work"])).code, 0);
-  strictEqual((await pool.tc(["profile", "add", "home"])).code, 0);
-  const { profiles } = await pool.json(["profile", "list"]) as {
-    profiles: { folder: string }[];
-  };
-  const env = { CLAUDE_CONFIG_DIR: profiles[0]?.folder ?? "" };
-  const byHand = await pool.tc(["swap", "use", "work"], env);
-  strictEqual(byHand.code, 2);
-  match(byHand.stderr, /Cannot swap in a profile/);
-  const asked = stage.api.requests().length;
-  const byHook = await pool.tc(["hook", "user-prompt-submit"], env);
-  strictEqual(byHook.code, 0);
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
-  strictEqual(stage.api.requests().length, asked);
+Deno.test({
+  name: "a profile's login is not swapped, neither by hand nor by a hook",
+  // A profile is made of links.
+  ignore: !await canLink(),
+  fn: async () => {
+    await using stage = await Stage.open(["work", "home"]);
+    const { pool } = stage;
+    strictEqual((await pool.tc(["swap", "use", "work"])).code, 0);
+    strictEqual((await pool.tc(["profile", "add", "home"])).code, 0);
+    const { profiles } = await pool.json(["profile", "list"]) as {
+      profiles: { folder: string }[];
+    };
+    const env = { CLAUDE_CONFIG_DIR: profiles[0]?.folder ?? "" };
+    const byHand = await pool.tc(["swap", "use", "work"], env);
+    strictEqual(byHand.code, 2);
+    match(byHand.stderr, /Cannot swap in a profile/);
+    const asked = stage.api.requests().length;
+    const byHook = await pool.tc(["hook", "user-prompt-submit"], env);
+    strictEqual(byHook.code, 0);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    strictEqual(stage.api.requests().length, asked);
+  },
 });
 
-Deno.test("a login in two places is reported when its profile is launched", async () => {
-  await using stage = await Stage.open(["work"]);
-  const { pool } = stage;
-  strictEqual((await pool.tc(["swap", "use", "work"])).code, 0);
-  strictEqual((await pool.tc(["profile", "add", "work"])).code, 0);
-  const bin = pool.folder.join("bin");
-  await Deno.mkdir(bin);
-  await Deno.writeTextFile(
-    `${bin}/claude`,
-    `#!/bin/sh\necho "$CLAUDE_CONFIG_DIR"\nexit 7\n`,
-  );
-  await Deno.chmod(`${bin}/claude`, 0o755);
-  const run = await pool.tc(["run", "--profile", "work"], {
-    PATH: `${bin}:${Deno.env.get("PATH")}`,
-    ANTHROPIC_API_KEY: "sk-ant-api03-FAKE-x",
-  });
-  strictEqual(run.code, 7);
-  match(run.stdout, /\/profiles\//);
-  match(
-    run.stderr,
-    /warning: the login of work is also in .*\.credentials\.json/,
-  );
+Deno.test({
+  name: "a login in two places is reported when its profile is launched",
+  // A profile is made of links.
+  ignore: !await canLink(),
+  fn: async () => {
+    await using stage = await Stage.open(["work"]);
+    const { pool } = stage;
+    strictEqual((await pool.tc(["swap", "use", "work"])).code, 0);
+    strictEqual((await pool.tc(["profile", "add", "work"])).code, 0);
+    const bin = pool.folder.join("bin");
+    await Deno.mkdir(bin);
+    await Deno.writeTextFile(
+      `${bin}/claude`,
+      `#!/bin/sh\necho "$CLAUDE_CONFIG_DIR"\nexit 7\n`,
+    );
+    await Deno.chmod(`${bin}/claude`, 0o755);
+    const run = await pool.tc(["run", "--profile", "work"], {
+      PATH: `${bin}:${Deno.env.get("PATH")}`,
+      ANTHROPIC_API_KEY: "sk-ant-api03-FAKE-x",
+    });
+    strictEqual(run.code, 7);
+    match(run.stdout, /\/profiles\//);
+    match(
+      run.stderr,
+      /warning: the login of work is also in .*\.credentials\.json/,
+    );
+  },
 });
 
 Deno.test("tc swap auto --launch starts the client whether or not it swapped", async () => {

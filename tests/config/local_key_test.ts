@@ -12,12 +12,15 @@ import { localKey } from "../../src/config/local_key.ts";
 import { pathsFrom } from "../../src/system/paths.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
 import { realEntropy } from "../fixtures/real_ports.ts";
-import { TcPool } from "../fixtures/tc_process.ts";
+import { cleanVariables, TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 
 function keyIn(home: string): string {
-  const paths = pathsFrom({ HOME: home }, "linux");
+  const paths = pathsFrom(
+    { ...cleanVariables(home), TC_CONFIG: join(home, "config.json") },
+    Deno.build.os,
+  );
   const config = configFrom({
     file: paths.configFile,
     text: null,
@@ -29,7 +32,7 @@ function keyIn(home: string): string {
 
 Deno.test("localKey() treats an empty file, as left by a full disk, as none", async () => {
   await using home = new TempFolder();
-  const folder = join(home.path, ".config", "tc");
+  const folder = join(home.path, "config.vault");
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(join(folder, "key"), "");
   const key = keyIn(home.path);
@@ -43,7 +46,7 @@ Deno.test("localKey() treats an empty file, as left by a full disk, as none", as
 
 Deno.test("localKey() does not replace a key that it cannot use", async () => {
   await using home = new TempFolder();
-  const folder = join(home.path, ".config", "tc");
+  const folder = join(home.path, "config.vault");
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(join(folder, "key"), "no key");
   throws(() => keyIn(home.path), /damaged/);

@@ -1,6 +1,14 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { linkShared } from "../../src/profile/shared_links.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { canLink } from "../fixtures/file_abilities.ts";
+
+const LINKS = await canLink();
+
+/** Registers a test that needs links to folders: junctions, on Windows. */
+function linked(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: !LINKS, fn });
+}
 
 async function folders(
   shared: Readonly<Record<string, string>>,
@@ -26,40 +34,46 @@ function link(temp: TempFolder): Promise<readonly string[]> {
   return linkShared(temp.join("own"), temp.join("shared"));
 }
 
-Deno.test("linkShared() links what there is, and the transcripts in any case", async () => {
-  await using temp = await folders({
-    "settings.json": "{}",
-    "agents/a.md": "an agent",
-    ".credentials.json": "never",
-  });
-  deepStrictEqual(await link(temp), []);
-  const names: string[] = [];
-  for await (const { name, isSymlink } of Deno.readDir(temp.join("own"))) {
-    ok(isSymlink, name);
-    names.push(name);
-  }
-  deepStrictEqual(names.toSorted(), ["agents", "projects", "settings.json"]);
-  strictEqual(
-    await Deno.readTextFile(temp.join("own/agents/a.md")),
-    "an agent",
-  );
-});
+linked(
+  "linkShared() links what there is, and the transcripts in any case",
+  async () => {
+    await using temp = await folders({
+      "settings.json": "{}",
+      "agents/a.md": "an agent",
+      ".credentials.json": "never",
+    });
+    deepStrictEqual(await link(temp), []);
+    const names: string[] = [];
+    for await (const { name, isSymlink } of Deno.readDir(temp.join("own"))) {
+      ok(isSymlink, name);
+      names.push(name);
+    }
+    deepStrictEqual(names.toSorted(), ["agents", "projects", "settings.json"]);
+    strictEqual(
+      await Deno.readTextFile(temp.join("own/agents/a.md")),
+      "an agent",
+    );
+  },
+);
 
-Deno.test("linkShared() takes what the client wrote over a link, when it is newer", async () => {
-  await using temp = await folders({ "settings.json": `{"old":1}` });
-  await link(temp);
-  const own = temp.join("own/settings.json");
-  await Deno.remove(own);
-  await Deno.writeTextFile(own, `{"new":1}`);
-  await Deno.utime(temp.join("shared/settings.json"), 1_000, 1_000);
-  deepStrictEqual(await link(temp), ["settings.json"]);
-  const shared = temp.join("shared/settings.json");
-  strictEqual(await Deno.readTextFile(shared), `{"new":1}`);
-  strictEqual(await Deno.readTextFile(`${shared}.older`), `{"old":1}`);
-  ok((await Deno.lstat(own)).isSymlink);
-});
+linked(
+  "linkShared() takes what the client wrote over a link, when it is newer",
+  async () => {
+    await using temp = await folders({ "settings.json": `{"old":1}` });
+    await link(temp);
+    const own = temp.join("own/settings.json");
+    await Deno.remove(own);
+    await Deno.writeTextFile(own, `{"new":1}`);
+    await Deno.utime(temp.join("shared/settings.json"), 1_000, 1_000);
+    deepStrictEqual(await link(temp), ["settings.json"]);
+    const shared = temp.join("shared/settings.json");
+    strictEqual(await Deno.readTextFile(shared), `{"new":1}`);
+    strictEqual(await Deno.readTextFile(`${shared}.older`), `{"old":1}`);
+    ok((await Deno.lstat(own)).isSymlink);
+  },
+);
 
-Deno.test("linkShared() keeps what is older beside what is newer", async () => {
+linked("linkShared() keeps what is older beside what is newer", async () => {
   await using temp = await folders({ "CLAUDE.md": "newer" });
   await write(temp.join("own"), { "CLAUDE.md": "older" });
   await Deno.utime(temp.join("own/CLAUDE.md"), 1_000, 1_000);
@@ -69,7 +83,7 @@ Deno.test("linkShared() keeps what is older beside what is newer", async () => {
   strictEqual(await Deno.readTextFile(`${shared}.older`), "older");
 });
 
-Deno.test("linkShared() merges folders that have diverged", async () => {
+linked("linkShared() merges folders that have diverged", async () => {
   await using temp = await folders({
     "projects/a/1.jsonl": "one",
     "skills/x/SKILL.md": "mine",
@@ -94,7 +108,7 @@ Deno.test("linkShared() merges folders that have diverged", async () => {
   }
 });
 
-Deno.test("linkShared() leaves a person's own link as it is", async () => {
+linked("linkShared() leaves a person's own link as it is", async () => {
   await using temp = await folders({ "CLAUDE.md": "shared" });
   await write(temp.join("other"), { "CLAUDE.md": "another" });
   await Deno.mkdir(temp.join("own"));
@@ -103,7 +117,7 @@ Deno.test("linkShared() leaves a person's own link as it is", async () => {
   strictEqual(await Deno.readTextFile(temp.join("own/CLAUDE.md")), "another");
 });
 
-Deno.test("linkShared() writes through a link of the shared folder", async () => {
+linked("linkShared() writes through a link of the shared folder", async () => {
   await using temp = await folders({});
   await write(temp.join("dotfiles"), { "settings.json": "{}" });
   await Deno.symlink(
@@ -120,27 +134,30 @@ Deno.test("linkShared() writes through a link of the shared folder", async () =>
   );
 });
 
-Deno.test("linkShared() keeps a file where the shared folder has a folder, and the reverse", async () => {
-  await using temp = await folders({
-    "projects/p/x/deep": "theirs",
-    "skills/y": "theirs",
-  });
-  await write(temp.join("own"), {
-    "projects/p/x": "mine",
-    "skills/y/SKILL.md": "mine",
-  });
-  await link(temp);
-  for (
-    const [path, text] of [
-      ["projects/p/x/deep", "theirs"],
-      ["projects/p/x.kept", "mine"],
-      ["skills/y", "theirs"],
-      ["skills/y.kept/SKILL.md", "mine"],
-    ] as const
-  ) strictEqual(await Deno.readTextFile(temp.join("own", path)), text);
-  ok((await Deno.lstat(temp.join("own/projects"))).isSymlink);
-  ok((await Deno.lstat(temp.join("own/skills"))).isSymlink);
-});
+linked(
+  "linkShared() keeps a file where the shared folder has a folder, and the reverse",
+  async () => {
+    await using temp = await folders({
+      "projects/p/x/deep": "theirs",
+      "skills/y": "theirs",
+    });
+    await write(temp.join("own"), {
+      "projects/p/x": "mine",
+      "skills/y/SKILL.md": "mine",
+    });
+    await link(temp);
+    for (
+      const [path, text] of [
+        ["projects/p/x/deep", "theirs"],
+        ["projects/p/x.kept", "mine"],
+        ["skills/y", "theirs"],
+        ["skills/y.kept/SKILL.md", "mine"],
+      ] as const
+    ) strictEqual(await Deno.readTextFile(temp.join("own", path)), text);
+    ok((await Deno.lstat(temp.join("own/projects"))).isSymlink);
+    ok((await Deno.lstat(temp.join("own/skills"))).isSymlink);
+  },
+);
 
 Deno.test({
   name: "linkShared() keeps programs executable",

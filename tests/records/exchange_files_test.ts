@@ -8,6 +8,7 @@ import type { ExchangeRecord } from "../../src/ports.ts";
 import { ManualClock } from "../fixtures/manual_clock.ts";
 import { requestRecord } from "../fixtures/ledger_rows.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { strictMode } from "../fixtures/file_abilities.ts";
 
 const CLOCK = new ManualClock();
 
@@ -77,8 +78,7 @@ Deno.test("no credential and no body is in a file", async () => {
   ok(text.includes("authorization: [secret]"));
   ok(text.includes("x-odd"));
   const [name = ""] = await names(folder.join("log"));
-  const { mode } = await Deno.stat(folder.join("log", name));
-  strictEqual((mode ?? 0) & 0o777, 0o600);
+  await strictMode(folder.join("log", name), 0o600);
 });
 
 Deno.test("bodies are written only if the user asked for them", async () => {

@@ -7,6 +7,7 @@ import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
+import { dirname } from "node:path";
 
 async function printed(
   pool: PoolFolder,
@@ -84,7 +85,9 @@ Deno.test("a state folder that cannot be written stops no request", async () => 
   await using pool = new PoolFolder();
   await pool.fill(api);
   // A file where the folder should be.
-  await Deno.writeTextFile(pool.folder.join("state"), "");
+  const folder = dirname(pool.stateFolder);
+  await Deno.mkdir(dirname(folder), { recursive: true });
+  await Deno.writeTextFile(folder, "");
   const server = await pool.start();
   const { complete } = await simulateSessions({
     baseUrl: server.baseUrl,

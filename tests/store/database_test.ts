@@ -12,6 +12,7 @@ import {
   transaction,
 } from "../../src/store/ledger/database.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { strictMode } from "../fixtures/file_abilities.ts";
 
 function codeOf(work: () => unknown): string {
   try {
@@ -26,15 +27,12 @@ function codeOf(work: () => unknown): string {
 Deno.test("openDatabase() makes a private file in a private folder", async () => {
   await using folder = new TempFolder();
   const path = folder.join("state", "tc", "state.db");
-  const database = openDatabase(path, "read_write");
+  using database = openDatabase(path, "read_write");
   database.exec("INSERT INTO names (text, seen_at) VALUES ('a', 1)");
   for (const name of ["state.db", "state.db-wal", "state.db-shm"]) {
-    const { mode } = await Deno.stat(folder.join("state", "tc", name));
-    strictEqual((mode ?? 0) & 0o777, 0o600, name);
+    await strictMode(folder.join("state", "tc", name), 0o600);
   }
-  const { mode } = await Deno.stat(folder.join("state", "tc"));
-  strictEqual((mode ?? 0) & 0o777, 0o700);
-  database.close();
+  await strictMode(folder.join("state", "tc"), 0o700);
 });
 
 Deno.test("openDatabase() finds its own schema again", async () => {

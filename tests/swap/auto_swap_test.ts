@@ -10,6 +10,7 @@ import { swapStatus } from "../../src/swap/auto_swap.ts";
 import { useAccount } from "../../src/swap/use_account.ts";
 import { demoEntry, SwapKit } from "../fixtures/swap_kit.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
+import { canLinkFiles } from "../fixtures/file_abilities.ts";
 
 const FULL: AutoOptions = { threshold: null, isAfterLimit: false };
 const AFTER_LIMIT: AutoOptions = { threshold: null, isAfterLimit: true };
@@ -217,7 +218,13 @@ Deno.test("settings that are not JSON do not prevent a swap", async () => {
   strictEqual(await kit.settings(), `{"model": `);
 });
 
-Deno.test("settings behind a link keep the link", async () => {
+Deno.test({
+  name: "settings behind a link keep the link",
+  ignore: !await canLinkFiles(),
+  fn: keepsLink,
+});
+
+async function keepsLink(): Promise<void> {
   await using kit = await SwapKit.make();
   const target = kit.home.join("dotfiles.json");
   await Deno.writeTextFile(target, `{"model":"opus"}`);
@@ -229,7 +236,7 @@ Deno.test("settings behind a link keep the link", async () => {
     helper(await Deno.readTextFile(target)),
     "/opt/tc swap helper",
   );
-});
+}
 
 Deno.test("sessions that meet a limit together swap once", async () => {
   await using kit = await SwapKit.make();

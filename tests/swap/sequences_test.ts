@@ -16,6 +16,7 @@ import { useAccount } from "../../src/swap/use_account.ts";
 import { currentAccount, loginText, SwapKit } from "../fixtures/swap_kit.ts";
 import { trials } from "../fixtures/trials.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
+import { HAS_MODES } from "../fixtures/file_abilities.ts";
 
 const NAMES = ["work", "home", "spare"] as const;
 const STEPS: readonly WriteStep[] = [
@@ -300,6 +301,7 @@ class World {
 }
 
 async function assertPrivate(folder: string): Promise<void> {
+  if (!HAS_MODES) return;
   const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
   for (const entry of entries) {
     const path = `${folder}/${entry.name}`;

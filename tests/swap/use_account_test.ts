@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { useAccount } from "../../src/swap/use_account.ts";
 import { instantFromMs } from "../../src/core/time.ts";
@@ -6,6 +7,7 @@ import type { Vault } from "../../src/ports.ts";
 import { PATIENT, refresherOn } from "../fixtures/refresh_kit.ts";
 import { currentAccount, loginText, SwapKit } from "../fixtures/swap_kit.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
+import { strictMode } from "../fixtures/file_abilities.ts";
 
 async function stored(kit: SwapKit): Promise<Record<string, unknown>> {
   return JSON.parse(
@@ -14,7 +16,7 @@ async function stored(kit: SwapKit): Promise<Record<string, unknown>> {
 }
 
 function credentials(kit: SwapKit): string {
-  return kit.home.join(".claude", ".credentials.json");
+  return join(kit.home.path, ".claude", ".credentials.json");
 }
 
 Deno.test("useAccount() writes the login and keeps what stands beside it", async () => {
@@ -35,8 +37,7 @@ Deno.test("useAccount() writes the login and keeps what stands beside it", async
   strictEqual(login["accessToken"], kit.api.account("work").token());
   strictEqual(login["odd"], undefined);
   strictEqual(login["subscriptionType"], "max");
-  const { mode } = await Deno.stat(credentials(kit));
-  strictEqual((mode ?? 0) & 0o777, 0o600);
+  await strictMode(credentials(kit), 0o600);
 });
 
 Deno.test("useAccount() creates a missing store", async () => {
