@@ -62,6 +62,24 @@ export function tableLines<Row>(
   };
 }
 
+/**
+ * Returns rows of cells as a table; the first row is its headings. `looks` are
+ * the properties of the columns, in their order.
+ */
+export function cellLines(
+  [head = [], ...rows]: readonly (readonly string[])[],
+  looks: readonly Omit<Column<never>, "title" | "of">[],
+  width: number,
+): readonly string[] {
+  const columns = head.map((title, at): Column<readonly string[]> => ({
+    ...looks[at],
+    title,
+    of: (row) => row[at] ?? "",
+  }));
+  const table = tableLines(rows, columns, width);
+  return [table.head, ...table.rows];
+}
+
 interface Measured<Row> {
   readonly column: Column<Row>;
   readonly cells: readonly string[];

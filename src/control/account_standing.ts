@@ -133,16 +133,16 @@ function isSpentBy(
   return bench.kind === "benched" && bench.reason.kind === "exhausted";
 }
 
+/** The words of a reason that its state says already. */
+const SAID_BY_STATE = / (used up|reached)$|^paused: |^cannot be renewed: /;
+
 /** Returns the reason without the words that the state says already. */
 function barReason(
   reason: Ineligible,
   state: AccountState,
   snapshot: PoolSnapshot,
 ): string {
-  const text = barText(reason, state, snapshot);
-  return isSpentBy(reason, state, snapshot.at)
-    ? text.replace(/ (spent|reached)$/, "")
-    : text;
+  return barText(reason, state, snapshot).replace(SAID_BY_STATE, "");
 }
 
 function wordOf(reason: Ineligible): AccountWord {

@@ -8,44 +8,75 @@
 import type { ExplainAccountView, ExplainView } from "./explain_view.ts";
 import { clockText, countText, durationText, inert, useText } from "./words.ts";
 
+/** Lays a table out as lines; the first row is its headings. */
+type TableLayout = (
+  rows: readonly (readonly string[])[],
+) => readonly string[];
+
 /** Returns the explanation line by line. */
 export function explainLines(
   view: ExplainView,
-  timeZone?: string,
+  { timeZone, layout = padded }: {
+    readonly timeZone?: string | undefined;
+    readonly layout?: TableLayout;
+  } = {},
 ): readonly string[] {
-  const { conversation, last, home, boundAt, at } = view;
+  const { conversation, request, last, home, boundAt, at } = view;
   const name = conversation === null
     ? "any new conversation"
     : `session ${inert(conversation)}`;
+  const title = request === null
+    ? name
+    : `request ${inert(request)}${conversation === null ? "" : ` of ${name}`}`;
   const served = home === null || boundAt === null
     ? ""
     : ` · on ${inert(home)} since ${clockText(boundAt.ms, at.ms, timeZone)}`;
-  const why = last === null || last.account === null
-    ? []
-    : [`Why ${inert(last.account)}: ${useText(last.reason, last.movedFrom)}.`];
+  const why = last === null || last.account === null ? [] : [
+    `Why ${inert(last.account)} (${ruleText(last.reason)}): ${
+      useText(last.reason, last.movedFrom)
+    }.`,
+  ];
   return [
-    `${name}${served}`,
+    `${title}${served}`,
     ...why,
     `Its next request ${nextText(view)}.`,
     "",
-    ...accountTable(view.accounts),
+    ...layout(accountTable(view)).map((line) => `  ${line}`),
     "",
+    ...unitLines(view),
     footer(view),
   ];
+}
+
+/** Returns the name of the rule that decided. */
+function ruleText(reason: string): string {
+  return `rule: ${reason.replaceAll("_", " ")}`;
+}
+
+function padded(
+  rows: readonly (readonly string[])[],
+): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0))
+  );
+  return rows.map((row) =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")
+      .trimEnd()
+  );
 }
 
 function nextText({ decision, at }: ExplainView): string {
   switch (decision.kind) {
     case "use":
-      return `goes to ${inert(decision.account ?? "?")}: ${
-        useText(decision.reason, null)
-      }`;
+      return `goes to ${inert(decision.account ?? "?")} (${
+        ruleText(decision.reason)
+      }): ${useText(decision.reason, null)}`;
     case "wait":
-      return `waits${
+      return `waits: ${WAIT_TEXT[decision.reason] ?? decision.reason}${
         decision.until === null
           ? ""
-          : ` ${durationText(decision.until.ms - at.ms)}`
-      }: ${WAIT_TEXT[decision.reason] ?? decision.reason}`;
+          : ` (next check in ${durationText(decision.until.ms - at.ms)})`
+      }`;
     case "refuse":
       return "is refused: no account may serve it";
   }
@@ -54,56 +85,91 @@ function nextText({ decision, at }: ExplainView): string {
 const WAIT_TEXT: Readonly<Record<string, string>> = {
   warm_account: "the account that holds its cache is back soon",
   full: "every account has as many requests as it takes",
-  closed: "every account is spent or resting",
+  closed: "all accounts are used up",
   parked: "there are more conversations than the quota feeds",
 };
 
-const HEADINGS = [
-  "account",
-  "may serve",
-  "cache now",
-  "rebuild",
-  "price",
-  "load",
-  "total",
-];
+/** Parts of a cost that are told elsewhere or are not part of the sum. */
+const NOT_SUMMED = ["windowPrice", "cachedTokens", "rebuildTokens"];
 
-function accountTable(
-  accounts: readonly ExplainAccountView[],
-): readonly string[] {
-  const rows = [HEADINGS, ...accounts.map(rowOf)];
-  const widths = HEADINGS.map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0))
-  );
-  return rows.map((row) =>
-    `  ${
-      row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")
-    }`.trimEnd()
-  );
+/** The parts of a cost, which add up to it. */
+function partsOf({ terms }: ExplainAccountView): readonly string[] {
+  return Object.keys(terms).filter((name) => !NOT_SUMMED.includes(name));
 }
 
-function rowOf(one: ExplainAccountView): readonly string[] {
-  const most = one.inFlightMax === null ? "" : ` of ${one.inFlightMax}`;
-  const price = one.terms["windowPrice"];
-  const mark = one.isChosen ? " ◄" : "";
+/** Returns the table with its headings; every number has its unit below it. */
+function accountTable(view: ExplainView): readonly (readonly string[])[] {
+  const { accounts } = view;
+  const isPrice = isPriced(view);
+  const parts = [...new Set(isPrice ? accounts.flatMap(partsOf) : [])];
   return [
-    inert(one.account),
-    one.reasonText === null ? "yes" : `no, ${one.reasonText}`,
-    one.cachedTokens > 0 ? `${countText(one.cachedTokens)} warm` : "cold",
-    countText(one.rebuildTokens),
-    price === undefined ? "–" : price.toFixed(2),
-    `${one.inFlight}${most}`,
-    (one.cost === null ? "–" : costText(one.cost)) + mark,
+    [
+      "account",
+      "may serve",
+      "in cache",
+      "to write",
+      "in flight",
+      ...parts.map((part) => PART_TEXT[part] ?? part),
+      isPrice ? "= cost" : "score",
+    ],
+    ...accounts.map((one) => rowOf(one, parts)),
   ];
 }
 
-/**
- * Returns a cost as text: tokens for the price policy, small numbers for the
- * others.
- */
-function costText(cost: number): string {
-  if (Math.abs(cost) < 1_000) return cost.toFixed(2);
-  return cost < 0 ? `-${countText(-cost)}` : countText(cost);
+/** Headings of the parts of a cost. */
+const PART_TEXT: Readonly<Record<string, string>> = {
+  price: "+ quota",
+  prompt: "prompt",
+  risk: "+ risk",
+  load: "+ load",
+  stay: "+ stay",
+};
+
+function isPriced({ policy }: ExplainView): boolean {
+  return policy === "price";
+}
+
+function rowOf(
+  one: ExplainAccountView,
+  parts: readonly string[],
+): readonly string[] {
+  const most = one.inFlightMax === null ? "" : ` of ${one.inFlightMax}`;
+  const mark = one.isChosen ? " ◄" : "";
+  return [
+    inert(one.account),
+    mayServe(one),
+    one.cachedTokens > 0 ? countText(one.cachedTokens) : "–",
+    countText(one.rebuildTokens),
+    `${one.inFlight}${most}`,
+    ...parts.map((part) => {
+      const value = one.terms[part];
+      return value === undefined ? "–" : signedText(value);
+    }),
+    (one.cost === null ? "–" : signedText(one.cost)) + mark,
+  ];
+}
+
+function mayServe({ reasonText, passedOver }: ExplainAccountView): string {
+  if (reasonText !== null) return `no: ${reasonText}`;
+  return passedOver === null ? "yes" : `yes, but ${passedOver}`;
+}
+
+/** Returns a cost as tokens, small ones with two decimals. */
+function signedText(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  const text = size < 100 ? size.toFixed(2) : countText(size);
+  return value < 0 ? `-${text}` : text;
+}
+
+function unitLines(view: ExplainView): readonly string[] {
+  return isPriced(view)
+    ? [
+      "in cache, to write: tokens of the prompt · cost: quota tokens, lower is better",
+    ]
+    : [
+      `in cache, to write: tokens of the prompt · score: of policy ${view.policy}, lower is better`,
+    ];
 }
 
 function footer(view: ExplainView): string {

@@ -28,6 +28,8 @@ export interface ExplainAccountView {
   /** The router's reason against it; null if it may serve. */
   readonly reason: string | null;
   readonly reasonText: string | null;
+  /** Why it was passed over though it may serve; null if it was not. */
+  readonly passedOver: string | null;
   readonly until: TimeView | null;
   readonly isHome: boolean;
   readonly isChosen: boolean;
@@ -48,6 +50,8 @@ export interface ExplainView {
   readonly at: TimeView;
   /** Null: any new conversation. */
   readonly conversation: string | null;
+  /** The request that was asked for, or null. */
+  readonly request: string | null;
   /** Its last request that ended, or null. */
   readonly last: ActivityView | null;
   readonly policy: string;
@@ -76,6 +80,7 @@ export function explainView(
   snapshot: PoolSnapshot,
   about: {
     readonly conversation: string | null;
+    readonly request: string | null;
     readonly last: ActivityView | null;
   },
 ): ExplainView {
@@ -105,7 +110,7 @@ export function explainView(
       reason: decision.reason,
       until: until === null ? null : timeView(until),
     },
-    accounts: told.accounts.map((one) => accountView(one, snapshot, chosen)),
+    accounts: told.accounts.map((one) => accountView(one, snapshot, told)),
   };
 }
 
@@ -119,8 +124,10 @@ function labelOf(
 function accountView(
   one: ExplainedAccount,
   snapshot: PoolSnapshot,
-  chosen: AccountId | null,
+  told: Explanation,
 ): ExplainAccountView {
+  const { decision } = told;
+  const chosen = decision.kind === "use" ? decision.accountId : null;
   const state = snapshot.accounts.get(one.accountId);
   return {
     account: labelOf(one.accountId, snapshot) ?? one.accountId,
@@ -128,6 +135,9 @@ function accountView(
     reasonText: one.ineligible === null || state === undefined
       ? null
       : barText(one.ineligible, state, snapshot),
+    passedOver: one.ineligible !== null || one.accountId === chosen
+      ? null
+      : passedOver(one, told, snapshot),
     until: one.until === null ? null : timeView(one.until),
     isHome: one.isHome,
     isChosen: one.accountId === chosen,
@@ -141,6 +151,66 @@ function accountView(
     cost: one.cost,
     terms: one.terms,
   };
+}
+
+/** Returns why an account that may serve was not chosen. */
+function passedOver(
+  one: ExplainedAccount,
+  { decision, accounts, binding, policy }: Explanation,
+  snapshot: PoolSnapshot,
+): string {
+  const home = labelOf(binding?.accountId ?? null, snapshot) ??
+    "another account";
+  if (decision.kind !== "use") {
+    return decision.kind === "wait" && decision.reason === "warm_account"
+      ? `waiting for ${home} costs less than writing the cache anew`
+      : "its turn has not come";
+  }
+  const { accountId, reason } = decision;
+  const name = labelOf(accountId, snapshot) ?? accountId;
+  switch (reason) {
+    case "only":
+      return `the client asked for ${name}`;
+    case "pinned":
+      return `${name} is pinned`;
+    case "bound":
+      return `its prompt cache is on ${name}`;
+    case "parent":
+      return `the conversation that started this one is on ${name}`;
+    case "opens_window":
+      return `${name} has an idle 5-hour window to start`;
+    case "probe":
+      return `${name} is tried first`;
+    case "new":
+    case "moved":
+    case "last_resort":
+      return rankedBelow(one, accountId, { accounts, policy, snapshot });
+  }
+}
+
+/** Returns what put one account behind the chosen one in a free choice. */
+function rankedBelow(
+  one: ExplainedAccount,
+  chosen: AccountId,
+  { accounts, policy, snapshot }: Pick<Explanation, "accounts" | "policy"> & {
+    readonly snapshot: PoolSnapshot;
+  },
+): string {
+  const name = labelOf(chosen, snapshot) ?? chosen;
+  const priorityOf = (id: AccountId) =>
+    snapshot.accounts.get(id)?.account.priority ?? 0;
+  const own = priorityOf(one.accountId);
+  const first = priorityOf(chosen);
+  if (own > first) return `its priority is ${own}, that of ${name} ${first}`;
+  const best = accounts.find(({ accountId }) => accountId === chosen);
+  const cost = best?.cost ?? null;
+  if (one.cost === null || cost === null) {
+    return `policy ${policy} took ${name}`;
+  }
+  if (one.cost > cost) return "it costs more";
+  return one.cost === cost
+    ? `it costs the same, and ${name} comes first by name`
+    : `policy ${policy} prefers ${name} although it costs more`;
 }
 
 function windowView(window: QuotaWindow | null): ExplainWindowView | null {

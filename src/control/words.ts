@@ -90,7 +90,8 @@ export function clockText(
 export { inert };
 
 const USE_TEXT: Readonly<Record<string, string>> = {
-  bound: "this conversation's prompt cache is there",
+  bound: "it stays where its prompt cache is",
+  moved: "of the accounts with room it is the cheapest now",
   pinned: "it is pinned",
   only: "the client asked for it",
   new: "a new conversation, and no other account was cheaper",
@@ -123,7 +124,9 @@ export function dayText(
  */
 export function useText(reason: string, movedFrom: string | null): string {
   if (movedFrom !== null) {
-    return `${inert(movedFrom)} could not serve it, and no other was cheaper`;
+    return `it left ${
+      inert(movedFrom)
+    }, and of the others with room this is the cheapest`;
   }
   return USE_TEXT[reason] ?? reason.replaceAll("_", " ");
 }

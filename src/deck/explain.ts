@@ -56,7 +56,7 @@ async function decidedLines(
 ): Promise<readonly string[]> {
   try {
     const view = await client.explain(session);
-    return [...explainLines(view, timeZone ?? undefined), ""];
+    return [...explainLines(view, { timeZone: timeZone ?? undefined }), ""];
   } catch {
     // The server cannot be reached or is older: the status says what it can.
     return [];

@@ -374,6 +374,7 @@ function logRecord(
     ? "warn"
     : "info";
   journal.log(level, "request", {
+    id: record.id,
     session: record.session?.slice(0, 8) ?? null,
     agent: record.agent?.slice(0, 8) ?? null,
     account,

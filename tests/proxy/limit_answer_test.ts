@@ -84,7 +84,7 @@ Deno.test("a program on the official SDK is refused at once and does not sleep",
     messages: [{ role: "user", content: "hi" }],
   }).then(() => null, (error) => error);
   ok(refusal instanceof Anthropic.RateLimitError, String(refusal));
-  match(refusal.message, /b: 5h spent, back/);
+  match(refusal.message, /b: 5h used up, back/);
   ok(performance.now() - startedMs < 3_000);
   strictEqual(kit.records.length, 1);
 });

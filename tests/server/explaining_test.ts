@@ -1,8 +1,14 @@
 /** explainFor(): which conversation is meant, and what is said of it. */
 
-import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  match,
+  strictEqual,
+  throws,
+} from "node:assert/strict";
 import { explainFor, type Looked } from "../../src/server/worker/explaining.ts";
 import { snapshot } from "../../src/core/pool/pool.ts";
+import { explainLines } from "../../src/control/explain_text.ts";
 import { TcError } from "../../src/errors.ts";
 import {
   account,
@@ -12,6 +18,7 @@ import {
   judged,
   opened,
   poolOf,
+  quotaWindow,
   servedOn,
 } from "../fixtures/pool.ts";
 
@@ -35,8 +42,8 @@ function conversation(wanted: string | null, looked = NOTHING): string | null {
 Deno.test("explainFor() finds a session by its id, its start or a request", () => {
   strictEqual(conversation("5f2c-main"), "5f2c-main");
   strictEqual(conversation("9a"), "9abc-other");
-  // Of several with that start, the one used last.
-  strictEqual(conversation("5f2c"), "5f2c-main/agent7");
+  // Of one session, its main conversation.
+  strictEqual(conversation("5f2c"), "5f2c-main");
   const open = [{ id: "r7", session: "5f2c-main", agent: "agent7" }];
   strictEqual(conversation("r7", { open, ended: [] }), "5f2c-main/agent7");
 });
@@ -86,4 +93,53 @@ Deno.test("explainFor() names home, choice and every reason in words", () => {
     ],
   );
   strictEqual(JSON.stringify(view).includes("sk-"), false);
+});
+
+Deno.test("explainFor() asks which one if a start fits several, and lists the nearest if it fits none", () => {
+  const pool = fold(
+    POOL,
+    ...servedOn("spare", "5f2d-next", { at: inSeconds(15) }),
+  );
+  const asked = (wanted: string): TcError => {
+    try {
+      explainFor(wanted, snapshot(pool, AT), NOTHING);
+    } catch (cause) {
+      if (cause instanceof TcError) return cause;
+    }
+    throw new Error(`${wanted} was explained`);
+  };
+  const several = asked("5f2");
+  strictEqual(several.code, "ambiguous_session");
+  match(several.message, /it fits 2 sessions or requests\. Which one\?/);
+  match(String(several.hint), /tc explain 5f2c-main {3}used 25s ago/);
+  match(String(several.hint), /tc explain 5f2d-next {3}used 15s ago/);
+  const none = asked("5f2x");
+  strictEqual(none.code, "no_such_session");
+  match(String(none.hint), /^tc explain 5f2d-next/);
+});
+
+Deno.test("explainFor() passes no account over without a reason, and its parts add up", () => {
+  const pool = poolOf([
+    { account: account("a", { priority: 1 }) },
+    { account: account("b") },
+    { account: account("c"), windows: [quotaWindow("5h", 0.8)] },
+  ]);
+  const view = explainFor(null, snapshot(pool, AT), NOTHING);
+  for (const one of view.accounts) {
+    const isTold = one.isChosen || one.reasonText !== null ||
+      one.passedOver !== null;
+    strictEqual(isTold, true, one.account);
+    if (one.cost === null) continue;
+    const { windowPrice: _a, cachedTokens: _b, rebuildTokens: _c, ...parts } =
+      one.terms;
+    const sum = Object.values(parts).reduce((total, part) => total + part, 0);
+    strictEqual(Math.round(sum), Math.round(one.cost), one.account);
+  }
+  const of = (name: string) =>
+    view.accounts.find(({ account }) => account === name)?.passedOver;
+  strictEqual(of("a"), "its priority is 1, that of b 0");
+  strictEqual(of("c"), "it costs more");
+  const text = explainLines(view).join("\n");
+  match(text, /goes to b \(rule: new\)/);
+  match(text, /cost: quota tokens, lower is better/);
 });

@@ -28,19 +28,19 @@ function closed(
 Deno.test("closedMessage() is the sentence of the screens", () => {
   strictEqual(
     closedMessage([
-      closed("work", "5h spent", utc(20, 12, 12)),
-      closed("home", "5h spent", utc(20, 13, 5)),
-      closed("spare", "7d spent", utc(21, 8, 0)),
-      closed("new", "needs login (tc login --account new)", null),
+      closed("work", "5h used up", utc(20, 12, 12)),
+      closed("home", "5h used up", utc(20, 13, 5)),
+      closed("spare", "7d used up", utc(21, 8, 0)),
+      closed("new", "needs sign-in (tc login --account new)", null),
     ], { ...OPTIONS, holdingSec: 40.2 }),
-    "All 4 accounts are closed: work and home: 5h spent, back 13:12 and 14:05; spare: 7d spent, back Sat 09:00; new: needs login (tc login --account new). Holding for 41 s.",
+    "All 4 accounts are closed: work and home: 5h used up, back 13:12 and 14:05; spare: 7d used up, back Sat 09:00; new: needs sign-in (tc login --account new). Holding for 41 s.",
   );
 });
 
 Deno.test("closedMessage() speaks of one account and of none", () => {
   strictEqual(
-    closedMessage([closed("work", "5h spent", utc(20, 12, 12))], OPTIONS),
-    "The only account is closed: work: 5h spent, back 13:12.",
+    closedMessage([closed("work", "5h used up", utc(20, 12, 12))], OPTIONS),
+    "The only account is closed: work: 5h used up, back 13:12.",
   );
   strictEqual(
     closedMessage([], OPTIONS),
@@ -54,10 +54,10 @@ Deno.test("closedMessage() calls accounts busy where none is closed", () => {
     closedMessage([full, closed("b", "full", null)], OPTIONS),
     "All 2 accounts are busy: a and b: full.",
   );
-  const spent = closed("b", "5h spent", utc(20, 12, 12));
+  const spent = closed("b", "5h used up", utc(20, 12, 12));
   strictEqual(
     closedMessage([full, spent], OPTIONS),
-    "All 2 accounts are closed: a: full; b: 5h spent, back 13:12.",
+    "All 2 accounts are closed: a: full; b: 5h used up, back 13:12.",
   );
 });
 
@@ -99,9 +99,9 @@ Deno.test("closedMessage() follows a change of the clocks", () => {
 Deno.test("closedMessage() names a dozen and counts the rest", () => {
   const many = Array.from(
     { length: 20 },
-    (_, index) => closed(`n${index}`, "5h spent", null),
+    (_, index) => closed(`n${index}`, "5h used up", null),
   );
   const message = closedMessage(many, OPTIONS);
   ok(message.startsWith("All 20 accounts are closed: n0, n1,"));
-  ok(message.endsWith("n10 and n11: 5h spent; and 8 more."));
+  ok(message.endsWith("n10 and n11: 5h used up; and 8 more."));
 });

@@ -62,9 +62,9 @@ function print(view: StatusView, output: Output): void {
   for (const request of requests) {
     const age = durationText(view.at.ms - request.since.ms);
     output.line(
-      `  ${request.state.padEnd(9)} ${(request.account ?? "-").padEnd(10)} ${
-        request.model ?? "-"
-      }  ${age}  ${request.reason ?? ""}`.trimEnd(),
+      `  ${inert(request.id.slice(0, ID_SHOWN))} ${request.state.padEnd(9)} ${
+        (request.account ?? "-").padEnd(10)
+      } ${request.model ?? "-"}  ${age}  ${request.reason ?? ""}`.trimEnd(),
     );
   }
   for (const row of activity.slice(0, ACTIVITY_MAX)) {
@@ -87,10 +87,15 @@ function activityText(row: StatusView["activity"][number]): string {
       countText(row.cacheRead ?? 0)
     }  ✎ ${countText(row.cacheWrite ?? 0)}  out ${countText(row.output)}`;
   const time = secondText(row.at.ms);
-  return `${time} ${inert(row.account ?? "-").padEnd(10)} ${row.status} ${
-    durationText(row.durationMs)
-  }${tokens}  ${row.reason.replaceAll("_", " ")}`;
+  return `${time} ${inert(row.id.slice(0, ID_SHOWN))} ${
+    inert(row.account ?? "-").padEnd(10)
+  } ${row.status} ${durationText(row.durationMs)}${tokens}  ${
+    row.reason.replaceAll("_", " ")
+  }`;
 }
+
+/** The start of a request's id, enough for tc explain. */
+const ID_SHOWN = 11;
 
 /** Returns the local time of day with its seconds. */
 function secondText(ms: number): string {

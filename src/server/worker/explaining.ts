@@ -13,7 +13,8 @@ import type { PoolSnapshot } from "../../core/pool/pool.ts";
 import type { RouteQuery } from "../../core/route/route.ts";
 import type { Binding } from "../../core/pool/session.ts";
 import { MINUTE_MS } from "../../core/time.ts";
-import { TcError } from "../../errors.ts";
+import { durationText } from "../../control/words.ts";
+import { EXIT, TcError } from "../../errors.ts";
 
 /** Claude Code asks for the short cache unless it says otherwise. */
 const CACHE_TTL_MS = 5 * MINUTE_MS;
@@ -31,33 +32,43 @@ export interface Looked {
   readonly ended: readonly ActivityView[];
 }
 
+/** The most names that an answer lists. */
+const LISTED_MAX = 6;
+
+/** What a person meant. */
+interface Meant {
+  readonly binding: Binding | null;
+  readonly request: Named | null;
+}
+
 /**
  * Explains the conversation that `wanted` names: a session, the start of one,
- * or a request; null takes the one used last, or any new conversation.
+ * or a request; null takes the one used last, or any new conversation. Throws
+ * TcError if the name fits several sessions, or none.
  */
 export function explainFor(
   wanted: string | null,
   snapshot: PoolSnapshot,
   looked: Looked,
 ): ExplainView {
-  const name = wanted === null ? null : nameFrom(wanted, looked);
-  const binding = bindingOf(name, snapshot);
-  if (binding === null && wanted !== null) {
-    throw new TcError(`Cannot explain ${wanted}: no such session or request`, {
-      code: "no_such_session",
-      source: "user",
-      hint: "tc status   lists them",
-    });
-  }
+  const { binding, request } = wanted === null
+    ? { binding: lastUsed([...snapshot.bindings.values()]), request: null }
+    : meant(wanted, snapshot, looked);
   const told = explain(snapshot, queryFor(binding));
-  const conversation = binding?.conversation ?? null;
+  const conversation = binding?.conversation ??
+    (request === null ? null : conversationName(request));
   const last = looked.ended.find((one) => {
+    if (request !== null) return one.id === request.id;
     const named = conversationName(one);
     // The name of a conversation without tools ends in the digest of its system
     // texts.
     return named === conversation || conversation?.startsWith(`${named}~`);
   });
-  return explainView(told, snapshot, { conversation, last: last ?? null });
+  return explainView(told, snapshot, {
+    conversation,
+    request: request?.id ?? null,
+    last: last ?? null,
+  });
 }
 
 function conversationName(
@@ -67,29 +78,114 @@ function conversationName(
   return agent === null ? session : `${session}/${agent}`;
 }
 
-/** Returns the conversation of a request's id, or `wanted` itself. */
-function nameFrom(wanted: string, { open, ended }: Looked): string {
-  const request = [...open, ...ended].find(({ id }) => id === wanted);
-  return (request === undefined ? null : conversationName(request)) ?? wanted;
+/** Returns the session of a conversation: its name up to the agent. */
+function sessionOf({ conversation }: Binding): string {
+  return /^[^/~]*/.exec(conversation)?.[0] ?? conversation;
 }
 
-/**
- * Returns the binding of that name, or the last used one whose name begins with
- * it.
- */
-function bindingOf(
-  name: string | null,
-  { bindings }: PoolSnapshot,
-): Binding | null {
-  let found: Binding | null = null;
-  for (const binding of bindings.values()) {
-    if (binding.conversation === name) return binding;
-    if (name !== null && !binding.conversation.startsWith(name)) continue;
-    if (found === null || binding.lastUsedAt > found.lastUsedAt) {
-      found = binding;
-    }
+function meant(
+  wanted: string,
+  { bindings, at }: PoolSnapshot,
+  { open, ended }: Looked,
+): Meant {
+  const all = [...bindings.values()];
+  const exact = all.find(({ conversation }) => conversation === wanted);
+  if (exact !== undefined) return { binding: exact, request: null };
+  const requests = new Map(
+    [...open, ...ended].filter(({ id }) => id.startsWith(wanted))
+      .map((one) => [one.id, one] as const),
+  );
+  const fitting = all.filter(({ conversation }) =>
+    conversation.startsWith(wanted)
+  );
+  const sessions = Map.groupBy(fitting, sessionOf);
+  const names = [...sessions.keys(), ...requests.keys()];
+  if (names.length > 1) throw ambiguous(wanted, names, { sessions, at });
+  const [request] = requests.values();
+  if (request !== undefined) {
+    const name = conversationName(request);
+    const binding = all.find(({ conversation }) => conversation === name) ??
+      lastUsed(
+        all.filter(({ conversation }) =>
+          name !== null && conversation.startsWith(`${name}~`)
+        ),
+      );
+    return { binding, request };
   }
-  return found;
+  const [session] = sessions.keys();
+  if (session === undefined) throw unknown(wanted, all, at);
+  const main = fitting.find(({ conversation }) => conversation === session);
+  return { binding: main ?? lastUsed(fitting), request: null };
+}
+
+function lastUsed(bindings: readonly Binding[]): Binding | null {
+  return bindings.reduce<Binding | null>(
+    (last, one) =>
+      last === null || one.lastUsedAt > last.lastUsedAt ? one : last,
+    null,
+  );
+}
+
+function ambiguous(
+  wanted: string,
+  names: readonly string[],
+  { sessions, at }: {
+    readonly sessions: ReadonlyMap<string, readonly Binding[]>;
+    readonly at: number;
+  },
+): TcError {
+  const listed = names.slice(0, LISTED_MAX).map((name) => {
+    const last = lastUsed(sessions.get(name) ?? []);
+    const age = last === null ? "" : `   ${usedText(last, at)}`;
+    return `tc explain ${name}${age}`;
+  });
+  const more = names.length - listed.length;
+  return new TcError(
+    `Cannot explain ${wanted}: it fits ${names.length} sessions or requests. Which one?`,
+    {
+      code: "ambiguous_session",
+      source: "user",
+      exitCode: EXIT.usage,
+      hint: [...listed, ...more > 0 ? [`and ${more} more`] : []].join("\n"),
+    },
+  );
+}
+
+/** Returns the error that lists the sessions whose names are nearest. */
+function unknown(
+  wanted: string,
+  bindings: readonly Binding[],
+  at: number,
+): TcError {
+  const bySession = Map.groupBy(bindings, sessionOf);
+  const near = [...bySession].map(([name, group]) => ({
+    name,
+    last: lastUsed(group),
+    shared: sharedStart(name, wanted),
+  })).sort((a, b) =>
+    b.shared - a.shared ||
+    (b.last?.lastUsedAt ?? 0) - (a.last?.lastUsedAt ?? 0)
+  ).slice(0, 3);
+  const hint = near.length === 0
+    ? "tc status   lists what the server has seen"
+    : near.map(({ name, last }) =>
+      `tc explain ${name}${last === null ? "" : `   ${usedText(last, at)}`}`
+    ).join("\n");
+  return new TcError(`Cannot explain ${wanted}: no such session or request`, {
+    code: "no_such_session",
+    source: "user",
+    hint,
+  });
+}
+
+function sharedStart(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length++;
+  return length;
+}
+
+function usedText({ lastUsedAt }: Binding, at: number): string {
+  return `used ${durationText(at - lastUsedAt)} ago`;
 }
 
 function queryFor(binding: Binding | null): RouteQuery {

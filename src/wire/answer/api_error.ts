@@ -235,7 +235,7 @@ function bytes(text: string): Uint8Array<ArrayBuffer> {
 /** An account that cannot serve now, but could at another time. */
 export interface ClosedAccount {
   readonly label: string;
-  /** `5h spent`, `needs login (tc login --account new)`. */
+  /** `5h used up`, `needs sign-in (tc login --account new)`. */
   readonly reason: string;
   /** When it can serve again; null if unknown. */
   readonly until: Instant | null;
@@ -259,7 +259,7 @@ const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 /**
- * Returns `All 4 accounts are closed: work and home: 5h spent, back 13:12; …`.
+ * Returns `All 4 accounts are closed: work and home: 5h used up, back 13:12; …`.
  * Accounts with the same reason are named together; times are local, with the
  * weekday when not today and the date when not within the week.
  */

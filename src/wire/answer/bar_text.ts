@@ -42,13 +42,13 @@ export function barText(
     case "not_asked_for":
       return "not asked for";
     case "needs_login":
-      return `needs login (${loginCommand(state)})`;
+      return `needs sign-in (${loginCommand(state)})`;
     case "quarantined":
       return quarantineText(state);
     case "exhausted":
-      return `${windowWord(spentWindow(state, at))} spent`;
+      return `${windowWord(spentWindow(state, at))} used up`;
     case "family_exhausted":
-      return "this model's weekly limit spent";
+      return "this model's weekly limit used up";
     case "benched":
       return benchText(state, at);
     case "own_limit":
@@ -76,7 +76,7 @@ export function barText(
     case "not_entitled":
       return lacksText(state, at);
     case "reserve":
-      return "kept in reserve";
+      return "only if no other account can";
     case "full":
       return "full";
   }
@@ -143,21 +143,21 @@ export function lackText(lack: Lack): string {
 
 function quarantineText({ credential }: AccountState): string {
   const reason = credential.kind === "quarantined" ? credential.reason : null;
-  return reason ?? "refused by the provider";
+  return `cannot be renewed: ${reason ?? "refused by the provider"}`;
 }
 
 function benchText(state: AccountState, at: Instant): string {
   const bench = benchAt(state.bench, at);
-  if (bench.kind !== "benched") return "resting";
+  if (bench.kind !== "benched") return "paused";
   switch (bench.reason.kind) {
     case "exhausted":
-      return `${windowWord(bench.reason.window)} spent`;
+      return `${windowWord(bench.reason.window)} used up`;
     case "throttled":
-      return "throttled";
+      return "paused: throttled";
     case "overloaded":
-      return "provider overloaded";
+      return "paused: provider overloaded";
     case "unreachable":
-      return "unreachable";
+      return "paused: unreachable";
   }
 }
 
