@@ -122,12 +122,12 @@ const GATE_KNOBS = {
     "Conversations from which on cold ones may be parked; 0 is never",
   ),
   parkingLoad: number(
-    1.5,
+    0.9,
     [0.5, 10],
     "Projected spend of a window, where 1 is all of it, up to which it takes a cold conversation",
   ),
   parkingLoadMin: number(
-    0.9,
+    0.35,
     [0.1, 10],
     "The same with twice as many conversations as parking starts at",
   ),

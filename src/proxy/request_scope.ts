@@ -192,6 +192,10 @@ export class RequestScope implements AsyncDisposable {
       reason,
       at: clock.now(),
     });
+    const { conversation } = inbound.facts;
+    if (reason !== "parked" || conversation === null) return;
+    const turnAt = decision.backAt ?? clock.now();
+    pool.dispatch({ kind: "parked", conversation, turnAt, at: clock.now() });
   }
 
   /** Takes the request out of the queue and ends its hold. */

@@ -193,6 +193,14 @@ export class Proxy {
       reason: decision.reason,
       at: this.#world.now,
     });
+    if (decision.reason !== "parked") return;
+    this.#world.dispatch({
+      kind: "parked",
+      // In a simulation the plan's names are the ids.
+      conversation: errand.conversation as ConversationId,
+      turnAt: decision.backAt ?? this.#world.now,
+      at: this.#world.now,
+    });
   }
 
   #wait(

@@ -1,6 +1,7 @@
 /** explain(): the figures behind a decision; and the rules that it shows. */
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import fc from "fast-check";
 import { explain } from "../../src/core/route/explanation.ts";
 import type { RouteQuery } from "../../src/core/facts.ts";
 import { snapshot } from "../../src/core/pool/pool.ts";
@@ -24,6 +25,8 @@ import {
   servedOn,
   ticketId,
 } from "../fixtures/pool.ts";
+
+import { trials } from "../fixtures/trials.ts";
 
 const S1 = { conversation: conversationId("s1") };
 const TWO = [{ account: account("a") }, { account: account("b") }];
@@ -203,24 +206,25 @@ Deno.test("parking begins at the conversation that its setting names", () => {
 Deno.test("the more conversations there are, the less of a window is promised", () => {
   const cold = { conversation: conversationId("cold") };
   const windows = [quotaWindow("5h", 0.5)];
-  function outcomeAt(parking: number): string {
+  function outcomeAt(parking: number, onB: number): string {
     let state = poolOf([
       { account: account("a", { tier: "max_20x" }), windows },
       { account: account("b", { tier: "max_20x" }), windows },
     ], { parking, concurrencyStart: 64 });
     for (let number = 0; number < 24; number++) {
-      const home = number < 6 ? "b" : "a";
+      const home = number < onB ? "b" : "a";
       state = fold(state, ...servedOn(home, `c${number}`));
     }
     return outcome(state, cold);
   }
-  // A seventh on `b` is projected to 1.15 of its window: 0.5 and seven times
-  // two hours at 1.2 of 26 million tokens. Allowed are 1.5, 1.2, 0.9.
-  strictEqual(outcomeAt(24), "b: new");
-  strictEqual(outcomeAt(16), "b: new");
-  strictEqual(outcomeAt(14), "wait: parked");
-  strictEqual(outcomeAt(12), "wait: parked");
-  strictEqual(outcomeAt(6), "wait: parked");
+  // A fourth on `b` for two hours at 1.2 million tokens needs 0.74 of the 13
+  // million that are left, a second one 0.37. Promised are 0.9 to 0.35 of them.
+  strictEqual(outcomeAt(24, 3), "b: new");
+  strictEqual(outcomeAt(20, 3), "b: new");
+  strictEqual(outcomeAt(18, 3), "wait: parked");
+  strictEqual(outcomeAt(13, 1), "b: new");
+  strictEqual(outcomeAt(12, 1), "wait: parked");
+  strictEqual(outcomeAt(6, 1), "wait: parked");
 });
 
 Deno.test("who was parked for hours goes in, one in half an hour per account", () => {
@@ -246,4 +250,88 @@ Deno.test("who was parked for hours goes in, one in half an hour per account", (
     ]),
   );
   strictEqual(outcome(later, cold, inSeconds(1_801)), "a: new");
+});
+
+Deno.test("nobody is parked for longer than twice the longest parking", () => {
+  const cold = { conversation: conversationId("cold") };
+  function parkedFor(hours: number): PoolState {
+    return fold(crowd(40, 24), {
+      kind: "parked",
+      conversation: cold.conversation,
+      turnAt: NOW,
+      at: inHours(-hours),
+    });
+  }
+  strictEqual(outcome(parkedFor(7.9), cold), "wait: parked");
+  strictEqual(outcome(parkedFor(8), cold), "a: new");
+});
+
+Deno.test("a parked conversation is told a turn, and never a later one than its longest parking", () => {
+  const cold = { conversation: conversationId("cold") };
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 24, max: 200 }),
+      fc.integer({ min: 0, max: 200 }),
+      fc.integer({ min: 0, max: 479 }),
+      (working, before, minutes) => {
+        let state = crowd(working, 24);
+        for (let number = 0; number < before; number++) {
+          state = fold(state, {
+            kind: "parked",
+            conversation: conversationId(`p${number}`),
+            turnAt: inHours(1),
+            at: inHours(-5),
+          });
+        }
+        const at = inHours(-minutes / 60);
+        state = fold(state, { kind: "parked", ...cold, turnAt: NOW, at });
+        const decision = route(snapshot(state, NOW), query(cold));
+        ok(decision.kind === "wait" && decision.reason === "parked");
+        const turnMs = (decision.backAt ?? Infinity) - NOW;
+        ok(turnMs >= 600_000, `${turnMs}`);
+        const stepMs = (minutes < 240 ? 240 : 480) * 60_000;
+        const lastMs = stepMs - minutes * 60_000;
+        ok(turnMs <= Math.max(600_000, lastMs), `${turnMs} of ${lastMs}`);
+      },
+    ),
+    { numRuns: trials(200, 5_000) },
+  );
+});
+
+Deno.test("of two who are parked, the turn of the first comes no later", () => {
+  const [first, second] = ["first", "second"].map(conversationId);
+  let state = crowd(30, 24);
+  for (const [place, conversation] of [first, second].entries()) {
+    if (conversation === undefined) continue;
+    const at = inSeconds(place - 600);
+    state = fold(state, { kind: "parked", conversation, turnAt: NOW, at });
+  }
+  const [one, two] = [first, second].map((conversation) => {
+    const asked = query({ conversation: conversation ?? null });
+    const decision = route(snapshot(state, NOW), asked);
+    return decision.kind === "wait" ? decision.backAt ?? 0 : 0;
+  });
+  ok(one !== undefined && two !== undefined && one > NOW && one < two);
+});
+
+Deno.test("who is parked and was sent away counts like one who waits", () => {
+  let state = crowd(1, 24);
+  for (let number = 0; number < 24; number++) {
+    state = fold(state, {
+      kind: "parked",
+      conversation: conversationId(`p${number}`),
+      turnAt: inHours(1),
+      at: NOW,
+    });
+  }
+  const cold = query({ conversation: conversationId("cold") });
+  const stalledAt = (hours: number) =>
+    explain(snapshot(state, inHours(hours)), cold).stalled;
+  strictEqual(stalledAt(0), 24);
+  strictEqual(stalledAt(1.05), 24);
+  // Who did not come at its turn is not expected any more.
+  strictEqual(stalledAt(1.1), 0);
+  const sent = opened("l", "a", { conversation: conversationId("p0") });
+  state = fold(state, sent);
+  strictEqual(stalledAt(0), 23);
 });

@@ -7,6 +7,7 @@
 import type {
   Account,
   AccountId,
+  ConversationId,
   LeaseId,
   SpendLimit,
   TicketId,
@@ -81,6 +82,16 @@ export type PoolEvent =
     readonly reason: WaitReason;
     readonly at: Instant;
   }
+  /**
+   * The quota does not feed the conversation now. Its client may leave and come
+   * back at its turn.
+   */
+  | {
+    readonly kind: "parked";
+    readonly conversation: ConversationId;
+    readonly turnAt: Instant;
+    readonly at: Instant;
+  }
   /** The request no longer waits: it was sent, gave up, or its client left. */
   | {
     readonly kind: "waiting_ended";
@@ -114,6 +125,7 @@ export interface Payment {
 export function wakesWaiters(event: PoolEvent): boolean {
   switch (event.kind) {
     case "waiting_changed":
+    case "parked":
     case "lease_opened":
     case "retry_sent":
     case "id_seen":

@@ -6,12 +6,12 @@
  * @module
  */
 
-import type { AccountId } from "../account.ts";
+import type { AccountId, ConversationId } from "../account.ts";
 import type { Binding } from "./session.ts";
 import type { RouteSettings } from "../settings.ts";
-import type { PoolSnapshot, Waiting } from "./state.ts";
+import type { Parked, PoolSnapshot, Waiting } from "./state.ts";
 import { ACTIVE_MS } from "./sweep.ts";
-import type { Instant } from "../time.ts";
+import { type Instant, MINUTE_MS } from "../time.ts";
 
 export interface Headcount {
   /** Conversations seen within the last ten minutes. */
@@ -105,6 +105,7 @@ export interface Census extends Heads {
 interface CountedCensus {
   readonly bindings: PoolSnapshot["bindings"];
   readonly waiting: PoolSnapshot["waiting"];
+  readonly parked: PoolSnapshot["parked"];
   readonly at: Instant;
   readonly census: Census;
 }
@@ -118,10 +119,11 @@ const lastCensus = new WeakMap<RouteSettings, CountedCensus>();
 
 /** Returns the census of `snapshot`, counted once however many requests ask. */
 export function census(snapshot: PoolSnapshot): Census {
-  const { bindings, waiting, settings, at } = snapshot;
+  const { bindings, waiting, parked, settings, at } = snapshot;
   const known = lastCensus.get(settings);
   const isSame = known !== undefined && known.at === at &&
-    known.waiting === waiting && known.bindings === bindings;
+    known.waiting === waiting && known.parked === parked &&
+    known.bindings === bindings;
   if (isSame) return known.census;
   const queue = queueOf(waiting, known);
   const fresh: Census = {
@@ -129,7 +131,7 @@ export function census(snapshot: PoolSnapshot): Census {
     stalled: stalled(snapshot, queue),
     queue,
   };
-  lastCensus.set(settings, { bindings, waiting, at, census: fresh });
+  lastCensus.set(settings, { bindings, waiting, parked, at, census: fresh });
   return fresh;
 }
 
@@ -145,17 +147,36 @@ function queueOf(
 }
 
 /**
- * Counts waiting conversations that are not active. Sub-agents and side
- * requests belong to another conversation's work and are left out.
+ * How long after its turn a parked conversation may come and still counts as
+ * waiting. Claude Code comes within a minute and a half.
+ */
+const LATE_MS = 5 * MINUTE_MS;
+
+/** Returns whether a parked conversation is still expected at its turn. */
+export function isExpected({ turnAt }: Parked, at: Instant): boolean {
+  return at <= turnAt + LATE_MS;
+}
+
+/**
+ * Counts conversations that wait and are not active: with a request held, or
+ * parked until their turn. Sub-agents and side requests belong to another
+ * conversation's work and are left out.
  */
 function stalled(
-  { bindings, at }: PoolSnapshot,
+  { bindings, parked, at }: PoolSnapshot,
   queue: readonly Waiting[],
 ): number {
-  let count = 0;
+  const found = new Set<ConversationId>();
   for (const { facts } of queue) {
     const { conversation, parent, isSide } = facts;
     if (conversation === null || parent !== null || isSide) continue;
+    found.add(conversation);
+  }
+  parked.forEach((one, conversation) => {
+    if (isExpected(one, at)) found.add(conversation);
+  });
+  let count = 0;
+  for (const conversation of found) {
     const binding = bindings.get(conversation);
     if (binding === undefined || at - binding.lastUsedAt > ACTIVE_MS) count++;
   }

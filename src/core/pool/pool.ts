@@ -24,7 +24,7 @@ import type { PoolSnapshot, PoolState } from "./state.ts";
 import { START_FLOW } from "./sweep.ts";
 import { Table } from "./table.ts";
 import type { Instant } from "../time.ts";
-import type { ConversationId, TicketId } from "../account.ts";
+import type { TicketId } from "../account.ts";
 
 export { type PoolEvent, wakesWaiters } from "./event.ts";
 export type { RouteFacts } from "../facts.ts";
@@ -86,6 +86,8 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
       };
     case "paid_max_changed":
       return { ...state, paid: { ...state.paid, max: event.max } };
+    case "parked":
+      return park(state, event);
     case "waiting_changed":
       return enqueue(state, event);
     case "waiting_ended":
@@ -117,11 +119,8 @@ export function snapshot(state: PoolState, at: Instant): PoolSnapshot {
 type WaitingChanged = Extract<PoolEvent, { readonly kind: "waiting_changed" }>;
 
 /** Adds the request to the queue, or changes its reason and keeps its place. */
-function enqueue(before: PoolState, event: WaitingChanged): PoolState {
+function enqueue(state: PoolState, event: WaitingChanged): PoolState {
   const { ticket, query, only, reason, at } = event;
-  const state = reason === "parked"
-    ? parkedSince(before, query.conversation, at)
-    : before;
   const known = state.waiting.get(ticket);
   if (known !== undefined) {
     if (known.reason === reason) return state;
@@ -147,17 +146,19 @@ function enqueue(before: PoolState, event: WaitingChanged): PoolState {
   };
 }
 
-/**
- * Keeps the time of the first parking, because the conversation may leave and
- * return.
- */
-function parkedSince(
+/** Keeps the time of the first parking, which decides who is next. */
+function park(
   state: PoolState,
-  conversation: ConversationId | null,
-  at: Instant,
+  { conversation, turnAt, at }: Extract<
+    PoolEvent,
+    { readonly kind: "parked" }
+  >,
 ): PoolState {
-  if (conversation === null || state.parked.has(conversation)) return state;
-  return { ...state, parked: state.parked.with(conversation, at) };
+  const known = state.parked.get(conversation);
+  if (known?.turnAt === turnAt) return state;
+  const since = known?.since ?? at;
+  const parked = state.parked.with(conversation, { since, turnAt });
+  return { ...state, parked };
 }
 
 function dequeue(state: PoolState, ticket: TicketId): PoolState {

@@ -35,7 +35,10 @@ export function setBack(pool: PoolState, byMs: number): PoolState {
       reasonSince: move(waiting.reasonSince),
     })),
     owned: mapped(pool.owned, (owned) => ({ ...owned, at: move(owned.at) })),
-    parked: mapped(pool.parked, move),
+    parked: mapped(pool.parked, ({ since, turnAt }) => ({
+      since: move(since),
+      turnAt: move(turnAt),
+    })),
     flow: { ...pool.flow, measuredAt: orNull(pool.flow.measuredAt, move) },
     retries: { ...pool.retries, at: orNull(pool.retries.at, move) },
     lastProbedAt: orNull(pool.lastProbedAt, move),

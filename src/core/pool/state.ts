@@ -129,6 +129,14 @@ export interface Waiting {
   readonly reasonSince: Instant;
 }
 
+/** A conversation that waits so that the others keep their caches. */
+export interface Parked {
+  /** Since when it has been parked, whether its client stayed or left. */
+  readonly since: Instant;
+  /** When its client was told to come again. */
+  readonly turnAt: Instant;
+}
+
 /** How fast the pool is used. Prices look ahead with it. */
 export interface Flow {
   /** Quota tokens per hour that one active conversation uses. */
@@ -158,8 +166,8 @@ export interface PoolState {
   readonly bindings: Table<ConversationId, Binding>;
   readonly leases: Table<LeaseId, OpenLease>;
   readonly waiting: Table<TicketId, Waiting>;
-  /** Since when conversations are parked that have sent no request since. */
-  readonly parked: Table<ConversationId, Instant>;
+  /** Conversations that were parked, until their next request is sent. */
+  readonly parked: Table<ConversationId, Parked>;
   /** The money that was paid and is reserved. */
   readonly paid: PaidBook;
   /** Ids that belong to one account. */

@@ -52,7 +52,7 @@ export function sweep(pool: PoolState, at: Instant): PoolState {
       : recounted(pool.accounts, leases),
     leases,
     waiting: pool.waiting.filter((w) => at - w.since < WAITING_MAX_MS),
-    parked: pool.parked.filter((since) => at - since < WAITING_MAX_MS),
+    parked: pool.parked.filter((p) => at - p.turnAt < WAITING_MAX_MS),
     sweptAt: at,
   };
 }

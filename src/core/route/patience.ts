@@ -30,7 +30,8 @@ export interface Asked {
 
 /**
  * Returns whether the request waits. If the pool is closed beyond its limit, a
- * wait would only delay the answer.
+ * wait would only delay the answer. A parked client that understands limit
+ * answers is told its turn at once: an open stream could not name it any more.
  */
 export function waits(
   decision: RouteDecision,
@@ -40,8 +41,8 @@ export function waits(
   if (decision.kind !== "wait" || !mayWait) return false;
   if (asked.snapshot.at >= giveUpAt) return false;
   const { until, backAt, reason } = decision;
+  if (reason === "parked" && speaksLimits) return false;
   const isClosed = reason === "closed" ||
-    reason === "parked" && speaksLimits ||
     reason === "warm_account" && isHomeClosed(decision, asked);
   const endsAt = speaksLimits ? backAt : until;
   return !isClosed || endsAt === null || endsAt <= giveUpAt;
