@@ -25,6 +25,7 @@ import {
 } from "../src/shell_words.ts";
 import { cleanVariables, tcCommand } from "./fixtures/tc_process.ts";
 import { TempFolder } from "./fixtures/temp_folder.ts";
+import { needs } from "./fixtures/skipped.ts";
 
 const OWN = "C:\\Users\\ada\\Documents\\WindowsPowerShell\\Modules";
 const OWN_7 = "C:\\Users\\ada\\Documents\\PowerShell\\Modules";
@@ -260,7 +261,7 @@ for (const name of ["sh", "bash", "zsh", "fish"] as const) {
   const system = Deno.build.os;
   Deno.test({
     name: `${name} runs what is suggested to it`,
-    ignore: system === "windows" || !await exists(name),
+    ignore: needs("scripts") || !await exists(name),
     async fn() {
       await using folder = new TempFolder();
       const shell = { name, system };

@@ -2,11 +2,19 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { ROOT } from "./fixtures/paths.ts";
+import {
+  NOT_ON_WINDOWS,
+  ONLY_ON_LINUX,
+  ONLY_ON_WINDOWS,
+} from "./fixtures/skipped.ts";
 import rooms, {
   importFault,
   MAY_IMPORT,
   roomOf,
 } from "../.github/lint/rooms.ts";
+
+/** They look for a program or an ability, and the system is one part of it. */
+const MAY_LOOK: readonly string[] = [];
 
 const FILE_LINES_MAX = 500;
 const FOLDER_FILES_MAX = 15;
@@ -510,7 +518,11 @@ Deno.test("every test file that starts a process or reads a variable cleans its 
     return /Deno\.(Command\(|env\.)|new Worker\(/.test(text) &&
       !text.includes('clean_environment.ts";');
   }).filter((path) => path !== "tests/tidy_test.ts");
-  deepStrictEqual(unclean, ["tests/fixtures/clean_environment.ts"]);
+  // The other one is tc itself, in an environment that its test chose.
+  deepStrictEqual(unclean.toSorted(), [
+    "tests/fixtures/clean_environment.ts",
+    "tests/fixtures/tc_on_system.ts",
+  ]);
 });
 
 Deno.test("importFault() judges Windows paths alike", () => {
@@ -519,4 +531,46 @@ Deno.test("importFault() judges Windows paths alike", () => {
     "src/core may not import src/server",
   );
   strictEqual(importFault("C:\\tc\\src\\server\\a.ts", "../core/b.ts"), null);
+});
+
+/** The files with a test that a system lacks something for, by the reason. */
+function skipped(): Map<string, string[]> {
+  const files = new Map<string, string[]>();
+  for (const path of sources("tests")) {
+    const found = read(path).matchAll(
+      /\b(needs(?:Linux|Windows)?)\("(\w+)"\)/g,
+    );
+    for (const [, kind = "", what = ""] of found) {
+      const reasons: Readonly<Record<string, string>> = kind === "needs"
+        ? NOT_ON_WINDOWS
+        : kind === "needsLinux"
+        ? ONLY_ON_LINUX
+        : ONLY_ON_WINDOWS;
+      const reason = reasons[what];
+      if (reason === undefined) continue;
+      const names = files.get(reason) ?? [];
+      const name = path.replace(/^tests\/|_test\.ts$|\.ts$/g, "");
+      files.set(reason, [...new Set([...names, name])].sort());
+    }
+  }
+  return files;
+}
+
+Deno.test("a test that a system skips has its reason, and docs/platforms.md names it", () => {
+  const bare = [...sources("tests")].filter((path) =>
+    /ignore:[^\n]*Deno\.build\.os|const [A-Z_]+ = [^;]*Deno\.build\.os [!=]==[^;]*;[\s\S]*ignore: [A-Z_]+,/
+      .test(read(path)) && !MAY_LOOK.includes(path)
+  );
+  deepStrictEqual(bare, []);
+  const page = read("docs/platforms.md");
+  const plain = page.replace(/ +/g, " ");
+  for (const [reason, files] of skipped()) {
+    const row = `| ${reason} | ${
+      files.map((file) => `\`${file}\``).join(", ")
+    } |`;
+    ok(plain.includes(row), `docs/platforms.md lacks: ${row}`);
+  }
+  const reasons = [NOT_ON_WINDOWS, ONLY_ON_LINUX, ONLY_ON_WINDOWS]
+    .flatMap((list) => Object.values(list));
+  deepStrictEqual(reasons.filter((reason) => !skipped().has(reason)), []);
 });

@@ -4,13 +4,14 @@ import "../fixtures/clean_environment.ts";
 import { ok, strictEqual } from "node:assert/strict";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const BINARY = Deno.env.get("TC_TEST_BINARY");
 
 Deno.test({
   name:
     "status line, hooks, and unit name the link on the PATH, not the version's folder",
-  ignore: BINARY === undefined || Deno.build.os === "windows",
+  ignore: BINARY === undefined || needs("scripts"),
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work");

@@ -15,6 +15,7 @@ import { listening } from "../fixtures/listening.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
+import { needsLinux } from "../fixtures/skipped.ts";
 
 const RESTARTS = trials(2, 20);
 const STREAMS = trials(8, 50);
@@ -132,7 +133,7 @@ async function isFree(port: number): Promise<boolean> {
 
 Deno.test({
   name: "restarts under load lose no request and cut no stream",
-  ignore: Deno.build.os !== "linux",
+  ignore: needsLinux("ports"),
   fn: async () => {
     await using api = await startScriptedApi({
       tokensPerSecond: TOKENS_PER_SECOND,

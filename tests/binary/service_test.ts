@@ -5,10 +5,11 @@ import { strictEqual } from "node:assert/strict";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { listening } from "../fixtures/listening.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
+import { needsWindows } from "../fixtures/skipped.ts";
 
 Deno.test({
   name: "tc service stop on Windows lets the server end in order",
-  ignore: Deno.build.os !== "windows",
+  ignore: needsWindows("tasks"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);

@@ -4,6 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { match, strictEqual } from "node:assert/strict";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const TRIES = 6;
 
@@ -14,7 +15,7 @@ exec curl --silent --show-error --location --max-time 20 "$1" >"$PAGE" 2>&1
 
 Deno.test({
   name: `tc login: the browser gets the last page, ${TRIES} of ${TRIES} times`,
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);

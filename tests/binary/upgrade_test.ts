@@ -6,12 +6,13 @@ import { replaceProgram } from "../../src/release/upgrade.ts";
 import { listening } from "../fixtures/listening.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
+import { needsWindows } from "../fixtures/skipped.ts";
 
 const BINARY = Deno.env.get("TC_TEST_BINARY");
 
 Deno.test({
   name: "a program that runs is replaced, twice, and removed once it has ended",
-  ignore: BINARY === undefined || Deno.build.os !== "windows",
+  ignore: BINARY === undefined || needsWindows("files"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);

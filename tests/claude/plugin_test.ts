@@ -5,6 +5,7 @@ import { HOOKS } from "../../src/claude/hook_input.ts";
 import { helperCommand } from "../../src/claude/api_key_helper.ts";
 import { pathCommand, pluginFiles } from "../../src/claude/plugin.ts";
 import { ROOT } from "../fixtures/paths.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const FILES = pluginFiles({ version: config.version, command: pathCommand });
 
@@ -29,7 +30,7 @@ Deno.test("every hook of the plugin is one that tc knows, and none is missing", 
 Deno.test({
   name: "a hook of the plugin does nothing where there is no tc",
   // Git Bash, which the client has there, is not part of Windows.
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     const { code, stdout } = await new Deno.Command("/bin/sh", {
       args: ["-c", pathCommand("session-start")],

@@ -16,6 +16,7 @@ import {
 import { manPage } from "../../src/cli/help/man.ts";
 import { commandTree } from "../../src/cli/root.ts";
 import { hintText, MANUAL_SHELL } from "../../src/shell_words.ts";
+import { needsLinux } from "../fixtures/skipped.ts";
 
 const KNOWN = {
   accounts: () => Promise.resolve(["work", "home", "höhle"]),
@@ -128,7 +129,7 @@ Deno.test("the manual page names every command, option and exit code", async () 
 
 Deno.test({
   name: "man reads the page without a warning",
-  ignore: Deno.build.os !== "linux",
+  ignore: needsLinux("man"),
   fn: async () => {
     const file = await Deno.makeTempFile({ suffix: ".1" });
     await Deno.writeTextFile(

@@ -14,6 +14,7 @@ import { TempFolder } from "../fixtures/temp_folder.ts";
 import { cleanVariables, TcPool } from "../fixtures/tc_process.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { trials } from "../fixtures/trials.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const CONFIG = `{
   // the port that Claude Code is told
@@ -159,7 +160,7 @@ Deno.test("byte order marks, line ends and other encodings", async () => {
 Deno.test({
   name:
     "a folder, a pipe and a device in the config's place are refused at once",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("pipes"),
   fn: async () => {
     await using home = await Home.open();
     await Deno.mkdir(home.file);

@@ -7,6 +7,7 @@ import { isInForeground } from "../../src/system/terminal_job.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";
+import { needs, needsLinux } from "../fixtures/skipped.ts";
 
 Deno.test("a group of commands without a command shows its help", async () => {
   await using api = await startScriptedApi();
@@ -118,7 +119,7 @@ Deno.test("a proxy variable that is not a URL is reported, not as a bug in tc", 
 
 Deno.test({
   name: "the config of another user's folder is not changed",
-  ignore: Deno.build.os === "windows" || Deno.uid() !== 0,
+  ignore: needs("modes") || Deno.uid() !== 0,
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await TcPool.of(api);
@@ -154,7 +155,7 @@ Deno.test("isInForeground() compares the process group with the terminal's", () 
 
 Deno.test({
   name: "tc server & serves in the background of an interactive shell",
-  ignore: !hasTmux() || Deno.build.os !== "linux",
+  ignore: !hasTmux() || needsLinux("job"),
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work");

@@ -5,11 +5,12 @@ import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { instantFromMs } from "../../src/core/time.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { refreshTokenOf } from "../fixtures/vault_kit.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 Deno.test({
   name: "an interrupt waits until a spent token's successor is on disk",
   // A program cannot be sent an interrupt there.
-  ignore: Deno.build.os === "windows",
+  ignore: needs("signals"),
   async fn() {
     for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
       await using api = await startScriptedApi();

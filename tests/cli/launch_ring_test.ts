@@ -7,8 +7,9 @@ import { linkTo } from "../../src/system/own_command.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs } from "../fixtures/skipped.ts";
 
-const IGNORE = Deno.build.os === "windows";
+const IGNORE = needs("scripts");
 
 async function script(path: string, text: string): Promise<void> {
   await Deno.writeTextFile(path, text);

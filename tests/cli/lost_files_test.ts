@@ -13,8 +13,9 @@ import { listening } from "../fixtures/listening.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs } from "../fixtures/skipped.ts";
 
-const NO_PIPES = Deno.build.os === "windows";
+const NO_PIPES = needs("pipes");
 
 async function served(pool: TcPool, work: () => Promise<void>): Promise<void> {
   const server = pool.command(["server", "--headless"], {

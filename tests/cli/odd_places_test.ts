@@ -6,13 +6,13 @@ import { localZone } from "../../src/core/calendar.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { canMount, SmallDisk } from "../fixtures/mounts.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
+import { needs } from "../fixtures/skipped.ts";
 
-const WINDOWS = Deno.build.os === "windows";
 const FAULT = /bug in tc|Uncaught|\bat .*\.ts:\d/;
 
 Deno.test({
   name: "every command reports a full disk on its output",
-  ignore: WINDOWS ||
+  ignore: needs("pipes") ||
     !await Deno.stat("/dev/full").then(() => true, () => false),
   fn: async () => {
     await using api = await startScriptedApi();
@@ -114,7 +114,6 @@ Deno.test({
 
 Deno.test({
   name: "every time zone that a system may name prints times and reports",
-  ignore: WINDOWS,
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work");

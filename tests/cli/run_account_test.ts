@@ -2,12 +2,12 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, strictEqual } from "node:assert/strict";
+import { printsVariable, putClient } from "../fixtures/client_stub.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 Deno.test({
   name: "tc run --account names the account in characters that a header allows",
-  ignore: Deno.build.os === "windows",
   async fn() {
     await using api = await startScriptedApi();
     api.account("fox");
@@ -16,14 +16,12 @@ Deno.test({
     const [entry] = (await vault.list()).entries;
     if (entry === undefined) throw new TypeError("There is no account");
     await vault.update(entry.id, (now) => ({ ...now, label: "🦊 büro" }));
-    const claude = pool.folder.join("bin", "claude");
-    await Deno.mkdir(pool.folder.join("bin"));
-    await Deno.writeTextFile(
-      claude,
-      '#!/bin/sh\nprintf %s "$ANTHROPIC_CUSTOM_HEADERS"\n',
-      { mode: 0o755 },
+    const folder = pool.folder.join("bin");
+    await Deno.mkdir(folder);
+    const path = await putClient(
+      folder,
+      printsVariable("ANTHROPIC_CUSTOM_HEADERS"),
     );
-    const path = `${pool.folder.join("bin")}:${Deno.env.get("PATH")}`;
     const end = await pool.tc(["run", "--account", "🦊 büro"], { PATH: path });
     strictEqual(end.code, 0, end.stderr);
     match(end.stdout, new RegExp(`^x-tc-account: ${entry.id}$`, "m"));

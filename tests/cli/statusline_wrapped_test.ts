@@ -4,11 +4,12 @@ import { ok, strictEqual } from "node:assert/strict";
 import { beside } from "../../src/cli/statusline/statusline_run.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
 import { runWrapped } from "../../src/cli/statusline/statusline_wrapped.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 Deno.test({
   name:
     "runWrapped() does not wait for processes that the old command left running",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   async fn() {
     for (const rest of ["sleep 20; true", "sleep 20 & true"]) {
       const startMs = performance.now();
@@ -26,7 +27,7 @@ Deno.test({
 
 Deno.test({
   name: "runWrapped() keeps every line, uncut and in its colours",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   async fn() {
     const long = "x".repeat(5_000);
     const text = `\u001b[31mred\u001b[0m\n${long}\nthird`;
@@ -68,7 +69,7 @@ function runs(pid: number): boolean {
 Deno.test({
   name:
     "runWrapped() waits for a slow line, and ends it when the client ends tc",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   async fn() {
     await using pool = new PoolFolder();
     const folder = pool.folder.join(".claude");

@@ -14,6 +14,7 @@ import { settingRows } from "../../src/config/settings.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { cleanVariables, tcCommand } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 function* pages(folder = ""): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(`${ROOT}${folder}`)) {
@@ -163,7 +164,7 @@ for (const page of pages()) {
   for (const [number, [, block = ""]] of blocks.entries()) {
     Deno.test({
       name: `${page}: block ${number + 1} runs in a new home`,
-      ignore: Deno.build.os === "windows",
+      ignore: needs("scripts"),
       fn: async () => {
         await using folder = new TempFolder();
         const [program, ...first] = tcCommand();

@@ -7,6 +7,7 @@ import { testEachClaude } from "../fixtures/claude_code.ts";
 import { ClientStage, QUIET } from "../fixtures/client_stage.ts";
 import { report } from "../fixtures/report.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const WAIT_MS = 60_000;
 const LOOK_MS = 20;
@@ -75,7 +76,7 @@ testEachClaude(
 
 Deno.test({
   name: "tc stop under an open tc run says that it is started again, and it is",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work");
@@ -115,7 +116,7 @@ Deno.test({
 
 Deno.test({
   name: "a pool that was removed under an open tc run gets no server",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work");
@@ -150,7 +151,7 @@ Deno.test({
 Deno.test({
   name:
     "tc env starts the server that its exports lead to, or says that none runs",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work");
@@ -180,7 +181,7 @@ Deno.test({
 
 Deno.test({
   name: "a server that cannot start shows its own words, not the old log's",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work");

@@ -9,6 +9,7 @@ import {
 import { accountData } from "../../src/demo/demo_setup.ts";
 import { listening } from "../fixtures/listening.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
+import { needsLinux } from "../fixtures/skipped.ts";
 
 /** `secret-tool` as a script, with its items in a folder. */
 const SCRIPT = `#!/bin/sh
@@ -48,7 +49,7 @@ async function withKey(
 Deno.test({
   name:
     "a server gets its credentials out of the keychain, also once it is locked",
-  ignore: Deno.build.os !== "linux",
+  ignore: needsLinux("tools"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, { vault: { backend: "keychain" } });
@@ -87,7 +88,7 @@ Deno.test({
 Deno.test({
   name:
     "a server that starts before the keychain is unlocked says so, and serves once it is",
-  ignore: Deno.build.os !== "linux",
+  ignore: needsLinux("tools"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, { vault: { backend: "keychain" } });

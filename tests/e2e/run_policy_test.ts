@@ -4,6 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 /** Stands in for Claude Code: one message, with the headers it is told to add. */
 const CLIENT = `
@@ -50,7 +51,7 @@ async function programFolder(pool: TcPool): Promise<string> {
 Deno.test({
   name: "tc run --policy routes its own launch by it, and no other",
   // The stand-in is a shell script.
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     await using api = await startScriptedApi();
     for (const name of ["work", "home"]) api.account(name);

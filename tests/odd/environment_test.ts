@@ -1,6 +1,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { cleaned, isKept } from "../fixtures/clean_environment.ts";
 import { ROOT } from "../fixtures/paths.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 Deno.test("cleaned() keeps nothing that leads to the caller's folders or accounts", () => {
   const caller = {
@@ -42,7 +43,7 @@ Deno.test("this process has none of its caller's variables", () => {
 
 Deno.test({
   name: "tests with a terminal touch nothing of a caller whose folders are set",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("terminals"),
   fn: async () => {
     const { success, stdout, stderr } = await new Deno.Command(
       Deno.execPath(),

@@ -15,6 +15,7 @@ import { FileLocks } from "../../src/store/files/lock.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { idOf } from "../fixtures/vault_kit.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const AT = instantFromMs(1_790_000_000_000);
 
@@ -141,7 +142,7 @@ Deno.test("shellFunctions() gives each profile its function", () => {
 Deno.test({
   name:
     "a shell takes every name as one word, and gives it a function of its own",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     const names = [
       "ada@example.com",

@@ -2,6 +2,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { linkShared } from "../../src/profile/shared_links.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { canLink } from "../fixtures/file_abilities.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const LINKS = await canLink();
 
@@ -161,7 +162,7 @@ linked(
 
 Deno.test({
   name: "linkShared() keeps programs executable",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("modes"),
   async fn() {
     await using temp = await folders({ "hooks/both.sh": "old" });
     await write(temp.join("own"), {

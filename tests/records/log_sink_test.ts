@@ -17,6 +17,7 @@ import {
 import { realClock } from "../fixtures/real_ports.ts";
 import { canMount, SmallDisk } from "../fixtures/mounts.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 function lossTold(): { loss: LossCount; told: (LogLoss | null)[] } {
   const loss = new LossCount("there");
@@ -89,7 +90,7 @@ Deno.test("LogFile rotates a file that has grown too large", async () => {
 
 Deno.test({
   name: "LogFile follows no link, and does not write into another user's file",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("modes"),
   fn: async () => {
     await using folder = new TempFolder();
     const { loss } = lossTold();

@@ -17,6 +17,7 @@ import {
 import config from "../../deno.json" with { type: "json" };
 import { cleanVariables } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const SCOPE = "@example";
 
@@ -110,7 +111,7 @@ async function installed(
 
 Deno.test({
   name: "npm installs the tarballs offline, and npx starts the executable",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("npm"),
   fn: async () => {
     await using folder = new TempFolder();
     const binary = Deno.env.get("TC_TEST_BINARY");

@@ -19,9 +19,10 @@ import {
 import { isSigned, RELEASE_KEYS } from "../../src/release/release_keys.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const INSTALL = `${ROOT}.github/release/install.sh`;
-const UNIX = Deno.build.os === "linux" || Deno.build.os === "darwin";
+const UNIX = !needs("scripts");
 
 function read(path: string): string {
   return Deno.readTextFileSync(`${ROOT}${path}`);

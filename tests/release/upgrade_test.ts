@@ -19,6 +19,7 @@ import {
   tarEntry,
 } from "../../src/release/upgrade.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const TARGET = "x86_64-unknown-linux-gnu";
 const NAME = `tc-${TARGET}.tar.gz`;
@@ -85,7 +86,7 @@ class Releases implements AsyncDisposable {
 
 Deno.test({
   name: "an upgrade takes what a signed list of checksums names, and only that",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     await using releases = new Releases();
     await using folder = new TempFolder();
@@ -165,7 +166,7 @@ Deno.test({
 for (const system of ["linux", "darwin", "windows"]) {
   Deno.test({
     name: `an upgrade on ${system} beside old programs that still run`,
-    ignore: Deno.build.os === "windows",
+    ignore: needs("scripts"),
     fn: async () => {
       await using folder = new TempFolder();
       const path = folder.join("tc.exe");

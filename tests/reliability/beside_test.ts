@@ -11,8 +11,9 @@ import { listening } from "../fixtures/listening.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs, needsLinux } from "../fixtures/skipped.ts";
 
-const IGNORE = Deno.build.os === "windows" ||
+const IGNORE = needs("signals") ||
   Deno.env.get("TC_TEST_BINARY") !== undefined;
 
 async function pidAt(pool: TcPool): Promise<number> {
@@ -72,7 +73,7 @@ Deno.test({
 
 Deno.test({
   name: "a server stands in its state folder",
-  ignore: Deno.build.os !== "linux",
+  ignore: needsLinux("limits"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, { usage: { poll: false } });
@@ -93,7 +94,7 @@ Deno.test({
 Deno.test({
   name:
     "SIGUSR1 and SIGUSR2 do not end a server, nor open a debugger in the executable",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("signals"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await TcPool.of(api, { usage: { poll: false } });

@@ -4,11 +4,12 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok } from "node:assert/strict";
 import { report } from "../fixtures/report.ts";
 import { tortureLogins, tortureText } from "../torture/logins.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 Deno.test({
   name:
     "logins shared with clients outlive kill -9, slow renewals and odd mounts",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("signals"),
   fn: async () => {
     const result = await tortureLogins({
       rounds: 20,

@@ -20,6 +20,7 @@ import { realClock } from "../fixtures/real_ports.ts";
 import { report } from "../fixtures/report.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
+import { needs, needsLinux } from "../fixtures/skipped.ts";
 
 const FILES_MAX = 64;
 const CLIENTS = trials(150, 500);
@@ -92,7 +93,7 @@ async function poolOf(api: ScriptedApi): Promise<TcPool> {
 Deno.test({
   name:
     `${CLIENTS} clients where ${FILES_MAX} files may be open: it lives, and recovers`,
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await poolOf(api);
@@ -165,7 +166,7 @@ async function limitOf(pid: number): Promise<number> {
 
 Deno.test({
   name: "a server in the background may have as many files as the system gives",
-  ignore: Deno.build.os !== "linux",
+  ignore: needsLinux("limits"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await poolOf(api);
@@ -191,7 +192,7 @@ Deno.test({
 
 Deno.test({
   name: "a server in the foreground makes no core dump either",
-  ignore: Deno.build.os !== "linux",
+  ignore: needsLinux("limits"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await poolOf(api);
@@ -244,7 +245,7 @@ for (
 
 Deno.test({
   name: "what is started with more files has them",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     const raised = withOpenFiles(["/bin/sh", "-c", "ulimit -Sn"], "darwin");
     const { stdout } = await new Deno.Command("/bin/sh", {

@@ -4,6 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { ServedPool } from "../fixtures/served_pool.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 /** In no list of users: nothing of the system belongs to it. */
 const SECOND = 54_321;
@@ -29,7 +30,7 @@ async function asSecond(
 Deno.test({
   name: "a second user reads no secret, gets no answer, and stops nothing",
   // Only root can be another user.
-  ignore: Deno.build.os === "windows" || Deno.uid() !== 0,
+  ignore: needs("modes") || Deno.uid() !== 0,
   fn: async () => {
     await using served = await ServedPool.open();
     const { paths, folder } = served.pool;

@@ -11,6 +11,7 @@ import { realClock } from "../fixtures/real_ports.ts";
 import { report } from "../fixtures/report.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const ROUNDS = trials(4, 20);
 const ASLEEP_MS = trials(300, 5_000);
@@ -39,7 +40,7 @@ async function statusOf(answer: Promise<Response>): Promise<number> {
 
 Deno.test({
   name: "after a sleep with dead connections the first requests are served",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("signals"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using network = await startFaultProxy(api.port);
@@ -92,7 +93,7 @@ Deno.test({
 
 Deno.test({
   name: "a sleep longer than the time limits cuts no answer that has come",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("signals"),
   fn: async () => {
     await using api = await startScriptedApi({ tokensPerSecond: 40 });
     api.account("work", { tier: "max_20x" });

@@ -10,6 +10,7 @@ import { realClock } from "../fixtures/real_ports.ts";
 import { report } from "../fixtures/report.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
+import { printsVariable, putClient } from "../fixtures/client_stub.ts";
 
 const STARTS = trials(12, 200);
 const RUNS = trials(6, 40);
@@ -44,12 +45,7 @@ async function pidAt(baseUrl: string): Promise<number> {
 async function withClaude(pool: TcPool): Promise<Record<string, string>> {
   const bin = pool.folder.join("bin");
   await Deno.mkdir(bin);
-  await Deno.writeTextFile(
-    `${bin}/claude`,
-    '#!/bin/sh\nprintf "%s" "$ANTHROPIC_BASE_URL"\n',
-    { mode: 0o755 },
-  );
-  return { PATH: `${bin}:${Deno.env.get("PATH") ?? ""}` };
+  return { PATH: await putClient(bin, printsVariable("ANTHROPIC_BASE_URL")) };
 }
 
 Deno.test(`${STARTS} servers at once on one folder: one serves, the others say who`, async () => {
@@ -88,7 +84,6 @@ Deno.test(`${STARTS} servers at once on one folder: one serves, the others say w
 
 Deno.test({
   name: `${RUNS} users at once where no server runs: all get the same one`,
-  ignore: Deno.build.os === "windows",
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work", { tier: "max_20x" });
@@ -115,7 +110,6 @@ Deno.test({
 
 Deno.test({
   name: "a server on another port is found by its pool, unless a port is named",
-  ignore: Deno.build.os === "windows",
   fn: async () => {
     await using api = await startScriptedApi();
     api.account("work", { tier: "max_20x" });

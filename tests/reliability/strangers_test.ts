@@ -14,6 +14,7 @@ import { answersAfterMs } from "../fixtures/listening.ts";
 import { report } from "../fixtures/report.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { trials } from "../fixtures/trials.ts";
+import { needsLinux } from "../fixtures/skipped.ts";
 
 const FILES_MAX = 256;
 const IDLE = trials(600, 2_000);
@@ -119,7 +120,7 @@ async function poolOf(api: ScriptedApi): Promise<TcPool> {
 Deno.test({
   name:
     `${IDLE} silent connections and ${HALF_HEADS} half heads cost the owner no request`,
-  ignore: Deno.build.os !== "linux",
+  ignore: needsLinux("limits"),
   fn: async () => {
     await using api = await startScriptedApi();
     await using pool = await poolOf(api);

@@ -9,6 +9,7 @@ import { realClock } from "../fixtures/real_ports.ts";
 import { tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";
 import { trials } from "../fixtures/trials.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const SIGNALS = trials(40, 400);
 /** More than a pipe holds, in lines of the log. */
@@ -67,7 +68,7 @@ class Stage implements AsyncDisposable {
   }
 }
 
-const IGNORE = Deno.build.os === "windows";
+const IGNORE = needs("signals");
 
 for (
   const [name, line] of [

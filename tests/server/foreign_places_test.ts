@@ -13,9 +13,10 @@ import {
 import { TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { ROOT } from "../fixtures/paths.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const STRANGER = 65534;
-const NO_MODES = Deno.build.os === "windows";
+const NO_MODES = needs("modes");
 /** Only root can make files of a second user. */
 const NO_SECOND_USER = NO_MODES || Deno.uid() !== 0;
 

@@ -13,7 +13,7 @@ import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const PAUSE_MS = 300;
 /** Windows has no such sockets. */
-const CAN_NOTIFY = Deno.build.os !== "windows";
+const CAN_NOTIFY = !needs("sockets");
 
 /** A socket like systemd's, and what has come. */
 class Manager implements AsyncDisposable {
@@ -152,6 +152,7 @@ print("bound", flush=True)
 data, parts, _, _ = hears.recvmsg(4096, 1024)
 print(struct.unpack("iii", parts[0][2][:12])[0], data.decode().split("\\n")[0])
 `;
+import { needs, needsLinux } from "../fixtures/skipped.ts";
 
 /** What a listener at `address` hears while `speak` runs. */
 async function heardAt(
@@ -174,7 +175,7 @@ async function heardAt(
   return said.replace("bound\n", "");
 }
 
-const NO_PYTHON = Deno.build.os !== "linux" || !hasPython();
+const NO_PYTHON = needsLinux("python") || !hasPython();
 
 function hasPython(): boolean {
   try {

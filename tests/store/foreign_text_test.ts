@@ -4,6 +4,7 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { pendingPath } from "../../src/store/files/atomic.ts";
 import { ForeignTexts } from "../../src/store/files/foreign_text.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const waits: Promise<void>[] = [];
 
@@ -59,7 +60,7 @@ Deno.test("edit() clears what a crash has left beside the file", async () => {
 
 Deno.test({
   name: "edit() leaves a file open to whom it was",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("modes"),
   fn: async () => {
     await using folder = new TempFolder();
     for (const mode of [0o644, 0o600, 0o664]) {

@@ -4,6 +4,7 @@ import { FileLocks } from "../../src/store/files/lock.ts";
 import { realClock, realEntropy } from "../fixtures/real_ports.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { trials } from "../fixtures/trials.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 const PORTS = { clock: realClock, entropy: realEntropy };
 
@@ -113,7 +114,7 @@ Deno.test("acquire() times out on another process, and has the lock once that is
 
 Deno.test({
   name: "acquire() makes private lock files and takes old ones from the others",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("modes"),
   async fn() {
     await using folder = new TempFolder();
     await Deno.writeTextFile(folder.join("a.lock"), "");

@@ -7,6 +7,7 @@ import {
   systemProgram,
 } from "../../src/system/system_programs.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { needs } from "../fixtures/skipped.ts";
 
 for (
   const [system, name, environment, path] of [
@@ -53,7 +54,7 @@ Deno.test("Windows PowerShell gets no PSModulePath of another one; the rest gets
 Deno.test({
   name: "a program that is not at its usual place is found on the PATH",
   // A script is no program of Windows.
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     await using folder = new TempFolder();
     await Deno.writeTextFile(
@@ -81,7 +82,7 @@ Deno.test({
 Deno.test({
   name:
     "a program's output ends with it, though one that it started holds the pipe",
-  ignore: Deno.build.os === "windows",
+  ignore: needs("scripts"),
   fn: async () => {
     const runner = commandRunner({
       system: "linux",

@@ -53,6 +53,9 @@ const BESIDE = [
   "tests/signals_test.ts",
   "tests/variables_test.ts",
   "tests/binary/run_test.ts",
+  "tests/e2e/demo_end_test.ts",
+  "tests/reliability/kill_test.ts",
+  "tests/reliability/start_test.ts",
 ];
 
 /** What is run against the executable. */
