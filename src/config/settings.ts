@@ -194,6 +194,12 @@ export const SETTINGS = v.looseObject({
       "Maximum size of all those files",
     ),
   }),
+  metrics: section({
+    keyless: flag(
+      false,
+      "Let every user of this machine read /metrics without the key",
+    ),
+  }),
   ledger: section({
     days: wholeNumber(1, 3650, 180, "Days to keep single requests"),
     megabytesMax: wholeNumber(
@@ -322,6 +328,7 @@ const FIXED: readonly (keyof Settings)[] = [
   "timeouts",
   "vault",
   "ledger",
+  "metrics",
   "log",
   "hold",
 ];

@@ -10,6 +10,7 @@ import * as v from "valibot";
 import { spendLimit } from "../core/quota/spending.ts";
 import { hintOf, TcError } from "../errors.ts";
 import type { ExplainView } from "./explain_view.ts";
+import { METRICS_TYPE } from "./metrics_text.ts";
 import {
   type AccountsView,
   type CapacityView,
@@ -52,6 +53,8 @@ export interface ControlHost {
   callApi(call: ApiCall): Promise<ApiCallView>;
   /** Takes note of a Claude Code hook: a session begins, a compaction comes. */
   hook(hook: HookCall): void;
+  /** Returns the metrics in the Prometheus text format. */
+  metrics(): string;
   stop(): void;
   /** Starts the next server. Rejects with TcError if that fails. */
   restart(): Promise<void>;
@@ -118,7 +121,8 @@ const BODY_BYTES_MAX = 1024 * 1024;
 export function isControlTarget(target: string): boolean {
   const path = target.split("?", 1)[0] ?? "";
   return path === CONTROL.health || path === CONTROL.capacity ||
-    path === CONTROL.capacityAlias || path.startsWith("/tc/") ||
+    path === CONTROL.capacityAlias || path === CONTROL.metrics ||
+    path.startsWith("/tc/") ||
     path === "/ui" ||
     path.startsWith("/ui/");
 }
@@ -139,6 +143,10 @@ export function controlRoutes(
   app.get(
     CONTROL.explain,
     (c) => c.json(host.explain(c.req.query("of") ?? null)),
+  );
+  app.get(
+    CONTROL.metrics,
+    (c) => c.body(host.metrics(), 200, { "content-type": METRICS_TYPE }),
   );
   app.get(CONTROL.events, (c) => eventStream(c, host));
   app.post(CONTROL.reload, async (c) => {

@@ -103,6 +103,8 @@ export interface Door {
   readonly key: DoorKey;
   /** Admits local clients without the key, as the older tools did. */
   readonly isKeylessLoopback: boolean;
+  /** Paths that local clients may read without the key. */
+  readonly keylessPaths: readonly string[];
   /** Other names of this machine, in lower case: `host.docker.internal`. */
   readonly hosts: readonly string[];
   /** Pages and desktop apps that may call, as they name themselves. */
@@ -208,7 +210,7 @@ export function admit(visitor: Visitor, door: Door): Admission {
 
   const keyHeaders = headersWithKey(headers, door);
   const hasKey = isRightKey ?? keyHeaders.length > 0;
-  if (hasKey || (isRightKey === null && isKeyless(visitor, door))) {
+  if (hasKey || (isRightKey === null && isKeyless(visitor, target, door))) {
     if (read.holdsKey) {
       return refuse(400, "The path is refused: it holds the local key");
     }
@@ -287,7 +289,13 @@ function headersWithKey(
   return found;
 }
 
-function isKeyless(visitor: Visitor, door: Door): boolean {
-  return door.isKeylessLoopback && visitor.isLocal &&
+function isKeyless(
+  visitor: Visitor,
+  target: string,
+  door: Door,
+): boolean {
+  const isKeylessPath = visitor.method === "GET" &&
+    door.keylessPaths.includes(target);
+  return (door.isKeylessLoopback || isKeylessPath) && visitor.isLocal &&
     FORWARDING_HEADERS.every((name) => !visitor.headers.has(name));
 }

@@ -155,6 +155,16 @@ export class Records implements RequestLog {
     return this.#tally.view(accountId, this.#clock.now());
   }
 
+  /** Finished requests that wait to be written. */
+  get unwritten(): number {
+    return this.#writer.waiting;
+  }
+
+  /** Finished requests that could never be written. */
+  get lostRows(): number {
+    return this.#writer.dropped;
+  }
+
   usePrices(prices: PriceBook): void {
     this.#prices.use(prices);
     this.#writer.usePrices(prices);

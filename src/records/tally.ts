@@ -99,8 +99,8 @@ export class Tally {
     return { usage, lastError, paying: isPaying ? paying : null };
   }
 
-  /** Adds a finished request. */
-  add(record: RequestRecord): void {
+  /** Adds a finished request; returns its price, null if it has none. */
+  add(record: RequestRecord): number | null {
     const { isPaid } = record;
     const sum = partOf(record, this.#prices);
     const part = isPaid ? { ...sum, paidNano: sum.costNano } : sum;
@@ -110,8 +110,10 @@ export class Tally {
       const cell = this.#cell(record.accountId);
       cell.paying = paidOn(cell.paying, record, part.costNano);
     }
-    if (record.session === null) return;
-    this.#addToSession(record, record.session, part);
+    if (record.session !== null) {
+      this.#addToSession(record, record.session, part);
+    }
+    return part.costNano;
   }
 
   #addToSession(record: RequestRecord, session: string, part: UsageSum): void {

@@ -157,6 +157,7 @@ function serveProxy(stage: Stage, origin: string): number {
       host: "127.0.0.1",
       key: proxy.localKey,
       isKeylessLoopback: false,
+      keylessPaths: [],
       hosts: [],
       origins: [],
     },

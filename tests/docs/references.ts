@@ -195,6 +195,13 @@ export const API: readonly ApiRoute[] = [
   },
   {
     method: "GET",
+    path: CONTROL.metrics,
+    does: "Returns [metrics](metrics.md) in the Prometheus text format.",
+    takes: null,
+    answers: "text/plain",
+  },
+  {
+    method: "GET",
     path: CONTROL.explain,
     does: "Returns what routing considers for a session or request.",
     takes: "query `of`: a session or request id; the latest without it",

@@ -13,6 +13,7 @@ const DOOR: Door = {
   port: 3456,
   key: new DoorKey(new Secret(KEY)),
   isKeylessLoopback: false,
+  keylessPaths: [],
   hosts: [],
   origins: [],
 };

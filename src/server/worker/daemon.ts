@@ -27,11 +27,13 @@ import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
 import { booked, drained, listenFor } from "./listening.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
+import { RequestMetrics } from "../../records/metrics.ts";
 import { Records } from "../../records/records.ts";
 import { claimPool, type ServerClaim } from "../server_claim.ts";
 import { PriceDesk } from "../../records/prices.ts";
 import { paidMax, routeSettings } from "../../config/settings.ts";
 import { Tally } from "../../records/tally.ts";
+import { countedJournal } from "./scrape.ts";
 import { UsagePoller } from "./usage_poller.ts";
 import { WindowOpener } from "./window_opener.ts";
 import type { LogLoss } from "../../records/log/log_sink.ts";
@@ -73,7 +75,10 @@ const BODIES_MAX = 16;
 const WARM_CONNECTIONS = 2;
 
 /** Starts everything. Throws TcError if it cannot listen. */
-export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+export async function startDaemon(given: DaemonOptions): Promise<Daemon> {
+  const metrics = new RequestMetrics();
+  const journal = countedJournal(given.journal, metrics);
+  const options = { ...given, journal, metrics };
   const claim = await claimPool(options);
   try {
     return await startClaimed(options, claim);
@@ -84,10 +89,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 async function startClaimed(
-  options: DaemonOptions,
+  options: DaemonOptions & Pick<Parts, "metrics">,
   claim: ServerClaim,
 ): Promise<Daemon> {
-  const { order, journal } = options;
+  const { order, journal, metrics } = options;
   const { settings } = order.config;
   const keeper = new PoolKeeper(
     emptyPool(routeSettings(settings)),
@@ -112,9 +117,16 @@ async function startClaimed(
   const poller = pollerOf(options, { keeper, accounts });
   const records = recordsOf(options, keeper, prices);
   records.restore();
-  const feed = new EventFeed();
-  const tally = new Tally(systemClock.now(), priceBook(order.config));
-  const parts = { keeper, upstream, accounts, feed, records, tally, prices };
+  const parts: Parts = {
+    keeper,
+    upstream,
+    accounts,
+    feed: new EventFeed(),
+    records,
+    tally: new Tally(systemClock.now(), priceBook(order.config)),
+    prices,
+    metrics,
+  };
   const proxy = proxyOf(options, parts);
   const host = new DaemonControl({ ...options, ...parts, proxy });
   const listener = listenOrClose(options, { proxy, host, records });
@@ -124,13 +136,11 @@ async function startClaimed(
   const opener = openerOf(options, { keeper, host });
   poller.start();
   opener.start();
-  upstream.warm(proxy.origin, WARM_CONNECTIONS).catch(() => {
-    // The first request reports what is wrong with the upstream.
-  });
+  warmUp(upstream, proxy);
   return {
     host: listener.host,
     port: listener.port,
-    feed,
+    feed: parts.feed,
     control: controlRoutes(host),
     reload: async (config) => {
       await host.apply(config);
@@ -142,16 +152,30 @@ async function startClaimed(
       host.drains();
       const cut = await drained(listener, deadlineMs);
       await Promise.all([poller.stop(), opener.stop()]);
-      await accounts.close();
-      upstream.close();
-      // A response that was cut or is still being read is booked a moment
-      // later.
-      await booked(proxy.book);
-      await records.close();
+      await closeParts(parts, proxy);
       claim.release();
       return cut;
     },
   };
+}
+
+/** Opens connections before the first request. */
+function warmUp(upstream: UpstreamPool, { origin }: Proxy): void {
+  upstream.warm(origin, WARM_CONNECTIONS).catch(() => {
+    // The first request reports what is wrong with the upstream.
+  });
+}
+
+/** Ends what the server holds, its last records included. */
+async function closeParts(
+  { accounts, upstream, records }: Parts,
+  proxy: Proxy,
+): Promise<void> {
+  await accounts.close();
+  upstream.close();
+  // A response that was cut or is still being read is booked a moment later.
+  await booked(proxy.book);
+  await records.close();
 }
 
 function recordsOf(
@@ -241,17 +265,18 @@ interface Parts {
   readonly accounts: AccountKeeper;
   readonly feed: EventFeed;
   readonly tally: Tally;
+  readonly metrics: RequestMetrics;
   readonly records: Records;
   readonly prices: PriceDesk;
 }
 
 function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
   const { settings } = order.config;
-  const { keeper, feed, records, tally } = parts;
+  const { keeper, feed, records, tally, metrics } = parts;
   const upstreamUrl = new URL(settings.upstream);
   const log: RequestLog = {
     finished: (record) => {
-      tally.add(record);
+      metrics.add(record, tally.add(record));
       records.finished(record);
       feed.tell("request", () => activityView(record, keeper.state));
     },

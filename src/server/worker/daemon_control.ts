@@ -26,6 +26,7 @@ import { poolGlance } from "../../core/quota/glance.ts";
 import { POLICY_NAMES, type PolicyName } from "../../core/policy/policy.ts";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import type { Journal } from "../../ports.ts";
+import type { UpstreamPool } from "../../http/upstream.ts";
 import type { Proxy } from "../../proxy/proxy.ts";
 import type { Listener } from "../../proxy/routes.ts";
 import { findAccount } from "../../store/account_desk.ts";
@@ -39,11 +40,13 @@ import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { AccountChanges } from "../links/change_link.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
+import type { RequestMetrics } from "../../records/metrics.ts";
 import type { Records } from "../../records/records.ts";
 import { needsRestart, paidMax, routeSettings } from "../../config/settings.ts";
 import type { Tally } from "../../records/tally.ts";
 import type { LogLoss } from "../../records/log/log_sink.ts";
 import type { Asked, StartOrder } from "../worker_protocol.ts";
+import { scrapeText } from "./scrape.ts";
 import { commandWord, type PersonShell } from "../../shell_words.ts";
 
 interface DaemonControlParts {
@@ -53,6 +56,8 @@ interface DaemonControlParts {
   readonly proxy: Proxy;
   readonly feed: EventFeed;
   readonly tally: Tally;
+  readonly metrics: RequestMetrics;
+  readonly upstream: UpstreamPool;
   readonly records: Records;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
@@ -260,6 +265,10 @@ export class DaemonControl implements ControlHost {
     const { journal, feed } = this.#parts;
     journal.log("info", "hook", { ...call });
     feed.tell("hook", () => call);
+  }
+
+  metrics(): string {
+    return scrapeText(this.status(), this.#parts);
   }
 
   stop(): void {

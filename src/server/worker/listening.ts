@@ -10,6 +10,7 @@ import {
   controlRoutes,
   isControlTarget,
 } from "../../control/routes.ts";
+import { CONTROL } from "../../control/protocol.ts";
 import type { IncomingRequest } from "../../http/request.ts";
 import { bodyOf, type ClientAnswer } from "../../http/response.ts";
 import { BodyBudget, bodyRefusal, readBody } from "../../proxy/body.ts";
@@ -42,6 +43,7 @@ export function listenFor(
       host: settings.proxy.host,
       key: proxy.localKey,
       isKeylessLoopback: settings.proxy.keylessLoopback,
+      keylessPaths: settings.metrics.keyless ? [CONTROL.metrics] : [],
       hosts: listed(settings.proxy.hosts).map((name) => name.toLowerCase()),
       origins: listed(settings.proxy.origins),
     },
