@@ -38,6 +38,6 @@ Deno.test("tc demo --once says in words who served and why", async () => {
   match(stdout, /\nServed by \w+, one of 3 accounts, in \d+\.\d s\.\n/);
   match(
     stdout,
-    /\nWhy \w+: \w+ could not serve it, and no other was cheaper\.\n/,
+    /\nWhy \w+: it left \w+, and of the others with room this is the cheapest\.\n/,
   );
 });
