@@ -9,6 +9,7 @@ import {
   strictEqual,
   throws,
 } from "node:assert/strict";
+import { join } from "node:path";
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import {
   formula,
@@ -16,6 +17,7 @@ import {
   sbom,
   signed,
 } from "../../.github/release/publish.ts";
+import { pack, tryProgram } from "../../.github/release/pack.ts";
 import { isSigned, RELEASE_KEYS } from "../../src/release/release_keys.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
@@ -64,6 +66,57 @@ Deno.test("a program is signed before it is run, tested and packed", () => {
       );
     }
   }
+});
+
+Deno.test("no step of a release needs the shell of another system", () => {
+  const [, build = ""] = read(".github/workflows/release.yml")
+    .split("\n  build:\n");
+  const steps = build.split("\n  publish:\n")[0]?.split("\n      - ") ?? [];
+  ok(steps.length > 8);
+  for (const step of steps.slice(1)) {
+    if (/if: runner\.os == '(macOS|Windows)'/.test(step)) continue;
+    const line = /^ *(?:- )?run: (.*)$/m.exec(step)?.[1];
+    ok(!/^ *run: \|/m.test(step), step);
+    if (line !== undefined) {
+      match(line, /^deno [^$;&|<>]*(\$\{\{ [\w.]+ \}\}"?)?$/);
+    }
+    ok(!step.includes("shell:"), step);
+  }
+});
+
+Deno.test({
+  name:
+    "pack.ts puts the program, its pages and its completions into an archive",
+  ignore: !UNIX,
+  fn: async () => {
+    await using folder = new TempFolder();
+    const target = folder.join("some-target");
+    await Deno.mkdir(target);
+    await Deno.writeTextFile(
+      join(target, "tc"),
+      '#!/bin/sh\necho "said $*"\n',
+      { mode: 0o755 },
+    );
+    await tryProgram(join(target, "tc"));
+    const archive = await pack(target, "tc");
+    strictEqual(archive, folder.join("tc-some-target.tar.gz"));
+    const { stdout } = await new Deno.Command("tar", {
+      args: ["-xzOf", archive, "completions/tc.ps1", "man/tc.1"],
+    }).output();
+    strictEqual(
+      new TextDecoder().decode(stdout),
+      "said completion powershell\nsaid man\n",
+    );
+    const listed = await new Deno.Command("tar", { args: ["-tzf", archive] })
+      .output();
+    const names = new TextDecoder().decode(listed.stdout);
+    for (const name of ["tc", "LICENSE", "README.md", "completions/_tc"]) {
+      ok(names.split("\n").includes(name), names);
+    }
+    await Deno.writeTextFile(join(target, "tc"), "#!/bin/sh\nexit 3\n");
+    await rejects(tryProgram(join(target, "tc")), /ended with 3/);
+    await rejects(pack(target, "tc"), /ended with 3/);
+  },
 });
 
 Deno.test("one Deno version holds everywhere", () => {
