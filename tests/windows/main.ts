@@ -54,7 +54,6 @@ const BESIDE = [
   "tests/variables_test.ts",
   "tests/binary/run_test.ts",
   "tests/e2e/demo_end_test.ts",
-  "tests/reliability/kill_test.ts",
   "tests/reliability/start_test.ts",
 ];
 
