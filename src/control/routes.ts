@@ -55,7 +55,8 @@ export interface ControlHost {
   hook(hook: HookCall): void;
   /** Returns the metrics in the Prometheus text format. */
   metrics(): string;
-  stop(): void;
+  /** `isNow`: without waiting for open requests. */
+  stop(how: { readonly isNow: boolean }): void;
   /** Starts the next server. Rejects with TcError if that fails. */
   restart(): Promise<void>;
   /** Returns lines of JSON, one per event, until `signal` aborts. */
@@ -153,7 +154,7 @@ export function controlRoutes(
     return c.json({ schema: "tc.reload/v1", changes: await host.reload() });
   });
   app.post(CONTROL.stop, (c) => {
-    host.stop();
+    host.stop({ isNow: c.req.query("now") === "1" });
     return c.json({ schema: "tc.stop/v1" });
   });
   app.post(CONTROL.restart, async (c) => {

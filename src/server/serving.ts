@@ -64,6 +64,11 @@ export interface Serving {
    */
   stop(): void;
   /**
+   * Ends the server: in order, as often as that is asked, or now, with what is
+   * open cut.
+   */
+  end(how: "in_order" | "now"): void;
+  /**
    * Starts the next server, which ends this one when it serves. Returns why it
    * cannot be started, or null.
    */
@@ -183,9 +188,14 @@ function supervise(
       ended.resolve(EXIT.interrupted);
       return;
     }
+    end(false);
+  }
+  function end(isNow: boolean): void {
     isStopping = true;
     const { settings } = site.config;
-    const drainMs = successor !== null
+    const drainMs = isNow
+      ? 0
+      : successor !== null
       ? handoverMs(settings)
       : settings.timeouts.drainMs;
     server.drain(drainMs).finally(() => server.terminate())
@@ -199,7 +209,7 @@ function supervise(
     tell(options, reasonOf(cause));
     ended.resolve(EXIT.failed);
   });
-  async function end(): Promise<number> {
+  async function over(): Promise<number> {
     const code = await ended.promise.finally(() => {
       signals.release();
       options.watch[Symbol.dispose]();
@@ -214,6 +224,10 @@ function supervise(
   return {
     server,
     stop,
+    end: (how) => {
+      if (!isStopping) return end(how === "now");
+      if (how === "now") stop();
+    },
     restart: () => {
       if (options.successor === null || successor !== null) return null;
       const child = startSuccessor(options.successor, site.paths.stateFolder);
@@ -226,7 +240,7 @@ function supervise(
       });
       return null;
     },
-    ended: end(),
+    ended: over(),
     whileAway: (run) => interrupts.whileAway(run),
   };
 }
@@ -257,7 +271,9 @@ function tell({ log }: ServingOptions, reason: string): void {
 function obey(what: Asked, serving: Serving, options: ServingOptions): void {
   switch (what) {
     case "stop":
-      return serving.stop();
+      return serving.end("in_order");
+    case "stop_now":
+      return serving.end("now");
     case "restart":
       return restart(serving, options);
     case "reload":

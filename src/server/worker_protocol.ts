@@ -46,7 +46,7 @@ export interface StartOrder {
 }
 
 /** What a client of the control plane may ask of the process. */
-export type Asked = "stop" | "restart" | "reload";
+export type Asked = "stop" | "stop_now" | "restart" | "reload";
 
 export type ToWorker =
   | { readonly kind: "start"; readonly order: StartOrder }

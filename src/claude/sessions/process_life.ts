@@ -41,15 +41,28 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
+ * Returns whether the process has ended. One that nobody has waited for yet still
+ * has its number (Linux tells).
+ */
+export function hasEnded(pid: number): boolean {
+  return !isAlive(pid) || fieldsOf(pid)?.[0] === "Z";
+}
+
+/**
  * Returns when the process started, as the system writes it; null on other
  * systems.
  */
 export function startOf(pid: number): string | null {
+  // The 22nd field.
+  return fieldsOf(pid)?.[19] ?? null;
+}
+
+/** Returns what the system tells of the process after its name; null if not. */
+function fieldsOf(pid: number): readonly string[] | null {
   try {
     const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    // The 22nd field, counted from after the name, which may hold any
-    // character.
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+    // The name may hold any character.
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
     return null;
   }

@@ -8,6 +8,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { StrangerError } from "../../control/client.ts";
 import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
+import { hasEnded } from "../../claude/sessions/process_life.ts";
 import { isNotRunning } from "../accounts/account_work.ts";
 import { isKept } from "../../server/background_server.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
@@ -21,34 +22,60 @@ const TEXT: CommandText = {
   name: "stop",
   group: "server",
   summary: "Stop the running server once its requests have finished",
-  examples: ["tc stop"],
+  examples: ["tc stop", "tc stop --now", "tc stop --no-wait"],
   schema: "tc.stop/v1",
 };
 
 export function registerStop(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
+    .option("--now", "Cut open requests instead of waiting for them")
+    .option("--no-wait", "Return at once; the server stops by itself")
     .option("--json", "Print one JSON object")
     .action(
-      registry.run((options) => stop(new Shell(registry, options))),
+      registry.run((options) => stop(new Shell(registry, options), options)),
     );
 }
 
-async function stop(shell: Shell): Promise<number> {
+/** How a server is stopped. */
+interface StopHow {
+  /** Cuts what is open. */
+  readonly now?: boolean | undefined;
+  /** False: does not wait for its end. */
+  readonly wait?: boolean;
+}
+
+async function stop(shell: Shell, how: StopHow): Promise<number> {
   const { output } = shell;
-  await stopServer(shell);
-  if (output.isJson) output.json({ schema: "tc.stop/v1", stopped: true });
-  else output.line("Stopped.");
+  const isStopped = await stopServer(shell, how);
+  if (output.isJson) output.json({ schema: "tc.stop/v1", stopped: isStopped });
+  else output.line(isStopped ? "Stopped." : "Stopping.");
   if (isKept(shell)) {
     output.say("An open tc run starts it again: end that one to keep it down.");
   }
   return EXIT.ok;
 }
 
+/** Says what the server still does before it ends. */
+async function tellOpen(shell: Shell, { now }: StopHow): Promise<void> {
+  const { requests } = await shell.client().status();
+  const count = requests.length;
+  if (count === 0) return;
+  const what = `${count} request${count === 1 ? "" : "s"}`;
+  const seconds = Math.ceil(shell.config.settings.timeouts.drainMs / 1_000);
+  shell.output.say(
+    now === true
+      ? `Cutting ${what}.`
+      : `Finishing ${what}, at most ${seconds} s. tc stop --now cuts them.`,
+  );
+}
+
 /**
- * Returns whether the server `pid` still runs; another program or server on the
+ * Returns whether the server `pid` of this machine still runs; another program or server on the
  * port does not count.
  */
 async function isStillThere(shell: Shell, pid: number): Promise<boolean> {
+  // It no longer answers, but its port and its pool are taken until it has ended.
+  if (!hasEnded(pid)) return true;
   try {
     return (await shell.client().health()).pid === pid;
   } catch (cause) {
@@ -58,11 +85,20 @@ async function isStillThere(shell: Shell, pid: number): Promise<boolean> {
   }
 }
 
-/** Resolves when the running server has ended. */
-export async function stopServer(shell: Shell): Promise<void> {
+/**
+ * Stops the running server. Returns true when its process has ended, or false at
+ * once if nobody waits for that.
+ */
+export async function stopServer(
+  shell: Shell,
+  how: StopHow = {},
+): Promise<boolean> {
   const { config } = shell;
   const { pid } = await shell.client().health();
-  await shell.client().send("POST", CONTROL.stop, {});
+  await tellOpen(shell, how);
+  const path = how.now === true ? `${CONTROL.stop}?now=1` : CONTROL.stop;
+  await shell.client().send("POST", path, {});
+  if (how.wait === false) return false;
   const deadline = performance.now() + config.settings.timeouts.drainMs +
     MARGIN_MS;
   while (await isStillThere(shell, pid)) {
@@ -75,4 +111,5 @@ export async function stopServer(shell: Shell): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
+  return true;
 }

@@ -271,8 +271,8 @@ export class DaemonControl implements ControlHost {
     return scrapeText(this.status(), this.#parts);
   }
 
-  stop(): void {
-    this.#parts.ask("stop");
+  stop({ isNow }: { readonly isNow: boolean }): void {
+    this.#parts.ask(isNow ? "stop_now" : "stop");
   }
 
   /** Has the main thread start the next server, which then ends this one. */
