@@ -117,9 +117,11 @@ export function cancelled(): TcError {
   });
 }
 
-function nobodyThere(what: string): UsageError {
-  return new UsageError(
-    `There is no terminal to ask for the ${what}`,
-    "--api-key-stdin   reads it from standard input",
-  );
+function nobodyThere(what: string): TcError {
+  return new TcError(`No terminal to type the ${what}`, {
+    code: "no_person",
+    source: "user",
+    exitCode: EXIT.needsLogin,
+    hint: "--api-key-stdin   reads it from standard input",
+  });
 }

@@ -127,13 +127,31 @@ const HELP_OUTPUT = {
 /** Names that people try, and the commands that do what they want. */
 const MEANT: Readonly<Record<string, string>> = {
   add: "login",
+  auth: "login",
+  cost: "report",
+  costs: "report",
+  dashboard: "watch",
+  delete: "remove",
+  kill: "stop",
+  limits: "status",
   list: "accounts",
   log: "logs",
   logout: "remove",
   ls: "accounts",
   ps: "status",
+  quit: "stop",
+  quota: "status",
+  rm: "remove",
+  serve: "server",
+  settings: "config",
   start: "run",
+  top: "watch",
+  uninstall: "paths",
+  update: "upgrade",
   usage: "report",
+  use: "pin",
+  whoami: "accounts",
+  why: "explain",
 };
 
 function unknownCommand(name: string): UsageError {

@@ -235,6 +235,6 @@ Deno.test("a key is never taken from an argument, and only whole keys are accept
     ok(!end.stderr.includes("FAKE"), end.stderr);
   }
   const silent = await pool.tc(["login", "--api"]);
-  strictEqual(silent.code, 2);
+  strictEqual(silent.code, 4);
   deepStrictEqual((await accounts(pool)).accounts, []);
 });

@@ -47,7 +47,29 @@ Deno.test("excess arguments are refused, and nothing is done", async () => {
 Deno.test("names that people try lead to the command", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
-  for (const [name, command] of [["ps", "status"], ["logout", "remove"]]) {
+  for (
+    const [name, command] of [
+      ["ps", "status"],
+      ["logout", "remove"],
+      ["log", "logs"],
+      ["whoami", "accounts"],
+      ["quit", "stop"],
+      ["kill", "stop"],
+      ["cost", "report"],
+      ["costs", "report"],
+      ["limits", "status"],
+      ["quota", "status"],
+      ["uninstall", "paths"],
+      ["settings", "config"],
+      ["update", "upgrade"],
+      ["delete", "remove"],
+      ["rm", "remove"],
+      ["use", "pin"],
+      ["dashboard", "watch"],
+      ["top", "watch"],
+      ["why", "explain"],
+    ]
+  ) {
     const { code, stderr } = await pool.tc([name ?? ""]);
     strictEqual(code, 2, stderr);
     match(stderr, new RegExp(`tc ${command} +does that`));
@@ -61,6 +83,12 @@ Deno.test("tc login --no-input ends at once and says what to do", async () => {
     const { code, stderr } = await pool.tc(["login", "--no-input", ...way]);
     strictEqual(code, 4, stderr);
     match(stderr, /needs a person[^]*--api-key-stdin/);
+  }
+  // Without a terminal nobody is there either.
+  for (const args of [["login"], ["login", "--api"]]) {
+    const { code, stderr } = await pool.tc(args);
+    strictEqual(code, 4, stderr);
+    match(stderr, /--api-key-stdin/);
   }
 });
 
@@ -84,6 +112,22 @@ Deno.test("tc logs prints the last lines, follows the file, and says where none 
   await Deno.mkdir(pool.paths.stateFolder, { recursive: true, mode: 0o700 });
   await Deno.writeTextFile(file, "one\ntwo\nthree\n");
   strictEqual((await pool.tc(["logs", "--lines", "2"])).stdout, "two\nthree\n");
+  await Deno.writeTextFile(
+    file,
+    `2026-11-21T12:30:40.000Z info  request  id=tc_1 account="my work" status=200\n`,
+    { append: true },
+  );
+  const json = await pool.tc(["logs", "--lines", "1", "--json"]);
+  deepStrictEqual(JSON.parse(json.stdout), {
+    schema: "tc.log/v1",
+    at: "2026-11-21T12:30:40.000Z",
+    level: "info",
+    event: "request",
+    id: "tc_1",
+    account: "my work",
+    status: 200,
+  });
+  await Deno.writeTextFile(file, "one\ntwo\nthree\n");
   await using child = pool.command(["logs", "-f", "--lines", "1"], {
     stderr: "null",
   }).spawn();

@@ -104,7 +104,8 @@ async function loginDue(
   api: ScriptedApi,
   pool: TcPool,
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = pool.command(["login", "--due"]).spawn();
+  const child = pool.command(["login", "--due"], { env: { BROWSER: "true" } })
+    .spawn();
   const output = new Response(child.stdout).text();
   let stderr = "";
   let seen = 0;

@@ -27,7 +27,9 @@ export function registerMan(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .action(registry.run(() => {
       const { output } = new Shell(registry, {});
-      output.raw(manPage(program, registry.texts, buildInfo()));
+      const page = manPage(program, registry.texts, buildInfo());
+      // A person reads it; a program gets the source of the page.
+      output.raw(output.isTerminal ? readablePage(page, output.width) : page);
       return EXIT.ok;
     }));
 }
@@ -128,6 +130,94 @@ function rows(
     `.B ${plain(term)}`,
     plain(text),
   ]);
+}
+
+const INDENT = 7;
+/** Wider lines are hard to read. */
+const WIDTH_MAX = 100;
+
+/** Returns the page as text, as `man` shows it. */
+export function readablePage(page: string, width: number): string {
+  const columns = Math.min(width, WIDTH_MAX);
+  const lines: string[] = [];
+  let paragraph: string[] = [];
+  let isLiteral = false;
+  let indent = INDENT;
+  function flush(): void {
+    if (paragraph.length > 0) {
+      lines.push(...wrapped(paragraph.join(" "), indent, columns));
+    }
+    paragraph = [];
+  }
+  for (const raw of page.split("\n")) {
+    const [, macro = "", rest = ""] = /^(\.[A-Z]{1,2}|\.nf|\.fi)?\s?(.*)$/
+      .exec(raw) ?? [];
+    const text = shown(rest.replace(/^"(.*)"$/, "$1"));
+    switch (macro) {
+      case ".TH":
+        break;
+      case ".SH":
+        flush();
+        indent = INDENT;
+        lines.push("", text);
+        break;
+      case ".SS":
+        flush();
+        indent = INDENT;
+        lines.push("", `   ${text}`);
+        break;
+      case ".TP":
+      case ".PP":
+        flush();
+        indent = INDENT;
+        break;
+      case ".nf":
+      case ".fi":
+        flush();
+        isLiteral = macro === ".nf";
+        break;
+      case ".B":
+        paragraph.push(text);
+        if (text !== "tc") {
+          flush();
+          indent = 2 * INDENT;
+        }
+        break;
+      case ".RI":
+        paragraph.push(text.replaceAll(" ", ""));
+        break;
+      default:
+        if (isLiteral) lines.push(`${" ".repeat(INDENT)}${text}`);
+        else if (text !== "") paragraph.push(text);
+    }
+  }
+  flush();
+  return `${lines.join("\n").trimStart()}\n`;
+}
+
+/** Returns roff text as it is read. */
+function shown(text: string): string {
+  return text.replace(/^\\&/, "").replaceAll("\\-", "-").replaceAll(
+    "\\e",
+    "\\",
+  );
+}
+
+function wrapped(
+  text: string,
+  indent: number,
+  columns: number,
+): readonly string[] {
+  const room = Math.max(20, columns - indent);
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > room) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].map((each) => `${" ".repeat(indent)}${each}`);
 }
 
 /** Returns text that roff prints literally. */

@@ -57,8 +57,12 @@ export async function signIn(
   shell: Shell,
   { name, account, method }: SignInOptions,
 ): Promise<SignedIn> {
-  if (shell.mustNotAsk) {
-    throw new TcError("Cannot sign in with --no-input: it needs a person", {
+  // Whoever sets BROWSER has a way to show the page without a terminal.
+  const isAlone = method === "browser" && !shell.mayAsk &&
+    !shell.environment["BROWSER"];
+  if (shell.mustNotAsk || isAlone) {
+    const why = shell.mustNotAsk ? "with --no-input" : "without a terminal";
+    throw new TcError(`Cannot sign in ${why}: it needs a person`, {
       code: "no_person",
       source: "user",
       exitCode: EXIT.needsLogin,

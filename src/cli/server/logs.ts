@@ -9,7 +9,9 @@ import type { Command } from "@commander-js/extra-typings";
 import { EXIT, TcError, UsageError } from "../../errors.ts";
 import { systemClock } from "../../system/clock.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
+import type { Output } from "../output.ts";
 import { Shell } from "../shell.ts";
+import { parsedLine } from "../../records/log/journal.ts";
 
 const LINES = "50";
 const LINES_MAX = 100_000;
@@ -19,16 +21,22 @@ const TEXT: CommandText = {
   name: "logs",
   group: "server",
   summary: "Print the server's log, and follow it with -f",
-  examples: ["tc logs", "tc logs -f", "tc logs --lines 500"],
-  schema: null,
+  examples: [
+    "tc logs",
+    "tc logs -f",
+    "tc logs --lines 500",
+    "tc logs -f --json",
+  ],
+  schema: "tc.log/v1",
 };
 
 export function registerLogs(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
     .option("-f, --follow", "Print new lines as they come")
     .option("--lines <number>", "Lines to print at first", LINES)
+    .option("--json", "Print one JSON object per line")
     .action(registry.run((options) => {
-      const shell = new Shell(registry, {});
+      const shell = new Shell(registry, options);
       return logs(shell, {
         lines: lineCount(options.lines),
         isFollowing: options.follow ?? false,
@@ -57,7 +65,7 @@ async function logs(
   const text = new TextDecoder().decode(bytes);
   const all = text.split("\n").filter((line) => line !== "");
   for (const line of lines === 0 ? [] : all.slice(-lines)) {
-    shell.output.line(line);
+    print(line, shell.output);
   }
   if (isFollowing) await follow(file, bytes.length, shell);
   return EXIT.ok;
@@ -86,8 +94,13 @@ async function follow(
     const lines = `${rest}${decoder.decode(bytes, { stream: true })}`
       .split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) output.line(line);
+    for (const line of lines) print(line, output);
   }
+}
+
+function print(line: string, output: Output): void {
+  if (output.isJson) output.json({ schema: TEXT.schema, ...parsedLine(line) });
+  else output.line(line);
 }
 
 function sizeOf(file: string): number {

@@ -68,6 +68,22 @@ function logFields(fields: LogFields): string {
     .join(" ");
 }
 
+/** Numbers as the log writes them. */
+const NUMBER = /^-?\d{1,15}(\.\d{1,15})?$/;
+const FIELD = /([^\s=]+)=("[^"]*"|[^\s"]*)/g;
+
+/** Returns a line of {@linkcode logLine} as an object; text alone if it is not one. */
+export function parsedLine(line: string): Readonly<Record<string, unknown>> {
+  const match = /^(\S+Z) +(debug|info|warn|error) +(\S+) ?(.*)$/.exec(line);
+  if (match === null) return { text: line };
+  const [, at, level, event, rest = ""] = match;
+  const fields = [...rest.matchAll(FIELD)].map(([, name = "", value = ""]) => {
+    const text = value.startsWith('"') ? value.slice(1, -1) : value;
+    return [name, NUMBER.test(value) ? Number(value) : text] as const;
+  });
+  return { at, level, event, ...Object.fromEntries(fields) };
+}
+
 function quoted(value: string): string {
   const text = inert(value, "?");
   if (text === "") return "-";
