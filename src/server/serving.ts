@@ -182,23 +182,15 @@ function supervise(
   let isStopping = false;
   let successor: Deno.ChildProcess | null = null;
   function stop(): void {
-    if (isStopping) {
-      // A second request asks for an end at once.
-      server.terminate();
-      ended.resolve(EXIT.interrupted);
-      return;
-    }
-    end(false);
+    if (!isStopping) return end("in_order");
+    // A second request asks for an end at once.
+    server.terminate();
+    ended.resolve(EXIT.interrupted);
   }
-  function end(isNow: boolean): void {
+  function end(how: "in_order" | "now"): void {
     isStopping = true;
-    const { settings } = site.config;
-    const drainMs = isNow
-      ? 0
-      : successor !== null
-      ? handoverMs(settings)
-      : settings.timeouts.drainMs;
-    server.drain(drainMs).finally(() => server.terminate())
+    const drainMs = drainTime(site, successor !== null);
+    server.drain(how === "now" ? 0 : drainMs).finally(() => server.terminate())
       .then(() => ended.resolve(EXIT.ok), () => ended.resolve(EXIT.failed));
   }
   signals.on("SIGINT", () => interrupts.pass(stop));
@@ -225,8 +217,8 @@ function supervise(
     server,
     stop,
     end: (how) => {
-      if (!isStopping) return end(how === "now");
-      if (how === "now") stop();
+      if (!isStopping) end(how);
+      else if (how === "now") stop();
     },
     restart: () => {
       if (options.successor === null || successor !== null) return null;
@@ -243,6 +235,14 @@ function supervise(
     ended: over(),
     whileAway: (run) => interrupts.whileAway(run),
   };
+}
+
+/** Returns how long open requests get, in milliseconds. */
+function drainTime(
+  { config: { settings } }: PoolSite,
+  isReplaced: boolean,
+): number {
+  return isReplaced ? handoverMs(settings) : settings.timeouts.drainMs;
 }
 
 /** Logs errors of this thread that nobody awaits; the thread continues. */
