@@ -13,7 +13,7 @@ import {
   COMPLETION_SHELLS,
   completionScript,
 } from "../../src/cli/help/completion.ts";
-import { manPage } from "../../src/cli/help/man.ts";
+import { manPage, readablePage } from "../../src/cli/help/man.ts";
 import { commandTree } from "../../src/cli/root.ts";
 import { hintText, MANUAL_SHELL } from "../../src/shell_words.ts";
 import { needsLinux } from "../fixtures/skipped.ts";
@@ -125,6 +125,23 @@ Deno.test("the manual page names every command, option and exit code", async () 
   }
   match(page, /\.B 78\n/);
   ok(!page.includes("__complete"));
+});
+
+Deno.test("on a terminal the manual page is text without macros, as wide as the terminal", async () => {
+  const page = manPage(await tree(), REGISTRY.texts, {
+    version: "1.2.3",
+    date: "2026-11-21",
+  });
+  for (const width of [60, 80, 300]) {
+    const lines = readablePage(page, width).split("\n");
+    for (const name of await names()) {
+      ok(lines.includes(`   tc ${name}`), name);
+    }
+    ok(lines.every((line) => !/^\.|\\-|\\e|\\&/.test(line)));
+    // Examples are literal and options are one word.
+    const long = lines.filter((line) => line.length > Math.min(width, 100));
+    ok(long.length < lines.length / 20, long.join("\n"));
+  }
 });
 
 Deno.test({

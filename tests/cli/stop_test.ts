@@ -9,6 +9,7 @@ import {
   type ScriptedApi,
   startScriptedApi,
 } from "../fixtures/scripted_api.ts";
+import { needs } from "../fixtures/skipped.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 async function serve(pool: TcPool): Promise<Deno.ChildProcess> {
@@ -82,7 +83,7 @@ Deno.test("tc stop --now cuts what is open", async () => {
 });
 
 Deno.test("SIGINT ends a server in order once, and at once the second time", {
-  ignore: Deno.build.os === "windows",
+  ignore: needs("signals"),
 }, async () => {
   await using api = await startScriptedApi();
   api.account("work");
