@@ -89,6 +89,23 @@ export function url(fallback: string, help: string): Setting<string> {
   });
 }
 
+/** TLS to other machines; without it only to this one. */
+const WEBHOOK =
+  /^(https:\/\/[^/?#@\s]+|http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?)(\/[^#\s]*)?$/;
+
+/** Returns the setting of a webhook, whose URL is shown to nobody: it is a key. */
+export function webhook(help: string): Setting<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((text) => text === "" || WEBHOOK.test(text) && URL.canParse(text)),
+  );
+  return leaf(schema, "", {
+    help,
+    allowed: "an https URL, or http on this machine, without a user",
+    kind: "key",
+  });
+}
+
 /** The form of a local key, chosen or random. */
 export const KEY_SHAPE = /^[A-Za-z0-9_-]{8,256}$/;
 

@@ -19,10 +19,15 @@ import {
   type SettingText,
   text,
   url,
+  webhook,
   wholeNumber,
 } from "./setting_kinds.ts";
 
 const MIB = 1024 * 1024;
+
+/** The form of quiet hours: `22:00-07:00`. */
+export const QUIET_SHAPE =
+  /^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$/;
 
 export const SETTINGS = v.looseObject({
   proxy: section({
@@ -194,6 +199,26 @@ export const SETTINGS = v.looseObject({
       "Maximum size of all those files",
     ),
   }),
+  notify: section({
+    command: text(
+      "",
+      "Program that gets each notice as JSON on its input; empty: none",
+    ),
+    webhook: webhook("URL that each notice is posted to; empty: none"),
+    secret: key("Key that signs what the webhook gets; empty: not signed"),
+    desktop: flag(false, "Show notices on the desktop (Linux, macOS)"),
+    quiet: leaf(
+      v.pipe(
+        v.string(),
+        v.check((text) => text === "" || QUIET_SHAPE.test(text)),
+      ),
+      "",
+      {
+        help: "Hours in which nothing is told: 22:00-07:00; empty: none",
+        allowed: "two times of day, as in 22:00-07:00",
+      },
+    ),
+  }),
   metrics: section({
     keyless: flag(
       false,
@@ -329,6 +354,7 @@ const FIXED: readonly (keyof Settings)[] = [
   "vault",
   "ledger",
   "metrics",
+  "notify",
   "log",
   "hold",
 ];

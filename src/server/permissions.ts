@@ -80,6 +80,7 @@ export function workerGrants(sources: GrantSources): Grants {
     oauth.profileUrl,
     oauth.usageUrl,
     settings.upstreamProxy,
+    settings.notify.webhook,
     ...sources.proxies,
     ...sources.origins,
   ];

@@ -17,7 +17,10 @@ import { describePortTaken } from "./strangers.ts";
 import { EXIT, reasonOf, TcError } from "../errors.ts";
 import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
 import { Interrupts } from "../system/terminal_job.ts";
+import type { NoticeEvent } from "./notices/conditions.ts";
+import { NoticePrograms } from "./notices/programs.ts";
 import type { LogRecord } from "../records/log/journal.ts";
+import { systemRunner } from "../system/command_runner.ts";
 import { catchUncaught } from "../system/uncaught_errors.ts";
 import { keepFault } from "../records/log/fault_file.ts";
 import { handoverMs } from "../config/settings.ts";
@@ -99,6 +102,7 @@ export async function startServing(
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
     },
+    onNotice: noticeTeller(site, options),
     onReady: () => notifyReady(site, options),
   }).catch(async (cause) => {
     signals.release();
@@ -142,6 +146,22 @@ async function notifyReady(
     const reason = reasonOf(cause);
     tell(options, `cannot notify the service manager: ${reason}`);
   }
+}
+
+/** Returns what tells the desktop and the user's program of a notice. */
+function noticeTeller(
+  { config, system }: PoolSite,
+  options: ServingOptions,
+): (event: NoticeEvent) => void {
+  const { command, desktop } = config.settings.notify;
+  const programs = new NoticePrograms({
+    command,
+    isDesktop: desktop,
+    system,
+    runner: systemRunner,
+    failed: (reason) => tell(options, `a notice was not told: ${reason}`),
+  });
+  return (event) => void programs.tell(event);
 }
 
 async function startOrder(

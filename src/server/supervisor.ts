@@ -19,6 +19,7 @@ import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "../records/log/journal.ts";
 import { systemRunner } from "../system/command_runner.ts";
 import { answerKeychain } from "./links/keychain_link.ts";
+import type { NoticeEvent } from "./notices/conditions.ts";
 import { OwnerDesk } from "./links/owner_link.ts";
 import type { Grants } from "./permissions.ts";
 import type {
@@ -38,6 +39,8 @@ interface ServerOptions {
   readonly owners: FamilyOwners;
   /** Changes the account list; the worker may not write the config. */
   readonly changes: AccountChanges;
+  /** Tells the desktop and the user's program of a notice. */
+  readonly onNotice: (event: NoticeEvent) => void;
   /** A client of the control plane asks the process for it. */
   readonly onAsked: (what: Asked) => void;
   /**
@@ -297,6 +300,8 @@ class WorkerLink {
       }
       case "drained":
         return this.#drained.resolve(message.cut);
+      case "notice":
+        return options.onNotice(message.event);
       case "asked":
         return options.onAsked(message.what);
       case "proved":

@@ -15,6 +15,7 @@ import type {
   KeychainQuestion,
 } from "./links/keychain_link.ts";
 import type { LogRecord } from "../records/log/journal.ts";
+import type { NoticeEvent } from "./notices/conditions.ts";
 import type { OwnerAnswer, OwnerQuestion } from "./links/owner_link.ts";
 import type { Paths } from "../system/paths.ts";
 import type { PersonShell } from "../shell_words.ts";
@@ -119,6 +120,8 @@ export type FromWorker =
     readonly id: number;
     readonly question: OwnerQuestion;
   }
+  /** The desktop and the user's program are to be told. */
+  | { readonly kind: "notice"; readonly event: NoticeEvent }
   /** The server has drained; its main thread may end the process. */
   | { readonly kind: "drained"; readonly cut: number }
   /** A client of the control plane asks for an end, a restart or a reload. */

@@ -68,7 +68,9 @@ async function run(
     }).spawn();
     timer = setTimeout(() => {
       isLate = true;
-      end(child);
+      end(child, "SIGTERM");
+      // One that takes no notice of that is ended all the same.
+      timer = setTimeout(() => end(child, "SIGKILL"), GRACE_MS);
     }, timeoutMs);
     const writer = child.stdin.getWriter();
     // A program that reads nothing may have closed its end already.
@@ -88,9 +90,12 @@ async function run(
   }
 }
 
-function end(child: Deno.ChildProcess): void {
+/** What a program gets to end by itself after its time. */
+const GRACE_MS = 1_000;
+
+function end(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
-    child.kill();
+    child.kill(signal);
   } catch {
     // It has ended by itself.
   }

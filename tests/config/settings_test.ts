@@ -13,6 +13,8 @@ const OTHER: Readonly<Record<string, unknown>> = {
   "vault.backend": "file",
   "log.level": "debug",
   "hold.beyond": "retry",
+  "notify.secret": "another-secret",
+  "notify.quiet": "22:00-07:00",
 };
 
 function other(key: string, fallback: unknown): unknown {

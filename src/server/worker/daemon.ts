@@ -5,6 +5,7 @@
  * @module
  */
 
+import { join } from "node:path";
 import { emptyPool } from "../../core/pool/pool.ts";
 import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
 import { type ControlHost, controlRoutes } from "../../control/routes.ts";
@@ -33,6 +34,9 @@ import { claimPool, type ServerClaim } from "../server_claim.ts";
 import { PriceDesk } from "../../records/prices.ts";
 import { paidMax, routeSettings } from "../../config/settings.ts";
 import { Tally } from "../../records/tally.ts";
+import type { NoticeEvent } from "../notices/conditions.ts";
+import { memoryIn, Notifier } from "../notices/notifier.ts";
+import { sendToWebhook } from "../notices/webhook.ts";
 import { countedJournal } from "./scrape.ts";
 import { UsagePoller } from "./usage_poller.ts";
 import { WindowOpener } from "./window_opener.ts";
@@ -47,6 +51,8 @@ interface DaemonOptions {
   readonly order: StartOrder;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
+  /** Tells the desktop and the user's program of a notice. */
+  readonly tell: (event: NoticeEvent) => void;
   /** Changes the account list, in the main thread. */
   readonly changes: AccountChanges;
 }
@@ -133,9 +139,8 @@ async function startClaimed(
   host.listensAt(listener);
   claim.servesAt(listener.host, listener.port);
   records.serves();
-  const opener = openerOf(options, { keeper, host });
-  poller.start();
-  opener.start();
+  const rounds = [poller, ...roundsOf(options, parts, host)];
+  for (const each of rounds) each.start();
   warmUp(upstream, proxy);
   return {
     host: listener.host,
@@ -151,7 +156,7 @@ async function startClaimed(
     drain: async (deadlineMs) => {
       host.drains();
       const cut = await drained(listener, deadlineMs);
-      await Promise.all([poller.stop(), opener.stop()]);
+      await Promise.all(rounds.map((each) => each.stop()));
       await closeParts(parts, proxy);
       claim.release();
       return cut;
@@ -241,6 +246,19 @@ function pollerOf(
   });
 }
 
+/** Returns the periodic work that needs the control plane. */
+function roundsOf(
+  options: DaemonOptions,
+  parts: Parts,
+  host: ControlHost,
+): readonly [WindowOpener, Notifier] {
+  const { keeper } = parts;
+  return [
+    openerOf(options, { keeper, host }),
+    notifierOf(options, parts, host),
+  ];
+}
+
 function openerOf(
   { journal }: DaemonOptions,
   { keeper, host }: {
@@ -256,6 +274,32 @@ function openerOf(
     call: (call) => host.callApi(call),
     observed: (observation) =>
       keeper.dispatch({ kind: "quota_observed", observation }),
+  });
+}
+
+function notifierOf(
+  { order, journal, tell }: DaemonOptions,
+  { upstream }: Pick<Parts, "upstream">,
+  host: ControlHost,
+): Notifier {
+  const { command, webhook, secret, desktop, quiet } =
+    order.config.settings.notify;
+  return new Notifier({
+    clock: systemClock,
+    entropy: systemEntropy,
+    journal,
+    status: () => host.status(),
+    minuteOfDay: () => {
+      const now = new Date(systemClock.now());
+      return now.getHours() * 60 + now.getMinutes();
+    },
+    quiet,
+    memory: memoryIn(join(order.paths.stateFolder, "notices.json")),
+    tell: command !== "" || desktop ? tell : null,
+    send: webhook === ""
+      ? null
+      : (event, signal) =>
+        sendToWebhook(event, signal, { url: webhook, secret, upstream }),
   });
 }
 

@@ -99,6 +99,7 @@ class ServerWorker {
         changes: this.#changes,
         keychain: this.#keychain,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
+        tell: (event) => this.#scope.postMessage({ kind: "notice", event }),
       });
       const { host, port } = this.#daemon;
       this.#scope.postMessage({ kind: "ready", host, port });
