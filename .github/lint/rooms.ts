@@ -117,7 +117,7 @@ const SHELL_WORDS = ["src/shell_words.ts", "src/system/open_files.ts"];
 
 /** What one shell, or one kind of system, understands and another does not. */
 const RAW_COMMANDS: readonly RegExp[] = [
-  /(^|[\s"'`(])(export|unset|setx|set -gx|set -e) "?([A-Z][A-Z_]{2,}|\$)/,
+  /(?<!\btc)(^|[\s"'`(])(export|unset|setx|set -gx|set -e) "?([A-Z][A-Z_]{2,}|\$)/,
   /\$env:[A-Z]/i,
   /\beval "?\$\(/,
   /\| (source|Invoke-Expression)\b/,

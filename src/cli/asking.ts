@@ -31,8 +31,12 @@ export async function readStdin(what: string): Promise<string> {
 }
 
 /** Asks for a secret, shown as dots while it is typed. */
-export async function askSecret(shell: Shell, what: string): Promise<string> {
-  if (!shell.mayAsk) throw nobodyThere(what);
+export async function askSecret(
+  shell: Shell,
+  what: string,
+  hint = "--api-key-stdin   reads it from standard input",
+): Promise<string> {
+  if (!shell.mayAsk) throw nobodyThere(what, hint);
   const { isCancel, password } = await import("@clack/prompts");
   const answer = await password({
     message: what,
@@ -117,11 +121,11 @@ export function cancelled(): TcError {
   });
 }
 
-function nobodyThere(what: string): TcError {
+function nobodyThere(what: string, hint: string): TcError {
   return new TcError(`No terminal to type the ${what}`, {
     code: "no_person",
     source: "user",
     exitCode: EXIT.needsLogin,
-    hint: "--api-key-stdin   reads it from standard input",
+    hint,
   });
 }

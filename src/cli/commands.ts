@@ -18,6 +18,7 @@ const FILES: Readonly<Record<string, () => Promise<Register>>> = {
   demo: async () => (await import("./server/demo.ts")).registerDemo,
   login: async () => (await import("./login/login.ts")).registerLogin,
   import: async () => (await import("./login/import.ts")).registerImport,
+  export: async () => (await import("./login/export.ts")).registerExport,
   accounts: async () =>
     (await import("./accounts/accounts.ts")).registerAccounts,
   remove: async () => (await import("./accounts/remove.ts")).registerRemove,

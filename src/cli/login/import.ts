@@ -26,6 +26,8 @@ import {
   tellServer,
 } from "../accounts/account_work.ts";
 import { askYes, cancelled } from "../asking.ts";
+import { isPoolFile } from "../../store/pool_file.ts";
+import { importPool } from "./import_pool.ts";
 import { familyOwners, importPlaces } from "./login_stores.ts";
 import { type ProviderClient, providerClient } from "./provider_client.ts";
 import type { Output } from "../output.ts";
@@ -39,6 +41,7 @@ interface ImportOptions {
   readonly name?: string | undefined;
   readonly yes?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
+  readonly passphraseStdin?: boolean | undefined;
 }
 
 /** The result for one account. */
@@ -60,22 +63,31 @@ const TEXT: CommandText = {
   examples: [
     "tc import",
     "tc import --from teamclaude.json --dry-run",
+    "tc import pool.age",
   ],
   schema: "tc.import/v1",
 };
 
 export function registerImport(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
+    .argument("[file]", "The file of tc export, or as --from")
     .option("--from <path>", "A file or folder; without it the usual places")
     .option("--name <name>", "Name for the account, if only one is imported")
     .option("-y, --yes", "Do not ask")
     .option("--dry-run", "Print what would be done, and do nothing")
+    .option("--passphrase-stdin", "Read the passphrase from standard input")
     .option("--json", "Print one JSON object")
     .option("--no-input", "Never ask anything")
     .action(
-      registry.run((options) =>
-        runImport(new Shell(registry, options), options)
-      ),
+      registry.run((file, options) => {
+        if (file !== undefined && options.from !== undefined) {
+          throw new UsageError(
+            "Cannot import: give a file or --from, not both",
+          );
+        }
+        const from = file ?? options.from;
+        return runImport(new Shell(registry, options), { ...options, from });
+      }),
     );
 }
 
@@ -85,6 +97,10 @@ async function runImport(
 ): Promise<number> {
   const { name, from, yes, dryRun } = options;
   if (name !== undefined) checkName(name);
+  const bytes = from === undefined ? null : await poolBytes(from);
+  if (from !== undefined && bytes !== null) {
+    return await importPool(shell, { file: from, bytes }, options);
+  }
   const places = importPlaces(shell);
   const readings = from === undefined
     ? await usualImports(places)
@@ -108,6 +124,12 @@ async function runImport(
   return rows.every(({ result }) => result === "refused")
     ? EXIT.badData
     : EXIT.ok;
+}
+
+/** Returns the bytes of a file of `tc export`; null if it is another one. */
+async function poolBytes(path: string): Promise<Uint8Array | null> {
+  const bytes = await Deno.readFile(path).catch(() => null);
+  return bytes !== null && isPoolFile(bytes) ? bytes : null;
 }
 
 async function takeOver(
