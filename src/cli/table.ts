@@ -15,6 +15,8 @@ export interface Column<Row> {
   readonly isNumber?: boolean;
   /** The higher, the earlier it goes if there is no room; absent: it stays. */
   readonly drop?: number;
+  /** Colours the text of a row. */
+  readonly paint?: (row: Row, text: string) => string;
   /** Cells down to which its texts may be cut in the middle; absent: never. */
   readonly cutTo?: number;
 }
@@ -47,16 +49,19 @@ export function tableLines<Row>(
     shown = shown.filter((one) => one !== last);
   }
   shown = squeezed(shown, width);
-  const line = (cells: readonly string[]) =>
-    cut(
-      shown.map((one, at) => aligned(cells[at] ?? "", one)).join("  ")
-        .trimEnd(),
-      width,
-    );
   return {
-    head: line(shown.map(({ column }) => column.title)),
-    rows: rows.map((_row, index) =>
-      line(shown.map(({ cells }) => cells[index] ?? ""))
+    head: lineOf(
+      shown.map((one) => ({ text: aligned(one.column.title, one) })),
+      width,
+    ),
+    rows: rows.map((row, index) =>
+      lineOf(
+        shown.map((one) => ({
+          text: aligned(one.cells[index] ?? "", one),
+          paint: (text) => one.column.paint?.(row, text) ?? text,
+        })),
+        width,
+      )
     ),
     dropped,
   };
@@ -68,7 +73,7 @@ export function tableLines<Row>(
  */
 export function cellLines(
   [head = [], ...rows]: readonly (readonly string[])[],
-  looks: readonly Omit<Column<never>, "title" | "of">[],
+  looks: readonly Omit<Column<readonly string[]>, "title" | "of">[],
   width: number,
 ): readonly string[] {
   const columns = head.map((title, at): Column<readonly string[]> => ({
@@ -78,6 +83,28 @@ export function cellLines(
   }));
   const table = tableLines(rows, columns, width);
   return [table.head, ...table.rows];
+}
+
+interface Cell {
+  readonly text: string;
+  readonly paint?: (text: string) => string;
+}
+
+/** Returns the cells as one line, coloured once it is as short as it must be. */
+function lineOf(cells: readonly Cell[], width: number): string {
+  let room = width;
+  const parts: string[] = [];
+  cells.forEach(({ text, paint }, at) => {
+    const isLast = at === cells.length - 1;
+    const whole = isLast ? text.trimEnd() : text;
+    const short = cut(whole, Math.max(0, room));
+    room -= widthOf(short) + GAP;
+    if (short === "") return;
+    const bare = short.trimEnd();
+    const rest = short.slice(bare.length);
+    parts.push(`${bare === "" ? "" : paint?.(bare) ?? bare}${rest}`);
+  });
+  return parts.join(" ".repeat(GAP)).trimEnd();
 }
 
 interface Measured<Row> {

@@ -22,6 +22,7 @@ import { listAccounts } from "./account_work.ts";
 import type { Output, Style } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { type Column, tableLines } from "../table.ts";
 import { commandWord } from "../../shell_words.ts";
 
 const TEXT: CommandText = {
@@ -50,18 +51,28 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
   if (accounts.length === 0 && damaged.length === 0) {
     output.say("No accounts yet: tc login, tc login --api or tc import");
   }
-  const width = Math.max(...accounts.map(({ label }) => label.length), 4) + 2;
-  for (const account of accounts) {
-    const name = inert(account.label).padEnd(width);
-    const plan = planText(account).padEnd(14);
-    output.line(
-      `${name}${plan}${accountText(account, view, output)}`.trimEnd(),
-    );
-    if (!isVerbose) continue;
+  const columns: readonly Column<AccountFactsView>[] = [
+    { title: "account", of: ({ label }) => inert(label), cutTo: 8 },
+    { title: "plan", of: planText, drop: 2 },
+    {
+      title: "state",
+      of: (account) => stateOf(account, view).text,
+      paint: (account, text) =>
+        output.paint(stateOf(account, view).style, text),
+      cutTo: 12,
+    },
+    { title: "used", of: figuresOf, drop: 1 },
+    { title: "", of: fixOf, drop: 3 },
+  ];
+  const table = tableLines(accounts, columns, output.width);
+  if (accounts.length > 0) output.line(output.paint("dim", table.head));
+  accounts.forEach((account, at) => {
+    output.line(table.rows[at] ?? "");
+    if (!isVerbose) return;
     for (const detail of details(account, view.at)) {
-      output.line(output.paint("dim", `${" ".repeat(width)}${detail}`));
+      output.line(output.paint("dim", `    ${detail}`));
     }
-  }
+  });
   for (const { label } of unlisted) {
     output.say(
       `${
@@ -91,29 +102,35 @@ function planText({ kind, tier }: AccountFactsView): string {
   return tier === "unknown" ? "subscription" : tier.replace("_", " ");
 }
 
-function accountText(
-  account: AccountFactsView,
+/** Returns the state as every screen prints it, with its colour. */
+function stateOf(
+  { live, enabled, needsLogin, expiresAt, isRenewable }: AccountFactsView,
   { at }: AccountsView,
-  output: Output,
-): string {
-  const { live, enabled, expiresAt, isRenewable } = account;
+): { readonly text: string; readonly style: Style } {
   if (live !== null) {
-    const { word, mend, windows } = live;
-    const figures = windows.filter(({ family }) => family === null)
-      .map(({ key, utilization }) => `${key} ${percentText(utilization)}`);
     const text = stateText(live, { now: at.ms });
-    return [
-      output.paint(styleOf(word), text.padEnd(12)),
-      ...figures,
-      ...mend === null ? [] : [mend],
-    ].join("  ");
+    return { text, style: styleOf(live.word) };
   }
-  if (!enabled) return output.paint("dim", "off");
-  const again = `tc login --account ${commandWord(account.label)}`;
-  if (account.needsLogin) return output.paint("bad", `needs sign-in  ${again}`);
+  if (!enabled) return { text: "off", style: "dim" };
+  if (needsLogin) return { text: "needs sign-in", style: "bad" };
   const isOver = expiresAt !== null && expiresAt.ms <= at.ms && !isRenewable;
-  if (isOver) return output.paint("bad", `ended      ${again}`);
-  return "on";
+  return isOver
+    ? { text: "ended", style: "bad" }
+    : { text: "on", style: "plain" };
+}
+
+function figuresOf({ live }: AccountFactsView): string {
+  return (live?.windows ?? []).filter(({ family }) => family === null)
+    .map(({ key, utilization }) => `${key} ${percentText(utilization)}`)
+    .join("  ");
+}
+
+/** Returns the command that fixes the account; empty if there is nothing to fix. */
+function fixOf(account: AccountFactsView): string {
+  const { live, enabled, needsLogin } = account;
+  if (live !== null) return live.mend ?? "";
+  const again = `tc login --account ${inert(account.label)}`;
+  return enabled && needsLogin ? again : "";
 }
 
 function styleOf(word: string): Style {

@@ -16,6 +16,7 @@ import { EXIT, TcError } from "../../errors.ts";
 import type { Output, Style } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { type Column, tableLines } from "../table.ts";
 
 const EXIT_OF = {
   green: EXIT.ok,
@@ -86,15 +87,24 @@ function print(view: CapacityView, output: Output): void {
   ];
   const verdict = output.paint(STYLE_OF[view.verdict], view.verdict.padEnd(8));
   output.line(`${verdict} ${parts.join(" · ")}`);
-  const width =
-    Math.max(0, ...view.accounts.map(({ name }) => inert(name).length)) + 2;
   const time = { now: Date.parse(view.at), timeZone: null };
-  for (const account of view.accounts) {
-    const ends = account.runsOut.flatMap((one) => spentText(one, time) ?? []);
-    const text = [accountText(account), ...ends].join(" · ");
-    output.line(`  ${inert(account.name).padEnd(width)}${text}`);
-  }
+  const columns: readonly Column<CapacityView["accounts"][number]>[] = [
+    { title: "account", of: ({ name }) => inert(name), cutTo: 8 },
+    {
+      title: "state",
+      of: (account) =>
+        [
+          accountText(account),
+          ...account.runsOut.flatMap((one) => spentText(one, time) ?? []),
+        ].join(" · "),
+      cutTo: 12,
+    },
+  ];
+  const { rows } = tableLines(view.accounts, columns, output.width - INDENT);
+  for (const line of rows) output.line(`${" ".repeat(INDENT)}${line}`);
 }
+
+const INDENT = 2;
 
 function accountText(account: CapacityView["accounts"][number]): string {
   const { benchSec, capEst5h, burn5h, state } = account;

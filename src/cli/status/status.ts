@@ -18,6 +18,7 @@ import {
 import { EXIT } from "../../errors.ts";
 import type { Output } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
+import { cut } from "../../deck/terminal/grapheme.ts";
 import { Shell } from "../shell.ts";
 import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
 
@@ -68,7 +69,7 @@ function print(view: StatusView, output: Output): void {
     );
   }
   for (const row of activity.slice(0, ACTIVITY_MAX)) {
-    output.line(`  ${activityText(row)}`);
+    output.line(cut(`  ${activityText(row)}`, output.width));
   }
 }
 

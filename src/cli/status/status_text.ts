@@ -19,6 +19,7 @@ import {
 } from "../../control/words.ts";
 import { stateText } from "../../control/state_text.ts";
 import type { Output, Style } from "../output.ts";
+import { type Column, tableLines } from "../table.ts";
 
 const VERDICT_STYLE: Readonly<Record<string, Style>> = {
   green: "good",
@@ -84,18 +85,25 @@ export function accountLines(
   view: StatusView,
   output: Output,
 ): readonly string[] {
-  const width =
-    Math.max(0, ...view.accounts.map(({ label }) => inert(label).length)) + 2;
-  return view.accounts.map((account) => {
-    const name = inert(account.label).padEnd(width);
-    const figures = figureText(account, view.at.ms).padEnd(18);
-    const words = output.paint(
-      WORD_STYLE[account.word],
-      accountWords(account, view.at.ms),
-    );
-    return `  ${name}${figures} ${words}`.trimEnd();
-  });
+  const columns: readonly Column<AccountView>[] = [
+    { title: "account", of: ({ label }) => inert(label), cutTo: 8 },
+    {
+      title: "used",
+      of: (account) => figureText(account, view.at.ms),
+      drop: 1,
+    },
+    {
+      title: "state",
+      of: (account) => accountWords(account, view.at.ms),
+      paint: ({ word }, text) => output.paint(WORD_STYLE[word], text),
+      cutTo: 12,
+    },
+  ];
+  const { rows } = tableLines(view.accounts, columns, output.width - INDENT);
+  return rows.map((line) => `${" ".repeat(INDENT)}${line}`);
 }
+
+const INDENT = 2;
 
 function figureText({ windows }: AccountView, now: number): string {
   return windows.filter(({ family }) => family === null)
