@@ -90,9 +90,9 @@ async function use(shell: Shell, name: string): Promise<number> {
       account: { id, label },
       from: before === null ? null : { id: before.id, label: before.label },
       changed: isWritten,
-      also_at: alsoAt,
-      copy_kept: isCopyKept,
-      outranked_by: rivals.map(rivalText),
+      alsoAt,
+      isCopyKept,
+      outrankedBy: rivals.map(rivalText),
     });
   } else {
     const unused = rivals.length === 0 ? "" : ", and does not use it";
@@ -288,14 +288,14 @@ function listView(
     schema: "tc.swap_list/v1",
     mode: state.mode,
     current: label(state.account),
-    current_key: label(state.key),
+    currentKey: label(state.key),
     accounts: logins.map(({ account, email }) => ({
       id: account.id,
       name: account.label,
       email,
       usage: usageView(state.usage[account.id] ?? null),
     })),
-    api_keys: keys.map(({ account }) => ({
+    apiKeys: keys.map(({ account }) => ({
       id: account.id,
       name: account.label,
     })),
@@ -309,10 +309,10 @@ function usageView(
   const time = (at: Instant | null) =>
     at === null ? null : { iso: new Date(at).toISOString(), ms: at };
   return {
-    five_hour: usage.fiveHour,
-    five_hour_resets_at: time(usage.fiveHourResetsAt),
+    fiveHour: usage.fiveHour,
+    fiveHourResetsAt: time(usage.fiveHourResetsAt),
     week: usage.week,
-    week_resets_at: time(usage.weekResetsAt),
+    weekResetsAt: time(usage.weekResetsAt),
     at: time(usage.at),
   };
 }
