@@ -22,6 +22,7 @@ import { Output } from "./output.ts";
 import { readEnvironment } from "./shell.ts";
 import { helpText } from "./help/help.ts";
 import { nearest } from "./help/nearest.ts";
+import { parserError } from "./parser_errors.ts";
 import { printTo } from "./print.ts";
 import type { Registry } from "./registry.ts";
 
@@ -187,18 +188,15 @@ function fail(
     isJson: args.includes("--json"),
     isTerminal: Deno.stdout.isTerminal(),
   });
-  const error = asTcError(cause);
+  const error = asTcError(cause, args);
   output.error(error, Boolean(environment["TC_DEBUG"]));
   return error.exitCode;
 }
 
-function asTcError(cause: unknown): TcError {
+function asTcError(cause: unknown, args: readonly string[]): TcError {
   if (cause instanceof TcError) return cause;
   if (cause instanceof CommanderError) {
-    const excess = EXCESS.exec(cause.message);
-    if (excess !== null) return tooMany(excess);
-    const message = cause.message.replace(/^error: /, "");
-    return new UsageError(capital(message), "tc help   lists the commands");
+    return parserError(cause.message, args);
   }
   const world = worldsFault(cause);
   if (world !== null) return world;
@@ -219,22 +217,4 @@ function worldsFault(cause: unknown): TcError | null {
   if (!isSystems || !(cause instanceof Error)) return null;
   const path = /: \w+ '([^']+)'/.exec(cause.message)?.[1];
   return fileError(path === undefined ? "go on" : `use ${path}`, cause);
-}
-
-/** What commander says of excess arguments. */
-const EXCESS =
-  /too many arguments for '([\w-]+)'\. Expected (\d+) arguments? but got (\d+)/;
-
-function tooMany([, name, most, given]: readonly string[]): UsageError {
-  const takes = most === "0"
-    ? "no argument"
-    : `${most} argument${most === "1" ? "" : "s"}`;
-  return new UsageError(
-    `Cannot run ${name}: it takes ${takes}; you gave ${given}`,
-    `tc help   lists the commands, and --help the arguments of each`,
-  );
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
