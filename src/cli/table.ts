@@ -17,8 +17,10 @@ export interface Column<Row> {
   readonly drop?: number;
   /** Colours the text of a row. */
   readonly paint?: (row: Row, text: string) => string;
-  /** Cells down to which its texts may be cut in the middle; absent: never. */
+  /** Cells down to which its texts may be cut; absent: never. */
   readonly cutTo?: number;
+  /** Sentences are cut at their end, names in their middle. */
+  readonly isSentence?: boolean;
 }
 
 /** A table as lines. */
@@ -153,7 +155,9 @@ function aligned<Row>(
   text: string,
   { column, width }: Measured<Row>,
 ): string {
-  const short = cutInMiddle(text, width);
+  const short = column.isSentence === true
+    ? cut(text, width)
+    : cutInMiddle(text, width);
   const room = " ".repeat(Math.max(0, width - widthOf(short)));
   return column.isNumber === true ? room + short : short + room;
 }

@@ -60,6 +60,7 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
       paint: (account, text) =>
         output.paint(stateOf(account, view).style, text),
       cutTo: 12,
+      isSentence: true,
     },
     { title: "used", of: figuresOf, drop: 1 },
     { title: "", of: fixOf, drop: 3 },

@@ -92,12 +92,16 @@ function print(view: CapacityView, output: Output): void {
     { title: "account", of: ({ name }) => inert(name), cutTo: 8 },
     {
       title: "state",
-      of: (account) =>
-        [
-          accountText(account),
-          ...account.runsOut.flatMap((one) => spentText(one, time) ?? []),
-        ].join(" · "),
+      of: stateWords,
       cutTo: 12,
+      isSentence: true,
+    },
+    { title: "size", of: sizeText, drop: 2 },
+    {
+      title: "runs out",
+      of: ({ runsOut }) =>
+        runsOut.flatMap((one) => spentText(one, time) ?? []).join(" · "),
+      drop: 3,
     },
   ];
   const { rows } = tableLines(view.accounts, columns, output.width - INDENT);
@@ -106,15 +110,20 @@ function print(view: CapacityView, output: Output): void {
 
 const INDENT = 2;
 
-function accountText(account: CapacityView["accounts"][number]): string {
-  const { benchSec, capEst5h, burn5h, state } = account;
-  if (!account.live || account.benched) {
-    return benchSec > 0
-      ? `${state}, in ${durationText(benchSec * 1000)}`
-      : state;
-  }
-  const burn = capEst5h === null
+function stateWords(
+  { benchSec, live, benched, state }: CapacityView["accounts"][number],
+): string {
+  return (!live || benched) && benchSec > 0
+    ? `${state}, in ${durationText(benchSec * 1000)}`
+    : state;
+}
+
+/** Returns how much of its five-hour window an account that serves has used. */
+function sizeText(
+  { capEst5h, burn5h, live, benched }: CapacityView["accounts"][number],
+): string {
+  if (!live || benched) return "";
+  return capEst5h === null
     ? "plan size not known yet"
     : `${countText(burn5h)} of ${countText(capEst5h)} in 5h`;
-  return `${state.padEnd(10)}  ${burn}`;
 }

@@ -32,7 +32,7 @@ const INDENT = 2;
 function looksOf(count: number): Parameters<typeof cellLines>[1] {
   return Array.from({ length: count }, (_, at) => {
     if (at === 0) return { cutTo: 8 };
-    if (at === 1) return { cutTo: 12 };
+    if (at === 1) return { cutTo: 12, isSentence: true };
     // The parts of a cost go first, the cost itself never.
     return at === count - 1
       ? { isNumber: true }

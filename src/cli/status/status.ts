@@ -48,7 +48,9 @@ function print(view: StatusView, output: Output): void {
   const { server, requests, activity } = view;
   output.line(verdictLine(view, output));
   for (const line of accountLines(view, output)) output.line(line);
-  for (const line of recentLines(view)) output.line(line);
+  for (const line of recentLines(view)) {
+    output.line(cut(line, output.width));
+  }
   output.line(forecastLine(view));
   const pin = server.pin === null ? "" : ` · pinned to ${inert(server.pin)}`;
   const up = durationText(view.at.ms - server.startedAt.ms);

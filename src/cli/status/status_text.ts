@@ -97,6 +97,7 @@ export function accountLines(
       of: (account) => accountWords(account, view.at.ms),
       paint: ({ word }, text) => output.paint(WORD_STYLE[word], text),
       cutTo: 12,
+      isSentence: true,
     },
   ];
   const { rows } = tableLines(view.accounts, columns, output.width - INDENT);
