@@ -134,7 +134,7 @@ function accountView(
     reason: one.ineligible,
     reasonText: one.ineligible === null || state === undefined
       ? null
-      : barText(one.ineligible, state, snapshot),
+      : `${barText(one.ineligible, state, snapshot)}${usedUp(one)}`,
     passedOver: one.ineligible !== null || one.accountId === chosen
       ? null
       : passedOver(one, told, snapshot),
@@ -151,6 +151,15 @@ function accountView(
     cost: one.cost,
     terms: one.terms,
   };
+}
+
+/** Returns what fills an account that is only kept in reserve: ` (5h 100% used)`. */
+function usedUp({ ineligible, fiveHour, week }: ExplainedAccount): string {
+  if (ineligible !== "reserve") return "";
+  const full = [fiveHour, week].find((window) =>
+    (window?.utilization ?? 0) >= 1
+  );
+  return full === undefined || full === null ? "" : ` (${full.key} 100% used)`;
 }
 
 /** Returns why an account that may serve was not chosen. */

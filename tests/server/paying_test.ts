@@ -79,7 +79,7 @@ Deno.test("status, accounts, the status line and the plain Deck say that a key i
   await server.status;
 });
 
-Deno.test("status, accounts, capacity, the Deck and the JSON name each state alike", async () => {
+Deno.test("status, accounts, capacity, explain, the Deck and the JSON name each state alike", async () => {
   await using api = await startScriptedApi();
   for (
     const [name, used] of [["fresh", 0.1], ["full", 0.95], [
@@ -122,6 +122,13 @@ Deno.test("status, accounts, capacity, the Deck and the JSON name each state ali
   const accounts = (await pool.tc(["accounts"])).stdout;
   const capacity = (await pool.tc(["capacity"])).stdout;
   const deck = await firstText(pool.command(["watch", "--plain"]).spawn());
+  const explained = (await pool.tc(["explain"])).stdout;
+  match(explained, /empty .*only if no other account can \(5h 100% used\)/);
+  match(explained, /console .*only if no other account can/);
+  match(explained, /left .*no: off/);
+  match(explained, /fresh +yes +/);
+  // The verdict on all of them: one has room.
+  match(status, /^● green/);
   for (const [name, [state, words]] of Object.entries(expected)) {
     strictEqual(shown[name], state);
     const line = new RegExp(`^ *${name} .*${words}`, "m");
