@@ -45,7 +45,7 @@ function* sources(folder: string): Generator<string> {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory && entry.name !== "__snapshots__") {
       yield* sources(path);
-    } else if (entry.name.endsWith(".ts")) yield path;
+    } else if (/\.tsx?$/.test(entry.name)) yield path;
   }
 }
 
@@ -152,10 +152,10 @@ Deno.test("the import graph has no cycle", () => {
   strictEqual(findCycle(importGraph()), null);
 });
 
-Deno.test("every source file is reached from main.ts", () => {
+Deno.test("every source file is reached from main.ts, or from the page's script", () => {
   const graph = importGraph();
   const reached = new Set<string>();
-  const open = ["main.ts"];
+  const open = ["main.ts", "src/page/main.tsx"];
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     if (reached.has(path)) continue;
     reached.add(path);

@@ -31,6 +31,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   profile: ["core", "store", "auth", "claude", "ports"],
   simulate: ["core", "store"],
   deck: ["core", "claude", "control", "ports"],
+  page: ["control"],
   server: [
     "core",
     "wire",
@@ -44,6 +45,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "config",
     "release",
     "records",
+    "page",
     "ports",
   ],
   cli: [

@@ -30,6 +30,7 @@ const FILES: Readonly<Record<string, () => Promise<Register>>> = {
   pin: async () => (await import("./accounts/pin.ts")).registerPin,
   status: async () => (await import("./status/status.ts")).registerStatus,
   watch: async () => (await import("./server/watch.ts")).registerWatch,
+  ui: async () => (await import("./status/ui.ts")).registerUi,
   explain: async () => (await import("./status/explain.ts")).registerExplain,
   capacity: async () => (await import("./status/capacity.ts")).registerCapacity,
   simulate: async () => (await import("./report/simulate.ts")).registerSimulate,

@@ -40,7 +40,15 @@ export const CONTROL = {
   call: "/tc/v1/call",
   hook: "/tc/v1/hook",
   metrics: "/metrics",
+  link: "/tc/v1/ui",
+  page: "/ui",
 } as const;
+
+/** A link that lets one browser use the page, once and for a minute. */
+export interface LinkView {
+  readonly schema: "tc.ui/v1";
+  readonly path: string;
+}
 
 export interface HealthView {
   readonly schema: "tc.health/v1";

@@ -18,6 +18,7 @@ import {
   type ErrorView,
   type GlanceView,
   type HealthView,
+  type LinkView,
   type StatusView,
 } from "./protocol.ts";
 import type { PersonShell } from "../shell_words.ts";
@@ -53,6 +54,10 @@ export interface ControlHost {
   callApi(call: ApiCall): Promise<ApiCallView>;
   /** Takes note of a Claude Code hook: a session begins, a compaction comes. */
   hook(hook: HookCall): void;
+  /** Returns a new link to the page. */
+  link(): LinkView;
+  /** Returns a file of the page by its name, such as `page.js`; null if none. */
+  pageFile(name: string): PageFile | null;
   /** Returns the metrics in the Prometheus text format. */
   metrics(): string;
   /** `isNow`: without waiting for open requests. */
@@ -61,6 +66,12 @@ export interface ControlHost {
   restart(): Promise<void>;
   /** Returns lines of JSON, one per event, until `signal` aborts. */
   events(signal: AbortSignal): ReadableStream<Uint8Array>;
+}
+
+/** A file of the page. */
+export interface PageFile {
+  readonly type: string;
+  readonly text: string;
 }
 
 /** What may be changed about an account; fields that are left out stay. */
@@ -144,6 +155,12 @@ export function controlRoutes(
   app.get(
     CONTROL.explain,
     (c) => c.json(host.explain(c.req.query("of") ?? null)),
+  );
+  app.post(CONTROL.link, (c) => c.json(host.link()));
+  app.get(CONTROL.page, (c) => pageFile(c, host, "page.html"));
+  app.get(
+    `${CONTROL.page}/:name`,
+    (c) => pageFile(c, host, c.req.param("name")),
   );
   app.get(
     CONTROL.metrics,
@@ -286,6 +303,36 @@ function hookWord(value: unknown): string | null {
   return typeof value === "string" && /^[\w.:-]{1,128}$/.test(value)
     ? value
     : null;
+}
+
+/**
+ * What a browser may do with the page: load its own files and ask its own
+ * server, nothing else. No script is run but the page's own.
+ */
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join("; ");
+
+function pageFile(c: Context, host: ControlHost, name: string): Response {
+  const file = host.pageFile(name);
+  if (file === null) return c.notFound() as Response;
+  return c.body(file.text, 200, {
+    "content-type": file.type,
+    "content-security-policy": PAGE_POLICY,
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+  });
 }
 
 function eventStream(c: Context, host: ControlHost): Response {

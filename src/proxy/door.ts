@@ -95,6 +95,33 @@ export class DoorKey {
   }
 }
 
+/** Where a link to the page leads; the ticket is its query. */
+export const LINK_PATH = "/ui/open";
+const LINK = /^\/ui\/open\?ticket=([A-Za-z0-9_-]{43})$/;
+
+/** Who decides which browsers may use the page. */
+export interface PageDoor {
+  /** Spends the ticket of a link; null if it was spent or is too old. */
+  open(
+    ticket: string,
+    port: number,
+  ): {
+    /** The whole Set-Cookie line. */
+    readonly cookie: string;
+    /** For the page; it goes into the fragment, which no server sees. */
+    readonly key: string;
+  } | null;
+  /** Whether a browser that was let in sent this request for the page. */
+  admits(
+    request: {
+      readonly method: string;
+      readonly target: string;
+      readonly headers: HeaderLookup;
+    },
+    port: number,
+  ): boolean;
+}
+
 /** What the door lets in. */
 export interface Door {
   /** The address listened on, without brackets. */
@@ -109,6 +136,8 @@ export interface Door {
   readonly hosts: readonly string[];
   /** Pages and desktop apps that may call, as they name themselves. */
   readonly origins: readonly string[];
+  /** Browsers that may use the page at `/ui`. */
+  readonly pages: PageDoor;
 }
 
 /** The parts of a request that the door checks. */
@@ -142,6 +171,11 @@ export type Admission =
     /** A browser asks whether a page that the user allowed may call. */
     readonly kind: "preflight";
     readonly origin: string;
+  }
+  | {
+    /** A browser follows a link to the page. */
+    readonly kind: "linked";
+    readonly ticket: string;
   }
   | {
     /** The client asks for proof that this server has the key, before it shows it. */
@@ -207,6 +241,10 @@ export function admit(visitor: Visitor, door: Door): Admission {
     return { kind: "challenged", nonce };
   }
   if (read.isKeyPlace) return refuse(401, WRONG_KEY);
+  const ticket = LINK.exec(target)?.[1];
+  if (ticket !== undefined && visitor.method === "GET") {
+    return { kind: "linked", ticket };
+  }
 
   const keyHeaders = headersWithKey(headers, door);
   const hasKey = isRightKey ?? keyHeaders.length > 0;
@@ -216,6 +254,20 @@ export function admit(visitor: Visitor, door: Door): Admission {
     }
     const isGuest = origin !== null || isNamedHost(host, door);
     return { kind: "admitted", target, keyHeaders, hasKey, origin, isGuest };
+  }
+  const { method } = visitor;
+  if (
+    isRightKey === null && origin === null &&
+    door.pages.admits({ method, target, headers }, door.port)
+  ) {
+    return {
+      kind: "admitted",
+      target,
+      keyHeaders,
+      hasKey,
+      origin,
+      isGuest: isNamedHost(host, door),
+    };
   }
   return refuse(401, WRONG_KEY);
 }

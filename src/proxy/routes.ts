@@ -137,6 +137,8 @@ async function dispatch(
       return doorRefusal(admission);
     case "challenged":
       return proofAnswer(admission.nonce, door);
+    case "linked":
+      return linkedAnswer(admission.ticket, door);
     case "preflight":
       return preflightAnswer(incoming, admission.origin);
     case "admitted":
@@ -313,6 +315,31 @@ function proofAnswer(nonce: string, { key, port }: Door): ClientAnswer {
     status: 200,
     headers: [["content-type", "application/json"]],
     body: new TextEncoder().encode(text),
+  };
+}
+
+/**
+ * Lets a browser in that followed a link, and sends it on to the page. The key
+ * of the page is in the fragment: it is in no request, log or history entry.
+ */
+function linkedAnswer(ticket: string, { pages, port }: Door): ClientAnswer {
+  const opened = pages.open(ticket, port);
+  if (opened === null) {
+    return refusal({
+      status: 401,
+      type: "authentication_error",
+      message: "tc: This link was used or is older than a minute: run tc ui",
+    });
+  }
+  return {
+    status: 303,
+    headers: [
+      ["location", `/ui#${opened.key}`],
+      ["set-cookie", opened.cookie],
+      ["cache-control", "no-store"],
+      ["referrer-policy", "no-referrer"],
+    ],
+    body: null,
   };
 }
 

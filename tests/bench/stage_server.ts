@@ -4,6 +4,7 @@
  * difference of two is the price of what was added.
  */
 
+import { PageSessions } from "../../src/server/page_sessions.ts";
 import { connectionLimits } from "../../src/http/client_connection.ts";
 import { Deadline } from "../../src/http/deadline.ts";
 import type { IncomingRequest } from "../../src/http/request.ts";
@@ -157,6 +158,7 @@ function serveProxy(stage: Stage, origin: string): number {
       host: "127.0.0.1",
       key: proxy.localKey,
       isKeylessLoopback: false,
+      pages: new PageSessions(realClock),
       keylessPaths: [],
       hosts: [],
       origins: [],

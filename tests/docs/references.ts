@@ -194,6 +194,29 @@ export const API: readonly ApiRoute[] = [
     answers: "text/event-stream",
   },
   {
+    method: "POST",
+    path: CONTROL.link,
+    does:
+      "Returns a link to the page that lets one browser in, once and for a minute.",
+    takes: "`{}`",
+    answers: "LinkView",
+  },
+  {
+    method: "GET",
+    path: CONTROL.page,
+    does:
+      "The page. It needs a browser that was let in by a link (`tc ui`), or the key.",
+    takes: null,
+    answers: "text/html",
+  },
+  {
+    method: "GET",
+    path: `${CONTROL.page}/:name`,
+    does: "A file of the page: `page.js`, `page.css`.",
+    takes: null,
+    answers: "its type",
+  },
+  {
     method: "GET",
     path: CONTROL.metrics,
     does: "Returns [metrics](metrics.md) in the Prometheus text format.",

@@ -1,4 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { PageSessions } from "../../src/server/page_sessions.ts";
+import { realClock } from "../fixtures/real_ports.ts";
 import { Secret } from "../../src/ports.ts";
 import {
   type Admission,
@@ -13,6 +15,7 @@ const DOOR: Door = {
   port: 3456,
   key: new DoorKey(new Secret(KEY)),
   isKeylessLoopback: false,
+  pages: new PageSessions(realClock),
   keylessPaths: [],
   hosts: [],
   origins: [],

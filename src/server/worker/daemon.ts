@@ -15,6 +15,7 @@ import { HoldDesk } from "../../proxy/hold.ts";
 import { BodyBudget } from "../../proxy/body.ts";
 import { Deadline } from "../../http/deadline.ts";
 import { basePathOf, type Proxy, RequestBook } from "../../proxy/proxy.ts";
+import { PageSessions } from "../page_sessions.ts";
 import { proxyRules } from "../../http/proxy_rules.ts";
 import type { Listener } from "../../proxy/routes.ts";
 import { UpstreamPool } from "../../http/upstream.ts";
@@ -128,6 +129,7 @@ async function startClaimed(
     upstream,
     accounts,
     feed: new EventFeed(),
+    pages: new PageSessions(systemClock),
     records,
     tally: new Tally(systemClock.now(), priceBook(order.config)),
     prices,
@@ -135,7 +137,7 @@ async function startClaimed(
   };
   const proxy = proxyOf(options, parts);
   const host = new DaemonControl({ ...options, ...parts, proxy });
-  const listener = listenOrClose(options, { proxy, host, records });
+  const listener = listenOrClose(options, { ...parts, proxy, host });
   host.listensAt(listener);
   claim.servesAt(listener.host, listener.port);
   records.serves();
@@ -308,6 +310,7 @@ interface Parts {
   readonly upstream: UpstreamPool;
   readonly accounts: AccountKeeper;
   readonly feed: EventFeed;
+  readonly pages: PageSessions;
   readonly tally: Tally;
   readonly metrics: RequestMetrics;
   readonly records: Records;
@@ -354,14 +357,13 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
 /** Listens, and closes everything else if that fails. */
 function listenOrClose(
   options: DaemonOptions,
-  { proxy, host, records }: {
+  { proxy, host, records, pages }: Pick<Parts, "records" | "pages"> & {
     readonly proxy: Proxy;
     readonly host: ControlHost;
-    readonly records: Records;
   },
 ): Listener {
   try {
-    return listenFor(options.order, proxy, host);
+    return listenFor(options.order, { proxy, host, pages });
   } catch (cause) {
     records.close().catch(() => {});
     throw cause;

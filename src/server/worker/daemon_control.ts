@@ -11,6 +11,7 @@ import type {
   ChangedAccount,
   ControlHost,
   HookCall,
+  PageFile,
 } from "../../control/routes.ts";
 import type { ExplainView } from "../../control/explain_view.ts";
 import type {
@@ -18,6 +19,7 @@ import type {
   CapacityView,
   GlanceView,
   HealthView,
+  LinkView,
   NoticeView,
   StatusView,
 } from "../../control/protocol.ts";
@@ -27,6 +29,8 @@ import { POLICY_NAMES, type PolicyName } from "../../core/policy/policy.ts";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import type { Journal } from "../../ports.ts";
 import type { UpstreamPool } from "../../http/upstream.ts";
+import { pageFile } from "../../page/files.ts";
+import type { PageSessions } from "../page_sessions.ts";
 import type { Proxy } from "../../proxy/proxy.ts";
 import type { Listener } from "../../proxy/routes.ts";
 import { findAccount } from "../../store/account_desk.ts";
@@ -55,6 +59,7 @@ interface DaemonControlParts {
   readonly accounts: AccountKeeper;
   readonly proxy: Proxy;
   readonly feed: EventFeed;
+  readonly pages: PageSessions;
   readonly tally: Tally;
   readonly metrics: RequestMetrics;
   readonly upstream: UpstreamPool;
@@ -265,6 +270,14 @@ export class DaemonControl implements ControlHost {
     const { journal, feed } = this.#parts;
     journal.log("info", "hook", { ...call });
     feed.tell("hook", () => call);
+  }
+
+  link(): LinkView {
+    return { schema: "tc.ui/v1", path: this.#parts.pages.link() };
+  }
+
+  pageFile(name: string): PageFile | null {
+    return pageFile(name);
   }
 
   metrics(): string {

@@ -14,6 +14,7 @@ import { CONTROL } from "../../control/protocol.ts";
 import type { IncomingRequest } from "../../http/request.ts";
 import { bodyOf, type ClientAnswer } from "../../http/response.ts";
 import { BodyBudget, bodyRefusal, readBody } from "../../proxy/body.ts";
+import type { PageSessions } from "../page_sessions.ts";
 import type { Proxy, RequestBook } from "../../proxy/proxy.ts";
 import { listen, type Listener } from "../../proxy/routes.ts";
 import { refusal } from "../../wire/answer/api_error.ts";
@@ -25,8 +26,11 @@ import type { StartOrder } from "../worker_protocol.ts";
 /** Starts to listen. Throws TcError `port_taken` if the port is taken. */
 export function listenFor(
   order: StartOrder,
-  proxy: Proxy,
-  host: ControlHost,
+  { proxy, host, pages }: {
+    readonly proxy: Proxy;
+    readonly host: ControlHost;
+    readonly pages: PageSessions;
+  },
 ): Listener {
   const { settings } = order.config;
   const plane: ControlPlane = {
@@ -46,6 +50,7 @@ export function listenFor(
       keylessPaths: settings.metrics.keyless ? [CONTROL.metrics] : [],
       hosts: listed(settings.proxy.hosts).map((name) => name.toLowerCase()),
       origins: listed(settings.proxy.origins),
+      pages,
     },
     port: settings.proxy.port,
     tokenUrl: new URL(settings.oauth.tokenUrl),
@@ -96,7 +101,10 @@ async function controlled(
   const response = await control(
     new Request(`http://tc${target}`, {
       method,
-      headers: headers.list.map(([name, value]) => [name, value]),
+      headers: headers.list.map(([name, value]): [string, string] => [
+        name,
+        value,
+      ]),
       body: isBare ? null : reading.bytes.slice(),
       signal,
     }),

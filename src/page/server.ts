@@ -1,0 +1,142 @@
+/**
+ * The page's side of the admin API: it asks for the status, hears of changes,
+ * and changes what its buttons change.
+ *
+ * @module
+ */
+
+/// <reference lib="dom" />
+
+import { signal } from "@preact/signals";
+import { CONTROL, type StatusView } from "../control/protocol.ts";
+
+/** What the page knows of its server. */
+type Standing =
+  | { readonly kind: "waiting" }
+  /** The browser has no right any more: it needs a new link. */
+  | { readonly kind: "unknown_here" }
+  | {
+    readonly kind: "known";
+    readonly status: StatusView;
+    /** When it came, on the browser's clock. */
+    readonly at: number;
+    /** Why it could not be renewed since then; null if it was. */
+    readonly lost: string | null;
+  };
+
+const KEY_NAME = "tc-page-key";
+const KEY_HEADER = "x-tc-page";
+/** Changes come in bursts; one question answers all of a moment. */
+const BURST_MS = 300;
+/** Without a change it asks again after this, for what time alone changes. */
+const POLL_MS = 10_000;
+const RETRY_MS = 2_000;
+
+/**
+ * Takes the page's key out of the address, so that no history entry has it, and
+ * keeps it for this tab and this origin.
+ */
+export function takeKey(): void {
+  const key = location.hash.slice(1);
+  if (key === "") return;
+  sessionStorage.setItem(KEY_NAME, key);
+  history.replaceState(null, "", location.pathname);
+}
+
+/** What the page knows, and what its buttons do. */
+export class PageModel {
+  readonly standing = signal<Standing>({ kind: "waiting" });
+  /** Why the last button failed; null if it did not. */
+  readonly fault = signal<string | null>(null);
+
+  /** Keeps {@linkcode standing} up to date for as long as the page is open. */
+  follow(): void {
+    let due: ReturnType<typeof setTimeout> | null = null;
+    const soon = (): void => {
+      due ??= setTimeout(() => {
+        due = null;
+        this.#renew();
+      }, BURST_MS);
+    };
+    this.#renew();
+    setInterval(() => {
+      if (document.visibilityState === "visible") this.#renew();
+    }, POLL_MS);
+    document.addEventListener("visibilitychange", soon);
+    listen(soon);
+  }
+
+  /** Changes something and shows the result; a refusal is shown as well. */
+  async change(
+    method: "PUT" | "PATCH",
+    path: string,
+    body: unknown,
+  ): Promise<void> {
+    this.fault.value = null;
+    try {
+      const response = await ask(method, path, body);
+      if (!response.ok) {
+        const { error } = await response.json();
+        this.fault.value = String(
+          error?.message ?? `status ${response.status}`,
+        );
+      }
+    } catch (cause) {
+      this.fault.value = String(cause);
+    }
+    await this.#renew();
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      const response = await ask("GET", CONTROL.status);
+      if (response.status === 401) {
+        this.standing.value = { kind: "unknown_here" };
+        return;
+      }
+      const status: StatusView = await response.json();
+      const at = Date.now();
+      this.standing.value = { kind: "known", status, at, lost: null };
+    } catch (cause) {
+      const before = this.standing.value;
+      if (before.kind !== "known") return;
+      this.standing.value = { ...before, lost: String(cause) };
+    }
+  }
+}
+
+async function ask(
+  method: string,
+  path: string,
+  body: unknown = null,
+): Promise<Response> {
+  const key = sessionStorage.getItem(KEY_NAME) ?? "";
+  const headers = { [KEY_HEADER]: key };
+  return await fetch(
+    path,
+    body === null ? { method, headers } : {
+      method,
+      headers: { ...headers, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    },
+  );
+}
+
+/** Calls `changed` after each event of the server; connects again by itself. */
+async function listen(changed: () => void): Promise<void> {
+  for (;;) {
+    try {
+      const response = await ask("GET", CONTROL.events);
+      const reader = response.ok ? response.body?.getReader() : undefined;
+      while (reader !== undefined) {
+        const { done } = await reader.read();
+        if (done) break;
+        changed();
+      }
+    } catch {
+      // The server restarts or is gone; the next question says so.
+    }
+    changed();
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
