@@ -18,6 +18,7 @@ import { simulateSessions, type Traffic } from "../traffic/traffic.ts";
 import { systemClock, systemEntropy } from "../../system/clock.ts";
 import type { DemoAccountOrder, FromDemo, ToDemo } from "./demo_protocol.ts";
 import { reasonOf } from "../../errors.ts";
+import { catchUncaught } from "../../system/uncaught_errors.ts";
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<ToDemo>) => void) | null;
@@ -132,7 +133,16 @@ function revealed(
   }
 }
 
+/** What the runtime says when a connection is cut in the middle of a body. */
+const CUT =
+  /reading a body from connection|connection (closed|reset|was closed)/;
+
 const scope = self as unknown as WorkerScope;
+// The runtime's HTTP client rejects a promise of its own, which nobody can
+// await, when the server ends while an answer streams to a simulated session.
+catchUncaught(self, (fault) => {
+  if (!CUT.test(fault)) scope.postMessage({ kind: "failed", message: fault });
+});
 const worker = new DemoWorker(scope);
 scope.onmessage = (event): void => {
   worker.receive(event.data).catch((cause) => {
