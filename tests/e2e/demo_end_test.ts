@@ -1,7 +1,12 @@
 /** A demo leaves nothing behind, however it ends. */
 
 import "../fixtures/clean_environment.ts";
-import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  doesNotMatch,
+  match,
+  strictEqual,
+} from "node:assert/strict";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { cleanVariables, tcCommand } from "../fixtures/tc_process.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";
@@ -137,5 +142,38 @@ Deno.test({
       strictEqual((await left(folder)).length, 1);
     }
     await until("no folder", async () => (await left(folder)).length === 0);
+  },
+});
+
+Deno.test({
+  name: "a demo that is left by q ends with 0, without a word of an error",
+  ignore: needs("terminals") || !hasTmux(),
+  fn: async () => {
+    await using folder = new TempFolder();
+    await Deno.mkdir(folder.join("tmp"));
+    await using tmux = await Tmux.open({
+      columns: 100,
+      rows: 30,
+      variables: {
+        ...cleanVariables(folder.path),
+        TMPDIR: folder.join("tmp"),
+      },
+    });
+    const words = [...tcCommand(), "demo"].map((word) => `'${word}'`).join(" ");
+    const rounds = Deno.env.get("TC_LONG") === "1" ? 20 : 4;
+    for (let round = 1; round <= rounds; round++) {
+      await tmux.type(`clear; ${words}; echo "ended with $?."`);
+      await tmux.until("Deck", (screen) => /── accounts/.test(screen));
+      // The sessions are in the middle of their answers at other moments.
+      await new Promise((wake) => setTimeout(wake, 500 * (round % 4)));
+      await tmux.press("q");
+      const screen = await tmux.until(
+        "end",
+        (text) => /ended with \d+\./.test(text),
+      );
+      match(screen, /ended with 0\./);
+      doesNotMatch(screen, /uncaught|error/i);
+      deepStrictEqual(await left(folder), [], `round ${round}`);
+    }
   },
 });
