@@ -149,7 +149,7 @@ const MAY_OPEN_REFRESH_TOKENS: Readonly<Record<string, readonly string[]>> = {
  * the next: every answer is the same with and without them.
  */
 const MEMOS: Readonly<Record<string, readonly string[]>> = {
-  "src/core/pool/headcount.ts": ["counted", "lastCensus", "queues"],
+  "src/core/pool/headcount.ts": ["counted", "lastCensus"],
   "src/deck/figures.ts": ["clocks"],
   "src/deck/scene.ts": ["known"],
   "src/deck/terminal/grapheme.ts": ["known", "knownTexts"],
