@@ -39,6 +39,7 @@ export const CONTROL = {
   restart: "/tc/v1/restart",
   call: "/tc/v1/call",
   hook: "/tc/v1/hook",
+  report: "/tc/v1/report",
   metrics: "/metrics",
   link: "/tc/v1/ui",
   page: "/ui",

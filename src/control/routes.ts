@@ -12,6 +12,11 @@ import { hintOf, TcError } from "../errors.ts";
 import type { ExplainView } from "./explain_view.ts";
 import { METRICS_TYPE } from "./metrics_text.ts";
 import {
+  REPORT_KINDS,
+  type ReportKind,
+  type ReportView,
+} from "./report_view.ts";
+import {
   type AccountsView,
   type CapacityView,
   CONTROL,
@@ -54,6 +59,8 @@ export interface ControlHost {
   callApi(call: ApiCall): Promise<ApiCallView>;
   /** Takes note of a Claude Code hook: a session begins, a compaction comes. */
   hook(hook: HookCall): void;
+  /** Draws a report of the ledger. */
+  report(question: ReportQuestion): Promise<ReportView>;
   /** Returns a new link to the page. */
   link(): LinkView;
   /** Returns a file of the page by its name, such as `page.js`; null if none. */
@@ -66,6 +73,15 @@ export interface ControlHost {
   restart(): Promise<void>;
   /** Returns lines of JSON, one per event, until `signal` aborts. */
   events(signal: AbortSignal): ReadableStream<Uint8Array>;
+}
+
+/** Which report of the ledger is wanted. */
+export interface ReportQuestion {
+  readonly by: Exclude<ReportKind, "issue">;
+  /** The last days, today included. */
+  readonly days: number;
+  /** Name of the time zone of the days. */
+  readonly zone: string;
 }
 
 /** A file of the page. */
@@ -156,12 +172,7 @@ export function controlRoutes(
     CONTROL.explain,
     (c) => c.json(host.explain(c.req.query("of") ?? null)),
   );
-  app.post(CONTROL.link, (c) => c.json(host.link()));
-  app.get(CONTROL.page, (c) => pageFile(c, host, "page.html"));
-  app.get(
-    `${CONTROL.page}/:name`,
-    (c) => pageFile(c, host, c.req.param("name")),
-  );
+  pageRoutes(app, host);
   app.get(
     CONTROL.metrics,
     (c) => c.body(host.metrics(), 200, { "content-type": METRICS_TYPE }),
@@ -219,6 +230,20 @@ function failed(cause: Error, host: ControlHost, c: Context): Response {
   return c.json(
     errorView(known?.code ?? "unexpected", message, hint),
     status,
+  );
+}
+
+/** The page, how a browser is let in, and the reports that it shows. */
+function pageRoutes(app: Hono, host: ControlHost): void {
+  app.get(
+    CONTROL.report,
+    async (c) => c.json(await host.report(reportQuestion(c))),
+  );
+  app.post(CONTROL.link, (c) => c.json(host.link()));
+  app.get(CONTROL.page, (c) => pageFile(c, host, "page.html"));
+  app.get(
+    `${CONTROL.page}/:name`,
+    (c) => pageFile(c, host, c.req.param("name")),
   );
 }
 
@@ -321,6 +346,31 @@ const PAGE_POLICY = [
   "require-trusted-types-for 'script'",
   "trusted-types 'none'",
 ].join("; ");
+
+const DAYS = 14;
+const DAYS_MAX = 3_650;
+
+function reportQuestion(c: Context): ReportQuestion {
+  const { by = "day", days = String(DAYS), tz = "UTC" } = c.req.query();
+  const kind = REPORT_KINDS.find((known) => known === by);
+  const count = Number(days);
+  if (kind === undefined || kind === "issue") {
+    throw badQuery("by", REPORT_KINDS.filter((one) => one !== "issue"));
+  }
+  if (!Number.isInteger(count) || count < 1 || count > DAYS_MAX) {
+    throw badQuery("days", [`a whole number from 1 to ${DAYS_MAX}`]);
+  }
+  return { by: kind, days: count, zone: tz };
+}
+
+function badQuery(name: string, allowed: readonly string[]): TcError {
+  return new TcError(
+    `Cannot report: ${name} must be ${
+      allowed.length === 1 ? allowed[0] : `one of ${allowed.join(", ")}`
+    }`,
+    { code: "bad_request", source: "user" },
+  );
+}
 
 function pageFile(c: Context, host: ControlHost, name: string): Response {
   const file = host.pageFile(name);

@@ -12,8 +12,9 @@ import { render, type VNode } from "preact";
 import { durationText } from "../control/words.ts";
 import { Decisions, Now, Verdict } from "./screens.tsx";
 import { PageModel, takeKey } from "./server.ts";
+import { SpendScreen } from "./spend.tsx";
 
-const SCREENS = ["Now", "Decisions"] as const;
+const SCREENS = ["Now", "Spend", "Decisions"] as const;
 
 function Page({ model }: { readonly model: PageModel }): VNode {
   const screen = useSignal<typeof SCREENS[number]>("Now");
@@ -73,6 +74,8 @@ function Page({ model }: { readonly model: PageModel }): VNode {
         <Verdict status={status} now={now} />
         {screen.value === "Now"
           ? <Now model={model} status={status} now={now} />
+          : screen.value === "Spend"
+          ? <SpendScreen model={model} />
           : <Decisions status={status} now={now} />}
       </main>
     </>

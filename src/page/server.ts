@@ -9,6 +9,7 @@
 
 import { signal } from "@preact/signals";
 import { CONTROL, type StatusView } from "../control/protocol.ts";
+import type { ReportView } from "../control/report_view.ts";
 
 /** What the page knows of its server. */
 type Standing =
@@ -64,6 +65,16 @@ export class PageModel {
     }, POLL_MS);
     document.addEventListener("visibilitychange", soon);
     listen(soon);
+  }
+
+  /** Returns a report of the ledger. Throws an Error that says why not. */
+  async report(by: string, days: number): Promise<ReportView> {
+    const tz = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const query = new URLSearchParams({ by, days: String(days), tz });
+    const response = await ask("GET", `${CONTROL.report}?${query}`);
+    const answer = await response.json();
+    if (response.ok) return answer;
+    throw new Error(answer?.error?.message ?? `status ${response.status}`);
   }
 
   /** Changes something and shows the result; a refusal is shown as well. */

@@ -28,7 +28,7 @@ const PAGE_KEY_HEADER = "x-tc-page";
 
 /** What the page may ask of the admin API, besides its own files. */
 const PAGE_ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
-  ["GET", /^\/tc\/v1\/(status|events|explain|accounts)(\?|$)/],
+  ["GET", /^\/tc\/v1\/(status|events|explain|accounts|report)(\?|$)/],
   ["PUT", /^\/tc\/v1\/pin$/],
   ["PATCH", /^\/tc\/v1\/accounts\/[^/?]+$/],
 ];

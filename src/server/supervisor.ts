@@ -14,7 +14,9 @@ import {
   keychainTool,
 } from "../store/vault/keychain_tools.ts";
 import { type AccountChanges, answerChange } from "./links/change_link.ts";
-import type { Config } from "../config/config.ts";
+import { type Config, priceBook } from "../config/config.ts";
+import { tablesOf } from "../core/pricing.ts";
+import { answerReport } from "./links/report_link.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "../records/log/journal.ts";
 import { systemRunner } from "../system/command_runner.ts";
@@ -289,6 +291,14 @@ class WorkerLink {
         answerChange(question, options.changes, options.order.person).then((
           answer,
         ) => this.post({ kind: "change_answer", id, answer }));
+        return;
+      }
+      case "report_asked": {
+        const { id, question } = message;
+        const { paths: { stateFolder }, config } = options.order;
+        const pricesAsOf = tablesOf(priceBook(config))[0]?.asOf ?? "";
+        const answer = answerReport(question, { stateFolder, pricesAsOf });
+        this.post({ kind: "report_answer", id, answer });
         return;
       }
       case "owner_asked": {

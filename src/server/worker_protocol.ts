@@ -16,6 +16,8 @@ import type {
 } from "./links/keychain_link.ts";
 import type { LogRecord } from "../records/log/journal.ts";
 import type { NoticeEvent } from "./notices/conditions.ts";
+import type { ReportQuestion } from "../control/routes.ts";
+import type { ReportAnswer } from "./links/report_link.ts";
 import type { OwnerAnswer, OwnerQuestion } from "./links/owner_link.ts";
 import type { Paths } from "../system/paths.ts";
 import type { PersonShell } from "../shell_words.ts";
@@ -83,6 +85,11 @@ export type ToWorker =
     readonly answer: ChangeAnswer;
   }
   | {
+    readonly kind: "report_answer";
+    readonly id: number;
+    readonly answer: ReportAnswer;
+  }
+  | {
     readonly kind: "owner_answer";
     readonly id: number;
     readonly answer: OwnerAnswer;
@@ -114,6 +121,11 @@ export type FromWorker =
     readonly kind: "change_asked";
     readonly id: number;
     readonly question: ChangeQuestion;
+  }
+  | {
+    readonly kind: "report_asked";
+    readonly id: number;
+    readonly question: ReportQuestion;
   }
   | {
     readonly kind: "owner_asked";

@@ -218,6 +218,14 @@ export const API: readonly ApiRoute[] = [
   },
   {
     method: "GET",
+    path: CONTROL.report,
+    does: "Returns what was spent in the last days, from the ledger.",
+    takes:
+      "query `by` (day, week, month, session, model, account), `days` (14), `tz` (UTC)",
+    answers: "ReportView",
+  },
+  {
+    method: "GET",
     path: CONTROL.metrics,
     does: "Returns [metrics](metrics.md) in the Prometheus text format.",
     takes: null,

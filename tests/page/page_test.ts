@@ -136,6 +136,17 @@ Deno.test({
     );
     await clickOn(tab, "Decisions");
     await tab.until("document.body.innerText.includes('Of the last')");
+    await clickOn(tab, "Spend");
+    await tab.until("document.querySelectorAll('tfoot td').length === 9");
+    // The row of today has what the ledger has written by now.
+    const all = "document.querySelectorAll('tfoot td')[1].innerText";
+    for (let tries = 0; tries < 30; tries++) {
+      if (await tab.run(all) === "5") break;
+      await clickOn(tab, "Now");
+      await clickOn(tab, "Spend");
+      await tab.until("document.querySelectorAll('tfoot td').length === 9");
+    }
+    strictEqual(await tab.run(all), "5");
     await looksGood(tab);
     const foreign = tab.requests.filter((url) =>
       !url.startsWith(`${origin}/`) && !url.startsWith("data:")
@@ -168,7 +179,7 @@ async function looksGood(tab: Page): Promise<void> {
     new URL(import.meta.resolve("axe-core")),
   );
   await tab.run(`${axe}; true`);
-  for (const screen of ["Now", "Decisions"]) {
+  for (const screen of ["Now", "Spend", "Decisions"]) {
     await clickOn(tab, screen);
     for (const width of [360, 768, 1_440, 2_560]) {
       for (const isDark of [false, true]) {

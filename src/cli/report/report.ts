@@ -10,12 +10,10 @@ import { priceBook } from "../../config/config.ts";
 import { systemClock, systemZone } from "../../system/clock.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
 import {
-  byPeriod,
   isCalendarUnit,
   REPORT_KINDS,
   type ReportKind,
   type ReportView,
-  reportView,
 } from "../../control/report_view.ts";
 import { periodStart, Zone } from "../../core/calendar.ts";
 import { tablesOf } from "../../core/pricing.ts";
@@ -24,18 +22,13 @@ import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { reportLines, reportTitle } from "./report_text.ts";
 import { Shell } from "../shell.ts";
 import { parseMoment } from "./time_span.ts";
-import type { DatabaseSync } from "node:sqlite";
-import { grouped, type SpendRow } from "../../core/usage.ts";
 import { readPin, readRegistry } from "../../claude/sessions/orchestration.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
+import { type SpendQuery, spendReport } from "../../records/spend_report.ts";
 import {
   readSessionIssues,
-  spendBy,
-  spendByTime,
-  type TimeSpan,
   writeSessionIssues,
 } from "../../store/ledger/ledger_report.ts";
-import { readLabels } from "../../store/ledger/pool_store.ts";
 
 interface ReportFlags {
   readonly since?: string | undefined;
@@ -124,8 +117,8 @@ export function registerReport(program: Command, registry: Registry): void {
 function reportQuery(
   by: string,
   flags: ReportFlags,
-  { nowMs, pricesAsOf }: Pick<ReportQuery, "nowMs" | "pricesAsOf">,
-): ReportQuery {
+  { nowMs, pricesAsOf }: Pick<SpendQuery, "nowMs" | "pricesAsOf">,
+): SpendQuery {
   if (!isKind(by)) {
     throw new UsageError(
       `Cannot report by ${by}: it must be one of ${REPORT_KINDS.join(", ")}`,
@@ -218,15 +211,6 @@ function rowLimit(text: string | undefined): number {
   throw new UsageError(`Cannot print ${text} rows: it must be a whole number`);
 }
 
-interface ReportQuery {
-  readonly by: ReportKind;
-  readonly nowMs: number;
-  readonly span: TimeSpan;
-  readonly zone: Zone;
-  /** The date of the prices. */
-  readonly pricesAsOf: string;
-}
-
 interface ReportPlaces {
   readonly stateFolder: string;
   /** Claude Code's folder, where an orchestrator says who works on what. */
@@ -237,7 +221,7 @@ interface ReportPlaces {
  * Draws the report. Throws TcError if there is no history or it cannot be read.
  */
 async function drawReport(
-  query: ReportQuery,
+  query: SpendQuery,
   places: ReportPlaces,
 ): Promise<ReportView> {
   const path = databasePath(places.stateFolder);
@@ -250,47 +234,10 @@ async function drawReport(
     const known = usesIssues ? readSessionIssues(database) : new Map();
     const issues = new Map<string, string>([...known, ...live]);
     remember(path, changes(known, live), query.nowMs);
-    return view(database, query, issues);
+    return spendReport(database, query, issues);
   } finally {
     database.close();
   }
-}
-
-function view(
-  database: DatabaseSync,
-  { by, nowMs, span, zone, pricesAsOf }: ReportQuery,
-  issues: ReadonlyMap<string, string>,
-): ReportView {
-  const labels = by === "account" ? readLabels(database) : {};
-  return reportView(rowsOf(database, { by, span, zone }, issues), {
-    by,
-    nowMs,
-    sinceMs: span.fromMs,
-    untilMs: span.untilMs,
-    zone,
-    pricesAsOf,
-    labelOf: (key) =>
-      by === "account"
-        ? labels[key] ?? null
-        : by === "session"
-        ? issues.get(key) ?? null
-        : null,
-  });
-}
-
-function rowsOf(
-  database: DatabaseSync,
-  { by, span, zone }: Pick<ReportQuery, "by" | "span" | "zone">,
-  issues: ReadonlyMap<string, string>,
-): readonly SpendRow[] {
-  if (isCalendarUnit(by)) {
-    return byPeriod(spendByTime(database, span), by, zone);
-  }
-  if (by !== "issue") return spendBy(database, by, span);
-  return grouped(
-    spendBy(database, "session", span),
-    ({ key }) => key === null ? null : issues.get(key) ?? null,
-  );
 }
 
 /** Returns the issue of each session that the orchestrator's files name now. */

@@ -22,6 +22,7 @@ import { UpstreamPool } from "../../http/upstream.ts";
 import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
 import type { AccountChanges } from "../links/change_link.ts";
+import type { ReportAsker } from "../links/report_link.ts";
 import { activityView } from "./activity.ts";
 import { systemClock, systemEntropy, systemZone } from "../../system/clock.ts";
 import { type Config, priceBook } from "../../config/config.ts";
@@ -56,6 +57,8 @@ interface DaemonOptions {
   readonly tell: (event: NoticeEvent) => void;
   /** Changes the account list, in the main thread. */
   readonly changes: AccountChanges;
+  /** Draws reports, in the main thread. */
+  readonly reports: ReportAsker;
 }
 
 export interface Daemon {

@@ -12,6 +12,7 @@ import type {
   ControlHost,
   HookCall,
   PageFile,
+  ReportQuestion,
 } from "../../control/routes.ts";
 import type { ExplainView } from "../../control/explain_view.ts";
 import type {
@@ -43,6 +44,8 @@ import { type Config, priceBook } from "../../config/config.ts";
 import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { AccountChanges } from "../links/change_link.ts";
+import type { ReportAsker } from "../links/report_link.ts";
+import type { ReportView } from "../../control/report_view.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { RequestMetrics } from "../../records/metrics.ts";
 import type { Records } from "../../records/records.ts";
@@ -71,6 +74,7 @@ interface DaemonControlParts {
    * here.
    */
   readonly changes: AccountChanges;
+  readonly reports: ReportAsker;
 }
 
 export class DaemonControl implements ControlHost {
@@ -270,6 +274,10 @@ export class DaemonControl implements ControlHost {
     const { journal, feed } = this.#parts;
     journal.log("info", "hook", { ...call });
     feed.tell("hook", () => call);
+  }
+
+  report(question: ReportQuestion): Promise<ReportView> {
+    return this.#parts.reports.report(question);
   }
 
   link(): LinkView {

@@ -14,6 +14,7 @@ import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "../fence.ts";
 import { journalTo, LogBatch } from "../../records/log/journal.ts";
 import { KeychainAsker } from "../links/keychain_link.ts";
+import { ReportAsker } from "../links/report_link.ts";
 import { OwnerAsker } from "../links/owner_link.ts";
 import { catchUncaught } from "../../system/uncaught_errors.ts";
 import type { FromWorker, StartOrder, ToWorker } from "../worker_protocol.ts";
@@ -36,6 +37,9 @@ class ServerWorker {
   );
   readonly #changes = new ChangeAsker((id, question) =>
     this.#scope.postMessage({ kind: "change_asked", id, question })
+  );
+  readonly #reports = new ReportAsker((id, question) =>
+    this.#scope.postMessage({ kind: "report_asked", id, question })
   );
   #keychain: KeychainAsker | null = null;
   #daemon: Daemon | null = null;
@@ -80,6 +84,8 @@ class ServerWorker {
         return this.#keychain?.take(message.id, message.answer);
       case "change_answer":
         return this.#changes.take(message.id, message.answer);
+      case "report_answer":
+        return this.#reports.take(message.id, message.answer);
       case "owner_answer":
         return this.#owners.take(message.id, message.answer);
     }
@@ -97,6 +103,7 @@ class ServerWorker {
         journal: this.#journal(order),
         owners: this.#owners,
         changes: this.#changes,
+        reports: this.#reports,
         keychain: this.#keychain,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
         tell: (event) => this.#scope.postMessage({ kind: "notice", event }),
