@@ -7,6 +7,7 @@ import {
   type RouteDecision,
   type RouteQuery,
 } from "../../src/core/route/route.ts";
+import type { QuotaSource } from "../../src/core/quota/quota.ts";
 import type { Instant } from "../../src/core/time.ts";
 import type { CapacityVerdict } from "../../src/core/quota/verdict.ts";
 import {
@@ -165,6 +166,57 @@ Deno.test("route() tries a closed pool with one request a minute", () => {
   strictEqual(words(decide(pool, S1, minute), minute), "use a: probe");
   const trying = fold(pool, opened("p", "a", S1, minute));
   strictEqual(words(decide(trying, S1, minute), minute), "wait closed 15s");
+});
+
+Deno.test("route() makes no trial while the provider's figures state the same reset", () => {
+  const endsAt = inHours(2);
+  function pool(minutes: number, source: QuotaSource, resetsAt = endsAt) {
+    return fold(
+      poolOf([{ account: account("a") }]),
+      ...refusal("l", "a", spent(2)),
+      {
+        kind: "quota_observed",
+        observation: {
+          accountId: accountId("a"),
+          at: inSeconds(60 * minutes),
+          source,
+          overage: null,
+          windows: [quotaWindow("5h", 1, {
+            source,
+            observedAt: inSeconds(60 * minutes),
+            status: source === "usage_endpoint" ? null : "rejected",
+            resetsAt,
+          })],
+        },
+      },
+    );
+  }
+  function at(state: PoolState, minutes: number): string {
+    return decide(state, S1, inSeconds(60 * minutes)).kind;
+  }
+  for (const source of ["usage_endpoint", "response_headers"] as const) {
+    // The figure is a quarter of an hour younger than the refusal.
+    strictEqual(at(pool(15, source), 44), "wait");
+    strictEqual(at(pool(15, source), 45), "use");
+  }
+  // A figure that says something else is a reason to try.
+  strictEqual(at(pool(0, "response_headers", inHours(1)), 2), "use");
+  const open = pool(15, "usage_endpoint");
+  const other = fold(open, {
+    kind: "quota_observed",
+    observation: {
+      accountId: accountId("a"),
+      at: inSeconds(1_200),
+      source: "usage_endpoint",
+      overage: null,
+      windows: [quotaWindow("5h", 0.02, {
+        source: "usage_endpoint",
+        observedAt: inSeconds(1_200),
+        resetsAt: inHours(6),
+      })],
+    },
+  });
+  strictEqual(at(other, 20), "use");
 });
 
 Deno.test("route() bars one model family alone", () => {

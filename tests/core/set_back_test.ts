@@ -179,6 +179,7 @@ Deno.test("a trial is due in its time across a clock that was set back", () => {
     ),
     CLOCK_SET_BACK,
   );
-  strictEqual(decisionAt(state, inSeconds(30)), "wait");
-  strictEqual(decisionAt(state, inSeconds(120)), "probe");
+  // The figure states the reset, so a trial is due half an hour after it.
+  strictEqual(decisionAt(state, inSeconds(29 * 60)), "wait");
+  strictEqual(decisionAt(state, inSeconds(31 * 60)), "probe");
 });

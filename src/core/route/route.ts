@@ -20,7 +20,7 @@ import type { AccountState, PoolSnapshot, WaitReason } from "../pool/state.ts";
 import { awaitingHome, named, staying } from "./staying.ts";
 import { benchAt } from "../quota/bench.ts";
 import { isSpent } from "../quota/quota.ts";
-import { after, earlier, type Instant } from "../time.ts";
+import { after, earlier, type Instant, MINUTE_MS } from "../time.ts";
 
 export type {
   Considered,
@@ -239,16 +239,47 @@ function isWorthATrial({ bar, state }: View, { at }: Scene): boolean {
 }
 
 function trialAt(
-  { state }: View,
+  view: View,
   { settings, snapshot }: Scene,
   pauseMs: number,
 ): Instant {
-  const own = refusedAt(state) + settings.probeMs;
+  const own = Math.max(
+    refusedAt(view.state) + settings.probeMs,
+    statedAt(view) + STATED_MS,
+  );
   const pool = (snapshot.lastProbedAt ?? -Infinity) + pauseMs;
   const at = Math.max(own, pool);
   return Number.isFinite(at)
     ? after(snapshot.at, at - snapshot.at)
     : snapshot.at;
+}
+
+/**
+ * How long a figure that states the same reset spares the account a trial. The
+ * usage endpoint is asked about every ten minutes and costs nothing, so where
+ * it can be asked there is no trial at all, and an early reset is seen as soon.
+ */
+const STATED_MS = 30 * MINUTE_MS;
+
+/** Figures and benches that end within this time of each other agree. */
+const SAME_END_MS = MINUTE_MS;
+const NEARLY_SPENT = 0.9;
+
+/**
+ * Returns when a figure of the provider last said that the account is closed
+ * until the end of its bar; -Infinity if none says so.
+ */
+function statedAt({ bar, state: { windows } }: View): number {
+  let last = -Infinity;
+  if (bar === null || bar.until === null) return last;
+  for (const window of Object.values(windows)) {
+    const isClosed = isSpent(window) ||
+      (window.utilization ?? 0) >= NEARLY_SPENT;
+    const isSame = window.resetsAt !== null &&
+      Math.abs(window.resetsAt - bar.until) <= SAME_END_MS;
+    if (isClosed && isSame) last = Math.max(last, window.observedAt);
+  }
+  return last;
 }
 
 /**

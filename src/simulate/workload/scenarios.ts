@@ -252,10 +252,13 @@ function smallPlans(seed: number): Workload {
   };
 }
 
-/** The provider gives everybody a new week days before it was announced. */
+/**
+ * On the second day, while people wait, the provider gives everybody a new week
+ * that was announced for days later.
+ */
 function earlyResets(seed: number): Workload {
   const random = new Random(seed);
-  const early = random.uniform(26, 60);
+  const early = random.uniform(34, 38);
   return {
     ...base("early-resets", 5),
     accounts: [0, 1, 2].map((index) =>
@@ -265,7 +268,7 @@ function earlyResets(seed: number): Workload {
         earlyResetAt: atHour(early),
       })
     ),
-    sessions: developers(random, { count: 2, days: 5 }),
+    sessions: developers(random, { count: 3, days: 5 }),
   };
 }
 
