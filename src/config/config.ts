@@ -12,6 +12,8 @@ import { type ConfigDocument, parseConfig } from "../store/config_file.ts";
 import type { PriceBook, PriceTable } from "../core/pricing.ts";
 import type { Environment } from "../system/paths.ts";
 import {
+  isRetired,
+  retiredText,
   type SettingRow,
   settingRows,
   SETTINGS,
@@ -33,6 +35,8 @@ export interface Config {
    * names them.
    */
   readonly unknownKeys: readonly string[];
+  /** Keys of the file that were settings of an earlier version. */
+  readonly retiredKeys: readonly string[];
   /** A price table that was loaded by `tc prices update`, or null. */
   readonly priceTable: PriceTable | null;
 }
@@ -82,7 +86,8 @@ export function configOf(
     settings,
     document,
     origins,
-    unknownKeys: unknownKeys(document),
+    unknownKeys: unknownKeys(document).filter((key) => !isRetired(key)),
+    retiredKeys: unknownKeys(document).filter(isRetired),
     priceTable: sources.priceTable ?? null,
   };
 }
@@ -160,10 +165,11 @@ function isPlainHttp(url: string): boolean {
 export function checkSetting(key: string, value: unknown, file: string): void {
   const row = settingRows().find((candidate) => candidate.key === key);
   if (row === undefined) {
-    throw new ConfigError(`Cannot set ${key}: there is no such setting`, {
+    const why = isRetired(key) ? retiredText(key) : "there is no such setting";
+    throw new ConfigError(`Cannot set ${key}: ${why}`, {
       file,
       key,
-      hint: "tc config show   lists them",
+      hint: "tc config show --all   lists them",
     });
   }
   check(row, value, { origin: "flag", file });

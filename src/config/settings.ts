@@ -6,6 +6,7 @@
  */
 
 import * as v from "valibot";
+import { RETIRED_ROUTE_SETTINGS, ROUTE_CONSTANTS } from "../core/constants.ts";
 import { ROUTE_KNOBS, type RouteSettings } from "../core/settings.ts";
 import type { SpendLimit } from "../core/account.ts";
 import { spendLimit } from "../core/quota/spending.ts";
@@ -136,20 +137,29 @@ export const SETTINGS = v.looseObject({
     ),
   }),
   oauth: section({
-    authorizeUrl: url("https://claude.ai/oauth/authorize", "Login page"),
+    authorizeUrl: url(
+      "https://claude.ai/oauth/authorize",
+      "Page that a login opens in the browser",
+    ),
     tokenUrl: url(
       "https://platform.claude.com/v1/oauth/token",
-      "Token endpoint",
+      "Endpoint that gives and renews tokens",
     ),
-    profileUrl: url("", "Profile endpoint; empty: of the upstream"),
-    usageUrl: url("", "Usage endpoint; empty: of the upstream"),
+    profileUrl: url(
+      "",
+      "Endpoint that names an account's owner; empty: the upstream has it",
+    ),
+    usageUrl: url(
+      "",
+      "Free endpoint of quota figures; empty: the upstream has it",
+    ),
     clientId: text(
       "9d1c250a-e61b-44d9-88ed-5944d1962f5e",
-      "Claude Code's public client",
+      "The OAuth client that a login names; it is Claude Code's public one",
     ),
     manualRedirectUrl: url(
       "https://platform.claude.com/oauth/code/callback",
-      "Redirect page for pasted codes",
+      "Page that shows the code to paste after a login",
     ),
   }),
   usage: section({
@@ -270,7 +280,21 @@ export type Settings = v.InferOutput<typeof SETTINGS>;
  * Returns the settings of routing; their schema comes from the core's table.
  */
 export function routeSettings({ routing }: Settings): RouteSettings {
-  return routing as unknown as RouteSettings;
+  return { ...ROUTE_CONSTANTS, ...routing } as unknown as RouteSettings;
+}
+
+/**
+ * Returns whether `key` was a setting of an earlier version. A config that still
+ * has it works, and the user is told that it has no effect.
+ */
+export function isRetired(key: string): boolean {
+  const [section, name = ""] = key.split(".");
+  return section === "routing" && RETIRED_ROUTE_SETTINGS.includes(name);
+}
+
+/** Returns the sentence about a setting that is none any more. */
+export function retiredText(key: string): string {
+  return `${key} is no longer a setting: tc takes care of it by itself`;
 }
 
 /** Returns the limit in dollars of the whole pool; null means none. */
@@ -289,6 +313,57 @@ export interface SettingRow extends SettingText {
   /** Never printed. */
   readonly isSecret: boolean;
   readonly isUrl: boolean;
+  /** The unit of its number, or null. */
+  readonly unit: string | null;
+  /** Whether people change it; the others are shown with `--all`. */
+  readonly isCommon: boolean;
+}
+
+/** The settings that people change. The rest is for special cases. */
+const COMMON: readonly string[] = [
+  "proxy.port",
+  "proxy.host",
+  "proxy.apiKey",
+  "proxy.keylessLoopback",
+  "proxy.hosts",
+  "proxy.origins",
+  "upstream",
+  "upstreamProxy",
+  "routing.policy",
+  "routing.planLimitsOnly",
+  "routing.openWindows",
+  "routing.keyAfterMs",
+  "routing.parking",
+  "routing.warmWaitMaxMs",
+  "hold.maxMs",
+  "hold.beyond",
+  "timeouts.drainMs",
+  "paid.max",
+  "usage.poll",
+  "usage.pollSeconds",
+  "vault.backend",
+  "update.check",
+  "log.level",
+  "log.to",
+  "ledger.days",
+  "pricing",
+];
+
+/** Units by the end of a setting's name. */
+const UNITS: readonly (readonly [end: RegExp, unit: string])[] = [
+  [/Ms$/, "ms"],
+  [/Seconds$/, "s"],
+  [/bodyBytesMax$/, "bytes"],
+  [/megabytesMax$/, "MB"],
+  [/\.days$/, "days"],
+  [/requestsMax$|concurrencyStart$/, "requests"],
+  [/routing\.parking$/, "conversations"],
+  [/Weight$/, "tokens per token"],
+];
+
+/** Returns the unit of a number; null for a port, which has none. */
+function unitOf(key: string): string | null {
+  return UNITS.find(([end]) => end.test(key))?.[1] ?? null;
 }
 
 /** `proxy.bodyBytesMax` is overridden by `TC_PROXY_BODY_BYTES_MAX`. */
@@ -329,6 +404,8 @@ function row(key: string, entry: unknown): SettingRow {
     schema: wrapped,
     isSecret: text.kind === "key",
     isUrl: text.kind === "url",
+    unit: unitOf(key),
+    isCommon: COMMON.includes(key),
   };
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { ROUTE_CONSTANTS, type RouteConstants } from "./constants.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "./time.ts";
 
 interface NumberKnob {
@@ -81,218 +82,12 @@ export const POLICY_NAMES: readonly PolicyName[] = [
 /** How far ahead of need idle five-hour windows are opened. */
 export type OpenWindows = "passive" | "scheduled" | "off";
 
-/**
- * A layer is a part that any policy may use; `auto` leaves it to the policy.
- */
+/** A learned limit that the user may switch off; `auto` leaves it to the policy. */
 type LayerSwitch = "auto" | "on" | "off";
 
 function layer(help: string): ReturnType<typeof choice<LayerSwitch>> {
   return choice<LayerSwitch>("auto", ["auto", "on", "off"], help);
 }
-
-const LAYER_KNOBS = {
-  probeGate: layer(
-    "One request at a time on an account that has not answered since it was unknown or closed",
-  ),
-  tailGate: layer(
-    "No new conversation joins others on an account whose window is nearly spent",
-  ),
-  concurrencyGate: layer(
-    "Limit on requests in flight per account, learned from its throttling",
-  ),
-  perMinuteGate: layer(
-    "Limit on starts per minute per account, learned from its throttling",
-  ),
-  sessionCap: layer("Limit on warm conversations per account"),
-  throttleLadder: layer(
-    "Growing pauses for an account that throttles without saying how long",
-  ),
-  stormRamp: layer(
-    "Admit work by steps on accounts that take over from a closed one",
-  ),
-  parkingGate: layer(
-    "Let cold conversations wait when the quota cannot feed all of them",
-  ),
-} as const;
-
-const GATE_KNOBS = {
-  parking: number(
-    24,
-    [0, 10_000],
-    "Conversations from which on cold ones may be parked; 0 is never",
-  ),
-  parkingLoad: number(
-    0.9,
-    [0.5, 10],
-    "Projected spend of a window, where 1 is all of it, up to which it takes a cold conversation",
-  ),
-  parkingLoadMin: number(
-    0.35,
-    [0.1, 10],
-    "The same with twice as many conversations as parking starts at",
-  ),
-  parkedMaxMs: number(4 * HOUR_MS, [0, DAY_MS], "Longest time parked"),
-  concurrencyStart: number(
-    10,
-    [1, 64],
-    "Requests in flight per account before anything was learned",
-  ),
-  concurrencyMax: number(64, [1, 1_000], "Requests in flight per account"),
-  tailUtilization: number(
-    0.95,
-    [0.5, 1],
-    "Spent part of a window from which the tail gate holds",
-  ),
-  sessionsMax: number(
-    7,
-    [1, 1_000],
-    "Warm conversations per account, where the session cap is used",
-  ),
-  fullWaitMaxMs: number(
-    20 * SECOND_MS,
-    [0, HOUR_MS],
-    "Wait for a free place before a limit that was only learned is passed, one by one",
-  ),
-  warmWaitMaxMs: number(
-    120 * SECOND_MS,
-    [0, HOUR_MS],
-    "Longest wait for the account that holds the prompt cache",
-  ),
-  warmWaitTokensPerSecond: number(
-    1_000,
-    [1, 1_000_000],
-    "Cached tokens that are worth a second of waiting",
-  ),
-  ladderStartMs: number(
-    60 * SECOND_MS,
-    [0, HOUR_MS],
-    "First rung of the ladder",
-  ),
-  ladderFactor: number(4, [1, 100], "Growth of the ladder from rung to rung"),
-  ladderMaxMs: number(15 * MINUTE_MS, [0, DAY_MS], "Last rung of the ladder"),
-  rampStepMs: number(
-    250,
-    [0, MINUTE_MS],
-    "Time per request admitted while the storm ramp holds",
-  ),
-  rampWindowMs: number(30 * SECOND_MS, [0, HOUR_MS], "How long the ramp holds"),
-} as const;
-
-const QUOTA_KNOBS = {
-  keyAfterMs: number(
-    120 * SECOND_MS,
-    [0, DAY_MS],
-    "API keys are used when no subscription can serve within this time",
-  ),
-  cacheReadWeight: number(
-    0.1,
-    [0, 1],
-    "What a token read from cache counts in the quota, against a fresh one",
-  ),
-  sharedPrefixTokens: number(
-    20_000,
-    [0, 1_000_000],
-    "Tokens of tools and system prompt that conversations have in common",
-  ),
-  sweepMs: number(
-    15 * SECOND_MS,
-    [SECOND_MS, HOUR_MS],
-    "When all is closed, shortest time from one trial to the next in the pool",
-  ),
-  probeMs: number(
-    60 * SECOND_MS,
-    [SECOND_MS, DAY_MS],
-    "When all is closed, shortest time until a refused account is tried again; after a round it doubles",
-  ),
-  probeMaxMs: number(10 * MINUTE_MS, [SECOND_MS, DAY_MS], "Longest such time"),
-  retryShare: number(
-    0.2,
-    [0, 10],
-    "Repeated sends allowed per request when the provider fails or is overloaded",
-  ),
-  retriesPerSecond: number(
-    5,
-    [0, 1_000],
-    "Repeated sends allowed per second where that is more than the share",
-  ),
-  bindingIdleMs: number(
-    30 * MINUTE_MS,
-    [MINUTE_MS, 30 * DAY_MS],
-    "A conversation is forgotten after this time, once its cache is cold",
-  ),
-  bindingsMax: number(2_000, [1, 100_000], "Conversations remembered"),
-} as const;
-
-const PACE_KNOBS = {
-  paceSwitchThreshold: number(
-    0.98,
-    [0, 1],
-    "pace: an account is closed from here on",
-  ),
-  paceSoftCeiling: number(
-    0.9,
-    [0, 1],
-    "pace: no new load from this five-hour figure on",
-  ),
-  paceWarnCeiling: number(
-    0.75,
-    [0, 1],
-    "pace: one request at a time from here on",
-  ),
-  paceInFlightMax: number(
-    5,
-    [1, 1_000],
-    "pace: requests in flight per account",
-  ),
-  paceTieBand: number(0.1, [0, 10], "pace: scores this close are equal"),
-  paceFarOverLine: number(
-    0.1,
-    [0, 10],
-    "pace: a warm session leaves an account this far over its weekly line",
-  ),
-  paceWarmMs: number(
-    300 * SECOND_MS,
-    [0, DAY_MS],
-    "pace: how long a session is warm",
-  ),
-} as const;
-
-const OTHER_POLICY_KNOBS = {
-  balanceBench: number(
-    0.9,
-    [0, 1],
-    "balance: five-hour figure from which an account is left alone",
-  ),
-  balanceSoft: number(0.65, [0, 1], "balance: weekly tier soft from here on"),
-  balanceReserve: number(0.85, [0, 1], "balance: weekly tier reserve"),
-  balanceCritical: number(0.95, [0, 1], "balance: weekly tier critical"),
-  balanceExhausted: number(0.999, [0, 1], "balance: weekly tier exhausted"),
-  cacheFirstArm: number(
-    0.98,
-    [0, 1],
-    "cache-first: from here on the next compaction moves the conversation",
-  ),
-  cacheFirstCeiling: number(
-    0.995,
-    [0, 1],
-    "cache-first: an account is left here",
-  ),
-  leastUsedThreshold: number(
-    0.8,
-    [0, 1],
-    "least-used: the account is kept below this figure",
-  ),
-  softConcurrency: number(
-    3,
-    [1, 1_000],
-    "Sessions per live account that the headroom of tc capacity counts with",
-  ),
-  capacitySoftCeiling: number(
-    0.75,
-    [0, 1],
-    "Part of the learned capacity from which an account counts as near its cap",
-  ),
-} as const;
 
 /** Every setting of routing by its name. */
 export const ROUTE_KNOBS = {
@@ -310,21 +105,80 @@ export const ROUTE_KNOBS = {
     ["passive", "scheduled", "off"],
     "Start idle five-hour clocks: with small real requests, by a schedule of own requests, or never",
   ),
-  ...LAYER_KNOBS,
-  ...GATE_KNOBS,
-  ...QUOTA_KNOBS,
-  ...PACE_KNOBS,
-  ...OTHER_POLICY_KNOBS,
+  keyAfterMs: number(
+    120 * SECOND_MS,
+    [0, DAY_MS],
+    "API keys are used when no subscription can serve within this time",
+  ),
+  parking: number(
+    24,
+    [0, 10_000],
+    "Conversations from which on cold ones may be told to come back later; 0 is never",
+  ),
+  parkedMaxMs: number(
+    4 * HOUR_MS,
+    [0, DAY_MS],
+    "Time after which a parked conversation goes in by steps, and after twice that at once",
+  ),
+  warmWaitMaxMs: number(
+    120 * SECOND_MS,
+    [0, HOUR_MS],
+    "Longest wait for the account that holds the prompt cache",
+  ),
+  fullWaitMaxMs: number(
+    20 * SECOND_MS,
+    [0, HOUR_MS],
+    "Wait for a free place before a limit that was only learned is passed, one by one",
+  ),
+  concurrencyStart: number(
+    10,
+    [1, 64],
+    "Requests in flight per account before anything was learned",
+  ),
+  concurrencyGate: layer(
+    "Limit on requests in flight per account, learned from its throttling",
+  ),
+  perMinuteGate: layer(
+    "Limit on starts per minute per account, learned from its throttling",
+  ),
+  sweepMs: number(
+    15 * SECOND_MS,
+    [SECOND_MS, HOUR_MS],
+    "When all is closed, shortest time from one trial to the next in the pool",
+  ),
+  probeMs: number(
+    60 * SECOND_MS,
+    [SECOND_MS, DAY_MS],
+    "When all is closed, shortest time until a refused account is tried again; after a round it doubles",
+  ),
+  probeMaxMs: number(10 * MINUTE_MS, [SECOND_MS, DAY_MS], "Longest such time"),
+  cacheReadWeight: number(
+    0.1,
+    [0, 1],
+    "What a token read from cache counts in the quota, against a fresh one",
+  ),
 } as const;
 
-export type RouteSettings = ValuesOf<typeof ROUTE_KNOBS>;
+export type RouteSettings =
+  & ValuesOf<typeof ROUTE_KNOBS>
+  & { readonly [Name in keyof RouteConstants]: number };
 
 /** The settings of a config that says nothing. */
-export const DEFAULT_ROUTE_SETTINGS: RouteSettings = Object.fromEntries(
-  Object.entries(ROUTE_KNOBS).map(([name, knob]) => [name, knob.default]),
-  // The entries come from the table that the type is made of.
-) as unknown as RouteSettings;
+export const DEFAULT_ROUTE_SETTINGS: RouteSettings = {
+  ...ROUTE_CONSTANTS,
+  ...Object.fromEntries(
+    Object.entries(ROUTE_KNOBS).map(([name, knob]) => [name, knob.default]),
+    // The entries come from the table that the type is made of.
+  ) as unknown as ValuesOf<typeof ROUTE_KNOBS>,
+};
 
+/**
+ * The parts that a policy may use: one request at a time on an account that is
+ * on trial; no newcomer on one that is nearly spent; learned limits on requests
+ * in flight and on starts per minute; a limit on warm conversations; growing
+ * pauses after unexplained throttles; steps when an account takes over from a
+ * closed one; parking.
+ */
 type LayerName =
   | "probeGate"
   | "tailGate"
@@ -348,7 +202,10 @@ const NONE: Layers = {
   parkingGate: false,
 };
 
-/** The layers of each policy while the user leaves them on `auto`. */
+/**
+ * The layers of each policy. A seed's policy has the gates that its own program
+ * has, so a comparison is fair.
+ */
 const OWN: Readonly<Record<PolicyName, Layers>> = {
   price: {
     ...NONE,
@@ -376,16 +233,12 @@ function decided(wish: LayerSwitch, own: boolean): boolean {
   return wish === "auto" ? own : wish === "on";
 }
 
+/** Returns the layers of the policy, with what the user switched. */
 export function layersOf(settings: RouteSettings): Layers {
   const own = OWN[settings.policy];
   return {
-    probeGate: decided(settings.probeGate, own.probeGate),
-    tailGate: decided(settings.tailGate, own.tailGate),
+    ...own,
     concurrencyGate: decided(settings.concurrencyGate, own.concurrencyGate),
     perMinuteGate: decided(settings.perMinuteGate, own.perMinuteGate),
-    sessionCap: decided(settings.sessionCap, own.sessionCap),
-    throttleLadder: decided(settings.throttleLadder, own.throttleLadder),
-    stormRamp: decided(settings.stormRamp, own.stormRamp),
-    parkingGate: decided(settings.parkingGate, own.parkingGate),
   };
 }

@@ -108,7 +108,7 @@ export class Targets implements AsyncDisposable {
         routing: {
           concurrencyGate: "off",
           perMinuteGate: "off",
-          parkingGate: "off",
+          parking: 0,
         },
         usage: { poll: false },
       }),

@@ -8,6 +8,7 @@ import { ServedPool } from "../fixtures/served_pool.ts";
 import { cleanVariables, tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import { hasTmux, Tmux } from "../fixtures/tmux.ts";
+import { settingRows } from "../../src/config/settings.ts";
 import { pathsFrom } from "../../src/system/paths.ts";
 
 async function tc(
@@ -69,6 +70,56 @@ Deno.test("a mistyped setting is answered with the nearest one", async () => {
   await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await Deno.writeTextFile(file, '{"proxy": {"prot": 1}}', { mode: 0o600 });
   match((await tc(folder.path, ["doctor"])).out, /Did you mean proxy\.port\?/);
+});
+
+Deno.test("a config that still has a retired setting works, and says so", async () => {
+  await using folder = new TempFolder();
+  const home = folder.path;
+  const file = configOf(home);
+  await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const kept = { routing: { paceTieBand: "nonsense", parking: 30 } };
+  await Deno.writeTextFile(file, JSON.stringify(kept), { mode: 0o600 });
+  const shown = await tc(home, ["config", "get", "routing.parking"]);
+  strictEqual(shown.code, 0, shown.err);
+  strictEqual(shown.out.trim(), "30");
+  const retired = /routing\.paceTieBand is no longer a setting/;
+  const doctor = await tc(home, ["doctor"]);
+  match(doctor.out, retired);
+  ok(!doctor.out.includes("Did you mean"));
+  for (const words of [["get"], ["show"], ["set"]]) {
+    const key = "routing.paceTieBand";
+    const value = words[0] === "set" ? ["0.2"] : [];
+    const refused = await tc(home, ["config", ...words, key, ...value]);
+    strictEqual(refused.code, 2);
+    match(refused.err, retired);
+  }
+  const gone = await tc(home, ["config", "unset", "routing.paceTieBand"]);
+  strictEqual(gone.code, 0, gone.err);
+  deepStrictEqual(JSON.parse(await Deno.readTextFile(file)), {
+    routing: { parking: 30 },
+  });
+  ok(!retired.test((await tc(home, ["doctor"])).out));
+});
+
+Deno.test("tc config show prints what people change, and --all the rest", async () => {
+  await using folder = new TempFolder();
+  const home = folder.path;
+  const rows = (text: string) =>
+    text.split("\n").filter((line) => /^\S+ = /.test(line))
+      .map((line) => line.split(" ")[0]);
+  const common = await tc(home, ["config", "show"]);
+  const all = await tc(home, ["config", "show", "--all"]);
+  ok(rows(common.out).length >= 22 && rows(common.out).length <= 28);
+  deepStrictEqual(rows(all.out), settingRows().map(({ key }) => key));
+  match(common.err, /\d+ more for special cases: tc config show --all/);
+  match(common.out, /hold\.maxMs = 600000 ms \(10m\)\n/);
+  for (const line of all.out.split("\n")) {
+    ok(line.length <= 80 || line.includes(" = "), line);
+  }
+  // What somebody changed is shown with the others.
+  await tc(home, ["config", "set", "routing.probeMs", "30000"]);
+  const changed = await tc(home, ["config", "show"]);
+  match(changed.out, /routing\.probeMs = 30000 ms \(30s\) {2}\(file\)/);
 });
 
 Deno.test({

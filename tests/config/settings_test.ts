@@ -1,6 +1,12 @@
-import { strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { configFrom } from "../../src/config/config.ts";
-import { needsRestart, settingRows } from "../../src/config/settings.ts";
+import {
+  isRetired,
+  needsRestart,
+  routeSettings,
+  settingRows,
+} from "../../src/config/settings.ts";
+import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";
 
 /** What a running server takes over, or never asks for. */
 const LIVE = /^(routing|usage|update|paid)\.|^pricing$/;
@@ -41,3 +47,31 @@ for (const { key, fallback } of settingRows()) {
     strictEqual(needsRestart(settingsWith({}), after), true);
   });
 }
+
+Deno.test("every setting has a sentence and a range, and every number a unit", () => {
+  // Numbers that count nothing.
+  const plain = ["proxy.port"];
+  for (const { key, help, allowed, unit, fallback } of settingRows()) {
+    match(help, /^[A-Z].{10,}[^.]$/, key);
+    ok(allowed.length > 3, key);
+    if (typeof fallback !== "number") strictEqual(unit, null, key);
+    else ok(unit !== null || plain.includes(key), `${key} has no unit`);
+  }
+});
+
+Deno.test("a retired setting changes nothing and is told", () => {
+  const text = '{"routing": {"parkingLoad": 7, "stormRamp": "off", "x": 1}}';
+  const config = configFrom({
+    file: "c.json",
+    text,
+    environment: {},
+    flags: {},
+  });
+  deepStrictEqual(config.retiredKeys, [
+    "routing.parkingLoad",
+    "routing.stormRamp",
+  ]);
+  deepStrictEqual(config.unknownKeys, ["routing.x"]);
+  deepStrictEqual(routeSettings(config.settings), DEFAULT_ROUTE_SETTINGS);
+  for (const { key } of settingRows()) ok(!isRetired(key), key);
+});

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { settingRows } from "../../config/settings.ts";
+import { retiredText, settingRows } from "../../config/settings.ts";
 import { nearest } from "../help/nearest.ts";
 import { dirname, join } from "node:path";
 import { type Paths, vaultFolder } from "../../system/paths.ts";
@@ -49,7 +49,7 @@ export function checkConfig(
   { shell }: DoctorContext,
 ): Promise<readonly Finding[]> {
   try {
-    const { file, settings, unknownKeys } = shell.config;
+    const { file, settings, unknownKeys, retiredKeys } = shell.config;
     const findings = unknownKeys.map((key) =>
       warning(
         "config",
@@ -57,6 +57,13 @@ export function checkConfig(
         didYouMean(key),
       )
     );
+    for (const key of retiredKeys) {
+      findings.push(warning(
+        "config",
+        `${retiredText(key)}, and its line has no effect`,
+        "Remove the line; tc config show --all   lists the settings",
+      ));
+    }
     if (settings.proxy.keylessLoopback) {
       findings.push(warning(
         "config",
@@ -87,7 +94,7 @@ function didYouMean(key: string): string {
   const known = nearest(key, names);
   return `${
     known === null ? "" : `Did you mean ${known}? `
-  }tc config show   lists the settings`;
+  }tc config show --all   lists the settings`;
 }
 
 /** Checks the modes of everything that others must not read or write. */

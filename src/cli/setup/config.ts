@@ -16,6 +16,8 @@ import {
 import { configSchema, SCHEMA_FILE } from "../../config/json_schema.ts";
 import {
   isFixed,
+  isRetired,
+  retiredText,
   type SettingRow,
   settingRows,
 } from "../../config/settings.ts";
@@ -30,8 +32,12 @@ import {
 import { nearest } from "../help/nearest.ts";
 import { askSetting } from "./ask_setting.ts";
 import { tellServer } from "../accounts/account_work.ts";
+import { durationText } from "../../control/words.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+
+/** Columns of a setting's sentence. */
+const WIDTH = 70;
 
 const TEXT: CommandText = {
   name: "config",
@@ -39,7 +45,7 @@ const TEXT: CommandText = {
   summary: "Show and change the settings, and where each comes from",
   examples: [
     "tc config",
-    "tc config show --origin",
+    "tc config show --all",
     "tc config get proxy.port",
     "tc config set proxy.port 3460",
     "tc config unset proxy.port",
@@ -67,13 +73,17 @@ export function registerConfig(program: Command, registry: Registry): void {
       return EXIT.ok;
     }));
   config.command("show")
-    .description("Print the settings, or one of them")
+    .description("Print the settings that people change, all, or one of them")
     .argument("[key]", "A setting, for example proxy.port")
-    .option("--json", "Print one JSON object")
+    .option("--all", "Also print the settings for special cases")
+    .option("--json", "Print one JSON object (always with all settings)")
     .option("--origin", "Also print where each value comes from")
     .action(registry.run((key, options) => {
       const shell = new Shell(registry, options);
-      return showSettings(shell, key ?? null, options.origin ?? false);
+      return showSettings(shell, key ?? null, {
+        isAll: options.all ?? false,
+        hasOrigin: options.origin ?? false,
+      });
     }));
   registerEdits(config as unknown as Command, registry);
   const group = config as unknown as Command;
@@ -144,6 +154,7 @@ async function change(
   text: string | null,
 ): Promise<number> {
   const { output, paths } = shell;
+  if (text === null && isRetired(key)) return await removeRetired(shell, key);
   const row = settingRow(key);
   const value = text === null ? undefined : fromText(row, text);
   if (value !== undefined) checkSetting(key, value, paths.configFile);
@@ -177,6 +188,20 @@ async function change(
         : "The running server uses it now",
     );
   }
+  return EXIT.ok;
+}
+
+/** Removes the line of a setting that has no effect any more. */
+async function removeRetired(
+  { output, paths }: Shell,
+  key: string,
+): Promise<number> {
+  await editConfig(
+    paths.configFile,
+    (document) => written(document, key, undefined),
+    { clock: systemClock, entropy: systemEntropy },
+  );
+  output.line(`${key} is removed: ${retiredText(key)}`);
   return EXIT.ok;
 }
 
@@ -219,17 +244,20 @@ function settingRow(key: string): SettingRow {
   const row = settingRows().find((candidate) => candidate.key === key);
   if (row !== undefined) return row;
   throw new UsageError(
-    `Cannot find ${key}: there is no such setting`,
+    `Cannot find ${key}: ${
+      isRetired(key) ? retiredText(key) : "there is no such setting"
+    }`,
     near(key),
   );
 }
 
 /** Returns the hint for a setting that does not exist. */
 function near(key: string): string {
+  if (isRetired(key)) return "tc config show --all   lists the settings";
   const known = nearest(key, settingRows().map((row) => row.key));
   return known === null
-    ? "tc config show   lists them"
-    : `${known} is the nearest; tc config show lists all`;
+    ? "tc config show --all   lists them"
+    : `${known} is the nearest; tc config show --all lists all`;
 }
 
 /**
@@ -273,21 +301,31 @@ function showPaths(
 function showSettings(
   { output, config }: Shell,
   key: string | null,
-  hasOrigin: boolean,
+  { isAll, hasOrigin }: {
+    readonly isAll: boolean;
+    readonly hasOrigin: boolean;
+  },
 ): number {
   const rows = settingRows().filter((row) => key === null || row.key === key);
   if (rows.length === 0) {
     throw new UsageError(
-      `Cannot show ${key}: there is no such setting`,
+      `Cannot show ${key}: ${
+        isRetired(key ?? "")
+          ? retiredText(key ?? "")
+          : "there is no such setting"
+      }`,
       near(key ?? ""),
     );
   }
   const values = rows.map((row) => ({
     key: row.key,
     value: shown(row.key, lookUp(config.settings, row.key)),
+    unit: row.unit,
+    allowed: row.allowed,
     origin: config.origins.get(row.key) ?? "default",
     help: row.help,
     variable: row.variable,
+    isCommon: row.isCommon,
   }));
   if (output.isJson) {
     output.json({
@@ -297,15 +335,51 @@ function showSettings(
     });
     return EXIT.ok;
   }
-  const width = Math.max(...values.map((value) => value.key.length)) + 2;
-  for (const { key, value, origin } of values) {
-    const text = typeof value === "object"
-      ? JSON.stringify(value)
-      : String(value);
-    const source = hasOrigin ? output.paint("dim", `  ${origin}`) : "";
-    output.line(`${key.padEnd(width)}${text === "" ? "-" : text}${source}`);
+  // What somebody changed is shown wherever it belongs.
+  const listed = values.filter(({ isCommon, origin }) =>
+    isAll || key !== null || isCommon || origin !== "default"
+  );
+  for (const { key, value, unit, allowed, origin, help } of listed) {
+    const amount = amountText(value, unit);
+    const source = hasOrigin || origin !== "default" ? `  (${origin})` : "";
+    output.line(
+      `${output.paint("strong", key)} = ${amount}${
+        output.paint("dim", source)
+      }`,
+    );
+    const range = allowed === "a text" ? "" : ` It is ${allowed}.`;
+    for (const line of wrapped(`${help}.${range}`)) {
+      output.line(output.paint("dim", `  ${line}`));
+    }
+  }
+  const hidden = values.length - listed.length;
+  if (hidden > 0) {
+    output.say(`${hidden} more for special cases: tc config show --all`);
   }
   return EXIT.ok;
+}
+
+/** Returns a value with its unit, and a long time in larger units as well. */
+function amountText(value: unknown, unit: string | null): string {
+  if (value === "") return "-";
+  const text = typeof value === "object"
+    ? JSON.stringify(value)
+    : String(value);
+  if (unit === null) return text;
+  const isLong = unit === "ms" && typeof value === "number" && value >= 1_000;
+  return `${text} ${unit}${isLong ? ` (${durationText(value)})` : ""}`;
+}
+
+/** Returns `text` in lines that fit a narrow terminal. */
+function wrapped(text: string): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length >= WIDTH) {
+      lines.push(word);
+    } else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 function shown(key: string, value: unknown): unknown {

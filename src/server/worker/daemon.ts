@@ -34,7 +34,7 @@ import { RequestMetrics } from "../../records/metrics.ts";
 import { Records } from "../../records/records.ts";
 import { claimPool, type ServerClaim } from "../server_claim.ts";
 import { PriceDesk } from "../../records/prices.ts";
-import { paidMax, routeSettings } from "../../config/settings.ts";
+import { paidMax, retiredText, routeSettings } from "../../config/settings.ts";
 import { Tally } from "../../records/tally.ts";
 import type { NoticeEvent } from "../notices/conditions.ts";
 import { memoryIn, Notifier } from "../notices/notifier.ts";
@@ -91,10 +91,19 @@ export async function startDaemon(given: DaemonOptions): Promise<Daemon> {
   const options = { ...given, journal, metrics };
   const claim = await claimPool(options);
   try {
+    warnOfRetired(options);
     return await startClaimed(options, claim);
   } catch (cause) {
     claim.release();
     throw cause;
+  }
+}
+
+/** Says which settings of the config have no effect any more. */
+function warnOfRetired({ order, journal }: DaemonOptions): void {
+  for (const setting of order.config.retiredKeys) {
+    const why = retiredText(setting);
+    journal.log("warn", "setting_retired", { setting, why });
   }
 }
 
