@@ -41,6 +41,8 @@ interface Cached {
 /** A request's conversation, and its number within it. */
 interface ConversationTurn {
   readonly conversation: string;
+  /** Null unless it is a sub-agent's, which has other tools and prompts. */
+  readonly parent: string | null;
   readonly turn: number;
 }
 
@@ -186,10 +188,10 @@ export class SimulatedAccount {
 
   #cachedFor(
     request: PlannedRequest,
-    { conversation, turn }: ConversationTurn,
+    { conversation, parent, turn }: ConversationTurn,
     at: number,
   ): number {
-    const shared = this.#caches.get(`shared/${request.family}`);
+    const shared = this.#caches.get(sharedName(request, parent));
     const own = request.isCompacted || request.isSide
       ? undefined
       : this.#caches.get(conversation);
@@ -205,14 +207,14 @@ export class SimulatedAccount {
 
   #remember(
     request: PlannedRequest,
-    { conversation, turn }: ConversationTurn,
+    { conversation, parent, turn }: ConversationTurn,
     at: number,
   ): void {
     if (request.isSide) return;
     const until = at + this.#workload.cacheTtlMs;
     const tokens = request.contextTokens;
     this.#caches.set(conversation, { tokens, until, turn });
-    this.#caches.set(`shared/${request.family}`, {
+    this.#caches.set(sharedName(request, parent), {
       tokens: this.#workload.sharedTokens,
       until,
       turn,
@@ -232,4 +234,12 @@ export class SimulatedAccount {
     this.#fiveHour += tokens;
     this.#week += tokens;
   }
+}
+
+/** Returns the name of the tools and prompts that such requests share. */
+function sharedName(
+  { family }: PlannedRequest,
+  parent: string | null,
+): string {
+  return `shared/${family}/${parent === null ? "main" : "agent"}`;
 }

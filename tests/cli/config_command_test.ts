@@ -111,7 +111,7 @@ Deno.test("tc config show prints what people change, and --all the rest", async 
   const all = await tc(home, ["config", "show", "--all"]);
   ok(rows(common.out).length >= 22 && rows(common.out).length <= 28);
   deepStrictEqual(rows(all.out), settingRows().map(({ key }) => key));
-  match(common.err, /\d+ more for special cases: tc config show --all/);
+  match(common.out, /\d+ more for special cases: tc config show --all/);
   match(common.out, /hold\.maxMs = 600000 ms \(10m\)\n/);
   for (const line of all.out.split("\n")) {
     ok(line.length <= 80 || line.includes(" = "), line);

@@ -7,6 +7,7 @@ import type { RouteQuery } from "../../src/core/facts.ts";
 import { snapshot } from "../../src/core/pool/pool.ts";
 import { route } from "../../src/core/route/route.ts";
 import type { PoolState } from "../../src/core/pool/state.ts";
+import type { OpenWindows } from "../../src/core/settings.ts";
 import type { Instant } from "../../src/core/time.ts";
 import {
   account,
@@ -151,27 +152,67 @@ Deno.test("paid ways come in their order: plan, key, backend", () => {
   );
 });
 
-Deno.test("a small request at a prompt starts an idle window, unless that is off", () => {
-  const windows = [quotaWindow("5h", 0.1), quotaWindow("7d", 0.1)];
-  const accounts = [
-    { account: account("a"), windows },
-    { account: account("b"), windows: [quotaWindow("7d", 0.1)] },
-  ];
-  const side = {
-    ...S1,
-    isSide: true,
-    isPrompt: true,
-    contextTokens: 1_000,
-  };
-  const state = fold(poolOf(accounts), ...servedOn("a", "s1"));
-  strictEqual(outcome(state, side), "b: opens_window");
-  const large = { ...side, contextTokens: 50_000 };
-  ok(!outcome(state, large).endsWith("opens_window"));
-  const off = fold(
-    poolOf(accounts, { openWindows: "off" }),
-    ...servedOn("a", "s1"),
+/** `a` is at work and spent that far; no window of `b` runs. */
+function halfOpen(
+  used: number,
+  { ttlMs = 300_000, openWindows = "passive" }: {
+    readonly ttlMs?: number;
+    readonly openWindows?: OpenWindows;
+  } = {},
+): PoolState {
+  const week = quotaWindow("7d", 0.1);
+  return fold(
+    poolOf([
+      { account: account("a"), windows: [quotaWindow("5h", used), week] },
+      { account: account("b"), windows: [week] },
+    ], { openWindows }),
+    ...servedOn("a", "s1", { ttlMs }),
   );
-  ok(!outcome(off, side).endsWith("opens_window"));
+}
+
+const SIDE = { ...S1, isSide: true, isPrompt: true, contextTokens: 1_000 };
+
+Deno.test("a small request at a prompt starts an idle window that will be used", () => {
+  strictEqual(outcome(halfOpen(0.9), SIDE), "b: opens_window");
+  const large = { ...SIDE, contextTokens: 50_000 };
+  ok(!outcome(halfOpen(0.9), large).endsWith("opens_window"));
+  const off = halfOpen(0.9, { openWindows: "off" });
+  ok(!outcome(off, SIDE).endsWith("opens_window"));
+});
+
+Deno.test("with a short cache no window is started that the work does not need", () => {
+  ok(!outcome(halfOpen(0.1), SIDE).endsWith("opens_window"));
+  // With the one-hour cache a conversation stays for longer.
+  const long = halfOpen(0.1, { ttlMs: 3_600_000 });
+  strictEqual(outcome(long, SIDE), "b: opens_window");
+});
+
+Deno.test("a window that the usage endpoint lists as unused is idle", () => {
+  const source = "usage_endpoint";
+  const idle = quotaWindow("5h", 0, { source, status: null, resetsAt: null });
+  const observed = {
+    kind: "quota_observed",
+    observation: {
+      accountId: accountId("b"),
+      at: NOW,
+      source,
+      windows: [idle],
+      overage: null,
+    },
+  } as const;
+  const state = fold(halfOpen(0.9), observed);
+  strictEqual(outcome(state, SIDE), "b: opens_window");
+});
+
+Deno.test("no window is started on an account that the user pays for", () => {
+  const state = fold(
+    poolOf([
+      { account: account("a"), windows: [quotaWindow("5h", 0.9)] },
+      { account: account("k", { kind: "api_key" }) },
+    ]),
+    ...servedOn("a", "s1", { ttlMs: 3_600_000 }),
+  );
+  ok(!outcome(state, SIDE).endsWith("opens_window"));
 });
 
 /** So many conversations at work on one account, each dear. */
@@ -211,7 +252,7 @@ Deno.test("the more conversations there are, the less of a window is promised", 
       { account: account("a", { tier: "max_20x" }), windows },
       { account: account("b", { tier: "max_20x" }), windows },
     ], { parking, concurrencyStart: 64 });
-    for (let number = 0; number < 24; number++) {
+    for (let number = 0; number < 27; number++) {
       const home = number < onB ? "b" : "a";
       state = fold(state, ...servedOn(home, `c${number}`));
     }
@@ -219,12 +260,22 @@ Deno.test("the more conversations there are, the less of a window is promised", 
   }
   // A fourth on `b` for two hours at 1.2 million tokens needs 0.74 of the 13
   // million that are left, a second one 0.37. Promised are 0.9 to 0.35 of them.
-  strictEqual(outcomeAt(24, 3), "b: new");
-  strictEqual(outcomeAt(20, 3), "b: new");
-  strictEqual(outcomeAt(18, 3), "wait: parked");
-  strictEqual(outcomeAt(13, 1), "b: new");
-  strictEqual(outcomeAt(12, 1), "wait: parked");
+  strictEqual(outcomeAt(27, 3), "b: new");
+  strictEqual(outcomeAt(21, 3), "b: new");
+  strictEqual(outcomeAt(20, 3), "wait: parked");
+  strictEqual(outcomeAt(14, 1), "b: new");
+  strictEqual(outcomeAt(13, 1), "wait: parked");
   strictEqual(outcomeAt(6, 1), "wait: parked");
+});
+
+Deno.test("people with pauses on a pool that nearly feeds them are not parked", () => {
+  const cold = { conversation: conversationId("cold") };
+  let state = crowd(30, 24);
+  strictEqual(outcome(state, cold), "wait: parked");
+  // The same heads at a tenth of the pace: 30 of them use 2.8 of its quota.
+  const flow = { ...state.flow, tokensPerHour: 24_000 };
+  state = { ...state, flow };
+  strictEqual(outcome(state, cold), "a: new");
 });
 
 Deno.test("who was parked for hours goes in, one in half an hour per account", () => {

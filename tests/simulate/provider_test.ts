@@ -44,9 +44,13 @@ function account(cacheTurnsBack: number | null): SimulatedAccount {
 /** Tokens read from cache at turn `turn` after turn 1 was cached here. */
 function cachedAt(turn: number, cacheTurnsBack: number | null): number {
   const own = account(cacheTurnsBack);
-  own.receive(REQUEST, { conversation: "s", turn: 1 }, MONDAY);
+  own.receive(REQUEST, { conversation: "s", parent: null, turn: 1 }, MONDAY);
   const later = MONDAY + 60_000;
-  const got = own.receive(REQUEST, { conversation: "s", turn }, later);
+  const got = own.receive(
+    REQUEST,
+    { conversation: "s", parent: null, turn },
+    later,
+  );
   return got.kind === "served" ? got.cached : NaN;
 }
 

@@ -354,7 +354,8 @@ function showSettings(
   }
   const hidden = values.length - listed.length;
   if (hidden > 0) {
-    output.say(`${hidden} more for special cases: tc config show --all`);
+    const more = `${hidden} more for special cases: tc config show --all`;
+    output.line(output.paint("dim", more));
   }
   return EXIT.ok;
 }

@@ -35,6 +35,13 @@ import {
 const PLACEMENT_TOKENS = 300_000;
 
 /**
+ * The same for a sub-agent, which ends within minutes: where it starts hardly
+ * changes how long quota lasts, but a cold start writes its tools and prompts
+ * anew. (With 300,000 it started cold too often: -0.002 near a reset.)
+ */
+const CHILD_TOKENS = 100_000;
+
+/**
  * A rebuilt token counts four times: it costs quota, and its client waits for
  * it.
  */
@@ -123,7 +130,7 @@ function costOf(view: View, scene: Scene): Cost {
   const terms = {
     prompt: REBUILD_FACTOR *
       (settings.cacheReadWeight * cached + writing * rebuild),
-    price: price * PLACEMENT_TOKENS,
+    price: price * (query.parent === null ? PLACEMENT_TOKENS : CHILD_TOKENS),
     risk: risk * clamp((fuller - 0.9) / 0.4, 0, 1) * contextTokens * writing,
     load: LOAD_TOKENS * (leases / inFlightCap(gate, scene.at)) ** 2,
     stay: isLast ? -stayWorth(view, contextTokens * writing) : 0,

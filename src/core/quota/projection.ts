@@ -29,7 +29,7 @@ export function weekInFiveHours({ learned }: AccountState): number {
 }
 
 /** Returns the hours until the five-hour window ends; five if none runs. */
-function fiveHourLeft({ fiveHour }: View, { at }: Scene): number {
+export function fiveHourLeft({ fiveHour }: View, { at }: Scene): number {
   if (fiveHour === null || fiveHour.resetsAt === null) return FIVE_HOURS;
   return Math.min(FIVE_HOURS, Math.max(0, fiveHour.resetsAt - at) / HOUR_MS);
 }

@@ -13,6 +13,7 @@ import {
   projected,
   projectedNext,
   projectedWeek,
+  weekInFiveHours,
 } from "../quota/projection.ts";
 import { isExpected } from "../pool/headcount.ts";
 import { type Standing, waitedMs } from "./queue.ts";
@@ -49,7 +50,34 @@ export function isParkable(scene: Scene): boolean {
 export function isOversubscribed(scene: Scene): boolean {
   const { settings, layers, census } = scene;
   return layers.parkingGate && settings.parking > 0 &&
-    census.active + census.stalled >= settings.parking && isShort(scene);
+    census.active + census.stalled >= settings.parking && isShort(scene) &&
+    crowding(scene) >= CROWDED;
+}
+
+/**
+ * Hours of the pool's quota that an hour of all conversations would use, from
+ * which parking pays. Below it, people wait less for a reset than they would
+ * for their turn, and few caches are lost. (An office of 30 on six large plans
+ * is at 1.3 to 2.5, a fleet without pauses at 3 to 35.)
+ */
+const CROWDED = 3;
+
+/**
+ * Returns what all conversations would use at the pool's pace, over what the
+ * five-hour windows give in the same time and the weeks still have.
+ */
+function crowding({ views, census, snapshot: { flow } }: Scene): number {
+  let supply = 0;
+  for (const { rank, state, week, weekUsed } of views) {
+    if (rank > 0) continue;
+    const window = fiveHourTokens(state);
+    const left = week === null
+      ? Infinity
+      : (1 - weekUsed) * window * weekInFiveHours(state);
+    supply += Math.min(window, left) / WINDOW_HOURS;
+  }
+  const heads = census.active + census.stalled;
+  return heads * flow.tokensPerHour / Math.max(1, supply);
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Scene, View } from "./scene.ts";
 import { inFlightCap } from "../pool/lease.ts";
 import { after, earlier, type Instant, MINUTE_MS, SECOND_MS } from "../time.ts";
 import { tierWeight } from "../account.ts";
+import { fiveHourLeft, fiveHourTokens } from "../quota/projection.ts";
 
 /** Longest interval at which a request that waits for a place looks again. */
 const LOOK_MS = 20 * SECOND_MS;
@@ -172,7 +173,7 @@ function toOpen(question: Question): View | null {
   if (snapshot.pin !== null || query.only !== null) return null;
   const isAtWork = query.isPrompt || snapshot.lastPromptAt !== null &&
       at - snapshot.lastPromptAt <= AT_WORK_MS;
-  if (!isAtWork) return null;
+  if (!isAtWork || !isWorthOpening(scene)) return null;
   let chosen: View | null = null;
   for (const view of scene.open) {
     if (!isIdle(view, scene) || question.roomOf(view).cold < 1) continue;
@@ -184,10 +185,49 @@ function toOpen(question: Question): View | null {
   return chosen;
 }
 
-function isIdle({ state, rank, fiveHour }: View, { at }: Scene): boolean {
+/** A cache that lives longer binds a conversation to its account for hours. */
+const LONG_CACHE_FROM_MS = 10 * MINUTE_MS;
+const WINDOW_HOURS = 5;
+
+/**
+ * Returns whether one more running window is expected to be used. With a
+ * one-hour cache it is: conversations stay where they are, and a reset in the
+ * middle of their work saves them a move. With a five-minute cache it is only if
+ * the work of the next five hours does not fit what the running windows have
+ * left; else the window would only end before it is needed.
+ */
+function isWorthOpening(scene: Scene): boolean {
+  const { open, parent, query, census, snapshot: { flow } } = scene;
+  const cacheMs = parent === null
+    ? query.cacheTtlMs
+    : parent.warmUntil - parent.lastUsedAt;
+  if (cacheMs > LONG_CACHE_FROM_MS) return true;
+  let left = 0;
+  let hours = WINDOW_HOURS;
+  for (const view of open) {
+    if (isStopped(view)) continue;
+    left += (1 - view.fiveHourUsed) * fiveHourTokens(view.state);
+    hours = Math.min(hours, fiveHourLeft(view, scene));
+  }
+  const heads = Math.max(1, census.active + census.stalled);
+  return heads * flow.tokensPerHour * hours > left;
+}
+
+/**
+ * Whether no five-hour window of the account runs, by its headers or by the
+ * usage endpoint, which lists an idle window as unused and without a reset.
+ */
+function isStopped({ fiveHour }: View): boolean {
+  return fiveHour === null ||
+    fiveHour.resetsAt === null && (fiveHour.utilization ?? 0) === 0;
+}
+
+/** Whether the account could be opened. One that the user pays for is not. */
+function isIdle(view: View, { at }: Scene): boolean {
+  const { state, rank } = view;
   const isLately = state.lastUsedAt !== null &&
     at - state.lastUsedAt < JUST_USED_MS;
-  return rank === 0 && fiveHour === null && state.leases === 0 && !isLately;
+  return rank === 0 && isStopped(view) && state.leases === 0 && !isLately;
 }
 
 /**

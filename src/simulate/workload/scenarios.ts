@@ -6,54 +6,11 @@
  */
 
 import type { Tier } from "../../core/account.ts";
-import { instantFromMs } from "../../core/time.ts";
-import { DEVELOPER, job, type Manner, sitting } from "./people.ts";
-import { atHour, MONDAY, paced, plan, WEEK_HOURS } from "./plans.ts";
+import { job } from "./people.ts";
+import { base, developers, POOLS } from "./pools.ts";
+import { atHour, paced, plan, WEEK_HOURS } from "./plans.ts";
 import { Random } from "../random.ts";
-import {
-  type PlannedSession,
-  SHARED_TOKENS,
-  type Workload,
-} from "./workload.ts";
-
-const DAY_MS = 86_400_000;
-/** How often the server asks the usage endpoint, by the config's default. */
-const POLL_MS = 600_000;
-
-/** Returns workdays of `count` terminals, for `days` days from Monday on. */
-function workdays(
-  random: Random,
-  { count, days, hours, manner }: {
-    readonly count: number;
-    readonly days: number;
-    readonly hours: number;
-    readonly manner: Manner;
-  },
-): PlannedSession[] {
-  const sessions: PlannedSession[] = [];
-  for (let day = 0; day < days; day++) {
-    const isWeekend = day % 7 >= 5;
-    if (isWeekend && !random.chance(0.35)) continue;
-    for (let seat = 0; seat < count; seat++) {
-      const start = day * 24 + 9 + random.uniform(-0.5, 1);
-      sessions.push(sitting(random, {
-        id: `d${day}s${seat}`,
-        startsAt: atHour(start),
-        hours: hours * (isWeekend ? 0.5 : 1) * random.uniform(0.85, 1.1),
-        manner,
-      }));
-    }
-  }
-  return sessions;
-}
-
-/** Returns nine hours a day of work by people. */
-function developers(
-  random: Random,
-  seats: { readonly count: number; readonly days: number },
-): PlannedSession[] {
-  return workdays(random, { ...seats, hours: 9, manner: DEVELOPER });
-}
+import type { PlannedSession, Workload } from "./workload.ts";
 
 /** Returns agents that start within a quarter of an hour and work for hours. */
 function fleetBurst(
@@ -72,25 +29,6 @@ function fleetBurst(
       deadline: atHour(at + 11),
       requests: Math.round(hours * random.uniform(70, 150)),
     }));
-}
-
-function base(
-  name: string,
-  days: number,
-): Omit<Workload, "accounts" | "sessions"> {
-  return {
-    name,
-    startsAt: MONDAY,
-    endsAt: instantFromMs(MONDAY + days * DAY_MS),
-    cacheTtlMs: 300_000,
-    cacheReadWeight: 0.1,
-    cacheTurnsBack: null,
-    sharedTokens: SHARED_TOKENS,
-    storms: [],
-    isKnown: true,
-    pollMs: POLL_MS,
-    speaksLimits: true,
-  };
 }
 
 function solo(seed: number): Workload {
@@ -296,4 +234,5 @@ export const SCENARIOS: Readonly<Record<string, (seed: number) => Workload>> = {
   "early-resets": earlyResets,
   "fresh-start": fresh,
   "backlog": backlog,
+  ...POOLS,
 };
