@@ -13,6 +13,7 @@ import type { Standing } from "../../src/simulate/comparison.ts";
 import { PoolFolder } from "../fixtures/pool_server.ts";
 import type { PlannedWork } from "../fixtures/planned_people.ts";
 import {
+  type PoolAccount,
   type RecordedRun,
   recordedRun,
   type Truth,
@@ -48,6 +49,29 @@ const STANDINGS = [
   { used: 0.45, resetsInMs: 4 * HOUR_MS },
 ] as const;
 
+/**
+ * Thirty agents without pauses on windows that are more than half spent: far
+ * more work than quota. `price` parks most of them and tells each its turn;
+ * `scored` lets all of them in, and each reset is spent on their caches.
+ */
+const PARKED: PlannedWork = {
+  seed: "1",
+  sessions: 30,
+  prompts: 1,
+  steps: 14,
+  pauseMs: 2_000,
+  firstTokens: 12_000,
+  stepTokens: 800,
+  answerTokens: 200,
+  answerMs: 15_000,
+};
+
+const HALF_SPENT: readonly Omit<PoolAccount, "name">[] = [
+  { used: 0.6, resetsInMs: 2 * HOUR_MS },
+  { used: 0.55, resetsInMs: 3 * HOUR_MS },
+  { used: 0.6, resetsInMs: 4 * HOUR_MS },
+];
+
 /** A pool on disk with three small plans and nothing recorded yet. */
 class HistoryPool implements AsyncDisposable {
   readonly folder = new PoolFolder();
@@ -66,9 +90,10 @@ class HistoryPool implements AsyncDisposable {
   /** The work under `policy`, recorded here or not at all. */
   run(
     policy: PolicyName,
-    { work, isRecorded }: {
+    { work, isRecorded, standings = STANDINGS }: {
       readonly work: PlannedWork;
       readonly isRecorded: boolean;
+      readonly standings?: readonly Omit<PoolAccount, "name">[];
     },
   ): Promise<Truth> {
     const { stateFolder } = pathsFrom(this.folder.variables, Deno.build.os);
@@ -76,7 +101,7 @@ class HistoryPool implements AsyncDisposable {
       policy,
       work,
       startAt: daysAgo(2),
-      accounts: STANDINGS.map((standing, index) => ({
+      accounts: standings.map((standing, index) => ({
         name: this.ids[index] ?? "",
         ...standing,
       })),
@@ -186,6 +211,33 @@ Deno.test("tc simulate ranks two policies as the provider's counts do when they 
   ok(Math.abs(foretold.rebuildShare - better.rebuildShare) < 0.15, words);
   ok(Math.abs(foretold.refusals - better.refusals) <= 6, words);
   ok(Math.abs(foretold.stalledHours - better.stalledHours) < 2.5, words);
+  if (trials(0, 1) === 1) report(words);
+});
+
+Deno.test("work that is parked and comes back by itself is served for half the quota, really and replayed", async () => {
+  await using pool = await HistoryPool.open();
+  const run = { work: PARKED, standings: HALF_SPENT };
+  const worse = await pool.run("scored", { ...run, isRecorded: true });
+  const text = await pool.simulated(["price", "scored"]);
+  const answer: HistoryAnswer = JSON.parse(text).history;
+  const better = await pool.run("price", { ...run, isRecorded: false });
+
+  const words = reported(
+    answer,
+    new Map([["price", better], ["scored", worse]] as const),
+  );
+  strictEqual(better.requests, worse.requests, words);
+  ok(better.spentTokens < 0.6 * worse.spentTokens, words);
+  ok(better.hours < worse.hours, words);
+  const pairs = [
+    [better, worse],
+    [standingOf(answer, "price"), standingOf(answer, "scored")],
+  ] as const;
+  for (const [a, b] of pairs) {
+    ok(a.rebuildShare < 0.6 * b.rebuildShare, words);
+    ok(a.stalledHours < 0.6 * b.stalledHours, words);
+    ok(a.refusals < 0.2 * b.refusals, words);
+  }
   if (trials(0, 1) === 1) report(words);
 });
 

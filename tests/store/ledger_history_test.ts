@@ -74,3 +74,17 @@ Deno.test("readHistory() takes what was given up for no try", async () => {
     [[30, 30], [42, 42], [52, 52], [62, 62]],
   );
 });
+
+Deno.test("readHistory() waits for hours for who was told when to come again", async () => {
+  deepStrictEqual(
+    await read([
+      made(0, 1, { ...REFUSED, reason: "parked" }),
+      made(130, 131, { ...REFUSED, reason: "all_closed" }),
+      made(400, 401),
+      // A day later nobody waits any more.
+      made(500, 501, { ...REFUSED, reason: "all_closed" }),
+      made(1_940, 1_941),
+    ]),
+    [[0, 400], [1_940, 1_940]],
+  );
+});

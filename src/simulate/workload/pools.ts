@@ -17,7 +17,7 @@ import {
 } from "./workload.ts";
 
 /** How often the server asks the usage endpoint, by the config's default. */
-export const POLL_MS = 600_000;
+const POLL_MS = 600_000;
 
 /** Returns a workload of that name and length with the usual rules. */
 export function base(
@@ -40,7 +40,7 @@ export function base(
 }
 
 /** Returns workdays of `count` terminals, for `days` days from Monday on. */
-export function workdays(
+function workdays(
   random: Random,
   { count, days, hours, manner }: {
     readonly count: number;

@@ -37,6 +37,15 @@ export interface HistoryRow {
 /** A refused client returns within this time, or has given up. */
 const AGAIN_MS_MAX = 600_000;
 
+/**
+ * A client that tc told when to come again returns within this time: five hours
+ * to a reset, and what it takes to notice it.
+ */
+const TOLD_MS_MAX = 6 * 3_600_000;
+
+/** Answers of tc that name the time at which to come again. */
+const TOLD: readonly string[] = ["all_closed", "parked"];
+
 /** Returns the answered messages since `fromMs`, ordered by start. */
 export function readHistory(
   database: DatabaseSync,
@@ -104,7 +113,9 @@ class Failures {
       return;
     }
     const since = this.#sinceOf(row) ?? row.count("started_at");
-    this.#open.set(key, { since, until: row.count("ended_at") });
+    const isTold = TOLD.includes(row.name("reason"));
+    const until = row.count("ended_at") + (isTold ? TOLD_MS_MAX : AGAIN_MS_MAX);
+    this.#open.set(key, { since, until });
   }
 
   /** Returns when the request answered by `row` was first asked for. */
@@ -117,7 +128,7 @@ class Failures {
   #sinceOf(row: RowReader): number | null {
     const open = this.#open.get(keyOf(row));
     const isAgain = open !== undefined &&
-      row.count("started_at") - open.until <= AGAIN_MS_MAX;
+      row.count("started_at") <= open.until;
     return isAgain ? open.since : null;
   }
 }
