@@ -171,8 +171,10 @@ function lastResort({ scene, standing }: Question): Outcome {
     return { kind: "use", view: trial.view, reason: "probe" };
   }
   if (scene.soonest === null) return { kind: "refuse", reason: "none_usable" };
+  // A stated reset delays the trial, but the usage endpoint may say otherwise.
+  const lookAt = after(scene.at, scene.settings.probeMs);
   const until = trial !== null && trial.at > scene.at
-    ? earlier(scene.soonest, trial.at)
+    ? earlier(scene.soonest, earlier(trial.at, lookAt))
     : scene.soonest;
   return { kind: "wait", until, backAt: scene.soonest, reason: "closed" };
 }
