@@ -50,6 +50,8 @@ function settingsPage(): string {
     "tc config unset usage.pollSeconds\n" +
     "tc config schema >tc.schema.json\n" +
     "```",
+    "`tc config show` prints those that people change, each with its unit and " +
+    "range; `--all` prints every one.",
     "A running server takes changes over at once. Settings marked with **R** take " +
     "effect after `tc restart`.",
     ...[...sections].flatMap(([name, rows]) => [
@@ -60,7 +62,7 @@ function settingsPage(): string {
           `\`${row.key}\`${
             isFixed(row.key) ? " **R**" : ""
           }<br>\`${row.variable}\``,
-          code(row.fallback),
+          `${code(row.fallback)}${row.unit === null ? "" : ` ${row.unit}`}`,
           row.allowed,
           `${row.help}.`,
         ]),
