@@ -252,7 +252,7 @@ Deno.test("the more conversations there are, the less of a window is promised", 
       { account: account("a", { tier: "max_20x" }), windows },
       { account: account("b", { tier: "max_20x" }), windows },
     ], { parking, concurrencyStart: 64 });
-    for (let number = 0; number < 27; number++) {
+    for (let number = 0; number < 36; number++) {
       const home = number < onB ? "b" : "a";
       state = fold(state, ...servedOn(home, `c${number}`));
     }
@@ -260,11 +260,11 @@ Deno.test("the more conversations there are, the less of a window is promised", 
   }
   // A fourth on `b` for two hours at 1.2 million tokens needs 0.74 of the 13
   // million that are left, a second one 0.37. Promised are 0.9 to 0.35 of them.
-  strictEqual(outcomeAt(27, 3), "b: new");
-  strictEqual(outcomeAt(21, 3), "b: new");
-  strictEqual(outcomeAt(20, 3), "wait: parked");
-  strictEqual(outcomeAt(14, 1), "b: new");
-  strictEqual(outcomeAt(13, 1), "wait: parked");
+  strictEqual(outcomeAt(36, 3), "b: new");
+  strictEqual(outcomeAt(28, 3), "b: new");
+  strictEqual(outcomeAt(27, 3), "wait: parked");
+  strictEqual(outcomeAt(19, 1), "b: new");
+  strictEqual(outcomeAt(18, 1), "wait: parked");
   strictEqual(outcomeAt(6, 1), "wait: parked");
 });
 
