@@ -50,12 +50,13 @@ try {
   );
   process.exit(69);
 }
-const child = spawn(program, process.argv.slice(2), { stdio: "inherit" });
-// The terminal sends these to the child itself.
+// Before the child starts: a signal that came in between would end this process
+// alone. The terminal sends the first two to the child itself.
 for (const signal of ["SIGINT", "SIGQUIT"]) process.on(signal, () => {});
 for (const signal of ["SIGTERM", "SIGHUP"]) {
   process.on(signal, () => child.kill(signal));
 }
+const child = spawn(program, process.argv.slice(2), { stdio: "inherit" });
 child.on("error", (cause) => {
   console.error("tc: error: Cannot start " + program + ": " + cause.message);
   process.exit(69);

@@ -39,6 +39,7 @@ const READ: readonly Listed[] = [
   [/^(\/usr)?\/lib(32|64|x32)?\/.*\.so[.\d]*$/, "the system's libraries"],
   [/^(\/usr)?\/lib\/[^/]*-linux-[^/]*$/, "the folder of those libraries"],
   [/^\/proc\/(self|\d+)\/maps$/, "V8 and the runtime: bounds of the stack"],
+  [/^\/proc\/\d+\/stat$/, "tc stop: whether the server has ended"],
   [/^\/proc\/(self|\d+)\/limits$/, "how many files it may have open"],
   [
     /^\/proc\/(self|\d+)\/(cgroup|mountinfo)$/,

@@ -279,7 +279,7 @@ testEachClaude(
     strictEqual(await Deno.readTextFile(credentials(stage)), before);
     // Whatever the access token's own note says, no view calls it well.
     const accounts = await stage.tc("accounts", "-v");
-    match(accounts.stdout, /home .*needs sign-in {2}tc login --account home/);
+    match(accounts.stdout, /home .*needs sign-in +tc login --account home/);
     const doctor = await stage.tc("doctor");
     match(doctor.stdout, /fail .*account home .*no longer accepts its login/);
     assertRun(await stage.turn(["demo:say two"]), /^two/);
