@@ -52,7 +52,6 @@ class Load {
     this.#state = poolOf(known, {
       concurrencyGate: "off",
       perMinuteGate: "off",
-      parkingGate: "off",
     });
   }
 
