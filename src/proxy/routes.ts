@@ -134,7 +134,7 @@ async function dispatch(
   const admission = admit(incoming, door);
   switch (admission.kind) {
     case "refused":
-      return doorRefusal(admission);
+      return doorRefusal(incoming, admission);
     case "challenged":
       return proofAnswer(admission.nonce, door);
     case "linked":
@@ -325,11 +325,7 @@ function proofAnswer(nonce: string, { key, port }: Door): ClientAnswer {
 function linkedAnswer(ticket: string, { pages, port }: Door): ClientAnswer {
   const opened = pages.open(ticket, port);
   if (opened === null) {
-    return refusal({
-      status: 401,
-      type: "authentication_error",
-      message: "tc: This link was used or is older than a minute: run tc ui",
-    });
+    return forBrowser("This link was used or is older than a minute.");
   }
   return {
     status: 303,
@@ -343,9 +339,37 @@ function linkedAnswer(ticket: string, { pages, port }: Door): ClientAnswer {
   };
 }
 
+/** Refuses a browser in words that a person reads, without a script. */
+function forBrowser(sentence: string): ClientAnswer {
+  const html = "<!doctype html><html lang=en><meta charset=utf-8>" +
+    '<meta name=viewport content="width=device-width"><title>tc</title>' +
+    `<h1>tc</h1><p>${sentence}</p>` +
+    "<p><code>tc ui</code> in a terminal opens the page.</p></html>";
+  return {
+    status: 401,
+    headers: [
+      ["content-type", "text/html; charset=utf-8"],
+      ["content-security-policy", "default-src 'none'"],
+      ["cache-control", "no-store"],
+    ],
+    body: new TextEncoder().encode(html),
+    refusal: sentence,
+  };
+}
+
+/** Whether a person's browser asks for the page itself. */
+function isPageVisit({ method, url, headers }: IncomingRequest): boolean {
+  return method === "GET" && /^http:\/\/[^/]*\/ui\/?$/.test(url) &&
+    (headers.get("accept") ?? "").includes("text/html");
+}
+
 function doorRefusal(
+  incoming: IncomingRequest,
   { status, message }: Admission & { readonly kind: "refused" },
 ): ClientAnswer {
+  if (status === 401 && isPageVisit(incoming)) {
+    return forBrowser("This browser was not let in yet.");
+  }
   const type = status === 401
     ? "authentication_error"
     : status === 404

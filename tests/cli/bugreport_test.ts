@@ -2,6 +2,7 @@
 
 import { match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
+import { settingRows } from "../../src/config/settings.ts";
 import { redacted } from "../../src/cli/doctor/bugreport.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
@@ -82,4 +83,36 @@ Deno.test("redacted() takes time linear in the length of the text", () => {
     const tookMs = performance.now() - startedMs;
     ok(tookMs < 1_500, `${tookMs} ms for ${text.slice(0, 8)}…`);
   }
+});
+
+Deno.test("no setting that is a secret is printed by any command that prints settings", async () => {
+  await using api = await startScriptedApi();
+  await using pool = await TcPool.of(api);
+  const secrets = settingRows().filter(({ isSecret }) => isSecret);
+  ok(secrets.length >= 3);
+  for (const [index, { key }] of secrets.entries()) {
+    const value = key === "notify.webhook"
+      ? `https://example.com/canary-${index}`
+      : `canary-${index}-secret`;
+    const set = await pool.tc(["config", "set", key, value]);
+    strictEqual(set.code, 0, set.stderr);
+    ok(!(set.stdout + set.stderr).includes("canary"), set.stdout);
+  }
+  const file = pool.folder.join("report.txt");
+  for (
+    const args of [
+      ["config"],
+      ["config", "show"],
+      ["config", "show", "--all"],
+      ["config", "show", "--all", "--origin"],
+      ["config", "show", "--all", "--json"],
+      ["doctor"],
+      ["paths"],
+      ["bugreport", "--output", file, "--yes"],
+    ]
+  ) {
+    const { stdout, stderr } = await pool.tc(args);
+    ok(!(stdout + stderr).includes("canary"), args.join(" "));
+  }
+  ok(!(await Deno.readTextFile(file)).includes("canary"), "the report");
 });

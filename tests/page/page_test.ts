@@ -69,7 +69,12 @@ Deno.test("without a link or the key no path of the page, the API or the metrics
   await opened.body?.cancel();
   strictEqual(opened.status, 303);
   const again = await fetch(url, { redirect: "manual" });
-  match(await again.text(), /run tc ui/);
+  match(await again.text(), /This link was used .*<code>tc ui<\/code>/);
+  const bare = await fetch(`${origin}/ui`, {
+    headers: { accept: "text/html" },
+  });
+  strictEqual(bare.status, 401);
+  match(await bare.text(), /was not let in yet.*<code>tc ui<\/code>/);
   strictEqual(again.status, 401, "a link works once");
   const line = opened.headers.get("set-cookie") ?? "";
   match(line, /^tc_ui_\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/);

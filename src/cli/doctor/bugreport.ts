@@ -100,9 +100,9 @@ function changed(shell: Shell): string {
   try {
     const { settings, origins } = shell.config;
     return settingRows().filter(({ key }) => origins.get(key) !== "default")
-      .map(({ key }) => {
-        const value = key === "proxy.apiKey"
-          ? "[key]"
+      .map(({ key, isSecret }) => {
+        const value = isSecret
+          ? "[secret]"
           : JSON.stringify(lookUp(settings, key));
         return `${key} = ${value} (${origins.get(key)})`;
       }).join("\n");

@@ -67,7 +67,7 @@ function placesOf(shell: Shell): readonly Place[] {
     place(
       "settings",
       configFile,
-      "edit it by hand; tc writes no secret into it",
+      "edit it by hand; no login or key is in it, unless you set one",
     ),
     place(
       "schema",

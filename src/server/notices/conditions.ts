@@ -58,14 +58,17 @@ export function conditionsOf(status: StatusView): readonly Condition[] {
 }
 
 function loginOf(
-  { id, label, state, reason, mend }: AccountView,
+  { id, label, kind, state, reason, mend }: AccountView,
 ): readonly Condition[] {
   if (state !== "signed_out") return [];
-  const why = reason === null ? "" : `: ${reason}`;
+  const why = reason === null || reason === "needs sign-in"
+    ? ""
+    : `: ${reason}`;
+  const what = kind === "api_key" ? "a key that is accepted" : "a login";
   return [{
     key: `login_needed:${id}`,
     kind: "login_needed",
-    text: `${label} needs a login${why}`,
+    text: `${label} needs ${what}${why}`,
     account: label,
     until: null,
     mend: mend ?? "tc login",
