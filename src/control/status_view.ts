@@ -372,7 +372,7 @@ function payingNotices(
     paying === null ? [] : [{
       level: "warn",
       text: `${label}: ${payingText(paying, at)}`,
-      mend: `tc disable ${commandWord(label)}`,
+      mend: `tc priority ${commandWord(label)} --max-cost 20/day`,
     }]
   );
 }

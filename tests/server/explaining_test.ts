@@ -48,6 +48,17 @@ Deno.test("explainFor() finds a session by its id, its start or a request", () =
   strictEqual(conversation("r7", { open, ended: [] }), "5f2c-main/agent7");
 });
 
+Deno.test("explainFor() finds a session that binds no conversation by its last request", () => {
+  const open = [
+    { id: "r9", session: "warm1", agent: null },
+    { id: "r8", session: "other", agent: null },
+  ];
+  const view = explainFor("warm1", snapshot(POOL, AT), { open, ended: [] });
+  strictEqual(view.request, "r9");
+  strictEqual(view.conversation, "warm1");
+  strictEqual(conversation("war", { open, ended: [] }), "warm1");
+});
+
 Deno.test("explainFor() uses the last conversation if none is named", () => {
   strictEqual(conversation(null), "9abc-other");
   const empty = snapshot(poolOf([{ account: account("a") }]), AT);

@@ -108,6 +108,11 @@ async function walkSettings(shell: Shell): Promise<number> {
   }
 }
 
+/** Returns a value as a person types it. */
+function plainText(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
 function registerEdits(
   config: Command,
   registry: Registry,
@@ -123,7 +128,7 @@ function registerEdits(
       const origin = config.origins.get(known) ?? "default";
       if (output.isJson) {
         output.json({ schema: "tc.setting/v1", key: known, value, origin });
-      } else output.line(String(value));
+      } else output.line(plainText(value));
       return EXIT.ok;
     }));
   config.command("set")
@@ -178,7 +183,9 @@ async function change(
       value: shown(key, value ?? row.fallback),
       origin: value === undefined ? "default" : "file",
     });
-  } else output.line(`${key} = ${shown(key, value ?? row.fallback)}`);
+  } else {output.line(
+      `${key} = ${plainText(shown(key, value ?? row.fallback))}`,
+    );}
   const variable = shell.environment[row.variable];
   if (variable) output.say(`${row.variable} is set and overrides the file`);
   if (isRunning) {
@@ -363,9 +370,7 @@ function showSettings(
 /** Returns a value with its unit, and a long time in larger units as well. */
 function amountText(value: unknown, unit: string | null): string {
   if (value === "") return "-";
-  const text = typeof value === "object"
-    ? JSON.stringify(value)
-    : String(value);
+  const text = plainText(value);
   if (unit === null) return text;
   const isLong = unit === "ms" && typeof value === "number" && value >= 1_000;
   return `${text} ${unit}${isLong ? ` (${durationText(value)})` : ""}`;

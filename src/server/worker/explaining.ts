@@ -101,7 +101,11 @@ function meant(
   const sessions = Map.groupBy(fitting, sessionOf);
   const names = [...sessions.keys(), ...requests.keys()];
   if (names.length > 1) throw ambiguous(wanted, names, { sessions, at });
-  const [request] = requests.values();
+  // A client without tools binds no conversation: its last request stands for it.
+  const ofSession = names.length === 0
+    ? [...open, ...ended].find(({ session }) => session?.startsWith(wanted))
+    : undefined;
+  const request = [...requests.values()][0] ?? ofSession;
   if (request !== undefined) {
     const name = conversationName(request);
     const binding = all.find(({ conversation }) => conversation === name) ??
