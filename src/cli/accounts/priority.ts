@@ -106,7 +106,7 @@ function costOf(text: string): string | null {
   const limit = spendLimit(text);
   if (limit !== null) return spendLimitText(limit);
   throw new UsageError(
-    `Cannot use ${text}: it must be dollars and whole cents from 0.01 on, a day, week or month, or none`,
+    `Cannot use ${text}: it must be dollars a day, week or month, from 0.01 on, or none`,
     "tc priority key-1 --max-cost 20/day",
   );
 }
