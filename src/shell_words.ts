@@ -233,7 +233,7 @@ export function setFileMode(
   return `icacls ${word} ${slash}inheritance:r ${slash}grant:r ${user}`;
 }
 
-/** Returns one line that shows what is at a path, and whose it is. */
+/** Returns the command that shows what is at a path and who owns it. */
 export function showFile(shell: PersonShell, path: string): string {
   const word = pathWord(shell, path);
   if (!isWindows(shell)) return `ls -ld ${word}`;

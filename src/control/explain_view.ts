@@ -197,7 +197,7 @@ function passedOver(
   }
 }
 
-/** Returns what put one account behind the chosen one in a free choice. */
+/** Returns why a free choice ranked one account below the chosen one. */
 function rankedBelow(
   one: ExplainedAccount,
   chosen: AccountId,

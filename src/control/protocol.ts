@@ -45,6 +45,9 @@ export const CONTROL = {
   page: "/ui",
 } as const;
 
+/** The header in which the page shows its key. */
+export const PAGE_KEY_HEADER = "x-tc-page";
+
 /** A link that lets one browser use the page, once and for a minute. */
 export interface LinkView {
   readonly schema: "tc.ui/v1";

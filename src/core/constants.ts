@@ -66,8 +66,8 @@ export const ROUTE_CONSTANTS = {
 export type RouteConstants = typeof ROUTE_CONSTANTS;
 
 /**
- * The names under `routing` that were settings and are so no longer: constants,
- * and parts of a policy that it uses or not.
+ * The names under `routing` that were settings once. They are constants now, or
+ * switches that each policy sets for itself.
  */
 export const RETIRED_ROUTE_SETTINGS: readonly string[] = [
   ...Object.keys(ROUTE_CONSTANTS),

@@ -10,7 +10,7 @@ import { Buffer } from "node:buffer";
 /** The most buffers of one size that are kept. */
 const KEPT_MAX = 64;
 
-/** Lends buffers and takes them back. What a lent one holds is not cleared. */
+/** Lends buffers and takes them back. It does not clear what is in them. */
 export class SpareBuffers {
   readonly #free = new Map<number, Buffer[]>();
 

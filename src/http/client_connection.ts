@@ -56,7 +56,7 @@ export class ClientConnection {
   #end = 0;
   #pending: Promise<number | null> | null = null;
   #isClosed = false;
-  /** For the limit that it is held to at the moment; past it, it is closed. */
+  /** The time limit that is in force now; the connection is closed when it passes. */
   readonly patience = new Wait(() => this.close());
 
   constructor(stream: Deno.Conn, buffers: SpareBuffers | null = null) {
@@ -455,7 +455,7 @@ export class ClientConnections {
   }
 }
 
-/** Returns the one that changed its phase longest ago, of those that `isIt` accepts. */
+/** Returns the connection that `isIt` accepts and whose phase changed longest ago. */
 function first(
   group: ReadonlyMap<ClientConnection, Standing>,
   isIt: (client: ClientConnection, its: Standing) => boolean,

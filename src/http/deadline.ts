@@ -10,10 +10,10 @@ import type { Clock } from "../ports.ts";
 /** Checks within one limit: a wait is at most one of them late. */
 const CHECKS_PER_LIMIT = 8;
 
-/** A wait that one {@linkcode Deadline} at a time limits; it is used again. */
+/** A wait that can be used again; at most one {@linkcode Deadline} limits it. */
 export class Wait {
   readonly late: () => void;
-  /** The waits among which it is, and its place there; null while unlimited. */
+  /** The list that holds it, and its index there; null while nothing limits it. */
   among: Wait[] | null = null;
   place = 0;
   /** How many checks it has left. */

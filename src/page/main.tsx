@@ -31,8 +31,8 @@ function Page({ model }: { readonly model: PageModel }): VNode {
       <main>
         <h1>tc</h1>
         <p>
-          This browser may not look any more: the server was started anew, or
-          twelve hours have passed. <code>tc ui</code>{" "}
+          This browser is not let in any more: the server has restarted, or
+          twelve hours have passed without a visit. <code>tc ui</code>{" "}
           in a terminal opens the page again.
         </p>
       </main>

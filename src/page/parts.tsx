@@ -25,6 +25,29 @@ import {
 } from "../control/words.ts";
 import type { PageModel } from "./server.ts";
 
+/** A table that scrolls by itself where the window is narrower. */
+export function WideTable(
+  { label, heads, children }: {
+    readonly label: string;
+    readonly heads: readonly string[];
+    /** The rows. */
+    readonly children: ComponentChildren;
+  },
+): VNode {
+  return (
+    <div class="wide" tabIndex={0} role="region" aria-label={label}>
+      <table>
+        <thead>
+          <tr>
+            {heads.map((head) => <th key={head} scope="col">{head}</th>)}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
 /** A time as people say it; the exact instant is in its title. */
 export function Time(
   { time, now }: { readonly time: TimeView; readonly now: number },

@@ -19,7 +19,7 @@ import {
   useText,
   verdictText,
 } from "../control/words.ts";
-import { Account, Time } from "./parts.tsx";
+import { Account, Time, WideTable } from "./parts.tsx";
 import type { PageModel } from "./server.ts";
 
 interface Screen {
@@ -88,46 +88,33 @@ export function Now(
         ))}
       </ul>
       <h2>Requests being served: {requests.length}</h2>
-      {requests.length === 0
-        ? <p>None at the moment.</p>
-        : (
-          <div class="wide" tabIndex={0} role="region" aria-label="Requests">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">Session</th>
-                  <th scope="col">Model</th>
-                  <th scope="col">Account</th>
-                  <th scope="col">State</th>
-                  <th scope="col">For</th>
-                  <th scope="col">Prompt</th>
-                </tr>
-              </thead>
-              <tbody>
-                {requests.map((request) => (
-                  <tr key={request.id}>
-                    <td title={request.id}>{named(request)}</td>
-                    <td>{request.model ?? "?"}</td>
-                    <td>{request.account ?? "–"}</td>
-                    <td>
-                      {request.state}
-                      {request.account === null && request.reason !== null
-                        ? `: ${request.reason.replaceAll("_", " ")}`
-                        : ""}
-                    </td>
-                    <td>{durationText(Math.max(0, now - request.since.ms))}</td>
-                    <td>
-                      {request.input === null ? "" : countText(
-                        request.input + (request.cacheRead ?? 0) +
-                          (request.cacheWrite ?? 0),
-                      )}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
+      {requests.length === 0 ? <p>None at the moment.</p> : (
+        <WideTable
+          label="Requests"
+          heads={["Session", "Model", "Account", "State", "For", "Prompt"]}
+        >
+          {requests.map((request) => (
+            <tr key={request.id}>
+              <td title={request.id}>{named(request)}</td>
+              <td>{request.model ?? "?"}</td>
+              <td>{request.account ?? "–"}</td>
+              <td>
+                {request.state}
+                {request.account === null && request.reason !== null
+                  ? `: ${request.reason.replaceAll("_", " ")}`
+                  : ""}
+              </td>
+              <td>{durationText(Math.max(0, now - request.since.ms))}</td>
+              <td>
+                {request.input === null ? "" : countText(
+                  request.input + (request.cacheRead ?? 0) +
+                    (request.cacheWrite ?? 0),
+                )}
+              </td>
+            </tr>
+          ))}
+        </WideTable>
+      )}
     </>
   );
 }
@@ -175,43 +162,39 @@ export function Decisions({ status, now }: Screen): VNode {
       {shown.length === 0
         ? <p>No conversation moved, and nothing was tried again.</p>
         : (
-          <div class="wide" tabIndex={0} role="region" aria-label="Decisions">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">When</th>
-                  <th scope="col">Session</th>
-                  <th scope="col">Account</th>
-                  <th scope="col">Why</th>
-                  <th scope="col">Tries</th>
-                  <th scope="col">Status</th>
-                  <th scope="col">Read from cache</th>
-                  <th scope="col">Explain</th>
-                </tr>
-              </thead>
-              <tbody>
-                {shown.map((one) => (
-                  <tr key={one.id}>
-                    <td>
-                      <Time time={one.at} now={now} />
-                    </td>
-                    <td>{named(one)}</td>
-                    <td>
-                      {one.movedFrom === null ? "" : `${one.movedFrom} → `}
-                      {one.account ?? "none"}
-                    </td>
-                    <td>{useText(one.reason, one.movedFrom)}</td>
-                    <td>{one.attempts}</td>
-                    <td>{one.status}</td>
-                    <td>{cacheText(one)}</td>
-                    <td>
-                      <code>tc explain {one.id}</code>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <WideTable
+            label="Decisions"
+            heads={[
+              "When",
+              "Session",
+              "Account",
+              "Why",
+              "Tries",
+              "Status",
+              "Read from cache",
+              "Explain",
+            ]}
+          >
+            {shown.map((one) => (
+              <tr key={one.id}>
+                <td>
+                  <Time time={one.at} now={now} />
+                </td>
+                <td>{named(one)}</td>
+                <td>
+                  {one.movedFrom === null ? "" : `${one.movedFrom} → `}
+                  {one.account ?? "none"}
+                </td>
+                <td>{useText(one.reason, one.movedFrom)}</td>
+                <td>{one.attempts}</td>
+                <td>{one.status}</td>
+                <td>{cacheText(one)}</td>
+                <td>
+                  <code>tc explain {one.id}</code>
+                </td>
+              </tr>
+            ))}
+          </WideTable>
         )}
     </>
   );

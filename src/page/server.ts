@@ -8,7 +8,11 @@
 /// <reference lib="dom" />
 
 import { signal } from "@preact/signals";
-import { CONTROL, type StatusView } from "../control/protocol.ts";
+import {
+  CONTROL,
+  PAGE_KEY_HEADER,
+  type StatusView,
+} from "../control/protocol.ts";
 import type { ReportView } from "../control/report_view.ts";
 
 /** What the page knows of its server. */
@@ -26,7 +30,6 @@ type Standing =
   };
 
 const KEY_NAME = "tc-page-key";
-const KEY_HEADER = "x-tc-page";
 /** Changes come in bursts; one question answers all of a moment. */
 const BURST_MS = 300;
 /** Without a change it asks again after this, for what time alone changes. */
@@ -122,7 +125,7 @@ async function ask(
   body: unknown = null,
 ): Promise<Response> {
   const key = sessionStorage.getItem(KEY_NAME) ?? "";
-  const headers = { [KEY_HEADER]: key };
+  const headers = { [PAGE_KEY_HEADER]: key };
   return await fetch(
     path,
     body === null ? { method, headers } : {

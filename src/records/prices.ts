@@ -57,7 +57,7 @@ export class PriceDesk implements Prices {
     };
   }
 
-  /** Returns when the present day, week and month began. */
+  /** Returns the start of the current day, week and month. */
   periodStarts(): Readonly<Record<keyof PeriodEnds, Instant>> {
     const at = this.#clock.now();
     return {

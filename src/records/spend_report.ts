@@ -12,7 +12,7 @@ import {
   type ReportView,
   reportView,
 } from "../control/report_view.ts";
-import type { Zone } from "../core/calendar.ts";
+import { periodStart, type Zone } from "../core/calendar.ts";
 import { grouped, type SpendRow } from "../core/usage.ts";
 import {
   spendBy,
@@ -68,4 +68,21 @@ function rowsOf(
     spendBy(database, "session", span),
     ({ key }) => key === null ? null : issues.get(key) ?? null,
   );
+}
+
+/**
+ * Returns the start of the last `count` days, weeks or months, the current one
+ * included; for other kinds of report, of days.
+ */
+export function lastSince(
+  by: ReportKind,
+  count: number,
+  { untilMs, zone }: { readonly untilMs: number; readonly zone: Zone },
+): number {
+  const unit = isCalendarUnit(by) ? by : "day";
+  let start: number = periodStart(Math.max(0, untilMs - 1), unit, zone);
+  for (let more = count; more > 1; more--) {
+    start = periodStart(start - 1, unit, zone);
+  }
+  return start;
 }

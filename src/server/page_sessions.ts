@@ -9,6 +9,7 @@
  */
 
 import { createHash, randomBytes } from "node:crypto";
+import { PAGE_KEY_HEADER } from "../control/protocol.ts";
 import { HOUR_MS, SECOND_MS } from "../core/time.ts";
 import type { Clock } from "../ports.ts";
 import { LINK_PATH, type PageDoor } from "../proxy/door.ts";
@@ -22,9 +23,6 @@ const LINKS_MAX = 8;
 const BROWSERS_MAX = 16;
 
 const SECRET_BYTES = 32;
-
-/** The header in which the page shows its key. */
-const PAGE_KEY_HEADER = "x-tc-page";
 
 /** What the page may ask of the admin API, besides its own files. */
 const PAGE_ROUTES: readonly (readonly [method: string, path: RegExp])[] = [

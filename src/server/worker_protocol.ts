@@ -132,7 +132,7 @@ export type FromWorker =
     readonly id: number;
     readonly question: OwnerQuestion;
   }
-  /** The desktop and the user's program are to be told. */
+  /** Asks the main thread to tell the desktop and the user's program. */
   | { readonly kind: "notice"; readonly event: NoticeEvent }
   /** The server has drained; its main thread may end the process. */
   | { readonly kind: "drained"; readonly cut: number }

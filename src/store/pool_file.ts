@@ -13,7 +13,7 @@ import { decodeEntry, encodeEntry } from "./vault/vault_entry.ts";
 
 /** A pool as it moves from one machine to another. */
 export interface MovedPool {
-  /** The config, with all settings. */
+  /** The whole config file. */
   readonly config: ConfigDocument;
   readonly entries: readonly VaultEntry[];
 }

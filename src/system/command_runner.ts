@@ -90,7 +90,7 @@ async function run(
   }
 }
 
-/** What a program gets to end by itself after its time. */
+/** How long a program may take to end after SIGTERM. */
 const GRACE_MS = 1_000;
 
 function end(child: Deno.ChildProcess, signal: Deno.Signal): void {

@@ -73,7 +73,7 @@ async function exportPool(
   const { desk, vault } = await openDesk(shell);
   const { entries } = await vault.list();
   const plan = planOf(entries, options.logins ?? true);
-  // A server would renew the logins while they are written.
+  // A running server could renew a login while it is being written.
   if (plan.moved.length > 0) await refuseRunning(shell);
   const config = await readConfig(shell.config.file) ?? {};
   for (const { entry, why } of plan.kept) {

@@ -10,12 +10,11 @@ import { priceBook } from "../../config/config.ts";
 import { systemClock, systemZone } from "../../system/clock.ts";
 import { claudeFolder } from "../../claude/claude_folder.ts";
 import {
-  isCalendarUnit,
   REPORT_KINDS,
   type ReportKind,
   type ReportView,
 } from "../../control/report_view.ts";
-import { periodStart, Zone } from "../../core/calendar.ts";
+import { Zone } from "../../core/calendar.ts";
 import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
@@ -24,7 +23,11 @@ import { Shell } from "../shell.ts";
 import { parseMoment } from "./time_span.ts";
 import { readPin, readRegistry } from "../../claude/sessions/orchestration.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
-import { type SpendQuery, spendReport } from "../../records/spend_report.ts";
+import {
+  lastSince,
+  type SpendQuery,
+  spendReport,
+} from "../../records/spend_report.ts";
 import {
   readSessionIssues,
   writeSessionIssues,
@@ -141,20 +144,6 @@ function reportQuery(
     throw new UsageError("Cannot report: --since is not before --until");
   }
   return { by, nowMs, span: { fromMs, untilMs }, zone, pricesAsOf };
-}
-
-/** Returns the start of the last `count` periods, the present one included. */
-function lastSince(
-  by: ReportKind,
-  count: number,
-  { untilMs, zone }: { readonly untilMs: number; readonly zone: Zone },
-): number {
-  const unit = isCalendarUnit(by) ? by : "day";
-  let start: number = periodStart(Math.max(0, untilMs - 1), unit, zone);
-  for (let more = count; more > 1; more--) {
-    start = periodStart(start - 1, unit, zone);
-  }
-  return start;
 }
 
 function countOf(text: string): number {

@@ -29,9 +29,10 @@ export interface Asked {
 }
 
 /**
- * Returns whether the request waits. If the pool is closed beyond its limit, a
- * wait would only delay the answer. A parked client that understands limit
- * answers is told its turn at once: an open stream could not name it any more.
+ * Returns whether the request waits. It does not wait for a pool that stays
+ * closed for longer than the request may wait, because that would only delay the
+ * answer. A parked client that understands limit answers is told its turn at
+ * once, because an open stream cannot carry that answer any more.
  */
 export function waits(
   decision: RouteDecision,

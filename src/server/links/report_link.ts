@@ -7,10 +7,9 @@
 
 import type { ReportView } from "../../control/report_view.ts";
 import type { ReportQuestion } from "../../control/routes.ts";
-import { periodStart, Zone } from "../../core/calendar.ts";
-import { DAY_MS } from "../../core/time.ts";
+import { Zone } from "../../core/calendar.ts";
 import { reasonOf, TcError } from "../../errors.ts";
-import { spendReport } from "../../records/spend_report.ts";
+import { lastSince, spendReport } from "../../records/spend_report.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
 import { systemClock } from "../../system/clock.ts";
 import { PendingCalls } from "./pending_calls.ts";
@@ -19,7 +18,7 @@ export type ReportAnswer =
   | { readonly kind: "drawn"; readonly view: ReportView }
   | { readonly kind: "failed"; readonly message: string };
 
-/** A report over years of a full ledger takes less. */
+/** The worker stops waiting for a report after this time. */
 const ANSWER_MS_MAX = 30_000;
 
 /** Draws the report in the main thread. Never throws. */
@@ -33,8 +32,8 @@ export function answerReport(
   try {
     const zone = new Zone(name);
     const nowMs = systemClock.now();
-    const first = periodStart(nowMs - (days - 1) * DAY_MS, "day", zone);
-    const span = { fromMs: first, untilMs: nowMs };
+    const fromMs = lastSince("day", days, { untilMs: nowMs, zone });
+    const span = { fromMs, untilMs: nowMs };
     const database = openDatabase(databasePath(stateFolder), "read_only");
     try {
       const query = { by, nowMs, span, zone, pricesAsOf };

@@ -1,7 +1,7 @@
 /**
- * Tells people what the pool needs them to know: once for each condition that
- * begins, by a program, the desktop or a webhook. What was told and what a
- * webhook has not taken yet survive a restart.
+ * Tells people once about each condition that begins, by a program, on the
+ * desktop or by a webhook. It remembers across restarts which conditions it told
+ * of and which notices the webhook has not accepted yet.
  *
  * @module
  */
@@ -22,9 +22,9 @@ import {
   POOL_BACK,
 } from "./conditions.ts";
 
-/** What outlives the server; its text is JSON. */
+/** Keeps notices across restarts of the server, as JSON. */
 interface NoticeMemory {
-  /** Returns what was written last, or null. */
+  /** Returns the text that was written last; null if there is none. */
   read(): Promise<string | null>;
   write(text: string): Promise<void>;
 }
@@ -63,7 +63,7 @@ interface NotifierOptions {
 
 /** How often the pool is looked at. */
 const LOOK_MS = 5 * SECOND_MS;
-/** A condition must stand this long before it is told of; a blink is none. */
+/** A condition must hold this long before anybody is told of it. */
 const STANDS_MS = 10 * SECOND_MS;
 /** A condition that was gone for less is still the same one. */
 const GONE_MS = MINUTE_MS;
@@ -72,7 +72,7 @@ const RETRY_MS_MAX = 5 * MINUTE_MS;
 /** The most events that wait for a webhook; the oldest are dropped first. */
 const WAITING_MAX = 200;
 
-/** What is known of one condition. */
+/** The state of one condition. */
 interface Known {
   /** Since when it stands, on the wall clock. */
   readonly since: number;
@@ -121,7 +121,7 @@ export class Notifier {
     if (!this.#isRead) await this.#read();
     this.#sendWaiting();
     const { clock, minuteOfDay, quiet, status } = this.#options;
-    // At the end of the quiet hours what still holds is told.
+    // Conditions that still hold are told when the quiet hours end.
     if (isQuiet(quiet, minuteOfDay())) return;
     const now = clock.now();
     let hasChanged = false;
@@ -237,7 +237,7 @@ function isEvent(value: unknown): value is NoticeEvent {
 
 const HOUR_MINUTES = 60;
 
-/** Whether the minute of the day lies in the hours `quiet`, also over midnight. */
+/** Returns whether the minute lies in the quiet hours, which may span midnight. */
 export function isQuiet(quiet: string, minuteOfDay: number): boolean {
   const [, fromHour, fromMinute, toHour, toMinute] = QUIET_SHAPE.exec(quiet) ??
     [];

@@ -49,7 +49,7 @@ export interface Errand {
   onFailed(retryAfterMs: number): void;
   /** The client is told when to come again. */
   onLimited(backAt: number): void;
-  /** The stream was open, and an error event ends it. */
+  /** The stream is open already, so an error event ends it. */
   onInterrupted(): void;
 }
 
