@@ -128,17 +128,17 @@ function Window(
   );
 }
 
-/** A sign beside the colour, for those who see no difference of colours. */
+/** The Deck's signs, for those who see no difference of colours. */
 const SIGNS: Readonly<Record<AccountView["state"], string>> = {
   ready: "●",
-  limited: "◐",
-  spent: "○",
-  resting: "◌",
-  signed_out: "✗",
-  unreachable: "✗",
-  off: "–",
-  unknown: "?",
-  reserve: "◇",
+  limited: "▲",
+  spent: "■",
+  resting: "■",
+  signed_out: "■",
+  unreachable: "■",
+  off: "○",
+  unknown: "◌",
+  reserve: "○",
   paying: "$",
 };
 
