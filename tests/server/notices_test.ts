@@ -53,7 +53,7 @@ const OPEN = status([]);
 const SIGNED_OUT = status([
   account({
     state: "signed_out",
-    reason: "its refresh token was refused",
+    reason: "needs sign-in (tc login work)",
     mend: "tc login work",
   }),
 ]);
@@ -79,7 +79,13 @@ Deno.test("conditionsOf() reads what a person must know off the status", () => {
     ],
     // Without an account there is nothing to wait for.
     [status([], { kind: "empty", until: null }), []],
-    [SIGNED_OUT, ["work needs a login: its refresh token was refused"]],
+    [SIGNED_OUT, ["work needs a login"]],
+    [
+      status([
+        account({ label: "key-1", kind: "api_key", state: "signed_out" }),
+      ]),
+      ["key-1 needs a key that is accepted"],
+    ],
     [
       status([account({
         label: "key-1",

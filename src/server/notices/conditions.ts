@@ -58,17 +58,14 @@ export function conditionsOf(status: StatusView): readonly Condition[] {
 }
 
 function loginOf(
-  { id, label, kind, state, reason, mend }: AccountView,
+  { id, label, kind, state, mend }: AccountView,
 ): readonly Condition[] {
   if (state !== "signed_out") return [];
-  const why = reason === null || reason === "needs sign-in"
-    ? ""
-    : `: ${reason}`;
   const what = kind === "api_key" ? "a key that is accepted" : "a login";
   return [{
     key: `login_needed:${id}`,
     kind: "login_needed",
-    text: `${label} needs ${what}${why}`,
+    text: `${label} needs ${what}`,
     account: label,
     until: null,
     mend: mend ?? "tc login",
