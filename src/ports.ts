@@ -65,7 +65,7 @@ export interface PricedRequest {
   readonly terms: PriceTerms;
 }
 
-/** What requests cost, in nanodollars, and when what they cost stops to count. */
+/** Prices requests in nanodollars, and knows when a period of limits begins. */
 export interface Prices {
   /** Returns the price of a response; null if its model has none. */
   cost(usage: TokenUsage, answer: PricedAnswer): number | null;

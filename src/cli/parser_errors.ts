@@ -1,5 +1,5 @@
 /**
- * What the parser of the command line refuses, in tc's own sentences: what is
+ * Turns refusals of the command line's parser into tc's own sentences: what is
  * wrong, with which command, and what to type instead.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
- * What requests cost, by the prices in use, and the calendar of this machine, in
- * which limits in dollars count.
+ * Prices requests by the prices in use, and says when a day, week or month of a
+ * limit in dollars begins on this machine.
  *
  * @module
  */

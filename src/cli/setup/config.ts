@@ -342,7 +342,7 @@ function showSettings(
     });
     return EXIT.ok;
   }
-  // What somebody changed is shown wherever it belongs.
+  // A changed setting is listed even if it is not a common one.
   const listed = values.filter(({ isCommon, origin }) =>
     isAll || key !== null || isCommon || origin !== "default"
   );

@@ -24,7 +24,7 @@ interface Period {
   readonly nano: number;
 }
 
-/** What one account was paid for. */
+/** The dollars paid for one account, by period, and those reserved. */
 interface Paid extends Readonly<Record<CalendarUnit, Period | null>> {
   /** What its requests in flight may cost at most. */
   readonly reservedNano: number;

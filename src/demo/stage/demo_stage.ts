@@ -195,7 +195,7 @@ class DemoLink {
   }
 
   async stop(): Promise<void> {
-    // What fails while the demo ends is of no interest any more.
+    // The worker ends in any case, so a failure here changes nothing.
     const stopped = this.next("stopped").catch(() => {});
     this.post({ kind: "stop" });
     await Promise.race([stopped, systemClock.sleep(STOP_MS)]);
