@@ -65,7 +65,7 @@ export interface PricedRequest {
   readonly terms: PriceTerms;
 }
 
-/** Prices requests in nanodollars, and knows when a period of limits begins. */
+/** Prices requests in nanodollars, and says when the periods of limits end. */
 export interface Prices {
   /** Returns the price of a response; null if its model has none. */
   cost(usage: TokenUsage, answer: PricedAnswer): number | null;

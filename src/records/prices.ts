@@ -1,6 +1,6 @@
 /**
  * Prices requests by the prices in use, and says when a day, week or month of a
- * limit in dollars begins on this machine.
+ * limit in dollars begins and ends on this machine.
  *
  * @module
  */
