@@ -229,6 +229,11 @@ export interface RequestRecord {
   readonly isCompacted: boolean;
   readonly end: RequestEnd;
   readonly errorType: string | null;
+  /**
+   * The provider's own id of the answer, its `request-id`: Claude Code's
+   * transcripts name it.
+   */
+  readonly providerId: string | null;
 }
 
 /** Receives finished requests; must neither throw nor block. */

@@ -25,6 +25,7 @@ import type {
   RequestRecord,
 } from "../ports.ts";
 import type { MeterReading } from "../wire/answer/usage.ts";
+import { headerValue } from "../wire/header_list.ts";
 import type { BodyShare } from "./body.ts";
 import { Hold, type HoldManner } from "./hold.ts";
 import type { Inbound, OpenRequest, Proxy } from "./proxy.ts";
@@ -356,6 +357,9 @@ function recordOf(
     isCompacted: facts.isCompacted,
     end: ending.end,
     errorType: reading?.errorType ?? null,
+    providerId: ending.answer === null
+      ? null
+      : headerValue(ending.answer.headers, "request-id"),
   };
 }
 

@@ -51,6 +51,7 @@ function record(change: Partial<RequestRecord>): RequestRecord {
     isCompacted: false,
     end: "complete",
     errorType: null,
+    providerId: null,
     ...change,
   };
 }

@@ -120,3 +120,33 @@ Deno.test("reportView() says unpriced where nothing has a price", async () => {
   deepStrictEqual([view.total.costUsd, view.total.unpriced], [2.5, 1]);
   database.close();
 });
+
+Deno.test("a session's row has its true first and last times", async () => {
+  await using folder = new TempFolder();
+  const database = openDatabase(folder.join("state.db"), "read_write");
+  const ledger = new Ledger(database);
+  const session = "s";
+  ledger.write([
+    ledgerEntry({
+      session,
+      startedAt: at("2026-03-28T09:59:50.123Z"),
+      endedAt: at("2026-03-28T10:00:07.456Z"),
+    }),
+    ledgerEntry({ session, endedAt: at("2026-03-28T11:20:00.001Z") }),
+  ]);
+  ledger.write([
+    ledgerEntry({ session, endedAt: at("2026-03-28T11:21:33.789Z") }),
+  ]);
+  const [row] = spendBy(database, "session", ALL);
+  strictEqual(row?.firstAt, at("2026-03-28T09:59:50.123Z"));
+  strictEqual(row?.lastAt, at("2026-03-28T11:21:33.789Z"));
+  // A day begins with its first answer, never before the day itself.
+  const [first] = spendByTime(database, ALL);
+  strictEqual(first?.firstAt, at("2026-03-28T10:00:00Z"));
+  // Sums of an older tc have no times: those of the quarter hold.
+  database.exec("UPDATE quarters SET first_at = 0, last_at = 0");
+  const [old] = spendBy(database, "session", ALL);
+  strictEqual(old?.firstAt, at("2026-03-28T10:00:00Z"));
+  strictEqual(old?.lastAt, at("2026-03-28T11:30:00Z"));
+  database.close();
+});

@@ -339,7 +339,18 @@ ALTER TABLE requests ADD COLUMN web_searches INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE quarters ADD COLUMN paid_nano INTEGER NOT NULL DEFAULT 0;
 `;
 
+/**
+ * The provider's id of a request, by which transcripts name it, and the true
+ * first and last time of a sum; 0 where an older tc wrote it.
+ */
+const PROVIDER_IDS = `
+ALTER TABLE requests ADD COLUMN provider_id TEXT;
+ALTER TABLE quarters ADD COLUMN first_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE quarters ADD COLUMN last_at INTEGER NOT NULL DEFAULT 0;
+`;
+
 export const MIGRATIONS: readonly string[] = [
   NAMES + REQUESTS + QUARTERS + MEMORIES + SESSION_ISSUES,
   PAID,
+  PROVIDER_IDS,
 ];

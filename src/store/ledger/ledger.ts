@@ -85,6 +85,7 @@ const ROW_COLUMNS = [
   "is_paid",
   "terms",
   "web_searches",
+  "provider_id",
 ] as const;
 
 const KEY_COLUMNS = ["quarter", "session", "account", "model"] as const;
@@ -116,12 +117,23 @@ const INSERT_ROW = `INSERT INTO requests (${ROW_COLUMNS.join(", ")}) VALUES (${
   places(ROW_COLUMNS)
 })`;
 
-const ADD_SUMS = `INSERT INTO quarters (${
-  [...KEY_COLUMNS, ...SUM_COLUMNS].join(", ")
-}) VALUES (${places([...KEY_COLUMNS, ...SUM_COLUMNS])})
+const TIME_COLUMNS = ["first_at", "last_at"] as const;
+const QUARTER_COLUMNS = [...KEY_COLUMNS, ...SUM_COLUMNS, ...TIME_COLUMNS];
+
+const ADD_SUMS = `INSERT INTO quarters (${QUARTER_COLUMNS.join(", ")})
+VALUES (${places(QUARTER_COLUMNS)})
 ON CONFLICT (quarter, session, account, model) DO UPDATE SET ${
   SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")
-}`;
+}, first_at = min(first_at, excluded.first_at),
+   last_at = max(last_at, excluded.last_at)`;
+
+/** What a batch adds to one row of `quarters`. */
+interface QuarterSum {
+  readonly key: readonly number[];
+  readonly sums: number[];
+  firstAt: number;
+  lastAt: number;
+}
 
 export class Ledger {
   readonly #database: DatabaseSync;
@@ -168,24 +180,32 @@ export class Ledger {
 
   /** Adds one statement per key of the batch, not per request. */
   #addUp(entries: readonly LedgerEntry[]): void {
-    const sums = new Map<string, { key: number[]; sums: number[] }>();
+    const sums = new Map<string, QuarterSum>();
     for (const entry of entries) {
-      if (!isMessage(entry.record)) continue;
-      const key = this.#keyOf(entry.record);
+      const { record } = entry;
+      if (!isMessage(record)) continue;
+      const key = this.#keyOf(record);
       const name = key.join("/");
       const known = sums.get(name);
       if (known === undefined) {
-        sums.set(name, { key, sums: sumsOf(entry) });
+        sums.set(name, {
+          key,
+          sums: sumsOf(entry),
+          firstAt: record.startedAt,
+          lastAt: record.endedAt,
+        });
         continue;
       }
       sumsOf(entry).forEach((value, index) => {
         known.sums[index] = (known.sums[index] ?? 0) + value;
       });
+      known.firstAt = Math.min(known.firstAt, record.startedAt);
+      known.lastAt = Math.max(known.lastAt, record.endedAt);
     }
-    for (const { key, sums: values } of sums.values()) {
+    for (const { key, sums: values, firstAt, lastAt } of sums.values()) {
       // A sum beyond the largest number stays as it is; the rows have the
       // figures.
-      isStored(() => this.#addSums.run(...key, ...values));
+      isStored(() => this.#addSums.run(...key, ...values, firstAt, lastAt));
     }
   }
 
@@ -236,6 +256,7 @@ export class Ledger {
       Number(record.isPaid),
       termsNumber(record.terms),
       record.terms.webSearches,
+      record.providerId?.slice(0, TEXT_LENGTH_MAX) ?? null,
     ];
   }
 

@@ -20,6 +20,13 @@ type SpendKey = "session" | "account" | "model";
 const SUMS = SUM_COLUMNS.map((name) => `sum(${name}) AS ${name}`).join(", ");
 const IN_SPAN = "quarter >= ? AND quarter < ?";
 
+/** Sums of an older tc have no times: then those of the quarter hold. */
+const QUARTER_START = `quarter * ${QUARTER_MS}`;
+const FIRST =
+  `min(CASE WHEN first_at > 0 THEN first_at ELSE ${QUARTER_START} END)`;
+const LAST =
+  `max(CASE WHEN last_at > 0 THEN last_at ELSE ${QUARTER_START} + ${QUARTER_MS} END)`;
+
 function bounds({ fromMs, untilMs }: TimeSpan): [number, number] {
   return [Math.floor(fromMs / QUARTER_MS), Math.ceil(untilMs / QUARTER_MS)];
 }
@@ -33,15 +40,16 @@ export function spendByTime(
   span: TimeSpan,
 ): readonly SpendRow[] {
   const rows = database.prepare(
-    `SELECT quarter, ${SUMS} FROM quarters WHERE ${IN_SPAN}
-     GROUP BY quarter ORDER BY quarter`,
+    `SELECT quarter, ${FIRST} AS first, ${LAST} AS last, ${SUMS}
+     FROM quarters WHERE ${IN_SPAN} GROUP BY quarter ORDER BY quarter`,
   ).all(...bounds(span));
   return rows.map((row) => {
-    const firstAt = Number(row["quarter"]) * QUARTER_MS;
+    const startsAt = Number(row["quarter"]) * QUARTER_MS;
     return {
-      key: String(firstAt),
-      firstAt,
-      lastAt: firstAt + QUARTER_MS,
+      key: String(startsAt),
+      // An answer belongs to the quarter in which it ended.
+      firstAt: Math.max(startsAt, Number(row["first"])),
+      lastAt: Number(row["last"]),
       spend: spendOf(row),
     };
   });
@@ -55,15 +63,14 @@ export function spendBy(
 ): readonly SpendRow[] {
   const rows = database.prepare(
     `SELECT names.text AS key, first, last, ${SUM_COLUMNS.join(", ")}
-     FROM (SELECT ${key} AS id, min(quarter) AS first, max(quarter) AS last,
-             ${SUMS}
+     FROM (SELECT ${key} AS id, ${FIRST} AS first, ${LAST} AS last, ${SUMS}
            FROM quarters WHERE ${IN_SPAN} GROUP BY ${key})
      LEFT JOIN names USING (id) ORDER BY last DESC, requests DESC`,
   ).all(...bounds(span));
   return rows.map((row) => ({
     key: row["key"] === null ? null : String(row["key"]),
-    firstAt: Number(row["first"]) * QUARTER_MS,
-    lastAt: (Number(row["last"]) + 1) * QUARTER_MS,
+    firstAt: Number(row["first"]),
+    lastAt: Number(row["last"]),
     spend: spendOf(row),
   }));
 }
