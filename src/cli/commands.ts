@@ -28,6 +28,7 @@ const FILES: Readonly<Record<string, () => Promise<Register>>> = {
   priority: async () =>
     (await import("./accounts/priority.ts")).registerPriority,
   pin: async () => (await import("./accounts/pin.ts")).registerPin,
+  store: async () => (await import("./store/store.ts")).registerStore,
   status: async () => (await import("./status/status.ts")).registerStatus,
   watch: async () => (await import("./server/watch.ts")).registerWatch,
   ui: async () => (await import("./status/ui.ts")).registerUi,

@@ -106,6 +106,21 @@ export function webhook(help: string): Setting<string> {
   });
 }
 
+/** Returns the setting of a database's address, which may hold a password. */
+export function storeUrl(help: string): Setting<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((text) =>
+      text === "" || /^postgres(ql)?:\/\//.test(text) && URL.canParse(text)
+    ),
+  );
+  return leaf(schema, "", {
+    help,
+    allowed: "a postgres:// URL, or empty",
+    kind: "key",
+  });
+}
+
 /** The form of a local key, chosen or random. */
 export const KEY_SHAPE = /^[A-Za-z0-9_-]{8,256}$/;
 

@@ -18,6 +18,7 @@ import {
   ofKnobs,
   section,
   type SettingText,
+  storeUrl,
   text,
   url,
   webhook,
@@ -67,6 +68,11 @@ export const SETTINGS = v.looseObject({
     false,
     "Allow http without TLS to other machines: others can read your credentials",
   ),
+  store: section({
+    url: storeUrl(
+      "Address of the shared pool's database, where it is not the one that this machine joined",
+    ),
+  }),
   upstreamProxy: text(
     "",
     "Corporate proxy for outgoing requests; empty: HTTPS_PROXY decides",

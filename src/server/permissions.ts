@@ -7,6 +7,8 @@
  */
 
 import { parseProxy } from "../http/proxy_rules.ts";
+import type { StoreAddress } from "../store/shared/address.ts";
+import { DATABASE_VARIABLES } from "../store/shared/address.ts";
 import { accountRows } from "../store/account_rows.ts";
 import type { Config } from "../config/config.ts";
 import {
@@ -22,7 +24,8 @@ export interface Grants {
   readonly net: readonly string[];
   readonly read: readonly string[];
   readonly write: readonly string[];
-  readonly env: false;
+  /** Names of variables that it may read; false is none. */
+  readonly env: false | readonly string[];
   readonly run: false;
   readonly sys: false;
   readonly ffi: false;
@@ -38,6 +41,8 @@ interface GrantSources {
   readonly proxies: readonly string[];
   /** Origins of third-party backends and of demo endpoints. */
   readonly origins: readonly string[];
+  /** Where the store of a shared pool is, or null. */
+  readonly store: StoreAddress | null;
 }
 
 /** Returns what the grants of a pool's server follow from. */
@@ -47,6 +52,7 @@ export function grantSources(
     readonly paths: Paths;
     readonly environment: Environment;
   },
+  store: StoreAddress | null,
 ): GrantSources {
   const proxies = [proxyUrl(environment)].filter((url) => url !== "");
   return {
@@ -55,6 +61,7 @@ export function grantSources(
     system,
     proxies,
     origins: backendOrigins(config),
+    store,
   };
 }
 
@@ -73,6 +80,7 @@ function backendOrigins(config: Config): readonly string[] {
 /** Returns the grants of the server worker. */
 export function workerGrants(sources: GrantSources): Grants {
   const { settings } = sources.config;
+  const { store } = sources;
   const { proxy, oauth } = settings;
   const urls = [
     settings.upstream,
@@ -96,11 +104,15 @@ export function workerGrants(sources: GrantSources): Grants {
     ...(settings.log.to === "" ? [] : [settings.log.to]),
   ];
   return {
-    net: [...new Set([...own, ...hosts])],
+    net: [
+      ...new Set([...own, ...hosts]),
+      ...store === null ? [] : [`${bracketed(store.host)}:${store.port}`],
+    ],
     // It reads the config to list the accounts, and never writes it.
     read: [...folders, sources.paths.configFile],
     write: folders,
-    env: false,
+    // The database's client asks for them although it is told everything.
+    env: store === null ? false : DATABASE_VARIABLES,
     run: false,
     sys: false,
     ffi: false,

@@ -10,7 +10,13 @@ import { type Authorities, readAuthorities } from "../system/authorities.ts";
 import { systemEntropy } from "../system/clock.ts";
 import { type Config, configFrom } from "../config/config.ts";
 import { localKey } from "../config/local_key.ts";
-import { type Paths, pathsFrom } from "../system/paths.ts";
+import { isThere, type Paths, pathsFrom } from "../system/paths.ts";
+import { machineSecret } from "../system/machine.ts";
+import {
+  type Membership,
+  membershipFile,
+  readMembership,
+} from "../store/shared/membership.ts";
 import { type PersonShell, personShell } from "../shell_words.ts";
 import type { Environment, Host, System } from "../variables.ts";
 import { priceFile, readPriceTable } from "../store/ledger/price_file.ts";
@@ -132,6 +138,22 @@ export class PoolSite {
     return noted === undefined
       ? { host, port }
       : { host: noted, port: Number(at) };
+  }
+
+  /**
+   * Returns the shared pool that this machine is part of, or null. The setting
+   * `store.url` overrides the address, for a database that has moved.
+   */
+  async membership(): Promise<Membership | null> {
+    const file = membershipFile(this.paths.secretsFolder);
+    // Most machines are part of none; then no key is needed to know it.
+    if (!isThere(file)) return null;
+    const secret = await machineSecret(this.paths, this.system);
+    const membership = await readMembership(file, secret, systemEntropy);
+    const { url } = this.config.settings.store;
+    return membership === null || url === ""
+      ? membership
+      : { ...membership, url };
   }
 
   client(timeoutMs = CONTROL_TIMEOUT_MS): ControlClient {

@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { systemClock } from "../system/clock.ts";
 import type { Config } from "../config/config.ts";
 import { machineSecret } from "../system/machine.ts";
+import { type StoreAddress, storeAddress } from "../store/shared/address.ts";
 import { grantSources, proxyUrl, workerGrants } from "./permissions.ts";
 import { type Server, startServer } from "./supervisor.ts";
 import { buildInfo } from "../release/version.ts";
@@ -92,7 +93,7 @@ export async function startServing(
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
     order,
-    grants: workerGrants(grantSources(site)),
+    grants: workerGrants(grantSources(site, storeOf(order))),
     owners: options.owners,
     changes: options.changes,
     onLog: (record) => {
@@ -178,6 +179,7 @@ async function startOrder(
     person: site.person,
     key: site.key.reveal(),
     machine: await machineSecret(paths, site.system),
+    store: await site.membership(),
     proxy: {
       url: proxyUrl(environment),
       except: environment["NO_PROXY"] || environment["no_proxy"] || "",
@@ -186,6 +188,11 @@ async function startOrder(
     takesOver,
     openFiles: await openFiles(site.system),
   };
+}
+
+/** Returns where the store of the shared pool is, or null. */
+function storeOf({ store }: StartOrder): StoreAddress | null {
+  return store === null ? null : storeAddress(store.url);
 }
 
 function supervise(

@@ -150,6 +150,7 @@ function startWorker(grants: Grants): Worker {
     deno: {
       permissions: {
         ...grants,
+        env: grants.env === false ? false : [...grants.env],
         net: [...grants.net],
         read: [...grants.read],
         write: [...grants.write],

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Membership } from "../store/shared/membership.ts";
 import type { MachineSecret } from "../store/vault/vault_cipher.ts";
 import type { ChangeAnswer, ChangeQuestion } from "./links/change_link.ts";
 import type { LogLoss } from "../records/log/log_sink.ts";
@@ -36,6 +37,8 @@ export interface StartOrder {
   readonly person: PersonShell;
   /** The local key, revealed: a Secret does not survive a message. */
   readonly key: string;
+  /** The shared pool that this machine is part of, or null. */
+  readonly store: Membership | null;
   /** Machine id and user name, which bind the vault to this machine. */
   readonly machine: MachineSecret;
   /** HTTPS_PROXY and NO_PROXY as the environment has them. */

@@ -22,16 +22,13 @@ import {
 } from "./account_edits.ts";
 import { accountRows } from "./account_rows.ts";
 import { mergeAccounts, type MergedAccounts } from "./accounts.ts";
-import {
-  type ConfigEdit,
-  editConfig,
-  type EditPorts,
-  readConfig,
-} from "./config_file.ts";
+import type { AccountList } from "./account_list.ts";
+import type { ConfigEdit } from "./config_file.ts";
 
-interface DeskPorts extends EditPorts {
+interface DeskPorts {
   readonly vault: Vault;
-  readonly configFile: string;
+  /** Where a person's settings for each account are. */
+  readonly list: AccountList;
 }
 
 /** What a person can change about an account; null removes a limit. */
@@ -57,17 +54,17 @@ export class AccountDesk {
     this.#ports = ports;
   }
 
-  /** Returns vault and config as they are at this moment. */
+  /** Returns vault and settings as they are at this moment. */
   async list(): Promise<DeskListing> {
     return await this.merged(await this.#ports.vault.list());
   }
 
-  /** Returns `listing` joined with the config as it is at this moment. */
+  /** Returns `listing` joined with the settings as they are at this moment. */
   async merged({ entries, damaged }: VaultListing): Promise<DeskListing> {
-    const { configFile } = this.#ports;
-    const document = await readConfig(configFile) ?? {};
-    const rows = accountRows(document, configFile);
-    return { ...mergeAccounts(entries, rows), entries, damaged };
+    const { list } = this.#ports;
+    const rows = accountRows(await list.read(), list.place);
+    const merged = mergeAccounts(entries, rows, list.others);
+    return { ...merged, entries, damaged };
   }
 
   /** Lists an account that was just added to the vault, with `settings`. */
@@ -75,11 +72,11 @@ export class AccountDesk {
     id: AccountId,
     settings: Readonly<Record<string, unknown>> = {},
   ): Promise<void> {
-    const { configFile } = this.#ports;
-    const document = await readConfig(configFile) ?? {};
+    const { list } = this.#ports;
+    const document = await list.read();
     // Without a list, every account of the vault counts and no row is needed.
-    const isNeeded = document["accounts"] !== undefined ||
-      Object.keys(settings).length > 0;
+    const isNeeded = Object.keys(settings).length > 0 ||
+      (document["accounts"] !== undefined && list.others === "left_out");
     if (!isNeeded) return;
     await this.#edit((entries) => addAccount(entries, id, settings));
   }
@@ -99,8 +96,8 @@ export class AccountDesk {
 
   /** Removes the account from the list, then its credential from the vault. */
   async remove(id: AccountId): Promise<void> {
-    const { vault, configFile } = this.#ports;
-    const document = await readConfig(configFile) ?? {};
+    const { vault, list } = this.#ports;
+    const document = await list.read();
     if (document["accounts"] !== undefined) {
       await this.#edit((entries) => removeAccount(entries, id));
     }
@@ -110,9 +107,9 @@ export class AccountDesk {
   async #edit(
     edit: (entries: readonly VaultEntry[]) => ConfigEdit,
   ): Promise<void> {
-    const { vault, configFile } = this.#ports;
+    const { vault, list } = this.#ports;
     const { entries } = await vault.list();
-    await editConfig(configFile, edit(entries), this.#ports);
+    await list.edit(edit(entries));
   }
 }
 

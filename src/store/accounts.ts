@@ -47,12 +47,14 @@ export interface MergedAccounts {
 }
 
 /**
- * Joins the vault's entries with the config's rows. A config without `accounts`
- * (null) removes nothing: every entry counts.
+ * Joins the vault's entries with the rows of settings. Without rows (null)
+ * nothing is removed: every entry counts. `others` says what an entry without a
+ * row is.
  */
 export function mergeAccounts(
   entries: readonly VaultEntry[],
   rows: readonly AccountRow[] | null,
+  others: "left_out" | "served" = "left_out",
 ): MergedAccounts {
   if (rows === null) {
     const labels = new Set<string>();
@@ -66,6 +68,15 @@ export function mergeAccounts(
     return entry === undefined ? [] : [recordOf(entry, row, labels)];
   });
   const listed = new Set(matches.values());
+  if (others === "served") {
+    const rest = entries.filter((entry) => !listed.has(entry))
+      .map((entry) => recordOf(entry, null, labels));
+    return {
+      accounts: [...accounts, ...rest],
+      unlisted: [],
+      orphans: [],
+    };
+  }
   return {
     accounts,
     unlisted: entries.filter((entry) => !listed.has(entry)),

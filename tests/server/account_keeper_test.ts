@@ -54,6 +54,7 @@ Deno.test("an earlier read does not overwrite a later one", async () => {
       person: MANUAL_SHELL,
       key: "tc-test-key-0001",
       machine: MACHINE,
+      store: null,
       proxy: { url: "", except: "" },
       authorities: "",
       takesOver: false,

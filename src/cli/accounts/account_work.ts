@@ -6,7 +6,7 @@
  */
 
 import { accountsView } from "../../server/account_facts.ts";
-import { systemClock, systemEntropy } from "../../system/clock.ts";
+import { systemClock } from "../../system/clock.ts";
 import { type AccountsView, CONTROL } from "../../control/protocol.ts";
 import { EXIT, reasonOf, TcError, UsageError } from "../../errors.ts";
 import type { Locks, Vault } from "../../ports.ts";
@@ -18,33 +18,48 @@ import {
   type NamedAccount,
 } from "../../store/account_desk.ts";
 import type { Shell } from "../shell.ts";
-import { vaultFolder } from "../../system/paths.ts";
 import { systemRunner } from "../../system/command_runner.ts";
 import { machineSecret } from "../../system/machine.ts";
 import { accountRows } from "../../store/account_rows.ts";
 import { mergeAccounts, type MergedAccounts } from "../../store/accounts.ts";
-import { type OpenedVault, openVault } from "../../store/vault/open_vault.ts";
+import {
+  openAccounts,
+  type OpenedAccounts,
+} from "../../server/open_accounts.ts";
+import { checkStore } from "../../store/shared/schema.ts";
+import { onlyStore } from "../../store/shared/shared_vault.ts";
 import { inert } from "../../control/words.ts";
 import { commandWord } from "../../shell_words.ts";
 
 /** Opens the vault; a person at the terminal may answer its prompt. */
-export async function openShellVault(shell: Shell): Promise<OpenedVault> {
+export async function openShellVault(shell: Shell): Promise<OpenedAccounts> {
   const { config, paths, mayAsk } = shell;
-  return await openVault({
-    folder: vaultFolder(paths),
+  const membership = await shell.membership();
+  return await openAccounts({
+    paths,
+    config,
     secret: await machineSecret(paths, shell.system),
-    wanted: config.settings.vault.backend === "keychain" ? "keychain" : "file",
+    membership,
+    authorities: membership === null ? "" : shell.authorities.pem,
     mayPrompt: mayAsk,
-    os: shell.system,
-  }, { clock: systemClock, entropy: systemEntropy, runner: systemRunner });
+    system: shell.system,
+    runner: systemRunner,
+    journal: null,
+    connections: 1,
+  });
 }
 
-/** Returns the accounts of vault and config, without asking a server. */
+/**
+ * Returns the accounts of vault and settings, without asking a server. Those of
+ * a shared pool are as this machine has them.
+ */
 export async function storedAccounts(shell: Shell): Promise<MergedAccounts> {
-  const { config } = shell;
-  const { vault } = await openShellVault(shell);
+  const { vault, list } = await openShellVault(shell);
+  const rows = list.others === "served"
+    ? accountRows(await list.read(), list.place)
+    : accountRows(shell.config.document, shell.config.file);
   const { entries } = await vault.list();
-  return mergeAccounts(entries, accountRows(config.document, config.file));
+  return mergeAccounts(entries, rows, list.others);
 }
 
 export interface OpenedDesk {
@@ -53,15 +68,17 @@ export interface OpenedDesk {
   readonly desk: AccountDesk;
 }
 
+/**
+ * Opens vault and settings to change them. In a shared pool what other machines
+ * have changed is taken over first, if the database can be reached.
+ */
 export async function openDesk(shell: Shell): Promise<OpenedDesk> {
-  const { vault, locks } = await openShellVault(shell);
-  const desk = new AccountDesk({
-    vault,
-    configFile: shell.config.file,
-    clock: systemClock,
-    entropy: systemEntropy,
-  });
-  return { vault, locks, desk };
+  const { vault, locks, list, shared } = await openShellVault(shell);
+  if (shared !== null) {
+    await checkStore(shared.database).then(() => shared.vault.exchange())
+      .then(() => shared.settings.exchange()).catch(onlyStore);
+  }
+  return { vault, locks, desk: new AccountDesk({ vault, list }) };
 }
 
 /** Returns the accounts from the running server, or else from the files. */

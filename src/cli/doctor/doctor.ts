@@ -8,6 +8,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { inert } from "../../control/words.ts";
 import { EXIT, reasonOf } from "../../errors.ts";
+import { storeAddress } from "../../store/shared/address.ts";
 import { examine } from "./examine.ts";
 import type { Finding, FindingLevel } from "./finding.ts";
 import { presentVariables } from "../launch/launching.ts";
@@ -148,7 +149,13 @@ async function showPermissions(
   { isProof }: { readonly isProof: boolean },
 ): Promise<number> {
   const { output } = shell;
-  const grants = workerGrants(grantSources(shell));
+  const membership = await shell.membership();
+  const grants = workerGrants(
+    grantSources(
+      shell,
+      membership === null ? null : storeAddress(membership.url),
+    ),
+  );
   const proof = isProof ? await proveFence(grants, shell.paths) : null;
   const attempts = [...proof?.worker ?? [], ...proof?.main ?? []];
   const hasHeld = attempts.every(({ outcome }) => outcome === "refused") &&

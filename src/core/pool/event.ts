@@ -104,6 +104,18 @@ export type PoolEvent =
    */
   | { readonly kind: "retry_sent"; readonly at: Instant }
   | { readonly kind: "pinned"; readonly accountId: AccountId | null }
+  /** How many requests other machines of the pool have in flight, by account. */
+  | {
+    readonly kind: "counted_elsewhere";
+    readonly inFlight: ReadonlyMap<AccountId, number>;
+  }
+  /** The provider refused a request of another machine of the pool. */
+  | {
+    readonly kind: "refused_elsewhere";
+    readonly accountId: AccountId;
+    readonly verdict: SharedRefusal;
+    readonly at: Instant;
+  }
   /** An id was seen at an account, or was looked for and found at none. */
   | {
     readonly kind: "id_seen";
@@ -114,6 +126,12 @@ export type PoolEvent =
   | { readonly kind: "settings_changed"; readonly settings: RouteSettings }
   /** The clock of this machine was set back by `byMs`. */
   | { readonly kind: "clock_set_back"; readonly byMs: number };
+
+/** A refusal that bars an account for every machine. */
+export type SharedRefusal = Extract<
+  CapacityVerdict,
+  { readonly kind: "exhausted" | "throttled" }
+>;
 
 /** Money that was paid, and when the periods that it counts in end. */
 export interface Payment {
@@ -130,7 +148,9 @@ export function wakesWaiters(event: PoolEvent): boolean {
     case "retry_sent":
     case "id_seen":
     case "paid_recalled":
+    case "refused_elsewhere":
       return false;
+    case "counted_elsewhere":
     case "account_put":
     case "account_removed":
     case "credential_changed":

@@ -43,6 +43,7 @@ function newAccount(pool: PoolState, account: Account): AccountState {
     familyBenches: new Map(),
     refusals: NO_REFUSALS,
     leases: 0,
+    elsewhere: 0,
     trial: null,
     gate: newGate(pool.settings),
     learned: UNLEARNED,
@@ -87,6 +88,24 @@ export function removeAccount(pool: PoolState, id: AccountId): PoolState {
     pin: pool.pin === id ? null : pool.pin,
     primary: pool.primary === id ? null : pool.primary,
   };
+}
+
+/**
+ * Notes how many requests other machines have in flight. An account that is not
+ * named has none.
+ */
+export function countElsewhere(
+  pool: PoolState,
+  inFlight: ReadonlyMap<AccountId, number>,
+): PoolState {
+  let accounts: Map<AccountId, AccountState> | null = null;
+  for (const [id, state] of pool.accounts) {
+    const elsewhere = inFlight.get(id) ?? 0;
+    if (elsewhere === state.elsewhere) continue;
+    accounts ??= new Map(pool.accounts);
+    accounts.set(id, { ...state, elsewhere });
+  }
+  return accounts === null ? pool : { ...pool, accounts };
 }
 
 export function changeCredential(

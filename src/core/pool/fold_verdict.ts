@@ -31,6 +31,10 @@ import { after, type Instant, later, MINUTE_MS, SECOND_MS } from "../time.ts";
 import type { CapacityVerdict } from "../quota/verdict.ts";
 
 type VerdictGiven = Extract<PoolEvent, { readonly kind: "verdict_given" }>;
+type RefusedElsewhere = Extract<
+  PoolEvent,
+  { readonly kind: "refused_elsewhere" }
+>;
 
 /** Quarantine after a refusal of the credential that may be temporary. */
 const QUARANTINE_MS = 5 * MINUTE_MS;
@@ -260,6 +264,33 @@ function lacking(
     bench: benched(state.bench, endsAt(spent), { at, reason }),
     gate: { ...state.gate, isProven: false },
   };
+}
+
+/**
+ * Closes an account that another machine was refused on. What this machine has
+ * learned from its own requests is not touched.
+ */
+export function refuseElsewhere(
+  pool: PoolState,
+  { accountId, verdict, at }: RefusedElsewhere,
+): PoolState {
+  const state = pool.accounts.get(accountId);
+  if (state === undefined) return pool;
+  if (verdict.kind === "throttled") {
+    const reason = { kind: "throttled", streak: 1 } as const;
+    const bench = benched(state.bench, verdict.until, { at, reason });
+    return withAccount(pool, { ...state, bench });
+  }
+  const { window, family, until } = verdict;
+  const cause = { at, reason: { kind: "exhausted", window } } as const;
+  if (family === null) {
+    const bench = benched(state.bench, until, cause);
+    return withAccount(pool, { ...state, bench });
+  }
+  const familyBenches = new Map(state.familyBenches);
+  const known = familyBenches.get(family) ?? AVAILABLE;
+  familyBenches.set(family, benched(known, until, cause));
+  return withAccount(pool, { ...state, familyBenches });
 }
 
 function exhausted(

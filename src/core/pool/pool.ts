@@ -9,12 +9,13 @@
 import type { PoolEvent } from "./event.ts";
 import {
   changeCredential,
+  countElsewhere,
   observeQuota,
   putAccount,
   removeAccount,
 } from "./fold_account.ts";
 import { closeLease, openLease } from "./fold_lease.ts";
-import { giveVerdict } from "./fold_verdict.ts";
+import { giveVerdict, refuseElsewhere } from "./fold_verdict.ts";
 import { withOwner } from "./owned_ids.ts";
 import { debited } from "../quota/retry.ts";
 import { NOTHING_PAID, recalled } from "../quota/spending.ts";
@@ -104,6 +105,10 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
     }
     case "pinned":
       return { ...state, pin: event.accountId };
+    case "counted_elsewhere":
+      return countElsewhere(state, event.inFlight);
+    case "refused_elsewhere":
+      return refuseElsewhere(state, event);
     case "settings_changed":
       return { ...state, settings: event.settings };
     case "clock_set_back":

@@ -68,8 +68,10 @@ export interface AccountState {
    * quota.
    */
   readonly refusals: Refusals;
-  /** Requests in flight. */
+  /** Requests in flight, sent by this server. */
   readonly leases: number;
+  /** Requests in flight that other machines of the pool have sent. */
+  readonly elsewhere: number;
   /**
    * The request that tries whether a throttle has ended; null while none does.
    */

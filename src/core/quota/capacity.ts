@@ -137,7 +137,7 @@ function accountCapacity(
     benched: isBenched,
     benchSec: isBenched ? secondsUntil(bar.until, at) : 0,
     streak: state.gate.streak,
-    inflight: state.leases,
+    inflight: state.leases + state.elsewhere,
     burn5h,
     capEst5h: capEst5h === null ? null : Math.round(capEst5h),
     headroomTok: capEst5h === null || share === null

@@ -7,7 +7,7 @@
 
 import type { AccountId } from "../account.ts";
 import type { Considered, RouteDecision, RouteQuery } from "./decision.ts";
-import { roomOf } from "./gates.ts";
+import { inFlight, roomOf } from "./gates.ts";
 import { isOversubscribed } from "./parking.ts";
 import { POLICIES } from "../policy/registry.ts";
 import type { QuotaWindow } from "../quota/quota.ts";
@@ -105,7 +105,7 @@ function explained(
   const cached = Math.min(scene.contextTokens, view.cached);
   const room = roomOf(view, scene, POLICIES[scene.settings.policy]);
   const isHome = scene.binding?.accountId === view.id;
-  const most = (isHome ? room.warm : room.cold) + view.state.leases;
+  const most = (isHome ? room.warm : room.cold) + inFlight(view);
   return {
     ...considered,
     rank: view.rank,
@@ -114,7 +114,7 @@ function explained(
     week: view.week,
     cachedTokens: cached,
     rebuildTokens: scene.contextTokens - cached,
-    leases: view.state.leases,
+    leases: inFlight(view),
     leasesMax: Number.isFinite(most) ? most : null,
     conversations: view.heads.active,
   };

@@ -30,11 +30,20 @@ const OVERFLOW_SHARE = 1.5;
 /** A request that uses no quota takes no place. */
 const UNLIMITED: Room = { cold: Infinity, warm: Infinity, isTrial: false };
 
+/**
+ * Returns the requests that the account has in flight, on all machines of the
+ * pool: the provider counts them together.
+ */
+export function inFlight({ state }: View): number {
+  return state.leases + state.elsewhere;
+}
+
 /** Returns the places that `view` has left under the gates in use. */
 export function roomOf(view: View, scene: Scene, policy: Policy): Room {
   const { layers, settings, at } = scene;
   if (!scene.query.isMetered) return UNLIMITED;
-  const { gate, leases, account } = view.state;
+  const { gate, account } = view.state;
+  const leases = inFlight(view);
   const isUnproven = layers.probeGate && !gate.isProven;
   const most = Math.min(
     account.leasesMax ?? Infinity,
@@ -84,7 +93,8 @@ function startsLeft({ state }: View, { layers, at }: Scene): number {
  * limit. The user's own limit always holds, and so does the limit to one trial.
  */
 export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
-  const { gate, leases, account, bench } = view.state;
+  const { gate, account, bench } = view.state;
+  const leases = inFlight(view);
   const standing = benchAt(bench, scene.at);
   if (standing.kind === "probation" && standing.isThrottle) return false;
   if (account.leasesMax !== null && leases >= account.leasesMax) return false;

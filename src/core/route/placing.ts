@@ -6,7 +6,7 @@
  */
 
 import type { Outcome, UseReason } from "./decision.ts";
-import { mayOverflow } from "./gates.ts";
+import { inFlight, mayOverflow } from "./gates.ts";
 import { feeding, isParkable, parkedMs, turnAt } from "./parking.ts";
 import type { Question } from "./question.ts";
 import { waitedMs } from "./queue.ts";
@@ -109,8 +109,8 @@ function besideParent(
   if (near === null || binding !== null || policy.pricesChildren) return null;
   const view = views.find(({ id }) => id === near.accountId);
   if (view === undefined || !policy.keeps(view, scene)) return null;
-  const idlest = Math.min(...views.map(({ state }) => state.leases));
-  return view.state.leases <= idlest + BESIDE_PARENT_MAX ? view : null;
+  const idlest = Math.min(...views.map(inFlight));
+  return inFlight(view) <= idlest + BESIDE_PARENT_MAX ? view : null;
 }
 
 /**
@@ -141,8 +141,8 @@ function lighter(a: View, b: View, at: Instant): View {
   return order < 0 || (order === 0 && a.id < b.id) ? a : b;
 }
 
-function load({ state }: View, at: Instant): number {
-  return state.leases / inFlightCap(state.gate, at);
+function load(view: View, at: Instant): number {
+  return inFlight(view) / inFlightCap(view.state.gate, at);
 }
 
 // Idle five-hour windows: a window that runs while nobody works is lost, and so

@@ -20,10 +20,12 @@ import type {
   CredentialSource,
   Journal,
   Upstream,
+  Vault,
   VaultDescription,
   VaultListing,
 } from "../../ports.ts";
 import { AccountDesk } from "../../store/account_desk.ts";
+import type { AccountList } from "../../store/account_list.ts";
 import { accountRows } from "../../store/account_rows.ts";
 import {
   accountEvents,
@@ -32,16 +34,21 @@ import {
   type MergedAccounts,
 } from "../../store/accounts.ts";
 import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
-import { type OpenedVault, openVault } from "../../store/vault/open_vault.ts";
-import { systemClock, systemEntropy } from "../../system/clock.ts";
+import type { SharedPool } from "../../store/shared/open_shared.ts";
+import { checkStore } from "../../store/shared/schema.ts";
+import { onlyStore } from "../../store/shared/shared_vault.ts";
+import { openAccounts, type OpenedAccounts } from "../open_accounts.ts";
+import { systemClock } from "../../system/clock.ts";
 import type { Config } from "../../config/config.ts";
 import { oauthProvider } from "./oauth_provider.ts";
-import { vaultFolder } from "../../system/paths.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import { Rounds } from "./rounds.ts";
 import type { Settings } from "../../config/settings.ts";
 import { USER_AGENT } from "../../release/version.ts";
 import type { StartOrder } from "../worker_protocol.ts";
+
+/** Connections to the store of a shared pool, beside the one that listens. */
+const STORE_CONNECTIONS = 3;
 
 /**
  * How soon a locked keychain is looked at again: each look may put a window
@@ -63,7 +70,10 @@ interface AccountKeeperOptions {
 
 export class AccountKeeper {
   readonly #options: AccountKeeperOptions;
-  readonly #opened: OpenedVault;
+  readonly #vault: Vault;
+  readonly #list: AccountList;
+  /** The shared pool that this machine is part of, or null. */
+  readonly shared: SharedPool | null;
   readonly #refresher: Refresher;
   /** Reads and changes vault and config together. */
   readonly desk: AccountDesk;
@@ -82,17 +92,15 @@ export class AccountKeeper {
   readonly #unlocking: Rounds;
   #lockedLookMs = 0;
 
-  private constructor(options: AccountKeeperOptions, opened: OpenedVault) {
+  private constructor(options: AccountKeeperOptions, opened: OpenedAccounts) {
     const { order, upstream, journal, owners } = options;
+    const { vault, locks, list, shared } = opened;
     this.#options = options;
-    this.#opened = opened;
+    this.#vault = vault;
+    this.#list = list;
+    this.shared = shared;
     this.#settings = order.config.settings;
-    this.desk = new AccountDesk({
-      vault: opened.vault,
-      configFile: order.config.file,
-      clock: systemClock,
-      entropy: systemEntropy,
-    });
+    this.desk = new AccountDesk({ vault, list });
     this.client = new JsonClient({
       upstream,
       clock: systemClock,
@@ -114,8 +122,8 @@ export class AccountKeeper {
       round: () => this.#lookAtLocked(),
     });
     this.#refresher = new Refresher({
-      vault: opened.vault,
-      locks: opened.locks,
+      vault,
+      locks,
       client: this.client,
       provider: this.provider,
       clock: systemClock,
@@ -135,20 +143,20 @@ export class AccountKeeper {
   /** Opens the vault and adds its accounts to the pool. */
   static async open(options: AccountKeeperOptions): Promise<AccountKeeper> {
     const { order } = options;
-    const opened = await openVault({
-      folder: vaultFolder(order.paths),
+    const opened = await openAccounts({
+      paths: order.paths,
+      config: order.config,
       secret: order.machine,
-      wanted: order.config.settings.vault.backend === "keychain"
-        ? "keychain"
-        : "file",
+      membership: order.store,
+      authorities: order.authorities,
       mayPrompt: false,
-      os: order.system,
-    }, {
-      clock: systemClock,
-      entropy: systemEntropy,
+      system: order.system,
       runner: null,
       keychain: options.keychain,
+      journal: options.journal,
+      connections: STORE_CONNECTIONS,
     });
+    await exchangeFirst(opened.shared);
     const accounts = new AccountKeeper(options, opened);
     options.keeper.listen((event, { leases }) => {
       if (event.kind !== "verdict_given" || event.verdict.kind !== "served") {
@@ -190,18 +198,21 @@ export class AccountKeeper {
   }
 
   describeVault(): VaultDescription {
-    return this.#opened.vault.describe();
+    return this.#vault.describe();
   }
 
   /** Reads vault and config again. Returns what changed, in words. */
   load(config: Config): Promise<readonly string[]> {
     return this.#inTurn(async () => {
       // Check first: rows that cannot be used leave everything as it was.
-      const rows = accountRows(config.document, config.file);
+      const rows = accountRows(
+        this.shared === null ? config.document : await this.#list.read(),
+        this.shared === null ? config.file : this.#list.place,
+      );
       const { entries, damaged } = await this.#refresher.reload();
       this.#settings = config.settings;
       this.#tellDamaged(damaged);
-      return this.#take(mergeAccounts(entries, rows));
+      return this.#take(mergeAccounts(entries, rows, this.#list.others));
     });
   }
 
@@ -274,7 +285,7 @@ export class AccountKeeper {
   async learnProfile(id: AccountId, profile: AccountProfile): Promise<boolean> {
     let isOurs = true;
     const { identity, ...facts } = profile;
-    await this.#opened.vault.update(id, (entry) => {
+    await this.#vault.update(id, (entry) => {
       isOurs = entry.identity === null || isSame(entry.identity, identity);
       const isNews = entry.identity === null || entry.email !== facts.email ||
         entry.organization !== facts.organization || entry.tier !== facts.tier;
@@ -289,6 +300,9 @@ export class AccountKeeper {
     await this.#signIns.stop();
     await this.#unlocking.stop();
     await this.#refresher.close();
+    await this.shared?.close().catch(() => {
+      // It is away; what it lacks is on this machine's disk.
+    });
   }
 
   #tellSignIns(): number {
@@ -323,6 +337,18 @@ export class AccountKeeper {
     if (credential === undefined) return;
     const { keeper } = this.#options;
     keeper.dispatch({ kind: "credential_changed", accountId, credential });
+  }
+}
+
+/** Takes over what other machines have changed, if the store can be reached. */
+async function exchangeFirst(shared: SharedPool | null): Promise<void> {
+  if (shared === null) return;
+  try {
+    await checkStore(shared.database);
+    await shared.vault.exchange();
+    await shared.settings.exchange();
+  } catch (cause) {
+    onlyStore(cause);
   }
 }
 

@@ -15,6 +15,7 @@ import { HoldDesk } from "../../proxy/hold.ts";
 import { BodyBudget } from "../../proxy/body.ts";
 import { Deadline } from "../../http/deadline.ts";
 import { basePathOf, type Proxy, RequestBook } from "../../proxy/proxy.ts";
+import { PoolExchange } from "../shared/pool_exchange.ts";
 import { PageSessions } from "../page_sessions.ts";
 import { proxyRules } from "../../http/proxy_rules.ts";
 import type { Listener } from "../../proxy/routes.ts";
@@ -111,7 +112,7 @@ async function startClaimed(
   options: DaemonOptions & Pick<Parts, "metrics">,
   claim: ServerClaim,
 ): Promise<Daemon> {
-  const { order, journal, metrics } = options;
+  const { order, metrics } = options;
   const { settings } = order.config;
   const keeper = new PoolKeeper(
     emptyPool(routeSettings(settings)),
@@ -125,14 +126,7 @@ async function startClaimed(
     clock: systemClock,
   });
   const upstream = upstreamOf(order);
-  const accounts = await AccountKeeper.open({
-    order,
-    keeper,
-    upstream,
-    journal,
-    owners: options.owners,
-    keychain: options.keychain,
-  });
+  const accounts = await AccountKeeper.open({ ...options, keeper, upstream });
   const poller = pollerOf(options, { keeper, accounts });
   const records = recordsOf(options, keeper, prices);
   records.restore();
@@ -148,12 +142,13 @@ async function startClaimed(
     metrics,
   };
   const proxy = proxyOf(options, parts);
-  const host = new DaemonControl({ ...options, ...parts, proxy });
+  const exchange = exchangeOf(options, parts);
+  const host = hostOf(options, parts, { proxy, exchange });
   const listener = listenOrClose(options, { ...parts, proxy, host });
   host.listensAt(listener);
   claim.servesAt(listener.host, listener.port);
   records.serves();
-  const rounds = [poller, ...roundsOf(options, parts, host)];
+  const rounds = [poller, ...roundsOf(options, { ...parts, host, exchange })];
   for (const each of rounds) each.start();
   warmUp(upstream, proxy);
   return {
@@ -260,17 +255,48 @@ function pollerOf(
   });
 }
 
-/** Returns the periodic work that needs the control plane. */
+/** Returns the periodic work that needs the control plane, or a store. */
 function roundsOf(
   options: DaemonOptions,
-  parts: Parts,
-  host: ControlHost,
-): readonly [WindowOpener, Notifier] {
-  const { keeper } = parts;
+  parts: Parts & {
+    readonly host: ControlHost;
+    readonly exchange: PoolExchange | null;
+  },
+): readonly { start(): void; stop(): Promise<void> }[] {
+  const { exchange, host } = parts;
   return [
-    openerOf(options, { keeper, host }),
+    openerOf(options, parts),
     notifierOf(options, parts, host),
+    ...exchange === null ? [] : [exchange],
   ];
+}
+
+function hostOf(
+  options: DaemonOptions,
+  parts: Parts,
+  own: { readonly proxy: Proxy; readonly exchange: PoolExchange | null },
+): DaemonControl {
+  const { accounts } = parts;
+  // The settings of a shared pool are not in the config.
+  const changes = accounts.shared === null ? options.changes : accounts.desk;
+  return new DaemonControl({ ...options, ...parts, ...own, changes });
+}
+
+/** Returns the server's part in a shared pool, or null without one. */
+function exchangeOf(
+  { order, journal }: DaemonOptions,
+  { keeper, accounts }: Pick<Parts, "keeper" | "accounts">,
+): PoolExchange | null {
+  const { shared } = accounts;
+  if (shared === null) return null;
+  return new PoolExchange({
+    shared,
+    keeper,
+    clock: systemClock,
+    journal,
+    version: order.version,
+    reload: () => accounts.reload(),
+  });
 }
 
 function openerOf(

@@ -46,6 +46,7 @@ import type { EventFeed } from "./event_feed.ts";
 import type { AccountChanges } from "../links/change_link.ts";
 import type { ReportAsker } from "../links/report_link.ts";
 import type { ReportView } from "../../control/report_view.ts";
+import type { PoolExchange } from "../shared/pool_exchange.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { RequestMetrics } from "../../records/metrics.ts";
 import type { Records } from "../../records/records.ts";
@@ -74,6 +75,8 @@ interface DaemonControlParts {
    * here.
    */
   readonly changes: AccountChanges;
+  /** The server's part in a shared pool, or null. */
+  readonly exchange: PoolExchange | null;
   readonly reports: ReportAsker;
 }
 
@@ -344,9 +347,10 @@ export class DaemonControl implements ControlHost {
   }
 
   #notices(): readonly NoticeView[] {
-    const { accounts, records } = this.#parts;
+    const { accounts, records, exchange } = this.#parts;
     return [
       ...vaultNotices(accounts),
+      ...exchange?.notices() ?? [],
       ...records.notices(),
       ...logNotices(this.#logLoss),
     ];

@@ -36,6 +36,8 @@ interface PrivateJsonOptions<Value> {
   readonly empty: Value;
   /** Returns the value of a parsed text, or null if it is damaged. */
   readonly read: (json: unknown) => Value | null;
+  /** Returns the value as JSON has it; absent for one that is JSON already. */
+  readonly write?: (value: Value) => unknown;
 }
 
 export class PrivateJson<Value> {
@@ -68,7 +70,8 @@ export class PrivateJson<Value> {
     }
     const after = change(before ?? empty);
     if (after === before) return after;
-    const text = `${JSON.stringify(after, null, 2)}\n`;
+    const json = this.#options.write?.(after) ?? after;
+    const text = `${JSON.stringify(json, null, 2)}\n`;
     await writeAtomic(file, new TextEncoder().encode(text));
     return after;
   }

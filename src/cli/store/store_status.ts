@@ -1,0 +1,106 @@
+/**
+ * `tc store status`: the machines of the shared pool, as the database knows them.
+ *
+ * @module
+ */
+
+import { inert } from "../../control/words.ts";
+import { EXIT } from "../../errors.ts";
+import {
+  ALIVE_MS,
+  type Machine,
+  machinesOf,
+} from "../../store/shared/machines.ts";
+import { checkStore } from "../../store/shared/schema.ts";
+import type { Shell } from "../shell.ts";
+import { type Column, tableLines } from "../table.ts";
+import { counted, openMembership } from "./membership_work.ts";
+
+/** An offset beyond this is told: figures of this machine seem older or newer. */
+const OFFSET_MS_MAX = 2_000;
+
+export async function storeStatus(shell: Shell): Promise<number> {
+  const { output } = shell;
+  const { shared } = await openMembership(shell);
+  const { database, vault, membership } = shared;
+  try {
+    await checkStore(database);
+    const machines = await machinesOf(database);
+    await vault.exchange();
+    const { entries } = await vault.list();
+    const unsent = await vault.unsent();
+    if (output.isJson) {
+      output.json({
+        schema: "tc.store_status/v1",
+        place: database.place,
+        machine: membership.machine,
+        accounts: entries.filter(({ sharedWith }) => sharedWith === null)
+          .length,
+        unsent,
+        machines: machines.map((machine) => ({
+          ...machine,
+          isAlive: machine.seenMsAgo <= ALIVE_MS,
+          isThis: machine.id === membership.machine,
+        })),
+      });
+      return EXIT.ok;
+    }
+    output.line(
+      `${database.place}: ${counted(machines.length, "machine")}, ${
+        counted(entries.length, "account")
+      }`,
+    );
+    if (unsent.length > 0) {
+      output.line(`${counted(unsent.length, "account")} not sent yet`);
+    }
+    const columns = columnsOf(membership.machine);
+    const table = tableLines(machines, columns, shell.output.width);
+    output.line();
+    output.line(table.head);
+    for (const row of table.rows) output.line(row);
+    return EXIT.ok;
+  } finally {
+    await shared.close().catch(() => {});
+  }
+}
+
+function columnsOf(own: string): readonly Column<Machine>[] {
+  return [
+    {
+      title: "machine",
+      of: ({ id, name }) => id === own ? `${inert(name)} (this)` : inert(name),
+      cutTo: 10,
+    },
+    { title: "seen", of: seenText },
+    {
+      title: "requests",
+      isNumber: true,
+      of: ({ inFlight, seenMsAgo }) =>
+        seenMsAgo > ALIVE_MS ? "-" : String(
+          Object.values(inFlight).reduce((sum, count) => sum + count, 0),
+        ),
+    },
+    {
+      title: "clock",
+      drop: 1,
+      of: ({ clockOffsetMs }) =>
+        Math.abs(clockOffsetMs) <= OFFSET_MS_MAX
+          ? "right"
+          : `${Math.round(Math.abs(clockOffsetMs) / 1_000)} s ${
+            clockOffsetMs > 0 ? "slow" : "fast"
+          }`,
+    },
+    { title: "version", drop: 2, of: ({ version }) => version },
+  ];
+}
+
+/** Returns when a machine was seen: `now`, `40 s ago`, `3 h ago`. */
+function seenText({ seenMsAgo }: Machine): string {
+  if (seenMsAgo <= ALIVE_MS) return "now";
+  const seconds = Math.round(seenMsAgo / 1_000);
+  if (seconds < 120) return `${seconds} s ago`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min ago`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h ago` : `${Math.round(hours / 24)} days ago`;
+}

@@ -1,0 +1,381 @@
+/**
+ * The server's part in a shared pool: it says that this machine is there, tells
+ * the others what the provider said here, and takes in what they were told.
+ * Nothing that serves a request waits for it; while the database is away, it
+ * keeps the newest of everything and sends that later.
+ *
+ * @module
+ */
+
+import type { AccountId } from "../../core/account.ts";
+import type { PoolEvent, SharedRefusal } from "../../core/pool/event.ts";
+import type { PoolState } from "../../core/pool/state.ts";
+import { after, type Instant, SECOND_MS } from "../../core/time.ts";
+import { reasonOf } from "../../errors.ts";
+import type { NoticeView } from "../../control/protocol.ts";
+import type { Clock, Journal } from "../../ports.ts";
+import { beat, inFlightElsewhere } from "../../store/shared/machines.ts";
+import {
+  type KnownRefusal,
+  type KnownWindow,
+  newerWindows,
+  type News,
+  readNews,
+  type SharedClock,
+  tellNews,
+} from "../../store/shared/knowledge.ts";
+import type { SharedSettings } from "../../store/shared/account_settings.ts";
+import type { SharedPool } from "../../store/shared/open_shared.ts";
+import { CHANNEL, checkStore } from "../../store/shared/schema.ts";
+import { isStoreError } from "../../store/shared/shared_vault.ts";
+import { Rounds } from "../worker/rounds.ts";
+
+const BEAT_MS = 2 * SECOND_MS;
+/** Figures are sent at most this often; a refusal at once. */
+const TELL_MS = SECOND_MS;
+
+/** The pool as the exchange reads and changes it. */
+interface SharedKeeper {
+  readonly state: PoolState;
+  dispatch(event: PoolEvent): void;
+  listen(listener: (event: PoolEvent, state: PoolState) => void): () => void;
+}
+
+interface PoolExchangeOptions {
+  readonly shared: SharedPool;
+  readonly keeper: SharedKeeper;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly version: string;
+  /** Reads the accounts again after they have changed in the store. */
+  readonly reload: () => Promise<unknown>;
+}
+
+/** What other machines have changed. */
+type Topic = "accounts" | "settings" | "quota";
+
+export class PoolExchange {
+  readonly #options: PoolExchangeOptions;
+  readonly #rounds: Rounds;
+  readonly #dirty = new Set<AccountId>();
+  readonly #sent = new Map<string, Instant>();
+  readonly #taken = new Map<string, Instant>();
+  readonly #due = new Set<Topic>();
+  #refusals: KnownRefusal[] = [];
+  #offsetMs = 0;
+  #pin: AccountId | null = null;
+  #settings: SharedSettings | null = null;
+  #awaySince: Instant | null = null;
+  #reason: string | null = null;
+  #isTakingIn = false;
+  #isListening = false;
+  #wake = new AbortController();
+  #unlisten: (() => void) | null = null;
+
+  constructor(options: PoolExchangeOptions) {
+    this.#options = options;
+    this.#rounds = new Rounds({
+      failure: "store_round_failed",
+      clock: options.clock,
+      journal: options.journal,
+      afterFailureMs: BEAT_MS,
+      round: (signal) => this.#round(signal),
+    });
+  }
+
+  start(): void {
+    this.#unlisten = this.#options.keeper.listen((event, state) =>
+      this.#note(event, state)
+    );
+    this.#everythingIsDue();
+    this.#rounds.start();
+  }
+
+  /** Sends what is left, if the database is there. */
+  async stop(): Promise<void> {
+    this.#unlisten?.();
+    await this.#rounds.stop();
+    if (this.#awaySince !== null) return;
+    await this.#tell().catch(() => {
+      // It is away by now; the next server tells what it knows.
+    });
+  }
+
+  /** Returns what the user should know about the store. */
+  notices(): readonly NoticeView[] {
+    if (this.#awaySince === null) return [];
+    return [{
+      level: "error",
+      text: `${this.#reason ?? "The store cannot be reached"}; ` +
+        "requests go on, no login is renewed until it is back",
+      mend: "tc store status",
+    }];
+  }
+
+  async #round(signal: AbortSignal): Promise<number> {
+    const { clock, shared } = this.#options;
+    try {
+      await checkStore(shared.database);
+      await this.#listen();
+      await this.#beat();
+      await this.#takeIn();
+      await this.#tell();
+      this.#isBack();
+    } catch (cause) {
+      if (!isStoreError(cause)) throw cause;
+      this.#isAway(cause.message);
+    }
+    const untilMs = clock.monotonicMs() + BEAT_MS;
+    // News is told, and taken in, between two beats.
+    while (!signal.aborted && clock.monotonicMs() < untilMs) {
+      await this.#pause(untilMs - clock.monotonicMs(), signal);
+      if (this.#awaySince !== null) continue;
+      try {
+        await this.#takeIn();
+        await this.#tell();
+      } catch (cause) {
+        if (!isStoreError(cause)) throw cause;
+        this.#isAway(cause.message);
+      }
+    }
+    return 0;
+  }
+
+  /** Waits, at most until the next figures may be told. */
+  async #pause(leftMs: number, signal: AbortSignal): Promise<void> {
+    this.#wake = new AbortController();
+    const ms = Math.max(1, Math.min(leftMs, TELL_MS));
+    await this.#options.clock
+      .sleep(ms, AbortSignal.any([signal, this.#wake.signal]))
+      .catch(() => {
+        // There is news, or the server ends.
+      });
+  }
+
+  async #listen(): Promise<void> {
+    if (this.#isListening) return;
+    const { database } = this.#options.shared;
+    await database.listen(
+      CHANNEL,
+      (text) => this.#heard(text),
+      // After an interruption too: what was said in the gap is lost.
+      () => this.#everythingIsDue(),
+    );
+    this.#isListening = true;
+  }
+
+  #heard(text: string): void {
+    const [topic = "", machine = ""] = text.split(" ");
+    if (machine === this.#options.shared.membership.machine) return;
+    if (topic !== "accounts" && topic !== "settings" && topic !== "quota") {
+      return;
+    }
+    this.#due.add(topic);
+    this.#wake.abort();
+  }
+
+  #everythingIsDue(): void {
+    for (const topic of ["accounts", "settings", "quota"] as const) {
+      this.#due.add(topic);
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { shared, keeper, clock, version } = this.#options;
+    const { machine } = shared.membership;
+    const inFlight: Record<string, number> = {};
+    for (const [id, { leases }] of keeper.state.accounts) {
+      if (leases > 0) inFlight[id] = leases;
+    }
+    const sentAt = clock.now();
+    const { databaseMs, machines } = await beat(
+      shared.database,
+      shared.membership,
+      { version, inFlight, clockOffsetMs: this.#offsetMs },
+    );
+    this.#offsetMs = Math.round(databaseMs - (sentAt + clock.now()) / 2);
+    this.#dispatch({
+      kind: "counted_elsewhere",
+      inFlight: inFlightElsewhere(machines, machine),
+    });
+  }
+
+  /** Reads what others have changed. */
+  async #takeIn(): Promise<void> {
+    const due = [...this.#due];
+    this.#due.clear();
+    try {
+      if (due.includes("accounts") || due.includes("settings")) {
+        await this.#takeAccounts();
+      }
+      if (due.includes("quota")) {
+        const { shared: { database, membership: { machine } } } = this.#options;
+        const clock = this.#clock;
+        this.#takeNews(await readNews(database, { machine, clock }));
+      }
+    } catch (cause) {
+      for (const topic of due) this.#due.add(topic);
+      throw cause;
+    }
+  }
+
+  async #takeAccounts(): Promise<void> {
+    const { shared, reload } = this.#options;
+    const isVaultChanged = await shared.vault.exchange();
+    const before = this.#settings;
+    this.#settings = await shared.settings.exchange();
+    const { pin } = this.#settings;
+    const isChanged = isVaultChanged || before !== this.#settings;
+    if (isChanged) await reload();
+    if (pin === this.#pin) return;
+    this.#pin = pin as AccountId | null;
+    this.#dispatch({ kind: "pinned", accountId: this.#pin });
+  }
+
+  #takeNews({ windows, refusals }: News): void {
+    const byAccount = new Map<AccountId, KnownWindow[]>();
+    for (const known of windows) {
+      const { accountId, window } = known;
+      if (!this.#isNew(`${accountId} ${window.key}`, window.observedAt)) {
+        continue;
+      }
+      byAccount.set(accountId, [...byAccount.get(accountId) ?? [], known]);
+    }
+    for (const [accountId, known] of byAccount) {
+      const newest = known.reduce((a, b) =>
+        b.window.observedAt > a.window.observedAt ? b : a
+      );
+      this.#dispatch({
+        kind: "quota_observed",
+        observation: {
+          accountId,
+          at: newest.window.observedAt,
+          source: newest.window.source,
+          windows: known.map(({ window }) => window),
+          overage: null,
+        },
+      });
+    }
+    const now = this.#options.clock.now();
+    for (const { accountId, verdict, at } of refusals) {
+      const key = `${accountId} ${verdict.kind} ${familyOf(verdict)}`;
+      if (!this.#isNew(key, at) || verdict.until <= now) continue;
+      this.#dispatch({ kind: "refused_elsewhere", accountId, verdict, at });
+    }
+  }
+
+  #isNew(key: string, at: Instant): boolean {
+    const known = this.#taken.get(key);
+    if (known !== undefined && known >= at) return false;
+    this.#taken.set(key, at);
+    return true;
+  }
+
+  /** Tells the others what the provider has said here. */
+  async #tell(): Promise<void> {
+    if (this.#dirty.size === 0 && this.#refusals.length === 0) return;
+    const { shared: { database, membership: { machine } }, keeper } =
+      this.#options;
+    const accounts = [...this.#dirty];
+    const refusals = this.#refusals;
+    this.#dirty.clear();
+    this.#refusals = [];
+    const windows = accounts.flatMap((id) =>
+      newerWindows(id, keeper.state.accounts.get(id)?.windows ?? {}, this.#sent)
+    );
+    if (windows.length === 0 && refusals.length === 0) return;
+    try {
+      await tellNews(database, { windows, refusals }, {
+        machine,
+        clock: this.#clock,
+      });
+    } catch (cause) {
+      for (const id of accounts) this.#dirty.add(id);
+      this.#refusals = [...refusals, ...this.#refusals].slice(-REFUSALS_MAX);
+      throw cause;
+    }
+    for (const { accountId, window } of windows) {
+      this.#sent.set(`${accountId} ${window.key}`, window.observedAt);
+    }
+  }
+
+  /** Notes what this server learns; costs the request a set's entry. */
+  #note(event: PoolEvent, state: PoolState): void {
+    if (this.#isTakingIn) return;
+    switch (event.kind) {
+      case "quota_observed": {
+        this.#dirty.add(event.observation.accountId);
+        const isRefused = event.observation.windows
+          .some(({ status }) => status === "rejected");
+        if (isRefused) this.#wake.abort();
+        return;
+      }
+      case "verdict_given": {
+        const { verdict, at } = event;
+        if (verdict.kind !== "exhausted" && verdict.kind !== "throttled") {
+          return;
+        }
+        const accountId = state.leases.get(event.leaseId)?.accountId;
+        if (accountId === undefined) return;
+        this.#refusals.push({ accountId, verdict, at });
+        this.#wake.abort();
+        return;
+      }
+      case "pinned":
+        if (event.accountId === this.#pin) return;
+        this.#pin = event.accountId;
+        this.#options.shared.settings.pin(event.accountId).catch((cause) =>
+          this.#options.journal.log("warn", "store_pin_not_told", {
+            reason: reasonOf(cause),
+          })
+        );
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Changes the pool with what others know; that is not told again. */
+  #dispatch(event: PoolEvent): void {
+    this.#isTakingIn = true;
+    try {
+      this.#options.keeper.dispatch(event);
+    } finally {
+      this.#isTakingIn = false;
+    }
+  }
+
+  get #clock(): SharedClock {
+    const offsetMs = this.#offsetMs;
+    return {
+      toDatabase: (at) => at + offsetMs,
+      fromDatabase: (ms) => after(0 as Instant, ms - offsetMs),
+    };
+  }
+
+  #isAway(reason: string): void {
+    this.#reason = reason;
+    if (this.#awaySince !== null) return;
+    const { clock, journal } = this.#options;
+    this.#awaySince = clock.now();
+    journal.log("warn", "store_away", { reason });
+  }
+
+  #isBack(): void {
+    if (this.#awaySince === null) return;
+    const { clock, journal } = this.#options;
+    const awayMs = clock.now() - this.#awaySince;
+    journal.log("info", "store_back", { away_ms: awayMs });
+    this.#awaySince = null;
+    this.#reason = null;
+    this.#everythingIsDue();
+    this.#wake.abort();
+  }
+}
+
+/** Refusals that are kept while the database is away. */
+const REFUSALS_MAX = 100;
+
+function familyOf(verdict: SharedRefusal): string {
+  return verdict.kind === "exhausted" ? verdict.family ?? "" : "";
+}

@@ -1,0 +1,207 @@
+/**
+ * What the machines of a shared pool know of its quota: the newest figures of
+ * each window, and the newest refusals. Of two statements the newer one counts,
+ * by the database's clock.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import type { AccountId } from "../../core/account.ts";
+import type { QuotaWindow, QuotaWindows } from "../../core/quota/quota.ts";
+import type { SharedRefusal } from "../../core/pool/event.ts";
+import { type Instant, instantFromMs } from "../../core/time.ts";
+import { CHANNEL } from "./schema.ts";
+import type { SharedDatabase, Sql } from "./database.ts";
+
+/** Turns an instant of this machine into the database's, and back. */
+export interface SharedClock {
+  toDatabase(at: Instant): number;
+  fromDatabase(ms: number): Instant;
+}
+
+/** A window with its account. */
+export interface KnownWindow {
+  readonly accountId: AccountId;
+  readonly window: QuotaWindow;
+}
+
+/** A refusal of another machine, by this machine's clock. */
+export interface KnownRefusal {
+  readonly accountId: AccountId;
+  readonly verdict: SharedRefusal;
+  readonly at: Instant;
+}
+
+/** What is written at once. */
+export interface News {
+  readonly windows: readonly KnownWindow[];
+  readonly refusals: readonly KnownRefusal[];
+}
+
+const instant = v.pipe(v.number(), v.finite(), v.transform(instantFromMs));
+const family = v.nullable(v.string());
+
+const FIGURES = v.object({
+  utilization: v.nullable(v.number()),
+  status: v.nullable(v.picklist(["allowed", "allowed_warning", "rejected"])),
+  lengthMs: v.number(),
+  resetsAt: v.nullable(instant),
+  source: v.picklist(["response_headers", "usage_endpoint"]),
+  family,
+});
+
+const VERDICT = v.variant("kind", [
+  v.object({
+    kind: v.literal("exhausted"),
+    window: v.string(),
+    family,
+    until: instant,
+  }),
+  v.object({
+    kind: v.literal("throttled"),
+    until: instant,
+    isStated: v.boolean(),
+  }),
+]);
+
+/** Writes news, and tells the other machines. Throws TcError `store_away`. */
+export async function tellNews(
+  database: SharedDatabase,
+  { windows, refusals }: News,
+  { machine, clock }: { readonly machine: string; readonly clock: SharedClock },
+): Promise<void> {
+  await database.transaction(async (sql) => {
+    if (windows.length > 0) {
+      const rows = windows.map(({ accountId, window }) => {
+        const { key, observedAt, ...figures } = window;
+        const at = clock.toDatabase(observedAt);
+        return { account: accountId, key, figures, at };
+      });
+      await sql`
+        INSERT INTO tc.windows (account, key, figures, observed_at, machine)
+        SELECT account, key, figures, to_timestamp(at / 1000), ${machine}
+        FROM jsonb_to_recordset(${sql.json(rows)}) AS
+          row(account text, key text, figures jsonb, at float8)
+        ON CONFLICT (account, key) DO UPDATE SET figures = excluded.figures,
+          observed_at = excluded.observed_at, machine = excluded.machine
+        WHERE tc.windows.observed_at < excluded.observed_at`;
+    }
+    if (refusals.length > 0) {
+      const rows = newestRefusals(refusals).map((refusal) => ({
+        account: refusal.accountId,
+        kind: kindOf(refusal.verdict),
+        verdict: movedBy(refusal.verdict, (at) => clock.toDatabase(at)),
+        at: clock.toDatabase(refusal.at),
+      }));
+      await sql`
+        INSERT INTO tc.refusals (account, kind, verdict, given_at, machine)
+        SELECT account, kind, verdict, to_timestamp(at / 1000), ${machine}
+        FROM jsonb_to_recordset(${sql.json(rows as never)}) AS
+          row(account text, kind text, verdict jsonb, at float8)
+        ON CONFLICT (account, kind) DO UPDATE SET verdict = excluded.verdict,
+          given_at = excluded.given_at, machine = excluded.machine
+        WHERE tc.refusals.given_at < excluded.given_at`;
+    }
+    await sql`SELECT pg_notify(${CHANNEL}, ${`quota ${machine}`})`;
+  });
+}
+
+/** Returns what other machines know. Throws TcError `store_away`. */
+export async function readNews(
+  database: SharedDatabase,
+  { machine, clock }: { readonly machine: string; readonly clock: SharedClock },
+): Promise<News> {
+  return await database.run(async (sql) => ({
+    windows: await readWindows(sql, machine, clock),
+    refusals: await readRefusals(sql, machine, clock),
+  }));
+}
+
+async function readWindows(
+  sql: Sql,
+  machine: string,
+  clock: SharedClock,
+): Promise<readonly KnownWindow[]> {
+  const rows = await sql<
+    { account: AccountId; key: string; figures: unknown; at: number }[]
+  >`
+    SELECT account, key, figures,
+      extract(epoch FROM observed_at)::float8 * 1000 AS at
+    FROM tc.windows WHERE machine <> ${machine}`;
+  return rows.flatMap(({ account, key, figures, at }) => {
+    const read = v.safeParse(FIGURES, figures);
+    // A row of a version that this one does not know is left alone.
+    if (!read.success) return [];
+    const observedAt = clock.fromDatabase(at);
+    const window = { key, observedAt, ...read.output } as QuotaWindow;
+    return [{ accountId: account, window }];
+  });
+}
+
+async function readRefusals(
+  sql: Sql,
+  machine: string,
+  clock: SharedClock,
+): Promise<readonly KnownRefusal[]> {
+  const rows = await sql<
+    { account: AccountId; verdict: unknown; at: number }[]
+  >`
+    SELECT account, verdict,
+      extract(epoch FROM given_at)::float8 * 1000 AS at
+    FROM tc.refusals WHERE machine <> ${machine}`;
+  return rows.flatMap(({ account, verdict, at }) => {
+    const read = v.safeParse(VERDICT, verdict);
+    return read.success
+      ? [{
+        accountId: account,
+        verdict: movedBy(read.output as SharedRefusal, clock.fromDatabase),
+        at: clock.fromDatabase(at),
+      }]
+      : [];
+  });
+}
+
+/** Returns the windows among `windows` that were observed after `sent`. */
+export function newerWindows(
+  accountId: AccountId,
+  windows: QuotaWindows,
+  sent: ReadonlyMap<string, Instant>,
+): readonly KnownWindow[] {
+  return Object.values(windows).flatMap((window) => {
+    const known = sent.get(`${accountId} ${window.key}`);
+    return known === undefined || window.observedAt > known
+      ? [{ accountId, window }]
+      : [];
+  });
+}
+
+/** A database row can be written once in a statement: the newest one counts. */
+function newestRefusals(
+  refusals: readonly KnownRefusal[],
+): readonly KnownRefusal[] {
+  const newest = new Map<string, KnownRefusal>();
+  for (const refusal of refusals) {
+    newest.set(`${refusal.accountId} ${kindOf(refusal.verdict)}`, refusal);
+  }
+  return [...newest.values()];
+}
+
+/**
+ * The end of a throttle is this machine's own reckoning and follows its clock;
+ * a window's reset is the provider's.
+ */
+function movedBy(
+  verdict: SharedRefusal,
+  move: (at: Instant) => number,
+): SharedRefusal {
+  return verdict.kind === "throttled"
+    ? { ...verdict, until: instantFromMs(move(verdict.until)) }
+    : verdict;
+}
+
+function kindOf(verdict: SharedRefusal): string {
+  return verdict.kind === "exhausted"
+    ? `exhausted ${verdict.family ?? ""}`.trim()
+    : verdict.kind;
+}

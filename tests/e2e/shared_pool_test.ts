@@ -1,0 +1,227 @@
+/** Two servers with homes of their own and one PostgreSQL. */
+
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import type { StatusView } from "../../src/control/protocol.ts";
+import { HAS_POSTGRES, Postgres } from "../fixtures/postgres.ts";
+import { PoolFolder, type PoolServer } from "../fixtures/pool_server.ts";
+import { realClock } from "../fixtures/real_ports.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
+
+/** What other machines say is known within this time. */
+const NEWS_MS_MAX = 5_000;
+
+interface Scene extends AsyncDisposable {
+  readonly api: ScriptedApi;
+  readonly postgres: Postgres;
+  readonly laptop: PoolFolder;
+  readonly desktop: PoolFolder;
+}
+
+/** A laptop with the accounts, and a desktop without; both have joined. */
+async function joined(
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<Scene> {
+  const postgres = await Postgres.start();
+  const api = await startScriptedApi();
+  for (const name of ["work", "home"]) api.account(name, { tier: "max_5x" });
+  const [laptop, desktop] = [new PoolFolder(), new PoolFolder()];
+  await laptop.fill(api, more);
+  await desktop.configure(api, more);
+  const url = await postgres.database();
+  const made = await laptop.ended(
+    ["store", "join", "--stdin", "--name", "laptop", "--yes"],
+    url,
+  );
+  strictEqual(made.code, 0, made.stderr);
+  const { stdout } = await laptop.ended(["store", "invite"]);
+  const came = await desktop.ended(
+    ["store", "join", "--stdin", "--name", "desktop", "--yes"],
+    stdout,
+  );
+  strictEqual(came.code, 0, came.stderr);
+  return {
+    api,
+    postgres,
+    laptop,
+    desktop,
+    async [Symbol.asyncDispose]() {
+      await laptop[Symbol.asyncDispose]();
+      await desktop[Symbol.asyncDispose]();
+      await api[Symbol.asyncDispose]();
+      await postgres[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function ask(server: PoolServer, session: string): Promise<number> {
+  const response = await fetch(`${server.baseUrl}/v1/messages`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "x-claude-code-session-id": session,
+      "x-demo-nonce": crypto.randomUUID(),
+    },
+    body: JSON.stringify({
+      model: "claude-sonnet-5-5",
+      max_tokens: 100,
+      messages: [{ role: "user", content: `hello from ${session}` }],
+    }),
+  });
+  await response.body?.cancel();
+  return response.status;
+}
+
+/** Waits until `check` holds for the server's status. */
+async function until(
+  server: PoolServer,
+  check: (status: StatusView) => boolean,
+): Promise<StatusView> {
+  const endAt = performance.now() + NEWS_MS_MAX;
+  for (;;) {
+    const status = await server.get<StatusView>("/tc/v1/status");
+    if (check(status)) return status;
+    if (performance.now() > endAt) {
+      throw new Error(`It was not known in time: ${JSON.stringify(status)}`);
+    }
+    await realClock.sleep(50);
+  }
+}
+
+Deno.test({
+  name: "two machines: accounts, figures, settings and the pin cross over",
+  ignore: !HAS_POSTGRES,
+  fn: async () => {
+    await using scene = await joined();
+    const { laptop, desktop } = scene;
+    const [one, other] = [await laptop.start(), await desktop.start()];
+    const { accounts } = await one.get<StatusView>("/tc/v1/status");
+    ok(accounts.length > 1);
+    await until(other, (status) => status.accounts.length === accounts.length);
+
+    // What the provider says to one is known to the other.
+    strictEqual(await ask(one, "s1"), 200);
+    const served = (await one.get<StatusView>("/tc/v1/status")).accounts
+      .find(({ windows }) => windows.length > 0);
+    ok(served !== undefined);
+    await until(
+      other,
+      (status) =>
+        status.accounts.some(({ id, windows }) =>
+          id === served.id && windows.length > 0
+        ),
+    );
+    strictEqual(await ask(other, "s2"), 200);
+
+    // A change on one machine holds on both, and so does the pin.
+    const name = accounts[0]?.label ?? "";
+    strictEqual((await desktop.ended(["disable", name])).code, 0);
+    await until(
+      one,
+      (status) =>
+        status.accounts.find((account) => account.label === name)?.enabled ===
+          false,
+    );
+    const pinned = accounts[1]?.label ?? "";
+    strictEqual((await laptop.ended(["pin", pinned])).code, 0);
+    await until(other, (status) => status.server.pin === pinned);
+
+    const status = await desktop.ended(["store", "status"]);
+    strictEqual(status.code, 0, status.stderr);
+    match(status.stdout, /2 machines/);
+    match(status.stdout, /laptop\s+now/);
+    match(status.stdout, /desktop \(this\)\s+now/);
+  },
+});
+
+Deno.test({
+  name: "the database is away: requests go on, it is told, and all agree again",
+  ignore: !HAS_POSTGRES,
+  fn: async () => {
+    await using scene = await joined();
+    const { laptop, desktop, postgres } = scene;
+    const [one, other] = [await laptop.start(), await desktop.start()];
+    const { accounts } = await one.get<StatusView>("/tc/v1/status");
+    await until(other, (status) => status.accounts.length === accounts.length);
+    await postgres.kill();
+    await until(
+      one,
+      ({ notices }) =>
+        notices.some(({ text }) => /Cannot reach the store/.test(text)),
+    );
+    for (let count = 0; count < 5; count++) {
+      strictEqual(await ask(one, "s1"), 200);
+      strictEqual(await ask(other, "s2"), 200);
+    }
+    // A server starts without its database.
+    await one.kill();
+    const again = await laptop.start();
+    strictEqual(await ask(again, "s1"), 200);
+    await postgres.begin();
+    await until(again, ({ notices }) => notices.length === 0);
+    await until(other, ({ notices }) => notices.length === 0);
+    const name = accounts[0]?.label ?? "";
+    strictEqual((await laptop.ended(["disable", name])).code, 0);
+    await until(
+      other,
+      (status) =>
+        status.accounts.find((account) => account.label === name)?.enabled ===
+          false,
+    );
+  },
+});
+
+Deno.test({
+  name: "joining says what is wrong, and leaving keeps each login in one place",
+  ignore: !HAS_POSTGRES,
+  fn: async () => {
+    await using scene = await joined();
+    const { laptop, desktop, postgres, api } = scene;
+    const url = postgres.url("pool_1");
+    await using third = new PoolFolder();
+    await third.configure(api);
+    const uninvited = await third.ended(
+      ["store", "join", "--stdin", "--yes"],
+      url,
+    );
+    strictEqual(uninvited.code, 2);
+    match(uninvited.stderr, /holds a pool already/);
+    const cut = await third.ended(
+      ["store", "join", "--stdin", "--yes"],
+      "tcpool1.eyJ1",
+    );
+    match(cut.stderr, /invitation: it is cut short/);
+    const alone = await third.ended(["store", "status"]);
+    match(alone.stderr, /part of no shared pool/);
+    const twice = await laptop.ended(
+      ["store", "join", "--stdin", "--yes"],
+      url,
+    );
+    match(twice.stderr, /part of a shared pool already/);
+
+    // The desktop leaves: logins stay with the laptop.
+    const left = await desktop.ended(["store", "leave", "--yes", "--json"]);
+    strictEqual(left.code, 0, left.stderr);
+    const { kept, left: gone } = JSON.parse(left.stdout);
+    ok(gone.length > 0);
+    const listed = await desktop.ended(["accounts", "--json"]);
+    deepStrictEqual(
+      JSON.parse(listed.stdout).accounts.map(({ id }: { id: string }) => id)
+        .sort(),
+      kept.map(({ id }: { id: string }) => id).sort(),
+    );
+    // The last one takes everything home.
+    const last = await laptop.ended(["store", "leave", "--yes", "--json"]);
+    strictEqual(last.code, 0, last.stderr);
+    strictEqual(JSON.parse(last.stdout).left.length, 0);
+    const home = await laptop.ended(["accounts", "--json"]);
+    strictEqual(JSON.parse(home.stdout).accounts.length, api.accounts().length);
+    const rows = await postgres.sql(
+      "pool_1",
+      "SELECT count(*) FROM tc.accounts WHERE sealed IS NOT NULL",
+    );
+    strictEqual(rows.trim(), "0");
+  },
+});
