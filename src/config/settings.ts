@@ -431,6 +431,7 @@ const FIXED: readonly (keyof Settings)[] = [
   "proxy",
   "upstream",
   "upstreamProxy",
+  "store",
   "insecureHttp",
   "oauth",
   "timeouts",

@@ -14,6 +14,7 @@ const LIVE = /^(routing|usage|update|paid)\.|^pricing$/;
 /** Another value than the default, of the same kind. */
 const OTHER: Readonly<Record<string, unknown>> = {
   "proxy.host": "::1",
+  "store.url": "postgres://db.example/tc",
   "oauth.authorizeUrl": "https://login.example",
   "oauth.tokenUrl": "https://token.example",
   "vault.backend": "file",
