@@ -234,6 +234,19 @@ export interface RequestRecord {
    * transcripts name it.
    */
   readonly providerId: string | null;
+  /** The repository of its session; null where that is not known. */
+  readonly project: string | null;
+}
+
+/** Knows in which repository a session works. */
+export interface Projects {
+  /**
+   * Returns the project that a request names in its header, or the one that is
+   * known of its session; null if neither is.
+   */
+  of(named: string | null, session: string | null): string | null;
+  /** Looks for the project of a session. Never rejects. */
+  find(session: string): Promise<string | null>;
 }
 
 /** Receives finished requests; must neither throw nor block. */

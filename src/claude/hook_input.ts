@@ -4,6 +4,8 @@
  * @module
  */
 
+import { asText } from "./claude_file.ts";
+
 /** The plugin's hooks, by the names that `tc hook` accepts. */
 export const HOOKS = [
   "session-start",
@@ -22,6 +24,8 @@ export interface HookInput {
   readonly error: string | null;
   /** Of PreCompact: manual or auto. */
   readonly trigger: string | null;
+  /** The folder in which the session works. */
+  readonly folder: string | null;
 }
 
 const WORD = /^[\w.:-]{1,128}$/;
@@ -36,6 +40,7 @@ export function readHookInput(text: string): HookInput {
     source: word(fields["source"]),
     error: word(fields["error"]),
     trigger: word(fields["trigger"]),
+    folder: asText(fields["cwd"]),
   };
 }
 

@@ -53,6 +53,12 @@ export interface LaunchFacts {
   readonly account: string | null;
   /** How accounts are chosen for the launch; null uses the server's policy. */
   readonly policy: string | null;
+  /**
+   * Names the note with the launch's repository, `@<uuid>`; null without one.
+   * The path itself stays out of the headers, which the client also sends to
+   * api.anthropic.com.
+   */
+  readonly project: string | null;
   /** Whether every request of the pool ends at Anthropic's own API. */
   readonly isFirstParty: boolean;
   /** The server's Unix socket, where the launch uses it; else null. */
@@ -69,7 +75,12 @@ export const LOCAL_TOKEN = "tc-local";
 const KEY_HEADER = "x-tc-key";
 
 /** Headers of a launch; an inner launch replaces those of an outer one. */
-const LAUNCH_HEADERS = [KEY_HEADER, "x-tc-account", "x-tc-policy"];
+const LAUNCH_HEADERS = [
+  KEY_HEADER,
+  "x-tc-account",
+  "x-tc-policy",
+  "x-tc-project",
+];
 
 /** Variables that send Claude Code to another provider (2.1.332). */
 export const PROVIDER_SWITCHES = [
@@ -260,6 +271,7 @@ export function launchVariables(
       ...(keyPlace === "header" ? [[KEY_HEADER, facts.key]] : []),
       ...(facts.account === null ? [] : [["x-tc-account", facts.account]]),
       ...(facts.policy === null ? [] : [["x-tc-policy", facts.policy]]),
+      ...(facts.project === null ? [] : [["x-tc-project", facts.project]]),
     ],
   );
   const set: Record<string, string | null> = {

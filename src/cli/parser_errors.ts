@@ -8,7 +8,7 @@
 import { inert } from "../core/plain_text.ts";
 import { UsageError } from "../errors.ts";
 import { COMMAND_TREE, type CommandNode } from "./help/command_tree.ts";
-import { nearest } from "./help/nearest.ts";
+import { nearest } from "../core/nearest.ts";
 
 /** The command that was typed, with the words that name it. */
 interface Typed {

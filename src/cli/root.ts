@@ -21,7 +21,7 @@ import { COMMAND_NAMES, commandsFor } from "./commands.ts";
 import { Output } from "./output.ts";
 import { readEnvironment } from "./shell.ts";
 import { helpText } from "./help/help.ts";
-import { nearest } from "./help/nearest.ts";
+import { nearest } from "../core/nearest.ts";
 import { parserError } from "./parser_errors.ts";
 import { printTo } from "./print.ts";
 import type { Registry } from "./registry.ts";

@@ -10,6 +10,8 @@ import { inert } from "../core/plain_text.ts";
 import { ConfigError } from "../errors.ts";
 import { type ConfigDocument, parseConfig } from "../store/config_file.ts";
 import type { PriceBook, PriceTable } from "../core/pricing.ts";
+import type { ProjectRoute } from "../core/route/project_route.ts";
+import { projectRoutes, routesTrouble } from "./project_routes.ts";
 import type { Environment } from "../system/paths.ts";
 import {
   isRetired,
@@ -35,6 +37,8 @@ export interface Config {
    * names them.
    */
   readonly unknownKeys: readonly string[];
+  /** The rules by project, with `~` written out. */
+  readonly routes: readonly ProjectRoute[];
   /** Keys of the file that were settings of an earlier version. */
   readonly retiredKeys: readonly string[];
   /** A price table that was loaded by `tc prices update`, or null. */
@@ -87,6 +91,10 @@ export function configOf(
     document,
     origins,
     unknownKeys: unknownKeys(document).filter((key) => !isRetired(key)),
+    routes: projectRoutes(
+      settings.routes,
+      sources.environment["HOME"] ?? sources.environment["USERPROFILE"] ?? null,
+    ),
     retiredKeys: unknownKeys(document).filter(isRetired),
     priceTable: sources.priceTable ?? null,
   };
@@ -237,8 +245,11 @@ function check(
     : origin === "env"
     ? ` from ${row.variable}`
     : "";
+  const trouble = row.key === "routes" ? routesTrouble(value) : null;
   throw new ConfigError(
-    `Cannot set ${row.key} to ${shown}${where}: it must be ${row.allowed}`,
+    `Cannot set ${row.key} to ${shown}${where}: ${
+      trouble ?? `it must be ${row.allowed}`
+    }`,
     { file, key: row.key },
   );
 }

@@ -92,18 +92,50 @@ const ACCOUNTS: Schema = {
 
 /** Returns the part of the schema that a setting's own check decides. */
 function valueSchema(schema: v.GenericSchema): Schema {
-  const { type, pipe, options, items, value } = schema as unknown as {
-    readonly type: string;
-    readonly pipe?: readonly v.GenericSchema[];
-    readonly options?: readonly string[];
-    readonly items?: readonly v.GenericSchema[];
-    readonly value?: v.GenericSchema;
-  };
+  const { type, pipe, options, items, value, item, entries, wrapped } =
+    schema as unknown as {
+      readonly type: string;
+      readonly item?: v.GenericSchema;
+      readonly entries?: Readonly<Record<string, v.GenericSchema>>;
+      readonly wrapped?: v.GenericSchema;
+      readonly pipe?: readonly v.GenericSchema[];
+      readonly options?: readonly string[];
+      readonly items?: readonly v.GenericSchema[];
+      readonly value?: v.GenericSchema;
+    };
+  if (wrapped !== undefined) return valueSchema(wrapped);
+  if (entries !== undefined) return objectSchema(entries);
+  if (item !== undefined) {
+    const rest = (pipe ?? []).filter((one) => one.kind !== "schema").map(check);
+    return Object.assign(
+      { type: "array", items: valueSchema(item) },
+      ...rest.map(({ minLength, maxLength }) => ({
+        ...(minLength === undefined ? {} : { minItems: minLength }),
+        ...(maxLength === undefined ? {} : { maxItems: maxLength }),
+      })),
+    );
+  }
   const checks = (pipe ?? []).filter((item) => item !== schema)
     .map((item, index) =>
       index === 0 && item.kind === "schema" ? valueSchema(item) : check(item)
     );
   return Object.assign({}, base(type, options, items, value), ...checks);
+}
+
+/** Returns the schema of an object that allows no other fields. */
+function objectSchema(
+  entries: Readonly<Record<string, v.GenericSchema>>,
+): Schema {
+  const all = Object.entries(entries);
+  return {
+    type: "object",
+    properties: Object.fromEntries(
+      all.map(([name, entry]) => [name, valueSchema(entry)]),
+    ),
+    required: all.filter(([, entry]) => entry.type !== "optional")
+      .map(([name]) => name),
+    additionalProperties: false,
+  };
 }
 
 function base(
@@ -145,6 +177,8 @@ function check(item: unknown): Schema {
       return { minimum: requirement };
     case "max_value":
       return { maximum: requirement };
+    case "min_length":
+      return { minLength: requirement };
     case "max_length":
       return { maxLength: requirement };
     default:

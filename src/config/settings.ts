@@ -10,6 +10,7 @@ import { RETIRED_ROUTE_SETTINGS, ROUTE_CONSTANTS } from "../core/constants.ts";
 import { ROUTE_KNOBS, type RouteSettings } from "../core/settings.ts";
 import type { SpendLimit } from "../core/account.ts";
 import { spendLimit } from "../core/quota/spending.ts";
+import { routesSetting } from "./project_routes.ts";
 import {
   choice,
   flag,
@@ -78,6 +79,7 @@ export const SETTINGS = v.looseObject({
     "Corporate proxy for outgoing requests; empty: HTTPS_PROXY decides",
   ),
   routing: section(ofKnobs(ROUTE_KNOBS)),
+  routes: routesSetting(),
   hold: section({
     maxMs: wholeNumber(
       0,
@@ -249,6 +251,7 @@ export const SETTINGS = v.looseObject({
       1024,
       "Largest size of the state database",
     ),
+    projects: flag(true, "Note which repository a request belongs to"),
   }),
   paid: section({
     max: leaf(
@@ -336,6 +339,7 @@ const COMMON: readonly string[] = [
   "upstream",
   "upstreamProxy",
   "routing.policy",
+  "routes",
   "routing.planLimitsOnly",
   "routing.openWindows",
   "routing.keyAfterMs",

@@ -161,6 +161,7 @@ function wordOf(reason: Ineligible): AccountWord {
       return "careful";
     case "excluded":
     case "not_asked_for":
+    case "not_in_route":
     case "exhausted":
     case "family_exhausted":
     case "benched":

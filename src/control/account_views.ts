@@ -120,6 +120,8 @@ export interface SessionView {
   readonly inFlight: number;
   /** The policy of its launch; null: the pool's policy. */
   readonly policy: string | null;
+  /** The path of its repository; null where that is not known. */
+  readonly project: string | null;
   readonly firstSeenAt: TimeView;
   readonly lastUsedAt: TimeView;
   readonly lastError: ErrorMarkView | null;

@@ -39,12 +39,29 @@ export function explainLines(
   return [
     `${title}${served}`,
     ...why,
+    ...projectLines(view),
     `Its next request ${nextText(view)}.`,
     "",
     ...layout(accountTable(view)).map((line) => `  ${line}`),
     "",
     ...unitLines(view),
     footer(view),
+  ];
+}
+
+/** Returns the project and the user's rule for it, where either is known. */
+function projectLines({ project, route }: ExplainView): readonly string[] {
+  if (project === null && route === null) return [];
+  const what = project === null
+    ? "Its project is not known"
+    : `Project ${inert(project)}`;
+  if (route === null) return [`${what}: no rule of routes is for it.`];
+  const accounts = route.accounts === null
+    ? "every account may serve"
+    : `only ${route.accounts.map((name) => inert(name)).join(", ")} may serve`;
+  const policy = route.policy === null ? "" : `, by policy ${route.policy}`;
+  return [
+    `${what}: by the rule for ${inert(route.project)}, ${accounts}${policy}.`,
   ];
 }
 
@@ -172,6 +189,13 @@ function unitLines(view: ExplainView): readonly string[] {
     ];
 }
 
+/** Returns who asked for another policy than the pool's. */
+function ownText({ route, policy }: ExplainView): string {
+  return route?.policy === policy
+    ? ", for this project"
+    : ", for this launch alone";
+}
+
 function footer(view: ExplainView): string {
   const { policy, isOwnPolicy, pin, at, accounts, isOversubscribed } = view;
   const seen = accounts.flatMap(({ fiveHour, week }) =>
@@ -179,7 +203,7 @@ function footer(view: ExplainView): string {
   );
   const newest = seen.reduce((ms, one) => Math.max(ms, one.observedAt.ms), 0);
   const parts = [
-    `Policy ${policy}${isOwnPolicy ? ", for this launch alone" : ""}`,
+    `Policy ${policy}${isOwnPolicy ? ownText(view) : ""}`,
     newest === 0
       ? "no figures yet"
       : `newest figures ${durationText(at.ms - newest)} old`,

@@ -54,6 +54,16 @@ export interface ExplainView {
   readonly request: string | null;
   /** Its last request that ended, or null. */
   readonly last: ActivityView | null;
+  /** The path of its repository; null where that is not known. */
+  readonly project: string | null;
+  /** The user's rule for that project; null without one. */
+  readonly route: {
+    /** What the rule names: a name, a path, or `*`. */
+    readonly project: string;
+    /** The only accounts that may serve; null: every account. */
+    readonly accounts: readonly string[] | null;
+    readonly policy: string | null;
+  } | null;
   readonly policy: string;
   /** Whether its launch asked for that policy, and the pool has another. */
   readonly isOwnPolicy: boolean;
@@ -80,6 +90,7 @@ export function explainView(
   snapshot: PoolSnapshot,
   about: {
     readonly conversation: string | null;
+    readonly project: string | null;
     readonly request: string | null;
     readonly last: ActivityView | null;
   },
@@ -94,6 +105,7 @@ export function explainView(
     schema: "tc.explain/v1",
     at: timeView(told.at),
     ...about,
+    route: told.rule,
     policy: told.policy,
     isOwnPolicy: told.isOwnPolicy,
     pin: labelOf(told.pin, snapshot),

@@ -151,6 +151,8 @@ export interface RequestView {
   readonly session: string | null;
   readonly agent: string | null;
   readonly model: string | null;
+  /** The path of its repository; null where that is not known. */
+  readonly project: string | null;
   readonly account: string | null;
   readonly state: "waiting" | "held" | "sent" | "streaming";
   readonly reason: string | null;
@@ -168,6 +170,8 @@ export interface ActivityView {
   readonly session: string | null;
   readonly agent: string | null;
   readonly model: string | null;
+  /** The path of its repository; null where that is not known. */
+  readonly project: string | null;
   readonly account: string | null;
   readonly status: number;
   /** Null if no response of the upstream was relayed. */

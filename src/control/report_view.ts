@@ -25,6 +25,7 @@ export const REPORT_KINDS = [
   "issue",
   "model",
   "account",
+  "project",
 ] as const;
 export type ReportKind = typeof REPORT_KINDS[number];
 

@@ -108,6 +108,8 @@ export interface HookCall {
   readonly source: string | null;
   readonly error: string | null;
   readonly trigger: string | null;
+  /** The repository in which the session works. */
+  readonly project: string | null;
 }
 
 export interface ApiCall {
@@ -212,6 +214,7 @@ export function controlRoutes(
       source: hookWord(body["source"]),
       error: hookWord(body["error"]),
       trigger: hookWord(body["trigger"]),
+      project: pathWord(body["project"]),
     });
     return c.json({ schema: "tc.hook/v1" });
   });
@@ -326,6 +329,13 @@ function apiCall(body: Record<string, unknown>): ApiCall {
 
 function hookWord(value: unknown): string | null {
   return typeof value === "string" && /^[\w.:-]{1,128}$/.test(value)
+    ? value
+    : null;
+}
+
+/** A path, which is checked for its length alone. */
+function pathWord(value: unknown): string | null {
+  return typeof value === "string" && value !== "" && value.length <= 4_096
     ? value
     : null;
 }

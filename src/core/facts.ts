@@ -72,6 +72,11 @@ export interface RouteFacts {
   readonly isPrompt: boolean;
   /** The policy that its launch asked for; null means the pool's own. */
   readonly policy: PolicyName | null;
+  /**
+   * The path or name of the repository in which its session works; null or
+   * absent where that is not known.
+   */
+  readonly project?: string | null;
 }
 
 /** A request that looks for an account. */

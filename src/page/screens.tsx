@@ -91,11 +91,20 @@ export function Now(
       {requests.length === 0 ? <p>None at the moment.</p> : (
         <WideTable
           label="Requests"
-          heads={["Session", "Model", "Account", "State", "For", "Prompt"]}
+          heads={[
+            "Session",
+            "Project",
+            "Model",
+            "Account",
+            "State",
+            "For",
+            "Prompt",
+          ]}
         >
           {requests.map((request) => (
             <tr key={request.id}>
               <td title={request.id}>{named(request)}</td>
+              <Project path={request.project} />
               <td>{request.model ?? "?"}</td>
               <td>{request.account ?? "–"}</td>
               <td>
@@ -167,6 +176,7 @@ export function Decisions({ status, now }: Screen): VNode {
             heads={[
               "When",
               "Session",
+              "Project",
               "Account",
               "Why",
               "Tries",
@@ -181,6 +191,7 @@ export function Decisions({ status, now }: Screen): VNode {
                   <Time time={one.at} now={now} />
                 </td>
                 <td>{named(one)}</td>
+                <Project path={one.project} />
                 <td>
                   {one.movedFrom === null ? "" : `${one.movedFrom} → `}
                   {one.account ?? "none"}
@@ -198,6 +209,12 @@ export function Decisions({ status, now }: Screen): VNode {
         )}
     </>
   );
+}
+
+/** The name of a repository; its path when pointed at. */
+function Project({ path }: { readonly path: string | null }): VNode {
+  const name = path?.split(/[\\/]/).findLast((part) => part !== "") ?? "?";
+  return <td title={path ?? "not known"}>{name}</td>;
 }
 
 function isNotable({ movedFrom, attempts, account }: ActivityView): boolean {

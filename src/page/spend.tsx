@@ -14,7 +14,15 @@ import type { ReportRowView, ReportView } from "../control/report_view.ts";
 import { countText, moneyText, percentText } from "../control/words.ts";
 import type { PageModel } from "./server.ts";
 
-const KINDS = ["day", "week", "month", "account", "model", "session"] as const;
+const KINDS = [
+  "day",
+  "week",
+  "month",
+  "account",
+  "model",
+  "project",
+  "session",
+] as const;
 type Kind = typeof KINDS[number];
 const DAYS = [1, 7, 14, 30, 90, 365] as const;
 

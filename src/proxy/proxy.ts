@@ -20,6 +20,7 @@ import type {
   Journal,
   Pool,
   Prices,
+  Projects,
   RequestLog,
   RequestRecord,
   Secret,
@@ -49,6 +50,7 @@ export interface Proxy {
   readonly stall: Deadline;
   readonly summaries: SummaryMemory;
   readonly histories: HistoryMemory;
+  readonly projects: Projects;
   /** Where requests go: scheme, host and port. */
   readonly origin: string;
   /** The path before each target, if the upstream is below one; else empty. */
@@ -91,6 +93,7 @@ export interface OpenRequest {
   readonly session: string | null;
   readonly agent: string | null;
   readonly model: string | null;
+  readonly project: string | null;
   state: "waiting" | "held" | "sent" | "streaming";
   accountId: AccountId | null;
   /** Why it waits, or why this account was chosen. */

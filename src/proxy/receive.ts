@@ -23,8 +23,17 @@ import type { RequestScope } from "./request_scope.ts";
 /** Names the only account that may serve a request: `tc run --account`. */
 const ACCOUNT_HEADER = "x-tc-account";
 
+/** Names the repository of the request: `tc run`, or a client itself. */
+const PROJECT_HEADER = "x-tc-project";
+
 /** Names the policy that routes a request: `tc run --policy`. */
 const POLICY_HEADER = "x-tc-policy";
+
+/**
+ * How long the first request of a session waits until its project is found, if
+ * the user has rules by project; the others wait for nothing.
+ */
+const FIND_MS_MAX = 500;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -51,8 +60,28 @@ export async function receive(
     return refusal({ status: 400, type, message: wishes.message });
   }
   const body = { bytes, upload };
-  scope.begin(inboundOf(incoming, { target, body, wishes }, proxy));
+  const inbound = inboundOf(incoming, { target, body, wishes }, proxy);
+  scope.begin(await withProject(inbound, proxy));
   return null;
+}
+
+/**
+ * Returns the request with its project, if that is known. A session that is
+ * not known yet is looked for; only a rule by project is worth a wait.
+ */
+async function withProject(inbound: Inbound, proxy: Proxy): Promise<Inbound> {
+  const { projects, pool, clock } = proxy;
+  const { sessionId } = inbound.peek;
+  if ((inbound.facts.project ?? null) !== null || sessionId === null) {
+    return inbound;
+  }
+  const finding = projects.find(sessionId);
+  if (pool.snapshot().routes.length === 0) return inbound;
+  const late = clock.sleep(FIND_MS_MAX).then(() => null);
+  const project = await Promise.race([finding, late]);
+  return project === null
+    ? inbound
+    : { ...inbound, facts: { ...inbound.facts, project } };
 }
 
 /** What a launch asks for, in headers that are not sent on. */
@@ -105,7 +134,8 @@ function inboundOf(
   { target, body: { bytes, upload }, wishes }: Received,
   proxy: Proxy,
 ): Inbound {
-  const { clock, entropy, summaries, histories, holds, prices } = proxy;
+  const { clock, entropy, summaries, histories, holds, prices, projects } =
+    proxy;
   const seen = peek(headers.list, target, bytes);
   const owner = ownerFor(seen, bytes, proxy);
   const facts = routeFacts(seen, bytes, {
@@ -124,6 +154,7 @@ function inboundOf(
     peek: seen,
     facts: {
       ...facts,
+      project: projects.of(headers.get(PROJECT_HEADER), seen.sessionId),
       costNanoMax: !facts.isMetered ? 0 : prices.costMax({
         model: seen.model,
         promptTokens: facts.contextTokens,

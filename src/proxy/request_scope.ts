@@ -9,11 +9,13 @@
 
 import type { AccountId, TicketId } from "../core/account.ts";
 import type { Payment } from "../core/pool/event.ts";
-import type { PoolSnapshot } from "../core/pool/pool.ts";
+import type { PoolSnapshot, RouteFacts } from "../core/pool/pool.ts";
 import { PLAIN_TERMS } from "../core/pricing.ts";
 import { isPaidFor } from "../core/quota/spending.ts";
 import type { CapacityVerdict } from "../core/quota/verdict.ts";
+import { routeOf } from "../core/route/project_route.ts";
 import type { RouteDecision, UseReason } from "../core/route/route.ts";
+import type { PolicyName } from "../core/settings.ts";
 import { after } from "../core/time.ts";
 import { NO_USAGE, type TokenUsage } from "../core/usage.ts";
 import { stackOf } from "../errors.ts";
@@ -92,6 +94,7 @@ export class RequestScope implements AsyncDisposable {
       session: peek.sessionId,
       agent: peek.agentId,
       model: peek.model,
+      project: facts.project ?? null,
       state: "waiting",
       accountId: null,
       reason: null,
@@ -317,7 +320,7 @@ function noteOwnedIds(
 function recordOf(
   inbound: Inbound,
   ending: Ending & Pick<RequestRecord, "attempts" | "waitedMs">,
-  { clock, pool }: Proxy,
+  { clock, pool, projects }: Proxy,
 ): RequestRecord {
   const { choice, reading } = ending;
   const { peek, facts } = inbound;
@@ -343,7 +346,7 @@ function recordOf(
     accountId: choice?.accountId ?? null,
     reason: ending.reason ?? choice?.reason ?? "none",
     movedFrom: choice?.movedFrom ?? null,
-    policy: facts.policy ?? pool.snapshot().settings.policy,
+    policy: policyOf(facts, pool.snapshot()),
     attempts: ending.attempts,
     status: ending.status,
     waitedMs: ending.waitedMs,
@@ -360,7 +363,16 @@ function recordOf(
     providerId: ending.answer === null
       ? null
       : headerValue(ending.answer.headers, "request-id"),
+    project: facts.project ?? projects.of(null, peek.sessionId),
   };
+}
+
+/** Returns the policy that routed the request. */
+function policyOf(
+  { policy, project = null }: RouteFacts,
+  { settings, routes }: PoolSnapshot,
+): PolicyName {
+  return policy ?? routeOf(routes, project)?.policy ?? settings.policy;
 }
 
 /** Whether tokens of the account cost real money now. */

@@ -15,6 +15,7 @@ import { ANY_REQUEST } from "../core/quota/capacity.ts";
 import type { QuotaWindow, WindowKey } from "../core/quota/quota.ts";
 import { barOf, type Ineligible } from "../core/route/eligible.ts";
 import { returnOf } from "../core/route/patience.ts";
+import { routeOf } from "../core/route/project_route.ts";
 import type { Considered, RouteDecision } from "../core/route/route.ts";
 import { earlier, type Instant, SECOND_MS } from "../core/time.ts";
 import type { ClientAnswer } from "../http/response.ts";
@@ -150,6 +151,8 @@ function closedError(scope: RequestScope, decision: RouteDecision): OwnError {
   const { inbound } = scope;
   const requestId = inbound.id;
   const snapshot = scope.proxy.pool.snapshot();
+  const ruled = routeError(inbound, decision, snapshot);
+  if (ruled !== null) return ruled;
   const message = closedText(
     decision,
     snapshot,
@@ -179,6 +182,42 @@ function closedError(scope: RequestScope, decision: RouteDecision): OwnError {
   return { answer, type, message, reason, why: message };
 }
 
+/**
+ * Returns the refusal of a request that the user's rule for its project keeps
+ * from every account; null if the rule is not the reason.
+ */
+function routeError(
+  { id, facts }: Inbound,
+  { considered }: RouteDecision,
+  { routes }: PoolSnapshot,
+): OwnError | null {
+  const project = facts.project ?? null;
+  const rule = routeOf(routes, project);
+  const isRuled = rule !== null && rule.accounts !== null &&
+    considered.some(({ ineligible }) => ineligible === "not_in_route") &&
+    considered.every(({ ineligible }) =>
+      ineligible !== null && NOT_COUNTED.includes(ineligible)
+    );
+  if (!isRuled) return null;
+  const type = "invalid_request_error";
+  const what = project === null
+    ? "requests of no known project"
+    : `project ${project}`;
+  const message = [
+    `The rule of tc for ${what} allows only ${rule.accounts?.join(", ")}:`,
+    "not in the pool, switched off, or not the account asked for.",
+    "Nothing was sent. tc config get routes shows the rule.",
+  ].join(" ");
+  const answer = apiError({
+    status: 400,
+    type,
+    message,
+    retryAfterSec: null,
+    requestId: id,
+  });
+  return { answer, type, message, reason: "route_closed", why: message };
+}
+
 /** Whether the pool lacks only working logins. */
 function isLoginNeeded(
   { attempts }: RequestScope,
@@ -192,7 +231,7 @@ function isLoginNeeded(
     ).map(({ accountId }) => accountId),
   );
   const counted = considered.filter(({ ineligible }) =>
-    ineligible !== "disabled" && ineligible !== "not_asked_for"
+    ineligible === null || !NOT_COUNTED.includes(ineligible)
   );
   return counted.length > 0 &&
     counted.every(({ accountId, ineligible }) => {
@@ -241,7 +280,11 @@ function loginError(inbound: Inbound, closed: string): OwnError {
 const UNKNOWN_WAIT_SEC = 30;
 
 /** Not counted as closed: only a person can end these reasons. */
-const NOT_COUNTED: readonly Ineligible[] = ["disabled", "not_asked_for"];
+const NOT_COUNTED: readonly Ineligible[] = [
+  "disabled",
+  "not_asked_for",
+  "not_in_route",
+];
 
 /** Reasons for which an account is busy, not closed. */
 const BUSY: readonly Ineligible[] = ["full", "probation"];

@@ -42,6 +42,8 @@ interface LedgerWriterOptions {
   /** Returns the present state of the pool. */
   readonly poolState: () => PoolState;
   readonly bounds: LedgerBounds;
+  /** Whether the repository of a request is written down. */
+  readonly hasProjects: boolean;
   readonly prices: PriceBook;
 }
 
@@ -109,10 +111,10 @@ export class LedgerWriter implements RequestLog {
   }
 
   finished(record: RequestRecord): void {
-    const { poolState, clock } = this.#options;
+    const { poolState, clock, hasProjects } = this.#options;
     const model = record.modelAnswered ?? record.modelAsked;
     this.#waiting.push({
-      record,
+      record: hasProjects ? record : { ...record, project: null },
       costNano: record.usage === null ? null : costNanodollars(
         record.usage,
         { model, at: record.endedAt, terms: record.terms },

@@ -102,6 +102,7 @@ export class Records implements RequestLog {
         days: ledger.days,
         bytesMax: ledger.megabytesMax * MEGABYTE,
       },
+      hasProjects: ledger.projects,
       prices: priceBook(config),
     });
   }

@@ -13,6 +13,7 @@ import {
   reportView,
 } from "../control/report_view.ts";
 import { periodStart, type Zone } from "../core/calendar.ts";
+import { projectName } from "../core/route/project_route.ts";
 import { grouped, type SpendRow } from "../core/usage.ts";
 import {
   spendBy,
@@ -51,6 +52,8 @@ export function spendReport(
         ? labels[key] ?? null
         : by === "session"
         ? issues.get(key) ?? null
+        : by === "project"
+        ? projectName(key)
         : null,
   });
 }

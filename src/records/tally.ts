@@ -44,6 +44,8 @@ interface Paying {
 export interface SessionTally {
   readonly session: string;
   readonly accountId: AccountId | null;
+  /** Its repository; null where that is not known. */
+  readonly project: string | null;
   readonly usage: UsageSum;
   readonly firstSeenAt: Instant;
   readonly lastUsedAt: Instant;
@@ -123,6 +125,7 @@ export class Tally {
     this.#sessions.set(session, {
       session,
       accountId: record.accountId ?? known?.accountId ?? null,
+      project: record.project ?? known?.project ?? null,
       usage: plus(known?.usage ?? EMPTY, part),
       firstSeenAt: known?.firstSeenAt ?? record.startedAt,
       lastUsedAt: record.endedAt,

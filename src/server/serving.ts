@@ -28,6 +28,7 @@ import { handoverMs } from "../config/settings.ts";
 import type { LogSink } from "../records/log/log_sink.ts";
 import { openFiles, raiseOpenFiles } from "../system/open_files.ts";
 import type { AccountChanges } from "./links/change_link.ts";
+import type { ProjectFinder } from "./links/project_link.ts";
 import type { FamilyOwners } from "../auth/shared/family_owners.ts";
 import type { PoolSite } from "./pool_site.ts";
 import {
@@ -48,6 +49,8 @@ interface ServingOptions {
   readonly changes: AccountChanges;
   /** The stores of programs whose logins are in the vault as well. */
   readonly owners: FamilyOwners;
+  /** Finds the repository of a session in the client's files. */
+  readonly findProject: ProjectFinder;
   /**
    * How a restart starts the next server; null where there is none, as in the
    * demo.
@@ -95,6 +98,7 @@ export async function startServing(
     order,
     grants: workerGrants(grantSources(site, storeOf(order))),
     owners: options.owners,
+    findProject: options.findProject,
     changes: options.changes,
     onLog: (record) => {
       options.log.write(record);

@@ -16,6 +16,7 @@ import {
 import { type AccountChanges, answerChange } from "./links/change_link.ts";
 import { type Config, priceBook } from "../config/config.ts";
 import { tablesOf } from "../core/pricing.ts";
+import { answerProject, type ProjectFinder } from "./links/project_link.ts";
 import { answerReport } from "./links/report_link.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
 import type { LogRecord } from "../records/log/journal.ts";
@@ -39,6 +40,8 @@ interface ServerOptions {
   readonly onLog: (record: LogRecord) => void;
   /** The stores of programs whose logins are in the vault as well. */
   readonly owners: FamilyOwners;
+  /** Finds the repository of a session in the client's files. */
+  readonly findProject: ProjectFinder;
   /** Changes the account list; the worker may not write the config. */
   readonly changes: AccountChanges;
   /** Tells the desktop and the user's program of a notice. */
@@ -294,12 +297,13 @@ class WorkerLink {
         ) => this.post({ kind: "change_answer", id, answer }));
         return;
       }
-      case "report_asked": {
-        const { id, question } = message;
-        const { paths: { stateFolder }, config } = options.order;
-        const pricesAsOf = tablesOf(priceBook(config))[0]?.asOf ?? "";
-        const answer = answerReport(question, { stateFolder, pricesAsOf });
-        this.post({ kind: "report_answer", id, answer });
+      case "report_asked":
+        return this.#report(message, options.order);
+      case "project_asked": {
+        const { id, session } = message;
+        answerProject(session, options.findProject).then((project) =>
+          this.post({ kind: "project_answer", id, project })
+        );
         return;
       }
       case "owner_asked": {
@@ -319,6 +323,15 @@ class WorkerLink {
         // Only a worker of proveWorker sends this.
         return;
     }
+  }
+
+  #report(
+    { id, question }: FromWorker & { readonly kind: "report_asked" },
+    { paths: { stateFolder }, config }: StartOrder,
+  ): void {
+    const pricesAsOf = tablesOf(priceBook(config))[0]?.asOf ?? "";
+    const answer = answerReport(question, { stateFolder, pricesAsOf });
+    this.post({ kind: "report_answer", id, answer });
   }
 
   #fail(error: TcError): void {

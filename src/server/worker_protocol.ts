@@ -93,6 +93,11 @@ export type ToWorker =
     readonly answer: ReportAnswer;
   }
   | {
+    readonly kind: "project_answer";
+    readonly id: number;
+    readonly project: string | null;
+  }
+  | {
     readonly kind: "owner_answer";
     readonly id: number;
     readonly answer: OwnerAnswer;
@@ -129,6 +134,11 @@ export type FromWorker =
     readonly kind: "report_asked";
     readonly id: number;
     readonly question: ReportQuestion;
+  }
+  | {
+    readonly kind: "project_asked";
+    readonly id: number;
+    readonly session: string;
   }
   | {
     readonly kind: "owner_asked";

@@ -124,6 +124,7 @@ function ledgerOf({ keeper }: ProxyKit): RequestLog {
     journal: SILENT,
     poolState: () => keeper.state,
     bounds: { days: 30, bytesMax: 1e9 },
+    hasProjects: true,
     prices: LIST_BOOK,
   });
   writer.serves();

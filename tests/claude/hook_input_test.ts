@@ -17,6 +17,7 @@ Deno.test("readHookInput() reads what the client sends", () => {
     source: null,
     error: "rate_limit",
     trigger: null,
+    folder: "/x",
   });
 });
 

@@ -37,6 +37,7 @@ const FACTS: LaunchFacts = {
   holdMsMax: 1_000,
   account: null,
   policy: null,
+  project: null,
   isFirstParty: false,
   socket: null,
 };

@@ -42,6 +42,7 @@ function benchAt(path: string): Bench {
     journal,
     poolState: () => pool,
     bounds: { days: 30, bytesMax: 1e9 },
+    hasProjects: true,
     prices: LIST_BOOK,
   });
   return { writer, state, clock, log };

@@ -52,6 +52,7 @@ function record(change: Partial<RequestRecord>): RequestRecord {
     end: "complete",
     errorType: null,
     providerId: null,
+    project: null,
     ...change,
   };
 }

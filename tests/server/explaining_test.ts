@@ -22,7 +22,7 @@ import {
   servedOn,
 } from "../fixtures/pool.ts";
 
-const NOTHING: Looked = { open: [], ended: [] };
+const NOTHING: Looked = { open: [], ended: [], projectOf: () => null };
 const AT = inSeconds(30);
 
 const POOL = fold(
@@ -45,7 +45,7 @@ Deno.test("explainFor() finds a session by its id, its start or a request", () =
   // Of one session, its main conversation.
   strictEqual(conversation("5f2c"), "5f2c-main");
   const open = [{ id: "r7", session: "5f2c-main", agent: "agent7" }];
-  strictEqual(conversation("r7", { open, ended: [] }), "5f2c-main/agent7");
+  strictEqual(conversation("r7", { ...NOTHING, open }), "5f2c-main/agent7");
 });
 
 Deno.test("explainFor() finds a session that binds no conversation by its last request", () => {
@@ -53,10 +53,10 @@ Deno.test("explainFor() finds a session that binds no conversation by its last r
     { id: "r9", session: "warm1", agent: null },
     { id: "r8", session: "other", agent: null },
   ];
-  const view = explainFor("warm1", snapshot(POOL, AT), { open, ended: [] });
+  const view = explainFor("warm1", snapshot(POOL, AT), { ...NOTHING, open });
   strictEqual(view.request, "r9");
   strictEqual(view.conversation, "warm1");
-  strictEqual(conversation("war", { open, ended: [] }), "warm1");
+  strictEqual(conversation("war", { ...NOTHING, open }), "warm1");
 });
 
 Deno.test("explainFor() uses the last conversation if none is named", () => {

@@ -5,7 +5,7 @@
  */
 
 import { retiredText, settingRows } from "../../config/settings.ts";
-import { nearest } from "../help/nearest.ts";
+import { nearest } from "../../core/nearest.ts";
 import { dirname, join } from "node:path";
 import { type Paths, vaultFolder } from "../../system/paths.ts";
 import { systemRunner } from "../../system/command_runner.ts";

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { AccountId } from "../../core/account.ts";
+import { routeFaults } from "../../core/route/project_route.ts";
 import { stateText } from "../../control/state_text.ts";
 import { join } from "node:path";
 import type { AccountFactsView, StatusView } from "../../control/protocol.ts";
@@ -204,6 +206,14 @@ export async function checkAccounts(
       ),
     )).flat(),
   ];
+  // A running server says it itself.
+  if (live === null) {
+    const faults = routeFaults(shell.config.routes, accountsIn(accounts));
+    findings.push(...faults.map(({ text, isDead }) => {
+      const found = isDead ? failure : warning;
+      return found("routes", inert(text), "tc config get routes");
+    }));
+  }
   if (accounts.length === 0) {
     findings.push(warning("account", "there is none yet", "tc login"));
   } else if (accounts.every(({ enabled }) => !enabled)) {
@@ -212,6 +222,12 @@ export async function checkAccounts(
     );
   }
   return findings;
+}
+
+function accountsIn(
+  accounts: readonly AccountFactsView[],
+): Parameters<typeof routeFaults>[1] {
+  return accounts.map(({ id, label }) => ({ id: id as AccountId, label }));
 }
 
 async function liveAccounts(

@@ -61,6 +61,7 @@ export async function launchFacts(
     holdMsMax: settings.hold.maxMs,
     account,
     policy: null,
+    project: null,
     socket: null,
   };
 }

@@ -15,6 +15,8 @@ import {
   planLaunch,
   type Variables,
 } from "../../claude/launch_variables.ts";
+import { repositoryOf } from "../../claude/sessions/project.ts";
+import { launchFolder } from "../../records/projects.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import {
   clientSettings,
@@ -118,10 +120,12 @@ async function run(
     );
   }
   const present = presentVariables(shell);
+  using note = await ProjectNote.write(shell.paths.stateFolder);
   const facts = {
     ...await launchFacts(shell, { account: only, made: "login" }),
     ...(isBare(args, present) ? { mode: "token" as const } : {}),
     policy: own,
+    project: note.name,
     socket: socket ? openSocket(shell) : null,
   };
   const plan = planLaunch(facts, present, clientSettings(shell, args));
@@ -190,9 +194,7 @@ class LaunchSettings implements Disposable {
     stateFolder: string,
     settings: Readonly<Record<string, unknown>>,
   ): Promise<LaunchSettings> {
-    const folder = join(stateFolder, "launches");
-    await ensurePrivateFolder(folder);
-    removeStale(folder);
+    const folder = await openLaunches(stateFolder);
     const file = join(folder, `${crypto.randomUUID()}.json`);
     Deno.writeTextFileSync(file, JSON.stringify(settings), {
       createNew: true,
@@ -204,6 +206,44 @@ class LaunchSettings implements Disposable {
   [Symbol.dispose](): void {
     remove(this.file);
   }
+}
+
+/**
+ * The note of the repository that a launch works in. The server reads it; the
+ * client's requests only name it.
+ */
+class ProjectNote implements Disposable {
+  /** What the header says. */
+  readonly name: string;
+  readonly #file: string;
+
+  private constructor(name: string, file: string) {
+    this.name = name;
+    this.#file = file;
+  }
+
+  static async write(stateFolder: string): Promise<ProjectNote> {
+    const folder = await openLaunches(stateFolder);
+    const id = crypto.randomUUID();
+    const file = join(folder, `${id}.project`);
+    Deno.writeTextFileSync(file, repositoryOf(Deno.cwd()), {
+      createNew: true,
+      mode: 0o600,
+    });
+    return new ProjectNote(`@${id}`, file);
+  }
+
+  [Symbol.dispose](): void {
+    remove(this.#file);
+  }
+}
+
+/** Returns the folder of what launches leave, without what old ones left. */
+async function openLaunches(stateFolder: string): Promise<string> {
+  const folder = launchFolder(stateFolder);
+  await ensurePrivateFolder(folder);
+  removeStale(folder);
+  return folder;
 }
 
 function removeStale(folder: string): void {

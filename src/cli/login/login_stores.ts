@@ -21,6 +21,7 @@ import { ForeignTexts } from "../../store/files/foreign_text.ts";
 import type { Shell } from "../shell.ts";
 import { profilesFolder } from "../swap/swap_files.ts";
 import type { ImportPlaces } from "../../auth/import/import_files.ts";
+import { projectOfSession } from "../../claude/sessions/project.ts";
 import { importOwners } from "../../auth/import/pool_owners.ts";
 import { placeOwners } from "../../auth/shared/live_place.ts";
 import type { FamilyOwners } from "../../auth/shared/family_owners.ts";
@@ -33,6 +34,14 @@ export function folderFacts(shell: Shell): FolderFacts {
     system: shell.system,
     userName: userName(),
   };
+}
+
+/** Returns what finds the repository of a session in the client's files. */
+export function projectFinder(
+  shell: Shell,
+): (session: string) => Promise<string | null> {
+  const { folder } = claudeFolder(folderFacts(shell));
+  return (session) => projectOfSession(folder, session);
 }
 
 /** Returns the login store of one config folder of Claude Code. */

@@ -20,6 +20,7 @@ import {
   hookName,
   readHookInput,
 } from "../../claude/hook_input.ts";
+import { repositoryOf } from "../../claude/sessions/project.ts";
 import { EXIT, reasonOf } from "../../errors.ts";
 import { ServerConnection } from "../../control/server_connection.ts";
 import { Secret } from "../../secret.ts";
@@ -194,10 +195,12 @@ async function tellServer(
       new Secret(key),
       late.signal,
     );
+    const { folder, ...rest } = input;
+    const project = folder === null ? null : repositoryOf(folder);
     await connection.ask({
       method: "POST",
       path: HOOK_PATH,
-      body: JSON.stringify({ hook, ...input }),
+      body: JSON.stringify({ hook, ...rest, project }),
     });
   } finally {
     clearTimeout(timer);

@@ -18,7 +18,7 @@ import {
   PROFILE_SHELLS,
   shellFunctions,
 } from "../../profile/shell_functions.ts";
-import { nearest } from "../help/nearest.ts";
+import { nearest } from "../../core/nearest.ts";
 import { openDesk } from "../accounts/account_work.ts";
 import { askYes } from "../asking.ts";
 import { helperCommand } from "../../claude/api_key_helper.ts";

@@ -52,6 +52,7 @@ const SINCE: Readonly<Record<ReportKind, string>> = {
   issue: "30d",
   model: "30d",
   account: "30d",
+  project: "30d",
 };
 
 const ROWS = 40;
@@ -67,6 +68,7 @@ const TEXT: CommandText = {
     "tc report account --since 7d",
     "tc report session --since today --json",
     "tc report issue",
+    "tc report project",
     "tc report model --since 2026-11-01 --until 2026-11-15",
   ],
   schema: "tc.report/v1",

@@ -18,7 +18,7 @@ import {
 } from "../../demo/scenario.ts";
 import { EXIT, TcError, UsageError } from "../../errors.ts";
 import { openDesk, openShellVault } from "../accounts/account_work.ts";
-import { familyOwners } from "../login/login_stores.ts";
+import { familyOwners, projectFinder } from "../login/login_stores.ts";
 import { serveWithDeck } from "./deck_shell.ts";
 import { logSink, NO_LOG } from "../../records/log/log_sink.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
@@ -184,6 +184,7 @@ async function play(
     readConfig: () => make().config,
     changes: (await openDesk(shell)).desk,
     owners: familyOwners(shell),
+    findProject: projectFinder(shell),
     successor: null,
     takesOverFrom: null,
   });

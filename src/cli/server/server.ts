@@ -18,7 +18,7 @@ import {
 import type { Successor } from "../../server/succession.ts";
 import { Shell } from "../shell.ts";
 import { openDesk, storedAccounts } from "../accounts/account_work.ts";
-import { familyOwners } from "../login/login_stores.ts";
+import { familyOwners, projectFinder } from "../login/login_stores.ts";
 import { noticeUpdate } from "../setup/upgrade.ts";
 import { withMoreFiles } from "./more_files.ts";
 
@@ -126,6 +126,7 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
     // Open it now: later this thread may not read the vault's key.
     changes: (await openDesk(shell)).desk,
     owners: familyOwners(shell),
+    findProject: projectFinder(shell),
     successor: successorOf(flags, file),
     takesOverFrom: flags.takeOver === undefined
       ? null

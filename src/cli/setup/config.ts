@@ -29,9 +29,11 @@ import {
   editConfig,
   readConfig,
 } from "../../store/config_file.ts";
-import { nearest } from "../help/nearest.ts";
+import { nearest } from "../../core/nearest.ts";
 import { askSetting } from "./ask_setting.ts";
-import { tellServer } from "../accounts/account_work.ts";
+import { routeFaults } from "../../core/route/project_route.ts";
+import { inert } from "../../core/plain_text.ts";
+import { storedAccounts, tellServer } from "../accounts/account_work.ts";
 import { durationText } from "../../control/words.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
@@ -186,6 +188,7 @@ async function change(
   } else {output.line(
       `${key} = ${plainText(shown(key, value ?? row.fallback))}`,
     );}
+  if (key === "routes") await warnOfRoutes(new Shell(shell, {}));
   const variable = shell.environment[row.variable];
   if (variable) output.say(`${row.variable} is set and overrides the file`);
   if (isRunning) {
@@ -196,6 +199,15 @@ async function change(
     );
   }
   return EXIT.ok;
+}
+
+/** Says which rules by project name no account of the pool. */
+async function warnOfRoutes(shell: Shell): Promise<void> {
+  const { accounts } = await storedAccounts(shell);
+  const known = accounts.map(({ account }) => account);
+  for (const { text } of routeFaults(shell.config.routes, known)) {
+    shell.output.say(`warning: ${inert(text)}`);
+  }
 }
 
 /** Removes the line of a setting that has no effect any more. */

@@ -16,6 +16,7 @@ import type { RouteFacts } from "../facts.ts";
 import type { RouteSettings } from "../settings.ts";
 import type { QuotaObservation } from "../quota/quota.ts";
 import type { PaidSums, PeriodEnds } from "../quota/spending.ts";
+import type { ProjectRoute } from "../route/project_route.ts";
 import type { CredentialState, WaitReason } from "./state.ts";
 import type { Instant } from "../time.ts";
 import type { TokenUsage } from "../usage.ts";
@@ -124,6 +125,11 @@ export type PoolEvent =
     readonly at: Instant;
   }
   | { readonly kind: "settings_changed"; readonly settings: RouteSettings }
+  /** The user changed the rules by project. */
+  | {
+    readonly kind: "routes_changed";
+    readonly routes: readonly ProjectRoute[];
+  }
   /** The clock of this machine was set back by `byMs`. */
   | { readonly kind: "clock_set_back"; readonly byMs: number };
 
@@ -160,6 +166,7 @@ export function wakesWaiters(event: PoolEvent): boolean {
     case "waiting_ended":
     case "pinned":
     case "settings_changed":
+    case "routes_changed":
     case "paid_max_changed":
     case "clock_set_back":
       return true;

@@ -40,6 +40,7 @@ export type {
 export function emptyPool(settings: RouteSettings): PoolState {
   return {
     settings,
+    routes: [],
     accounts: new Map(),
     bindings: Table.of(),
     leases: Table.of(),
@@ -111,6 +112,8 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
       return refuseElsewhere(state, event);
     case "settings_changed":
       return { ...state, settings: event.settings };
+    case "routes_changed":
+      return { ...state, routes: event.routes };
     case "clock_set_back":
       return setBack(state, event.byMs);
   }

@@ -20,6 +20,7 @@ import type { ConcurrencyGate } from "./lease.ts";
 import type { OwnedIds } from "./owned_ids.ts";
 import type { Overage, QuotaWindows } from "../quota/quota.ts";
 import type { PaidBook } from "../quota/spending.ts";
+import type { ProjectRoute } from "../route/project_route.ts";
 import type { Binding } from "./session.ts";
 import type { RouteSettings } from "../settings.ts";
 import type { Table } from "./table.ts";
@@ -164,6 +165,8 @@ export interface RetryBudget {
 
 export interface PoolState {
   readonly settings: RouteSettings;
+  /** The user's rules by project; the first that fits decides. */
+  readonly routes: readonly ProjectRoute[];
   readonly accounts: ReadonlyMap<AccountId, AccountState>;
   readonly bindings: Table<ConversationId, Binding>;
   readonly leases: Table<LeaseId, OpenLease>;

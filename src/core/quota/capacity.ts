@@ -159,6 +159,7 @@ function statusOf(bar: Bar | null): AccountCapacity["status"] {
     case "disabled":
     case "excluded":
     case "not_asked_for":
+    case "not_in_route":
       return "error";
     case "exhausted":
     case "family_exhausted":

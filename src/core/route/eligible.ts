@@ -12,6 +12,7 @@ import { type Limits, limitsOf } from "../quota/limits.ts";
 import { isPaidFor, type PaidBook, passedLimit } from "../quota/spending.ts";
 import type { RouteSettings } from "../settings.ts";
 import type { AccountState } from "../pool/state.ts";
+import { admits, type ProjectRoute } from "./project_route.ts";
 import type { Instant } from "../time.ts";
 
 /**
@@ -21,6 +22,8 @@ export type Ineligible =
   | "disabled"
   | "excluded"
   | "not_asked_for"
+  /** A rule of the user keeps requests of this project from it. */
+  | "not_in_route"
   | "needs_login"
   | "quarantined"
   | "exhausted"
@@ -58,6 +61,8 @@ function bar(reason: Ineligible, until: Instant | null = null): Bar {
 export interface BarContext {
   readonly query: RouteQuery;
   readonly settings: RouteSettings;
+  /** The user's rule for the project of the query; absent means none. */
+  readonly rule?: ProjectRoute | null;
   /** What was paid so far, for limits in dollars. */
   readonly paid: PaidBook;
   readonly at: Instant;
@@ -73,18 +78,24 @@ export function barOf(
 ): { readonly bar: Bar | null; readonly limits: Limits } {
   const { query, at } = context;
   const limits = limitsOf(state, query.families, at);
-  const found = personal(state, query) ?? credentialBar(state, at) ??
+  const found = personal(state, query, context.rule ?? null) ??
+    credentialBar(state, at) ??
     (query.isMetered ? quotaBar(state, limits, context) : null) ??
     entitlementBar(state, query, at);
   return { bar: found, limits };
 }
 
-function personal({ account }: AccountState, query: RouteQuery): Bar | null {
+function personal(
+  { account }: AccountState,
+  query: RouteQuery,
+  rule: ProjectRoute | null,
+): Bar | null {
   if (!account.enabled) return bar("disabled");
   if (query.excluded.has(account.id)) return bar("excluded");
   if (query.only !== null && query.only !== account.id) {
     return bar("not_asked_for");
   }
+  if (rule !== null && !admits(rule, account)) return bar("not_in_route");
   return null;
 }
 

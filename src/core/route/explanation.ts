@@ -16,6 +16,7 @@ import { type Rank, type Scene, survey, type View } from "./scene.ts";
 import type { Binding } from "../pool/session.ts";
 import type { PolicyName } from "../settings.ts";
 import type { PoolSnapshot } from "../pool/state.ts";
+import type { ProjectRoute } from "./project_route.ts";
 import type { Instant } from "../time.ts";
 
 /** One account with everything that counted for or against it. */
@@ -51,6 +52,8 @@ export interface Explanation {
   readonly policy: PolicyName;
   /** Whether the launch asked for this policy instead of the pool's own. */
   readonly isOwnPolicy: boolean;
+  /** The user's rule for its project, or null. */
+  readonly rule: ProjectRoute | null;
   readonly pin: AccountId | null;
   /** What is known of the conversation; null if it is new or unnamed. */
   readonly binding: Binding | null;
@@ -82,6 +85,7 @@ export function explain(
     at: scene.at,
     policy: scene.settings.policy,
     isOwnPolicy: scene.settings.policy !== snapshot.settings.policy,
+    rule: scene.rule,
     pin: snapshot.pin,
     binding: scene.binding,
     isWarm: scene.isWarm,

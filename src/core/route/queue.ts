@@ -7,6 +7,7 @@
 
 import type { AccountId, ModelFamily } from "../account.ts";
 import type { RouteQuery } from "../facts.ts";
+import { routeOf } from "./project_route.ts";
 import type { Scene } from "./scene.ts";
 import type { Waiting, WaitReason } from "../pool/state.ts";
 
@@ -23,7 +24,9 @@ export interface Standing {
 
 const NO_CLAIMS: ReadonlyMap<AccountId, number> = new Map();
 
-export function standingOf({ query, census, snapshot }: Scene): Standing {
+export function standingOf(
+  { query, census, snapshot, rule }: Scene,
+): Standing {
   const own = query.ticket === null
     ? null
     : snapshot.waiting.get(query.ticket) ?? null;
@@ -34,6 +37,9 @@ export function standingOf({ query, census, snapshot }: Scene): Standing {
   for (const waiter of census.queue) {
     if (waiter.order >= order) break;
     if (!areEqual(waiter, query)) continue;
+    // A request under another rule waits for other accounts.
+    const { project = null } = waiter.facts;
+    if (routeOf(snapshot.routes, project) !== rule) continue;
     if (waiter.reason === "parked") parked++;
     else if (waiter.reason !== "warm_account") cold++;
     else {

@@ -25,6 +25,7 @@ import {
   sharedKey,
 } from "../pool/session.ts";
 import type { AccountState, PoolSnapshot } from "../pool/state.ts";
+import { type ProjectRoute, routeOf } from "./project_route.ts";
 import type { Instant } from "../time.ts";
 
 /** How an account is paid for; a lower rank is used first. */
@@ -57,6 +58,8 @@ export interface Scene {
   readonly query: RouteQuery;
   readonly at: Instant;
   readonly settings: RouteSettings;
+  /** The user's rule for the project of the request, or null. */
+  readonly rule: ProjectRoute | null;
   readonly layers: Layers;
   readonly census: Census;
   readonly binding: Binding | null;
@@ -81,7 +84,8 @@ export interface Scene {
 /** Returns the pool as `query` sees it at the snapshot's instant. */
 export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
   const { at, bindings } = snapshot;
-  const settings = settingsFor(snapshot, query);
+  const rule = routeOf(snapshot.routes, query.project ?? null);
+  const settings = settingsFor(snapshot, query, rule);
   const binding = query.conversation === null || query.isSide
     ? null
     : bindings.get(query.conversation) ?? null;
@@ -91,7 +95,7 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
     ? null
     : bindings.get(query.kin.conversation) ?? null;
   const { paid } = snapshot;
-  const context = { query, settings, paid, at, binding, kin, heads };
+  const context = { query, settings, rule, paid, at, binding, kin, heads };
   snapshot.accounts.forEach((state) => views.push(viewOf(state, context)));
   const isFirstTry = query.excluded.size === 0;
   const { open, soonest } = inQuestion(views, { settings, at, isFirstTry });
@@ -100,6 +104,7 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
     query,
     at,
     settings,
+    rule,
     layers: layersOf(settings),
     census: heads,
     binding,
@@ -119,8 +124,10 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
 /** A query with its own policy gets the layers of that policy. */
 function settingsFor(
   { settings }: PoolSnapshot,
-  { policy }: RouteQuery,
+  query: RouteQuery,
+  rule: ProjectRoute | null,
 ): RouteSettings {
+  const policy = query.policy ?? rule?.policy ?? null;
   return policy === null || policy === settings.policy
     ? settings
     : { ...settings, policy };

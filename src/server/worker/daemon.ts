@@ -23,6 +23,7 @@ import { UpstreamPool } from "../../http/upstream.ts";
 import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
 import type { AccountChanges } from "../links/change_link.ts";
+import type { ProjectAsker } from "../links/project_link.ts";
 import type { ReportAsker } from "../links/report_link.ts";
 import { activityView } from "./activity.ts";
 import { systemClock, systemEntropy, systemZone } from "../../system/clock.ts";
@@ -34,6 +35,7 @@ import { PoolKeeper } from "./pool_keeper.ts";
 import { RequestMetrics } from "../../records/metrics.ts";
 import { Records } from "../../records/records.ts";
 import { claimPool, type ServerClaim } from "../server_claim.ts";
+import { ProjectBook } from "../../records/projects.ts";
 import { PriceDesk } from "../../records/prices.ts";
 import { paidMax, retiredText, routeSettings } from "../../config/settings.ts";
 import { Tally } from "../../records/tally.ts";
@@ -60,6 +62,8 @@ interface DaemonOptions {
   readonly changes: AccountChanges;
   /** Draws reports, in the main thread. */
   readonly reports: ReportAsker;
+  /** Finds the projects of sessions, in the main thread. */
+  readonly projects: ProjectAsker;
 }
 
 export interface Daemon {
@@ -119,7 +123,7 @@ async function startClaimed(
     systemClock,
     systemEntropy,
   );
-  keeper.dispatch({ kind: "paid_max_changed", max: paidMax(settings) });
+  obey(order.config, keeper);
   const prices = new PriceDesk({
     prices: priceBook(order.config),
     zone: systemZone(),
@@ -140,6 +144,7 @@ async function startClaimed(
     tally: new Tally(systemClock.now(), priceBook(order.config)),
     prices,
     metrics,
+    projectBook: projectBookOf(options),
   };
   const proxy = proxyOf(options, parts);
   const exchange = exchangeOf(options, parts);
@@ -156,9 +161,7 @@ async function startClaimed(
     port: listener.port,
     feed: parts.feed,
     control: controlRoutes(host),
-    reload: async (config) => {
-      await host.apply(config);
-    },
+    reload: (config) => host.apply(config),
     reloadFailed: (message, hint) => host.reloadFailed(message, hint),
     restartAnswered: (trouble) => host.restartAnswered(trouble),
     logLost: (loss) => host.logLost(loss),
@@ -171,6 +174,20 @@ async function startClaimed(
       return cut;
     },
   };
+}
+
+/** Tells the pool the user's limit in dollars and rules by project. */
+function obey({ settings, routes }: Config, keeper: PoolKeeper): void {
+  keeper.dispatch({ kind: "paid_max_changed", max: paidMax(settings) });
+  keeper.dispatch({ kind: "routes_changed", routes });
+}
+
+function projectBookOf({ order, projects }: DaemonOptions): ProjectBook {
+  return new ProjectBook({
+    stateFolder: order.paths.stateFolder,
+    look: (session) => projects.find(session),
+    nowMs: () => systemClock.monotonicMs(),
+  });
 }
 
 /** Opens connections before the first request. */
@@ -353,6 +370,7 @@ interface Parts {
   readonly metrics: RequestMetrics;
   readonly records: Records;
   readonly prices: PriceDesk;
+  readonly projectBook: ProjectBook;
 }
 
 function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
@@ -386,6 +404,7 @@ function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
     stall: new Deadline(settings.timeouts.idleMs),
     summaries: new SummaryMemory(),
     histories: new HistoryMemory(),
+    projects: parts.projectBook,
     origin: upstreamUrl.origin,
     basePath: basePathOf(upstreamUrl),
     localKey: new Secret(order.key),

@@ -26,6 +26,8 @@ import type {
 } from "../../control/protocol.ts";
 import { statusView, timeView } from "../../control/status_view.ts";
 import { poolGlance } from "../../core/quota/glance.ts";
+import type { PoolState } from "../../core/pool/pool.ts";
+import { routeFaults } from "../../core/route/project_route.ts";
 import { POLICY_NAMES, type PolicyName } from "../../core/policy/policy.ts";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import type { Journal } from "../../ports.ts";
@@ -49,6 +51,7 @@ import type { ReportView } from "../../control/report_view.ts";
 import type { PoolExchange } from "../shared/pool_exchange.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { RequestMetrics } from "../../records/metrics.ts";
+import type { ProjectBook } from "../../records/projects.ts";
 import type { Records } from "../../records/records.ts";
 import { needsRestart, paidMax, routeSettings } from "../../config/settings.ts";
 import type { Tally } from "../../records/tally.ts";
@@ -68,6 +71,7 @@ interface DaemonControlParts {
   readonly metrics: RequestMetrics;
   readonly upstream: UpstreamPool;
   readonly records: Records;
+  readonly projectBook: ProjectBook;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
   /**
@@ -179,6 +183,7 @@ export class DaemonControl implements ControlHost {
     const snapshot = keeper.snapshot();
     return explainFor(wanted, snapshot, {
       open: proxy.book.open(),
+      projectOf: (session) => this.#parts.projectBook.of(null, session),
       ended: proxy.book.ended().map((record) => activityView(record, snapshot)),
     });
   }
@@ -207,6 +212,8 @@ export class DaemonControl implements ControlHost {
       this.#parts.keeper.dispatch({ kind: "settings_changed", settings });
       const max = paidMax(config.settings);
       this.#parts.keeper.dispatch({ kind: "paid_max_changed", max });
+      const { routes } = config;
+      this.#parts.keeper.dispatch({ kind: "routes_changed", routes });
       this.#parts.records.usePrices(priceBook(config));
       this.#parts.records.recallPaid();
       this.#parts.tally.usePrices(priceBook(config));
@@ -275,7 +282,12 @@ export class DaemonControl implements ControlHost {
 
   hook(call: HookCall): void {
     const { journal, feed } = this.#parts;
-    journal.log("info", "hook", { ...call });
+    // A path says more than a log should.
+    const { project, ...rest } = call;
+    if (rest.session !== null && project !== null) {
+      this.#parts.projectBook.note(rest.session, project);
+    }
+    journal.log("info", "hook", rest);
     feed.tell("hook", () => call);
   }
 
@@ -347,12 +359,13 @@ export class DaemonControl implements ControlHost {
   }
 
   #notices(): readonly NoticeView[] {
-    const { accounts, records, exchange } = this.#parts;
+    const { accounts, records, exchange, keeper } = this.#parts;
     return [
       ...vaultNotices(accounts),
       ...exchange?.notices() ?? [],
       ...records.notices(),
       ...logNotices(this.#logLoss),
+      ...routeNotices(keeper.state),
     ];
   }
 
@@ -411,6 +424,18 @@ function lockedNotices({ locked }: AccountKeeper): readonly NoticeView[] {
     text: `The keychain is locked: ${count} behind it and cannot serve yet`,
     mend: first.unlock,
   }];
+}
+
+/** Returns notices of rules by project that name no account of the pool. */
+function routeNotices(
+  { routes, accounts }: Pick<PoolState, "routes" | "accounts">,
+): readonly NoticeView[] {
+  const known = [...accounts.values()].map(({ account }) => account);
+  return routeFaults(routes, known).map(({ text, isDead }) => ({
+    level: isDead ? "error" : "warn",
+    text,
+    mend: "tc config get routes",
+  }));
 }
 
 /** Returns the notice of lost log lines. */

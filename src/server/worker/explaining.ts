@@ -30,6 +30,8 @@ interface Named {
 export interface Looked {
   readonly open: readonly Named[];
   readonly ended: readonly ActivityView[];
+  /** Returns the project of a session, where it is known. */
+  readonly projectOf: (session: string) => string | null;
 }
 
 /** The most names that an answer lists. */
@@ -54,7 +56,10 @@ export function explainFor(
   const { binding, request } = wanted === null
     ? { binding: lastUsed([...snapshot.bindings.values()]), request: null }
     : meant(wanted, snapshot, looked);
-  const told = explain(snapshot, queryFor(binding));
+  const session = request?.session ??
+    (binding === null ? null : sessionOf(binding));
+  const project = session === null ? null : looked.projectOf(session);
+  const told = explain(snapshot, { ...queryFor(binding), project });
   const conversation = binding?.conversation ??
     (request === null ? null : conversationName(request));
   const last = looked.ended.find((one) => {
@@ -66,6 +71,7 @@ export function explainFor(
   });
   return explainView(told, snapshot, {
     conversation,
+    project,
     request: request?.id ?? null,
     last: last ?? null,
   });

@@ -14,6 +14,7 @@ import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "../fence.ts";
 import { journalTo, LogBatch } from "../../records/log/journal.ts";
 import { KeychainAsker } from "../links/keychain_link.ts";
+import { ProjectAsker } from "../links/project_link.ts";
 import { ReportAsker } from "../links/report_link.ts";
 import { OwnerAsker } from "../links/owner_link.ts";
 import { catchUncaught } from "../../system/uncaught_errors.ts";
@@ -40,6 +41,9 @@ class ServerWorker {
   );
   readonly #reports = new ReportAsker((id, question) =>
     this.#scope.postMessage({ kind: "report_asked", id, question })
+  );
+  readonly #projects = new ProjectAsker((id, session) =>
+    this.#scope.postMessage({ kind: "project_asked", id, session })
   );
   #keychain: KeychainAsker | null = null;
   #daemon: Daemon | null = null;
@@ -86,6 +90,8 @@ class ServerWorker {
         return this.#changes.take(message.id, message.answer);
       case "report_answer":
         return this.#reports.take(message.id, message.answer);
+      case "project_answer":
+        return this.#projects.take(message.id, message.project);
       case "owner_answer":
         return this.#owners.take(message.id, message.answer);
     }
@@ -104,6 +110,7 @@ class ServerWorker {
         owners: this.#owners,
         changes: this.#changes,
         reports: this.#reports,
+        projects: this.#projects,
         keychain: this.#keychain,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
         tell: (event) => this.#scope.postMessage({ kind: "notice", event }),

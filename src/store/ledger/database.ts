@@ -349,8 +349,51 @@ ALTER TABLE quarters ADD COLUMN first_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE quarters ADD COLUMN last_at INTEGER NOT NULL DEFAULT 0;
 `;
 
+/**
+ * The repository of a request; 0 in a sum stands for none. It is part of a
+ * sum's key, and SQLite changes a key only by a new table.
+ */
+const PROJECTS = `
+ALTER TABLE requests ADD COLUMN project INTEGER;
+ALTER TABLE quarters RENAME TO quarters_before;
+CREATE TABLE quarters (
+  quarter INTEGER NOT NULL,
+  session INTEGER NOT NULL,
+  account INTEGER NOT NULL,
+  model INTEGER NOT NULL,
+  project INTEGER NOT NULL DEFAULT 0,
+  requests INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  input INTEGER NOT NULL,
+  cache_read INTEGER NOT NULL,
+  cache_write_5m INTEGER NOT NULL,
+  cache_write_1h INTEGER NOT NULL,
+  output INTEGER NOT NULL,
+  cost_nano INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  cold_rebuilds INTEGER NOT NULL,
+  switches INTEGER NOT NULL,
+  switch_rebuild INTEGER NOT NULL,
+  waited_ms INTEGER NOT NULL,
+  paid_nano INTEGER NOT NULL DEFAULT 0,
+  first_at INTEGER NOT NULL DEFAULT 0,
+  last_at INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (quarter, session, account, model, project)
+) STRICT, WITHOUT ROWID;
+INSERT INTO quarters (quarter, session, account, model, requests, failed,
+  input, cache_read, cache_write_5m, cache_write_1h, output, cost_nano,
+  unpriced, cold_rebuilds, switches, switch_rebuild, waited_ms, paid_nano,
+  first_at, last_at)
+SELECT quarter, session, account, model, requests, failed,
+  input, cache_read, cache_write_5m, cache_write_1h, output, cost_nano,
+  unpriced, cold_rebuilds, switches, switch_rebuild, waited_ms, paid_nano,
+  first_at, last_at FROM quarters_before;
+DROP TABLE quarters_before;
+`;
+
 export const MIGRATIONS: readonly string[] = [
   NAMES + REQUESTS + QUARTERS + MEMORIES + SESSION_ISSUES,
   PAID,
   PROVIDER_IDS,
+  PROJECTS,
 ];

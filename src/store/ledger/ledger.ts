@@ -86,9 +86,16 @@ const ROW_COLUMNS = [
   "terms",
   "web_searches",
   "provider_id",
+  "project",
 ] as const;
 
-const KEY_COLUMNS = ["quarter", "session", "account", "model"] as const;
+const KEY_COLUMNS = [
+  "quarter",
+  "session",
+  "account",
+  "model",
+  "project",
+] as const;
 
 export const SUM_COLUMNS = [
   "requests",
@@ -122,7 +129,7 @@ const QUARTER_COLUMNS = [...KEY_COLUMNS, ...SUM_COLUMNS, ...TIME_COLUMNS];
 
 const ADD_SUMS = `INSERT INTO quarters (${QUARTER_COLUMNS.join(", ")})
 VALUES (${places(QUARTER_COLUMNS)})
-ON CONFLICT (quarter, session, account, model) DO UPDATE SET ${
+ON CONFLICT (${KEY_COLUMNS.join(", ")}) DO UPDATE SET ${
   SUM_COLUMNS.map((name) => `${name} = ${name} + excluded.${name}`).join(", ")
 }, first_at = min(first_at, excluded.first_at),
    last_at = max(last_at, excluded.last_at)`;
@@ -257,6 +264,7 @@ export class Ledger {
       termsNumber(record.terms),
       record.terms.webSearches,
       record.providerId?.slice(0, TEXT_LENGTH_MAX) ?? null,
+      nameOrNull(record.project),
     ];
   }
 
@@ -269,6 +277,7 @@ export class Ledger {
       idOrZero(record.session),
       idOrZero(record.accountId),
       idOrZero(record.modelAnswered ?? record.modelAsked),
+      idOrZero(record.project),
     ];
   }
 }

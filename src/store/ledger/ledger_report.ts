@@ -15,7 +15,7 @@ export interface TimeSpan {
   readonly untilMs: number;
 }
 
-type SpendKey = "session" | "account" | "model";
+type SpendKey = "session" | "account" | "model" | "project";
 
 const SUMS = SUM_COLUMNS.map((name) => `sum(${name}) AS ${name}`).join(", ");
 const IN_SPAN = "quarter >= ? AND quarter < ?";

@@ -41,6 +41,8 @@ export function barText(
       return "could not serve this request";
     case "not_asked_for":
       return "not asked for";
+    case "not_in_route":
+      return "not in the rule of this project";
     case "needs_login":
       return `needs sign-in (${loginCommand(state)})`;
     case "quarantined":

@@ -1,5 +1,5 @@
 import { strictEqual } from "node:assert/strict";
-import { nearest } from "../../src/cli/help/nearest.ts";
+import { nearest } from "../../src/core/nearest.ts";
 
 const WORDS = ["run", "server", "status", "stop", "capacity"];
 
