@@ -209,6 +209,8 @@ export interface RequestRecord {
   /** Why that account was chosen, in the router's own word. */
   readonly reason: string;
   readonly movedFrom: AccountId | null;
+  /** Why `movedFrom` did not serve, in words; null if it could have. */
+  readonly movedWhy: string | null;
   readonly policy: string;
   readonly attempts: readonly AttemptRecord[];
   readonly status: number;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { cut, graphemes, widthOf } from "../deck/terminal/grapheme.ts";
+import { cut, cutInMiddle, widthOf } from "../deck/terminal/grapheme.ts";
 
 /** One column of a table of `Row`s. */
 export interface Column<Row> {
@@ -160,31 +160,4 @@ function aligned<Row>(
     : cutInMiddle(text, width);
   const room = " ".repeat(Math.max(0, width - widthOf(short)));
   return column.isNumber === true ? room + short : short + room;
-}
-
-/** Returns `text` in at most `width` cells, with `…` in its middle if cut. */
-export function cutInMiddle(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  if (width <= 1) return cut(text, width);
-  const cells = graphemes(text);
-  const tailRoom = Math.floor((width - 1) / 2);
-  const headRoom = width - 1 - tailRoom;
-  return `${taken(cells, headRoom)}…${
-    taken(cells.toReversed(), tailRoom, true)
-  }`;
-}
-
-function taken(
-  cells: ReturnType<typeof graphemes>,
-  room: number,
-  isReversed = false,
-): string {
-  const parts: string[] = [];
-  let used = 0;
-  for (const { text, width } of cells) {
-    if (used + width > room) break;
-    parts.push(text);
-    used += width;
-  }
-  return (isReversed ? parts.reverse() : parts).join("");
 }

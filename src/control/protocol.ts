@@ -185,6 +185,8 @@ export interface ActivityView {
   readonly reason: string;
   /** The account that the conversation left, or null. */
   readonly movedFrom: string | null;
+  /** Why that account did not serve, in words; null if it could have. */
+  readonly movedWhy: string | null;
   readonly attempts: number;
   readonly end: "complete" | "upstream_failed" | "client_gone" | "refused";
 }

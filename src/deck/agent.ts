@@ -50,6 +50,8 @@ export interface Agent {
   readonly tokens: number | null;
   /** US dollars; null is unpriced. */
   readonly cost: number | null;
+  /** Epoch milliseconds; null if the server has not seen it. */
+  readonly lastUsedAt: number | null;
 }
 
 /** A binding used within this time counts as warm. */
@@ -147,6 +149,7 @@ function agent(
     requests,
     tokens: bound === null ? null : bound.usage.input + bound.usage.output,
     cost: bound?.usage.cost ?? null,
+    lastUsedAt: bound?.lastUsedAt.ms ?? null,
   };
 }
 

@@ -9,6 +9,7 @@ import type { LocalSession } from "../claude/sessions/sessions.ts";
 import type { StatusView } from "../control/protocol.ts";
 import type { Size } from "./terminal/frame.ts";
 import type { Key } from "./terminal/keys.ts";
+import { NO_PLACES, type Places } from "./places.ts";
 import type { Style } from "./terminal/line.ts";
 import type { Glyphs } from "./terminal/theme.ts";
 
@@ -22,6 +23,9 @@ export const PANES = [
 ] as const;
 
 export type Pane = typeof PANES[number];
+
+/** How a list is sorted; `set` is the order that the person gave. */
+export type SortName = "set" | "tokens" | "name" | "used";
 
 /** Returns how text is drawn on this terminal. */
 export interface Look {
@@ -46,7 +50,7 @@ export interface Choice {
 
 /** A panel over the screen, which receives the keys. */
 export type Overlay =
-  | { readonly kind: "help" }
+  | { readonly kind: "help"; readonly from: number }
   /** Says what will happen and waits for y or n. */
   | {
     readonly kind: "confirm";
@@ -79,6 +83,12 @@ export type Overlay =
     readonly from: number;
   };
 
+/** What takes the last change back, and what it does in words. */
+export interface Undo {
+  readonly effect: Effect;
+  readonly text: string;
+}
+
 /** A message on the bottom line that disappears by itself. */
 export interface Note {
   readonly text: string;
@@ -100,11 +110,16 @@ export interface Model {
   readonly selected: string | null;
   readonly filter: string;
   readonly isFiltering: boolean;
+  /** Whether the agents' box lists issues instead. */
   readonly areIssuesOpen: boolean;
+  readonly sort: { readonly accounts: SortName; readonly agents: SortName };
+  /** Which row stands where in each list. */
+  readonly places: Readonly<Record<Pane, Places>>;
   /** Labels of accounts whose agents are all listed as rows. */
   readonly openAccounts: ReadonlySet<string>;
   readonly overlay: Overlay | null;
   readonly isBellOn: boolean;
+  readonly undo: Undo | null;
   /** The state for which the bell rang last. */
   readonly alarm: string;
   readonly note: Note | null;
@@ -118,7 +133,12 @@ export type Message =
   | { readonly kind: "local"; readonly local: readonly LocalSession[] }
   | { readonly kind: "lost"; readonly reason: string }
   /** An effect has ended. */
-  | { readonly kind: "done"; readonly text: string }
+  | {
+    readonly kind: "done";
+    readonly text: string;
+    /** What takes it back; null if nothing does. */
+    readonly undo: Undo | null;
+  }
   | {
     readonly kind: "failed";
     readonly text: string;
@@ -145,7 +165,14 @@ export type Effect =
     readonly account: string;
     readonly isOn: boolean;
   }
+  | {
+    readonly kind: "priority";
+    readonly account: string;
+    readonly priority: number;
+  }
   | { readonly kind: "remove"; readonly account: string }
+  /** Puts `text` on the clipboard of the terminal. */
+  | { readonly kind: "copy"; readonly text: string }
   | { readonly kind: "explain"; readonly row: string }
   /** `tc <args>` gets the terminal until it ends. */
   | { readonly kind: "hand_over"; readonly args: readonly string[] }
@@ -173,9 +200,18 @@ export function startModel(options: ModelOptions): Model {
     filter: "",
     isFiltering: false,
     areIssuesOpen: false,
+    sort: { accounts: "set", agents: "tokens" },
+    places: {
+      tree: NO_PLACES,
+      accounts: NO_PLACES,
+      issues: NO_PLACES,
+      live: NO_PLACES,
+      activity: NO_PLACES,
+    },
     openAccounts: new Set(),
     overlay: null,
     isBellOn: true,
+    undo: null,
     alarm: "",
     note: null,
   };

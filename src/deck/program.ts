@@ -11,12 +11,14 @@ import { hintOf, reasonOf } from "../errors.ts";
 import type { Clock } from "../ports.ts";
 import { explainRow } from "./explain.ts";
 import { parseKeys } from "./terminal/keys.ts";
+import { undoOf } from "./input/undo.ts";
 import {
   type Effect,
   type Look,
   type Message,
   type Model,
   startModel,
+  type Undo,
 } from "./model.ts";
 import { Screen } from "./terminal/screen.ts";
 import type { DeckTerminal } from "./terminal/terminal.ts";
@@ -193,6 +195,8 @@ class Deck {
         return this.#screen.ring();
       case "redraw":
         return this.#screen.redraw();
+      case "copy":
+        return this.#screen.copy(effect.text);
       case "suspend":
         return this.#whileAway(() => Promise.resolve(terminal.suspend()));
       case "hand_over":
@@ -207,6 +211,7 @@ class Deck {
       case "reload":
       case "rename":
       case "enable":
+      case "priority":
       case "remove":
         this.#serverEffect(effect).then((message) => {
           this.#receive(message);
@@ -231,7 +236,9 @@ class Deck {
   }
 
   #serverEffect(effect: ServerEffect): Promise<Message> {
-    return runServerEffect(effect, this.#client, this.#options.person);
+    const undo = undoOf(effect, this.#model.status);
+    const { person } = this.#options;
+    return runServerEffect(effect, { client: this.#client, person, undo });
   }
 
   async #runTc(args: readonly string[]): Promise<void> {
@@ -251,17 +258,27 @@ class Deck {
 
 /** The effects that the server carries out. */
 type ServerEffect = Effect & {
-  readonly kind: "pin" | "policy" | "reload" | "rename" | "enable" | "remove";
+  readonly kind:
+    | "pin"
+    | "policy"
+    | "reload"
+    | "rename"
+    | "enable"
+    | "priority"
+    | "remove";
 };
 
 /** Runs `effect`. Never throws: a failure becomes a message. */
 async function runServerEffect(
   effect: ServerEffect,
-  client: ControlClient,
-  person: PersonShell,
+  { client, person, undo }: {
+    readonly client: ControlClient;
+    readonly person: PersonShell;
+    readonly undo: Undo | null;
+  },
 ): Promise<Message> {
   try {
-    return { kind: "done", text: await run(effect, client) };
+    return { kind: "done", text: await run(effect, client), undo };
   } catch (cause) {
     return failed(cause, person);
   }
@@ -299,6 +316,11 @@ async function run(
       const { account, isOn } = effect;
       await client.send("PATCH", one(account), { enabled: isOn });
       return `${account} is ${isOn ? "on" : "off"}`;
+    }
+    case "priority": {
+      const { account, priority } = effect;
+      await client.send("PATCH", one(account), { priority });
+      return `${account} has priority ${priority}`;
     }
     case "remove":
       await client.send("DELETE", one(effect.account), {});

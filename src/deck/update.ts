@@ -5,12 +5,21 @@
  * @module
  */
 
-import type { Key } from "./terminal/keys.ts";
-import { moved } from "./cursor.ts";
-import type { Effect, Message, Model, Note } from "./model.ts";
-import { overlayKey } from "./overlay_keys.ts";
-import { screenKey } from "./screen_keys.ts";
+import type { Key, PressedKey } from "./terminal/keys.ts";
+import { moved } from "./input/cursor.ts";
+import { mouseKey } from "./input/mouse.ts";
+import {
+  type Effect,
+  type Message,
+  type Model,
+  type Note,
+  PANES,
+} from "./model.ts";
+import { overlayKey } from "./input/overlay_keys.ts";
+import { screenKey } from "./input/screen_keys.ts";
+import { logged, NO_PLACES, settled } from "./places.ts";
 import { sceneOf } from "./scene.ts";
+import { listsOf } from "./view.ts";
 
 /** The next model, and the effects to run. */
 type Update = readonly [model: Model, effects: readonly Effect[]];
@@ -18,7 +27,31 @@ type Update = readonly [model: Model, effects: readonly Effect[]];
 const NOTE_MS = 6_000;
 const NOTE_BAD_MS = 15_000;
 
+/** Returns the next model, its rows in their places, and the effects to run. */
 export function update(model: Model, message: Message): Update {
+  const [next, effects] = changed(model, message);
+  return [next === model ? model : placed(next), effects];
+}
+
+/** Settles where the rows of each list stand; only this moves a row. */
+function placed(model: Model): Model {
+  const scene = sceneOf(model);
+  const { now, selected, filter } = model;
+  // While a filter holds, the rows that it lets through stand close together.
+  if (filter.trim() !== "") return model;
+  const places = { ...model.places };
+  for (const { pane, rows } of listsOf(scene)) {
+    const wanted = rows.flatMap(({ key }) => key ?? []);
+    const isHeld = selected !== null && pane === model.pane;
+    places[pane] = pane === "activity"
+      ? logged(places[pane], wanted, { now, isHeld })
+      : settled(places[pane], wanted, { now, isHeld, selected });
+  }
+  const isSame = PANES.every((pane) => places[pane] === model.places[pane]);
+  return isSame ? model : { ...model, places };
+}
+
+function changed(model: Model, message: Message): Update {
   switch (message.kind) {
     case "key":
       return keyed(model, message.key);
@@ -33,11 +66,11 @@ export function update(model: Model, message: Message): Update {
         link: { kind: "live" },
       });
     case "local":
-      return alarmed({ ...model, local: message.local });
+      return alarmed(located(model, message.local));
     case "lost":
       return [lost(model, message.reason), []];
     case "done":
-      return [noted(model, message.text, "good"), []];
+      return [done(model, message.text, message.undo), []];
     case "failed":
       return [noted(model, failure(message.text, message.hint), "bad"), []];
     case "explained": {
@@ -50,6 +83,20 @@ export function update(model: Model, message: Message): Update {
   }
 }
 
+/** The first files that are read bring the trees: agents are sorted anew. */
+function located(model: Model, local: Model["local"]): Model {
+  const isFirst = model.local.length === 0 && local.length > 0;
+  const places = isFirst ? { ...model.places, tree: NO_PLACES } : model.places;
+  return { ...model, local, places };
+}
+
+/** Notes a change, and how it is taken back. */
+function done(model: Model, text: string, undo: Model["undo"]): Model {
+  const hint = undo === null ? "" : "   u undoes it";
+  const next = undo === null ? model : { ...model, undo };
+  return noted(next, `${text}${hint}`, "good");
+}
+
 function keyed(model: Model, key: Key): Update {
   const clear = model.note === null ? model : { ...model, note: null };
   if (key.kind === "named" && key.name === "redraw") {
@@ -60,13 +107,17 @@ function keyed(model: Model, key: Key): Update {
       ? [noted(clear, "Suspending would stop the server too", "careful"), []]
       : [clear, [{ kind: "suspend" }]];
   }
+  if (key.kind === "mouse") return [mouseKey(clear, key), []];
   if (clear.overlay !== null) return overlayKey(clear, clear.overlay, key);
   if (clear.isFiltering) return [filterKey(clear, key), []];
   return screenKey(clear, key);
 }
 
 /** Letters go into the filter until Enter keeps it or Esc clears it. */
-function filterKey(model: Model, key: Key): Model {
+function filterKey(
+  model: Model,
+  key: PressedKey,
+): Model {
   if (key.kind === "char") {
     return { ...model, filter: `${model.filter}${key.text}` };
   }

@@ -1,19 +1,22 @@
 /**
- * Turns the model into a frame: which sections fit, and how many rows of each.
+ * Turns the model into a frame: fixed boxes, and in each as many rows of its
+ * list as fit, every row in its place.
  *
  * @module
  */
 
 import { Canvas, type Frame } from "./terminal/frame.ts";
-import { fit, lineWidth } from "./terminal/line.ts";
+import { fit, type Line, lineWidth, span } from "./terminal/line.ts";
 import { type Model, type Pane, PANES } from "./model.ts";
+import type { Box } from "./layout.ts";
 import { accountsSection } from "./panels/accounts.ts";
 import { activitySection } from "./panels/activity.ts";
+import { curveLines } from "./panels/curves.ts";
 import { footerLine, ruleLine } from "./panels/footer.ts";
 import { headerLines, oneLine } from "./panels/header.ts";
 import { issuesSection } from "./panels/issues.ts";
 import { liveSection } from "./panels/live.ts";
-import { needSection, treeSection } from "./panels/tree.ts";
+import { agentsSection } from "./panels/tree.ts";
 import { drawOverlay } from "./panels/overlay.ts";
 import { ASCII, inAscii } from "./terminal/theme.ts";
 import { type Row, type Scene, sceneOf, type Section } from "./scene.ts";
@@ -21,11 +24,6 @@ import { type Row, type Scene, sceneOf, type Section } from "./scene.ts";
 /** Below this many columns there is only one line. */
 const COLUMNS_MIN = 40;
 const ROWS_MIN = 10;
-
-/**
- * Every n-th row goes to activity before the other lists get their last rows.
- */
-const ACTIVITY_SHARE = 4;
 
 /** Returns the whole screen of `model`. */
 export function view(model: Model): Frame {
@@ -37,33 +35,67 @@ export function view(model: Model): Frame {
     canvas.put(fit(oneLine(scene), columns), { row: 0 });
     return canvas.frame(change);
   }
-  const header = headerLines(scene);
-  header.forEach((line, row) => canvas.put(line, { row }));
-  drawSections(canvas, scene, header.length);
+  headerLines(scene).forEach((line, row) => canvas.put(line, { row }));
+  for (const section of sectionsOf(scene)) drawSection(canvas, scene, section);
+  drawCurves(canvas, scene);
   canvas.put(fit(footerLine(scene), columns), { row: rows - 1 });
   drawOverlay(canvas, scene);
   return canvas.frame(change);
 }
 
 /**
- * Returns the sections of a scene, top to bottom, each with all of its rows.
+ * Returns the lists of a scene, top to bottom, each with all of its rows in
+ * their places.
  */
 export function sectionsOf(scene: Scene): readonly Section[] {
-  const isBroad = scene.breadth === "full" || scene.breadth === "medium";
+  return listsOf(scene).map((section) => inPlace(section, scene.model));
+}
+
+/** Returns the lists of a scene, each in the order in which it is sorted. */
+export function listsOf(scene: Scene): readonly Section[] {
+  const { areIssuesOpen } = scene.model;
   return [
-    isBroad ? treeSection(scene) : null,
+    areIssuesOpen ? issuesSection(scene) : agentsSection(scene),
     accountsSection(scene),
-    isBroad ? issuesSection(scene) : needSection(scene),
     liveSection(scene),
     activitySection(scene),
-  ].filter((section) => section !== null);
+  ];
+}
+
+/**
+ * Puts the rows where they stood; a row that has ended leaves its place free.
+ * Rows without a key stay at the end.
+ */
+function inPlace(section: Section, model: Model): Section {
+  const { keys } = model.places[section.pane];
+  if (model.filter.trim() !== "" || keys.length === 0) return section;
+  const byKey = new Map(section.rows.map((row) => [row.key, row]));
+  const placed = new Set<string | null>(keys);
+  const isLog = section.pane === "activity";
+  const rest = isLog
+    ? section.rows.filter(({ key }) => key === null)
+    : section.rows.filter(({ key }) => !placed.has(key));
+  const rows = keys.map((key): Row =>
+    byKey.get(key) ?? freePlace(key, section)
+  );
+  return { ...section, rows: [...rows, ...rest] };
+}
+
+/** Returns a place as high as the row that stood there. */
+function freePlace(key: string, { rows }: Section): Row {
+  const kind = key.slice(0, key.indexOf(":"));
+  const alike = rows.find((row) => row.key?.startsWith(`${kind}:`));
+  const lines = alike?.lines.map((): Line => []) ?? [[]];
+  return { key: null, place: key, lines, search: "" };
 }
 
 /** Returns the keys of the rows that the cursor can stop at, list by list. */
 export function selectable(
   model: Model,
 ): readonly { readonly pane: Pane; readonly keys: readonly string[] }[] {
-  const sections = sectionsOf(sceneOf(model));
+  const scene = sceneOf(model);
+  const sections = sectionsOf(scene)
+    .filter(({ box }) => scene.layout.boxes.has(box));
   return PANES.map((pane) => ({
     pane,
     keys: sections.filter((section) => section.pane === pane)
@@ -71,158 +103,99 @@ export function selectable(
   })).filter(({ keys }) => keys.length > 0);
 }
 
-function drawSections(canvas: Canvas, scene: Scene, top: number): void {
-  const sections = sectionsOf(scene);
-  const room = canvas.size.rows - top - 1;
-  const shares = shareOut(sections, room, scene.model.pane);
-  let row = top;
-  sections.forEach((section, index) => {
-    const share = shares[index] ?? 0;
-    if (share === 0) return;
-    const isHere = section.pane === scene.model.pane;
-    const selected = isHere ? scene.model.selected : null;
-    const shown = chosenRows(section, share - 1, selected);
-    const hidden = section.rows.filter(({ key }) => key !== null).length -
-      shown.filter(({ key }) => key !== null).length;
-    canvas.put(ruleLine(scene, section, hidden), { row });
-    row++;
-    for (const { line, key } of shown) {
-      const isSelected = key !== null && key === selected;
-      drawRow(canvas, scene, { line, row, isSelected });
-      row++;
+/** What stands at a cell of the screen. */
+interface Spot {
+  readonly pane: Pane;
+  /** Null on a title, a blank or a line that the cursor skips. */
+  readonly key: string | null;
+}
+
+/** Returns what stands at `row` and `column`; null outside of every list. */
+export function spotAt(
+  model: Model,
+  { row, column }: { readonly row: number; readonly column: number },
+): Spot | null {
+  const scene = sceneOf(model);
+  for (const section of sectionsOf(scene)) {
+    const box = scene.layout.boxes.get(section.box);
+    if (box === undefined || row < box.top || row >= box.top + box.height) {
+      continue;
     }
-  });
-}
-
-function drawRow(
-  canvas: Canvas,
-  { columns }: Scene,
-  { line, row, isSelected }: {
-    readonly line: Row["line"];
-    readonly row: number;
-    readonly isSelected: boolean;
-  },
-): void {
-  const short = fit(line, columns);
-  const rest = " ".repeat(columns - lineWidth(short));
-  canvas.put(
-    isSelected ? [...short, { text: rest, style: "plain" }] : short,
-    { row, isSelected },
-  );
-}
-
-/**
- * Returns the rows for each section, its title line included; 0 leaves the
- * section out. Every section gets a few rows first, then the most important
- * ones more, then the rest.
- */
-function shareOut(
-  sections: readonly Section[],
-  room: number,
-  focus: Pane,
-): readonly number[] {
-  const shares = sections.map(() => 0);
-  let left = room;
-  const order = sections
-    .map((section, index) => ({ section, index }))
-    .sort((a, b) => worth(b.section, focus) - worth(a.section, focus));
-  for (const rank of [0, 1, 2] as const) {
-    for (const { section, index } of order) {
-      const wanted = wantedRows(section, rank);
-      if (wanted === 0) continue;
-      const has = shares[index] ?? 0;
-      const more = Math.min(left, wanted + 1 - has);
-      // A title line with nothing under it is of no use.
-      if (more <= 0 || has + more < 2) continue;
-      shares[index] = has + more;
-      left -= more;
-    }
+    if (column < box.left || column >= box.left + box.width) return null;
+    const shown = shownLines(section, box, selectedIn(section, model));
+    const key = shown.lines[row - box.top - 1]?.key ?? null;
+    return { pane: section.pane, key };
   }
-  const last = sections.findIndex(({ pane }) => pane === "activity");
-  const activity = sections[last];
-  if (activity !== undefined && (shares[last] ?? 0) > 0) {
-    shares[last] = Math.min(
-      (shares[last] ?? 0) + left,
-      activity.rows.length + 1,
-    );
-  }
-  return shares;
+  return null;
 }
 
-/**
- * Returns a section's turn for rows; the section with the cursor comes first.
- */
-function worth({ pane }: Section, focus: Pane): number {
-  switch (pane) {
-    case null:
-      return 5;
-    case "accounts":
-      return 4;
-    case "live":
-      return 3;
-    case "tree":
-      return focus === "tree" ? 2.5 : 2;
-    case "activity":
-      return focus === "activity" ? 3.5 : 1;
-    case "issues":
-      return focus === "issues" ? 3.5 : 0;
-  }
+function selectedIn({ pane }: Section, model: Model): string | null {
+  return pane === model.pane ? model.selected : null;
 }
 
-/**
- * Returns the rows wanted in the round of `rank`; activity grows in small
- * steps.
- */
-function wantedRows({ pane, rows }: Section, rank: 0 | 1 | 2): number {
-  if (pane === "activity") {
-    return Math.min(rows.length, ACTIVITY_SHARE * (rank === 0 ? 0.5 : rank));
-  }
-  return rows.filter((row) => row.rank <= rank).length;
+interface ShownLine {
+  readonly key: string | null;
+  readonly place: string | null;
+  readonly line: Line;
 }
 
-/**
- * Returns the rows for `height`: the least important are dropped first, then
- * the list scrolls.
- */
-function chosenRows(
-  { rows }: Section,
-  height: number,
+/** Returns the lines of a box below its title, and how many rows do not fit. */
+function shownLines(
+  { rows, rest }: Section,
+  { height }: Box,
   selected: string | null,
-): readonly Row[] {
-  if (rows.length <= height) return rows;
-  for (const rank of [1, 0] as const) {
-    const kept = rows.filter((row) =>
-      row.rank <= rank || row.key === selected && selected !== null
-    );
-    if (kept.length <= height) {
-      return withMore(rows, kept, { height, rank, selected });
-    }
-  }
-  const at = Math.max(0, rows.findIndex(({ key }) => key === selected));
-  const from = Math.max(
-    0,
-    Math.min(at - Math.floor(height / 2), rows.length - height),
+): { readonly lines: readonly ShownLine[]; readonly hidden: number } {
+  const room = height - 1 - (rest === null ? 0 : 1);
+  const lines = rows.flatMap(({ key, place = key, lines }) =>
+    lines.map((line): ShownLine => ({ key, place, line }))
   );
-  return rows.slice(from, from + height);
+  const at = selected === null
+    ? -1
+    : lines.findIndex(({ place }) => place === selected);
+  // A page at a time, so that the rows around the cursor stand still.
+  const from = at < room || room < 1 ? 0 : Math.min(
+    Math.floor(at / room) * room,
+    lines.length - room,
+  );
+  const shown = lines.slice(from, from + room);
+  const seen = new Set(shown.flatMap(({ key }) => key ?? []));
+  const hidden = rows.filter(({ key }) => key !== null && !seen.has(key));
+  while (rest !== null && shown.length < room) {
+    shown.push({ key: null, place: null, line: [] });
+  }
+  if (rest !== null) shown.push({ key: null, place: null, line: rest });
+  return { lines: shown, hidden: hidden.length };
 }
 
-/** Adds as many rows of the next rank as still fit. */
-function withMore(
-  rows: readonly Row[],
-  kept: readonly Row[],
-  { height, rank, selected }: {
-    readonly height: number;
-    readonly rank: number;
-    readonly selected: string | null;
-  },
-): readonly Row[] {
-  let spare = height - kept.length;
-  return rows.filter((row) => {
-    if (row.rank <= rank || (row.key === selected && selected !== null)) {
-      return true;
-    }
-    if (row.rank > rank + 1 || spare <= 0) return false;
-    spare--;
-    return true;
+function drawSection(canvas: Canvas, scene: Scene, section: Section): void {
+  const box = scene.layout.boxes.get(section.box);
+  if (box === undefined) return;
+  const selected = selectedIn(section, scene.model);
+  const { lines, hidden } = shownLines(section, box, selected);
+  canvas.put(ruleLine(scene, section, hidden), { row: box.top });
+  // Figures of a server that cannot be reached are not figures of now.
+  const fades = scene.model.link.kind === "lost";
+  lines.forEach(({ key, line }, index) => {
+    const row = box.top + 1 + index;
+    const isSelected = key !== null && key === selected;
+    const shown = fades ? line.map(({ text }) => span(text, "dim")) : line;
+    const short = fit(shown, box.width);
+    const rest = span(" ".repeat(box.width - lineWidth(short)));
+    canvas.put(isSelected ? [...short, rest] : short, { row, isSelected });
   });
+}
+
+function drawCurves(canvas: Canvas, scene: Scene): void {
+  const box = scene.layout.boxes.get("curves");
+  if (box === undefined) return;
+  const side = [span(scene.glyphs.side, "dim")];
+  for (let row = box.top; row < box.top + box.height; row++) {
+    canvas.put(side, { row, column: box.left - 1 });
+  }
+  curveLines(scene, box).slice(0, box.height).forEach((line, index) =>
+    canvas.put(fit(line, box.width), {
+      row: box.top + index,
+      column: box.left,
+    })
+  );
 }

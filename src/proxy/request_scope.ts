@@ -26,6 +26,7 @@ import type {
   RequestEnd,
   RequestRecord,
 } from "../ports.ts";
+import { barText } from "../wire/answer/bar_text.ts";
 import type { MeterReading } from "../wire/answer/usage.ts";
 import { headerValue } from "../wire/header_list.ts";
 import type { BodyShare } from "./body.ts";
@@ -38,6 +39,8 @@ export interface Choice {
   readonly reason: UseReason;
   /** The account that the conversation leaves by this, or null. */
   readonly movedFrom: AccountId | null;
+  /** Why that account did not serve, in words; null if it could have. */
+  readonly movedWhy: string | null;
 }
 
 /** How a request ended. */
@@ -157,7 +160,12 @@ export class RequestScope implements AsyncDisposable {
     line.accountId = accountId;
     line.reason = reason;
     // Not the decision itself: it keeps the whole pool of that moment alive.
-    return { accountId, reason, movedFrom };
+    return {
+      accountId,
+      reason,
+      movedFrom,
+      movedWhy: leftText(decision, this.proxy.pool.snapshot()),
+    };
   }
 
   /** Tells the pool how a try on the leased account went. */
@@ -346,6 +354,7 @@ function recordOf(
     accountId: choice?.accountId ?? null,
     reason: ending.reason ?? choice?.reason ?? "none",
     movedFrom: choice?.movedFrom ?? null,
+    movedWhy: choice?.movedWhy ?? null,
     policy: policyOf(facts, pool.snapshot()),
     attempts: ending.attempts,
     status: ending.status,
@@ -415,4 +424,17 @@ function logRecord(
     error: record.errorType,
     why: why === null ? null : why.slice(0, WHY_LENGTH_MAX),
   });
+}
+
+/** Returns why the account that a conversation leaves may not serve it. */
+function leftText(
+  { movedFrom, considered }: RouteDecision & { readonly kind: "use" },
+  snapshot: PoolSnapshot,
+): string | null {
+  if (movedFrom === null) return null;
+  const state = snapshot.accounts.get(movedFrom);
+  const left = considered.find(({ accountId }) => accountId === movedFrom);
+  const reason = left?.ineligible ?? null;
+  if (state === undefined) return "removed";
+  return reason === null ? null : barText(reason, state, snapshot);
 }

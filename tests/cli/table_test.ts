@@ -2,7 +2,8 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { type Column, cutInMiddle, tableLines } from "../../src/cli/table.ts";
+import { type Column, tableLines } from "../../src/cli/table.ts";
+import { cutInMiddle } from "../../src/deck/terminal/grapheme.ts";
 import { widthOf } from "../../src/deck/terminal/grapheme.ts";
 
 interface Row {

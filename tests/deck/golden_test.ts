@@ -1,5 +1,5 @@
 import "../fixtures/clean_environment.ts";
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { match, ok, strictEqual } from "node:assert/strict";
 import { diff } from "../../src/deck/terminal/screen.ts";
 import { frameText } from "../fixtures/frame_text.ts";
 import type { Key } from "../../src/deck/terminal/keys.ts";
@@ -46,7 +46,7 @@ Deno.test("view() marks the account that is pinned", () => {
     status: { ...status, server },
   });
   const text = frameText(view(pinnedTo));
-  ok(/^►▲ home /m.test(text), text);
+  ok(/^◈▲ home /m.test(text), text);
   ok(text.includes("pinned to home"));
 });
 
@@ -78,7 +78,7 @@ Deno.test("view() says how far it is open when the pool and a window run out", (
   const window =
     /5h: at this pace empty about \d\d:\d\d \(\d\d:\d\d to \d\d:\d\d\)/;
   strictEqual(text.split("\n").filter((line) => window.test(line)).length, 1);
-  const narrow = { ...open, size: { columns: 120, rows: 40 } };
+  const narrow = { ...open, size: { columns: 100, rows: 40 } };
   ok(/lasts until \w+ *$/m.test(frameText(view(narrow))));
 });
 
@@ -203,13 +203,16 @@ Deno.test("view() says what wants a person, and what mends it", () => {
   });
   const start = model({ columns: 80, rows: 30 });
   const [known] = update(start, { kind: "status", status });
-  const lines = frameText(view(known)).split("\n").slice(2, 6);
-  deepStrictEqual(lines, [
+  const [, , notice = ""] = frameText(view(known)).split("\n");
+  strictEqual(
+    notice,
     " ■ work needs a login: the refresh token was refused   tc login --account work",
-    " ▲ no keychain: an encrypted file",
-    " ▲ another 0",
-    " 2 more notices: tc status",
-  ]);
+  );
+  const wide = { ...known, size: { columns: 120, rows: 30 } };
+  match(
+    frameText(view(wide)).split("\n")[2] ?? "",
+    /tc login --account work {3}4 more: tc status$/,
+  );
 });
 
 Deno.test("view() draws twelve levels of agents without a crooked lane", () => {

@@ -9,6 +9,7 @@ function bytes(text: string): Uint8Array {
 }
 
 function named(key: Key): string {
+  if (key.kind === "mouse") return `<${key.button} ${key.row},${key.column}>`;
   return key.kind === "char" ? key.text : `<${key.name}>`;
 }
 

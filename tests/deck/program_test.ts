@@ -221,11 +221,11 @@ Deno.test("runDeck() shows a lost server and heals by itself", async () => {
   await scene.clock.advance(4_000, 100);
   match(
     await screen(),
-    /◌ was green.*server not reached for \d+s, trying again/,
+    /^ ■ no server for \d+s .*◌ was green/,
   );
   scene.server.isLost = false;
   await scene.clock.advance(6_000, 100);
-  ok(!(await screen()).includes("not reached"));
+  ok(!(await screen()).includes("no server"));
   await leave(scene);
 });
 

@@ -212,7 +212,7 @@ export function randomMessage(draw: Draw, now: number): Message {
     return { kind: "resized", size: { columns, rows: 4 + draw.below(50) } };
   }
   if (pick < 16) return { kind: "lost", reason: draw.from(NAMES) };
-  if (pick < 17) return { kind: "done", text: draw.from(NAMES) };
+  if (pick < 17) return { kind: "done", text: draw.from(NAMES), undo: null };
   if (pick < 18) {
     const lines = [draw.from(NAMES), draw.from(NAMES)];
     return { kind: "explained", title: draw.from(NAMES), lines };

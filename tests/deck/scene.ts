@@ -207,6 +207,7 @@ export function ended(
     output: 1_200,
     reason: "warm",
     movedFrom: null,
+    movedWhy: null,
     attempts: 1,
     end: "complete",
     ...change,
@@ -444,6 +445,7 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
         output: 640,
         reason: "spent",
         movedFrom: "spare",
+        movedWhy: "5h used up",
         attempts: 2,
       }),
       ended("e3", {

@@ -140,10 +140,10 @@ Deno.test("update() goes from list to list by Tab, and around", () => {
   deepStrictEqual(panes, [
     "tree",
     "accounts",
-    "issues",
     "live",
     "activity",
     "tree",
+    "accounts",
   ]);
 });
 

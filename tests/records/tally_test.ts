@@ -31,6 +31,7 @@ function record(change: Partial<RequestRecord>): RequestRecord {
     accountId: WORK,
     reason: "cheapest",
     movedFrom: null,
+    movedWhy: null,
     policy: "price",
     attempts: [{ accountId: WORK, verdict: "served", status: 200 }],
     status: 200,

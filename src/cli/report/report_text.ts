@@ -12,7 +12,8 @@ import type {
 import { countText, inert, percentText } from "../../control/words.ts";
 import { dateText, type Zone } from "../../core/calendar.ts";
 import type { Output } from "../output.ts";
-import { type Column, cutInMiddle, tableLines } from "../table.ts";
+import { cutInMiddle } from "../../deck/terminal/grapheme.ts";
+import { type Column, tableLines } from "../table.ts";
 
 type Named = ReportSums & { readonly name: string };
 

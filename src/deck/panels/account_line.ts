@@ -5,116 +5,126 @@
  * @module
  */
 
-import type { AccountView } from "../../control/protocol.ts";
+import type { AccountView, WindowView } from "../../control/protocol.ts";
 import { countText, durationText, percentText } from "../../control/words.ts";
 import { stateText } from "../../control/state_text.ts";
 import { plural } from "../figures.ts";
+import { cutInMiddle, widthOf } from "../terminal/grapheme.ts";
+import { inLanes, type Lane, lanesFor, laneWidth } from "../terminal/lanes.ts";
 import {
-  figure,
   lane,
   type Line,
   lineWidth,
-  type Span,
   span,
   type Style,
 } from "../terminal/line.ts";
 import type { AccountGroup, Scene } from "../scene.ts";
-import { openWindow, windowBar, windowLine, windowWords } from "./bar.ts";
+import {
+  BAR_WIDTH,
+  BAR_WIDTH_FULL,
+  isOld,
+  openWindow,
+  windowLine,
+  WORDS_WIDTH,
+} from "./bar.ts";
 
-const BAR_MIN = 5;
-const BAR_MAX = 16;
 const TIER_WIDTH = 8;
-const IN_FLIGHT_WIDTH = 9;
-const HIT_WIDTH = 8;
 
-/**
- * The widths that all account lines share, so that their figures stand in
- * columns.
- */
-interface AccountTexts {
-  /** Width in cells of the longest words of a 5h and of a 7d window. */
-  readonly fiveHour: number;
-  readonly week: number;
-  readonly bar: number;
-}
+/** From these widths of a list on, the two windows have bars. */
+const FIVE_BAR_FROM = 56;
+const WEEK_BAR_FROM = 110;
 
-export function accountTexts(scene: Scene): AccountTexts {
-  const { groups, columns, breadth } = scene;
-  const fiveHour = widestWords(scene, "5h");
-  const week = widestWords(scene, "7d");
-  const rollUp = Math.max(
-    0,
-    ...groups.map((group) => lineWidth(rollUpLine(group, scene))),
-  );
+/** Before a name: the sign of a pin, the shape and a blank. */
+const LEAD_WIDTH = 3;
+
+/** An error older than this is no longer shown with its account. */
+const ERROR_MS = 15 * 60_000;
+
+/** Returns the lanes that all accounts share. */
+export function accountLanes(
+  { columns, labelWidth, breadth }: Scene,
+): readonly Lane[] {
   const isFull = breadth === "full";
-  const bars = isFull ? 2 : 1;
-  const fixed = scene.labelWidth + fiveHour + week +
-    (isFull ? 4 + TIER_WIDTH + 20 + IN_FLIGHT_WIDTH + HIT_WIDTH + rollUp : 32);
-  const room = Math.floor((columns - fixed) / bars);
-  const bar = Math.max(BAR_MIN, Math.min(isFull ? BAR_MAX : 10, room));
-  // The remaining width goes to the words of a spent window.
-  const spare = Math.max(0, columns - fixed - bars * bar);
-  const missing = widestSpent(scene, "5h") - (bar + fiveHour + 6);
-  const more = Math.max(0, Math.min(spare, missing));
-  return { fiveHour: fiveHour + more, week, bar };
-}
-
-function widestWords({ groups, glyphs, model }: Scene, key: string): number {
-  const widths = groups.flatMap(({ view }) => {
-    const window = openWindow(view, key);
-    return window === null
-      ? []
-      : [lineWidth(windowLine(window, glyphs, model.now))];
-  });
-  return Math.max(0, ...widths);
-}
-
-function widestSpent(scene: Scene, key: string): number {
-  return Math.max(
-    0,
-    ...scene.groups.map(({ view }) =>
-      openWindow(view, key) === null
-        ? lineWidth(windowWords(view, key, { scene, width: 0, isWhole: true }))
-        : 0
-    ),
-  );
+  const hasBar = columns >= FIVE_BAR_FROM;
+  const hasBars = columns >= WEEK_BAR_FROM;
+  const bar = hasBars ? BAR_WIDTH_FULL : BAR_WIDTH;
+  return lanesFor([
+    { key: "name", width: LEAD_WIDTH + labelWidth, worth: Infinity },
+    { key: "plan", width: TIER_WIDTH, worth: 20 },
+    {
+      key: "five",
+      width: WORDS_WIDTH + (hasBar ? bar : 0),
+      worth: 100,
+      grows: hasBar,
+    },
+    {
+      key: "week",
+      width: WORDS_WIDTH + (hasBars ? bar : 0),
+      worth: 95,
+      grows: hasBars,
+    },
+    { key: "flight", width: isFull ? 8 : 5, worth: 70, isRight: true },
+    { key: "hit", width: isFull ? 8 : 4, worth: 55, isRight: true },
+    ...(isFull
+      ? [{ key: "work", width: 26, worth: 50 }]
+      : [{ key: "tokens", width: 5, worth: 60, isRight: true }]),
+    { key: "age", width: 7, worth: 30, isRight: true },
+    { key: "error", width: 30, worth: 10 },
+  ], columns);
 }
 
 export function accountLine(
   group: AccountGroup,
   scene: Scene,
-  texts: AccountTexts,
+  lanes: readonly Lane[],
 ): Line {
   const { view } = group;
+  const head = headLine(view, scene);
+  const plan = laneWidth(lanes, "plan");
+  const indent = lineWidth(head) + 2 + (plan > 0 ? plan + 2 : 0);
+  const week = openWindow(view, "7d");
+  const five = laneWidth(lanes, "five");
+  const inLane = week === null ? null : wordsOf(view, scene, five);
+  const fitsLane = inLane !== null && lineWidth(inLane) <= five;
+  const words = fitsLane
+    ? inLane
+    : wordsOf(view, scene, scene.columns - indent);
+  const cells = {
+    name: head,
+    plan: [span(planText(view), "dim")],
+    ...workCells(group, scene),
+  };
+  if (words === null) {
+    return inLanes({ ...cells, ...windowCells(view, scene, lanes) }, lanes);
+  }
+  // Why it does not serve stands where its windows would.
+  if (!fitsLane) {
+    const tier = plan > 0
+      ? [span("  "), lane(planText(view), plan, "dim")]
+      : [];
+    return [...head, ...tier, span("  "), ...words];
+  }
+  return inLanes({
+    ...cells,
+    five: words,
+    week: week === null
+      ? []
+      : windowLine(week, { scene, width: laneWidth(lanes, "week") }),
+  }, lanes);
+}
+
+function headLine(view: AccountView, scene: Scene): Line {
   const { style, shape } = shapeOf(view, scene);
-  const name = lane(view.label, scene.labelWidth + 1, "strong");
   const isPinned = scene.model.status?.server.pin === view.label;
-  const pin = isPinned ? scene.glyphs.needsYou : " ";
-  const head: Line = [span(pin, "good"), span(`${shape} `, style), name];
-  if (view.windows.length === 0 || scene.breadth === "small") {
-    const body = view.windows.length === 0
-      ? [...plan(view, scene), ...wordLine(view, scene)]
-      : worst(view, scene);
-    return [...head, ...body];
-  }
-  switch (scene.breadth) {
-    case "full":
-      return [...head, ...plan(view, scene), ...full(group, scene, texts)];
-    case "medium":
-      return [...head, ...medium(group, scene, texts)];
-    case "narrow":
-      return [
-        ...head,
-        ...windowWords(view, "5h", {
-          scene,
-          width: Math.max(20, texts.fiveHour + 3),
-        }),
-        span("   "),
-        ...(isBarred(view)
-          ? [barredSpan(view, scene)]
-          : windowWords(view, "7d", { scene, width: texts.week + 3 })),
-      ];
-  }
+  return [
+    span(isPinned ? scene.glyphs.pinned : " ", "info"),
+    span(`${shape} `, style),
+    lane(
+      cutInMiddle(view.label, scene.labelWidth),
+      scene.labelWidth,
+      "strong",
+    ),
+  ];
 }
 
 interface Shape {
@@ -143,12 +153,6 @@ function shapeOf({ state }: AccountView, { glyphs }: Scene): Shape {
   }
 }
 
-function plan(view: AccountView, { breadth }: Scene): Line {
-  return breadth === "full"
-    ? [lane(planText(view), TIER_WIDTH + 1, "dim")]
-    : [];
-}
-
 function planText({ kind, tier }: AccountView): string {
   if (kind === "api_key") return "API key";
   if (kind === "backend") return "backend";
@@ -158,137 +162,126 @@ function planText({ kind, tier }: AccountView): string {
 }
 
 /**
- * Returns the line of an account without figures: its state, and what fixes it.
+ * Returns why an account does not serve, or that it is paid for, with what
+ * fixes it, in `width` cells; null while its windows say everything.
  */
-function wordLine(view: AccountView, { model, glyphs }: Scene): Line {
-  const mend = view.mend === null ? "" : `: ${view.mend}`;
-  const style = view.word === "needs_login" || view.word === "quarantined" ||
-      view.word === "closed"
-    ? "bad"
-    : "dim";
-  const used = view.recent.requests1h > 0
-    ? ` ${glyphs.dot} ${
-      plural(view.recent.requests1h, "request")
-    } in the last hour`
-    : "";
-  return [span(`${words(view, model)}${mend}`, style), span(used, "dim")];
-}
-
-function full(
-  group: AccountGroup,
-  scene: Scene,
-  texts: AccountTexts,
-): Line {
-  const { view } = group;
-  const { glyphs, model } = scene;
-  const max = view.inFlightMax === null ? "" : ` of ${view.inFlightMax}`;
-  const hit = view.usage.hitShare;
-  return [
-    ...windowBar(view, "5h", { scene, bar: texts.bar, width: texts.fiveHour }),
-    span("  "),
-    ...windowBar(view, "7d", { scene, bar: texts.bar, width: texts.week }),
-    span("  "),
-    ...(isBarred(view) ? [barredSpan(view, scene), span("  ")] : [
-      lane(`${view.inFlight}${max}`, IN_FLIGHT_WIDTH),
-      lane(hit === null ? "" : `hit ${percentText(hit)}`, HIT_WIDTH),
-      span(" "),
-    ]),
-    ...(group.agents.length > 0 || view.recent.requests1h === 0
-      ? rollUpLine(group, scene)
-      : [span(`${plural(view.recent.requests1h, "request")} in 1h`, "dim")]),
-    ...errorLine(view, { glyphs, now: model.now }),
-  ];
-}
-
-/**
- * Whether something other than a spent window closes it, which its figures do
- * not show.
- */
-function isBarred(view: AccountView): boolean {
-  const isShut = view.word === "closed" || view.word === "quarantined" ||
-    view.word === "needs_login" || view.word === "off";
-  return isShut &&
-    view.windows.every((window) => openWindow(view, window.key) !== null);
-}
-
-/** Returns `paused until 13:24: overloaded, in 4s`. */
-function barredSpan(view: AccountView, { model }: Scene): Span {
-  return span(words(view, model), view.word === "off" ? "dim" : "bad");
-}
-
-/** Returns the account's state, and in how long that changes. */
-function words(view: AccountView, { now, look }: Scene["model"]): string {
+function wordsOf(
+  view: AccountView,
+  { model }: Scene,
+  width: number,
+): Line | null {
+  const { state, windows } = view;
+  const isOpen = state === "ready" || state === "limited";
+  if (isOpen && windows.length > 0) return null;
+  const { now, look } = model;
   const timeZone = look.timeZone ?? undefined;
   const text = stateText(view, { now, timeZone });
   const isBack = view.until !== null &&
-    ["spent", "resting"].includes(view.state);
-  return isBack && view.until !== null
-    ? `${text}, in ${durationText(view.until.ms - now)}`
-    : text;
+    (state === "spent" || state === "resting");
+  const wait = isBack && view.until !== null
+    ? `, in ${durationText(view.until.ms - now)}`
+    : "";
+  const mend = view.mend === null ? "" : `: ${view.mend}`;
+  const [short = text] = text.split(/[:(]/, 1);
+  const forms = [
+    `${text}${wait}${mend}`,
+    `${text}${mend}`,
+    `${text}${wait}`,
+    text,
+  ];
+  const fitting = forms.find((form) => widthOf(form) <= width);
+  return [span(fitting ?? short.trimEnd(), styleOf(view))];
 }
 
-/**
- * Returns an error of the last minutes; the line is cut if there is no room.
- */
-function errorLine(
-  { lastError, word }: AccountView,
-  { glyphs, now }: { readonly glyphs: Scene["glyphs"]; readonly now: number },
-): Line {
-  if (lastError === null || word === "closed") return [];
+function styleOf({ state }: AccountView): Style {
+  switch (state) {
+    case "spent":
+    case "resting":
+    case "signed_out":
+    case "unreachable":
+      return "bad";
+    case "paying":
+      return "paid";
+    default:
+      return "dim";
+  }
+}
+
+/** Returns both windows; where only one has room, the fuller one. */
+function windowCells(
+  view: AccountView,
+  scene: Scene,
+  lanes: readonly Lane[],
+): Readonly<Record<string, Line>> {
+  const five = openWindow(view, "5h");
+  const week = openWindow(view, "7d");
+  const weekWidth = laneWidth(lanes, "week");
+  const width = laneWidth(lanes, "five");
+  const line = (window: WindowView | null, width: number): Line =>
+    window === null ? [] : windowLine(window, { scene, width });
+  if (weekWidth > 0) {
+    return { five: line(five, width), week: line(week, weekWidth) };
+  }
+  const isWeek = (week?.utilization ?? -1) > (five?.utilization ?? -1);
+  return { five: line(isWeek ? week : five ?? week, width) };
+}
+
+/** Returns what the account does, and how old its figures are. */
+function workCells(
+  { view, agents, tokens }: AccountGroup,
+  scene: Scene,
+): Readonly<Record<string, Line>> {
+  const { model, glyphs, breadth } = scene;
+  const isFull = breadth === "full";
+  const { inFlight, inFlightMax, usage } = view;
+  const max = inFlightMax === null
+    ? ""
+    : isFull
+    ? ` of ${inFlightMax}`
+    : `/${inFlightMax}`;
+  const hit = usage.hitShare === null ? "" : percentText(usage.hitShare);
+  const isServing = view.state === "ready" || view.state === "limited" ||
+    view.state === "paying" || inFlight > 0;
+  const live = agents.filter(({ isWarm }) => isWarm).length;
+  const work = agents.length > 0
+    ? [plural(agents.length, "agent"), `${live} live`, countText(tokens)]
+      .join(` ${glyphs.dot} `)
+    : view.recent.requests1h > 0
+    ? `${plural(view.recent.requests1h, "request")} in 1h`
+    : "";
+  return {
+    age: [span(ageText(view, model.now), "dim")],
+    flight: [span(
+      isServing ? `${inFlight}${max}` : "",
+      inFlight > 0 ? "plain" : "dim",
+    )],
+    hit: [span(isFull && hit !== "" ? `hit ${hit}` : hit)],
+    work: [span(work, agents.length > 0 ? "plain" : "dim")],
+    tokens: [span(tokens === 0 ? "" : countText(tokens))],
+    error: errorLine(view, model.now),
+  };
+}
+
+/** Returns the age of the newest figure if it is old; for it one unit is enough. */
+function ageText({ windows }: AccountView, now: number): string {
+  const newest = windows.reduce<WindowView | null>(
+    (last, window) =>
+      last === null || window.observedAt.ms > last.observedAt.ms
+        ? window
+        : last,
+    null,
+  );
+  if (newest === null || !isOld(newest, now)) return "";
+  const age = durationText(now - newest.observedAt.ms).split(" ")[0] ?? "";
+  return `${age} ago`;
+}
+
+function errorLine({ lastError, state }: AccountView, now: number): Line {
+  if (lastError === null || state === "spent") return [];
   const age = now - lastError.at.ms;
   if (age > ERROR_MS) return [];
   const status = lastError.status === null ? "" : `${lastError.status} `;
   return [
-    span(
-      ` ${glyphs.dot} ${status}${lastError.text} ${durationText(age)} ago`,
-      "careful",
-    ),
+    span(`${status}${lastError.text} ${durationText(age)} ago`, "careful"),
   ];
-}
-
-const ERROR_MS = 15 * 60_000;
-
-function rollUpLine({ agents, tokens }: AccountGroup, scene: Scene): Line {
-  if (agents.length === 0) return [];
-  const live = agents.filter(({ isWarm }) => isWarm).length;
-  const dot = ` ${scene.glyphs.dot} `;
-  return [
-    span(
-      [plural(agents.length, "agent"), `${live} live`, countText(tokens)]
-        .join(dot),
-    ),
-  ];
-}
-
-/** Returns one bar and the figures of the week. */
-function medium(
-  group: AccountGroup,
-  scene: Scene,
-  texts: AccountTexts,
-): Line {
-  const { view, tokens } = group;
-  const max = view.inFlightMax === null ? "" : `/${view.inFlightMax}`;
-  const hit = view.usage.hitShare;
-  return [
-    ...windowBar(view, "5h", { scene, bar: texts.bar, width: texts.fiveHour }),
-    span("  "),
-    ...(isBarred(view)
-      ? [lane(barredSpan(view, scene).text, texts.week + 15, "bad")]
-      : [
-        ...windowWords(view, "7d", { scene, width: texts.week + 3 }),
-        figure(`${view.inFlight}${max}`, 6),
-        figure(hit === null ? "" : percentText(hit), 6),
-      ]),
-    figure(tokens === 0 ? "" : countText(tokens), 6),
-  ];
-}
-
-/** Returns only the fullest window. */
-function worst(view: AccountView, scene: Scene): Line {
-  const [fullest] = [...view.windows]
-    .filter(({ family }) => family === null)
-    .sort((a, b) => (b.utilization ?? 0) - (a.utilization ?? 0));
-  if (fullest === undefined) return wordLine(view, scene);
-  const width = scene.columns - scene.labelWidth - 4;
-  return windowWords(view, fullest.key, { scene, width });
 }

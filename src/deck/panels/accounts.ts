@@ -1,15 +1,19 @@
 /**
- * The accounts with their quota, and the agents that each serves.
+ * The accounts with their quota, and the agents that each serves. Where they
+ * are more than the box has rows, those at work have rows and the idle ones
+ * share the last line.
  *
  * @module
  */
 
 import { countText, spentText } from "../../control/words.ts";
-import type { Agent } from "../agent.ts";
+import type { AccountStateName } from "../../control/protocol.ts";
 import { agentName, agentRow } from "./agent_row.ts";
-import { accountLine, accountTexts } from "./account_line.ts";
+import { accountLanes, accountLine } from "./account_line.ts";
+import { windowLine, WORDS_WIDTH } from "./bar.ts";
+import type { Lane } from "../terminal/lanes.ts";
 import {
-  fit,
+  joined,
   type Line,
   lineWidth,
   type Span,
@@ -24,30 +28,43 @@ import {
 } from "../scene.ts";
 
 const INDENT = "     ";
-const CHIP_GAP = "   ";
+
+/** Most lines of one account where there is room. */
+const LINES_MAX = 3;
 
 export function accountsSection(scene: Scene): Section {
   const { groups, unrouted, model, glyphs } = scene;
-  const texts = accountTexts(scene);
-  const rows = groups.flatMap((group) => [
-    headRow(group, accountLine(group, scene, texts)),
+  const lanes = accountLanes(scene);
+  const room = (scene.layout.boxes.get("accounts")?.height ?? 1) - 1;
+  const each = Math.min(LINES_MAX, Math.floor(room / (groups.length || 1)));
+  const isHere = model.pane === "accounts" && model.selected !== null;
+  const isCrowded = each === 0 && !isHere && model.filter.trim() === "";
+  const idle = isCrowded ? groups.filter((group) => isIdle(group, scene)) : [];
+  const shown = groups.filter((group) => !idle.includes(group));
+  const rows = shown.flatMap((group) => [
+    headRow(group, scene, { lanes, lines: Math.max(1, each) }),
     ...memberRows(group, scene),
   ]);
-  const tail = unrouted.length === 0 || isSmall(scene) ? [] : [
-    plainRow([span(`${INDENT}no account yet`, "dim")]),
-    ...unrouted.map((agent) => ownRow(agent, scene)),
-  ];
-  const isSorted = groups.some(({ tokens }) => tokens > 0);
-  const aside = scene.breadth === "full" && isSorted
-    ? ` ${glyphs.dot} by tokens`
-    : "";
+  const { accounts: sort } = model.sort;
   return {
+    box: "accounts",
     pane: "accounts",
-    title: `accounts${aside}`,
-    aside: [],
+    title: [
+      "accounts",
+      ...(groups.length > 0 ? [String(groups.length)] : []),
+      ...(sort === "set" ? [] : [`by ${sort}`]),
+    ].join(` ${glyphs.dot} `),
+    aside: unrouted.length === 0 ? [] : [
+      span(`${unrouted.length} without an account yet `, "dim"),
+    ],
     rows: groups.length === 0
-      ? [plainRow([span(`   ${emptyText(scene)}`, "dim")])]
-      : filtered([...rows, ...tail], model),
+      ? [{
+        key: null,
+        lines: [[span(`   ${emptyText(scene)}`, "dim")]],
+        search: "",
+      }]
+      : filtered(rows, model),
+    rest: idle.length === 0 ? null : idleLine(idle, scene),
   };
 }
 
@@ -57,15 +74,71 @@ function emptyText({ model }: Scene): string {
     : "none yet: press a, or type tc login";
 }
 
-function isSmall({ breadth }: Scene): boolean {
-  return breadth === "small" || breadth === "narrow";
+/** States in which an account needs no row while nothing uses it. */
+const CALM: ReadonlySet<AccountStateName> = new Set([
+  "ready",
+  "limited",
+  "spent",
+  "off",
+  "unknown",
+  "reserve",
+]);
+
+function isIdle({ view, agents }: AccountGroup, { model }: Scene): boolean {
+  return CALM.has(view.state) && view.inFlight === 0 &&
+    view.recent.requests15m === 0 && view.conversations === 0 &&
+    agents.length === 0 && model.status?.server.pin !== view.label &&
+    !model.openAccounts.has(view.label);
 }
 
-function plainRow(line: Line): Row {
-  return { key: null, line, search: "", rank: 2 };
+/** Returns `52 idle: 40 ready · 12 used up   a-01  a-02  … 50 more`. */
+function idleLine(idle: readonly AccountGroup[], scene: Scene): Line {
+  const { glyphs, columns } = scene;
+  const counts = [...CALM].flatMap((state) => {
+    const count = idle.filter(({ view }) => view.state === state).length;
+    return count === 0 ? [] : [`${count} ${IDLE_WORDS[state] ?? state}`];
+  });
+  const head = [
+    span(` ${glyphs.off} `, "dim"),
+    span(`${idle.length} idle`, "strong"),
+    span(`: ${counts.join(` ${glyphs.dot} `)}`),
+  ];
+  const names: Span[] = [];
+  let shown = 0;
+  for (const { view } of idle) {
+    const next = span(`  ${view.label}`, "dim");
+    const more = idle.length - shown - 1;
+    const tail = more === 0 ? [] : [span(`  ${more} more`, "dim")];
+    if (lineWidth([...head, ...names, next, ...tail]) > columns) break;
+    names.push(next);
+    shown++;
+  }
+  const more = idle.length - shown;
+  const isAll = more === 0 || shown === 0;
+  return [
+    ...head,
+    ...names,
+    ...(isAll ? [] : [span(`  ${more} more`, "dim")]),
+  ];
 }
 
-function headRow({ view, agents }: AccountGroup, line: Line): Row {
+const IDLE_WORDS: Readonly<Partial<Record<AccountStateName, string>>> = {
+  limited: "nearly full",
+  spent: "used up",
+  unknown: "without figures",
+  reserve: "in reserve",
+};
+
+function headRow(
+  group: AccountGroup,
+  scene: Scene,
+  { lanes, lines }: {
+    readonly lanes: readonly Lane[];
+    readonly lines: number;
+  },
+): Row {
+  const { view, agents } = group;
+  const isOpen = scene.model.openAccounts.has(view.label);
   const search = [
     view.label,
     view.kind,
@@ -73,53 +146,81 @@ function headRow({ view, agents }: AccountGroup, line: Line): Row {
     view.reason ?? "",
     ...agents.map(({ label }) => label),
   ].join(" ");
-  return { key: `account:${view.label}`, line, search, rank: 0 };
+  return {
+    key: `account:${view.label}`,
+    lines: [
+      ...[
+        accountLine(group, scene, lanes),
+        chipLine(group, scene),
+        moreLine(group, scene),
+      ].slice(0, lines),
+      ...(isOpen ? openLines(group, scene) : []),
+    ],
+    search,
+  };
 }
 
-/** Agents of a tree are listed there already and only named here. */
+/** Returns every agent of an account that is open. */
 function memberRows(group: AccountGroup, scene: Scene): readonly Row[] {
-  const { agents, view } = group;
-  if (isSmall(scene)) return [];
-  if (scene.model.openAccounts.has(view.label)) {
-    return [
-      ...endRows(group, scene),
-      ...agents.map((agent) => ownRow(agent, scene)),
-    ];
-  }
-  const inTree = agents.filter(({ id }) => scene.forest.members.has(id));
-  const alone = agents.filter(({ id }) => !scene.forest.members.has(id));
-  const chips = scene.breadth === "full" ? chipRows(inTree, scene) : [];
-  return [...chips, ...alone.map((agent) => ownRow(agent, scene))];
+  if (!scene.model.openAccounts.has(group.view.label)) return [];
+  return group.agents.map((agent) =>
+    agentRow(agent, scene, { prefix: "  ", glyph: "", sum: null })
+  );
+}
+
+/** Lines of an open account that say when its windows run out; always two. */
+function openLines(group: AccountGroup, scene: Scene): readonly Line[] {
+  const [first = [], second = []] = endLines(group, scene);
+  return [first, second];
 }
 
 /** Returns when its windows may run out. */
-function endRows({ view }: AccountGroup, { model }: Scene): readonly Row[] {
+function endLines({ view }: AccountGroup, { model }: Scene): readonly Line[] {
   const time = { now: model.now, timeZone: model.look.timeZone };
-  const ends = view.windows.flatMap((window) => spentText(window, time) ?? []);
-  return ends.map((text) => plainRow([span(`${INDENT}${text}`, "dim")]));
-}
-
-function ownRow(agent: Agent, scene: Scene): Row {
-  return agentRow(agent, scene, {
-    prefix: "  ",
-    glyph: "",
-    sum: null,
-    rank: agent.need === null ? 1 : 0,
+  return view.windows.flatMap((window) => {
+    const text = spentText(window, time);
+    return text === null ? [] : [[span(`${INDENT}${text}`, "dim")]];
   });
 }
 
-/** Returns `🦊 D-101 10k   🐙 D-102 5k` in one or two lines. */
-function chipRows(agents: readonly Agent[], scene: Scene): readonly Row[] {
-  if (agents.length === 0) return [];
-  const lines: Span[][] = [[span(INDENT)]];
+/** Returns `🦊 D-101 10k   🐙 D-102 5.0k`, as many as fit. */
+function chipLine({ agents }: AccountGroup, scene: Scene): Line {
+  const line: Span[] = [span(INDENT)];
+  let shown = 0;
   for (const agent of agents) {
-    const line = lines.at(-1) ?? [];
     const chip = [
       span(agentName(agent), agent.need === null ? "plain" : "bad"),
-      span(` ${countText(agent.tokens ?? 0)}${CHIP_GAP}`, "dim"),
+      span(` ${countText(agent.tokens ?? 0)}   `, "dim"),
     ];
-    if (lineWidth([...line, ...chip]) <= scene.columns) line.push(...chip);
-    else lines.push([span(INDENT), ...chip]);
+    const more = agents.length - shown - 1;
+    const tail = more === 0 ? 0 : ` ${more} more`.length;
+    if (lineWidth([...line, ...chip]) + tail > scene.columns) break;
+    line.push(...chip);
+    shown++;
   }
-  return lines.slice(0, 2).map((line) => plainRow(fit(line, scene.columns)));
+  const more = agents.length - shown;
+  return more === 0 ? line : [...line, span(`${more} more`, "dim")];
+}
+
+/** Returns the windows of single models, learned limits and what runs out. */
+function moreLine(group: AccountGroup, scene: Scene): Line {
+  const { view } = group;
+  const { glyphs, columns } = scene;
+  const parts: readonly Line[] = [
+    ...view.windows.filter(({ family }) => family !== null).map((window) =>
+      windowLine(window, { scene, width: WORDS_WIDTH })
+    ),
+    ...view.learnedLimits.map(({ what, limit }): Line => [
+      span(`${limit} ${what}`, "dim"),
+    ]),
+    ...endLines(group, scene).map((line): Line =>
+      line.map(({ text, style }) => span(text.trimStart(), style))
+    ),
+  ];
+  const fitting: Line[] = [];
+  for (const part of parts) {
+    const line = joined([...fitting, part], ` ${glyphs.dot} `);
+    if (lineWidth(line) + INDENT.length <= columns) fitting.push(part);
+  }
+  return [span(INDENT), ...joined(fitting, ` ${glyphs.dot} `)];
 }

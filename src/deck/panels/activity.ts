@@ -1,5 +1,6 @@
 /**
- * The requests that have ended: cache hits, misses and rebuilt tokens.
+ * The requests that have ended, newest first: why they moved, cache hits,
+ * misses and rebuilt tokens.
  *
  * @module
  */
@@ -7,50 +8,123 @@
 import type { ActivityView } from "../../control/protocol.ts";
 import { countText } from "../../control/words.ts";
 import { modelText, reasonText, timeText, tookText } from "../figures.ts";
-import { figure, lane, type Line, span, type Style } from "../terminal/line.ts";
+import { cutInMiddle } from "../terminal/grapheme.ts";
+import { inLanes, type Lane, lanesFor, laneWidth } from "../terminal/lanes.ts";
+import {
+  fit,
+  type Line,
+  lineWidth,
+  span,
+  type Style,
+} from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
-import { whoText } from "./live.ts";
+import { nameWidth } from "./agent_row.ts";
+import { ID_WIDTH, whoText } from "./live.ts";
+
+/** Least width of the reason, which is the most important word of a row. */
+const WHY_MIN = 24;
+const WHY_MIN_NARROW = 18;
 
 export function activitySection(scene: Scene): Section {
-  const { model } = scene;
-  const rows = (model.status?.activity ?? []).map((entry): Row => {
+  const { model, glyphs } = scene;
+  const entries = model.status?.activity ?? [];
+  const lanes = activityLanes(scene);
+  const rows = entries.map((entry): Row => {
     const who = whoText(entry.session, scene);
     return {
       key: `ended:${entry.id}`,
-      line: activityLine(entry, who, scene),
+      lines: [inLanes(cellsOf(entry, { who, scene, lanes }), lanes)],
       search: [
         who,
         entry.account ?? "",
         entry.model ?? "",
         String(entry.status),
         entry.reason,
+        entry.movedFrom ?? "",
+        entry.movedWhy ?? "",
+        entry.id,
       ].join(" "),
-      rank: 1,
     };
   });
+  const placed = new Set(model.places.activity.keys);
+  const isHeld = model.pane === "activity" && model.selected !== null;
+  const fresh = isHeld && placed.size > 0
+    ? rows.filter(({ key }) => key !== null && !placed.has(key)).length
+    : 0;
   return {
+    box: "activity",
     pane: "activity",
-    title: "activity",
+    title: fresh === 0
+      ? "activity"
+      : `activity ${glyphs.dot} stands still, ${fresh} newer: Esc`,
     aside: [],
     rows: rows.length > 0 ? filtered(rows, model) : [{
       key: null,
-      line: [span("   nothing yet", "dim")],
+      lines: [[span("   nothing yet", "dim")]],
       search: "",
-      rank: 1,
     }],
+    rest: null,
   };
 }
 
-function activityLine(entry: ActivityView, who: string, scene: Scene): Line {
-  switch (scene.breadth) {
-    case "full":
-      return fullLine(entry, who, scene);
-    case "medium":
-      return mediumLine(entry, who, scene);
-    case "narrow":
-    case "small":
-      return shortLine(entry, scene);
-  }
+function activityLanes(scene: Scene): readonly Lane[] {
+  const isWide = scene.columns >= 80;
+  return lanesFor([
+    { key: "mark", width: 1, worth: Infinity },
+    { key: "time", width: 8, worth: 70, gap: 0 },
+    { key: "who", width: nameWidth(scene), worth: isWide ? 90 : 40 },
+    { key: "account", width: scene.labelWidth, worth: 100 },
+    { key: "status", width: 3, worth: 95 },
+    {
+      key: "why",
+      width: isWide ? WHY_MIN : WHY_MIN_NARROW,
+      worth: Infinity,
+      grows: true,
+    },
+    { key: "took", width: 5, worth: 60, isRight: true },
+    { key: "hit", width: 8, worth: 65 },
+    { key: "read", width: 7, worth: 30 },
+    { key: "miss", width: 9, worth: 25 },
+    { key: "write", width: 7, worth: 35 },
+    { key: "got", width: 7, worth: 50 },
+    { key: "model", width: 12, worth: 15 },
+    { key: "id", width: ID_WIDTH, worth: 20 },
+  ], scene.columns);
+}
+
+interface CellOptions {
+  readonly who: string;
+  readonly scene: Scene;
+  readonly lanes: readonly Lane[];
+}
+
+function cellsOf(
+  entry: ActivityView,
+  { who, scene, lanes }: CellOptions,
+): Readonly<Record<string, Line>> {
+  const { glyphs, model, labelWidth } = scene;
+  const { timeZone } = model.look;
+  const isKnown = entry.input !== null;
+  const miss = (entry.input ?? 0) + (entry.cacheWrite ?? 0);
+  const figure = (sign: string, count: number | null): Line =>
+    isKnown && count !== null && count > 0
+      ? [span(`${sign} `, "dim"), span(countText(count))]
+      : [];
+  return {
+    time: [span(timeText(entry.at.ms, timeZone), "dim")],
+    who: [span(cutInMiddle(who, laneWidth(lanes, "who")))],
+    account: [span(cutInMiddle(entry.account ?? glyphs.none, labelWidth))],
+    status: [span(String(entry.status), statusStyle(entry.status))],
+    why: whyLine(entry, scene, laneWidth(lanes, "why")),
+    took: [span(tookText(entry.durationMs))],
+    hit: hitLine(entry),
+    read: figure(glyphs.read, entry.cacheRead),
+    miss: figure("miss", miss),
+    write: figure(glyphs.write, entry.cacheWrite),
+    got: figure(glyphs.got, entry.output),
+    model: [span(cutInMiddle(modelText(entry.model), 12), "dim")],
+    id: [span(cutInMiddle(entry.id, ID_WIDTH), "dim")],
+  };
 }
 
 function statusStyle(status: number): Style {
@@ -58,117 +132,59 @@ function statusStyle(status: number): Style {
   return status >= 400 ? "careful" : "plain";
 }
 
-/**
- * Returns the share of the prompt read from the cache; null if nothing was
- * read.
- */
-function hitShare(entry: ActivityView): number | null {
+/** Returns the share of the prompt read from the cache; low ones stand out. */
+function hitLine(entry: ActivityView): Line {
   const { input, cacheRead, cacheWrite } = entry;
-  if (input === null) return null;
+  if (input === null) return [];
   const prompt = input + (cacheRead ?? 0) + (cacheWrite ?? 0);
-  return prompt === 0 ? null : (cacheRead ?? 0) / prompt;
-}
-
-function hitText(entry: ActivityView): string {
-  const share = hitShare(entry);
-  return share === null ? "" : `${Math.round(share * 100)}%`;
-}
-
-function fullLine(entry: ActivityView, who: string, scene: Scene): Line {
-  const { glyphs, model, labelWidth } = scene;
-  const isKnown = entry.input !== null;
-  const count = (value: number | null): string => countText(value ?? 0);
-  const miss = (entry.input ?? 0) + (entry.cacheWrite ?? 0);
+  if (prompt === 0) return [];
+  const share = Math.round((cacheRead ?? 0) / prompt * 100);
+  const isRebuild = (cacheWrite ?? 0) > (cacheRead ?? 0);
   return [
-    span(`   ${timeText(entry.at.ms, model.look.timeZone)}  `),
-    lane(who, 17),
-    lane(entry.account ?? glyphs.none, Math.max(6, labelWidth) + 2),
-    span(String(entry.status), statusStyle(entry.status)),
-    figure(tookText(entry.durationMs), 7),
-    ...(isKnown
-      ? [
-        span("   hit ", "dim"),
-        lane(count(entry.cacheRead), 6),
-        span("miss ", "dim"),
-        lane(countText(miss), 6),
-        span(`${glyphs.write} `, "dim"),
-        lane(count(entry.cacheWrite), 6),
-        span(`${glyphs.got} `, "dim"),
-        lane(count(entry.output), 5),
-        figure(hitText(entry), 5),
-        span("  "),
-      ]
-      : [span("   ")]),
-    ...tailLine(entry, scene),
+    span("hit ", "dim"),
+    span(`${share}%`.padStart(4), isRebuild ? "careful" : "plain"),
   ];
-}
-
-function mediumLine(entry: ActivityView, who: string, scene: Scene): Line {
-  const { glyphs, model, labelWidth } = scene;
-  return [
-    span(`   ${timeText(entry.at.ms, model.look.timeZone)} `),
-    lane(who, 12),
-    lane(entry.account ?? glyphs.none, Math.max(4, labelWidth) + 1),
-    span(String(entry.status), statusStyle(entry.status)),
-    figure(tookText(entry.durationMs), 6),
-    ...cacheWords(entry, glyphs.write),
-    ...(entry.output === null || isRebuild(entry)
-      ? []
-      : [span(`  ${glyphs.got} ${countText(entry.output)}`)]),
-    span("  "),
-    ...tailLine(entry, scene),
-  ];
-}
-
-function shortLine(entry: ActivityView, scene: Scene): Line {
-  const { glyphs, model } = scene;
-  return [
-    span(` ${timeText(entry.at.ms, model.look.timeZone)} `),
-    span(`${entry.account ?? glyphs.none} `),
-    span(String(entry.status), statusStyle(entry.status)),
-    span(` ${tookText(entry.durationMs)}`),
-    ...(isRebuild(entry)
-      ? [span(` ${glyphs.write} ${countText(entry.cacheWrite ?? 0)}`)]
-      : hitText(entry) === ""
-      ? []
-      : [span(` hit ${hitText(entry)}`)]),
-  ];
-}
-
-function isRebuild({ cacheRead, cacheWrite }: ActivityView): boolean {
-  return (cacheWrite ?? 0) > (cacheRead ?? 0);
-}
-
-function cacheWords(entry: ActivityView, write: string): Line {
-  if (hitText(entry) === "") return [];
-  const written = isRebuild(entry)
-    ? `  ${write} ${countText(entry.cacheWrite ?? 0)}`
-    : "";
-  return [span(`  hit ${hitText(entry).padStart(4)}${written}`)];
 }
 
 /**
- * Returns why the request went where it did, if that is notable, and how it
- * failed.
+ * Returns why the request went where it did: the reason first, and each part
+ * whole or not at all.
  */
-function tailLine(entry: ActivityView, scene: Scene): Line {
-  const { end, movedFrom, reason, attempts } = entry;
-  const model = scene.breadth === "full" ? modelText(entry.model) : "";
-  if (end === "client_gone") return [span("the client left", "dim")];
+function whyLine(entry: ActivityView, scene: Scene, width: number): Line {
+  const parts = whyParts(entry, scene);
+  for (let count = parts.length; count > 0; count--) {
+    const line = parts.slice(0, count).flat();
+    if (lineWidth(line) <= width) return line;
+  }
+  return fit(parts[0] ?? [], width);
+}
+
+/** Refusals in words that fit the narrowest screen. */
+const SHORT: Readonly<Record<string, string>> = {
+  none_usable: "none can serve it",
+  all_closed: "all are closed",
+  closed: "all are closed",
+  full: "all are full",
+};
+
+function whyParts(entry: ActivityView, scene: Scene): readonly Line[] {
+  const { end, movedFrom, movedWhy, reason, attempts, cacheWrite } = entry;
+  if (end === "client_gone") return [[span("the client left", "dim")]];
   if (end === "upstream_failed") {
-    return [span("broken off by the upstream", "bad")];
+    return [[span("the upstream broke", "bad")], [span(" it off", "bad")]];
   }
   if (end === "refused" || entry.status >= 400) {
-    return [span(reasonText(reason), "careful")];
+    return [[span(SHORT[reason] ?? reasonText(reason), "bad")]];
   }
   if (movedFrom !== null) {
-    const cost = entry.cacheWrite === null || entry.cacheWrite === 0
-      ? ""
-      : ` ${scene.glyphs.dot} cost ${countText(entry.cacheWrite)}`;
+    const why = movedWhy ?? reasonText(reason);
     return [
-      span(`moved from ${movedFrom}: ${reasonText(reason)}${cost}`, "info"),
+      [span(why, "careful")],
+      [span(`: left ${movedFrom}`, "info")],
+      cacheWrite === null || cacheWrite === 0 ? [] : [
+        span(` ${scene.glyphs.dot} ${countText(cacheWrite)} rebuilt`, "dim"),
+      ],
     ];
   }
-  const tries = attempts > 1 ? `${attempts} tries  ` : "";
-  return [span(`${tries}${model}`, "dim")];
+  return attempts > 1 ? [[span(`${attempts} tries`, "careful")]] : [];
 }

@@ -7,15 +7,9 @@
 import { countText, durationText, moneyText } from "../../control/words.ts";
 import { type Agent, chipOf } from "../agent.ts";
 import { reasonText } from "../figures.ts";
-import { widthOf } from "../terminal/grapheme.ts";
-import {
-  figure,
-  lane,
-  type Line,
-  lineWidth,
-  type Span,
-  span,
-} from "../terminal/line.ts";
+import { cutInMiddle, widthOf } from "../terminal/grapheme.ts";
+import { inLanes, type Lane, lanesFor, laneWidth } from "../terminal/lanes.ts";
+import { fit, lane, type Line, type Span, span } from "../terminal/line.ts";
 import type { Row, Scene } from "../scene.ts";
 import type { Sum } from "../tree.ts";
 
@@ -26,49 +20,73 @@ interface AgentRowOptions {
   readonly glyph: string;
   /** Sum of the subtree, on rows of leads. */
   readonly sum: Sum | null;
-  readonly rank: 0 | 1 | 2;
 }
 
-interface Lanes {
-  readonly who: number;
-  readonly chip: number;
-  readonly tokens: number;
-  readonly sum: number;
-  readonly cost: number;
+/** Up to this part of a row names are whole; then they are cut in the middle. */
+const NAME_PART = 1 / 3;
+const NAME_MIN = 16;
+
+/** A text narrower than this is left out. */
+const TEXT_MIN = 24;
+const TEXT_MIN_NARROW = 16;
+
+/** Returns the width of the names of agents where they stand without a tree. */
+export function nameWidth({ columns, nameWidth }: Scene): number {
+  return Math.min(Math.floor(columns * NAME_PART), Math.max(8, nameWidth));
 }
 
-const FULL: Lanes = { who: 27, chip: 8, tokens: 6, sum: 8, cost: 8 };
-const MEDIUM: Lanes = { who: 23, chip: 8, tokens: 5, sum: 7, cost: 7 };
-const NARROW: Lanes = { who: 21, chip: 7, tokens: 5, sum: 7, cost: 0 };
-const SMALL: Lanes = { who: 20, chip: 7, tokens: 5, sum: 0, cost: 0 };
-
-const LANES = { full: FULL, medium: MEDIUM, narrow: NARROW, small: SMALL };
-
-/** A tail narrower than this is left out. */
-const TAIL_MIN = 8;
+/** Returns the lanes that all agents share. */
+function agentLanes(scene: Scene): readonly Lane[] {
+  const { columns } = scene;
+  const name = Math.max(
+    NAME_MIN,
+    Math.min(Math.floor(columns * NAME_PART), scene.agentWidth),
+  );
+  return lanesFor([
+    { key: "mark", width: 2, worth: Infinity },
+    { key: "who", width: name, worth: Infinity, gap: 1 },
+    { key: "chip", width: 7, worth: 60 },
+    { key: "state", width: 6, worth: 90, gap: 1 },
+    { key: "account", width: scene.labelWidth, worth: 50 },
+    { key: "tokens", width: 5, worth: 80, isRight: true },
+    { key: "sum", width: 7, worth: 40 },
+    { key: "cost", width: 7, worth: 30, isRight: true },
+    {
+      key: "text",
+      width: columns < 80 ? TEXT_MIN_NARROW : TEXT_MIN,
+      worth: 70,
+      grows: true,
+    },
+  ], columns);
+}
 
 export function agentRow(
   agent: Agent,
   scene: Scene,
   options: AgentRowOptions,
 ): Row {
-  const lanes = LANES[scene.breadth];
-  const head: Line = [
-    span(" "),
-    mark(agent, scene),
-    span(" "),
-    lane(whoText(agent, options), lanes.who),
-    chip(agent, lanes.chip),
-    ...state(agent, scene),
-    figure(tokensText(agent, scene), lanes.tokens),
-    ...sumLane(options.sum, scene, lanes.sum),
-    figure(moneyText(agent.cost), lanes.cost, "dim"),
-  ];
-  const room = scene.columns - lineWidth(head) - 2;
-  const tail = room > TAIL_MIN ? [span("  "), ...tailLine(agent, scene)] : [];
+  const lanes = agentLanes(scene);
+  const { glyphs } = scene;
+  const textWidth = laneWidth(lanes, "text");
+  const who = whoText(agent, options, laneWidth(lanes, "who"));
+  const line = inLanes({
+    mark: [span(" "), mark(agent, scene)],
+    who: [span(who)],
+    chip: chip(agent, 7),
+    state: state(agent, scene),
+    account: [
+      span(cutInMiddle(agent.account ?? glyphs.none, scene.labelWidth), "dim"),
+    ],
+    tokens: [span(tokensText(agent, scene))],
+    sum: options.sum === null
+      ? []
+      : [span(`${glyphs.sum} ${countText(options.sum.tokens)}`, "strong")],
+    cost: [span(moneyText(agent.cost), "dim")],
+    text: fit(tailLine(agent, scene, textWidth), textWidth),
+  }, lanes);
   return {
     key: `agent:${agent.id}`,
-    line: [...head, ...tail],
+    lines: [line],
     search: [
       agent.label,
       agent.title,
@@ -77,7 +95,6 @@ export function agentRow(
       agent.id,
       agent.status,
     ].filter((text) => text !== null).join(" "),
-    rank: options.rank,
   };
 }
 
@@ -86,9 +103,15 @@ export function agentName(agent: Agent): string {
   return agent.emoji === null ? agent.label : `${agent.emoji} ${agent.label}`;
 }
 
-function whoText(agent: Agent, { prefix, glyph }: AgentRowOptions): string {
+/** Returns the agent in its tree; only its name is cut. */
+function whoText(
+  agent: Agent,
+  { prefix, glyph }: AgentRowOptions,
+  width: number,
+): string {
   const lead = glyph === "" ? prefix : `${prefix}${glyph} `;
-  return `${lead}${agentName(agent)}`;
+  const room = Math.max(1, width - widthOf(lead));
+  return `${lead}${cutInMiddle(agentName(agent), room)}`;
 }
 
 function mark(agent: Agent, { glyphs }: Scene): Span {
@@ -96,13 +119,9 @@ function mark(agent: Agent, { glyphs }: Scene): Span {
   return agent.collides ? span(glyphs.collides, "careful") : span(" ");
 }
 
-function chip(agent: Agent, width: number): Span {
+function chip(agent: Agent, width: number): Line {
   const { text, style } = chipOf(agent.status);
-  return lane(
-    widthOf(text) < width ? text : text.slice(0, width - 1),
-    width,
-    style,
-  );
+  return [span(cutInMiddle(text, width), style)];
 }
 
 function state(agent: Agent, { glyphs }: Scene): Line {
@@ -116,45 +135,50 @@ function state(agent: Agent, { glyphs }: Scene): Line {
     : agent.isWarm
     ? glyphs.warm
     : " ";
-  return [word, span(`${activity} `)];
+  return [word, span(activity)];
 }
 
 function tokensText(agent: Agent, { glyphs }: Scene): string {
   return agent.tokens === null ? glyphs.none : countText(agent.tokens);
 }
 
-function sumLane(sum: Sum | null, { glyphs }: Scene, width: number): Line {
-  if (width === 0) return [];
-  const text = sum === null ? "" : `${glyphs.sum} ${countText(sum.tokens)}`;
-  return [span("  "), lane(text, width - 1, "strong")];
-}
-
 /**
  * Returns the most important fact: why the agent waits, else what it works on.
  */
-function tailLine(agent: Agent, { model, glyphs }: Scene): Line {
+function tailLine(
+  agent: Agent,
+  { model, glyphs }: Scene,
+  width: number,
+): Line {
   const what = agent.title ?? agent.intent ?? "";
   const marks = [
     ...(agent.isSolo ? [span("solo ", "info")] : []),
     ...(agent.policy === null ? [] : [span(`by ${agent.policy} `, "info")]),
   ];
   if (agent.need === null) {
-    return waitLine(agent, model) ?? [...marks, span(what, "dim")];
+    return waitLine(agent, model, width) ?? [...marks, span(what, "dim")];
   }
   const gap = what === "" ? "" : ` ${glyphs.dot} `;
+  const need = `waits for you: ${agent.need}`;
   return [
-    span(`waits for you: ${agent.need}`, "bad"),
+    span(widthOf(need) <= width ? need : agent.need, "bad"),
     span(`${gap}${what}`, "dim"),
   ];
 }
 
 /** Returns why its request does not run, or null while none waits. */
-function waitLine(agent: Agent, model: Scene["model"]): Line | null {
+function waitLine(
+  agent: Agent,
+  model: Scene["model"],
+  width: number,
+): Line | null {
   const held = agent.requests.find(({ state }) =>
     state === "held" || state === "waiting"
   );
   if (held === undefined) return null;
   const age = durationText(model.now - held.since.ms);
-  const reason = held.reason === null ? "" : `: ${reasonText(held.reason)}`;
-  return [span(`${held.state} ${age}${reason}`, "careful")];
+  const reason = held.reason === null ? "" : reasonText(held.reason);
+  const whole = `${held.state} ${age}${reason === "" ? "" : `: ${reason}`}`;
+  const isWhole = reason === "" || widthOf(whole) <= width;
+  return [span(isWhole ? whole : reason, "careful")];
 }

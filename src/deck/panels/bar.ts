@@ -6,9 +6,9 @@
  */
 
 import type { AccountView, WindowView } from "../../control/protocol.ts";
-import { clockText, durationText, percentText } from "../../control/words.ts";
+import { durationText, percentText } from "../../control/words.ts";
 import { windowLengthMs } from "../../core/quota/quota.ts";
-import { type Line, lineWidth, span, type Style } from "../terminal/line.ts";
+import { type Line, span, type Style } from "../terminal/line.ts";
 import type { Glyphs } from "../terminal/theme.ts";
 import type { Scene } from "../scene.ts";
 
@@ -36,10 +36,11 @@ function windowStyle({ utilization }: WindowView): Style {
 /** Returns `▕██████▍·┃·▏` in `width` cells, and two cells for its ends. */
 function barLine(
   window: WindowView,
-  { glyphs, width, now }: {
+  { glyphs, width, now, fades }: {
     readonly glyphs: Glyphs;
     readonly width: number;
     readonly now: number;
+    readonly fades: boolean;
   },
 ): Line {
   const part = Math.min(1, Math.max(0, window.utilization ?? 0));
@@ -54,7 +55,7 @@ function barLine(
   const mark = elapsed === null
     ? -1
     : Math.min(width - 1, Math.floor(elapsed * width));
-  const style = windowStyle(window);
+  const style = fades ? "dim" : windowStyle(window);
   const line = cells.map((cell, index) =>
     index === mark
       ? span(glyphs.barPace, "strong")
@@ -70,10 +71,10 @@ function elapsedPart(window: WindowView, now: number): number | null {
 }
 
 /**
- * Returns `↑` with quota to spare, `→` on pace, `↓` ahead of pace; empty if
- * unknown.
+ * Returns the mark of a pace: below, on or above the even one; a dot before
+ * there is a pace, and nothing if the window is unknown.
  */
-function paceArrow(
+function paceMark(
   window: WindowView,
   glyphs: Glyphs,
   now: number,
@@ -82,32 +83,58 @@ function paceArrow(
   if (elapsed === null || window.utilization === null) return "";
   if (elapsed < ELAPSED_MIN) return glyphs.dot;
   const ahead = window.utilization - elapsed;
-  if (ahead < -PACE_BAND) return glyphs.up;
-  return ahead > PACE_BAND ? glyphs.down : glyphs.level;
+  if (ahead < -PACE_BAND) return glyphs.below;
+  return ahead > PACE_BAND ? glyphs.above : glyphs.level;
 }
 
-/** Returns `64% ↑ 41m`, with its age if the figure is older than a minute. */
+/** Widest words of a window: `5h 100% ◂ 4h 59m`. */
+export const WORDS_WIDTH = 16;
+
+/** Cells around a bar: its two ends and the blank after it. */
+const BAR_EXTRA = 3;
+
+/** A bar shorter than this says too little. */
+const BAR_MIN = 5;
+
+/** Widths in cells of the shortest bars with their ends. */
+export const BAR_WIDTH = BAR_MIN + BAR_EXTRA;
+export const BAR_WIDTH_FULL = 10 + BAR_EXTRA;
+
+/** Returns whether a figure is so old that it fades. */
+export function isOld(window: WindowView, now: number): boolean {
+  return now - window.observedAt.ms > FRESH_MS;
+}
+
+/** Returns `5h ▕███·┃·▏ 64% ◂ 41m` in `width` cells, the bar if it has room. */
 export function windowLine(
   window: WindowView,
-  glyphs: Glyphs,
-  now: number,
+  { scene, width, name = window.key }: {
+    readonly scene: Scene;
+    readonly width: number;
+    readonly name?: string;
+  },
 ): Line {
-  const arrow = paceArrow(window, glyphs, now);
+  const { glyphs, model } = scene;
+  const { now } = model;
+  const mark = paceMark(window, glyphs, now);
   const reset = window.resetsAt === null
     ? ""
     : ` ${durationText(window.resetsAt.ms - now)}`;
-  const age = now - window.observedAt.ms;
+  const fades = isOld(window, now) || model.link.kind === "lost";
+  const share = percentText(window.utilization).padStart(4);
+  const bar = width - WORDS_WIDTH - BAR_EXTRA + 1;
   return [
-    span(percentText(window.utilization).padStart(3), windowStyle(window)),
-    ...(age > FRESH_MS ? [span(` ${ageText(age)} ago`, "dim")] : []),
-    span(arrow === "" ? "" : ` ${arrow}`),
+    span(`${name} `, "dim"),
+    ...(bar < BAR_MIN
+      ? []
+      : barLine(window, { glyphs, width: bar, now, fades })),
+    span(
+      bar < BAR_MIN ? share.slice(1) : share,
+      fades ? "dim" : windowStyle(window),
+    ),
+    span(mark === "" ? "" : ` ${mark}`),
     span(reset),
   ];
-}
-
-/** For an age, one unit is enough. */
-function ageText(ms: number): string {
-  return durationText(ms).split(" ")[0] ?? "";
 }
 
 /** Returns the window while it has quota left; null if unknown or spent. */
@@ -118,72 +145,4 @@ export function openWindow(view: AccountView, key: string): WindowView | null {
 
 function isSpent({ state }: AccountView, { utilization }: WindowView): boolean {
   return state === "spent" && (utilization ?? 0) >= 1;
-}
-
-/** Returns key, bar and words in the widths of `bar` and `width`. */
-export function windowBar(
-  view: AccountView,
-  key: string,
-  { scene, bar, width }: {
-    readonly scene: Scene;
-    readonly bar: number;
-    /** Width in cells of the words after the bar. */
-    readonly width: number;
-  },
-): Line {
-  const { glyphs, model } = scene;
-  const room = bar + width + 6;
-  const window = openWindow(view, key);
-  if (window === null) return windowWords(view, key, { scene, width: room });
-  return filled([
-    span(`${key} `, "dim"),
-    ...barLine(window, { glyphs, width: bar, now: model.now }),
-    span(" "),
-    ...windowLine(window, glyphs, model.now),
-  ], room);
-}
-
-/**
- * Returns `5h 64% ↑ 41m` or `5h spent, back 14:05`, padded to `width` cells.
- */
-export function windowWords(
-  view: AccountView,
-  key: string,
-  { scene, width, isWhole = false }: {
-    readonly scene: Scene;
-    readonly width: number;
-    /** Whether to write every word, however wide the column. */
-    readonly isWhole?: boolean;
-  },
-): Line {
-  const window = view.windows.find((one) => one.key === key);
-  if (window === undefined) return [span(" ".repeat(width))];
-  const words = isSpent(view, window)
-    ? spentLine(view, window, {
-      scene,
-      width: isWhole ? Infinity : width - 3,
-    })
-    : windowLine(window, scene.glyphs, scene.model.now);
-  return filled([span(`${key} `, "dim"), ...words], width);
-}
-
-/** Returns when the window is back, and in how long if there is room. */
-function spentLine(
-  view: AccountView,
-  window: WindowView,
-  { scene, width }: { readonly scene: Scene; readonly width: number },
-): Line {
-  const until = window.resetsAt ?? view.until;
-  if (until === null) return [span("used up", "bad")];
-  const { now, look } = scene.model;
-  const back = `, back ${clockText(until.ms, now, look.timeZone ?? undefined)}`;
-  const wait = ` (${durationText(until.ms - now)})`;
-  const line = [span("used up", "bad"), span(back)];
-  const whole = [...line, span(wait)];
-  return lineWidth(whole) <= width ? whole : line;
-}
-
-function filled(line: Line, width: number): Line {
-  const missing = width - lineWidth(line);
-  return missing > 0 ? [...line, span(" ".repeat(missing))] : line;
 }

@@ -53,14 +53,16 @@ function keysOf(scene: Scene): readonly KeyText[] {
     ? []
     : model.selected.startsWith("account:")
     ? [["Enter", "agents"], ["s", "pin"], ["r", "remove"], ["e", "explain"]]
-    : [["e", "explain"]];
+    : [["e", "explain"], ["y", "copy id"]];
   const common: readonly KeyText[] = [
     ["s", "pin"],
     ["a", "accounts"],
     ["p", hasPolicy ? `policy: ${policy}` : "policy"],
     ["e", "explain"],
+    ...(model.undo === null ? [] : [["u", "undo"] as const]),
     ["/", model.filter === "" ? "filter" : `filter: ${model.filter}`],
-    ["i", model.areIssuesOpen ? "fewer issues" : "issues"],
+    ["i", model.areIssuesOpen ? "agents" : "issues"],
+    ["o", "sort"],
     ["b", model.isBellOn ? "bell on" : "bell off"],
     ["R", "reload"],
   ];
@@ -76,7 +78,7 @@ function keysOf(scene: Scene): readonly KeyText[] {
 function overlayKeys(overlay: Overlay): readonly KeyText[] {
   switch (overlay.kind) {
     case "help":
-      return [["Esc", "back"], ["q", "quit"]];
+      return [["j/k", "scroll"], ["Esc", "back"], ["q", "quit"]];
     case "confirm":
       return [["y", overlay.yes], ["n", overlay.no]];
     case "write":
@@ -91,6 +93,7 @@ function overlayKeys(overlay: Overlay): readonly KeyText[] {
           ["k", "API key"],
           ["n", "rename"],
           ["t", "on/off"],
+          ["+ -", "priority"],
           ["d", "delete"],
           ["↓↑", "move"],
           ["Esc", "back"],
@@ -105,7 +108,7 @@ function overlayKeys(overlay: Overlay): readonly KeyText[] {
  */
 const LEAD = 2;
 
-/** From 120 columns on the title is at the right end, else at the left. */
+/** Returns the title line of a box; the aside goes where there is no room. */
 export function ruleLine(
   scene: Scene,
   section: Section,
@@ -118,13 +121,6 @@ export function ruleLine(
     ` ${section.title}${more} `,
     isHere ? "strong" : "title",
   );
-  if (scene.breadth === "full") {
-    return [
-      rule(scene, columns - lineWidth([title]) - 1),
-      title,
-      rule(scene, 1),
-    ];
-  }
   const aside: Line = section.aside.length === 0
     ? []
     : [span(" "), ...section.aside];

@@ -9,6 +9,7 @@ import {
   durationText,
   lastsText,
   moneyText,
+  spendLimitWords,
 } from "../../control/words.ts";
 import { plural } from "../figures.ts";
 import {
@@ -29,35 +30,73 @@ const VERDICT_STYLE: Readonly<Record<string, Style>> = {
   red: "bad",
 };
 
-/** Notices push lists off the screen, so only a few are shown. */
-const NOTICES_MAX = 3;
-const ROWS_FOR_NOTICES = 20;
+/** A part of a header line; the lowest worth is left out first. */
+interface Part {
+  readonly line: Line;
+  readonly worth: number;
+}
 
-/** Returns the first lines of the screen. */
+/** Returns as many parts as fit, whole and in their order. */
+function fitting(
+  parts: readonly Part[],
+  width: number,
+  gaps: readonly string[],
+): Line {
+  let kept = parts.filter(({ line }) => line.length > 0);
+  for (;;) {
+    for (const gap of gaps) {
+      const line = joined(kept.map((part) => part.line), gap);
+      if (lineWidth(line) <= width || kept.length <= 1) {
+        return fit(line, width);
+      }
+    }
+    const least = kept.reduce((low, part) =>
+      part.worth < low.worth ? part : low
+    );
+    kept = kept.filter((part) => part !== least);
+  }
+}
+
+/** Returns the first lines of the screen; always as many as the layout says. */
 export function headerLines(scene: Scene): readonly Line[] {
-  const lines = scene.breadth === "full"
-    ? [poolFull(scene), fleetFull(scene)]
-    : [poolShort(scene), fleetShort(scene)];
-  return [...lines, ...noticeLines(scene)]
-    .map((line) => fit([span(" "), ...line], scene.columns));
+  const { columns, rows } = scene.model.size;
+  const { notices } = scene.layout;
+  const width = columns - 1;
+  const told = noticeLines(scene, Math.max(1, notices));
+  const pool = poolLine(scene, width);
+  const lines = notices === 0 && told.length > 0 && rows > 0
+    ? [pool, ...told]
+    : [pool, fleetLine(scene, width), ...told];
+  return lines.map((line) => fit([span(" "), ...line], columns));
 }
 
 /** Returns what needs a person, each with the command that fixes it. */
-function noticeLines({ model, glyphs }: Scene): readonly Line[] {
-  const notices = model.status?.notices ?? [];
-  const max = model.size.rows < ROWS_FOR_NOTICES ? 1 : NOTICES_MAX;
-  const lines = notices.slice(0, max).map(({ level, text, mend }): Line => {
-    const style = level === "error" ? "bad" : "careful";
+function noticeLines({ model, glyphs }: Scene, max: number): readonly Line[] {
+  const notices = [...model.status?.notices ?? []]
+    .sort((a, b) => Number(b.level === "error") - Number(a.level === "error"));
+  const fades = model.link.kind === "lost";
+  const rest = notices.length - max;
+  return notices.slice(0, max).map(({ level, text, mend }, index): Line => {
+    const style = fades ? "dim" : level === "error" ? "bad" : "careful";
     const mark = level === "error" ? glyphs.closed : glyphs.careful;
-    return [
-      span(`${mark} ${text}`, style),
-      span(mend === null ? "" : `   ${mend}`, "strong"),
+    const words: Line = [span(`${mark} ${text}`, style)];
+    const command: Line = mend === null
+      ? []
+      : [span(`   ${mend}`, fades ? "dim" : "strong")];
+    const more = index < max - 1 || rest <= 0 ? [] : [
+      [span(`   ${rest} more: tc status`, "dim")],
+      [span(`  +${rest}`, "dim")],
     ];
+    // The command is told in full or not at all.
+    const forms: readonly Line[] = [
+      ...more.map((tail) => [...words, ...command, ...tail]),
+      [...words, ...command],
+      ...more.map((tail) => [...words, ...tail]),
+      words,
+    ];
+    const room = model.size.columns - 1;
+    return forms.find((line) => lineWidth(line) <= room) ?? fit(words, room);
   });
-  const rest = notices.length - lines.length;
-  return rest > 0
-    ? [...lines, [span(`${plural(rest, "more notice")}: tc status`, "dim")]]
-    : lines;
 }
 
 /** Returns all that fits the smallest window. */
@@ -68,7 +107,8 @@ export function oneLine(scene: Scene): Line {
     [...verdict(scene, ""), ...free(scene, "free")],
     nextReset(scene, { word: "next", hasWindow: false }),
     needed(scene),
-  ];
+  ].filter((part) => part.length > 0);
+  if (scene.model.link.kind === "lost") parts.unshift(link(scene));
   return joined([[span("tc")], joined(parts, dotted(scene))], " ");
 }
 
@@ -85,47 +125,67 @@ function dotted({ glyphs }: Scene): string {
   return ` ${glyphs.dot} `;
 }
 
-function poolFull(scene: Scene): Line {
-  const { status } = scene.model;
-  const name = status === null
+function poolLine(scene: Scene, width: number): Line {
+  const { breadth, glyphs, model } = scene;
+  const { status } = model;
+  const isFull = breadth === "full";
+  const isShort = breadth === "narrow" || breadth === "small";
+  const name = status === null || isShort
     ? "tc"
-    : `tc ${status.server.version} ${scene.glyphs.dot} :${status.server.port}`;
+    : isFull
+    ? `tc ${status.server.version} ${glyphs.dot} :${status.server.port}`
+    : `tc ${glyphs.dot} :${status.server.port}`;
   const pin = status?.server.pin ?? null;
-  const parts: readonly Line[] = [
-    [span(name.padEnd(23), "strong")],
-    [span("pool "), ...verdict(scene, "word")],
-    paying(scene),
-    free(scene, "sessions free"),
-    nextReset(scene, { word: "next reset", hasWindow: true }),
-    pin === null ? [] : [span(`pinned to ${pin}`, "info")],
-    link(scene),
-  ];
-  const short = lasts(scene, "short");
-  const tries = [
-    joined([...parts, lasts(scene, "whole")], "   "),
-    joined([...parts, short], "   "),
-  ];
-  return tries.find((line) => lineWidth(line) < scene.columns) ??
-    joined([...parts, short], "  ");
+  const lost = link(scene);
+  // The range of the forecast goes before anything else.
+  const ends = isFull ? [lasts(scene, "whole")] : [];
+  const forms = [...ends, lasts(scene, "short")].map((end) => poolParts(end));
+  const gaps = isFull ? ["    ", "   ", "  "] : [dotted(scene)];
+  const [least = ""] = gaps.slice(-1);
+  const chosen = forms.find((parts) =>
+    lineWidth(joined(parts.map(({ line }) => line), least)) <= width
+  );
+  return fitting(chosen ?? forms.at(-1) ?? [], width, gaps);
+
+  function poolParts(end: Line): readonly Part[] {
+    return [
+      { line: lost, worth: 100 },
+      { line: [span(name, "strong")], worth: isShort ? 20 : 60 },
+      {
+        line: [...(isFull ? [span("pool ")] : []), ...verdict(scene, "word")],
+        worth: 99,
+      },
+      { line: paying(scene), worth: 95 },
+      { line: limited(scene), worth: 90 },
+      { line: free(scene, isFull ? "sessions free" : "free"), worth: 80 },
+      {
+        line: nextReset(scene, {
+          word: isFull ? "next reset" : "next",
+          hasWindow: isFull,
+        }),
+        worth: 70,
+      },
+      { line: end, worth: 50 },
+      {
+        line: pin === null
+          ? []
+          : [span(`${glyphs.pinned} pinned to ${pin}`, "info")],
+        worth: 75,
+      },
+    ];
+  }
 }
 
-function poolShort(scene: Scene): Line {
-  const { status } = scene.model;
-  const isMedium = scene.breadth === "medium";
-  const port = status !== null && isMedium ? ` :${status.server.port}  ` : "";
-  const pin = status?.server.pin ?? null;
-  const parts = joined([
-    verdict(scene, "word"),
-    paying(scene),
-    free(scene, "free"),
-    nextReset(scene, { word: "next", hasWindow: false }),
-    isMedium ? lasts(scene, "short") : [],
-    pin === null || !isMedium ? [] : [span(`pin ${pin}`, "info")],
-    link(scene),
-  ], dotted(scene));
-  const name = isMedium && port !== "" ? `tc ${scene.glyphs.dot}` : "tc";
-  return [span(name, "strong"), span(`${port} `), ...parts];
+/** Returns the user's limit on all paid work, with what counts against it. */
+function limited({ model }: Scene): Line {
+  const limit = model.status?.paidLimit ?? null;
+  if (limit === null) return [];
+  const isNear = limit.paid + limit.reserved >= NEAR_LIMIT * limit.max;
+  return [span(`paid ${spendLimitWords(limit)}`, isNear ? "bad" : "paid")];
 }
+
+/** From this part of a limit in dollars on it is shown as nearly reached. */
+const NEAR_LIMIT = 0.9;
 
 /** Returns what is paid by the token now; empty while plans cover everything. */
 function paying({ model, glyphs }: Scene): Line {
@@ -136,7 +196,8 @@ function paying({ model, glyphs }: Scene): Line {
   return [span(`${glyphs.paying} paying ${moneyText(sum)}`, "paid")];
 }
 
-function link({ model }: Scene): Line {
+/** Returns what is wrong with the connection; it stands first. */
+function link({ model, glyphs }: Scene): Line {
   switch (model.link.kind) {
     case "connecting":
       return [span("connecting", "dim")];
@@ -146,9 +207,7 @@ function link({ model }: Scene): Line {
         : [];
     case "lost": {
       const age = durationText(model.now - model.link.since);
-      return [
-        span(`server not reached for ${age}, trying again`, "bad"),
-      ];
+      return [span(`${glyphs.closed} no server for ${age}`, "bad")];
     }
   }
 }
@@ -211,8 +270,9 @@ function needed({ agents }: Scene): Line {
   return count === 0 ? [] : [span(`${count} need you`, "bad")];
 }
 
-function fleetFull(scene: Scene): Line {
-  const { agents, forest, glyphs, model } = scene;
+function fleetLine(scene: Scene, width: number): Line {
+  const { agents, breadth, forest, glyphs, model } = scene;
+  const isFull = breadth === "full";
   const requests = model.status?.requests ?? [];
   const leads = forest.roots.length === 0 ? 0 : countLeads(scene);
   const members = forest.members.size;
@@ -222,23 +282,31 @@ function fleetFull(scene: Scene): Line {
   }${glyphs.child} ${members - leads})`;
   const tools = agents.filter(({ isToolRunning }) => isToolRunning).length;
   const live = requests.filter(({ state }) => state !== "held").length;
-  const parts: readonly Line[] = [
+  const [tokens = [], money = [], hits = []] = totals(scene);
+  const line = fitting(
     [
-      span("fleet  ", "dim"),
-      span(plural(agents.length, "agent")),
-      span(members > 0 ? shape : ""),
+      {
+        line: [
+          span(plural(agents.length, "agent")),
+          span(members > 0 && isFull ? shape : ""),
+        ],
+        worth: 90,
+      },
+      { line: [span(`${countWarm(scene)} warm`)], worth: 40 },
+      { line: needed(scene), worth: 100 },
+      { line: collisions(scene), worth: 95 },
+      { line: isFull ? [span(`live ${live}`)] : [], worth: 30 },
+      { line: isFull ? [span(`tools ${tools}`)] : [], worth: 20 },
+      { line: tokens, worth: 60 },
+      { line: money, worth: 80 },
+      { line: hits, worth: 70 },
+      { line: isFull ? up(scene) : [], worth: 10 },
     ],
-    [span(`${countWarm(scene)} warm`)],
-    needed(scene),
-    collisions(scene),
-    [span(`live ${live}`)],
-    [span(`tools ${tools}`)],
-    ...totals(scene),
-    up(scene),
-  ];
-  const tries = [joined(parts, "   "), joined(parts, "  ")];
-  return tries.find((line) => lineWidth(line) < scene.columns) ??
-    joined(parts.slice(0, -1), "  ");
+    width,
+    isFull ? ["   ", "  "] : [dotted(scene)],
+  );
+  const fades = model.link.kind === "lost";
+  return fades ? line.map(({ text }) => span(text, "dim")) : line;
 }
 
 /** Returns since when the sums count. */
@@ -252,17 +320,6 @@ function collisions({ agents }: Scene): Line {
   const count =
     new Set(agents.filter((a) => a.collides).map(({ issue }) => issue)).size;
   return count === 0 ? [] : [span(`${count} collide`, "careful")];
-}
-
-function fleetShort(scene: Scene): Line {
-  const { agents } = scene;
-  const isMedium = scene.breadth === "medium";
-  return joined([
-    [span(plural(agents.length, "agent"))],
-    isMedium ? [span(`${countWarm(scene)} warm`)] : [],
-    needed(scene),
-    ...(isMedium ? totals(scene) : totals(scene).slice(1, 2)),
-  ], dotted(scene));
 }
 
 function countLeads({ forest, agents }: Scene): number {

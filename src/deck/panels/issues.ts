@@ -7,40 +7,41 @@
 import { countText, moneyText } from "../../control/words.ts";
 import { type Agent, chipOf } from "../agent.ts";
 import { plural } from "../figures.ts";
-import { figure, lane, type Line, span } from "../terminal/line.ts";
+import { cutInMiddle } from "../terminal/grapheme.ts";
+import { inLanes, lanesFor, laneWidth } from "../terminal/lanes.ts";
+import { fit, type Line, span } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
 import { sumOf } from "../tree.ts";
 
-const COLLAPSED_ROWS = 8;
 const EMOJIS_MAX = 2;
 
-export function issuesSection(scene: Scene): Section | null {
+export function issuesSection(scene: Scene): Section {
   const { agents, model, glyphs } = scene;
   const byIssue = Map.groupBy(
     agents.filter(({ issue }) => issue !== null),
     ({ issue }) => issue ?? "",
   );
-  if (byIssue.size === 0) return null;
   const sorted = [...byIssue.entries()]
     .map(([issue, own]) => ({ issue, own, sum: sumOf(own) }))
     .sort((a, b) =>
       b.sum.tokens - a.sum.tokens || (a.issue < b.issue ? -1 : 1)
     );
-  const shown = model.areIssuesOpen ? sorted : sorted.slice(0, COLLAPSED_ROWS);
-  const rows = shown.map(({ issue, own }): Row => ({
+  const rows = sorted.map(({ issue, own }): Row => ({
     key: `issue:${issue}`,
-    line: issueLine(issue, own, scene),
+    lines: [issueLine(issue, own, scene)],
     search: `${issue} ${own[0]?.title ?? ""}`,
-    rank: model.areIssuesOpen ? 1 : 2,
   }));
-  const all = model.areIssuesOpen || shown.length === sorted.length
-    ? ""
-    : ` ${glyphs.dot} i shows all`;
   return {
+    box: "agents",
     pane: "issues",
-    title: `by issue ${glyphs.dot} ${sorted.length}${all}`,
-    aside: [],
-    rows: filtered(rows, model),
+    title: `by issue ${glyphs.dot} ${sorted.length}`,
+    aside: [span("i shows the agents ", "dim")],
+    rows: rows.length > 0 ? filtered(rows, model) : [{
+      key: null,
+      lines: [[span("   no agent works on an issue", "dim")]],
+      search: "",
+    }],
+    rest: null,
   };
 }
 
@@ -56,15 +57,33 @@ function issueLine(
   const { tokens, cost } = sumOf(agents);
   const chip = chipOf(agents[0]?.status ?? null);
   const collides = agents.length > 1;
-  return [
-    span(" "),
-    collides ? span(scene.glyphs.collides, "careful") : span(" "),
-    span(" "),
-    lane([...emojis, issue].join(" "), 20),
-    lane(chip.text, 8, chip.style),
-    lane(plural(agents.length, "session"), 12),
-    figure(countText(tokens), 6),
-    figure(moneyText(cost), 8, "dim"),
-    span(`  ${agents[0]?.title ?? ""}`, "dim"),
-  ];
+  const lanes = lanesFor([
+    { key: "mark", width: 2, worth: Infinity },
+    {
+      key: "issue",
+      width: Math.max(12, scene.nameWidth),
+      worth: Infinity,
+      gap: 1,
+    },
+    { key: "chip", width: 7, worth: 60 },
+    { key: "sessions", width: 11, worth: 50 },
+    { key: "tokens", width: 5, worth: 80, isRight: true },
+    { key: "cost", width: 7, worth: 40, isRight: true },
+    { key: "text", width: 12, worth: 70, grows: true },
+  ], scene.columns);
+  const title = span(agents[0]?.title ?? "", "dim");
+  return inLanes({
+    mark: [
+      span(" "),
+      collides ? span(scene.glyphs.collides, "careful") : span(" "),
+    ],
+    issue: [span(
+      cutInMiddle([...emojis, issue].join(" "), laneWidth(lanes, "issue")),
+    )],
+    chip: [span(cutInMiddle(chip.text, 7), chip.style)],
+    sessions: [span(plural(agents.length, "session"))],
+    tokens: [span(countText(tokens))],
+    cost: [span(moneyText(cost), "dim")],
+    text: fit([title], laneWidth(lanes, "text")),
+  }, lanes);
 }

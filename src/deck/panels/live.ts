@@ -1,5 +1,6 @@
 /**
- * The requests in flight, and what the waiting ones wait for.
+ * The requests in flight, each in a place of its own, and what the waiting ones
+ * wait for.
  *
  * @module
  */
@@ -7,9 +8,11 @@
 import type { RequestView } from "../../control/protocol.ts";
 import { countText, durationText } from "../../control/words.ts";
 import { modelText, reasonText, timeText } from "../figures.ts";
-import { figure, lane, type Line, span, type Style } from "../terminal/line.ts";
+import { cutInMiddle } from "../terminal/grapheme.ts";
+import { inLanes, type Lane, lanesFor, laneWidth } from "../terminal/lanes.ts";
+import { fit, type Line, span, type Style } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
-import { agentName } from "./agent_row.ts";
+import { agentName, nameWidth } from "./agent_row.ts";
 
 const STATE: Readonly<
   Record<RequestView["state"], { readonly word: string; readonly style: Style }>
@@ -20,36 +23,75 @@ const STATE: Readonly<
   streaming: { word: "stream", style: "good" },
 };
 
-export function liveSection(scene: Scene): Section | null {
-  const requests = scene.model.status?.requests ?? [];
-  if (requests.length === 0) return null;
+/** Width in cells of a request's id. */
+export const ID_WIDTH = 12;
+
+export function liveSection(scene: Scene): Section {
+  const { model, glyphs } = scene;
+  const requests = model.status?.requests ?? [];
   const held = requests.filter(({ state }) => state === "held").length;
   const live = requests.length - held;
-  const isFull = scene.breadth === "full";
-  const title = held === 0
-    ? `live ${isFull ? `${scene.glyphs.dot} ` : ""}${live}`
-    : isFull
-    ? `live ${scene.glyphs.dot} ${live} + ${held} held`
-    : `live ${live} ${scene.glyphs.dot} held ${held}`;
+  const lanes = liveLanes(scene);
   return {
+    box: "live",
     pane: "live",
-    title,
+    title: [`live ${live}`, ...(held === 0 ? [] : [`held ${held}`])]
+      .join(` ${glyphs.dot} `),
     aside: [],
     rows: filtered(
-      requests.map((request) => liveRow(request, scene)),
-      scene.model,
+      requests.map((request) => liveRow(request, scene, lanes)),
+      model,
     ),
+    rest: null,
   };
 }
 
-function liveRow(request: RequestView, scene: Scene): Row {
+function liveLanes(scene: Scene): readonly Lane[] {
+  return lanesFor([
+    { key: "mark", width: 1, worth: Infinity },
+    { key: "time", width: 8, worth: 30, gap: 0 },
+    { key: "who", width: nameWidth(scene), worth: Infinity },
+    { key: "account", width: scene.labelWidth, worth: 90 },
+    { key: "model", width: 12, worth: 35 },
+    { key: "state", width: 7, worth: 100 },
+    { key: "age", width: 4, worth: 80, isRight: true, gap: 1 },
+    { key: "why", width: 20, worth: 85, grows: true },
+    { key: "id", width: ID_WIDTH, worth: 20 },
+  ], scene.columns);
+}
+
+function liveRow(
+  request: RequestView,
+  scene: Scene,
+  lanes: readonly Lane[],
+): Row {
+  const { model, glyphs } = scene;
   const who = whoText(request.session, scene);
+  const sub = request.agent === null ? "" : ` ${glyphs.child}`;
+  const { word, style } = STATE[request.state];
+  const cells = {
+    mark: [],
+    time: [span(timeText(request.since.ms, model.look.timeZone), "dim")],
+    who: [span(cutInMiddle(`${who}${sub}`, laneWidth(lanes, "who")))],
+    account: [
+      span(cutInMiddle(request.account ?? glyphs.none, scene.labelWidth)),
+    ],
+    model: [span(cutInMiddle(modelText(request.model), 12), "dim")],
+    state: [span(word, style)],
+    age: [span(durationText(model.now - request.since.ms).split(" ")[0] ?? "")],
+    why: whyLine(request, scene, laneWidth(lanes, "why")),
+    id: [span(cutInMiddle(request.id, ID_WIDTH), "dim")],
+  };
   return {
     key: `request:${request.id}`,
-    line: liveLine(request, who, scene),
-    search: [who, request.account ?? "", request.model ?? "", request.state]
-      .join(" "),
-    rank: request.state === "streaming" ? 1 : 0,
+    lines: [inLanes(cells, lanes)],
+    search: [
+      who,
+      request.account ?? "",
+      request.model ?? "",
+      request.state,
+      request.id,
+    ].join(" "),
   };
 }
 
@@ -60,59 +102,34 @@ export function whoText(session: string | null, scene: Scene): string {
   return agent === undefined ? session.slice(0, 6) : agentName(agent);
 }
 
-function liveLine(request: RequestView, who: string, scene: Scene): Line {
-  const { model, glyphs, breadth, labelWidth } = scene;
-  const { word, style } = STATE[request.state];
-  const agent = request.agent === null ? "" : ` ${glyphs.child}`;
-  const age = figure(durationText(model.now - request.since.ms), 5);
-  const account = lane(
-    request.account ?? glyphs.none,
-    Math.max(7, labelWidth) + 2,
-  );
-  const tail = [span("   "), ...tailLine(request, scene)];
-  if (breadth === "full") {
-    return [
-      span(`   ${timeText(request.since.ms, model.look.timeZone)}  `),
-      lane(`${who}${agent}`, 18),
-      account,
-      lane(modelText(request.model), 11, "dim"),
-      lane(word, 8, style),
-      age,
-      ...tail,
-    ];
-  }
-  return [
-    span("   "),
-    lane(`${who}${agent}`, breadth === "medium" ? 18 : 14),
-    account,
-    lane(word, 8, style),
-    age,
-    ...tail,
-  ];
-}
-
-function tailLine(request: RequestView, scene: Scene): Line {
+/** Returns why a request waits, or what its prompt cost, in whole parts. */
+function whyLine(request: RequestView, scene: Scene, width: number): Line {
   const { state, reason } = request;
-  if (state === "streaming") return promptLine(request, scene);
+  if (state === "streaming") return promptLine(request, scene, width);
   if (state === "sent") return [];
-  const next = reason === "warm_account" ? "" : nextText(scene);
   const why = reason === null ? "" : reasonText(reason);
-  const parts = scene.breadth === "full" ? [why, next] : [next || why];
-  return [span(parts.filter((part) => part !== "").join("; "), "dim")];
+  const next = reason === "warm_account" ? "" : nextText(scene);
+  const both = [why, next].filter((part) => part !== "").join("; ");
+  const text = [both, next, why].find((part) =>
+    part !== "" && part.length <= width
+  );
+  return fit([span(text ?? why, "careful")], width);
 }
 
 /** Returns what the prompt cost: fresh, read from the cache, rebuilt. */
 function promptLine(
   { input, cacheRead, cacheWrite }: RequestView,
-  { glyphs, breadth }: Scene,
+  { glyphs }: Scene,
+  width: number,
 ): Line {
   if (input === null) return [];
   const parts = [
     `${glyphs.sent} ${countText(input)}`,
     `${glyphs.read} ${countText(cacheRead ?? 0)}`,
     ...(cacheWrite ? [`${glyphs.write} ${countText(cacheWrite)}`] : []),
-  ];
-  return [span(parts.join(breadth === "full" ? "   " : "  "), "dim")];
+  ].map((part) => part.padEnd(8));
+  while (parts.join("").trimEnd().length > width) parts.pop();
+  return [span(parts.join("").trimEnd(), "dim")];
 }
 
 /** Returns when the first closed account is back. */

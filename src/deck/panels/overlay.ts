@@ -5,10 +5,11 @@
  */
 
 import type { Canvas } from "../terminal/frame.ts";
-import { widthOf } from "../terminal/grapheme.ts";
+import { padEnd, widthOf } from "../terminal/grapheme.ts";
 import { fit, type Line, lineWidth, span, spread } from "../terminal/line.ts";
 import type { Overlay } from "../model.ts";
 import type { Scene } from "../scene.ts";
+import { helpLines } from "./help.ts";
 
 const WIDTH_MAX = 78;
 const MARGIN = 2;
@@ -23,9 +24,9 @@ export function drawOverlay(canvas: Canvas, scene: Scene): void {
   const { overlay } = scene.model;
   if (overlay === null) return;
   const { columns, rows } = canvas.size;
-  const inner = Math.min(WIDTH_MAX, columns - 2 * MARGIN) - 4;
-  const room = rows - 3;
-  const box = boxRows(overlay, { scene, width: inner, room });
+  const options = optionsFor(scene);
+  const { width: inner, room } = options;
+  const box = boxRows(overlay, options);
   const shown = box.slice(0, Math.max(1, room));
   const top = Math.max(0, Math.floor((rows - shown.length - 2) / 2));
   const column = Math.max(0, Math.floor((columns - inner - 4) / 2));
@@ -55,7 +56,7 @@ export function drawOverlay(canvas: Canvas, scene: Scene): void {
 }
 
 function titleOf(overlay: Overlay): string {
-  return overlay.kind === "help" ? "Keys" : overlay.title;
+  return overlay.kind === "help" ? "Keys and signs" : overlay.title;
 }
 
 interface BoxOptions {
@@ -67,9 +68,7 @@ interface BoxOptions {
 function boxRows(overlay: Overlay, options: BoxOptions): readonly BoxRow[] {
   switch (overlay.kind) {
     case "help":
-      return HELP.map(([key, text]) =>
-        plain([span(key.padEnd(12), "strong"), span(text)])
-      );
+      return scrolled(helpRows(options), overlay.from, options);
     case "confirm":
       return [
         ...overlay.lines.flatMap((text) => wrapped(text, options.width)),
@@ -80,16 +79,68 @@ function boxRows(overlay: Overlay, options: BoxOptions): readonly BoxRow[] {
         ...overlay.lines.flatMap((text) => wrapped(text, options.width)),
         plain([span("> ", "strong"), span(overlay.text), span("▏")]),
       ];
-    case "read": {
-      const lines = overlay.lines.flatMap((text) =>
-        wrapped(text, options.width)
-      );
-      const last = Math.max(0, lines.length - Math.max(1, options.room));
-      return lines.slice(Math.min(overlay.from, last));
-    }
+    case "read":
+      return scrolled(readRows(overlay.lines, options), overlay.from, options);
     case "choose":
       return choices(overlay, options);
   }
+}
+
+const KEY_WIDTH = 12;
+
+function helpRows({ scene, width }: BoxOptions): readonly BoxRow[] {
+  return helpLines(scene.glyphs).flatMap(({ key, text }) => {
+    if (text === "") return [plain([span(key, "title")])];
+    const lead = span(` ${padEnd(key, KEY_WIDTH - 1)}`, "strong");
+    const rest = span(" ".repeat(KEY_WIDTH));
+    return wrapped(text, width - KEY_WIDTH).map(({ line }, index) =>
+      plain([index === 0 ? lead : rest, ...line])
+    );
+  });
+}
+
+/** Returns how far the open panel can be scrolled. */
+export function scrollEnd(scene: Scene): number {
+  const { model } = scene;
+  const { overlay } = model;
+  const options = optionsFor(scene);
+  const rows = overlay?.kind === "help"
+    ? helpRows(options)
+    : overlay?.kind === "read"
+    ? readRows(overlay.lines, options)
+    : [];
+  return rows.length <= options.room ? 0 : rows.length - options.room + 1;
+}
+
+function readRows(
+  lines: readonly string[],
+  { width }: BoxOptions,
+): readonly BoxRow[] {
+  return lines.flatMap((text) => wrapped(text, width));
+}
+
+function optionsFor(scene: Scene): BoxOptions {
+  const { columns, rows } = scene.model.size;
+  const width = Math.min(WIDTH_MAX, columns - 2 * MARGIN) - 4;
+  return { scene, width, room: Math.max(1, rows - 3) };
+}
+
+/** Returns the rows from `from` on; the last line says how many follow. */
+function scrolled(
+  rows: readonly BoxRow[],
+  from: number,
+  { room, scene }: BoxOptions,
+): readonly BoxRow[] {
+  const height = Math.max(1, room);
+  if (rows.length <= height) return rows;
+  const first = Math.min(from, rows.length - height + 1);
+  const shown = rows.slice(first, first + height - 1);
+  const after = rows.length - first - shown.length;
+  const text = after === 0 ? "the end" : `${after} more lines: j`;
+  return [
+    ...shown,
+    plain([span(`${scene.glyphs.more} ${text}`, "dim")]),
+  ];
 }
 
 function plain(line: Line): BoxRow {
@@ -133,8 +184,8 @@ function choices(
       plain([]),
       plain([span(
         scene.breadth === "small"
-          ? "l i k add  n t d change"
-          : "add: l log in, i import, k API key   n rename  t on/off  d delete",
+          ? "l i k add  n t + - d change"
+          : "add: l log in, i import, k API key   n name  t on/off  + - d delete",
         "dim",
       )]),
     ]
@@ -159,26 +210,3 @@ function wrapped(text: string, width: number): readonly BoxRow[] {
   rows.push(line);
   return rows.map((row) => plain([span(row)]));
 }
-
-const HELP: readonly (readonly [keys: string, text: string])[] = [
-  ["j k ↓ ↑", "move in a list; g G to its ends; Ctrl-L draws anew"],
-  ["Tab", "next list; Shift-Tab the one before"],
-  ["Enter", "agents of an account; Esc takes the cursor away"],
-  ["/", "filter by any word of a row"],
-  ["e", "explain the row: why it is where it is"],
-  ["s", "pin an account: new and returning work goes there"],
-  ["a", "accounts: log in, import, key, rename, on/off, delete"],
-  ["r", "remove an account"],
-  ["p", "choose the policy"],
-  ["R", "read config and accounts again"],
-  ["i", "all issues, or the first eight"],
-  ["b", "ring when somebody needs you, or be silent"],
-  ["q", "leave; asks where that stops the server"],
-  ["● ▲ ■ ◌ ○", "fine, careful, closed, unknown, off or in reserve"],
-  ["█ ┃", "spent; where an even spend would be now"],
-  ["↑ → ↓", "room to spare, on pace, ahead of it; then the reset"],
-  ["► ◆", "needs you (pinned, on an account); two on one issue"],
-  ["☂ ↳ ⚙ ~", "leads, works for one; a tool runs, the cache is warm"],
-  ["tok $ hit", "sums since the server started, up says how long"],
-  ["hit miss ✎", "read from cache, not in it, written anew"],
-];

@@ -1,18 +1,17 @@
 /**
- * Draws the tree of orchestration, and lists who needs a person where the
- * window is too narrow for the tree.
+ * Draws the tree of orchestration, and the agents that work on their own.
  *
  * @module
  */
 
 import { countText, moneyText } from "../../control/words.ts";
 import { plural } from "../figures.ts";
-import { type Line, lineWidth, type Span, span } from "../terminal/line.ts";
+import { type Line, span } from "../terminal/line.ts";
 import { filtered, type Row, type Scene, type Section } from "../scene.ts";
 import type { Glyphs } from "../terminal/theme.ts";
 import { type Forest, type TreeRow, treeRows } from "../tree.ts";
-import { agentName, agentRow } from "./agent_row.ts";
-import { chipOf } from "../agent.ts";
+import { agentRow } from "./agent_row.ts";
+import type { Agent } from "../agent.ts";
 
 /** A row deeper than this shows its level instead of drawing every line. */
 const DRAWN_LEVELS = 4;
@@ -20,33 +19,93 @@ const DRAWN_LEVELS = 4;
 /** Most levels in the summary. */
 const LEVELS_MAX = 6;
 
-export function treeSection(scene: Scene): Section | null {
-  const { forest, glyphs, model } = scene;
-  if (forest.roots.length === 0) return null;
-  const rows = filtered(
-    treeRows(forest).map((row) => drawn(row, scene)),
-    model,
+/**
+ * Returns the agents: the trees, then those on their own. Where they are more
+ * than the box has rows, the idle ones share the last line.
+ */
+export function agentsSection(scene: Scene): Section {
+  const { forest, agents, model, glyphs } = scene;
+  const room = (scene.layout.boxes.get("agents")?.height ?? 1) - 1;
+  const isHere = model.pane === "tree" && model.selected !== null;
+  const isCrowded = agents.length > room && !isHere &&
+    model.filter.trim() === "";
+  const alone = agents.filter(({ id }) => !forest.members.has(id));
+  const all = [
+    ...treeRows(forest).map((row) => ({ agent: row.agent, row })),
+    ...sortedAgents(alone, scene).map((agent) => ({ agent, row: null })),
+  ];
+  const isShown = ({ agent, row }: typeof all[number]): boolean =>
+    agent.need !== null || agent.requests.length > 0 || agent.isWarm ||
+    agent.isToolRunning || row?.isLead === true;
+  const active = isCrowded ? all.filter(isShown) : all;
+  const isNeeded = ({ agent }: typeof all[number]) => agent.need !== null;
+  // Where not even these fit, who needs a person comes first.
+  const shown = isCrowded && active.length > room - 1
+    ? [
+      ...active.filter(isNeeded).map(({ agent }) => ({ agent, row: null })),
+      ...active.filter((one) => !isNeeded(one)),
+    ]
+    : active;
+  const idle = all.length - shown.length;
+  const rows = shown.map(({ agent, row }) =>
+    row === null
+      ? agentRow(agent, scene, { prefix: "", glyph: "", sum: null })
+      : drawn(row, scene)
   );
-  const { tokens, cost, agents } = forest.total;
-  const price = moneyText(cost);
-  const title = [
-    forest.roots.length > 1 ? `${forest.roots.length} trees` : "tree",
-    ...(scene.breadth === "full" ? [plural(agents, "node")] : []),
-    countText(tokens),
-    ...(price === "" ? [] : [price]),
-  ].join(` ${glyphs.dot} `);
-  const levels = levelLine(forest, scene);
-  if (scene.breadth !== "full") {
-    return { pane: "tree", title, aside: levels, rows };
+  return {
+    box: "agents",
+    pane: "tree",
+    title: titleOf(scene),
+    aside: levelLine(forest, scene),
+    rows: agents.length === 0
+      ? [{
+        key: null,
+        lines: [[span("   none yet: tc run", "dim")]],
+        search: "",
+      }]
+      : filtered(rows, model),
+    rest: idle === 0 ? null : [span(`   ${plural(idle, "idle agent")}`, "dim")],
+  };
+
+  function titleOf({ breadth }: Scene): string {
+    const { tokens, cost, agents: nodes } = forest.total;
+    const { agents: sort } = model.sort;
+    const order = sort === "tokens" ? [] : [`by ${sort}`];
+    if (forest.roots.length === 0) {
+      return [`agents ${glyphs.dot} ${agents.length}`, ...order]
+        .join(` ${glyphs.dot} `);
+    }
+    const price = moneyText(cost);
+    return [
+      forest.roots.length > 1 ? `${forest.roots.length} trees` : "tree",
+      ...(breadth === "full" ? [plural(nodes, "node")] : []),
+      countText(tokens),
+      ...(price === "" ? [] : [price]),
+      ...order,
+    ].join(` ${glyphs.dot} `);
   }
-  const room = scene.columns - lineWidth(levels) - 1;
-  const line = [span(" ".repeat(Math.max(0, room))), ...levels];
-  const summary: Row = { key: null, line, search: "", rank: 2 };
-  return { pane: "tree", title, aside: [], rows: [summary, ...rows] };
+}
+
+function sortedAgents(
+  agents: readonly Agent[],
+  { model }: Scene,
+): readonly Agent[] {
+  switch (model.sort.agents) {
+    case "name":
+      return [...agents].sort((a, b) => a.label < b.label ? -1 : 1);
+    case "used":
+      return [...agents].sort((a, b) =>
+        (b.lastUsedAt ?? 0) - (a.lastUsedAt ?? 0)
+      );
+    case "set":
+    case "tokens":
+      return agents;
+  }
 }
 
 /** Returns `L0 1·10k   L1 2·8k`, or `L0 10k` with less room. */
 function levelLine({ levels }: Forest, scene: Scene): Line {
+  if (levels.length === 0) return [];
   const { glyphs, breadth } = scene;
   if (breadth === "narrow" || breadth === "small") return [];
   const isFull = breadth === "full";
@@ -65,7 +124,6 @@ function drawn(row: TreeRow, scene: Scene): Row {
     prefix: connectors(row.trail, glyphs),
     glyph: row.isLead ? glyphs.lead : glyphs.child,
     sum: row.hasSum ? row.node.sum : null,
-    rank: row.isLead || row.agent.need !== null ? 0 : 1,
   });
 }
 
@@ -82,27 +140,4 @@ function connectors(trail: readonly boolean[], glyphs: Glyphs): string {
   }
   const level = `L${trail.length}`;
   return `${level.padEnd(4, glyphs.dot)}${last}`;
-}
-
-export function needSection(scene: Scene): Section | null {
-  const { agents, glyphs, columns } = scene;
-  const needed = agents.filter(({ need }) => need !== null);
-  if (needed.length === 0) return null;
-  const lines: Span[][] = [[]];
-  for (const agent of needed) {
-    const line = lines.at(-1) ?? [];
-    const chip = [
-      span(` ${glyphs.needsYou} `, "bad"),
-      span(`${agentName(agent)} ${chipOf(agent.status).text}  `),
-    ];
-    if (lineWidth([...line, ...chip]) <= columns) line.push(...chip);
-    else lines.push(chip);
-  }
-  const rows = lines.map((line: Line): Row => ({
-    key: null,
-    line,
-    search: "",
-    rank: 0,
-  }));
-  return { pane: null, title: "need you", aside: [], rows };
 }

@@ -102,6 +102,33 @@ export function cut(text: string, width: number, mark = "…"): string {
   return `${taken}${mark}`;
 }
 
+/** Returns `text` in at most `width` cells, with `…` in its middle if cut. */
+export function cutInMiddle(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  if (width <= 1) return cut(text, width);
+  const cells = graphemes(text);
+  const tailRoom = Math.floor((width - 1) / 2);
+  const headRoom = width - 1 - tailRoom;
+  return `${taken(cells, headRoom)}…${
+    taken([...cells].reverse(), tailRoom, true)
+  }`;
+}
+
+function taken(
+  cells: readonly Grapheme[],
+  room: number,
+  isReversed = false,
+): string {
+  const parts: string[] = [];
+  let used = 0;
+  for (const { text, width } of cells) {
+    if (used + width > room) break;
+    parts.push(text);
+    used += width;
+  }
+  return (isReversed ? parts.reverse() : parts).join("");
+}
+
 /** Returns `text` in exactly `width` cells, cut or padded on the right. */
 export function padEnd(text: string, width: number): string {
   const short = cut(text, width);

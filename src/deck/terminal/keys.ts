@@ -26,7 +26,19 @@ export type KeyName =
 
 export type Key =
   | { readonly kind: "char"; readonly text: string }
-  | { readonly kind: "named"; readonly name: KeyName };
+  | { readonly kind: "named"; readonly name: KeyName }
+  | Mouse;
+
+/** A key of the keyboard. */
+export type PressedKey = Exclude<Key, Mouse>;
+
+/** A press of the mouse at a cell, both counted from 0. */
+export interface Mouse {
+  readonly kind: "mouse";
+  readonly button: "left" | "wheel_up" | "wheel_down";
+  readonly row: number;
+  readonly column: number;
+}
 
 interface ParsedKeys {
   readonly keys: readonly Key[];
@@ -124,7 +136,27 @@ function readSequence(all: Uint8Array, at: number): Step | null {
   const parameters = String.fromCharCode(...all.subarray(at + 2, end));
   const [first = ""] = parameters.split(";");
   const letter = String.fromCharCode(final);
+  if (parameters.startsWith("<")) {
+    return { key: mouseKey(parameters.slice(1), letter), next: end + 1 };
+  }
   return step(letter === "~" ? TILDE[first] : FINAL[letter], end + 1);
+}
+
+const BUTTONS: Readonly<Record<string, Mouse["button"]>> = {
+  "0": "left",
+  "64": "wheel_up",
+  "65": "wheel_down",
+};
+
+/** Reads `button;column;row` of an SGR report; null for all but a press. */
+function mouseKey(parameters: string, letter: string): Mouse | null {
+  const [code = "", x, y] = parameters.split(";");
+  const button = BUTTONS[code];
+  const [column, row] = [Number(x) - 1, Number(y) - 1];
+  if (button === undefined || letter !== "M") return null;
+  return row >= 0 && column >= 0
+    ? { kind: "mouse", button, row, column }
+    : null;
 }
 
 /** Answers of the terminal (OSC, DCS) are not keys. */

@@ -23,8 +23,9 @@ export function plainText(model: Model): string {
   for (const { title, rows, pane } of sectionsOf(scene)) {
     const max = pane === "activity" ? ACTIVITY_MAX : ROWS_MAX;
     lines.push("", title);
-    for (const { line } of rows.slice(0, max)) {
-      lines.push(lineText(fit(line, scene.columns)));
+    for (const row of rows.slice(0, max)) {
+      const [first = []] = row.lines;
+      lines.push(lineText(fit(first, scene.columns)));
     }
     if (rows.length > max) lines.push(`   ${rows.length - max} more`);
   }

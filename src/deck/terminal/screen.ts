@@ -70,6 +70,12 @@ export class Screen {
     if (!this.#isPaused) this.#write(BELL);
   }
 
+  /** Has the terminal put `text` on the clipboard (OSC 52). */
+  copy(text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    if (!this.#isPaused) this.#write(`${ESC}]52;c;${bytes.toBase64()}${BELL}`);
+  }
+
   /** Stops drawing while another program has the terminal. */
   pause(): void {
     this.#isPaused = true;

@@ -29,11 +29,16 @@ export interface DeckTerminal {
 
 const ESC = "\u001b";
 
+/** Presses of the mouse, reported with cells beyond 223. */
+const MOUSE_ON = `${ESC}[?1000h${ESC}[?1006h`;
+const MOUSE_OFF = `${ESC}[?1006l${ESC}[?1000l`;
+
 /** Own screen, no cursor, no wrapping at the margin. */
-const ENTER = `${ESC}[?1049h${ESC}[?25l${ESC}[?7l${ESC}[0m${ESC}[2J`;
+const ENTER = `${ESC}[?1049h${ESC}[?25l${ESC}[?7l${MOUSE_ON}${ESC}[0m${ESC}[2J`;
 
 /** Ends a synchronized update that a crash may have left open. */
-const LEAVE = `${ESC}[?2026l${ESC}[0m${ESC}[?7h${ESC}[?25h${ESC}[?1049l`;
+const LEAVE =
+  `${ESC}[?2026l${MOUSE_OFF}${ESC}[0m${ESC}[?7h${ESC}[?25h${ESC}[?1049l`;
 
 const READ_BYTES = 1_024;
 const FALLBACK: Size = { columns: 80, rows: 24 };

@@ -33,9 +33,12 @@ export interface Glyphs {
   readonly dot: string;
   readonly none: string;
   readonly more: string;
-  readonly up: string;
+  /** Marks an account to which all work is pinned. */
+  readonly pinned: string;
+  /** Of a window: below, on and above an even pace. */
+  readonly below: string;
   readonly level: string;
-  readonly down: string;
+  readonly above: string;
   readonly read: string;
   readonly write: string;
   readonly sent: string;
@@ -71,9 +74,10 @@ export const UNICODE: Glyphs = {
   dot: "·",
   none: "–",
   more: "…",
-  up: "↑",
-  level: "→",
-  down: "↓",
+  pinned: "◈",
+  below: "◂",
+  level: "=",
+  above: "▸",
   read: "⟲",
   write: "✎",
   sent: "↑",
@@ -94,7 +98,7 @@ export const ASCII: Glyphs = {
   unknown: "?",
   off: "o",
   needsYou: ">",
-  collides: "=",
+  collides: "&",
   paying: "$",
   lead: "T",
   child: "-",
@@ -108,9 +112,10 @@ export const ASCII: Glyphs = {
   dot: "|",
   none: "-",
   more: ".",
-  up: "^",
+  pinned: "@",
+  below: "<",
   level: "=",
-  down: "v",
+  above: "+",
   read: "r",
   write: "w",
   sent: "^",

@@ -104,6 +104,7 @@ export function activityView(
     output: usage?.output ?? null,
     reason: record.reason,
     movedFrom: labelOf(record.movedFrom, state),
+    movedWhy: record.movedWhy,
     attempts: record.attempts.length,
     end: record.end,
   };

@@ -5,21 +5,24 @@
  */
 
 import { moved, movedPane, movedToEnd, selectedRow } from "./cursor.ts";
-import type { Key, KeyName } from "./terminal/keys.ts";
+import type { KeyName, PressedKey } from "../terminal/keys.ts";
 import {
   askPin,
   askQuit,
   askRemove,
+  askUndo,
   chooseAccount,
   choosePolicy,
 } from "./questions.ts";
-import type { Effect, Model } from "./model.ts";
+import type { Effect, Model, Pane, SortName } from "../model.ts";
+import { NO_PLACES } from "../places.ts";
 
 type Update = readonly [model: Model, effects: readonly Effect[]];
 
 const PAGE_ROWS = 10;
+const NOTE_MS = 6_000;
 
-export function screenKey(model: Model, key: Key): Update {
+export function screenKey(model: Model, key: PressedKey): Update {
   return key.kind === "named"
     ? namedKey(model, key.name)
     : charKey(model, key.text);
@@ -48,7 +51,7 @@ function namedKey(model: Model, name: KeyName): Update {
     case "back_tab":
       return only(movedPane(model, -1));
     case "enter":
-      return only(entered(model));
+      return entered(model);
     case "escape":
       return only({ ...model, selected: null, filter: "" });
     case "interrupt":
@@ -87,13 +90,19 @@ function charKey(model: Model, text: string): Update {
     case "e":
       return explainKey(model);
     case "i":
-      return only({ ...model, areIssuesOpen: !model.areIssuesOpen });
+      return only(issuesKey(model));
+    case "o":
+      return only(sortKey(model));
+    case "u":
+      return only(askUndo(model));
+    case "y":
+      return copyKey(model);
     case "b":
       return only({ ...model, isBellOn: !model.isBellOn });
     case "/":
       return only({ ...model, isFiltering: true });
     case "?":
-      return only({ ...model, overlay: { kind: "help" } });
+      return only({ ...model, overlay: { kind: "help", from: 0 } });
     case "q":
       return askQuit(model);
     default:
@@ -101,13 +110,64 @@ function charKey(model: Model, text: string): Update {
   }
 }
 
-/** Lists every agent of an account as a row, or only names them. */
-function entered(model: Model): Model {
+/** Lists every agent of an account as a row, or explains another row. */
+function entered(model: Model): Update {
   const row = selectedRow(model);
-  if (row?.kind !== "account") return model;
+  if (row === null) return only(model);
+  if (row.kind !== "account") return explainKey(model);
   const openAccounts = new Set(model.openAccounts);
   if (!openAccounts.delete(row.id)) openAccounts.add(row.id);
-  return { ...model, openAccounts };
+  return only(unsorted({ ...model, openAccounts }, "accounts"));
+}
+
+/** A list that a person changes is sorted at once. */
+function unsorted(model: Model, pane: Pane): Model {
+  return { ...model, places: { ...model.places, [pane]: NO_PLACES } };
+}
+
+/** Shows issues in place of agents, and back. */
+function issuesKey(model: Model): Model {
+  const areIssuesOpen = !model.areIssuesOpen;
+  const isThere = model.pane === "tree" || model.pane === "issues";
+  return {
+    ...model,
+    areIssuesOpen,
+    ...(isThere ? { selected: null } : {}),
+    pane: isThere ? areIssuesOpen ? "issues" : "tree" : model.pane,
+  };
+}
+
+const SORTS: readonly SortName[] = ["set", "tokens", "name", "used"];
+
+/** Sorts the list that the cursor is in another way. */
+function sortKey(model: Model): Model {
+  const isAgents = model.pane === "tree" && model.selected !== null;
+  const list = isAgents ? "agents" : "accounts";
+  const orders = isAgents ? SORTS.slice(1) : SORTS;
+  const at = orders.indexOf(model.sort[list]);
+  const next = orders[(at + 1) % orders.length] ?? "set";
+  const sort = { ...model.sort, [list]: next };
+  const text = next === "set"
+    ? `The ${list} stand in the order that you set`
+    : `The ${list} are sorted by ${next}`;
+  return {
+    ...unsorted({ ...model, sort }, isAgents ? "tree" : "accounts"),
+    note: { text, style: "info", until: model.now + NOTE_MS },
+  };
+}
+
+/** Copies the id of the row under the cursor, and shows it. */
+function copyKey(model: Model): Update {
+  const row = selectedRow(model);
+  const text = row === null ? "Select a row (j/k), then press y" : row.id;
+  const until = model.now + NOTE_MS;
+  const note = row === null
+    ? { text, style: "info", until } as const
+    : { text: `Copied ${text}`, style: "good", until } as const;
+  return [
+    { ...model, note },
+    row === null ? [] : [{ kind: "copy", text }],
+  ];
 }
 
 function pinKey(model: Model): Model {
@@ -132,9 +192,9 @@ function explainKey(model: Model): Update {
   return only({
     ...moved(model, 0),
     note: {
-      text: "Move to a row first, then e explains it",
+      text: "Select a row (j/k), then press e",
       style: "info",
-      until: model.now + 4_000,
+      until: model.now + NOTE_MS,
     },
   });
 }

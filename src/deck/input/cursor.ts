@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Model, Pane } from "./model.ts";
-import { selectable } from "./view.ts";
+import type { Model, Pane } from "../model.ts";
+import { selectable } from "../view.ts";
 
 interface Place {
   readonly pane: Pane;

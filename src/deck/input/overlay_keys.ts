@@ -4,13 +4,16 @@
  * @module
  */
 
-import type { Key } from "./terminal/keys.ts";
-import type { Effect, Model, Overlay } from "./model.ts";
+import type { PressedKey } from "../terminal/keys.ts";
+import { scrollEnd } from "../panels/overlay.ts";
+import { sceneOf } from "../scene.ts";
+import type { Effect, Model, Overlay } from "../model.ts";
 import {
   askHandOver,
   askName,
   askPin,
   askPolicy,
+  askPriority,
   askQuit,
   askRemove,
   askToggle,
@@ -21,10 +24,14 @@ type Update = readonly [model: Model, effects: readonly Effect[]];
 /** Longest name that can be typed. */
 const NAME_MAX = 64;
 
-export function overlayKey(model: Model, overlay: Overlay, key: Key): Update {
+export function overlayKey(
+  model: Model,
+  overlay: Overlay,
+  key: PressedKey,
+): Update {
   switch (overlay.kind) {
     case "help":
-      return helpKey(model, key);
+      return helpKey(model, overlay, key);
     case "confirm":
       return confirmKey(model, overlay, key);
     case "choose":
@@ -40,7 +47,7 @@ function closed(model: Model): Model {
   return { ...model, overlay: null };
 }
 
-function isBack(key: Key): boolean {
+function isBack(key: PressedKey): boolean {
   return key.kind === "named" &&
     (key.name === "escape" || key.name === "interrupt");
 }
@@ -48,22 +55,26 @@ function isBack(key: Key): boolean {
 /**
  * Returns -1 for up, 1 for down, by arrows or letters; 0 for every other key.
  */
-function step(key: Key): number {
+function step(key: PressedKey): number {
   if (key.kind === "char") {
     return key.text === "j" ? 1 : key.text === "k" ? -1 : 0;
   }
   return key.name === "down" ? 1 : key.name === "up" ? -1 : 0;
 }
 
-function helpKey(model: Model, key: Key): Update {
+function helpKey(
+  model: Model,
+  overlay: Overlay & { readonly kind: "help" },
+  key: PressedKey,
+): Update {
   if (key.kind === "char" && key.text === "q") return askQuit(closed(model));
-  return [closed(model), []];
+  return [readKey(model, overlay, key), []];
 }
 
 function confirmKey(
   model: Model,
   overlay: Overlay & { readonly kind: "confirm" },
-  key: Key,
+  key: PressedKey,
 ): Update {
   if (key.kind === "char" && (key.text === "y" || key.text === "Y")) {
     return [closed(model), [overlay.effect]];
@@ -75,7 +86,7 @@ function confirmKey(
 function chooseKey(
   model: Model,
   overlay: Overlay & { readonly kind: "choose" },
-  key: Key,
+  key: PressedKey,
 ): Model {
   if (isBack(key)) return closed(model);
   if (key.kind === "char" && key.text === "q") return closed(model);
@@ -140,6 +151,9 @@ function accountsKey(
       return askName(model, label);
     case "t":
       return askToggle(model, label);
+    case "+":
+    case "-":
+      return askPriority(model, label, letter === "+" ? 1 : -1);
     case "d":
     case "r":
       return askRemove(model, label);
@@ -153,7 +167,7 @@ function accountsKey(
 function writeKey(
   model: Model,
   overlay: Overlay & { readonly kind: "write" },
-  key: Key,
+  key: PressedKey,
 ): Update {
   const { text, account } = overlay;
   const written = (next: string): Update => [
@@ -180,15 +194,20 @@ function writeKey(
 
 function readKey(
   model: Model,
-  overlay: Overlay & { readonly kind: "read" },
-  key: Key,
+  overlay: Overlay & { readonly kind: "read" | "help" },
+  key: PressedKey,
 ): Model {
-  const by = step(key);
-  if (by !== 0) {
-    const last = Math.max(0, overlay.lines.length - 1);
-    const from = Math.max(0, Math.min(last, overlay.from + by));
-    return { ...model, overlay: { ...overlay, from } };
-  }
-  const isScroll = key.kind === "named" && key.name.startsWith("page");
-  return isScroll ? model : closed(model);
+  const by = step(key) || PAGES[key.kind === "named" ? key.name : ""];
+  if (by === undefined) return closed(model);
+  const end = scrollEnd(sceneOf(model));
+  const from = Math.max(0, Math.min(end, overlay.from + by));
+  return { ...model, overlay: { ...overlay, from } };
 }
+
+/** Lines that a page key scrolls by. */
+const PAGES: Readonly<Record<string, number>> = {
+  page_up: -10,
+  page_down: 10,
+  home: -Infinity,
+  end: Infinity,
+};

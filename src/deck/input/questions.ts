@@ -5,12 +5,12 @@
  * @module
  */
 
-import { stateText } from "../control/state_text.ts";
-import type { AccountView } from "../control/protocol.ts";
-import { POLICY_NAMES } from "../core/policy/policy.ts";
-import { plural } from "./figures.ts";
-import type { Choice, Effect, Model, Note, Overlay } from "./model.ts";
-import { sceneOf } from "./scene.ts";
+import { stateText } from "../../control/state_text.ts";
+import type { AccountView } from "../../control/protocol.ts";
+import { POLICY_NAMES } from "../../core/policy/policy.ts";
+import { plural } from "../figures.ts";
+import type { Choice, Effect, Model, Note, Overlay } from "../model.ts";
+import { sceneOf } from "../scene.ts";
 
 type Confirm = Omit<Overlay & { readonly kind: "confirm" }, "kind">;
 
@@ -118,6 +118,37 @@ export function askPin(model: Model, label: string): Model {
   });
 }
 
+/** Asks whether an account comes before or after others. */
+export function askPriority(model: Model, label: string, by: 1 | -1): Model {
+  const view = accountOf(model, label);
+  if (view === null) return said(model, `${label} is gone`, "info");
+  const priority = view.priority + by;
+  return withConfirm(model, {
+    title: `Priority of ${label}: ${priority}`,
+    lines: [
+      `It is ${view.priority} now. Of accounts that may serve, those with the highest priority are used first.`,
+    ],
+    yes: "set",
+    no: "keep",
+    effect: { kind: "priority", account: label, priority },
+  });
+}
+
+/** Asks whether the last change is taken back. */
+export function askUndo(model: Model): Model {
+  if (model.undo === null) {
+    return said(model, "There is no change of this screen to undo", "info");
+  }
+  const { text, effect } = model.undo;
+  return withConfirm(model, {
+    title: "Undo",
+    lines: [text],
+    yes: "undo",
+    no: "keep",
+    effect,
+  });
+}
+
 /** Refused while the account serves requests. */
 export function askRemove(model: Model, label: string): Model {
   const view = accountOf(model, label);
@@ -157,7 +188,7 @@ export function askToggle(model: Model, label: string): Model {
   return withConfirm(model, {
     title: isOn ? `Turn ${label} on` : `Turn ${label} off`,
     lines: isOn ? ["It takes new requests again."] : [
-      "It takes no new request; those that run end as they are.",
+      "No new requests; running ones finish.",
       "Its credential stays in the vault.",
     ],
     yes: isOn ? "turn on" : "turn off",
