@@ -1,5 +1,5 @@
 import "../fixtures/clean_environment.ts";
-import { doesNotMatch, match, ok, strictEqual } from "node:assert/strict";
+import { doesNotMatch, ok, strictEqual } from "node:assert/strict";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { cleanVariables, tcCommand, TcPool } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
@@ -120,11 +120,12 @@ Deno.test({
     await tmux.press("Enter");
     await tmux.until("name", (text) => text.includes("○ renamed"));
     await tmux.run("resize-window", "-x", "60", "-y", "24");
-    const narrow = await tmux.until(
+    await tmux.until(
       "narrow screen",
-      (text) => text.includes("── accounts "),
+      (text) =>
+        /^ (tc · )?. (green|yellow|red) · /.test(text) &&
+        text.includes("── accounts "),
     );
-    match(narrow.split("\n")[0] ?? "", /^ (tc · )?. (green|yellow|red) · /);
     await tmux.press("C-z");
     await tmux.until("shell", (text) => text.includes("before-42"));
     strictEqual(await tmux.modes(), UNTOUCHED);
