@@ -40,6 +40,7 @@ export const CONTROL = {
   call: "/tc/v1/call",
   hook: "/tc/v1/hook",
   report: "/tc/v1/report",
+  quota: "/tc/v1/quota",
   metrics: "/metrics",
   link: "/tc/v1/ui",
   page: "/ui",

@@ -10,6 +10,7 @@ import * as v from "valibot";
 import { spendLimit } from "../core/quota/spending.ts";
 import { hintOf, TcError } from "../errors.ts";
 import type { ExplainView } from "./explain_view.ts";
+import type { QuotaView } from "./quota_view.ts";
 import { METRICS_TYPE } from "./metrics_text.ts";
 import {
   REPORT_KINDS,
@@ -61,6 +62,8 @@ export interface ControlHost {
   hook(hook: HookCall): void;
   /** Draws a report of the ledger. */
   report(question: ReportQuestion): Promise<ReportView>;
+  /** Returns how full the windows were in the last days. */
+  quota(days: number): Promise<QuotaView>;
   /** Returns a new link to the page. */
   link(): LinkView;
   /** Returns a file of the page by its name, such as `page.js`; null if none. */
@@ -242,6 +245,10 @@ function pageRoutes(app: Hono, host: ControlHost): void {
     CONTROL.report,
     async (c) => c.json(await host.report(reportQuestion(c))),
   );
+  app.get(
+    CONTROL.quota,
+    async (c) => c.json(await host.quota(daysOf(c, WINDOW_DAYS_MAX))),
+  );
   app.post(CONTROL.link, (c) => c.json(host.link()));
   app.get(CONTROL.page, (c) => pageFile(c, host, "page.html"));
   app.get(
@@ -359,18 +366,23 @@ const PAGE_POLICY = [
 
 const DAYS = 14;
 const DAYS_MAX = 3_650;
+/** The history of windows goes no further back. */
+const WINDOW_DAYS_MAX = 60;
 
 function reportQuestion(c: Context): ReportQuestion {
-  const { by = "day", days = String(DAYS), tz = "UTC" } = c.req.query();
+  const { by = "day", tz = "UTC" } = c.req.query();
   const kind = REPORT_KINDS.find((known) => known === by);
-  const count = Number(days);
   if (kind === undefined || kind === "issue") {
     throw badQuery("by", REPORT_KINDS.filter((one) => one !== "issue"));
   }
-  if (!Number.isInteger(count) || count < 1 || count > DAYS_MAX) {
-    throw badQuery("days", [`a whole number from 1 to ${DAYS_MAX}`]);
-  }
-  return { by: kind, days: count, zone: tz };
+  return { by: kind, days: daysOf(c, DAYS_MAX), zone: tz };
+}
+
+/** Returns the number of days that the query names. Throws TcError. */
+function daysOf(c: Context, most: number): number {
+  const count = Number(c.req.query("days") ?? DAYS);
+  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+  throw badQuery("days", [`a whole number from 1 to ${most}`]);
 }
 
 function badQuery(name: string, allowed: readonly string[]): TcError {

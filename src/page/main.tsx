@@ -11,10 +11,11 @@ import { useSignal } from "@preact/signals";
 import { render, type VNode } from "preact";
 import { durationText } from "../control/words.ts";
 import { Decisions, Now, Verdict } from "./screens.tsx";
+import { QuotaScreen } from "./quota.tsx";
 import { PageModel, takeKey } from "./server.ts";
 import { SpendScreen } from "./spend.tsx";
 
-const SCREENS = ["Now", "Spend", "Decisions"] as const;
+const SCREENS = ["Now", "Quota", "Spend", "Decisions"] as const;
 
 function Page({ model }: { readonly model: PageModel }): VNode {
   const screen = useSignal<typeof SCREENS[number]>("Now");
@@ -74,6 +75,8 @@ function Page({ model }: { readonly model: PageModel }): VNode {
         <Verdict status={status} now={now} />
         {screen.value === "Now"
           ? <Now model={model} status={status} now={now} />
+          : screen.value === "Quota"
+          ? <QuotaScreen model={model} status={status} />
           : screen.value === "Spend"
           ? <SpendScreen model={model} />
           : <Decisions status={status} now={now} />}

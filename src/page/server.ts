@@ -13,6 +13,7 @@ import {
   PAGE_KEY_HEADER,
   type StatusView,
 } from "../control/protocol.ts";
+import type { QuotaView } from "../control/quota_view.ts";
 import type { ReportView } from "../control/report_view.ts";
 
 /** What the page knows of its server. */
@@ -74,10 +75,12 @@ export class PageModel {
   async report(by: string, days: number): Promise<ReportView> {
     const tz = Intl.DateTimeFormat().resolvedOptions().timeZone;
     const query = new URLSearchParams({ by, days: String(days), tz });
-    const response = await ask("GET", `${CONTROL.report}?${query}`);
-    const answer = await response.json();
-    if (response.ok) return answer;
-    throw new Error(answer?.error?.message ?? `status ${response.status}`);
+    return await answerOf("GET", `${CONTROL.report}?${query}`);
+  }
+
+  /** Returns the history of windows. Throws an Error that says why not. */
+  async quota(days: number): Promise<QuotaView> {
+    return await answerOf("GET", `${CONTROL.quota}?days=${days}`);
   }
 
   /** Changes something and shows the result; a refusal is shown as well. */
@@ -117,6 +120,18 @@ export class PageModel {
       this.standing.value = { ...before, lost: String(cause) };
     }
   }
+}
+
+/** Returns the JSON of an answer. Throws an Error with the server's words. */
+async function answerOf<View>(
+  method: string,
+  path: string,
+  body: unknown = null,
+): Promise<View> {
+  const response = await ask(method, path, body);
+  const answer = await response.json();
+  if (response.ok) return answer;
+  throw new Error(answer?.error?.message ?? `status ${response.status}`);
 }
 
 async function ask(

@@ -30,6 +30,11 @@ import {
   newestRequest,
   recentRequests,
 } from "../store/ledger/ledger_history.ts";
+import { transaction } from "../store/ledger/database.ts";
+import {
+  noteWindows,
+  type WindowSample,
+} from "../store/ledger/window_history.ts";
 import { paidSince } from "../store/ledger/ledger_report.ts";
 import { SafeTime } from "../system/clock_steps.ts";
 import type { Counted } from "./tally.ts";
@@ -56,6 +61,8 @@ const FLUSH_MS = 500;
 const BATCH = 64;
 const SAVE_MS = 5_000;
 const PRUNE_MS = 60_000;
+/** Time between two looks at the windows for their history. */
+const SAMPLE_MS = 15_000;
 /** Largest part of the time that saving the pool may take. */
 const SAVE_SHARE = 0.01;
 /**
@@ -73,6 +80,9 @@ export class LedgerWriter implements RequestLog {
   #waiting: LedgerEntry[] = [];
   #dropped = 0;
   #savedState: PoolState | null = null;
+  #sampleAtMs = 0;
+  /** The figures that are written, by account and window. */
+  readonly #sampled = new Map<string, string>();
   #saveAtMs: number;
   #pruneAtMs: number;
   readonly #sureTime: SafeTime;
@@ -224,6 +234,7 @@ export class LedgerWriter implements RequestLog {
       const tookMs = this.#options.clock.monotonicMs() - now;
       this.#saveAtMs = now + Math.max(SAVE_MS, tookMs / SAVE_SHARE);
     }
+    if (now >= this.#sampleAtMs) this.#sample(now);
     if (now >= this.#pruneAtMs) this.#prune(now);
   }
 
@@ -244,6 +255,27 @@ export class LedgerWriter implements RequestLog {
       pool.nameAccounts(accounts, now);
       this.#labels = labels;
     });
+  }
+
+  /** Writes the windows whose figures have changed into their history. */
+  #sample(nowMs: number): void {
+    this.#sampleAtMs = nowMs + SAMPLE_MS;
+    const { state, clock, poolState } = this.#options;
+    if (!this.#isServing) return;
+    const at = clock.now();
+    const fresh = windowSamples(poolState()).filter((sample) => {
+      const { account, window, utilization, resetsAt } = sample;
+      const key = `${account} ${window}`;
+      const figure = `${utilization} ${resetsAt}`;
+      if (this.#sampled.get(key) === figure) return false;
+      this.#sampled.set(key, figure);
+      return true;
+    });
+    if (fresh.length === 0) return;
+    const isWritten = state.attempt(({ database }) =>
+      transaction(database, () => noteWindows(database, fresh, at))
+    );
+    if (!isWritten) this.#sampled.clear();
   }
 
   /** Prices one portion per tick, so that no request waits for it. */
@@ -268,6 +300,17 @@ export class LedgerWriter implements RequestLog {
     });
     this.#pruneAtMs = nowMs + (isMore ? 0 : PRUNE_MS);
   }
+}
+
+/** Returns every window whose utilization is known, as last reported. */
+function windowSamples({ accounts }: PoolState): readonly WindowSample[] {
+  return [...accounts.values()].flatMap(({ account, windows }) =>
+    Object.values(windows).flatMap(({ key, utilization, resetsAt }) =>
+      utilization === null
+        ? []
+        : [{ account: account.id, window: key, utilization, resetsAt }]
+    )
+  );
 }
 
 /** Returns the account's two plan windows as last reported. */

@@ -26,7 +26,7 @@ const SECRET_BYTES = 32;
 
 /** What the page may ask of the admin API, besides its own files. */
 const PAGE_ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
-  ["GET", /^\/tc\/v1\/(status|events|explain|accounts|report)(\?|$)/],
+  ["GET", /^\/tc\/v1\/(status|events|explain|accounts|report|quota)(\?|$)/],
   ["PUT", /^\/tc\/v1\/pin$/],
   ["PATCH", /^\/tc\/v1\/accounts\/[^/?]+$/],
 ];

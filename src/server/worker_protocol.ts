@@ -17,8 +17,7 @@ import type {
 } from "./links/keychain_link.ts";
 import type { LogRecord } from "../records/log/journal.ts";
 import type { NoticeEvent } from "./notices/conditions.ts";
-import type { ReportQuestion } from "../control/routes.ts";
-import type { ReportAnswer } from "./links/report_link.ts";
+import type { DrawQuestion, ReportAnswer } from "./links/report_link.ts";
 import type { OwnerAnswer, OwnerQuestion } from "./links/owner_link.ts";
 import type { Paths } from "../system/paths.ts";
 import type { PersonShell } from "../shell_words.ts";
@@ -133,7 +132,7 @@ export type FromWorker =
   | {
     readonly kind: "report_asked";
     readonly id: number;
-    readonly question: ReportQuestion;
+    readonly question: DrawQuestion;
   }
   | {
     readonly kind: "project_asked";

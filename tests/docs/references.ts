@@ -228,6 +228,13 @@ export const API: readonly ApiRoute[] = [
   },
   {
     method: "GET",
+    path: CONTROL.quota,
+    does: "Returns how full each account's windows were in the last days.",
+    takes: "query `days` (14, at most 60)",
+    answers: "QuotaView",
+  },
+  {
+    method: "GET",
     path: CONTROL.metrics,
     does: "Returns [metrics](metrics.md) in the Prometheus text format.",
     takes: null,
@@ -336,6 +343,10 @@ const SHAPES = [
   "ExplainView",
   "AccountsView",
   "AccountFactsView",
+  "QuotaView",
+  "QuotaCurveView",
+  "QuotaPoint",
+  "QuotaMoveView",
   "ApiCallView",
   "ErrorView",
 ];
@@ -380,6 +391,7 @@ const SHAPE_FILES = [
   "src/control/explain_view.ts",
   "src/control/routes.ts",
   "src/control/words.ts",
+  "src/control/quota_view.ts",
   "src/core/quota/glance.ts",
 ];
 

@@ -57,6 +57,8 @@ Deno.test("without a link or the key no path of the page, the API or the metrics
     "/tc/v1/accounts",
     "/tc/v1/explain",
     "/tc/v1/ui",
+    "/tc/v1/report",
+    "/tc/v1/quota",
     "/metrics",
   ];
   for (const path of paths) strictEqual(await statusOf(path), 401, path);
@@ -139,6 +141,18 @@ Deno.test({
       (await pool.json(["status"]) as { server: { pin: string } }).server.pin,
       "work",
     );
+    await clickOn(tab, "Quota");
+    await tab.until("document.body.innerText.includes('Quota')");
+    // A window is looked at every 15 seconds.
+    for (let tries = 0; tries < 45; tries++) {
+      const drawn = await tab.run("document.querySelectorAll('.curve').length");
+      if (Number(drawn) >= 2) break;
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await clickOn(tab, "Now");
+      await clickOn(tab, "Quota");
+    }
+    await tab.until("document.querySelectorAll('.curve').length >= 2");
+    match(String(await tab.run("document.body.innerText")), /5h \d+%/);
     await clickOn(tab, "Decisions");
     await tab.until("document.body.innerText.includes('Of the last')");
     await clickOn(tab, "Spend");
@@ -184,7 +198,7 @@ async function looksGood(tab: Page): Promise<void> {
     new URL(import.meta.resolve("axe-core")),
   );
   await tab.run(`${axe}; true`);
-  for (const screen of ["Now", "Spend", "Decisions"]) {
+  for (const screen of ["Now", "Quota", "Spend", "Decisions"]) {
     await clickOn(tab, screen);
     for (const width of [360, 768, 1_440, 2_560]) {
       for (const isDark of [false, true]) {

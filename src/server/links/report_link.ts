@@ -1,44 +1,54 @@
 /**
- * Reports of the ledger, asked by the worker and drawn by the main thread: over
- * months a report reads for longer than an answer may wait.
+ * Reports of the ledger and the history of windows, asked by the worker and
+ * drawn by the main thread: over months they take longer than an answer may
+ * wait.
  *
  * @module
  */
 
+import type { QuotaView } from "../../control/quota_view.ts";
 import type { ReportView } from "../../control/report_view.ts";
 import type { ReportQuestion } from "../../control/routes.ts";
 import { Zone } from "../../core/calendar.ts";
 import { reasonOf, TcError } from "../../errors.ts";
+import { quotaHistory } from "../../records/quota_history.ts";
 import { lastSince, spendReport } from "../../records/spend_report.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
 import { systemClock } from "../../system/clock.ts";
 import { PendingCalls } from "./pending_calls.ts";
 
+/** What the main thread draws. */
+export type DrawQuestion =
+  | { readonly kind: "report"; readonly question: ReportQuestion }
+  | { readonly kind: "quota"; readonly days: number };
+
 export type ReportAnswer =
-  | { readonly kind: "drawn"; readonly view: ReportView }
+  | { readonly kind: "report"; readonly view: ReportView }
+  | { readonly kind: "quota"; readonly view: QuotaView }
   | { readonly kind: "failed"; readonly message: string };
 
 /** The worker stops waiting for a report after this time. */
 const ANSWER_MS_MAX = 30_000;
 
+type Database = ReturnType<typeof openDatabase>;
+
 /** Draws the report in the main thread. Never throws. */
 export function answerReport(
-  { by, days, zone: name }: ReportQuestion,
+  asked: DrawQuestion,
   { stateFolder, pricesAsOf }: {
     readonly stateFolder: string;
     readonly pricesAsOf: string;
   },
 ): ReportAnswer {
   try {
-    const zone = new Zone(name);
-    const nowMs = systemClock.now();
-    const fromMs = lastSince("day", days, { untilMs: nowMs, zone });
-    const span = { fromMs, untilMs: nowMs };
     const database = openDatabase(databasePath(stateFolder), "read_only");
     try {
-      const query = { by, nowMs, span, zone, pricesAsOf };
-      const view = spendReport(database, query, new Map());
-      return { kind: "drawn", view };
+      return asked.kind === "report"
+        ? { kind: "report", view: draw(database, asked.question, pricesAsOf) }
+        : {
+          kind: "quota",
+          view: quotaHistory(database, asked.days, systemClock.now()),
+        };
     } finally {
       database.close();
     }
@@ -47,26 +57,57 @@ export function answerReport(
   }
 }
 
+function draw(
+  database: Database,
+  { by, days, zone: name }: ReportQuestion,
+  pricesAsOf: string,
+): ReportView {
+  const zone = new Zone(name);
+  const nowMs = systemClock.now();
+  const fromMs = lastSince("day", days, { untilMs: nowMs, zone });
+  const span = { fromMs, untilMs: nowMs };
+  const query = { by, nowMs, span, zone, pricesAsOf };
+  return spendReport(database, query, new Map());
+}
+
 /** The side of the worker: it asks by `post` and gets its answers by `take`. */
 export class ReportAsker {
-  readonly #post: (id: number, question: ReportQuestion) => void;
+  readonly #post: (id: number, asked: DrawQuestion) => void;
   readonly #calls = new PendingCalls<ReportAnswer>(ANSWER_MS_MAX, {
     kind: "failed",
     message: "Cannot draw the report: it takes too long",
   });
 
-  constructor(post: (id: number, question: ReportQuestion) => void) {
+  constructor(post: (id: number, asked: DrawQuestion) => void) {
     this.#post = post;
   }
 
   /** Returns the report. Throws TcError if it cannot be drawn. */
   async report(question: ReportQuestion): Promise<ReportView> {
-    const answer = await this.#calls.ask((id) => this.#post(id, question));
-    if (answer.kind === "drawn") return answer.view;
-    throw new TcError(answer.message, { code: "no_report", source: "user" });
+    const answer = await this.#ask({ kind: "report", question });
+    if (answer.kind === "report") return answer.view;
+    throw undrawn(answer);
+  }
+
+  /** Returns the history of windows. Throws TcError if it cannot be drawn. */
+  async quota(days: number): Promise<QuotaView> {
+    const answer = await this.#ask({ kind: "quota", days });
+    if (answer.kind === "quota") return answer.view;
+    throw undrawn(answer);
   }
 
   take(id: number, answer: ReportAnswer): void {
     this.#calls.take(id, answer);
   }
+
+  #ask(asked: DrawQuestion): Promise<ReportAnswer> {
+    return this.#calls.ask((id) => this.#post(id, asked));
+  }
+}
+
+function undrawn(answer: ReportAnswer): TcError {
+  const message = answer.kind === "failed"
+    ? answer.message
+    : "Cannot draw it: the answer is of another kind";
+  return new TcError(message, { code: "no_report", source: "user" });
 }

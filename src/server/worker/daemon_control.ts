@@ -47,6 +47,7 @@ import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { AccountChanges } from "../links/change_link.ts";
 import type { ReportAsker } from "../links/report_link.ts";
+import type { QuotaView } from "../../control/quota_view.ts";
 import type { ReportView } from "../../control/report_view.ts";
 import type { PoolExchange } from "../shared/pool_exchange.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
@@ -293,6 +294,10 @@ export class DaemonControl implements ControlHost {
 
   report(question: ReportQuestion): Promise<ReportView> {
     return this.#parts.reports.report(question);
+  }
+
+  quota(days: number): Promise<QuotaView> {
+    return this.#parts.reports.quota(days);
   }
 
   link(): LinkView {

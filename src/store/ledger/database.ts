@@ -391,9 +391,41 @@ SELECT quarter, session, account, model, requests, failed,
 DROP TABLE quarters_before;
 `;
 
+/**
+ * How full the windows were, in steps of five minutes; what the requests of the
+ * last two months say of it is taken over. The index finds changes of account
+ * among a million requests.
+ */
+const WINDOW_HISTORY = `
+CREATE TABLE window_history (
+  account TEXT NOT NULL,
+  window TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  utilization REAL NOT NULL,
+  resets_at INTEGER,
+  PRIMARY KEY (account, window, step)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX window_history_by_step ON window_history (step);
+CREATE INDEX requests_moved ON requests (ended_at)
+  WHERE moved_from IS NOT NULL OR attempts IS NOT NULL;
+INSERT INTO window_history
+SELECT names.text, '5h', ended_at / 300000, max(spent_5h), resets_5h
+  FROM requests JOIN names ON names.id = requests.account
+  WHERE spent_5h IS NOT NULL
+    AND ended_at >= (SELECT max(ended_at) FROM requests) - 5184000000
+  GROUP BY account, ended_at / 300000;
+INSERT INTO window_history
+SELECT names.text, '7d', ended_at / 300000, max(spent_7d), resets_7d
+  FROM requests JOIN names ON names.id = requests.account
+  WHERE spent_7d IS NOT NULL
+    AND ended_at >= (SELECT max(ended_at) FROM requests) - 5184000000
+  GROUP BY account, ended_at / 300000;
+`;
+
 export const MIGRATIONS: readonly string[] = [
   NAMES + REQUESTS + QUARTERS + MEMORIES + SESSION_ISSUES,
   PAID,
   PROVIDER_IDS,
   PROJECTS,
+  WINDOW_HISTORY,
 ];

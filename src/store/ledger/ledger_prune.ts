@@ -8,6 +8,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { DAY_MS, type Instant } from "../../core/time.ts";
+import { pruneWindows } from "./window_history.ts";
 import { transaction } from "./database.ts";
 import type { PricedAnswer } from "../../core/pricing.ts";
 import { isMessage, QUARTER_MS, termsOf } from "./ledger.ts";
@@ -56,6 +57,7 @@ function removeOld(
   // Names are marked as seen once a day, so one in use may look a day older.
   database.prepare("DELETE FROM names WHERE seen_at < ?")
     .run(sumsFrom - 2 * DAY_MS);
+  pruneWindows(database, now);
   database.prepare("DELETE FROM session_issues WHERE seen_at < ?")
     .run(sumsFrom);
   return rows;
