@@ -113,7 +113,7 @@ function Curves({ view, status, range }: Drawn): VNode {
         <span class="line other" /> a model's own week{" "}
         <span class="line pace" />{" "}
         an even pace to the reset; the shaded part is the forecast (80 %), a
-        mark below is a change of account.
+        mark below is a change of account. Lines at 0, 25, 50, 75 and 100 %.
       </p>
       {view.accounts.map(({ id, label, curves }) => (
         <Chart
@@ -172,8 +172,8 @@ function Chart(parts: ChartParts): VNode {
   const { label, curves, moves, live, fromMs, now, range } = parts;
   const cursor = useSignal<number | null>(null);
   const untilMs = now + range.aheadMs;
-  const x = (at: number) =>
-    Math.max(0, Math.min(1, (at - fromMs) / (untilMs - fromMs))) * WIDTH;
+  // What is outside of the range is cut off by the drawing.
+  const x = (at: number) => (at - fromMs) / (untilMs - fromMs) * WIDTH;
   const at = cursor.value;
   const where = at === null ? now : fromMs + at * (untilMs - fromMs);
   return (

@@ -25,7 +25,7 @@ export interface PastSample extends WindowSample {
 }
 
 /** A change of account of a conversation, or tries that one account refused. */
-export interface PastMove {
+interface PastMove {
   readonly at: number;
   /** The account that served in the end; null if none did. */
   readonly account: string | null;
