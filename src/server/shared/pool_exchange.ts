@@ -14,7 +14,7 @@ import { after, type Instant, SECOND_MS } from "../../core/time.ts";
 import { reasonOf } from "../../errors.ts";
 import type { NoticeView } from "../../control/protocol.ts";
 import type { Clock, Journal } from "../../ports.ts";
-import { beat, inFlightElsewhere } from "../../store/shared/machines.ts";
+import { beat } from "../../store/shared/machines.ts";
 import {
   type KnownRefusal,
   type KnownWindow,
@@ -26,7 +26,11 @@ import {
 } from "../../store/shared/knowledge.ts";
 import type { SharedSettings } from "../../store/shared/account_settings.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
-import { CHANNEL, checkStore } from "../../store/shared/schema.ts";
+import {
+  CHANNEL,
+  checkStore,
+  STORE_SCHEMA,
+} from "../../store/shared/schema.ts";
 import { isStoreError } from "../../store/shared/shared_vault.ts";
 import { Rounds } from "../worker/rounds.ts";
 
@@ -113,9 +117,8 @@ export class PoolExchange {
   }
 
   async #round(signal: AbortSignal): Promise<number> {
-    const { clock, shared } = this.#options;
+    const { clock } = this.#options;
     try {
-      await checkStore(shared.database);
       await this.#listen();
       await this.#beat();
       await this.#takeIn();
@@ -155,6 +158,7 @@ export class PoolExchange {
   async #listen(): Promise<void> {
     if (this.#isListening) return;
     const { database } = this.#options.shared;
+    await checkStore(database);
     await database.listen(
       CHANNEL,
       (text) => this.#heard(text),
@@ -182,22 +186,20 @@ export class PoolExchange {
 
   async #beat(): Promise<void> {
     const { shared, keeper, clock, version } = this.#options;
-    const { machine } = shared.membership;
     const inFlight: Record<string, number> = {};
     for (const [id, { leases }] of keeper.state.accounts) {
       if (leases > 0) inFlight[id] = leases;
     }
     const sentAt = clock.now();
-    const { databaseMs, machines } = await beat(
+    const { databaseMs, schema, inFlight: elsewhere } = await beat(
       shared.database,
       shared.membership,
       { version, inFlight, clockOffsetMs: this.#offsetMs },
     );
     this.#offsetMs = Math.round(databaseMs - (sentAt + clock.now()) / 2);
-    this.#dispatch({
-      kind: "counted_elsewhere",
-      inFlight: inFlightElsewhere(machines, machine),
-    });
+    // Another machine has a newer tc, which has changed the tables.
+    if (schema !== STORE_SCHEMA) await checkStore(shared.database);
+    this.#dispatch({ kind: "counted_elsewhere", inFlight: elsewhere });
   }
 
   /** Reads what others have changed. */

@@ -44,7 +44,7 @@ const PARAMETERS = ["sslmode", "application_name"];
 export function storeAddress(text: string): StoreAddress {
   const url = URL.parse(text);
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
-    throw wrong("it must begin with postgres://");
+    throw wrong("it must begin with postgres:// and name a host");
   }
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (host === "") throw wrong("it names no host");

@@ -52,7 +52,9 @@ export class SharedDatabase {
     try {
       await check();
     } catch (cause) {
-      if (cause instanceof TcError) this.#refusal = cause;
+      // A database that is away may be back at the next use.
+      const isWrong = cause instanceof TcError && cause.code !== "store_away";
+      if (isWrong) this.#refusal = cause;
       throw cause;
     }
   }

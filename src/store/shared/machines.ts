@@ -45,29 +45,69 @@ export async function machinesOf(
 }
 
 /**
- * Says that this machine is there. Returns the database's time, and all
- * machines. Throws TcError `store_away`.
+ * Says that this machine is there. Throws TcError `store_away`.
  */
 export async function beat(
   database: SharedDatabase,
   { machine, name }: Membership,
   { version, inFlight, clockOffsetMs }: Beat,
-): Promise<
-  { readonly databaseMs: number; readonly machines: readonly Machine[] }
-> {
+): Promise<Pulse> {
   return await database.run(async (sql) => {
-    const [row] = await sql<{ now: number }[]>`
-      INSERT INTO tc.machines
-        (id, name, version, clock_offset_ms, in_flight)
-      VALUES (${machine}, ${name}, ${version}, ${clockOffsetMs},
-        ${sql.json(inFlight)})
-      ON CONFLICT (id) DO UPDATE SET name = excluded.name,
-        version = excluded.version, seen_at = now(),
-        clock_offset_ms = excluded.clock_offset_ms,
-        in_flight = excluded.in_flight
-      RETURNING extract(epoch FROM now())::float8 * 1000 AS now`;
-    return { databaseMs: row?.now ?? 0, machines: await readMachines(sql) };
+    // One statement: at rest a machine asks for nothing else.
+    const rows = await sql<
+      (OtherMachine & { readonly now: number; readonly schema: number })[]
+    >`
+      WITH beat AS (
+        INSERT INTO tc.machines (id, name, version, clock_offset_ms, in_flight)
+        VALUES (${machine}, ${name}, ${version}, ${clockOffsetMs},
+          ${sql.json(inFlight)})
+        ON CONFLICT (id) DO UPDATE SET name = excluded.name,
+          version = excluded.version, seen_at = now(),
+          clock_offset_ms = excluded.clock_offset_ms,
+          in_flight = excluded.in_flight
+      ), time AS (
+        SELECT extract(epoch FROM now())::float8 * 1000 AS now,
+          (SELECT max(version) FROM tc.schema) AS schema
+      )
+      SELECT time.now, time.schema, id, in_flight AS "inFlight",
+        extract(epoch FROM now() - seen_at)::float8 * 1000 AS "seenMsAgo"
+      FROM time LEFT JOIN tc.machines ON id <> ${machine}`;
+    return {
+      databaseMs: rows[0]?.now ?? 0,
+      schema: rows[0]?.schema ?? 0,
+      inFlight: inFlightOf(rows),
+    };
   });
+}
+
+/** What the database says at each beat. */
+interface Pulse {
+  readonly databaseMs: number;
+  /** The version of the tables. */
+  readonly schema: number;
+  /** Requests that other machines have in flight, by account. */
+  readonly inFlight: ReadonlyMap<AccountId, number>;
+}
+
+/** Null where this machine is the only one. */
+interface OtherMachine {
+  readonly id: string | null;
+  readonly seenMsAgo: number | null;
+  readonly inFlight: InFlight | null;
+}
+
+function inFlightOf(
+  machines: readonly OtherMachine[],
+): ReadonlyMap<AccountId, number> {
+  const sums = new Map<AccountId, number>();
+  for (const { seenMsAgo, inFlight } of machines) {
+    if (seenMsAgo === null || seenMsAgo > ALIVE_MS) continue;
+    for (const [account, count] of Object.entries(inFlight ?? {})) {
+      const key = account as AccountId;
+      sums.set(key, (sums.get(key) ?? 0) + count);
+    }
+  }
+  return sums;
 }
 
 /** Removes a machine from the list; its ledger rows stay. */
@@ -78,22 +118,6 @@ export async function removeMachine(
   await database.run((sql) =>
     sql`DELETE FROM tc.machines WHERE id = ${machine}`
   );
-}
-
-/** Returns the requests in flight that machines other than `own` have. */
-export function inFlightElsewhere(
-  machines: readonly Machine[],
-  own: string,
-): ReadonlyMap<AccountId, number> {
-  const sums = new Map<AccountId, number>();
-  for (const { id, seenMsAgo, inFlight } of machines) {
-    if (id === own || seenMsAgo > ALIVE_MS) continue;
-    for (const [account, count] of Object.entries(inFlight)) {
-      const key = account as AccountId;
-      sums.set(key, (sums.get(key) ?? 0) + count);
-    }
-  }
-  return sums;
 }
 
 interface MachineRow {

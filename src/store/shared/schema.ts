@@ -78,6 +78,9 @@ CREATE INDEX requests_by_end ON tc.requests (ended_at);
 
 const STORE_MIGRATIONS: readonly string[] = [FIRST];
 
+/** The version of the tables that this tc knows. */
+export const STORE_SCHEMA = STORE_MIGRATIONS.length;
+
 /** Notices of changes go here; each names what changed and who did it. */
 export const CHANNEL = "tc";
 

@@ -1,0 +1,283 @@
+/**
+ * Servers of one shared pool under load: the database that comes and goes, and
+ * limits that hold over all machines. Longer with TC_TEST_ROUNDS, see trials.ts.
+ */
+
+import { ok, strictEqual } from "node:assert/strict";
+import type { StatusView } from "../../src/control/protocol.ts";
+import { HAS_POSTGRES, Postgres } from "../fixtures/postgres.ts";
+import { PoolFolder, type PoolServer } from "../fixtures/pool_server.ts";
+import { realClock } from "../fixtures/real_ports.ts";
+import { report } from "../fixtures/report.ts";
+import {
+  type ScriptedApi,
+  startScriptedApi,
+} from "../fixtures/scripted_api.ts";
+import { trials } from "../fixtures/trials.ts";
+
+/** What is tested is not the provider's patience. */
+const UNLIMITED = { concurrency: 10_000, requestsPerMinute: 1_000_000 };
+
+/** A pool that these machines share, each with a server. */
+interface SharedServers extends AsyncDisposable {
+  readonly postgres: Postgres;
+  readonly api: ScriptedApi;
+  readonly folders: readonly PoolFolder[];
+  readonly servers: readonly PoolServer[];
+}
+
+async function sharedServers(
+  count: number,
+  accounts: readonly string[],
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<SharedServers> {
+  const postgres = await Postgres.start();
+  const api = await startScriptedApi({ seed: 3 });
+  for (const name of accounts) {
+    api.account(name, { tier: "max_20x" }).limits(UNLIMITED);
+  }
+  const folders = Array.from({ length: count }, () => new PoolFolder());
+  const url = await postgres.database();
+  let given = url;
+  for (const [index, folder] of folders.entries()) {
+    if (index === 0) await folder.fill(api, more);
+    else await folder.configure(api, more);
+    const joined = await folder.ended(
+      ["store", "join", "--stdin", "--name", `m${index}`, "--yes"],
+      given,
+    );
+    strictEqual(joined.code, 0, joined.stderr);
+    if (index === 0) given = (await folder.ended(["store", "invite"])).stdout;
+  }
+  const servers: PoolServer[] = [];
+  for (const folder of folders) servers.push(await folder.start());
+  return {
+    postgres,
+    api,
+    folders,
+    servers,
+    async [Symbol.asyncDispose]() {
+      for (const folder of folders) await folder[Symbol.asyncDispose]();
+      await api[Symbol.asyncDispose]();
+      await postgres[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Sends `perSecond` requests a second until it is stopped. */
+class SteadyLoad {
+  readonly #tookMs: number[] = [];
+  readonly #statuses = new Map<number | string, number>();
+  readonly #open = new Set<Promise<void>>();
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(server: PoolServer, perSecond: number) {
+    this.#timer = setInterval(() => {
+      const one: Promise<void> = this.#ask(server)
+        .finally(() => this.#open.delete(one));
+      this.#open.add(one);
+    }, 1_000 / perSecond);
+  }
+
+  async stop(): Promise<
+    {
+      readonly count: number;
+      readonly failed: readonly (number | string)[];
+      readonly p99Ms: number;
+    }
+  > {
+    clearInterval(this.#timer);
+    await Promise.all(this.#open);
+    const sorted = this.#tookMs.toSorted((a, b) => a - b);
+    return {
+      count: sorted.length,
+      failed: [...this.#statuses.keys()].filter((status) => status !== 200),
+      p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
+    };
+  }
+
+  async #ask({ baseUrl }: PoolServer): Promise<void> {
+    const startedMs = performance.now();
+    const status = await fetch(`${baseUrl}/v1/messages`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        "x-demo-nonce": crypto.randomUUID(),
+      },
+      body: JSON.stringify({
+        model: "claude-sonnet-5-5",
+        max_tokens: 20,
+        messages: [{ role: "user", content: "hello" }],
+      }),
+    }).then(async (response) => {
+      await response.body?.cancel();
+      return response.status;
+    }, (error) => String(error));
+    this.#tookMs.push(performance.now() - startedMs);
+    this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1);
+  }
+}
+
+Deno.test({
+  name:
+    "the database dies again and again under load: no request fails, all agree afterwards",
+  ignore: !HAS_POSTGRES,
+  fn: async () => {
+    const rounds = trials(2, 20);
+    await using pool = await sharedServers(2, ["work", "home", "lab"]);
+    const { postgres, servers } = pool;
+    // The same servers while nothing happens to the database.
+    const calm = servers.map((server) => new SteadyLoad(server, 100));
+    await realClock.sleep(4_000);
+    const before = await Promise.all(calm.map((load) => load.stop()));
+    const loads = servers.map((server) => new SteadyLoad(server, 100));
+    const agreedMs: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      await postgres.kill();
+      await realClock.sleep(1_000);
+      await postgres.begin();
+      const backAt = performance.now();
+      const name = ["work", "home", "lab"][round % 3] ?? "";
+      const verb = round % 2 === 0 ? "disable" : "enable";
+      const changed = await pool.folders[0]?.ended([verb, name]);
+      strictEqual(changed?.code, 0, changed?.stderr);
+      await agreement(servers, name, verb === "enable");
+      agreedMs.push(performance.now() - backAt);
+    }
+    const results = await Promise.all(loads.map((load) => load.stop()));
+    for (const { failed, count } of results) {
+      ok(count > 100);
+      strictEqual(failed.length, 0, `failed: ${failed.join(", ")}`);
+    }
+    const p99 = (all: typeof results) =>
+      Math.max(...all.map(({ p99Ms }) => p99Ms));
+    report(
+      `${rounds} deaths, ${results.reduce((sum, r) => sum + r.count, 0)} ` +
+        `requests, 0 failed; p99 ${p99(before).toFixed(0)} ms calm, ` +
+        `${p99(results).toFixed(0)} ms meanwhile; all agreed after at most ` +
+        `${Math.max(...agreedMs).toFixed(0)} ms, the command's start included`,
+    );
+  },
+});
+
+async function ask({ baseUrl }: PoolServer): Promise<number> {
+  const response = await fetch(`${baseUrl}/v1/messages`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "x-demo-nonce": crypto.randomUUID(),
+    },
+    body: JSON.stringify({
+      model: "claude-sonnet-5-5",
+      max_tokens: 20,
+      messages: [{ role: "user", content: "hello" }],
+    }),
+  });
+  await response.body?.cancel();
+  return response.status;
+}
+
+/** Resolves when every server says so; throws if that takes too long. */
+async function agreement(
+  servers: readonly PoolServer[],
+  name: string,
+  isEnabled: boolean,
+): Promise<void> {
+  const endAt = performance.now() + 20_000;
+  for (const server of servers) {
+    for (;;) {
+      const { accounts } = await server.get<StatusView>("/tc/v1/status");
+      const account = accounts.find(({ label }) => label === name);
+      if (account?.enabled === isEnabled) break;
+      if (performance.now() > endAt) throw new Error(`${name} differs`);
+      await realClock.sleep(20);
+    }
+  }
+}
+
+Deno.test({
+  name: "four machines: a limit on requests in flight holds for all together",
+  ignore: !HAS_POSTGRES,
+  fn: async () => {
+    await using pool = await sharedServers(4, ["work"]);
+    const { api, servers, folders } = pool;
+    const limited = await folders[0]?.ended([
+      "priority",
+      "work",
+      "--max-requests",
+      "4",
+    ]);
+    strictEqual(limited?.code, 0, limited?.stderr);
+    // An account takes one request at a time until it has served one.
+    for (const server of servers) strictEqual(await ask(server), 200);
+    await realClock.sleep(3_000);
+    // Each machine sends one by one, a heartbeat apart, and each takes long.
+    for (let count = 0; count < 12; count++) {
+      api.next("work").delay(14_000).say("slow");
+    }
+    const ends: Promise<number>[] = [];
+    for (const server of servers) {
+      for (let count = 0; count < 3; count++) {
+        ends.push(
+          fetch(`${server.baseUrl}/v1/messages`, {
+            method: "POST",
+            headers: {
+              "content-type": "application/json",
+              "x-demo-nonce": crypto.randomUUID(),
+            },
+            body: JSON.stringify({
+              model: "claude-sonnet-5-5",
+              max_tokens: 20,
+              stream: true,
+              messages: [{ role: "user", content: `hello ${count}` }],
+            }),
+          }).then(async (response) => {
+            await response.body?.cancel();
+            return response.status;
+            // The servers are killed at the end.
+          }).catch(() => 0),
+        );
+      }
+      // The others hear of them with the next heartbeat.
+      await realClock.sleep(2_500);
+    }
+    const inFlight = await Promise.all(
+      servers.map(async (server) =>
+        (await server.get<StatusView>("/tc/v1/status")).requests.length
+      ),
+    );
+    const sent = 12 - api.scriptedLeft();
+    report(`12 asked on four machines, ${sent} sent at a limit of 4`);
+    // One heartbeat's requests of one machine may be too many.
+    ok(sent <= 4 + 3, `${sent} were sent`);
+    ok(inFlight.reduce((sum, count) => sum + count, 0) >= 4);
+    for (const server of servers) await server.kill();
+    await Promise.allSettled(ends);
+  },
+});
+
+Deno.test({
+  name:
+    "at rest a machine asks the database less than once a second for each account",
+  ignore: !HAS_POSTGRES,
+  fn: async () => {
+    const accounts = ["work", "home", "lab"];
+    await using pool = await sharedServers(2, accounts);
+    const { postgres } = pool;
+    const count = async () =>
+      Number(
+        await postgres.sql(
+          "pool_1",
+          "SELECT xact_commit + xact_rollback FROM pg_stat_database " +
+            "WHERE datname = 'pool_1'",
+        ),
+      );
+    await realClock.sleep(6_000);
+    const before = await count();
+    const seconds = 10;
+    await realClock.sleep(seconds * 1_000);
+    const perSecond = (await count() - before) / seconds / 2;
+    report(`${perSecond.toFixed(1)} transactions a second and machine at rest`);
+    ok(perSecond <= accounts.length, `${perSecond} a second`);
+  },
+});
