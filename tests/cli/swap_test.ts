@@ -6,6 +6,7 @@ import {
   type ScriptedApi,
   startScriptedApi,
 } from "../fixtures/scripted_api.ts";
+import { putClient } from "../fixtures/client_stub.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 import { canLink } from "../fixtures/file_abilities.ts";
 
@@ -181,11 +182,11 @@ Deno.test("tc swap auto --launch starts the client whether or not it swapped", a
   const { pool } = stage;
   const bin = pool.folder.join("bin");
   await Deno.mkdir(bin);
-  await Deno.writeTextFile(
-    `${bin}/claude`,
-    `#!/bin/sh\necho "with $*"\nexit 9\n`,
-  );
-  await Deno.chmod(`${bin}/claude`, 0o755);
+  const path = await putClient(bin, {
+    sh: 'echo "with $*"\nexit 9',
+    js: `console.log("with " + process.argv.slice(2).join(" "));
+process.exitCode = 9;`,
+  });
   stage.api.nextUsage("work").overload();
   const { code, stdout, stderr } = await pool.tc([
     "swap",
@@ -194,7 +195,7 @@ Deno.test("tc swap auto --launch starts the client whether or not it swapped", a
     "--",
     "--continue",
     "-p",
-  ], { PATH: `${bin}:${Deno.env.get("PATH")}` });
+  ], { PATH: path });
   strictEqual(code, 9);
   strictEqual(stdout, "with --continue -p\n");
   match(stderr, /Usage is not available/);
