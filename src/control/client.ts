@@ -8,6 +8,7 @@
 
 import { EXIT, TcError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
+import type { CurvesView } from "./curves_view.ts";
 import type { ExplainView } from "./explain_view.ts";
 import {
   type AccountsView,
@@ -56,6 +57,10 @@ export class ControlClient {
 
   status(): Promise<StatusView> {
     return this.#json("GET", CONTROL.status);
+  }
+
+  curves(): Promise<CurvesView> {
+    return this.#json("GET", CONTROL.curves);
   }
 
   capacity(): Promise<CapacityView> {

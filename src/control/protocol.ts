@@ -29,6 +29,7 @@ export const CONTROL = {
   capacityAlias: "/teamclaude/capacity",
   status: "/tc/v1/status",
   glance: "/tc/v1/glance",
+  curves: "/tc/v1/curves",
   events: "/tc/v1/events",
   explain: "/tc/v1/explain",
   accounts: "/tc/v1/accounts",

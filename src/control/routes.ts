@@ -9,6 +9,7 @@ import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { spendLimit } from "../core/quota/spending.ts";
 import { hintOf, TcError } from "../errors.ts";
+import type { CurvesView } from "./curves_view.ts";
 import type { ExplainView } from "./explain_view.ts";
 import type { QuotaView } from "./quota_view.ts";
 import { METRICS_TYPE } from "./metrics_text.ts";
@@ -35,6 +36,7 @@ export interface ControlHost {
   readonly person: PersonShell;
   health(): HealthView;
   status(): StatusView;
+  curves(): CurvesView;
   /** Returns the pool as the session with this id sees it. */
   glance(session: string | null): GlanceView;
   capacity(): CapacityView;
@@ -169,6 +171,7 @@ export function controlRoutes(
   app.get(CONTROL.capacity, (c) => c.json(host.capacity()));
   app.get(CONTROL.capacityAlias, (c) => c.json(host.capacity()));
   app.get(CONTROL.status, (c) => c.json(host.status()));
+  app.get(CONTROL.curves, (c) => c.json(host.curves()));
   app.get(
     CONTROL.glance,
     (c) => c.json(host.glance(c.req.query("session") ?? null)),

@@ -6,6 +6,7 @@
  */
 
 import type { LocalSession } from "../claude/sessions/sessions.ts";
+import type { CurvesView } from "../control/curves_view.ts";
 import type { StatusView } from "../control/protocol.ts";
 import type { Size } from "./terminal/frame.ts";
 import type { Key } from "./terminal/keys.ts";
@@ -105,6 +106,8 @@ export interface Model {
   readonly link: Link;
   readonly status: StatusView | null;
   readonly local: readonly LocalSession[];
+  /** The last hours; null until they came, and on a narrow screen. */
+  readonly curves: CurvesView | null;
   readonly pane: Pane;
   /** Key of the row under the cursor; null before the first move. */
   readonly selected: string | null;
@@ -131,6 +134,7 @@ export type Message =
   | { readonly kind: "ticked"; readonly now: number }
   | { readonly kind: "status"; readonly status: StatusView }
   | { readonly kind: "local"; readonly local: readonly LocalSession[] }
+  | { readonly kind: "curves"; readonly curves: CurvesView }
   | { readonly kind: "lost"; readonly reason: string }
   /** An effect has ended. */
   | {
@@ -195,6 +199,7 @@ export function startModel(options: ModelOptions): Model {
     link: { kind: "connecting" },
     status: null,
     local: [],
+    curves: null,
     pane: "tree",
     selected: null,
     filter: "",

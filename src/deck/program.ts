@@ -11,6 +11,7 @@ import { hintOf, reasonOf } from "../errors.ts";
 import type { Clock } from "../ports.ts";
 import { explainRow } from "./explain.ts";
 import { parseKeys } from "./terminal/keys.ts";
+import { layoutOf } from "./layout.ts";
 import { undoOf } from "./input/undo.ts";
 import {
   type Effect,
@@ -141,11 +142,17 @@ class Deck {
       this.#tick(),
       statusFeed(feed, this.#nudge),
       eventFeed(feed, this.#nudge),
+      curveFeed(feed, () => this.#hasCurves),
       ...(claudeFolder === null
         ? []
         : [localFeed(feed, new SessionReader(claudeFolder))]),
     ];
     for (const loop of loops) loop.catch(this.#ended.reject);
+  }
+
+  /** Whether the screen is wide enough for curves. */
+  get #hasCurves(): boolean {
+    return layoutOf(this.#model.size).boxes.has("curves");
   }
 
   #end(how: DeckEnd): void {
@@ -410,6 +417,30 @@ async function statusFeed(
     }
     await clock.sleep(STATUS_MIN_MS, signal).catch(() => {});
     await nudge.within(STATUS_MS - STATUS_MIN_MS, clock, signal);
+  }
+}
+
+const CURVES_MS = 20_000;
+
+/** While there is nothing to draw them on, nobody asks for them. */
+const CURVES_IDLE_MS = 2_000;
+
+/** Requests the curves while the screen shows them. */
+async function curveFeed(
+  { client, clock, signal, send }: FeedOptions,
+  isShown: () => boolean,
+): Promise<void> {
+  while (!signal.aborted) {
+    if (isShown()) {
+      try {
+        const curves = await client.curves();
+        if (!signal.aborted) send({ kind: "curves", curves });
+      } catch {
+        // An older server has none; a lost one is told by the status feed.
+      }
+    }
+    const waitMs = isShown() ? CURVES_MS : CURVES_IDLE_MS;
+    await clock.sleep(waitMs, signal).catch(() => {});
   }
 }
 

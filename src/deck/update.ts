@@ -67,6 +67,8 @@ function changed(model: Model, message: Message): Update {
       });
     case "local":
       return alarmed(located(model, message.local));
+    case "curves":
+      return [{ ...model, curves: message.curves }, []];
     case "lost":
       return [lost(model, message.reason), []];
     case "done":

@@ -8,18 +8,30 @@ import { ASCII, type Glyphs, UNICODE } from "../../src/deck/terminal/theme.ts";
 import { update } from "../../src/deck/update.ts";
 import { view } from "../../src/deck/view.ts";
 import { picture } from "./picture.ts";
-import { fleet, NOW, pinned, poolStatus, session, usage } from "./scene.ts";
+import {
+  fleet,
+  NOW,
+  pinned,
+  poolCurves,
+  poolStatus,
+  session,
+  usage,
+} from "./scene.ts";
 
 const GOLDEN = new URL("./golden/", import.meta.url);
 
 /** The widths of the drawn screens, each with the height it is drawn at. */
 const SIZES = [
+  { columns: 220, rows: 60 },
   { columns: 200, rows: 40 },
   { columns: 120, rows: 40 },
   { columns: 100, rows: 30 },
   { columns: 80, rows: 30 },
   { columns: 60, rows: 24 },
   { columns: 40, rows: 24 },
+  { columns: 60, rows: 20 },
+  { columns: 80, rows: 24 },
+  { columns: 40, rows: 12 },
 ] as const;
 
 function model(
@@ -35,7 +47,8 @@ function model(
     }),
     { kind: "status", status: poolStatus() },
   );
-  return update(known, { kind: "local", local: fleet() })[0];
+  const [drawn] = update(known, { kind: "curves", curves: poolCurves() });
+  return update(drawn, { kind: "local", local: fleet() })[0];
 }
 
 Deno.test("view() marks the account that is pinned", () => {

@@ -1,5 +1,6 @@
 /** Agents, accounts and requests for tests of the Deck; all names invented. */
 
+import type { CurvesView } from "../../src/control/curves_view.ts";
 import type { LocalSession } from "../../src/claude/sessions/sessions.ts";
 import type {
   AccountView,
@@ -469,4 +470,23 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
 
 export function fleet(): readonly LocalSession[] {
   return [...seedTree().local, ...solo().local];
+}
+
+/** Five hours of the pool of the drawn screens, minute by minute. */
+export function poolCurves(): CurvesView {
+  const steps = Array.from({ length: 300 }, (_, index) => index);
+  const rise = (to: number) => steps.map((step) => to * (step + 1) / 300);
+  return {
+    schema: "tc.curves/v1",
+    at: time(NOW),
+    stepMs: MINUTE,
+    tokens: steps.map((step) => 900 * (1 + Math.sin(step / 24)) + step),
+    hits: steps.map((step) => step < 40 ? null : 0.9 - (step % 70) / 200),
+    windows: [
+      { account: "work", key: "5h", used: rise(0.64) },
+      { account: "work", key: "7d", used: rise(0.37) },
+      { account: "home", key: "5h", used: rise(0.93) },
+      { account: "home", key: "7d", used: rise(0.62) },
+    ],
+  };
 }

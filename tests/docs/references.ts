@@ -242,6 +242,14 @@ export const API: readonly ApiRoute[] = [
   },
   {
     method: "GET",
+    path: CONTROL.curves,
+    does:
+      "Returns tokens, cache hits and windows of the last five hours, by minute.",
+    takes: null,
+    answers: "CurvesView",
+  },
+  {
+    method: "GET",
     path: CONTROL.explain,
     does: "Returns what routing considers for a session or request.",
     takes: "query `of`: a session or request id; the latest without it",
@@ -388,6 +396,7 @@ const SHAPE_FILES = [
   "src/control/protocol.ts",
   "src/control/status_view.ts",
   "src/control/account_views.ts",
+  "src/control/curves_view.ts",
   "src/control/explain_view.ts",
   "src/control/routes.ts",
   "src/control/words.ts",

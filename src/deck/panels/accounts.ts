@@ -101,8 +101,11 @@ function idleLine(idle: readonly AccountGroup[], scene: Scene): Line {
   const head = [
     span(` ${glyphs.off} `, "dim"),
     span(`${idle.length} idle`, "strong"),
-    span(`: ${counts.join(` ${glyphs.dot} `)}`),
   ];
+  counts.forEach((count, index) => {
+    const part = span(index === 0 ? `: ${count}` : ` ${glyphs.dot} ${count}`);
+    if (lineWidth([...head, part]) <= columns) head.push(part);
+  });
   const names: Span[] = [];
   let shown = 0;
   for (const { view } of idle) {

@@ -88,7 +88,7 @@ function activityLanes(scene: Scene): readonly Lane[] {
     { key: "write", width: 7, worth: 35 },
     { key: "got", width: 7, worth: 50 },
     { key: "model", width: 12, worth: 15 },
-    { key: "id", width: ID_WIDTH, worth: 20 },
+    { key: "id", width: ID_WIDTH, worth: 32 },
   ], scene.columns);
 }
 

@@ -63,6 +63,11 @@ function signsOf(glyphs: Glyphs): readonly Pair[] {
       `${glyphs.below} ${glyphs.level} ${glyphs.above}`,
       "below, on, above the even pace; then time to reset",
     ],
+    [
+      (glyphs.columnParts.length > 1 ? ["▁", "▄", "█"] : ["#"]).join(""),
+      "a curve over the last five hours, the newest at the right",
+    ],
+    [glyphs.curvePace, "in a curve: where an even spend was"],
     [glyphs.needsYou, "waits for you"],
     [glyphs.collides, "two agents work on one issue"],
     [glyphs.lead, "leads other agents"],

@@ -49,6 +49,10 @@ export interface Glyphs {
   readonly barPace: string;
   /** Parts of a cell, ascending; the last is a full cell. */
   readonly barParts: readonly string[];
+  /** Parts of a column of a curve, ascending; the last is a full cell. */
+  readonly columnParts: readonly string[];
+  /** Where an even spend was, in a curve. */
+  readonly curvePace: string;
   readonly corners: readonly [string, string, string, string];
   readonly side: string;
 }
@@ -87,6 +91,8 @@ export const UNICODE: Glyphs = {
   barRest: "·",
   barPace: "┃",
   barParts: ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
+  columnParts: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+  curvePace: "╌",
   corners: ["┌", "┐", "└", "┘"],
   side: "│",
 };
@@ -125,6 +131,8 @@ export const ASCII: Glyphs = {
   barRest: ".",
   barPace: "|",
   barParts: ["#"],
+  columnParts: ["#"],
+  curvePace: "-",
   corners: ["+", "+", "+", "+"],
   side: "|",
 };

@@ -39,6 +39,7 @@ import { ProjectBook } from "../../records/projects.ts";
 import { PriceDesk } from "../../records/prices.ts";
 import { paidMax, retiredText, routeSettings } from "../../config/settings.ts";
 import { Tally } from "../../records/tally.ts";
+import { Curves } from "../../records/curves.ts";
 import type { NoticeEvent } from "../notices/conditions.ts";
 import { memoryIn, Notifier } from "../notices/notifier.ts";
 import { sendToWebhook } from "../notices/webhook.ts";
@@ -134,6 +135,7 @@ async function startClaimed(
   const poller = pollerOf(options, { keeper, accounts });
   const records = recordsOf(options, keeper, prices);
   records.restore();
+  const tally = new Tally(systemClock.now(), priceBook(order.config));
   const parts: Parts = {
     keeper,
     upstream,
@@ -141,7 +143,12 @@ async function startClaimed(
     feed: new EventFeed(),
     pages: new PageSessions(systemClock),
     records,
-    tally: new Tally(systemClock.now(), priceBook(order.config)),
+    tally,
+    curves: new Curves({
+      clock: systemClock,
+      accounts: () => keeper.state.accounts.values(),
+      usage: () => tally.pool,
+    }),
     prices,
     metrics,
     projectBook: projectBookOf(options),
@@ -284,6 +291,7 @@ function roundsOf(
   return [
     openerOf(options, parts),
     notifierOf(options, parts, host),
+    parts.curves,
     ...exchange === null ? [] : [exchange],
   ];
 }
@@ -367,6 +375,7 @@ interface Parts {
   readonly feed: EventFeed;
   readonly pages: PageSessions;
   readonly tally: Tally;
+  readonly curves: Curves;
   readonly metrics: RequestMetrics;
   readonly records: Records;
   readonly prices: PriceDesk;

@@ -55,6 +55,8 @@ import type { RequestMetrics } from "../../records/metrics.ts";
 import type { ProjectBook } from "../../records/projects.ts";
 import type { Records } from "../../records/records.ts";
 import { needsRestart, paidMax, routeSettings } from "../../config/settings.ts";
+import type { Curves } from "../../records/curves.ts";
+import type { CurvesView } from "../../control/curves_view.ts";
 import type { Tally } from "../../records/tally.ts";
 import type { LogLoss } from "../../records/log/log_sink.ts";
 import type { Asked, StartOrder } from "../worker_protocol.ts";
@@ -69,6 +71,7 @@ interface DaemonControlParts {
   readonly feed: EventFeed;
   readonly pages: PageSessions;
   readonly tally: Tally;
+  readonly curves: Curves;
   readonly metrics: RequestMetrics;
   readonly upstream: UpstreamPool;
   readonly records: Records;
@@ -135,6 +138,10 @@ export class DaemonControl implements ControlHost {
       notices: this.#notices(),
       recent: (accountId) => this.#parts.records.recent(accountId),
     });
+  }
+
+  curves(): CurvesView {
+    return this.#parts.curves.view();
   }
 
   async accounts(): Promise<AccountsView> {
