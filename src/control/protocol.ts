@@ -42,6 +42,7 @@ export const CONTROL = {
   hook: "/tc/v1/hook",
   report: "/tc/v1/report",
   quota: "/tc/v1/quota",
+  simulate: "/tc/v1/simulate",
   metrics: "/metrics",
   link: "/tc/v1/ui",
   page: "/ui",

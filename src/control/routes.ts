@@ -14,6 +14,11 @@ import type { ExplainView } from "./explain_view.ts";
 import type { QuotaView } from "./quota_view.ts";
 import { METRICS_TYPE } from "./metrics_text.ts";
 import {
+  SIMULATION_QUESTION,
+  type SimulationQuestion,
+  type SimulationView,
+} from "./simulation_view.ts";
+import {
   REPORT_KINDS,
   type ReportKind,
   type ReportView,
@@ -66,6 +71,11 @@ export interface ControlHost {
   report(question: ReportQuestion): Promise<ReportView>;
   /** Returns how full the windows were in the last days. */
   quota(days: number): Promise<QuotaView>;
+  /** Starts a replay of the history, in place of one that runs. */
+  startSimulation(question: SimulationQuestion): Promise<SimulationView>;
+  /** Returns how the last replay stands. */
+  simulation(): Promise<SimulationView>;
+  stopSimulation(): Promise<SimulationView>;
   /** Returns a new link to the page. */
   link(): LinkView;
   /** Returns a file of the page by its name, such as `page.js`; null if none. */
@@ -252,12 +262,39 @@ function pageRoutes(app: Hono, host: ControlHost): void {
     CONTROL.quota,
     async (c) => c.json(await host.quota(daysOf(c, WINDOW_DAYS_MAX))),
   );
+  simulationRoutes(app, host);
   app.post(CONTROL.link, (c) => c.json(host.link()));
   app.get(CONTROL.page, (c) => pageFile(c, host, "page.html"));
   app.get(
     `${CONTROL.page}/:name`,
     (c) => pageFile(c, host, c.req.param("name")),
   );
+}
+
+/** A replay of the history as a job: start it, look at it, stop it. */
+function simulationRoutes(app: Hono, host: ControlHost): void {
+  app.get(CONTROL.simulate, async (c) => c.json(await host.simulation()));
+  app.post(CONTROL.simulate, async (c) => {
+    const body = v.safeParse(SIMULATION_QUESTION, await jsonBody(c));
+    if (!body.success) throw badField("simulate", body.issues);
+    return c.json(await host.startSimulation(body.output));
+  });
+  app.delete(
+    CONTROL.simulate,
+    async (c) => c.json(await host.stopSimulation()),
+  );
+}
+
+/** Returns the error that names the first field of a body which is wrong. */
+function badField(
+  what: string,
+  [issue]: readonly v.BaseIssue<unknown>[],
+): TcError {
+  const field = String(issue?.path?.[0]?.key ?? "body");
+  return new TcError(`Cannot ${what}: ${field} is not usable`, {
+    code: "bad_request",
+    source: "user",
+  });
 }
 
 function accountRoutes(app: Hono, host: ControlHost): void {
@@ -307,11 +344,7 @@ async function jsonBody(c: Context): Promise<Record<string, unknown>> {
 function accountChange(body: Record<string, unknown>): ChangedAccount {
   const result = v.safeParse(CHANGE, body);
   if (result.success) return defined(result.output);
-  const key = String(result.issues[0].path?.[0]?.key ?? "body");
-  throw new TcError(`Cannot change the account: ${key} is not usable`, {
-    code: "bad_request",
-    source: "user",
-  });
+  throw badField("change the account", result.issues);
 }
 
 /** Returns `change` without undefined keys. */

@@ -11,11 +11,12 @@ import { useSignal } from "@preact/signals";
 import { render, type VNode } from "preact";
 import { durationText } from "../control/words.ts";
 import { Decisions, Now, Verdict } from "./screens.tsx";
+import { WhatIf } from "./what_if.tsx";
 import { QuotaScreen } from "./quota.tsx";
 import { PageModel, takeKey } from "./server.ts";
 import { SpendScreen } from "./spend.tsx";
 
-const SCREENS = ["Now", "Quota", "Spend", "Decisions"] as const;
+const SCREENS = ["Now", "Quota", "Spend", "Decisions", "What if"] as const;
 
 function Page({ model }: { readonly model: PageModel }): VNode {
   const screen = useSignal<typeof SCREENS[number]>("Now");
@@ -79,6 +80,8 @@ function Page({ model }: { readonly model: PageModel }): VNode {
           ? <QuotaScreen model={model} status={status} />
           : screen.value === "Spend"
           ? <SpendScreen model={model} />
+          : screen.value === "What if"
+          ? <WhatIf model={model} status={status} />
           : <Decisions status={status} now={now} />}
       </main>
     </>

@@ -13,6 +13,7 @@ import {
   PAGE_KEY_HEADER,
   type StatusView,
 } from "../control/protocol.ts";
+import type { SimulationView } from "../control/simulation_view.ts";
 import type { QuotaView } from "../control/quota_view.ts";
 import type { ReportView } from "../control/report_view.ts";
 
@@ -81,6 +82,17 @@ export class PageModel {
   /** Returns the history of windows. Throws an Error that says why not. */
   async quota(days: number): Promise<QuotaView> {
     return await answerOf("GET", `${CONTROL.quota}?days=${days}`);
+  }
+
+  /**
+   * Starts, looks at or stops a replay. Throws an Error that says why not; a
+   * method that changes something sends a body, as the door asks.
+   */
+  async simulate(
+    method: "GET" | "POST" | "DELETE",
+    question: unknown,
+  ): Promise<SimulationView> {
+    return await answerOf(method, CONTROL.simulate, question);
   }
 
   /** Changes something and shows the result; a refusal is shown as well. */

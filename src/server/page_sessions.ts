@@ -27,6 +27,9 @@ const SECRET_BYTES = 32;
 /** What the page may ask of the admin API, besides its own files. */
 const PAGE_ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
   ["GET", /^\/tc\/v1\/(status|events|explain|accounts|report|quota)(\?|$)/],
+  ["GET", /^\/tc\/v1\/simulate$/],
+  ["POST", /^\/tc\/v1\/simulate$/],
+  ["DELETE", /^\/tc\/v1\/simulate$/],
   ["PUT", /^\/tc\/v1\/pin$/],
   ["PATCH", /^\/tc\/v1\/accounts\/[^/?]+$/],
 ];

@@ -23,6 +23,7 @@ import type { LogRecord } from "../records/log/journal.ts";
 import { systemRunner } from "../system/command_runner.ts";
 import { answerKeychain } from "./links/keychain_link.ts";
 import type { NoticeEvent } from "./notices/conditions.ts";
+import { SimulationDesk } from "./links/simulation_link.ts";
 import { OwnerDesk } from "./links/owner_link.ts";
 import type { Grants } from "./permissions.ts";
 import type {
@@ -110,10 +111,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       link.post({ kind: "restart_answer", trouble }),
     logLost: (loss) => link.post({ kind: "log_lost", loss }),
     drain: (deadlineMs) => {
+      link.stopJobs();
       link.post({ kind: "drain", deadlineMs });
       return link.drained;
     },
-    terminate: () => worker.terminate(),
+    terminate: () => {
+      link.stopJobs();
+      worker.terminate();
+    },
     failed: link.failed,
   };
 }
@@ -185,6 +190,7 @@ class WorkerLink {
    */
   readonly #keychain: KeychainTool | null;
   readonly #owners: OwnerDesk;
+  readonly #simulations = new SimulationDesk();
   #calls = 0;
 
   constructor(worker: Worker, options: ServerOptions) {
@@ -222,6 +228,11 @@ class WorkerLink {
 
   post(message: ToWorker): void {
     this.#worker.postMessage(message);
+  }
+
+  /** Ends what runs beside the worker. */
+  stopJobs(): void {
+    this.#simulations.stop();
   }
 
   readonly transport: ControlTransport = {
@@ -299,6 +310,11 @@ class WorkerLink {
       }
       case "report_asked":
         return this.#report(message, options.order);
+      case "simulation_asked": {
+        const { id, call } = message;
+        const view = this.#simulations.answer(call);
+        return this.post({ kind: "simulation_answer", id, view });
+      }
       case "project_asked": {
         const { id, session } = message;
         answerProject(session, options.findProject).then((project) =>
@@ -335,6 +351,7 @@ class WorkerLink {
   }
 
   #fail(error: TcError): void {
+    this.stopJobs();
     this.#owners.close().catch(() => {
       // The locks end with this process.
     });

@@ -18,6 +18,8 @@ import type {
 import type { LogRecord } from "../records/log/journal.ts";
 import type { NoticeEvent } from "./notices/conditions.ts";
 import type { DrawQuestion, ReportAnswer } from "./links/report_link.ts";
+import type { SimulationCall } from "./links/simulation_link.ts";
+import type { SimulationView } from "../control/simulation_view.ts";
 import type { OwnerAnswer, OwnerQuestion } from "./links/owner_link.ts";
 import type { Paths } from "../system/paths.ts";
 import type { PersonShell } from "../shell_words.ts";
@@ -92,6 +94,11 @@ export type ToWorker =
     readonly answer: ReportAnswer;
   }
   | {
+    readonly kind: "simulation_answer";
+    readonly id: number;
+    readonly view: SimulationView;
+  }
+  | {
     readonly kind: "project_answer";
     readonly id: number;
     readonly project: string | null;
@@ -133,6 +140,11 @@ export type FromWorker =
     readonly kind: "report_asked";
     readonly id: number;
     readonly question: DrawQuestion;
+  }
+  | {
+    readonly kind: "simulation_asked";
+    readonly id: number;
+    readonly call: SimulationCall;
   }
   | {
     readonly kind: "project_asked";

@@ -235,6 +235,29 @@ export const API: readonly ApiRoute[] = [
   },
   {
     method: "GET",
+    path: CONTROL.simulate,
+    does: "Returns how the last replay of the history stands.",
+    takes: null,
+    answers: "SimulationView",
+  },
+  {
+    method: "POST",
+    path: CONTROL.simulate,
+    does:
+      "Starts a replay of the history in a process of its own, in place of one that runs.",
+    takes:
+      "any of `days` (14), `policies`, `accounts` (`+5x`, `-work`), `ttl` (`5m`, `1h`)",
+    answers: "SimulationView",
+  },
+  {
+    method: "DELETE",
+    path: CONTROL.simulate,
+    does: "Stops it.",
+    takes: null,
+    answers: "SimulationView",
+  },
+  {
+    method: "GET",
     path: CONTROL.metrics,
     does: "Returns [metrics](metrics.md) in the Prometheus text format.",
     takes: null,
@@ -351,6 +374,9 @@ const SHAPES = [
   "ExplainView",
   "AccountsView",
   "AccountFactsView",
+  "SimulationView",
+  "SimulatedView",
+  "SimulatedPolicyView",
   "QuotaView",
   "QuotaCurveView",
   "QuotaPoint",
@@ -401,6 +427,7 @@ const SHAPE_FILES = [
   "src/control/routes.ts",
   "src/control/words.ts",
   "src/control/quota_view.ts",
+  "src/control/simulation_view.ts",
   "src/core/quota/glance.ts",
 ];
 

@@ -198,7 +198,7 @@ async function looksGood(tab: Page): Promise<void> {
     new URL(import.meta.resolve("axe-core")),
   );
   await tab.run(`${axe}; true`);
-  for (const screen of ["Now", "Quota", "Spend", "Decisions"]) {
+  for (const screen of ["Now", "Quota", "Spend", "Decisions", "What if"]) {
     await clickOn(tab, screen);
     for (const width of [360, 768, 1_440, 2_560]) {
       for (const isDark of [false, true]) {

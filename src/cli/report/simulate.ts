@@ -53,6 +53,7 @@ export function registerSimulate(program: Command, registry: Registry): void {
     .option("--days <count>", "Days of history to replay", "14")
     .option("--accounts <list>", "Add or remove accounts: +5x,-work")
     .option("--ttl <life>", "Assume this cache lifetime: 5m or 1h")
+    .option("--own", "Only your own history, however little there is")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
       const shell = new Shell(registry, options);
@@ -70,6 +71,12 @@ export function registerSimulate(program: Command, registry: Registry): void {
         if (output.isJson) {
           output.json({ schema: "tc.simulate/v1", history: answer });
         } else printHistory(answer, output);
+        return EXIT.ok;
+      }
+      if (options.own) {
+        if (output.isJson) {
+          output.json({ schema: "tc.simulate/v1", history: null });
+        } else output.line("Too little history yet");
         return EXIT.ok;
       }
       if (!isBuiltIn) {

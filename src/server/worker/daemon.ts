@@ -24,6 +24,7 @@ import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
 import { AccountKeeper } from "./account_keeper.ts";
 import type { AccountChanges } from "../links/change_link.ts";
 import type { ProjectAsker } from "../links/project_link.ts";
+import type { SimulationAsker } from "../links/simulation_link.ts";
 import type { ReportAsker } from "../links/report_link.ts";
 import { activityView } from "./activity.ts";
 import { systemClock, systemEntropy, systemZone } from "../../system/clock.ts";
@@ -63,6 +64,8 @@ interface DaemonOptions {
   readonly changes: AccountChanges;
   /** Draws reports, in the main thread. */
   readonly reports: ReportAsker;
+  /** Replays the history, in a process of its own. */
+  readonly simulations: SimulationAsker;
   /** Finds the projects of sessions, in the main thread. */
   readonly projects: ProjectAsker;
 }

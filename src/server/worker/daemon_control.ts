@@ -47,6 +47,11 @@ import { explainFor } from "./explaining.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { AccountChanges } from "../links/change_link.ts";
 import type { ReportAsker } from "../links/report_link.ts";
+import type { SimulationAsker } from "../links/simulation_link.ts";
+import type {
+  SimulationQuestion,
+  SimulationView,
+} from "../../control/simulation_view.ts";
 import type { QuotaView } from "../../control/quota_view.ts";
 import type { ReportView } from "../../control/report_view.ts";
 import type { PoolExchange } from "../shared/pool_exchange.ts";
@@ -86,6 +91,7 @@ interface DaemonControlParts {
   /** The server's part in a shared pool, or null. */
   readonly exchange: PoolExchange | null;
   readonly reports: ReportAsker;
+  readonly simulations: SimulationAsker;
 }
 
 export class DaemonControl implements ControlHost {
@@ -305,6 +311,18 @@ export class DaemonControl implements ControlHost {
 
   quota(days: number): Promise<QuotaView> {
     return this.#parts.reports.quota(days);
+  }
+
+  startSimulation(question: SimulationQuestion): Promise<SimulationView> {
+    return this.#parts.simulations.ask({ kind: "start", question });
+  }
+
+  simulation(): Promise<SimulationView> {
+    return this.#parts.simulations.ask({ kind: "look" });
+  }
+
+  stopSimulation(): Promise<SimulationView> {
+    return this.#parts.simulations.ask({ kind: "stop" });
   }
 
   link(): LinkView {

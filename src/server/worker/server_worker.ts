@@ -14,6 +14,7 @@ import { type Daemon, startDaemon } from "./daemon.ts";
 import { EVERY_KIND, tryFence } from "../fence.ts";
 import { journalTo, LogBatch } from "../../records/log/journal.ts";
 import { KeychainAsker } from "../links/keychain_link.ts";
+import { SimulationAsker } from "../links/simulation_link.ts";
 import { ProjectAsker } from "../links/project_link.ts";
 import { ReportAsker } from "../links/report_link.ts";
 import { OwnerAsker } from "../links/owner_link.ts";
@@ -41,6 +42,9 @@ class ServerWorker {
   );
   readonly #reports = new ReportAsker((id, question) =>
     this.#scope.postMessage({ kind: "report_asked", id, question })
+  );
+  readonly #simulations = new SimulationAsker((id, call) =>
+    this.#scope.postMessage({ kind: "simulation_asked", id, call })
   );
   readonly #projects = new ProjectAsker((id, session) =>
     this.#scope.postMessage({ kind: "project_asked", id, session })
@@ -90,6 +94,8 @@ class ServerWorker {
         return this.#changes.take(message.id, message.answer);
       case "report_answer":
         return this.#reports.take(message.id, message.answer);
+      case "simulation_answer":
+        return this.#simulations.take(message.id, message.view);
       case "project_answer":
         return this.#projects.take(message.id, message.project);
       case "owner_answer":
@@ -111,6 +117,7 @@ class ServerWorker {
         changes: this.#changes,
         reports: this.#reports,
         projects: this.#projects,
+        simulations: this.#simulations,
         keychain: this.#keychain,
         ask: (what) => this.#scope.postMessage({ kind: "asked", what }),
         tell: (event) => this.#scope.postMessage({ kind: "notice", event }),
