@@ -11,18 +11,18 @@ import { spendLimit } from "../core/quota/spending.ts";
 import { hintOf, TcError } from "../errors.ts";
 import type { CurvesView } from "./curves_view.ts";
 import type { ExplainView } from "./explain_view.ts";
-import type { QuotaView } from "./quota_view.ts";
+import type { QuotaView } from "./history/quota_view.ts";
 import { METRICS_TYPE } from "./metrics_text.ts";
 import {
   SIMULATION_QUESTION,
   type SimulationQuestion,
   type SimulationView,
-} from "./simulation_view.ts";
+} from "./history/simulation_view.ts";
 import {
   REPORT_KINDS,
   type ReportKind,
   type ReportView,
-} from "./report_view.ts";
+} from "./history/report_view.ts";
 import {
   type AccountsView,
   type CapacityView,

@@ -17,7 +17,7 @@ import type {
   QuotaCurveView,
   QuotaMoveView,
   QuotaView,
-} from "../control/quota_view.ts";
+} from "../control/history/quota_view.ts";
 import { clockText, percentText, useText } from "../control/words.ts";
 import { Time, WideTable } from "./parts.tsx";
 import type { PageModel } from "./server.ts";

@@ -13,9 +13,9 @@ import {
   PAGE_KEY_HEADER,
   type StatusView,
 } from "../control/protocol.ts";
-import type { SimulationView } from "../control/simulation_view.ts";
-import type { QuotaView } from "../control/quota_view.ts";
-import type { ReportView } from "../control/report_view.ts";
+import type { SimulationView } from "../control/history/simulation_view.ts";
+import type { QuotaView } from "../control/history/quota_view.ts";
+import type { ReportView } from "../control/history/report_view.ts";
 
 /** What the page knows of its server. */
 type Standing =

@@ -10,7 +10,10 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { VNode } from "preact";
-import type { ReportRowView, ReportView } from "../control/report_view.ts";
+import type {
+  ReportRowView,
+  ReportView,
+} from "../control/history/report_view.ts";
 import { countText, moneyText, percentText } from "../control/words.ts";
 import type { PageModel } from "./server.ts";
 

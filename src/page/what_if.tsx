@@ -15,7 +15,7 @@ import type { StatusView } from "../control/protocol.ts";
 import type {
   SimulatedView,
   SimulationView,
-} from "../control/simulation_view.ts";
+} from "../control/history/simulation_view.ts";
 import { countText, moneyText, percentText } from "../control/words.ts";
 import { Time, WideTable } from "./parts.tsx";
 import type { PageModel } from "./server.ts";

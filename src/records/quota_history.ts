@@ -10,7 +10,7 @@ import {
   quotaMove,
   type QuotaPoint,
   type QuotaView,
-} from "../control/quota_view.ts";
+} from "../control/history/quota_view.ts";
 import { timeView } from "../control/status_view.ts";
 import { DAY_MS } from "../core/time.ts";
 import { readLabels } from "../store/ledger/pool_store.ts";

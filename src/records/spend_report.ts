@@ -11,7 +11,7 @@ import {
   type ReportKind,
   type ReportView,
   reportView,
-} from "../control/report_view.ts";
+} from "../control/history/report_view.ts";
 import { periodStart, type Zone } from "../core/calendar.ts";
 import { projectName } from "../core/route/project_route.ts";
 import { grouped, type SpendRow } from "../core/usage.ts";

@@ -19,7 +19,7 @@ import type { LogRecord } from "../records/log/journal.ts";
 import type { NoticeEvent } from "./notices/conditions.ts";
 import type { DrawQuestion, ReportAnswer } from "./links/report_link.ts";
 import type { SimulationCall } from "./links/simulation_link.ts";
-import type { SimulationView } from "../control/simulation_view.ts";
+import type { SimulationView } from "../control/history/simulation_view.ts";
 import type { OwnerAnswer, OwnerQuestion } from "./links/owner_link.ts";
 import type { Paths } from "../system/paths.ts";
 import type { PersonShell } from "../shell_words.ts";

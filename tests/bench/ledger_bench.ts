@@ -3,7 +3,7 @@
  * costs. Run: deno run -A tests/bench/ledger_bench.ts [rows]
  */
 
-import { byPeriod } from "../../src/control/report_view.ts";
+import { byPeriod } from "../../src/control/history/report_view.ts";
 import { Zone } from "../../src/core/calendar.ts";
 import { DAY_MS, instantFromMs } from "../../src/core/time.ts";
 import { openDatabase } from "../../src/store/ledger/database.ts";

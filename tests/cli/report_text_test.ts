@@ -7,7 +7,10 @@ import {
   reportLines,
   type ReportLook,
 } from "../../src/cli/report/report_text.ts";
-import { type ReportKind, reportView } from "../../src/control/report_view.ts";
+import {
+  type ReportKind,
+  reportView,
+} from "../../src/control/history/report_view.ts";
 import { widthOf } from "../../src/deck/terminal/grapheme.ts";
 import { Zone } from "../../src/core/calendar.ts";
 import { NO_SPEND, type Spend, type SpendRow } from "../../src/core/usage.ts";

@@ -426,8 +426,8 @@ const SHAPE_FILES = [
   "src/control/explain_view.ts",
   "src/control/routes.ts",
   "src/control/words.ts",
-  "src/control/quota_view.ts",
-  "src/control/simulation_view.ts",
+  "src/control/history/quota_view.ts",
+  "src/control/history/simulation_view.ts",
   "src/core/quota/glance.ts",
 ];
 

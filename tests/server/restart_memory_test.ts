@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { StatusView } from "../../src/control/protocol.ts";
-import type { ReportView } from "../../src/control/report_view.ts";
+import type { ReportView } from "../../src/control/history/report_view.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { simulateSessions } from "../../src/demo/traffic/traffic.ts";
 import { realClock } from "../fixtures/real_ports.ts";

@@ -2,7 +2,7 @@
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { byPeriod, reportView } from "../../src/control/report_view.ts";
+import { byPeriod, reportView } from "../../src/control/history/report_view.ts";
 import { Zone } from "../../src/core/calendar.ts";
 import { addSpend, NO_SPEND, type SpendRow } from "../../src/core/usage.ts";
 import { instantFromMs } from "../../src/core/time.ts";

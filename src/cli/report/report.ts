@@ -13,7 +13,7 @@ import {
   REPORT_KINDS,
   type ReportKind,
   type ReportView,
-} from "../../control/report_view.ts";
+} from "../../control/history/report_view.ts";
 import { Zone } from "../../core/calendar.ts";
 import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";

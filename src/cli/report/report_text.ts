@@ -8,7 +8,7 @@ import type {
   ReportRowView,
   ReportSums,
   ReportView,
-} from "../../control/report_view.ts";
+} from "../../control/history/report_view.ts";
 import { countText, inert, percentText } from "../../control/words.ts";
 import { dateText, type Zone } from "../../core/calendar.ts";
 import type { Output } from "../output.ts";

@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { QuotaView } from "../../control/quota_view.ts";
-import type { ReportView } from "../../control/report_view.ts";
+import type { QuotaView } from "../../control/history/quota_view.ts";
+import type { ReportView } from "../../control/history/report_view.ts";
 import type { ReportQuestion } from "../../control/routes.ts";
 import { Zone } from "../../core/calendar.ts";
 import { reasonOf, TcError } from "../../errors.ts";

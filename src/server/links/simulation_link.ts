@@ -10,7 +10,7 @@ import type {
   SimulatedView,
   SimulationQuestion,
   SimulationView,
-} from "../../control/simulation_view.ts";
+} from "../../control/history/simulation_view.ts";
 import { timeView } from "../../control/status_view.ts";
 import { inert } from "../../core/plain_text.ts";
 import { reasonOf } from "../../errors.ts";

@@ -51,9 +51,9 @@ import type { SimulationAsker } from "../links/simulation_link.ts";
 import type {
   SimulationQuestion,
   SimulationView,
-} from "../../control/simulation_view.ts";
-import type { QuotaView } from "../../control/quota_view.ts";
-import type { ReportView } from "../../control/report_view.ts";
+} from "../../control/history/simulation_view.ts";
+import type { QuotaView } from "../../control/history/quota_view.ts";
+import type { ReportView } from "../../control/history/report_view.ts";
 import type { PoolExchange } from "../shared/pool_exchange.ts";
 import type { PoolKeeper } from "./pool_keeper.ts";
 import type { RequestMetrics } from "../../records/metrics.ts";

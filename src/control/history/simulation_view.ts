@@ -6,8 +6,8 @@
  */
 
 import * as v from "valibot";
-import { POLICY_NAMES } from "../core/settings.ts";
-import type { TimeView } from "./protocol.ts";
+import { POLICY_NAMES } from "../../core/settings.ts";
+import type { TimeView } from "../protocol.ts";
 
 /** What is to be replayed: the body of the request that starts it. */
 export const SIMULATION_QUESTION = v.strictObject({
@@ -34,7 +34,7 @@ export const SIMULATION_QUESTION = v.strictObject({
 export type SimulationQuestion = v.InferOutput<typeof SIMULATION_QUESTION>;
 
 /** How one policy did. */
-export interface SimulatedPolicyView {
+interface SimulatedPolicyView {
   readonly policy: string;
   /** Useful work served, as a share of what no policy could exceed. */
   readonly score: number;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type CalendarUnit, periodName, Zone } from "../core/calendar.ts";
+import { type CalendarUnit, periodName, Zone } from "../../core/calendar.ts";
 import {
   addSpend,
   grouped,
@@ -13,9 +13,9 @@ import {
   NO_SPEND,
   type Spend,
   type SpendRow,
-} from "../core/usage.ts";
-import type { TimeView } from "./protocol.ts";
-import { timeView } from "./status_view.ts";
+} from "../../core/usage.ts";
+import type { TimeView } from "../protocol.ts";
+import { timeView } from "../status_view.ts";
 
 export const REPORT_KINDS = [
   "day",

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { TimeView } from "./protocol.ts";
-import { timeView } from "./status_view.ts";
+import type { TimeView } from "../protocol.ts";
+import { timeView } from "../status_view.ts";
 
 /** A figure of a window: epoch milliseconds, share, and its reset or null. */
 export type QuotaPoint = readonly [
