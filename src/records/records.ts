@@ -26,7 +26,7 @@ import { ExchangeFiles } from "./exchange_files.ts";
 import { LedgerWriter } from "./ledger_writer.ts";
 import type { PriceDesk } from "./prices.ts";
 import { RecentTally } from "./tally.ts";
-import { StateDatabase } from "./state_database.ts";
+import { type OpenState, StateDatabase } from "./state_database.ts";
 import type { PersonShell } from "../shell_words.ts";
 
 /** The part of the pool that the records read and restore. */
@@ -164,6 +164,15 @@ export class Records implements RequestLog {
   /** Finished requests that could never be written. */
   get lostRows(): number {
     return this.#writer.dropped;
+  }
+
+  /**
+   * Does `work` with the ledger, in which all finished requests are. Returns
+   * whether that succeeded.
+   */
+  attempt(work: (state: OpenState) => void): boolean {
+    this.#writer.flush();
+    return this.#state.attempt(work);
   }
 
   usePrices(prices: PriceBook): void {

@@ -20,7 +20,7 @@ import { PoolStore } from "../store/ledger/pool_store.ts";
 import type { PersonShell } from "../shell_words.ts";
 
 /** The open database and its parts. */
-interface OpenState {
+export interface OpenState {
   readonly database: DatabaseSync;
   readonly ledger: Ledger;
   readonly pool: PoolStore;

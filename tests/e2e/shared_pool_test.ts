@@ -137,6 +137,61 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "reports know the requests of all machines, once, also after a restart and a new ledger",
+  ignore: !HAS_POSTGRES,
+  fn: async () => {
+    await using scene = await joined();
+    const { laptop, desktop } = scene;
+    let one = await laptop.start();
+    const other = await desktop.start();
+    const totals = async (folder: PoolFolder) => {
+      const { code, stdout, stderr } = await folder.ended(
+        ["report", "model", "--json"],
+      );
+      strictEqual(code, 0, stderr);
+      const { total } = JSON.parse(stdout);
+      return [total.requests, total.output];
+    };
+    for (let count = 0; count < 3; count++) {
+      strictEqual(await ask(one, "s1"), 200);
+    }
+    for (let count = 0; count < 2; count++) {
+      strictEqual(await ask(other, "s2"), 200);
+    }
+    // What is left is sent at the end.
+    await one.stop();
+    one = await laptop.start();
+    await other.stop();
+    const again = await desktop.start();
+    await agree(async () => {
+      const both = [await totals(laptop), await totals(desktop)];
+      return both.every(([requests]) => requests === 5) ? both : null;
+    });
+    // A ledger that is lost begins anew, and nothing of it is counted twice.
+    await one.stop();
+    await Deno.remove(`${laptop.stateFolder}/state.db`);
+    one = await laptop.start();
+    strictEqual(await ask(one, "s3"), 200);
+    await one.stop();
+    await agree(async () => {
+      const there = await totals(desktop);
+      return there[0] === 6 ? there : null;
+    });
+    await again.stop();
+  },
+});
+
+/** Waits until `look` finds something; reports are exchanged every 15 seconds. */
+async function agree(look: () => Promise<unknown>): Promise<void> {
+  const endAt = performance.now() + 40_000;
+  while (await look() === null) {
+    if (performance.now() > endAt) throw new Error("The reports differ");
+    await realClock.sleep(500);
+  }
+}
+
+Deno.test({
   name: "the database is away: requests go on, it is told, and all agree again",
   ignore: !HAS_POSTGRES,
   fn: async () => {

@@ -32,6 +32,7 @@ import {
   STORE_SCHEMA,
 } from "../../store/shared/schema.ts";
 import { isStoreError } from "../../store/shared/shared_vault.ts";
+import type { RequestExchange } from "./request_exchange.ts";
 import { Rounds } from "../worker/rounds.ts";
 
 const BEAT_MS = 2 * SECOND_MS;
@@ -53,6 +54,7 @@ interface PoolExchangeOptions {
   readonly version: string;
   /** Reads the accounts again after they have changed in the store. */
   readonly reload: () => Promise<unknown>;
+  readonly requests: RequestExchange;
 }
 
 /** What other machines have changed. */
@@ -100,7 +102,7 @@ export class PoolExchange {
     this.#unlisten?.();
     await this.#rounds.stop();
     if (this.#awaySince !== null) return;
-    await this.#tell().catch(() => {
+    await this.#tell().then(() => this.#options.requests.send()).catch(() => {
       // It is away by now; the next server tells what it knows.
     });
   }
@@ -123,6 +125,7 @@ export class PoolExchange {
       await this.#beat();
       await this.#takeIn();
       await this.#tell();
+      await this.#options.requests.exchange();
       this.#isBack();
     } catch (cause) {
       if (!isStoreError(cause)) throw cause;

@@ -15,6 +15,7 @@ import { HoldDesk } from "../../proxy/hold.ts";
 import { BodyBudget } from "../../proxy/body.ts";
 import { Deadline } from "../../http/deadline.ts";
 import { basePathOf, type Proxy, RequestBook } from "../../proxy/proxy.ts";
+import { RequestExchange } from "../shared/request_exchange.ts";
 import { PoolExchange } from "../shared/pool_exchange.ts";
 import { PageSessions } from "../page_sessions.ts";
 import { proxyRules } from "../../http/proxy_rules.ts";
@@ -313,11 +314,18 @@ function hostOf(
 /** Returns the server's part in a shared pool, or null without one. */
 function exchangeOf(
   { order, journal }: DaemonOptions,
-  { keeper, accounts }: Pick<Parts, "keeper" | "accounts">,
+  { keeper, accounts, records }: Pick<Parts, "keeper" | "accounts" | "records">,
 ): PoolExchange | null {
   const { shared } = accounts;
   if (shared === null) return null;
+  const requests = new RequestExchange({
+    shared,
+    attempt: (work) => records.attempt(work),
+    clock: systemClock,
+    days: order.config.settings.ledger.days,
+  });
   return new PoolExchange({
+    requests,
     shared,
     keeper,
     clock: systemClock,

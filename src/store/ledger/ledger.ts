@@ -36,6 +36,8 @@ export interface LedgerEntry {
   readonly costNano: number | null;
   /** The account's windows after the answer. */
   readonly windows: SpentWindows;
+  /** The name of the machine that served it; absent for this one. */
+  readonly machine?: string;
 }
 
 /**
@@ -87,7 +89,27 @@ const ROW_COLUMNS = [
   "web_searches",
   "provider_id",
   "project",
+  "machine",
 ] as const;
+
+/** Columns that hold the number of a text in `names`. */
+export const NAME_COLUMNS = [
+  "method",
+  "path",
+  "session",
+  "agent",
+  "conversation",
+  "model_asked",
+  "model_answered",
+  "account",
+  "reason",
+  "moved_from",
+  "policy",
+  "stop_reason",
+  "ended",
+  "error_type",
+  "project",
+] as const satisfies readonly (typeof ROW_COLUMNS[number])[];
 
 const KEY_COLUMNS = [
   "quarter",
@@ -95,6 +117,7 @@ const KEY_COLUMNS = [
   "account",
   "model",
   "project",
+  "machine",
 ] as const;
 
 export const SUM_COLUMNS = [
@@ -180,6 +203,22 @@ export class Ledger {
     }
   }
 
+  /**
+   * Writes entries of another machine, and with them, in the same transaction,
+   * how far that machine's rows were taken.
+   */
+  take(entries: readonly LedgerEntry[], note: () => void): void {
+    try {
+      transaction(this.#database, () => {
+        this.#addUp(entries.filter((entry) => this.#insert(entry)));
+        note();
+      });
+    } catch (cause) {
+      this.#names.forget();
+      throw cause;
+    }
+  }
+
   /** Returns whether the entry's row could be stored. */
   #insert(entry: LedgerEntry): boolean {
     return isStored(() => this.#insertRow.run(...this.#rowOf(entry)));
@@ -191,7 +230,7 @@ export class Ledger {
     for (const entry of entries) {
       const { record } = entry;
       if (!isMessage(record)) continue;
-      const key = this.#keyOf(record);
+      const key = this.#keyOf(entry);
       const name = key.join("/");
       const known = sums.get(name);
       if (known === undefined) {
@@ -216,7 +255,7 @@ export class Ledger {
     }
   }
 
-  #rowOf({ record, costNano, windows }: LedgerEntry): Value[] {
+  #rowOf({ record, costNano, windows, machine }: LedgerEntry): Value[] {
     const at = record.endedAt;
     const name = (text: string) => this.#names.idOf(text, at);
     const nameOrNull = (text: string | null) =>
@@ -265,10 +304,11 @@ export class Ledger {
       record.terms.webSearches,
       record.providerId?.slice(0, TEXT_LENGTH_MAX) ?? null,
       nameOrNull(record.project),
+      nameOrNull(machine ?? null),
     ];
   }
 
-  #keyOf(record: RequestRecord): number[] {
+  #keyOf({ record, machine }: LedgerEntry): number[] {
     const at = record.endedAt;
     const idOrZero = (text: string | null) =>
       text === null ? 0 : this.#names.idOf(text, at);
@@ -278,6 +318,7 @@ export class Ledger {
       idOrZero(record.accountId),
       idOrZero(record.modelAnswered ?? record.modelAsked),
       idOrZero(record.project),
+      idOrZero(machine ?? null),
     ];
   }
 }

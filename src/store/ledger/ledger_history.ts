@@ -177,15 +177,17 @@ function historyRow(row: RowReader, askedAt: number): HistoryRow {
   };
 }
 
-/** Returns when the last request ended; null in an empty ledger. */
+/** Returns when the last request of this machine ended; null if there is none. */
 export function newestRequest(database: DatabaseSync): Instant | null {
-  const row = database.prepare("SELECT max(ended_at) AS at FROM requests")
-    .get();
+  const row = database.prepare(
+    // The clock of another machine may be ahead.
+    "SELECT max(ended_at) AS at FROM requests WHERE machine IS NULL",
+  ).get();
   const at = row?.["at"] ?? null;
   return at === null ? null : instantFromMs(Number(at));
 }
 
-/** Returns the messages since `fromMs` that an account answered. */
+/** Returns the messages since `fromMs` that this machine had answered. */
 export function recentRequests(
   database: DatabaseSync,
   fromMs: number,
@@ -199,7 +201,7 @@ export function recentRequests(
      FROM requests
      JOIN names AS account ON account.id = requests.account
      JOIN names AS path ON path.id = requests.path
-     WHERE ended_at >= ?`,
+     WHERE ended_at >= ? AND machine IS NULL`,
   ).all(fromMs);
   return rows.map((row) => ({
     accountId: accountId(String(row["account"])),

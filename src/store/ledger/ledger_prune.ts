@@ -110,7 +110,7 @@ export type CostOf = (
 const ROWS_MAX = 2_000;
 
 const UNPRICED = `
-SELECT requests.id AS id, ended_at, session, account, project,
+SELECT requests.id AS id, ended_at, session, account, project, machine,
   model_answered, model_asked,
   answered.text AS answered, asked.text AS asked, path.text AS path,
   input, cache_read, cache_write_5m, cache_write_1h, output,
@@ -143,7 +143,8 @@ export function reprice(
     const addSum = database.prepare(
       "UPDATE quarters SET cost_nano = cost_nano + ?, paid_nano = paid_nano + ?, " +
         "unpriced = max(0, unpriced - 1) " +
-        "WHERE quarter = ? AND session = ? AND account = ? AND model = ? AND project = ?",
+        "WHERE quarter = ? AND session = ? AND account = ? AND model = ? AND project = ? " +
+        "AND machine = ?",
     );
     for (const row of rows) {
       const text = (name: string) =>
@@ -175,6 +176,7 @@ export function reprice(
           ? count("model_asked")
           : count("model_answered"),
         count("project"),
+        count("machine"),
       );
     }
   });

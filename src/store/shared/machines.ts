@@ -71,7 +71,7 @@ export async function beat(
       )
       SELECT time.now, time.schema, id, in_flight AS "inFlight",
         extract(epoch FROM now() - seen_at)::float8 * 1000 AS "seenMsAgo"
-      FROM time LEFT JOIN tc.machines ON id <> ${machine}`;
+      FROM time LEFT JOIN tc.machines ON id <> ${machine} AND left_at IS NULL`;
     return {
       databaseMs: rows[0]?.now ?? 0,
       schema: rows[0]?.schema ?? 0,
@@ -115,8 +115,9 @@ export async function removeMachine(
   database: SharedDatabase,
   machine: string,
 ): Promise<void> {
+  // Its row stays: the names of its requests are in it.
   await database.run((sql) =>
-    sql`DELETE FROM tc.machines WHERE id = ${machine}`
+    sql`UPDATE tc.machines SET left_at = now() WHERE id = ${machine}`
   );
 }
 
@@ -138,7 +139,7 @@ async function readMachines(sql: Sql): Promise<readonly Machine[]> {
       extract(epoch FROM joined_at)::float8 * 1000 AS joined,
       extract(epoch FROM seen_at)::float8 * 1000 AS seen,
       extract(epoch FROM now() - seen_at)::float8 * 1000 AS ago
-    FROM tc.machines ORDER BY joined_at, id`;
+    FROM tc.machines WHERE left_at IS NULL ORDER BY joined_at, id`;
   return rows.map((row) => ({
     id: row.id,
     name: row.name,

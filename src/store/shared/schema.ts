@@ -25,6 +25,7 @@ CREATE TABLE tc.machines (
   version text NOT NULL,
   joined_at timestamptz NOT NULL DEFAULT now(),
   seen_at timestamptz NOT NULL DEFAULT now(),
+  left_at timestamptz,
   clock_offset_ms double precision NOT NULL DEFAULT 0,
   in_flight jsonb NOT NULL DEFAULT '{}'
 );

@@ -1,0 +1,124 @@
+/**
+ * Sends this machine's finished requests to the store, and takes over those of
+ * the other machines, so that reports know all of them. A few hundred rows at a
+ * time: the thread serves requests meanwhile.
+ *
+ * @module
+ */
+
+import { DAY_MS, MINUTE_MS, SECOND_MS } from "../../core/time.ts";
+import type { Clock } from "../../ports.ts";
+import type { OpenState } from "../../records/state_database.ts";
+import {
+  ownEntries,
+  readPlace,
+  readPlaces,
+  writePlace,
+} from "../../store/ledger/ledger_exchange.ts";
+import type { SharedPool } from "../../store/shared/open_shared.ts";
+import {
+  lastRow,
+  pruneRows,
+  sendRows,
+  takeRows,
+} from "../../store/shared/request_rows.ts";
+
+/** Rows that are sent, or taken from one machine, at once. */
+const ROWS = 200;
+/** At rest the other machines' rows are looked for this often. */
+const LOOK_MS = 15 * SECOND_MS;
+/** A full portion is followed by the next one soon. */
+const MORE_MS = 200;
+
+interface RequestExchangeOptions {
+  readonly shared: SharedPool;
+  /** Does `work` with the ledger; false if that fails. */
+  readonly attempt: (work: (state: OpenState) => void) => boolean;
+  readonly clock: Clock;
+  /** How long single requests are kept. */
+  readonly days: number;
+}
+
+export class RequestExchange {
+  readonly #options: RequestExchangeOptions;
+  #sendAtMs = 0;
+  #takeAtMs = 0;
+  #pruneAtMs: number;
+
+  constructor(options: RequestExchangeOptions) {
+    this.#options = options;
+    this.#pruneAtMs = options.clock.monotonicMs() + MINUTE_MS;
+  }
+
+  /** Sends and takes what is due. Throws TcError `store_away`. */
+  async exchange(): Promise<void> {
+    const { clock, shared, days } = this.#options;
+    const now = clock.monotonicMs();
+    if (now >= this.#sendAtMs) {
+      const isFull = await this.send();
+      this.#sendAtMs = clock.monotonicMs() + (isFull ? MORE_MS : SECOND_MS);
+    }
+    if (now >= this.#takeAtMs) {
+      const isFull = await this.#take();
+      this.#takeAtMs = clock.monotonicMs() + (isFull ? MORE_MS : LOOK_MS);
+    }
+    if (now >= this.#pruneAtMs) {
+      this.#pruneAtMs = now + DAY_MS;
+      await pruneRows(shared.database, shared.membership.machine, days);
+    }
+  }
+
+  /** Returns whether there may be more. */
+  async send(): Promise<boolean> {
+    const { shared, attempt } = this.#options;
+    const { database, membership: { machine } } = shared;
+    let place = { sequence: 0, base: 0 };
+    let isKnown = false;
+    let entries: ReturnType<typeof ownEntries> = [];
+    const isRead = attempt(({ database }) => {
+      const known = readPlace(database, null);
+      isKnown = known !== null;
+      if (known !== null) place = known;
+      entries = ownEntries(database, place.sequence, ROWS);
+    });
+    const last = entries.at(-1)?.sequence;
+    if (!isRead || last === undefined) return false;
+    // A ledger that began anew counts from 1; the store has rows of before.
+    if (!isKnown) place = { ...place, base: await lastRow(database, machine) };
+    const { base } = place;
+    await sendRows(
+      database,
+      machine,
+      entries.map(({ sequence, entry }) => ({
+        sequence: base + sequence,
+        entry,
+      })),
+    );
+    attempt(({ database }) =>
+      writePlace(database, null, { sequence: last, base })
+    );
+    return entries.length === ROWS;
+  }
+
+  async #take(): Promise<boolean> {
+    const { shared, attempt } = this.#options;
+    const { database, membership: { machine } } = shared;
+    let after: Readonly<Record<string, number>> = {};
+    if (!attempt(({ database }) => after = readPlaces(database))) return false;
+    const taken = await takeRows(database, machine, { after, limit: ROWS });
+    let isFull = false;
+    for (const { machine, name, rows } of taken) {
+      const last = rows.at(-1);
+      if (last === undefined) continue;
+      isFull ||= rows.length === ROWS;
+      attempt(({ database, ledger }) =>
+        ledger.take(
+          rows.map(({ entry }) => ({ ...entry, machine: name })),
+          () =>
+            writePlace(database, machine, { sequence: last.sequence, base: 0 }),
+        )
+      );
+    }
+    return isFull;
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * The ledger's rows on their way between the machines of a shared pool: those
+ * that this machine wrote and has not sent, and those of others. A place in the
+ * rows of each machine is kept, so that nothing is sent or counted twice.
+ *
+ * @module
+ */
+
+import type { DatabaseSync } from "node:sqlite";
+import { accountId } from "../../core/account.ts";
+import { type Instant, instantFromMs } from "../../core/time.ts";
+import type { AttemptRecord, RequestEnd, RequestRecord } from "../../ports.ts";
+import { type LedgerEntry, NAME_COLUMNS, termsOf } from "./ledger.ts";
+
+/** How far the rows of a machine were sent or taken over. */
+export interface RowPlace {
+  /** The last row, as this machine counts its own, or another one its own. */
+  readonly sequence: number;
+  /** What this machine adds to its own count for the others. */
+  readonly base: number;
+}
+
+/** The key of this machine's own place. */
+const OWN = "";
+
+/** Returns the place in the rows of `machine`, null is this one's own. */
+export function readPlace(
+  database: DatabaseSync,
+  machine: string | null,
+): RowPlace | null {
+  const row = database.prepare(
+    "SELECT sequence, base FROM exchanged WHERE machine = ?",
+  ).get(machine ?? OWN);
+  return row === undefined
+    ? null
+    : { sequence: Number(row["sequence"]), base: Number(row["base"]) };
+}
+
+/** Returns the number of the last row of each other machine. */
+export function readPlaces(
+  database: DatabaseSync,
+): Readonly<Record<string, number>> {
+  const rows = database.prepare(
+    "SELECT machine, sequence FROM exchanged WHERE machine <> ?",
+  ).all(OWN);
+  return Object.fromEntries(
+    rows.map((row) => [String(row["machine"]), Number(row["sequence"])]),
+  );
+}
+
+export function writePlace(
+  database: DatabaseSync,
+  machine: string | null,
+  { sequence, base }: RowPlace,
+): void {
+  database.prepare(
+    "INSERT OR REPLACE INTO exchanged (machine, sequence, base) VALUES (?, ?, ?)",
+  ).run(machine ?? OWN, sequence, base);
+}
+
+/** An entry with its number among this machine's rows. */
+export interface OwnEntry {
+  readonly sequence: number;
+  readonly entry: LedgerEntry;
+}
+
+/** Returns at most `limit` of this machine's entries after `sequence`. */
+export function ownEntries(
+  database: DatabaseSync,
+  sequence: number,
+  limit: number,
+): readonly OwnEntry[] {
+  const texts = NAME_COLUMNS.map((column) =>
+    `(SELECT text FROM names WHERE id = requests.${column}) AS ${column}_text`
+  );
+  const rows = database.prepare(
+    `SELECT *, ${texts.join(", ")} FROM requests
+     WHERE sequence > ? AND machine IS NULL ORDER BY sequence LIMIT ?`,
+  ).all(sequence, limit);
+  return rows.map((row) => ({
+    sequence: Number(row["sequence"]),
+    entry: entryOf(new Row(row)),
+  }));
+}
+
+class Row {
+  readonly #row: Readonly<Record<string, unknown>>;
+
+  constructor(row: Readonly<Record<string, unknown>>) {
+    this.#row = row;
+  }
+
+  name(column: typeof NAME_COLUMNS[number]): string | null {
+    const text = this.#row[`${column}_text`] ?? null;
+    return text === null ? null : String(text);
+  }
+
+  text(column: string): string | null {
+    const value = this.#row[column] ?? null;
+    return value === null ? null : String(value);
+  }
+
+  figure(column: string): number | null {
+    const value = this.#row[column] ?? null;
+    return value === null ? null : Number(value);
+  }
+
+  count(column: string): number {
+    return this.figure(column) ?? 0;
+  }
+
+  at(column: string): Instant | null {
+    const ms = this.figure(column);
+    return ms === null ? null : instantFromMs(ms);
+  }
+}
+
+function entryOf(row: Row): LedgerEntry {
+  return {
+    record: recordOf(row),
+    costNano: row.figure("cost_nano"),
+    windows: {
+      fiveHour: row.figure("spent_5h"),
+      fiveHourResetsAt: row.at("resets_5h"),
+      week: row.figure("spent_7d"),
+      weekResetsAt: row.at("resets_7d"),
+    },
+  };
+}
+
+function recordOf(row: Row): RequestRecord {
+  const account = accountId(row.name("account") ?? "");
+  return {
+    id: row.text("id") ?? "",
+    startedAt: instantFromMs(row.count("started_at")),
+    endedAt: instantFromMs(row.count("ended_at")),
+    method: row.name("method") ?? "",
+    path: row.name("path") ?? "",
+    session: row.name("session"),
+    agent: row.name("agent"),
+    conversation: row.name("conversation"),
+    project: row.name("project"),
+    modelAsked: row.name("model_asked"),
+    modelAnswered: row.name("model_answered"),
+    isStream: row.count("is_stream") === 1,
+    isPrompt: row.count("is_prompt") === 1,
+    isSide: row.count("is_side") === 1,
+    isCompaction: row.count("is_compaction") === 1,
+    isCompacted: row.count("is_compacted") === 1,
+    accountId: account,
+    reason: row.name("reason") ?? "",
+    movedFrom: accountId(row.name("moved_from") ?? ""),
+    // Only the log has it.
+    movedWhy: null,
+    policy: row.name("policy") ?? "",
+    attempts: attemptsOf(row, account),
+    status: row.count("status"),
+    waitedMs: row.count("waited_ms"),
+    firstByteMs: row.figure("first_byte_ms"),
+    durationMs: row.count("duration_ms"),
+    usage: row.figure("input") === null ? null : {
+      input: row.count("input"),
+      cacheRead: row.count("cache_read"),
+      cacheWrite5m: row.count("cache_write_5m"),
+      cacheWrite1h: row.count("cache_write_1h"),
+      output: row.count("output"),
+    },
+    terms: termsOf(row.count("terms"), row.count("web_searches")),
+    isPaid: row.count("is_paid") === 1,
+    stopReason: row.name("stop_reason"),
+    end: (row.name("ended") ?? "complete") as RequestEnd,
+    errorType: row.name("error_type"),
+    providerId: row.text("provider_id"),
+  };
+}
+
+/** A row says nothing of its tries in the common case of a single served one. */
+function attemptsOf(
+  row: Row,
+  account: RequestRecord["accountId"],
+): readonly AttemptRecord[] {
+  const text = row.text("attempts");
+  if (text === null) {
+    return account === null ? [] : [{
+      accountId: account,
+      verdict: "served",
+      status: row.count("status"),
+    }];
+  }
+  const tries = JSON.parse(text) as readonly (readonly [
+    AttemptRecord["accountId"],
+    AttemptRecord["verdict"],
+    number | null,
+  ])[];
+  return tries.map(([accountId, verdict, status]) => ({
+    accountId,
+    verdict,
+    status,
+  }));
+}
