@@ -13,7 +13,7 @@ import type { AttemptRecord, RequestEnd, RequestRecord } from "../../ports.ts";
 import { type LedgerEntry, NAME_COLUMNS, termsOf } from "./ledger.ts";
 
 /** How far the rows of a machine were sent or taken over. */
-export interface RowPlace {
+interface RowPlace {
   /** The last row, as this machine counts its own, or another one its own. */
   readonly sequence: number;
   /** What this machine adds to its own count for the others. */
@@ -59,7 +59,7 @@ export function writePlace(
 }
 
 /** An entry with its number among this machine's rows. */
-export interface OwnEntry {
+interface OwnEntry {
   readonly sequence: number;
   readonly entry: LedgerEntry;
 }

@@ -9,13 +9,13 @@ import type { LedgerEntry } from "../ledger/ledger.ts";
 import type { SharedDatabase } from "./database.ts";
 
 /** A row of one machine; its numbers only grow. */
-export interface SharedRow {
+interface SharedRow {
   readonly sequence: number;
   readonly entry: LedgerEntry;
 }
 
 /** Rows of another machine, in order. */
-export interface MachineRows {
+interface MachineRows {
   readonly machine: string;
   readonly name: string;
   readonly rows: readonly SharedRow[];
