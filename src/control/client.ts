@@ -8,7 +8,8 @@
 
 import { EXIT, TcError } from "../errors.ts";
 import type { Secret } from "../ports.ts";
-import type { CurvesView } from "./curves_view.ts";
+import type { CurvesView } from "./protocol.ts";
+import { patched, type WatchMessage } from "./status_patch.ts";
 import type { ExplainView } from "./explain_view.ts";
 import {
   type AccountsView,
@@ -42,6 +43,11 @@ export interface ControlTransport {
   ): Promise<ControlAnswer>;
   /** Yields the `data:` lines of the event stream, until `signal` aborts. */
   events(signal: AbortSignal): AsyncIterable<string>;
+  /**
+   * Yields the `data:` lines of the stream of changes, until `signal` aborts.
+   * Absent inside the server's own process, which asks for the status.
+   */
+  readonly watch?: (signal: AbortSignal) => AsyncIterable<string>;
 }
 
 export class ControlClient {
@@ -101,6 +107,22 @@ export class ControlClient {
 
   events(signal: AbortSignal): AsyncIterable<string> {
     return this.#transport.events(signal);
+  }
+
+  /** Whether the server tells what changes, so that nobody need ask. */
+  get isTold(): boolean {
+    return this.#transport.watch !== undefined;
+  }
+
+  /** Yields the status at first and after each change. */
+  async *watch(signal: AbortSignal): AsyncIterable<StatusView> {
+    let status: StatusView | null = null;
+    for await (const data of this.#transport.watch?.(signal) ?? []) {
+      const message = JSON.parse(data) as WatchMessage;
+      if (message.kind === "status") status = message.status;
+      else if (status !== null) status = patched(status, message.patch);
+      if (status !== null) yield status;
+    }
   }
 
   async #json<View>(
@@ -183,19 +205,25 @@ export function httpTransport(options: HttpTransportOptions): ControlTransport {
       const { status, text } = await connection.ask({ method, path, body });
       return { status, body: text };
     },
-    async *events(signal): AsyncIterable<string> {
-      const request = { method: "GET", path: CONTROL.events, body: null };
-      try {
-        using connection = await open(signal);
-        const { status, chunks } = await connection.call(request);
-        if (status !== 200) throw notRunning(placeOf(address));
-        yield* dataLines(chunks);
-      } catch (cause) {
-        // The reader has left.
-        if (!signal.aborted) throw cause;
-      }
-    },
+    events: (signal) => lines(CONTROL.events, signal),
+    watch: (signal) => lines(CONTROL.watch, signal),
   };
+
+  async function* lines(
+    path: string,
+    signal: AbortSignal,
+  ): AsyncIterable<string> {
+    try {
+      using connection = await open(signal);
+      const request = { method: "GET", path, body: null };
+      const { status, chunks } = await connection.call(request);
+      if (status !== 200) throw notRunning(placeOf(address));
+      yield* dataLines(chunks);
+    } catch (cause) {
+      // The reader has left.
+      if (!signal.aborted) throw cause;
+    }
+  }
 }
 
 /** Yields the `data:` lines of an event stream; each of tc's events has one. */

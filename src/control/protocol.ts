@@ -31,6 +31,7 @@ export const CONTROL = {
   glance: "/tc/v1/glance",
   curves: "/tc/v1/curves",
   events: "/tc/v1/events",
+  watch: "/tc/v1/watch",
   explain: "/tc/v1/explain",
   accounts: "/tc/v1/accounts",
   pin: "/tc/v1/pin",
@@ -270,6 +271,28 @@ export interface StatusView {
   readonly activity: readonly ActivityView[];
   /** Problems that need a person, each with its fix. */
   readonly notices: readonly NoticeView[];
+}
+
+/** One window's used share; null where it was not known. */
+interface CurveWindowView {
+  /** Label of the account. */
+  readonly account: string;
+  /** `5h` or `7d`. */
+  readonly key: string;
+  readonly used: readonly (number | null)[];
+}
+
+/** The last five hours: lists of equal length, one value a minute, the last one a minute ago. */
+export interface CurvesView {
+  readonly schema: "tc.curves/v1";
+  readonly at: TimeView;
+  /** Milliseconds between two values. */
+  readonly stepMs: number;
+  /** Tokens in and out, without what was read from the cache. */
+  readonly tokens: readonly number[];
+  /** Share of the prompt tokens read from cache; null without a prompt. */
+  readonly hits: readonly (number | null)[];
+  readonly windows: readonly CurveWindowView[];
 }
 
 /** The pool as one session sees it, for its status line. */

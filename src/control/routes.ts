@@ -9,7 +9,7 @@ import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { spendLimit } from "../core/quota/spending.ts";
 import { hintOf, TcError } from "../errors.ts";
-import type { CurvesView } from "./curves_view.ts";
+import type { CurvesView } from "./protocol.ts";
 import type { ExplainView } from "./explain_view.ts";
 import type { QuotaView } from "./history/quota_view.ts";
 import { METRICS_TYPE } from "./metrics_text.ts";
@@ -88,6 +88,8 @@ export interface ControlHost {
   restart(): Promise<void>;
   /** Returns lines of JSON, one per event, until `signal` aborts. */
   events(signal: AbortSignal): ReadableStream<Uint8Array>;
+  /** Returns the status, then what changes of it, until `signal` aborts. */
+  watch(signal: AbortSignal): ReadableStream<Uint8Array>;
 }
 
 /** Which report of the ledger is wanted. */
@@ -195,7 +197,7 @@ export function controlRoutes(
     CONTROL.metrics,
     (c) => c.body(host.metrics(), 200, { "content-type": METRICS_TYPE }),
   );
-  app.get(CONTROL.events, (c) => eventStream(c, host));
+  streamRoutes(app, host);
   app.post(CONTROL.reload, async (c) => {
     return c.json({ schema: "tc.reload/v1", changes: await host.reload() });
   });
@@ -443,8 +445,16 @@ function pageFile(c: Context, host: ControlHost, name: string): Response {
   });
 }
 
-function eventStream(c: Context, host: ControlHost): Response {
-  return new Response(host.events(c.req.raw.signal), {
+function streamRoutes(app: Hono, host: ControlHost): void {
+  app.get(
+    CONTROL.events,
+    (c) => eventStream(host.events(c.req.raw.signal)),
+  );
+  app.get(CONTROL.watch, (c) => eventStream(host.watch(c.req.raw.signal)));
+}
+
+function eventStream(events: ReadableStream<Uint8Array>): Response {
+  return new Response(events, {
     headers: {
       "content-type": "text/event-stream",
       "cache-control": "no-store",

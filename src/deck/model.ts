@@ -6,7 +6,7 @@
  */
 
 import type { LocalSession } from "../claude/sessions/sessions.ts";
-import type { CurvesView } from "../control/curves_view.ts";
+import type { CurvesView } from "../control/protocol.ts";
 import type { StatusView } from "../control/protocol.ts";
 import type { Size } from "./terminal/frame.ts";
 import type { Key } from "./terminal/keys.ts";

@@ -8,9 +8,20 @@
 import { SessionReader } from "../claude/sessions/sessions.ts";
 import { ControlClient, type ControlTransport } from "../control/client.ts";
 import { hintOf, reasonOf } from "../errors.ts";
+import { MINUTE_MS } from "../core/time.ts";
 import type { Clock } from "../ports.ts";
 import { explainRow } from "./explain.ts";
 import { parseKeys } from "./terminal/keys.ts";
+import {
+  curveFeed,
+  eventFeed,
+  type FeedOptions,
+  localFeed,
+  Nudge,
+  nudgedFeed,
+  statusFeed,
+  toldFeed,
+} from "./feeds.ts";
 import { layoutOf } from "./layout.ts";
 import { undoOf } from "./input/undo.ts";
 import {
@@ -140,8 +151,9 @@ class Deck {
     const loops = [
       this.#readKeys(),
       this.#tick(),
-      statusFeed(feed, this.#nudge),
-      eventFeed(feed, this.#nudge),
+      ...(this.#client.isTold
+        ? [toldFeed(feed), nudgedFeed(feed, this.#nudge)]
+        : [statusFeed(feed, this.#nudge), eventFeed(feed, this.#nudge)]),
       curveFeed(feed, () => this.#hasCurves),
       ...(claudeFolder === null
         ? []
@@ -180,7 +192,8 @@ class Deck {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await clock.sleep(TICK_MS, signal).catch(() => {});
-      this.#receive({ kind: "ticked", now: clock.now() });
+      const now = clock.now();
+      if (isTickDue(this.#model, now)) this.#receive({ kind: "ticked", now });
     }
   }
 
@@ -347,127 +360,16 @@ function reloadText(answer: unknown): string {
     : `Read again: ${list.join("; ")}`;
 }
 
-const STATUS_MS = 1_000;
+/** How often a screen on which no second counts is drawn again. */
+const CALM_TICK_MS = 10_000;
 
-/** Least time between two requests for the status, however much happens. */
-const STATUS_MIN_MS = 250;
-
-const RETRY_MAX_MS = 5_000;
-
-/** How often the session files are read, as in the seed. */
-const LOCAL_MS = 3_000;
-
-interface FeedOptions {
-  readonly client: ControlClient;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly send: (message: Message) => void;
-}
-
-/** Wakes the status feed early. */
-class Nudge {
-  #wake = Promise.withResolvers<void>();
-
-  now(): void {
-    this.#wake.resolve();
-  }
-
-  /** Resolves at the next nudge, or after `ms`. */
-  async within(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
-    try {
-      await Promise.race([
-        this.#wake.promise,
-        clock.sleep(ms, either).catch(() => {}),
-      ]);
-    } finally {
-      over.abort();
-      this.#wake = Promise.withResolvers<void>();
-    }
-  }
-}
-
-/**
- * Requests the status until `signal` aborts; a lost server is found again by
- * itself.
- */
-async function statusFeed(
-  options: FeedOptions,
-  nudge: Nudge,
-): Promise<void> {
-  const { client, clock, signal, send } = options;
-  let failures = 0;
-  while (!signal.aborted) {
-    try {
-      const status = await client.status();
-      if (signal.aborted) return;
-      failures = 0;
-      send({ kind: "status", status });
-    } catch (cause) {
-      if (signal.aborted) return;
-      failures++;
-      const reason = reasonOf(cause);
-      send({ kind: "lost", reason });
-    }
-    if (failures > 0) {
-      const waitMs = Math.min(RETRY_MAX_MS, STATUS_MS * failures);
-      await clock.sleep(waitMs, signal).catch(() => {});
-      continue;
-    }
-    await clock.sleep(STATUS_MIN_MS, signal).catch(() => {});
-    await nudge.within(STATUS_MS - STATUS_MIN_MS, clock, signal);
-  }
-}
-
-const CURVES_MS = 20_000;
-
-/** While there is nothing to draw them on, nobody asks for them. */
-const CURVES_IDLE_MS = 2_000;
-
-/** Requests the curves while the screen shows them. */
-async function curveFeed(
-  { client, clock, signal, send }: FeedOptions,
-  isShown: () => boolean,
-): Promise<void> {
-  while (!signal.aborted) {
-    if (isShown()) {
-      try {
-        const curves = await client.curves();
-        if (!signal.aborted) send({ kind: "curves", curves });
-      } catch {
-        // An older server has none; a lost one is told by the status feed.
-      }
-    }
-    const waitMs = isShown() ? CURVES_MS : CURVES_IDLE_MS;
-    await clock.sleep(waitMs, signal).catch(() => {});
-  }
-}
-
-/** Nudges whenever the server reports that something happened. */
-async function eventFeed(
-  { client, clock, signal }: FeedOptions,
-  nudge: Nudge,
-): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      for await (const _ of client.events(signal)) nudge.now();
-    } catch {
-      // The status feed reports it; here it is enough to try again.
-    }
-    await clock.sleep(STATUS_MS, signal).catch(() => {});
-  }
-}
-
-/** Reads the sessions of this machine until `signal` aborts. */
-async function localFeed(
-  { clock, signal, send }: FeedOptions,
-  reader: SessionReader,
-): Promise<void> {
-  while (!signal.aborted) {
-    const local = await reader.read(clock.now());
-    if (signal.aborted) return;
-    send({ kind: "local", local });
-    await clock.sleep(LOCAL_MS, signal).catch(() => {});
-  }
+/** Returns whether the screen shows seconds that pass, or ten seconds passed. */
+function isTickDue(model: Model, now: number): boolean {
+  const { status, link, note, now: shown } = model;
+  const counts = link.kind !== "live" || note !== null ||
+    (status?.requests.length ?? 0) > 0 ||
+    (status?.accounts ?? []).some(({ until }) =>
+      until !== null && Math.abs(until.ms - now) < MINUTE_MS
+    );
+  return counts || now - shown >= CALM_TICK_MS || now < shown;
 }

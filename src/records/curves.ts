@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { CurvesView } from "../control/curves_view.ts";
+import type { CurvesView } from "../control/protocol.ts";
 import { timeView, type UsageSum } from "../control/status_view.ts";
 import type { AccountState } from "../core/pool/pool.ts";
 import { isRunning } from "../core/quota/quota.ts";

@@ -1,6 +1,6 @@
 /** Agents, accounts and requests for tests of the Deck; all names invented. */
 
-import type { CurvesView } from "../../src/control/curves_view.ts";
+import type { CurvesView } from "../../src/control/protocol.ts";
 import type { LocalSession } from "../../src/claude/sessions/sessions.ts";
 import type {
   AccountView,

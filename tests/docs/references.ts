@@ -273,6 +273,14 @@ export const API: readonly ApiRoute[] = [
   },
   {
     method: "GET",
+    path: CONTROL.watch,
+    does:
+      "Streams the status, then once a second at most what changed of it, as server-sent events.",
+    takes: null,
+    answers: "WatchMessage",
+  },
+  {
+    method: "GET",
     path: CONTROL.explain,
     does: "Returns what routing considers for a session or request.",
     takes: "query `of`: a session or request id; the latest without it",
@@ -419,10 +427,10 @@ function apiPage(): string {
 }
 
 const SHAPE_FILES = [
-  "src/control/protocol.ts",
   "src/control/status_view.ts",
   "src/control/account_views.ts",
-  "src/control/curves_view.ts",
+  "src/control/protocol.ts",
+  "src/control/status_patch.ts",
   "src/control/explain_view.ts",
   "src/control/routes.ts",
   "src/control/words.ts",

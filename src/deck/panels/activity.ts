@@ -123,7 +123,7 @@ function cellsOf(
     write: figure(glyphs.write, entry.cacheWrite),
     got: figure(glyphs.got, entry.output),
     model: [span(cutInMiddle(modelText(entry.model), 12), "dim")],
-    id: [span(cutInMiddle(entry.id, ID_WIDTH), "dim")],
+    id: [span(entry.id.slice(0, ID_WIDTH), "dim")],
   };
 }
 

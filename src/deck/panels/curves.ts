@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { CurvesView } from "../../control/curves_view.ts";
+import type { CurvesView } from "../../control/protocol.ts";
 import { countText, percentText } from "../../control/words.ts";
 import { windowLengthMs } from "../../core/quota/quota.ts";
 import type { Box } from "../layout.ts";

@@ -80,7 +80,7 @@ function liveRow(
     state: [span(word, style)],
     age: [span(durationText(model.now - request.since.ms).split(" ")[0] ?? "")],
     why: whyLine(request, scene, laneWidth(lanes, "why")),
-    id: [span(cutInMiddle(request.id, ID_WIDTH), "dim")],
+    id: [span(request.id.slice(0, ID_WIDTH), "dim")],
   };
   return {
     key: `request:${request.id}`,

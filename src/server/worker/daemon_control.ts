@@ -44,7 +44,7 @@ import { callApi } from "./api_call.ts";
 import { systemClock } from "../../system/clock.ts";
 import { type Config, priceBook } from "../../config/config.ts";
 import { explainFor } from "./explaining.ts";
-import type { EventFeed } from "./event_feed.ts";
+import { type EventFeed, StatusFeed } from "./event_feed.ts";
 import type { AccountChanges } from "../links/change_link.ts";
 import type { ReportAsker } from "../links/report_link.ts";
 import type { SimulationAsker } from "../links/simulation_link.ts";
@@ -61,7 +61,7 @@ import type { ProjectBook } from "../../records/projects.ts";
 import type { Records } from "../../records/records.ts";
 import { needsRestart, paidMax, routeSettings } from "../../config/settings.ts";
 import type { Curves } from "../../records/curves.ts";
-import type { CurvesView } from "../../control/curves_view.ts";
+import type { CurvesView } from "../../control/protocol.ts";
 import type { Tally } from "../../records/tally.ts";
 import type { LogLoss } from "../../records/log/log_sink.ts";
 import type { Asked, StartOrder } from "../worker_protocol.ts";
@@ -97,6 +97,10 @@ interface DaemonControlParts {
 export class DaemonControl implements ControlHost {
   readonly #parts: DaemonControlParts;
   readonly #startedAt = systemClock.now();
+  readonly #watched = new StatusFeed({
+    status: () => this.status(),
+    mark: () => this.#mark(),
+  });
   #listener: Listener | null = null;
   #isDraining = false;
   #logLoss: LogLoss | null = null;
@@ -266,6 +270,7 @@ export class DaemonControl implements ControlHost {
   drains(): void {
     this.#isDraining = true;
     this.#parts.feed.end();
+    this.#watched.end();
   }
 
   pin(account: string | null): void {
@@ -363,6 +368,19 @@ export class DaemonControl implements ControlHost {
         );
       }
     }
+  }
+
+  watch(signal: AbortSignal): ReadableStream<Uint8Array> {
+    return this.#watched.stream(signal);
+  }
+
+  /**
+   * Returns another object once the pool has changed; with open requests it is
+   * always another, because their figures grow.
+   */
+  #mark(): unknown {
+    const { keeper, proxy } = this.#parts;
+    return proxy.book.open().length > 0 ? {} : keeper.state;
   }
 
   events(signal: AbortSignal): ReadableStream<Uint8Array> {

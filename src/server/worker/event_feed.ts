@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { StatusView } from "../../control/protocol.ts";
+import { patchOf, type WatchMessage } from "../../control/status_patch.ts";
+
 const PING_MS = 15_000;
 
 /** If a watcher falls further behind, it loses the oldest events. */
@@ -40,30 +43,121 @@ export class EventFeed {
    * leaves.
    */
   stream(signal: AbortSignal): ReadableStream<Uint8Array> {
-    const encoder = new TextEncoder();
-    let stop = (): void => {};
-    return new ReadableStream<Uint8Array>({
-      start: (controller) => {
-        const send = (text: string): void => {
-          if ((controller.desiredSize ?? 0) <= -WAITING_MAX) return;
-          controller.enqueue(encoder.encode(text));
-        };
-        send(": tc\n\n");
-        const off = this.listen((data) => send(`data: ${data}\n\n`));
-        const timer = setInterval(() => send(": ping\n\n"), PING_MS);
-        const end = (): void => {
-          stop();
-          controller.close();
-        };
-        this.#streams.add(end);
-        stop = () => {
-          off();
-          clearInterval(timer);
-          this.#streams.delete(end);
-        };
-        signal.addEventListener("abort", stop, { once: true });
-      },
-      cancel: () => stop(),
-    });
+    return sse(signal, this.#streams, (send) => this.listen(send));
+  }
+}
+
+/**
+ * Returns an event stream of what `listen` is told, until `signal` aborts, the
+ * reader leaves or the function that it puts into `streams` is called.
+ */
+function sse(
+  signal: AbortSignal,
+  streams: Set<() => void>,
+  listen: (send: (data: string) => void) => () => void,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let stop = (): void => {};
+  return new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      const send = (text: string): void => {
+        if ((controller.desiredSize ?? 0) <= -WAITING_MAX) return;
+        controller.enqueue(encoder.encode(text));
+      };
+      send(": tc\n\n");
+      const off = listen((data) => send(`data: ${data}\n\n`));
+      const timer = setInterval(() => send(": ping\n\n"), PING_MS);
+      const end = (): void => {
+        stop();
+        controller.close();
+      };
+      streams.add(end);
+      stop = () => {
+        off();
+        clearInterval(timer);
+        streams.delete(end);
+      };
+      signal.addEventListener("abort", stop, { once: true });
+    },
+    cancel: () => stop(),
+  });
+}
+
+/** Least time between two looks at the pool, however much happens. */
+const LOOK_MS = 1_000;
+
+/** Looks after which a pool that stood still is told again: time passes. */
+const QUIET_LOOKS = 10;
+
+interface StatusFeedOptions {
+  readonly status: () => StatusView;
+  /** Something that is another object once the pool has changed. */
+  readonly mark: () => unknown;
+}
+
+/**
+ * Tells watchers what changed, once a second at most and for all of them
+ * together. It does nothing while nobody watches, and little while nothing
+ * happens.
+ */
+export class StatusFeed {
+  readonly #options: StatusFeedOptions;
+  readonly #watchers = new Set<(data: string) => void>();
+  readonly #streams = new Set<() => void>();
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #last: StatusView | null = null;
+  #mark: unknown = null;
+  #quiet = 0;
+
+  constructor(options: StatusFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Ends every stream; watchers connect to the next server. */
+  end(): void {
+    for (const end of [...this.#streams]) end();
+  }
+
+  /** Returns the status, then its changes, as an event stream. */
+  stream(signal: AbortSignal): ReadableStream<Uint8Array> {
+    return sse(signal, this.#streams, (send) => this.#watch(send));
+  }
+
+  #watch(send: (data: string) => void): () => void {
+    // All watchers get the same changes, so a new one begins with the others.
+    this.#look();
+    const status = this.#last ?? this.#options.status();
+    this.#last = status;
+    const first: WatchMessage = { kind: "status", status };
+    send(JSON.stringify(first));
+    this.#watchers.add(send);
+    this.#timer ??= setInterval(() => this.#tick(), LOOK_MS);
+    return () => {
+      this.#watchers.delete(send);
+      if (this.#watchers.size > 0 || this.#timer === null) return;
+      clearInterval(this.#timer);
+      this.#timer = null;
+      this.#last = null;
+    };
+  }
+
+  #tick(): void {
+    const mark = this.#options.mark();
+    this.#quiet++;
+    if (mark === this.#mark && this.#quiet < QUIET_LOOKS) return;
+    this.#mark = mark;
+    this.#quiet = 0;
+    this.#look();
+  }
+
+  #look(): void {
+    const before = this.#last;
+    if (before === null) return;
+    const after = this.#options.status();
+    this.#last = after;
+    const patch = patchOf(before, after);
+    const message: WatchMessage = { kind: "patch", patch };
+    const data = JSON.stringify(message);
+    for (const send of this.#watchers) send(data);
   }
 }
