@@ -22,7 +22,7 @@ interface ListPatch<Name extends ListName> {
 }
 
 /** The change from one status to the next. */
-export interface StatusPatch {
+interface StatusPatch {
   /** Everything but the lists, by name. */
   readonly set: Partial<StatusView>;
   readonly lists: { readonly [Name in ListName]?: ListPatch<Name> };

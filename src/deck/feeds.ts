@@ -22,6 +22,9 @@ const RETRY_MAX_MS = 5_000;
 /** How often the session files are read, as in the seed. */
 const LOCAL_MS = 3_000;
 
+/** Where there are none, the next one may be seen a little later. */
+const LOCAL_IDLE_MS = 10_000;
+
 export interface FeedOptions {
   readonly client: ControlClient;
   readonly clock: Clock;
@@ -156,7 +159,7 @@ export async function nudgedFeed(
 const CURVES_MS = 20_000;
 
 /** While there is nothing to draw them on, nobody asks for them. */
-const CURVES_IDLE_MS = 2_000;
+const CURVES_IDLE_MS = 5_000;
 
 /** Requests the curves while the screen shows them. */
 export async function curveFeed(
@@ -197,10 +200,13 @@ export async function localFeed(
   { clock, signal, send }: FeedOptions,
   reader: SessionReader,
 ): Promise<void> {
+  let hadAny = false;
   while (!signal.aborted) {
     const local = await reader.read(clock.now());
     if (signal.aborted) return;
-    send({ kind: "local", local });
-    await clock.sleep(LOCAL_MS, signal).catch(() => {});
+    if (local.length > 0 || hadAny) send({ kind: "local", local });
+    hadAny = local.length > 0;
+    const waitMs = local.length > 0 ? LOCAL_MS : LOCAL_IDLE_MS;
+    await clock.sleep(waitMs, signal).catch(() => {});
   }
 }

@@ -374,10 +374,7 @@ export class DaemonControl implements ControlHost {
     return this.#watched.stream(signal);
   }
 
-  /**
-   * Returns another object once the pool has changed; with open requests it is
-   * always another, because their figures grow.
-   */
+  /** Returns another object once anything changed; open requests always do. */
   #mark(): unknown {
     const { keeper, proxy } = this.#parts;
     return proxy.book.open().length > 0 ? {} : keeper.state;
