@@ -253,6 +253,12 @@ export const SETTINGS = v.looseObject({
     ),
     projects: flag(true, "Note which repository a request belongs to"),
   }),
+  history: section({
+    transcripts: flag(
+      true,
+      "Count what Claude Code did before tc and without it, by its transcripts: tokens, models, times, never texts",
+    ),
+  }),
   paid: section({
     max: leaf(
       v.pipe(
@@ -356,6 +362,7 @@ const COMMON: readonly string[] = [
   "log.level",
   "log.to",
   "ledger.days",
+  "history.transcripts",
   "pricing",
 ];
 

@@ -157,12 +157,16 @@ export function tablesOf({ table }: PriceBook): readonly PriceTable[] {
     : [LIST_PRICES, table];
 }
 
+function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 10);
+}
+
 function rowOf(name: string, at: number, book: PriceBook): PriceRow | null {
-  const day = new Date(at).toISOString().slice(0, 10);
   for (const { rows } of tablesOf(book)) {
     let found: PriceRow | null = null;
     for (const row of rows) {
-      if (row.model !== name || (row.from !== null && row.from > day)) continue;
+      if (row.model !== name) continue;
+      if (row.from !== null && row.from > dayOf(at)) continue;
       if (found === null || (row.from ?? "") >= (found.from ?? "")) found = row;
     }
     if (found !== null) return found;

@@ -202,13 +202,37 @@ export function addSpend(a: Spend, b: Spend): Spend {
   };
 }
 
+/** Work that tc did not serve: from before its ledger began, or past it. */
+export type OutsideSource = "before_tc" | "not_through_tc";
+
+/** The part of a spend that comes from transcripts, by where it went. */
+export type OutsideSpend = Readonly<Partial<Record<OutsideSource, Spend>>>;
+
 /** The spend of one key, and the time span in which it fell. */
 export interface SpendRow {
   /** Null for requests that named none. */
   readonly key: string | null;
   readonly firstAt: number;
   readonly lastAt: number;
+  /** All of it, what tc did not serve included. */
   readonly spend: Spend;
+  /** Absent: tc served all of it. */
+  readonly outside?: OutsideSpend;
+}
+
+/** Returns the parts of both, added up. */
+export function addOutside(
+  a: OutsideSpend | undefined,
+  b: OutsideSpend | undefined,
+): OutsideSpend {
+  const sum: Partial<Record<OutsideSource, Spend>> = { ...a };
+  for (const source of ["before_tc", "not_through_tc"] as const) {
+    const more = b?.[source];
+    if (more === undefined) continue;
+    const known = sum[source];
+    sum[source] = known === undefined ? more : addSpend(known, more);
+  }
+  return sum;
 }
 
 /**
@@ -230,6 +254,7 @@ export function grouped(
         firstAt: Math.min(known.firstAt, row.firstAt),
         lastAt: Math.max(known.lastAt, row.lastAt),
         spend: addSpend(known.spend, row.spend),
+        outside: addOutside(known.outside, row.outside),
       },
     );
   }

@@ -100,7 +100,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     host: ready.host,
     port: ready.port,
     transport: link.transport,
-    reload: (config) => link.post({ kind: "reload", config }),
+    reload: (config) => {
+      link.config = config;
+      link.post({ kind: "reload", config });
+    },
     reloadFailed: (error) =>
       link.post({
         kind: "reload_failed",
@@ -192,9 +195,12 @@ class WorkerLink {
   readonly #owners: OwnerDesk;
   readonly #simulations = new SimulationDesk();
   #calls = 0;
+  /** The settings in use: a reload brings others. */
+  config: Config;
 
   constructor(worker: Worker, options: ServerOptions) {
     this.#worker = worker;
+    this.config = options.order.config;
     this.#keychain = keychainTool(options.order.system, {
       runner: systemRunner,
       timeoutMs: KEYCHAIN_MS_MAX,
@@ -343,10 +349,15 @@ class WorkerLink {
 
   #report(
     { id, question }: FromWorker & { readonly kind: "report_asked" },
-    { paths: { stateFolder }, config }: StartOrder,
+    { paths: { stateFolder } }: StartOrder,
   ): void {
+    const { config } = this;
     const pricesAsOf = tablesOf(priceBook(config))[0]?.asOf ?? "";
-    const answer = answerReport(question, { stateFolder, pricesAsOf });
+    const answer = answerReport(question, {
+      stateFolder,
+      pricesAsOf,
+      hasTranscripts: config.settings.history.transcripts,
+    });
     this.post({ kind: "report_answer", id, answer });
   }
 

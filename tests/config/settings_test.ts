@@ -9,7 +9,7 @@ import {
 import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";
 
 /** What a running server takes over, or never asks for. */
-const LIVE = /^(routing|usage|update|paid)\.|^(pricing|routes)$/;
+const LIVE = /^(routing|usage|update|paid|history)\.|^(pricing|routes)$/;
 
 /** Another value than the default, of the same kind. */
 const OTHER: Readonly<Record<string, unknown>> = {

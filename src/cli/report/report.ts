@@ -20,6 +20,7 @@ import { EXIT, UsageError } from "../../errors.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { reportLines, reportTitle } from "./report_text.ts";
 import { Shell } from "../shell.ts";
+import { readTranscripts } from "./read_transcripts.ts";
 import { parseMoment } from "./time_span.ts";
 import { readPin, readRegistry } from "../../claude/sessions/orchestration.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
@@ -27,6 +28,7 @@ import {
   lastSince,
   type SpendQuery,
   spendReport,
+  SpendSources,
 } from "../../records/spend_report.ts";
 import {
   readSessionIssues,
@@ -60,7 +62,8 @@ const ROWS = 40;
 const TEXT: CommandText = {
   name: "report",
   group: "look",
-  summary: "Show what was spent: tokens, cache and cost, from the ledger",
+  summary:
+    "Show what was spent: tokens, cache and cost, from the ledger and transcripts",
   examples: [
     "tc report",
     "tc report week",
@@ -93,8 +96,10 @@ export function registerReport(program: Command, registry: Registry): void {
       });
       const rowsMax = rowLimit(options.limit);
       const order = orderOf(options.order);
+      await readTranscripts(shell);
       const drawn = await drawReport(query, {
         stateFolder: shell.paths.stateFolder,
+        hasTranscripts: shell.config.settings.history.transcripts,
         claudeFolder: claudeFolder({
           environment: registry.environment,
           system: registry.system,
@@ -204,6 +209,7 @@ function rowLimit(text: string | undefined): number {
 
 interface ReportPlaces {
   readonly stateFolder: string;
+  readonly hasTranscripts: boolean;
   /** Claude Code's folder, where an orchestrator says who works on what. */
   readonly claudeFolder: string;
 }
@@ -220,15 +226,14 @@ async function drawReport(
   const live = usesIssues
     ? await liveIssues(places.claudeFolder)
     : new Map<string, string>();
-  const database = openDatabase(path, "read_only");
-  try {
-    const known = usesIssues ? readSessionIssues(database) : new Map();
-    const issues = new Map<string, string>([...known, ...live]);
-    remember(path, changes(known, live), query.nowMs);
-    return spendReport(database, query, issues);
-  } finally {
-    database.close();
-  }
+  using sources = new SpendSources(places.stateFolder, places);
+  const { ledger } = sources;
+  const known = usesIssues && ledger !== null
+    ? readSessionIssues(ledger)
+    : new Map();
+  const issues = new Map<string, string>([...known, ...live]);
+  if (ledger !== null) remember(path, changes(known, live), query.nowMs);
+  return spendReport(sources, query, issues);
 }
 
 /** Returns the issue of each session that the orchestrator's files name now. */

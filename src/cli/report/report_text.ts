@@ -8,6 +8,7 @@ import type {
   ReportRowView,
   ReportSums,
   ReportView,
+  SourcedSums,
 } from "../../control/history/report_view.ts";
 import { countText, inert, percentText } from "../../control/words.ts";
 import { dateText, type Zone } from "../../core/calendar.ts";
@@ -15,14 +16,14 @@ import type { Output } from "../output.ts";
 import { cutInMiddle } from "../../deck/terminal/grapheme.ts";
 import { type Column, tableLines } from "../table.ts";
 
-type Named = ReportSums & { readonly name: string };
+type Named = SourcedSums & { readonly name: string };
 
 function count(of: (sums: ReportSums) => number): (sums: ReportSums) => string {
   return (sums) => countText(of(sums));
 }
 
 function columnsOf(
-  by: string,
+  { by, total }: ReportView,
   { hasCost }: ReportLook,
 ): readonly Column<Named>[] {
   const number = true;
@@ -36,7 +37,7 @@ function columnsOf(
     },
     {
       title: "fail",
-      of: count(({ failed }) => failed),
+      of: (sums) => isAllOutside(sums) ? "?" : countText(sums.failed),
       isNumber: number,
       drop: 7,
     },
@@ -78,13 +79,44 @@ function columnsOf(
     },
     { title: "moves", of: movesText, isNumber: number, drop: 9 },
   ];
-  return hasCost
-    ? [
-      ...all,
-      { title: "worth", of: worthText, isNumber: number },
-      { title: "paid", of: paidText, isNumber: number, drop: 1 },
-    ]
-    : all;
+  const money: readonly Column<Named>[] = [
+    { title: "worth", of: worthText, isNumber: number },
+    { title: "paid", of: paidText, isNumber: number, drop: 1 },
+  ];
+  const source: readonly Column<Named>[] = [
+    { title: "source", of: sourceText, drop: 2 },
+  ];
+  return [
+    ...all,
+    ...(hasCost ? money : []),
+    ...(isOutside(total) ? source : []),
+  ];
+}
+
+function isOutside({ beforeTc, notThroughTc }: SourcedSums): boolean {
+  return beforeTc !== null || notThroughTc !== null;
+}
+
+/** Whether tc served nothing of it, and so knows of no failure and no move. */
+function isAllOutside(sums: SourcedSums): boolean {
+  const { requests, beforeTc, notThroughTc } = sums;
+  return isOutside(sums) &&
+    requests === (beforeTc?.requests ?? 0) + (notThroughTc?.requests ?? 0);
+}
+
+/** Returns who served the row: tc, or Claude Code by itself. */
+function sourceText(
+  { requests, beforeTc, notThroughTc }: SourcedSums,
+): string {
+  const parts = [
+    { count: beforeTc?.requests ?? 0, words: "before tc" },
+    { count: notThroughTc?.requests ?? 0, words: "not through tc" },
+  ].filter(({ count }) => count > 0);
+  return parts.length === 0
+    ? "tc"
+    : parts.map(({ count, words }) =>
+      count === requests ? words : `${percentText(count / requests)} ${words}`
+    ).join(", ");
 }
 
 /** How a report is printed. */
@@ -95,7 +127,9 @@ export interface ReportLook {
   readonly width: number;
 }
 
-function movesText({ switches, switchRebuild }: ReportSums): string {
+function movesText(sums: SourcedSums): string {
+  const { switches, switchRebuild } = sums;
+  if (isAllOutside(sums)) return "?";
   return switches === 0 ? "0" : `${switches} (${countText(switchRebuild)}✎)`;
 }
 
@@ -133,7 +167,7 @@ export function reportLines(
     ...shown.map((row) => ({ ...row, name: rowName(row, view) })),
     { ...view.total, name: "total" },
   ];
-  const table = tableLines(rows, columnsOf(view.by, look), look.width);
+  const table = tableLines(rows, columnsOf(view, look), look.width);
   const hidden = view.rows.length - shown.length;
   return [
     output.paint("dim", table.head),
@@ -151,7 +185,7 @@ const NAME_WIDTH_MAX = 40;
 
 function rowName(row: ReportRowView, { by }: ReportView): string {
   const name = row.key === null
-    ? "(none)"
+    ? by === "account" && isOutside(row) ? "(unknown)" : "(none)"
     : by === "session"
     ? `${row.key.slice(0, 8)}${row.label === null ? "" : ` ${row.label}`}`
     : row.label ?? row.key;
@@ -159,14 +193,25 @@ function rowName(row: ReportRowView, { by }: ReportView): string {
 }
 
 function notes(
-  { total, pricesAsOf }: ReportView,
+  { total, pricesAsOf, transcripts }: ReportView,
   { hasCost }: ReportLook,
   dropped: readonly string[],
 ): readonly string[] {
   const hidden = dropped.length === 0
     ? []
     : [`no room for ${dropped.join(", ")}: --json has all`];
-  if (!hasCost) return hidden;
+  const outside = isOutside(total)
+    ? [
+      "before tc, not through tc: by Claude Code's transcripts, account unknown",
+      ...(hasCost
+        ? ["  whether a plan paid is unknown too: it counts as worth"]
+        : []),
+    ]
+    : [];
+  const partly = transcripts?.isWhole === false
+    ? ["not all transcripts are read yet: tc report   goes on"]
+    : [];
+  if (!hasCost) return [...hidden, ...outside, ...partly];
   const star = total.unpriced === 0 || total.costUsd === null
     ? []
     : [`* without ${total.unpriced} answers of models that have no price`];
@@ -175,5 +220,7 @@ function notes(
     ...star,
     `worth: covered by plans, at list prices of ${pricesAsOf}`,
     "paid: by API keys and extra usage · ✎ written to cache",
+    ...outside,
+    ...partly,
   ];
 }

@@ -62,12 +62,14 @@ export function registerSimulate(program: Command, registry: Registry): void {
       const policies = policiesFrom(options.policy);
       const isBuiltIn = options.workloads || options.workload !== undefined;
       const query = historyQuery(options, policies);
-      const rows = isBuiltIn ? [] : recordedHistory(shell, query.days);
-      if (isEnough(rows)) {
-        const answer = await simulateHistory(shell, rows, {
+      const rows = isBuiltIn ? [] : await recordedHistory(shell, query.days);
+      const answer = isEnough(rows)
+        ? await simulateHistory(shell, rows, {
           ...query,
           onPlay: progressOn(output),
-        });
+        })
+        : null;
+      if (answer !== null) {
         if (output.isJson) {
           output.json({ schema: "tc.simulate/v1", history: answer });
         } else printHistory(answer, output);
@@ -80,7 +82,10 @@ export function registerSimulate(program: Command, registry: Registry): void {
         return EXIT.ok;
       }
       if (!isBuiltIn) {
-        output.say("Too little history yet: the built-in workloads instead");
+        const why = isEnough(rows)
+          ? "No account to replay your history on yet (tc login)"
+          : "Too little history yet";
+        output.say(`${why}: the built-in workloads instead`);
       }
       const comparisons: Comparison[] = [];
       for (const draw of workloadsFrom(options.workload)) {
@@ -221,9 +226,12 @@ function lineOf(standing: Standing): string {
 
 /** Returns what was replayed, and whether the replay matches the history. */
 function historyLines(answer: HistoryAnswer): readonly string[] {
-  const { requests, days, check } = answer;
+  const { requests, outside, days, check } = answer;
   const lines = [
     `${requests} requests of the last ${days} days, replayed under ${check.policy} as they ran:`,
+    ...(outside === 0 ? [] : [
+      `  ${outside} of them before tc or not through tc (by Claude Code's transcripts, account unknown)`,
+    ]),
     `  recorded ${countText(check.recordedTokens)} quota tokens, predicted ${
       countText(check.predictedTokens)
     }: ${percentText(check.error)} off`,

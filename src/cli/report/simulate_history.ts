@@ -28,10 +28,14 @@ import type {
   PlannedAccount,
   Workload,
 } from "../../simulate/workload/workload.ts";
-import { databasePath, openDatabase } from "../../store/ledger/database.ts";
+import { SpendSources } from "../../records/spend_report.ts";
+import type { TranscriptAnswer } from "../../core/transcript.ts";
+import { answersSince } from "../../store/history/history_report.ts";
+import { readTranscripts } from "./read_transcripts.ts";
 import {
   type HistoryRow,
   readHistory,
+  UNKNOWN_ACCOUNT,
 } from "../../store/ledger/ledger_history.ts";
 import { storedAccounts } from "../accounts/account_work.ts";
 import type { Shell } from "../shell.ts";
@@ -47,6 +51,8 @@ export interface HistoryQuery {
 export interface HistoryAnswer {
   readonly days: number;
   readonly requests: number;
+  /** Those from before tc or not through it; their account is not known. */
+  readonly outside: number;
   readonly check: SelfCheck;
   /** Null if the self-check failed, so that no conclusion is possible. */
   readonly comparison: Comparison | null;
@@ -71,37 +77,69 @@ const TIERS: Readonly<Record<string, Tier>> = {
   "20x": "max_20x",
 };
 
-/** Returns the answered messages of the last days; none without a ledger. */
-export function recordedHistory(
-  { paths }: Shell,
+/**
+ * Returns the answered messages of the last days, by their start: those of the
+ * ledger, and those that transcripts alone tell of.
+ */
+export async function recordedHistory(
+  shell: Shell,
   days: number,
-): readonly HistoryRow[] {
+): Promise<readonly HistoryRow[]> {
+  await readTranscripts(shell);
   try {
-    const path = databasePath(paths.stateFolder);
-    const database = openDatabase(path, "read_only");
-    try {
-      return readHistory(database, systemClock.now() - days * DAY_MS);
-    } finally {
-      database.close();
-    }
+    using sources = new SpendSources(shell.paths.stateFolder, {
+      hasTranscripts: shell.config.settings.history.transcripts,
+    });
+    const { ledger, history } = sources;
+    const fromMs = systemClock.now() - days * DAY_MS;
+    return [
+      ...ledger === null ? [] : readHistory(ledger, fromMs),
+      ...history === null ? [] : answersSince(history, fromMs).map(outsideRow),
+    ].sort((a, b) => a.startedAt - b.startedAt);
   } catch (cause) {
     if (cause instanceof TcError && cause.code === "no_state") return [];
     throw cause;
   }
 }
 
+function outsideRow(answer: TranscriptAnswer): HistoryRow {
+  const { session, agent, startedAt, at, model } = answer;
+  return {
+    askedAt: startedAt,
+    startedAt,
+    endedAt: at,
+    waitedMs: 0,
+    conversation: agent === null ? session : `${session}/${agent}`,
+    model: model ?? "",
+    account: UNKNOWN_ACCOUNT,
+    policy: "",
+    isPrompt: answer.isPrompt,
+    isSide: false,
+    isCompacted: answer.isCompacted,
+    isMoved: false,
+    usage: answer.usage,
+    spent5h: null,
+    resets5h: null,
+    spent7d: null,
+    resets7d: null,
+  };
+}
+
 export function isEnough(rows: readonly HistoryRow[]): boolean {
   return rows.length >= REQUESTS_MIN;
 }
 
+/** Returns what a replay shows; null without an account to replay it on. */
 export async function simulateHistory(
   shell: Shell,
   rows: readonly HistoryRow[],
   { onPlay, ...query }: HistoryQuery & Pick<CompareOptions, "onPlay">,
-): Promise<HistoryAnswer> {
+): Promise<HistoryAnswer | null> {
+  const accounts = await accountsOf(shell, rows);
+  if (accounts.length === 0) return null;
   const settings = routeSettings(shell.config.settings);
   const history = historyOf(rows, {
-    accounts: await accountsOf(shell, rows),
+    accounts,
     cacheReadWeight: settings.cacheReadWeight,
     cacheTtlMs: null,
   });
@@ -111,8 +149,11 @@ export async function simulateHistory(
   const check = selfCheck(history.workload, history.fits, {
     settings: { ...settings, policy },
     hold,
+    unknownTokens: history.unknownTokens,
   });
-  const answer = { days: query.days, requests: history.requests, check };
+  const { requests } = history;
+  const outside = rows.filter(isOutside).length;
+  const answer = { days: query.days, requests, outside, check };
   if (!check.isGood) return { ...answer, comparison: null, change: null };
   const wished = changed(history, query);
   return {
@@ -145,7 +186,8 @@ async function accountsOf(
     tier: account.tier,
     kind: account.kind,
   }));
-  const gone = [...new Set(rows.map(({ account }) => account))]
+  const served = rows.filter((row) => !isOutside(row));
+  const gone = [...new Set(served.map(({ account }) => account))]
     .filter((id) => !known.some((account) => account.id === id))
     .map((id): HistoryAccount => ({
       id,
@@ -154,6 +196,10 @@ async function accountsOf(
       kind: "subscription",
     }));
   return [...known, ...gone];
+}
+
+function isOutside({ account }: HistoryRow): boolean {
+  return account === UNKNOWN_ACCOUNT;
 }
 
 function changed(

@@ -7,10 +7,12 @@
 
 import { type CalendarUnit, periodName, Zone } from "../../core/calendar.ts";
 import {
+  addOutside,
   addSpend,
   grouped,
   hitRate,
   NO_SPEND,
+  type OutsideSpend,
   type Spend,
   type SpendRow,
 } from "../../core/usage.ts";
@@ -56,7 +58,27 @@ export interface ReportSums {
   readonly unpriced: number;
 }
 
-export interface ReportRowView extends ReportSums {
+/** A part of a row that comes from Claude Code's transcripts. */
+interface OutsideView {
+  readonly requests: number;
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite5m: number;
+  readonly cacheWrite1h: number;
+  readonly output: number;
+  /** Cost at list price in US dollars; null if nothing in it has a price. */
+  readonly costUsd: number | null;
+}
+
+/** Sums, and which parts of them tc did not serve; null if it served all. */
+export interface SourcedSums extends ReportSums {
+  /** From before the first request in the ledger. */
+  readonly beforeTc: OutsideView | null;
+  /** Of later requests, those that did not go through tc. */
+  readonly notThroughTc: OutsideView | null;
+}
+
+export interface ReportRowView extends SourcedSums {
   /** Null: requests without a key. */
   readonly key: string | null;
   /** Name for people: an account's name or a session's issue; or null. */
@@ -72,11 +94,21 @@ export interface ReportView {
   readonly since: TimeView;
   readonly until: TimeView;
   readonly timeZone: string;
-  readonly source: "ledger";
+  readonly source: "ledger" | "ledger_and_transcripts";
+  /** What is known of the client's transcripts; null if nothing is. */
+  readonly transcripts: TranscriptsView | null;
   /** When the list prices of this build were checked. */
   readonly pricesAsOf: string;
   readonly rows: readonly ReportRowView[];
-  readonly total: ReportSums;
+  readonly total: SourcedSums;
+}
+
+/** How much of the client's transcripts a report rests on. */
+interface TranscriptsView {
+  /** When they were last looked at. */
+  readonly readAt: TimeView;
+  /** False if that look was stopped before its end. */
+  readonly isWhole: boolean;
 }
 
 interface ReportFrame {
@@ -88,6 +120,8 @@ interface ReportFrame {
   /** The date of the prices. */
   readonly pricesAsOf: string;
   readonly labelOf: (key: string) => string | null;
+  /** Absent: no transcripts are known. */
+  readonly transcripts?: { readonly at: number; readonly isWhole: boolean };
 }
 
 export function isCalendarUnit(kind: ReportKind): kind is CalendarUnit {
@@ -108,6 +142,11 @@ export function reportView(
   frame: ReportFrame,
 ): ReportView {
   const total = rows.reduce((sum, { spend }) => addSpend(sum, spend), NO_SPEND);
+  const outside = rows.reduce(
+    (sum, row) => addOutside(sum, row.outside),
+    {} as OutsideSpend,
+  );
+  const { transcripts = null } = frame;
   return {
     schema: "tc.report/v1",
     at: timeView(frame.nowMs),
@@ -115,16 +154,43 @@ export function reportView(
     since: timeView(frame.sinceMs),
     until: timeView(frame.untilMs),
     timeZone: frame.zone.name,
-    source: "ledger",
+    source: transcripts === null ? "ledger" : "ledger_and_transcripts",
+    transcripts: transcripts === null ? null : {
+      readAt: timeView(transcripts.at),
+      isWhole: transcripts.isWhole,
+    },
     pricesAsOf: frame.pricesAsOf,
-    rows: rows.map(({ key, firstAt, lastAt, spend }) => ({
+    rows: rows.map(({ key, firstAt, lastAt, spend, outside }) => ({
       key,
       label: key === null ? null : frame.labelOf(key),
       firstAt: timeView(firstAt),
       lastAt: timeView(Math.min(lastAt, frame.nowMs)),
-      ...reportSums(spend),
+      ...sourcedSums(spend, outside ?? {}),
     })),
-    total: reportSums(total),
+    total: sourcedSums(total, outside),
+  };
+}
+
+function sourcedSums(spend: Spend, outside: OutsideSpend): SourcedSums {
+  return {
+    ...reportSums(spend),
+    beforeTc: outsideView(outside.before_tc),
+    notThroughTc: outsideView(outside.not_through_tc),
+  };
+}
+
+function outsideView(spend: Spend | undefined): OutsideView | null {
+  if (spend === undefined) return null;
+  const { requests, input, cacheRead, cacheWrite5m, cacheWrite1h, output } =
+    spend;
+  return {
+    requests,
+    input,
+    cacheRead,
+    cacheWrite5m,
+    cacheWrite1h,
+    output,
+    costUsd: reportSums(spend).costUsd,
   };
 }
 

@@ -12,7 +12,11 @@ import type { ReportQuestion } from "../../control/routes.ts";
 import { Zone } from "../../core/calendar.ts";
 import { reasonOf, TcError } from "../../errors.ts";
 import { quotaHistory } from "../../records/quota_history.ts";
-import { lastSince, spendReport } from "../../records/spend_report.ts";
+import {
+  lastSince,
+  spendReport,
+  SpendSources,
+} from "../../records/spend_report.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
 import { systemClock } from "../../system/clock.ts";
 import { PendingCalls } from "./pending_calls.ts";
@@ -30,25 +34,27 @@ export type ReportAnswer =
 /** The worker stops waiting for a report after this time. */
 const ANSWER_MS_MAX = 30_000;
 
-type Database = ReturnType<typeof openDatabase>;
+interface ReportPlaces {
+  readonly stateFolder: string;
+  readonly pricesAsOf: string;
+  /** Whether to add what was read from the client's transcripts. */
+  readonly hasTranscripts: boolean;
+}
 
 /** Draws the report in the main thread. Never throws. */
 export function answerReport(
   asked: DrawQuestion,
-  { stateFolder, pricesAsOf }: {
-    readonly stateFolder: string;
-    readonly pricesAsOf: string;
-  },
+  places: ReportPlaces,
 ): ReportAnswer {
   try {
+    if (asked.kind === "report") {
+      return { kind: "report", view: draw(asked.question, places) };
+    }
+    const { stateFolder } = places;
     const database = openDatabase(databasePath(stateFolder), "read_only");
     try {
-      return asked.kind === "report"
-        ? { kind: "report", view: draw(database, asked.question, pricesAsOf) }
-        : {
-          kind: "quota",
-          view: quotaHistory(database, asked.days, systemClock.now()),
-        };
+      const view = quotaHistory(database, asked.days, systemClock.now());
+      return { kind: "quota", view };
     } finally {
       database.close();
     }
@@ -58,16 +64,16 @@ export function answerReport(
 }
 
 function draw(
-  database: Database,
   { by, days, zone: name }: ReportQuestion,
-  pricesAsOf: string,
+  { stateFolder, pricesAsOf, hasTranscripts }: ReportPlaces,
 ): ReportView {
   const zone = new Zone(name);
   const nowMs = systemClock.now();
   const fromMs = lastSince("day", days, { untilMs: nowMs, zone });
   const span = { fromMs, untilMs: nowMs };
   const query = { by, nowMs, span, zone, pricesAsOf };
-  return spendReport(database, query, new Map());
+  using sources = new SpendSources(stateFolder, { hasTranscripts });
+  return spendReport(sources, query, new Map());
 }
 
 /** The side of the worker: it asks by `post` and gets its answers by `take`. */

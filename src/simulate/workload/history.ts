@@ -9,11 +9,15 @@
 import { modelFamily } from "../../core/account.ts";
 import { type Instant, instantFromMs } from "../../core/time.ts";
 import { contextTokens } from "../../core/usage.ts";
-import type { HistoryRow } from "../../store/ledger/ledger_history.ts";
+import {
+  type HistoryRow,
+  UNKNOWN_ACCOUNT,
+} from "../../store/ledger/ledger_history.ts";
 import {
   fitted,
   type FittedAccount,
   type HistoryAccount,
+  recordedCost,
 } from "./history_fit.ts";
 import { plan } from "./plans.ts";
 import type {
@@ -35,6 +39,8 @@ export interface History {
   readonly fits: readonly FittedAccount[];
   readonly policy: string;
   readonly requests: number;
+  /** Recorded quota tokens of requests whose account is not known. */
+  readonly unknownTokens: number;
 }
 
 const HOUR_MS = 3_600_000;
@@ -83,7 +89,17 @@ export function historyOf(
     pollMs: null,
     speaksLimits: true,
   };
-  return { workload, fits, policy: mostUsed(rows), requests: rows.length };
+  return {
+    workload,
+    fits,
+    policy: mostUsed(rows),
+    requests: rows.length,
+    unknownTokens: rows.reduce(
+      (sum, row) =>
+        row.account === UNKNOWN_ACCOUNT ? sum + recordedCost(row, unit) : sum,
+      0,
+    ),
+  };
 }
 
 /**
@@ -114,7 +130,8 @@ function sharedTokens(rows: readonly HistoryRow[]): number {
 }
 
 function mostUsed(rows: readonly HistoryRow[]): string {
-  const groups = [...Map.groupBy(rows, ({ policy }) => policy)];
+  const ours = rows.filter(({ policy }) => policy !== "");
+  const groups = [...Map.groupBy(ours, ({ policy }) => policy)];
   groups.sort(([, a], [, b]) => b.length - a.length);
   return groups[0]?.[0] ?? "";
 }

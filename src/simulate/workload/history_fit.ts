@@ -182,11 +182,13 @@ const HOUR_MS = 3_600_000;
 export function selfCheck(
   workload: Workload,
   fits: readonly FittedAccount[],
-  { settings, hold }: {
+  { settings, hold, unknownTokens = 0 }: {
     readonly settings: Partial<RouteSettings> & {
       readonly policy: RouteSettings["policy"];
     };
     readonly hold?: Partial<HoldBounds>;
+    /** Recorded tokens that belong to none of the accounts. */
+    readonly unknownTokens?: number;
   },
 ): SelfCheck {
   const score = play(workload, {
@@ -195,7 +197,10 @@ export function selfCheck(
   });
   const stalledHours = fits.reduce((sum, fit) => sum + fit.waitedMs, 0) /
     HOUR_MS;
-  const recorded = fits.reduce((sum, { tokens }) => sum + tokens, 0);
+  const recorded = fits.reduce(
+    (sum, { tokens }) => sum + tokens,
+    unknownTokens,
+  );
   const predicted = score.burntTokens;
   const error = recorded === 0 ? 1 : Math.abs(predicted - recorded) / recorded;
   return {

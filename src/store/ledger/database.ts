@@ -31,23 +31,27 @@ export function databasePath(stateFolder: string): string {
 }
 
 /**
- * Opens the database at `path`, and makes it if it may be written. Throws
- * TcError: `no_state`, `newer_state`, `damaged_state` or a file error.
+ * Opens the database at `path`, and makes it if it may be written; `steps` are
+ * its schema, one a version. Throws TcError: `no_state`, `newer_state`, `damaged_state` or a file error.
  */
-export function openDatabase(path: string, mode: OpenMode): DatabaseSync {
+export function openDatabase(
+  path: string,
+  mode: OpenMode,
+  steps: readonly string[] = MIGRATIONS,
+): DatabaseSync {
   refuseForeignPlace(path);
-  if (mode === "read_only") return openToRead(path);
+  if (mode === "read_only") return openToRead(path, steps);
   makePrivate(path);
   return opened(path, false, (database) => {
     database.exec(
       "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;" +
         "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
     );
-    migrate(database, path);
+    migrate(database, path, steps);
   });
 }
 
-function openToRead(path: string): DatabaseSync {
+function openToRead(path: string, steps: readonly string[]): DatabaseSync {
   if (!isThere(path)) {
     throw new TcError(`Cannot read ${path}: there is no history yet`, {
       code: "no_state",
@@ -57,12 +61,12 @@ function openToRead(path: string): DatabaseSync {
     });
   }
   const database = opened(path, true, (one) => {
-    refuseNewer(versionOf(one), path);
+    refuseNewer(versionOf(one), path, steps);
   });
-  if (versionOf(database) === MIGRATIONS.length) return database;
+  if (versionOf(database) === steps.length) return database;
   // Reports read the newest schema; an older tc may have written this one.
   database.close();
-  openDatabase(path, "read_write").close();
+  openDatabase(path, "read_write", steps).close();
   return opened(path, true, () => {});
 }
 
@@ -113,10 +117,14 @@ function versionOf(database: DatabaseSync): number {
   );
 }
 
-function refuseNewer(version: number, path: string): void {
-  if (version <= MIGRATIONS.length) return;
+function refuseNewer(
+  version: number,
+  path: string,
+  steps: readonly string[],
+): void {
+  if (version <= steps.length) return;
   throw new TcError(
-    `Cannot use ${path}: a newer tc wrote it (schema ${version}, this one knows ${MIGRATIONS.length})`,
+    `Cannot use ${path}: a newer tc wrote it (schema ${version}, this one knows ${steps.length})`,
     {
       code: "newer_state",
       source: "user",
@@ -127,15 +135,19 @@ function refuseNewer(version: number, path: string): void {
   );
 }
 
-function migrate(database: DatabaseSync, path: string): void {
-  refuseNewer(versionOf(database), path);
-  if (versionOf(database) === MIGRATIONS.length) return;
+function migrate(
+  database: DatabaseSync,
+  path: string,
+  steps: readonly string[],
+): void {
+  refuseNewer(versionOf(database), path, steps);
+  if (versionOf(database) === steps.length) return;
   transaction(database, () => {
     // Another process may have done it between the check and the lock.
     const version = versionOf(database);
-    refuseNewer(version, path);
-    MIGRATIONS.slice(version).forEach((step) => database.exec(step));
-    database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    refuseNewer(version, path, steps);
+    steps.slice(version).forEach((step) => database.exec(step));
+    database.exec(`PRAGMA user_version = ${steps.length}`);
   });
 }
 

@@ -382,7 +382,8 @@ function sumsOf({ record, costNano }: LedgerEntry): number[] {
 /** One bit for each of the terms that change the price. */
 const TERM_BITS = { isFast: 1, isBatch: 2, isUs: 4 } as const;
 
-function termsNumber({ isFast, isBatch, isUs }: PriceTerms): number {
+/** Returns the terms as a number for a row. */
+export function termsNumber({ isFast, isBatch, isUs }: PriceTerms): number {
   return (isFast ? TERM_BITS.isFast : 0) + (isBatch ? TERM_BITS.isBatch : 0) +
     (isUs ? TERM_BITS.isUs : 0);
 }

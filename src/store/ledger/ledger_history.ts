@@ -34,6 +34,9 @@ export interface HistoryRow {
   readonly resets7d: number | null;
 }
 
+/** The account of a message that did not go through tc. */
+export const UNKNOWN_ACCOUNT = "";
+
 /** A refused client returns within this time, or has given up. */
 const AGAIN_MS_MAX = 600_000;
 

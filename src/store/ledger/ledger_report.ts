@@ -27,7 +27,8 @@ const FIRST =
 const LAST =
   `max(CASE WHEN last_at > 0 THEN last_at ELSE ${QUARTER_START} + ${QUARTER_MS} END)`;
 
-function bounds({ fromMs, untilMs }: TimeSpan): [number, number] {
+/** Returns the quarters of an hour in which the span begins and ends. */
+export function timeBounds({ fromMs, untilMs }: TimeSpan): [number, number] {
   return [Math.floor(fromMs / QUARTER_MS), Math.ceil(untilMs / QUARTER_MS)];
 }
 
@@ -42,7 +43,7 @@ export function spendByTime(
   const rows = database.prepare(
     `SELECT quarter, ${FIRST} AS first, ${LAST} AS last, ${SUMS}
      FROM quarters WHERE ${IN_SPAN} GROUP BY quarter ORDER BY quarter`,
-  ).all(...bounds(span));
+  ).all(...timeBounds(span));
   return rows.map((row) => {
     const startsAt = Number(row["quarter"]) * QUARTER_MS;
     return {
@@ -66,7 +67,7 @@ export function spendBy(
      FROM (SELECT ${key} AS id, ${FIRST} AS first, ${LAST} AS last, ${SUMS}
            FROM quarters WHERE ${IN_SPAN} GROUP BY ${key})
      LEFT JOIN names USING (id) ORDER BY last DESC, requests DESC`,
-  ).all(...bounds(span));
+  ).all(...timeBounds(span));
   return rows.map((row) => ({
     key: row["key"] === null ? null : String(row["key"]),
     firstAt: Number(row["first"]),
@@ -93,6 +94,17 @@ function spendOf(row: Record<string, SQLOutputValue>): Spend {
     waitedMs: sum("waited_ms"),
     paidNano: sum("paid_nano"),
   };
+}
+
+/**
+ * Returns when the ledger begins, in epoch milliseconds on a quarter of an hour;
+ * Infinity if it is empty.
+ */
+export function ledgerSince(database: DatabaseSync): number {
+  const row = database.prepare("SELECT min(quarter) AS first FROM quarters")
+    .get();
+  const first = row?.["first"] ?? null;
+  return first === null ? Infinity : Number(first) * QUARTER_MS;
 }
 
 /** Returns what was paid from `fromMs` on, in nanodollars, by account id. */

@@ -1,0 +1,275 @@
+/**
+ * Reads transcripts on from where the last look ended, in bounded memory: a line
+ * may hold a picture of 50 MB.
+ *
+ * @module
+ */
+
+import type { TranscriptAnswer } from "../../core/transcript.ts";
+import { asTime } from "../claude_file.ts";
+import { repositoryOf } from "../sessions/project.ts";
+import {
+  answerIn,
+  type LineFrame,
+  repeatKey,
+  withoutContent,
+} from "./transcript_line.ts";
+
+/** Every line that states the tokens of an answer has it, outside of texts. */
+const USAGE = new TextEncoder().encode('"usage":{');
+const CHUNK_BYTES = 256 * 1024;
+/** Of a longer line only its two ends are kept. */
+const LINE_BYTES_MAX = 4 * 1024 * 1024;
+const END_BYTES = 64 * 1024;
+/** Within it a line says whether a person or a tool speaks. */
+const HEAD_BYTES = 2_048;
+/** A request stands so many lines before its answer at most. */
+const LOOKS_MAX = 8;
+const LINE_END = 10;
+
+/** A transcript, and how much of it is known. */
+interface TranscriptPart {
+  readonly path: string;
+  readonly session: string;
+  /** Bytes of whole lines that were read before. */
+  readonly from: number;
+}
+
+/** What a reader of transcripts asks and tells. */
+interface ReadOptions {
+  readonly take: (answer: TranscriptAnswer) => void;
+  /** Called after each chunk; false stops. */
+  readonly goOn: (bytes: number) => Promise<boolean> | boolean;
+}
+
+/** Reads one transcript after the other, with one piece of memory. */
+export class TranscriptReader {
+  #buffer = new Uint8Array(2 * CHUNK_BYTES);
+  /** Repositories by folder: many lines name the same one. */
+  readonly #projects = new Map<string, string>();
+
+  /**
+   * Passes the answers of the part to `take`, and returns the bytes of whole
+   * lines that are known now. Throws if the file cannot be read.
+   */
+  async read(
+    { path, session, from }: TranscriptPart,
+    { take, goOn }: ReadOptions,
+  ): Promise<number> {
+    using file = Deno.openSync(path);
+    file.seekSync(from, Deno.SeekMode.Start);
+    const projectOf = (folder: string) => this.#projectOf(folder);
+    const lines = new Lines({ path, session, projectOf }, take);
+    let offset = from;
+    let filled = 0;
+    let long: LongLine | null = null;
+    for (;;) {
+      this.#grow(filled);
+      const read = file.readSync(
+        this.#buffer.subarray(filled, filled + CHUNK_BYTES),
+      ) ?? 0;
+      if (read === 0) break;
+      let fresh = this.#buffer.subarray(filled, filled + read);
+      if (long !== null) {
+        const end = fresh.indexOf(LINE_END);
+        long.push(end < 0 ? fresh : fresh.subarray(0, end));
+        if (end >= 0) {
+          lines.long(long);
+          offset += long.length + 1;
+          long = null;
+          fresh = fresh.subarray(end + 1);
+          this.#buffer.set(fresh);
+          filled = fresh.length;
+          fresh = this.#buffer.subarray(0, filled);
+        }
+      } else filled += read;
+      const end = long === null ? fresh.lastIndexOf(LINE_END) : -1;
+      if (end >= 0) {
+        const whole = filled - fresh.length + end + 1;
+        lines.block(this.#buffer.subarray(0, whole));
+        offset += whole;
+        this.#buffer.copyWithin(0, whole, filled);
+        filled -= whole;
+      }
+      if (filled > LINE_BYTES_MAX) {
+        long = new LongLine(this.#buffer.subarray(0, filled));
+        filled = 0;
+      }
+      if (!await goOn(read)) return offset;
+    }
+    // A last line without an end may be whole; it will be read again.
+    if (long === null) lines.block(this.#buffer.subarray(0, filled));
+    return offset;
+  }
+
+  #projectOf(folder: string): string {
+    const known = this.#projects.get(folder);
+    if (known !== undefined) return known;
+    const project = repositoryOf(folder);
+    this.#projects.set(folder, project);
+    return project;
+  }
+
+  /** Makes room for a chunk after what is filled. */
+  #grow(filled: number): void {
+    if (filled + CHUNK_BYTES <= this.#buffer.length) return;
+    const larger = new Uint8Array(2 * this.#buffer.length);
+    larger.set(this.#buffer.subarray(0, filled));
+    this.#buffer = larger;
+  }
+}
+
+/** The lines of one file, in their order. */
+class Lines {
+  readonly #place: Pick<LineFrame, "path" | "session" | "projectOf">;
+  readonly #take: (answer: TranscriptAnswer) => void;
+  readonly #decoder = new TextDecoder();
+  #askedAt: number | null = null;
+  #isPrompt = false;
+  #isCompacted = false;
+  /** Of the last answer: the next line may repeat it. */
+  #lastKey: string | null = null;
+
+  constructor(
+    place: Pick<LineFrame, "path" | "session" | "projectOf">,
+    take: (answer: TranscriptAnswer) => void,
+  ) {
+    this.#place = place;
+    this.#take = take;
+  }
+
+  /**
+   * Reads whole lines. Only those that may state an answer are decoded, and the
+   * request before each.
+   */
+  block(bytes: Uint8Array): void {
+    let from = 0;
+    for (;;) {
+      const hit = usageAt(bytes, from);
+      if (hit < 0) break;
+      const start = Math.max(from, bytes.lastIndexOf(LINE_END, hit) + 1);
+      const lineEnd = bytes.indexOf(LINE_END, hit);
+      const end = lineEnd < 0 ? bytes.length : lineEnd;
+      this.#lookBack(bytes.subarray(from, start));
+      const line = bytes.subarray(start, end);
+      if (!this.#answer(this.#decoder.decode(line))) this.#note(line);
+      from = end + 1;
+    }
+    this.#lookBack(bytes.subarray(from));
+  }
+
+  /** Reads a line that was too long to be kept. */
+  long(line: LongLine): void {
+    this.#answer(line.text());
+  }
+
+  /** Returns whether the line states an answer. */
+  #answer(line: string): boolean {
+    const key = repeatKey(line);
+    if (key !== null && key === this.#lastKey) return true;
+    const answer = answerIn(line, {
+      ...this.#place,
+      askedAt: this.#askedAt,
+      isPrompt: this.#isPrompt,
+      isCompacted: this.#isCompacted,
+    });
+    if (answer === null) return false;
+    this.#lastKey = key;
+    this.#take(answer);
+    return true;
+  }
+
+  /** Notes the last request in these lines, which state no answer. */
+  #lookBack(lines: Uint8Array): void {
+    let end = lines.length;
+    for (let looks = 0; looks < LOOKS_MAX && end > 0; looks++) {
+      const start = end < 2 ? 0 : lines.lastIndexOf(LINE_END, end - 2) + 1;
+      if (this.#note(lines.subarray(start, end))) return;
+      end = start;
+    }
+  }
+
+  /**
+   * Notes when a request was sent, and whether a person's words were in it.
+   * Returns whether the line is a request.
+   */
+  #note(line: Uint8Array): boolean {
+    const head = this.#decoder.decode(line.subarray(0, HEAD_BYTES));
+    if (!head.includes('"role":"user"')) return false;
+    const tail = this.#decoder.decode(line.subarray(-HEAD_BYTES));
+    this.#isPrompt = !head.includes('"tool_result"');
+    this.#isCompacted = this.#isPrompt &&
+      `${head}${tail}`.includes('"isCompactSummary":true');
+    const [, time = null] = TIME.exec(tail) ?? TIME.exec(head) ?? [];
+    this.#askedAt = asTime(time);
+    return true;
+  }
+}
+
+const TIME = /"timestamp":"([^"]+)"/;
+
+/** How far each byte lets the search go on if it ends a place of USAGE. */
+const SHIFTS = new Uint8Array(256).fill(USAGE.length);
+USAGE.forEach((byte, at) => {
+  if (at < USAGE.length - 1) SHIFTS[byte] = USAGE.length - 1 - at;
+});
+
+/** Returns where the next USAGE begins, or -1; by Boyer, Moore and Horspool. */
+function usageAt(bytes: Uint8Array, from: number): number {
+  const last = USAGE.length - 1;
+  const closing = USAGE[last];
+  for (let at = from + last; at < bytes.length;) {
+    const byte = bytes[at] ?? 0;
+    if (byte === closing && isUsage(bytes, at - last)) return at - last;
+    at += SHIFTS[byte] ?? 1;
+  }
+  return -1;
+}
+
+function isUsage(bytes: Uint8Array, at: number): boolean {
+  for (let index = 0; index < USAGE.length; index++) {
+    if (bytes[at + index] !== USAGE[index]) return false;
+  }
+  return true;
+}
+
+/**
+ * A line too long to be kept. Its ends have all that is wanted: a message says
+ * who it is before its content, and what it took after it.
+ */
+class LongLine {
+  readonly #head: Uint8Array;
+  #tail: Uint8Array<ArrayBufferLike>;
+  #length: number;
+
+  constructor(begun: Uint8Array) {
+    this.#head = begun.slice(0, END_BYTES);
+    this.#tail = begun.slice(-END_BYTES);
+    this.#length = begun.length;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(more: Uint8Array): void {
+    this.#length += more.length;
+    if (more.length >= END_BYTES) {
+      this.#tail = more.slice(-END_BYTES);
+      return;
+    }
+    const kept = this.#tail.subarray(more.length - END_BYTES);
+    const tail = new Uint8Array(kept.length + more.length);
+    tail.set(kept);
+    tail.set(more, kept.length);
+    this.#tail = tail;
+  }
+
+  /** Returns the line without its content; empty if that cannot be told. */
+  text(): string {
+    const decoder = new TextDecoder();
+    const head = decoder.decode(this.#head);
+    const tail = decoder.decode(this.#tail);
+    return withoutContent(head, tail) ?? "";
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * What was read from transcripts, as reports and replays use it. It is what the
+ * ledger does not have: from before tc, or sent past it.
+ *
+ * @module
+ */
+
+import type { DatabaseSync } from "node:sqlite";
+import type { TranscriptAnswer } from "../../core/transcript.ts";
+import {
+  NO_SPEND,
+  type OutsideSource,
+  type Spend,
+  type SpendRow,
+} from "../../core/usage.ts";
+import { QUARTER_MS } from "../ledger/ledger.ts";
+import { timeBounds, type TimeSpan } from "../ledger/ledger_report.ts";
+import { answerOf, readNames } from "./history_store.ts";
+
+const SUMS = `sum(requests) AS requests, sum(input) AS input,
+  sum(cache_read) AS cacheRead, sum(cache_write_5m) AS cacheWrite5m,
+  sum(cache_write_1h) AS cacheWrite1h, sum(output) AS output,
+  sum(cost_nano) AS costNano, sum(unpriced) AS unpriced,
+  sum(cold_rebuilds) AS coldRebuilds,
+  min(first_at) AS first, max(last_at) AS last`;
+
+interface HistoryQuery {
+  readonly span: TimeSpan;
+  /** When the ledger begins; Infinity without one. */
+  readonly tcSinceMs: number;
+}
+
+/** Returns the spend by quarter of an hour, oldest first. */
+export function historyByTime(
+  database: DatabaseSync,
+  { span, tcSinceMs }: HistoryQuery,
+): readonly SpendRow[] {
+  return database.prepare(
+    `SELECT quarter, ${SUMS} FROM sums WHERE quarter >= ? AND quarter < ?
+     GROUP BY quarter ORDER BY quarter`,
+  ).all(...timeBounds(span)).map((row) => {
+    const startsAt = Number(row["quarter"]) * QUARTER_MS;
+    const spend = spendOf(row);
+    return {
+      key: String(startsAt),
+      firstAt: Math.max(startsAt, Number(row["first"])),
+      lastAt: Number(row["last"]),
+      spend,
+      outside: { [sourceOf(startsAt, tcSinceMs)]: spend },
+    };
+  });
+}
+
+/**
+ * Returns the spend by session, model or project, and before tc apart from
+ * later; for `null`, all of it.
+ */
+export function historyBy(
+  database: DatabaseSync,
+  key: "session" | "model" | "project" | null,
+  { span, tcSinceMs }: HistoryQuery,
+): readonly SpendRow[] {
+  const begins = Number.isFinite(tcSinceMs)
+    ? Math.floor(tcSinceMs / QUARTER_MS)
+    : Number.MAX_SAFE_INTEGER;
+  return database.prepare(
+    `SELECT names.text AS key, isBefore, ${SUM_NAMES} FROM
+       (SELECT ${key ?? "0"} AS id, quarter < ? AS isBefore, ${SUMS}
+        FROM sums WHERE quarter >= ? AND quarter < ? GROUP BY 1, 2)
+     LEFT JOIN names USING (id) ORDER BY last DESC`,
+  ).all(begins, ...timeBounds(span)).map((row) => {
+    const spend = spendOf(row);
+    const source = row["isBefore"] === 1 ? "before_tc" : "not_through_tc";
+    return {
+      key: row["key"] === null ? null : String(row["key"]),
+      firstAt: Number(row["first"]),
+      lastAt: Number(row["last"]),
+      spend,
+      outside: { [source]: spend },
+    };
+  });
+}
+
+const COUNTS = [
+  "requests",
+  "input",
+  "cacheRead",
+  "cacheWrite5m",
+  "cacheWrite1h",
+  "output",
+  "costNano",
+  "unpriced",
+  "coldRebuilds",
+] as const;
+const SUM_NAMES = [...COUNTS, "first", "last"].join(", ");
+
+function spendOf(row: Readonly<Record<string, unknown>>): Spend {
+  return {
+    ...NO_SPEND,
+    ...Object.fromEntries(
+      COUNTS.map((name) => [name, Number(row[name] ?? 0)]),
+    ),
+  };
+}
+
+function sourceOf(at: number, tcSinceMs: number): OutsideSource {
+  return at + QUARTER_MS <= tcSinceMs || !Number.isFinite(tcSinceMs)
+    ? "before_tc"
+    : "not_through_tc";
+}
+
+/** Returns when the transcripts were last looked at; null if never. */
+export function lastLook(
+  database: DatabaseSync,
+): { readonly at: number; readonly isWhole: boolean } | null {
+  const row = database.prepare("SELECT at, is_whole FROM looks").get();
+  return row === undefined
+    ? null
+    : { at: Number(row["at"]), isWhole: row["is_whole"] === 1 };
+}
+
+/** Returns the answers since `fromMs` that tc did not serve, by their time. */
+export function answersSince(
+  database: DatabaseSync,
+  fromMs: number,
+): readonly TranscriptAnswer[] {
+  const names = readNames(database);
+  return database.prepare(
+    `SELECT * FROM answers WHERE quarter >= ? AND is_through_tc = 0
+     ORDER BY started_at`,
+  ).all(Math.floor(fromMs / QUARTER_MS)).map((row) => answerOf(row, names));
+}

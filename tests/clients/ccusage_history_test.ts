@@ -1,0 +1,225 @@
+/**
+ * What tc reads from transcripts, beside the real ccusage on the same tree: equal
+ * to the token, and about as fast. `deno task test:ccusage` takes 200 MB.
+ */
+
+import "../fixtures/clean_environment.ts";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { join } from "node:path";
+import { clientFolder } from "../fixtures/client_package.ts";
+import { cleanVariables, tcCommand } from "../fixtures/tc_process.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
+import { writeTranscriptTree } from "../fixtures/transcript_tree.ts";
+
+const IS_LONG = Deno.env.get("TC_TEST_CCUSAGE") === "1";
+const BYTES = (IS_LONG ? 200 : 8) * 1_000_000;
+const PICTURE_BYTES = (IS_LONG ? 50 : 6) * 1_000_000;
+const MEMORY_MAX = 150;
+const TIMES_MAX = 1.5;
+const AGAIN_MS_MAX = 100;
+const SPAN = ["--since", "2026-01-01", "--tz", "UTC", "--limit", "9999"];
+
+interface Run {
+  readonly text: string;
+  readonly ms: number;
+  /** Megabytes at its peak. */
+  readonly memory: number;
+}
+
+async function run(
+  [program, ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Run> {
+  const startedMs = performance.now();
+  const child = new Deno.Command(program ?? "", {
+    args,
+    env,
+    clearEnv: true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let memory = 0;
+  const look = setInterval(() => {
+    try {
+      const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
+      const peak = /VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? "0";
+      memory = Math.max(memory, Number(peak) / 1_000);
+    } catch {
+      // It has ended, or this is another system.
+    }
+  }, 5);
+  const { code, stdout, stderr } = await child.output();
+  clearInterval(look);
+  const text = new TextDecoder().decode(stdout);
+  strictEqual(code, 0, text + new TextDecoder().decode(stderr));
+  return { text, ms: performance.now() - startedMs, memory };
+}
+
+class Tree implements AsyncDisposable {
+  readonly home = new TempFolder();
+  readonly #ccusage: string;
+  readonly env = { ...cleanVariables(this.home.path), TZ: "UTC" };
+
+  constructor(ccusage: string) {
+    this.#ccusage = ccusage;
+    writeTranscriptTree({
+      folder: join(this.home.path, ".claude"),
+      bytes: BYTES,
+      pictureBytes: PICTURE_BYTES,
+    });
+    // Another root of the same person, as older clients used it.
+    writeTranscriptTree({
+      folder: join(this.home.path, ".config", "claude"),
+      bytes: BYTES / 20,
+      seed: 2,
+    });
+  }
+
+  ccusage(...args: readonly string[]): Promise<Run> {
+    const flags = ["--json", "--offline", "--mode", "calculate", "-z", "UTC"];
+    return run([this.#ccusage, "claude", ...args, ...flags], this.env);
+  }
+
+  report(by: string, env: Readonly<Record<string, string>> = {}): Promise<Run> {
+    const args = ["report", by, ...SPAN, "--json"];
+    return run([...tcCommand(), ...args], { ...this.env, ...env });
+  }
+
+  forget(): Promise<void> {
+    const state = join(this.home.path, ".local", "state", "tc");
+    return Deno.remove(state, { recursive: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.home[Symbol.asyncDispose]();
+  }
+}
+
+/** Tokens by a key: input, output, read from and written to the cache. */
+type Tokens = Record<string, readonly number[]>;
+
+interface TheirRow {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cacheReadTokens: number;
+  readonly cacheCreationTokens: number;
+}
+
+function theirs(rows: readonly (readonly [string, TheirRow])[]): Tokens {
+  const tokens: Record<string, number[]> = {};
+  for (const [key, row] of rows) {
+    const sums = tokens[key] ??= [0, 0, 0, 0];
+    const { inputTokens, outputTokens, cacheReadTokens } = row;
+    [inputTokens, outputTokens, cacheReadTokens, row.cacheCreationTokens]
+      .forEach((count, at) => sums[at] = (sums[at] ?? 0) + count);
+  }
+  return sorted(tokens);
+}
+
+interface OurRow {
+  readonly key: string;
+  readonly input: number;
+  readonly output: number;
+  readonly cacheRead: number;
+  readonly cacheWrite5m: number;
+  readonly cacheWrite1h: number;
+  readonly requests: number;
+  readonly beforeTc: { readonly requests: number };
+}
+
+function ours({ text }: Run): Tokens {
+  const { rows } = JSON.parse(text) as { rows: OurRow[] };
+  for (const row of rows) strictEqual(row.beforeTc.requests, row.requests);
+  return sorted(Object.fromEntries(rows.map((row) => [row.key, [
+    row.input,
+    row.output,
+    row.cacheRead,
+    row.cacheWrite5m + row.cacheWrite1h,
+  ]])));
+}
+
+function sorted(tokens: Tokens): Tokens {
+  return Object.fromEntries(
+    Object.entries(tokens).sort(([a], [b]) => a < b ? -1 : 1),
+  );
+}
+
+Deno.test("tc counts what ccusage counts on the same transcripts, to the token", async () => {
+  const folder = await clientFolder("ccusage");
+  await using tree = new Tree(
+    join(folder, "node_modules", ".bin", "ccusage"),
+  );
+  const daily = await tree.ccusage("daily", "--breakdown");
+  const first = await tree.report("day");
+  const { daily: days } = JSON.parse(daily.text) as {
+    daily: (TheirRow & {
+      readonly date: string;
+      readonly modelBreakdowns: (TheirRow & { readonly modelName: string })[];
+    })[];
+  };
+  ok(days.length > 5, `${days.length} days`);
+  deepStrictEqual(
+    ours(first),
+    theirs(days.map((day) => [day.date, day])),
+    "by day",
+  );
+  deepStrictEqual(
+    ours(await tree.report("model")),
+    theirs(
+      days.flatMap(({ modelBreakdowns }) =>
+        modelBreakdowns.map((one) => [one.modelName, one] as const)
+      ),
+    ),
+    "by model",
+  );
+});
+
+Deno.test({
+  name: "the first look takes at most 1.5 times ccusage, the next ones 0.1 s",
+  ignore: !IS_LONG,
+  fn: async () => {
+    const folder = await clientFolder("ccusage");
+    await using tree = new Tree(
+      join(folder, "node_modules", ".bin", "ccusage"),
+    );
+    const without = { TC_HISTORY_TRANSCRIPTS: "false" };
+    const times = { theirs: [] as number[], first: [] as number[] };
+    const again = { with: [] as number[], plain: [] as number[] };
+    let memory = 0;
+    await tree.report("day");
+    for (let turn = 0; turn < 5; turn++) {
+      await tree.forget();
+      times.theirs.push((await tree.ccusage("daily")).ms);
+      const first = await tree.report("day");
+      times.first.push(first.ms);
+      memory = Math.max(memory, first.memory);
+      again.with.push((await tree.report("day")).ms);
+      again.plain.push(
+        (await run([...tcCommand(), "paths"], {
+          ...tree.env,
+          ...without,
+        })).ms,
+      );
+    }
+    const factor = median(times.first) / median(times.theirs);
+    const extraMs = median(again.with) - median(again.plain);
+    // deno-lint-ignore no-console
+    console.log({
+      ccusageMs: Math.round(median(times.theirs)),
+      firstMs: Math.round(median(times.first)),
+      factor: factor.toFixed(2),
+      againMs: Math.round(median(again.with)),
+      commandMs: Math.round(median(again.plain)),
+      memoryMB: Math.round(memory),
+    });
+    ok(factor <= TIMES_MAX, `${factor} times ccusage`);
+    ok(extraMs <= AGAIN_MS_MAX, `${extraMs} ms`);
+    ok(memory <= MEMORY_MAX, `${memory} MB`);
+  },
+});
+
+function median(values: readonly number[]): number {
+  const inOrder = values.toSorted((a, b) => a - b);
+  return inOrder[inOrder.length >> 1] ?? 0;
+}
