@@ -91,7 +91,7 @@ const ACCOUNTS: Schema = {
 };
 
 /** Returns the part of the schema that a setting's own check decides. */
-function valueSchema(schema: v.GenericSchema): Schema {
+export function valueSchema(schema: v.GenericSchema): Schema {
   const { type, pipe, options, items, value, item, entries, wrapped } =
     schema as unknown as {
       readonly type: string;
@@ -103,7 +103,10 @@ function valueSchema(schema: v.GenericSchema): Schema {
       readonly items?: readonly v.GenericSchema[];
       readonly value?: v.GenericSchema;
     };
-  if (wrapped !== undefined) return valueSchema(wrapped);
+  if (wrapped !== undefined) {
+    const inner = valueSchema(wrapped);
+    return type === "nullable" ? { anyOf: [inner, { type: "null" }] } : inner;
+  }
   if (entries !== undefined) return objectSchema(entries);
   if (item !== undefined) {
     const rest = (pipe ?? []).filter((one) => one.kind !== "schema").map(check);
@@ -175,6 +178,10 @@ function check(item: unknown): Schema {
       return { type: "integer" };
     case "min_value":
       return { minimum: requirement };
+    case "gt_value":
+      return { exclusiveMinimum: requirement };
+    case "regex":
+      return { pattern: (requirement as RegExp).source };
     case "max_value":
       return { maximum: requirement };
     case "min_length":

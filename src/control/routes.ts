@@ -145,7 +145,8 @@ export interface ApiCallView {
   readonly body: string;
 }
 
-const CHANGE = v.strictObject({
+/** The body that changes an account. */
+export const CHANGE = v.strictObject({
   name: v.optional(v.string()),
   enabled: v.optional(v.boolean()),
   priority: v.optional(v.pipe(v.number(), v.finite())),

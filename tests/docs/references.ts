@@ -12,6 +12,7 @@ import {
   type CommandNode,
 } from "../../src/cli/help/command_tree.ts";
 import type { CommandText } from "../../src/cli/registry.ts";
+import { openApi } from "./openapi.ts";
 import { ROOT } from "../fixtures/paths.ts";
 import { hintText, MANUAL_SHELL } from "../../src/shell_words.ts";
 
@@ -19,13 +20,14 @@ const MADE =
   "<!-- Made by `deno task docs`: change the code, not this page. -->";
 
 /** Returns every generated file by its path. */
-export function references(
+export async function references(
   texts: ReadonlyMap<string, CommandText>,
-): ReadonlyMap<string, string> {
+): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["docs/settings.md", settingsPage()],
     ["docs/cli.md", commandsPage(texts)],
     ["docs/http-api.md", apiPage()],
+    ["docs/openapi.json", `${JSON.stringify(await openApi(API), null, 2)}\n`],
     ["docs/tc.schema.json", `${JSON.stringify(configSchema(), null, 2)}\n`],
   ]);
 }
@@ -401,7 +403,8 @@ function apiPage(): string {
     "Each request needs the local key (`x-tc-key`, `x-api-key`, or " +
     "`Authorization: Bearer`); Host, Origin and Sec-Fetch-Site are checked first. " +
     "A body is a JSON object with `content-type: application/json`. Times are " +
-    "objects with `iso` and `ms`.",
+    "objects with `iso` and `ms`. [openapi.json](openapi.json) describes the same " +
+    "for programs (OpenAPI 3.1).",
     "```sh\n" +
     'eval "$(tc env)"\n' +
     'curl -H "x-tc-key: …" http://127.0.0.1:3456/tc/v1/status\n' +

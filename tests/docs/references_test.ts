@@ -21,8 +21,8 @@ async function texts(): Promise<ReadonlyMap<string, CommandText>> {
   return registry.texts;
 }
 
-Deno.test("docs/settings.md, cli.md, http-api.md and tc.schema.json are the code's", async () => {
-  for (const [path, made] of references(await texts())) {
+Deno.test("docs/settings.md, cli.md, http-api.md, openapi.json and tc.schema.json are the code's", async () => {
+  for (const [path, made] of await references(await texts())) {
     const file = `${ROOT}${path}`;
     if (Deno.env.get("TC_TEST_DOCS")) {
       await Deno.writeTextFile(file, made);

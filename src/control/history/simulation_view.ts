@@ -6,7 +6,7 @@
  */
 
 import * as v from "valibot";
-import { POLICY_NAMES } from "../../core/settings.ts";
+import { POLICY_NAMES, type PolicyName } from "../../core/settings.ts";
 import type { TimeView } from "../protocol.ts";
 
 /** What is to be replayed: the body of the request that starts it. */
@@ -31,7 +31,16 @@ export const SIMULATION_QUESTION = v.strictObject({
   ttl: v.optional(v.nullable(v.picklist(["5m", "1h"])), null),
 });
 
-export type SimulationQuestion = v.InferOutput<typeof SIMULATION_QUESTION>;
+/** A question with what was left out filled in. */
+export interface SimulationQuestion {
+  readonly days: number;
+  /** Empty: every policy. */
+  readonly policies: readonly PolicyName[];
+  /** `+5x` adds an account of that plan, `-work` leaves one out. */
+  readonly accounts: readonly string[];
+  /** How long the prompt cache is assumed to live; null: as it was. */
+  readonly ttl: "5m" | "1h" | null;
+}
 
 /** How one policy did. */
 interface SimulatedPolicyView {

@@ -1,0 +1,17 @@
+/** The shapes of the admin API's answers, for their JSON schemas. */
+
+export type {
+  AccountsView,
+  CapacityView,
+  ErrorView,
+  GlanceView,
+  HealthView,
+  LinkView,
+  StatusView,
+} from "../../src/control/protocol.ts";
+export type { CurvesView } from "../../src/control/curves_view.ts";
+export type { ExplainView } from "../../src/control/explain_view.ts";
+export type { QuotaView } from "../../src/control/history/quota_view.ts";
+export type { ReportView } from "../../src/control/history/report_view.ts";
+export type { SimulationView } from "../../src/control/history/simulation_view.ts";
+export type { ApiCallView } from "../../src/control/routes.ts";
