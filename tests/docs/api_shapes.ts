@@ -9,7 +9,7 @@ export type {
   LinkView,
   StatusView,
 } from "../../src/control/protocol.ts";
-export type { CurvesView } from "../../src/control/curves_view.ts";
+export type { CurvesView } from "../../";
 export type { ExplainView } from "../../src/control/explain_view.ts";
 export type { QuotaView } from "../../src/control/history/quota_view.ts";
 export type { ReportView } from "../../src/control/history/report_view.ts";
