@@ -3,13 +3,13 @@
 export type {
   AccountsView,
   CapacityView,
+  CurvesView,
   ErrorView,
   GlanceView,
   HealthView,
   LinkView,
   StatusView,
 } from "../../src/control/protocol.ts";
-export type { CurvesView } from "../../";
 export type { ExplainView } from "../../src/control/explain_view.ts";
 export type { QuotaView } from "../../src/control/history/quota_view.ts";
 export type { ReportView } from "../../src/control/history/report_view.ts";
