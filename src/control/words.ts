@@ -63,28 +63,64 @@ export function clockText(
   nowMs: number,
   timeZone?: string,
 ): string {
-  const date = new Date(ms);
-  const zone = timeZone === undefined ? {} : { timeZone };
-  const time = date.toLocaleTimeString("en-GB", {
-    hour: "2-digit",
-    minute: "2-digit",
-    ...zone,
-  });
-  const day: Intl.DateTimeFormatOptions = { dateStyle: "short", ...zone };
-  const isToday = date.toLocaleDateString("en-GB", day) ===
-    new Date(nowMs).toLocaleDateString("en-GB", day);
-  if (isToday) return time;
-  if (Math.abs(ms - nowMs) < 6 * DAY_MS) {
-    return `${
-      date.toLocaleDateString("en-GB", { weekday: "short", ...zone })
-    } ${time}`;
-  }
-  const long = date.toLocaleDateString("en-GB", {
-    day: "numeric",
-    month: "short",
-    ...zone,
-  });
-  return `${long} ${time}`;
+  const [at, now] = [partsOf(ms, timeZone), partsOf(nowMs, timeZone)];
+  if (isSameDay(at, now)) return at.time;
+  if (Math.abs(ms - nowMs) < 6 * DAY_MS) return `${at.weekday} ${at.time}`;
+  return `${at.day} ${MONTHS[at.month] ?? ""} ${at.time}`;
+}
+
+interface ClockParts {
+  readonly year: number;
+  /** From 0. */
+  readonly month: number;
+  readonly day: number;
+  readonly weekday: string;
+  /** `14:05` */
+  readonly time: string;
+}
+
+function isSameDay(a: ClockParts, b: ClockParts): boolean {
+  return a.year === b.year && a.month === b.month && a.day === b.day;
+}
+
+const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
+const MONTHS = [
+  "Jan",
+  "Feb",
+  "Mar",
+  "Apr",
+  "May",
+  "Jun",
+  "Jul",
+  "Aug",
+  "Sept",
+  "Oct",
+  "Nov",
+  "Dec",
+] as const;
+
+/**
+ * Returns the parts of a clock time. For the machine's own zone without the
+ * runtime's tables of languages, which cost a viewer 4 MB.
+ */
+function partsOf(ms: number, timeZone: string | undefined): ClockParts {
+  // Shifted, so that its UTC parts are those of the zone.
+  const date = timeZone === undefined
+    ? new Date(ms - new Date(ms).getTimezoneOffset() * MINUTE_MS)
+    : new Date(`${inZone(ms, timeZone)}Z`);
+  const two = (part: number) => String(part).padStart(2, "0");
+  return {
+    year: date.getUTCFullYear(),
+    month: date.getUTCMonth(),
+    day: date.getUTCDate(),
+    weekday: WEEKDAYS[date.getUTCDay()] ?? "",
+    time: `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`,
+  };
+}
+
+/** Returns the time in a zone as `2026-11-21T14:05:00`. */
+function inZone(ms: number, timeZone: string): string {
+  return new Date(ms).toLocaleString("sv-SE", { timeZone }).replace(" ", "T");
 }
 
 export { inert };
@@ -222,13 +258,10 @@ function about(ms: number, time: ShownTime, word = "about "): string {
 
 /** Returns `today`, `Thu` within a week, else `3 December`. */
 function dayWord(ms: number, { now, timeZone }: ShownTime): string {
-  const zone = timeZone === null ? {} : { timeZone };
-  const day = (at: number) =>
-    new Date(at).toLocaleDateString("en-GB", { dateStyle: "short", ...zone });
-  if (day(ms) === day(now)) return "today";
-  return ms - now < 6 * DAY_MS
-    ? new Date(ms).toLocaleDateString("en-GB", { weekday: "short", ...zone })
-    : dayText(ms, now, timeZone ?? undefined);
+  const zone = timeZone ?? undefined;
+  const at = partsOf(ms, zone);
+  if (isSameDay(at, partsOf(now, zone))) return "today";
+  return ms - now < 6 * DAY_MS ? at.weekday : dayText(ms, now, zone);
 }
 
 /** Returns what limits the pool, or until when it is closed; empty if open. */

@@ -83,6 +83,13 @@ export function sceneOf(model: Model): Scene {
   return scene;
 }
 
+/** Returns `scene` for a model that differs in the places of rows alone. */
+export function carried(scene: Scene, model: Model): Scene {
+  const next = { ...scene, model };
+  known.set(model, next);
+  return next;
+}
+
 function build(model: Model): Scene {
   const agents = agentsOf(model.status, model.local, model.now);
   const views = model.status?.accounts ?? [];

@@ -18,7 +18,7 @@ import {
 import { overlayKey } from "./input/overlay_keys.ts";
 import { screenKey } from "./input/screen_keys.ts";
 import { logged, NO_PLACES, settled } from "./places.ts";
-import { sceneOf } from "./scene.ts";
+import { carried, sceneOf } from "./scene.ts";
 import { listsOf } from "./view.ts";
 
 /** The next model, and the effects to run. */
@@ -48,7 +48,7 @@ function placed(model: Model): Model {
       : settled(places[pane], wanted, { now, isHeld, selected });
   }
   const isSame = PANES.every((pane) => places[pane] === model.places[pane]);
-  return isSame ? model : { ...model, places };
+  return isSame ? model : carried(scene, { ...model, places }).model;
 }
 
 function changed(model: Model, message: Message): Update {

@@ -25,22 +25,22 @@ import { type Row, type Scene, sceneOf, type Section } from "./scene.ts";
 const COLUMNS_MIN = 40;
 const ROWS_MIN = 10;
 
-/** Returns the whole screen of `model`. */
-export function view(model: Model): Frame {
+/** Returns the whole screen of `model`; `previous` saves most of the work. */
+export function view(model: Model, previous: Frame | null = null): Frame {
   const canvas = new Canvas(model.size);
   const scene = sceneOf(model);
   const { columns, rows } = model.size;
   const change = scene.glyphs === ASCII ? inAscii : undefined;
   if (columns < COLUMNS_MIN || rows < ROWS_MIN) {
     canvas.put(fit(oneLine(scene), columns), { row: 0 });
-    return canvas.frame(change);
+    return canvas.frame(change, previous);
   }
   headerLines(scene).forEach((line, row) => canvas.put(line, { row }));
   for (const section of sectionsOf(scene)) drawSection(canvas, scene, section);
   drawCurves(canvas, scene);
   canvas.put(fit(footerLine(scene), columns), { row: rows - 1 });
   drawOverlay(canvas, scene);
-  return canvas.frame(change);
+  return canvas.frame(change, previous);
 }
 
 /**

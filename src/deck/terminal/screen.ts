@@ -100,7 +100,7 @@ export class Screen {
     if (this.#model === null || this.#isPaused) return;
     const { depth, clock } = this.#options;
     this.#drawnMs = clock.monotonicMs();
-    const frame = view(this.#model);
+    const frame = view(this.#model, this.#shown);
     const codes = diff(this.#shown, frame, depth);
     this.#shown = frame;
     if (codes !== "") this.#write(`${SYNC_BEGIN}${codes}${SYNC_END}`);
@@ -141,41 +141,50 @@ export function diff(
       previous.rows === next.rows
     ? previous
     : null;
+  if (base === next) return "";
   const pen = new Pen(next, depth);
   for (let row = 0; row < next.rows; row++) diffRow(base, pen, row);
   if (base === null) return `${CLEAR}${pen.codes}${RESET}`;
   return pen.codes === "" ? "" : `${pen.codes}${RESET}`;
 }
 
+type Cells = Frame["lines"][number];
+
 function diffRow(base: Frame | null, pen: Pen, row: number): void {
+  const next = pen.frame.lines[row];
+  const before = base?.lines[row] ?? null;
+  // Most rows did not change.
+  if (next === undefined || next === before) return;
   const { columns } = pen.frame;
-  const start = row * columns;
-  const blankFrom = blankTail(pen.frame, row);
+  const blankFrom = blankTail(next);
   let isSpoilt = false;
   let last = -1;
   for (let column = 0; column < blankFrom; column++) {
-    const at = start + column;
-    if (!isSpoilt && !isChanged(base, pen.frame, at)) continue;
-    if (pen.frame.text[at] === "") continue;
+    if (!isSpoilt && !isChanged(before, next, column)) continue;
+    if (next.text[column] === "") continue;
     const isNear = last >= 0 && column - last <= GAP_MAX;
     if (isNear) { for (let c = last + 1; c < column; c++) pen.write(row, c); }
     pen.write(row, column);
     last = column;
     // Terminals disagree on the width of a joined character, so whatever
     // follows one is drawn again at its proper place.
-    isSpoilt ||= isJoined(pen.frame.text[at]) || isJoined(base?.text[at]);
+    isSpoilt ||= isJoined(next.text[column]) || isJoined(before?.text[column]);
   }
   for (let column = blankFrom; column < columns; column++) {
-    if (!isSpoilt && !isChanged(base, pen.frame, start + column)) continue;
+    if (!isSpoilt && !isChanged(before, next, column)) continue;
     pen.clearFrom(row, blankFrom);
     return;
   }
 }
 
-function isChanged(base: Frame | null, next: Frame, at: number): boolean {
-  const before = base === null ? " " : base.text[at];
-  const style = base === null ? 0 : base.style[at];
-  return before !== next.text[at] || style !== next.style[at];
+function isChanged(
+  before: Cells | null,
+  next: Cells,
+  column: number,
+): boolean {
+  const text = before === null ? " " : before.text[column];
+  const style = before === null ? 0 : before.style[column];
+  return text !== next.text[column] || style !== next.style[column];
 }
 
 /** With more than one code point in a cell, the terminal guesses its width. */
@@ -185,11 +194,10 @@ function isJoined(text: string | undefined): boolean {
 }
 
 /** Returns the first column from which on the row is blank and plain. */
-function blankTail(frame: Frame, row: number): number {
-  let column = frame.columns;
+function blankTail({ text, style }: Cells): number {
+  let column = text.length;
   while (column > 0) {
-    const at = row * frame.columns + column - 1;
-    if (frame.text[at] !== " " || frame.style[at] !== 0) break;
+    if (text[column - 1] !== " " || style[column - 1] !== 0) break;
     column--;
   }
   return column;
@@ -214,13 +222,13 @@ class Pen {
   }
 
   write(row: number, column: number): void {
-    const at = row * this.frame.columns + column;
-    const text = this.frame.text[at] ?? " ";
+    const cells = this.frame.lines[row];
+    const text = cells?.text[column] ?? " ";
     // The second cell of a wide character came with the first.
     if (text === "") return;
     this.#move(row, column);
-    this.#setStyle(this.frame.style[at] ?? 0);
-    if (this.frame.text[at + 1] !== "" || column + 1 === this.frame.columns) {
+    this.#setStyle(cells?.style[column] ?? 0);
+    if (cells?.text[column + 1] !== "" || column + 1 === this.frame.columns) {
       this.#parts.push(text);
       this.#column = isJoined(text) ? -1 : column + 1;
       return;
