@@ -152,7 +152,7 @@ const MEMOS: Readonly<Record<string, readonly string[]>> = {
   "src/core/pool/headcount.ts": ["counted", "lastCensus"],
   "src/deck/figures.ts": ["clocks"],
   "src/deck/scene.ts": ["known"],
-  "src/deck/terminal/grapheme.ts": ["known", "knownTexts"],
+  "src/deck/terminal/grapheme.ts": ["known", "knownTexts", "segmenters"],
   "src/deck/terminal/theme.ts": ["codes"],
 };
 

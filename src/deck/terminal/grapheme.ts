@@ -4,8 +4,8 @@
  * @module
  */
 
-import stringWidth from "string-width";
 import { inert } from "../../control/words.ts";
+import { cellWidth, isPlain } from "./cell_width.ts";
 
 /** A piece of text that a person sees as one character. */
 interface Grapheme {
@@ -21,7 +21,15 @@ const KNOWN_MAX = 4_096;
 
 const ASCII = /^[\x20-\x7e]*$/;
 
-const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** Made when it is first needed, which takes as long as the start of tc. */
+const segmenters: Intl.Segmenter[] = [];
+
+function segmenter(): Intl.Segmenter {
+  if (segmenters.length === 0) {
+    segmenters.push(new Intl.Segmenter(undefined, { granularity: "grapheme" }));
+  }
+  return segmenters[0] ?? new Intl.Segmenter();
+}
 
 /** Measuring is slow and the same few characters come again and again. */
 const known = new Map<string, Grapheme | null>();
@@ -57,7 +65,7 @@ function measured(text: string): Measured {
   if (knownTexts.size >= KNOWN_MAX) knownTexts.clear();
   const cells: Grapheme[] = [];
   let width = 0;
-  for (const { segment } of segmenter.segment(inert(text.toWellFormed()))) {
+  for (const segment of segmentsOf(text)) {
     const grapheme = measure(segment);
     if (grapheme === null) continue;
     cells.push(grapheme);
@@ -68,6 +76,14 @@ function measured(text: string): Measured {
   return fresh;
 }
 
+function segmentsOf(text: string): readonly string[] {
+  if (isPlain(text)) return [...text];
+  return Array.from(
+    segmenter().segment(inert(text.toWellFormed())),
+    ({ segment }) => segment,
+  );
+}
+
 function measure(segment: string): Grapheme | null {
   const found = known.get(segment);
   if (found !== undefined) return found;
@@ -75,17 +91,15 @@ function measure(segment: string): Grapheme | null {
   const text = segment.length > GRAPHEME_UNITS_MAX
     ? String.fromCodePoint(segment.codePointAt(0) ?? 0x20)
     : segment;
-  const width = stringWidth(text);
-  const grapheme: Grapheme | null = width === 0
-    ? null
-    : { text, width: width === 1 ? 1 : 2 };
+  const width = cellWidth(text);
+  const grapheme: Grapheme | null = width === 0 ? null : { text, width };
   known.set(segment, grapheme);
   return grapheme;
 }
 
 /** Returns the cells that `text` takes. */
 export function widthOf(text: string): number {
-  return ASCII.test(text) ? text.length : measured(text).width;
+  return isPlain(text) ? text.length : measured(text).width;
 }
 
 /** Returns `text` in at most `width` cells; a cut shows as `…`. */
