@@ -27,9 +27,9 @@ const REFUSALS: readonly (readonly [
     "tc report --help   shows what it takes",
   ],
   [
-    "report day week",
-    "Cannot run tc report: it takes 1 argument; you gave 2",
-    "tc report --help   shows what it takes",
+    "explain one two",
+    "Cannot run tc explain: it takes 1 argument; you gave 2",
+    "tc explain --help   shows what it takes",
   ],
   [
     "status --jsn",

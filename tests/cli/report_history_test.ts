@@ -93,6 +93,24 @@ Deno.test("tc report tells what was before tc and what did not go through it", a
   match(accounts.stdout, /\(unknown\) .* before tc\n/);
   match(accounts.stdout, /\(unknown\) .* not through tc\n/);
 
+  // Several sections in one call, as tables, JSON and CSV.
+  const both = await pool.tc(["report", "day", "model", ...SPAN]);
+  match(both.stdout, /^by day, [^]*\n\nby model, /);
+  const { schema, sections } = await pool.json([
+    ...["report", "day", "model", "day", ...SPAN],
+  ]) as unknown as { schema: string; sections: Report[] };
+  strictEqual(schema, "tc.report_sections/v1");
+  deepStrictEqual(sections[0]?.rows, second.rows);
+  strictEqual(sections.length, 2);
+  const csv = await pool.tc(["report", "day", "model", ...SPAN, "--csv"]);
+  const lines = csv.stdout.trimEnd().split("\n");
+  match(lines[0] ?? "", /^by,key,label,firstAt,.*,worthUsd,unpriced$/);
+  strictEqual(
+    lines.length,
+    1 + sections.reduce((sum, { rows }) => sum + rows.length, 0),
+  );
+  strictEqual((await pool.tc(["report", "--csv", "--json"])).code, 2);
+
   // The client deletes its transcripts: what was read stays.
   await Deno.remove(claude, { recursive: true });
   const kept = await report(pool, "day");

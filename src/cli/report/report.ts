@@ -18,7 +18,9 @@ import { Zone } from "../../core/calendar.ts";
 import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
-import { reportLines, reportTitle } from "./report_text.ts";
+import { csvLines } from "./report_csv.ts";
+import { reportLines, type ReportLook, reportTitle } from "./report_text.ts";
+import type { Output } from "../output.ts";
 import { Shell } from "../shell.ts";
 import { readTranscripts } from "./read_transcripts.ts";
 import { parseMoment } from "./time_span.ts";
@@ -70,6 +72,7 @@ const TEXT: CommandText = {
     "tc report day --last 3 --order desc --no-cost",
     "tc report account --since 7d",
     "tc report session --since today --json",
+    "tc report day model account --json",
     "tc report issue",
     "tc report project",
     "tc report model --since 2026-11-01 --until 2026-11-15",
@@ -79,7 +82,7 @@ const TEXT: CommandText = {
 
 export function registerReport(program: Command, registry: Registry): void {
   addCommand(program, registry, TEXT)
-    .argument("[by]", REPORT_KINDS.join(", "), "day")
+    .argument("[by...]", REPORT_KINDS.join(", "), ["day"])
     .option("--since <time>", "Start: a date, or an age such as 7d")
     .option("--until <time>", "End; a date is included")
     .option("--tz <zone>", "Time zone of the days, for example Europe/Berlin")
@@ -87,41 +90,74 @@ export function registerReport(program: Command, registry: Registry): void {
     .option("--order <order>", "Order by time: asc or desc")
     .option("--limit <rows>", "Maximum number of rows")
     .option("--no-cost", "Show no money")
+    .option("--csv", "Print comma-separated values")
     .option("--json", "Print one JSON object")
-    .action(registry.run(async (by, options) => {
+    .action(registry.run(async (kinds, options) => {
       const shell = new Shell(registry, options);
-      const query = reportQuery(by, options, {
-        nowMs: systemClock.now(),
-        pricesAsOf: tablesOf(priceBook(shell.config))[0]?.asOf ?? "",
-      });
+      const pricesAsOf = tablesOf(priceBook(shell.config))[0]?.asOf ?? "";
+      const frame = { nowMs: systemClock.now(), pricesAsOf };
+      const queries = [...new Set(kinds)].map((by) =>
+        reportQuery(by, options, frame)
+      );
       const rowsMax = rowLimit(options.limit);
       const order = orderOf(options.order);
+      if (options.csv && shell.output.isJson) {
+        throw new UsageError("Cannot report: give --csv or --json, not both");
+      }
       await readTranscripts(shell);
-      const drawn = await drawReport(query, {
-        stateFolder: shell.paths.stateFolder,
-        hasTranscripts: shell.config.settings.history.transcripts,
-        claudeFolder: claudeFolder({
-          environment: registry.environment,
-          system: registry.system,
-          userName: null,
-        }).folder,
-      });
-      const view = order === null ? drawn : ordered(drawn, order);
+      const places = placesOf(shell);
+      const views: ReportView[] = [];
+      for (const query of queries) {
+        const drawn = await drawReport(query, places);
+        views.push(order === null ? drawn : ordered(drawn, order));
+      }
       const { output } = shell;
-      if (output.isJson) {
-        output.json(view);
-        return EXIT.ok;
-      }
-      output.line(reportTitle(view, query.zone));
-      if (view.rows.length === 0) {
-        output.line("nothing was recorded in that time");
-        return EXIT.ok;
-      }
       const { width } = output;
       const look = { rowsMax, hasCost: options.cost, width };
-      for (const line of reportLines(view, output, look)) output.line(line);
+      if (output.isJson) printJson(views, output);
+      else if (options.csv) {
+        for (const line of csvLines(views, look)) output.line(line);
+      } else printTables(views, output, look);
       return EXIT.ok;
     }));
+}
+
+/** One report is printed as it is, several as the sections of one object. */
+function printJson(views: readonly ReportView[], output: Output): void {
+  const [only] = views;
+  output.json(
+    only !== undefined && views.length === 1
+      ? only
+      : { schema: "tc.report_sections/v1", sections: views },
+  );
+}
+
+function printTables(
+  views: readonly ReportView[],
+  output: Output,
+  look: ReportLook,
+): void {
+  views.forEach((view, index) => {
+    if (index > 0) output.line();
+    output.line(reportTitle(view, new Zone(view.timeZone)));
+    if (view.rows.length === 0) {
+      output.line("nothing was recorded in that time");
+      return;
+    }
+    for (const line of reportLines(view, output, look)) output.line(line);
+  });
+}
+
+function placesOf(shell: Shell): ReportPlaces {
+  return {
+    stateFolder: shell.paths.stateFolder,
+    hasTranscripts: shell.config.settings.history.transcripts,
+    claudeFolder: claudeFolder({
+      environment: shell.environment,
+      system: shell.system,
+      userName: null,
+    }).folder,
+  };
 }
 
 function reportQuery(
