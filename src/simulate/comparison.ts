@@ -7,6 +7,7 @@
 
 import type { PolicyName } from "../core/settings.ts";
 import { type Bound, boundOf } from "./bound.ts";
+import type { MachineLinks } from "./machines.ts";
 import { play } from "./play.ts";
 import type { HoldBounds } from "./proxy.ts";
 import type { Score } from "./tally.ts";
@@ -47,6 +48,8 @@ export interface CompareOptions {
   readonly policies: readonly PolicyName[];
   /** How long requests are held, the rest on default. */
   readonly hold?: Partial<HoldBounds>;
+  /** The machines that share the pool; one if absent. */
+  readonly machines?: Partial<MachineLinks>;
   /** Called before each play with its name, its number and the total. */
   readonly onPlay?: (words: string, done: number, of: number) => void;
 }
@@ -54,7 +57,7 @@ export interface CompareOptions {
 /** Plays the workload that `draw` returns for each seed under each policy. */
 export function compare(
   draw: (seed: number) => Workload,
-  { seeds, policies, hold, onPlay }: CompareOptions,
+  { seeds, policies, hold, machines, onPlay }: CompareOptions,
 ): Comparison {
   const workloads = seeds.map(draw);
   const bounds = workloads.map(boundOf);
@@ -71,6 +74,7 @@ export function compare(
         return play(workload, {
           settings: { policy },
           ...(hold === undefined ? {} : { hold }),
+          ...(machines === undefined ? {} : { machines }),
           seed: seeds[index] ?? 1,
         });
       });

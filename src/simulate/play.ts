@@ -10,6 +10,7 @@ import {
   DEFAULT_ROUTE_SETTINGS,
   type RouteSettings,
 } from "../core/settings.ts";
+import { connect, DEFAULT_LINKS, type MachineLinks } from "./machines.ts";
 import { newErrand } from "./workload/errand.ts";
 import { DEFAULT_HOLD, type HoldBounds, Proxy } from "./proxy.ts";
 import { Random } from "./random.ts";
@@ -47,6 +48,8 @@ interface PlayOptions {
   readonly hold?: Partial<HoldBounds>;
   /** Seed of the provider's random behaviour. */
   readonly seed?: number;
+  /** The machines that share the pool, the rest on default. */
+  readonly machines?: Partial<MachineLinks>;
 }
 
 /**
@@ -55,10 +58,20 @@ interface PlayOptions {
  */
 export function play(workload: Workload, options: PlayOptions = {}): Score {
   const settings = { ...DEFAULT_ROUTE_SETTINGS, ...options.settings };
-  const world = new World(workload, settings, options.seed ?? 1);
-  const player = new Player(world, { ...DEFAULT_HOLD, ...options.hold });
-  for (const session of workload.sessions) player.start(session);
-  poll(world);
+  const links = { ...DEFAULT_LINKS, ...options.machines };
+  const seed = options.seed ?? 1;
+  const world = new World(workload, settings, { seed, beside: null });
+  const others = Array.from(
+    { length: links.count - 1 },
+    // The core remembers its last count of a pool by its settings.
+    () => new World(workload, { ...settings }, { seed, beside: world }),
+  );
+  const worlds: readonly [World, ...World[]] = [world, ...others];
+  connect(worlds, links);
+  const player = new Player(worlds, { ...DEFAULT_HOLD, ...options.hold });
+  workload.sessions.forEach((session, index) => player.start(session, index));
+  // One machine asks for the figures of a pool that is shared.
+  for (const one of links.isShared ? [world] : worlds) poll(one);
   if (settings.openWindows === "scheduled") openBySchedule(world);
   world.clock.runUntil(workload.endsAt);
   return player.score();
@@ -95,6 +108,8 @@ function openBySchedule(world: World): void {
 /** The state of one conversation. */
 interface Walk {
   readonly plan: PlannedConversation;
+  /** The proxy of the machine that it runs on. */
+  readonly proxy: Proxy;
   readonly parent: string | null;
   readonly deadline: number;
   next: number;
@@ -117,21 +132,27 @@ const FIRST: Again = { retries: 0, wantedAt: null, isPlain: false };
 
 class Player {
   readonly #world: World;
-  readonly #proxy: Proxy;
+  readonly #proxies: readonly Proxy[];
   readonly #worths: ReadonlyMap<PlannedRequest, Worth>;
   readonly #random: Random;
   #tickets = 0;
 
-  constructor(world: World, hold: HoldBounds) {
+  /** The worlds of the machines; they have one clock and one provider. */
+  constructor(worlds: readonly [World, ...World[]], hold: HoldBounds) {
+    const [world] = worlds;
     this.#world = world;
-    this.#proxy = new Proxy(world, hold);
+    this.#proxies = worlds.map((one) => new Proxy(one, hold));
     this.#worths = worths(world.workload);
     this.#random = new Random(world.workload.sessions.length);
   }
 
-  start(session: PlannedSession): void {
+  /** Starts the session `index` of the workload. */
+  start(session: PlannedSession, index: number): void {
+    const proxy = this.#proxies[index % this.#proxies.length];
+    if (proxy === undefined) return;
     const walk: Walk = {
       plan: session,
+      proxy,
       parent: null,
       deadline: session.deadline ?? this.#world.workload.endsAt,
       next: 0,
@@ -183,7 +204,7 @@ class Player {
         this.#make(walk, request, { ...next, isPlain: true });
       },
     });
-    this.#proxy.start(errand);
+    walk.proxy.start(errand);
     if (!request.isSide) return;
     walk.next++;
     this.#step(walk);
@@ -200,6 +221,7 @@ class Player {
     for (const agent of request.agents) {
       this.#step({
         plan: agent,
+        proxy: walk.proxy,
         parent: walk.plan.id,
         deadline: walk.deadline,
         next: 0,

@@ -35,21 +35,30 @@ const OPENING_TOKENS = 500;
 export class World {
   readonly workload: Workload;
   readonly clock: Clockwork;
-  readonly tally = new Tally();
-  readonly accounts = new Map<AccountId, SimulatedAccount>();
+  readonly tally: Tally;
+  readonly accounts: ReadonlyMap<AccountId, SimulatedAccount>;
   state: PoolState;
   /** Called after each event that may let waiting requests go on. */
   onEvent: (event: PoolEvent) => void = () => {};
+  /** Called after each event, for the other machines of the pool. */
+  onNews: (event: PoolEvent) => void = () => {};
 
-  constructor(workload: Workload, settings: RouteSettings, seed: number) {
-    const random = new Random(seed);
+  /**
+   * A machine of its own, or another one `beside`: it has the same provider, and
+   * knows nothing of what the other knows.
+   */
+  constructor(
+    workload: Workload,
+    settings: RouteSettings,
+    { seed, beside }: { readonly seed: number; readonly beside: World | null },
+  ) {
     this.workload = workload;
-    this.clock = new Clockwork(workload.startsAt);
+    this.clock = beside?.clock ?? new Clockwork(workload.startsAt);
+    this.tally = beside?.tally ?? new Tally();
+    this.accounts = beside?.accounts ?? provider(workload, seed);
     this.state = emptyPool(settings);
     for (const plan of workload.accounts) {
       const account = accountOf(plan);
-      const simulated = new SimulatedAccount(plan, workload, random.fork());
-      this.accounts.set(account.id, simulated);
       this.dispatch({ kind: "account_put", account, at: this.now });
       if (workload.isKnown) this.observe(account.id, "usage_endpoint", null);
     }
@@ -72,6 +81,7 @@ export class World {
   dispatch(event: PoolEvent): void {
     this.state = reduce(this.state, event);
     this.onEvent(event);
+    this.onNews(event);
   }
 
   account(id: AccountId): SimulatedAccount {
@@ -109,6 +119,19 @@ export class World {
     this.tally.burnt += OPENING_TOKENS;
     this.observe(id, "response_headers", null);
   }
+}
+
+function provider(
+  workload: Workload,
+  seed: number,
+): ReadonlyMap<AccountId, SimulatedAccount> {
+  const random = new Random(seed);
+  return new Map(
+    workload.accounts.map((plan) => [
+      accountOf(plan).id,
+      new SimulatedAccount(plan, workload, random.fork()),
+    ]),
+  );
 }
 
 function accountOf(plan: PlannedAccount): Account {

@@ -13,6 +13,7 @@ import {
   type Comparison,
   type Standing,
 } from "../../simulate/comparison.ts";
+import { DEFAULT_LINKS, type MachineLinks } from "../../simulate/machines.ts";
 import { SCENARIOS } from "../../simulate/workload/scenarios.ts";
 import type { Output } from "../output.ts";
 import { policyNamed } from "../accounts/policy_option.ts";
@@ -28,6 +29,8 @@ import { Shell } from "../shell.ts";
 import { countText, percentText } from "../../control/words.ts";
 
 const SEEDS_MAX = 100;
+const MACHINES_MAX = 256;
+const DELAY_MS_MAX = 600_000;
 /** A shorter run prints no progress. */
 const QUIET_MS = 3_000;
 
@@ -40,6 +43,7 @@ const TEXT: CommandText = {
     "tc simulate --accounts +5x",
     "tc simulate --workload heavy --seeds 1-4",
     "tc simulate --policy price,pace --json",
+    "tc simulate --workload fleet --policy price --machines 4",
   ],
   schema: "tc.simulate/v1",
 };
@@ -53,6 +57,17 @@ export function registerSimulate(program: Command, registry: Registry): void {
     .option("--days <count>", "Days of history to replay", "14")
     .option("--accounts <list>", "Add or remove accounts: +5x,-work")
     .option("--ttl <life>", "Assume this cache lifetime: 5m or 1h")
+    .option("--machines <count>", "Machines that share the pool: 1 to 256", "1")
+    .option(
+      "--heartbeat <ms>",
+      "Time between two words of a machine about its requests",
+      String(DEFAULT_LINKS.heartbeatMs),
+    )
+    .option(
+      "--notify <ms>",
+      "Time until the others know a refusal",
+      String(DEFAULT_LINKS.notifyMs),
+    )
     .option("--own", "Only your own history, however little there is")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (options) => {
@@ -92,6 +107,7 @@ export function registerSimulate(program: Command, registry: Registry): void {
         const comparison = compare(draw, {
           seeds,
           policies,
+          machines: machinesFrom(options),
           onPlay: progressOn(output),
         });
         comparisons.push(comparison);
@@ -102,6 +118,34 @@ export function registerSimulate(program: Command, registry: Registry): void {
       }
       return EXIT.ok;
     }));
+}
+
+/** Returns the machines that the options ask for. Throws UsageError. */
+function machinesFrom(
+  { machines, heartbeat, notify }: {
+    readonly machines: string;
+    readonly heartbeat: string;
+    readonly notify: string;
+  },
+): Partial<MachineLinks> {
+  return {
+    count: numberIn("--machines", machines, 1, MACHINES_MAX),
+    heartbeatMs: numberIn("--heartbeat", heartbeat, 100, DELAY_MS_MAX),
+    notifyMs: numberIn("--notify", notify, 0, DELAY_MS_MAX),
+  };
+}
+
+function numberIn(
+  option: string,
+  text: string,
+  least: number,
+  most: number,
+): number {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
+  if (value >= least && value <= most) return value;
+  throw new UsageError(
+    `Cannot use ${option} ${text}: it must be a whole number from ${least} to ${most}`,
+  );
 }
 
 /**

@@ -253,7 +253,7 @@ async function moveIn(
   await shared.settings.exchange();
   await beat(shared.database, shared.membership, {
     version: buildInfo().version,
-    inFlight: {},
+    counts: { accounts: {}, stalled: 0 },
     clockOffsetMs: 0,
   });
 }

@@ -75,10 +75,8 @@ function columnsOf(own: string): readonly Column<Machine>[] {
     {
       title: "requests",
       isNumber: true,
-      of: ({ inFlight, seenMsAgo }) =>
-        seenMsAgo > ALIVE_MS ? "-" : String(
-          Object.values(inFlight).reduce((sum, count) => sum + count, 0),
-        ),
+      of: ({ requests, seenMsAgo }) =>
+        seenMsAgo > ALIVE_MS ? "-" : String(requests),
     },
     {
       title: "clock",

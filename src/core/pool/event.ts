@@ -17,7 +17,7 @@ import type { RouteSettings } from "../settings.ts";
 import type { QuotaObservation } from "../quota/quota.ts";
 import type { PaidSums, PeriodEnds } from "../quota/spending.ts";
 import type { ProjectRoute } from "../route/project_route.ts";
-import type { CredentialState, WaitReason } from "./state.ts";
+import type { CredentialState, Headcount, WaitReason } from "./state.ts";
 import type { Instant } from "../time.ts";
 import type { TokenUsage } from "../usage.ts";
 import type { CapacityVerdict } from "../quota/verdict.ts";
@@ -105,10 +105,13 @@ export type PoolEvent =
    */
   | { readonly kind: "retry_sent"; readonly at: Instant }
   | { readonly kind: "pinned"; readonly accountId: AccountId | null }
-  /** How many requests other machines of the pool have in flight, by account. */
+  /** What other machines of the pool do, as of their last word. */
   | {
     readonly kind: "counted_elsewhere";
-    readonly inFlight: ReadonlyMap<AccountId, number>;
+    readonly accounts: ReadonlyMap<AccountId, CountedElsewhere>;
+    /** Conversations that wait and are not active. */
+    readonly stalled: number;
+    readonly at: Instant;
   }
   /** The provider refused a request of another machine of the pool. */
   | {
@@ -132,6 +135,14 @@ export type PoolEvent =
   }
   /** The clock of this machine was set back by `byMs`. */
   | { readonly kind: "clock_set_back"; readonly byMs: number };
+
+/** What other machines do with one account. */
+export interface CountedElsewhere extends Headcount {
+  /** Requests in flight. */
+  readonly inFlight: number;
+  /** Quota tokens booked since the last such event. */
+  readonly tokens: number;
+}
 
 /** A refusal that bars an account for every machine. */
 export type SharedRefusal = Extract<

@@ -48,6 +48,7 @@ function newAccount(pool: PoolState, account: Account): AccountState {
     gate: newGate(pool.settings),
     learned: UNLEARNED,
     burn: [],
+    booked: 0,
     sharedUntil: {},
     lastUsedAt: null,
     lastProbedAt: null,
@@ -88,24 +89,6 @@ export function removeAccount(pool: PoolState, id: AccountId): PoolState {
     pin: pool.pin === id ? null : pool.pin,
     primary: pool.primary === id ? null : pool.primary,
   };
-}
-
-/**
- * Notes how many requests other machines have in flight. An account that is not
- * named has none.
- */
-export function countElsewhere(
-  pool: PoolState,
-  inFlight: ReadonlyMap<AccountId, number>,
-): PoolState {
-  let accounts: Map<AccountId, AccountState> | null = null;
-  for (const [id, state] of pool.accounts) {
-    const elsewhere = inFlight.get(id) ?? 0;
-    if (elsewhere === state.elsewhere) continue;
-    accounts ??= new Map(pool.accounts);
-    accounts.set(id, { ...state, elsewhere });
-  }
-  return accounts === null ? pool : { ...pool, accounts };
 }
 
 export function changeCredential(
@@ -174,10 +157,20 @@ export function withOthers(
   return { ...pool, accounts };
 }
 
+/**
+ * Returns the requests that the account has in flight, on all machines of the
+ * pool: the provider counts them together.
+ */
+export function inFlightOf(
+  { leases, elsewhere }: Pick<AccountState, "leases" | "elsewhere">,
+): number {
+  return leases + elsewhere;
+}
+
 /** Returns `state` admitting new work in steps from `at` on. */
 export function ramped(state: AccountState, at: Instant): AccountState {
   return {
     ...state,
-    gate: { ...state.gate, ramp: { since: at, base: state.leases } },
+    gate: { ...state.gate, ramp: { since: at, base: inFlightOf(state) } },
   };
 }

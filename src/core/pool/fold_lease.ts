@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AccountId } from "../account.ts";
 import type { PoolEvent } from "./event.ts";
 import type { RouteFacts } from "../facts.ts";
 import { withAccount } from "./fold_account.ts";
@@ -26,6 +27,10 @@ import { HOUR_MS, type Instant } from "../time.ts";
 import { quotaTokens, type TokenUsage } from "../usage.ts";
 
 type LeaseOpened = Extract<PoolEvent, { readonly kind: "lease_opened" }>;
+type CountedElsewhere = Extract<
+  PoolEvent,
+  { readonly kind: "counted_elsewhere" }
+>;
 type LeaseClosed = Extract<PoolEvent, { readonly kind: "lease_closed" }>;
 
 const BURN_KEPT_MS = 5 * HOUR_MS;
@@ -205,6 +210,7 @@ function booked(
   const next = withAccount(pool, {
     ...state,
     burn: burnt(state.burn, tokens, at),
+    booked: state.booked + tokens,
     learned: bookTokens(state.learned, tokens),
   });
   const { conversation, isSide } = lease.facts;
@@ -218,6 +224,34 @@ function booked(
     bindings: isHome
       ? pool.bindings.with(binding.conversation, measured(binding, usage))
       : pool.bindings,
+  };
+}
+
+/**
+ * Notes what other machines do. An account that is not named has no request and
+ * no conversation of theirs. Their tokens count as evidence of the account's
+ * size, because its figures rise with all of them.
+ */
+export function countElsewhere(
+  pool: PoolState,
+  { accounts, stalled, at }: CountedElsewhere,
+): PoolState {
+  let states: Map<AccountId, AccountState> | null = null;
+  for (const [id, state] of pool.accounts) {
+    const { inFlight = 0, tokens = 0 } = accounts.get(id) ?? {};
+    if (inFlight === state.elsewhere && tokens === 0) continue;
+    states ??= new Map(pool.accounts);
+    states.set(id, {
+      ...state,
+      elsewhere: inFlight,
+      burn: tokens === 0 ? state.burn : burnt(state.burn, tokens, at),
+      learned: bookTokens(state.learned, tokens),
+    });
+  }
+  return {
+    ...pool,
+    accounts: states ?? pool.accounts,
+    elsewhere: { accounts, stalled },
   };
 }
 

@@ -13,7 +13,7 @@ import {
   disproved,
 } from "../quota/bench.ts";
 import type { PoolEvent } from "./event.ts";
-import { ramped, withAccount, withOthers } from "./fold_account.ts";
+import { inFlightOf, ramped, withAccount, withOthers } from "./fold_account.ts";
 import { answered, throttled } from "./lease.ts";
 import { layersOf } from "../settings.ts";
 import { withoutDisproved, withRefusal } from "../quota/entitlement.ts";
@@ -108,7 +108,7 @@ function served(
     windows: disprovedWindows(state.windows, facts.families, openedAt),
     refusals: withoutDisproved(state.refusals, facts),
     gate: answered(state.gate, at, {
-      inFlight: state.leases,
+      inFlight: inFlightOf(state),
       max: pool.settings.concurrencyMax,
     }),
     sharedUntil: {
@@ -267,8 +267,14 @@ function lacking(
 }
 
 /**
- * Closes an account that another machine was refused on. What this machine has
- * learned from its own requests is not touched.
+ * How much later the other machines try an account that one was refused on: it
+ * tries first, and they hear of it.
+ */
+const AFTER_OTHERS_MS = 3 * SECOND_MS;
+
+/**
+ * Closes an account that another machine was refused on, and learns from it: the
+ * provider counts the requests of all machines together.
  */
 export function refuseElsewhere(
   pool: PoolState,
@@ -277,20 +283,28 @@ export function refuseElsewhere(
   const state = pool.accounts.get(accountId);
   if (state === undefined) return pool;
   if (verdict.kind === "throttled") {
-    const reason = { kind: "throttled", streak: 1 } as const;
-    const bench = benched(state.bench, verdict.until, { at, reason });
-    return withAccount(pool, { ...state, bench });
+    const gate = throttled(state.gate, at, {
+      inFlight: inFlightOf(state),
+      startedAt: at,
+    });
+    const reason = { kind: "throttled", streak: gate.streak } as const;
+    const until = after(verdict.until, AFTER_OTHERS_MS);
+    const bench = benched(state.bench, until, { at, reason });
+    return withAccount(pool, { ...state, bench, gate });
   }
   const { window, family, until } = verdict;
   const cause = { at, reason: { kind: "exhausted", window } } as const;
+  // Where it was closed already, the other machine has tried it for all.
+  const tried = { ...state, lastProbedAt: later(state.lastProbedAt, at) };
+  const next = { ...pool, lastProbedAt: later(pool.lastProbedAt, at) };
   if (family === null) {
     const bench = benched(state.bench, until, cause);
-    return withAccount(pool, { ...state, bench });
+    return withAccount(next, { ...tried, bench });
   }
   const familyBenches = new Map(state.familyBenches);
   const known = familyBenches.get(family) ?? AVAILABLE;
   familyBenches.set(family, benched(known, until, cause));
-  return withAccount(pool, { ...state, familyBenches });
+  return withAccount(next, { ...tried, familyBenches });
 }
 
 function exhausted(
@@ -331,7 +345,7 @@ function throttledAccount(
   },
 ): AccountState {
   const gate = throttled(state.gate, at, {
-    inFlight: state.leases,
+    inFlight: inFlightOf(state),
     startedAt: lease.openedAt,
   });
   const isLadder = layersOf(pool.settings).throttleLadder &&

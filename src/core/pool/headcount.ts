@@ -7,18 +7,12 @@
  */
 
 import type { AccountId, ConversationId } from "../account.ts";
+import type { CountedElsewhere } from "./event.ts";
 import type { Binding } from "./session.ts";
 import type { RouteSettings } from "../settings.ts";
-import type { Parked, PoolSnapshot, Waiting } from "./state.ts";
+import type { Headcount, Parked, PoolSnapshot, Waiting } from "./state.ts";
 import { ACTIVE_MS } from "./sweep.ts";
 import { type Instant, MINUTE_MS } from "../time.ts";
-
-export interface Headcount {
-  /** Conversations seen within the last ten minutes. */
-  readonly active: number;
-  /** Conversations used recently enough that their cache counts as warm. */
-  readonly warm: number;
-}
 
 export const NOBODY: Headcount = { active: 0, warm: 0 };
 
@@ -106,6 +100,7 @@ interface CountedCensus {
   readonly bindings: PoolSnapshot["bindings"];
   readonly waiting: PoolSnapshot["waiting"];
   readonly parked: PoolSnapshot["parked"];
+  readonly elsewhere: PoolSnapshot["elsewhere"];
   readonly at: Instant;
   readonly census: Census;
 }
@@ -119,20 +114,73 @@ const lastCensus = new WeakMap<RouteSettings, CountedCensus>();
 
 /** Returns the census of `snapshot`, counted once however many requests ask. */
 export function census(snapshot: PoolSnapshot): Census {
-  const { bindings, waiting, parked, settings, at } = snapshot;
+  const { bindings, waiting, parked, elsewhere, settings, at } = snapshot;
   const known = lastCensus.get(settings);
   const isSame = known !== undefined && known.at === at &&
     known.waiting === waiting && known.parked === parked &&
-    known.bindings === bindings;
+    known.bindings === bindings && known.elsewhere === elsewhere;
   if (isSame) return known.census;
   const queue = queueOf(waiting, known);
   const fresh: Census = {
-    ...headcount(snapshot),
-    stalled: stalled(snapshot, queue),
+    ...withElsewhere(headcount(snapshot), elsewhere),
+    stalled: stalled(snapshot, queue) + elsewhere.stalled,
     queue,
   };
-  lastCensus.set(settings, { bindings, waiting, parked, at, census: fresh });
+  lastCensus.set(settings, {
+    bindings,
+    waiting,
+    parked,
+    elsewhere,
+    at,
+    census: fresh,
+  });
   return fresh;
+}
+
+/** Adds the conversations of other machines: the quota feeds all of them. */
+function withElsewhere(
+  heads: Heads,
+  { accounts }: PoolSnapshot["elsewhere"],
+): Heads {
+  if (accounts.size === 0) return heads;
+  const byAccount = new Map(heads.byAccount);
+  let { active, warm } = heads;
+  for (const [id, there] of accounts) {
+    const here = byAccount.get(id) ?? NOBODY;
+    byAccount.set(id, {
+      active: here.active + there.active,
+      warm: here.warm + there.warm,
+    });
+    active += there.active;
+    warm += there.warm;
+  }
+  return { byAccount, active, warm };
+}
+
+/** What a machine tells the others of one account. */
+export interface OwnCount extends Headcount {
+  readonly inFlight: number;
+  /** Quota tokens booked since the server started. */
+  readonly booked: number;
+}
+
+/** What a machine tells the others. */
+export interface OwnCounts {
+  readonly accounts: Readonly<Record<string, OwnCount>>;
+  readonly stalled: number;
+}
+
+/** Returns what this machine does, without the others. */
+export function ownCounts(snapshot: PoolSnapshot): OwnCounts {
+  const { byAccount } = headcount(snapshot);
+  const accounts: Record<string, OwnCount> = {};
+  for (const [id, { leases, booked }] of snapshot.accounts) {
+    const heads = byAccount.get(id) ?? NOBODY;
+    if (leases === 0 && booked === 0 && heads.active === 0) continue;
+    accounts[id] = { inFlight: leases, booked, ...heads };
+  }
+  const queue = queueOf(snapshot.waiting, lastCensus.get(snapshot.settings));
+  return { accounts, stalled: stalled(snapshot, queue) };
 }
 
 /** Time alone does not change the order, so a queue is sorted once. */
@@ -182,3 +230,53 @@ function stalled(
   }
   return count;
 }
+
+/** What another machine said last. */
+export interface MachineCounts extends OwnCounts {
+  readonly machine: string;
+}
+
+/** The tokens that each machine had booked on each account when last heard. */
+export type BookedBefore = ReadonlyMap<string, number>;
+
+/**
+ * Adds up what other machines do. `before` is what they had booked when they
+ * were last heard, so that each token is evidence once; of a machine that was
+ * never heard nothing counts, and a server that started again counts from 0.
+ */
+export function sumElsewhere(
+  machines: readonly MachineCounts[],
+  before: BookedBefore,
+): {
+  readonly accounts: ReadonlyMap<AccountId, CountedElsewhere>;
+  readonly stalled: number;
+  readonly booked: BookedBefore;
+} {
+  const accounts = new Map<AccountId, CountedElsewhere>();
+  const all = new Map(before);
+  let waiting = 0;
+  for (const { machine, accounts: counts, stalled } of machines) {
+    waiting += stalled;
+    for (const [id, count] of Object.entries(counts)) {
+      const key = `${machine} ${id}`;
+      const last = before.get(key) ?? count.booked;
+      all.set(key, count.booked);
+      const known = accounts.get(id as AccountId) ?? NOTHING_COUNTED;
+      accounts.set(id as AccountId, {
+        inFlight: known.inFlight + count.inFlight,
+        active: known.active + count.active,
+        warm: known.warm + count.warm,
+        tokens: known.tokens +
+          (count.booked >= last ? count.booked - last : count.booked),
+      });
+    }
+  }
+  return { accounts, stalled: waiting, booked: all };
+}
+
+const NOTHING_COUNTED: CountedElsewhere = {
+  inFlight: 0,
+  active: 0,
+  warm: 0,
+  tokens: 0,
+};

@@ -9,19 +9,22 @@
 import type { PoolEvent } from "./event.ts";
 import {
   changeCredential,
-  countElsewhere,
   observeQuota,
   putAccount,
   removeAccount,
 } from "./fold_account.ts";
-import { closeLease, openLease } from "./fold_lease.ts";
+import { closeLease, countElsewhere, openLease } from "./fold_lease.ts";
 import { giveVerdict, refuseElsewhere } from "./fold_verdict.ts";
 import { withOwner } from "./owned_ids.ts";
 import { debited } from "../quota/retry.ts";
 import { NOTHING_PAID, recalled } from "../quota/spending.ts";
 import { setBack } from "./set_back.ts";
 import type { RouteSettings } from "../settings.ts";
-import type { PoolSnapshot, PoolState } from "./state.ts";
+import {
+  NOBODY_ELSEWHERE,
+  type PoolSnapshot,
+  type PoolState,
+} from "./state.ts";
 import { START_FLOW } from "./sweep.ts";
 import { Table } from "./table.ts";
 import type { Instant } from "../time.ts";
@@ -51,6 +54,7 @@ export function emptyPool(settings: RouteSettings): PoolState {
     waitingOrder: 0,
     pin: null,
     primary: null,
+    elsewhere: NOBODY_ELSEWHERE,
     flow: START_FLOW,
     retries: { tokens: 0, shares: 0, at: null },
     lastProbedAt: null,
@@ -107,7 +111,7 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
     case "pinned":
       return { ...state, pin: event.accountId };
     case "counted_elsewhere":
-      return countElsewhere(state, event.inFlight);
+      return countElsewhere(state, event);
     case "refused_elsewhere":
       return refuseElsewhere(state, event);
     case "settings_changed":

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { inFlightOf } from "./fold_account.ts";
 import type { Ramp } from "./lease.ts";
 import { endsAt, isSpent } from "../quota/quota.ts";
 import type { AccountState } from "./state.ts";
@@ -16,7 +17,7 @@ import type { Instant } from "../time.ts";
  */
 export function rampOf(state: AccountState, at: Instant): Ramp | null {
   return isReopened(state, at)
-    ? { since: at, base: state.leases }
+    ? { since: at, base: inFlightOf(state) }
     : state.gate.ramp;
 }
 

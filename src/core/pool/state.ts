@@ -82,6 +82,8 @@ export interface AccountState {
   readonly learned: LearnedCapacity;
   /** Tokens of the last five hours, oldest first. */
   readonly burn: readonly BurnBucket[];
+  /** Quota tokens that this server has booked since it started. */
+  readonly booked: number;
   /** Until when the prefix that conversations of one kind share is warm. */
   readonly sharedUntil: Readonly<Record<string, Instant>>;
   readonly lastUsedAt: Instant | null;
@@ -163,6 +165,23 @@ export interface RetryBudget {
   readonly at: Instant | null;
 }
 
+/** Conversations on one account. */
+export interface Headcount {
+  /** Conversations seen within the last ten minutes. */
+  readonly active: number;
+  /** Conversations used recently enough that their cache counts as warm. */
+  readonly warm: number;
+}
+
+/** The conversations of other machines of the pool. */
+export interface Elsewhere {
+  readonly accounts: ReadonlyMap<AccountId, Headcount>;
+  /** Conversations that wait and are not active. */
+  readonly stalled: number;
+}
+
+export const NOBODY_ELSEWHERE: Elsewhere = { accounts: new Map(), stalled: 0 };
+
 export interface PoolState {
   readonly settings: RouteSettings;
   /** The user's rules by project; the first that fits decides. */
@@ -183,6 +202,7 @@ export interface PoolState {
   readonly pin: AccountId | null;
   /** The account of the last free choice. */
   readonly primary: AccountId | null;
+  readonly elsewhere: Elsewhere;
   readonly flow: Flow;
   readonly retries: RetryBudget;
   /** When any closed account was last tried. */

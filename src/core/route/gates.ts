@@ -6,6 +6,7 @@
  */
 
 import { benchAt } from "../quota/bench.ts";
+import { inFlightOf } from "../pool/fold_account.ts";
 import { perMinuteCap, rampLimit } from "../pool/lease.ts";
 import { rampOf } from "../pool/reopening.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -30,21 +31,18 @@ const OVERFLOW_SHARE = 1.5;
 /** A request that uses no quota takes no place. */
 const UNLIMITED: Room = { cold: Infinity, warm: Infinity, isTrial: false };
 
-/**
- * Returns the requests that the account has in flight, on all machines of the
- * pool: the provider counts them together.
- */
+/** Returns the requests that the account has in flight, on all machines. */
 export function inFlight({ state }: View): number {
-  return state.leases + state.elsewhere;
+  return inFlightOf(state);
 }
 
 /** Returns the places that `view` has left under the gates in use. */
 export function roomOf(view: View, scene: Scene, policy: Policy): Room {
   const { layers, settings, at } = scene;
   if (!scene.query.isMetered) return UNLIMITED;
-  const { gate, account } = view.state;
+  const { account } = view.state;
   const leases = inFlight(view);
-  const isUnproven = layers.probeGate && !gate.isProven;
+  const isUnproven = isUnprovenFor(view, scene);
   const most = Math.min(
     account.leasesMax ?? Infinity,
     isUnproven ? 1 : Infinity,
@@ -67,6 +65,11 @@ export function roomOf(view: View, scene: Scene, policy: Policy): Room {
     warm: Math.max(0, Math.min(most - leases, starts)),
     isTrial: isUnproven || trials < Infinity,
   };
+}
+
+/** Where another machine has requests in flight, it has proved the account. */
+function isUnprovenFor({ state }: View, { layers }: Scene): boolean {
+  return layers.probeGate && !state.gate.isProven && state.elsewhere === 0;
 }
 
 /**
@@ -98,7 +101,7 @@ export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
   const standing = benchAt(bench, scene.at);
   if (standing.kind === "probation" && standing.isThrottle) return false;
   if (account.leasesMax !== null && leases >= account.leasesMax) return false;
-  if (scene.layers.probeGate && !gate.isProven && leases > 0) return false;
+  if (isUnprovenFor(view, scene) && leases > 0) return false;
   const last = gate.starts.newest;
   if (last !== null && scene.at - last < OVERFLOW_STEP_MS) return false;
   return leases <= OVERFLOW_SHARE * policy.inFlightMax(view, scene);

@@ -6,12 +6,7 @@
  */
 
 import type { Account, AccountId } from "../account.ts";
-import {
-  type Census,
-  census,
-  type Headcount,
-  NOBODY,
-} from "../pool/headcount.ts";
+import { type Census, census, NOBODY } from "../pool/headcount.ts";
 import type { RouteQuery } from "../facts.ts";
 import { type Bar, type BarContext, barOf } from "./eligible.ts";
 import { type Layers, layersOf, type RouteSettings } from "../settings.ts";
@@ -24,7 +19,7 @@ import {
   isWarm,
   sharedKey,
 } from "../pool/session.ts";
-import type { AccountState, PoolSnapshot } from "../pool/state.ts";
+import type { AccountState, Headcount, PoolSnapshot } from "../pool/state.ts";
 import { type ProjectRoute, routeOf } from "./project_route.ts";
 import type { Instant } from "../time.ts";
 

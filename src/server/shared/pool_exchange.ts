@@ -9,7 +9,12 @@
 
 import type { AccountId } from "../../core/account.ts";
 import type { PoolEvent, SharedRefusal } from "../../core/pool/event.ts";
-import type { PoolState } from "../../core/pool/state.ts";
+import {
+  type BookedBefore,
+  ownCounts,
+  sumElsewhere,
+} from "../../core/pool/headcount.ts";
+import type { PoolSnapshot, PoolState } from "../../core/pool/state.ts";
 import { after, type Instant, SECOND_MS } from "../../core/time.ts";
 import { reasonOf } from "../../errors.ts";
 import type { NoticeView } from "../../control/protocol.ts";
@@ -42,6 +47,7 @@ const TELL_MS = SECOND_MS;
 /** The pool as the exchange reads and changes it. */
 interface SharedKeeper {
   readonly state: PoolState;
+  snapshot(): PoolSnapshot;
   dispatch(event: PoolEvent): void;
   listen(listener: (event: PoolEvent, state: PoolState) => void): () => void;
 }
@@ -67,6 +73,7 @@ export class PoolExchange {
   readonly #sent = new Map<string, Instant>();
   readonly #taken = new Map<string, Instant>();
   readonly #due = new Set<Topic>();
+  #booked: BookedBefore = new Map();
   #refusals: KnownRefusal[] = [];
   #offsetMs = 0;
   #pin: AccountId | null = null;
@@ -174,10 +181,21 @@ export class PoolExchange {
   #heard(text: string): void {
     const [topic = "", machine = ""] = text.split(" ");
     if (machine === this.#options.shared.membership.machine) return;
-    if (topic !== "accounts" && topic !== "settings" && topic !== "quota") {
-      return;
+    switch (topic) {
+      case "quota":
+        // Figures can wait for a second: many machines tell them.
+        this.#due.add(topic);
+        return;
+      case "refusal":
+        this.#due.add("quota");
+        break;
+      case "accounts":
+      case "settings":
+        this.#due.add(topic);
+        break;
+      default:
+        return;
     }
-    this.#due.add(topic);
     this.#wake.abort();
   }
 
@@ -189,20 +207,20 @@ export class PoolExchange {
 
   async #beat(): Promise<void> {
     const { shared, keeper, clock, version } = this.#options;
-    const inFlight: Record<string, number> = {};
-    for (const [id, { leases }] of keeper.state.accounts) {
-      if (leases > 0) inFlight[id] = leases;
-    }
+    const counts = ownCounts(keeper.snapshot());
     const sentAt = clock.now();
-    const { databaseMs, schema, inFlight: elsewhere } = await beat(
+    const { databaseMs, schema, others } = await beat(
       shared.database,
       shared.membership,
-      { version, inFlight, clockOffsetMs: this.#offsetMs },
+      { version, counts, clockOffsetMs: this.#offsetMs },
     );
     this.#offsetMs = Math.round(databaseMs - (sentAt + clock.now()) / 2);
     // Another machine has a newer tc, which has changed the tables.
     if (schema !== STORE_SCHEMA) await checkStore(shared.database);
-    this.#dispatch({ kind: "counted_elsewhere", inFlight: elsewhere });
+    const { booked, ...elsewhere } = sumElsewhere(others, this.#booked);
+    this.#booked = booked;
+    const at = clock.now();
+    this.#dispatch({ kind: "counted_elsewhere", ...elsewhere, at });
   }
 
   /** Reads what others have changed. */

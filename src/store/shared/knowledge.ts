@@ -103,7 +103,8 @@ export async function tellNews(
           given_at = excluded.given_at, machine = excluded.machine
         WHERE tc.refusals.given_at < excluded.given_at`;
     }
-    await sql`SELECT pg_notify(${CHANNEL}, ${`quota ${machine}`})`;
+    const topic = refusals.length > 0 ? "refusal" : "quota";
+    await sql`SELECT pg_notify(${CHANNEL}, ${`${topic} ${machine}`})`;
   });
 }
 

@@ -5,16 +5,13 @@
  * @module
  */
 
-import type { AccountId } from "../../core/account.ts";
+import type { MachineCounts, OwnCounts } from "../../core/pool/headcount.ts";
 import { type Instant, instantFromMs, SECOND_MS } from "../../core/time.ts";
 import type { SharedDatabase, Sql } from "./database.ts";
 import type { Membership } from "./membership.ts";
 
 /** A machine that has not been seen for this long has no requests in flight. */
 export const ALIVE_MS = 10 * SECOND_MS;
-
-/** Requests in flight, by account. */
-type InFlight = Readonly<Record<string, number>>;
 
 /** A machine as the store knows it. All times are the database's. */
 export interface Machine {
@@ -27,12 +24,13 @@ export interface Machine {
   readonly seenMsAgo: number;
   /** How far the database's clock is ahead of the machine's, in milliseconds. */
   readonly clockOffsetMs: number;
-  readonly inFlight: InFlight;
+  /** Its requests in flight. */
+  readonly requests: number;
 }
 
 interface Beat {
   readonly version: string;
-  readonly inFlight: InFlight;
+  readonly counts: OwnCounts;
   /** The offset that the last beat measured; 0 at the first. */
   readonly clockOffsetMs: number;
 }
@@ -50,7 +48,7 @@ export async function machinesOf(
 export async function beat(
   database: SharedDatabase,
   { machine, name }: Membership,
-  { version, inFlight, clockOffsetMs }: Beat,
+  { version, counts, clockOffsetMs }: Beat,
 ): Promise<Pulse> {
   return await database.run(async (sql) => {
     // One statement: at rest a machine asks for nothing else.
@@ -58,24 +56,28 @@ export async function beat(
       (OtherMachine & { readonly now: number; readonly schema: number })[]
     >`
       WITH beat AS (
-        INSERT INTO tc.machines (id, name, version, clock_offset_ms, in_flight)
+        INSERT INTO tc.machines (id, name, version, clock_offset_ms, counts)
         VALUES (${machine}, ${name}, ${version}, ${clockOffsetMs},
-          ${sql.json(inFlight)})
+          ${sql.json(counts as never)})
         ON CONFLICT (id) DO UPDATE SET name = excluded.name,
           version = excluded.version, seen_at = now(),
           clock_offset_ms = excluded.clock_offset_ms,
-          in_flight = excluded.in_flight
+          counts = excluded.counts
       ), time AS (
         SELECT extract(epoch FROM now())::float8 * 1000 AS now,
           (SELECT max(version) FROM tc.schema) AS schema
       )
-      SELECT time.now, time.schema, id, in_flight AS "inFlight",
+      SELECT time.now, time.schema, id, counts,
         extract(epoch FROM now() - seen_at)::float8 * 1000 AS "seenMsAgo"
       FROM time LEFT JOIN tc.machines ON id <> ${machine} AND left_at IS NULL`;
     return {
       databaseMs: rows[0]?.now ?? 0,
       schema: rows[0]?.schema ?? 0,
-      inFlight: inFlightOf(rows),
+      others: rows.flatMap(({ id, seenMsAgo, counts }) =>
+        id === null || counts === null || (seenMsAgo ?? Infinity) > ALIVE_MS
+          ? []
+          : [{ machine: id, ...counts }]
+      ),
     };
   });
 }
@@ -85,37 +87,22 @@ interface Pulse {
   readonly databaseMs: number;
   /** The version of the tables. */
   readonly schema: number;
-  /** Requests that other machines have in flight, by account. */
-  readonly inFlight: ReadonlyMap<AccountId, number>;
+  /** What the other machines that are there do. */
+  readonly others: readonly MachineCounts[];
 }
 
 /** Null where this machine is the only one. */
 interface OtherMachine {
   readonly id: string | null;
   readonly seenMsAgo: number | null;
-  readonly inFlight: InFlight | null;
+  readonly counts: OwnCounts | null;
 }
 
-function inFlightOf(
-  machines: readonly OtherMachine[],
-): ReadonlyMap<AccountId, number> {
-  const sums = new Map<AccountId, number>();
-  for (const { seenMsAgo, inFlight } of machines) {
-    if (seenMsAgo === null || seenMsAgo > ALIVE_MS) continue;
-    for (const [account, count] of Object.entries(inFlight ?? {})) {
-      const key = account as AccountId;
-      sums.set(key, (sums.get(key) ?? 0) + count);
-    }
-  }
-  return sums;
-}
-
-/** Removes a machine from the list; its ledger rows stay. */
+/** Takes a machine out of the list. Its row stays: its requests need its name. */
 export async function removeMachine(
   database: SharedDatabase,
   machine: string,
 ): Promise<void> {
-  // Its row stays: the names of its requests are in it.
   await database.run((sql) =>
     sql`UPDATE tc.machines SET left_at = now() WHERE id = ${machine}`
   );
@@ -129,12 +116,12 @@ interface MachineRow {
   readonly seen: number;
   readonly ago: number;
   readonly offset: number;
-  readonly inFlight: InFlight;
+  readonly counts: OwnCounts;
 }
 
 async function readMachines(sql: Sql): Promise<readonly Machine[]> {
   const rows = await sql<MachineRow[]>`
-    SELECT id, name, version, in_flight AS "inFlight",
+    SELECT id, name, version, counts,
       clock_offset_ms AS "offset",
       extract(epoch FROM joined_at)::float8 * 1000 AS joined,
       extract(epoch FROM seen_at)::float8 * 1000 AS seen,
@@ -148,6 +135,7 @@ async function readMachines(sql: Sql): Promise<readonly Machine[]> {
     seenAt: instantFromMs(row.seen),
     seenMsAgo: row.ago,
     clockOffsetMs: row.offset,
-    inFlight: row.inFlight,
+    requests: Object.values(row.counts.accounts)
+      .reduce((sum, { inFlight }) => sum + inFlight, 0),
   }));
 }

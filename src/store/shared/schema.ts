@@ -27,7 +27,7 @@ CREATE TABLE tc.machines (
   seen_at timestamptz NOT NULL DEFAULT now(),
   left_at timestamptz,
   clock_offset_ms double precision NOT NULL DEFAULT 0,
-  in_flight jsonb NOT NULL DEFAULT '{}'
+  counts jsonb NOT NULL DEFAULT '{"accounts": {}, "stalled": 0}'
 );
 CREATE TABLE tc.accounts (
   id text PRIMARY KEY,
