@@ -10,11 +10,13 @@ import { POLICY_NAMES, type PolicyName } from "../../core/settings.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import {
   compare,
+  type CompareOptions,
   type Comparison,
   type Standing,
 } from "../../simulate/comparison.ts";
 import { DEFAULT_LINKS, type MachineLinks } from "../../simulate/machines.ts";
 import { SCENARIOS } from "../../simulate/workload/scenarios.ts";
+import type { Workload } from "../../simulate/workload/workload.ts";
 import type { Output } from "../output.ts";
 import { policyNamed } from "../accounts/policy_option.ts";
 import {
@@ -102,22 +104,31 @@ export function registerSimulate(program: Command, registry: Registry): void {
           : "Too little history yet";
         output.say(`${why}: the built-in workloads instead`);
       }
-      const comparisons: Comparison[] = [];
-      for (const draw of workloadsFrom(options.workload)) {
-        const comparison = compare(draw, {
-          seeds,
-          policies,
-          machines: machinesFrom(options),
-          onPlay: progressOn(output),
-        });
-        comparisons.push(comparison);
-        if (!output.isJson) print(comparison, output);
-      }
-      if (output.isJson) {
-        output.json({ schema: "tc.simulate/v1", comparisons });
-      }
+      playBuiltIn(output, workloadsFrom(options.workload), {
+        seeds,
+        policies,
+        machines: machinesFrom(options),
+        onPlay: progressOn(output),
+      });
       return EXIT.ok;
     }));
+}
+
+/** Plays the built-in workloads and prints each comparison when it is done. */
+function playBuiltIn(
+  output: Output,
+  draws: readonly ((seed: number) => Workload)[],
+  options: CompareOptions,
+): void {
+  const comparisons: Comparison[] = [];
+  for (const draw of draws) {
+    const comparison = compare(draw, options);
+    comparisons.push(comparison);
+    if (!output.isJson) print(comparison, output);
+  }
+  if (output.isJson) {
+    output.json({ schema: "tc.simulate/v1", comparisons });
+  }
 }
 
 /** Returns the machines that the options ask for. Throws UsageError. */
