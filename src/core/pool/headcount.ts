@@ -158,7 +158,7 @@ function withElsewhere(
 }
 
 /** What a machine tells the others of one account. */
-export interface OwnCount extends Headcount {
+interface OwnCount extends Headcount {
   readonly inFlight: number;
   /** Quota tokens booked since the server started. */
   readonly booked: number;

@@ -174,7 +174,7 @@ export interface Headcount {
 }
 
 /** The conversations of other machines of the pool. */
-export interface Elsewhere {
+interface Elsewhere {
   readonly accounts: ReadonlyMap<AccountId, Headcount>;
   /** Conversations that wait and are not active. */
   readonly stalled: number;
