@@ -181,6 +181,9 @@ export interface AttemptRecord {
   readonly accountId: AccountId;
   readonly verdict: CapacityVerdict["kind"];
   readonly status: number | null;
+  /** When it began and was judged; absent in rows of the ledger. */
+  readonly startedAt?: Instant;
+  readonly judgedAt?: Instant;
 }
 
 /** A finished request, as the ledger keeps it. It never holds prompt text. */
@@ -238,6 +241,8 @@ export interface RequestRecord {
   readonly providerId: string | null;
   /** The repository of its session; null where that is not known. */
   readonly project: string | null;
+  /** The client's W3C `traceparent`; absent or null where it sent none. */
+  readonly traceParent?: string | null;
 }
 
 /** Knows in which repository a session works. */

@@ -24,7 +24,7 @@ export function configSchema(): Schema {
     const schema = {
       ...valueSchema(row.schema),
       ...(row.isUrl ? { pattern: URL_PATTERN } : {}),
-      ...(row.isSecret ? { pattern: KEY_PATTERN } : {}),
+      ...(row.isKey ? { pattern: KEY_PATTERN } : {}),
       default: row.fallback,
       description: `${row.help} (${row.variable})`,
     };

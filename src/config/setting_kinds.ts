@@ -14,7 +14,7 @@ export interface SettingText {
   /** Completes "it must be …". */
   readonly allowed: string;
   /** The meaning of the value, where more than its type matters. */
-  readonly kind?: "key" | "url";
+  readonly kind?: "key" | "secret" | "url";
 }
 
 /** A setting with a `Value` and a default. */
@@ -102,7 +102,7 @@ export function webhook(help: string): Setting<string> {
   return leaf(schema, "", {
     help,
     allowed: "an https URL, or http on this machine, without a user",
-    kind: "key",
+    kind: "secret",
   });
 }
 
@@ -117,7 +117,7 @@ export function storeUrl(help: string): Setting<string> {
   return leaf(schema, "", {
     help,
     allowed: "a postgres:// URL, or empty",
-    kind: "key",
+    kind: "secret",
   });
 }
 
@@ -134,6 +134,23 @@ export function key(help: string): Setting<string> {
     help,
     allowed: "8 to 256 letters, digits, - or _",
     kind: "key",
+  });
+}
+
+/** Returns the setting of headers, which may hold a key; empty means none. */
+export function headerList(help: string): Setting<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((text) =>
+      text.split(",").every((pair) =>
+        text === "" || /^\s*[\w-]+=[\x21-\x7e ]*$/.test(pair)
+      )
+    ),
+  );
+  return leaf(schema, "", {
+    help,
+    allowed: "name=value pairs, separated by commas",
+    kind: "secret",
   });
 }
 

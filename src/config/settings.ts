@@ -14,6 +14,7 @@ import { routesSetting } from "./project_routes.ts";
 import {
   choice,
   flag,
+  headerList,
   key,
   leaf,
   ofKnobs,
@@ -243,6 +244,18 @@ export const SETTINGS = v.looseObject({
       "Let every user of this machine read /metrics without the key",
     ),
   }),
+  otel: section({
+    endpoint: url(
+      "",
+      "URL of an OpenTelemetry collector that gets traces and metrics; empty: none",
+    ),
+    protocol: choice(
+      ["http/protobuf", "http/json"],
+      "http/protobuf",
+      "How they are written",
+    ),
+    headers: headerList("Headers that the collector asks for: api-key=…"),
+  }),
   ledger: section({
     days: wholeNumber(1, 3650, 180, "Days to keep single requests"),
     megabytesMax: wholeNumber(
@@ -327,6 +340,8 @@ export interface SettingRow extends SettingText {
   readonly schema: v.GenericSchema;
   /** Never printed. */
   readonly isSecret: boolean;
+  /** Whether it has the form of a local key. */
+  readonly isKey: boolean;
   readonly isUrl: boolean;
   /** The unit of its number, or null. */
   readonly unit: string | null;
@@ -419,7 +434,8 @@ function row(key: string, entry: unknown): SettingRow {
     allowed: text.allowed,
     variable: variableOf(key),
     schema: wrapped,
-    isSecret: text.kind === "key",
+    isSecret: text.kind === "key" || text.kind === "secret",
+    isKey: text.kind === "key",
     isUrl: text.kind === "url",
     unit: unitOf(key),
     isCommon: COMMON.includes(key),
@@ -449,6 +465,7 @@ const FIXED: readonly (keyof Settings)[] = [
   "vault",
   "ledger",
   "metrics",
+  "otel",
   "notify",
   "log",
   "hold",

@@ -16,7 +16,7 @@ import type { CapacityVerdict } from "../core/quota/verdict.ts";
 import { routeOf } from "../core/route/project_route.ts";
 import type { RouteDecision, UseReason } from "../core/route/route.ts";
 import type { PolicyName } from "../core/settings.ts";
-import { after } from "../core/time.ts";
+import { after, type Instant } from "../core/time.ts";
 import { NO_USAGE, type TokenUsage } from "../core/usage.ts";
 import { stackOf } from "../errors.ts";
 import type {
@@ -81,11 +81,13 @@ export class RequestScope implements AsyncDisposable {
   #begun: Begun | null = null;
   #hold: Hold | null = null;
   #lease: Lease | null = null;
+  #leasedAt: Instant;
   #isQueued = false;
 
   constructor(proxy: Proxy) {
     this.proxy = proxy;
     this.share = proxy.budget.share();
+    this.#leasedAt = proxy.clock.now();
   }
 
   /** Enters the request in the book; from here on it gets a row at its end. */
@@ -156,6 +158,7 @@ export class RequestScope implements AsyncDisposable {
     const { accountId, reason, movedFrom } = decision;
     const { inbound, line } = this.#parts();
     this.#lease = this.proxy.pool.openLease(accountId, inbound.facts);
+    this.#leasedAt = this.proxy.clock.now();
     line.state = "sent";
     line.accountId = accountId;
     line.reason = reason;
@@ -174,7 +177,13 @@ export class RequestScope implements AsyncDisposable {
     if (lease === null) throw new Error("a verdict needs a lease");
     this.proxy.pool.judge(lease, verdict);
     const { accountId } = lease;
-    this.#attempts.push({ accountId, verdict: verdict.kind, status });
+    this.#attempts.push({
+      accountId,
+      verdict: verdict.kind,
+      status,
+      startedAt: this.#leasedAt,
+      judgedAt: this.proxy.clock.now(),
+    });
   }
 
   /** Closes the lease before the request goes to another account or waits. */
@@ -373,6 +382,7 @@ function recordOf(
       ? null
       : headerValue(ending.answer.headers, "request-id"),
     project: facts.project ?? projects.of(null, peek.sessionId),
+    traceParent: headerValue(inbound.headers, "traceparent"),
   };
 }
 

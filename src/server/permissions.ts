@@ -89,6 +89,7 @@ export function workerGrants(sources: GrantSources): Grants {
     oauth.usageUrl,
     settings.upstreamProxy,
     settings.notify.webhook,
+    settings.otel.endpoint,
     ...sources.proxies,
     ...sources.origins,
   ];

@@ -13,11 +13,14 @@ import {
 import { instantFromMs } from "../../src/core/time.ts";
 import type { Vault, VaultEntry } from "../../src/ports.ts";
 import { filesBelow, findLeaks, formsOf } from "../fixtures/canary.ts";
+import { Collector } from "../fixtures/collector.ts";
 import { report } from "../fixtures/report.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 const LABEL = "marker-account";
 const KEY = "sk-ant-api03-CANARY7f3b9e1d5c8a2f6047KEY";
+/** Stands in what a person asks: no sink has it, but for the provider. */
+const PROMPT = "CANARYprompt1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d";
 const PASTED = "CANARYcode0d9f8e7a6b5c4d3e2f1a0b9c8d7e6f5a4";
 
 /** Every secret of the vault at this moment. */
@@ -97,7 +100,7 @@ function message(model: string): RequestInit {
     body: JSON.stringify({
       model,
       max_tokens: 32,
-      messages: [{ role: "user", content: "say hi" }],
+      messages: [{ role: "user", content: `say hi ${PROMPT}` }],
     }),
   };
 }
@@ -153,6 +156,10 @@ async function everything(
       CONTROL.accounts,
       CONTROL.capacity,
       CONTROL.health,
+      `${CONTROL.report}?by=project`,
+      CONTROL.quota,
+      CONTROL.simulate,
+      CONTROL.explain,
       "/ui",
       "/metrics",
     ]
@@ -177,7 +184,12 @@ Deno.test("formsOf() finds a secret in each of its forms: the positive control",
 Deno.test("no secret of an account is in any sink, and its name is in many", async () => {
   await using api = await startScriptedApi();
   api.account(LABEL);
-  await using pool = await TcPool.of(api);
+  await using collector = new Collector();
+  await using pool = await TcPool.of(api, {
+    otel: { endpoint: collector.url, protocol: "http/json" },
+    notify: { webhook: `${collector.url}/notices` },
+    routes: [{ project: "*", accounts: [LABEL, "nobody"] }],
+  });
   const sinks = new Sinks(pool);
   const log = pool.folder.join("server.txt");
   const server = pool.command(["server", "--log-file", log], {
@@ -208,7 +220,15 @@ Deno.test("no secret of an account is in any sink, and its name is in many", asy
     for (const [file, text] of await filesBelow(pool.folder.path)) {
       sinks.put(`file ${file.slice(pool.folder.path.length)}`, text);
     }
-    const unique = new Set(secrets);
+    for (const { path, headers, body } of collector.got) {
+      const text = new TextDecoder().decode(body);
+      sinks.put(`collector ${path}`, JSON.stringify([...headers]) + text);
+    }
+    for (const path of ["/v1/traces", "/v1/metrics"]) {
+      const text = sinks.texts.get(`collector ${path}`) ?? "";
+      ok(text.includes(LABEL), `${path} names the account`);
+    }
+    const unique = new Set([...secrets, PROMPT]);
     deepStrictEqual(findLeaks(unique, sinks.texts), []);
     const named = [...sinks.texts].filter(([, text]) => text.includes(LABEL));
     ok(named.length >= 5, String(named.map(([sink]) => sink)));
@@ -217,6 +237,9 @@ Deno.test("no secret of an account is in any sink, and its name is in many", asy
       ok(lines.includes(word), `the log says nothing of ${word}`);
     }
     ok(sinks.texts.size >= 14);
+    for (const sink of ["answer of /metrics", "answer of /ui"]) {
+      ok(sinks.texts.has(sink), sink);
+    }
     report(
       `${unique.size} secrets × ${
         formsOf(KEY).length

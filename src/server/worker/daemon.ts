@@ -37,6 +37,7 @@ import { PoolKeeper } from "./pool_keeper.ts";
 import { RequestMetrics } from "../../records/metrics.ts";
 import { Records } from "../../records/records.ts";
 import { claimPool, type ServerClaim } from "../server_claim.ts";
+import { OtlpExporter } from "../../records/otlp/exporter.ts";
 import { ProjectBook } from "../../records/projects.ts";
 import { PriceDesk } from "../../records/prices.ts";
 import { paidMax, retiredText, routeSettings } from "../../config/settings.ts";
@@ -156,6 +157,7 @@ async function startClaimed(
     prices,
     metrics,
     projectBook: projectBookOf(options),
+    exporter: exporterOf(options, keeper),
   };
   const proxy = proxyOf(options, parts);
   const exchange = exchangeOf(options, parts);
@@ -193,6 +195,26 @@ function obey({ settings, routes }: Config, keeper: PoolKeeper): void {
   keeper.dispatch({ kind: "routes_changed", routes });
 }
 
+/** Returns what sends traces and metrics, over connections of its own. */
+function exporterOf(
+  { order, journal }: DaemonOptions,
+  keeper: PoolKeeper,
+): OtlpExporter | null {
+  const { endpoint, protocol, headers } = order.config.settings.otel;
+  if (endpoint === "") return null;
+  return new OtlpExporter({
+    endpoint,
+    protocol,
+    headers,
+    journal,
+    clock: systemClock,
+    upstream: upstreamOf(order),
+    version: order.version,
+    pid: order.pid,
+    labelOf: (id) => keeper.state.accounts.get(id)?.account.label ?? id,
+  });
+}
+
 function projectBookOf({ order, projects }: DaemonOptions): ProjectBook {
   return new ProjectBook({
     stateFolder: order.paths.stateFolder,
@@ -210,13 +232,14 @@ function warmUp(upstream: UpstreamPool, { origin }: Proxy): void {
 
 /** Ends what the server holds, its last records included. */
 async function closeParts(
-  { accounts, upstream, records }: Parts,
+  { accounts, upstream, records, exporter }: Parts,
   proxy: Proxy,
 ): Promise<void> {
   await accounts.close();
   upstream.close();
   // A response that was cut or is still being read is booked a moment later.
   await booked(proxy.book);
+  await exporter?.close();
   await records.close();
 }
 
@@ -391,16 +414,19 @@ interface Parts {
   readonly records: Records;
   readonly prices: PriceDesk;
   readonly projectBook: ProjectBook;
+  /** Null if the user named no collector. */
+  readonly exporter: OtlpExporter | null;
 }
 
 function proxyOf({ order, journal }: DaemonOptions, parts: Parts): Proxy {
   const { settings } = order.config;
-  const { keeper, feed, records, tally, metrics } = parts;
+  const { keeper, feed, records, tally, metrics, exporter } = parts;
   const upstreamUrl = new URL(settings.upstream);
   const log: RequestLog = {
     finished: (record) => {
       metrics.add(record, tally.add(record));
       records.finished(record);
+      exporter?.finished(record);
       feed.tell("request", () => activityView(record, keeper.state));
     },
   };

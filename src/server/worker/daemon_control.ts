@@ -65,7 +65,8 @@ import type { CurvesView } from "../../control/protocol.ts";
 import type { Tally } from "../../records/tally.ts";
 import type { LogLoss } from "../../records/log/log_sink.ts";
 import type { Asked, StartOrder } from "../worker_protocol.ts";
-import { scrapeText } from "./scrape.ts";
+import type { OtlpExporter } from "../../records/otlp/exporter.ts";
+import { scrapeFamilies, scrapeText } from "./scrape.ts";
 import { commandWord, type PersonShell } from "../../shell_words.ts";
 
 interface DaemonControlParts {
@@ -81,6 +82,7 @@ interface DaemonControlParts {
   readonly upstream: UpstreamPool;
   readonly records: Records;
   readonly projectBook: ProjectBook;
+  readonly exporter: OtlpExporter | null;
   readonly journal: Journal;
   readonly ask: (what: Asked) => void;
   /**
@@ -114,6 +116,8 @@ export class DaemonControl implements ControlHost {
   /** Sets the listener, once the port is known. */
   listensAt(listener: Listener): void {
     this.#listener = listener;
+    const measured = () => scrapeFamilies(this.status(), this.#parts);
+    this.#parts.exporter?.measures(measured);
   }
 
   get person(): PersonShell {

@@ -29,12 +29,17 @@ interface Scraped {
 }
 
 /** Returns the metrics in the Prometheus text format. */
-export function scrapeText(
+export function scrapeText(status: StatusView, scraped: Scraped): string {
+  return metricsText(scrapeFamilies(status, scraped));
+}
+
+/** Returns everything that is measured. */
+export function scrapeFamilies(
   status: StatusView,
   { metrics, upstream, records }: Scraped,
-): string {
+): readonly MetricFamily[] {
   const labels = new Map(status.accounts.map(({ id, label }) => [id, label]));
-  return metricsText([
+  return [
     ...metrics.families((id) => labels.get(id) ?? id),
     ...statusFamilies(status),
     ...upstreamFamilies(upstream),
@@ -49,7 +54,7 @@ export function scrapeText(
       [{ labels: {}, value: records.lostRows }],
     ),
     ...processFamilies(),
-  ]);
+  ];
 }
 
 function upstreamFamilies(upstream: UpstreamPool): readonly MetricFamily[] {
