@@ -20,6 +20,8 @@ const OTHER: Readonly<Record<string, unknown>> = {
   "vault.backend": "file",
   "log.level": "debug",
   "hold.beyond": "retry",
+  "otel.protocol": "http/json",
+  "otel.headers": "api-key=another",
   "notify.secret": "another-secret",
   "notify.quiet": "22:00-07:00",
 };
