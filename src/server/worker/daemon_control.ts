@@ -44,6 +44,11 @@ import { type Config, priceBook } from "../../config/config.ts";
 import { explainFor } from "./explaining.ts";
 import { type EventFeed, StatusFeed } from "./event_feed.ts";
 import type { AccountChanges } from "../links/change_link.ts";
+import {
+  logNotices,
+  routeNotices,
+  vaultNotices,
+} from "../notices/standing_notices.ts";
 import type { ReportAsker } from "../links/report_link.ts";
 import type { SimulationAsker } from "../links/simulation_link.ts";
 import type {
