@@ -199,3 +199,11 @@ Deno.test("undoOf() returns to what held before, and never brings back a removed
   strictEqual(of({ kind: "remove", account: "work" }), null);
   strictEqual(of({ kind: "reload" }), null);
 });
+
+Deno.test("a lost server leaves nothing in the header that looks like now", () => {
+  const [lost] = update(start(), { kind: "lost", reason: "gone" });
+  const frame = view(lost);
+  const at = frameText(frame).split("\n")[0]?.indexOf("9 sessions") ?? -1;
+  ok(at > 0);
+  strictEqual(frame.style[at], 1, "dim");
+});

@@ -24,6 +24,10 @@ import { ID_WIDTH, whoText } from "./live.ts";
 /** Least width of the reason, which is the most important word of a row. */
 const WHY_MIN = 24;
 const WHY_MIN_NARROW = 18;
+const WHY_MIN_WIDE = 38;
+
+/** From this many columns on the rebuilt tokens have room as well. */
+const WIDE_FROM = 126;
 
 export function activitySection(scene: Scene): Section {
   const { model, glyphs } = scene;
@@ -77,7 +81,11 @@ function activityLanes(scene: Scene): readonly Lane[] {
     { key: "status", width: 3, worth: 95 },
     {
       key: "why",
-      width: isWide ? WHY_MIN : WHY_MIN_NARROW,
+      width: scene.columns >= WIDE_FROM
+        ? WHY_MIN_WIDE
+        : isWide
+        ? WHY_MIN
+        : WHY_MIN_NARROW,
       worth: Infinity,
       grows: true,
     },

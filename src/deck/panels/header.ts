@@ -125,6 +125,9 @@ function dotted({ glyphs }: Scene): string {
   return ` ${glyphs.dot} `;
 }
 
+/** The worth of what is wrong with the connection: it is never left out. */
+const LINK_WORTH = 100;
+
 function poolLine(scene: Scene, width: number): Line {
   const { breadth, glyphs, model } = scene;
   const { status } = model;
@@ -145,11 +148,19 @@ function poolLine(scene: Scene, width: number): Line {
   const chosen = forms.find((parts) =>
     lineWidth(joined(parts.map(({ line }) => line), least)) <= width
   );
-  return fitting(chosen ?? forms.at(-1) ?? [], width, gaps);
+  const parts = chosen ?? forms.at(-1) ?? [];
+  const fades = model.link.kind === "lost";
+  return fitting(fades ? parts.map(faded) : parts, width, gaps);
+
+  /** All but the name and the loss itself are figures of before. */
+  function faded(part: Part): Part {
+    if (part.worth === LINK_WORTH || part.line[0]?.text === name) return part;
+    return { ...part, line: part.line.map(({ text }) => span(text, "dim")) };
+  }
 
   function poolParts(end: Line): readonly Part[] {
     return [
-      { line: lost, worth: 100 },
+      { line: lost, worth: LINK_WORTH },
       { line: [span(name, "strong")], worth: isShort ? 20 : 60 },
       {
         line: [...(isFull ? [span("pool ")] : []), ...verdict(scene, "word")],
