@@ -27,6 +27,7 @@ import {
   ledgerSince,
   spendBy,
   spendByTime,
+  THIS_MACHINE,
   type TimeSpan,
 } from "../store/ledger/ledger_report.ts";
 import { readLabels } from "../store/ledger/pool_store.ts";
@@ -101,7 +102,9 @@ export function spendReport(
   const tcSinceMs = ledger === null ? Infinity : ledgerSince(ledger);
   const rows = [
     ...ledger === null ? [] : ledgerRows(ledger, query),
-    ...history === null ? [] : historyRows(history, query, tcSinceMs),
+    ...history === null || !isOfThis(span)
+      ? []
+      : historyRows(history, query, tcSinceMs),
   ];
   return reportView(groupedBy(rows, query, issues), {
     by,
@@ -137,8 +140,20 @@ function historyRows(
   tcSinceMs: number,
 ): readonly SpendRow[] {
   if (isCalendarUnit(by)) return historyByTime(history, { span, tcSinceMs });
-  const key = by === "account" ? null : by === "issue" ? "session" : by;
-  return historyBy(history, key, { span, tcSinceMs });
+  const key = by === "account" || by === "machine"
+    ? null
+    : by === "issue"
+    ? "session"
+    : by;
+  const rows = historyBy(history, key, { span, tcSinceMs });
+  return by === "machine"
+    ? rows.map((row) => ({ ...row, key: THIS_MACHINE }))
+    : rows;
+}
+
+/** Transcripts are those of this machine. */
+function isOfThis({ machine }: TimeSpan): boolean {
+  return machine === undefined || machine === THIS_MACHINE;
 }
 
 function groupedBy(

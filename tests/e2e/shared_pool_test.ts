@@ -133,6 +133,8 @@ Deno.test({
     match(status.stdout, /2 machines/);
     match(status.stdout, /laptop\s+now/);
     match(status.stdout, /desktop \(this\)\s+now/);
+    const doctor = await laptop.ended(["doctor", "--json"]);
+    match(doctor.stdout, /pool_1 answers, 2 machines/);
   },
 });
 
@@ -168,6 +170,26 @@ Deno.test({
       const both = [await totals(laptop), await totals(desktop)];
       return both.every(([requests]) => requests === 5) ? both : null;
     });
+    const of = async (args: readonly string[]) => {
+      const { code, stdout, stderr } = await laptop.ended(
+        ["report", ...args, "--json"],
+      );
+      strictEqual(code, 0, stderr);
+      return JSON.parse(stdout);
+    };
+    const machines = await of(["machine"]);
+    deepStrictEqual(
+      machines.rows.map((row: { key: string; requests: number }) => [
+        row.key,
+        row.requests,
+      ]).sort(),
+      [["desktop", 2], ["this machine", 3]],
+    );
+    strictEqual((await of(["day", "--machine", "desktop"])).total.requests, 2);
+    strictEqual((await of(["day", "--machine", "this"])).total.requests, 3);
+    const unknown = await laptop.ended(["report", "day", "--machine", "x"]);
+    strictEqual(unknown.code, 2);
+    match(unknown.stderr, /Machines: this, desktop/);
     // A ledger that is lost begins anew, and nothing of it is counted twice.
     await one.stop();
     await Deno.remove(`${laptop.stateFolder}/state.db`);
@@ -206,6 +228,8 @@ Deno.test({
       ({ notices }) =>
         notices.some(({ text }) => /Cannot reach the store/.test(text)),
     );
+    const doctor = await laptop.ended(["doctor", "--json"]);
+    match(doctor.stdout, /Cannot reach the store/);
     for (let count = 0; count < 5; count++) {
       strictEqual(await ask(one, "s1"), 200);
       strictEqual(await ask(other, "s2"), 200);

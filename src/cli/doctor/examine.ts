@@ -22,6 +22,7 @@ import { checkAuthorities, checkProxies, checkUpstream } from "./network.ts";
 import { checkAccounts, checkFaults, checkServer } from "./pool.ts";
 import { checkClaude, checkClaudeSettings, checkName } from "./programs.ts";
 import { checkService } from "./service.ts";
+import { checkStores } from "./store.ts";
 
 /** Modes come first, because reading a file tightens its mode. */
 const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
@@ -34,6 +35,7 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
   ["faults", checkFaults],
   ["state", checkState],
   ["account", checkAccounts],
+  ["store", checkStores],
   ["service", checkService],
   ["network", checkProxies],
   ["network", checkAuthorities],
@@ -47,6 +49,7 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
 const NEED_CONFIG: readonly Check[] = [
   checkServer,
   checkAccounts,
+  checkStores,
   checkState,
   checkService,
 ];

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { DatabaseSync } from "node:sqlite";
 import type { Command } from "@commander-js/extra-typings";
 import { priceBook } from "../../config/config.ts";
 import { systemClock, systemZone } from "../../system/clock.ts";
@@ -17,6 +18,7 @@ import {
 import { Zone } from "../../core/calendar.ts";
 import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";
+import { inert } from "../../control/words.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { csvLines } from "./report_csv.ts";
 import { reportLines, type ReportLook, reportTitle } from "./report_text.ts";
@@ -33,7 +35,9 @@ import {
   SpendSources,
 } from "../../records/spend_report.ts";
 import {
+  machineNames,
   readSessionIssues,
+  THIS_MACHINE,
   writeSessionIssues,
 } from "../../store/ledger/ledger_report.ts";
 
@@ -43,6 +47,7 @@ interface ReportFlags {
   readonly tz?: string | undefined;
   readonly limit?: string | undefined;
   readonly last?: string | undefined;
+  readonly machine?: string | undefined;
 }
 
 const ORDERS = ["asc", "desc"] as const;
@@ -57,6 +62,7 @@ const SINCE: Readonly<Record<ReportKind, string>> = {
   model: "30d",
   account: "30d",
   project: "30d",
+  machine: "30d",
 };
 
 const ROWS = 40;
@@ -86,6 +92,10 @@ export function registerReport(program: Command, registry: Registry): void {
     .option("--since <time>", "Start: a date, or an age such as 7d")
     .option("--until <time>", "End; a date is included")
     .option("--tz <zone>", "Time zone of the days, for example Europe/Berlin")
+    .option(
+      "--machine <name>",
+      "Only one machine of a shared pool: a name, this",
+    )
     .option("--last <count>", "The last days, weeks or months; else days")
     .option("--order <order>", "Order by time: asc or desc")
     .option("--limit <rows>", "Maximum number of rows")
@@ -186,7 +196,13 @@ function reportQuery(
   if (fromMs >= untilMs) {
     throw new UsageError("Cannot report: --since is not before --until");
   }
-  return { by, nowMs, span: { fromMs, untilMs }, zone, pricesAsOf };
+  const machine = flags.machine === "this" ? THIS_MACHINE : flags.machine;
+  const span = {
+    fromMs,
+    untilMs,
+    ...machine === undefined ? {} : { machine },
+  };
+  return { by, nowMs, span, zone, pricesAsOf };
 }
 
 function countOf(text: string): number {
@@ -264,12 +280,27 @@ async function drawReport(
     : new Map<string, string>();
   using sources = new SpendSources(places.stateFolder, places);
   const { ledger } = sources;
+  if (ledger !== null) refuseUnknown(query.span.machine, ledger);
   const known = usesIssues && ledger !== null
     ? readSessionIssues(ledger)
     : new Map();
   const issues = new Map<string, string>([...known, ...live]);
   if (ledger !== null) remember(path, changes(known, live), query.nowMs);
   return spendReport(sources, query, issues);
+}
+
+/** Throws UsageError for a machine of which the ledger has no request. */
+function refuseUnknown(
+  machine: string | undefined,
+  ledger: DatabaseSync,
+): void {
+  if (machine === undefined || machine === THIS_MACHINE) return;
+  const names = machineNames(ledger);
+  if (names.includes(machine)) return;
+  throw new UsageError(
+    `Cannot report of ${machine}: the ledger knows no request of it`,
+    `Machines: ${["this", ...names].map((name) => inert(name)).join(", ")}`,
+  );
 }
 
 /** Returns the issue of each session that the orchestrator's files name now. */

@@ -28,6 +28,7 @@ export const REPORT_KINDS = [
   "model",
   "account",
   "project",
+  "machine",
 ] as const;
 export type ReportKind = typeof REPORT_KINDS[number];
 

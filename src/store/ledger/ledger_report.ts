@@ -13,12 +13,45 @@ import { QUARTER_MS, SUM_COLUMNS } from "./ledger.ts";
 export interface TimeSpan {
   readonly fromMs: number;
   readonly untilMs: number;
+  /** Only the requests of this machine, by its name; absent: of all. */
+  readonly machine?: string;
 }
 
-type SpendKey = "session" | "account" | "model" | "project";
+/** What reports call the machine that they are drawn on. */
+export const THIS_MACHINE = "this machine";
+
+type SpendKey = "session" | "account" | "model" | "project" | "machine";
 
 const SUMS = SUM_COLUMNS.map((name) => `sum(${name}) AS ${name}`).join(", ");
 const IN_SPAN = "quarter >= ? AND quarter < ?";
+
+/** Returns the condition of a span, and its values. */
+function within(
+  span: TimeSpan,
+): { readonly where: string; readonly values: readonly (number | string)[] } {
+  const bounds = timeBounds(span);
+  switch (span.machine) {
+    case undefined:
+      return { where: IN_SPAN, values: bounds };
+    case THIS_MACHINE:
+      return { where: `${IN_SPAN} AND machine = 0`, values: bounds };
+    default:
+      return {
+        where: `${IN_SPAN} AND machine = ` +
+          "(SELECT id FROM names WHERE text = ?)",
+        values: [...bounds, span.machine],
+      };
+  }
+}
+
+/** Returns the names of the other machines in the ledger. */
+export function machineNames(database: DatabaseSync): readonly string[] {
+  const rows = database.prepare(
+    `SELECT DISTINCT names.text AS name FROM quarters
+     JOIN names ON names.id = quarters.machine ORDER BY name`,
+  ).all();
+  return rows.map((row) => String(row["name"]));
+}
 
 /** Sums of an older tc have no times: then those of the quarter hold. */
 const QUARTER_START = `quarter * ${QUARTER_MS}`;
@@ -40,10 +73,11 @@ export function spendByTime(
   database: DatabaseSync,
   span: TimeSpan,
 ): readonly SpendRow[] {
+  const { where, values } = within(span);
   const rows = database.prepare(
     `SELECT quarter, ${FIRST} AS first, ${LAST} AS last, ${SUMS}
-     FROM quarters WHERE ${IN_SPAN} GROUP BY quarter ORDER BY quarter`,
-  ).all(...timeBounds(span));
+     FROM quarters WHERE ${where} GROUP BY quarter ORDER BY quarter`,
+  ).all(...values);
   return rows.map((row) => {
     const startsAt = Number(row["quarter"]) * QUARTER_MS;
     return {
@@ -56,20 +90,22 @@ export function spendByTime(
   });
 }
 
-/** Returns the spend by session, account or model, latest first. */
+/** Returns the spend by one column of the sums, latest first. */
 export function spendBy(
   database: DatabaseSync,
   key: SpendKey,
   span: TimeSpan,
 ): readonly SpendRow[] {
+  const { where, values } = within(span);
   const rows = database.prepare(
     `SELECT names.text AS key, first, last, ${SUM_COLUMNS.join(", ")}
      FROM (SELECT ${key} AS id, ${FIRST} AS first, ${LAST} AS last, ${SUMS}
-           FROM quarters WHERE ${IN_SPAN} GROUP BY ${key})
+           FROM quarters WHERE ${where} GROUP BY ${key})
      LEFT JOIN names USING (id) ORDER BY last DESC, requests DESC`,
-  ).all(...timeBounds(span));
+  ).all(...values);
+  const none = key === "machine" ? THIS_MACHINE : null;
   return rows.map((row) => ({
-    key: row["key"] === null ? null : String(row["key"]),
+    key: row["key"] === null ? none : String(row["key"]),
     firstAt: Number(row["first"]),
     lastAt: Number(row["last"]),
     spend: spendOf(row),
