@@ -19,10 +19,10 @@ import {
 const USAGE = new TextEncoder().encode('"usage":{');
 const CHUNK_BYTES = 256 * 1024;
 /** Of a longer line only its two ends are kept. */
-const LINE_BYTES_MAX = 4 * 1024 * 1024;
+const LINE_BYTES_MAX = 1024 * 1024;
 const END_BYTES = 64 * 1024;
 /** Within it a line says whether a person or a tool speaks. */
-const HEAD_BYTES = 2_048;
+const HEAD_BYTES = 1_024;
 /** A request stands so many lines before its answer at most. */
 const LOOKS_MAX = 8;
 const LINE_END = 10;

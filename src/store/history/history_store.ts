@@ -165,11 +165,16 @@ SELECT quarter, session, project, model, count(*), sum(input), sum(cache_read),
 FROM answers WHERE is_through_tc = 0 AND ${IN_QUARTERS}
 GROUP BY quarter, session, project, model`;
 
+/** Most messages that are remembered; beyond it all are looked up. */
+const WRITTEN_MAX = 100_000;
+
 export class HistoryStore {
   readonly #database: DatabaseSync;
   readonly #costOf: CostOf;
   readonly #put: StatementSync;
   readonly #putFileRow: StatementSync;
+  /** The messages written by this run; null if there were others before. */
+  #written: Set<string> | null;
   readonly #names = new Map<string, number>();
   readonly #files = new Map<string, number>();
 
@@ -178,6 +183,9 @@ export class HistoryStore {
     this.#costOf = costOf;
     this.#put = database.prepare(PUT);
     this.#putFileRow = database.prepare(PUT_FILE);
+    const isEmpty = database.prepare("SELECT 1 FROM answers LIMIT 1")
+      .get() === undefined;
+    this.#written = isEmpty ? new Set() : null;
   }
 
   /** Returns how far each transcript was read. */
@@ -215,6 +223,7 @@ export class HistoryStore {
       // What is remembered may have been rolled back.
       this.#names.clear();
       this.#files.clear();
+      this.#written = null;
       throw cause;
     }
   }
@@ -272,12 +281,17 @@ export class HistoryStore {
   #known(
     messages: readonly string[],
   ): ReadonlyMap<string, readonly TranscriptAnswer[]> {
-    const isEmpty = this.#database.prepare("SELECT 1 FROM answers LIMIT 1")
-      .get() === undefined;
-    if (isEmpty) return new Map();
+    // In a store that was empty, only what this run wrote can be known.
+    const written = this.#written;
+    const asked = written === null
+      ? messages
+      : messages.filter((message) => written.has(message));
+    for (const message of messages) written?.add(message);
+    if ((written?.size ?? 0) > WRITTEN_MAX) this.#written = null;
+    if (asked.length === 0) return new Map();
     const names = readNames(this.#database);
     const rows = this.#database.prepare(OF_MESSAGES)
-      .all(JSON.stringify(messages));
+      .all(JSON.stringify(asked));
     return Map.groupBy(
       rows.map((row) => answerOf(row, names)),
       ({ messageId }) => messageId,
