@@ -51,27 +51,68 @@ export function requestView(
   };
 }
 
-/** Returns the sessions seen so far, each with its open requests. */
-export function sessionViews(
-  sessions: readonly SessionTally[],
-  open: readonly Readonly<OpenRequest>[],
-  state: PoolState,
-): readonly SessionView[] {
-  const inHand = new Map<string, number>();
-  for (const { session } of open) {
-    if (session !== null) inHand.set(session, (inHand.get(session) ?? 0) + 1);
+/**
+ * Makes views once: a request that has ended, and a session that nobody used
+ * since, look as they did a second ago, and a watcher asks every second.
+ */
+export class ViewBook {
+  readonly #ended = new WeakMap<RequestRecord, ActivityView>();
+  readonly #sessions = new WeakMap<SessionTally, SessionView>();
+
+  /** Returns the views of finished requests, with their accounts' names. */
+  ended(
+    records: readonly RequestRecord[],
+    state: PoolState,
+  ): readonly ActivityView[] {
+    return records.map((record) => {
+      const known = this.#ended.get(record);
+      // Of what it shows an account's name alone may change.
+      if (
+        known?.account === labelOf(record.accountId, state) &&
+        known.movedFrom === labelOf(record.movedFrom, state)
+      ) return known;
+      const view = activityView(record, state);
+      this.#ended.set(record, view);
+      return view;
+    });
   }
-  return sessions.slice(0, SESSIONS_SHOWN_MAX).map((tally) => ({
-    id: tally.session,
-    account: labelOf(tally.accountId, state),
-    usage: usageView(tally.usage),
-    inFlight: inHand.get(tally.session) ?? 0,
-    policy: policyOf(tally.session, state),
-    project: tally.project,
-    firstSeenAt: timeView(tally.firstSeenAt),
-    lastUsedAt: timeView(tally.lastUsedAt),
-    lastError: errorMarkView(tally.lastError),
-  }));
+
+  /** Returns the sessions seen so far, each with its open requests. */
+  sessions(
+    sessions: readonly SessionTally[],
+    open: readonly Readonly<OpenRequest>[],
+    state: PoolState,
+  ): readonly SessionView[] {
+    const inHand = new Map<string, number>();
+    for (const { session } of open) {
+      if (session !== null) {
+        inHand.set(session, (inHand.get(session) ?? 0) + 1);
+      }
+    }
+    return sessions.slice(0, SESSIONS_SHOWN_MAX).map((tally) => {
+      const account = labelOf(tally.accountId, state);
+      const inFlight = inHand.get(tally.session) ?? 0;
+      const policy = policyOf(tally.session, state);
+      const known = this.#sessions.get(tally);
+      if (
+        known?.account === account && known.inFlight === inFlight &&
+        known.policy === policy
+      ) return known;
+      const view: SessionView = {
+        id: tally.session,
+        account,
+        usage: usageView(tally.usage),
+        inFlight,
+        policy,
+        project: tally.project,
+        firstSeenAt: timeView(tally.firstSeenAt),
+        lastUsedAt: timeView(tally.lastUsedAt),
+        lastError: errorMarkView(tally.lastError),
+      };
+      this.#sessions.set(tally, view);
+      return view;
+    });
+  }
 }
 
 function policyOf(session: string, { bindings }: PoolState): string | null {

@@ -37,7 +37,7 @@ import type { Listener } from "../../proxy/routes.ts";
 import { findAccount } from "../../store/account_desk.ts";
 import { accountsView } from "../account_facts.ts";
 import type { AccountKeeper } from "./account_keeper.ts";
-import { activityView, requestView, sessionViews } from "./activity.ts";
+import { requestView, ViewBook } from "./activity.ts";
 import { callApi } from "./api_call.ts";
 import { systemClock } from "../../system/clock.ts";
 import { type Config, priceBook } from "../../config/config.ts";
@@ -102,6 +102,7 @@ interface DaemonControlParts {
 export class DaemonControl implements ControlHost {
   readonly #parts: DaemonControlParts;
   readonly #startedAt = systemClock.now();
+  readonly #views = new ViewBook();
   readonly #watched = new StatusFeed({
     status: () => this.status(),
     mark: () => this.#mark(),
@@ -147,11 +148,9 @@ export class DaemonControl implements ControlHost {
       server: this.#serverView(),
       usage: tally.pool,
       accountUsage: (id) => tally.account(id, snapshot.at),
-      sessions: sessionViews(tally.sessions(), open, snapshot),
+      sessions: this.#views.sessions(tally.sessions(), open, snapshot),
       requests: open.map((request) => requestView(request, snapshot)),
-      activity: proxy.book.ended().map((record) =>
-        activityView(record, snapshot)
-      ),
+      activity: this.#views.ended(proxy.book.ended(), snapshot),
       notices: this.#notices(),
       recent: (accountId) => this.#parts.records.recent(accountId),
     });
@@ -209,7 +208,7 @@ export class DaemonControl implements ControlHost {
     return explainFor(wanted, snapshot, {
       open: proxy.book.open(),
       projectOf: (session) => this.#parts.projectBook.of(null, session),
-      ended: proxy.book.ended().map((record) => activityView(record, snapshot)),
+      ended: this.#views.ended(proxy.book.ended(), snapshot),
     });
   }
 
