@@ -131,10 +131,10 @@ async function readMachines(sql: Sql): Promise<readonly Machine[]> {
     id: row.id,
     name: row.name,
     version: row.version,
-    joinedAt: instantFromMs(row.joined),
-    seenAt: instantFromMs(row.seen),
-    seenMsAgo: row.ago,
-    clockOffsetMs: row.offset,
+    joinedAt: instantFromMs(Math.round(row.joined)),
+    seenAt: instantFromMs(Math.round(row.seen)),
+    seenMsAgo: Math.round(row.ago),
+    clockOffsetMs: Math.round(row.offset),
     requests: Object.values(row.counts.accounts)
       .reduce((sum, { inFlight }) => sum + inFlight, 0),
   }));
