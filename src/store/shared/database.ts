@@ -35,6 +35,8 @@ export class SharedDatabase {
   readonly #sql: postgres.Sql;
   /** Why the tables may not be used, or null. */
   #refusal: TcError | null = null;
+  /** Why the last use failed, if the database could not be reached. */
+  #away: TcError | null = null;
 
   constructor(options: DatabaseOptions) {
     this.#address = options.address;
@@ -68,10 +70,22 @@ export class SharedDatabase {
   ): Promise<Result> {
     if (this.#refusal !== null) throw this.#refusal;
     try {
-      return await work(this.#sql);
+      const result = await work(this.#sql);
+      this.#away = null;
+      return result;
     } catch (cause) {
-      throw this.#error(cause);
+      const error = this.#error(cause);
+      this.#away = error.code === "store_away" ? error : null;
+      throw error;
     }
+  }
+
+  /**
+   * Throws TcError `store_away` if the last use found nobody there. A server asks
+   * every two seconds; whoever must not wait asks this first.
+   */
+  throwIfAway(): void {
+    if (this.#away !== null) throw this.#away;
   }
 
   /** Does all of `work` or none of it. Throws as {@linkcode run} does. */

@@ -58,7 +58,9 @@ export class RenewalClaims implements Locks {
       readonly signal?: AbortSignal;
     },
   ): Promise<HeldLock> {
-    const { local, clock } = this.#ports;
+    const { local, clock, database } = this.#ports;
+    // A request may wait for this: it must not wait for a connection.
+    database.throwIfAway();
     const untilMs = clock.monotonicMs() + waitMs;
     const held = await local.acquire(
       name,

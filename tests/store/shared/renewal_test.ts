@@ -1,10 +1,11 @@
 /** Machines that renew one login, and machines that die in the middle of it. */
 
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { after, HOUR_MS } from "../../../src/core/time.ts";
 import { LineChild } from "../../fixtures/line_child.ts";
 import { HAS_POSTGRES, Postgres } from "../../fixtures/postgres.ts";
-import { realClock } from "../../fixtures/real_ports.ts";
+import { realClock, realEntropy } from "../../fixtures/real_ports.ts";
+import { newPoolKey } from "../../../src/store/shared/pool_seal.ts";
 import { entryOf } from "../../fixtures/refresh_kit.ts";
 import { report } from "../../fixtures/report.ts";
 import {
@@ -178,6 +179,37 @@ Deno.test({
     ok(performance.now() - diedAt > CLAIM_MS - 500, "it did not wait");
     strictEqual(scene.provider.killed, 0);
   },
+});
+
+Deno.test("while the database does not answer, a renewal fails at once", async () => {
+  // It takes connections and says nothing, as behind a wrong firewall.
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const connection of silent) connections.push(connection);
+  })();
+  await using folder = new TempFolder();
+  const { port } = silent.addr as Deno.NetAddr;
+  const machine = await machineOf(
+    {
+      url: `postgres://tc@127.0.0.1:${port}/pool`,
+      poolKey: newPoolKey(realEntropy),
+    },
+    folder.path,
+    "one",
+  );
+  // The first use finds out, as the server's own rounds do.
+  await rejects(() => machine.vault.exchange(), /Cannot reach the store/);
+  const startedMs = performance.now();
+  await rejects(
+    () => machine.locks.acquire("a", { waitMs: 60_000 }),
+    /Cannot reach the store/,
+  );
+  ok(performance.now() - startedMs < 500, "it waited for a connection");
+  await machine.close();
+  silent.close();
+  await accepting;
+  for (const connection of connections) connection.close();
 });
 
 /** Returns the refresh token that the store has. */
