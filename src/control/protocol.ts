@@ -248,6 +248,8 @@ export interface StatusView {
     readonly state: "serving" | "draining";
     /** Where the secrets are kept, with any fallback, in words. */
     readonly vault: string;
+    /** A newer release that is out, where `update.check` lets tc look; or null. */
+    readonly newer: string | null;
   };
   readonly capacity: CapacityView;
   /** The verdict of the pool for people. */

@@ -60,7 +60,13 @@ function Page({ model }: { readonly model: PageModel }): VNode {
           ))}
         </nav>
         <p class="about">
-          {status.server.version} · policy {status.server.policy}
+          {status.server.version}
+          {status.server.newer === null ? "" : (
+            <>
+              {" "}
+              ({status.server.newer} is out: <code>tc upgrade</code>)
+            </>
+          )} · policy {status.server.policy}
         </p>
       </header>
       <main class={lost === null ? "" : "old"}>

@@ -327,3 +327,8 @@ function text(block: Uint8Array, from: number, length: number): string {
   const end = field.indexOf(0);
   return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
 }
+
+/** Returns the file that holds the newest release that was found. */
+export function updateFile(stateFolder: string): string {
+  return `${stateFolder}/update-check`;
+}

@@ -12,6 +12,7 @@ import { machineSecret } from "../system/machine.ts";
 import { type StoreAddress, storeAddress } from "../store/shared/address.ts";
 import { grantSources, proxyUrl, workerGrants } from "./permissions.ts";
 import { type Server, startServer } from "./supervisor.ts";
+import { isNewer, updateFile } from "../release/upgrade.ts";
 import { buildInfo } from "../release/version.ts";
 import type { Asked, StartOrder } from "./worker_protocol.ts";
 import { describePortTaken } from "./strangers.ts";
@@ -189,6 +190,7 @@ async function startOrder(
       except: environment["NO_PROXY"] || environment["no_proxy"] || "",
     },
     authorities: site.authorities.pem,
+    newer: await newerRelease(site),
     takesOver,
     openFiles: await openFiles(site.system),
   };
@@ -197,6 +199,18 @@ async function startOrder(
 /** Returns where the store of the shared pool is, or null. */
 function storeOf({ store }: StartOrder): StoreAddress | null {
   return store === null ? null : storeAddress(store.url);
+}
+
+/** Returns the newer release that the last look has found; null if none is. */
+async function newerRelease(
+  { config, environment, paths }: PoolSite,
+): Promise<string | null> {
+  if (!config.settings.update.check || environment["TC_NO_UPDATE_CHECK"]) {
+    return null;
+  }
+  const found = (await textOf(updateFile(paths.stateFolder)))?.trim() ?? "";
+  const isVersion = /^\d+\.\d+\.\d+$/.test(found);
+  return isVersion && isNewer(found, buildInfo().version) ? found : null;
 }
 
 function supervise(

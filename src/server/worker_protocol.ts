@@ -46,6 +46,8 @@ export interface StartOrder {
   readonly proxy: { readonly url: string; readonly except: string };
   /** Certificate authorities of this machine, in PEM; empty where none. */
   readonly authorities: string;
+  /** A newer release that is out, if the user lets tc look; else null. */
+  readonly newer: string | null;
   /** Whether to share the port with a server that is about to stop. */
   readonly takesOver: boolean;
   /** File descriptors that this process may have open; null if unknown. */

@@ -372,6 +372,7 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
       pin: null,
       state: "serving",
       vault: "encrypted file",
+      newer: null,
     },
     paidLimit: null,
     verdict: {

@@ -188,8 +188,15 @@ Deno.test("no secret of an account is in any sink, and its name is in many", asy
   await using pool = await TcPool.of(api, {
     otel: { endpoint: collector.url, protocol: "http/json" },
     notify: { webhook: `${collector.url}/notices` },
+    update: { check: true },
     routes: [{ project: "*", accounts: [LABEL, "nobody"] }],
   });
+  // A release that was found makes a notice.
+  await Deno.mkdir(pool.paths.stateFolder, { recursive: true });
+  await Deno.writeTextFile(
+    `${pool.paths.stateFolder}/update-check`,
+    "99.0.0",
+  );
   const sinks = new Sinks(pool);
   const log = pool.folder.join("server.txt");
   const server = pool.command(["server", "--log-file", log], {
@@ -214,6 +221,15 @@ Deno.test("no secret of an account is in any sink, and its name is in many", asy
     }
     stop.abort();
     await events;
+    const isTold = () =>
+      collector.got.some(({ path, body }) =>
+        path === "/notices" &&
+        new TextDecoder().decode(body).includes("tc 99.0.0 is out")
+      );
+    for (let tries = 0; tries < 300 && !isTold(); tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    ok(isTold(), "the notice of an update arrives");
     await pool.tc(["stop"]);
     await server.status;
     // The log, the config, the state, and whatever else it left behind.

@@ -2,7 +2,8 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { Browser, findBrowser, type Page } from "../fixtures/browser.ts";
+import { Browser, findBrowser } from "../fixtures/browser.ts";
+import { clickOn, looksGood } from "../fixtures/page_checks.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
@@ -166,7 +167,7 @@ Deno.test({
       await tab.until("document.querySelectorAll('tfoot td').length === 9");
     }
     strictEqual(await tab.run(all), "5");
-    await looksGood(tab);
+    await looksGood(tab, { pictures: PICTURES });
     const foreign = tab.requests.filter((url) =>
       !url.startsWith(`${origin}/`) && !url.startsWith("data:")
     );
@@ -182,45 +183,3 @@ Deno.test({
 
 /** The number of requests in the head of the page. */
 const REQUESTS = "Number(/(\\d+) requests/.exec(document.body.innerText)?.[1])";
-
-async function clickOn(tab: Page, text: string): Promise<void> {
-  await tab.run(
-    `[...document.querySelectorAll("button")].find((button) =>
-      button.textContent.replace(/\\s+/g, " ").trim() === ${
-      JSON.stringify(text)
-    }).click()`,
-  );
-}
-
-/** No fault for axe, and nothing wider than the window, at four widths. */
-async function looksGood(tab: Page): Promise<void> {
-  const axe = await Deno.readTextFile(
-    new URL(import.meta.resolve("axe-core")),
-  );
-  await tab.run(`${axe}; true`);
-  for (const screen of ["Now", "Quota", "Spend", "Decisions", "What if"]) {
-    await clickOn(tab, screen);
-    for (const width of [360, 768, 1_440, 2_560]) {
-      for (const isDark of [false, true]) {
-        await tab.size(width, 900, isDark);
-        const place = `${screen} at ${width}, ${isDark ? "dark" : "light"}`;
-        const found = await tab.run(
-          `axe.run().then(({ violations }) => JSON.stringify(
-            violations.map(({ id, nodes }) =>
-              [id, nodes.map(({ html }) => html)])))`,
-        );
-        strictEqual(found, "[]", place);
-        strictEqual(
-          await tab.run(
-            "document.documentElement.scrollWidth <= innerWidth",
-          ),
-          true,
-          `${place}: it is wider than its window`,
-        );
-        if (PICTURES === "") continue;
-        const name = `${PICTURES}/${screen}-${width}-${isDark}.png`;
-        await Deno.writeFile(name, await tab.picture());
-      }
-    }
-  }
-}

@@ -59,6 +59,7 @@ Deno.test("an earlier read does not overwrite a later one", async () => {
       authorities: "",
       takesOver: false,
       openFiles: null,
+      newer: null,
     },
   });
   // The first reads the file as it still is.

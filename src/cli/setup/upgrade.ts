@@ -13,13 +13,13 @@ import {
   latestRelease,
   packageManagerOf,
   replaceProgram,
+  updateFile,
 } from "../../release/upgrade.ts";
 import { buildInfo } from "../../release/version.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { ownCommand } from "../../system/own_command.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
-import { join } from "node:path";
 import { BUILD } from "../../release/build.ts";
 
 interface UpgradeFlags {
@@ -140,7 +140,7 @@ export async function noticeUpdate(shell: Shell): Promise<void> {
   if (!config.settings.update.check || environment["TC_NO_UPDATE_CHECK"]) {
     return;
   }
-  const file = join(paths.stateFolder, "update-check");
+  const file = updateFile(paths.stateFolder);
   try {
     if (await isFresh(file)) return;
     using client = trustingClient(shell.authorities);

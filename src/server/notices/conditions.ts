@@ -21,7 +21,9 @@ type NoticeKind =
   /** At the present pace a week runs out long before it refills. */
   | "week_short"
   /** Real money is being spent: an API key or extra usage serves. */
-  | "paying";
+  | "paying"
+  /** A newer release of tc is out. */
+  | "update";
 
 /** A condition that holds now. */
 export interface Condition {
@@ -54,7 +56,22 @@ export function conditionsOf(status: StatusView): readonly Condition[] {
     ...(verdict.kind === "closed" ? [spent(verdict.until, at)] : []),
     ...accounts.flatMap(payingOf),
     ...accounts.flatMap((account) => weekOf(account, at)),
+    ...updateOf(status),
   ];
+}
+
+/** Each release is told of once. */
+function updateOf({ server }: StatusView): readonly Condition[] {
+  const { newer, version } = server;
+  if (newer === null) return [];
+  return [{
+    key: `update:${newer}`,
+    kind: "update",
+    text: `tc ${newer} is out; this is ${version}`,
+    account: null,
+    until: null,
+    mend: "tc upgrade",
+  }];
 }
 
 function loginOf(

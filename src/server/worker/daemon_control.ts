@@ -406,6 +406,7 @@ export class DaemonControl implements ControlHost {
         : keeper.state.accounts.get(pin)?.account.label ?? null,
       state: this.#isDraining ? "draining" : "serving",
       vault: fallback === null ? text : `${text} (${fallback})`,
+      newer: order.newer,
     };
   }
 
