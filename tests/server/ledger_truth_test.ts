@@ -56,6 +56,17 @@ function quarterSums(folder: string, by: keyof typeof COLUMNS): Sums {
   ]));
 }
 
+/** Answered messages that do not name the provider's own id. */
+function withoutProviderId(folder: string): number {
+  const database = openDatabase(databasePath(folder), "read_only");
+  const row = database.prepare(
+    `SELECT count(*) AS n FROM requests
+     WHERE input > 0 AND (provider_id IS NULL OR provider_id NOT LIKE 'req_%')`,
+  ).get();
+  database.close();
+  return Number(row?.["n"]);
+}
+
 /** What the answers said; an observer can know no more. */
 function truthOf(
   sums: Readonly<Record<string, Sum>>,
@@ -117,6 +128,7 @@ Deno.test("the ledger's sums equal the provider's, to the token", async () => {
   await api.idle();
   await server.stop();
 
+  strictEqual(withoutProviderId(pool.stateFolder), 0);
   const truth = api.truth();
   const idOf = (label: string) =>
     [...names].find(([, name]) => name === label)?.[0] ?? label;
