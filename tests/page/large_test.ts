@@ -45,7 +45,8 @@ function fill(stateFolder: string, ids: readonly string[]): void {
       const endedAt = now - (ROWS - at) * DAYS * DAY / ROWS;
       const session = `${String(at % 900).padStart(8, "0")}-1111-4222-8333`;
       const id = accountId(ids[at % ids.length] ?? "");
-      const fiveHour = endedAt % (DAY / 4.8) / (DAY / 4.8);
+      const lengthMs = 5 * 3_600_000;
+      const fiveHour = endedAt % lengthMs / lengthMs;
       return {
         record: requestRecord({
           id: `r${at}`,
@@ -60,7 +61,9 @@ function fill(stateFolder: string, ids: readonly string[]): void {
         costNano: 2_000_000,
         windows: {
           fiveHour,
-          fiveHourResetsAt: instantFromMs(endedAt + 3_600_000),
+          fiveHourResetsAt: instantFromMs(
+            (Math.floor(endedAt / lengthMs) + 1) * lengthMs,
+          ),
           week: endedAt % (7 * DAY) / (7 * DAY),
           weekResetsAt: instantFromMs(endedAt + 3 * DAY),
         },

@@ -4,6 +4,7 @@ import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { after, DAY_MS, MINUTE_MS } from "../../src/core/time.ts";
+import { quotaCurve } from "../../src/control/history/quota_view.ts";
 import { quotaHistory } from "../../src/records/quota_history.ts";
 import { MIGRATIONS, openDatabase } from "../../src/store/ledger/database.ts";
 import {
@@ -50,6 +51,12 @@ Deno.test("quotaHistory() says what of ended windows expired unused", async () =
   strictEqual(curve?.ended, 2);
   strictEqual(curve?.unused?.toFixed(3), "0.300");
   strictEqual(curve?.points.length, 4);
+  // A reset that moves on with each figure is no end of a window.
+  const moving = Array.from(
+    { length: 6 },
+    (_, hour) => [hours(hour), 0.5, hours(hour + 2)] as const,
+  );
+  strictEqual(quotaCurve("5h", moving, hours(6)).ended, 0);
   database.close();
 });
 

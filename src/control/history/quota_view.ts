@@ -53,6 +53,8 @@ export interface QuotaView {
 
 /** Resets that differ by less are one reset. */
 const SAME_RESET_MS = 60_000;
+/** A figure's time is the start of the five minutes in which it was read. */
+const STEP_MS = 300_000;
 
 /** Returns the curve of one window, with what expired unused in it. */
 export function quotaCurve(
@@ -64,9 +66,11 @@ export function quotaCurve(
   let unused = 0;
   points.forEach(([, utilization, resetsAt], index) => {
     if (resetsAt === null || resetsAt > nowMs) return;
-    const next = points[index + 1]?.[2] ?? null;
-    const isLast = next === null || next - resetsAt > SAME_RESET_MS;
-    if (!isLast) return;
+    // Only the last figure before a reset says what was left.
+    const [nextAt = Infinity, , nextReset = null] = points[index + 1] ?? [];
+    const isSame = nextReset !== null &&
+      Math.abs(nextReset - resetsAt) <= SAME_RESET_MS;
+    if (isSame || nextAt < resetsAt - STEP_MS) return;
     ended += 1;
     unused += Math.max(0, 1 - utilization);
   });
