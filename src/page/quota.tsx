@@ -146,11 +146,12 @@ function poolText({ accounts }: QuotaView): string {
       (sum, curve) => sum + curve.ended * (curve.unused ?? 0),
       0,
     );
-    return [`${percentText(unused / ended)} of ${ended} ${window} windows`];
+    const count = ended === 1 ? "1 has ended" : `${ended} have ended`;
+    return [`${percentText(unused / ended)} of a ${window} window (${count})`];
   });
   return parts.length === 0
     ? "No window has ended in this time."
-    : `Expired unused: ${parts.join(", ")} that ended in this time.`;
+    : `Expired unused, on average: ${parts.join(", ")}.`;
 }
 
 /** The size in which a chart is drawn; the page stretches it. */

@@ -46,7 +46,7 @@ export function quotaHistory(
       id,
       label: labelOf(id),
       curves: curvesOf(own, nowMs),
-    })).sort((a, b) => a.label.localeCompare(b.label)),
+    })).sort((a, b) => a.label.localeCompare(b.label, "en", { numeric: true })),
     moves: readMoves(database, fromMs).map((move) => quotaMove(move, labelOf)),
   };
 }
