@@ -5,6 +5,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
+import { type BlockView, blockView } from "../control/history/block_view.ts";
 import {
   byPeriod,
   isCalendarUnit,
@@ -12,24 +13,34 @@ import {
   type ReportView,
   reportView,
 } from "../control/history/report_view.ts";
-import { periodStart, type Zone } from "../core/calendar.ts";
+import { type CalendarUnit, periodStart, type Zone } from "../core/calendar.ts";
 import { projectName } from "../core/route/project_route.ts";
-import { grouped, type SpendRow } from "../core/usage.ts";
+import {
+  BLOCK_MS,
+  blockAround,
+  type BlockEdges,
+  blockStarts,
+} from "../core/blocks.ts";
+import { DAY_MS } from "../core/time.ts";
+import { contextTokens, grouped, type SpendRow } from "../core/usage.ts";
 import { TcError } from "../errors.ts";
 import { databasePath, openDatabase } from "../store/ledger/database.ts";
 import {
+  historyBlockEdges,
   historyBy,
   historyByTime,
   lastLook,
 } from "../store/history/history_report.ts";
 import { historyPath, openHistory } from "../store/history/history_store.ts";
 import {
+  ledgerBlockEdges,
   ledgerSince,
   spendBy,
   spendByTime,
   THIS_MACHINE,
   type TimeSpan,
 } from "../store/ledger/ledger_report.ts";
+import { QUARTER_MS } from "../store/ledger/ledger.ts";
 import { readLabels } from "../store/ledger/pool_store.ts";
 
 /** What is reported, and over which time. */
@@ -100,13 +111,16 @@ export function spendReport(
   const labels = by === "account" && ledger !== null ? readLabels(ledger) : {};
   const transcripts = history === null ? null : lastLook(history);
   const tcSinceMs = ledger === null ? Infinity : ledgerSince(ledger);
-  const rows = [
-    ...ledger === null ? [] : ledgerRows(ledger, query),
+  const drawn = (of: SpendQuery) => [
+    ...ledger === null ? [] : ledgerRows(ledger, of),
     ...history === null || !isOfThis(span)
       ? []
-      : historyRows(history, query, tcSinceMs),
+      : historyRows(history, of, tcSinceMs),
   ];
-  return reportView(groupedBy(rows, query, issues), {
+  const rows = by === "block"
+    ? byBlock(drawn, query)
+    : groupedBy(drawn(query), query, issues);
+  return reportView(rows, {
     by,
     nowMs,
     sinceMs: span.fromMs,
@@ -122,14 +136,98 @@ export function spendReport(
         ? projectName(key)
         : null,
     ...transcripts === null ? {} : { transcripts },
+    block: by === "block"
+      ? runningBlock(rows, { ledger, history }, query)
+      : null,
   });
+}
+
+/** A chain of blocks without a pause goes back no further. */
+const CHAIN_MS_MAX = 400 * DAY_MS;
+
+/**
+ * Returns the spend by block, oldest first; the key is the block's start. Where
+ * a block begins depends on those before it, so it reads back to a pause.
+ */
+function byBlock(
+  drawn: (query: SpendQuery) => readonly SpendRow[],
+  query: SpendQuery,
+): readonly SpendRow[] {
+  const { span } = query;
+  for (let backMs = DAY_MS;; backMs *= 4) {
+    const fromMs = Math.max(0, span.fromMs - backMs);
+    const rows = drawn({ ...query, span: { ...span, fromMs } })
+      .toSorted((a, b) => a.firstAt - b.firstAt);
+    const times = rows.filter(hasTokens).map(({ firstAt }) => firstAt);
+    const isSure = fromMs === 0 || backMs > CHAIN_MS_MAX ||
+      hasPause(times, fromMs, span.fromMs);
+    if (!isSure) continue;
+    const starts = blockStarts(times)
+      .filter((start) => start + BLOCK_MS > span.fromMs);
+    const inBlocks = rows.filter(({ firstAt }) =>
+      blockAround(firstAt, starts) !== null
+    );
+    return grouped(
+      inBlocks,
+      ({ firstAt }) =>
+        new Date(blockAround(firstAt, starts) ?? 0).toISOString(),
+    );
+  }
+}
+
+/** A failed request begins no block. */
+function hasTokens({ spend }: SpendRow): boolean {
+  return contextTokens(spend) + spend.output > 0;
+}
+
+/**
+ * Whether no answer came for a block's length before `untilMs`: what comes then
+ * begins a block, whatever was before. The quarters of answers are compared.
+ */
+function hasPause(
+  times: readonly number[],
+  fromMs: number,
+  untilMs: number,
+): boolean {
+  let before = fromMs;
+  for (const at of [...times.filter((one) => one < untilMs), untilMs]) {
+    if (at - before >= BLOCK_MS + QUARTER_MS) return true;
+    before = at;
+  }
+  return false;
+}
+
+/** Returns the last block if it has not ended; null if none runs now. */
+function runningBlock(
+  rows: readonly SpendRow[],
+  { ledger, history }: Pick<SpendSources, "ledger" | "history">,
+  { nowMs, span }: SpendQuery,
+): BlockView | null {
+  const last = rows.at(-1);
+  const startsAt = Date.parse(last?.key ?? "");
+  // Without its last answers a block has no rate.
+  const isRunning = nowMs < startsAt + BLOCK_MS && span.untilMs >= nowMs;
+  if (last === undefined || !isRunning) return null;
+  const within = { ...span, fromMs: startsAt, untilMs: startsAt + BLOCK_MS };
+  const found = [
+    ledger === null ? null : ledgerBlockEdges(ledger, within),
+    history === null || !isOfThis(span)
+      ? null
+      : historyBlockEdges(history, within),
+  ].filter((one) => one !== null);
+  if (found.length === 0) return null;
+  const edges: BlockEdges = {
+    firstAt: Math.min(...found.map(({ firstAt }) => firstAt)),
+    lastAt: Math.max(...found.map(({ lastAt }) => lastAt)),
+  };
+  return blockView(last.spend, { startsAt, edges, nowMs });
 }
 
 function ledgerRows(
   ledger: DatabaseSync,
   { by, span }: SpendQuery,
 ): readonly SpendRow[] {
-  return isCalendarUnit(by)
+  return isTimeKind(by)
     ? spendByTime(ledger, span)
     : spendBy(ledger, by === "issue" ? "session" : by, span);
 }
@@ -139,7 +237,7 @@ function historyRows(
   { by, span }: SpendQuery,
   tcSinceMs: number,
 ): readonly SpendRow[] {
-  if (isCalendarUnit(by)) return historyByTime(history, { span, tcSinceMs });
+  if (isTimeKind(by)) return historyByTime(history, { span, tcSinceMs });
   const key = by === "account" || by === "machine"
     ? null
     : by === "issue"
@@ -149,6 +247,11 @@ function historyRows(
   return by === "machine"
     ? rows.map((row) => ({ ...row, key: THIS_MACHINE }))
     : rows;
+}
+
+/** Whether rows are spans of time. */
+function isTimeKind(by: ReportKind): by is CalendarUnit | "block" {
+  return by === "block" || isCalendarUnit(by);
 }
 
 /** Transcripts are those of this machine. */

@@ -6,6 +6,7 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
+import type { ReportView } from "../../src/control/history/report_view.ts";
 import { clientFolder } from "../fixtures/client_package.ts";
 import { cleanVariables, tcCommand } from "../fixtures/tc_process.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
@@ -68,18 +69,23 @@ class Tree implements AsyncDisposable {
   readonly #ccusage: string;
   readonly env = { ...cleanVariables(this.home.path), TZ: "UTC" };
 
-  constructor(ccusage: string) {
+  constructor(
+    ccusage: string,
+    { hasReplays }: { readonly hasReplays: boolean } = { hasReplays: true },
+  ) {
     this.#ccusage = ccusage;
     writeTranscriptTree({
       folder: join(this.home.path, ".claude"),
       bytes: BYTES,
       pictureBytes: PICTURE_BYTES,
+      hasReplays,
     });
     // Another root of the same person, as older clients used it.
     writeTranscriptTree({
       folder: join(this.home.path, ".config", "claude"),
       bytes: BYTES / 20,
       seed: 2,
+      hasReplays,
     });
   }
 
@@ -180,6 +186,109 @@ Deno.test("tc counts what ccusage counts on the same transcripts, to the token",
     ),
     "by model",
   );
+});
+
+interface TheirBlock {
+  readonly startTime: string;
+  readonly endTime: string;
+  readonly actualEndTime: string;
+  readonly isActive: boolean;
+  readonly isGap: boolean;
+  readonly costUSD: number;
+  readonly tokenCounts: {
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+    readonly cacheReadInputTokens: number;
+    readonly cacheCreationInputTokens: number;
+  };
+  readonly burnRate: {
+    readonly tokensPerMinute: number;
+    readonly costPerHour: number;
+  } | null;
+  readonly projection: {
+    readonly totalTokens: number;
+    readonly totalCost: number;
+    readonly remainingMinutes: number;
+  } | null;
+}
+
+/** Answers of the last hour, so that a block runs. */
+function writeLiveSession(home: TempFolder): void {
+  const ages = [50, 31, 12, 4];
+  const lines = ages.map((minutes, at) =>
+    JSON.stringify({
+      type: "assistant",
+      cwd: "/home/me/project",
+      sessionId: "live",
+      message: {
+        id: `msg_live${at}`,
+        model: "claude-haiku-4-5-20251001",
+        usage: {
+          input_tokens: 900 + at,
+          cache_read_input_tokens: 40_000 * at,
+          cache_creation_input_tokens: 7_000,
+          output_tokens: 2_500,
+        },
+      },
+      requestId: `req_live${at}`,
+      timestamp: new Date(Date.now() - minutes * 60_000).toISOString(),
+    })
+  );
+  const folder = join(home.path, ".claude", "projects", "-live");
+  Deno.mkdirSync(folder, { recursive: true });
+  Deno.writeTextFileSync(join(folder, "live.jsonl"), `${lines.join("\n")}\n`);
+}
+
+Deno.test("tc's blocks are those of ccusage, and the running one has its rate and projection", async () => {
+  const folder = await clientFolder("ccusage");
+  // `ccusage blocks` counts a message and its replay, `ccusage daily` one.
+  const hasReplays = false;
+  await using tree = new Tree(
+    join(folder, "node_modules", ".bin", "ccusage"),
+    { hasReplays },
+  );
+  writeLiveSession(tree.home);
+  // Sessions side by side and one after another.
+  writeTranscriptTree({
+    folder: join(tree.home.path, ".claude"),
+    bytes: 12_000_000,
+    seed: 3,
+    hasReplays,
+  });
+  const { blocks } = JSON.parse((await tree.ccusage("blocks")).text) as {
+    blocks: TheirBlock[];
+  };
+  const real = blocks.filter(({ isGap }) => !isGap);
+  ok(real.length > 10, `${real.length} blocks`);
+  const text = await tree.report("block");
+  deepStrictEqual(
+    ours(text),
+    theirs(real.map(({ startTime, tokenCounts }) => [startTime, {
+      inputTokens: tokenCounts.inputTokens,
+      outputTokens: tokenCounts.outputTokens,
+      cacheReadTokens: tokenCounts.cacheReadInputTokens,
+      cacheCreationTokens: tokenCounts.cacheCreationInputTokens,
+    }])),
+  );
+  const view = JSON.parse(text.text) as ReportView;
+  const active = real.find(({ isActive }) => isActive);
+  ok(active?.burnRate && active.projection, "ccusage sees no running block");
+  const { block } = view;
+  ok(block?.burnRate && block.projection, "tc sees no running block");
+  strictEqual(block.startsAt.iso, active.startTime);
+  strictEqual(block.endsAt.iso, active.endTime);
+  strictEqual(block.lastAnswerAt.iso, active.actualEndTime);
+  const isNear = (mine: number | null, its: number, share: number) =>
+    ok(Math.abs((mine ?? NaN) - its) <= its * share, `${mine}, ccusage ${its}`);
+  const { tokensPerMinute, costPerHour } = active.burnRate;
+  isNear(block.burnRate.tokensPerHour, tokensPerMinute * 60, 1e-5);
+  isNear(block.costUsd, active.costUSD, 1e-9);
+  isNear(block.burnRate.usdPerHour, costPerHour, 1e-9);
+  // The runs are some seconds apart.
+  isNear(block.projection.tokens, active.projection.totalTokens, 0.02);
+  isNear(block.projection.costUsd, active.projection.totalCost, 0.05);
+  const minutes = block.projection.remainingMs / 60_000;
+  ok(Math.abs(minutes - active.projection.remainingMinutes) < 2);
 });
 
 Deno.test({

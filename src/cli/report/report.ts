@@ -57,6 +57,7 @@ const SINCE: Readonly<Record<ReportKind, string>> = {
   day: "13d",
   week: "11w",
   month: "330d",
+  block: "2d",
   session: "7d",
   issue: "30d",
   model: "30d",
@@ -75,6 +76,7 @@ const TEXT: CommandText = {
   examples: [
     "tc report",
     "tc report week",
+    "tc report block",
     "tc report day --last 3 --order desc --no-cost",
     "tc report account --since 7d",
     "tc report session --since today --json",

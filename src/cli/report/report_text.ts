@@ -4,14 +4,20 @@
  * @module
  */
 
+import type { BlockView } from "../../control/history/block_view.ts";
 import type {
   ReportRowView,
   ReportSums,
   ReportView,
   SourcedSums,
 } from "../../control/history/report_view.ts";
-import { countText, inert, percentText } from "../../control/words.ts";
-import { dateText, type Zone } from "../../core/calendar.ts";
+import {
+  countText,
+  durationText,
+  inert,
+  percentText,
+} from "../../control/words.ts";
+import { dateText, Zone } from "../../core/calendar.ts";
 import type { Output } from "../output.ts";
 import { cutInMiddle } from "../../deck/terminal/grapheme.ts";
 import { type Column, tableLines } from "../table.ts";
@@ -176,14 +182,62 @@ export function reportLines(
       ? []
       : [`and ${hidden} more: --limit ${view.rows.length} or --json`]),
     output.paint("strong", table.rows.at(-1) ?? ""),
+    ...(view.block === null ? [] : blockLines(view.block, view, look)),
     ...notes(view, look, table.dropped),
   ];
+}
+
+/** Returns the running block in words: its use, its rate, and its estimate. */
+function blockLines(
+  { startsAt, endsAt, tokens, costUsd, burnRate, projection }: BlockView,
+  { timeZone }: ReportView,
+  { hasCost }: ReportLook,
+): readonly string[] {
+  const zone = new Zone(timeZone);
+  const end = shownAt(endsAt.ms, zone).slice(-5);
+  const use = (count: number, usd: number | null, per = "") =>
+    `${countText(count)} tokens${per}${
+      hasCost
+        ? `, ${usd === null ? "unpriced" : `$${usd.toFixed(2)}`}${per}`
+        : ""
+    }`;
+  const now = `now      ${shownAt(startsAt.ms, zone).slice(-5)} to ${end}: ${
+    use(tokens, costUsd)
+  }`;
+  if (burnRate === null || projection === null) {
+    return [now, "rate     unknown: its answers came at one moment"];
+  }
+  return [
+    now,
+    `rate     ${use(burnRate.tokensPerHour, burnRate.usdPerHour, " an hour")}`,
+    `estimate ${use(projection.tokens, projection.costUsd)} at ${end}, in ${
+      durationText(projection.remainingMs)
+    }`,
+    `         if that rate holds; the last answer is ${
+      durationText(projection.ageMs)
+    } old`,
+    "blocks are by the clock, of all accounts: no plan's window",
+  ];
+}
+
+/** Returns `2026-11-21 14:00`. */
+function shownAt(ms: number, zone: Zone): string {
+  return new Date(ms + zone.offsetMs(ms)).toISOString().slice(0, 16)
+    .replace("T", " ");
 }
 
 /** Longer names are cut, however wide the terminal is. */
 const NAME_WIDTH_MAX = 40;
 
-function rowName(row: ReportRowView, { by }: ReportView): string {
+function rowName(
+  row: ReportRowView,
+  { by, block, timeZone }: ReportView,
+): string {
+  if (by === "block") {
+    const at = Date.parse(row.key ?? "");
+    const isNow = at === block?.startsAt.ms;
+    return `${shownAt(at, new Zone(timeZone))}${isNow ? " now" : ""}`;
+  }
   const name = row.key === null
     ? by === "account" && isOutside(row) ? "(unknown)" : "(none)"
     : by === "session"

@@ -18,11 +18,13 @@ import {
 } from "../../core/usage.ts";
 import type { TimeView } from "../protocol.ts";
 import { timeView } from "../status_view.ts";
+import type { BlockView } from "./block_view.ts";
 
 export const REPORT_KINDS = [
   "day",
   "week",
   "month",
+  "block",
   "session",
   "issue",
   "model",
@@ -100,6 +102,8 @@ export interface ReportView {
   readonly transcripts: TranscriptsView | null;
   /** When the list prices of this build were checked. */
   readonly pricesAsOf: string;
+  /** By block: the block that runs now; else null. */
+  readonly block: BlockView | null;
   readonly rows: readonly ReportRowView[];
   readonly total: SourcedSums;
 }
@@ -121,6 +125,8 @@ interface ReportFrame {
   /** The date of the prices. */
   readonly pricesAsOf: string;
   readonly labelOf: (key: string) => string | null;
+  /** Absent: none runs now, or the report is not by block. */
+  readonly block?: BlockView | null;
   /** Absent: no transcripts are known. */
   readonly transcripts?: { readonly at: number; readonly isWhole: boolean };
 }
@@ -147,7 +153,7 @@ export function reportView(
     (sum, row) => addOutside(sum, row.outside),
     {} as OutsideSpend,
   );
-  const { transcripts = null } = frame;
+  const { transcripts = null, block = null } = frame;
   return {
     schema: "tc.report/v1",
     at: timeView(frame.nowMs),
@@ -161,6 +167,7 @@ export function reportView(
       isWhole: transcripts.isWhole,
     },
     pricesAsOf: frame.pricesAsOf,
+    block,
     rows: rows.map(({ key, firstAt, lastAt, spend, outside }) => ({
       key,
       label: key === null ? null : frame.labelOf(key),

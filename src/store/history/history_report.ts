@@ -6,6 +6,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
+import type { BlockEdges } from "../../core/blocks.ts";
 import type { TranscriptAnswer } from "../../core/transcript.ts";
 import {
   NO_SPEND,
@@ -107,6 +108,21 @@ function sourceOf(at: number, tcSinceMs: number): OutsideSource {
   return at + QUARTER_MS <= tcSinceMs || !Number.isFinite(tcSinceMs)
     ? "before_tc"
     : "not_through_tc";
+}
+
+/** Returns when the first and the last answer past tc came; null if none did. */
+export function historyBlockEdges(
+  database: DatabaseSync,
+  span: TimeSpan,
+): BlockEdges | null {
+  const row = database.prepare(
+    `SELECT min(at) AS first, max(at) AS last FROM answers
+     WHERE quarter >= ? AND quarter < ? AND is_through_tc = 0`,
+  ).get(...timeBounds(span));
+  const first = row?.["first"] ?? null;
+  return first === null
+    ? null
+    : { firstAt: Number(first), lastAt: Number(row?.["last"]) };
 }
 
 /** Returns when the transcripts were last looked at; null if never. */

@@ -6,6 +6,7 @@
  */
 
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { BlockEdges } from "../../core/blocks.ts";
 import type { Spend, SpendRow } from "../../core/usage.ts";
 import { QUARTER_MS, SUM_COLUMNS } from "./ledger.ts";
 
@@ -141,6 +142,29 @@ export function ledgerSince(database: DatabaseSync): number {
     .get();
   const first = row?.["first"] ?? null;
   return first === null ? Infinity : Number(first) * QUARTER_MS;
+}
+
+/** Returns when the first and the last answer of a span ended; null if none did. */
+export function ledgerBlockEdges(
+  database: DatabaseSync,
+  { fromMs, untilMs, machine }: TimeSpan,
+): BlockEdges | null {
+  const of = machine === undefined
+    ? { where: "", values: [] }
+    : machine === THIS_MACHINE
+    ? { where: "AND machine = 0", values: [] }
+    : {
+      where: "AND machine = (SELECT id FROM names WHERE text = ?)",
+      values: [machine],
+    };
+  const row = database.prepare(
+    `SELECT min(ended_at) AS first, max(ended_at) AS last FROM requests
+     WHERE ended_at >= ? AND ended_at < ? AND input IS NOT NULL ${of.where}`,
+  ).get(fromMs, untilMs, ...of.values);
+  const first = row?.["first"] ?? null;
+  return first === null
+    ? null
+    : { firstAt: Number(first), lastAt: Number(row?.["last"]) };
 }
 
 /** Returns what was paid from `fromMs` on, in nanodollars, by account id. */
