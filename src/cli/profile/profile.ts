@@ -26,6 +26,7 @@ import { lastingCommand } from "../../system/own_command.ts";
 import { profileList, Profiles } from "./profiles.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { type CommonOptions, Shell } from "../shell.ts";
+import { cellLines } from "../table.ts";
 import { harvest } from "../../auth/shared/live_login.ts";
 import { familyOf } from "../../auth/shared/live_place.ts";
 import { saveGrant } from "../../auth/sign_in/save_grant.ts";
@@ -208,13 +209,19 @@ async function list(shell: Shell): Promise<number> {
     return EXIT.ok;
   }
   if (rows.length === 0) output.say("No profiles yet: tc profile add NAME");
-  const width = Math.max(0, ...rows.map(({ name }) => name.length)) + 2;
-  for (const { name, account, sessions } of rows) {
-    const state = account === null
-      ? "no login yet"
-      : `${inert(account)}, ${sessions} running`;
-    output.line(`${name.padEnd(width)}${state}`);
-  }
+  if (rows.length === 0) return EXIT.ok;
+  const cells = rows.map(({ name, account, sessions }) => [
+    name,
+    account === null ? "no login yet" : inert(account),
+    account === null ? "" : String(sessions),
+  ]);
+  const looks = [{ cutTo: 8 }, { cutTo: 8 }, { isNumber: true, drop: 1 }];
+  const lines = cellLines(
+    [["profile", "account", "running"], ...cells],
+    looks,
+    output.width,
+  );
+  for (const line of lines) output.line(line);
   return EXIT.ok;
 }
 

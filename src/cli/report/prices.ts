@@ -31,6 +31,7 @@ import {
 import { isNotRunning } from "../accounts/account_work.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { cellLines } from "../table.ts";
 
 const DOWNLOAD_MS = 30_000;
 
@@ -106,7 +107,7 @@ function list(shell: Shell): number {
   }
   output.line("US dollars per million tokens");
   output.line();
-  for (const line of tableLines(rows)) output.line(line);
+  for (const line of priceLines(rows, output.width)) output.line(line);
   output.line();
   output.line(
     "fast mode 2 x, batches 0.5 x, inference_geo us 1.1 x, web search $10 per 1,000",
@@ -120,9 +121,23 @@ function list(shell: Shell): number {
   return EXIT.ok;
 }
 
-function tableLines(rows: readonly Listed[]): readonly string[] {
+/** How important each column is where there is little room. */
+const LOOKS = [
+  { cutTo: 10 },
+  { isNumber: true },
+  { isNumber: true },
+  { isNumber: true, drop: 1 },
+  { isNumber: true, drop: 2 },
+  { isNumber: true, drop: 3 },
+  { drop: 4 },
+] as const;
+
+function priceLines(
+  rows: readonly Listed[],
+  width: number,
+): readonly string[] {
   const cells = rows.flatMap((row) => [
-    [row.model, ...figures(row.rates), row.from === null ? "" : row.from],
+    [row.model, ...figures(row.rates), row.from ?? ""],
     ...(row.long === null ? [] : [[
       `  above ${row.long.aboveTokens / 1_000}k`,
       ...figures(row.long.rates),
@@ -138,17 +153,7 @@ function tableLines(rows: readonly Listed[]): readonly string[] {
     "write 1h",
     "since",
   ];
-  const all = [head, ...cells];
-  const widths = head.map((_name, column) =>
-    Math.max(...all.map((line) => line[column]?.length ?? 0))
-  );
-  return all.map((line) =>
-    line.map((cell, column) => {
-      const width = widths[column] ?? 0;
-      const isText = column === 0 || column === head.length - 1;
-      return isText ? cell.padEnd(width) : cell.padStart(width);
-    }).join("  ").trimEnd()
-  );
+  return cellLines([head, ...cells], LOOKS, width);
 }
 
 function figures(rates: Rates): readonly string[] {

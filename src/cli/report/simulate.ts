@@ -28,6 +28,7 @@ import {
 } from "./simulate_history.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { type Column, tableLines } from "../table.ts";
 import { countText, percentText } from "../../control/words.ts";
 
 const SEEDS_MAX = 100;
@@ -250,8 +251,6 @@ function seedsFrom(text: string): readonly number[] {
   throw new UsageError(`Cannot use --seeds ${text}: it names no seed`);
 }
 
-const HEADING = "  policy        score   429s  rebuild  stalled   >60s";
-
 function print(comparison: Comparison, output: Output): void {
   const { workload, demandTokens, boundShare, seeds, standings } = comparison;
   const work = `${(demandTokens / 1_000_000).toFixed(0)}M quota tokens`;
@@ -260,24 +259,50 @@ function print(comparison: Comparison, output: Output): void {
     ? `seed ${seeds[0]}`
     : `${seeds.length} seeds`;
   output.line(`${workload} · ${work} · at most ${most} · ${drawn}`);
-  output.line(HEADING);
-  for (const standing of standings) output.line(lineOf(standing));
+  const isPaid = standings.some(({ dollars }) => dollars > 0);
+  const columns = isPaid ? [...COLUMNS, PAID] : COLUMNS;
+  const table = tableLines(standings, columns, output.width);
+  output.line(table.head);
+  for (const row of table.rows) output.line(row);
   output.line();
 }
 
-function lineOf(standing: Standing): string {
-  const { policy, score, refusals, rebuildShare, stalledHours, longWaits } =
-    standing;
-  return [
-    `  ${policy.padEnd(12)}`,
-    score.toFixed(3).padStart(6),
-    refusals.toFixed(0).padStart(6),
-    `${(rebuildShare * 100).toFixed(1)}%`.padStart(8),
-    `${stalledHours.toFixed(0)}h`.padStart(8),
-    longWaits.toFixed(0).padStart(6),
-    ...(standing.dollars > 0 ? [`  $${standing.dollars.toFixed(0)}`] : []),
-  ].join(" ");
-}
+/** The columns of a comparison; the least important go first. */
+const COLUMNS: readonly Column<Standing>[] = [
+  { title: "  policy", of: ({ policy }) => `  ${policy}` },
+  { title: "score", isNumber: true, of: ({ score }) => score.toFixed(3) },
+  {
+    title: "429s",
+    isNumber: true,
+    of: ({ refusals }) => refusals.toFixed(0),
+  },
+  {
+    title: "rebuild",
+    isNumber: true,
+    drop: 1,
+    of: ({ rebuildShare }) => `${(rebuildShare * 100).toFixed(1)}%`,
+  },
+  {
+    title: "stalled",
+    isNumber: true,
+    drop: 2,
+    of: ({ stalledHours }) => `${stalledHours.toFixed(0)}h`,
+  },
+  {
+    title: ">60s",
+    isNumber: true,
+    drop: 3,
+    of: ({ longWaits }) => longWaits.toFixed(0),
+  },
+];
+
+/** What paid keys cost; only where there are any. */
+const PAID: Column<Standing> = {
+  title: "paid",
+  isNumber: true,
+  drop: 1,
+  of: ({ dollars }) => `$${dollars.toFixed(0)}`,
+};
 
 /** Returns what was replayed, and whether the replay matches the history. */
 function historyLines(answer: HistoryAnswer): readonly string[] {

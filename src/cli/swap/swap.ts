@@ -24,6 +24,7 @@ import {
 } from "../accounts/account_work.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { cellLines } from "../table.ts";
 import { registerSwapAuto } from "./swap_auto.ts";
 import { swapRivals, tellHolders, tellRivals } from "./swap_words.ts";
 import { openSwap, type SwapChoice, swapMemory } from "./swapping.ts";
@@ -257,8 +258,7 @@ async function list(shell: Shell, isOffline: boolean): Promise<number> {
   }
   const now = systemClock.now();
   const all = [...logins, ...keys];
-  const width = Math.max(4, ...all.map(({ account }) => account.label.length));
-  for (const { account } of all) {
+  const cells = all.map(({ account }) => {
     const usage = state.usage[account.id];
     const words = account.kind === "api_key"
       ? "API key"
@@ -266,9 +266,19 @@ async function list(shell: Shell, isOffline: boolean): Promise<number> {
       ? "unknown"
       : usageText(usage, now);
     const mark = isInUse(account.id, state) ? "*" : " ";
-    output.line(`${mark} ${inert(account.label).padEnd(width)}  ${words}`);
+    return [`${mark} ${inert(account.label)}`, words];
+  });
+  if (all.length === 0) {
+    output.say("No accounts yet: tc login");
+    return EXIT.ok;
   }
-  if (all.length === 0) output.say("No accounts yet: tc login");
+  const looks = [{ cutTo: 10 }, { cutTo: 10, isSentence: true }];
+  const lines = cellLines(
+    [["  account", "used"], ...cells],
+    looks,
+    output.width,
+  );
+  for (const line of lines) output.line(line);
   return EXIT.ok;
 }
 
