@@ -6,7 +6,7 @@ import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
 /** Words beside a table, which may wrap as text does. */
-const SENTENCES = /^(list prices of|fast mode|your own:|[a-z-]+ · |  above )/;
+const SENTENCES = /^(list prices of|fast mode|your own:|[a-z-]+ · )/;
 
 Deno.test("prices, swap list, profile list and simulate fit 40 to 200 columns, a row a line", async () => {
   await using api = await startScriptedApi();
