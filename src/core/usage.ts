@@ -220,6 +220,12 @@ export interface SpendRow {
   readonly outside?: OutsideSpend;
 }
 
+/** The part of a row that one model answered. */
+export interface ModelRow extends SpendRow {
+  /** Null for requests that named none. */
+  readonly model: string | null;
+}
+
 /** Returns the parts of both, added up. */
 export function addOutside(
   a: OutsideSpend | undefined,

@@ -13,7 +13,12 @@ import {
   type ReportView,
   reportView,
 } from "../control/history/report_view.ts";
-import { type CalendarUnit, periodStart, type Zone } from "../core/calendar.ts";
+import {
+  type CalendarUnit,
+  periodName,
+  periodStart,
+  type Zone,
+} from "../core/calendar.ts";
 import { projectName } from "../core/route/project_route.ts";
 import {
   BLOCK_MS,
@@ -22,12 +27,18 @@ import {
   blockStarts,
 } from "../core/blocks.ts";
 import { DAY_MS } from "../core/time.ts";
-import { contextTokens, grouped, type SpendRow } from "../core/usage.ts";
+import {
+  contextTokens,
+  grouped,
+  type ModelRow,
+  type SpendRow,
+} from "../core/usage.ts";
 import { TcError } from "../errors.ts";
 import { databasePath, openDatabase } from "../store/ledger/database.ts";
 import {
   historyBlockEdges,
   historyBy,
+  historyByModel,
   historyByTime,
   lastLook,
 } from "../store/history/history_report.ts";
@@ -36,12 +47,24 @@ import {
   ledgerBlockEdges,
   ledgerSince,
   spendBy,
+  spendByModel,
   spendByTime,
   THIS_MACHINE,
   type TimeSpan,
 } from "../store/ledger/ledger_report.ts";
 import { QUARTER_MS } from "../store/ledger/ledger.ts";
 import { readLabels } from "../store/ledger/pool_store.ts";
+
+/** Kinds of report whose rows can be shown by model. */
+export const BREAKDOWN_KINDS = [
+  "day",
+  "week",
+  "month",
+  "block",
+  "session",
+  "project",
+] as const satisfies readonly ReportKind[];
+type BreakdownKind = typeof BREAKDOWN_KINDS[number];
 
 /** What is reported, and over which time. */
 export interface SpendQuery {
@@ -51,6 +74,8 @@ export interface SpendQuery {
   readonly zone: Zone;
   /** The date of the prices. */
   readonly pricesAsOf: string;
+  /** Whether each row has its parts by model; absent: no. */
+  readonly hasModels?: boolean;
 }
 
 /** The databases that a report is drawn from. */
@@ -120,6 +145,9 @@ export function spendReport(
   const rows = by === "block"
     ? byBlock(drawn, query)
     : groupedBy(drawn(query), query, issues);
+  const parts = query.hasModels === true
+    ? modelParts({ ledger, history }, query, { rows, tcSinceMs })
+    : null;
   return reportView(rows, {
     by,
     nowMs,
@@ -136,10 +164,65 @@ export function spendReport(
         ? projectName(key)
         : null,
     ...transcripts === null ? {} : { transcripts },
+    ...parts === null ? {} : { modelsOf: (key) => parts.get(key) ?? [] },
     block: by === "block"
       ? runningBlock(rows, { ledger, history }, query)
       : null,
   });
+}
+
+/**
+ * Returns the parts of the rows by model, the dearest first, by the key of the
+ * row.
+ */
+function modelParts(
+  { ledger, history }: Pick<SpendSources, "ledger" | "history">,
+  { by, span, zone }: SpendQuery,
+  { rows, tcSinceMs }: {
+    readonly rows: readonly SpendRow[];
+    readonly tcSinceMs: number;
+  },
+): ReadonlyMap<string | null, readonly ModelRow[]> {
+  const kind = BREAKDOWN_KINDS.find((known) => known === by);
+  if (kind === undefined) return new Map();
+  const starts = kind === "block"
+    ? rows.map(({ key }) => Date.parse(key ?? ""))
+    : [];
+  const of = kind === "session" || kind === "project" ? kind : "quarter";
+  const whole = {
+    ...span,
+    fromMs: Math.min(span.fromMs, starts[0] ?? Infinity),
+  };
+  const drawn = [
+    ...ledger === null ? [] : spendByModel(ledger, of, whole),
+    ...history === null || !isOfThis(span)
+      ? []
+      : historyByModel(history, of, { span: whole, tcSinceMs }),
+  ];
+  const byKey = Map.groupBy(drawn, (row) => partKey(row, kind, zone, starts));
+  return new Map([...byKey].map(([key, parts]) => [key, byModel(parts)]));
+}
+
+/** Returns the key of the row that the part belongs to. */
+function partKey(
+  { key, firstAt }: SpendRow,
+  kind: BreakdownKind,
+  zone: Zone,
+  starts: readonly number[],
+): string | null {
+  if (kind === "session" || kind === "project") return key;
+  if (kind !== "block") return periodName(firstAt, kind, zone);
+  const start = blockAround(firstAt, starts);
+  return start === null ? null : new Date(start).toISOString();
+}
+
+function byModel(parts: readonly ModelRow[]): readonly ModelRow[] {
+  const rows = parts.map((row) => ({ ...row, key: row.model }));
+  return grouped(rows, ({ key }) => key)
+    .map((row) => ({ ...row, model: row.key }))
+    .toSorted((a, b) =>
+      b.spend.costNano - a.spend.costNano || b.spend.output - a.spend.output
+    );
 }
 
 /** A chain of blocks without a pause goes back no further. */

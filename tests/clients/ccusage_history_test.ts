@@ -94,8 +94,12 @@ class Tree implements AsyncDisposable {
     return run([this.#ccusage, "claude", ...args, ...flags], this.env);
   }
 
-  report(by: string, env: Readonly<Record<string, string>> = {}): Promise<Run> {
-    const args = ["report", by, ...SPAN, "--json"];
+  report(
+    by: string,
+    env: Readonly<Record<string, string>> = {},
+    flags: readonly string[] = [],
+  ): Promise<Run> {
+    const args = ["report", by, ...SPAN, "--json", ...flags];
     return run([...tcCommand(), ...args], { ...this.env, ...env });
   }
 
@@ -141,7 +145,7 @@ interface OurRow {
   readonly beforeTc: { readonly requests: number };
 }
 
-function ours({ text }: Run): Tokens {
+function ours({ text }: Pick<Run, "text">): Tokens {
   const { rows } = JSON.parse(text) as { rows: OurRow[] };
   for (const row of rows) strictEqual(row.beforeTc.requests, row.requests);
   return sorted(Object.fromEntries(rows.map((row) => [row.key, [
@@ -185,6 +189,25 @@ Deno.test("tc counts what ccusage counts on the same transcripts, to the token",
       ),
     ),
     "by model",
+  );
+  // Each day by model.
+  const broken = JSON.parse(
+    (await tree.report("day", {}, ["--breakdown"])).text,
+  ) as ReportView;
+  deepStrictEqual(
+    ours({
+      text: JSON.stringify({
+        rows: broken.rows.flatMap(({ key, models = [] }) =>
+          models.map((part) => ({ ...part, key: `${key} ${part.model}` }))
+        ),
+      }),
+    }),
+    theirs(
+      days.flatMap(({ date, modelBreakdowns }) =>
+        modelBreakdowns.map((one) => [`${date} ${one.modelName}`, one] as const)
+      ),
+    ),
+    "by day and model",
   );
 });
 

@@ -29,6 +29,7 @@ import { parseMoment } from "./time_span.ts";
 import { readPin, readRegistry } from "../../claude/sessions/orchestration.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
 import {
+  BREAKDOWN_KINDS,
   lastSince,
   type SpendQuery,
   spendReport,
@@ -48,6 +49,7 @@ interface ReportFlags {
   readonly limit?: string | undefined;
   readonly last?: string | undefined;
   readonly machine?: string | undefined;
+  readonly breakdown?: boolean | undefined;
 }
 
 const ORDERS = ["asc", "desc"] as const;
@@ -77,6 +79,7 @@ const TEXT: CommandText = {
     "tc report",
     "tc report week",
     "tc report block",
+    "tc report month --breakdown",
     "tc report day --last 3 --order desc --no-cost",
     "tc report account --since 7d",
     "tc report session --since today --json",
@@ -100,6 +103,7 @@ export function registerReport(program: Command, registry: Registry): void {
     )
     .option("--last <count>", "The last days, weeks or months; else days")
     .option("--order <order>", "Order by time: asc or desc")
+    .option("--breakdown", "Show each row by model as well")
     .option("--limit <rows>", "Maximum number of rows")
     .option("--no-cost", "Show no money")
     .option("--csv", "Print comma-separated values")
@@ -125,7 +129,8 @@ export function registerReport(program: Command, registry: Registry): void {
       }
       const { output } = shell;
       const { width } = output;
-      const look = { rowsMax, hasCost: options.cost, width };
+      const { cost: hasCost, breakdown: hasModels = false } = options;
+      const look = { rowsMax, hasCost, hasModels, width };
       if (output.isJson) printJson(views, output);
       else if (options.csv) {
         for (const line of csvLines(views, look)) output.line(line);
@@ -198,13 +203,22 @@ function reportQuery(
   if (fromMs >= untilMs) {
     throw new UsageError("Cannot report: --since is not before --until");
   }
+  const hasModels = flags.breakdown === true;
+  if (hasModels && !BREAKDOWN_KINDS.some((kind) => kind === by)) {
+    throw new UsageError(
+      `Cannot show the models of each ${by}: --breakdown is for ${
+        BREAKDOWN_KINDS.join(", ")
+      }`,
+      "tc report day --breakdown",
+    );
+  }
   const machine = flags.machine === "this" ? THIS_MACHINE : flags.machine;
   const span = {
     fromMs,
     untilMs,
     ...machine === undefined ? {} : { machine },
   };
-  return { by, nowMs, span, zone, pricesAsOf };
+  return { by, nowMs, span, zone, pricesAsOf, hasModels };
 }
 
 function countOf(text: string): number {

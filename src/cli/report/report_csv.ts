@@ -5,15 +5,19 @@
  */
 
 import type {
+  ModelPartView,
   ReportRowView,
   ReportView,
 } from "../../control/history/report_view.ts";
 
 type Cell = string | number | null;
 
+/** A row, or a part of it with its model. */
+type CsvRow = ReportRowView & Partial<Pick<ModelPartView, "model">>;
+
 const COLUMNS: readonly (readonly [
   title: string,
-  of: (row: ReportRowView, view: ReportView) => Cell,
+  of: (row: CsvRow, view: ReportView) => Cell,
 ])[] = [
   ["by", (_, { by }) => by],
   ["key", ({ key }) => key],
@@ -42,16 +46,31 @@ const MONEY: typeof COLUMNS = [
   ["unpriced", ({ unpriced }) => unpriced],
 ];
 
+/** With `--breakdown`: empty in the row that is the sum of its models. */
+const MODEL: typeof COLUMNS = [
+  ["model", ({ model }) => model === undefined ? null : model ?? "(none)"],
+];
+
 /** Returns the lines of all reports under one heading; unknown is empty. */
 export function csvLines(
   views: readonly ReportView[],
-  { hasCost }: { readonly hasCost: boolean },
+  { hasCost, hasModels = false }: {
+    readonly hasCost: boolean;
+    readonly hasModels?: boolean;
+  },
 ): readonly string[] {
-  const columns = hasCost ? [...COLUMNS, ...MONEY] : COLUMNS;
+  const columns = [
+    ...COLUMNS,
+    ...hasCost ? MONEY : [],
+    ...hasModels ? MODEL : [],
+  ];
   return [
     columns.map(([title]) => title).join(","),
     ...views.flatMap((view) =>
-      view.rows.map((row) =>
+      view.rows.flatMap((row): readonly CsvRow[] => [
+        row,
+        ...(row.models ?? []).map((part) => ({ ...row, ...part })),
+      ]).map((row) =>
         columns.map(([, of]) => cellText(of(row, view))).join(",")
       )
     ),

@@ -6,6 +6,7 @@
 
 import type { BlockView } from "../../control/history/block_view.ts";
 import type {
+  ModelPartView,
   ReportRowView,
   ReportSums,
   ReportView,
@@ -170,7 +171,10 @@ export function reportLines(
 ): readonly string[] {
   const shown = view.rows.slice(0, look.rowsMax);
   const rows: readonly Named[] = [
-    ...shown.map((row) => ({ ...row, name: rowName(row, view) })),
+    ...shown.flatMap((row) => [
+      { ...row, name: rowName(row, view) },
+      ...(row.models ?? []).map((part) => ({ ...part, name: modelName(part) })),
+    ]),
     { ...view.total, name: "total" },
   ];
   const table = tableLines(rows, columnsOf(view, look), look.width);
@@ -244,6 +248,11 @@ function rowName(
     ? `${row.key.slice(0, 8)}${row.label === null ? "" : ` ${row.label}`}`
     : row.label ?? row.key;
   return cutInMiddle(inert(name), NAME_WIDTH_MAX);
+}
+
+/** Returns the name of a part, set in below its row. */
+function modelName({ model }: ModelPartView): string {
+  return `  ${cutInMiddle(inert(model ?? "(none)"), NAME_WIDTH_MAX - 2)}`;
 }
 
 function notes(

@@ -11,6 +11,7 @@ import {
   addSpend,
   grouped,
   hitRate,
+  type ModelRow,
   NO_SPEND,
   type OutsideSpend,
   type Spend,
@@ -81,6 +82,11 @@ export interface SourcedSums extends ReportSums {
   readonly notThroughTc: OutsideView | null;
 }
 
+/** The part of a row that one model answered; null: none was named. */
+export interface ModelPartView extends SourcedSums {
+  readonly model: string | null;
+}
+
 export interface ReportRowView extends SourcedSums {
   /** Null: requests without a key. */
   readonly key: string | null;
@@ -88,6 +94,8 @@ export interface ReportRowView extends SourcedSums {
   readonly label: string | null;
   readonly firstAt: TimeView;
   readonly lastAt: TimeView;
+  /** Its parts by model, the dearest first; absent: not asked for. */
+  readonly models?: readonly ModelPartView[];
 }
 
 export interface ReportView {
@@ -125,6 +133,8 @@ interface ReportFrame {
   /** The date of the prices. */
   readonly pricesAsOf: string;
   readonly labelOf: (key: string) => string | null;
+  /** Returns the parts of a row by model; absent: none are shown. */
+  readonly modelsOf?: (key: string | null) => readonly ModelRow[];
   /** Absent: none runs now, or the report is not by block. */
   readonly block?: BlockView | null;
   /** Absent: no transcripts are known. */
@@ -153,7 +163,7 @@ export function reportView(
     (sum, row) => addOutside(sum, row.outside),
     {} as OutsideSpend,
   );
-  const { transcripts = null, block = null } = frame;
+  const { transcripts = null, block = null, modelsOf } = frame;
   return {
     schema: "tc.report/v1",
     at: timeView(frame.nowMs),
@@ -174,9 +184,14 @@ export function reportView(
       firstAt: timeView(firstAt),
       lastAt: timeView(Math.min(lastAt, frame.nowMs)),
       ...sourcedSums(spend, outside ?? {}),
+      ...modelsOf === undefined ? {} : { models: modelsOf(key).map(modelPart) },
     })),
     total: sourcedSums(total, outside),
   };
+}
+
+function modelPart({ model, spend, outside }: ModelRow): ModelPartView {
+  return { model, ...sourcedSums(spend, outside ?? {}) };
 }
 
 function sourcedSums(spend: Spend, outside: OutsideSpend): SourcedSums {

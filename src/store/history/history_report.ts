@@ -9,6 +9,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { BlockEdges } from "../../core/blocks.ts";
 import type { TranscriptAnswer } from "../../core/transcript.ts";
 import {
+  type ModelRow,
   NO_SPEND,
   type OutsideSource,
   type Spend,
@@ -61,15 +62,12 @@ export function historyBy(
   key: "session" | "model" | "project" | null,
   { span, tcSinceMs }: HistoryQuery,
 ): readonly SpendRow[] {
-  const begins = Number.isFinite(tcSinceMs)
-    ? Math.floor(tcSinceMs / QUARTER_MS)
-    : Number.MAX_SAFE_INTEGER;
   return database.prepare(
     `SELECT names.text AS key, isBefore, ${SUM_NAMES} FROM
        (SELECT ${key ?? "0"} AS id, quarter < ? AS isBefore, ${SUMS}
         FROM sums WHERE quarter >= ? AND quarter < ? GROUP BY 1, 2)
      LEFT JOIN names USING (id) ORDER BY last DESC`,
-  ).all(begins, ...timeBounds(span)).map((row) => {
+  ).all(firstQuarter(tcSinceMs), ...timeBounds(span)).map((row) => {
     const spend = spendOf(row);
     const source = row["isBefore"] === 1 ? "before_tc" : "not_through_tc";
     return {
@@ -80,6 +78,45 @@ export function historyBy(
       outside: { [source]: spend },
     };
   });
+}
+
+/** Returns the spend by model within each quarter of an hour, or another key. */
+export function historyByModel(
+  database: DatabaseSync,
+  key: "quarter" | "session" | "project",
+  { span, tcSinceMs }: HistoryQuery,
+): readonly ModelRow[] {
+  return database.prepare(
+    `SELECT sums.id, keys.text AS key, models.text AS model, isBefore,
+       ${SUM_NAMES} FROM
+       (SELECT ${key} AS id, model AS modelId, quarter < ? AS isBefore, ${SUMS}
+        FROM sums WHERE quarter >= ? AND quarter < ? GROUP BY 1, 2, 3) AS sums
+     LEFT JOIN names AS keys ON keys.id = sums.id
+     LEFT JOIN names AS models ON models.id = sums.modelId ORDER BY last DESC`,
+  ).all(firstQuarter(tcSinceMs), ...timeBounds(span)).map((row) => {
+    const startsAt = key === "quarter" ? Number(row["id"]) * QUARTER_MS : 0;
+    const spend = spendOf(row);
+    const source = row["isBefore"] === 1 ? "before_tc" : "not_through_tc";
+    return {
+      key: key === "quarter" ? String(startsAt) : textOf(row["key"]),
+      model: textOf(row["model"]),
+      firstAt: Math.max(startsAt, Number(row["first"])),
+      lastAt: Number(row["last"]),
+      spend,
+      outside: { [source]: spend },
+    };
+  });
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+/** Returns the quarter of an hour in which the ledger begins. */
+function firstQuarter(tcSinceMs: number): number {
+  return Number.isFinite(tcSinceMs)
+    ? Math.floor(tcSinceMs / QUARTER_MS)
+    : Number.MAX_SAFE_INTEGER;
 }
 
 const COUNTS = [

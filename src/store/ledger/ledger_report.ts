@@ -7,7 +7,7 @@
 
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { BlockEdges } from "../../core/blocks.ts";
-import type { Spend, SpendRow } from "../../core/usage.ts";
+import type { ModelRow, Spend, SpendRow } from "../../core/usage.ts";
 import { QUARTER_MS, SUM_COLUMNS } from "./ledger.ts";
 
 /** Start and end in epoch milliseconds, on whole quarters of an hour. */
@@ -111,6 +111,38 @@ export function spendBy(
     lastAt: Number(row["last"]),
     spend: spendOf(row),
   }));
+}
+
+/** Returns the spend by model within each quarter of an hour, or another key. */
+export function spendByModel(
+  database: DatabaseSync,
+  key: "quarter" | "session" | "project",
+  span: TimeSpan,
+): readonly ModelRow[] {
+  const { where, values } = within(span);
+  const rows = database.prepare(
+    `SELECT sums.id, keys.text AS key, models.text AS model, first, last,
+       ${SUM_COLUMNS.join(", ")}
+     FROM (SELECT ${key} AS id, model AS modelId, ${FIRST} AS first,
+             ${LAST} AS last, ${SUMS}
+           FROM quarters WHERE ${where} GROUP BY ${key}, model) AS sums
+     LEFT JOIN names AS keys ON keys.id = sums.id
+     LEFT JOIN names AS models ON models.id = sums.modelId ORDER BY last DESC`,
+  ).all(...values);
+  return rows.map((row) => {
+    const startsAt = key === "quarter" ? Number(row["id"]) * QUARTER_MS : 0;
+    return {
+      key: key === "quarter" ? String(startsAt) : textOf(row["key"]),
+      model: textOf(row["model"]),
+      firstAt: Math.max(startsAt, Number(row["first"])),
+      lastAt: Number(row["last"]),
+      spend: spendOf(row),
+    };
+  });
+}
+
+function textOf(value: SQLOutputValue | undefined): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 function spendOf(row: Record<string, SQLOutputValue>): Spend {
