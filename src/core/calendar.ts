@@ -9,6 +9,18 @@ import { DAY_MS, type Instant, instantFromMs } from "./time.ts";
 
 export type CalendarUnit = "day" | "week" | "month";
 
+/** The days of the week, in the order of ISO 8601. */
+export const WEEKDAYS = [
+  "monday",
+  "tuesday",
+  "wednesday",
+  "thursday",
+  "friday",
+  "saturday",
+  "sunday",
+] as const;
+export type Weekday = typeof WEEKDAYS[number];
+
 /** A date without a zone; months count from 1. */
 interface CalendarDate {
   readonly year: number;
@@ -108,11 +120,15 @@ export class Zone {
   }
 }
 
-/** Returns the moment at which the day, week or month around `at` begins. */
+/**
+ * Returns the moment at which the day, week or month around `at` begins; weeks
+ * begin on `weekStart`.
+ */
 export function periodStart(
   at: number,
   unit: CalendarUnit,
   zone: Zone,
+  weekStart: Weekday = "monday",
 ): Instant {
   const { year, month, day } = zone.dateOf(at);
   switch (unit) {
@@ -120,8 +136,9 @@ export function periodStart(
       return zone.instantOf({ year, month, day });
     case "week": {
       const weekday = new Date(Date.UTC(year, month - 1, day)).getUTCDay();
-      const sinceMonday = (weekday + 6) % DAYS_PER_WEEK;
-      return zone.instantOf({ year, month, day: day - sinceMonday });
+      const first = WEEKDAYS.indexOf(weekStart);
+      const since = (weekday + 6 - first + DAYS_PER_WEEK) % DAYS_PER_WEEK;
+      return zone.instantOf({ year, month, day: day - since });
     }
     case "month":
       return zone.instantOf({ year, month, day: 1 });
@@ -143,19 +160,23 @@ export function periodEnd(at: number, unit: CalendarUnit, zone: Zone): Instant {
 
 /**
  * Returns `2026-11-21`, `2026-W47` or `2026-11`; names sort by time as they
- * sort as text.
+ * sort as text. Weeks that do not begin on monday have no number: they are
+ * named by their first day, `2026-11-15`.
  */
 export function periodName(
   at: number,
   unit: CalendarUnit,
   zone: Zone,
+  weekStart: Weekday = "monday",
 ): string {
   const date = zone.dateOf(at);
   switch (unit) {
     case "day":
       return dateText(date);
     case "week":
-      return weekName(date);
+      return weekStart === "monday"
+        ? weekName(date)
+        : dateText(zone.dateOf(periodStart(at, unit, zone, weekStart)));
     case "month":
       return dateText(date).slice(0, 7);
   }

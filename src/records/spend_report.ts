@@ -17,6 +17,7 @@ import {
   type CalendarUnit,
   periodName,
   periodStart,
+  type Weekday,
   type Zone,
 } from "../core/calendar.ts";
 import { projectName } from "../core/route/project_route.ts";
@@ -72,6 +73,8 @@ export interface SpendQuery {
   readonly nowMs: number;
   readonly span: TimeSpan;
   readonly zone: Zone;
+  /** The day on which weeks begin; absent: monday. */
+  readonly weekStart?: Weekday;
   /** The date of the prices. */
   readonly pricesAsOf: string;
   /** Whether each row has its parts by model; absent: no. */
@@ -154,6 +157,7 @@ export function spendReport(
     sinceMs: span.fromMs,
     untilMs: span.untilMs,
     zone,
+    ...query.weekStart === undefined ? {} : { weekStart: query.weekStart },
     pricesAsOf,
     labelOf: (key) =>
       by === "account"
@@ -177,12 +181,13 @@ export function spendReport(
  */
 function modelParts(
   { ledger, history }: Pick<SpendSources, "ledger" | "history">,
-  { by, span, zone }: SpendQuery,
+  query: SpendQuery,
   { rows, tcSinceMs }: {
     readonly rows: readonly SpendRow[];
     readonly tcSinceMs: number;
   },
 ): ReadonlyMap<string | null, readonly ModelRow[]> {
+  const { by, span } = query;
   const kind = BREAKDOWN_KINDS.find((known) => known === by);
   if (kind === undefined) return new Map();
   const starts = kind === "block"
@@ -199,7 +204,7 @@ function modelParts(
       ? []
       : historyByModel(history, of, { span: whole, tcSinceMs }),
   ];
-  const byKey = Map.groupBy(drawn, (row) => partKey(row, kind, zone, starts));
+  const byKey = Map.groupBy(drawn, (row) => partKey(row, kind, query, starts));
   return new Map([...byKey].map(([key, parts]) => [key, byModel(parts)]));
 }
 
@@ -207,11 +212,11 @@ function modelParts(
 function partKey(
   { key, firstAt }: SpendRow,
   kind: BreakdownKind,
-  zone: Zone,
+  { zone, weekStart }: SpendQuery,
   starts: readonly number[],
 ): string | null {
   if (kind === "session" || kind === "project") return key;
-  if (kind !== "block") return periodName(firstAt, kind, zone);
+  if (kind !== "block") return periodName(firstAt, kind, zone, weekStart);
   const start = blockAround(firstAt, starts);
   return start === null ? null : new Date(start).toISOString();
 }
@@ -344,12 +349,12 @@ function isOfThis({ machine }: TimeSpan): boolean {
 
 function groupedBy(
   rows: readonly SpendRow[],
-  { by, zone }: SpendQuery,
+  { by, zone, weekStart }: SpendQuery,
   issues: ReadonlyMap<string, string>,
 ): readonly SpendRow[] {
   if (isCalendarUnit(by)) {
     const inOrder = rows.toSorted((a, b) => a.firstAt - b.firstAt);
-    return byPeriod(inOrder, by, zone);
+    return byPeriod(inOrder, by, zone, weekStart);
   }
   // Of what went past tc the account is not known, but when it was is.
   if (by === "account") return rows;
@@ -370,12 +375,18 @@ function groupedBy(
 export function lastSince(
   by: ReportKind,
   count: number,
-  { untilMs, zone }: { readonly untilMs: number; readonly zone: Zone },
+  { untilMs, zone, weekStart }: {
+    readonly untilMs: number;
+    readonly zone: Zone;
+    /** Absent: monday. */
+    readonly weekStart?: Weekday;
+  },
 ): number {
   const unit = isCalendarUnit(by) ? by : "day";
-  let start: number = periodStart(Math.max(0, untilMs - 1), unit, zone);
+  const startOf = (at: number) => periodStart(at, unit, zone, weekStart);
+  let start: number = startOf(Math.max(0, untilMs - 1));
   for (let more = count; more > 1; more--) {
-    start = periodStart(start - 1, unit, zone);
+    start = startOf(start - 1);
   }
   return start;
 }

@@ -1,8 +1,15 @@
 /** parseMoment(): dates and ages as people write them. */
 
-import { strictEqual, throws } from "node:assert/strict";
+import { ok, strictEqual, throws } from "node:assert/strict";
 import { parseMoment } from "../../src/cli/report/time_span.ts";
-import { periodName, Zone } from "../../src/core/calendar.ts";
+import {
+  periodName,
+  periodStart,
+  type Weekday,
+  WEEKDAYS,
+  Zone,
+} from "../../src/core/calendar.ts";
+import { DAY_MS, HOUR_MS } from "../../src/core/time.ts";
 import { UsageError } from "../../src/errors.ts";
 
 const NOW_MS = Date.parse("2026-11-21T12:30:00Z");
@@ -44,4 +51,30 @@ Deno.test("periodName() of a week follows ISO 8601 at the turn of the year", () 
   strictEqual(week("2027-01-03T12:00:00Z"), "2026-W53");
   strictEqual(week("2027-01-04T12:00:00Z"), "2027-W01");
   strictEqual(week("2024-12-30T12:00:00Z"), "2025-W01");
+});
+
+Deno.test("a week that begins on another day has that day's date, by the zone's clocks", () => {
+  const zone = new Zone("America/New_York");
+  const week = (iso: string, day: Weekday) =>
+    periodName(Date.parse(iso), "week", zone, day);
+  // Saturday evening in New York; its clocks go back on this Sunday.
+  strictEqual(week("2026-11-01T03:59:59Z", "sunday"), "2026-10-25");
+  strictEqual(week("2026-11-01T04:00:00Z", "sunday"), "2026-11-01");
+  strictEqual(week("2026-11-08T04:59:59Z", "sunday"), "2026-11-01");
+  strictEqual(week("2026-11-08T05:00:00Z", "sunday"), "2026-11-08");
+  strictEqual(week("2026-11-08T05:00:00Z", "monday"), "2026-W45");
+  for (const day of WEEKDAYS) {
+    for (let at = Date.UTC(2026, 9, 20); at < Date.UTC(2026, 10, 20);) {
+      const start = periodStart(at, "week", zone, day);
+      ok(start <= at && at - start < 7 * DAY_MS + HOUR_MS);
+      strictEqual(
+        new Intl.DateTimeFormat("en-US", {
+          weekday: "long",
+          timeZone: zone.name,
+        }).format(start).toLowerCase(),
+        day,
+      );
+      at += 7 * HOUR_MS;
+    }
+  }
 });

@@ -262,13 +262,42 @@ function writeLiveSession(home: TempFolder): void {
   Deno.writeTextFileSync(join(folder, "live.jsonl"), `${lines.join("\n")}\n`);
 }
 
-Deno.test("tc's blocks are those of ccusage, and the running one has its rate and projection", async () => {
+/**
+ * ccusage 20.0.24 counts a message and its replay by a side question once in
+ * `daily` and twice in `weekly`, `monthly`, `session` and `blocks`; tc once.
+ */
+const NO_REPLAYS = { hasReplays: false };
+
+Deno.test("tc's weeks are those of ccusage, whichever day they begin on", async () => {
   const folder = await clientFolder("ccusage");
-  // `ccusage blocks` counts a message and its replay, `ccusage daily` one.
-  const hasReplays = false;
   await using tree = new Tree(
     join(folder, "node_modules", ".bin", "ccusage"),
-    { hasReplays },
+    NO_REPLAYS,
+  );
+  for (const day of ["monday", "sunday", "wednesday"]) {
+    const { weekly } = JSON.parse(
+      (await tree.ccusage("weekly", "--start-of-week", day)).text,
+    ) as { weekly: (TheirRow & { readonly week: string })[] };
+    const own = await tree.report("week", {}, ["--week-start", day]);
+    const { rows } = JSON.parse(own.text) as { rows: OurRow[] };
+    deepStrictEqual(
+      Object.values(ours(own)),
+      Object.values(theirs(weekly.map((week) => [week.week, week]))),
+      `weeks from ${day}`,
+    );
+    if (day === "monday") continue;
+    deepStrictEqual(
+      rows.map(({ key }) => key),
+      weekly.map(({ week }) => week),
+    );
+  }
+});
+
+Deno.test("tc's blocks are those of ccusage, and the running one has its rate and projection", async () => {
+  const folder = await clientFolder("ccusage");
+  await using tree = new Tree(
+    join(folder, "node_modules", ".bin", "ccusage"),
+    NO_REPLAYS,
   );
   writeLiveSession(tree.home);
   // Sessions side by side and one after another.
@@ -276,7 +305,7 @@ Deno.test("tc's blocks are those of ccusage, and the running one has its rate an
     folder: join(tree.home.path, ".claude"),
     bytes: 12_000_000,
     seed: 3,
-    hasReplays,
+    ...NO_REPLAYS,
   });
   const { blocks } = JSON.parse((await tree.ccusage("blocks")).text) as {
     blocks: TheirBlock[];

@@ -15,7 +15,7 @@ import {
   type ReportKind,
   type ReportView,
 } from "../../control/history/report_view.ts";
-import { Zone } from "../../core/calendar.ts";
+import { type Weekday, WEEKDAYS, Zone } from "../../core/calendar.ts";
 import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { inert } from "../../control/words.ts";
@@ -50,6 +50,7 @@ interface ReportFlags {
   readonly last?: string | undefined;
   readonly machine?: string | undefined;
   readonly breakdown?: boolean | undefined;
+  readonly weekStart?: string | undefined;
 }
 
 const ORDERS = ["asc", "desc"] as const;
@@ -77,7 +78,7 @@ const TEXT: CommandText = {
     "Show what was spent: tokens, cache and cost, from the ledger and transcripts",
   examples: [
     "tc report",
-    "tc report week",
+    "tc report week --week-start sunday",
     "tc report block",
     "tc report month --breakdown",
     "tc report day --last 3 --order desc --no-cost",
@@ -103,6 +104,7 @@ export function registerReport(program: Command, registry: Registry): void {
     )
     .option("--last <count>", "The last days, weeks or months; else days")
     .option("--order <order>", "Order by time: asc or desc")
+    .option("--week-start <day>", "First day of weeks; monday by default")
     .option("--breakdown", "Show each row by model as well")
     .option("--limit <rows>", "Maximum number of rows")
     .option("--no-cost", "Show no money")
@@ -115,6 +117,7 @@ export function registerReport(program: Command, registry: Registry): void {
       const queries = [...new Set(kinds)].map((by) =>
         reportQuery(by, options, frame)
       );
+      if (options.weekStart !== undefined) refuseWithoutWeek(queries);
       const rowsMax = rowLimit(options.limit);
       const order = orderOf(options.order);
       if (options.csv && shell.output.isJson) {
@@ -189,6 +192,9 @@ function reportQuery(
     );
   }
   const zone = zoneOf(flags.tz);
+  const week = flags.weekStart === undefined
+    ? {}
+    : { weekStart: weekdayOf(flags.weekStart) };
   const untilMs = flags.until === undefined
     ? nowMs
     : parseMoment(flags.until, { nowMs, zone, edge: "end" });
@@ -196,7 +202,7 @@ function reportQuery(
     throw new UsageError("Cannot report: give --last or --since, not both");
   }
   const fromMs = flags.last !== undefined
-    ? lastSince(by, countOf(flags.last), { untilMs, zone })
+    ? lastSince(by, countOf(flags.last), { untilMs, zone, ...week })
     : flags.since === undefined
     ? defaultSince(by, untilMs, zone)
     : parseMoment(flags.since, { nowMs, zone, edge: "start" });
@@ -218,7 +224,7 @@ function reportQuery(
     untilMs,
     ...machine === undefined ? {} : { machine },
   };
-  return { by, nowMs, span, zone, pricesAsOf, hasModels };
+  return { by, nowMs, span, zone, pricesAsOf, hasModels, ...week };
 }
 
 function countOf(text: string): number {
@@ -226,6 +232,26 @@ function countOf(text: string): number {
   throw new UsageError(
     `Cannot report the last ${text}: it must be a whole number from 1 to 9999`,
     "tc report day --last 3",
+  );
+}
+
+/** Throws UsageError if no section of the report is by week. */
+function refuseWithoutWeek(queries: readonly SpendQuery[]): void {
+  if (queries.some(({ by }) => by === "week")) return;
+  throw new UsageError(
+    "Cannot use --week-start: it is for reports by week",
+    "tc report week --week-start sunday",
+  );
+}
+
+/** Returns the day that is named in full or by three letters. Throws UsageError. */
+function weekdayOf(text: string): Weekday {
+  const word = text.toLowerCase();
+  const day = WEEKDAYS.find((one) => word === one || word === one.slice(0, 3));
+  if (day !== undefined) return day;
+  throw new UsageError(
+    `Cannot begin weeks on ${text}: it must be one of ${WEEKDAYS.join(", ")}`,
+    "tc report week --week-start sunday",
   );
 }
 

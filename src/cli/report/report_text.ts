@@ -161,7 +161,9 @@ export function reportTitle(view: ReportView, zone: Zone): string {
   const until = view.until.ms >= view.at.ms
     ? "now"
     : dateText(zone.dateOf(view.until.ms - 1));
-  return `by ${view.by}, ${since} to ${until} (${view.timeZone})`;
+  const { weekStart = "monday" } = view;
+  const week = weekStart === "monday" ? "" : ` from ${weekStart}`;
+  return `by ${view.by}${week}, ${since} to ${until} (${view.timeZone})`;
 }
 
 export function reportLines(

@@ -5,7 +5,12 @@
  * @module
  */
 
-import { type CalendarUnit, periodName, Zone } from "../../core/calendar.ts";
+import {
+  type CalendarUnit,
+  periodName,
+  type Weekday,
+  Zone,
+} from "../../core/calendar.ts";
 import {
   addOutside,
   addSpend,
@@ -105,6 +110,8 @@ export interface ReportView {
   readonly since: TimeView;
   readonly until: TimeView;
   readonly timeZone: string;
+  /** By week: the day on which weeks begin; else absent. */
+  readonly weekStart?: Weekday;
   readonly source: "ledger" | "ledger_and_transcripts";
   /** What is known of the client's transcripts; null if nothing is. */
   readonly transcripts: TranscriptsView | null;
@@ -130,6 +137,8 @@ interface ReportFrame {
   readonly sinceMs: number;
   readonly untilMs: number;
   readonly zone: Zone;
+  /** Absent: monday. */
+  readonly weekStart?: Weekday;
   /** The date of the prices. */
   readonly pricesAsOf: string;
   readonly labelOf: (key: string) => string | null;
@@ -150,8 +159,12 @@ export function byPeriod(
   rows: readonly SpendRow[],
   unit: CalendarUnit,
   zone: Zone,
+  weekStart?: Weekday,
 ): readonly SpendRow[] {
-  return grouped(rows, ({ firstAt }) => periodName(firstAt, unit, zone));
+  return grouped(
+    rows,
+    ({ firstAt }) => periodName(firstAt, unit, zone, weekStart),
+  );
 }
 
 export function reportView(
@@ -171,6 +184,7 @@ export function reportView(
     since: timeView(frame.sinceMs),
     until: timeView(frame.untilMs),
     timeZone: frame.zone.name,
+    ...frame.by === "week" ? { weekStart: frame.weekStart ?? "monday" } : {},
     source: transcripts === null ? "ledger" : "ledger_and_transcripts",
     transcripts: transcripts === null ? null : {
       readAt: timeView(transcripts.at),
