@@ -49,24 +49,49 @@ const LATE_MS = DAY_MS;
 export async function readTranscripts(shell: Shell): Promise<void> {
   if (!shell.config.settings.history.transcripts) return;
   try {
-    const files = transcriptsOf(shell);
-    const path = historyPath(shell.paths.stateFolder);
-    if (files.length === 0 && !isThere(path)) return;
     using progress = new Progress();
-    const database = openHistory(path, "read_write");
-    try {
-      await new Look(shell, database).at(files, progress);
-    } finally {
-      database.close();
-    }
+    const isWhole = await lookAtTranscripts(shell, progress);
+    if (!isWhole) throw stopped(progress);
   } catch (cause) {
     if (cause instanceof TcError && cause.code === "stopped") throw cause;
     shell.output.say(`Cannot read the transcripts: ${reasonOf(cause)}`);
   }
 }
 
+/**
+ * Reads what is not known yet, as fast and as far as `pace` lets it; what was
+ * read is kept. Returns whether all was read. Throws what the database throws.
+ */
+export async function lookAtTranscripts(
+  shell: Pick<Shell, "environment" | "system" | "paths" | "config">,
+  pace: Pace,
+): Promise<boolean> {
+  const files = transcriptsOf(shell);
+  const path = historyPath(shell.paths.stateFolder);
+  if (files.length === 0 && !isThere(path)) return true;
+  const database = openHistory(path, "read_write");
+  try {
+    await new Look(shell, database).at(files, pace);
+  } finally {
+    database.close();
+  }
+  return !pace.isStopped;
+}
+
+/** How fast and how far a look reads. */
+export interface Pace {
+  /** Bytes to read, and bytes that were read. */
+  total: number;
+  readonly done: number;
+  readonly isStopped: boolean;
+  /** Counts bytes; returns whether to go on, at once or after a pause. */
+  add(bytes: number): boolean | Promise<boolean>;
+}
+
+type LookPlace = Parameters<typeof lookAtTranscripts>[0];
+
 function transcriptsOf(
-  { environment, system, paths }: Shell,
+  { environment, system, paths }: LookPlace,
 ): readonly TranscriptFile[] {
   const profiles = profilesFolder(paths);
   const folders = transcriptFolders(
@@ -101,7 +126,7 @@ interface Part {
 }
 
 class Look {
-  readonly #shell: Shell;
+  readonly #shell: LookPlace;
   readonly #database: ReturnType<typeof openHistory>;
   readonly #store: HistoryStore;
   readonly #reader = new TranscriptReader();
@@ -110,7 +135,7 @@ class Look {
   #bytes = 0;
   #firstChange = Infinity;
 
-  constructor(shell: Shell, database: ReturnType<typeof openHistory>) {
+  constructor(shell: LookPlace, database: ReturnType<typeof openHistory>) {
     this.#shell = shell;
     this.#database = database;
     const prices = priceBook(shell.config);
@@ -122,7 +147,7 @@ class Look {
 
   async at(
     files: readonly TranscriptFile[],
-    progress: Progress,
+    progress: Pace,
   ): Promise<void> {
     const parts = unread(files, this.#store.files());
     progress.total = parts.reduce(
@@ -144,14 +169,13 @@ class Look {
     this.#write();
     this.#markThroughTc();
     this.#store.looked(systemClock.now(), !progress.isStopped);
-    if (progress.isStopped) throw stopped(progress);
   }
 
   /** Returns the bytes that are known now; null if the file cannot be read. */
   async #read(
     { path, session }: TranscriptFile,
     from: number,
-    progress: Progress,
+    progress: Pace,
   ): Promise<number | null> {
     try {
       return await this.#reader.read({ path, session, from }, {
@@ -231,7 +255,7 @@ function megabytes(bytes: number): string {
 }
 
 /** Shows how far a look is, on a terminal, and hears Ctrl-C. */
-class Progress implements Disposable {
+class Progress implements Pace, Disposable {
   /** Bytes to read, and bytes that were read. */
   total = 0;
   done = 0;

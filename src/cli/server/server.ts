@@ -8,15 +8,17 @@ import { join, resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { UsageError } from "../../errors.ts";
 import { isInForeground } from "../../system/terminal_job.ts";
-import { logSink } from "../../records/log/log_sink.ts";
+import { type LogSink, logSink } from "../../records/log/log_sink.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
-import { startServing } from "../../server/serving.ts";
+import { type Serving, startServing } from "../../server/serving.ts";
 import {
   absolutePaths,
   enterStateFolder,
 } from "../../server/working_folder.ts";
 import type { Successor } from "../../server/succession.ts";
+import { lookDaily } from "../report/daily_look.ts";
 import { Shell } from "../shell.ts";
+import { systemClock } from "../../system/clock.ts";
 import { openDesk, storedAccounts } from "../accounts/account_work.ts";
 import { familyOwners, projectFinder } from "../login/login_stores.ts";
 import { noticeUpdate } from "../setup/upgrade.ts";
@@ -132,6 +134,7 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
       ? null
       : wholeNumber(flags.takeOver),
   });
+  keepTranscripts(make, log, serving);
   if (hasDeck) {
     const { serveWithDeck } = await import("./deck_shell.ts");
     return await serveWithDeck(shell, serving);
@@ -144,6 +147,26 @@ async function serve(make: () => Shell, flags: ServerFlags): Promise<number> {
     }
   }
   return await serving.ended;
+}
+
+/** Looks at the transcripts once a day, until the server ends. */
+function keepTranscripts(
+  make: () => Shell,
+  log: LogSink,
+  { ended }: Serving,
+): void {
+  const end = new AbortController();
+  const failed = (reason: string) =>
+    log.write({
+      at: systemClock.now(),
+      level: "warn",
+      event: "transcripts",
+      fields: { reason },
+    });
+  void lookDaily({ make, clock: systemClock, failed, signal: end.signal });
+  ended.finally(() => end.abort()).catch(() => {
+    // Who waits for the end is told why.
+  });
 }
 
 /**
