@@ -3,7 +3,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { csvLines } from "../../src/cli/report/report_csv.ts";
 import type { ReportView } from "../../src/control/history/report_view.ts";
-import { Zone } from "../../src/core/calendar.ts";
+import { type Weekday, Zone } from "../../src/core/calendar.ts";
 import { DAY_MS } from "../../src/core/time.ts";
 import {
   BREAKDOWN_KINDS,
@@ -16,7 +16,9 @@ import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const NOW_MS = at("2026-11-22T20:00:00Z");
 
-async function views(): Promise<readonly ReportView[]> {
+async function views(
+  more: { readonly weekStart?: Weekday } = {},
+): Promise<readonly ReportView[]> {
   await using folder = new TempFolder();
   const ledger = openDatabase(folder.join("state.db"), "read_write");
   try {
@@ -43,6 +45,7 @@ async function views(): Promise<readonly ReportView[]> {
         zone: new Zone("UTC"),
         pricesAsOf: "2026-11-29",
         hasModels: true,
+        ...more,
       }, new Map())
     );
   } finally {
@@ -62,6 +65,23 @@ Deno.test("the models of every row add up to it, in every kind of report", async
       }
     }
   }
+});
+
+Deno.test("weeks that begin on sunday have the models of their days", async () => {
+  const weeks = (await views({ weekStart: "sunday" }))
+    .find(({ by }) => by === "week");
+  strictEqual(weeks?.weekStart, "sunday");
+  deepStrictEqual(
+    weeks.rows.map(({ key, models = [] }) => [
+      key,
+      models.map(({ model, requests }) => [model, requests]),
+    ]),
+    [
+      // The 21st of November 2026 is a Saturday.
+      ["2026-11-15", [["claude-haiku-4-5", 1]]],
+      ["2026-11-22", [["claude-opus-5-5", 2], [null, 1]]],
+    ],
+  );
 });
 
 Deno.test("a block has the models of all its answers, also those before the report", async () => {
