@@ -88,9 +88,25 @@ export class AccountDesk {
 
   /** Changes the config's settings of the account `id`. */
   async change(id: AccountId, change: AccountChange): Promise<void> {
-    if (change.name !== undefined) checkName(change.name);
+    if (change.name !== undefined) {
+      checkName(change.name);
+      await this.#refuseTaken(id, change.name);
+    }
     await this.#edit((entries) => (document) =>
       editsOf(entries, id, change).reduce((now, edit) => edit(now), document)
+    );
+  }
+
+  /** Two accounts may have one name in the vault: what is shown counts. */
+  async #refuseTaken(id: AccountId, name: string): Promise<void> {
+    const { accounts } = await this.list();
+    const isTaken = accounts.some(({ account }) =>
+      account.id !== id && account.label === name
+    );
+    if (!isTaken) return;
+    throw new UsageError(
+      `Cannot name the account "${name}": another one has that name`,
+      "tc accounts",
     );
   }
 

@@ -14,6 +14,8 @@ import {
 const NEWS_MS_MAX = 5_000;
 
 interface Scene extends AsyncDisposable {
+  /** What `tc store invite` printed. */
+  readonly invitation: string;
   readonly api: ScriptedApi;
   readonly postgres: Postgres;
   readonly laptop: PoolFolder;
@@ -47,6 +49,7 @@ async function joined(
     postgres,
     laptop,
     desktop,
+    invitation: stdout,
     async [Symbol.asyncDispose]() {
       await laptop[Symbol.asyncDispose]();
       await desktop[Symbol.asyncDispose]();
@@ -234,6 +237,12 @@ Deno.test({
       strictEqual(await ask(one, "s1"), 200);
       strictEqual(await ask(other, "s2"), 200);
     }
+    const told = await desktop.ended(["store", "status"]);
+    match(told.stdout, /Requests go on with the 2 accounts/);
+    match(told.stderr, /leave --force/);
+    // A pin that is set meanwhile is the last one, and is kept.
+    const pinned = accounts[1]?.label ?? "";
+    strictEqual((await desktop.ended(["pin", pinned])).code, 0);
     // A server starts without its database.
     await one.kill();
     const again = await laptop.start();
@@ -241,6 +250,7 @@ Deno.test({
     await postgres.begin();
     await until(again, ({ notices }) => notices.length === 0);
     await until(other, ({ notices }) => notices.length === 0);
+    await until(again, ({ server }) => server.pin === pinned);
     const name = accounts[0]?.label ?? "";
     strictEqual((await laptop.ended(["disable", name])).code, 0);
     await until(
@@ -257,7 +267,7 @@ Deno.test({
   ignore: !HAS_POSTGRES,
   fn: async () => {
     await using scene = await joined();
-    const { laptop, desktop, postgres, api } = scene;
+    const { laptop, desktop, postgres, api, invitation } = scene;
     const url = postgres.url("pool_1");
     await using third = new PoolFolder();
     await third.configure(api);
@@ -302,5 +312,18 @@ Deno.test({
       "SELECT count(*) FROM tc.accounts WHERE sealed IS NOT NULL",
     );
     strictEqual(rows.trim(), "0");
+
+    // Joined again, the same accounts move in again, and none is lost.
+    const again = await laptop.ended(
+      ["store", "join", "--stdin", "--yes"],
+      invitation,
+    );
+    strictEqual(again.code, 0, again.stderr);
+    match(again.stdout, /: (home, work|work, home)\./);
+    const back = await laptop.ended(["accounts", "--json"]);
+    strictEqual(JSON.parse(back.stdout).accounts.length, api.accounts().length);
+    const taken = await laptop.ended(["rename", "home", "work"]);
+    strictEqual(taken.code, 2);
+    match(taken.stderr, /another one has that name/);
   },
 });

@@ -129,7 +129,13 @@ function playBuiltIn(
   }
   if (output.isJson) {
     output.json({ schema: "tc.simulate/v1", comparisons });
+    return;
   }
+  const { count = 1 } = options.machines ?? {};
+  if (count > 1) output.say(`Played by ${count} machines that share the pool.`);
+  output.say(
+    "score: useful work, of what is possible; stalled: hours that people waited",
+  );
 }
 
 /** Returns the machines that the options ask for. Throws UsageError. */

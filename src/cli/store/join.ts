@@ -10,6 +10,8 @@ import { hostname } from "node:os";
 import { inert } from "../../control/words.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import type { VaultEntry } from "../../ports.ts";
+import { accountRows } from "../../store/account_rows.ts";
+import { mergeAccounts } from "../../store/accounts.ts";
 import { ConfigAccountList } from "../../store/account_list.ts";
 import { storeAddress } from "../../store/shared/address.ts";
 import { beat, machinesOf } from "../../store/shared/machines.ts";
@@ -65,10 +67,9 @@ export async function join(
     const isNew = await checkPool(shared, target);
     const plan = planOf((await own.list()).entries, options.move ?? true);
     await tellPlan(shell, shared, { isNew, plan });
-    const again = "tc store join --yes";
     if (
       options.yes !== true &&
-      !await askYes(shell, "Join with this machine?", again)
+      !await askYes(shell, "Join with this machine?", "The same with --yes")
     ) throw cancelled();
     if (isNew) {
       const seal = new PoolSeal(membership.poolKey, systemEntropy);
@@ -260,23 +261,27 @@ async function moveIn(
 
 async function tellJoined(
   { output }: Shell,
-  { database, vault, membership }: SharedPool,
+  { database, vault, membership, settings }: SharedPool,
   isNew: boolean,
 ): Promise<number> {
   const { entries } = await vault.list();
+  // Two machines may have used one name for two accounts.
+  const rows = accountRows(await settings.read(), settings.place);
+  const { accounts } = mergeAccounts(entries, rows, settings.others);
+  const names = accounts.map(({ account }) => inert(account.label));
   if (output.isJson) {
     output.json({
       schema: "tc.store_join/v1",
       place: database.place,
       machine: membership.name,
       isNew,
-      accounts: entries.map(({ id, label }) => ({ id, label })),
+      accounts: accounts.map(({ account: { id, label } }) => ({ id, label })),
     });
     return EXIT.ok;
   }
   output.line(
     `Joined ${database.place} as ${inert(membership.name)}: ${
-      counted(entries.length, "account")
+      names.length === 0 ? "no accounts" : names.join(", ")
     }.`,
   );
   if (isNew) {

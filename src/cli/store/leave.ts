@@ -50,7 +50,7 @@ export async function leave(
     tellParting(shell, parting, options);
     if (
       options.yes !== true &&
-      !await askYes(shell, "Leave the pool?", "tc store leave --yes")
+      !await askYes(shell, "Leave the pool?", "The same with --yes")
     ) throw cancelled();
     await keepSettings(shell, shared);
     if (parting.isThere) await takeOut(shared, parting, options);

@@ -11,6 +11,7 @@ import {
   type Machine,
   machinesOf,
 } from "../../store/shared/machines.ts";
+import { isStoreError } from "../../store/shared/shared_vault.ts";
 import { checkStore } from "../../store/shared/schema.ts";
 import type { Shell } from "../shell.ts";
 import { type Column, tableLines } from "../table.ts";
@@ -24,7 +25,21 @@ export async function storeStatus(shell: Shell): Promise<number> {
   const { shared } = await openMembership(shell);
   const { database, vault, membership } = shared;
   try {
-    await checkStore(database);
+    try {
+      await checkStore(database);
+    } catch (cause) {
+      if (!isStoreError(cause) || output.isJson) throw cause;
+      const { entries } = await vault.list();
+      output.line(`${cause.message}.`);
+      output.line(
+        `Requests go on with the ${
+          counted(entries.length, "account")
+        } that this machine knows. No login is renewed, and no account is ` +
+          "changed, until it is back.",
+      );
+      output.say("tc store leave --force   goes on without it");
+      return cause.exitCode;
+    }
     const machines = await machinesOf(database);
     await vault.exchange();
     const { entries } = await vault.list();

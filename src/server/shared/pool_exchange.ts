@@ -16,7 +16,6 @@ import {
 } from "../../core/pool/headcount.ts";
 import type { PoolSnapshot, PoolState } from "../../core/pool/state.ts";
 import { after, type Instant, SECOND_MS } from "../../core/time.ts";
-import { reasonOf } from "../../errors.ts";
 import type { NoticeView } from "../../control/protocol.ts";
 import type { Clock, Journal } from "../../ports.ts";
 import { beat } from "../../store/shared/machines.ts";
@@ -77,6 +76,7 @@ export class PoolExchange {
   #refusals: KnownRefusal[] = [];
   #offsetMs = 0;
   #pin: AccountId | null = null;
+  #isPinDue = false;
   #settings: SharedSettings | null = null;
   #awaySince: Instant | null = null;
   #reason: string | null = null;
@@ -244,6 +244,7 @@ export class PoolExchange {
 
   async #takeAccounts(): Promise<void> {
     const { shared, reload } = this.#options;
+    await this.#tellPin();
     const isVaultChanged = await shared.vault.exchange();
     const before = this.#settings;
     this.#settings = await shared.settings.exchange();
@@ -294,8 +295,15 @@ export class PoolExchange {
     return true;
   }
 
+  async #tellPin(): Promise<void> {
+    if (!this.#isPinDue) return;
+    await this.#options.shared.settings.pin(this.#pin);
+    this.#isPinDue = false;
+  }
+
   /** Tells the others what the provider has said here. */
   async #tell(): Promise<void> {
+    await this.#tellPin();
     if (this.#dirty.size === 0 && this.#refusals.length === 0) return;
     const { shared: { database, membership: { machine } }, keeper } =
       this.#options;
@@ -347,11 +355,9 @@ export class PoolExchange {
       case "pinned":
         if (event.accountId === this.#pin) return;
         this.#pin = event.accountId;
-        this.#options.shared.settings.pin(event.accountId).catch((cause) =>
-          this.#options.journal.log("warn", "store_pin_not_told", {
-            reason: reasonOf(cause),
-          })
-        );
+        // Until the store has it, the store's own pin is older.
+        this.#isPinDue = true;
+        this.#wake.abort();
         return;
       default:
         return;

@@ -123,7 +123,13 @@ export class SharedDatabase {
     if (isAway(code)) {
       return new TcError(
         `Cannot reach the store ${this.place}: ${reason}`,
-        { code: "store_away", exitCode: EXIT.unavailable, cause },
+        {
+          code: "store_away",
+          exitCode: EXIT.unavailable,
+          hint: "Try again when it is back\n" +
+            "tc store leave --force   goes on without it, on this machine",
+          cause,
+        },
       );
     }
     return new TcError(`Cannot use the store ${this.place}: ${reason}`, {

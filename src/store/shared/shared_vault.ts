@@ -167,9 +167,9 @@ export class SharedVault implements Vault {
     await unsent.sent(id);
   }
 
-  /** Marks an account of this machine alone as one to share. */
+  /** Marks an account of this machine alone as one to share, for a person. */
   async offer(id: AccountId): Promise<void> {
-    await this.#ports.unsent.add(id, "change");
+    await this.#ports.unsent.add(id, "move");
   }
 
   /** Returns the accounts that the store does not have yet. */
@@ -188,7 +188,9 @@ export class SharedVault implements Vault {
     const { local, unsent } = this.#ports;
     const row = await this.#lockRow(sql, id);
     const why = (await unsent.all()).get(id) ?? null;
-    if (row?.removed === true && why !== "login") return null;
+    if (row?.removed === true && (why === null || why === "change")) {
+      return null;
+    }
     const theirs = row === null ? null : await this.#opened(row);
     const mine = await local.get(id).catch(() => null);
     const before = theirs === null
@@ -259,7 +261,7 @@ export class SharedVault implements Vault {
       return isNewerHere || isSame(present, theirs) ? present : theirs;
     });
     if (isNewerHere && kept !== null && !isSame(kept, theirs)) {
-      await this.offer(row.id);
+      await this.#ports.unsent.add(row.id, "change");
       await this.#send(row.id);
     }
     return kept === theirs;

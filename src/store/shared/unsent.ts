@@ -14,12 +14,20 @@ import { PrivateJson } from "../files/private_json.ts";
 type Unsent =
   /** A person has logged in: it replaces whatever the store has. */
   | "login"
+  /**
+   * A person has moved it in: it replaces an account that was removed, and a
+   * newer login in the store stays.
+   */
+  | "move"
   /** It was renewed or described anew: a newer login in the store stays. */
   | "change";
 
 type Unsents = ReadonlyMap<AccountId, Unsent>;
 
-const FILE = v.record(v.string(), v.picklist(["login", "change"]));
+const FILE = v.record(v.string(), v.picklist(["login", "move", "change"]));
+
+/** A higher one is not forgotten for a lower one. */
+const RANKS: readonly Unsent[] = ["change", "move", "login"];
 
 /** The accounts to send, in a private file of the vault's folder. */
 export class UnsentAccounts {
@@ -42,7 +50,7 @@ export class UnsentAccounts {
 
   async add(id: AccountId, why: Unsent): Promise<void> {
     await this.#file.update((known) =>
-      known.get(id) === why || known.get(id) === "login"
+      RANKS.indexOf(known.get(id) ?? "change") > RANKS.indexOf(why)
         ? known
         : new Map(known).set(id, why)
     );
