@@ -91,6 +91,10 @@ const READ_FROM_SOURCE: readonly Listed[] = [
   [/\/\.npmrc$/, "where packages come from"],
   [/^\/proc\/sys\/kernel\/osrelease$/, "the system's version"],
   [/\/node$/, "looked for on the PATH"],
+  [
+    /\/(\.claude|\.config\/claude)(\/projects)?$/,
+    "the folders of Claude Code's transcripts, for a report",
+  ],
 ];
 
 /** Files that a person has at home and tc has no business with in this life. */

@@ -93,6 +93,10 @@ Deno.test("no setting that is a secret is printed by any command that prints set
   for (const [index, { key }] of secrets.entries()) {
     const value = key === "notify.webhook"
       ? `https://example.com/canary-${index}`
+      : key === "store.url"
+      ? `postgres://me:canary-${index}@db.example.com/tc`
+      : key === "otel.headers"
+      ? `authorization=canary-${index}`
       : `canary-${index}-secret`;
     const set = await pool.tc(["config", "set", key, value]);
     strictEqual(set.code, 0, set.stderr);

@@ -116,7 +116,7 @@ Deno.test({
       },
     );
     match(text, /● green/);
-    match(text, /● work +Max 20x/);
+    match(text, /● work +5h /);
     match(text, /\n5?[^\n]*5f2c91/);
     // deno-lint-ignore no-control-regex
     ok(!/\u001b/.test(text));
