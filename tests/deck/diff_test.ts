@@ -84,9 +84,9 @@ async function follow(seed: number, steps: number, widths: Widths) {
 }
 
 Deno.test("diff() makes a terminal show the frame, step by step", async () => {
-  await follow(11, trials(500, 10_000), "agreeing");
+  await follow(11, trials(60, 10_000), "agreeing");
 });
 
 Deno.test("diff() holds on a terminal that knows no wide emojis", async () => {
-  await follow(12, trials(250, 5_000), "old");
+  await follow(12, trials(30, 5_000), "old");
 });

@@ -67,7 +67,7 @@ Deno.test("export and import killed at any moment: every login is here, in the f
     null,
   );
   ok(whole.code === 0);
-  const rounds = trials(3, 100);
+  const rounds = trials(1, 100);
   let cut = 0;
   for (let round = 0; round < rounds; round++) {
     await using here = await TcPool.of(api);
