@@ -259,7 +259,8 @@ Deno.test({
 Deno.test({
   name:
     "at rest a machine asks the database less than once a second for each account",
-  ignore: !HAS_POSTGRES,
+  // It stands still for sixteen seconds.
+  ignore: !HAS_POSTGRES || trials(0, 1) === 0,
   fn: async () => {
     const accounts = ["work", "home", "lab"];
     await using pool = await sharedServers(2, accounts);
