@@ -45,7 +45,8 @@ function status(
   accounts: readonly AccountView[],
   verdict: Partial<StatusView["verdict"]> = { kind: "open", until: null },
 ): StatusView {
-  return { at: time(AT), accounts, verdict } as unknown as StatusView;
+  const server = { newer: null, version: "0.1.0" };
+  return { at: time(AT), accounts, verdict, server } as unknown as StatusView;
 }
 
 const SPENT = status([], { kind: "closed", until: time(AT + 2 * HOUR_MS) });

@@ -30,6 +30,7 @@ interface WatchFlags {
 const EVERY_S = 5;
 const EVERY_MIN_S = 0.5;
 const PLAIN_COLUMNS = 120;
+const PLAIN_ROWS = 1_000;
 const EVENT_RETRY_MS = 2_000;
 
 const TEXT: CommandText = {
@@ -131,7 +132,8 @@ async function plain(
     const status = await client.status();
     const local = await reader?.read(now) ?? [];
     const start = startModel({
-      size: { columns, rows: 1 },
+      // Every list is printed whole: in a low box idle accounts share a line.
+      size: { columns, rows: PLAIN_ROWS },
       now,
       look: lookOf(shell),
       isServer: false,
