@@ -83,6 +83,10 @@ const READ: readonly Listed[] = [
 const LOOKED_AT: readonly Listed[] = [
   [/^\/(etc|sys|proc)?$/, "on the way to what is listed"],
   [/^\/proc\/(self|\d+)\/exe$/, "the program's own path"],
+  [
+    /\/(\.claude|\.config\/claude)(\/projects)?$/,
+    "the folders of Claude Code's transcripts, for a report",
+  ],
 ];
 
 /** What Deno reads besides when it runs tc from source. */
@@ -91,10 +95,6 @@ const READ_FROM_SOURCE: readonly Listed[] = [
   [/\/\.npmrc$/, "where packages come from"],
   [/^\/proc\/sys\/kernel\/osrelease$/, "the system's version"],
   [/\/node$/, "looked for on the PATH"],
-  [
-    /\/(\.claude|\.config\/claude)(\/projects)?$/,
-    "the folders of Claude Code's transcripts, for a report",
-  ],
 ];
 
 /** Files that a person has at home and tc has no business with in this life. */
