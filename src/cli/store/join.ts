@@ -60,7 +60,7 @@ export async function join(
     url: target.url,
     poolKey: target.poolKey ?? newPoolKey(systemEntropy),
     machine: systemEntropy.uuid(),
-    name: (options.name ?? hostname()).trim() || "machine",
+    name: (options.name ?? hostName()).trim() || "machine",
   };
   const { shared, own } = await openPool(shell, membership);
   try {
@@ -87,6 +87,24 @@ export async function join(
     return await tellJoined(shell, shared, isNew);
   } finally {
     await shared.close().catch(() => {});
+  }
+}
+
+/** The executable may not ask the system for it, and reads it where it stands. */
+function hostName(): string {
+  try {
+    return hostname();
+  } catch {
+    return readHostName();
+  }
+}
+
+function readHostName(): string {
+  try {
+    return Deno.readTextFileSync("/etc/hostname");
+  } catch {
+    // Not every system has that file; --name says it.
+    return "";
   }
 }
 
