@@ -44,6 +44,8 @@ export interface OpenedAccounts {
   readonly list: AccountList;
   /** The shared pool that this machine is part of, or null. */
   readonly shared: SharedPool | null;
+  /** Takes over what other machines have changed; a machine alone has none. */
+  takeOver(): Promise<void>;
 }
 
 /** Never prompts without a person, and never waits for a database. */
@@ -65,7 +67,14 @@ export async function openAccounts(
     ...options.keychain === undefined ? {} : { keychain: options.keychain },
   });
   const list = new ConfigAccountList(config.file, ports);
-  if (membership === null) return { ...opened, list, shared: null };
+  if (membership === null) {
+    return {
+      ...opened,
+      list,
+      shared: null,
+      takeOver: () => Promise.resolve(),
+    };
+  }
   // Its client is loaded only where there is a database.
   const { openShared } = await import("../store/shared/open_shared.ts");
   const shared = openShared({
@@ -78,6 +87,6 @@ export async function openAccounts(
     connections: options.connections,
     journal: options.journal,
   });
-  const { vault, locks, settings } = shared;
-  return { vault, locks, list: settings, shared };
+  const { vault, locks, settings, takeOver } = shared;
+  return { vault, locks, list: settings, shared, takeOver };
 }

@@ -41,7 +41,7 @@ interface GrantSources {
   readonly proxies: readonly string[];
   /** Origins of third-party backends and of demo endpoints. */
   readonly origins: readonly string[];
-  /** Where the store of a shared pool is, or null. */
+  /** The address of the shared pool's store, or null. */
   readonly store: StoreAddress | null;
 }
 

@@ -20,6 +20,8 @@ export interface AccountList {
   readonly others: "left_out" | "served";
   /** Returns a document whose `accounts` are the rows, if there are any. */
   read(): Promise<ConfigDocument>;
+  /** Does as {@linkcode read}, with `config` in place of the config file. */
+  readWith(config: ConfigDocument): Promise<ConfigDocument>;
   /** Changes what the list holds at that moment. */
   edit(edit: ConfigEdit): Promise<void>;
 }
@@ -37,6 +39,10 @@ export class ConfigAccountList implements AccountList {
 
   async read(): Promise<ConfigDocument> {
     return await readConfig(this.place) ?? {};
+  }
+
+  readWith(config: ConfigDocument): Promise<ConfigDocument> {
+    return Promise.resolve(config);
   }
 
   async edit(edit: ConfigEdit): Promise<void> {

@@ -290,12 +290,14 @@ Deno.test({
     );
     match(twice.stderr, /part of a shared pool already/);
 
-    // The desktop leaves: logins stay with the laptop.
+    // The desktop leaves: logins stay with the laptop, and so do their settings.
+    strictEqual((await laptop.ended(["disable", "home"])).code, 0);
     const left = await desktop.ended(["store", "leave", "--yes", "--json"]);
     strictEqual(left.code, 0, left.stderr);
     const { kept, left: gone } = JSON.parse(left.stdout);
     ok(gone.length > 0);
     const listed = await desktop.ended(["accounts", "--json"]);
+    strictEqual(listed.stderr, "");
     deepStrictEqual(
       JSON.parse(listed.stdout).accounts.map(({ id }: { id: string }) => id)
         .sort(),

@@ -1,8 +1,8 @@
 /** What every vault must do, whether it is this machine's own or shared. */
 
-import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { HAS_POSTGRES, Postgres } from "../fixtures/postgres.ts";
-import type { Vault } from "../../src/ports.ts";
+import type { Locks, Vault } from "../../src/ports.ts";
 import { machineOf, newPool } from "../fixtures/shared_kit.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
 import {
@@ -12,15 +12,20 @@ import {
   refreshTokenOf,
 } from "../fixtures/vault_kit.ts";
 
+/** A vault, and who may renew which of its logins. */
+type View = { readonly vault: Vault; readonly locks: Locks };
+
 /** Runs `check` with two views of one empty vault, as two processes have it. */
 type Setup = (
-  check: (one: Vault, other: () => Promise<Vault>) => Promise<void>,
+  check: (one: View, other: () => Promise<View>) => Promise<void>,
 ) => Promise<void>;
 
 const embedded: Setup = async (check) => {
   await using folder = new TempFolder();
-  const { vault } = await fileVault(folder.path);
-  await check(vault, async () => (await fileVault(folder.path)).vault);
+  await check(
+    await fileVault(folder.path),
+    () => fileVault(folder.path),
+  );
 };
 
 const shared: Setup = async (check) => {
@@ -30,9 +35,9 @@ const shared: Setup = async (check) => {
   const one = await machineOf(pool, folder.join("one"), "one");
   const other = await machineOf(pool, folder.join("other"), "other");
   try {
-    await check(one.vault, async () => {
+    await check(one, async () => {
       await other.vault.exchange();
-      return other.vault;
+      return other;
     });
   } finally {
     await one.close();
@@ -50,7 +55,8 @@ for (
     name: `a vault ${name}: put, get, list and remove, seen by the other`,
     ignore,
     fn: () =>
-      setup(async (one, other) => {
+      setup(async ({ vault: one }, view) => {
+        const other = async () => (await view()).vault;
         await one.put(oauthEntry("a", "1"));
         await one.put(oauthEntry("b", "2"));
         const seen = await (await other()).list();
@@ -76,7 +82,8 @@ for (
     name: `a vault ${name}: update() changes what is stored at that moment`,
     ignore,
     fn: () =>
-      setup(async (one, other) => {
+      setup(async ({ vault: one }, view) => {
+        const other = async () => (await view()).vault;
         await one.put(oauthEntry("a", "1"));
         const theirs = await other();
         await Promise.all(Array.from({ length: 10 }, (_, index) =>
@@ -97,26 +104,20 @@ for (
 
   Deno.test({
     name: `a vault ${name}: locks exclude each other by account`,
-    ignore: ignore || name !== "shared",
-    fn: async () => {
-      await using postgres = await Postgres.start();
-      await using folder = new TempFolder();
-      const pool = await newPool(await postgres.database(), folder.join("m"));
-      const one = await machineOf(pool, folder.join("one"), "one");
-      const other = await machineOf(pool, folder.join("other"), "other");
-      await one.vault.put(oauthEntry("a", "1"));
-      const held = await one.locks.acquire("a", { waitMs: 1_000 });
-      await rejects(
-        () => other.locks.acquire("a", { waitMs: 300 }),
-        /the machine .* is renewing it/,
-      );
-      held.release();
-      (await other.locks.acquire("a", { waitMs: 5_000 })).release();
-      // An account that is not in the store is this machine's own.
-      (await other.locks.acquire("z", { waitMs: 100 })).release();
-      await one.close();
-      await other.close();
-      ok(true);
-    },
+    ignore,
+    fn: () =>
+      setup(async (one, other) => {
+        await one.vault.put(oauthEntry("a", "1"));
+        const held = await one.locks.acquire("a", { waitMs: 1_000 });
+        const theirs = await other();
+        await rejects(
+          () => theirs.locks.acquire("a", { waitMs: 300 }),
+          { code: "lock_timeout" },
+        );
+        // Another account is free meanwhile.
+        (await theirs.locks.acquire("z", { waitMs: 1_000 })).release();
+        held.release();
+        (await theirs.locks.acquire("a", { waitMs: 5_000 })).release();
+      }),
   });
 }

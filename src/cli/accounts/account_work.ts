@@ -26,8 +26,6 @@ import {
   openAccounts,
   type OpenedAccounts,
 } from "../../server/open_accounts.ts";
-import { checkStore } from "../../store/shared/schema.ts";
-import { onlyStore } from "../../store/shared/shared_vault.ts";
 import { inert } from "../../control/words.ts";
 import { commandWord } from "../../shell_words.ts";
 
@@ -55,9 +53,10 @@ export async function openShellVault(shell: Shell): Promise<OpenedAccounts> {
  */
 export async function storedAccounts(shell: Shell): Promise<MergedAccounts> {
   const { vault, list } = await openShellVault(shell);
-  const rows = list.others === "served"
-    ? accountRows(await list.read(), list.place)
-    : accountRows(shell.config.document, shell.config.file);
+  const rows = accountRows(
+    await list.readWith(shell.config.document),
+    list.place,
+  );
   const { entries } = await vault.list();
   return mergeAccounts(entries, rows, list.others);
 }
@@ -73,11 +72,8 @@ export interface OpenedDesk {
  * have changed is taken over first, if the database can be reached.
  */
 export async function openDesk(shell: Shell): Promise<OpenedDesk> {
-  const { vault, locks, list, shared } = await openShellVault(shell);
-  if (shared !== null) {
-    await checkStore(shared.database).then(() => shared.vault.exchange())
-      .then(() => shared.settings.exchange()).catch(onlyStore);
-  }
+  const { vault, locks, list, takeOver } = await openShellVault(shell);
+  await takeOver();
   return { vault, locks, desk: new AccountDesk({ vault, list }) };
 }
 

@@ -18,9 +18,11 @@ import { beat, machinesOf } from "../../store/shared/machines.ts";
 import {
   type Membership,
   membershipFile,
+  removeMembership,
   writeMembership,
 } from "../../store/shared/membership.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
+import { ownReason } from "../../store/shared/shared_vault.ts";
 import { markPool, poolMark, storeVersion } from "../../store/shared/schema.ts";
 import {
   type Invitation,
@@ -71,22 +73,33 @@ export async function join(
       options.yes !== true &&
       !await askYes(shell, "Join with this machine?", "The same with --yes")
     ) throw cancelled();
-    if (isNew) {
-      const seal = new PoolSeal(membership.poolKey, systemEntropy);
-      await markPool(shared.database, await seal.mark());
-    }
-    await writeMembership(
-      membershipFile(shell.paths.secretsFolder),
-      membership,
-      {
-        secret: await machineSecret(shell.paths, shell.system),
-        entropy: systemEntropy,
-      },
-    );
+    await becomeMember(shell, shared, isNew);
     await moveIn(shell, shared, plan.moved);
     return await tellJoined(shell, shared, isNew);
   } finally {
     await shared.close().catch(() => {});
+  }
+}
+
+/**
+ * Notes that this machine is part of the pool, and makes the pool if it is new.
+ * The note comes first: a pool whose key is on no disk could never be opened.
+ */
+async function becomeMember(
+  { paths, system }: Shell,
+  { database, membership }: SharedPool,
+  isNew: boolean,
+): Promise<void> {
+  const file = membershipFile(paths.secretsFolder);
+  const secret = await machineSecret(paths, system);
+  await writeMembership(file, membership, { secret, entropy: systemEntropy });
+  if (!isNew) return;
+  try {
+    const seal = new PoolSeal(membership.poolKey, systemEntropy);
+    await markPool(database, await seal.mark());
+  } catch (cause) {
+    await removeMembership(file);
+    throw cause;
   }
 }
 
@@ -213,11 +226,7 @@ function planOf(entries: readonly VaultEntry[], isMoving: boolean): Plan {
   const moved: VaultEntry[] = [];
   const kept: Plan["kept"][number][] = [];
   for (const entry of entries) {
-    const why = !isMoving
-      ? "you said --no-move"
-      : entry.sharedWith !== null
-      ? "another program of this machine has the same login"
-      : null;
+    const why = isMoving ? ownReason(entry) : "you said --no-move";
     if (why === null) moved.push(entry);
     else kept.push({ entry, why });
   }

@@ -15,7 +15,7 @@ import {
   membershipFile,
   removeMembership,
 } from "../../store/shared/membership.ts";
-import { isStoreError } from "../../store/shared/shared_vault.ts";
+import { isStoreError, ownReason } from "../../store/shared/shared_vault.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
 import { systemClock, systemEntropy } from "../../system/clock.ts";
 import { askYes, cancelled } from "../asking.ts";
@@ -52,7 +52,7 @@ export async function leave(
       options.yes !== true &&
       !await askYes(shell, "Leave the pool?", "The same with --yes")
     ) throw cancelled();
-    await keepSettings(shell, shared);
+    await keepSettings(shell, shared, parting.stays);
     if (parting.isThere) await takeOut(shared, parting, options);
     const own = shared.own;
     for (const { id } of parting.goes) await own.remove(id);
@@ -90,7 +90,7 @@ async function partingOf(
   const { entries } = await vault.list();
   const isPools = (entry: VaultEntry) =>
     isThere && others.length > 0 && take !== true &&
-    entry.sharedWith === null && entry.credential.kind === "oauth";
+    ownReason(entry) === null && entry.credential.kind === "oauth";
   return {
     isThere,
     others,
@@ -126,19 +126,25 @@ function tellParting(
   }
 }
 
-/** The settings that the store has for each account go into the config. */
-async function keepSettings(shell: Shell, shared: SharedPool): Promise<void> {
-  const { accounts } = await shared.settings.read();
-  if (!Array.isArray(accounts) || accounts.length === 0) return;
-  const { entries } = await shared.vault.list();
-  const known = new Set(accounts.map((row) => row?.id));
+/** Writes the store's settings of the accounts that stay into the config. */
+async function keepSettings(
+  shell: Shell,
+  { settings }: SharedPool,
+  stays: readonly VaultEntry[],
+): Promise<void> {
+  const { accounts } = await settings.read();
+  const known: readonly { readonly id?: unknown }[] = Array.isArray(accounts)
+    ? accounts
+    : [];
+  if (known.length === 0) return;
   // A config with a list serves what it lists: every account gets a row.
-  const rest = entries.filter(({ id }) => !known.has(id))
-    .map(({ id, label }) => ({ id, name: label }));
+  const rows = stays.map(({ id, label }) =>
+    known.find((row) => row.id === id) ?? { id, name: label }
+  );
   await new ConfigAccountList(shell.config.file, {
     clock: systemClock,
     entropy: systemEntropy,
-  }).edit((document) => ({ ...document, accounts: [...accounts, ...rest] }));
+  }).edit((document) => ({ ...document, accounts: rows }));
 }
 
 /** Removes this machine, and what it takes with it, from the store. */
@@ -149,8 +155,8 @@ async function takeOut(
 ): Promise<void> {
   const isLast = others.length === 0;
   if (isLast || take === true) {
-    for (const { id, sharedWith } of stays) {
-      if (sharedWith === null) await vault.withdraw(id);
+    for (const entry of stays) {
+      if (ownReason(entry) === null) await vault.withdraw(entry.id);
     }
   }
   await removeMachine(database, membership.machine);

@@ -14,7 +14,7 @@ import type { Shell } from "../shell.ts";
 /** The accounts of a machine that is part of a shared pool. */
 type SharedAccounts = OpenedAccounts & { readonly shared: SharedPool };
 
-/** Opens the shared pool. Throws TcError `not_joined` on a machine alone. */
+/** Opens the shared pool. Throws TcError `not_joined` if there is none. */
 export async function openMembership(shell: Shell): Promise<SharedAccounts> {
   const opened = await openShellVault(shell);
   const { shared } = opened;

@@ -35,8 +35,6 @@ import {
 } from "../../store/accounts.ts";
 import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
-import { checkStore } from "../../store/shared/schema.ts";
-import { onlyStore } from "../../store/shared/shared_vault.ts";
 import { openAccounts, type OpenedAccounts } from "../open_accounts.ts";
 import { systemClock } from "../../system/clock.ts";
 import type { Config } from "../../config/config.ts";
@@ -156,7 +154,7 @@ export class AccountKeeper {
       journal: options.journal,
       connections: STORE_CONNECTIONS,
     });
-    await exchangeFirst(opened.shared);
+    await opened.takeOver();
     const accounts = new AccountKeeper(options, opened);
     options.keeper.listen((event, { leases }) => {
       if (event.kind !== "verdict_given" || event.verdict.kind !== "served") {
@@ -206,8 +204,8 @@ export class AccountKeeper {
     return this.#inTurn(async () => {
       // Check first: rows that cannot be used leave everything as it was.
       const rows = accountRows(
-        this.shared === null ? config.document : await this.#list.read(),
-        this.shared === null ? config.file : this.#list.place,
+        await this.#list.readWith(config.document),
+        this.#list.place,
       );
       const { entries, damaged } = await this.#refresher.reload();
       this.#settings = config.settings;
@@ -337,18 +335,6 @@ export class AccountKeeper {
     if (credential === undefined) return;
     const { keeper } = this.#options;
     keeper.dispatch({ kind: "credential_changed", accountId, credential });
-  }
-}
-
-/** Takes over what other machines have changed, if the store can be reached. */
-async function exchangeFirst(shared: SharedPool | null): Promise<void> {
-  if (shared === null) return;
-  try {
-    await checkStore(shared.database);
-    await shared.vault.exchange();
-    await shared.settings.exchange();
-  } catch (cause) {
-    onlyStore(cause);
   }
 }
 

@@ -86,7 +86,7 @@ function sse(
 /** Least time between two looks at the pool, however much happens. */
 const LOOK_MS = 1_000;
 
-/** Looks after which a pool that stood still is told again: time passes. */
+/** After so many looks a watcher hears of an unchanged pool: its times go on. */
 const QUIET_LOOKS = 10;
 
 interface StatusFeedOptions {

@@ -362,11 +362,19 @@ ALTER TABLE quarters ADD COLUMN last_at INTEGER NOT NULL DEFAULT 0;
 `;
 
 /**
- * The repository of a request; 0 in a sum stands for none. It is part of a
- * sum's key, and SQLite changes a key only by a new table.
+ * The repository of a request, and the machine of a shared pool that served it;
+ * a sum has 0 for none and for this machine. Both are part of a sum's key, which
+ * SQLite changes only by a new table. How far the rows of each machine were
+ * exchanged is kept beside them.
  */
-const PROJECTS = `
+const PROJECTS_AND_MACHINES = `
 ALTER TABLE requests ADD COLUMN project INTEGER;
+ALTER TABLE requests ADD COLUMN machine INTEGER;
+CREATE TABLE exchanged (
+  machine TEXT PRIMARY KEY,
+  sequence INTEGER NOT NULL,
+  base INTEGER NOT NULL
+) STRICT;
 ALTER TABLE quarters RENAME TO quarters_before;
 CREATE TABLE quarters (
   quarter INTEGER NOT NULL,
@@ -374,6 +382,7 @@ CREATE TABLE quarters (
   account INTEGER NOT NULL,
   model INTEGER NOT NULL,
   project INTEGER NOT NULL DEFAULT 0,
+  machine INTEGER NOT NULL DEFAULT 0,
   requests INTEGER NOT NULL,
   failed INTEGER NOT NULL,
   input INTEGER NOT NULL,
@@ -390,7 +399,7 @@ CREATE TABLE quarters (
   paid_nano INTEGER NOT NULL DEFAULT 0,
   first_at INTEGER NOT NULL DEFAULT 0,
   last_at INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (quarter, session, account, model, project)
+  PRIMARY KEY (quarter, session, account, model, project, machine)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO quarters (quarter, session, account, model, requests, failed,
   input, cache_read, cache_write_5m, cache_write_1h, output, cost_nano,
@@ -434,59 +443,10 @@ SELECT names.text, '7d', ended_at / 300000, max(spent_7d), resets_7d
   GROUP BY account, ended_at / 300000;
 `;
 
-/**
- * The machine of a shared pool that served a request; null, and 0 in a sum, is
- * this one. How far the rows of each machine were exchanged.
- */
-const MACHINES = `
-ALTER TABLE requests ADD COLUMN machine INTEGER;
-CREATE TABLE exchanged (
-  machine TEXT PRIMARY KEY,
-  sequence INTEGER NOT NULL,
-  base INTEGER NOT NULL
-) STRICT;
-ALTER TABLE quarters RENAME TO quarters_before;
-CREATE TABLE quarters (
-  quarter INTEGER NOT NULL,
-  session INTEGER NOT NULL,
-  account INTEGER NOT NULL,
-  model INTEGER NOT NULL,
-  project INTEGER NOT NULL DEFAULT 0,
-  machine INTEGER NOT NULL DEFAULT 0,
-  requests INTEGER NOT NULL,
-  failed INTEGER NOT NULL,
-  input INTEGER NOT NULL,
-  cache_read INTEGER NOT NULL,
-  cache_write_5m INTEGER NOT NULL,
-  cache_write_1h INTEGER NOT NULL,
-  output INTEGER NOT NULL,
-  cost_nano INTEGER NOT NULL,
-  unpriced INTEGER NOT NULL,
-  cold_rebuilds INTEGER NOT NULL,
-  switches INTEGER NOT NULL,
-  switch_rebuild INTEGER NOT NULL,
-  waited_ms INTEGER NOT NULL,
-  paid_nano INTEGER NOT NULL DEFAULT 0,
-  first_at INTEGER NOT NULL DEFAULT 0,
-  last_at INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (quarter, session, account, model, project, machine)
-) STRICT, WITHOUT ROWID;
-INSERT INTO quarters (quarter, session, account, model, project, requests,
-  failed, input, cache_read, cache_write_5m, cache_write_1h, output, cost_nano,
-  unpriced, cold_rebuilds, switches, switch_rebuild, waited_ms, paid_nano,
-  first_at, last_at)
-SELECT quarter, session, account, model, project, requests,
-  failed, input, cache_read, cache_write_5m, cache_write_1h, output, cost_nano,
-  unpriced, cold_rebuilds, switches, switch_rebuild, waited_ms, paid_nano,
-  first_at, last_at FROM quarters_before;
-DROP TABLE quarters_before;
-`;
-
 export const MIGRATIONS: readonly string[] = [
   NAMES + REQUESTS + QUARTERS + MEMORIES + SESSION_ISSUES,
   PAID,
   PROVIDER_IDS,
-  PROJECTS,
+  PROJECTS_AND_MACHINES,
   WINDOW_HISTORY,
-  MACHINES,
 ];

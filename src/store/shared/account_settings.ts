@@ -20,7 +20,8 @@ const PIN = "pin";
 
 /** Only one edit at a time: the number of an advisory lock. */
 const EDIT_LOCK = 0x7463_0002;
-const LOCK_WAIT_SETTING = "store.settings";
+/** The name of the lock around each change of the copy. */
+const COPY_LOCK = "store.settings";
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -55,7 +56,7 @@ export class AccountSettings implements AccountList {
     this.#copy = new PrivateJson<SharedSettings>({
       file: `${ports.folder}/store-settings.json`,
       locks: ports.locks,
-      lock: LOCK_WAIT_SETTING,
+      lock: COPY_LOCK,
       empty: { accounts: [], pin: null },
       read: (json) => {
         const result = v.safeParse(SETTINGS, json);
@@ -68,13 +69,13 @@ export class AccountSettings implements AccountList {
     return `the store ${this.#ports.database.place}`;
   }
 
-  /**
-   * Returns the rows of the copy, and behind them those of the config. Where
-   * both have a field of an account, the copy's counts.
-   */
   async read(): Promise<ConfigDocument> {
+    return await this.readWith(await this.#ports.own.read());
+  }
+
+  async readWith(config: ConfigDocument): Promise<ConfigDocument> {
     const { accounts } = await this.#copy.load();
-    return await this.#joined(accounts);
+    return joined(accounts, config);
   }
 
   /**
@@ -85,7 +86,8 @@ export class AccountSettings implements AccountList {
     const { database, machine } = this.#ports;
     await database.transaction(async (sql) => {
       await sql`SELECT pg_advisory_xact_lock(${EDIT_LOCK})`;
-      const before = await this.#joined((await readSettings(sql)).accounts);
+      const { accounts } = await readSettings(sql);
+      const before = joined(accounts, await this.#ports.own.read());
       const after = edit(before);
       for (const row of rowsOf(after)) {
         const id = row["id"];
@@ -140,20 +142,27 @@ export class AccountSettings implements AccountList {
       isDeepStrictEqual(known, settings) ? known : settings
     );
   }
+}
 
-  async #joined(shared: readonly Row[]): Promise<ConfigDocument> {
-    const own = rowsOf(await this.#ports.own.read());
-    const ids = new Set(shared.map((row) => row["id"]));
-    return {
-      accounts: [
-        ...shared.map((row) => ({
-          ...own.find((one) => one["id"] === row["id"]),
-          ...row,
-        })),
-        ...own.filter((row) => !ids.has(row["id"])),
-      ],
-    };
-  }
+/**
+ * Returns the rows of the store, and behind them those of the config. Where both
+ * have a field of an account, the store's counts.
+ */
+function joined(
+  shared: readonly Row[],
+  config: ConfigDocument,
+): ConfigDocument {
+  const own = rowsOf(config);
+  const ids = new Set(shared.map((row) => row["id"]));
+  return {
+    accounts: [
+      ...shared.map((row) => ({
+        ...own.find((one) => one["id"] === row["id"]),
+        ...row,
+      })),
+      ...own.filter((row) => !ids.has(row["id"])),
+    ],
+  };
 }
 
 function rowsOf({ accounts }: ConfigDocument): readonly Row[] {

@@ -25,7 +25,7 @@ interface DatabaseOptions {
 const CONNECT_SECONDS = 5;
 /** The longest pause between two attempts to connect, in seconds. */
 const BACKOFF_SECONDS_MAX = 1;
-/** A statement that takes longer is ended by the database. */
+/** The database ends a statement that takes longer. */
 const STATEMENT_MS_MAX = 10_000;
 /** A transaction that stands idle for so long is ended, with its locks. */
 const IDLE_MS_MAX = 30_000;

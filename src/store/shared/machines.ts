@@ -87,7 +87,7 @@ interface Pulse {
   readonly databaseMs: number;
   /** The version of the tables. */
   readonly schema: number;
-  /** What the other machines that are there do. */
+  /** The last word of each other machine that was seen lately. */
   readonly others: readonly MachineCounts[];
 }
 

@@ -14,7 +14,8 @@ import { SharedDatabase } from "./database.ts";
 import type { Membership } from "./membership.ts";
 import { PoolSeal } from "./pool_seal.ts";
 import { RenewalClaims } from "./renewal_claims.ts";
-import { SharedVault } from "./shared_vault.ts";
+import { checkStore } from "./schema.ts";
+import { onlyStore, SharedVault } from "./shared_vault.ts";
 import { UnsentAccounts } from "./unsent.ts";
 
 /** The files of a machine that is part of a pool, in its vault's folder. */
@@ -30,6 +31,11 @@ export interface SharedPool {
   readonly settings: AccountSettings;
   /** This machine's own vault. */
   readonly own: Vault;
+  /**
+   * Takes over what other machines have changed, and sends what the store lacks,
+   * if the database can be reached.
+   */
+  takeOver(): Promise<void>;
   /** Removes what this machine has noted for the pool that it leaves. */
   forget(): Promise<void>;
   close(): Promise<void>;
@@ -77,19 +83,29 @@ export function openShared(options: OpenSharedOptions): SharedPool {
     unsent: new UnsentAccounts(folder, opened.locks),
     machine,
   });
+  const settings = new AccountSettings({
+    database,
+    own: options.list,
+    folder,
+    locks: opened.locks,
+    machine,
+  });
   return {
     membership,
     database,
     vault,
     locks: claims,
-    settings: new AccountSettings({
-      database,
-      own: options.list,
-      folder,
-      locks: opened.locks,
-      machine,
-    }),
+    settings,
     own: opened.vault,
+    takeOver: async () => {
+      try {
+        await checkStore(database);
+        await vault.exchange();
+        await settings.exchange();
+      } catch (cause) {
+        onlyStore(cause);
+      }
+    },
     forget: async () => {
       for (const name of NOTES) await removeIfThere(`${folder}/${name}`);
     },

@@ -27,7 +27,7 @@ export function newPoolKey(entropy: Entropy): string {
   return base64url(entropy.bytes(KEY_BYTES));
 }
 
-/** Encrypts the entries of one pool, with the same form as the vault's files. */
+/** Encrypts the entries of one pool, in the form of the vault's files. */
 export class PoolSeal {
   readonly #cipher: VaultCipher;
 

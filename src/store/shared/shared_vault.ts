@@ -72,7 +72,7 @@ export class SharedVault implements Vault {
    */
   async put(entry: VaultEntry): Promise<void> {
     const { local, unsent } = this.#ports;
-    if (isOfOtherProgram(entry)) return await local.put(entry);
+    if (isOwn(entry)) return await local.put(entry);
     await local.put(entry);
     await unsent.add(entry.id, "login");
     await this.#send(entry.id).catch(onlyStore);
@@ -82,7 +82,7 @@ export class SharedVault implements Vault {
   async remove(id: AccountId): Promise<boolean> {
     const { local, database, unsent, machine } = this.#ports;
     const mine = await local.get(id).catch(() => null);
-    if (mine !== null && isOfOtherProgram(mine)) return await local.remove(id);
+    if (mine !== null && isOwn(mine)) return await local.remove(id);
     await database.transaction(async (sql) => {
       await this.#removeRow(sql, id);
       await tell(sql, machine);
@@ -103,7 +103,7 @@ export class SharedVault implements Vault {
   ): Promise<VaultEntry | null> {
     const { local, database, unsent } = this.#ports;
     const mine = await local.get(id).catch(() => null);
-    if (mine !== null && isOfOtherProgram(mine)) {
+    if (mine !== null && isOwn(mine)) {
       return await local.update(id, change);
     }
     let kept: VaultEntry | null = null;
@@ -228,7 +228,7 @@ export class SharedVault implements Vault {
     const why = (await unsent.all()).get(id);
     if (why === undefined) return;
     const mine = await local.get(id);
-    if (mine !== null && !isOfOtherProgram(mine)) {
+    if (mine !== null && !isOwn(mine)) {
       await database.transaction(async (sql) => {
         const row = await this.#lockRow(sql, id);
         if (row?.removed === true && why === "change") return;
@@ -245,7 +245,7 @@ export class SharedVault implements Vault {
   async #copy(row: AccountRecord): Promise<boolean> {
     const { local } = this.#ports;
     const mine = await local.get(row.id).catch(() => null);
-    if (mine !== null && isOfOtherProgram(mine)) return false;
+    if (mine !== null && isOwn(mine)) return false;
     if (row.removed) return await local.remove(row.id);
     const theirs = (await this.#opened(row))?.entry;
     if (theirs === undefined) return false;
@@ -334,9 +334,21 @@ async function tell(sql: Sql, machine: string): Promise<void> {
   await sql`SELECT pg_notify(${CHANNEL}, ${`accounts ${machine}`})`;
 }
 
-/** Returns whether another program of this machine holds the login as well. */
-function isOfOtherProgram({ sharedWith }: VaultEntry): boolean {
-  return sharedWith !== null;
+/**
+ * Returns why an account stays this machine's own, as a clause, or null. The
+ * worker may reach a backend only if this machine's config names it.
+ */
+export function ownReason(
+  { sharedWith, kind }: Pick<VaultEntry, "sharedWith" | "kind">,
+): string | null {
+  if (sharedWith !== null) {
+    return "another program of this machine has the same login";
+  }
+  return kind === "backend" ? "it is a backend of this machine's config" : null;
+}
+
+function isOwn(entry: VaultEntry): boolean {
+  return ownReason(entry) !== null;
 }
 
 /**
