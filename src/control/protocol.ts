@@ -185,7 +185,7 @@ export interface ActivityView {
   readonly cacheRead: number | null;
   readonly cacheWrite: number | null;
   readonly output: number | null;
-  /** Why this account: the router's reason. */
+  /** The router's reason for this account. */
   readonly reason: string;
   /** The account that the conversation left, or null. */
   readonly movedFrom: string | null;

@@ -38,8 +38,8 @@ export interface TranscriptAnswer {
 }
 
 /**
- * Returns whether two lines are one answer: message and request are the same,
- * or a side conversation repeats the message under a request of its own.
+ * Returns whether two lines state one answer. They do if message and request are
+ * the same, or if a side conversation repeats the message under its own request.
  */
 function isSameAnswer(a: TranscriptAnswer, b: TranscriptAnswer): boolean {
   return a.messageId === b.messageId &&

@@ -158,7 +158,7 @@ export async function nudgedFeed(
 
 const CURVES_MS = 20_000;
 
-/** While there is nothing to draw them on, nobody asks for them. */
+/** How often a screen without curves looks whether it shows some by now. */
 const CURVES_IDLE_MS = 5_000;
 
 /** Requests the curves while the screen shows them. */

@@ -9,7 +9,6 @@
 /// <reference lib="dom" />
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import type { VNode } from "preact";
 import type { AccountView, WindowView } from "../control/account_views.ts";
 import type { StatusView } from "../control/protocol.ts";
@@ -19,6 +18,7 @@ import type {
   QuotaView,
 } from "../control/history/quota_view.ts";
 import { clockText, percentText, useText } from "../control/words.ts";
+import { useDrawn } from "./drawn.ts";
 import { Time, WideTable } from "./parts.tsx";
 import type { PageModel } from "./server.ts";
 
@@ -45,22 +45,11 @@ export function QuotaScreen(
   },
 ): VNode {
   const days = useSignal<number>(1);
-  const view = useSignal<QuotaView | null>(null);
-  const fault = useSignal<string | null>(null);
   const minute = Math.floor(status.at.ms / 60_000);
-  useEffect(() => {
-    let isWanted = true;
-    model.quota(days.value).then((drawn) => {
-      if (!isWanted) return;
-      view.value = drawn;
-      fault.value = null;
-    }, (cause: Error) => {
-      if (isWanted) fault.value = cause.message;
-    });
-    return () => {
-      isWanted = false;
-    };
-  }, [days.value, minute]);
+  const { view, fault } = useDrawn(
+    () => model.quota(days.value),
+    [days.value, minute],
+  );
   const range = RANGES.find((one) => one.days === days.value) ?? RANGES[0];
   return (
     <>
@@ -134,7 +123,7 @@ function Curves({ view, status, range }: Drawn): VNode {
   );
 }
 
-/** What of the windows that ended was not used. */
+/** Returns how much of the ended windows was not used, as a sentence. */
 function poolText({ accounts }: QuotaView): string {
   const parts = Object.keys(LENGTH_MS).flatMap((window) => {
     const curves = accounts.flatMap(({ curves }) =>

@@ -8,13 +8,13 @@
 /// <reference lib="dom" />
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import type { VNode } from "preact";
 import type {
   ReportRowView,
   ReportView,
 } from "../control/history/report_view.ts";
 import { countText, moneyText, percentText } from "../control/words.ts";
+import { useDrawn } from "./drawn.ts";
 import type { PageModel } from "./server.ts";
 
 const KINDS = [
@@ -76,21 +76,10 @@ export function SpendScreen(
 ): VNode {
   const by = useSignal<Kind>("day");
   const days = useSignal(14);
-  const view = useSignal<ReportView | null>(null);
-  const fault = useSignal<string | null>(null);
-  useEffect(() => {
-    let isWanted = true;
-    model.report(by.value, days.value).then((drawn) => {
-      if (!isWanted) return;
-      view.value = drawn;
-      fault.value = null;
-    }, (cause: Error) => {
-      if (isWanted) fault.value = cause.message;
-    });
-    return () => {
-      isWanted = false;
-    };
-  }, [by.value, days.value]);
+  const { view, fault } = useDrawn(
+    () => model.report(by.value, days.value),
+    [by.value, days.value],
+  );
   return (
     <>
       <h2>Spend</h2>

@@ -167,7 +167,7 @@ export class RequestScope implements AsyncDisposable {
       accountId,
       reason,
       movedFrom,
-      movedWhy: leftText(decision, this.proxy.pool.snapshot()),
+      movedWhy: leftText(decision, this.proxy.pool),
     };
   }
 
@@ -439,9 +439,10 @@ function logRecord(
 /** Returns why the account that a conversation leaves may not serve it. */
 function leftText(
   { movedFrom, considered }: RouteDecision & { readonly kind: "use" },
-  snapshot: PoolSnapshot,
+  pool: Pick<Proxy["pool"], "snapshot">,
 ): string | null {
   if (movedFrom === null) return null;
+  const snapshot = pool.snapshot();
   const state = snapshot.accounts.get(movedFrom);
   const left = considered.find(({ accountId }) => accountId === movedFrom);
   const reason = left?.ineligible ?? null;

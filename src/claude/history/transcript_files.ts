@@ -8,7 +8,7 @@
 import { basename, dirname, join } from "node:path";
 import { type Environment, homeIn } from "../../variables.ts";
 
-/** A transcript as its folder shows it. */
+/** A transcript, by its entry in its folder. */
 export interface TranscriptFile {
   readonly path: string;
   readonly session: string;

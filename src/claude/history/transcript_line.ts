@@ -127,7 +127,7 @@ function answerOf(
 
 /** A request that is older was not sent for this answer. */
 const REQUEST_MS_MAX = 600_000;
-/** Where nothing tells when the request was sent. */
+/** The assumed length of a request whose start no line tells. */
 const USUAL_MS = 2_000;
 
 function startOf(at: number, askedAt: number | null): number {

@@ -15,10 +15,10 @@ import {
   withoutContent,
 } from "./transcript_line.ts";
 
-/** Every line that states the tokens of an answer has it, outside of texts. */
+/** A line that states the tokens of an answer has this, outside of its texts. */
 const USAGE = new TextEncoder().encode('"usage":{');
 const CHUNK_BYTES = 256 * 1024;
-/** Of a longer line only its two ends are kept. */
+/** The reader keeps only the two ends of a longer line. */
 const LINE_BYTES_MAX = 1024 * 1024;
 const END_BYTES = 64 * 1024;
 /** Within it a line says whether a person or a tool speaks. */
@@ -35,7 +35,7 @@ interface TranscriptPart {
   readonly from: number;
 }
 
-/** What a reader of transcripts asks and tells. */
+/** Where answers go, and whether the reading goes on. */
 interface ReadOptions {
   readonly take: (answer: TranscriptAnswer) => void;
   /** Called after each chunk; false stops. */
@@ -119,7 +119,7 @@ export class TranscriptReader {
   }
 }
 
-/** The lines of one file, in their order. */
+/** Reads the lines of one file in their order. */
 class Lines {
   readonly #place: Pick<LineFrame, "path" | "session" | "projectOf">;
   readonly #take: (answer: TranscriptAnswer) => void;
@@ -127,7 +127,7 @@ class Lines {
   #askedAt: number | null = null;
   #isPrompt = false;
   #isCompacted = false;
-  /** Of the last answer: the next line may repeat it. */
+  /** The key of the last answer, which the next line may repeat. */
   #lastKey: string | null = null;
 
   constructor(
@@ -208,7 +208,7 @@ class Lines {
 
 const TIME = /"timestamp":"([^"]+)"/;
 
-/** How far each byte lets the search go on if it ends a place of USAGE. */
+/** For each byte: how far the search may move on where that byte is last. */
 const SHIFTS = new Uint8Array(256).fill(USAGE.length);
 USAGE.forEach((byte, at) => {
   if (at < USAGE.length - 1) SHIFTS[byte] = USAGE.length - 1 - at;

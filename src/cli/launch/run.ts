@@ -213,7 +213,7 @@ class LaunchSettings implements Disposable {
  * client's requests only name it.
  */
 class ProjectNote implements Disposable {
-  /** What the header says. */
+  /** The value of the header. */
   readonly name: string;
   readonly #file: string;
 

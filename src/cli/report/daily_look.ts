@@ -16,9 +16,9 @@ import { lookAtTranscripts, type Pace } from "./read_transcripts.ts";
 
 /** The start of a server has other work. */
 const FIRST_MS = 10 * MINUTE_MS;
-/** A look reads no more; the next one goes on an hour later. */
+/** A look reads at most so much; the next one goes on an hour later. */
 const BYTES_MAX = 1_000_000_000;
-/** The pause after each part of 256 KB: what else this thread does goes first. */
+/** The pause after each part of 256 KB, in which this thread does its other work. */
 const PAUSE_MS = 25;
 
 interface DailyLook {
@@ -27,7 +27,7 @@ interface DailyLook {
   readonly clock: Clock;
   /** Called with the reason when a look fails. */
   readonly failed: (reason: string) => void;
-  /** Ends it, in the middle of a look as well. */
+  /** Stops the looks, also one that is under way. */
   readonly signal: AbortSignal;
 }
 

@@ -38,7 +38,7 @@ const BYTES_AT_ONCE = 64 * 1024 * 1024;
 const TURN_MS = 50;
 /** A shorter look shows no progress. */
 const QUIET_MS = 400;
-/** The server may write the row of an answer after the client its line. */
+/** The server may write an answer's row later than the client writes its line. */
 const LATE_MS = DAY_MS;
 
 /**

@@ -31,7 +31,7 @@ export interface QuotaMoveView {
   readonly account: string | null;
   /** The account that the conversation left; null if it stayed. */
   readonly movedFrom: string | null;
-  /** Why this account: the router's reason. */
+  /** The router's reason for this account. */
   readonly reason: string;
   readonly attempts: number;
 }

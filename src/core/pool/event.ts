@@ -108,7 +108,7 @@ export type PoolEvent =
   /** What other machines of the pool do, as of their last word. */
   | {
     readonly kind: "counted_elsewhere";
-    readonly accounts: ReadonlyMap<AccountId, CountedElsewhere>;
+    readonly accounts: ReadonlyMap<AccountId, ElsewhereCount>;
     /** Conversations that wait and are not active. */
     readonly stalled: number;
     readonly at: Instant;
@@ -137,7 +137,7 @@ export type PoolEvent =
   | { readonly kind: "clock_set_back"; readonly byMs: number };
 
 /** What other machines do with one account. */
-export interface CountedElsewhere extends Headcount {
+export interface ElsewhereCount extends Headcount {
   /** Requests in flight. */
   readonly inFlight: number;
   /** Quota tokens booked since the last such event. */

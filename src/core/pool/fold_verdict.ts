@@ -297,14 +297,26 @@ export function refuseElsewhere(
   // Where it was closed already, the other machine has tried it for all.
   const tried = { ...state, lastProbedAt: later(state.lastProbedAt, at) };
   const next = { ...pool, lastProbedAt: later(pool.lastProbedAt, at) };
-  if (family === null) {
-    const bench = benched(state.bench, until, cause);
-    return withAccount(next, { ...tried, bench });
-  }
+  return withAccount(
+    next,
+    family === null
+      ? { ...tried, bench: benched(state.bench, until, cause) }
+      : benchedFamily(tried, family, { ...cause, until }),
+  );
+}
+
+/** Returns `state` with the bench of one model family until `until`. */
+function benchedFamily(
+  state: AccountState,
+  family: ModelFamily,
+  { until, ...cause }: Parameters<typeof benched>[2] & {
+    readonly until: Instant;
+  },
+): AccountState {
   const familyBenches = new Map(state.familyBenches);
   const known = familyBenches.get(family) ?? AVAILABLE;
   familyBenches.set(family, benched(known, until, cause));
-  return withAccount(next, { ...tried, familyBenches });
+  return { ...state, familyBenches };
 }
 
 function exhausted(
@@ -320,10 +332,10 @@ function exhausted(
     : pool;
   const cause = { at, reason: { kind: "exhausted", window } } as const;
   if (family !== null) {
-    const familyBenches = new Map(state.familyBenches);
-    const known = familyBenches.get(family) ?? AVAILABLE;
-    familyBenches.set(family, benched(known, until, cause));
-    return withAccount(probed, { ...state, familyBenches });
+    return withAccount(
+      probed,
+      benchedFamily(state, family, { ...cause, until }),
+    );
   }
   const next = withAccount(probed, {
     ...state,

@@ -7,7 +7,7 @@
  */
 
 import type { AccountId, ConversationId } from "../account.ts";
-import type { CountedElsewhere } from "./event.ts";
+import type { ElsewhereCount } from "./event.ts";
 import type { Binding } from "./session.ts";
 import type { RouteSettings } from "../settings.ts";
 import type { Headcount, Parked, PoolSnapshot, Waiting } from "./state.ts";
@@ -236,7 +236,7 @@ export interface MachineCounts extends OwnCounts {
   readonly machine: string;
 }
 
-/** The tokens that each machine had booked on each account when last heard. */
+/** What each machine had booked on each account when it last spoke. */
 export type BookedBefore = ReadonlyMap<string, number>;
 
 /**
@@ -248,11 +248,11 @@ export function sumElsewhere(
   machines: readonly MachineCounts[],
   before: BookedBefore,
 ): {
-  readonly accounts: ReadonlyMap<AccountId, CountedElsewhere>;
+  readonly accounts: ReadonlyMap<AccountId, ElsewhereCount>;
   readonly stalled: number;
   readonly booked: BookedBefore;
 } {
-  const accounts = new Map<AccountId, CountedElsewhere>();
+  const accounts = new Map<AccountId, ElsewhereCount>();
   const all = new Map(before);
   let waiting = 0;
   for (const { machine, accounts: counts, stalled } of machines) {
@@ -274,7 +274,7 @@ export function sumElsewhere(
   return { accounts, stalled: waiting, booked: all };
 }
 
-const NOTHING_COUNTED: CountedElsewhere = {
+const NOTHING_COUNTED: ElsewhereCount = {
   inFlight: 0,
   active: 0,
   warm: 0,

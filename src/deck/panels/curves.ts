@@ -21,7 +21,7 @@ import {
 
 const SPAN_MS = 5 * 60 * 60_000;
 
-/** Rows of a curve, by how much room there is; its title is one more. */
+/** A curve has so many rows below its title, on a high and on a low screen. */
 const TALL = 5;
 const SHORT = 3;
 

@@ -148,7 +148,10 @@ const BUTTONS: Readonly<Record<string, Mouse["button"]>> = {
   "65": "wheel_down",
 };
 
-/** Reads `button;column;row` of an SGR report; null for all but a press. */
+/**
+ * Returns the press of a button that an SGR report `button;column;row` states;
+ * null if the button was released or is not known.
+ */
 function mouseKey(parameters: string, letter: string): Mouse | null {
   const [code = "", x, y] = parameters.split(";");
   const button = BUTTONS[code];

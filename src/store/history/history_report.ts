@@ -28,7 +28,7 @@ const SUMS = `sum(requests) AS requests, sum(input) AS input,
 
 interface HistoryQuery {
   readonly span: TimeSpan;
-  /** When the ledger begins; Infinity without one. */
+  /** When the ledger begins, in epoch milliseconds; Infinity if it is empty. */
   readonly tcSinceMs: number;
 }
 
@@ -80,7 +80,7 @@ export function historyBy(
   });
 }
 
-/** Returns the spend by model within each quarter of an hour, or another key. */
+/** Returns what each model cost within each quarter, session or project. */
 export function historyByModel(
   database: DatabaseSync,
   key: "quarter" | "session" | "project",

@@ -104,7 +104,7 @@ CREATE TABLE looks (
 
 const STEPS: readonly string[] = [NAMES + FILES + ANSWERS + SUMS + LOOKS];
 
-/** Opens what was read. Throws TcError as the ledger's database does. */
+/** Opens the answers of the transcripts. Throws what openDatabase() throws. */
 export function openHistory(
   path: string,
   mode: "read_write" | "read_only",

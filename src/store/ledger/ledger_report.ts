@@ -113,7 +113,7 @@ export function spendBy(
   }));
 }
 
-/** Returns the spend by model within each quarter of an hour, or another key. */
+/** Returns what each model cost within each quarter, session or project. */
 export function spendByModel(
   database: DatabaseSync,
   key: "quarter" | "session" | "project",
