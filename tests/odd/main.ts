@@ -124,6 +124,8 @@ async function main(files: readonly string[]): Promise<number> {
       ...odd.variables,
       // Programs read the summary of a log.
       ...(Deno.stdout.isTerminal() ? {} : { NO_COLOR: "1" }),
+      // Most tests wait for programs and clocks: one more than there are cores.
+      DENO_JOBS: String(navigator.hardwareConcurrency + 1),
       DENO_DIR: DENO_DIR ?? "",
       npm_config_cache: npm_config_cache ?? "",
       npm_config_userconfig: npm_config_userconfig ?? "",
