@@ -80,7 +80,8 @@ export function configOf(
   for (const row of settingRows()) {
     const [origin, value] = pick(row, document, sources);
     origins.set(row.key, origin);
-    check(row, value, { origin, file: sources.file });
+    // Most values are defaults, which are checked once, below.
+    if (origin !== "default") check(row, value, { origin, file: sources.file });
     write(merged, row.key, value);
   }
   const settings = v.parse(SETTINGS, merged);

@@ -18,6 +18,7 @@ import {
 import { EXIT } from "../../errors.ts";
 import type { Output } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
+import { timeText } from "../../deck/figures.ts";
 import { cut } from "../../deck/terminal/grapheme.ts";
 import { Shell } from "../shell.ts";
 import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
@@ -89,7 +90,7 @@ function activityText(row: StatusView["activity"][number]): string {
     : `  in ${countText(row.input ?? 0)}  read ${
       countText(row.cacheRead ?? 0)
     }  ✎ ${countText(row.cacheWrite ?? 0)}  out ${countText(row.output)}`;
-  const time = secondText(row.at.ms);
+  const time = timeText(row.at.ms, null);
   return `${time} ${inert(row.id.slice(0, ID_SHOWN))} ${
     inert(row.account ?? "-").padEnd(10)
   } ${row.status} ${durationText(row.durationMs)}${tokens}  ${
@@ -99,11 +100,6 @@ function activityText(row: StatusView["activity"][number]): string {
 
 /** The start of a request's id, enough for tc explain. */
 const ID_SHOWN = 11;
-
-/** Returns the local time of day with its seconds. */
-function secondText(ms: number): string {
-  return new Date(ms).toLocaleTimeString("en-GB");
-}
 
 /** Returns one line for each account that was used in the last hour. */
 function recentLines(view: StatusView): readonly string[] {
