@@ -574,3 +574,9 @@ Deno.test("a test that a system skips has its reason, and docs/platforms.md name
     .flatMap((list) => Object.values(list));
   deepStrictEqual(reasons.filter((reason) => !skipped().has(reason)), []);
 });
+
+Deno.test("no regular expression of emoji is a literal: each load would build its set", () => {
+  const literal = /\/(?:[^/\\\n]|\\.)*\\p\{(?:RGI|Basic)_Emoji\w*\}/;
+  const found = [...sources("src")].filter((path) => literal.test(read(path)));
+  deepStrictEqual(found, []);
+});

@@ -3,6 +3,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import stringWidth from "string-width";
 import { cellWidth, isPlain } from "../../src/deck/terminal/cell_width.ts";
+import { UNICODE } from "../../src/deck/terminal/theme.ts";
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
@@ -54,4 +55,9 @@ Deno.test("a plain text has one cell for each character", () => {
       strictEqual([...segmenter.segment(`${one}${one}`)].length, 2, one);
     }
   }
+});
+
+Deno.test("tc's own signs are plain: the Deck starts without the set of emoji", () => {
+  const signs = Object.values(UNICODE).flat();
+  deepStrictEqual(signs.filter((sign) => !isPlain(sign)), []);
 });
