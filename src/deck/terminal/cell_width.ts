@@ -13,8 +13,10 @@ import { eastAsianWidth } from "get-east-asian-width";
  * tc's own Σ ↳ ≥ ▲ ▸ ► ☂ ⚙ ✎ ✗ ⟲. A text of these alone needs neither the
  * emoji nor the graphemes of the runtime, which take 20 ms to load.
  */
-const PLAIN =
-  /^[\x20-\x7e\xa1-\xac\xae-\u02ff\u03a3\u2010-\u2027\u2190-\u2199\u21b3\u2265\u2500-\u25a9\u25b2\u25b8\u25ba\u25c0-\u25fa\u2602\u2699\u270e\u2717\u27f2]*$/;
+const PLAIN = new RegExp(
+  "^[\\x20-\\x7e\\xa1-\\xac\\xae-\\u02ff\\u2010-\\u2027\\u2190-\\u2199" +
+    "\\u2500-\\u25a9\\u25c0-\\u25faΣ↳≥▲▸►☂⚙✎✗⟲]*$",
+);
 
 /** Returns whether each character of `text` takes one cell of its own. */
 export function isPlain(text: string): boolean {
