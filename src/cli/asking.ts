@@ -30,7 +30,10 @@ export async function readStdin(what: string): Promise<string> {
   }
 }
 
-/** Asks for a secret, shown as dots while it is typed. */
+/**
+ * Asks for a secret, shown as dots while it is typed. `what` is a heading, such
+ * as `API key`. Throws TcError `no_person` where there is no terminal.
+ */
 export async function askSecret(
   shell: Shell,
   what: string,
@@ -122,7 +125,7 @@ export function cancelled(): TcError {
 }
 
 function nobodyThere(what: string, hint: string): TcError {
-  return new TcError(`No terminal to type the ${what}`, {
+  return new TcError(`Cannot ask for it without a terminal: ${what}`, {
     code: "no_person",
     source: "user",
     exitCode: EXIT.needsLogin,

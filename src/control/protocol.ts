@@ -271,8 +271,26 @@ export interface StatusView {
   readonly sessions: readonly SessionView[];
   readonly requests: readonly RequestView[];
   readonly activity: readonly ActivityView[];
+  /** The machines of a shared pool, in the order in which they joined; else none. */
+  readonly machines: readonly MachineView[];
   /** Problems that need a person, each with its fix. */
   readonly notices: readonly NoticeView[];
+}
+
+/** A machine of a shared pool, as the database knows it. */
+export interface MachineView {
+  readonly id: string;
+  readonly name: string;
+  /** The version of its tc. */
+  readonly version: string;
+  /** Whether it is the one that answers. */
+  readonly isThis: boolean;
+  /** Whether its server was seen in the last seconds. */
+  readonly isThere: boolean;
+  /** Null while it is there. */
+  readonly lastSeenAt: TimeView | null;
+  /** Its requests in flight; null where that is not known. */
+  readonly requests: number | null;
 }
 
 /** One window's used share; null where it was not known. */

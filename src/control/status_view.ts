@@ -91,6 +91,7 @@ interface StatusExtras {
   readonly sessions: readonly SessionView[];
   readonly requests: StatusView["requests"];
   readonly activity: StatusView["activity"];
+  readonly machines: StatusView["machines"];
   readonly notices: readonly NoticeView[];
   readonly recent: (accountId: AccountId) => RecentView;
 }
@@ -138,6 +139,7 @@ export function statusView(
     sessions: extras.sessions,
     requests: extras.requests,
     activity: extras.activity,
+    machines: extras.machines,
     notices: [
       ...accountNotices(snapshot),
       ...payingNotices(accounts, snapshot.at),

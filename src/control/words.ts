@@ -12,7 +12,7 @@ import type {
   SpendLimitView,
   WindowView,
 } from "./account_views.ts";
-import type { ForecastView, VerdictView } from "./protocol.ts";
+import type { ForecastView, MachineView, VerdictView } from "./protocol.ts";
 
 /**
  * Returns a duration as `41s`, `18m`, `1h 34m` or `3d 4h`: at most two units,
@@ -24,6 +24,35 @@ export function durationText(ms: number): string {
   if (ms < HOUR_MS) return `${Math.ceil(ms / MINUTE_MS)}m`;
   if (ms < DAY_MS) return twoUnits(ms, HOUR_MS, MINUTE_MS, ["h", "m"]);
   return twoUnits(ms, DAY_MS, HOUR_MS, ["d", "h"]);
+}
+
+/**
+ * Returns the machines of a shared pool: `3 machines: desk, laptop (this), box
+ * (last seen 4m ago)`. Null for a machine alone.
+ */
+export function machinesText(
+  machines: readonly MachineView[],
+  now: number,
+): string | null {
+  if (machines.length === 0) return null;
+  const names = machines.map((machine) => {
+    const name = inert(machine.name);
+    if (machine.isThis) return `${name} (this)`;
+    const seen = seenText(machine, now);
+    return seen === null ? name : `${name} (${seen})`;
+  });
+  const noun = machines.length === 1 ? "machine" : "machines";
+  return `${machines.length} ${noun}: ${names.join(", ")}`;
+}
+
+/** Returns `last seen 4m ago`; null for a machine that is there. */
+export function seenText(
+  { lastSeenAt }: Pick<MachineView, "lastSeenAt">,
+  now: number,
+): string | null {
+  return lastSeenAt === null
+    ? null
+    : `last seen ${durationText(now - lastSeenAt.ms)} ago`;
 }
 
 function twoUnits(

@@ -16,6 +16,7 @@ import {
   lastsText,
   moneyText,
   percentText,
+  seenText,
   useText,
   verdictText,
 } from "../control/words.ts";
@@ -58,7 +59,7 @@ export function Verdict({ status, now }: Screen): VNode {
 export function Now(
   { model, status, now }: Screen & { readonly model: PageModel },
 ): VNode {
-  const { accounts, notices, requests, server } = status;
+  const { accounts, machines, notices, requests, server } = status;
   return (
     <>
       {notices.length === 0 ? null : (
@@ -87,6 +88,21 @@ export function Now(
           />
         ))}
       </ul>
+      {machines.length === 0 ? null : (
+        <>
+          <h2>Machines</h2>
+          <ul aria-label="Machines">
+            {machines.map((machine) => (
+              <li key={machine.id}>
+                {machine.name}
+                {machine.isThis ? " (this one)" : ""}: {machine.isThere
+                  ? `${counted(machine.requests ?? 0, "request")} in flight`
+                  : seenText(machine, now)}, tc {machine.version}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
       <h2>Requests being served: {requests.length}</h2>
       {requests.length === 0 ? <p>None at the moment.</p> : (
         <WideTable
@@ -126,6 +142,10 @@ export function Now(
       )}
     </>
   );
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** The last requests that ended; by default those that moved or were retried. */

@@ -10,6 +10,7 @@ import type { CommandRunner, Journal, Locks, Vault } from "../ports.ts";
 import { type AccountList, ConfigAccountList } from "../store/account_list.ts";
 import type { Membership } from "../store/shared/membership.ts";
 import type { SharedPool } from "../store/shared/open_shared.ts";
+import { OWN_TURNS, type PollTurns } from "../store/shared/poll_turns.ts";
 import type { KeychainTool } from "../store/vault/keychain_tools.ts";
 import { openVault } from "../store/vault/open_vault.ts";
 import type { MachineSecret } from "../store/vault/vault_cipher.ts";
@@ -44,6 +45,8 @@ export interface OpenedAccounts {
   readonly list: AccountList;
   /** The shared pool that this machine is part of, or null. */
   readonly shared: SharedPool | null;
+  /** Which machine asks for the usage of which account. */
+  readonly pollTurns: PollTurns;
   /** Takes over what other machines have changed; a machine alone has none. */
   takeOver(): Promise<void>;
 }
@@ -72,6 +75,7 @@ export async function openAccounts(
       ...opened,
       list,
       shared: null,
+      pollTurns: OWN_TURNS,
       takeOver: () => Promise.resolve(),
     };
   }
@@ -87,6 +91,6 @@ export async function openAccounts(
     connections: options.connections,
     journal: options.journal,
   });
-  const { vault, locks, settings, takeOver } = shared;
-  return { vault, locks, list: settings, shared, takeOver };
+  const { vault, locks, settings, pollTurns, takeOver } = shared;
+  return { vault, locks, list: settings, shared, pollTurns, takeOver };
 }

@@ -464,6 +464,7 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
         end: "refused",
       }),
     ],
+    machines: [],
     notices: [],
     ...change,
   };

@@ -98,7 +98,7 @@ Deno.test({
   ignore: !HAS_POSTGRES,
   fn: async () => {
     await using scene = await joined();
-    const { laptop, desktop } = scene;
+    const { laptop, desktop, postgres } = scene;
     const [one, other] = [await laptop.start(), await desktop.start()];
     const { accounts } = await one.get<StatusView>("/tc/v1/status");
     ok(accounts.length > 1);
@@ -138,6 +138,93 @@ Deno.test({
     match(status.stdout, /desktop \(this\)\s+now/);
     const doctor = await laptop.ended(["doctor", "--json"]);
     match(doctor.stdout, /pool_1 answers, 2 machines/);
+
+    // Both say which machines there are, and one that has gone.
+    const shown = await laptop.ended(["status"]);
+    match(shown.stdout, /2 machines: laptop \(this\), desktop$/m);
+    const alive = await laptop.ended(["store", "forget", "desktop", "--yes"]);
+    strictEqual(alive.code, 75, alive.stderr);
+    match(alive.stderr, /Cannot forget desktop: it was there \d+ seconds? ago/);
+    const itself = await laptop.ended(["store", "forget", "laptop", "--yes"]);
+    match(itself.stderr, /it is this machine/);
+    await other.kill();
+    await postgres.sql(
+      "pool_1",
+      "UPDATE tc.machines SET seen_at = now() - interval '4 minutes' " +
+        "WHERE name = 'desktop'",
+    );
+    await until(
+      one,
+      ({ machines }) =>
+        machines.some(({ isThere, name }) => name === "desktop" && !isThere),
+    );
+    const later = await laptop.ended(["status"]);
+    match(later.stdout, /desktop \(last seen [45]m ago\)/);
+    const gone = await laptop.ended(["store", "forget", "Desktop", "--yes"]);
+    strictEqual(gone.code, 0, gone.stderr);
+    match(gone.stdout, /Forgot desktop\./);
+    await until(one, ({ machines }) => machines.length === 1);
+    // It comes back: its accounts work, and it is in the list again.
+    const back = await desktop.start();
+    await until(
+      back,
+      ({ machines }) =>
+        machines.some(({ isThis, name }) => isThis && name === "desktop"),
+    );
+    strictEqual(await ask(back, "s3"), 200);
+  },
+});
+
+Deno.test({
+  name: "one machine polls the usage of an account, and both show it",
+  ignore: !HAS_POSTGRES,
+  fn: async () => {
+    await using scene = await joined();
+    const { laptop, desktop, api } = scene;
+    const servers = [await laptop.start(), await desktop.start()];
+    for (const server of servers) {
+      await until(
+        server,
+        ({ accounts }) =>
+          accounts.length === 2 &&
+          accounts.every(({ windows }) =>
+            windows.some(({ source }) => source === "usage_endpoint")
+          ),
+      );
+    }
+    // A machine polls at its start; the second one has had its chance by now.
+    await realClock.sleep(5_000);
+    for (const name of ["work", "home"]) {
+      strictEqual(api.usageCalls(name), 1, name);
+    }
+  },
+});
+
+Deno.test({
+  name: "a machine whose name is taken gets another one, and says so",
+  ignore: !HAS_POSTGRES,
+  fn: async () => {
+    await using scene = await joined();
+    await using third = new PoolFolder();
+    await third.configure(scene.api);
+    const came = await third.ended(
+      ["store", "join", "--stdin", "--name", "Laptop", "--yes"],
+      scene.invitation,
+    );
+    strictEqual(came.code, 0, came.stderr);
+    match(came.stderr, /Laptop is taken: this machine is called Laptop-2/);
+    match(came.stdout, /as Laptop-2: /);
+    // Accounts are told by the names that a person gave them.
+    const renamed = await third.ended(["rename", "home", "at-home"]);
+    strictEqual(renamed.code, 0, renamed.stderr);
+    const left = await third.ended(["store", "leave", "--yes"]);
+    strictEqual(left.code, 0, left.stderr);
+    match(left.stderr, /Stays with laptop, desktop.*at-home/);
+    const asked = await third.ended(["store", "join"]);
+    match(
+      asked.stderr,
+      /Cannot ask for it without a terminal: Invitation \(tc store invite/,
+    );
   },
 });
 

@@ -242,6 +242,7 @@ Deno.test("what was refused is shown, and known after a restart", async () => {
     sessions: [],
     requests: {} as never,
     activity: [],
+    machines: [],
     notices: [],
     recent: () => ({
       requests15m: 0,

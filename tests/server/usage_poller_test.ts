@@ -1,3 +1,4 @@
+import { OWN_TURNS } from "../../src/store/shared/poll_turns.ts";
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { UsagePoller } from "../../src/server/worker/usage_poller.ts";
 import { JsonClient } from "../../src/auth/json_client.ts";
@@ -95,6 +96,7 @@ function stage(
     credentials,
     accounts: () => records,
     settings: () => settings,
+    turns: OWN_TURNS,
     observed: (observation) => void observed.push(observation),
     identified: (_id, profile) => void identified.push(profile),
   });

@@ -12,6 +12,7 @@ import {
   durationText,
   inert,
   lastsText,
+  machinesText,
   percentText,
   spentText,
 } from "../../control/words.ts";
@@ -62,6 +63,8 @@ function print(view: StatusView, output: Output): void {
     }${pin}`,
   );
   output.line(`vault: ${server.vault}`);
+  const machines = machinesText(view.machines, view.at.ms);
+  if (machines !== null) output.line(cut(machines, output.width));
   for (const line of noticeLines(view, output)) output.line(line);
   for (const request of requests) {
     const age = durationText(view.at.ms - request.since.ms);

@@ -10,11 +10,14 @@ import { hostname } from "node:os";
 import { inert } from "../../control/words.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import type { VaultEntry } from "../../ports.ts";
-import { accountRows } from "../../store/account_rows.ts";
-import { mergeAccounts } from "../../store/accounts.ts";
 import { ConfigAccountList } from "../../store/account_list.ts";
 import { storeAddress } from "../../store/shared/address.ts";
-import { beat, machinesOf } from "../../store/shared/machines.ts";
+import {
+  enter,
+  freeName,
+  type Machine,
+  machinesOf,
+} from "../../store/shared/machines.ts";
 import {
   type Membership,
   membershipFile,
@@ -38,7 +41,12 @@ import { openAccounts } from "../../server/open_accounts.ts";
 import { systemRunner } from "../../system/command_runner.ts";
 import { askSecret, askYes, cancelled, readStdin } from "../asking.ts";
 import type { Shell } from "../shell.ts";
-import { counted, refuseServer } from "./membership_work.ts";
+import {
+  counted,
+  labelsOf,
+  refuseServer,
+  shownLabels,
+} from "./membership_work.ts";
 
 interface JoinOptions {
   readonly name?: string | undefined;
@@ -67,15 +75,22 @@ export async function join(
   const { shared, own } = await openPool(shell, membership);
   try {
     const isNew = await checkPool(shared, target);
-    const plan = planOf((await own.list()).entries, options.move ?? true);
-    await tellPlan(shell, shared, { isNew, plan });
+    const { entries } = await own.list();
+    const plan = planOf(entries, options.move ?? true);
+    tellPlan(shell, shared, {
+      plan,
+      machines: isNew ? null : await machinesOf(shared.database),
+      labels: await shownLabels(entries, ownList(shell)),
+    });
     if (
       options.yes !== true &&
       !await askYes(shell, "Join with this machine?", "The same with --yes")
     ) throw cancelled();
     await becomeMember(shell, shared, isNew);
+    const { version } = buildInfo();
+    const name = await enter(shared.database, membership, version);
     await moveIn(shell, shared, plan.moved);
-    return await tellJoined(shell, shared, isNew);
+    return await tellJoined(shell, shared, { isNew, name });
   } finally {
     await shared.close().catch(() => {});
   }
@@ -233,27 +248,39 @@ function planOf(entries: readonly VaultEntry[], isMoving: boolean): Plan {
   return { moved, kept };
 }
 
-async function tellPlan(
+/** Says what will be done; `machines` is null for a pool that is new. */
+function tellPlan(
   { output }: Shell,
-  { database }: SharedPool,
-  { isNew, plan }: { readonly isNew: boolean; readonly plan: Plan },
-): Promise<void> {
+  { database, membership }: SharedPool,
+  { plan, machines, labels }: {
+    readonly plan: Plan;
+    readonly machines: readonly Machine[] | null;
+    readonly labels: ReadonlyMap<string, string>;
+  },
+): void {
+  const labelOf = ({ id, label }: VaultEntry) => inert(labels.get(id) ?? label);
   output.say(
-    isNew
+    machines === null
       ? `Makes a pool in ${database.place}: tables in the schema tc.`
       : `Joins the pool in ${database.place}, which has ${
-        counted((await machinesOf(database)).length, "machine")
+        counted(machines.length, "machine")
       }.`,
   );
+  const name = freeName(membership.name, machines ?? []);
+  if (name !== membership.name) {
+    output.say(
+      `${inert(membership.name)} is taken: this machine is called ${
+        inert(name)
+      } in the pool. --name gives it another name.`,
+    );
+  }
   output.say(
     plan.moved.length === 0
       ? "Moves no account in."
-      : `Moves in, encrypted: ${
-        plan.moved.map(({ label }) => inert(label)).join(", ")
-      }`,
+      : `Moves in, encrypted: ${plan.moved.map(labelOf).join(", ")}`,
   );
   for (const { entry, why } of plan.kept) {
-    output.say(`${inert(entry.label)} stays this machine's own: ${why}`);
+    output.say(`${labelOf(entry)} stays this machine's own: ${why}`);
   }
   output.say(
     "Share it between your own machines only: accounts are for one person.",
@@ -268,46 +295,44 @@ async function moveIn(
   for (const { id } of moved) await shared.vault.offer(id);
   await shared.vault.exchange();
   // A person's settings for these accounts go with them.
-  const config = new ConfigAccountList(shell.config.file, {
-    clock: systemClock,
-    entropy: systemEntropy,
-  });
-  const { accounts } = await config.read();
+  const { accounts } = await ownList(shell).read();
   if (Array.isArray(accounts)) {
     const ids = new Set<unknown>(moved.map(({ id }) => id));
     const rows = accounts.filter((row) => ids.has(row?.id));
     await shared.settings.adopt(rows);
   }
   await shared.settings.exchange();
-  await beat(shared.database, shared.membership, {
-    version: buildInfo().version,
-    counts: { accounts: {}, stalled: 0 },
-    clockOffsetMs: 0,
+}
+
+/** The accounts in this machine's config. */
+function ownList({ config }: Shell): ConfigAccountList {
+  return new ConfigAccountList(config.file, {
+    clock: systemClock,
+    entropy: systemEntropy,
   });
 }
 
 async function tellJoined(
   { output }: Shell,
-  { database, vault, membership, settings }: SharedPool,
-  isNew: boolean,
+  shared: SharedPool,
+  { isNew, name }: { readonly isNew: boolean; readonly name: string },
 ): Promise<number> {
-  const { entries } = await vault.list();
+  const { place } = shared.database;
   // Two machines may have used one name for two accounts.
-  const rows = accountRows(await settings.read(), settings.place);
-  const { accounts } = mergeAccounts(entries, rows, settings.others);
-  const names = accounts.map(({ account }) => inert(account.label));
+  const labels = await labelsOf(shared);
+  const names = [...labels.values()].map((label) => inert(label));
   if (output.isJson) {
     output.json({
       schema: "tc.store_join/v1",
-      place: database.place,
-      machine: membership.name,
+      place,
+      machine: name,
       isNew,
-      accounts: accounts.map(({ account: { id, label } }) => ({ id, label })),
+      accounts: [...labels].map(([id, label]) => ({ id, label })),
     });
     return EXIT.ok;
   }
   output.line(
-    `Joined ${database.place} as ${inert(membership.name)}: ${
+    `Joined ${place} as ${inert(name)}: ${
       names.length === 0 ? "no accounts" : names.join(", ")
     }.`,
   );

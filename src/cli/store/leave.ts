@@ -15,12 +15,13 @@ import {
   membershipFile,
   removeMembership,
 } from "../../store/shared/membership.ts";
-import { isStoreError, ownReason } from "../../store/shared/shared_vault.ts";
+import { ownReason } from "../../store/shared/shared_vault.ts";
+import { isStoreError } from "../../store/shared/store_error.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
 import { systemClock, systemEntropy } from "../../system/clock.ts";
 import { askYes, cancelled } from "../asking.ts";
 import type { Shell } from "../shell.ts";
-import { openMembership, refuseServer } from "./membership_work.ts";
+import { labelsOf, openMembership, refuseServer } from "./membership_work.ts";
 
 interface LeaveOptions {
   readonly take?: boolean | undefined;
@@ -36,6 +37,8 @@ interface Parting {
   readonly stays: readonly VaultEntry[];
   /** Logins that are removed here, because the pool keeps them. */
   readonly goes: readonly VaultEntry[];
+  /** The names under which accounts are shown, by their ids. */
+  readonly labels: ReadonlyMap<string, string>;
 }
 
 export async function leave(
@@ -59,10 +62,14 @@ export async function leave(
     await removeMembership(membershipFile(shell.paths.secretsFolder));
     await shared.forget();
     if (output.isJson) {
+      const named = (entry: VaultEntry) => ({
+        id: entry.id,
+        label: labelOf(parting.labels, entry),
+      });
       output.json({
         schema: "tc.store_leave/v1",
-        kept: parting.stays.map(({ id, label }) => ({ id, label })),
-        left: parting.goes.map(({ id, label }) => ({ id, label })),
+        kept: parting.stays.map(named),
+        left: parting.goes.map(named),
       });
     } else output.line(`Left ${shared.database.place}.`);
     return EXIT.ok;
@@ -96,16 +103,24 @@ async function partingOf(
     others,
     stays: entries.filter((entry) => !isPools(entry)),
     goes: entries.filter(isPools),
+    labels: await labelsOf(shared),
   };
+}
+
+function labelOf(
+  labels: ReadonlyMap<string, string>,
+  { id, label }: VaultEntry,
+): string {
+  return labels.get(id) ?? label;
 }
 
 function tellParting(
   { output }: Shell,
-  { isThere, others, stays, goes }: Parting,
+  { isThere, others, stays, goes, labels }: Parting,
   { take }: LeaveOptions,
 ): void {
   const names = (entries: readonly VaultEntry[]) =>
-    entries.map(({ label }) => inert(label)).join(", ");
+    entries.map((entry) => inert(labelOf(labels, entry))).join(", ");
   if (stays.length > 0) output.say(`Stays on this machine: ${names(stays)}`);
   if (goes.length > 0) {
     output.say(

@@ -6,6 +6,11 @@
  */
 
 import { EXIT, TcError } from "../../errors.ts";
+import type { VaultEntry } from "../../ports.ts";
+import type { AccountList } from "../../store/account_list.ts";
+import { accountRows } from "../../store/account_rows.ts";
+import { mergeAccounts } from "../../store/accounts.ts";
+import { ALIVE_MS, type Machine } from "../../store/shared/machines.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
 import type { OpenedAccounts } from "../../server/open_accounts.ts";
 import { isNotRunning, openShellVault } from "../accounts/account_work.ts";
@@ -41,6 +46,47 @@ export async function refuseServer(shell: Shell, what: string): Promise<void> {
     exitCode: EXIT.alreadyRunning,
     hint: `tc stop   and then tc store ${what} again`,
   });
+}
+
+/** Returns the names under which accounts are shown, by their ids. */
+export async function labelsOf(
+  { vault, settings }: Pick<SharedPool, "vault" | "settings">,
+): Promise<ReadonlyMap<string, string>> {
+  const { entries } = await vault.list();
+  return shownLabels(entries, settings);
+}
+
+/**
+ * Returns the names of `entries` as `list` has them: a person may have given an
+ * account another name than the one it was saved with.
+ */
+export async function shownLabels(
+  entries: readonly VaultEntry[],
+  list: AccountList,
+): Promise<ReadonlyMap<string, string>> {
+  const rows = accountRows(await list.read(), list.place);
+  const { accounts, unlisted } = mergeAccounts(entries, rows, list.others);
+  return new Map([
+    ...unlisted.map(({ id, label }) => [id, label] as const),
+    ...accounts.map(({ account: { id, label } }) => [id, label] as const),
+  ]);
+}
+
+/** Returns when a machine was seen: `seen now`, `last seen 3 h ago`. */
+export function seenWords(machine: Machine): string {
+  const text = seenText(machine);
+  return text === "now" ? "seen now" : `last seen ${text}`;
+}
+
+/** Returns when a machine was seen: `now`, `40 s ago`, `3 h ago`. */
+export function seenText({ seenMsAgo }: Machine): string {
+  if (seenMsAgo <= ALIVE_MS) return "now";
+  const seconds = Math.round(seenMsAgo / 1_000);
+  if (seconds < 120) return `${seconds} s ago`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min ago`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h ago` : `${Math.round(hours / 24)} days ago`;
 }
 
 /** Returns `count` with its noun: `1 account`, `2 accounts`. */

@@ -7,6 +7,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { forget } from "./forget.ts";
 import { invite } from "./invite.ts";
 import { join } from "./join.ts";
 import { leave } from "./leave.ts";
@@ -21,6 +22,7 @@ const TEXT: CommandText = {
     "tc store invite",
     "tc store status",
     "tc store leave",
+    "tc store forget old-laptop",
   ],
   schema: "tc.store/v1",
 };
@@ -58,5 +60,17 @@ export function registerStore(program: Command, registry: Registry): void {
     .option("--json", "Print one JSON object")
     .action(
       registry.run((options) => leave(new Shell(registry, options), options)),
+    );
+  store.command("forget").description(
+    "Take a machine that is gone for good out of the list",
+  )
+    .argument("<name>", "Its name in tc store status")
+    .option("-y, --yes", "Do not ask")
+    .option("--no-input", "Never ask anything")
+    .option("--json", "Print one JSON object")
+    .action(
+      registry.run((name, options) =>
+        forget(new Shell(registry, options), name, options)
+      ),
     );
 }

@@ -5,20 +5,25 @@
  */
 
 import { inert } from "../../control/words.ts";
+import { DAY_MS } from "../../core/time.ts";
 import { EXIT } from "../../errors.ts";
+import { commandWord } from "../../shell_words.ts";
 import {
   ALIVE_MS,
   type Machine,
   machinesOf,
 } from "../../store/shared/machines.ts";
-import { isStoreError } from "../../store/shared/shared_vault.ts";
+import { isStoreError } from "../../store/shared/store_error.ts";
 import { checkStore } from "../../store/shared/schema.ts";
 import type { Shell } from "../shell.ts";
 import { type Column, tableLines } from "../table.ts";
-import { counted, openMembership } from "./membership_work.ts";
+import { counted, openMembership, seenText } from "./membership_work.ts";
 
 /** An offset beyond this is told: figures of this machine seem older or newer. */
 const OFFSET_MS_MAX = 2_000;
+
+/** From then on a machine may be gone for good. */
+const GONE_MS = DAY_MS;
 
 export async function storeStatus(shell: Shell): Promise<number> {
   const { output } = shell;
@@ -73,6 +78,14 @@ export async function storeStatus(shell: Shell): Promise<number> {
     output.line();
     output.line(table.head);
     for (const row of table.rows) output.line(row);
+    const [gone] = machines.filter(({ id, seenMsAgo }) =>
+      id !== membership.machine && seenMsAgo > GONE_MS
+    );
+    if (gone !== undefined) {
+      output.say(
+        `tc store forget ${commandWord(gone.name)}   if it is gone for good`,
+      );
+    }
     return EXIT.ok;
   } finally {
     await shared.close().catch(() => {});
@@ -105,15 +118,4 @@ function columnsOf(own: string): readonly Column<Machine>[] {
     },
     { title: "version", drop: 2, of: ({ version }) => version },
   ];
-}
-
-/** Returns when a machine was seen: `now`, `40 s ago`, `3 h ago`. */
-function seenText({ seenMsAgo }: Machine): string {
-  if (seenMsAgo <= ALIVE_MS) return "now";
-  const seconds = Math.round(seenMsAgo / 1_000);
-  if (seconds < 120) return `${seconds} s ago`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 120) return `${minutes} min ago`;
-  const hours = Math.round(minutes / 60);
-  return hours < 48 ? `${hours} h ago` : `${Math.round(hours / 24)} days ago`;
 }

@@ -306,6 +306,7 @@ function fleetLine(scene: Scene, width: number): Line {
       { line: [span(`${countWarm(scene)} warm`)], worth: 40 },
       { line: needed(scene), worth: 100 },
       { line: collisions(scene), worth: 95 },
+      { line: machines(scene), worth: 35 },
       { line: isFull ? [span(`live ${live}`)] : [], worth: 30 },
       { line: isFull ? [span(`tools ${tools}`)] : [], worth: 20 },
       { line: tokens, worth: 60 },
@@ -318,6 +319,22 @@ function fleetLine(scene: Scene, width: number): Line {
   );
   const fades = model.link.kind === "lost";
   return fades ? line.map(({ text }) => span(text, "dim")) : line;
+}
+
+/** Returns how many machines of a shared pool are there; empty for one alone. */
+function machines({ model, breadth }: Scene): Line {
+  const all = model.status?.machines ?? [];
+  if (all.length === 0) return [];
+  const there = all.filter(({ isThere }) => isThere);
+  if (there.length < all.length) {
+    const text = `${there.length} of ${plural(all.length, "machine")}`;
+    return [span(text, "careful")];
+  }
+  const names = all.map(({ name }) => name).join(", ");
+  return [
+    span(plural(all.length, "machine")),
+    span(breadth === "full" ? `: ${names}` : "", "dim"),
+  ];
 }
 
 /** Returns since when the sums count. */

@@ -16,9 +16,15 @@ import {
 } from "../../core/pool/headcount.ts";
 import type { PoolSnapshot, PoolState } from "../../core/pool/state.ts";
 import { after, type Instant, SECOND_MS } from "../../core/time.ts";
-import type { NoticeView } from "../../control/protocol.ts";
+import type { MachineView, NoticeView } from "../../control/protocol.ts";
+import { timeView } from "../../control/status_view.ts";
 import type { Clock, Journal } from "../../ports.ts";
-import { beat } from "../../store/shared/machines.ts";
+import {
+  ALIVE_MS,
+  beat,
+  enter,
+  type Machine,
+} from "../../store/shared/machines.ts";
 import {
   type KnownRefusal,
   type KnownWindow,
@@ -35,7 +41,7 @@ import {
   checkStore,
   STORE_SCHEMA,
 } from "../../store/shared/schema.ts";
-import { isStoreError } from "../../store/shared/shared_vault.ts";
+import { isStoreError } from "../../store/shared/store_error.ts";
 import type { RequestExchange } from "./request_exchange.ts";
 import { Rounds } from "../worker/rounds.ts";
 
@@ -74,6 +80,8 @@ export class PoolExchange {
   readonly #due = new Set<Topic>();
   #booked: BookedBefore = new Map();
   #refusals: KnownRefusal[] = [];
+  /** As the database had them at the last beat. */
+  #machines: readonly Machine[] = [];
   #offsetMs = 0;
   #pin: AccountId | null = null;
   #isPinDue = false;
@@ -111,6 +119,31 @@ export class PoolExchange {
     if (this.#awaySince !== null) return;
     await this.#tell().then(() => this.#options.requests.send()).catch(() => {
       // It is away by now; the next server tells what it knows.
+    });
+  }
+
+  /**
+   * Returns the machines of the pool, as the database had them at the last
+   * beat. While it is away nobody knows which of the others are there.
+   */
+  machines(): readonly MachineView[] {
+    const { machine: own } = this.#options.shared.membership;
+    const isKnown = this.#awaySince === null;
+    return this.#machines.map((machine) => {
+      const isThis = machine.id === own;
+      const isThere = isThis ||
+        (isKnown && machine.seenMsAgo <= ALIVE_MS);
+      return {
+        id: machine.id,
+        name: machine.name,
+        version: machine.version,
+        isThis,
+        isThere,
+        lastSeenAt: isThere
+          ? null
+          : timeView(machine.seenAt - Math.round(this.#offsetMs)),
+        requests: isThere ? machine.requests : null,
+      };
     });
   }
 
@@ -209,7 +242,7 @@ export class PoolExchange {
     const { shared, keeper, clock, version } = this.#options;
     const counts = ownCounts(keeper.snapshot());
     const sentAt = clock.now();
-    const { databaseMs, schema, others } = await beat(
+    const { databaseMs, schema, others, machines, isListed } = await beat(
       shared.database,
       shared.membership,
       { version, counts, clockOffsetMs: this.#offsetMs },
@@ -217,10 +250,20 @@ export class PoolExchange {
     this.#offsetMs = Math.round(databaseMs - (sentAt + clock.now()) / 2);
     // Another machine has a newer tc, which has changed the tables.
     if (schema !== STORE_SCHEMA) await checkStore(shared.database);
+    if (isListed) this.#machines = machines;
+    else await this.#enter();
     const { booked, ...elsewhere } = sumElsewhere(others, this.#booked);
     this.#booked = booked;
     const at = clock.now();
     this.#dispatch({ kind: "counted_elsewhere", ...elsewhere, at });
+  }
+
+  /** A machine that was taken for dead and is there again says so. */
+  async #enter(): Promise<void> {
+    const { shared, journal, version } = this.#options;
+    const { database, membership } = shared;
+    const name = await enter(database, membership, version);
+    journal.log("warn", "store_entered_again", { machine: name });
   }
 
   /** Reads what others have changed. */

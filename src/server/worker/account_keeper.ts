@@ -35,6 +35,7 @@ import {
 } from "../../store/accounts.ts";
 import type { KeychainTool } from "../../store/vault/keychain_tools.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
+import type { PollTurns } from "../../store/shared/poll_turns.ts";
 import { openAccounts, type OpenedAccounts } from "../open_accounts.ts";
 import { systemClock } from "../../system/clock.ts";
 import type { Config } from "../../config/config.ts";
@@ -72,6 +73,8 @@ export class AccountKeeper {
   readonly #list: AccountList;
   /** The shared pool that this machine is part of, or null. */
   readonly shared: SharedPool | null;
+  /** Which machine asks for the usage of which account. */
+  readonly pollTurns: PollTurns;
   readonly #refresher: Refresher;
   /** Reads and changes vault and config together. */
   readonly desk: AccountDesk;
@@ -97,6 +100,7 @@ export class AccountKeeper {
     this.#vault = vault;
     this.#list = list;
     this.shared = shared;
+    this.pollTurns = opened.pollTurns;
     this.#settings = order.config.settings;
     this.desk = new AccountDesk({ vault, list });
     this.client = new JsonClient({

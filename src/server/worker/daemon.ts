@@ -292,6 +292,7 @@ function pollerOf(
     credentials: accounts.credentials,
     accounts: () => accounts.records,
     settings: () => accounts.settings.usage,
+    turns: accounts.pollTurns,
     observed: (observation) =>
       keeper.dispatch({ kind: "quota_observed", observation }),
     identified: (id, profile) => {

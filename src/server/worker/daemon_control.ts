@@ -151,6 +151,7 @@ export class DaemonControl implements ControlHost {
       sessions: this.#views.sessions(tally.sessions(), open, snapshot),
       requests: open.map((request) => requestView(request, snapshot)),
       activity: this.#views.ended(proxy.book.ended(), snapshot),
+      machines: this.#parts.exchange?.machines() ?? [],
       notices: this.#notices(),
       recent: (accountId) => this.#parts.records.recent(accountId),
     });

@@ -1,6 +1,7 @@
 /**
  * Polls the free usage endpoint for each subscription: at the start, then one
- * account at a time, each at a jittered interval.
+ * account at a time, each at a jittered interval. Of several machines that share
+ * an account one polls.
  *
  * @module
  */
@@ -30,6 +31,7 @@ import type {
   Journal,
 } from "../../ports.ts";
 import type { AccountRecord } from "../../store/accounts.ts";
+import type { PollTurns } from "../../store/shared/poll_turns.ts";
 import { usageObservation } from "../../wire/answer/usage_answer.ts";
 import { Rounds } from "./rounds.ts";
 
@@ -46,6 +48,8 @@ interface UsagePollerPorts {
     readonly poll: boolean;
     readonly pollSeconds: number;
   };
+  /** Whose turn it is, where other machines have the account too. */
+  readonly turns: PollTurns;
   readonly observed: (observation: QuotaObservation) => void;
   /** Called with the account's owner, which is asked once a run. */
   readonly identified: (id: AccountId, profile: AccountProfile) => void;
@@ -121,12 +125,11 @@ export class UsagePoller {
   async #ask({ account }: AccountRecord, signal: AbortSignal): Promise<void> {
     const { clock, credentials } = this.#ports;
     const { id } = account;
-    // Whatever the outcome, the next poll is a full interval away.
-    this.#wait(id, this.#pace(), this.#turns.get(id)?.throttles ?? 0);
+    if (!await this.#isOurTurn(id)) return;
     const auth = await this.#authorization(id, signal);
     if (auth === null) return;
     const outcome = await fetchUsage(auth.token, this.#ports, signal);
-    this.#take(id, outcome);
+    await this.#take(id, outcome);
     if (outcome.kind === "refused" && outcome.status === 401) {
       // The next poll shows whether that has fixed it.
       await credentials.renew(auth, signal).catch(ignoreTcError);
@@ -136,6 +139,22 @@ export class UsagePoller {
     if (this.#turns.get(id)?.isIdentified) return;
     await clock.sleep(this.#spacing(), signal);
     await this.#identify(id, auth, signal);
+  }
+
+  /** Whatever the outcome, the next poll is a full interval away. */
+  async #isOurTurn(id: AccountId): Promise<boolean> {
+    const paceMs = this.#pace();
+    const throttles = this.#turns.get(id)?.throttles ?? 0;
+    this.#wait(id, paceMs, throttles);
+    const turn = await this.#ports.turns.take(id, paceMs);
+    if (turn.kind === "ours") {
+      this.#wait(id, paceMs, turn.throttles ?? throttles);
+      return true;
+    }
+    // The machine that polls may be taken out of the pool meanwhile.
+    const waitMs = Math.min(Math.max(turn.waitMs, SECOND_MS), paceMs);
+    this.#wait(id, waitMs, 0);
+    return false;
   }
 
   async #authorization(
@@ -151,13 +170,16 @@ export class UsagePoller {
     }
   }
 
-  #take(id: AccountId, outcome: UsageOutcome): void {
-    const { clock, journal, observed } = this.#ports;
+  async #take(id: AccountId, outcome: UsageOutcome): Promise<void> {
+    const { clock, journal, observed, turns } = this.#ports;
     switch (outcome.kind) {
       case "known": {
         const seen = usageObservation(outcome.body, id, clock.now());
         if (seen !== null) observed(seen);
-        this.#wait(id, this.#pace(), 0);
+        const isRelief = (this.#turns.get(id)?.throttles ?? 0) > 0;
+        const waitMs = this.#pace();
+        this.#wait(id, waitMs, 0);
+        if (isRelief) await turns.hold(id, waitMs, 0);
         return;
       }
       case "throttled": {
@@ -169,11 +191,15 @@ export class UsagePoller {
         );
         this.#wait(id, waitMs, throttles);
         journal.log("debug", "usage_throttled", { account: id, wait: waitMs });
+        await turns.hold(id, waitMs, throttles);
         return;
       }
-      case "refused":
-        this.#wait(id, outcome.status === 403 ? REFUSED_MS : this.#pace(), 0);
+      case "refused": {
+        const waitMs = outcome.status === 403 ? REFUSED_MS : this.#pace();
+        this.#wait(id, waitMs, 0);
+        if (outcome.status === 403) await turns.hold(id, waitMs, 0);
         return;
+      }
       case "unavailable":
         journal.log("debug", "usage_unavailable", { account: id });
         return;

@@ -43,40 +43,86 @@ export async function machinesOf(
 }
 
 /**
+ * Puts this machine into the list, under the name that it wants or, where
+ * another machine has that one, with a number behind it: `laptop-2`. A machine
+ * that is in the list keeps its name. Returns the name. Throws TcError
+ * `store_away`.
+ */
+export async function enter(
+  database: SharedDatabase,
+  { machine, name }: Membership,
+  version: string,
+): Promise<string> {
+  return await database.transaction(async (sql) => {
+    await sql`SELECT pg_advisory_xact_lock(${ENTER_LOCK})`;
+    const present = await sql<{ id: string; name: string }[]>`
+      SELECT id, name FROM tc.machines WHERE left_at IS NULL`;
+    const known = present.find(({ id }) => id === machine);
+    const shown = known?.name ?? freeName(name, present);
+    await sql`
+      INSERT INTO tc.machines (id, name, version)
+      VALUES (${machine}, ${shown}, ${version})
+      ON CONFLICT (id) DO UPDATE SET name = excluded.name,
+        version = excluded.version, seen_at = now(), left_at = NULL`;
+    return shown;
+  });
+}
+
+/** Only one machine chooses a name: the number of an advisory lock. */
+const ENTER_LOCK = 0x7463_0003;
+
+/** Returns `wanted`, or the first of `wanted-2`, `wanted-3` … that is free. */
+export function freeName(
+  wanted: string,
+  present: readonly { readonly name: string }[],
+): string {
+  const taken = new Set(present.map(({ name }) => name.toLowerCase()));
+  // Reports call the machine that they are drawn on so.
+  for (const name of OWN_NAMES) taken.add(name);
+  let name = wanted;
+  for (let number = 2; taken.has(name.toLowerCase()); number++) {
+    name = `${wanted}-${number}`;
+  }
+  return name;
+}
+
+/** What `--machine` and reports call the machine that they run on. */
+const OWN_NAMES = ["this", "this machine"];
+
+/**
  * Says that this machine is there. Throws TcError `store_away`.
  */
 export async function beat(
   database: SharedDatabase,
-  { machine, name }: Membership,
+  { machine }: Membership,
   { version, counts, clockOffsetMs }: Beat,
 ): Promise<Pulse> {
   return await database.run(async (sql) => {
     // One statement: at rest a machine asks for nothing else.
-    const rows = await sql<
-      (OtherMachine & { readonly now: number; readonly schema: number })[]
-    >`
+    const rows = await sql<(MachineRow & PulseRow)[]>`
       WITH beat AS (
-        INSERT INTO tc.machines (id, name, version, clock_offset_ms, counts)
-        VALUES (${machine}, ${name}, ${version}, ${clockOffsetMs},
-          ${sql.json(counts as never)})
-        ON CONFLICT (id) DO UPDATE SET name = excluded.name,
-          version = excluded.version, seen_at = now(),
-          clock_offset_ms = excluded.clock_offset_ms,
-          counts = excluded.counts
+        UPDATE tc.machines SET version = ${version}, seen_at = now(),
+          clock_offset_ms = ${clockOffsetMs},
+          counts = ${sql.json(counts as never)}
+        WHERE id = ${machine} AND left_at IS NULL RETURNING id
       ), time AS (
         SELECT extract(epoch FROM now())::float8 * 1000 AS now,
-          (SELECT max(version) FROM tc.schema) AS schema
+          (SELECT max(version) FROM tc.schema) AS schema,
+          EXISTS (SELECT 1 FROM beat) AS listed
       )
-      SELECT time.now, time.schema, id, counts,
-        extract(epoch FROM now() - seen_at)::float8 * 1000 AS "seenMsAgo"
-      FROM time LEFT JOIN tc.machines ON id <> ${machine} AND left_at IS NULL`;
+      SELECT time.now, time.schema, time.listed, ${machineFields(sql)}
+      FROM time LEFT JOIN tc.machines ON left_at IS NULL
+      ORDER BY joined_at, id`;
+    const [first] = rows;
+    // The list is as it was before this statement: without this beat.
+    const present = rows.filter(({ id }) => id !== null);
     return {
-      databaseMs: rows[0]?.now ?? 0,
-      schema: rows[0]?.schema ?? 0,
-      others: rows.flatMap(({ id, seenMsAgo, counts }) =>
-        id === null || counts === null || (seenMsAgo ?? Infinity) > ALIVE_MS
-          ? []
-          : [{ machine: id, ...counts }]
+      databaseMs: first?.now ?? 0,
+      schema: first?.schema ?? 0,
+      isListed: first?.listed ?? false,
+      machines: present.map(machineFrom),
+      others: present.flatMap(({ id, ago, counts }) =>
+        id === machine || ago > ALIVE_MS ? [] : [{ machine: id, ...counts }]
       ),
     };
   });
@@ -87,25 +133,60 @@ interface Pulse {
   readonly databaseMs: number;
   /** The version of the tables. */
   readonly schema: number;
+  /** False: this machine was taken out of the list. */
+  readonly isListed: boolean;
+  /** All machines, in the order in which they joined. */
+  readonly machines: readonly Machine[];
   /** The last word of each other machine that was seen lately. */
   readonly others: readonly MachineCounts[];
 }
 
-/** Null where this machine is the only one. */
-interface OtherMachine {
-  readonly id: string | null;
-  readonly seenMsAgo: number | null;
-  readonly counts: OwnCounts | null;
+interface PulseRow {
+  readonly now: number;
+  readonly schema: number;
+  readonly listed: boolean;
 }
 
-/** Takes a machine out of the list. Its row stays: its requests need its name. */
+/**
+ * Takes a machine out of the list. Its row stays: its requests need its name.
+ * What it was doing for all is free at once, but for a login that it was
+ * renewing: that token may be spent, and its intent ends by its age.
+ */
 export async function removeMachine(
   database: SharedDatabase,
   machine: string,
 ): Promise<void> {
-  await database.run((sql) =>
-    sql`UPDATE tc.machines SET left_at = now() WHERE id = ${machine}`
+  await database.transaction(async (sql) => {
+    await sql`UPDATE tc.machines SET left_at = now() WHERE id = ${machine}`;
+    await sql`
+      UPDATE tc.accounts SET polled_by = NULL, poll_after = NULL
+      WHERE polled_by = ${machine}`;
+  });
+}
+
+/** What a machine does for the others. */
+interface Duties {
+  /** Accounts whose usage it asks the provider for. */
+  readonly polls: readonly string[];
+  /** Accounts whose login it began to renew, and has not finished. */
+  readonly renews: readonly string[];
+}
+
+/** Returns the ids of the accounts for which a machine does something. */
+export async function dutiesOf(
+  database: SharedDatabase,
+  machine: string,
+): Promise<Duties> {
+  const rows = await database.run((sql) =>
+    sql<{ id: string; polls: boolean; renews: boolean }[]>`
+      SELECT id, coalesce(polled_by = ${machine}, false) AS polls,
+        coalesce(renewing_by = ${machine}, false) AS renews
+      FROM tc.accounts WHERE removed_at IS NULL`
   );
+  return {
+    polls: rows.filter(({ polls }) => polls).map(({ id }) => id),
+    renews: rows.filter(({ renews }) => renews).map(({ id }) => id),
+  };
 }
 
 interface MachineRow {
@@ -121,13 +202,21 @@ interface MachineRow {
 
 async function readMachines(sql: Sql): Promise<readonly Machine[]> {
   const rows = await sql<MachineRow[]>`
-    SELECT id, name, version, counts,
-      clock_offset_ms AS "offset",
-      extract(epoch FROM joined_at)::float8 * 1000 AS joined,
-      extract(epoch FROM seen_at)::float8 * 1000 AS seen,
-      extract(epoch FROM now() - seen_at)::float8 * 1000 AS ago
+    SELECT ${machineFields(sql)}
     FROM tc.machines WHERE left_at IS NULL ORDER BY joined_at, id`;
-  return rows.map((row) => ({
+  return rows.map(machineFrom);
+}
+
+function machineFields(sql: Sql) {
+  return sql`id, name, tc.machines.version, counts,
+    clock_offset_ms AS "offset",
+    extract(epoch FROM joined_at)::float8 * 1000 AS joined,
+    extract(epoch FROM seen_at)::float8 * 1000 AS seen,
+    extract(epoch FROM now() - seen_at)::float8 * 1000 AS ago`;
+}
+
+function machineFrom(row: MachineRow): Machine {
+  return {
     id: row.id,
     name: row.name,
     version: row.version,
@@ -137,5 +226,5 @@ async function readMachines(sql: Sql): Promise<readonly Machine[]> {
     clockOffsetMs: Math.round(row.offset),
     requests: Object.values(row.counts.accounts)
       .reduce((sum, { inFlight }) => sum + inFlight, 0),
-  }));
+  };
 }

@@ -12,10 +12,12 @@ import { AccountSettings } from "./account_settings.ts";
 import { storeAddress } from "./address.ts";
 import { SharedDatabase } from "./database.ts";
 import type { Membership } from "./membership.ts";
+import { type PollTurns, SharedPollTurns } from "./poll_turns.ts";
 import { PoolSeal } from "./pool_seal.ts";
 import { RenewalClaims } from "./renewal_claims.ts";
 import { checkStore } from "./schema.ts";
-import { onlyStore, SharedVault } from "./shared_vault.ts";
+import { SharedVault } from "./shared_vault.ts";
+import { onlyStore } from "./store_error.ts";
 import { UnsentAccounts } from "./unsent.ts";
 
 /** The files of a machine that is part of a pool, in its vault's folder. */
@@ -29,6 +31,8 @@ export interface SharedPool {
   /** Who renews which login; account ids name the locks. */
   readonly locks: Locks;
   readonly settings: AccountSettings;
+  /** Which machine asks for the usage of which account. */
+  readonly pollTurns: PollTurns;
   /** This machine's own vault. */
   readonly own: Vault;
   /**
@@ -96,6 +100,7 @@ export function openShared(options: OpenSharedOptions): SharedPool {
     vault,
     locks: claims,
     settings,
+    pollTurns: new SharedPollTurns({ database, journal, machine }),
     own: opened.vault,
     takeOver: async () => {
       try {

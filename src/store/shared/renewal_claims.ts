@@ -125,12 +125,26 @@ export class RenewalClaims implements Locks {
   #giveBack(id: string, claim: string): void {
     const { database } = this.#ports;
     const release = database.run(async (sql) => {
-      await sql`
-        UPDATE tc.accounts SET renewing_by = NULL, renewing_run = NULL,
-          renewing_since = NULL
-        WHERE id = ${id} AND renewing_run = ${claim}`;
+      // One statement: what it reads is the row as it was before.
+      const [row] = await sql<{ by: string | null }[]>`
+        WITH gone AS (
+          UPDATE tc.accounts SET renewing_by = NULL, renewing_run = NULL,
+            renewing_since = NULL
+          WHERE id = ${id} AND renewing_run = ${claim}
+        )
+        SELECT (SELECT name FROM tc.machines WHERE id = renewing_by) AS by
+        FROM tc.accounts WHERE id = ${id} AND renewing_run <> ${claim}`;
+      if (row !== undefined) this.#tellLoss(id, row.by);
     }).catch(() => {}).finally(() => this.#releases.delete(release));
     this.#releases.add(release);
+  }
+
+  /** This machine was too slow: the other one took it for dead. */
+  #tellLoss(account: string, to: string | null): void {
+    this.#ports.journal?.log("warn", "renewal_lost", {
+      account,
+      machine: to ?? "?",
+    });
   }
 }
 

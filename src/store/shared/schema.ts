@@ -77,7 +77,24 @@ CREATE TABLE tc.requests (
 CREATE INDEX requests_by_end ON tc.requests (ended_at);
 `;
 
-const STORE_MIGRATIONS: readonly string[] = [FIRST];
+/**
+ * One machine at a time polls an account's usage, and no two machines have one
+ * name: of those that have, all but the first get a part of their id.
+ */
+const POLLS_AND_NAMES = `
+ALTER TABLE tc.accounts
+  ADD COLUMN polled_by text,
+  ADD COLUMN poll_after timestamptz,
+  ADD COLUMN poll_throttles integer NOT NULL DEFAULT 0;
+UPDATE tc.machines m SET name = m.name || '-' || left(m.id, 8)
+WHERE m.left_at IS NULL AND EXISTS (
+  SELECT 1 FROM tc.machines o
+  WHERE o.left_at IS NULL AND lower(o.name) = lower(m.name) AND
+    (o.joined_at, o.id) < (m.joined_at, m.id)
+);
+`;
+
+const STORE_MIGRATIONS: readonly string[] = [FIRST, POLLS_AND_NAMES];
 
 /** The version of the tables that this tc knows. */
 export const STORE_SCHEMA = STORE_MIGRATIONS.length;

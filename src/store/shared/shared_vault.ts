@@ -10,7 +10,7 @@
  */
 
 import type { AccountId } from "../../core/account.ts";
-import { TcError, VaultError } from "../../errors.ts";
+import { VaultError } from "../../errors.ts";
 import { kinship } from "../../lineage.ts";
 import type {
   Vault,
@@ -21,6 +21,7 @@ import type {
 import { CHANNEL } from "./schema.ts";
 import type { SharedDatabase, Sql } from "./database.ts";
 import type { PoolSeal } from "./pool_seal.ts";
+import { isStoreError, onlyStore } from "./store_error.ts";
 import type { UnsentAccounts } from "./unsent.ts";
 
 interface SharedVaultPorts {
@@ -394,16 +395,4 @@ function isSame(a: VaultEntry, b: VaultEntry): boolean {
     a.refusedTokenHash === b.refusedTokenHash &&
     a.identity?.accountUuid === b.identity?.accountUuid &&
     a.identity?.organizationUuid === b.identity?.organizationUuid;
-}
-
-const STORE_CODES = ["store_away", "store_failed", "no_store", "newer_store"];
-
-/** Returns whether the store is away or refuses, and nothing else is wrong. */
-export function isStoreError(cause: unknown): cause is TcError {
-  return cause instanceof TcError && STORE_CODES.includes(cause.code);
-}
-
-/** Swallows that the store is away or refuses, and nothing else. */
-export function onlyStore(cause: unknown): void {
-  if (!isStoreError(cause)) throw cause;
 }

@@ -7,6 +7,7 @@ import {
   checkStore,
   markPool,
   migrateStore,
+  STORE_SCHEMA,
   storeVersion,
 } from "../../../src/store/shared/schema.ts";
 import { readNews, tellNews } from "../../../src/store/shared/knowledge.ts";
@@ -68,7 +69,10 @@ Deno.test({
       /a newer tc/,
     );
     await machine.vault.put(oauthEntry("b", "2"));
-    await postgres.sql("pool_1", "UPDATE tc.schema SET version = 1");
+    await postgres.sql(
+      "pool_1",
+      `UPDATE tc.schema SET version = ${STORE_SCHEMA}`,
+    );
     strictEqual(
       withoutVersion(await postgres.dump("pool_1")),
       withoutVersion(before),
