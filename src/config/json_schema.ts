@@ -6,6 +6,7 @@
  */
 
 import type * as v from "valibot";
+import { PLAN_PRICE_MAX } from "../core/plans.ts";
 import { LEASES_MAX } from "../store/account_rows.ts";
 import { settingRows } from "./settings.ts";
 
@@ -76,6 +77,12 @@ const ACCOUNTS: Schema = {
         type: ["string", "null"],
         pattern: "^\\$?\\d{1,7}(\\.\\d{1,2})?/(day|week|month)$",
         description: "Most dollars it may cost: 20/day",
+      },
+      planPrice: {
+        type: ["number", "null"],
+        minimum: 0,
+        maximum: PLAN_PRICE_MAX,
+        description: "What its plan costs, in dollars a month",
       },
       upstream: {
         type: ["string", "null"],

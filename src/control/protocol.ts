@@ -110,6 +110,8 @@ export interface AccountFactsView {
   readonly capUtilization: number | null;
   /** The most that it may cost, `20/day`; null means no limit. */
   readonly maxCost: string | null;
+  /** What a person says that its plan costs, in dollars a month; or null. */
+  readonly planPrice: number | null;
   /** When the access token ends; null where that is not known. */
   readonly expiresAt: TimeView | null;
   /** Whether tc can renew the access token by itself. */

@@ -7,6 +7,7 @@
 
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import { PLAN_PRICE_MAX } from "../core/plans.ts";
 import { spendLimit } from "../core/quota/spending.ts";
 import { hintOf, TcError } from "../errors.ts";
 import type { CurvesView } from "./protocol.ts";
@@ -116,6 +117,8 @@ export interface ChangedAccount {
   readonly capUtilization?: number | null;
   /** Dollars a day, week or month: `20/day`. */
   readonly maxCost?: string | null;
+  /** What its plan costs, in dollars a month; null: nothing is stated. */
+  readonly planPrice?: number | null;
 }
 
 /** Fields of a hook's input; null where it does not say. */
@@ -160,6 +163,9 @@ export const CHANGE = v.strictObject({
     v.nullable(
       v.pipe(v.string(), v.check((text) => spendLimit(text) !== null)),
     ),
+  ),
+  planPrice: v.optional(
+    v.nullable(v.pipe(v.number(), v.minValue(0), v.maxValue(PLAN_PRICE_MAX))),
   ),
 });
 

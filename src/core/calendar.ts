@@ -145,9 +145,18 @@ export function periodStart(
   }
 }
 
-/** Returns the moment at which the day, week or month around `at` ends. */
-export function periodEnd(at: number, unit: CalendarUnit, zone: Zone): Instant {
-  const { year, month, day } = zone.dateOf(periodStart(at, unit, zone));
+/**
+ * Returns the moment at which the day, week or month around `at` ends; weeks
+ * begin on `weekStart`.
+ */
+export function periodEnd(
+  at: number,
+  unit: CalendarUnit,
+  zone: Zone,
+  weekStart: Weekday = "monday",
+): Instant {
+  const start = periodStart(at, unit, zone, weekStart);
+  const { year, month, day } = zone.dateOf(start);
   switch (unit) {
     case "day":
       return zone.instantOf({ year, month, day: day + 1 });

@@ -9,6 +9,11 @@
 
 import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
+import {
+  plansText,
+  type PlansView,
+  type PlanView,
+} from "../control/history/plan_view.ts";
 import type {
   ReportRowView,
   ReportView,
@@ -60,6 +65,13 @@ const COLUMNS: readonly {
     text: (r) => moneyText(r.paidUsd),
   },
 ];
+
+/** What plans cost; only where a report compares them. */
+const PLAN_COLUMN: typeof COLUMNS[number] = {
+  name: "Plans",
+  value: (r) => r.planUsd ?? 0,
+  text: (r) => r.planUsd === null ? "unknown" : moneyText(r.planUsd ?? null),
+};
 
 type Sums = Omit<ReportRowView, "key" | "label" | "firstAt" | "lastAt">;
 
@@ -127,6 +139,9 @@ function Report({ view }: { readonly view: ReportView }): VNode {
   return (
     <>
       {isTime ? <Chart rows={view.rows} /> : null}
+      {view.plans === null || view.plans.accounts.length === 0
+        ? null
+        : <Plans plans={view.plans} />}
       <SpendTable view={view} isTime={isTime} />
       <p class="sum">
         From the ledger, {view.rows.length} rows; list prices of{" "}
@@ -143,6 +158,43 @@ function Report({ view }: { readonly view: ReportView }): VNode {
       </p>
     </>
   );
+}
+
+/** What plans cost beside what they covered; unknown is never nothing. */
+function Plans({ plans }: { readonly plans: PlansView }): VNode {
+  return (
+    <details class="plans">
+      <summary>
+        {plansText(plans) ?? "What the plans cost is unknown"}
+      </summary>
+      <ul>
+        {plans.accounts.map((one) => (
+          <li key={one.id}>
+            <b>{one.label}</b> ({one.plan.replaceAll("_", " ")}){" "}
+            {planWords(one)}
+          </li>
+        ))}
+      </ul>
+      <p>
+        List prices of {plans.pricesAsOf}, or what you stated with{" "}
+        <code>tc prices plan</code>;{" "}
+        by the time in the pool within these days, days without use as well.
+        Sums have the plans of known price alone.
+      </p>
+    </details>
+  );
+}
+
+function planWords(
+  { usdPerMonth, priceFrom, costUsd, worthUsd, since }: PlanView,
+): string {
+  const worth = `worth ${worthUsd === null ? "unpriced" : moneyText(worthUsd)}`;
+  if (costUsd === null) return `${worth}, its price is unknown`;
+  const day = new Date(since.ms).toLocaleDateString();
+  const own = priceFrom === "own" ? " by you" : "";
+  return `${worth}, cost ${
+    moneyText(costUsd)
+  } since ${day} at $${usdPerMonth} a month${own}`;
 }
 
 /** Fewer bars than this stay as narrow as if there were so many. */
@@ -204,7 +256,10 @@ function SpendTable(
   { view, isTime }: { readonly view: ReportView; readonly isTime: boolean },
 ): VNode {
   const sort = useSignal<string | null>(null);
-  const column = COLUMNS.find(({ name }) => name === sort.value);
+  const hasPlans = view.rows.some(({ planUsd }) => planUsd !== undefined);
+  const columns = hasPlans ? [...COLUMNS, PLAN_COLUMN] : COLUMNS;
+  const total = { ...view.total, planUsd: view.plans?.costUsd ?? null };
+  const column = columns.find(({ name }) => name === sort.value);
   const rows = column === undefined
     ? isTime ? view.rows.toReversed() : view.rows
     : view.rows.toSorted((a, b) => column.value(b) - column.value(a));
@@ -214,7 +269,7 @@ function SpendTable(
         <thead>
           <tr>
             <th scope="col">{view.by}</th>
-            {COLUMNS.map(({ name }) => (
+            {columns.map(({ name }) => (
               <th
                 key={name}
                 scope="col"
@@ -235,7 +290,7 @@ function SpendTable(
           {rows.map((row) => (
             <tr key={row.key}>
               <td>{row.label ?? row.key ?? "unknown"}</td>
-              {COLUMNS.map(({ name, text }) => (
+              {columns.map(({ name, text }) => (
                 <td key={name} class="number">{text(row)}</td>
               ))}
             </tr>
@@ -244,8 +299,8 @@ function SpendTable(
         <tfoot>
           <tr>
             <td>all</td>
-            {COLUMNS.map(({ name, text }) => (
-              <td key={name} class="number">{text(view.total)}</td>
+            {columns.map(({ name, text }) => (
+              <td key={name} class="number">{text(total)}</td>
             ))}
           </tr>
         </tfoot>
@@ -265,6 +320,7 @@ const CSV_FIELDS = [
   "costUsd",
   "worthUsd",
   "paidUsd",
+  "planUsd",
 ] as const;
 
 function csvOf({ by, rows }: ReportView): string {

@@ -7,6 +7,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type BlockView, blockView } from "../control/history/block_view.ts";
 import {
+  plansCost,
+  type PlansView,
+  plansView,
+} from "../control/history/plan_view.ts";
+import {
   byPeriod,
   isCalendarUnit,
   type ReportKind,
@@ -15,11 +20,13 @@ import {
 } from "../control/history/report_view.ts";
 import {
   type CalendarUnit,
+  periodEnd,
   periodName,
   periodStart,
   type Weekday,
   type Zone,
 } from "../core/calendar.ts";
+import type { PlanAccount } from "../core/plans.ts";
 import { projectName } from "../core/route/project_route.ts";
 import {
   BLOCK_MS,
@@ -54,7 +61,8 @@ import {
   type TimeSpan,
 } from "../store/ledger/ledger_report.ts";
 import { QUARTER_MS } from "../store/ledger/ledger.ts";
-import { readLabels } from "../store/ledger/pool_store.ts";
+import { type AccountLabels, readLabels } from "../store/ledger/pool_store.ts";
+import { planUses } from "./plan_costs.ts";
 
 /** Kinds of report whose rows can be shown by model. */
 export const BREAKDOWN_KINDS = [
@@ -79,6 +87,8 @@ export interface SpendQuery {
   readonly pricesAsOf: string;
   /** Whether each row has its parts by model; absent: no. */
   readonly hasModels?: boolean;
+  /** The accounts of now, whose plans are compared; absent: not known. */
+  readonly accounts?: readonly PlanAccount[];
 }
 
 /** The databases that a report is drawn from. */
@@ -136,7 +146,7 @@ export function spendReport(
   issues: ReadonlyMap<string, string>,
 ): ReportView {
   const { by, nowMs, span, zone, pricesAsOf } = query;
-  const labels = by === "account" && ledger !== null ? readLabels(ledger) : {};
+  const labels = by === "account" ? accountLabels(ledger, query) : {};
   const transcripts = history === null ? null : lastLook(history);
   const tcSinceMs = ledger === null ? Infinity : ledgerSince(ledger);
   const drawn = (of: SpendQuery) => [
@@ -172,7 +182,46 @@ export function spendReport(
     block: by === "block"
       ? runningBlock(rows, { ledger, history }, query)
       : null,
+    ...planParts(ledger, query),
   });
+}
+
+/** Returns the names of accounts by id: those of now, and of removed ones. */
+function accountLabels(
+  ledger: DatabaseSync | null,
+  { accounts = [] }: SpendQuery,
+): AccountLabels {
+  return {
+    ...ledger === null ? {} : readLabels(ledger),
+    ...Object.fromEntries(accounts.map(({ id, label }) => [id, label])),
+  };
+}
+
+/** Returns what a report says of plans: of their whole work, not of a part. */
+function planParts(
+  ledger: DatabaseSync | null,
+  query: SpendQuery,
+): {
+  readonly plans?: PlansView;
+  readonly planUsdOf?: (row: SpendRow) => number | null;
+} {
+  const { by, span, zone, weekStart, accounts } = query;
+  const isWhole = span.machine === undefined;
+  if (ledger === null || accounts === undefined || !isWhole) return {};
+  const uses = planUses(ledger, accounts, query);
+  const plans = plansView(uses, zone);
+  if (isCalendarUnit(by)) {
+    const planUsdOf = ({ firstAt }: SpendRow) =>
+      plansCost(uses, {
+        fromMs: periodStart(firstAt, by, zone, weekStart),
+        untilMs: periodEnd(firstAt, by, zone, weekStart),
+        zone,
+      });
+    return { plans, planUsdOf };
+  }
+  if (by !== "account") return { plans };
+  const costs = new Map(plans.accounts.map(({ id, costUsd }) => [id, costUsd]));
+  return { plans, planUsdOf: ({ key }) => costs.get(key ?? "") ?? null };
 }
 
 /**

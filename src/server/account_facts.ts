@@ -56,6 +56,7 @@ function factsOf(
     maxInFlight: account.leasesMax,
     capUtilization: account.utilizationMax,
     maxCost: account.costMax ? spendLimitText(account.costMax) : null,
+    planPrice: record.planPrice,
     expiresAt: expiresAt === null ? null : timeView(expiresAt),
     isRenewable: account.kind === "subscription",
     needsLogin: record.needsLogin,

@@ -18,6 +18,7 @@ import {
   setEnabled,
   setLeasesMax,
   setMaxCost,
+  setPlanPrice,
   setPriority,
 } from "./account_edits.ts";
 import { accountRows } from "./account_rows.ts";
@@ -40,6 +41,8 @@ export interface AccountChange {
   readonly capUtilization?: number | null;
   /** `20/day` and the like. */
   readonly maxCost?: string | null;
+  /** What its plan costs, in dollars a month. */
+  readonly planPrice?: number | null;
 }
 
 export interface DeskListing extends MergedAccounts {
@@ -134,8 +137,8 @@ function editsOf(
   id: AccountId,
   change: AccountChange,
 ): readonly ConfigEdit[] {
-  const { name, enabled, priority, leasesMax, capUtilization, maxCost } =
-    change;
+  const { name, enabled, priority, leasesMax } = change;
+  const { capUtilization, maxCost, planPrice } = change;
   return [
     ...name === undefined ? [] : [renameAccount(entries, id, name)],
     ...enabled === undefined
@@ -147,6 +150,7 @@ function editsOf(
       ? []
       : [setCapUtilization(entries, id, capUtilization)],
     ...maxCost === undefined ? [] : [setMaxCost(entries, id, maxCost)],
+    ...planPrice === undefined ? [] : [setPlanPrice(entries, id, planPrice)],
   ];
 }
 

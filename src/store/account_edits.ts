@@ -112,6 +112,18 @@ export function setMaxCost(
   });
 }
 
+/** States what the plan costs, in dollars a month; null takes it back. */
+export function setPlanPrice(
+  entries: Entries,
+  id: AccountId,
+  planPrice: number | null,
+): ConfigEdit {
+  return changeRow(entries, id, (row) => {
+    const { planPrice: _old, ...rest } = row;
+    return planPrice === null ? rest : { ...rest, planPrice };
+  });
+}
+
 /**
  * Removes the account from the list. This must precede removing the vault's
  * entry: after a crash between the two, the account stays removed.

@@ -8,6 +8,7 @@
 import * as v from "valibot";
 import { type AccountId, accountId, type SpendLimit } from "../core/account.ts";
 import { accountName } from "../core/plain_text.ts";
+import { PLAN_PRICE_MAX } from "../core/plans.ts";
 import { spendLimit } from "../core/quota/spending.ts";
 import { ConfigError } from "../errors.ts";
 import type { ConfigDocument } from "./config_file.ts";
@@ -27,6 +28,8 @@ export interface AccountRow {
   readonly capUtilization: number | null;
   /** The most that it may cost, such as 20 dollars a day. */
   readonly maxCost: SpendLimit | null;
+  /** What its plan costs a month in dollars, if a person says so. */
+  readonly planPrice: number | null;
   /** Origin of a third-party backend. */
   readonly upstream: string | null;
   readonly modelMap: Readonly<Record<string, string>> | null;
@@ -63,6 +66,9 @@ const row = v.looseObject({
   maxCost: v.nullish(
     v.pipe(v.string(), v.check((text) => spendLimit(text) !== null)),
   ),
+  planPrice: v.nullish(
+    v.pipe(v.number(), v.minValue(0), v.maxValue(PLAN_PRICE_MAX)),
+  ),
   upstream: v.nullish(v.pipe(v.string(), v.check(isOrigin, "an http URL"))),
   modelMap: v.nullish(v.record(v.string(), v.string())),
 });
@@ -78,6 +84,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   maxInFlight: `a whole number from 1 to ${LEASES_MAX}, or null`,
   capUtilization: "a number above 0 and up to 1, or null",
   maxCost: "dollars a day, week or month such as 20/day, or null",
+  planPrice: "dollars a month such as 150, or null",
   upstream: "a URL such as https://api.example.com, or null",
   modelMap: "an object of model names, or null",
 };
@@ -121,6 +128,7 @@ function parseRow(value: unknown, index: number, file: string): AccountRow {
     leasesMax: output.maxInFlight ?? null,
     capUtilization: output.capUtilization ?? null,
     maxCost: spendLimit(output.maxCost ?? ""),
+    planPrice: output.planPrice ?? null,
     upstream: output.upstream ?? null,
     modelMap: output.modelMap ?? null,
     hasSecret: SECRET_KEYS.some((key) => typeof output[key] === "string"),

@@ -9,6 +9,7 @@ import type { Account, AccountId } from "../core/account.ts";
 import { accountName } from "../core/plain_text.ts";
 import type { PoolEvent } from "../core/pool/pool.ts";
 import type { Instant } from "../core/time.ts";
+import type { PlanAccount } from "../core/plans.ts";
 import { isDead } from "../lineage.ts";
 import type { AccountIdentity, SharedFamily, VaultEntry } from "../ports.ts";
 import type { AccountRow } from "./account_rows.ts";
@@ -27,6 +28,8 @@ export interface AccountRecord {
    * help.
    */
   readonly needsLogin: boolean;
+  /** What its plan costs a month in dollars, if a person says so. */
+  readonly planPrice: number | null;
   /** Origin of a backend, or null. */
   readonly upstream: string | null;
   readonly modelMap: Readonly<Record<string, string>> | null;
@@ -164,9 +167,23 @@ function recordOf(
     sharedWith: entry.sharedWith,
     expiresAt: "expiresAt" in credential ? credential.expiresAt : null,
     needsLogin: isDead(entry),
+    planPrice: row?.planPrice ?? null,
     upstream: row?.upstream ?? null,
     modelMap: row?.modelMap ?? null,
   };
+}
+
+/** Returns the accounts as far as the prices of their plans depend on them. */
+export function planAccounts(
+  records: readonly AccountRecord[],
+): readonly PlanAccount[] {
+  return records.map(({ account: { id, label, kind, tier }, planPrice }) => ({
+    id,
+    label,
+    kind,
+    tier,
+    ownUsdPerMonth: planPrice,
+  }));
 }
 
 /** Returns `wanted`, or `wanted` with the first number that is free. */

@@ -37,6 +37,6 @@ Deno.test("a cell is quoted where it must be, and unknown is empty", () => {
   ]);
   deepStrictEqual(
     csvLines([view], { hasCost: true })[1],
-    `account,a,"Ann, ""home""",${rest},,,,1`,
+    `account,a,"Ann, ""home""",${rest},,,,1,`,
   );
 });

@@ -17,6 +17,7 @@ Deno.test("prices, swap list, profile list and simulate fit 40 to 200 columns, a
   for (
     const args of [
       ["prices"],
+      ["prices", "plan"],
       ["swap", "list", "--offline"],
       ["profile", "list"],
       ["simulate", "--workload", "solo", "--policy", "price,pace"],

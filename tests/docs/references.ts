@@ -300,7 +300,7 @@ export const API: readonly ApiRoute[] = [
     path: ONE_ACCOUNT,
     does: "Changes what a person set about the account.",
     takes:
-      "any of `name`, `enabled`, `priority`, `leasesMax` (null: no limit), `capUtilization` (null: no limit)",
+      "any of `name`, `enabled`, `priority`, `leasesMax` (null: no limit), `capUtilization` (null: no limit), `maxCost` (null: no limit), `planPrice` (null: none is stated)",
     answers: "AccountsView",
   },
   {

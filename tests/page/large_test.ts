@@ -175,5 +175,5 @@ Deno.test({
 /** The screens that read the ledger, and when they are there. */
 const SHOWN = [
   ["Quota", "document.querySelectorAll('.curve').length >= 12"],
-  ["Spend", "document.querySelectorAll('tfoot td').length === 9"],
+  ["Spend", "document.querySelectorAll('tfoot td').length === 10"],
 ] as const;

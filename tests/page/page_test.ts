@@ -157,14 +157,14 @@ Deno.test({
     await clickOn(tab, "Decisions");
     await tab.until("document.body.innerText.includes('Of the last')");
     await clickOn(tab, "Spend");
-    await tab.until("document.querySelectorAll('tfoot td').length === 9");
+    await tab.until("document.querySelectorAll('tfoot td').length === 10");
     // The row of today has what the ledger has written by now.
     const all = "document.querySelectorAll('tfoot td')[1].innerText";
     for (let tries = 0; tries < 30; tries++) {
       if (await tab.run(all) === "5") break;
       await clickOn(tab, "Now");
       await clickOn(tab, "Spend");
-      await tab.until("document.querySelectorAll('tfoot td').length === 9");
+      await tab.until("document.querySelectorAll('tfoot td').length === 10");
     }
     strictEqual(await tab.run(all), "5");
     await looksGood(tab, { pictures: PICTURES });

@@ -156,6 +156,9 @@ function details(
     ...account.capUtilization === null
       ? []
       : [`up to ${percentText(account.capUtilization)}`],
+    ...account.planPrice === null
+      ? []
+      : [`plan $${account.planPrice} a month, as you stated`],
     ...account.maxCost === null ? [] : [`at most $${account.maxCost}`],
   ];
   return [

@@ -32,6 +32,8 @@ import { isNotRunning } from "../accounts/account_work.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { cellLines } from "../table.ts";
+import { PLAN_PRICES } from "../../core/plans.ts";
+import { planListLines, planPrices } from "./plan_prices.ts";
 
 const DOWNLOAD_MS = 30_000;
 
@@ -43,6 +45,8 @@ const TEXT: CommandText = {
     "tc prices",
     "tc prices update",
     "tc prices update --from model_prices.json --dry-run",
+    "tc prices plan",
+    "tc prices plan work 150",
   ],
   schema: "tc.prices/v1",
 };
@@ -59,6 +63,14 @@ export function registerPrices(program: Command, registry: Registry): void {
     .option("--dry-run", "Print what would change, and change nothing")
     .action(registry.run((options) => {
       return update(new Shell(registry, {}), options);
+    }));
+  prices.command("plan")
+    .description("List what each account's plan costs, or state what you pay")
+    .argument("[account]", "The account's name or id")
+    .argument("[dollars]", "Dollars a month, or none: the list's price")
+    .option("--json", "Print one JSON object")
+    .action(registry.run((account, dollars, options) => {
+      return planPrices(new Shell(registry, options), account, dollars);
     }));
 }
 
@@ -99,6 +111,7 @@ function list(shell: Shell): number {
       source: first.source,
       rows,
       own: book.own,
+      plans: PLAN_PRICES,
     });
     return EXIT.ok;
   }
@@ -112,6 +125,9 @@ function list(shell: Shell): number {
   output.line(
     "fast mode 2 x, batches 0.5 x, inference_geo us 1.1 x, web search $10 per 1,000",
   );
+  output.line();
+  for (const line of planListLines()) output.line(line);
+  output.line("tc prices plan   has each account's");
   const own = Object.entries(book.own);
   if (own.length === 0) return EXIT.ok;
   output.line();

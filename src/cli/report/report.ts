@@ -24,6 +24,9 @@ import { csvLines } from "./report_csv.ts";
 import { reportLines, type ReportLook, reportTitle } from "./report_text.ts";
 import type { Output } from "../output.ts";
 import { Shell } from "../shell.ts";
+import { storedAccounts } from "../accounts/account_work.ts";
+import type { PlanAccount } from "../../core/plans.ts";
+import { planAccounts } from "../../store/accounts.ts";
 import { readTranscripts } from "./read_transcripts.ts";
 import { parseMoment } from "./time_span.ts";
 import { readPin, readRegistry } from "../../claude/sessions/orchestration.ts";
@@ -114,9 +117,11 @@ export function registerReport(program: Command, registry: Registry): void {
       const shell = new Shell(registry, options);
       const pricesAsOf = tablesOf(priceBook(shell.config))[0]?.asOf ?? "";
       const frame = { nowMs: systemClock.now(), pricesAsOf };
-      const queries = [...new Set(kinds)].map((by) =>
-        reportQuery(by, options, frame)
-      );
+      const accounts = options.cost ? await plannedAccounts(shell) : null;
+      const queries = [...new Set(kinds)].map((by) => ({
+        ...reportQuery(by, options, frame),
+        ...accounts === null ? {} : { accounts },
+      }));
       if (options.weekStart !== undefined) refuseWithoutWeek(queries);
       const rowsMax = rowLimit(options.limit);
       const order = orderOf(options.order);
@@ -140,6 +145,18 @@ export function registerReport(program: Command, registry: Registry): void {
       } else printTables(views, output, look);
       return EXIT.ok;
     }));
+}
+
+/** Returns the accounts of now; null if they cannot be read. */
+async function plannedAccounts(
+  shell: Shell,
+): Promise<readonly PlanAccount[] | null> {
+  try {
+    return planAccounts((await storedAccounts(shell)).accounts);
+  } catch {
+    // A report of what was spent does not fail over what plans cost.
+    return null;
+  }
 }
 
 /** One report is printed as it is, several as the sections of one object. */

@@ -44,6 +44,7 @@ const MONEY: typeof COLUMNS = [
   ["paidUsd", ({ paidUsd }) => paidUsd],
   ["worthUsd", ({ worthUsd }) => worthUsd],
   ["unpriced", ({ unpriced }) => unpriced],
+  ["planUsd", ({ planUsd = null }) => planUsd],
 ];
 
 /** With `--breakdown`: empty in the row that is the sum of its models. */

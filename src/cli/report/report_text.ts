@@ -5,6 +5,11 @@
  */
 
 import type { BlockView } from "../../control/history/block_view.ts";
+import {
+  plansText,
+  type PlansView,
+  unknownPlans,
+} from "../../control/history/plan_view.ts";
 import type {
   ModelPartView,
   ReportRowView,
@@ -23,19 +28,22 @@ import type { Output } from "../output.ts";
 import { cutInMiddle } from "../../deck/terminal/grapheme.ts";
 import { type Column, tableLines } from "../table.ts";
 
-type Named = SourcedSums & { readonly name: string };
+type Named = SourcedSums & {
+  readonly name: string;
+  readonly planUsd?: number | null;
+};
 
 function count(of: (sums: ReportSums) => number): (sums: ReportSums) => string {
   return (sums) => countText(of(sums));
 }
 
 function columnsOf(
-  { by, total }: ReportView,
-  { hasCost }: ReportLook,
+  view: ReportView,
+  look: ReportLook,
 ): readonly Column<Named>[] {
   const number = true;
   const all: readonly Column<Named>[] = [
-    { title: by, of: ({ name }) => name, cutTo: 8 },
+    { title: view.by, of: ({ name }) => name, cutTo: 8 },
     {
       title: "req",
       of: count(({ requests }) => requests),
@@ -86,17 +94,29 @@ function columnsOf(
     },
     { title: "moves", of: movesText, isNumber: number, drop: 9 },
   ];
-  const money: readonly Column<Named>[] = [
-    { title: "worth", of: worthText, isNumber: number },
-    { title: "paid", of: paidText, isNumber: number, drop: 1 },
-  ];
   const source: readonly Column<Named>[] = [
     { title: "source", of: sourceText, drop: 2 },
   ];
   return [
     ...all,
-    ...(hasCost ? money : []),
-    ...(isOutside(total) ? source : []),
+    ...(look.hasCost ? moneyColumns(view) : []),
+    ...(isOutside(view.total) ? source : []),
+  ];
+}
+
+function moneyColumns({ plans, rows }: ReportView): readonly Column<Named>[] {
+  const hasPlans = plans !== null && plans.costUsd !== null &&
+    rows.some(({ planUsd }) => planUsd !== undefined);
+  const plan: Column<Named> = {
+    title: "plans",
+    of: planText,
+    isNumber: true,
+    drop: 7,
+  };
+  return [
+    { title: "worth", of: worthText, isNumber: true },
+    { title: "paid", of: paidText, isNumber: true, drop: 1 },
+    ...(hasPlans ? [plan] : []),
   ];
 }
 
@@ -150,6 +170,12 @@ function worthText({ costUsd, worthUsd, unpriced }: ReportSums): string {
   return worthUsd === null ? `–${star}` : `$${worthUsd.toFixed(2)}${star}`;
 }
 
+/** Returns what the plans cost in the row's time; a model has no plan. */
+function planText({ planUsd }: Named): string {
+  if (planUsd === undefined) return "";
+  return planUsd === null ? "–" : `$${planUsd.toFixed(2)}`;
+}
+
 /** Returns what was really paid. */
 function paidText({ paidUsd }: ReportSums): string {
   return paidUsd === null ? "–" : `$${paidUsd.toFixed(2)}`;
@@ -177,7 +203,7 @@ export function reportLines(
       { ...row, name: rowName(row, view) },
       ...(row.models ?? []).map((part) => ({ ...part, name: modelName(part) })),
     ]),
-    { ...view.total, name: "total" },
+    { ...view.total, name: "total", planUsd: view.plans?.costUsd ?? null },
   ];
   const table = tableLines(rows, columnsOf(view, look), look.width);
   const hidden = view.rows.length - shown.length;
@@ -257,8 +283,29 @@ function modelName({ model }: ModelPartView): string {
   return `  ${cutInMiddle(inert(model ?? "(none)"), NAME_WIDTH_MAX - 2)}`;
 }
 
+/** Returns what plans cost beside what they covered, and how it is counted. */
+function planLines(plans: PlansView, total: SourcedSums): readonly string[] {
+  const text = plansText(plans);
+  const unknown = unknownPlans(plans).map((one) => inert(one)).join(", ");
+  const hint = "  tc prices plan NAME DOLLARS   states it";
+  if (text === null) {
+    return unknown === ""
+      ? []
+      : [`no price is known of the plan of ${unknown}`, hint];
+  }
+  return [
+    text,
+    ...unknown === ""
+      ? []
+      : [`  without ${unknown}: the plan's price is unknown`, hint],
+    ...isOutside(total) ? ["  without what did not go through tc"] : [],
+    `  plans cost: list prices of ${plans.pricesAsOf} or your own, by the time`,
+    "  in the pool within this report, days without use as well",
+  ];
+}
+
 function notes(
-  { total, pricesAsOf, transcripts }: ReportView,
+  { total, pricesAsOf, transcripts, plans }: ReportView,
   { hasCost }: ReportLook,
   dropped: readonly string[],
 ): readonly string[] {
@@ -283,6 +330,7 @@ function notes(
   return [
     ...hidden,
     ...star,
+    ...(plans === null ? [] : planLines(plans, total)),
     `worth: covered by plans, at list prices of ${pricesAsOf}`,
     "paid: by API keys and extra usage · ✎ written to cache",
     ...outside,

@@ -25,6 +25,7 @@ import {
 import type { TimeView } from "../protocol.ts";
 import { timeView } from "../status_view.ts";
 import type { BlockView } from "./block_view.ts";
+import type { PlansView } from "./plan_view.ts";
 
 export const REPORT_KINDS = [
   "day",
@@ -99,6 +100,11 @@ export interface ReportRowView extends SourcedSums {
   readonly label: string | null;
   readonly firstAt: TimeView;
   readonly lastAt: TimeView;
+  /**
+   * What plans of known price cost in that time, or the account's plan, in
+   * dollars; null if unknown; absent: not of this kind of row.
+   */
+  readonly planUsd?: number | null;
   /** Its parts by model, the dearest first; absent: not asked for. */
   readonly models?: readonly ModelPartView[];
 }
@@ -119,6 +125,11 @@ export interface ReportView {
   readonly pricesAsOf: string;
   /** By block: the block that runs now; else null. */
   readonly block: BlockView | null;
+  /**
+   * What plans cost beside what they covered; null if the accounts are not
+   * known, or the report is of a part of their work.
+   */
+  readonly plans: PlansView | null;
   readonly rows: readonly ReportRowView[];
   readonly total: SourcedSums;
 }
@@ -146,6 +157,10 @@ interface ReportFrame {
   readonly modelsOf?: (key: string | null) => readonly ModelRow[];
   /** Absent: none runs now, or the report is not by block. */
   readonly block?: BlockView | null;
+  /** Absent: no plan is compared. */
+  readonly plans?: PlansView | null;
+  /** Returns what plans cost in the time of a row; absent: none does. */
+  readonly planUsdOf?: (row: SpendRow) => number | null;
   /** Absent: no transcripts are known. */
   readonly transcripts?: { readonly at: number; readonly isWhole: boolean };
 }
@@ -176,7 +191,8 @@ export function reportView(
     (sum, row) => addOutside(sum, row.outside),
     {} as OutsideSpend,
   );
-  const { transcripts = null, block = null, modelsOf } = frame;
+  const { transcripts = null, block = null, plans = null } = frame;
+  const { modelsOf, planUsdOf } = frame;
   return {
     schema: "tc.report/v1",
     at: timeView(frame.nowMs),
@@ -192,13 +208,17 @@ export function reportView(
     },
     pricesAsOf: frame.pricesAsOf,
     block,
-    rows: rows.map(({ key, firstAt, lastAt, spend, outside }) => ({
-      key,
-      label: key === null ? null : frame.labelOf(key),
-      firstAt: timeView(firstAt),
-      lastAt: timeView(Math.min(lastAt, frame.nowMs)),
-      ...sourcedSums(spend, outside ?? {}),
-      ...modelsOf === undefined ? {} : { models: modelsOf(key).map(modelPart) },
+    plans,
+    rows: rows.map((row) => ({
+      key: row.key,
+      label: row.key === null ? null : frame.labelOf(row.key),
+      firstAt: timeView(row.firstAt),
+      lastAt: timeView(Math.min(row.lastAt, frame.nowMs)),
+      ...sourcedSums(row.spend, row.outside ?? {}),
+      ...planUsdOf === undefined ? {} : { planUsd: planUsdOf(row) },
+      ...modelsOf === undefined
+        ? {}
+        : { models: modelsOf(row.key).map(modelPart) },
     })),
     total: sourcedSums(total, outside),
   };

@@ -9,6 +9,7 @@
 
 import * as v from "valibot";
 import { type AccountId, accountId } from "../../core/account.ts";
+import { PLAN_PRICE_MAX } from "../../core/plans.ts";
 import { spendLimit } from "../../core/quota/spending.ts";
 import { hintOf, TcError } from "../../errors.ts";
 import type { AccountChange } from "../../store/account_desk.ts";
@@ -38,6 +39,11 @@ const QUESTION = v.variant("kind", [
       maxCost: v.optional(
         v.nullable(
           v.pipe(v.string(), v.check((text) => spendLimit(text) !== null)),
+        ),
+      ),
+      planPrice: v.optional(
+        v.nullable(
+          v.pipe(v.number(), v.minValue(0), v.maxValue(PLAN_PRICE_MAX)),
         ),
       ),
     }),

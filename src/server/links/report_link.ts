@@ -10,6 +10,7 @@ import type { QuotaView } from "../../control/history/quota_view.ts";
 import type { ReportView } from "../../control/history/report_view.ts";
 import type { ReportQuestion } from "../../control/routes.ts";
 import { Zone } from "../../core/calendar.ts";
+import type { PlanAccount } from "../../core/plans.ts";
 import { reasonOf, TcError } from "../../errors.ts";
 import { quotaHistory } from "../../records/quota_history.ts";
 import {
@@ -23,7 +24,12 @@ import { PendingCalls } from "./pending_calls.ts";
 
 /** What the main thread draws. */
 export type DrawQuestion =
-  | { readonly kind: "report"; readonly question: ReportQuestion }
+  | {
+    readonly kind: "report";
+    readonly question: ReportQuestion;
+    /** The accounts of now, whose plans are compared. */
+    readonly accounts: readonly PlanAccount[];
+  }
   | { readonly kind: "quota"; readonly days: number };
 
 export type ReportAnswer =
@@ -48,7 +54,7 @@ export function answerReport(
 ): ReportAnswer {
   try {
     if (asked.kind === "report") {
-      return { kind: "report", view: draw(asked.question, places) };
+      return { kind: "report", view: draw(asked, places) };
     }
     const { stateFolder } = places;
     const database = openDatabase(databasePath(stateFolder), "read_only");
@@ -64,14 +70,15 @@ export function answerReport(
 }
 
 function draw(
-  { by, days, zone: name }: ReportQuestion,
+  { question, accounts }: DrawQuestion & { readonly kind: "report" },
   { stateFolder, pricesAsOf, hasTranscripts }: ReportPlaces,
 ): ReportView {
-  const zone = new Zone(name);
+  const { by, days } = question;
+  const zone = new Zone(question.zone);
   const nowMs = systemClock.now();
   const fromMs = lastSince("day", days, { untilMs: nowMs, zone });
   const span = { fromMs, untilMs: nowMs };
-  const query = { by, nowMs, span, zone, pricesAsOf };
+  const query = { by, nowMs, span, zone, pricesAsOf, accounts };
   using sources = new SpendSources(stateFolder, { hasTranscripts });
   return spendReport(sources, query, new Map());
 }
@@ -88,9 +95,15 @@ export class ReportAsker {
     this.#post = post;
   }
 
-  /** Returns the report. Throws TcError if it cannot be drawn. */
-  async report(question: ReportQuestion): Promise<ReportView> {
-    const answer = await this.#ask({ kind: "report", question });
+  /**
+   * Returns the report, with the plans of `accounts`. Throws TcError if it
+   * cannot be drawn.
+   */
+  async report(
+    question: ReportQuestion,
+    accounts: readonly PlanAccount[],
+  ): Promise<ReportView> {
+    const answer = await this.#ask({ kind: "report", question, accounts });
     if (answer.kind === "report") return answer.view;
     throw undrawn(answer);
   }

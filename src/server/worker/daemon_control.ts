@@ -35,6 +35,7 @@ import type { PageSessions } from "../page_sessions.ts";
 import type { Proxy } from "../../proxy/proxy.ts";
 import type { Listener } from "../../proxy/routes.ts";
 import { findAccount } from "../../store/account_desk.ts";
+import { planAccounts } from "../../store/accounts.ts";
 import { accountsView } from "../account_facts.ts";
 import type { AccountKeeper } from "./account_keeper.ts";
 import { requestView, ViewBook } from "./activity.ts";
@@ -318,7 +319,8 @@ export class DaemonControl implements ControlHost {
   }
 
   report(question: ReportQuestion): Promise<ReportView> {
-    return this.#parts.reports.report(question);
+    const { reports, accounts } = this.#parts;
+    return reports.report(question, planAccounts(accounts.records));
   }
 
   quota(days: number): Promise<QuotaView> {

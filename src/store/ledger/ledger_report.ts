@@ -176,6 +176,20 @@ export function ledgerSince(database: DatabaseSync): number {
   return first === null ? Infinity : Number(first) * QUARTER_MS;
 }
 
+/** Whether the ledger has a request of the account from before `beforeMs`. */
+export function accountSeenBefore(
+  database: DatabaseSync,
+  account: string,
+  beforeMs: number,
+): boolean {
+  const row = database.prepare(
+    `SELECT 1 FROM quarters
+     WHERE quarter < ? AND account = (SELECT id FROM names WHERE text = ?)
+     LIMIT 1`,
+  ).get(Math.floor(beforeMs / QUARTER_MS), account);
+  return row !== undefined;
+}
+
 /** Returns when the first and the last answer of a span ended; null if none did. */
 export function ledgerBlockEdges(
   database: DatabaseSync,

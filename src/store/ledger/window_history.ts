@@ -62,6 +62,20 @@ export function noteWindows(
   }
 }
 
+/**
+ * Returns when the first known figure of the account's windows came, in epoch
+ * milliseconds; null if none is known.
+ */
+export function windowsSince(
+  database: DatabaseSync,
+  account: string,
+): number | null {
+  const first = database.prepare(
+    "SELECT min(step) AS first FROM window_history WHERE account = ?",
+  ).get(account)?.["first"] ?? null;
+  return first === null ? null : Number(first) * STEP_MS;
+}
+
 /** Removes the figures that are too old. */
 export function pruneWindows(database: DatabaseSync, now: Instant): void {
   database.prepare("DELETE FROM window_history WHERE step < ?")
