@@ -104,7 +104,7 @@ Deno.test("tc report tells what was before tc and what did not go through it", a
   strictEqual(sections.length, 2);
   const csv = await pool.tc(["report", "day", "model", ...SPAN, "--csv"]);
   const lines = csv.stdout.trimEnd().split("\n");
-  match(lines[0] ?? "", /^by,key,label,firstAt,.*,worthUsd,unpriced$/);
+  match(lines[0] ?? "", /^by,key,label,firstAt,.*,worthUsd,unpriced,planUsd$/);
   strictEqual(
     lines.length,
     1 + sections.reduce((sum, { rows }) => sum + rows.length, 0),
@@ -136,7 +136,8 @@ Deno.test("without a ledger and without transcripts there is no history", async 
   await using pool = await TcPool.of(api);
   const { code, stderr } = await pool.tc(["report"]);
   strictEqual(code, 69, stderr);
-  match(stderr, /there is no history yet/);
+  match(stderr, /^There is no history yet: nothing went through tc/);
+  match(stderr, /tc run {3}makes some; a demo keeps its own/);
 });
 
 Deno.test("tc simulate replays work from before tc on the accounts of today", async () => {

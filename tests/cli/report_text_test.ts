@@ -116,3 +116,16 @@ Deno.test("rows past the limit are counted, not hidden", () => {
   strictEqual(some[3], "and 3 more: --limit 5 or --json");
   ok(some[4]?.startsWith("total      5"), some[4]);
 });
+
+Deno.test("of days past the limit the latest are shown, in either order", () => {
+  const days = Array.from({ length: 5 }, (_, day) => ({
+    ...row(`2026-11-0${day + 1}`, { requests: 1 }),
+    firstAt: day * 86_400_000,
+  }));
+  const some = lines(days, "day", { rowsMax: 2 });
+  strictEqual(some[1], "3 earlier ones: --limit 5 or --json");
+  ok(some[2]?.startsWith("2026-11-04"), some[2]);
+  const turned = lines(days.toReversed(), "day", { rowsMax: 2 });
+  ok(turned[1]?.startsWith("2026-11-05"), turned[1]);
+  strictEqual(turned[3], "and 3 more: --limit 5 or --json");
+});

@@ -111,17 +111,19 @@ export function registerReport(program: Command, registry: Registry): void {
     .option("--breakdown", "Show each row by model as well")
     .option("--limit <rows>", "Maximum number of rows")
     .option("--no-cost", "Show no money")
-    .option("--csv", "Print comma-separated values")
+    .option("--csv", "Print comma-separated values, named as in --json")
     .option("--json", "Print one JSON object")
     .action(registry.run(async (kinds, options) => {
       const shell = new Shell(registry, options);
       const pricesAsOf = tablesOf(priceBook(shell.config))[0]?.asOf ?? "";
       const frame = { nowMs: systemClock.now(), pricesAsOf };
       const accounts = options.cost ? await plannedAccounts(shell) : null;
-      const queries = [...new Set(kinds)].map((by) => ({
+      const drawnBy = [...new Set(kinds)].map((by) => ({
         ...reportQuery(by, options, frame),
         ...accounts === null ? {} : { accounts },
       }));
+      // The last three days and the last three months are meant to differ.
+      const queries = options.last === undefined ? oneSpan(drawnBy) : drawnBy;
       if (options.weekStart !== undefined) refuseWithoutWeek(queries);
       const rowsMax = rowLimit(options.limit);
       const order = orderOf(options.order);
@@ -145,6 +147,18 @@ export function registerReport(program: Command, registry: Registry): void {
       } else printTables(views, output, look);
       return EXIT.ok;
     }));
+}
+
+/**
+ * Returns the queries of several sections with one span, the longest: sums of
+ * different spans side by side look like a fault.
+ */
+function oneSpan(queries: readonly SpendQuery[]): readonly SpendQuery[] {
+  const fromMs = Math.min(...queries.map(({ span }) => span.fromMs));
+  return queries.map((query) => ({
+    ...query,
+    span: { ...query.span, fromMs },
+  }));
 }
 
 /** Returns the accounts of now; null if they cannot be read. */
@@ -174,6 +188,9 @@ function printTables(
   output: Output,
   look: ReportLook,
 ): void {
+  // What holds for all sections is said once.
+  const last = views.findLastIndex(({ rows }) => rows.length > 0);
+  const isOneSpan = new Set(views.map(({ since }) => since.ms)).size === 1;
   views.forEach((view, index) => {
     if (index > 0) output.line();
     output.line(reportTitle(view, new Zone(view.timeZone)));
@@ -181,7 +198,10 @@ function printTables(
       output.line("nothing was recorded in that time");
       return;
     }
-    for (const line of reportLines(view, output, look)) output.line(line);
+    const hasLegend = index === last || !isOneSpan;
+    for (const line of reportLines(view, output, { ...look, hasLegend })) {
+      output.line(line);
+    }
   });
 }
 

@@ -10,12 +10,13 @@ import {
   type PlansView,
   unknownPlans,
 } from "../../control/history/plan_view.ts";
-import type {
-  ModelPartView,
-  ReportRowView,
-  ReportSums,
-  ReportView,
-  SourcedSums,
+import {
+  isCalendarUnit,
+  type ModelPartView,
+  type ReportRowView,
+  type ReportSums,
+  type ReportView,
+  type SourcedSums,
 } from "../../control/history/report_view.ts";
 import {
   countText,
@@ -152,6 +153,8 @@ export interface ReportLook {
   readonly hasCost: boolean;
   /** Cells of a line. */
   readonly width: number;
+  /** Whether what its words mean is said below it; absent: yes. */
+  readonly hasLegend?: boolean;
 }
 
 function movesText(sums: SourcedSums): string {
@@ -197,7 +200,7 @@ export function reportLines(
   output: Output,
   look: ReportLook,
 ): readonly string[] {
-  const shown = view.rows.slice(0, look.rowsMax);
+  const shown = shownRows(view, look);
   const rows: readonly Named[] = [
     ...shown.flatMap((row) => [
       { ...row, name: rowName(row, view) },
@@ -209,14 +212,33 @@ export function reportLines(
   const hidden = view.rows.length - shown.length;
   return [
     output.paint("dim", table.head),
+    ...(hidden > 0 && isOldestFirst(view)
+      ? [`${hidden} earlier ones: --limit ${view.rows.length} or --json`]
+      : []),
     ...table.rows.slice(0, -1),
-    ...(hidden === 0
-      ? []
-      : [`and ${hidden} more: --limit ${view.rows.length} or --json`]),
+    ...(hidden > 0 && !isOldestFirst(view)
+      ? [`and ${hidden} more: --limit ${view.rows.length} or --json`]
+      : []),
     output.paint("strong", table.rows.at(-1) ?? ""),
     ...(view.block === null ? [] : blockLines(view.block, view, look)),
     ...notes(view, look, table.dropped),
   ];
+}
+
+/** Returns the rows that are printed: of days and the like, the latest. */
+function shownRows(
+  view: ReportView,
+  { rowsMax }: ReportLook,
+): readonly ReportRowView[] {
+  return isOldestFirst(view)
+    ? view.rows.slice(-rowsMax)
+    : view.rows.slice(0, rowsMax);
+}
+
+/** Whether rows are spans of time in their order. */
+function isOldestFirst({ by, rows }: ReportView): boolean {
+  const isTime = by === "block" || isCalendarUnit(by);
+  return isTime && (rows[0]?.firstAt.ms ?? 0) < (rows.at(-1)?.firstAt.ms ?? 0);
 }
 
 /** Returns the running block in words: its use, its rate, and its estimate. */
@@ -306,7 +328,7 @@ function planLines(plans: PlansView, total: SourcedSums): readonly string[] {
 
 function notes(
   { total, pricesAsOf, transcripts, plans }: ReportView,
-  { hasCost }: ReportLook,
+  { hasCost, hasLegend = true }: ReportLook,
   dropped: readonly string[],
 ): readonly string[] {
   const hidden = dropped.length === 0
@@ -323,10 +345,11 @@ function notes(
   const partly = transcripts?.isWhole === false
     ? ["not all transcripts are read yet: tc report   goes on"]
     : [];
-  if (!hasCost) return [...hidden, ...outside, ...partly];
-  const star = total.unpriced === 0 || total.costUsd === null
+  const star = !hasCost || total.unpriced === 0 || total.costUsd === null
     ? []
     : [`* without ${total.unpriced} answers of models that have no price`];
+  if (!hasLegend) return [...hidden, ...star];
+  if (!hasCost) return [...hidden, ...outside, ...partly];
   return [
     ...hidden,
     ...star,

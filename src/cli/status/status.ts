@@ -11,7 +11,6 @@ import {
   countText,
   durationText,
   inert,
-  lastsText,
   machinesText,
   percentText,
   spentText,
@@ -22,7 +21,12 @@ import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { timeText } from "../../deck/figures.ts";
 import { cut } from "../../deck/terminal/grapheme.ts";
 import { Shell } from "../shell.ts";
-import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
+import {
+  accountLines,
+  forecastLine,
+  noticeLines,
+  verdictLine,
+} from "./status_text.ts";
 
 const ACTIVITY_MAX = 5;
 
@@ -126,18 +130,4 @@ function recentLines(view: StatusView): readonly string[] {
 function endings({ windows }: AccountView, now: number): readonly string[] {
   const time = { now, timeZone: null };
   return windows.flatMap((window) => spentText(window, time) ?? []);
-}
-
-/** Returns how long the pool lasts, and on what that is based. */
-function forecastLine({ forecast, verdict, at }: StatusView): string {
-  const { tokensPerHour, isGuess } = forecast;
-  if (verdict.color === "red") return "forecast: none while nothing serves";
-  if (tokensPerHour === 0) {
-    return "forecast: nothing was used in the last hour";
-  }
-  const pace = `${countText(tokensPerHour)} quota tokens an hour`;
-  const guess = isGuess ? ": plan sizes are not learned yet" : "";
-  const end = lastsText(forecast, { now: at.ms, timeZone: null }) ??
-    "lasts a week or more";
-  return `forecast: ${end} at ${pace}${guess}`;
 }

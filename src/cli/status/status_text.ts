@@ -10,8 +10,10 @@ import type {
   WindowView,
 } from "../../control/protocol.ts";
 import {
+  countText,
   durationText,
   inert,
+  lastsText,
   moneyText,
   percentText,
   spendLimitWords,
@@ -136,4 +138,30 @@ export function noticeLines(
     const mark = output.paint(level === "error" ? "bad" : "careful", level);
     return `${mark}  ${inert(text)}${mend === null ? "" : `   ${mend}`}`;
   });
+}
+
+/** Returns why there is no pace: keys may be at work while every plan rests. */
+function restText({ accounts }: StatusView): string {
+  const hasPlans = accounts.some(({ kind }) =>
+    kind === "subscription" || kind === "setup_token"
+  );
+  if (!hasPlans) return "none: API keys pay by token, no window runs out";
+  const used = accounts.filter(({ recent }) => recent.requests1h > 0);
+  if (used.length === 0) return "nothing was used in the last hour";
+  return used.every(({ kind }) => kind === "api_key" || kind === "backend")
+    ? "no plan was used in the last hour, only what pays by token"
+    : "no tokens of a plan that serves were used in the last hour";
+}
+
+/** Returns how long the pool lasts, and on what that is based. */
+export function forecastLine(view: StatusView): string {
+  const { forecast, verdict, at } = view;
+  const { tokensPerHour, isGuess } = forecast;
+  if (verdict.color === "red") return "forecast: none while nothing serves";
+  if (tokensPerHour === 0) return `forecast: ${restText(view)}`;
+  const pace = `${countText(tokensPerHour)} quota tokens an hour`;
+  const guess = isGuess ? ": plan sizes are not learned yet" : "";
+  const end = lastsText(forecast, { now: at.ms, timeZone: null }) ??
+    "lasts a week or more";
+  return `forecast: ${end} at ${pace}${guess}`;
 }

@@ -53,12 +53,16 @@ export function openDatabase(
 
 function openToRead(path: string, steps: readonly string[]): DatabaseSync {
   if (!isThere(path)) {
-    throw new TcError(`Cannot read ${path}: there is no history yet`, {
-      code: "no_state",
-      source: "user",
-      exitCode: EXIT.unavailable,
-      hint: "tc run   makes some",
-    });
+    throw new TcError(
+      "There is no history yet: nothing went through tc on this machine",
+      {
+        code: "no_state",
+        source: "user",
+        exitCode: EXIT.unavailable,
+        hint:
+          "tc run   makes some; a demo keeps its own and removes it at its end",
+      },
+    );
   }
   const database = opened(path, true, (one) => {
     refuseNewer(versionOf(one), path, steps);

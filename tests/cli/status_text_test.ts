@@ -1,0 +1,44 @@
+/** forecastLine(): why there is no pace, beside what was used. */
+
+import { strictEqual } from "node:assert/strict";
+import { forecastLine } from "../../src/cli/status/status_text.ts";
+import type { AccountView } from "../../src/control/protocol.ts";
+import { account, poolStatus } from "../deck/scene.ts";
+
+function used(
+  kind: "subscription" | "api_key",
+  requests1h: number,
+): AccountView {
+  const plain = account(kind);
+  return { ...plain, kind, recent: { ...plain.recent, requests1h } };
+}
+
+function line(...accounts: readonly AccountView[]): string {
+  const view = poolStatus({ accounts });
+  const verdict = { ...view.verdict, color: "green" } as const;
+  const forecast = { ...view.forecast, tokensPerHour: 0 };
+  return forecastLine({ ...view, verdict, forecast });
+}
+
+Deno.test("a pool of keys has no forecast, however much it is used", () => {
+  strictEqual(
+    line(used("api_key", 6)),
+    "forecast: none: API keys pay by token, no window runs out",
+  );
+});
+
+Deno.test("work of keys is not called nothing where plans rest", () => {
+  const words = "forecast: no plan was used in the last hour, ";
+  strictEqual(
+    line(used("api_key", 6), used("subscription", 0)),
+    `${words}only what pays by token`,
+  );
+  strictEqual(
+    line(used("api_key", 0), used("subscription", 0)),
+    "forecast: nothing was used in the last hour",
+  );
+  strictEqual(
+    line(used("api_key", 6), used("subscription", 2)),
+    "forecast: no tokens of a plan that serves were used in the last hour",
+  );
+});
