@@ -92,6 +92,16 @@ export interface ForecastView {
   readonly lastsBetween: BetweenView | null;
   /** Whether it rests on plan sizes that no response has confirmed yet. */
   readonly isGuess: boolean;
+  /**
+   * The same for the person's usual week, from the last weeks through tc and
+   * before it: a guess always, and about the pool as a whole. Null: unknown.
+   */
+  readonly usual: {
+    /** Null: a week at least. */
+    readonly lastsUntil: TimeView | null;
+    /** The weeks that it rests on. */
+    readonly weeks: number;
+  } | null;
 }
 
 /** The stored facts about an account, without its present state. */

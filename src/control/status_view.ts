@@ -19,6 +19,7 @@ import {
   type PoolForecast,
   type WindowForecast,
 } from "../core/quota/forecast.ts";
+import type { Habit } from "../core/quota/habit.ts";
 import {
   inFlightCap,
   type LearnedLimit,
@@ -94,6 +95,8 @@ interface StatusExtras {
   readonly machines: StatusView["machines"];
   readonly notices: readonly NoticeView[];
   readonly recent: (accountId: AccountId) => RecentView;
+  /** The usual week of the pool's person; null if it is not known. */
+  readonly habit: Habit | null;
 }
 
 const NANO = 1_000_000_000;
@@ -111,7 +114,7 @@ export function statusView(
   snapshot: PoolSnapshot,
   extras: StatusExtras,
 ): StatusView {
-  const ahead = forecast(snapshot);
+  const ahead = forecast(snapshot, extras.habit);
   const accounts = [...snapshot.accounts.values()].map((state) =>
     accountView(state, {
       snapshot,
@@ -129,12 +132,7 @@ export function statusView(
     nextReset: nextReset(snapshot),
     usage: usageView(extras.usage),
     paidLimit: spendLimitView(snapshot.paid.max, null, snapshot),
-    forecast: {
-      tokensPerHour: ahead.tokensPerHour,
-      lastsUntil: timeOrNull(ahead.lastsUntil),
-      lastsBetween: betweenView(ahead.lastsBetween),
-      isGuess: ahead.isGuess,
-    },
+    forecast: forecastView(ahead),
     accounts,
     sessions: extras.sessions,
     requests: extras.requests,
@@ -145,6 +143,20 @@ export function statusView(
       ...payingNotices(accounts, snapshot.at),
       ...extras.notices,
     ],
+  };
+}
+
+function forecastView(ahead: PoolForecast): StatusView["forecast"] {
+  const { usual } = ahead;
+  return {
+    tokensPerHour: ahead.tokensPerHour,
+    lastsUntil: timeOrNull(ahead.lastsUntil),
+    lastsBetween: betweenView(ahead.lastsBetween),
+    isGuess: ahead.isGuess,
+    usual: usual === null ? null : {
+      lastsUntil: timeOrNull(usual.lastsUntil),
+      weeks: usual.weeks,
+    },
   };
 }
 

@@ -225,9 +225,33 @@ export function spentText(
 /**
  * Returns how long the pool lasts at the precision that is known: `lasts until
  * about 18:00 (16:40 to 20:10)`, `may run out today, uncertain`; null if it lasts
- * a week or more.
+ * a week or more. The person's usual week is told where it is an earlier day
+ * than at the present pace.
  */
 export function lastsText(
+  forecast: ForecastView,
+  time: ShownTime,
+): string | null {
+  const parts = [paceText(forecast, time), usualText(forecast, time)]
+    .filter((part) => part !== null);
+  return parts.length === 0 ? null : parts.join("; ");
+}
+
+/** Returns a guess by the day alone; null where the pace says it as well. */
+function usualText(
+  { usual, lastsUntil }: ForecastView,
+  time: ShownTime,
+): string | null {
+  // An older server does not tell it.
+  const end = usual?.lastsUntil ?? null;
+  if (end === null) return null;
+  const day = dayWord(end.ms, time);
+  const isTold = lastsUntil !== null &&
+    (lastsUntil.ms <= end.ms || dayWord(lastsUntil.ms, time) === day);
+  return isTold ? null : `in your usual week it may run out ${day}, uncertain`;
+}
+
+function paceText(
   { lastsUntil, lastsBetween, isGuess }: ForecastView,
   time: ShownTime,
 ): string | null {

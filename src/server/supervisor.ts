@@ -15,6 +15,7 @@ import {
 } from "../store/vault/keychain_tools.ts";
 import { type AccountChanges, answerChange } from "./links/change_link.ts";
 import { type Config, priceBook } from "../config/config.ts";
+import { routeSettings } from "../config/settings.ts";
 import { tablesOf } from "../core/pricing.ts";
 import { answerProject, type ProjectFinder } from "./links/project_link.ts";
 import { answerReport } from "./links/report_link.ts";
@@ -357,6 +358,7 @@ class WorkerLink {
       stateFolder,
       pricesAsOf,
       hasTranscripts: config.settings.history.transcripts,
+      cacheReadWeight: routeSettings(config.settings).cacheReadWeight,
     });
     this.post({ kind: "report_answer", id, answer });
   }

@@ -57,7 +57,12 @@ Deno.test("spentText() of a window that lasts says only how soon it may run out"
 });
 
 Deno.test("lastsText() says how long the pool lasts, as exactly as that is known", () => {
-  const forecast = { tokensPerHour: 1, isGuess: false, lastsUntil: at(6.02) };
+  const forecast = {
+    tokensPerHour: 1,
+    isGuess: false,
+    lastsUntil: at(6.02),
+    usual: null,
+  };
   const between = { soonest: at(5), latest: null };
   strictEqual(
     lastsText({ ...forecast, lastsBetween: between }, TIME),
@@ -76,7 +81,12 @@ Deno.test("lastsText() says how long the pool lasts, as exactly as that is known
 });
 
 Deno.test("lastsText() is never flat where it rests on a guess", () => {
-  const guess = { tokensPerHour: 1, isGuess: true, lastsBetween: null };
+  const guess = {
+    tokensPerHour: 1,
+    isGuess: true,
+    lastsBetween: null,
+    usual: null,
+  };
   strictEqual(
     lastsText({ ...guess, lastsUntil: at(1) }, TIME),
     "may run out today, uncertain",
@@ -85,6 +95,24 @@ Deno.test("lastsText() is never flat where it rests on a guess", () => {
     lastsText({ ...guess, lastsUntil: at(40) }, TIME),
     "may run out Mon, uncertain",
   );
+});
+
+Deno.test("lastsText() tells the usual week by its day, where the pace says a later one", () => {
+  const words = (pace: number | null, usual: number | null) =>
+    lastsText({
+      tokensPerHour: 1,
+      isGuess: false,
+      lastsBetween: null,
+      lastsUntil: pace === null ? null : at(pace),
+      usual: { weeks: 6, lastsUntil: usual === null ? null : at(usual) },
+    }, TIME);
+  const usual = "in your usual week it may run out Mon, uncertain";
+  strictEqual(words(null, 40), usual);
+  strictEqual(words(100, 40), `lasts until Wed; ${usual}`);
+  // The pace of now is evidence, and says as much.
+  strictEqual(words(20, 40), "lasts until about Sun 08:00");
+  strictEqual(words(44, 40), "lasts until about Mon 08:00");
+  strictEqual(words(null, null), null);
 });
 
 Deno.test("verdictText() says what limits the pool, or until when it is closed", () => {

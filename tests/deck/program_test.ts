@@ -127,6 +127,7 @@ function calm(): StatusView {
       lastsUntil: null,
       lastsBetween: null,
       isGuess: false,
+      usual: null,
     },
   });
 }

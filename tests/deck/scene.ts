@@ -400,6 +400,7 @@ export function poolStatus(change: Partial<StatusView> = {}): StatusView {
       lastsUntil: time(NOW + 5 * DAY + 5.5 * HOUR),
       lastsBetween: null,
       isGuess: false,
+      usual: null,
     },
     usage: usage({
       requests: 260,

@@ -244,6 +244,7 @@ Deno.test("what was refused is shown, and known after a restart", async () => {
     activity: [],
     machines: [],
     notices: [],
+    habit: null,
     recent: () => ({
       requests15m: 0,
       requests1h: 0,

@@ -158,10 +158,13 @@ export function forecastLine(view: StatusView): string {
   const { forecast, verdict, at } = view;
   const { tokensPerHour, isGuess } = forecast;
   if (verdict.color === "red") return "forecast: none while nothing serves";
-  if (tokensPerHour === 0) return `forecast: ${restText(view)}`;
+  const time = { now: at.ms, timeZone: null };
+  if (tokensPerHour === 0) {
+    const usual = lastsText({ ...forecast, lastsUntil: null }, time);
+    return `forecast: ${restText(view)}${usual === null ? "" : `; ${usual}`}`;
+  }
   const pace = `${countText(tokensPerHour)} quota tokens an hour`;
   const guess = isGuess ? ": plan sizes are not learned yet" : "";
-  const end = lastsText(forecast, { now: at.ms, timeZone: null }) ??
-    "lasts a week or more";
+  const end = lastsText(forecast, time) ?? "lasts a week or more";
   return `forecast: ${end} at ${pace}${guess}`;
 }

@@ -1,12 +1,14 @@
 /**
- * When each window runs out and how long the pool lasts if work goes on as it
- * does now. These are estimates, marked where they rest on a guess.
+ * When each window runs out and how long the pool lasts: if work goes on as it
+ * does now, and in the person's usual week. These are estimates, marked where
+ * they rest on a guess.
  *
  * @module
  */
 
 import type { AccountId } from "../account.ts";
 import { burnSince } from "./capacity.ts";
+import { type Habit, usualPace } from "./habit.ts";
 import { BURN_BUCKET_MS, burnBucketAt } from "./learn.ts";
 import {
   elapsedShare,
@@ -45,6 +47,19 @@ export interface PoolForecast {
   readonly lastsBetween: Between<Instant> | null;
   /** Whether it rests on plan sizes that no answer has confirmed. */
   readonly isGuess: boolean;
+  /** By the person's usual week, always a guess; null if none is known. */
+  readonly usual: UsualForecast | null;
+}
+
+/**
+ * How long the pool lasts if the person works from now on as in the last weeks,
+ * and all of that work goes through it.
+ */
+interface UsualForecast {
+  /** Null if it lasts a week. */
+  readonly lastsUntil: Instant | null;
+  /** The weeks that it rests on. */
+  readonly weeks: number;
 }
 
 const STEP_MS = 15 * MINUTE_MS;
@@ -56,7 +71,10 @@ const BUCKETS_PER_HOUR = HOUR_MS / BURN_BUCKET_MS;
 /** Figures have two decimals. */
 const ROUNDING = 0.005;
 
-export function forecast(snapshot: PoolSnapshot): PoolForecast {
+export function forecast(
+  snapshot: PoolSnapshot,
+  habit: Habit | null = null,
+): PoolForecast {
   const { at } = snapshot;
   const states = [...snapshot.accounts.values()].filter(serves);
   const tokensPerHour = states.reduce((sum, s) => sum + paceOf(s, at), 0);
@@ -67,6 +85,10 @@ export function forecast(snapshot: PoolSnapshot): PoolForecast {
     lastsUntil: until,
     lastsBetween: lastsBetween(states, until, at),
     isGuess: states.some((s) => s.learned.fiveHourTokens === null),
+    usual: habit === null || states.length === 0 ? null : {
+      lastsUntil: emptyAt(states, (time) => usualPace(habit, time), at),
+      weeks: habit.weeks,
+    },
   };
 }
 
@@ -224,9 +246,18 @@ function lastsUntil(
   at: Instant,
 ): Instant | null {
   if (tokensPerHour === 0) return null;
+  return emptyAt(states, () => tokensPerHour, at);
+}
+
+/** Returns when nothing is left for `paceAt`, in quota tokens an hour. */
+function emptyAt(
+  states: readonly AccountState[],
+  paceAt: (time: number) => number,
+  at: Instant,
+): Instant | null {
   const tanks = states.map((state) => tankOf(state, at));
-  const wanted = tokensPerHour * STEP_MS / HOUR_MS;
   for (let passed = 0; passed < HORIZON_MS; passed += STEP_MS) {
+    const wanted = paceAt(at + passed) * STEP_MS / HOUR_MS;
     const missing = drain(tanks, wanted, at + passed);
     if (missing > 0) {
       return after(at, passed + STEP_MS * (1 - missing / wanted));

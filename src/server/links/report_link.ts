@@ -11,6 +11,7 @@ import type { ReportView } from "../../control/history/report_view.ts";
 import type { ReportQuestion } from "../../control/routes.ts";
 import { Zone } from "../../core/calendar.ts";
 import type { PlanAccount } from "../../core/plans.ts";
+import type { Habit } from "../../core/quota/habit.ts";
 import { reasonOf, TcError } from "../../errors.ts";
 import { quotaHistory } from "../../records/quota_history.ts";
 import {
@@ -19,7 +20,8 @@ import {
   SpendSources,
 } from "../../records/spend_report.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
-import { systemClock } from "../../system/clock.ts";
+import { usualWeek } from "../../records/usual_week.ts";
+import { systemClock, systemZone } from "../../system/clock.ts";
 import { PendingCalls } from "./pending_calls.ts";
 
 /** What the main thread draws. */
@@ -30,11 +32,13 @@ export type DrawQuestion =
     /** The accounts of now, whose plans are compared. */
     readonly accounts: readonly PlanAccount[];
   }
-  | { readonly kind: "quota"; readonly days: number };
+  | { readonly kind: "quota"; readonly days: number }
+  | { readonly kind: "habit" };
 
 export type ReportAnswer =
   | { readonly kind: "report"; readonly view: ReportView }
   | { readonly kind: "quota"; readonly view: QuotaView }
+  | { readonly kind: "habit"; readonly habit: Habit | null }
   | { readonly kind: "failed"; readonly message: string };
 
 /** The worker stops waiting for a report after this time. */
@@ -45,6 +49,8 @@ interface ReportPlaces {
   readonly pricesAsOf: string;
   /** Whether to add what was read from the client's transcripts. */
   readonly hasTranscripts: boolean;
+  /** What a token read from the cache weighs in the quota. */
+  readonly cacheReadWeight: number;
 }
 
 /** Draws the report in the main thread. Never throws. */
@@ -56,6 +62,7 @@ export function answerReport(
     if (asked.kind === "report") {
       return { kind: "report", view: draw(asked, places) };
     }
+    if (asked.kind === "habit") return { kind: "habit", habit: habit(places) };
     const { stateFolder } = places;
     const database = openDatabase(databasePath(stateFolder), "read_only");
     try {
@@ -81,6 +88,20 @@ function draw(
   const query = { by, nowMs, span, zone, pricesAsOf, accounts };
   using sources = new SpendSources(stateFolder, { hasTranscripts });
   return spendReport(sources, query, new Map());
+}
+
+function habit(
+  { stateFolder, hasTranscripts, cacheReadWeight }: ReportPlaces,
+): Habit | null {
+  try {
+    using sources = new SpendSources(stateFolder, { hasTranscripts });
+    const now = systemClock.now();
+    return usualWeek(sources, { now, zone: systemZone(), cacheReadWeight });
+  } catch (cause) {
+    // Nothing was used yet.
+    if (cause instanceof TcError && cause.code === "no_state") return null;
+    throw cause;
+  }
 }
 
 /** The side of the worker: it asks by `post` and gets its answers by `take`. */
@@ -112,6 +133,13 @@ export class ReportAsker {
   async quota(days: number): Promise<QuotaView> {
     const answer = await this.#ask({ kind: "quota", days });
     if (answer.kind === "quota") return answer.view;
+    throw undrawn(answer);
+  }
+
+  /** Returns the person's usual week, or null. Throws TcError. */
+  async habit(): Promise<Habit | null> {
+    const answer = await this.#ask({ kind: "habit" });
+    if (answer.kind === "habit") return answer.habit;
     throw undrawn(answer);
   }
 

@@ -33,6 +33,7 @@ import { type Config, priceBook } from "../../config/config.ts";
 import { DaemonControl } from "./daemon_control.ts";
 import { EventFeed } from "./event_feed.ts";
 import { booked, drained, listenFor } from "./listening.ts";
+import { HabitWatch } from "../links/habit_watch.ts";
 import { PoolKeeper } from "./pool_keeper.ts";
 import { RequestMetrics } from "../../records/metrics.ts";
 import { Records } from "../../records/records.ts";
@@ -123,13 +124,7 @@ async function startClaimed(
   claim: ServerClaim,
 ): Promise<Daemon> {
   const { order, metrics } = options;
-  const { settings } = order.config;
-  const keeper = new PoolKeeper(
-    emptyPool(routeSettings(settings)),
-    systemClock,
-    systemEntropy,
-  );
-  obey(order.config, keeper);
+  const keeper = keeperOf(order.config);
   const prices = new PriceDesk({
     prices: priceBook(order.config),
     zone: systemZone(),
@@ -157,6 +152,7 @@ async function startClaimed(
     prices,
     metrics,
     projectBook: projectBookOf(options),
+    habits: new HabitWatch({ ...options, clock: systemClock }),
     exporter: exporterOf(options, keeper),
   };
   const proxy = proxyOf(options, parts);
@@ -187,6 +183,13 @@ async function startClaimed(
       return cut;
     },
   };
+}
+
+function keeperOf(config: Config): PoolKeeper {
+  const pool = emptyPool(routeSettings(config.settings));
+  const keeper = new PoolKeeper(pool, systemClock, systemEntropy);
+  obey(config, keeper);
+  return keeper;
 }
 
 /** Tells the pool the user's limit in dollars and rules by project. */
@@ -320,6 +323,7 @@ function roundsOf(
     openerOf(options, parts),
     notifierOf(options, parts, host),
     parts.curves,
+    parts.habits,
     ...exchange === null ? [] : [exchange],
   ];
 }
@@ -415,6 +419,7 @@ interface Parts {
   readonly records: Records;
   readonly prices: PriceDesk;
   readonly projectBook: ProjectBook;
+  readonly habits: HabitWatch;
   /** Null if the user named no collector. */
   readonly exporter: OtlpExporter | null;
 }

@@ -44,6 +44,7 @@ import { systemClock } from "../../system/clock.ts";
 import { type Config, priceBook } from "../../config/config.ts";
 import { explainFor } from "./explaining.ts";
 import { type EventFeed, StatusFeed } from "./event_feed.ts";
+import type { HabitWatch } from "../links/habit_watch.ts";
 import type { AccountChanges } from "../links/change_link.ts";
 import {
   logNotices,
@@ -97,6 +98,7 @@ interface DaemonControlParts {
   /** The server's part in a shared pool, or null. */
   readonly exchange: PoolExchange | null;
   readonly reports: ReportAsker;
+  readonly habits: HabitWatch;
   readonly simulations: SimulationAsker;
 }
 
@@ -155,6 +157,7 @@ export class DaemonControl implements ControlHost {
       machines: this.#parts.exchange?.machines() ?? [],
       notices: this.#notices(),
       recent: (accountId) => this.#parts.records.recent(accountId),
+      habit: this.#parts.habits.habit,
     });
   }
 
