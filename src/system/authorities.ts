@@ -90,7 +90,8 @@ export function trustingClient(authorities: Authorities): Deno.HttpClient {
   return Deno.createHttpClient({ caCerts: [...caCertsOf(authorities)] });
 }
 
-function certificatesIn(
+/** Returns the usable certificates of a file, and what is wrong with it. */
+export function certificatesIn(
   file: string,
 ): {
   readonly certificates: readonly string[];

@@ -1,6 +1,7 @@
 /**
  * Two homes, one PostgreSQL, and the server as its users have it: the executable
- * that TC_TEST_BINARY names, its permissions compiled in, or from source.
+ * that TC_TEST_BINARY names, its permissions compiled in, or from source. The
+ * connections are encrypted, where openssl can make certificates.
  */
 
 import { match, strictEqual } from "node:assert/strict";
@@ -11,6 +12,7 @@ import { listening } from "../fixtures/listening.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { needs } from "../fixtures/skipped.ts";
+import { hasOpenssl, makeCertificates } from "../fixtures/test_certificates.ts";
 import { type ProcessEnd, TcPool } from "../fixtures/tc_process.ts";
 
 /** What another machine says, or no longer says, is known within this time. */
@@ -33,6 +35,19 @@ async function told(
     stdout: decoder.decode(stdout),
     stderr: decoder.decode(stderr),
   };
+}
+
+/** Returns the address of a new database, checked by the authority `caCert`. */
+async function addressOf(
+  postgres: Postgres,
+  { folder }: TcPool,
+  caCert: string | null,
+): Promise<string> {
+  const url = await postgres.database();
+  if (caCert === null) return url;
+  const file = folder.join("ca.pem");
+  await Deno.writeTextFile(file, caCert);
+  return `${url}?sslmode=verify-full&sslrootcert=${file}`;
 }
 
 async function serve(pool: TcPool): Promise<Deno.ChildProcess> {
@@ -77,7 +92,8 @@ Deno.test({
     "two servers share one PostgreSQL; one is killed, and the other renews and serves on",
   ignore: !HAS_POSTGRES || needs("signals"),
   fn: async () => {
-    await using postgres = await Postgres.start();
+    const certificates = hasOpenssl() ? await makeCertificates() : null;
+    await using postgres = await Postgres.start({ certificates });
     await using api = await startScriptedApi();
     api.account("work", { tier: "max_5x" });
     await using desk = await TcPool.of(api);
@@ -88,7 +104,7 @@ Deno.test({
     const made = await told(
       desk,
       ["store", "join", "--stdin", "--name", "desk", "--yes"],
-      await postgres.database(),
+      await addressOf(postgres, desk, certificates?.caCert ?? null),
     );
     strictEqual(made.code, 0, made.stderr);
     const { stdout: invitation } = await desk.tc(["store", "invite"]);

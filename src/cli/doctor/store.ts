@@ -7,6 +7,7 @@
 
 import { reasonOf } from "../../errors.ts";
 import { openShellVault } from "../accounts/account_work.ts";
+import { exposure, storeAddress } from "../../store/shared/address.ts";
 import { machinesOf } from "../../store/shared/machines.ts";
 import { checkStore } from "../../store/shared/schema.ts";
 import {
@@ -31,10 +32,16 @@ export async function checkStores(
   try {
     await checkStore(database);
     const machines = await machinesOf(database);
+    const exposed = exposure(storeAddress(membership.url));
     const unsent = (await vault.unsent()).length;
     const own = machines.find(({ id }) => id === membership.machine);
     return [
       fine(TOPIC, `${database.place} answers, ${machines.length} machines`),
+      ...exposed === null ? [] : [warning(
+        TOPIC,
+        exposed,
+        "tc store leave, then join with another address",
+      )],
       ...unsent === 0 ? [] : [warning(
         TOPIC,
         `${unsent} accounts of this machine are not in the store yet`,

@@ -11,7 +11,11 @@ import { inert } from "../../control/words.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import type { VaultEntry } from "../../ports.ts";
 import { ConfigAccountList } from "../../store/account_list.ts";
-import { storeAddress } from "../../store/shared/address.ts";
+import {
+  exposure,
+  storeAddress,
+  withoutAuthority,
+} from "../../store/shared/address.ts";
 import {
   enter,
   freeName,
@@ -34,6 +38,7 @@ import {
   PoolSeal,
   readInvitation,
 } from "../../store/shared/pool_seal.ts";
+import { certificatesIn } from "../../system/authorities.ts";
 import { systemClock, systemEntropy } from "../../system/clock.ts";
 import { machineSecret } from "../../system/machine.ts";
 import { buildInfo } from "../../release/version.ts";
@@ -56,7 +61,9 @@ interface JoinOptions {
 }
 
 /** What is to be joined: an address alone begins a pool. */
-type Target = Invitation | { readonly url: string; readonly poolKey: null };
+type Target =
+  | Invitation
+  | Pick<Invitation, "url" | "authority"> & { readonly poolKey: null };
 
 export async function join(
   shell: Shell,
@@ -71,6 +78,7 @@ export async function join(
     poolKey: target.poolKey ?? newPoolKey(systemEntropy),
     machine: systemEntropy.uuid(),
     name: (options.name ?? hostName()).trim() || "machine",
+    authority: target.authority,
   };
   const { shared, own } = await openPool(shell, membership);
   try {
@@ -164,8 +172,30 @@ async function targetOf(
     )).trim();
   if (isInvitation(text)) return readInvitation(text);
   // Checked here, so that a wrong one is refused before anything is asked.
-  storeAddress(text);
-  return { url: text, poolKey: null };
+  const { authorityFile } = storeAddress(text);
+  if (authorityFile === null) {
+    return { url: text, poolKey: null, authority: "" };
+  }
+  return {
+    url: withoutAuthority(text),
+    poolKey: null,
+    authority: authorityIn(authorityFile),
+  };
+}
+
+/** Returns the certificates in a file. Throws TcError if there are none. */
+function authorityIn(file: string): string {
+  const { certificates, trouble } = certificatesIn(file);
+  if (trouble === null) return certificates.join("\n");
+  throw new TcError(
+    `Cannot use sslrootcert ${inert(file)}: ${trouble}`,
+    {
+      code: "bad_store_url",
+      source: "user",
+      exitCode: EXIT.usage,
+      hint: "It names a file with the authority's certificate, in PEM",
+    },
+  );
 }
 
 /** Opens the pool as `membership` says, and this machine's own vault. */
@@ -267,6 +297,8 @@ function tellPlan(
       }.`,
   );
   const name = freeName(membership.name, machines ?? []);
+  const exposed = exposure(storeAddress(membership.url));
+  if (exposed !== null) output.say(exposed);
   if (name !== membership.name) {
     output.say(
       `${inert(membership.name)} is taken: this machine is called ${

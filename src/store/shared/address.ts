@@ -25,6 +25,8 @@ export interface StoreAddress {
   /** Empty if the database asks for none. */
   readonly password: Secret;
   readonly tls: StoreTls;
+  /** A file with the authority of its certificate, in PEM; or null. */
+  readonly authorityFile: string | null;
 }
 
 /** The variables that postgres.js reads although every option is given. */
@@ -34,7 +36,9 @@ const PORT = 5432;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
 /** Parameters of the URL that are understood; others are refused. */
-const PARAMETERS = ["sslmode", "application_name"];
+const PARAMETERS = ["sslmode", "sslrootcert", "application_name"];
+/** In place of a file: the system's own authorities. */
+const SYSTEM_AUTHORITIES = "system";
 
 /**
  * Returns the address in `text`. Without `sslmode` the connection is encrypted
@@ -55,14 +59,46 @@ export function storeAddress(text: string): StoreAddress {
   if (unknown !== undefined) {
     throw wrong(`tc does not know its parameter ${unknown}`);
   }
+  const authority = url.searchParams.get("sslrootcert") ?? "";
+  const authorityFile = ["", SYSTEM_AUTHORITIES].includes(authority)
+    ? null
+    : authority;
   return {
     host,
     port: url.port === "" ? PORT : Number(url.port),
     database,
     user: decodeURIComponent(url.username) || "postgres",
     password: new Secret(decodeURIComponent(url.password)),
-    tls: tlsOf(url.searchParams.get("sslmode"), host),
+    tls: tlsOf(url.searchParams.get("sslmode"), {
+      host,
+      hasAuthority: authority !== "",
+    }),
+    authorityFile,
   };
+}
+
+/** Returns the address without the file, which is on one machine alone. */
+export function withoutAuthority(text: string): string {
+  const url = new URL(text);
+  const { tls } = storeAddress(text);
+  url.searchParams.delete("sslrootcert");
+  if (tls === "checked") url.searchParams.set("sslmode", "verify-full");
+  return url.href;
+}
+
+/** Returns what somebody on the way to the database could do, or null. */
+export function exposure({ tls, host }: StoreAddress): string | null {
+  switch (tls) {
+    case "checked":
+      return null;
+    case "unchecked":
+      return "The connection is encrypted, and nobody checks who answers: " +
+        "sslmode=verify-full does";
+    case "off":
+      return LOOPBACK.test(host) ? null : "The connection is not encrypted: " +
+        "whoever is on the way reads the database's password. Leave " +
+        "sslmode=disable out of the address";
+  }
 }
 
 /** Returns the address without its password: `user@host:port/database`. */
@@ -73,14 +109,21 @@ export function shownAddress(
   return `${user}@${place}:${port}/${database}`;
 }
 
-function tlsOf(mode: string | null, host: string): StoreTls {
+function tlsOf(
+  mode: string | null,
+  { host, hasAuthority }: {
+    readonly host: string;
+    readonly hasAuthority: boolean;
+  },
+): StoreTls {
   switch (mode) {
     case null:
-      return LOOPBACK.test(host) ? "off" : "checked";
+      return LOOPBACK.test(host) && !hasAuthority ? "off" : "checked";
     case "disable":
       return "off";
     case "require":
-      return "unchecked";
+      // As PostgreSQL's own programs do: who names an authority wants a check.
+      return hasAuthority ? "checked" : "unchecked";
     case "verify-ca":
     case "verify-full":
       return "checked";

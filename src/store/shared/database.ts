@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isIP } from "node:net";
 import postgres from "postgres";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
 import { shownAddress, type StoreAddress } from "./address.ts";
@@ -119,7 +120,7 @@ export class SharedDatabase {
   #error(cause: unknown): TcError {
     if (cause instanceof TcError) return cause;
     const code = codeOf(cause);
-    const reason = firstLine(reasonOf(cause)) || code;
+    const reason = reasonIn(cause) || code;
     if (isAway(code)) {
       return new TcError(
         `Cannot reach the store ${this.place}: ${reason}`,
@@ -132,11 +133,47 @@ export class SharedDatabase {
         },
       );
     }
-    return new TcError(`Cannot use the store ${this.place}: ${reason}`, {
+    const told = certificateTrouble(code) ?? { reason, hint: null };
+    return new TcError(`Cannot use the store ${this.place}: ${told.reason}`, {
       code: "store_failed",
       exitCode: EXIT.unavailable,
+      ...told.hint === null ? {} : { hint: told.hint },
       cause,
     });
+  }
+}
+
+/** Codes of a certificate that is not trusted, or that nobody vouches for. */
+const UNTRUSTED = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_CERT)/;
+
+/** Returns what is wrong with the server's certificate, or null. */
+function certificateTrouble(
+  code: string,
+): { readonly reason: string; readonly hint: string } | null {
+  if (!UNTRUSTED.test(code)) return null;
+  switch (code) {
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return {
+        reason: "its certificate is one for another host",
+        hint: "Name the host in the address as the certificate does",
+      };
+    case "CERT_HAS_EXPIRED":
+      return {
+        reason: "its certificate has expired",
+        hint: "Whoever runs the database must renew it",
+      };
+    case "CERT_NOT_YET_VALID":
+      return {
+        reason: "its certificate is not valid yet",
+        hint: "Is the clock of this machine right?",
+      };
+    default:
+      return {
+        reason: "this machine does not know who signed its certificate",
+        hint: "sslrootcert=FILE in the address names the authority's " +
+          "certificate, for tc store join\n" +
+          "NODE_EXTRA_CA_CERTS=FILE names it to a machine that has joined",
+      };
   }
 }
 
@@ -154,7 +191,8 @@ function connection(
     pass: () => password.reveal(),
     ssl: tls === "off" ? false : {
       rejectUnauthorized: tls === "checked",
-      servername: host,
+      // An address in numbers is checked, and is not sent as a name.
+      ...isIP(host) === 0 ? { servername: host } : { host },
       ...authorities === "" ? {} : { ca: authorities },
     },
     // Given, so that it is not looked for in the environment.
@@ -194,6 +232,13 @@ function isAway(code: string): boolean {
 function codeOf(cause: unknown): string {
   const code = cause instanceof Error && "code" in cause ? cause.code : "";
   return typeof code === "string" ? code : "";
+}
+
+function reasonIn(cause: unknown): string {
+  const reason = firstLine(reasonOf(cause));
+  return /before secure TLS/.test(reason)
+    ? "it broke off before the connection was encrypted; is TLS on there?"
+    : reason;
 }
 
 function firstLine(text: string): string {

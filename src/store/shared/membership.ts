@@ -27,6 +27,8 @@ export interface Membership {
   readonly machine: string;
   /** What a person calls this machine. */
   readonly name: string;
+  /** The authority of the database's certificate, as PEM; or empty. */
+  readonly authority: string;
 }
 
 const text = v.pipe(v.string(), v.minLength(1));
@@ -35,6 +37,7 @@ const MEMBERSHIP = v.object({
   poolKey: text,
   machine: text,
   name: text,
+  authority: v.optional(v.string(), ""),
 });
 
 /** The name under which the file is sealed. */

@@ -68,7 +68,8 @@ export function openShared(options: OpenSharedOptions): SharedPool {
   const { machine } = membership;
   const database = new SharedDatabase({
     address: storeAddress(membership.url),
-    authorities: options.authorities,
+    authorities: [options.authorities, membership.authority]
+      .filter((pem) => pem !== "").join("\n"),
     connections: options.connections,
   });
   const claims = new RenewalClaims({

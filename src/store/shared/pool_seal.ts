@@ -73,13 +73,21 @@ const MARK = "tc/pool";
 export interface Invitation {
   readonly url: string;
   readonly poolKey: string;
+  /** The authority of the database's certificate, as PEM; or empty. */
+  readonly authority: string;
 }
 
 const PREFIX = "tcpool1.";
 
 /** Returns the invitation as one line. It is a secret: it opens every account. */
-export function invitationText({ url, poolKey }: Invitation): string {
-  const json = JSON.stringify({ url, key: poolKey });
+export function invitationText(
+  { url, poolKey, authority }: Invitation,
+): string {
+  const json = JSON.stringify({
+    url,
+    key: poolKey,
+    ...authority === "" ? {} : { authority },
+  });
   return PREFIX + base64url(new TextEncoder().encode(json));
 }
 
@@ -96,11 +104,13 @@ export function readInvitation(text: string): Invitation {
     });
     const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
     if (typeof value === "object" && value !== null) {
-      const { url, key } = value as Readonly<Record<string, unknown>>;
+      const { url, key, authority = "" } = value as Readonly<
+        Record<string, unknown>
+      >;
       if (
         typeof url === "string" && typeof key === "string" &&
-        KEY_SHAPE.test(key)
-      ) return { url, poolKey: key };
+        typeof authority === "string" && KEY_SHAPE.test(key)
+      ) return { url, poolKey: key, authority };
     }
   } catch {
     // Cut short or mistyped; what it held is not told.
