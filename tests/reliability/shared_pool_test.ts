@@ -5,118 +5,12 @@
 
 import { ok, strictEqual } from "node:assert/strict";
 import type { StatusView } from "../../src/control/protocol.ts";
-import { HAS_POSTGRES, Postgres } from "../fixtures/postgres.ts";
+import { HAS_POSTGRES } from "../fixtures/postgres.ts";
 import { PoolFolder, type PoolServer } from "../fixtures/pool_server.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { report } from "../fixtures/report.ts";
-import {
-  type ScriptedApi,
-  startScriptedApi,
-} from "../fixtures/scripted_api.ts";
+import { sharedServers, SteadyLoad } from "../fixtures/shared_servers.ts";
 import { trials } from "../fixtures/trials.ts";
-
-/** What is tested is not the provider's patience. */
-const UNLIMITED = { concurrency: 10_000, requestsPerMinute: 1_000_000 };
-
-/** A pool that these machines share, each with a server. */
-interface SharedServers extends AsyncDisposable {
-  readonly postgres: Postgres;
-  readonly api: ScriptedApi;
-  readonly folders: readonly PoolFolder[];
-  readonly servers: readonly PoolServer[];
-}
-
-async function sharedServers(
-  count: number,
-  accounts: readonly string[],
-  more: Readonly<Record<string, unknown>> = {},
-): Promise<SharedServers> {
-  const postgres = await Postgres.start();
-  const api = await startScriptedApi({ seed: 3 });
-  for (const name of accounts) {
-    api.account(name, { tier: "max_20x" }).limits(UNLIMITED);
-  }
-  const folders = Array.from({ length: count }, () => new PoolFolder());
-  const url = await postgres.database();
-  let given = url;
-  for (const [index, folder] of folders.entries()) {
-    if (index === 0) await folder.fill(api, more);
-    else await folder.configure(api, more);
-    const joined = await folder.ended(
-      ["store", "join", "--stdin", "--name", `m${index}`, "--yes"],
-      given,
-    );
-    strictEqual(joined.code, 0, joined.stderr);
-    if (index === 0) given = (await folder.ended(["store", "invite"])).stdout;
-  }
-  const servers: PoolServer[] = [];
-  for (const folder of folders) servers.push(await folder.start());
-  return {
-    postgres,
-    api,
-    folders,
-    servers,
-    async [Symbol.asyncDispose]() {
-      for (const folder of folders) await folder[Symbol.asyncDispose]();
-      await api[Symbol.asyncDispose]();
-      await postgres[Symbol.asyncDispose]();
-    },
-  };
-}
-
-/** Sends `perSecond` requests a second until it is stopped. */
-class SteadyLoad {
-  readonly #tookMs: number[] = [];
-  readonly #statuses = new Map<number | string, number>();
-  readonly #open = new Set<Promise<void>>();
-  readonly #timer: ReturnType<typeof setInterval>;
-
-  constructor(server: PoolServer, perSecond: number) {
-    this.#timer = setInterval(() => {
-      const one: Promise<void> = this.#ask(server)
-        .finally(() => this.#open.delete(one));
-      this.#open.add(one);
-    }, 1_000 / perSecond);
-  }
-
-  async stop(): Promise<
-    {
-      readonly count: number;
-      readonly failed: readonly (number | string)[];
-      readonly p99Ms: number;
-    }
-  > {
-    clearInterval(this.#timer);
-    await Promise.all(this.#open);
-    const sorted = this.#tookMs.toSorted((a, b) => a - b);
-    return {
-      count: sorted.length,
-      failed: [...this.#statuses.keys()].filter((status) => status !== 200),
-      p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
-    };
-  }
-
-  async #ask({ baseUrl }: PoolServer): Promise<void> {
-    const startedMs = performance.now();
-    const status = await fetch(`${baseUrl}/v1/messages`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        "x-demo-nonce": crypto.randomUUID(),
-      },
-      body: JSON.stringify({
-        model: "claude-sonnet-5-5",
-        max_tokens: 20,
-        messages: [{ role: "user", content: "hello" }],
-      }),
-    }).then(async (response) => {
-      await response.body?.cancel();
-      return response.status;
-    }, (error) => String(error));
-    this.#tookMs.push(performance.now() - startedMs);
-    this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1);
-  }
-}
 
 Deno.test({
   name:
@@ -125,12 +19,17 @@ Deno.test({
   fn: async () => {
     const rounds = trials(2, 20);
     await using pool = await sharedServers(2, ["work", "home", "lab"]);
-    const { postgres, servers } = pool;
+    const { postgres, servers, api } = pool;
+    // Beside them one that has no database at all, on the same machine.
+    await using alone = new PoolFolder();
+    await alone.fill(api);
+    const embedded = await alone.start();
     // The same servers while nothing happens to the database.
     const calm = servers.map((server) => new SteadyLoad(server, 100));
     await realClock.sleep(4_000);
     const before = await Promise.all(calm.map((load) => load.stop()));
     const loads = servers.map((server) => new SteadyLoad(server, 100));
+    const beside = new SteadyLoad(embedded, 100);
     const agreedMs: number[] = [];
     for (let round = 0; round < rounds; round++) {
       await postgres.kill();
@@ -145,6 +44,7 @@ Deno.test({
       agreedMs.push(performance.now() - backAt);
     }
     const results = await Promise.all(loads.map((load) => load.stop()));
+    const compared = await beside.stop();
     for (const { failed, count } of results) {
       ok(count > 100);
       strictEqual(failed.length, 0, `failed: ${failed.join(", ")}`);
@@ -154,7 +54,10 @@ Deno.test({
     report(
       `${rounds} deaths, ${results.reduce((sum, r) => sum + r.count, 0)} ` +
         `requests, 0 failed; p99 ${p99(before).toFixed(0)} ms calm, ` +
-        `${p99(results).toFixed(0)} ms meanwhile; all agreed after at most ` +
+        `${p99(results).toFixed(0)} ms meanwhile, ` +
+        `${
+          compared.p99Ms.toFixed(0)
+        } ms the embedded store's; all agreed after at most ` +
         `${Math.max(...agreedMs).toFixed(0)} ms, the command's start included`,
     );
   },
