@@ -5,10 +5,11 @@
  * @module
  */
 
+import { inert } from "../../control/words.ts";
 import { reasonOf } from "../../errors.ts";
 import { openShellVault } from "../accounts/account_work.ts";
 import { exposure, storeAddress } from "../../store/shared/address.ts";
-import { machinesOf } from "../../store/shared/machines.ts";
+import { machinesOf, paidMaxTrouble } from "../../store/shared/machines.ts";
 import { checkStore } from "../../store/shared/schema.ts";
 import {
   type DoctorContext,
@@ -34,6 +35,7 @@ export async function checkStores(
     const machines = await machinesOf(database);
     const exposed = exposure(storeAddress(membership.url));
     const unsent = (await vault.unsent()).length;
+    const paidMax = paidMaxTrouble(machines, membership.machine);
     const own = machines.find(({ id }) => id === membership.machine);
     return [
       fine(TOPIC, `${database.place} answers, ${machines.length} machines`),
@@ -41,6 +43,11 @@ export async function checkStores(
         TOPIC,
         exposed,
         "tc store leave, then join with another address",
+      )],
+      ...paidMax === null ? [] : [warning(
+        TOPIC,
+        inert(paidMax),
+        "tc config set paid.max LIMIT, on each machine",
       )],
       ...unsent === 0 ? [] : [warning(
         TOPIC,

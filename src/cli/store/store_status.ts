@@ -116,6 +116,16 @@ function columnsOf(own: string): readonly Column<Machine>[] {
             clockOffsetMs > 0 ? "slow" : "fast"
           }`,
     },
+    {
+      title: "policy",
+      drop: 3,
+      of: ({ settings }) => inert(settings?.policy ?? "-"),
+    },
+    {
+      title: "paid.max",
+      drop: 4,
+      of: ({ settings }) => inert(settings?.paidMax ?? "-"),
+    },
     { title: "version", drop: 2, of: ({ version }) => version },
   ];
 }

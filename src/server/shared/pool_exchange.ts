@@ -14,6 +14,7 @@ import {
   ownCounts,
   sumElsewhere,
 } from "../../core/pool/headcount.ts";
+import { spendLimitText } from "../../core/quota/spending.ts";
 import type { PoolSnapshot, PoolState } from "../../core/pool/state.ts";
 import { after, type Instant, SECOND_MS } from "../../core/time.ts";
 import type { MachineView, NoticeView } from "../../control/protocol.ts";
@@ -240,12 +241,18 @@ export class PoolExchange {
 
   async #beat(): Promise<void> {
     const { shared, keeper, clock, version } = this.#options;
-    const counts = ownCounts(keeper.snapshot());
+    const snapshot = keeper.snapshot();
+    const counts = ownCounts(snapshot);
+    const { max } = snapshot.paid;
+    const settings = {
+      policy: snapshot.settings.policy,
+      paidMax: max === null ? null : spendLimitText(max),
+    };
     const sentAt = clock.now();
     const { databaseMs, schema, others, machines, isListed } = await beat(
       shared.database,
       shared.membership,
-      { version, counts, clockOffsetMs: this.#offsetMs },
+      { version, counts, settings, clockOffsetMs: this.#offsetMs },
     );
     this.#offsetMs = Math.round(databaseMs - (sentAt + clock.now()) / 2);
     // Another machine has a newer tc, which has changed the tables.

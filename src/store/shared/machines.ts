@@ -26,11 +26,21 @@ export interface Machine {
   readonly clockOffsetMs: number;
   /** Its requests in flight. */
   readonly requests: number;
+  /** What its config says; null before its server has run. */
+  readonly settings: MachineSettings | null;
+}
+
+/** Settings of a machine that a person may take for those of the pool. */
+export interface MachineSettings {
+  readonly policy: string;
+  /** `paid.max`, such as `20/day`; null means no limit. */
+  readonly paidMax: string | null;
 }
 
 interface Beat {
   readonly version: string;
   readonly counts: OwnCounts;
+  readonly settings: MachineSettings;
   /** The offset that the last beat measured; 0 at the first. */
   readonly clockOffsetMs: number;
 }
@@ -95,7 +105,7 @@ const OWN_NAMES = ["this", "this machine"];
 export async function beat(
   database: SharedDatabase,
   { machine }: Membership,
-  { version, counts, clockOffsetMs }: Beat,
+  { version, counts, settings, clockOffsetMs }: Beat,
 ): Promise<Pulse> {
   return await database.run(async (sql) => {
     // One statement: at rest a machine asks for nothing else.
@@ -103,7 +113,7 @@ export async function beat(
       WITH beat AS (
         UPDATE tc.machines SET version = ${version}, seen_at = now(),
           clock_offset_ms = ${clockOffsetMs},
-          counts = ${sql.json(counts as never)}
+          counts = ${sql.json({ ...counts, settings } as never)}
         WHERE id = ${machine} AND left_at IS NULL RETURNING id
       ), time AS (
         SELECT extract(epoch FROM now())::float8 * 1000 AS now,
@@ -197,7 +207,7 @@ interface MachineRow {
   readonly seen: number;
   readonly ago: number;
   readonly offset: number;
-  readonly counts: OwnCounts;
+  readonly counts: OwnCounts & { readonly settings?: MachineSettings };
 }
 
 async function readMachines(sql: Sql): Promise<readonly Machine[]> {
@@ -226,5 +236,27 @@ function machineFrom(row: MachineRow): Machine {
     clockOffsetMs: Math.round(row.offset),
     requests: Object.values(row.counts.accounts)
       .reduce((sum, { inFlight }) => sum + inFlight, 0),
+    settings: row.counts.settings ?? null,
   };
+}
+
+/**
+ * Returns in words where machines have other limits on paid work than this one,
+ * or null: each keeps to its own.
+ */
+export function paidMaxTrouble(
+  machines: readonly Machine[],
+  own: string,
+): string | null {
+  const here = machines.find(({ id }) => id === own)?.settings?.paidMax;
+  if (here === undefined) return null;
+  const others = machines.filter(({ settings }) =>
+    settings !== null && settings.paidMax !== here
+  );
+  if (others.length === 0) return null;
+  const list = others.map(({ name, settings }) =>
+    `${settings?.paidMax ?? "no limit"} on ${name}`
+  );
+  return `paid.max is ${here ?? "no limit"} here, and ${list.join(", ")}: ` +
+    "each machine keeps to its own";
 }

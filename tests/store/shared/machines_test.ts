@@ -12,6 +12,7 @@ import {
   enter,
   freeName,
   machinesOf,
+  paidMaxTrouble,
   removeMachine,
 } from "../../../src/store/shared/machines.ts";
 import { checkStore, STORE_SCHEMA } from "../../../src/store/shared/schema.ts";
@@ -42,7 +43,11 @@ async function machines(): Promise<Machines> {
   };
 }
 
-const STILL = { version: "1", clockOffsetMs: 0 } as const;
+const STILL = {
+  version: "1",
+  clockOffsetMs: 0,
+  settings: { policy: "price", paidMax: null },
+} as const;
 const NOTHING = { accounts: {}, stalled: 0 };
 
 async function beatOf({ database, membership }: SharedPool) {
@@ -59,6 +64,23 @@ Deno.test("a name that is taken gets the first free number, in any case of lette
   strictEqual(freeName("desk", present), "desk");
   // Reports use these for the machine that they are drawn on.
   strictEqual(freeName("this", present), "this-2");
+});
+
+Deno.test("limits on paid work that differ between machines are told", () => {
+  const machine = (id: string, paidMax: string | null) => ({
+    ...{ id, name: id, version: "1", seenMsAgo: 0, clockOffsetMs: 0 },
+    ...{ joinedAt: realClock.now(), seenAt: realClock.now(), requests: 0 },
+    settings: { policy: "price", paidMax },
+  });
+  const three = [machine("a", "20/day"), machine("b", null)];
+  strictEqual(
+    paidMaxTrouble([...three, machine("c", "20/day")], "a"),
+    "paid.max is 20/day here, and no limit on b: each machine keeps to its own",
+  );
+  strictEqual(paidMaxTrouble([machine("a", null)], "a"), null);
+  // This machine's server has not run yet: its limit is not known.
+  const silent = { ...machine("d", null), settings: null };
+  strictEqual(paidMaxTrouble([...three, silent], "d"), null);
 });
 
 Deno.test({
