@@ -15,6 +15,7 @@ import { PoolFolder, type PoolServer } from "../fixtures/pool_server.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { sharedServers, SteadyLoad } from "../fixtures/shared_servers.ts";
 import { cpuUs, load, machine } from "./machine.ts";
+import { report } from "../fixtures/report.ts";
 
 const ACCOUNTS = ["work", "home", "lab"];
 const WARM_UP_SECONDS = 15;
@@ -76,8 +77,8 @@ await using folder = new PoolFolder();
 await folder.fill(pool.api);
 const embedded = await folder.start();
 
-console.log(await machine());
-console.log(
+report(await machine());
+report(
   `${ROUNDS} rounds by turns, ${RATE} requests/s for ${SECONDS} s, ` +
     `${ACCOUNTS.length} accounts; second machine ${BESIDE} requests/s`,
 );
@@ -102,7 +103,7 @@ for (let round = 0; round < ROUNDS; round++) {
   }
   const { embedded: a = NaN, shared: b = NaN, postgres = NaN } = one;
   figures.push({ embedded: a, shared: b });
-  console.log(
+  report(
     `round ${round + 1}: embedded ${a.toFixed(0)} us, shared ${b.toFixed(0)} ` +
       `us (${(100 * (b / a - 1)).toFixed(1)} %), PostgreSQL ` +
       `${postgres.toFixed(2)} % of a core, load ${load()}`,
@@ -113,7 +114,7 @@ const [a, b] = [
   median(figures.map((one) => one.shared)),
 ];
 const parts = figures.map((one) => 100 * (one.shared / one.embedded - 1));
-console.log(
+report(
   `median: embedded ${a.toFixed(0)} us, shared ${b.toFixed(0)} us a request; ` +
     `of the rounds' differences ${median(parts).toFixed(1)} %`,
 );
