@@ -31,7 +31,7 @@ export interface Machine {
 }
 
 /** Settings of a machine that a person may take for those of the pool. */
-export interface MachineSettings {
+interface MachineSettings {
   readonly policy: string;
   /** `paid.max`, such as `20/day`; null means no limit. */
   readonly paidMax: string | null;
