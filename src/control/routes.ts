@@ -100,6 +100,10 @@ export interface ReportQuestion {
   readonly days: number;
   /** Name of the time zone of the days. */
   readonly zone: string;
+  /** Only this repository, by its name or folder; null: all. */
+  readonly project: string | null;
+  /** Only this session, by the start of its id; null: all. */
+  readonly session: string | null;
 }
 
 /** A file of the page. */
@@ -415,12 +419,18 @@ const DAYS_MAX = 3_650;
 const WINDOW_DAYS_MAX = 60;
 
 function reportQuestion(c: Context): ReportQuestion {
-  const { by = "day", tz = "UTC" } = c.req.query();
+  const { by = "day", tz = "UTC", project, session } = c.req.query();
   const kind = REPORT_KINDS.find((known) => known === by);
   if (kind === undefined || kind === "issue") {
     throw badQuery("by", REPORT_KINDS.filter((one) => one !== "issue"));
   }
-  return { by: kind, days: daysOf(c, DAYS_MAX), zone: tz };
+  return {
+    by: kind,
+    days: daysOf(c, DAYS_MAX),
+    zone: tz,
+    project: pathWord(project),
+    session: pathWord(session),
+  };
 }
 
 /** Returns the number of days that the query names. Throws TcError. */

@@ -52,6 +52,7 @@ import {
 } from "../store/history/history_report.ts";
 import { historyPath, openHistory } from "../store/history/history_store.ts";
 import {
+  isPart,
   ledgerBlockEdges,
   ledgerSince,
   spendBy,
@@ -63,6 +64,7 @@ import {
 import { QUARTER_MS } from "../store/ledger/ledger.ts";
 import { type AccountLabels, readLabels } from "../store/ledger/pool_store.ts";
 import { planUses } from "./plan_costs.ts";
+import { filteredSpan, type ReportFilter } from "./report_filter.ts";
 
 /** Kinds of report whose rows can be shown by model. */
 export const BREAKDOWN_KINDS = [
@@ -89,6 +91,8 @@ export interface SpendQuery {
   readonly hasModels?: boolean;
   /** The accounts of now, whose plans are compared; absent: not known. */
   readonly accounts?: readonly PlanAccount[];
+  /** What the report is limited to; absent: to nothing. */
+  readonly filter?: ReportFilter;
 }
 
 /** The databases that a report is drawn from. */
@@ -139,12 +143,18 @@ function orNull(open: () => DatabaseSync): DatabaseSync | null {
   }
 }
 
-/** Returns the report; `issues` names the issue of a session, where known. */
+/**
+ * Returns the report; `issues` names the issue of a session, where known.
+ * Throws UsageError for a filter that nothing in that time is of.
+ */
 export function spendReport(
   { ledger, history }: Pick<SpendSources, "ledger" | "history">,
-  query: SpendQuery,
+  asked: SpendQuery,
   issues: ReadonlyMap<string, string>,
 ): ReportView {
+  const { filter = {} } = asked;
+  const filtered = filteredSpan({ ledger, history }, asked.span, filter);
+  const query = { ...asked, span: filtered };
   const { by, nowMs, span, zone, pricesAsOf } = query;
   const labels = by === "account" ? accountLabels(ledger, query) : {};
   const transcripts = history === null ? null : lastLook(history);
@@ -167,6 +177,13 @@ export function spendReport(
     sinceMs: span.fromMs,
     untilMs: span.untilMs,
     zone,
+    only: isPart(span)
+      ? {
+        project: filter.project ?? null,
+        session: span.sessions?.[0] ?? null,
+        machine: span.machine ?? null,
+      }
+      : null,
     ...query.weekStart === undefined ? {} : { weekStart: query.weekStart },
     pricesAsOf,
     labelOf: (key) =>
@@ -206,8 +223,7 @@ function planParts(
   readonly planUsdOf?: (row: SpendRow) => number | null;
 } {
   const { by, span, zone, weekStart, accounts } = query;
-  const isWhole = span.machine === undefined;
-  if (ledger === null || accounts === undefined || !isWhole) return {};
+  if (ledger === null || accounts === undefined || isPart(span)) return {};
   const uses = planUses(ledger, accounts, query);
   const plans = plansView(uses, zone);
   if (isCalendarUnit(by)) {

@@ -21,6 +21,8 @@ import { needsLinux } from "../fixtures/skipped.ts";
 const KNOWN = {
   accounts: () => Promise.resolve(["work", "home", "höhle"]),
   settings: () => Promise.resolve(["proxy.port", "proxy.host", "upstream"]),
+  worked: (on: "project" | "session") =>
+    Promise.resolve(on === "project" ? ["tc", "site"] : ["5f2c-a"]),
 };
 
 const REGISTRY: Registry = {
@@ -177,6 +179,8 @@ Deno.test("candidates() names commands, subcommands, options and values", async 
     "proxy.port",
     "proxy.host",
   ]);
+  deepStrictEqual(await words("report", "day", "--project", "s"), ["site"]);
+  deepStrictEqual(await words("report", "--session", ""), ["5f2c-a"]);
   deepStrictEqual(await words("completion", "z"), ["zsh"]);
   deepStrictEqual(await words("run", "--", "--con"), []);
   ok(!(await words("")).includes("__complete"));

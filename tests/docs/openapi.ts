@@ -69,6 +69,8 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
     by: { enum: REPORT_KINDS.filter((kind) => kind !== "issue") },
     days: { ...DAYS, maximum: 3_650 },
     tz: { ...TEXT, default: "UTC" },
+    project: TEXT,
+    session: TEXT,
   },
 };
 

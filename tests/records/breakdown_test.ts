@@ -105,7 +105,7 @@ Deno.test("a block has the models of all its answers, also those before the repo
 Deno.test("in CSV the sum has no model, and its parts have one", async () => {
   const day = (await views()).filter(({ by }) => by === "day");
   const lines = csvLines(day, { hasCost: true, hasModels: true })
-    .map((line) => line.split(",").filter((_, at) => [1, 21].includes(at)));
+    .map((line) => line.split(",").filter((_, at) => [1, 22].includes(at)));
   deepStrictEqual(lines, [
     ["key", "model"],
     ["2026-11-21", ""],

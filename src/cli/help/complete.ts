@@ -21,6 +21,8 @@ interface Candidate {
 interface KnownValues {
   accounts(): Promise<readonly string[]>;
   settings(): Promise<readonly string[]>;
+  /** Names of the repositories or ids of the sessions of the last weeks. */
+  worked(on: "project" | "session"): Promise<readonly string[]>;
 }
 
 interface Place {
@@ -46,7 +48,11 @@ export async function complete(
     const found = await candidates(
       COMMAND_TREE,
       typed.length > 0 ? typed : [""],
-      { accounts: () => accountNames(system), settings: settingNames },
+      {
+        accounts: () => accountNames(system),
+        settings: settingNames,
+        worked: (on) => workedNames(system, on),
+      },
     );
     const lines = found.map(({ word, help }) =>
       `${inert(word)}\t${inert(help)}\n`
@@ -71,6 +77,21 @@ async function accountNames(system: System): Promise<readonly string[]> {
 async function settingNames(): Promise<readonly string[]> {
   const { settingRows } = await import("../../config/settings.ts");
   return settingRows().map(({ key }) => key);
+}
+
+/** How far back sessions and repositories are named. */
+const WORKED_DAYS = 30;
+
+async function workedNames(
+  system: System,
+  on: "project" | "session",
+): Promise<readonly string[]> {
+  const { readEnvironment, Shell } = await import("../shell.ts");
+  const { recentNames } = await import("../../records/report_filter.ts");
+  const shell = new Shell({ environment: readEnvironment(system), system }, {
+    input: false,
+  });
+  return recentNames(shell.paths.stateFolder, on, WORKED_DAYS);
 }
 
 /** Returns candidates for the last of `words`, which follow `tc`. */
@@ -163,6 +184,10 @@ async function valuesOf(
   const plain = name.replace(/^--/, "");
   if (plain === "account") {
     return (await known.accounts()).map((word) => ({ word, help: "account" }));
+  }
+  if (name === "--project" || name === "--session") {
+    const on = name === "--project" ? "project" : "session";
+    return (await known.worked(on)).map((word) => ({ word, help: on }));
   }
   if (plain === "key" && /setting/.test(summary)) {
     return (await known.settings()).map((word) => ({ word, help: "setting" }));

@@ -52,6 +52,8 @@ interface ReportFlags {
   readonly limit?: string | undefined;
   readonly last?: string | undefined;
   readonly machine?: string | undefined;
+  readonly project?: string | undefined;
+  readonly session?: string | undefined;
   readonly breakdown?: boolean | undefined;
   readonly weekStart?: string | undefined;
 }
@@ -90,6 +92,8 @@ const TEXT: CommandText = {
     "tc report day model account --json",
     "tc report issue",
     "tc report project",
+    "tc report day --project my-repository",
+    "tc report model --session 5f2c81aa",
     "tc report model --since 2026-11-01 --until 2026-11-15",
   ],
   schema: "tc.report/v1",
@@ -105,6 +109,8 @@ export function registerReport(program: Command, registry: Registry): void {
       "--machine <name>",
       "Only one machine of a shared pool: a name, this",
     )
+    .option("--project <name>", "Only one repository: its name or its folder")
+    .option("--session <id>", "Only one session: its id or the start of it")
     .option("--last <count>", "The last days, weeks or months; else days")
     .option("--order <order>", "Order by time: asc or desc")
     .option("--week-start <day>", "First day of weeks; monday by default")
@@ -255,13 +261,15 @@ function reportQuery(
       "tc report day --breakdown",
     );
   }
+  const { project, session } = flags;
   const machine = flags.machine === "this" ? THIS_MACHINE : flags.machine;
-  const span = {
-    fromMs,
-    untilMs,
+  const filter = {
     ...machine === undefined ? {} : { machine },
+    ...project === undefined ? {} : { project },
+    ...session === undefined ? {} : { session },
   };
-  return { by, nowMs, span, zone, pricesAsOf, hasModels, ...week };
+  const span = { fromMs, untilMs };
+  return { by, nowMs, span, zone, pricesAsOf, hasModels, filter, ...week };
 }
 
 function countOf(text: string): number {
@@ -359,7 +367,7 @@ async function drawReport(
     : new Map<string, string>();
   using sources = new SpendSources(places.stateFolder, places);
   const { ledger } = sources;
-  if (ledger !== null) refuseUnknown(query.span.machine, ledger);
+  if (ledger !== null) refuseUnknown(query.filter?.machine, ledger);
   const known = usesIssues && ledger !== null
     ? readSessionIssues(ledger)
     : new Map();

@@ -70,7 +70,12 @@ export function csvLines(
     ...views.flatMap((view) =>
       view.rows.flatMap((row): readonly CsvRow[] => [
         row,
-        ...(row.models ?? []).map((part) => ({ ...row, ...part })),
+        ...(row.models ?? []).map((part) => ({
+          ...row,
+          ...part,
+          // A plan has no part by model.
+          planUsd: null,
+        })),
       ]).map((row) =>
         columns.map(([, of]) => cellText(of(row, view))).join(",")
       )

@@ -192,7 +192,14 @@ export function reportTitle(view: ReportView, zone: Zone): string {
     : dateText(zone.dateOf(view.until.ms - 1));
   const { weekStart = "monday" } = view;
   const week = weekStart === "monday" ? "" : ` from ${weekStart}`;
-  return `by ${view.by}${week}, ${since} to ${until} (${view.timeZone})`;
+  const { project = null, session = null, machine = null } = view.only ?? {};
+  const only = [
+    ...project === null ? [] : [`project ${inert(project)}`],
+    ...session === null ? [] : [`session ${inert(session)}`],
+    ...machine === null ? [] : [inert(machine)],
+  ];
+  const part = only.length === 0 ? "" : `, only ${only.join(", ")}`;
+  return `by ${view.by}${week}, ${since} to ${until} (${view.timeZone})${part}`;
 }
 
 export function reportLines(

@@ -116,6 +116,8 @@ export interface ReportView {
   readonly since: TimeView;
   readonly until: TimeView;
   readonly timeZone: string;
+  /** What the report is limited to; null: it has all work of that time. */
+  readonly only: ReportOnlyView | null;
   /** By week: the day on which weeks begin; else absent. */
   readonly weekStart?: Weekday;
   readonly source: "ledger" | "ledger_and_transcripts";
@@ -134,6 +136,15 @@ export interface ReportView {
   readonly total: SourcedSums;
 }
 
+/** A part of the work; null: not limited by that. */
+interface ReportOnlyView {
+  /** As it was asked for: a name, or a folder. */
+  readonly project: string | null;
+  /** The whole id. */
+  readonly session: string | null;
+  readonly machine: string | null;
+}
+
 /** How much of the client's transcripts a report rests on. */
 interface TranscriptsView {
   /** When they were last looked at. */
@@ -148,6 +159,8 @@ interface ReportFrame {
   readonly sinceMs: number;
   readonly untilMs: number;
   readonly zone: Zone;
+  /** Absent: all work of that time. */
+  readonly only?: ReportOnlyView | null;
   /** Absent: monday. */
   readonly weekStart?: Weekday;
   /** The date of the prices. */
@@ -200,6 +213,7 @@ export function reportView(
     since: timeView(frame.sinceMs),
     until: timeView(frame.untilMs),
     timeZone: frame.zone.name,
+    only: frame.only ?? null,
     ...frame.by === "week" ? { weekStart: frame.weekStart ?? "monday" } : {},
     source: transcripts === null ? "ledger" : "ledger_and_transcripts",
     transcripts: transcripts === null ? null : {

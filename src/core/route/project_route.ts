@@ -32,7 +32,7 @@ export function routeOf(
   project: string | null,
 ): ProjectRoute | null {
   if (routes.length === 0) return null;
-  return routes.find((rule) => fits(rule.project, project)) ?? null;
+  return routes.find((rule) => isOfProject(rule.project, project)) ?? null;
 }
 
 /** Returns whether the rule lets `account` serve. */
@@ -81,7 +81,11 @@ function named(name: string, labels: readonly string[]): string {
   return near === null ? name : `${name} (did you mean ${near}?)`;
 }
 
-function fits(wanted: string, project: string | null): boolean {
+/**
+ * Whether `wanted` means the project: its name, the path of its folder, or a
+ * folder above it; `*` means any.
+ */
+export function isOfProject(wanted: string, project: string | null): boolean {
   if (wanted === ANY_PROJECT) return true;
   if (project === null) return false;
   const path = plainPath(project);

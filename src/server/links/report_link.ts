@@ -80,12 +80,16 @@ function draw(
   { question, accounts }: DrawQuestion & { readonly kind: "report" },
   { stateFolder, pricesAsOf, hasTranscripts }: ReportPlaces,
 ): ReportView {
-  const { by, days } = question;
+  const { by, days, project, session } = question;
   const zone = new Zone(question.zone);
   const nowMs = systemClock.now();
   const fromMs = lastSince("day", days, { untilMs: nowMs, zone });
   const span = { fromMs, untilMs: nowMs };
-  const query = { by, nowMs, span, zone, pricesAsOf, accounts };
+  const filter = {
+    ...project === null ? {} : { project },
+    ...session === null ? {} : { session },
+  };
+  const query = { by, nowMs, span, zone, pricesAsOf, accounts, filter };
   using sources = new SpendSources(stateFolder, { hasTranscripts });
   return spendReport(sources, query, new Map());
 }

@@ -16,7 +16,11 @@ import {
   type SpendRow,
 } from "../../core/usage.ts";
 import { QUARTER_MS } from "../ledger/ledger.ts";
-import { timeBounds, type TimeSpan } from "../ledger/ledger_report.ts";
+import {
+  namedCondition,
+  timeBounds,
+  type TimeSpan,
+} from "../ledger/ledger_report.ts";
 import { answerOf, readNames } from "./history_store.ts";
 
 const SUMS = `sum(requests) AS requests, sum(input) AS input,
@@ -37,10 +41,12 @@ export function historyByTime(
   database: DatabaseSync,
   { span, tcSinceMs }: HistoryQuery,
 ): readonly SpendRow[] {
+  const named = namedCondition(span);
   return database.prepare(
-    `SELECT quarter, ${SUMS} FROM sums WHERE quarter >= ? AND quarter < ?
+    `SELECT quarter, ${SUMS} FROM sums
+     WHERE quarter >= ? AND quarter < ?${named.and}
      GROUP BY quarter ORDER BY quarter`,
-  ).all(...timeBounds(span)).map((row) => {
+  ).all(...timeBounds(span), ...named.values).map((row) => {
     const startsAt = Number(row["quarter"]) * QUARTER_MS;
     const spend = spendOf(row);
     return {
@@ -62,12 +68,17 @@ export function historyBy(
   key: "session" | "model" | "project" | null,
   { span, tcSinceMs }: HistoryQuery,
 ): readonly SpendRow[] {
+  const named = namedCondition(span);
   return database.prepare(
     `SELECT names.text AS key, isBefore, ${SUM_NAMES} FROM
        (SELECT ${key ?? "0"} AS id, quarter < ? AS isBefore, ${SUMS}
-        FROM sums WHERE quarter >= ? AND quarter < ? GROUP BY 1, 2)
+        FROM sums WHERE quarter >= ? AND quarter < ?${named.and} GROUP BY 1, 2)
      LEFT JOIN names USING (id) ORDER BY last DESC`,
-  ).all(firstQuarter(tcSinceMs), ...timeBounds(span)).map((row) => {
+  ).all(
+    firstQuarter(tcSinceMs),
+    ...timeBounds(span),
+    ...named.values,
+  ).map((row) => {
     const spend = spendOf(row);
     const source = row["isBefore"] === 1 ? "before_tc" : "not_through_tc";
     return {
@@ -86,14 +97,20 @@ export function historyByModel(
   key: "quarter" | "session" | "project",
   { span, tcSinceMs }: HistoryQuery,
 ): readonly ModelRow[] {
+  const named = namedCondition(span);
   return database.prepare(
     `SELECT sums.id, keys.text AS key, models.text AS model, isBefore,
        ${SUM_NAMES} FROM
        (SELECT ${key} AS id, model AS modelId, quarter < ? AS isBefore, ${SUMS}
-        FROM sums WHERE quarter >= ? AND quarter < ? GROUP BY 1, 2, 3) AS sums
+        FROM sums WHERE quarter >= ? AND quarter < ?${named.and}
+        GROUP BY 1, 2, 3) AS sums
      LEFT JOIN names AS keys ON keys.id = sums.id
      LEFT JOIN names AS models ON models.id = sums.modelId ORDER BY last DESC`,
-  ).all(firstQuarter(tcSinceMs), ...timeBounds(span)).map((row) => {
+  ).all(
+    firstQuarter(tcSinceMs),
+    ...timeBounds(span),
+    ...named.values,
+  ).map((row) => {
     const startsAt = key === "quarter" ? Number(row["id"]) * QUARTER_MS : 0;
     const spend = spendOf(row);
     const source = row["isBefore"] === 1 ? "before_tc" : "not_through_tc";
@@ -152,10 +169,11 @@ export function historyBlockEdges(
   database: DatabaseSync,
   span: TimeSpan,
 ): BlockEdges | null {
+  const named = namedCondition(span);
   const row = database.prepare(
     `SELECT min(at) AS first, max(at) AS last FROM answers
-     WHERE quarter >= ? AND quarter < ? AND is_through_tc = 0`,
-  ).get(...timeBounds(span));
+     WHERE quarter >= ? AND quarter < ? AND is_through_tc = 0${named.and}`,
+  ).get(...timeBounds(span), ...named.values);
   const first = row?.["first"] ?? null;
   return first === null
     ? null

@@ -16,6 +16,16 @@ export interface TimeSpan {
   readonly untilMs: number;
   /** Only the requests of this machine, by its name; absent: of all. */
   readonly machine?: string;
+  /** Only those of these projects, by their paths; absent: of all. */
+  readonly projects?: readonly string[];
+  /** Only those of these sessions; absent: of all. */
+  readonly sessions?: readonly string[];
+}
+
+/** Whether a span has only a part of the work that was done in its time. */
+export function isPart({ machine, projects, sessions }: TimeSpan): boolean {
+  return machine !== undefined || projects !== undefined ||
+    sessions !== undefined;
 }
 
 /** What reports call the machine that they are drawn on. */
@@ -26,23 +36,72 @@ type SpendKey = "session" | "account" | "model" | "project" | "machine";
 const SUMS = SUM_COLUMNS.map((name) => `sum(${name}) AS ${name}`).join(", ");
 const IN_SPAN = "quarter >= ? AND quarter < ?";
 
-/** Returns the condition of a span, and its values. */
+/** A part of a WHERE clause, and the values of its question marks. */
+interface SqlCondition {
+  /** Empty, or ` AND …`. */
+  readonly and: string;
+  readonly values: readonly (number | string)[];
+}
+
+/** Returns the condition of a span of sums, and its values. */
 function within(
   span: TimeSpan,
 ): { readonly where: string; readonly values: readonly (number | string)[] } {
-  const bounds = timeBounds(span);
-  switch (span.machine) {
-    case undefined:
-      return { where: IN_SPAN, values: bounds };
-    case THIS_MACHINE:
-      return { where: `${IN_SPAN} AND machine = 0`, values: bounds };
-    default:
-      return {
-        where: `${IN_SPAN} AND machine = ` +
-          "(SELECT id FROM names WHERE text = ?)",
-        values: [...bounds, span.machine],
-      };
-  }
+  const machine = machineCondition(span);
+  const named = namedCondition(span);
+  return {
+    where: IN_SPAN + machine.and + named.and,
+    values: [...timeBounds(span), ...machine.values, ...named.values],
+  };
+}
+
+function machineCondition({ machine }: TimeSpan): SqlCondition {
+  if (machine === undefined) return { and: "", values: [] };
+  if (machine === THIS_MACHINE) return { and: " AND machine = 0", values: [] };
+  return {
+    and: " AND machine = (SELECT id FROM names WHERE text = ?)",
+    values: [machine],
+  };
+}
+
+/**
+ * Returns the condition for the projects and sessions of a span, in a database
+ * with a table `names`.
+ */
+export function namedCondition(
+  { projects, sessions }: TimeSpan,
+): SqlCondition {
+  const columns = [["project", projects], ["session", sessions]] as const;
+  const parts = columns.flatMap(([column, names]) => {
+    if (names === undefined) return [];
+    const marks = names.map(() => "?").join(", ");
+    return [{
+      and: ` AND ${column} IN (SELECT id FROM names WHERE text IN (${marks}))`,
+      values: names,
+    }];
+  });
+  return {
+    and: parts.map(({ and }) => and).join(""),
+    values: parts.flatMap(({ values }) => values),
+  };
+}
+
+/** Returns the projects or sessions with sums in the span. */
+export function namesWithin(
+  database: DatabaseSync,
+  table: "quarters" | "sums",
+  key: "project" | "session",
+  span: TimeSpan,
+): readonly string[] {
+  const machine = table === "quarters"
+    ? machineCondition(span)
+    : { and: "", values: [] };
+  const rows = database.prepare(
+    `SELECT names.text AS name FROM
+       (SELECT DISTINCT ${key} AS id FROM ${table} WHERE ${IN_SPAN}${machine.and})
+     JOIN names USING (id) ORDER BY name`,
+  ).all(...timeBounds(span), ...machine.values);
+  return rows.map((row) => String(row["name"]));
 }
 
 /** Returns the names of the other machines in the ledger. */
@@ -193,20 +252,19 @@ export function accountSeenBefore(
 /** Returns when the first and the last answer of a span ended; null if none did. */
 export function ledgerBlockEdges(
   database: DatabaseSync,
-  { fromMs, untilMs, machine }: TimeSpan,
+  span: TimeSpan,
 ): BlockEdges | null {
-  const of = machine === undefined
-    ? { where: "", values: [] }
-    : machine === THIS_MACHINE
-    ? { where: "AND machine = 0", values: [] }
-    : {
-      where: "AND machine = (SELECT id FROM names WHERE text = ?)",
-      values: [machine],
-    };
+  const { fromMs, untilMs } = span;
+  // The rows of this machine have no machine in them.
+  const machine = span.machine === THIS_MACHINE
+    ? { and: " AND machine IS NULL", values: [] }
+    : machineCondition(span);
+  const named = namedCondition(span);
   const row = database.prepare(
     `SELECT min(ended_at) AS first, max(ended_at) AS last FROM requests
-     WHERE ended_at >= ? AND ended_at < ? AND input IS NOT NULL ${of.where}`,
-  ).get(fromMs, untilMs, ...of.values);
+     WHERE ended_at >= ? AND ended_at < ? AND input IS NOT NULL
+     ${machine.and}${named.and}`,
+  ).get(fromMs, untilMs, ...machine.values, ...named.values);
   const first = row?.["first"] ?? null;
   return first === null
     ? null
