@@ -93,7 +93,10 @@ export async function startServing(
   const { takesOverFrom } = options;
   const signals = new Signals(site.system);
   await raiseOpenFiles(site.system);
-  const order = await startOrder(site, takesOverFrom !== null);
+  const order = await startOrder(site, {
+    takesOver: takesOverFrom !== null,
+    logForm: options.log.form,
+  });
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
     order,
@@ -101,9 +104,9 @@ export async function startServing(
     owners: options.owners,
     findProject: options.findProject,
     changes: options.changes,
-    onLog: (record) => {
-      options.log.write(record);
-      keepFault(site.paths, record);
+    onLog: ({ text, count, faults }) => {
+      options.log.writeLines(text, count);
+      for (const fault of faults) keepFault(site.paths, fault);
     },
     onAsked: (what) => {
       asked.promise.then((serving) => obey(what, serving, options));
@@ -172,10 +175,11 @@ function noticeTeller(
 
 async function startOrder(
   site: PoolSite,
-  takesOver: boolean,
+  given: Pick<StartOrder, "takesOver" | "logForm">,
 ): Promise<StartOrder> {
   const { config, paths, environment } = site;
   return {
+    ...given,
     config,
     paths,
     version: buildInfo().version,
@@ -191,7 +195,6 @@ async function startOrder(
     },
     authorities: site.authorities.pem,
     newer: await newerRelease(site),
-    takesOver,
     openFiles: await openFiles(site.system),
   };
 }

@@ -20,7 +20,7 @@ import { tablesOf } from "../core/pricing.ts";
 import { answerProject, type ProjectFinder } from "./links/project_link.ts";
 import { answerReport } from "./links/report_link.ts";
 import type { FenceAttempt, FenceTargets } from "./fence.ts";
-import type { LogRecord } from "../records/log/journal.ts";
+import type { LogLines } from "../records/log/journal.ts";
 import { systemRunner } from "../system/command_runner.ts";
 import { answerKeychain } from "./links/keychain_link.ts";
 import type { NoticeEvent } from "./notices/conditions.ts";
@@ -39,7 +39,7 @@ const KEYCHAIN_MS_MAX = 5_000;
 interface ServerOptions {
   readonly order: StartOrder;
   readonly grants: Grants;
-  readonly onLog: (record: LogRecord) => void;
+  readonly onLog: (lines: LogLines) => void;
   /** The stores of programs whose logins are in the vault as well. */
   readonly owners: FamilyOwners;
   /** Finds the repository of a session in the client's files. */
@@ -290,8 +290,7 @@ class WorkerLink {
           }),
         );
       case "log":
-        for (const record of message.records) options.onLog(record);
-        return;
+        return options.onLog(message.lines);
       case "answer": {
         this.#answers.get(message.id)?.(message);
         this.#answers.delete(message.id);

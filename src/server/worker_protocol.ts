@@ -15,7 +15,7 @@ import type {
   KeychainAnswer,
   KeychainQuestion,
 } from "./links/keychain_link.ts";
-import type { LogRecord } from "../records/log/journal.ts";
+import type { LogForm, LogLines } from "../records/log/journal.ts";
 import type { NoticeEvent } from "./notices/conditions.ts";
 import type { DrawQuestion, ReportAnswer } from "./links/report_link.ts";
 import type { SimulationCall } from "./links/simulation_link.ts";
@@ -50,6 +50,8 @@ export interface StartOrder {
   readonly newer: string | null;
   /** Whether to share the port with a server that is about to stop. */
   readonly takesOver: boolean;
+  /** How the lines of the log look. */
+  readonly logForm: LogForm;
   /** File descriptors that this process may have open; null if unknown. */
   readonly openFiles: number | null;
 }
@@ -120,7 +122,7 @@ export type FromWorker =
     readonly hint: string | null;
     readonly exitCode: number;
   }
-  | { readonly kind: "log"; readonly records: readonly LogRecord[] }
+  | { readonly kind: "log"; readonly lines: LogLines }
   | {
     readonly kind: "answer";
     readonly id: number;

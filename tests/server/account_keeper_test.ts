@@ -58,6 +58,7 @@ Deno.test("an earlier read does not overwrite a later one", async () => {
       proxy: { url: "", except: "" },
       authorities: "",
       takesOver: false,
+      logForm: "logfmt",
       openFiles: null,
       newer: null,
     },

@@ -6,16 +6,13 @@
  */
 
 import { join } from "node:path";
-import { logLine, type LogRecord } from "./journal.ts";
+import { isFault, logLine, type LogRecord } from "./journal.ts";
 import { openOwnSync } from "../../store/files/own_files.ts";
 import type { Paths } from "../../system/paths.ts";
 
 /** When the file is longer, only the newest lines are kept. */
 const BYTES_MAX = 64 * 1024;
 const KEPT_LINES = 20;
-
-/** Log events that report a bug of tc. */
-const FAULT_EVENTS: readonly string[] = ["fault", "stray"];
 
 interface CaughtFault {
   /** The first words of the line: its time. */
@@ -29,7 +26,7 @@ function fileIn({ stateFolder }: Paths): string {
 
 /** Stores `record` if it reports a fault. Never throws: the log has it too. */
 export function keepFault(paths: Paths, record: LogRecord): void {
-  if (!FAULT_EVENTS.includes(record.event)) return;
+  if (!isFault(record)) return;
   try {
     const file = fileIn(paths);
     if (sizeOf(file) > BYTES_MAX) {

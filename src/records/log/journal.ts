@@ -1,7 +1,8 @@
 /**
  * Structured log lines: logfmt with a time for files and terminals, priority
- * prefixes instead of times where journald reads. They travel from the worker in
- * batches, because a message for each would cost much of a request's time.
+ * prefixes instead of times where journald reads. The server's thread writes
+ * them out and sends them in batches as one text: a message for each line, or a
+ * copy of its fields, would cost much of a request's time.
  *
  * @module
  */
@@ -47,9 +48,12 @@ export function journalTo(
   };
 }
 
+/** How the lines of a log look; "none" where nobody reads them. */
+export type LogForm = "logfmt" | "journald" | "none";
+
 /** `2026-11-21T12:30:40Z info  request  session=5f2c91 status=200`. */
 export function logLine(record: LogRecord): string {
-  const time = new Date(record.at).toISOString().replace(/\.\d+Z$/, "Z");
+  const time = `${new Date(record.at).toISOString().slice(0, -5)}Z`;
   return `${time} ${record.level.padEnd(5)} ${record.event.padEnd(8)} ${
     logFields(record.fields)
   }`.trimEnd();
@@ -61,11 +65,21 @@ export function journaldLine(record: LogRecord): string {
     .trimEnd();
 }
 
+/** Returns the line of `record` in `form`, its end included; "" for none. */
+export function logText(record: LogRecord, form: LogForm): string {
+  if (form === "none") return "";
+  return `${form === "logfmt" ? logLine(record) : journaldLine(record)}\n`;
+}
+
 function logFields(fields: LogFields): string {
-  return Object.entries(fields)
-    .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name}=${quoted(String(value))}`)
-    .join(" ");
+  let text = "";
+  for (const name in fields) {
+    const value = fields[name];
+    if (value === null || value === undefined) continue;
+    const shown = typeof value === "string" ? quoted(value) : String(value);
+    text += text === "" ? `${name}=${shown}` : ` ${name}=${shown}`;
+  }
+  return text;
 }
 
 /** Numbers as the log writes them. */
@@ -94,33 +108,68 @@ function quoted(value: string): string {
 const WAIT_MS = 50;
 
 /** This many are sent at once, whatever the time. */
-const RECORDS_MAX = 200;
+const LINES_MAX = 200;
 
+/** Log events that report a bug of tc. */
+const FAULT_EVENTS: readonly string[] = ["fault", "stray"];
+
+/** Returns whether `record` reports a bug of tc. */
+export function isFault({ event }: LogRecord): boolean {
+  return FAULT_EVENTS.includes(event);
+}
+
+/** Lines that travel together. */
+export interface LogLines {
+  /** The lines, each with its end. */
+  readonly text: string;
+  readonly count: number;
+  /** Those that report a bug of tc, which are kept in a file of their own. */
+  readonly faults: readonly LogRecord[];
+}
+
+/** Collects lines and sends them in batches. */
 export class LogBatch {
-  readonly #post: (records: readonly LogRecord[]) => void;
-  #records: LogRecord[] = [];
+  readonly #post: (lines: LogLines) => void;
+  #form: LogForm = "logfmt";
+  #text = "";
+  #count = 0;
+  #faults: LogRecord[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(post: (records: readonly LogRecord[]) => void) {
+  constructor(post: (lines: LogLines) => void) {
     this.#post = post;
+  }
+
+  /** Writes lines in `form` from now on. */
+  use(form: LogForm): void {
+    this.#form = form;
   }
 
   /**
    * Adds a line; warnings and errors are sent at once, with all earlier lines.
    */
   readonly add = (record: LogRecord): void => {
-    this.#records.push(record);
+    if (this.#form === "none" && !isFault(record)) return;
+    this.#text += logText(record, this.#form);
+    this.#count++;
+    if (isFault(record)) this.#faults.push(record);
     const isUrgent = record.level === "warn" || record.level === "error";
-    if (isUrgent || this.#records.length >= RECORDS_MAX) this.flush();
+    if (isUrgent || this.#count >= LINES_MAX) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), WAIT_MS);
   };
 
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    if (this.#records.length === 0) return;
-    const records = this.#records;
-    this.#records = [];
-    this.#post(records);
+    if (this.#count === 0) return;
+    const lines = {
+      text: this.#text,
+      count: this.#count,
+      faults: this.#faults,
+    };
+    this.#text = "";
+    this.#count = 0;
+    this.#faults = [];
+    this.#post(lines);
   }
 }

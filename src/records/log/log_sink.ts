@@ -6,14 +6,18 @@
  */
 
 import type { Environment } from "../../system/paths.ts";
-import { journaldLine, logLine, type LogRecord } from "./journal.ts";
+import { type LogForm, type LogRecord, logText } from "./journal.ts";
 import { dirname } from "node:path";
 import { systemCode } from "../../store/files/file_target.ts";
 import { openOwnSync } from "../../store/files/own_files.ts";
 import { reasonOf } from "../../errors.ts";
 
 export interface LogSink {
+  /** How its lines look. */
+  readonly form: LogForm;
   write(record: LogRecord): void;
+  /** Writes `count` lines of {@linkcode form}, each with its end. */
+  writeLines(text: string, count: number): void;
   /**
    * Calls `tell` when lines are lost; with null when none are lost any more.
    */
@@ -24,7 +28,9 @@ export interface LogSink {
 
 /** Discards all lines. */
 export const NO_LOG: LogSink = {
+  form: "none",
   write: () => {},
+  writeLines: () => {},
   watch: () => {},
   close: () => Promise.resolve(),
 };
@@ -37,12 +43,14 @@ export function logSink(
   const loss = new LossCount(file ?? "stderr");
   const isJournald = file === null && Boolean(environment["JOURNAL_STREAM"]) &&
     !Deno.stderr.isTerminal();
-  const textOf = isJournald ? journaldLine : logLine;
+  const form = isJournald ? "journald" : "logfmt";
   const target = file === null
     ? new LogStream(Deno.stderr, loss)
     : new LogFile(file, loss);
   return {
-    write: (record) => target.write(`${textOf(record)}\n`),
+    form,
+    write: (record) => target.write(logText(record, form), 1),
+    writeLines: (text, count) => target.write(text, count),
     watch: (tell) => loss.watch(tell),
     close: async () => {
       await target.close();
@@ -85,17 +93,18 @@ export class LogFile {
     }
   }
 
-  write(line: string): void {
+  /** Writes `text`, which holds `count` lines. */
+  write(text: string, count = 1): void {
     try {
       const file = this.#opened();
       if (this.#isTorn) writeWhole(file, this.#encoder.encode("\n"));
       this.#isTorn = true;
-      writeWhole(file, this.#encoder.encode(line));
+      writeWhole(file, this.#encoder.encode(text));
       this.#isTorn = false;
       const lost = this.#loss.over();
       if (lost > 0) writeWhole(file, this.#encoder.encode(gapLine(lost)));
     } catch (cause) {
-      this.#loss.add(1, cause);
+      this.#loss.add(count, cause);
     }
   }
 
@@ -172,6 +181,7 @@ export class LogStream {
   readonly #loss: LossCount;
   readonly #encoder = new TextEncoder();
   #waiting: string[] = [];
+  #lines = 0;
   #work: Promise<void> | null = null;
 
   constructor(target: ByteTarget, loss: LossCount) {
@@ -179,12 +189,14 @@ export class LogStream {
     this.#loss = loss;
   }
 
-  write(line: string): void {
-    if (this.#waiting.length >= LINES_MAX) {
-      this.#loss.add(1, "its reader takes no more");
+  /** Writes `text`, which holds `count` lines, when its reader takes it. */
+  write(text: string, count = 1): void {
+    if (this.#lines >= LINES_MAX) {
+      this.#loss.add(count, "its reader takes no more");
       return;
     }
-    this.#waiting.push(line);
+    this.#waiting.push(text);
+    this.#lines += count;
     this.#work ??= this.#writeAll().finally(() => {
       this.#work = null;
     });
@@ -203,14 +215,16 @@ export class LogStream {
 
   async #writeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const lines = this.#waiting;
+      const text = this.#waiting.join("");
+      const count = this.#lines;
       this.#waiting = [];
+      this.#lines = 0;
       try {
-        await this.#write(lines.join(""));
+        await this.#write(text);
         const lost = this.#loss.over();
         if (lost > 0) await this.#write(gapLine(lost));
       } catch (cause) {
-        this.#loss.add(lines.length, cause);
+        this.#loss.add(count, cause);
       }
     }
   }

@@ -31,8 +31,8 @@ interface WorkerScope {
 
 class ServerWorker {
   readonly #scope: WorkerScope;
-  readonly #log = new LogBatch((records) =>
-    this.#scope.postMessage({ kind: "log", records })
+  readonly #log = new LogBatch((lines) =>
+    this.#scope.postMessage({ kind: "log", lines })
   );
   readonly #owners = new OwnerAsker((id, question) =>
     this.#scope.postMessage({ kind: "owner_asked", id, question })
@@ -104,6 +104,7 @@ class ServerWorker {
   }
 
   async #start(order: StartOrder): Promise<void> {
+    this.#log.use(order.logForm);
     this.#keychain = keychainAsker(
       order.system,
       (id, question) =>
