@@ -75,7 +75,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const PURE_ROOMS = ["core", "wire"];
 
 /** Packages that compute and nothing else. */
-const PURE_PACKAGES = ["valibot"];
+const PURE_PACKAGES = ["node:buffer", "valibot"];
 
 const FUNCTION_LINES_MAX = 70;
 

@@ -2,6 +2,7 @@ import { ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import {
   BROKEN,
+  JsonSource,
   memberAt,
   scalarAt,
   shortTextAt,
@@ -16,6 +17,10 @@ function bytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
+function source(text: string): JsonSource {
+  return new JsonSource(bytes(text));
+}
+
 const json = fc.tuple(
   fc.jsonValue({ stringUnit: "binary" }),
   fc.constantFrom<string | number>(0, 1, 4, "\t", " \n\r\t"),
@@ -25,7 +30,7 @@ Deno.test("valueEnd() ends where the value ends", () => {
   fc.assert(
     fc.property(json, fc.constantFrom("", ",", "}", "]", " "), (text, rest) => {
       const value = bytes(text);
-      strictEqual(valueEnd(bytes(text + rest), 0), value.length);
+      strictEqual(valueEnd(source(text + rest), 0), value.length);
     }),
     { numRuns: trials(2_000, 50_000) },
   );
@@ -36,22 +41,22 @@ Deno.test("valueEnd() finds the end of strings however they are escaped", () => 
     for (let escapes = 0; escapes < 5; escapes++) {
       const inner = "x".repeat(before) + "\\\\".repeat(escapes) + '\\"';
       const text = `"${inner}${inner}"`;
-      strictEqual(valueEnd(bytes(`${text}:1`), 0), text.length, text);
-      strictEqual(valueEnd(bytes(`"${inner}`), 0), BROKEN);
+      strictEqual(valueEnd(source(`${text}:1`), 0), text.length, text);
+      strictEqual(valueEnd(source(`"${inner}`), 0), BROKEN);
       // An even run escapes itself: the quote after it is the end.
       const even = `"${"x".repeat(before)}${"\\\\".repeat(escapes)}"`;
-      strictEqual(valueEnd(bytes(`${even},"b"`), 0), even.length, even);
+      strictEqual(valueEnd(source(`${even},"b"`), 0), even.length, even);
     }
   }
 });
 
 Deno.test("valueEnd() handles any depth", () => {
   const deep = "[".repeat(100_000) + "]".repeat(100_000);
-  strictEqual(valueEnd(bytes(deep), 0), deep.length);
-  strictEqual(valueEnd(bytes(deep.slice(1)), 0), deep.length - 2);
-  strictEqual(valueEnd(bytes("[".repeat(100_000)), 0), BROKEN);
+  strictEqual(valueEnd(source(deep), 0), deep.length);
+  strictEqual(valueEnd(source(deep.slice(1)), 0), deep.length - 2);
+  strictEqual(valueEnd(source("[".repeat(100_000)), 0), BROKEN);
   const objects = '{"a":'.repeat(10_000) + "1" + "}".repeat(10_000);
-  strictEqual(valueEnd(bytes(objects), 0), objects.length);
+  strictEqual(valueEnd(source(objects), 0), objects.length);
 });
 
 Deno.test("memberAt() finds what JSON.parse finds, the last of a repeated key", () => {
@@ -66,13 +71,13 @@ Deno.test("memberAt() finds what JSON.parse finds, the last of a repeated key", 
           ` ${JSON.stringify(key)} : ${JSON.stringify(value)}\n`
         ).join(",")
       }}`;
-      const body = bytes(text);
+      const body = source(text);
       const at = memberAt(body, 0, "model");
       const parsed = JSON.parse(text);
       strictEqual(at !== BROKEN, Object.hasOwn(parsed, "model"));
       if (at === BROKEN) return;
       const end = valueEnd(body, at);
-      const found = new TextDecoder().decode(body.subarray(at, end));
+      const found = new TextDecoder().decode(body.bytes.subarray(at, end));
       strictEqual(found, JSON.stringify(parsed.model));
     }),
     { numRuns: trials(2_000, 50_000) },
@@ -80,20 +85,20 @@ Deno.test("memberAt() finds what JSON.parse finds, the last of a repeated key", 
 });
 
 Deno.test("memberAt() knows a key that is written with escapes", () => {
-  const body = bytes('{"\\u006dodel":"a","m\\u006fdels":1}');
+  const body = source('{"\\u006dodel":"a","m\\u006fdels":1}');
   strictEqual(shortTextAt(body, memberAt(body, 0, "model")), "a");
   strictEqual(memberAt(body, 0, "mode"), BROKEN);
   strictEqual(scalarAt(body, memberAt(body, 0, "models")), "1");
 });
 
 Deno.test("shortTextAt() decodes only strings", () => {
-  strictEqual(shortTextAt(bytes('"a\\u00e9\\n"'), 0), "a\u00e9\n");
-  strictEqual(shortTextAt(bytes('""'), 0), "");
+  strictEqual(shortTextAt(source('"a\\u00e9\\n"'), 0), "a\u00e9\n");
+  strictEqual(shortTextAt(source('""'), 0), "");
   for (const text of ["1", "null", '"a', '"\\x"', '"\n"', "{}", ""]) {
-    strictEqual(shortTextAt(bytes(text), 0), null, text);
+    strictEqual(shortTextAt(source(text), 0), null, text);
   }
-  strictEqual(shortTextAt(bytes(`"${"x".repeat(5_000)}"`), 0), null);
-  strictEqual(shortTextAt(bytes('"a"'), BROKEN), null);
+  strictEqual(shortTextAt(source(`"${"x".repeat(5_000)}"`), 0), null);
+  strictEqual(shortTextAt(source('"a"'), BROKEN), null);
 });
 
 Deno.test("a walk over any bytes ends and never throws", () => {
@@ -105,12 +110,13 @@ Deno.test("a walk over any bytes ends and never throws", () => {
   fc.assert(
     fc.property(anything, (body) => {
       const before = body.slice();
+      const json = new JsonSource(body);
       for (const at of [0, skipSpace(body, 0), body.length, body.length + 5]) {
-        const end = valueEnd(body, at);
+        const end = valueEnd(json, at);
         ok(end === BROKEN || end > at && end <= body.length);
-        memberAt(body, at, "model");
-        walkArray(body, at, (item) => valueEnd(body, item));
-        walkObject(body, at, (_, __, value) => valueEnd(body, value));
+        memberAt(json, at, "model");
+        walkArray(json, at, (item) => valueEnd(json, item));
+        walkObject(json, at, (_, __, value) => valueEnd(json, value));
       }
       ok(body.every((byte, index) => byte === before[index]));
     }),

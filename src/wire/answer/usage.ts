@@ -15,6 +15,7 @@ import {
   BROKEN,
   isKey,
   type JsonObject,
+  JsonSource,
   parseJson,
   SHORT_TEXT_BYTES_MAX,
   shortTextAt,
@@ -236,32 +237,34 @@ function shortText(value: unknown): string | null {
 function foundIn(bytes: Uint8Array): MeterReading {
   const keys = ["id", "model", "stop_reason", "usage", "error", "container"];
   const at = new Map<string, number>();
-  const end = walkObject(bytes, skipSpace(bytes, 0), (start, stop, valueAt) => {
-    const key = keys.find((name) => isKey(bytes, [start, stop], name));
+  const source = new JsonSource(bytes);
+  const from = skipSpace(bytes, 0);
+  const end = walkObject(source, from, (start, stop, valueAt) => {
+    const key = keys.find((name) => isKey(source, [start, stop], name));
     if (key !== undefined) at.set(key, valueAt);
-    return valueEnd(bytes, valueAt);
+    return valueEnd(source, valueAt);
   });
   function of(key: string): number {
     return at.get(key) ?? BROKEN;
   }
   const sum = new UsageSum();
-  sum.take(objectAt(bytes, of("usage")));
+  sum.take(objectAt(source, of("usage")));
   return {
     usage: sum.total(),
     terms: sum.terms,
-    model: shortTextAt(bytes, of("model")),
-    stopReason: shortTextAt(bytes, of("stop_reason")),
+    model: shortTextAt(source, of("model")),
+    stopReason: shortTextAt(source, of("stop_reason")),
     isComplete: end !== BROKEN && skipSpace(bytes, end) === bytes.length,
-    errorType: asText(objectAt(bytes, of("error"))?.["type"]),
-    messageId: shortTextAt(bytes, of("id")),
-    containerId: asText(objectAt(bytes, of("container"))?.["id"]),
+    errorType: asText(objectAt(source, of("error"))?.["type"]),
+    messageId: shortTextAt(source, of("id")),
+    containerId: asText(objectAt(source, of("container"))?.["id"]),
   };
 }
 
-function objectAt(bytes: Uint8Array, at: number): JsonObject | null {
-  const end = at === BROKEN ? BROKEN : valueEnd(bytes, at);
+function objectAt(source: JsonSource, at: number): JsonObject | null {
+  const end = at === BROKEN ? BROKEN : valueEnd(source, at);
   if (end === BROKEN) return null;
-  return asObject(parseJson(bytes.subarray(at, end)));
+  return asObject(parseJson(source.bytes.subarray(at, end)));
 }
 
 /** The counts in one `usage` object; null if not stated. */

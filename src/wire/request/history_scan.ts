@@ -14,6 +14,7 @@ import {
   BROKEN,
   isArrayAt,
   isObjectAt,
+  JsonSource,
   memberAt,
   skipSpace,
   type StringWatch,
@@ -111,22 +112,26 @@ const NO_WATCH: StringWatch = { string: () => {} };
 
 /** Returns the mark of a history that ends with the turns `recent`. */
 export function markOf(
-  bytes: Uint8Array,
+  source: JsonSource,
   first: Turn,
   recent: readonly Turn[],
 ): string {
   const digest = new TextDigest();
-  addTurn(digest, bytes, first);
-  for (const turn of recent) addTurn(digest, bytes, turn);
+  addTurn(digest, source, first);
+  for (const turn of recent) addTurn(digest, source, turn);
   return digest.hex();
 }
 
-function addTurn(digest: TextDigest, bytes: Uint8Array, turn: Turn): void {
-  const { texts, hasToolResult } = scanContent(bytes, turn.contentAt);
-  for (const [start, end] of texts) digest.add(bytes, start, end);
+function addTurn(digest: TextDigest, source: JsonSource, turn: Turn): void {
+  const { texts, hasToolResult } = scanContent(source, turn.contentAt);
+  for (const [start, end] of texts) digest.add(source.bytes, start, end);
   if (!hasToolResult) return;
   const start = turn.contentAt;
-  digest.add(bytes, start, Math.min(bytes.length, start + RESULT_BYTES));
+  digest.add(
+    source.bytes,
+    start,
+    Math.min(source.bytes.length, start + RESULT_BYTES),
+  );
 }
 
 /**
@@ -134,18 +139,20 @@ function addTurn(digest: TextDigest, bytes: Uint8Array, turn: Turn): void {
  * it only for unknown conversations.
  */
 export class History {
-  readonly #body: Uint8Array;
+  readonly #source: JsonSource;
   readonly #turns: readonly Turn[];
 
   constructor(body: Uint8Array) {
     const turns: Turn[] = [];
-    const messagesAt = isObjectAt(body, skipSpace(body, 0))
-      ? memberAt(body, skipSpace(body, 0), "messages")
+    const source = new JsonSource(body);
+    const at = skipSpace(source.bytes, 0);
+    const messagesAt = isObjectAt(source, at)
+      ? memberAt(source, at, "messages")
       : BROKEN;
-    if (messagesAt !== BROKEN && isArrayAt(body, messagesAt)) {
-      scanTurns(body, messagesAt, NO_WATCH, (turn) => turns.push(turn));
+    if (messagesAt !== BROKEN && isArrayAt(source, messagesAt)) {
+      scanTurns(source, messagesAt, NO_WATCH, (turn) => turns.push(turn));
     }
-    this.#body = body;
+    this.#source = source;
     this.#turns = turns;
   }
 
@@ -158,7 +165,7 @@ export class History {
         Math.max(0, at + 1 - RECENT_TURNS),
         at + 1,
       );
-      yield markOf(this.#body, first, recent);
+      yield markOf(this.#source, first, recent);
     }
   }
 
@@ -167,7 +174,7 @@ export class History {
     for (const at of this.#endsOfUser()) {
       const pair = this.#turns.slice(Math.max(0, at - 1), at + 1);
       if (pair[0]?.role !== "assistant") continue;
-      if (isDistinctive(this.#body, pair)) yield tailOf(this.#body, pair);
+      if (isDistinctive(this.#source, pair)) yield tailOf(this.#source, pair);
     }
   }
 
@@ -182,17 +189,17 @@ export class History {
   }
 }
 
-function tailOf(bytes: Uint8Array, pair: readonly Turn[]): string {
+function tailOf(source: JsonSource, pair: readonly Turn[]): string {
   const digest = new TextDigest();
-  for (const turn of pair) addTurn(digest, bytes, turn);
+  for (const turn of pair) addTurn(digest, source, turn);
   return digest.hex();
 }
 
 /** Whether a pair is distinctive: a tool's result has an id, else it must be long. */
-function isDistinctive(bytes: Uint8Array, pair: readonly Turn[]): boolean {
+function isDistinctive(source: JsonSource, pair: readonly Turn[]): boolean {
   let length = 0;
   for (const { contentAt } of pair) {
-    const { texts, hasToolResult } = scanContent(bytes, contentAt);
+    const { texts, hasToolResult } = scanContent(source, contentAt);
     if (hasToolResult) return true;
     for (const [start, end] of texts) length += end - start;
   }

@@ -1,12 +1,13 @@
 /**
  * Reads JSON of others without trusting it: walks over its bytes, or parses it.
  *
- * A walk copies nothing, builds no tree, and validates no more than it needs:
- * strings are skipped and nesting is counted. Where it cannot go on it returns
- * `BROKEN`.
+ * A walk builds no tree and validates no more than it needs: strings are skipped
+ * and nesting is counted. Where it cannot go on it returns `BROKEN`.
  *
  * @module
  */
+
+import { Buffer } from "node:buffer";
 
 /** Instead of an index: the bytes are not JSON or end too early. */
 export const BROKEN = -1;
@@ -20,13 +21,52 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** The first bytes of a string are walked, the rest is searched: the fastest way. */
-const SEARCH_FROM_BYTES = 64;
-
 /** Names, ids and types are never longer. */
 export const SHORT_TEXT_BYTES_MAX = 4_096;
 
 const DECODER = new TextDecoder();
+
+/**
+ * A search in a text is the fastest way to the end of a string, so the bytes are
+ * turned into text, in pieces of this many: one text of a long conversation
+ * would cost more in garbage than the search saves.
+ */
+const PIECE_BYTES = 32 * 1024;
+
+/** The bytes of a JSON text, as a walk needs them. */
+export class JsonSource {
+  readonly bytes: Buffer;
+  /** The bytes from `#pieceAt` on, each as one character. */
+  #piece = "";
+  #pieceAt = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Returns the index after the string whose opening quote is at `at`. */
+  stringEnd(at: number): number {
+    const { bytes } = this;
+    let from = at + 1;
+    while (from < bytes.length) {
+      let inPiece = from - this.#pieceAt;
+      if (inPiece < 0 || inPiece >= this.#piece.length) {
+        this.#piece = bytes.toString("latin1", from, from + PIECE_BYTES);
+        this.#pieceAt = from;
+        inPiece = 0;
+      }
+      const found = this.#piece.indexOf('"', inPiece);
+      if (found === -1) {
+        from = this.#pieceAt + this.#piece.length;
+        continue;
+      }
+      const quote = this.#pieceAt + found;
+      if (!isEscaped(bytes, quote)) return quote + 1;
+      from = quote + 1;
+    }
+    return BROKEN;
+  }
+}
 
 /**
  * Called for each member of an object with where the key's text begins and ends
@@ -41,7 +81,7 @@ type MemberVisitor = (
 /** Gets every string that {@linkcode valueEnd} passes at any depth, and keys. */
 export interface StringWatch {
   /** `start` is the opening quote, `end` the index after the closing one. */
-  string(bytes: Uint8Array, start: number, end: number): void;
+  string(source: JsonSource, start: number, end: number): void;
 }
 
 /** Returns the index of the first byte from `at` on that is not whitespace. */
@@ -55,22 +95,8 @@ export function skipSpace(bytes: Uint8Array, at: number): number {
 }
 
 /** Returns the index after the string whose opening quote is at `at`. */
-export function stringEnd(bytes: Uint8Array, at: number): number {
-  let index = at + 1;
-  while (index < bytes.length) {
-    const nearEnd = Math.min(bytes.length, index + SEARCH_FROM_BYTES);
-    for (; index < nearEnd; index++) {
-      const byte = bytes[index];
-      if (byte === QUOTE) return index + 1;
-      if (byte === BACKSLASH) index++;
-    }
-    const quote = bytes.indexOf(QUOTE, index);
-    if (quote === -1) return BROKEN;
-    if (!isEscaped(bytes, quote)) return quote + 1;
-    // Escapes come in groups, as in source code: walk the next bytes again.
-    index = quote + 1;
-  }
-  return BROKEN;
+export function stringEnd(source: JsonSource, at: number): number {
+  return source.stringEnd(at);
 }
 
 /** Whether an odd number of backslashes stands before `quote`. */
@@ -82,31 +108,33 @@ function isEscaped(bytes: Uint8Array, quote: number): boolean {
 
 /** Returns the index after the value at `at`, however deeply it is nested. */
 export function valueEnd(
-  bytes: Uint8Array,
+  source: JsonSource,
   at: number,
   watch: StringWatch | null = null,
 ): number {
+  const { bytes } = source;
   const byte = bytes[at];
-  if (byte === QUOTE) return stringEnd(bytes, at);
+  if (byte === QUOTE) return stringEnd(source, at);
   if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-    return nestEnd(bytes, at, watch);
+    return nestEnd(source, at, watch);
   }
-  return scalarEnd(bytes, at);
+  return scalarEnd(source, at);
 }
 
 function nestEnd(
-  bytes: Uint8Array,
+  source: JsonSource,
   at: number,
   watch: StringWatch | null,
 ): number {
+  const { bytes } = source;
   let depth = 0;
   let index = at;
   while (index < bytes.length) {
     const byte = bytes[index];
     if (byte === QUOTE) {
-      const end = stringEnd(bytes, index);
+      const end = stringEnd(source, index);
       if (end === BROKEN) return BROKEN;
-      watch?.string(bytes, index, end);
+      watch?.string(source, index, end);
       index = end;
       continue;
     }
@@ -119,7 +147,8 @@ function nestEnd(
 }
 
 /** Returns the index after a number or word of at least one byte. */
-function scalarEnd(bytes: Uint8Array, at: number): number {
+function scalarEnd(source: JsonSource, at: number): number {
+  const { bytes } = source;
   let index = at;
   for (; index < bytes.length; index++) {
     const byte = bytes[index] ?? 0;
@@ -134,18 +163,19 @@ function scalarEnd(bytes: Uint8Array, at: number): number {
  * every member in order, a repeated key each time.
  */
 export function walkObject(
-  bytes: Uint8Array,
+  source: JsonSource,
   at: number,
   visit: MemberVisitor,
 ): number {
+  const { bytes } = source;
   if (bytes[at] !== OPEN_BRACE) return BROKEN;
   let index = skipSpace(bytes, at + 1);
   if (bytes[index] === CLOSE_BRACE) return index + 1;
   while (bytes[index] === QUOTE) {
     const keyStart = index + 1;
-    const keyEnd = stringEnd(bytes, index);
+    const keyEnd = stringEnd(source, index);
     if (keyEnd === BROKEN) return BROKEN;
-    const valueAt = memberValueAt(bytes, keyEnd);
+    const valueAt = memberValueAt(source, keyEnd);
     if (valueAt === BROKEN) return BROKEN;
     const end = visit(keyStart, keyEnd - 1, valueAt);
     if (end === BROKEN) return BROKEN;
@@ -159,10 +189,11 @@ export function walkObject(
 
 /** Walks the array at `at`; the visitor gets each item and returns its end. */
 export function walkArray(
-  bytes: Uint8Array,
+  source: JsonSource,
   at: number,
   visit: (itemAt: number) => number,
 ): number {
+  const { bytes } = source;
   if (bytes[at] !== OPEN_BRACKET) return BROKEN;
   let index = skipSpace(bytes, at + 1);
   if (bytes[index] === CLOSE_BRACKET) return index + 1;
@@ -178,34 +209,35 @@ export function walkArray(
 }
 
 /** Returns where the value begins if a key ends at `keyEnd`, else BROKEN. */
-export function memberValueAt(bytes: Uint8Array, keyEnd: number): number {
+export function memberValueAt(source: JsonSource, keyEnd: number): number {
+  const { bytes } = source;
   const colon = skipSpace(bytes, keyEnd);
   return bytes[colon] === COLON ? skipSpace(bytes, colon + 1) : BROKEN;
 }
 
 /** Returns where the value of `name` in the object at `at` begins, or BROKEN. */
 export function memberAt(
-  bytes: Uint8Array,
+  source: JsonSource,
   at: number,
   name: string,
 ): number {
   let found = BROKEN;
-  walkObject(bytes, at, (keyStart, keyEnd, valueAt) => {
-    if (isKey(bytes, [keyStart, keyEnd], name)) found = valueAt;
-    return valueEnd(bytes, valueAt);
+  walkObject(source, at, (keyStart, keyEnd, valueAt) => {
+    if (isKey(source, [keyStart, keyEnd], name)) found = valueAt;
+    return valueEnd(source, valueAt);
   });
   return found;
 }
 
-export function isObjectAt(bytes: Uint8Array, at: number): boolean {
+export function isObjectAt({ bytes }: JsonSource, at: number): boolean {
   return bytes[at] === OPEN_BRACE;
 }
 
-export function isArrayAt(bytes: Uint8Array, at: number): boolean {
+export function isArrayAt({ bytes }: JsonSource, at: number): boolean {
   return bytes[at] === OPEN_BRACKET;
 }
 
-export function isStringAt(bytes: Uint8Array, at: number): boolean {
+export function isStringAt({ bytes }: JsonSource, at: number): boolean {
   return bytes[at] === QUOTE;
 }
 
@@ -224,24 +256,29 @@ export function startsWithAt(
 
 /** Whether the key is `name`, also if it is written with escapes. */
 export function isKey(
-  bytes: Uint8Array,
+  source: JsonSource,
   [start, end]: readonly [start: number, end: number],
   name: string,
 ): boolean {
+  const { bytes } = source;
   const length = end - start;
   if (length === name.length) return startsWithAt(bytes, start, name);
   const isLonger = length > name.length && length <= name.length * 6;
   if (!isLonger || !bytes.subarray(start, end).includes(BACKSLASH)) {
     return false;
   }
-  return shortTextAt(bytes, start - 1) === name;
+  return shortTextAt(source, start - 1) === name;
 }
 
 /** Returns the decoded string at `at` if there is one and it is short, else null. */
-export function shortTextAt(bytes: Uint8Array, at: number): string | null {
-  if (at < 0 || !isStringAt(bytes, at)) return null;
-  const end = stringEnd(bytes, at);
+export function shortTextAt(source: JsonSource, at: number): string | null {
+  if (at < 0 || !isStringAt(source, at)) return null;
+  const end = stringEnd(source, at);
   if (end === BROKEN || end - at > SHORT_TEXT_BYTES_MAX) return null;
+  const { bytes } = source;
+  if (isPlain(bytes, at + 1, end - 1)) {
+    return bytes.toString("latin1", at + 1, end - 1);
+  }
   try {
     const parsed: unknown = JSON.parse(
       DECODER.decode(bytes.subarray(at, end)),
@@ -253,11 +290,21 @@ export function shortTextAt(bytes: Uint8Array, at: number): string | null {
   }
 }
 
+/** Whether the characters are as written: ASCII, no escape, no control. */
+function isPlain(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte < 0x20 || byte > 0x7e || byte === BACKSLASH) return false;
+  }
+  return true;
+}
+
 /** Returns the number or word at `at` as written (`true`, `128000`), else null. */
-export function scalarAt(bytes: Uint8Array, at: number): string | null {
-  const end = at < 0 ? BROKEN : scalarEnd(bytes, at);
+export function scalarAt(source: JsonSource, at: number): string | null {
+  const { bytes } = source;
+  const end = at < 0 ? BROKEN : scalarEnd(source, at);
   if (end === BROKEN || end - at > 32) return null;
-  return DECODER.decode(bytes.subarray(at, end));
+  return bytes.toString("latin1", at, end);
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;

@@ -9,6 +9,7 @@ import {
   isKey,
   isObjectAt,
   isStringAt,
+  type JsonSource,
   shortTextAt,
   startsWithAt,
   stringEnd,
@@ -49,7 +50,7 @@ export const RECENT_TURNS = 6;
  * of a broken array is BROKEN.
  */
 export function scanTurns(
-  bytes: Uint8Array,
+  source: JsonSource,
   at: number,
   watch: StringWatch,
   see: ((turn: Turn) => void) | null = null,
@@ -58,9 +59,9 @@ export function scanTurns(
   let last: Turn | null = null;
   const recent: Turn[] = [];
   let count = 0;
-  const end = walkArray(bytes, at, (itemAt) => {
-    if (!isObjectAt(bytes, itemAt)) return valueEnd(bytes, itemAt, watch);
-    const [turn, turnEnd] = scanTurn(bytes, itemAt, watch);
+  const end = walkArray(source, at, (itemAt) => {
+    if (!isObjectAt(source, itemAt)) return valueEnd(source, itemAt, watch);
+    const [turn, turnEnd] = scanTurn(source, itemAt, watch);
     if (turn.role !== "system") {
       see?.(turn);
       recent.push(turn);
@@ -75,28 +76,28 @@ export function scanTurns(
 }
 
 function scanTurn(
-  bytes: Uint8Array,
+  source: JsonSource,
   at: number,
   watch: StringWatch,
 ): readonly [turn: Turn, end: number] {
   let roleAt = BROKEN;
   let contentAt = BROKEN;
-  const end = walkObject(bytes, at, (keyStart, keyEnd, valueAt) => {
-    watch.string(bytes, keyStart - 1, keyEnd + 1);
-    if (isKey(bytes, [keyStart, keyEnd], "role")) roleAt = valueAt;
-    if (isKey(bytes, [keyStart, keyEnd], "content")) contentAt = valueAt;
-    return valueEnd(bytes, valueAt, watch);
+  const end = walkObject(source, at, (keyStart, keyEnd, valueAt) => {
+    watch.string(source, keyStart - 1, keyEnd + 1);
+    if (isKey(source, [keyStart, keyEnd], "role")) roleAt = valueAt;
+    if (isKey(source, [keyStart, keyEnd], "content")) contentAt = valueAt;
+    return valueEnd(source, valueAt, watch);
   });
-  const role = roleOf(bytes, roleAt);
+  const role = roleOf(source, roleAt);
   return [{ role, contentAt }, end];
 }
 
 /** Returns the role; avoids decoding, since there may be thousands of turns. */
-function roleOf(bytes: Uint8Array, at: number): string | null {
+function roleOf(source: JsonSource, at: number): string | null {
   for (const role of ["user", "assistant"]) {
-    if (startsWithAt(bytes, at, `"${role}"`)) return role;
+    if (startsWithAt(source.bytes, at, `"${role}"`)) return role;
   }
-  return shortTextAt(bytes, at);
+  return shortTextAt(source, at);
 }
 
 /** The content of a turn, or of `system`, which has the same form. */
@@ -111,24 +112,24 @@ interface Content {
 }
 
 /** Reads the content at `contentAt`; BROKEN means that there is none. */
-export function scanContent(bytes: Uint8Array, contentAt: number): Content {
+export function scanContent(source: JsonSource, contentAt: number): Content {
   const texts: TextSpan[] = [];
   let hasToolResult = false;
   if (contentAt === BROKEN) return { texts, hasToolResult };
-  if (isStringAt(bytes, contentAt)) {
-    return { texts: textSpans(bytes, contentAt), hasToolResult };
+  if (isStringAt(source, contentAt)) {
+    return { texts: textSpans(source, contentAt), hasToolResult };
   }
-  walkArray(bytes, contentAt, (itemAt) => {
-    if (!isObjectAt(bytes, itemAt)) return valueEnd(bytes, itemAt);
+  walkArray(source, contentAt, (itemAt) => {
+    if (!isObjectAt(source, itemAt)) return valueEnd(source, itemAt);
     let typeAt = BROKEN;
     let textAt = BROKEN;
-    const end = walkObject(bytes, itemAt, (keyStart, keyEnd, valueAt) => {
-      if (isKey(bytes, [keyStart, keyEnd], "type")) typeAt = valueAt;
-      if (isKey(bytes, [keyStart, keyEnd], "text")) textAt = valueAt;
-      return valueEnd(bytes, valueAt);
+    const end = walkObject(source, itemAt, (keyStart, keyEnd, valueAt) => {
+      if (isKey(source, [keyStart, keyEnd], "type")) typeAt = valueAt;
+      if (isKey(source, [keyStart, keyEnd], "text")) textAt = valueAt;
+      return valueEnd(source, valueAt);
     });
-    const type = shortTextAt(bytes, typeAt);
-    if (type === "text") texts.push(...textSpans(bytes, textAt));
+    const type = shortTextAt(source, typeAt);
+    if (type === "text") texts.push(...textSpans(source, textAt));
     if (type === "tool_result") hasToolResult = true;
     return end;
   });
@@ -137,17 +138,17 @@ export function scanContent(bytes: Uint8Array, contentAt: number): Content {
 
 /** Returns the first of `texts` that begins with the ASCII `mark`, or null. */
 export function beginningWith(
-  bytes: Uint8Array,
+  source: JsonSource,
   texts: readonly TextSpan[],
   mark: string,
 ): TextSpan | null {
   return texts.find(([start, end]) =>
-    end - start >= mark.length && startsWithAt(bytes, start, mark)
+    end - start >= mark.length && startsWithAt(source.bytes, start, mark)
   ) ?? null;
 }
 
-function textSpans(bytes: Uint8Array, at: number): readonly TextSpan[] {
-  if (at === BROKEN || !isStringAt(bytes, at)) return [];
-  const end = stringEnd(bytes, at);
+function textSpans(source: JsonSource, at: number): readonly TextSpan[] {
+  if (at === BROKEN || !isStringAt(source, at)) return [];
+  const end = stringEnd(source, at);
   return end === BROKEN ? [] : [[at + 1, end - 1]];
 }

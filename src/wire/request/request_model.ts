@@ -5,7 +5,14 @@
  * @module
  */
 
-import { BROKEN, memberAt, shortTextAt, skipSpace, stringEnd } from "./json.ts";
+import {
+  BROKEN,
+  JsonSource,
+  memberAt,
+  shortTextAt,
+  skipSpace,
+  stringEnd,
+} from "./json.ts";
 
 /**
  * Returns `body` with its top-level `model` replaced according to `map`, and
@@ -16,13 +23,14 @@ export function replaceModel(
   body: Uint8Array,
   map: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const at = memberAt(body, skipSpace(body, 0), "model");
-  const model = shortTextAt(body, at);
+  const source = new JsonSource(body);
+  const at = memberAt(source, skipSpace(body, 0), "model");
+  const model = shortTextAt(source, at);
   if (at === BROKEN || model === null) return body;
   const replacement = Object.hasOwn(map, model) ? map[model] : undefined;
   if (replacement === undefined || replacement === model) return body;
   const value = new TextEncoder().encode(JSON.stringify(replacement));
-  const rest = body.subarray(stringEnd(body, at));
+  const rest = body.subarray(stringEnd(source, at));
   const replaced = new Uint8Array(at + value.length + rest.length);
   replaced.set(body.subarray(0, at));
   replaced.set(value, at);

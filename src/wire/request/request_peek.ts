@@ -15,6 +15,7 @@ import {
   isArrayAt,
   isKey,
   isObjectAt,
+  JsonSource,
   memberAt,
   memberValueAt,
   scalarAt,
@@ -51,19 +52,22 @@ class CacheWatch implements StringWatch {
   mediaBytes = 0;
   #dataAt = BROKEN;
 
-  string(bytes: Uint8Array, start: number, end: number): void {
+  string(source: JsonSource, start: number, end: number): void {
+    const { bytes } = source;
     const length = end - start;
     if (start === this.#dataAt) {
       if (length < MEDIA_BYTES_MIN) return;
       this.mediaCount++;
       this.mediaBytes += length - 2;
     } else if (length === 6 && startsWithAt(bytes, start, '"data"')) {
-      this.#dataAt = memberValueAt(bytes, end);
+      this.#dataAt = memberValueAt(source, end);
     } else if (length === 15 && startsWithAt(bytes, start, '"cache_control"')) {
-      const valueAt = memberValueAt(bytes, end);
-      if (valueAt === BROKEN || !isObjectAt(bytes, valueAt)) return;
-      const mark = bytes.subarray(0, valueAt + MARK_BYTES_MAX);
-      if (shortTextAt(mark, memberAt(mark, valueAt, "ttl")) === "1h") {
+      const valueAt = memberValueAt(source, end);
+      if (valueAt === BROKEN || !isObjectAt(source, valueAt)) return;
+      const mark = new JsonSource(
+        bytes.subarray(valueAt, valueAt + MARK_BYTES_MAX),
+      );
+      if (shortTextAt(mark, memberAt(mark, 0, "ttl")) === "1h") {
         this.isHour = true;
       }
     }
@@ -215,7 +219,7 @@ interface Layout {
  * the body digest only if neither `session` nor the body names a session.
  */
 function scanBody(
-  body: Uint8Array,
+  body: JsonSource,
   session: SessionId | null,
 ): BodyFacts {
   const { at, tools, turns, watch } = layOut(body);
@@ -227,7 +231,7 @@ function scanBody(
   const named = metadataSession(body, of("metadata"));
   const digest = { tools, systemAt: of("system"), firstTexts };
   const estimatedTokens = mediaTokens +
-    Math.ceil((body.length - watch.mediaBytes) / BYTES_PER_TOKEN);
+    Math.ceil((body.bytes.length - watch.mediaBytes) / BYTES_PER_TOKEN);
   const isSide = tools.count === 0 && turns.count <= 1 &&
     estimatedTokens < SIDE_TOKENS_MAX;
   return {
@@ -256,12 +260,12 @@ function scanBody(
   };
 }
 
-function layOut(body: Uint8Array): Layout {
+function layOut(body: JsonSource): Layout {
   const at = new Map<string, number>();
   const watch = new CacheWatch();
   let tools = NO_TOOLS;
   let turns = NO_TURNS;
-  walkObject(body, skipSpace(body, 0), (keyStart, keyEnd, valueAt) => {
+  walkObject(body, skipSpace(body.bytes, 0), (keyStart, keyEnd, valueAt) => {
     watch.string(body, keyStart - 1, keyEnd + 1);
     const key = TOP_KEYS.find((name) => isKey(body, [keyStart, keyEnd], name));
     if (key !== undefined) at.set(key, valueAt);
@@ -282,25 +286,25 @@ function layOut(body: Uint8Array): Layout {
 }
 
 function scanTools(
-  bytes: Uint8Array,
+  source: JsonSource,
   at: number,
   watch: StringWatch,
 ): Tools {
   let count = 0;
   let advisorModel: string | null = null;
-  const end = walkArray(bytes, at, (itemAt) => {
+  const end = walkArray(source, at, (itemAt) => {
     count++;
-    if (!isObjectAt(bytes, itemAt)) return valueEnd(bytes, itemAt, watch);
+    if (!isObjectAt(source, itemAt)) return valueEnd(source, itemAt, watch);
     let typeAt = BROKEN;
     let modelAt = BROKEN;
-    const itemEnd = walkObject(bytes, itemAt, (keyStart, keyEnd, valueAt) => {
-      watch.string(bytes, keyStart - 1, keyEnd + 1);
-      if (isKey(bytes, [keyStart, keyEnd], "type")) typeAt = valueAt;
-      if (isKey(bytes, [keyStart, keyEnd], "model")) modelAt = valueAt;
-      return valueEnd(bytes, valueAt, watch);
+    const itemEnd = walkObject(source, itemAt, (keyStart, keyEnd, valueAt) => {
+      watch.string(source, keyStart - 1, keyEnd + 1);
+      if (isKey(source, [keyStart, keyEnd], "type")) typeAt = valueAt;
+      if (isKey(source, [keyStart, keyEnd], "model")) modelAt = valueAt;
+      return valueEnd(source, valueAt, watch);
     });
-    if (startsWithAt(bytes, typeAt, '"advisor_')) {
-      advisorModel ??= shortTextAt(bytes, modelAt);
+    if (startsWithAt(source.bytes, typeAt, '"advisor_')) {
+      advisorModel ??= shortTextAt(source, modelAt);
     }
     return itemEnd;
   });
@@ -308,31 +312,31 @@ function scanTools(
 }
 
 function turnFacts(
-  bytes: Uint8Array,
+  source: JsonSource,
   { firstOfUser, last }: Turns,
 ): TurnFacts {
-  const first = scanContent(bytes, firstOfUser?.contentAt ?? BROKEN);
+  const first = scanContent(source, firstOfUser?.contentAt ?? BROKEN);
   const final = last === firstOfUser
     ? first
-    : scanContent(bytes, last?.contentAt ?? BROKEN);
+    : scanContent(source, last?.contentAt ?? BROKEN);
   const isUsers = last?.role === "user";
   const opening = first.texts.slice(0, COMPACTED_TEXTS_MAX);
-  const summary = beginningWith(bytes, opening, COMPACTED_MARK);
+  const summary = beginningWith(source, opening, COMPACTED_MARK);
   return {
     firstTexts: firstOfUser === null ? null : first.texts,
     facts: {
       isPrompt: isUsers && !final.hasToolResult,
       isCompaction: isUsers &&
-        beginningWith(bytes, final.texts, COMPACTION_MARK) !== null,
+        beginningWith(source, final.texts, COMPACTION_MARK) !== null,
       isCompacted: summary !== null,
-      compactionDigest: summary === null ? null : digestOf(bytes, [summary]),
+      compactionDigest: summary === null ? null : digestOf(source, [summary]),
     },
   };
 }
 
-function metadataSession(bytes: Uint8Array, at: number): SessionId | null {
-  if (at === BROKEN || !isObjectAt(bytes, at)) return null;
-  const userId = shortTextAt(bytes, memberAt(bytes, at, "user_id"));
+function metadataSession(source: JsonSource, at: number): SessionId | null {
+  if (at === BROKEN || !isObjectAt(source, at)) return null;
+  const userId = shortTextAt(source, memberAt(source, at, "user_id"));
   if (userId === null) return null;
   const legacy = /^user_.*_session_([A-Za-z0-9-]+)$/.exec(userId)?.[1];
   const id = asIdentifier(legacy ?? jsonSession(userId));
@@ -341,25 +345,26 @@ function metadataSession(bytes: Uint8Array, at: number): SessionId | null {
 
 /** Reads `{"device_id":…,"account_uuid":…,"session_id":…}`. */
 function jsonSession(userId: string): string | null {
-  const inner = new TextEncoder().encode(userId);
-  return shortTextAt(inner, memberAt(inner, skipSpace(inner, 0), "session_id"));
+  const inner = new JsonSource(new TextEncoder().encode(userId));
+  const at = skipSpace(inner.bytes, 0);
+  return shortTextAt(inner, memberAt(inner, at, "session_id"));
 }
 
-function threadOf(bytes: Uint8Array, at: number): BodyFacts["thread"] {
-  if (at === BROKEN || !isObjectAt(bytes, at)) return "none";
-  const type = shortTextAt(bytes, memberAt(bytes, at, "type"));
+function threadOf(source: JsonSource, at: number): BodyFacts["thread"] {
+  if (at === BROKEN || !isObjectAt(source, at)) return "none";
+  const type = shortTextAt(source, memberAt(source, at, "type"));
   if (type === "create") return "create";
-  const hasPrevious = memberAt(bytes, at, "previous_message_id") !== BROKEN;
+  const hasPrevious = memberAt(source, at, "previous_message_id") !== BROKEN;
   return type === "continue" || hasPrevious ? "continue" : "none";
 }
 
-function previousOf(bytes: Uint8Array, at: number): string | null {
-  if (at === BROKEN || !isObjectAt(bytes, at)) return null;
-  return shortTextAt(bytes, memberAt(bytes, at, "previous_message_id"));
+function previousOf(source: JsonSource, at: number): string | null {
+  if (at === BROKEN || !isObjectAt(source, at)) return null;
+  return shortTextAt(source, memberAt(source, at, "previous_message_id"));
 }
 
 function bodyDigest(
-  bytes: Uint8Array,
+  source: JsonSource,
   { tools, systemAt, firstTexts }: {
     readonly tools: Tools;
     readonly systemAt: number;
@@ -370,30 +375,30 @@ function bodyDigest(
   const toolSpans: readonly TextSpan[] = tools.end === BROKEN
     ? []
     : [[tools.at, tools.end]];
-  const systemTexts = scanContent(bytes, systemAt).texts;
-  return digestOf(bytes, [...toolSpans, ...systemTexts, ...firstTexts]);
+  const systemTexts = scanContent(source, systemAt).texts;
+  return digestOf(source, [...toolSpans, ...systemTexts, ...firstTexts]);
 }
 
 function markFor(
-  body: Uint8Array,
+  body: JsonSource,
   { firstOfUser, recent, last }: Turns,
 ): string | null {
   if (firstOfUser === null || last?.role !== "user") return null;
   return markOf(body, firstOfUser, recent);
 }
 
-function systemDigest(bytes: Uint8Array, systemAt: number): string {
-  const texts = scanContent(bytes, systemAt).texts;
-  const billing = beginningWith(bytes, texts.slice(0, 1), BILLING_MARK);
-  return digestOf(bytes, texts.filter((text) => text !== billing));
+function systemDigest(source: JsonSource, systemAt: number): string {
+  const texts = scanContent(source, systemAt).texts;
+  const billing = beginningWith(source, texts.slice(0, 1), BILLING_MARK);
+  return digestOf(source, texts.filter((text) => text !== billing));
 }
 
 function digestOf(
-  bytes: Uint8Array,
+  source: JsonSource,
   spans: readonly TextSpan[],
 ): string {
   const digest = new TextDigest();
-  for (const [start, end] of spans) digest.add(bytes, start, end);
+  for (const [start, end] of spans) digest.add(source.bytes, start, end);
   return digest.hex();
 }
 
@@ -442,7 +447,9 @@ export function peek(
   body: Uint8Array,
 ): RequestPeek {
   const session = headerSession(headers);
-  const facts = isHoldTarget(target) ? scanBody(body, session) : NO_BODY_FACTS;
+  const facts = isHoldTarget(target)
+    ? scanBody(new JsonSource(body), session)
+    : NO_BODY_FACTS;
   return {
     ...facts,
     sessionId: session ?? facts.metadataSession,
