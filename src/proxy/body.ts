@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { Deadline, Wait } from "../http/deadline.ts";
 import type { IncomingRequest, RequestBody } from "../http/request.ts";
 import type { BodyStream } from "../ports.ts";
@@ -169,7 +170,11 @@ class Room {
 
   constructor(stated: number | null) {
     this.#stated = stated;
-    this.#bytes = new Uint8Array(Math.min(stated ?? FIRST_BYTES, FIRST_BYTES));
+    // Short bodies share memory that need not be cleared: only what has come in
+    // is ever read.
+    this.#bytes = Buffer.allocUnsafe(
+      Math.min(stated ?? FIRST_BYTES, FIRST_BYTES),
+    );
   }
 
   add(chunk: Uint8Array): void {

@@ -10,6 +10,8 @@ import type { Clock } from "../ports.ts";
 
 /** A smaller step is the usual time correction of a system. */
 const STEP_MS_MIN = 5_000;
+/** Between two looks at the monotonic clock, which costs more than the time. */
+const LOOK_MS = 100;
 /** A longer time does not pass without any sign of it. */
 const LEAP_MS = 2 * DAY_MS;
 
@@ -20,27 +22,29 @@ const LEAP_MS = 2 * DAY_MS;
 export class SetBack {
   readonly #clock: Clock;
   #offsetMs: number;
+  #lookedAt: Instant;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#offsetMs = offsetOf(clock);
+    this.#lookedAt = clock.now();
+    this.#offsetMs = this.#lookedAt - clock.monotonicMs();
   }
 
   /**
-   * Returns the step back since the last call in milliseconds; 0 if there was
-   * none.
+   * Returns the step back since the last call in milliseconds, if the clock
+   * shows `now`; 0 if there was none. While the time grows by little, nothing is
+   * compared: a step that hides there is found by the next look.
    */
-  since(): number {
-    const offsetMs = offsetOf(this.#clock);
+  since(now: Instant): number {
+    const passedMs = now - this.#lookedAt;
+    if (passedMs >= 0 && passedMs < LOOK_MS) return 0;
+    this.#lookedAt = now;
+    const offsetMs = now - this.#clock.monotonicMs();
     const backMs = this.#offsetMs - offsetMs;
     if (backMs > 0 && backMs < STEP_MS_MIN) return 0;
     this.#offsetMs = offsetMs;
     return Math.max(0, Math.round(backMs));
   }
-}
-
-function offsetOf(clock: Clock): number {
-  return clock.now() - clock.monotonicMs();
 }
 
 /**

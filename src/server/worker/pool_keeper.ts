@@ -67,7 +67,7 @@ export class PoolKeeper implements Pool {
   }
 
   dispatch(event: PoolEvent): void {
-    this.#followClock();
+    this.#followClock(this.#clock.now());
     this.#take(event);
   }
 
@@ -143,12 +143,13 @@ export class PoolKeeper implements Pool {
    * Returns the time; if the clock was set back, the pool is adjusted first.
    */
   #now(): Instant {
-    this.#followClock();
-    return this.#clock.now();
+    const now = this.#clock.now();
+    this.#followClock(now);
+    return now;
   }
 
-  #followClock(): void {
-    const backMs = this.#setBack.since();
+  #followClock(now: Instant): void {
+    const backMs = this.#setBack.since(now);
     if (backMs > 0) this.#take({ kind: "clock_set_back", byMs: backMs });
   }
 
