@@ -6,13 +6,22 @@
  */
 
 import { inert } from "../core/plain_text.ts";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../core/time.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../core/time.ts";
 import type {
   BetweenView,
   SpendLimitView,
   WindowView,
 } from "./account_views.ts";
 import type { ForecastView, MachineView, VerdictView } from "./protocol.ts";
+
+/**
+ * Returns how long something has lasted, in the units of {@linkcode
+ * durationText}, rounded down: nothing is said to be up longer than it is.
+ */
+export function elapsedText(ms: number): string {
+  const unit = ms < MINUTE_MS ? SECOND_MS : ms < DAY_MS ? MINUTE_MS : HOUR_MS;
+  return durationText(Math.floor(ms / unit) * unit);
+}
 
 /**
  * Returns a duration as `41s`, `18m`, `1h 34m` or `3d 4h`: at most two units,

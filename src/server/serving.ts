@@ -21,7 +21,9 @@ import { NOTIFY_VARIABLE, notifyManager } from "../service/notify.ts";
 import { Interrupts } from "../system/terminal_job.ts";
 import type { NoticeEvent } from "./notices/conditions.ts";
 import { NoticePrograms } from "./notices/programs.ts";
-import type { LogRecord } from "../records/log/journal.ts";
+import { journalTo, type LogRecord } from "../records/log/journal.ts";
+import type { Journal } from "../ports.ts";
+import { strayVariables } from "../config/stray_variables.ts";
 import { systemRunner } from "../system/command_runner.ts";
 import { catchUncaught } from "../system/uncaught_errors.ts";
 import { keepFault } from "../records/log/fault_file.ts";
@@ -97,6 +99,8 @@ export async function startServing(
     takesOver: takesOverFrom !== null,
     logForm: options.log.form,
   });
+  const journal = journalOf(site, options);
+  tellStart(journal, site);
   const asked = Promise.withResolvers<Serving>();
   const server = await startServer({
     order,
@@ -128,10 +132,39 @@ export async function startServing(
     site.config.file,
     () => reload(server, options),
   );
-  const serving = supervise(server, site, { ...options, watch, signals });
+  const serving = supervise(server, site, {
+    ...options,
+    watch,
+    signals,
+    journal,
+  });
   asked.resolve(serving);
   if (takesOverFrom !== null) endPredecessor(takesOverFrom);
   return serving;
+}
+
+function journalOf(
+  { config }: PoolSite,
+  { log }: Pick<ServingOptions, "log">,
+): Journal {
+  return journalTo(log.write, systemClock, config.settings.log.level);
+}
+
+/** Writes the first lines of the log: which tc starts, and what it ignores. */
+function tellStart(journal: Journal, { configuredOrigin }: PoolSite): void {
+  journal.log("info", "starting", {
+    version: buildInfo().version,
+    pid: Deno.pid,
+    address: configuredOrigin,
+  });
+  const names = Object.keys(Deno.env.toObject());
+  for (const { name, nearest } of strayVariables(names)) {
+    journal.log("warn", "variable", {
+      name,
+      reason: "no setting reads it",
+      nearest,
+    });
+  }
 }
 
 /**
@@ -222,6 +255,7 @@ function supervise(
   options: ServingOptions & {
     readonly watch: Disposable;
     readonly signals: Signals;
+    readonly journal: Journal;
   },
 ): Serving {
   const ended = Promise.withResolvers<number>();
@@ -255,6 +289,7 @@ function supervise(
       options.watch[Symbol.dispose]();
       strays[Symbol.dispose]();
     });
+    options.journal.log("info", "stopped", { pid: Deno.pid, code });
     await options.log.close();
     const isWaitedFor = successor !== null && !options.successor?.isDetached;
     return isWaitedFor && successor !== null

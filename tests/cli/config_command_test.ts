@@ -195,3 +195,26 @@ function* files(folder: string): Generator<string> {
     else yield path;
   }
 }
+
+Deno.test("tc config show of a group prints its settings", async () => {
+  await using folder = new TempFolder();
+  const { code, out } = await tc(folder.path, ["config", "show", "hold"]);
+  strictEqual(code, 0);
+  const names = out.split("\n").flatMap((line) =>
+    /^hold\.\w+/.exec(line)?.[0] ?? []
+  );
+  const own = settingRows().map(({ key }) => key)
+    .filter((key) => key.startsWith("hold."));
+  deepStrictEqual(names, own);
+});
+
+Deno.test("tc config set notify.command says that the program is not there", async () => {
+  await using folder = new TempFolder();
+  const set = (value: string) =>
+    tc(folder.path, ["config", "set", "notify.command", value]);
+  const command = folder.join("no-such-program");
+  match((await set(command)).err, /warning: .*no-such-program is not there/);
+  match((await set("say it")).err, /is not on PATH: it is one program/);
+  strictEqual((await set("")).err, "");
+  strictEqual((await set(Deno.execPath())).err, "");
+});

@@ -65,6 +65,35 @@ const FAULTS: readonly Fault[] = [
     fix: /Did you mean proxy\?/,
   },
   {
+    name: "a mistyped variable",
+    plant: (scene) => {
+      scene.variables["TC_PROXY_PROT"] = "3460";
+    },
+    level: "warn",
+    text: /TC_PROXY_PROT is set, and no setting reads it/,
+    fix: /Did you mean TC_PROXY_PORT\?/,
+  },
+  {
+    name: "a program for notices that is not there",
+    plant: (scene) =>
+      scene.configure({ notify: { command: scene.folder.join("none") } }),
+    level: "warn",
+    text: /notify\.command .*none is not there/,
+    fix: /tc config set notify\.command/,
+  },
+  {
+    name: "a program for notices that cannot be started",
+    ofModes: true,
+    plant: async (scene) => {
+      const command = scene.folder.join("told");
+      await Deno.writeTextFile(command, "#!/bin/sh\n", { mode: 0o644 });
+      await scene.configure({ notify: { command } });
+    },
+    level: "warn",
+    text: /notify\.command .*told is not executable/,
+    fix: /tc config set notify\.command/,
+  },
+  {
     name: "an open loopback",
     plant: (scene) =>
       scene.configure({ proxy: { port: scene.port, keylessLoopback: true } }),

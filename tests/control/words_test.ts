@@ -5,9 +5,22 @@ import {
   clockText,
   countText,
   durationText,
+  elapsedText,
   inert,
   percentText,
 } from "../../src/control/words.ts";
+
+Deno.test("elapsedText() never says longer than it was", () => {
+  const table: readonly (readonly [number, string])[] = [
+    [900, "0s"],
+    [5_900, "5s"],
+    [119_000, "1m"],
+    [3_599_999, "59m"],
+    [7_259_000, "2h"],
+    [90_000_000 - 1, "1d"],
+  ];
+  for (const [ms, text] of table) strictEqual(elapsedText(ms), text, `${ms}`);
+});
 
 Deno.test("durationText() gives two units at most", () => {
   const table: readonly (readonly [number, string])[] = [

@@ -22,12 +22,15 @@ import { checkAuthorities, checkProxies, checkUpstream } from "./network.ts";
 import { checkAccounts, checkFaults, checkServer } from "./pool.ts";
 import { checkClaude, checkClaudeSettings, checkName } from "./programs.ts";
 import { checkService } from "./service.ts";
+import { checkNotify, checkVariables } from "./settings.ts";
 import { checkStores } from "./store.ts";
 
 /** Modes come first, because reading a file tightens its mode. */
 const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
   ["files", checkModes],
   ["config", checkConfig],
+  ["variables", checkVariables],
+  ["notices", checkNotify],
   ["vault", checkVaultKey],
   ["disk", checkDisk],
   ["limits", checkDescriptors],
@@ -47,6 +50,7 @@ const CHECKS: readonly (readonly [topic: string, check: Check])[] = [
 
 /** Checks that are skipped if the config cannot be read. */
 const NEED_CONFIG: readonly Check[] = [
+  checkNotify,
   checkServer,
   checkAccounts,
   checkStores,

@@ -9,7 +9,7 @@ import { routeFaults } from "../../core/route/project_route.ts";
 import { stateText } from "../../control/state_text.ts";
 import { join } from "node:path";
 import type { AccountFactsView, StatusView } from "../../control/protocol.ts";
-import { durationText, inert } from "../../control/words.ts";
+import { durationText, elapsedText, inert } from "../../control/words.ts";
 import { hintOf, TcError } from "../../errors.ts";
 import { accountsView } from "../../server/account_facts.ts";
 import { systemClock } from "../../system/clock.ts";
@@ -128,7 +128,7 @@ async function checkPort(shell: Shell): Promise<readonly Finding[]> {
 
 function serverFindings(view: StatusView, where: string): readonly Finding[] {
   const { version, pid, startedAt, state, vault } = view.server;
-  const up = durationText(view.at.ms - startedAt.ms);
+  const up = elapsedText(view.at.ms - startedAt.ms);
   const findings = [
     fine(
       "server",

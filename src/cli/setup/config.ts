@@ -37,6 +37,7 @@ import { storedAccounts, tellServer } from "../accounts/account_work.ts";
 import { durationText } from "../../control/words.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
+import { notifyProgramFault } from "./notify_program.ts";
 
 /** Columns of a setting's sentence. */
 const WIDTH = 70;
@@ -189,6 +190,7 @@ async function change(
       `${key} = ${plainText(shown(key, value ?? row.fallback))}`,
     );}
   if (key === "routes") await warnOfRoutes(new Shell(shell, {}));
+  if (key === "notify.command") warnOfProgram(shell, String(value ?? ""));
   const variable = shell.environment[row.variable];
   if (variable) output.say(`${row.variable} is set and overrides the file`);
   if (isRunning) {
@@ -208,6 +210,19 @@ async function warnOfRoutes(shell: Shell): Promise<void> {
   for (const { text } of routeFaults(shell.config.routes, known)) {
     shell.output.say(`warning: ${inert(text)}`);
   }
+}
+
+/** Says what is wrong with the program for notices. */
+function warnOfProgram(
+  { output, environment, system }: Shell,
+  command: string,
+) {
+  const fault = command === "" ? null : notifyProgramFault(command, {
+    path: environment["PATH"] ?? "",
+    system,
+    extensions: environment["PATHEXT"] ?? "",
+  });
+  if (fault !== null) output.say(`warning: ${inert(command)} ${fault}`);
 }
 
 /** Removes the line of a setting that has no effect any more. */
@@ -325,7 +340,9 @@ function showSettings(
     readonly hasOrigin: boolean;
   },
 ): number {
-  const rows = settingRows().filter((row) => key === null || row.key === key);
+  const rows = settingRows().filter((row) =>
+    key === null || row.key === key || row.key.startsWith(`${key}.`)
+  );
   if (rows.length === 0) {
     throw new UsageError(
       `Cannot show ${key}: ${

@@ -10,6 +10,7 @@ import type { AccountView, StatusView } from "../../control/protocol.ts";
 import {
   countText,
   durationText,
+  elapsedText,
   inert,
   machinesText,
   percentText,
@@ -18,7 +19,7 @@ import {
 import { EXIT } from "../../errors.ts";
 import type { Output } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
-import { timeText } from "../../deck/figures.ts";
+import { timeText, tookText } from "../../deck/figures.ts";
 import { cut } from "../../deck/terminal/grapheme.ts";
 import { Shell } from "../shell.ts";
 import {
@@ -59,7 +60,7 @@ function print(view: StatusView, output: Output): void {
   }
   output.line(forecastLine(view));
   const pin = server.pin === null ? "" : ` · pinned to ${inert(server.pin)}`;
-  const up = durationText(view.at.ms - server.startedAt.ms);
+  const up = elapsedText(view.at.ms - server.startedAt.ms);
   output.line();
   output.line(
     `tc ${server.version} on ${server.host}:${server.port} · up ${up} · policy ${server.policy}${
@@ -100,7 +101,7 @@ function activityText(row: StatusView["activity"][number]): string {
   const time = timeText(row.at.ms, null);
   return `${time} ${inert(row.id.slice(0, ID_SHOWN))} ${
     inert(row.account ?? "-").padEnd(10)
-  } ${row.status} ${durationText(row.durationMs)}${tokens}  ${
+  } ${row.status} ${tookText(row.durationMs)}${tokens}  ${
     row.reason.replaceAll("_", " ")
   }`;
 }

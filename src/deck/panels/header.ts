@@ -7,6 +7,7 @@
 import {
   countText,
   durationText,
+  elapsedText,
   lastsText,
   moneyText,
   spendLimitWords,
@@ -341,7 +342,7 @@ function machines({ model, breadth }: Scene): Line {
 function up({ model }: Scene): Line {
   if (model.status === null) return [];
   const ms = model.now - model.status.server.startedAt.ms;
-  return [span(`up ${durationText(ms).split(" ")[0] ?? ""}`, "dim")];
+  return [span(`up ${elapsedText(ms).split(" ")[0] ?? ""}`, "dim")];
 }
 
 function collisions({ agents }: Scene): Line {
