@@ -42,6 +42,7 @@ export const CONTROL = {
   call: "/tc/v1/call",
   hook: "/tc/v1/hook",
   report: "/tc/v1/report",
+  turns: "/tc/v1/turns",
   quota: "/tc/v1/quota",
   simulate: "/tc/v1/simulate",
   metrics: "/metrics",

@@ -7,6 +7,7 @@
 
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
+import type { TurnsView } from "./history/turns_view.ts";
 import { PLAN_PRICE_MAX } from "../core/plans.ts";
 import { spendLimit } from "../core/quota/spending.ts";
 import { hintOf, TcError } from "../errors.ts";
@@ -19,11 +20,15 @@ import {
   type SimulationQuestion,
   type SimulationView,
 } from "./history/simulation_view.ts";
+import type { ReportView } from "./history/report_view.ts";
 import {
-  REPORT_KINDS,
-  type ReportKind,
-  type ReportView,
-} from "./history/report_view.ts";
+  badQuery,
+  daysOf,
+  pathWord,
+  type ReportQuestion,
+  reportQuestion,
+  WINDOW_DAYS_MAX,
+} from "./report_query.ts";
 import {
   type AccountsView,
   type CapacityView,
@@ -70,6 +75,8 @@ export interface ControlHost {
   hook(hook: HookCall): void;
   /** Draws a report of the ledger. */
   report(question: ReportQuestion): Promise<ReportView>;
+  /** Returns the requests of a session, within the last days. */
+  turns(session: string, days: number): Promise<TurnsView>;
   /** Returns how full the windows were in the last days. */
   quota(days: number): Promise<QuotaView>;
   /** Starts a replay of the history, in place of one that runs. */
@@ -91,19 +98,6 @@ export interface ControlHost {
   events(signal: AbortSignal): ReadableStream<Uint8Array>;
   /** Returns the status, then what changes of it, until `signal` aborts. */
   watch(signal: AbortSignal): ReadableStream<Uint8Array>;
-}
-
-/** Which report of the ledger is wanted. */
-export interface ReportQuestion {
-  readonly by: Exclude<ReportKind, "issue">;
-  /** The last days, today included. */
-  readonly days: number;
-  /** Name of the time zone of the days. */
-  readonly zone: string;
-  /** Only this repository, by its name or folder; null: all. */
-  readonly project: string | null;
-  /** Only this session, by the start of its id; null: all. */
-  readonly session: string | null;
 }
 
 /** A file of the page. */
@@ -271,6 +265,11 @@ function pageRoutes(app: Hono, host: ControlHost): void {
     CONTROL.report,
     async (c) => c.json(await host.report(reportQuestion(c))),
   );
+  app.get(CONTROL.turns, async (c) => {
+    const session = pathWord(c.req.query("session"));
+    if (session === null) throw badQuery("session", ["the id of a session"]);
+    return c.json(await host.turns(session, daysOf(c)));
+  });
   app.get(
     CONTROL.quota,
     async (c) => c.json(await host.quota(daysOf(c, WINDOW_DAYS_MAX))),
@@ -389,13 +388,6 @@ function hookWord(value: unknown): string | null {
     : null;
 }
 
-/** A path, which is checked for its length alone. */
-function pathWord(value: unknown): string | null {
-  return typeof value === "string" && value !== "" && value.length <= 4_096
-    ? value
-    : null;
-}
-
 /**
  * What a browser may do with the page: load its own files and ask its own
  * server, nothing else. No script is run but the page's own.
@@ -412,42 +404,6 @@ const PAGE_POLICY = [
   "require-trusted-types-for 'script'",
   "trusted-types 'none'",
 ].join("; ");
-
-const DAYS = 14;
-const DAYS_MAX = 3_650;
-/** The history of windows goes no further back. */
-const WINDOW_DAYS_MAX = 60;
-
-function reportQuestion(c: Context): ReportQuestion {
-  const { by = "day", tz = "UTC", project, session } = c.req.query();
-  const kind = REPORT_KINDS.find((known) => known === by);
-  if (kind === undefined || kind === "issue") {
-    throw badQuery("by", REPORT_KINDS.filter((one) => one !== "issue"));
-  }
-  return {
-    by: kind,
-    days: daysOf(c, DAYS_MAX),
-    zone: tz,
-    project: pathWord(project),
-    session: pathWord(session),
-  };
-}
-
-/** Returns the number of days that the query names. Throws TcError. */
-function daysOf(c: Context, most: number): number {
-  const count = Number(c.req.query("days") ?? DAYS);
-  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
-  throw badQuery("days", [`a whole number from 1 to ${most}`]);
-}
-
-function badQuery(name: string, allowed: readonly string[]): TcError {
-  return new TcError(
-    `Cannot report: ${name} must be ${
-      allowed.length === 1 ? allowed[0] : `one of ${allowed.join(", ")}`
-    }`,
-    { code: "bad_request", source: "user" },
-  );
-}
 
 function pageFile(c: Context, host: ControlHost, name: string): Response {
   const file = host.pageFile(name);

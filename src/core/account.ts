@@ -52,8 +52,10 @@ export type AccountKind =
   /** Third-party Anthropic-compatible backend, opt-in, always last. */
   | "backend";
 
+export const TIERS = ["pro", "max_5x", "max_20x", "team", "unknown"] as const;
+
 /** Plan size as far as the profile tells; `unknown` is treated as `max_5x`. */
-export type Tier = "pro" | "max_5x" | "max_20x" | "team" | "unknown";
+export type Tier = typeof TIERS[number];
 
 /** The most to pay in each day, week or month of the calendar. */
 export interface SpendLimit {

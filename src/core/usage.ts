@@ -220,10 +220,13 @@ export interface SpendRow {
   readonly outside?: OutsideSpend;
 }
 
-/** The part of a row that one model answered. */
-export interface ModelRow extends SpendRow {
-  /** Null for requests that named none. */
-  readonly model: string | null;
+/** What the parts of a row are: its models, accounts or repositories. */
+export type PartKind = "model" | "account" | "project";
+
+/** The part of a row that is of one model, account or repository. */
+export interface PartRow extends SpendRow {
+  /** Its name or id; null for requests that named none. */
+  readonly part: string | null;
 }
 
 /** Returns the parts of both, added up. */

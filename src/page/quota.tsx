@@ -8,19 +8,27 @@
 /** @jsxImportSource preact */
 /// <reference lib="dom" />
 
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import type { AccountView, WindowView } from "../control/account_views.ts";
 import type { StatusView } from "../control/protocol.ts";
-import type {
-  QuotaCurveView,
-  QuotaMoveView,
-  QuotaView,
+import {
+  quotaAt,
+  type QuotaCurveView,
+  type QuotaMoveView,
+  type QuotaView,
 } from "../control/history/quota_view.ts";
-import { clockText, percentText, useText } from "../control/words.ts";
+import {
+  clockText,
+  countText,
+  percentText,
+  useText,
+} from "../control/words.ts";
 import { useDrawn } from "./drawn.ts";
 import { Time, WideTable } from "./parts.tsx";
+import { PoolStack } from "./pool_stack.tsx";
 import type { PageModel } from "./server.ts";
+import { type Span, useBrush, ZoomBar } from "./zoom.tsx";
 
 const HOUR = 3_600_000;
 
@@ -45,12 +53,19 @@ export function QuotaScreen(
   },
 ): VNode {
   const days = useSignal<number>(1);
-  const minute = Math.floor(status.at.ms / 60_000);
-  const { view, fault } = useDrawn(
-    () => model.quota(days.value),
-    [days.value, minute],
-  );
+  const isStacked = useSignal(false);
+  const zoom = useSignal<Span | null>(null);
+  const now = status.at.ms;
   const range = RANGES.find((one) => one.days === days.value) ?? RANGES[0];
+  // A short part of a long time has finer figures of its own.
+  const start = zoom.value?.fromMs ?? now - range.days * 24 * HOUR;
+  const asked = RANGES.find((one) => now - start <= one.days * 24 * HOUR) ??
+    range;
+  const minute = Math.floor(now / 60_000);
+  const { view, fault } = useDrawn(
+    () => model.quota(asked.days),
+    [asked.days, minute],
+  );
   return (
     <>
       <h2>Quota</h2>
@@ -59,13 +74,26 @@ export function QuotaScreen(
           The last{" "}
           <select
             value={days.value}
-            onChange={({ currentTarget }) =>
-              days.value = Number(currentTarget.value)}
+            onChange={({ currentTarget }) => {
+              days.value = Number(currentTarget.value);
+              zoom.value = null;
+            }}
           >
             {RANGES.map(({ days, name }) => (
               <option key={days} value={days}>{name}</option>
             ))}
           </select>
+        </label>
+        <label>
+          <input
+            type="checkbox"
+            checked={isStacked.value}
+            onChange={({ currentTarget }) => {
+              isStacked.value = currentTarget.checked;
+              zoom.value = null;
+            }}
+          />{" "}
+          stack the pool: how much of all plans was used
         </label>
       </p>
       {fault.value === null
@@ -73,18 +101,32 @@ export function QuotaScreen(
         : <p role="alert" class="lost">{fault.value}</p>}
       {view.value === null
         ? fault.value === null ? <p>Reading the history…</p> : null
-        : <Curves view={view.value} status={status} range={range} />}
+        : (
+          <Curves
+            model={model}
+            view={view.value}
+            status={status}
+            range={range}
+            zoom={zoom}
+            isStacked={isStacked.value}
+          />
+        )}
     </>
   );
 }
 
 interface Drawn {
+  readonly model: PageModel;
   readonly view: QuotaView;
   readonly status: StatusView;
   readonly range: Range;
+  readonly zoom: Signal<Span | null>;
+  readonly isStacked: boolean;
 }
 
-function Curves({ view, status, range }: Drawn): VNode {
+function Curves(
+  { model, view, status, range, zoom, isStacked }: Drawn,
+): VNode {
   const now = status.at.ms;
   if (view.accounts.length === 0) {
     return (
@@ -94,9 +136,82 @@ function Curves({ view, status, range }: Drawn): VNode {
       </p>
     );
   }
+  const whole = {
+    fromMs: now - range.days * 24 * HOUR,
+    untilMs: now + (isStacked ? 0 : range.aheadMs),
+  };
   return (
     <>
       <p class="sum">{poolText(view)}</p>
+      <ZoomBar zoom={zoom} whole={whole} now={now} />
+      {isStacked
+        ? (
+          <Stacks
+            model={model}
+            view={view}
+            status={status}
+            days={range.days}
+            zoom={zoom}
+            whole={whole}
+          />
+        )
+        : <Charts view={view} status={status} zoom={zoom} whole={whole} />}
+      <Moves moves={view.moves} now={now} />
+    </>
+  );
+}
+
+/** The pool's use, and what changes of account cost it. */
+function Stacks(
+  { model, view, status, days, zoom, whole }: {
+    readonly model: PageModel;
+    readonly view: QuotaView;
+    readonly status: StatusView;
+    readonly days: number;
+    readonly zoom: Signal<Span | null>;
+    readonly whole: Span;
+  },
+): VNode {
+  const report = useDrawn(() => model.report({ by: "day", days }), [days]);
+  const total = report.view.value?.total ?? null;
+  const written = total === null ? 0 : total.cacheWrite5m + total.cacheWrite1h;
+  return (
+    <>
+      <p class="legend">
+        Each account counts by the size of its plan. {total === null
+          ? ""
+          : written === 0
+          ? "Nothing was written to a cache in this time."
+          : `Lost to rebuilds after ${total.switches} changes of account: ${
+            countText(total.switchRebuild)
+          } tokens, ${
+            percentText(total.switchRebuild / written)
+          } of what was written to caches.`}
+      </p>
+      {Object.keys(LENGTH_MS).map((window) => (
+        <PoolStack
+          key={window}
+          window={window}
+          view={view}
+          status={status}
+          zoom={zoom}
+          whole={whole}
+        />
+      ))}
+    </>
+  );
+}
+
+function Charts(
+  { view, status, zoom, whole }: {
+    readonly view: QuotaView;
+    readonly status: StatusView;
+    readonly zoom: Signal<Span | null>;
+    readonly whole: Span;
+  },
+): VNode {
+  return (
+    <>
       <p class="legend">
         <span class="line short" /> 5h <span class="line week" /> 7d{" "}
         <span class="line other" /> a model's own week{" "}
@@ -113,12 +228,11 @@ function Curves({ view, status, range }: Drawn): VNode {
             move.account === label || move.movedFrom === label
           )}
           live={status.accounts.find((account) => account.id === id) ?? null}
-          fromMs={view.since.ms}
-          now={now}
-          range={range}
+          now={status.at.ms}
+          zoom={zoom}
+          whole={whole}
         />
       ))}
-      <Moves moves={view.moves} now={now} />
     </>
   );
 }
@@ -153,19 +267,21 @@ interface ChartParts {
   readonly moves: readonly QuotaMoveView[];
   /** Its present state; null for an account that is gone. */
   readonly live: AccountView | null;
-  readonly fromMs: number;
   readonly now: number;
-  readonly range: Range;
+  readonly zoom: Signal<Span | null>;
+  readonly whole: Span;
 }
 
 function Chart(parts: ChartParts): VNode {
-  const { label, curves, moves, live, fromMs, now, range } = parts;
-  const cursor = useSignal<number | null>(null);
-  const untilMs = now + range.aheadMs;
+  const { label, curves, moves, live, now, zoom, whole } = parts;
+  const shown = zoom.value ?? whole;
+  const { fromMs, untilMs } = shown;
+  const { cursor, marked, handlers } = useBrush(zoom, shown, whole);
   // What is outside of the range is cut off by the drawing.
   const x = (at: number) => (at - fromMs) / (untilMs - fromMs) * WIDTH;
   const at = cursor.value;
-  const where = at === null ? now : fromMs + at * (untilMs - fromMs);
+  const start = Math.min(1, (now - fromMs) / (untilMs - fromMs));
+  const where = fromMs + (at ?? start) * (untilMs - fromMs);
   return (
     <section class="quota" aria-label={label}>
       <h3>{label}</h3>
@@ -176,15 +292,19 @@ function Chart(parts: ChartParts): VNode {
         role="img"
         aria-label={`${label}: ${
           curves.map((curve) =>
-            `${curve.window} ${percentText(valueAt(curve, now))}`
+            `${curve.window} ${percentText(quotaAt(curve, now))}`
           ).join(", ")
         }; the slider below reads other times`}
-        onPointerMove={(event) => {
-          const box = event.currentTarget.getBoundingClientRect();
-          cursor.value = (event.clientX - box.left) / Math.max(1, box.width);
-        }}
-        onPointerLeave={() => cursor.value = null}
+        {...handlers}
       >
+        {marked === null ? null : (
+          <rect
+            class="marked"
+            x={marked[0] * WIDTH}
+            width={(marked[1] - marked[0]) * WIDTH}
+            height={HEIGHT}
+          />
+        )}
         {[0, 0.25, 0.5, 0.75, 1].map((share) => (
           <line key={share} class="grid" x1="0" x2={WIDTH} {...flat(share)} />
         ))}
@@ -227,13 +347,13 @@ function Chart(parts: ChartParts): VNode {
           step="0.005"
           aria-label={`Time, for ${label}`}
           aria-valuetext={clockText(where, now)}
-          value={at ?? (now - fromMs) / (untilMs - fromMs)}
+          value={at ?? start}
           onInput={({ currentTarget }) =>
             cursor.value = Number(currentTarget.value)}
         />
         <output>
           {clockText(where, now)}: {curves.map((curve) =>
-            `${curve.window} ${percentText(valueAt(curve, where, now))}`
+            `${curve.window} ${percentText(quotaAt(curve, where, now))}`
           ).join(" · ")}
         </output>
       </p>
@@ -305,19 +425,6 @@ function pathOf(
     if (end < next) parts.push(`L${to(end, 0)}`, `L${to(next, 0)}`);
   });
   return parts.join("");
-}
-
-/** The figure at an instant; null before the first one and after now. */
-function valueAt(
-  { points }: QuotaCurveView,
-  at: number,
-  now = at,
-): number | null {
-  if (at > now) return null;
-  const point = points.findLast(([time]) => time <= at);
-  if (point === undefined) return null;
-  const [, share, resetsAt] = point;
-  return resetsAt !== null && resetsAt <= at ? 0 : share;
 }
 
 /** Changes of account in one table at most. */

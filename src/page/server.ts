@@ -15,6 +15,7 @@ import {
 } from "../control/protocol.ts";
 import type { SimulationView } from "../control/history/simulation_view.ts";
 import type { QuotaView } from "../control/history/quota_view.ts";
+import type { TurnsView } from "../control/history/turns_view.ts";
 import type { ReportView } from "../control/history/report_view.ts";
 
 /** What the page knows of its server. */
@@ -72,11 +73,25 @@ export class PageModel {
     listen(soon);
   }
 
-  /** Returns a report of the ledger. Throws an Error that says why not. */
-  async report(by: string, days: number): Promise<ReportView> {
+  /**
+   * Returns a report of the ledger; what is null in `query` is left out. Throws
+   * an Error that says why not.
+   */
+  async report(
+    query: Readonly<Record<string, string | number | null>>,
+  ): Promise<ReportView> {
     const tz = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    const query = new URLSearchParams({ by, days: String(days), tz });
-    return await answerOf("GET", `${CONTROL.report}?${query}`);
+    const words = Object.entries({ ...query, tz }).flatMap(([name, value]) =>
+      value === null ? [] : [[name, String(value)]]
+    );
+    const text = new URLSearchParams(words);
+    return await answerOf("GET", `${CONTROL.report}?${text}`);
+  }
+
+  /** Returns a session's requests. Throws an Error that says why not. */
+  async turns(session: string, days: number): Promise<TurnsView> {
+    const query = new URLSearchParams({ session, days: String(days) });
+    return await answerOf("GET", `${CONTROL.turns}?${query}`);
   }
 
   /** Returns the history of windows. Throws an Error that says why not. */

@@ -1,5 +1,6 @@
 /**
- * The screen Spend: tokens and dollars by day, account, model or session.
+ * The screen Spend: tokens and dollars by day, account, model, project or
+ * session, what plans cost beside them, and a session opened into its requests.
  *
  * @module
  */
@@ -13,19 +14,29 @@ import {
   plansText,
   type PlansView,
   type PlanView,
+  unknownPlans,
 } from "../control/history/plan_view.ts";
 import type {
   ReportRowView,
   ReportView,
 } from "../control/history/report_view.ts";
+import {
+  type BlockView,
+  blockWords,
+  momentText,
+} from "../control/history/block_view.ts";
+import { csvLines } from "../control/history/report_csv.ts";
 import { countText, moneyText, percentText } from "../control/words.ts";
 import { useDrawn } from "./drawn.ts";
 import type { PageModel } from "./server.ts";
+import { SpendChart } from "./spend_chart.tsx";
+import { SessionTurns } from "./turns.tsx";
 
 const KINDS = [
   "day",
   "week",
   "month",
+  "block",
   "account",
   "model",
   "project",
@@ -83,69 +94,156 @@ function count(value: number): string {
   return value === 0 ? "" : countText(value);
 }
 
+/** What a chart's bars may be split by; none: what plans covered, and paid. */
+const SPLITS = ["none", "account", "model", "project"] as const;
+
+/** What is asked for: shared by the parts of the screen. */
+interface Asked {
+  readonly by: Kind;
+  readonly days: number;
+  readonly split: typeof SPLITS[number];
+  /** The path of a repository; null: all. */
+  readonly project: string | null;
+  /** The session that is opened, or null. */
+  readonly session: string | null;
+}
+
+const FIRST: Asked = {
+  by: "day",
+  days: 14,
+  split: "none",
+  project: null,
+  session: null,
+};
+
 export function SpendScreen(
   { model }: { readonly model: PageModel },
 ): VNode {
-  const by = useSignal<Kind>("day");
-  const days = useSignal(14);
+  const asked = useSignal<Asked>(FIRST);
+  const { by, days, split, project, session } = asked.value;
+  const isSplit = isTimeKind(by) && split !== "none";
   const { view, fault } = useDrawn(
-    () => model.report(by.value, days.value),
-    [by.value, days.value],
+    () => model.report({ by, days, split: isSplit ? split : null, project }),
+    [by, days, isSplit ? split : null, project],
   );
+  const ask = (change: Partial<Asked>) => {
+    asked.value = { ...asked.value, ...change };
+  };
   return (
     <>
       <h2>Spend</h2>
-      <p class="filters">
-        <label>
-          By{" "}
-          <select
-            value={by.value}
-            onChange={({ currentTarget }) =>
-              by.value = KINDS.find((one) => one === currentTarget.value) ??
-                "day"}
-          >
-            {KINDS.map((kind) => <option key={kind}>{kind}</option>)}
-          </select>
-        </label>
-        <label>
-          Over{" "}
-          <select
-            value={days.value}
-            onChange={({ currentTarget }) =>
-              days.value = Number(currentTarget.value)}
-          >
-            {DAYS.map((one) => (
-              <option key={one} value={one}>
-                {one === 1 ? "today" : `${one} days`}
-              </option>
-            ))}
-          </select>
-        </label>
-      </p>
+      <Filters asked={asked.value} ask={ask} />
       {fault.value === null
         ? null
         : <p role="alert" class="lost">{fault.value}</p>}
-      {view.value === null
+      {session !== null
+        ? (
+          <SessionTurns
+            model={model}
+            session={session}
+            days={days}
+            close={() => ask({ session: null })}
+          />
+        )
+        : view.value === null
         ? fault.value === null ? <p>Reading the ledger…</p> : null
         : view.value.rows.length === 0
         ? <p>Nothing was recorded in that time.</p>
-        : <Report view={view.value} />}
+        : <Report view={view.value} ask={ask} />}
     </>
   );
 }
 
-function Report({ view }: { readonly view: ReportView }): VNode {
-  const isTime = ["day", "week", "month"].includes(view.by);
+type Ask = (change: Partial<Asked>) => void;
+
+function Filters(
+  { asked, ask }: { readonly asked: Asked; readonly ask: Ask },
+): VNode {
+  const { by, days, split, project } = asked;
+  return (
+    <p class="filters">
+      <label>
+        By{" "}
+        <select
+          value={by}
+          onChange={({ currentTarget: { value } }) =>
+            ask({
+              by: KINDS.find((one) => one === value) ?? "day",
+              session: null,
+            })}
+        >
+          {KINDS.map((kind) => <option key={kind}>{kind}</option>)}
+        </select>
+      </label>
+      <label>
+        Over{" "}
+        <select
+          value={days}
+          onChange={({ currentTarget: { value } }) =>
+            ask({ days: Number(value) })}
+        >
+          {DAYS.map((one) => (
+            <option key={one} value={one}>
+              {one === 1 ? "today" : `${one} days`}
+            </option>
+          ))}
+        </select>
+      </label>
+      {isTimeKind(by)
+        ? (
+          <label>
+            Bars by{" "}
+            <select
+              value={split}
+              onChange={({ currentTarget: { value } }) =>
+                ask({
+                  split: SPLITS.find((one) => one === value) ?? "none",
+                })}
+            >
+              {SPLITS.map((one) => (
+                <option key={one} value={one}>
+                  {one === "none" ? "plans and paid" : one}
+                </option>
+              ))}
+            </select>
+          </label>
+        )
+        : null}
+      {project === null ? null : (
+        <span>
+          Only {project}{" "}
+          <button type="button" onClick={() => ask({ project: null })}>
+            All projects
+          </button>
+        </span>
+      )}
+    </p>
+  );
+}
+
+/** Whether rows are spans of time, which a chart shows. */
+function isTimeKind(by: string): boolean {
+  return ["day", "week", "month", "block"].includes(by);
+}
+
+function Report(
+  { view, ask }: { readonly view: ReportView; readonly ask: Ask },
+): VNode {
+  const isTime = isTimeKind(view.by);
+  const nameOf = (row: ReportRowView) => rowName(row, view);
   return (
     <>
-      {isTime ? <Chart rows={view.rows} /> : null}
+      {isTime ? <SpendChart rows={view.rows} nameOf={nameOf} /> : null}
+      {view.block === null ? null : <Block view={view} block={view.block} />}
       {view.plans === null || view.plans.accounts.length === 0
         ? null
         : <Plans plans={view.plans} />}
-      <SpendTable view={view} isTime={isTime} />
+      <SpendTable view={view} isTime={isTime} ask={ask} />
       <p class="sum">
-        From the ledger, {view.rows.length} rows; list prices of{" "}
-        {view.pricesAsOf}; days of {view.timeZone}.{" "}
+        {view.source === "ledger"
+          ? "From the ledger"
+          : "From the ledger and the transcripts"}, {view.rows.length}{" "}
+        rows; list prices of {view.pricesAsOf}; days of {view.timeZone}.{" "}
         <button type="button" onClick={() => save(csvOf(view), "csv")}>
           CSV
         </button>{" "}
@@ -160,12 +258,67 @@ function Report({ view }: { readonly view: ReportView }): VNode {
   );
 }
 
+/** The start of a session's id, as everywhere in tc. */
+const SESSION_SHOWN = 8;
+
+function rowName(
+  { key, label }: ReportRowView,
+  { by, timeZone }: ReportView,
+): string {
+  if (by === "block" && key !== null) {
+    return momentText(Date.parse(key), timeZone);
+  }
+  if (by === "session" && key !== null) {
+    return `${key.slice(0, SESSION_SHOWN)}${label === null ? "" : ` ${label}`}`;
+  }
+  return label ?? key ?? "unknown";
+}
+
+/** The block that runs now, as `tc report block` says it. */
+function Block(
+  { view, block }: { readonly view: ReportView; readonly block: BlockView },
+): VNode {
+  const { now, rate, estimate, note } = blockWords(block, {
+    timeZone: view.timeZone,
+    hasCost: true,
+  });
+  return (
+    <dl class="block">
+      <div>
+        <dt>This block</dt>
+        <dd>{now}</dd>
+      </div>
+      <div>
+        <dt>Rate</dt>
+        <dd>{rate}</dd>
+      </div>
+      {estimate === null ? null : (
+        <div>
+          <dt>Estimate</dt>
+          <dd>{estimate.text}, {estimate.basis}</dd>
+        </div>
+      )}
+      <div>
+        <dt>Blocks</dt>
+        <dd>{note.replace(/^blocks are /, "")}</dd>
+      </div>
+    </dl>
+  );
+}
+
 /** What plans cost beside what they covered; unknown is never nothing. */
 function Plans({ plans }: { readonly plans: PlansView }): VNode {
+  const unknown = unknownPlans(plans);
   return (
     <details class="plans">
       <summary>
         {plansText(plans) ?? "What the plans cost is unknown"}
+        {unknown.length === 0 ? null : (
+          <small>
+            {" "}
+            without {unknown.join(", ")}: price unknown
+          </small>
+        )}
       </summary>
       <ul>
         {plans.accounts.map((one) => (
@@ -197,65 +350,18 @@ function planWords(
   } since ${day} at $${usdPerMonth} a month${own}`;
 }
 
-/** Fewer bars than this stay as narrow as if there were so many. */
-const BARS_MIN = 14;
-
-/** Bars of dollars, or of tokens where nothing has a price. */
-function Chart({ rows }: { readonly rows: readonly ReportRowView[] }): VNode {
-  const isPriced = rows.some(({ costUsd }) => (costUsd ?? 0) > 0);
-  const parts = rows.map((row) => ({
-    row,
-    worth: isPriced ? row.worthUsd ?? 0 : 0,
-    paid: isPriced ? row.paidUsd ?? 0 : 0,
-    plain: isPriced ? 0 : row.input + row.cacheRead + written(row) + row.output,
-  }));
-  const most = Math.max(
-    1e-9,
-    ...parts.map(({ worth, paid, plain }) => worth + paid + plain),
-  );
-  const width = 100 / Math.max(BARS_MIN, rows.length);
-  const unit = isPriced ? "dollars at list price" : "tokens";
-  return (
-    <svg
-      class="chart"
-      viewBox="0 0 100 50"
-      preserveAspectRatio="none"
-      role="img"
-      aria-label={`${unit}, from ${rows[0]?.key ?? ""} to ${
-        rows.at(-1)?.key ?? ""
-      }; the table below has the figures`}
-    >
-      {parts.map(({ row, worth, paid, plain }, at) => {
-        const height = (part: number) => 48 * part / most;
-        const base = height(worth + plain);
-        return (
-          <g key={row.key}>
-            <title>{`${row.key}: ${moneyText(row.costUsd)}`}</title>
-            <rect
-              class={isPriced ? "worth" : "plain"}
-              x={at * width + width * 0.1}
-              width={width * 0.8}
-              y={50 - base}
-              height={base}
-            />
-            <rect
-              class="paid"
-              x={at * width + width * 0.1}
-              width={width * 0.8}
-              y={50 - base - height(paid)}
-              height={height(paid)}
-            />
-          </g>
-        );
-      })}
-    </svg>
-  );
-}
+/** More rows wait for a button: a browser is slow with thousands. */
+const ROWS_SHOWN = 100;
 
 function SpendTable(
-  { view, isTime }: { readonly view: ReportView; readonly isTime: boolean },
+  { view, isTime, ask }: {
+    readonly view: ReportView;
+    readonly isTime: boolean;
+    readonly ask: Ask;
+  },
 ): VNode {
   const sort = useSignal<string | null>(null);
+  const isAll = useSignal(false);
   const hasPlans = view.rows.some(({ planUsd }) => planUsd !== undefined);
   const columns = hasPlans ? [...COLUMNS, PLAN_COLUMN] : COLUMNS;
   const total = { ...view.total, planUsd: view.plans?.costUsd ?? null };
@@ -287,9 +393,11 @@ function SpendTable(
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
+          {(isAll.value ? rows : rows.slice(0, ROWS_SHOWN)).map((row) => (
             <tr key={row.key}>
-              <td>{row.label ?? row.key ?? "unknown"}</td>
+              <td>
+                <RowName row={row} view={view} ask={ask} />
+              </td>
               {columns.map(({ name, text }) => (
                 <td key={name} class="number">{text(row)}</td>
               ))}
@@ -305,38 +413,49 @@ function SpendTable(
           </tr>
         </tfoot>
       </table>
+      {isAll.value || rows.length <= ROWS_SHOWN ? null : (
+        <p>
+          {rows.length - ROWS_SHOWN} more rows are in these sums.{" "}
+          <button type="button" onClick={() => isAll.value = true}>
+            Show all {rows.length}
+          </button>
+        </p>
+      )}
     </div>
   );
 }
 
-const CSV_FIELDS = [
-  "requests",
-  "failed",
-  "input",
-  "cacheRead",
-  "cacheWrite5m",
-  "cacheWrite1h",
-  "output",
-  "costUsd",
-  "worthUsd",
-  "paidUsd",
-  "planUsd",
-] as const;
-
-function csvOf({ by, rows }: ReportView): string {
-  const lines = rows.map((row) =>
-    [
-      quoted(row.label ?? row.key ?? "unknown"),
-      ...CSV_FIELDS.map((name) => row[name] ?? ""),
-    ].join(",")
+/** The name of a row; of a session or project with what it opens. */
+function RowName(
+  { row, view, ask }: {
+    readonly row: ReportRowView;
+    readonly view: ReportView;
+    readonly ask: Ask;
+  },
+): VNode {
+  const name = rowName(row, view);
+  const { key } = row;
+  if (key === null) return <>{name}</>;
+  const change = view.by === "session"
+    ? { session: key }
+    : view.by === "project"
+    ? { project: key, by: "day" } as const
+    : null;
+  if (change === null) return <>{name}</>;
+  return (
+    <button
+      type="button"
+      class="open"
+      title={view.by === "session" ? `Requests of ${key}` : `Only ${key}`}
+      onClick={() => ask(change)}
+    >
+      {name}
+    </button>
   );
-  return [[by, ...CSV_FIELDS].join(","), ...lines, ""].join("\r\n");
 }
 
-/** A spreadsheet must not take a name for a formula. */
-function quoted(text: string): string {
-  const plain = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return `"${plain.replaceAll('"', '""')}"`;
+function csvOf(view: ReportView): string {
+  return [...csvLines([view], { hasCost: true }), ""].join("\r\n");
 }
 
 function save(text: string, ending: "csv" | "json"): void {

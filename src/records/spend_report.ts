@@ -38,7 +38,8 @@ import { DAY_MS } from "../core/time.ts";
 import {
   contextTokens,
   grouped,
-  type ModelRow,
+  type PartKind,
+  type PartRow,
   type SpendRow,
 } from "../core/usage.ts";
 import { TcError } from "../errors.ts";
@@ -46,7 +47,7 @@ import { databasePath, openDatabase } from "../store/ledger/database.ts";
 import {
   historyBlockEdges,
   historyBy,
-  historyByModel,
+  historyByPart,
   historyByTime,
   lastLook,
 } from "../store/history/history_report.ts";
@@ -56,7 +57,7 @@ import {
   ledgerBlockEdges,
   ledgerSince,
   spendBy,
-  spendByModel,
+  spendByPart,
   spendByTime,
   THIS_MACHINE,
   type TimeSpan,
@@ -93,6 +94,8 @@ export interface SpendQuery {
   readonly accounts?: readonly PlanAccount[];
   /** What the report is limited to; absent: to nothing. */
   readonly filter?: ReportFilter;
+  /** What each row is split by for a chart; absent: by nothing. */
+  readonly split?: PartKind;
 }
 
 /** The databases that a report is drawn from. */
@@ -156,7 +159,9 @@ export function spendReport(
   const filtered = filteredSpan({ ledger, history }, asked.span, filter);
   const query = { ...asked, span: filtered };
   const { by, nowMs, span, zone, pricesAsOf } = query;
-  const labels = by === "account" ? accountLabels(ledger, query) : {};
+  const labels = by === "account" || query.split === "account"
+    ? accountLabels(ledger, query)
+    : {};
   const transcripts = history === null ? null : lastLook(history);
   const tcSinceMs = ledger === null ? Infinity : ledgerSince(ledger);
   const drawn = (of: SpendQuery) => [
@@ -168,9 +173,10 @@ export function spendReport(
   const rows = by === "block"
     ? byBlock(drawn, query)
     : groupedBy(drawn(query), query, issues);
-  const parts = query.hasModels === true
-    ? modelParts({ ledger, history }, query, { rows, tcSinceMs })
-    : null;
+  const partsBy = (part: PartKind) =>
+    rowParts({ ledger, history }, query, { part, rows, tcSinceMs });
+  const models = query.hasModels === true ? partsBy("model") : null;
+  const parts = query.split === undefined ? null : partsBy(query.split);
   return reportView(rows, {
     by,
     nowMs,
@@ -195,7 +201,14 @@ export function spendReport(
         ? projectName(key)
         : null,
     ...transcripts === null ? {} : { transcripts },
-    ...parts === null ? {} : { modelsOf: (key) => parts.get(key) ?? [] },
+    ...models === null ? {} : { modelsOf: (key) => models.get(key) ?? [] },
+    ...parts === null ? {} : { partsOf: (key) => parts.get(key) ?? [] },
+    partLabelOf: (key) =>
+      query.split === "account"
+        ? labels[key] ?? null
+        : query.split === "project"
+        ? projectName(key)
+        : null,
     block: by === "block"
       ? runningBlock(rows, { ledger, history }, query)
       : null,
@@ -223,7 +236,9 @@ function planParts(
   readonly planUsdOf?: (row: SpendRow) => number | null;
 } {
   const { by, span, zone, weekStart, accounts } = query;
-  if (ledger === null || accounts === undefined || isPart(span)) return {};
+  // A block is five hours by the clock, whose first may begin before the span.
+  const isWhole = by !== "block" && !isPart(span);
+  if (ledger === null || accounts === undefined || !isWhole) return {};
   const uses = planUses(ledger, accounts, query);
   const plans = plansView(uses, zone);
   if (isCalendarUnit(by)) {
@@ -241,36 +256,37 @@ function planParts(
 }
 
 /**
- * Returns the parts of the rows by model, the dearest first, by the key of the
- * row.
+ * Returns the parts of the rows, the dearest first, by the key of the row.
  */
-function modelParts(
+function rowParts(
   { ledger, history }: Pick<SpendSources, "ledger" | "history">,
   query: SpendQuery,
-  { rows, tcSinceMs }: {
+  { part, rows, tcSinceMs }: {
+    readonly part: PartKind;
     readonly rows: readonly SpendRow[];
     readonly tcSinceMs: number;
   },
-): ReadonlyMap<string | null, readonly ModelRow[]> {
+): ReadonlyMap<string | null, readonly PartRow[]> {
   const { by, span } = query;
   const kind = BREAKDOWN_KINDS.find((known) => known === by);
   if (kind === undefined) return new Map();
   const starts = kind === "block"
     ? rows.map(({ key }) => Date.parse(key ?? ""))
     : [];
-  const of = kind === "session" || kind === "project" ? kind : "quarter";
+  const key = kind === "session" || kind === "project" ? kind : "quarter";
+  const of = { key, part } as const;
   const whole = {
     ...span,
     fromMs: Math.min(span.fromMs, starts[0] ?? Infinity),
   };
   const drawn = [
-    ...ledger === null ? [] : spendByModel(ledger, of, whole),
+    ...ledger === null ? [] : spendByPart(ledger, of, whole),
     ...history === null || !isOfThis(span)
       ? []
-      : historyByModel(history, of, { span: whole, tcSinceMs }),
+      : historyByPart(history, of, { span: whole, tcSinceMs }),
   ];
   const byKey = Map.groupBy(drawn, (row) => partKey(row, kind, query, starts));
-  return new Map([...byKey].map(([key, parts]) => [key, byModel(parts)]));
+  return new Map([...byKey].map(([key, parts]) => [key, byPart(parts)]));
 }
 
 /** Returns the key of the row that the part belongs to. */
@@ -286,10 +302,10 @@ function partKey(
   return start === null ? null : new Date(start).toISOString();
 }
 
-function byModel(parts: readonly ModelRow[]): readonly ModelRow[] {
-  const rows = parts.map((row) => ({ ...row, key: row.model }));
+function byPart(parts: readonly PartRow[]): readonly PartRow[] {
+  const rows = parts.map((row) => ({ ...row, key: row.part }));
   return grouped(rows, ({ key }) => key)
-    .map((row) => ({ ...row, model: row.key }))
+    .map((row) => ({ ...row, part: row.key }))
     .toSorted((a, b) =>
       b.spend.costNano - a.spend.costNano || b.spend.output - a.spend.output
     );

@@ -9,9 +9,11 @@ import { modelFamily } from "../core/account.ts";
 import type { Zone } from "../core/calendar.ts";
 import { type Habit, HABIT_MS, habitOf } from "../core/quota/habit.ts";
 import { quotaTokens } from "../core/usage.ts";
-import { historyByModel } from "../store/history/history_report.ts";
-import { ledgerSince, spendByModel } from "../store/ledger/ledger_report.ts";
+import { historyByPart } from "../store/history/history_report.ts";
+import { ledgerSince, spendByPart } from "../store/ledger/ledger_report.ts";
 import type { SpendSources } from "./spend_report.ts";
+
+const OF = { key: "quarter", part: "model" } as const;
 
 /** Returns the usual week before `now`, or null if there was too little work. */
 export function usualWeek(
@@ -25,12 +27,10 @@ export function usualWeek(
   const span = { fromMs: now - HABIT_MS, untilMs: now };
   const tcSinceMs = ledger === null ? Infinity : ledgerSince(ledger);
   const rows = [
-    ...ledger === null ? [] : spendByModel(ledger, "quarter", span),
-    ...history === null
-      ? []
-      : historyByModel(history, "quarter", { span, tcSinceMs }),
+    ...ledger === null ? [] : spendByPart(ledger, OF, span),
+    ...history === null ? [] : historyByPart(history, OF, { span, tcSinceMs }),
   ];
-  const work = rows.map(({ key, model, spend }) => ({
+  const work = rows.map(({ key, part: model, spend }) => ({
     at: Number(key),
     tokens: quotaTokens(
       spend,

@@ -26,7 +26,10 @@ const SECRET_BYTES = 32;
 
 /** What the page may ask of the admin API, besides its own files. */
 const PAGE_ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
-  ["GET", /^\/tc\/v1\/(status|events|explain|accounts|report|quota)(\?|$)/],
+  [
+    "GET",
+    /^\/tc\/v1\/(status|events|explain|accounts|report|turns|quota)(\?|$)/,
+  ],
   ["GET", /^\/tc\/v1\/simulate$/],
   ["POST", /^\/tc\/v1\/simulate$/],
   ["DELETE", /^\/tc\/v1\/simulate$/],

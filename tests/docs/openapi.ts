@@ -9,7 +9,7 @@ import {
 } from "ts-json-schema-generator";
 import { valueSchema } from "../../src/config/json_schema.ts";
 import { SIMULATION_QUESTION } from "../../src/control/history/simulation_view.ts";
-import { REPORT_KINDS } from "../../src/control/history/report_view.ts";
+import { REPORT_KINDS, SPLITS } from "../../src/control/history/report_view.ts";
 import { CONTROL } from "../../src/control/protocol.ts";
 import { CHANGE } from "../../src/control/routes.ts";
 import { POLICY_NAMES } from "../../src/core/settings.ts";
@@ -65,12 +65,17 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
   [CONTROL.explain]: { of: TEXT },
   [CONTROL.stop]: { now: { type: "string", enum: ["1"] } },
   [CONTROL.quota]: { days: { ...DAYS, maximum: 60 } },
+  [CONTROL.turns]: {
+    session: TEXT,
+    days: { ...DAYS, maximum: 3_650 },
+  },
   [CONTROL.report]: {
     by: { enum: REPORT_KINDS.filter((kind) => kind !== "issue") },
     days: { ...DAYS, maximum: 3_650 },
     tz: { ...TEXT, default: "UTC" },
     project: TEXT,
     session: TEXT,
+    split: { enum: SPLITS },
   },
 };
 

@@ -5,6 +5,7 @@ import { ok, strictEqual } from "node:assert/strict";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { ROOT } from "../fixtures/paths.ts";
+import { CONTROL } from "../../src/control/protocol.ts";
 import { ServedPool } from "../fixtures/served_pool.ts";
 import { API } from "./references.ts";
 
@@ -33,6 +34,8 @@ Deno.test("docs/openapi.json is an OpenAPI 3.1 description of every route", asyn
   ok(!wrong.valid, "the validator finds a fault");
 });
 
+const SESSION = "aaaaaaaa-1111-4222-8333-444444444444";
+
 Deno.test("a running server answers as docs/openapi.json says", async () => {
   await using served = await ServedPool.open({ accounts: ["work", "home"] });
   const { baseUrl, origin } = served;
@@ -43,7 +46,7 @@ Deno.test("a running server answers as docs/openapi.json says", async () => {
   const headers = {
     "x-tc-key": key,
     "content-type": "application/json",
-    "x-claude-code-session-id": "aaaaaaaa-1111-4222-8333-444444444444",
+    "x-claude-code-session-id": SESSION,
   };
   const message = await fetch(`${origin}/v1/messages`, {
     method: "POST",
@@ -59,7 +62,8 @@ Deno.test("a running server answers as docs/openapi.json says", async () => {
   let checked = 0;
   for (const { method, path, answers } of API) {
     if (method !== "GET" || !answers.endsWith("View")) continue;
-    const response = await fetch(`${origin}${path}`, { headers });
+    const query = path === CONTROL.turns ? `?session=${SESSION}` : "";
+    const response = await fetch(`${origin}${path}${query}`, { headers });
     const view: unknown = await response.json();
     strictEqual(response.status, 200, `${path}: ${JSON.stringify(view)}`);
     const isView = ajv.compile({ $ref: `api#/components/schemas/${answers}` });

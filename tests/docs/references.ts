@@ -225,8 +225,15 @@ export const API: readonly ApiRoute[] = [
     path: CONTROL.report,
     does: "Returns what was spent in the last days, from the ledger.",
     takes:
-      "query `by` (day, week, month, session, model, account), `days` (14), `tz` (UTC), `project` (a name or folder), `session` (the start of an id)",
+      "query `by` (day, week, month, session, model, account), `days` (14), `tz` (UTC), `project` (a name or folder), `session` (the start of an id), `split` (model, account or project: parts of each row)",
     answers: "ReportView",
+  },
+  {
+    method: "GET",
+    path: CONTROL.turns,
+    does: "Returns the requests of a session, the latest 500 of them.",
+    takes: "query `session` (its id), `days` (14)",
+    answers: "TurnsView",
   },
   {
     method: "GET",
@@ -387,6 +394,8 @@ const SHAPES = [
   "SimulationView",
   "SimulatedView",
   "SimulatedPolicyView",
+  "TurnsView",
+  "TurnView",
   "QuotaView",
   "QuotaCurveView",
   "QuotaPoint",
@@ -438,6 +447,7 @@ const SHAPE_FILES = [
   "src/control/routes.ts",
   "src/control/words.ts",
   "src/control/history/quota_view.ts",
+  "src/control/history/turns_view.ts",
   "src/control/history/simulation_view.ts",
   "src/core/quota/glance.ts",
 ];

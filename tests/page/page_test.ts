@@ -59,6 +59,7 @@ Deno.test("without a link or the key no path of the page, the API or the metrics
     "/tc/v1/explain",
     "/tc/v1/ui",
     "/tc/v1/report",
+    "/tc/v1/turns",
     "/tc/v1/quota",
     "/metrics",
   ];

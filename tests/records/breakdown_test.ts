@@ -1,7 +1,7 @@
 /** spendReport() with the models of each row: parts add up to their row. */
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { csvLines } from "../../src/cli/report/report_csv.ts";
+import { csvLines } from "../../src/control/history/report_csv.ts";
 import type { ReportView } from "../../src/control/history/report_view.ts";
 import { type Weekday, Zone } from "../../src/core/calendar.ts";
 import { DAY_MS } from "../../src/core/time.ts";

@@ -1,10 +1,13 @@
 /** spendReport() of one project or one session, from both sources. */
 
+import type { DatabaseSync } from "node:sqlite";
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
 import {
   REPORT_KINDS,
   type ReportKind,
+  type ReportPartView,
   type ReportView,
+  SPLITS,
 } from "../../src/control/history/report_view.ts";
 import { Zone } from "../../src/core/calendar.ts";
 import { PLAIN_TERMS } from "../../src/core/pricing.ts";
@@ -15,6 +18,8 @@ import {
   BREAKDOWN_KINDS,
   spendReport,
 } from "../../src/records/spend_report.ts";
+import { sessionTurns } from "../../src/records/session_turns.ts";
+import { readTurns } from "../../src/store/ledger/session_turns.ts";
 import {
   HistoryStore,
   openHistory,
@@ -38,7 +43,14 @@ const ROWS = [
 
 type Ask = (by: ReportKind, filter: ReportFilter) => ReportView;
 
-async function withReports(run: (ask: Ask) => void): Promise<void> {
+interface Databases {
+  readonly ledger: DatabaseSync;
+  readonly history: DatabaseSync;
+}
+
+async function withReports(
+  run: (ask: Ask, databases: Databases) => void,
+): Promise<void> {
   await using folder = new TempFolder();
   const ledger = openDatabase(folder.join("state.db"), "read_write");
   const history = openHistory(folder.join("transcripts.db"), "read_write");
@@ -82,7 +94,7 @@ async function withReports(run: (ask: Ask) => void): Promise<void> {
       });
     }
     new HistoryStore(history, () => 5).write(answers, []);
-    run((by, filter) =>
+    const ask: Ask = (by, filter) =>
       spendReport({ ledger, history }, {
         by,
         nowMs: NOW_MS,
@@ -92,8 +104,8 @@ async function withReports(run: (ask: Ask) => void): Promise<void> {
         hasModels: BREAKDOWN_KINDS.some((kind) => kind === by),
         accounts: [],
         filter,
-      }, new Map())
-    );
+      }, new Map());
+    run(ask, { ledger, history });
   } finally {
     ledger.close();
     history.close();
@@ -156,5 +168,77 @@ Deno.test("the running block of this machine alone has its rate", async () => {
     const { block } = ask("block", { machine: "this machine" });
     strictEqual(block?.burnRate === null, false);
     strictEqual(ask("block", { project: "site" }).block, null);
+  });
+});
+
+Deno.test("the parts of a day by model, account or project add up to it", async () => {
+  await withReports((_, { ledger, history }) => {
+    for (const split of SPLITS) {
+      const { rows } = spendReport({ ledger, history }, {
+        by: "day",
+        nowMs: NOW_MS,
+        span: { fromMs: at("2026-11-19T00:00:00Z"), untilMs: NOW_MS },
+        zone: new Zone("UTC"),
+        pricesAsOf: "2026-11-29",
+        split,
+      }, new Map());
+      strictEqual(rows.length, 2);
+      for (const { parts = [], costUsd, ...row } of rows) {
+        const sum = (of: (part: ReportPartView) => number) =>
+          parts.reduce((all, part) => all + of(part), 0);
+        const tokens = row.input + row.cacheRead + row.cacheWrite5m +
+          row.cacheWrite1h + row.output;
+        strictEqual(sum((part) => part.tokens), tokens, split);
+        strictEqual(
+          sum((part) => part.costUsd ?? 0).toFixed(12),
+          costUsd?.toFixed(12),
+          split,
+        );
+      }
+      const [before, day] = rows;
+      // The account of what did not go through tc is not known.
+      if (split === "account") strictEqual(before?.parts?.[0]?.key, null);
+      if (split !== "project") continue;
+      deepStrictEqual(
+        day?.parts?.map(({ key, label }) => [key, label]).toSorted(),
+        [
+          [null, null],
+          ["/other/tc", "tc"],
+          ["/src/site", "site"],
+          ["/src/tc", "tc"],
+          ["/src/tc/docs", "docs"],
+        ],
+      );
+    }
+  });
+});
+
+Deno.test("a session opens into its requests, oldest first, the latest of many", async () => {
+  await withReports((_, { ledger }) => {
+    const { count, turns } = sessionTurns(
+      ledger,
+      { session: "5f2c-a", days: 14 },
+      NOW_MS,
+    );
+    strictEqual(count, 2);
+    deepStrictEqual(
+      turns.map(({ at, model, account, status, output, costUsd }) => [
+        at.iso.slice(11, 16),
+        model,
+        account,
+        status,
+        output,
+        costUsd,
+      ]),
+      [
+        ["10:19", "claude-opus-5-5", "work", 200, 50, 0.000001],
+        ["11:19", "claude-haiku-4-5", "work", 200, 50, 0.000001],
+      ],
+    );
+    const none = sessionTurns(ledger, { session: "5f2c", days: 14 }, NOW_MS);
+    deepStrictEqual([none.count, none.turns], [0, []], "a whole id is needed");
+    const one = readTurns(ledger, { session: "5f2c-a", fromMs: 0, most: 1 });
+    deepStrictEqual(one.turns.map(({ model }) => model), ["claude-haiku-4-5"]);
+    strictEqual(one.count, 2);
   });
 });

@@ -20,7 +20,7 @@ import { tablesOf } from "../../core/pricing.ts";
 import { EXIT, UsageError } from "../../errors.ts";
 import { inert } from "../../control/words.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
-import { csvLines } from "./report_csv.ts";
+import { csvLines } from "../../control/history/report_csv.ts";
 import { reportLines, type ReportLook, reportTitle } from "./report_text.ts";
 import type { Output } from "../output.ts";
 import { Shell } from "../shell.ts";

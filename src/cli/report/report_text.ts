@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { BlockView } from "../../control/history/block_view.ts";
+import {
+  type BlockView,
+  blockWords,
+  momentText,
+} from "../../control/history/block_view.ts";
 import {
   plansText,
   type PlansView,
@@ -18,13 +22,8 @@ import {
   type ReportView,
   type SourcedSums,
 } from "../../control/history/report_view.ts";
-import {
-  countText,
-  durationText,
-  inert,
-  percentText,
-} from "../../control/words.ts";
-import { dateText, Zone } from "../../core/calendar.ts";
+import { countText, inert, percentText } from "../../control/words.ts";
+import { dateText, type Zone } from "../../core/calendar.ts";
 import type { Output } from "../output.ts";
 import { cutInMiddle } from "../../deck/terminal/grapheme.ts";
 import { type Column, tableLines } from "../table.ts";
@@ -248,43 +247,25 @@ function isOldestFirst({ by, rows }: ReportView): boolean {
   return isTime && (rows[0]?.firstAt.ms ?? 0) < (rows.at(-1)?.firstAt.ms ?? 0);
 }
 
-/** Returns the running block in words: its use, its rate, and its estimate. */
+/** Returns the running block: its use, its rate, and its estimate. */
 function blockLines(
-  { startsAt, endsAt, tokens, costUsd, burnRate, projection }: BlockView,
+  block: BlockView,
   { timeZone }: ReportView,
   { hasCost }: ReportLook,
 ): readonly string[] {
-  const zone = new Zone(timeZone);
-  const end = shownAt(endsAt.ms, zone).slice(-5);
-  const use = (count: number, usd: number | null, per = "") =>
-    `${countText(count)} tokens${per}${
-      hasCost
-        ? `, ${usd === null ? "unpriced" : `$${usd.toFixed(2)}`}${per}`
-        : ""
-    }`;
-  const now = `now      ${shownAt(startsAt.ms, zone).slice(-5)} to ${end}: ${
-    use(tokens, costUsd)
-  }`;
-  if (burnRate === null || projection === null) {
-    return [now, "rate     unknown: its answers came at one moment"];
-  }
+  const { now, rate, estimate, note } = blockWords(block, {
+    timeZone,
+    hasCost,
+  });
   return [
-    now,
-    `rate     ${use(burnRate.tokensPerHour, burnRate.usdPerHour, " an hour")}`,
-    `estimate ${use(projection.tokens, projection.costUsd)} at ${end}, in ${
-      durationText(projection.remainingMs)
-    }`,
-    `         if that rate holds; the last answer is ${
-      durationText(projection.ageMs)
-    } old`,
-    "blocks are by the clock, of all accounts: no plan's window",
+    `now      ${now}`,
+    `rate     ${rate}`,
+    ...estimate === null ? [] : [
+      `estimate ${estimate.text}`,
+      `         ${estimate.basis}`,
+      note,
+    ],
   ];
-}
-
-/** Returns `2026-11-21 14:00`. */
-function shownAt(ms: number, zone: Zone): string {
-  return new Date(ms + zone.offsetMs(ms)).toISOString().slice(0, 16)
-    .replace("T", " ");
 }
 
 /** Longer names are cut, however wide the terminal is. */
@@ -297,7 +278,7 @@ function rowName(
   if (by === "block") {
     const at = Date.parse(row.key ?? "");
     const isNow = at === block?.startsAt.ms;
-    return `${shownAt(at, new Zone(timeZone))}${isNow ? " now" : ""}`;
+    return `${momentText(at, timeZone)}${isNow ? " now" : ""}`;
   }
   const name = row.key === null
     ? by === "account" && isOutside(row) ? "(unknown)" : "(none)"

@@ -4,10 +4,12 @@
  * @module
  */
 
+import { Zone } from "../../core/calendar.ts";
 import { BLOCK_MS, type BlockEdges, blockForecast } from "../../core/blocks.ts";
 import { contextTokens, type Spend } from "../../core/usage.ts";
 import type { TimeView } from "../protocol.ts";
 import { timeView } from "../status_view.ts";
+import { countText, durationText } from "../words.ts";
 
 /** The running block of all accounts, by the clock and not by a plan's window. */
 export interface BlockView {
@@ -69,5 +71,57 @@ export function blockView(
       tokens: Math.round(forecast.atEnd.tokens),
       costUsd: usd(forecast.atEnd.costNano),
     },
+  };
+}
+
+/** Returns `2026-11-21 14:00`. */
+export function momentText(ms: number, timeZone: string): string {
+  const zone = new Zone(timeZone);
+  return new Date(ms + zone.offsetMs(ms)).toISOString().slice(0, 16)
+    .replace("T", " ");
+}
+
+/** The running block in words. */
+interface BlockWords {
+  readonly now: string;
+  readonly rate: string;
+  /** Null if there is no rate. */
+  readonly estimate: { readonly text: string; readonly basis: string } | null;
+  /** What a block is. */
+  readonly note: string;
+}
+
+export function blockWords(
+  { startsAt, endsAt, tokens, costUsd, burnRate, projection }: BlockView,
+  { timeZone, hasCost }: {
+    readonly timeZone: string;
+    readonly hasCost: boolean;
+  },
+): BlockWords {
+  const clock = (ms: number) => momentText(ms, timeZone).slice(-5);
+  const end = clock(endsAt.ms);
+  const use = (count: number, usd: number | null, per = "") => {
+    const money = usd === null ? "unpriced" : `$${usd.toFixed(2)}`;
+    const cost = hasCost ? `, ${money}${per}` : "";
+    return `${countText(count)} tokens${per}${cost}`;
+  };
+  const note = "blocks are by the clock, of all accounts: no plan's window";
+  const now = `${clock(startsAt.ms)} to ${end}: ${use(tokens, costUsd)}`;
+  if (burnRate === null || projection === null) {
+    const rate = "unknown: its answers came at one moment";
+    return { now, rate, estimate: null, note };
+  }
+  return {
+    now,
+    rate: use(burnRate.tokensPerHour, burnRate.usdPerHour, " an hour"),
+    estimate: {
+      text: `${use(projection.tokens, projection.costUsd)} at ${end}, in ${
+        durationText(projection.remainingMs)
+      }`,
+      basis: `if that rate holds; the last answer is ${
+        durationText(projection.ageMs)
+      } old`,
+    },
+    note,
   };
 }

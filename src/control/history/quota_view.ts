@@ -4,6 +4,7 @@
  * @module
  */
 
+import { TIERS, tierWeight } from "../../core/account.ts";
 import type { TimeView } from "../protocol.ts";
 import { timeView } from "../status_view.ts";
 
@@ -75,6 +76,27 @@ export function quotaCurve(
     unused += Math.max(0, 1 - utilization);
   });
   return { window, points, ended, unused: ended === 0 ? null : unused / ended };
+}
+
+/**
+ * Returns the figure of a curve at an instant; null before the first one and
+ * after `nowMs`.
+ */
+export function quotaAt(
+  { points }: QuotaCurveView,
+  at: number,
+  nowMs: number = at,
+): number | null {
+  if (at > nowMs) return null;
+  const point = points.findLast(([time]) => time <= at);
+  if (point === undefined) return null;
+  const [, share, resetsAt] = point;
+  return resetsAt !== null && resetsAt <= at ? 0 : share;
+}
+
+/** Returns how large a plan is beside a Pro one, as the router takes it first. */
+export function planSize(tier: string): number {
+  return tierWeight(TIERS.find((one) => one === tier) ?? "unknown");
 }
 
 /** Returns the view of moves, with the accounts' names. */

@@ -14,11 +14,13 @@ import {
 import {
   addOutside,
   addSpend,
+  contextTokens,
   grouped,
   hitRate,
-  type ModelRow,
   NO_SPEND,
   type OutsideSpend,
+  type PartKind,
+  type PartRow,
   type Spend,
   type SpendRow,
 } from "../../core/usage.ts";
@@ -93,6 +95,24 @@ export interface ModelPartView extends SourcedSums {
   readonly model: string | null;
 }
 
+/** What a row may be split by for a chart. */
+export const SPLITS = [
+  "model",
+  "account",
+  "project",
+] as const satisfies readonly PartKind[];
+
+/** The part of a row that is of one model, account or project. */
+export interface ReportPartView {
+  /** Null: none was named, or the account is not known. */
+  readonly key: string | null;
+  readonly label: string | null;
+  /** At list price in US dollars; null if nothing in it has a price. */
+  readonly costUsd: number | null;
+  readonly paidUsd: number | null;
+  readonly tokens: number;
+}
+
 export interface ReportRowView extends SourcedSums {
   /** Null: requests without a key. */
   readonly key: string | null;
@@ -107,6 +127,8 @@ export interface ReportRowView extends SourcedSums {
   readonly planUsd?: number | null;
   /** Its parts by model, the dearest first; absent: not asked for. */
   readonly models?: readonly ModelPartView[];
+  /** Its parts for a chart, the dearest first; absent: not asked for. */
+  readonly parts?: readonly ReportPartView[];
 }
 
 export interface ReportView {
@@ -167,7 +189,11 @@ interface ReportFrame {
   readonly pricesAsOf: string;
   readonly labelOf: (key: string) => string | null;
   /** Returns the parts of a row by model; absent: none are shown. */
-  readonly modelsOf?: (key: string | null) => readonly ModelRow[];
+  readonly modelsOf?: (key: string | null) => readonly PartRow[];
+  /** Returns the parts of a row for a chart; absent: none are shown. */
+  readonly partsOf?: (key: string | null) => readonly PartRow[];
+  /** Returns the name of a part for people; absent or null: it has none. */
+  readonly partLabelOf?: (key: string) => string | null;
   /** Absent: none runs now, or the report is not by block. */
   readonly block?: BlockView | null;
   /** Absent: no plan is compared. */
@@ -205,7 +231,7 @@ export function reportView(
     {} as OutsideSpend,
   );
   const { transcripts = null, block = null, plans = null } = frame;
-  const { modelsOf, planUsdOf } = frame;
+  const { modelsOf, partsOf, planUsdOf, partLabelOf } = frame;
   return {
     schema: "tc.report/v1",
     at: timeView(frame.nowMs),
@@ -233,13 +259,30 @@ export function reportView(
       ...modelsOf === undefined
         ? {}
         : { models: modelsOf(row.key).map(modelPart) },
+      ...partsOf === undefined ? {} : {
+        parts: partsOf(row.key).map((part) => partView(part, partLabelOf)),
+      },
     })),
     total: sourcedSums(total, outside),
   };
 }
 
-function modelPart({ model, spend, outside }: ModelRow): ModelPartView {
-  return { model, ...sourcedSums(spend, outside ?? {}) };
+function partView(
+  { part, spend }: PartRow,
+  labelOf: (key: string) => string | null = () => null,
+): ReportPartView {
+  const { costUsd, paidUsd } = reportSums(spend);
+  return {
+    key: part,
+    label: part === null ? null : labelOf(part),
+    costUsd,
+    paidUsd,
+    tokens: contextTokens(spend) + spend.output,
+  };
+}
+
+function modelPart({ part, spend, outside }: PartRow): ModelPartView {
+  return { model: part, ...sourcedSums(spend, outside ?? {}) };
 }
 
 function sourcedSums(spend: Spend, outside: OutsideSpend): SourcedSums {

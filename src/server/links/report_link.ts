@@ -8,11 +8,13 @@
 
 import type { QuotaView } from "../../control/history/quota_view.ts";
 import type { ReportView } from "../../control/history/report_view.ts";
-import type { ReportQuestion } from "../../control/routes.ts";
+import type { ReportQuestion } from "../../control/report_query.ts";
 import { Zone } from "../../core/calendar.ts";
 import type { PlanAccount } from "../../core/plans.ts";
 import type { Habit } from "../../core/quota/habit.ts";
 import { reasonOf, TcError } from "../../errors.ts";
+import type { TurnsView } from "../../control/history/turns_view.ts";
+import { sessionTurns } from "../../records/session_turns.ts";
 import { quotaHistory } from "../../records/quota_history.ts";
 import {
   lastSince,
@@ -33,12 +35,18 @@ export type DrawQuestion =
     readonly accounts: readonly PlanAccount[];
   }
   | { readonly kind: "quota"; readonly days: number }
-  | { readonly kind: "habit" };
+  | { readonly kind: "habit" }
+  | {
+    readonly kind: "turns";
+    readonly session: string;
+    readonly days: number;
+  };
 
 export type ReportAnswer =
   | { readonly kind: "report"; readonly view: ReportView }
   | { readonly kind: "quota"; readonly view: QuotaView }
   | { readonly kind: "habit"; readonly habit: Habit | null }
+  | { readonly kind: "turns"; readonly view: TurnsView }
   | { readonly kind: "failed"; readonly message: string };
 
 /** The worker stops waiting for a report after this time. */
@@ -66,7 +74,11 @@ export function answerReport(
     const { stateFolder } = places;
     const database = openDatabase(databasePath(stateFolder), "read_only");
     try {
-      const view = quotaHistory(database, asked.days, systemClock.now());
+      const nowMs = systemClock.now();
+      if (asked.kind === "turns") {
+        return { kind: "turns", view: sessionTurns(database, asked, nowMs) };
+      }
+      const view = quotaHistory(database, asked.days, nowMs);
       return { kind: "quota", view };
     } finally {
       database.close();
@@ -80,7 +92,7 @@ function draw(
   { question, accounts }: DrawQuestion & { readonly kind: "report" },
   { stateFolder, pricesAsOf, hasTranscripts }: ReportPlaces,
 ): ReportView {
-  const { by, days, project, session } = question;
+  const { by, days, project, session, split } = question;
   const zone = new Zone(question.zone);
   const nowMs = systemClock.now();
   const fromMs = lastSince("day", days, { untilMs: nowMs, zone });
@@ -89,7 +101,16 @@ function draw(
     ...project === null ? {} : { project },
     ...session === null ? {} : { session },
   };
-  const query = { by, nowMs, span, zone, pricesAsOf, accounts, filter };
+  const query = {
+    by,
+    nowMs,
+    span,
+    zone,
+    pricesAsOf,
+    accounts,
+    filter,
+    ...split === null ? {} : { split },
+  };
   using sources = new SpendSources(stateFolder, { hasTranscripts });
   return spendReport(sources, query, new Map());
 }
@@ -130,6 +151,13 @@ export class ReportAsker {
   ): Promise<ReportView> {
     const answer = await this.#ask({ kind: "report", question, accounts });
     if (answer.kind === "report") return answer.view;
+    throw undrawn(answer);
+  }
+
+  /** Returns a session's requests. Throws TcError if they cannot be read. */
+  async turns(session: string, days: number): Promise<TurnsView> {
+    const answer = await this.#ask({ kind: "turns", session, days });
+    if (answer.kind === "turns") return answer.view;
     throw undrawn(answer);
   }
 

@@ -12,7 +12,6 @@ import type {
   ControlHost,
   HookCall,
   PageFile,
-  ReportQuestion,
 } from "../../control/routes.ts";
 import type { ExplainView } from "../../control/explain_view.ts";
 import type {
@@ -24,6 +23,7 @@ import type {
   NoticeView,
   StatusView,
 } from "../../control/protocol.ts";
+import type { ReportQuestion } from "../../control/report_query.ts";
 import { statusView, timeView } from "../../control/status_view.ts";
 import { poolGlance } from "../../core/quota/glance.ts";
 import { POLICY_NAMES, type PolicyName } from "../../core/policy/policy.ts";
@@ -57,6 +57,7 @@ import type {
   SimulationQuestion,
   SimulationView,
 } from "../../control/history/simulation_view.ts";
+import type { TurnsView } from "../../control/history/turns_view.ts";
 import type { QuotaView } from "../../control/history/quota_view.ts";
 import type { ReportView } from "../../control/history/report_view.ts";
 import type { PoolExchange } from "../shared/pool_exchange.ts";
@@ -324,6 +325,10 @@ export class DaemonControl implements ControlHost {
   report(question: ReportQuestion): Promise<ReportView> {
     const { reports, accounts } = this.#parts;
     return reports.report(question, planAccounts(accounts.records));
+  }
+
+  turns(session: string, days: number): Promise<TurnsView> {
+    return this.#parts.reports.turns(session, days);
   }
 
   quota(days: number): Promise<QuotaView> {

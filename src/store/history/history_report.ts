@@ -9,15 +9,16 @@ import type { DatabaseSync } from "node:sqlite";
 import type { BlockEdges } from "../../core/blocks.ts";
 import type { TranscriptAnswer } from "../../core/transcript.ts";
 import {
-  type ModelRow,
   NO_SPEND,
   type OutsideSource,
+  type PartRow,
   type Spend,
   type SpendRow,
 } from "../../core/usage.ts";
 import { QUARTER_MS } from "../ledger/ledger.ts";
 import {
   namedCondition,
+  type PartsOf,
   timeBounds,
   type TimeSpan,
 } from "../ledger/ledger_report.ts";
@@ -91,21 +92,25 @@ export function historyBy(
   });
 }
 
-/** Returns what each model cost within each quarter, session or project. */
-export function historyByModel(
+/**
+ * Returns what each model or project cost within each quarter, session or
+ * project; the account of all of it is unknown.
+ */
+export function historyByPart(
   database: DatabaseSync,
-  key: "quarter" | "session" | "project",
+  { key, part }: PartsOf,
   { span, tcSinceMs }: HistoryQuery,
-): readonly ModelRow[] {
+): readonly PartRow[] {
   const named = namedCondition(span);
   return database.prepare(
-    `SELECT sums.id, keys.text AS key, models.text AS model, isBefore,
+    `SELECT sums.id, keys.text AS key, parts.text AS part, isBefore,
        ${SUM_NAMES} FROM
-       (SELECT ${key} AS id, model AS modelId, quarter < ? AS isBefore, ${SUMS}
+       (SELECT ${key} AS id, ${part === "account" ? 0 : part} AS partId,
+          quarter < ? AS isBefore, ${SUMS}
         FROM sums WHERE quarter >= ? AND quarter < ?${named.and}
         GROUP BY 1, 2, 3) AS sums
      LEFT JOIN names AS keys ON keys.id = sums.id
-     LEFT JOIN names AS models ON models.id = sums.modelId ORDER BY last DESC`,
+     LEFT JOIN names AS parts ON parts.id = sums.partId ORDER BY last DESC`,
   ).all(
     firstQuarter(tcSinceMs),
     ...timeBounds(span),
@@ -116,7 +121,7 @@ export function historyByModel(
     const source = row["isBefore"] === 1 ? "before_tc" : "not_through_tc";
     return {
       key: key === "quarter" ? String(startsAt) : textOf(row["key"]),
-      model: textOf(row["model"]),
+      part: textOf(row["part"]),
       firstAt: Math.max(startsAt, Number(row["first"])),
       lastAt: Number(row["last"]),
       spend,

@@ -7,7 +7,7 @@
 
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { BlockEdges } from "../../core/blocks.ts";
-import type { ModelRow, Spend, SpendRow } from "../../core/usage.ts";
+import type { PartKind, PartRow, Spend, SpendRow } from "../../core/usage.ts";
 import { QUARTER_MS, SUM_COLUMNS } from "./ledger.ts";
 
 /** Start and end in epoch milliseconds, on whole quarters of an hour. */
@@ -172,27 +172,36 @@ export function spendBy(
   }));
 }
 
-/** Returns what each model cost within each quarter, session or project. */
-export function spendByModel(
+/** Which parts of which rows. */
+export interface PartsOf {
+  readonly key: "quarter" | "session" | "project";
+  readonly part: PartKind;
+}
+
+/**
+ * Returns what each model, account or project cost within each quarter, session
+ * or project.
+ */
+export function spendByPart(
   database: DatabaseSync,
-  key: "quarter" | "session" | "project",
+  { key, part }: PartsOf,
   span: TimeSpan,
-): readonly ModelRow[] {
+): readonly PartRow[] {
   const { where, values } = within(span);
   const rows = database.prepare(
-    `SELECT sums.id, keys.text AS key, models.text AS model, first, last,
+    `SELECT sums.id, keys.text AS key, parts.text AS part, first, last,
        ${SUM_COLUMNS.join(", ")}
-     FROM (SELECT ${key} AS id, model AS modelId, ${FIRST} AS first,
+     FROM (SELECT ${key} AS id, ${part} AS partId, ${FIRST} AS first,
              ${LAST} AS last, ${SUMS}
-           FROM quarters WHERE ${where} GROUP BY ${key}, model) AS sums
+           FROM quarters WHERE ${where} GROUP BY 1, 2) AS sums
      LEFT JOIN names AS keys ON keys.id = sums.id
-     LEFT JOIN names AS models ON models.id = sums.modelId ORDER BY last DESC`,
+     LEFT JOIN names AS parts ON parts.id = sums.partId ORDER BY last DESC`,
   ).all(...values);
   return rows.map((row) => {
     const startsAt = key === "quarter" ? Number(row["id"]) * QUARTER_MS : 0;
     return {
       key: key === "quarter" ? String(startsAt) : textOf(row["key"]),
-      model: textOf(row["model"]),
+      part: textOf(row["part"]),
       firstAt: Math.max(startsAt, Number(row["first"])),
       lastAt: Number(row["last"]),
       spend: spendOf(row),

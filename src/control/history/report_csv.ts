@@ -8,7 +8,7 @@ import type {
   ModelPartView,
   ReportRowView,
   ReportView,
-} from "../../control/history/report_view.ts";
+} from "./report_view.ts";
 
 type Cell = string | number | null;
 

@@ -1,7 +1,7 @@
 /** csvLines(): RFC 4180, and no text that a spreadsheet would compute. */
 
 import { deepStrictEqual } from "node:assert/strict";
-import { csvLines } from "../../src/cli/report/report_csv.ts";
+import { csvLines } from "../../src/control/history/report_csv.ts";
 import { reportView } from "../../src/control/history/report_view.ts";
 import { Zone } from "../../src/core/calendar.ts";
 import { NO_SPEND } from "../../src/core/usage.ts";
