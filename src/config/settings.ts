@@ -225,7 +225,7 @@ export const SETTINGS = v.looseObject({
     ),
     webhook: webhook("URL that each notice is posted to; empty: none"),
     secret: key("Key that signs what the webhook gets; empty: not signed"),
-    desktop: flag(false, "Show notices on the desktop (Linux, macOS)"),
+    desktop: flag(false, "Show notices on the desktop (Linux, macOS, Windows)"),
     quiet: leaf(
       v.pipe(
         v.string(),

@@ -1,12 +1,13 @@
 /** Notices: what they are about, that each is told once, and that none is lost. */
 
 import "../fixtures/clean_environment.ts";
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type {
   AccountView,
   WindowView,
 } from "../../src/control/account_views.ts";
 import type { StatusView, TimeView } from "../../src/control/protocol.ts";
+import { inert } from "../../src/core/plain_text.ts";
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/core/time.ts";
 import {
   conditionsOf,
@@ -21,6 +22,7 @@ import { commandRunner } from "../../src/system/command_runner.ts";
 import { ManualClock } from "../fixtures/manual_clock.ts";
 import { realEntropy } from "../fixtures/real_ports.ts";
 import { needs } from "../fixtures/skipped.ts";
+import { TempFolder } from "../fixtures/temp_folder.ts";
 
 const AT = 1_800_000_000_000;
 
@@ -312,13 +314,71 @@ Deno.test("the user's program gets the notice as JSON, one after the other", asy
 Deno.test("desktopCommand() never lets a label become a part of a command", () => {
   const evil = '"; do shell script "touch /tmp/x" --\n\u001b[31m';
   for (const system of ["linux", "darwin"]) {
-    const command = desktopCommand(evil, system) ?? [];
+    const { command = [], stdin } = desktopCommand(evil, system) ?? {};
+    strictEqual(stdin, "");
     const last = command.at(-1) ?? "";
     ok(last.includes("do shell script"), "it is one argument");
     ok(!last.includes("\u001b"), last);
     strictEqual(command.slice(0, -1).join(" ").includes("touch"), false);
   }
-  strictEqual(desktopCommand("x", "windows"), null);
+  const windows = desktopCommand(evil, "windows");
+  deepStrictEqual(windows?.command, desktopCommand("", "windows")?.command);
+  strictEqual(
+    new TextDecoder().decode(Uint8Array.fromBase64(windows?.stdin ?? "")),
+    inert(evil, " "),
+  );
+  strictEqual(desktopCommand("x", "freebsd"), null);
+});
+
+Deno.test({
+  name:
+    "a toast of Windows is shown by its own PowerShell, without another one's modules, and a refusal is told",
+  ignore: needs("scripts"),
+  fn: async () => {
+    await using folder = new TempFolder();
+    // A stand-in at the place below SystemRoot; on Linux, \\ is a letter of it.
+    const root = folder.join("root");
+    const program =
+      `${root}\\System32\\WindowsPowerShell\\v1.0\\powershell.exe`;
+    const seen = folder.join("seen");
+    await Deno.writeTextFile(
+      program,
+      `#!/bin/sh\ncat > "${seen}"\nprintf '\\n%s\\n%s' "$PSModulePath" "$*" >> "${seen}"\nexit "\${TOAST_CODE:-0}"\n`,
+      { mode: 0o755 },
+    );
+    const failures: string[] = [];
+    const tell = async (more: Readonly<Record<string, string>>) => {
+      const programs = new NoticePrograms({
+        command: "",
+        isDesktop: true,
+        system: "windows",
+        runner: commandRunner({
+          system: "windows",
+          environment: () => ({
+            PATH: Deno.env.get("PATH"),
+            SystemRoot: root,
+            PSModulePath: "C:\\Program Files\\PowerShell\\7\\Modules",
+            ...more,
+          }),
+        }),
+        failed: (reason) => failures.push(reason),
+      });
+      await programs.tell({ text: "Größe: no account serves" } as NoticeEvent);
+    };
+    await tell({});
+    deepStrictEqual(failures, []);
+    const [base64 = "", modules, args = ""] = (await Deno.readTextFile(seen))
+      .split("\n");
+    strictEqual(
+      new TextDecoder().decode(Uint8Array.fromBase64(base64)),
+      "Größe: no account serves",
+    );
+    strictEqual(modules, "", "PowerShell 7 leaves its modules behind");
+    match(args, /^-NoProfile -NonInteractive -Command .*\.Show\(\$toast\)$/);
+    ok(!args.includes("serves"), "the text is no part of a command line");
+    await tell({ TOAST_CODE: "1" });
+    deepStrictEqual(failures, ["powershell.exe ended with code 1"]);
+  },
 });
 
 Deno.test({

@@ -45,7 +45,7 @@ export class NoticePrograms {
       await this.#start([command], `${JSON.stringify(event)}\n`);
     }
     const desktop = isDesktop ? desktopCommand(event.text, system) : null;
-    if (desktop !== null) await this.#start(desktop, "");
+    if (desktop !== null) await this.#start(desktop.command, desktop.stdin);
   }
 
   async #start(
@@ -75,24 +75,69 @@ function faultOf(outcome: CommandOutcome): string | null {
   }
 }
 
+/** A program that shows a notice. */
+interface DesktopCommand {
+  readonly command: readonly string[];
+  readonly stdin: string;
+}
+
 /** Returns what shows `text` on the desktop of `system`; null if nothing does. */
 export function desktopCommand(
   text: string,
   system: string,
-): readonly string[] | null {
+): DesktopCommand | null {
   const plain = inert(text, " ");
   switch (system) {
     case "linux":
-      return ["notify-send", "--app-name=tc", "--", "tc", plain];
+      return {
+        command: ["notify-send", "--app-name=tc", "--", "tc", plain],
+        stdin: "",
+      };
     case "darwin":
       // The text is an argument of the script and never a part of it.
-      return [
-        "osascript",
-        "-e",
-        'on run argv\ndisplay notification (item 1 of argv) with title "tc"\nend run',
-        plain,
-      ];
+      return {
+        command: [
+          "osascript",
+          "-e",
+          'on run argv\ndisplay notification (item 1 of argv) with title "tc"\nend run',
+          plain,
+        ],
+        stdin: "",
+      };
+    case "windows":
+      return {
+        command: [
+          "powershell.exe",
+          "-NoProfile",
+          "-NonInteractive",
+          "-Command",
+          TOAST,
+        ],
+        // As base64: the console's code page would change other letters.
+        stdin: new TextEncoder().encode(plain).toBase64(),
+      };
     default:
       return null;
   }
 }
+
+/**
+ * Shows a toast with the text of stdin, by Windows PowerShell 5.1, which knows
+ * Windows' own types. A toast needs a program of the start menu as its sender:
+ * PowerShell is one on every Windows. The text becomes a node of the XML and
+ * never a part of it or of the script.
+ */
+const TOAST = [
+  "$ErrorActionPreference='Stop'",
+  "$null=[Windows.UI.Notifications.ToastNotificationManager,Windows.UI.Notifications,ContentType=WindowsRuntime]",
+  "$null=[Windows.UI.Notifications.ToastNotification,Windows.UI.Notifications,ContentType=WindowsRuntime]",
+  "$bytes=[Convert]::FromBase64String([Console]::In.ReadToEnd().Trim())",
+  "$text=[Text.Encoding]::UTF8.GetString($bytes)",
+  "$xml=[Windows.UI.Notifications.ToastNotificationManager]::GetTemplateContent([Windows.UI.Notifications.ToastTemplateType]::ToastText02)",
+  "$lines=$xml.GetElementsByTagName('text')",
+  "$null=$lines.Item(0).AppendChild($xml.CreateTextNode('tc'))",
+  "$null=$lines.Item(1).AppendChild($xml.CreateTextNode($text))",
+  "$toast=New-Object Windows.UI.Notifications.ToastNotification $xml",
+  "$sender='{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}\\WindowsPowerShell\\v1.0\\powershell.exe'",
+  "[Windows.UI.Notifications.ToastNotificationManager]::CreateToastNotifier($sender).Show($toast)",
+].join(";");
