@@ -214,6 +214,11 @@ export interface RequestRecord {
   readonly movedFrom: AccountId | null;
   /** Why `movedFrom` did not serve, in words; null if it could have. */
   readonly movedWhy: string | null;
+  /**
+   * What tc said when it answered by itself; null where an account answered,
+   * and absent in rows of the ledger.
+   */
+  readonly why?: string | null;
   readonly policy: string;
   readonly attempts: readonly AttemptRecord[];
   readonly status: number;

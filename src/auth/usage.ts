@@ -19,7 +19,8 @@ export type UsageOutcome =
   | { readonly kind: "throttled"; readonly retryAfterMs: number | null }
   /** 401, or 403 for a token without the scope `user:profile`. */
   | { readonly kind: "refused"; readonly status: 401 | 403 }
-  | { readonly kind: "unavailable" };
+  /** `status` is null without an answer. */
+  | { readonly kind: "unavailable"; readonly status: number | null };
 
 const RETRY_AFTER_MAX_MS = 6 * HOUR_MS;
 
@@ -39,7 +40,7 @@ export async function fetchUsage(
     headers: [["anthropic-beta", OAUTH_BETA]],
     body: null,
   }, signal);
-  if (answer.kind === "none") return { kind: "unavailable" };
+  if (answer.kind === "none") return { kind: "unavailable", status: null };
   const { status } = answer;
   if (status === 401 || status === 403) return { kind: "refused", status };
   if (status === 429) {
@@ -54,7 +55,7 @@ export async function fetchUsage(
   }
   return answer.kind === "json" && status === 200
     ? { kind: "known", body: answer.body }
-    : { kind: "unavailable" };
+    : { kind: "unavailable", status };
 }
 
 export type ObservedUsage =
@@ -93,7 +94,10 @@ export async function observeUsage(
       };
     case "throttled":
       return { kind: "unavailable", reason: "the provider asks for a pause" };
-    case "unavailable":
-      return { kind: "unavailable", reason: "the provider did not answer" };
+    case "unavailable": {
+      const { status } = outcome;
+      const answer = status === null ? "did not answer" : `answered ${status}`;
+      return { kind: "unavailable", reason: `the provider ${answer}` };
+    }
   }
 }

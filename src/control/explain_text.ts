@@ -6,6 +6,7 @@
  */
 
 import type { ExplainAccountView, ExplainView } from "./explain_view.ts";
+import type { ActivityView } from "./protocol.ts";
 import { clockText, countText, durationText, inert, useText } from "./words.ts";
 
 /** Lays a table out as lines; the first row is its headings. */
@@ -39,6 +40,7 @@ export function explainLines(
   return [
     `${title}${served}`,
     ...why,
+    ...outcomeLines(last),
     ...projectLines(view),
     `Its next request ${nextText(view)}.`,
     "",
@@ -46,6 +48,28 @@ export function explainLines(
     "",
     ...unitLines(view),
     footer(view),
+  ];
+}
+
+/**
+ * Returns how the request ended where it was not served at once: which accounts
+ * were asked first, what tc said by itself, or which error was passed on.
+ */
+function outcomeLines(last: ActivityView | null): readonly string[] {
+  if (last === null) return [];
+  // An older server tells of none.
+  const { account, status, why = null, triedFirst = [] } = last;
+  const tries = triedFirst.map((one) =>
+    `${inert(one.account)} (${one.status ?? "no answer"})`
+  );
+  return [
+    ...tries.length === 0 ? [] : [`Asked before: ${tries.join(", ")}.`],
+    ...why === null || account !== null
+      ? []
+      : [`tc answered ${status} by itself: ${inert(why)}`],
+    ...account === null || status < 400
+      ? []
+      : [`${inert(account)} answered ${status}, and that was passed on.`],
   ];
 }
 

@@ -204,7 +204,15 @@ export interface ActivityView {
   readonly movedFrom: string | null;
   /** Why that account did not serve, in words; null if it could have. */
   readonly movedWhy: string | null;
+  /** What tc said when it answered by itself; null where an account answered. */
+  readonly why: string | null;
   readonly attempts: number;
+  /** The accounts that were asked before the last one, and their answers. */
+  readonly triedFirst: readonly {
+    readonly account: string;
+    /** Null: the connection failed. */
+    readonly status: number | null;
+  }[];
   readonly end: "complete" | "upstream_failed" | "client_gone" | "refused";
 }
 

@@ -364,6 +364,7 @@ function recordOf(
     reason: ending.reason ?? choice?.reason ?? "none",
     movedFrom: choice?.movedFrom ?? null,
     movedWhy: choice?.movedWhy ?? null,
+    why: ending.why,
     policy: policyOf(facts, pool.snapshot()),
     attempts: ending.attempts,
     status: ending.status,

@@ -339,6 +339,7 @@ function closedAccount(
     reason: barText(ineligible, state, snapshot, costNanoMax),
     until,
     isBusy: BUSY.includes(ineligible),
+    isTried: ineligible === "excluded",
   };
 }
 

@@ -5,6 +5,7 @@ import {
   type ScriptedApi,
   startScriptedApi,
 } from "../fixtures/scripted_api.ts";
+import { accountData } from "../../src/demo/demo_setup.ts";
 import { findBrowser } from "../fixtures/browser.ts";
 import { report } from "../fixtures/report.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
@@ -127,4 +128,29 @@ Deno.test("tc login --account refuses another person, with exit 4", async () => 
   strictEqual((await child.status).code, 4, shown);
   match(shown, /signed in instead of/);
   strictEqual(String(await labels(pool)), String(before));
+});
+
+Deno.test("tc login refuses a second name for a key, and says how to rename it", async () => {
+  await using api = await startScriptedApi();
+  await using pool = await TcPool.of(api);
+  const account = api.account("ada", { kind: "api_key" });
+  const { credential } = accountData(account);
+  const key = credential.kind === "api_key" ? credential.key.reveal() : "";
+  const add = async (name: string) => {
+    const child = pool.command(
+      ["login", "--api", "--api-key-stdin", "--name", name],
+      { stdin: "piped" },
+    ).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(`${key}\n`));
+    await writer.close();
+    const { code, stderr } = await child.output();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  };
+  strictEqual((await add("first")).code, 0);
+  const second = await add("second");
+  strictEqual(second.code, 2);
+  match(second.stderr, /the pool has that key already, as first/);
+  match(second.stderr, /tc rename first second/);
+  ok((await labels(pool)).includes("first"));
 });

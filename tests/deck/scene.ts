@@ -209,7 +209,9 @@ export function ended(
     reason: "warm",
     movedFrom: null,
     movedWhy: null,
+    why: null,
     attempts: 1,
+    triedFirst: [],
     end: "complete",
     ...change,
   };

@@ -2,6 +2,7 @@
 
 import {
   deepStrictEqual,
+  doesNotMatch,
   match,
   strictEqual,
   throws,
@@ -10,6 +11,7 @@ import { explainFor, type Looked } from "../../src/server/worker/explaining.ts";
 import { snapshot } from "../../src/core/pool/pool.ts";
 import { explainLines } from "../../src/control/explain_text.ts";
 import { TcError } from "../../src/errors.ts";
+import { ended } from "../deck/scene.ts";
 import {
   account,
   fold,
@@ -46,6 +48,35 @@ Deno.test("explainFor() finds a session by its id, its start or a request", () =
   strictEqual(conversation("5f2c"), "5f2c-main");
   const open = [{ id: "r7", session: "5f2c-main", agent: "agent7" }];
   strictEqual(conversation("r7", { ...NOTHING, open }), "5f2c-main/agent7");
+});
+
+Deno.test("explain says how a request ended that was not served at once", () => {
+  const lines = (change: Parameters<typeof ended>[1]) => {
+    const view = explainFor("r5", snapshot(POOL, AT), {
+      ...NOTHING,
+      ended: [ended("r5", { session: "5f2c-main", ...change })],
+    });
+    return explainLines(view).join("\n");
+  };
+  const message = "All 2 accounts are closed: home: 5h used up, back 13:12.";
+  const refused = lines({
+    account: null,
+    status: 429,
+    end: "refused",
+    why: message,
+    triedFirst: [
+      { account: "home", status: 429 },
+      { account: "spare", status: null },
+    ],
+  });
+  match(refused, /^Asked before: home \(429\), spare \(no answer\)\.$/m);
+  match(
+    refused,
+    /^tc answered 429 by itself: All 2 accounts are closed: home/m,
+  );
+  const passed = lines({ account: "home", status: 404 });
+  match(passed, /^home answered 404, and that was passed on\.$/m);
+  doesNotMatch(lines({}), /answered|Asked before/);
 });
 
 Deno.test("explainFor() finds a session that binds no conversation by its last request", () => {

@@ -37,6 +37,25 @@ Deno.test("closedMessage() is the sentence of the screens", () => {
   );
 });
 
+Deno.test("closedMessage() calls no account closed that failed for one request alone", () => {
+  const tried = (label: string): ClosedAccount => ({
+    ...closed(label, "could not serve this request", null),
+    isTried: true,
+  });
+  strictEqual(
+    closedMessage([tried("work"), tried("home")], OPTIONS),
+    "None of the 2 accounts could serve this request, tried: work and home.",
+  );
+  strictEqual(
+    closedMessage([tried("work")], OPTIONS),
+    "The only account could not serve this request, tried: work.",
+  );
+  ok(
+    closedMessage([tried("work"), closed("home", "5h used up", null)], OPTIONS)
+      .startsWith("All 2 accounts are closed: work: could not serve"),
+  );
+});
+
 Deno.test("closedMessage() speaks of one account and of none", () => {
   strictEqual(
     closedMessage([closed("work", "5h used up", utc(20, 12, 12))], OPTIONS),

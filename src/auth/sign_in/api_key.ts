@@ -86,11 +86,11 @@ function refusal(key: string): UsageError {
 
 /** What the provider says about a key. */
 type KeyCheck =
-  | "accepted"
+  | { readonly kind: "accepted" }
   /** The provider does not know the key, or the key may do nothing. */
-  | "refused"
-  /** The provider did not answer the question. */
-  | "unknown";
+  | { readonly kind: "refused" }
+  /** The question was not answered; `why` ends "the provider …". */
+  | { readonly kind: "unknown"; readonly why: string };
 
 /**
  * Asks the provider once whether it knows the key. Its list of models costs
@@ -116,11 +116,12 @@ export async function checkKey(
     ],
     body: null,
   }, new AbortController().signal);
-  if (answer.kind === "none") return "unknown";
-  if (answer.status === 401) return "refused";
-  return answer.kind === "json" && answer.status === 200
-    ? "accepted"
-    : "unknown";
+  if (answer.kind === "none") return { kind: "unknown", why: "did not answer" };
+  const { status } = answer;
+  if (status === 401) return { kind: "refused" };
+  return answer.kind === "json" && status === 200
+    ? { kind: "accepted" }
+    : { kind: "unknown", why: `answered ${status}` };
 }
 
 /** Stores `credential` as a new or given account, and returns its entry. */

@@ -10,7 +10,9 @@ import { addKey, readKey } from "../../auth/sign_in/api_key.ts";
 import { systemClock } from "../../system/clock.ts";
 import { dayText, inert } from "../../control/words.ts";
 import { EXIT, TcError, UsageError } from "../../errors.ts";
-import { checkName } from "../../store/account_desk.ts";
+import { checkName, type DeskListing } from "../../store/account_desk.ts";
+import { idOfSecret } from "../../auth/sign_in/account_id.ts";
+import type { Credential } from "../../ports.ts";
 import {
   checkFree,
   openDesk,
@@ -108,6 +110,9 @@ async function loginWithKey(
     : await askSecret(shell, "API key");
   const credential = readKey(text, null);
   if (credential.kind === "oauth") throw new TypeError("A key is not a login");
+  if (wanted === null && name !== undefined) {
+    await refuseSecondName(credential, name, listing);
+  }
   await checkNewKey(credential, shell);
   const entry = await addKey(credential, {
     name: name ?? null,
@@ -122,6 +127,25 @@ async function loginWithKey(
   const isNew = !listing.entries.some(({ id }) => id === entry.id);
   await tell(shell, { result: isNew ? "added" : "updated", entry });
   return EXIT.ok;
+}
+
+/** Throws UsageError if the pool has the key under another name. */
+async function refuseSecondName(
+  { token }: Exclude<Credential, { readonly kind: "oauth" }>,
+  name: string,
+  { entries }: Pick<DeskListing, "entries">,
+): Promise<void> {
+  const id = await idOfSecret(token);
+  const known = entries.find((entry) => entry.id === id);
+  if (known === undefined || known.label === name) return;
+  throw new UsageError(
+    `Cannot add ${inert(name)}: the pool has that key already, as ${
+      inert(known.label)
+    }`,
+    `tc rename ${commandWord(known.label)} ${
+      commandWord(name)
+    }   gives it that name`,
+  );
 }
 
 async function loginByPage(

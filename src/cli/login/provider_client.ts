@@ -44,12 +44,13 @@ export async function checkNewKey(
   shell: Shell,
 ): Promise<void> {
   using provider = providerClient(shell);
-  switch (await checkKey(credential, provider)) {
+  const check = await checkKey(credential, provider);
+  switch (check.kind) {
     case "accepted":
       return;
     case "unknown":
       shell.output.say(
-        "The provider did not answer, so the key was not checked.",
+        `The provider ${check.why}, so the key was not checked.`,
       );
       return;
     case "refused":

@@ -146,7 +146,23 @@ export function activityView(
     reason: record.reason,
     movedFrom: labelOf(record.movedFrom, state),
     movedWhy: record.movedWhy,
+    why: record.why ?? null,
     attempts: record.attempts.length,
+    triedFirst: triedFirst(record).map(({ accountId, status }) => ({
+      account: labelOf(accountId, state) ?? accountId,
+      status,
+    })),
     end: record.end,
   };
+}
+
+/** Tries that a view tells of; a request held for long has many. */
+const TRIES_SHOWN_MAX = 12;
+
+/** Returns the tries before the answer; all of them where tc answered. */
+function triedFirst(
+  { attempts, accountId }: RequestRecord,
+): RequestRecord["attempts"] {
+  const before = accountId === null ? attempts : attempts.slice(0, -1);
+  return before.slice(-TRIES_SHOWN_MAX);
 }

@@ -241,6 +241,8 @@ export interface ClosedAccount {
   readonly until: Instant | null;
   /** Whether it could serve but has all the requests that it takes for now. */
   readonly isBusy: boolean;
+  /** Whether it was asked and failed, and may serve the next request. */
+  readonly isTried?: boolean;
 }
 
 /** The time at which a message is read, and where. */
@@ -259,7 +261,8 @@ const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 /**
- * Returns `All 4 accounts are closed: work and home: 5h used up, back 13:12; …`.
+ * Returns `All 4 accounts are closed: work and home: 5h used up, back 13:12; …`,
+ * and `None of the 2 accounts could serve this request, tried: work and home.`
  * Accounts with the same reason are named together; times are local, with the
  * weekday when not today and the date when not within the week.
  */
@@ -273,11 +276,19 @@ export function closedMessage(
   if (accounts.length === 0) {
     return `The pool has no account: tc status says why, tc login adds one.${holding}`;
   }
+  const named = accounts.slice(0, LABELS_MAX);
+  if (accounts.every(({ isTried }) => isTried === true)) {
+    const all = accounts.length === 1
+      ? "The only account"
+      : `None of the ${accounts.length} accounts`;
+    const labels = listed(named.map(({ label }) => label));
+    const not = accounts.length === 1 ? "not " : "";
+    return `${all} could ${not}serve this request, tried: ${labels}.${holding}`;
+  }
   const word = accounts.every(({ isBusy }) => isBusy) ? "busy" : "closed";
   const head = accounts.length === 1
     ? `The only account is ${word}`
     : `All ${accounts.length} accounts are ${word}`;
-  const named = accounts.slice(0, LABELS_MAX);
   const parts = [...Map.groupBy(named, groupKey).values()]
     .map((group) => groupText(group, options));
   const more = accounts.length - named.length;

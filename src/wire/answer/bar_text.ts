@@ -145,7 +145,8 @@ export function lackText(lack: Lack): string {
 
 function quarantineText({ credential }: AccountState): string {
   const reason = credential.kind === "quarantined" ? credential.reason : null;
-  return `cannot be renewed: ${reason ?? "refused by the provider"}`;
+  const why = reason?.replace(/^could not be renewed: /, "");
+  return `cannot be renewed: ${why ?? "refused by the provider"}`;
 }
 
 function benchText(state: AccountState, at: Instant): string {
