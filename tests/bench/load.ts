@@ -183,6 +183,35 @@ export async function streamLoad(
   };
 }
 
+/** One streamed answer to `body`; returns whether all its events came. */
+export async function streamOnce(
+  target: Target,
+  session: number,
+  { body, events, gapMs }: {
+    readonly body: string | undefined;
+    readonly events: number;
+    readonly gapMs: number;
+  },
+): Promise<boolean> {
+  const connection = await open(target.port);
+  const extra = [`x-events: ${events} ${gapMs}`];
+  const request = requestOf(target, session, {
+    ...body === undefined ? {} : { body },
+    extra,
+    isStream: true,
+  });
+  const late = setTimeout(() => connection.close(), SILENCE_MS);
+  try {
+    await writeAll(connection, Buffer.from(request));
+    return (await readStream(connection, () => {})).events === events;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(late);
+    close(connection);
+  }
+}
+
 async function readStream(
   connection: Deno.TcpConn,
   onEvent: (delayMs: number) => void,
