@@ -19,12 +19,7 @@ import {
   skipSpace,
   type StringWatch,
 } from "./json.ts";
-import {
-  RECENT_TURNS,
-  scanContent,
-  scanTurns,
-  type Turn,
-} from "./message_scan.ts";
+import { RECENT_TURNS, scanTurns, type Turn } from "./message_scan.ts";
 
 /** Of a longer span only both ends and the length count. */
 const SPAN_BYTES_MAX = 16 * 1024;
@@ -123,7 +118,7 @@ export function markOf(
 }
 
 function addTurn(digest: TextDigest, source: JsonSource, turn: Turn): void {
-  const { texts, hasToolResult } = scanContent(source, turn.contentAt);
+  const { texts, hasToolResult } = turn.content;
   for (const [start, end] of texts) digest.add(source.bytes, start, end);
   if (!hasToolResult) return;
   const start = turn.contentAt;
@@ -174,7 +169,7 @@ export class History {
     for (const at of this.#endsOfUser()) {
       const pair = this.#turns.slice(Math.max(0, at - 1), at + 1);
       if (pair[0]?.role !== "assistant") continue;
-      if (isDistinctive(this.#source, pair)) yield tailOf(this.#source, pair);
+      if (isDistinctive(pair)) yield tailOf(this.#source, pair);
     }
   }
 
@@ -196,10 +191,9 @@ function tailOf(source: JsonSource, pair: readonly Turn[]): string {
 }
 
 /** Whether a pair is distinctive: a tool's result has an id, else it must be long. */
-function isDistinctive(source: JsonSource, pair: readonly Turn[]): boolean {
+function isDistinctive(pair: readonly Turn[]): boolean {
   let length = 0;
-  for (const { contentAt } of pair) {
-    const { texts, hasToolResult } = scanContent(source, contentAt);
+  for (const { content: { texts, hasToolResult } } of pair) {
     if (hasToolResult) return true;
     for (const [start, end] of texts) length += end - start;
   }

@@ -31,7 +31,7 @@ const DECODER = new TextDecoder();
  * turned into text, in pieces of this many: one text of a long conversation
  * would cost more in garbage than the search saves.
  */
-const PIECE_BYTES = 32 * 1024;
+const PIECE_BYTES = 16 * 1024;
 
 /** The bytes of a JSON text, as a walk needs them. */
 export class JsonSource {
@@ -47,8 +47,17 @@ export class JsonSource {
   /** Returns the index after the string whose opening quote is at `at`. */
   stringEnd(at: number): number {
     const { bytes } = this;
-    let from = at + 1;
-    while (from < bytes.length) {
+    let quote = this.#quoteFrom(at + 1);
+    while (quote !== -1 && isEscaped(bytes, quote)) {
+      quote = this.#quoteFrom(quote + 1);
+    }
+    return quote === -1 ? BROKEN : quote + 1;
+  }
+
+  /** Returns the index of the first quote from `at` on, or -1. */
+  #quoteFrom(at: number): number {
+    const { bytes } = this;
+    for (let from = at; from < bytes.length;) {
       let inPiece = from - this.#pieceAt;
       if (inPiece < 0 || inPiece >= this.#piece.length) {
         this.#piece = bytes.toString("latin1", from, from + PIECE_BYTES);
@@ -56,15 +65,10 @@ export class JsonSource {
         inPiece = 0;
       }
       const found = this.#piece.indexOf('"', inPiece);
-      if (found === -1) {
-        from = this.#pieceAt + this.#piece.length;
-        continue;
-      }
-      const quote = this.#pieceAt + found;
-      if (!isEscaped(bytes, quote)) return quote + 1;
-      from = quote + 1;
+      if (found !== -1) return this.#pieceAt + found;
+      from = this.#pieceAt + this.#piece.length;
     }
-    return BROKEN;
+    return -1;
   }
 }
 

@@ -19,10 +19,27 @@ import {
   walkObject,
 } from "./json.ts";
 
-/** One entry of `messages`; `contentAt` is where its content begins, or BROKEN. */
-export interface Turn {
+/** One entry of `messages`. */
+export class Turn {
   readonly role: string | null;
+  /** Where its content begins, or BROKEN. */
   readonly contentAt: number;
+  readonly #source: JsonSource;
+  #content: Content | null = null;
+
+  constructor(
+    source: JsonSource,
+    { role, contentAt }: Pick<Turn, "role" | "contentAt">,
+  ) {
+    this.#source = source;
+    this.role = role;
+    this.contentAt = contentAt;
+  }
+
+  /** Its content, which is looked through once, when somebody asks for it. */
+  get content(): Content {
+    return this.#content ??= scanContent(this.#source, this.contentAt);
+  }
 }
 
 /** The text between two quotes, as written in the JSON. */
@@ -89,7 +106,7 @@ function scanTurn(
     return valueEnd(source, valueAt, watch);
   });
   const role = roleOf(source, roleAt);
-  return [{ role, contentAt }, end];
+  return [new Turn(source, { role, contentAt }), end];
 }
 
 /** Returns the role; avoids decoding, since there may be thousands of turns. */
@@ -110,6 +127,8 @@ interface Content {
   readonly texts: readonly TextSpan[];
   readonly hasToolResult: boolean;
 }
+
+export const NO_CONTENT: Content = { texts: [], hasToolResult: false };
 
 /** Reads the content at `contentAt`; BROKEN means that there is none. */
 export function scanContent(source: JsonSource, contentAt: number): Content {

@@ -30,6 +30,7 @@ import {
 import { markOf, TextDigest } from "./history_scan.ts";
 import {
   beginningWith,
+  NO_CONTENT,
   scanContent,
   scanTurns,
   type TextSpan,
@@ -315,10 +316,8 @@ function turnFacts(
   source: JsonSource,
   { firstOfUser, last }: Turns,
 ): TurnFacts {
-  const first = scanContent(source, firstOfUser?.contentAt ?? BROKEN);
-  const final = last === firstOfUser
-    ? first
-    : scanContent(source, last?.contentAt ?? BROKEN);
+  const first = firstOfUser?.content ?? NO_CONTENT;
+  const final = last?.content ?? NO_CONTENT;
   const isUsers = last?.role === "user";
   const opening = first.texts.slice(0, COMPACTED_TEXTS_MAX);
   const summary = beginningWith(source, opening, COMPACTED_MARK);
