@@ -146,3 +146,19 @@ Deno.test("view() shows the ids of requests where there is room", () => {
   ok(text.includes("req-live-1"));
   ok(text.includes("req-done-1"));
 });
+
+Deno.test("a wide screen has the repository of each live request, and a narrow one the rest", () => {
+  const base = poolStatus();
+  const project = "/src/long-repository-name";
+  const status = poolStatus({
+    sessions: base.sessions.map((one) => ({ ...one, project })),
+    requests: [
+      request("req_aaaaaaaaaaaa", { project }),
+      request("req_bbbbbbbbbbbb", { project: null }),
+    ],
+  });
+  const wide = drawn(200, 60, status);
+  match(wide, /long-\S*-name/, wide);
+  ok(!/long-re/.test(drawn(80, 40, status)), "80 columns have other figures");
+  ok(!/long-re/.test(drawn(200, 60, base)), "no lane where nothing is known");
+});

@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { RequestView } from "../../control/protocol.ts";
-import { countText, durationText } from "../../control/words.ts";
+import type { RequestView, SessionView } from "../../control/protocol.ts";
+import { countText, durationText, inert } from "../../control/words.ts";
+import { projectName } from "../../core/route/project_route.ts";
 import { modelText, reasonText, timeText } from "../figures.ts";
 import { cutInMiddle } from "../terminal/grapheme.ts";
 import { inLanes, type Lane, lanesFor, laneWidth } from "../terminal/lanes.ts";
@@ -25,6 +26,13 @@ const STATE: Readonly<
 
 /** Width in cells of a request's id. */
 export const ID_WIDTH = 12;
+
+const PROJECT_WIDTH = 14;
+
+/** Sessions outlive their requests, so the lane does not come and go. */
+function hasProject({ project }: SessionView): boolean {
+  return project !== null;
+}
 
 export function liveSection(scene: Scene): Section {
   const { model, glyphs } = scene;
@@ -56,6 +64,10 @@ function liveLanes(scene: Scene): readonly Lane[] {
     { key: "state", width: 7, worth: 100 },
     { key: "age", width: 4, worth: 80, isRight: true, gap: 1 },
     { key: "why", width: 20, worth: 85, grows: true },
+    // The first to go: only a wide terminal has room for it.
+    ...(scene.model.status?.sessions ?? []).some(hasProject)
+      ? [{ key: "project", width: PROJECT_WIDTH, worth: 10 }]
+      : [],
     { key: "id", width: ID_WIDTH, worth: 20 },
   ], scene.columns);
 }
@@ -69,6 +81,9 @@ function liveRow(
   const who = whoText(request.session, scene);
   const sub = request.agent === null ? "" : ` ${glyphs.child}`;
   const { word, style } = STATE[request.state];
+  const project = request.project === null
+    ? ""
+    : inert(projectName(request.project));
   const cells = {
     mark: [],
     time: [span(timeText(request.since.ms, model.look.timeZone), "dim")],
@@ -80,6 +95,7 @@ function liveRow(
     state: [span(word, style)],
     age: [span(durationText(model.now - request.since.ms).split(" ")[0] ?? "")],
     why: whyLine(request, scene, laneWidth(lanes, "why")),
+    project: [span(cutInMiddle(project, PROJECT_WIDTH), "dim")],
     id: [span(request.id.slice(0, ID_WIDTH), "dim")],
   };
   return {
@@ -90,6 +106,7 @@ function liveRow(
       request.account ?? "",
       request.model ?? "",
       request.state,
+      project,
       request.id,
     ].join(" "),
   };
