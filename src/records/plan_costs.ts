@@ -8,11 +8,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { PlanUse } from "../control/history/plan_view.ts";
 import { hasPlan, type PlanAccount } from "../core/plans.ts";
-import type { Spend } from "../core/usage.ts";
 import {
   accountSeenBefore,
-  spendBy,
+  type AccountWorth,
   type TimeSpan,
+  worthByAccount,
 } from "../store/ledger/ledger_report.ts";
 import { readLabels } from "../store/ledger/pool_store.ts";
 import { windowsSince } from "../store/ledger/window_history.ts";
@@ -31,7 +31,7 @@ export function planUses(
 ): readonly PlanUse[] {
   const untilMs = Math.min(span.untilMs, nowMs);
   const rows = new Map(
-    spendBy(ledger, "account", span).map((row) => [row.key, row]),
+    worthByAccount(ledger, span).map((row) => [row.account, row]),
   );
   const present = accounts.filter(hasPlan).flatMap((account) => {
     const row = rows.get(account.id);
@@ -43,15 +43,15 @@ export function planUses(
       );
     const fromMs = Math.max(first, span.fromMs);
     if (fromMs >= untilMs) return [];
-    const worthUsd = row === undefined ? 0 : worthOf(row.spend);
+    const worthUsd = row === undefined ? 0 : worthOf(row);
     return [{ account, isRemoved: false, fromMs, untilMs, worthUsd }];
   });
   const known = new Set(accounts.map(({ id }) => id));
   const labels = readLabels(ledger);
-  const removed = [...rows].flatMap(([id, { spend, firstAt, lastAt }]) => {
-    const worthUsd = worthOf(spend);
+  const removed = [...rows].flatMap(([id, row]) => {
+    const worthUsd = worthOf(row);
     // What it paid by token was no plan's.
-    if (id === null || known.has(id) || worthUsd === 0) return [];
+    if (known.has(id) || worthUsd === 0) return [];
     return [{
       account: {
         id,
@@ -61,8 +61,8 @@ export function planUses(
         ownUsdPerMonth: null,
       } as const,
       isRemoved: true,
-      fromMs: Math.max(firstAt, span.fromMs),
-      untilMs: Math.min(lastAt, untilMs),
+      fromMs: Math.max(row.firstAt, span.fromMs),
+      untilMs: Math.min(row.lastAt, untilMs),
       worthUsd,
     }];
   });
@@ -70,7 +70,9 @@ export function planUses(
 }
 
 /** Returns what the plan covered in dollars; null if nothing has a price. */
-function worthOf({ costNano, paidNano, unpriced }: Spend): number | null {
+function worthOf(
+  { costNano, paidNano, unpriced }: AccountWorth,
+): number | null {
   if (costNano === 0 && unpriced > 0) return null;
   return Math.max(0, costNano - paidNano) / NANODOLLARS;
 }

@@ -244,6 +244,44 @@ export function ledgerSince(database: DatabaseSync): number {
   return first === null ? Infinity : Number(first) * QUARTER_MS;
 }
 
+/** What an account covered, in nanodollars, and when. */
+export interface AccountWorth {
+  readonly account: string;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly costNano: number;
+  /** The part of it that was really paid. */
+  readonly paidNano: number;
+  /** Answers without a price. */
+  readonly unpriced: number;
+}
+
+/**
+ * Returns what each account covered, which is less to add up than all sums of
+ * {@linkcode spendBy}.
+ */
+export function worthByAccount(
+  database: DatabaseSync,
+  span: TimeSpan,
+): readonly AccountWorth[] {
+  const { where, values } = within(span);
+  return database.prepare(
+    `SELECT names.text AS account, first, last, cost, paid, unpriced
+     FROM (SELECT account AS id, ${FIRST} AS first, ${LAST} AS last,
+             sum(cost_nano) AS cost, sum(paid_nano) AS paid,
+             sum(unpriced) AS unpriced
+           FROM quarters WHERE ${where} GROUP BY account)
+     JOIN names USING (id) ORDER BY last DESC`,
+  ).all(...values).map((row) => ({
+    account: String(row["account"]),
+    firstAt: Number(row["first"]),
+    lastAt: Number(row["last"]),
+    costNano: Number(row["cost"]),
+    paidNano: Number(row["paid"]),
+    unpriced: Number(row["unpriced"]),
+  }));
+}
+
 /** Whether the ledger has a request of the account from before `beforeMs`. */
 export function accountSeenBefore(
   database: DatabaseSync,
