@@ -70,29 +70,45 @@ export function ownEntries(
   sequence: number,
   limit: number,
 ): readonly OwnEntry[] {
-  const texts = NAME_COLUMNS.map((column) =>
-    `(SELECT text FROM names WHERE id = requests.${column}) AS ${column}_text`
-  );
   const rows = database.prepare(
-    `SELECT *, ${texts.join(", ")} FROM requests
+    `SELECT * FROM requests
      WHERE sequence > ? AND machine IS NULL ORDER BY sequence LIMIT ?`,
   ).all(sequence, limit);
+  const texts = textsOf(database, rows);
   return rows.map((row) => ({
     sequence: Number(row["sequence"]),
-    entry: entryOf(new Row(row)),
+    entry: entryOf(new Row(row, texts)),
   }));
 }
 
-class Row {
-  readonly #row: Readonly<Record<string, unknown>>;
+type Columns = Readonly<Record<string, unknown>>;
 
-  constructor(row: Readonly<Record<string, unknown>>) {
+/** Returns the texts that rows name by number: few, and the same again and again. */
+function textsOf(
+  database: DatabaseSync,
+  rows: readonly Columns[],
+): ReadonlyMap<unknown, string> {
+  const ids = new Set(
+    rows.flatMap((row) => NAME_COLUMNS.map((column) => row[column])),
+  );
+  ids.delete(null);
+  const found = database.prepare(
+    "SELECT id, text FROM names WHERE id IN (SELECT value FROM json_each(?))",
+  ).all(JSON.stringify([...ids]));
+  return new Map(found.map(({ id, text }) => [id, String(text)]));
+}
+
+class Row {
+  readonly #row: Columns;
+  readonly #texts: ReadonlyMap<unknown, string>;
+
+  constructor(row: Columns, texts: ReadonlyMap<unknown, string>) {
     this.#row = row;
+    this.#texts = texts;
   }
 
   name(column: typeof NAME_COLUMNS[number]): string | null {
-    const text = this.#row[`${column}_text`] ?? null;
-    return text === null ? null : String(text);
+    return this.#texts.get(this.#row[column]) ?? null;
   }
 
   text(column: string): string | null {
