@@ -1,10 +1,11 @@
 /**
  * `deno task bench:store`: the processor time of a request with a shared store,
  * beside the embedded one. Two servers on one machine take the same load by
- * turns; each figure is the server process's own user and system time, so that
- * others on the machine do not count. PostgreSQL's own time is given beside it.
+ * turns of a few seconds, so that what others do on the machine meets both; each
+ * figure is the server process's own user and system time. What a server still
+ * sends after its turn counts. PostgreSQL's own time is given beside it.
  *
- * - `--rounds=5 --seconds=15 --rate=200` is the default.
+ * - `--rounds=5 --turns=5 --seconds=3 --rate=200` is the default.
  * - `--beside=20` sends so many requests a second to the second machine of the
  *   pool meanwhile, whose news and ledger the first one takes in.
  */
@@ -28,24 +29,45 @@ const { values } = parseArgs({
   args: Deno.args,
   options: {
     rounds: { type: "string" },
+    turns: { type: "string" },
     seconds: { type: "string" },
     rate: { type: "string" },
     beside: { type: "string" },
   },
 });
 const ROUNDS = numberOf(values.rounds, 5);
-const SECONDS = numberOf(values.seconds, 15);
+const TURNS = numberOf(values.turns, 5);
+const SECONDS = numberOf(values.seconds, 3);
 const RATE = numberOf(values.rate, 200);
 const BESIDE = numberOf(values.beside, 0);
 
-/** Returns the processor time of one request, in microseconds. */
-async function measured(server: PoolServer, seconds: number): Promise<number> {
+/** Until a server has sent what it has to tell of its requests. */
+const AFTERWARDS_MS = 1_500;
+
+/** Processor time and the requests that it was spent on. */
+interface Spent {
+  readonly us: number;
+  readonly requests: number;
+}
+
+const NOTHING: Spent = { us: 0, requests: 0 };
+
+function added(a: Spent, b: Spent): Spent {
+  return { us: a.us + b.us, requests: a.requests + b.requests };
+}
+
+function each({ us, requests }: Spent): number {
+  return us / requests;
+}
+
+async function measured(server: PoolServer, seconds: number): Promise<Spent> {
   const before = await cpuUs(server.pid);
   const steady = new SteadyLoad(server, RATE);
   await realClock.sleep(seconds * 1_000);
   const { count, failed } = await steady.stop();
   ok(failed.length === 0, `failed: ${failed.join(", ")}`);
-  return (await cpuUs(server.pid) - before) / count;
+  await realClock.sleep(AFTERWARDS_MS);
+  return { us: await cpuUs(server.pid) - before, requests: count };
 }
 
 /** Returns the processor time of all processes of PostgreSQL, in microseconds. */
@@ -79,42 +101,50 @@ const embedded = await folder.start();
 
 report(await machine());
 report(
-  `${ROUNDS} rounds by turns, ${RATE} requests/s for ${SECONDS} s, ` +
+  `${ROUNDS} rounds of ${TURNS} turns of ${SECONDS} s, ${RATE} requests/s, ` +
     `${ACCOUNTS.length} accounts; second machine ${BESIDE} requests/s`,
 );
 for (const server of [embedded, shared]) {
   await measured(server, WARM_UP_SECONDS);
 }
-const figures: { readonly embedded: number; readonly shared: number }[] = [];
-for (let round = 0; round < ROUNDS; round++) {
-  const one: Record<string, number> = {};
-  const turns = [["embedded", embedded], ["shared", shared]] as const;
-  // Neither is always the first.
-  for (const [name, server] of round % 2 === 0 ? turns : turns.toReversed()) {
-    const isShared = name === "shared";
-    const beside = isShared && BESIDE > 0
-      ? new SteadyLoad(second, BESIDE)
-      : null;
-    const before = await postgresUs(pool.postgres.port);
-    one[name] = await measured(server, SECONDS);
-    const spent = await postgresUs(pool.postgres.port) - before;
-    if (isShared) one["postgres"] = spent / SECONDS / 10_000;
-    await beside?.stop();
+
+/** Returns what a turn of each server costs; neither is always the first. */
+async function turn(
+  [one, other]: readonly [PoolServer, PoolServer],
+  isTurned: boolean,
+): Promise<readonly [Spent, Spent]> {
+  if (!isTurned) {
+    return [await measured(one, SECONDS), await measured(other, SECONDS)];
   }
-  const { embedded: a = NaN, shared: b = NaN, postgres = NaN } = one;
-  figures.push({ embedded: a, shared: b });
+  const last = await measured(other, SECONDS);
+  return [await measured(one, SECONDS), last];
+}
+
+const differences: number[] = [];
+let all: readonly [Spent, Spent] = [NOTHING, NOTHING];
+for (let round = 0; round < ROUNDS; round++) {
+  let sums: readonly [Spent, Spent] = [NOTHING, NOTHING];
+  const before = await postgresUs(pool.postgres.port);
+  const beside = BESIDE > 0 ? new SteadyLoad(second, BESIDE) : null;
+  for (let count = 0; count < TURNS; count++) {
+    const [a, b] = await turn([embedded, shared], count % 2 === 1);
+    sums = [added(sums[0], a), added(sums[1], b)];
+  }
+  await beside?.stop();
+  const databaseUs = await postgresUs(pool.postgres.port) - before;
+  all = [added(all[0], sums[0]), added(all[1], sums[1])];
+  const part = 100 * (each(sums[1]) / each(sums[0]) - 1);
+  differences.push(part);
   report(
-    `round ${round + 1}: embedded ${a.toFixed(0)} us, shared ${b.toFixed(0)} ` +
-      `us (${(100 * (b / a - 1)).toFixed(1)} %), PostgreSQL ` +
-      `${postgres.toFixed(2)} % of a core, load ${load()}`,
+    `round ${round + 1}: embedded ${each(sums[0]).toFixed(0)} us, shared ` +
+      `${each(sums[1]).toFixed(0)} us (${part.toFixed(1)} %); PostgreSQL ` +
+      `${(databaseUs / sums[1].requests).toFixed(0)} us a request of the ` +
+      `shared one; load ${load()}`,
   );
 }
-const [a, b] = [
-  median(figures.map((one) => one.embedded)),
-  median(figures.map((one) => one.shared)),
-];
-const parts = figures.map((one) => 100 * (one.shared / one.embedded - 1));
 report(
-  `median: embedded ${a.toFixed(0)} us, shared ${b.toFixed(0)} us a request; ` +
-    `of the rounds' differences ${median(parts).toFixed(1)} %`,
+  `all: embedded ${each(all[0]).toFixed(0)} us, shared ` +
+    `${each(all[1]).toFixed(0)} us a request ` +
+    `(${(100 * (each(all[1]) / each(all[0]) - 1)).toFixed(1)} %); median of ` +
+    `the rounds ${median(differences).toFixed(1)} %`,
 );

@@ -180,6 +180,7 @@ export class PoolExchange {
       try {
         await this.#takeIn();
         await this.#tell();
+        await this.#options.requests.exchange();
       } catch (cause) {
         if (!isStoreError(cause)) throw cause;
         this.#isAway(cause.message);

@@ -25,9 +25,11 @@ import {
 
 /** Rows that are sent, or taken from one machine, at once. */
 const ROWS = 200;
+/** Portions that are sent in a second: more than a busy server writes. */
+const PORTIONS = 3;
 /** At rest the other machines' rows are looked for this often. */
 const LOOK_MS = 15 * SECOND_MS;
-/** A full portion is followed by the next one soon. */
+/** A full portion of another machine is followed by the next one soon. */
 const MORE_MS = 200;
 
 interface RequestExchangeOptions {
@@ -55,8 +57,10 @@ export class RequestExchange {
     const { clock, shared, days } = this.#options;
     const now = clock.monotonicMs();
     if (now >= this.#sendAtMs) {
-      const isFull = await this.send();
-      this.#sendAtMs = clock.monotonicMs() + (isFull ? MORE_MS : SECOND_MS);
+      this.#sendAtMs = now + SECOND_MS;
+      for (let count = 0; count < PORTIONS; count++) {
+        if (!await this.send()) break;
+      }
     }
     if (now >= this.#takeAtMs) {
       const isFull = await this.#take();
