@@ -162,3 +162,17 @@ Deno.test("a wide screen has the repository of each live request, and a narrow o
   ok(!/long-re/.test(drawn(80, 40, status)), "80 columns have other figures");
   ok(!/long-re/.test(drawn(200, 60, base)), "no lane where nothing is known");
 });
+
+Deno.test("a window that has just begun has a pace only where a lot of it is used", () => {
+  const week = 7 * 86_400_000;
+  const row = (used: number) =>
+    drawn(
+      120,
+      40,
+      poolStatus({
+        accounts: [account("fresh", { windows: [window("7d", used, week)] })],
+      }),
+    ).split("\n").find((line) => line.includes("fresh")) ?? "";
+  match(row(0.01), /1% · 7d/);
+  match(row(0.58), /58% ▸ 7d/);
+});

@@ -229,18 +229,22 @@ export function askHandOver(
 /** Leaves at once if that harms nothing. */
 export function askQuit(
   model: Model,
+  by: "key" | "interrupt" = "key",
 ): readonly [model: Model, effects: readonly Effect[]] {
   if (!model.isServer) return [model, [{ kind: "end", how: "detached" }]];
   const running = model.status?.requests.length ?? 0;
   const effect: Effect = { kind: "end", how: "quit" };
-  if (running === 0) return [model, [effect]];
+  // Ctrl-C means it; a key may be pressed by mistake.
+  if (running === 0 && by === "interrupt") return [model, [effect]];
   return [
     withConfirm(model, {
       title: "Stop the server",
       lines: [
-        `${plural(running, "request")} in hand ${
-          running === 1 ? "ends" : "end"
-        } first; no new one is taken.`,
+        running === 0
+          ? "Sessions that use it cannot go on until it runs again."
+          : `${plural(running, "request")} in hand ${
+            running === 1 ? "ends" : "end"
+          } first; no new one is taken.`,
       ],
       yes: "stop",
       no: "stay",

@@ -55,7 +55,7 @@ function namedKey(model: Model, name: KeyName): Update {
     case "escape":
       return only({ ...model, selected: null, filter: "" });
     case "interrupt":
-      return askQuit(model);
+      return askQuit(model, "interrupt");
     case "left":
     case "right":
     case "backspace":

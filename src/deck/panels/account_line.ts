@@ -242,9 +242,9 @@ function workCells(
   const hit = usage.hitShare === null ? "" : percentText(usage.hitShare);
   const isServing = view.state === "ready" || view.state === "limited" ||
     view.state === "paying" || inFlight > 0;
-  const live = agents.filter(({ isWarm }) => isWarm).length;
+  const warm = agents.filter(({ isWarm }) => isWarm).length;
   const work = agents.length > 0
-    ? [plural(agents.length, "agent"), `${live} live`, countText(tokens)]
+    ? [plural(agents.length, "agent"), `${warm} warm`, countText(tokens)]
       .join(` ${glyphs.dot} `)
     : view.recent.requests1h > 0
     ? `${plural(view.recent.requests1h, "request")} in 1h`

@@ -71,8 +71,8 @@ function elapsedPart(window: WindowView, now: number): number | null {
 }
 
 /**
- * Returns the mark of a pace: below, on or above the even one; a dot before
- * there is a pace, and nothing if the window is unknown.
+ * Returns the mark of a pace: below, on or above the even one; a dot where it is
+ * too early to tell, and nothing if the window is unknown.
  */
 function paceMark(
   window: WindowView,
@@ -81,8 +81,9 @@ function paceMark(
 ): string {
   const elapsed = elapsedPart(window, now);
   if (elapsed === null || window.utilization === null) return "";
-  if (elapsed < ELAPSED_MIN) return glyphs.dot;
-  const ahead = window.utilization - elapsed;
+  const ahead = window.utilization - Math.max(elapsed, ELAPSED_MIN);
+  // A lot that is used in no time is above any pace.
+  if (elapsed < ELAPSED_MIN && ahead <= PACE_BAND) return glyphs.dot;
   if (ahead < -PACE_BAND) return glyphs.below;
   return ahead > PACE_BAND ? glyphs.above : glyphs.level;
 }

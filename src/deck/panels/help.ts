@@ -43,7 +43,7 @@ const KEYS: readonly Pair[] = [
   ["R", "read config and accounts again"],
   ["b", "bell on/off"],
   ["Ctrl-L", "draw everything again"],
-  ["q", "quit (asks first if that stops the server)"],
+  ["q", "quit; asks first if that stops the server"],
 ];
 
 function signsOf(glyphs: Glyphs): readonly Pair[] {
@@ -64,6 +64,10 @@ function signsOf(glyphs: Glyphs): readonly Pair[] {
       "below, on, above the even pace; then time to reset",
     ],
     [
+      glyphs.dot,
+      "in a row: too early to compare with a pace; in a bar: not used",
+    ],
+    [
       (glyphs.columnParts.length > 1 ? ["▁", "▄", "█"] : ["#"]).join(""),
       "a curve over the last five hours, the newest at the right",
     ],
@@ -82,6 +86,7 @@ function signsOf(glyphs: Glyphs): readonly Pair[] {
     [glyphs.none, "nobody, or not known"],
     [glyphs.more, "a name or title was cut here"],
     ["hit miss", "share of a prompt read from the cache; tokens not in it"],
+    ["live idle", "an agent at work or with a warm cache; the others"],
     ["L0 L1", "levels of a tree: the roots, what they lead, and so on"],
     ["worth paid", "list price of what plans covered; real dollars"],
     ["dim", "older than a minute, or the server cannot be reached"],
