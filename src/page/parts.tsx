@@ -27,9 +27,11 @@ import type { PageModel } from "./server.ts";
 
 /** A table that scrolls by itself where the window is narrower. */
 export function WideTable(
-  { label, heads, children }: {
+  { label, heads, numbers = [], children }: {
     readonly label: string;
     readonly heads: readonly string[];
+    /** Heads above numbers, which stand to the right. */
+    readonly numbers?: readonly string[];
     /** The rows. */
     readonly children: ComponentChildren;
   },
@@ -39,7 +41,15 @@ export function WideTable(
       <table>
         <thead>
           <tr>
-            {heads.map((head) => <th key={head} scope="col">{head}</th>)}
+            {heads.map((head) => (
+              <th
+                key={head}
+                scope="col"
+                class={numbers.includes(head) ? "number" : ""}
+              >
+                {head}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>{children}</tbody>

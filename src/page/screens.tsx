@@ -185,8 +185,8 @@ export function Decisions({ status, now }: Screen): VNode {
         </label>
       </p>
       <p>
-        Of the last {status.activity.length} requests; older ones are in{" "}
-        <code>tc report</code>.
+        Of the last {status.activity.length}{" "}
+        requests; older ones are in Spend: a session opens into its requests.
       </p>
       {shown.length === 0
         ? <p>No conversation moved, and nothing was tried again.</p>

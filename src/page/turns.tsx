@@ -61,6 +61,8 @@ const HEADS = [
   "Explain",
 ];
 
+const NUMBERS = ["Took", "Fresh", "Read", "Written", "Output", "Cost"];
+
 function Turns({ view }: { readonly view: TurnsView }): VNode {
   const { turns, count, at } = view;
   if (count === 0) {
@@ -79,7 +81,11 @@ function Turns({ view }: { readonly view: TurnsView }): VNode {
           : `The latest ${turns.length} of ${count} requests through tc`},
         newest first. Marks: ↪ changed the account, ⊟ compacted, $ was paid.
       </p>
-      <WideTable label="Requests of the session" heads={HEADS}>
+      <WideTable
+        label="Requests of the session"
+        heads={HEADS}
+        numbers={NUMBERS}
+      >
         {turns.toReversed().map((turn) => (
           <tr key={turn.id}>
             <td>

@@ -15,6 +15,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["report"],
   ["report", "session"],
   ["prices"],
+  ["prices", "plan"],
   ["paths"],
   ["version"],
   ["config", "show"],
