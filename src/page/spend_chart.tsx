@@ -179,8 +179,10 @@ function partSeries(
     sums.set(part.key, (sums.get(part.key) ?? 0) + worth(part));
     labels.set(part.key, part.label ?? part.key ?? "unknown");
   }
+  // Equal ones by name, so that each keeps its colour.
   const keys = [...sums.keys()].toSorted((a, b) =>
-    (sums.get(b) ?? 0) - (sums.get(a) ?? 0)
+    (sums.get(b) ?? 0) - (sums.get(a) ?? 0) ||
+    (labels.get(a) ?? "").localeCompare(labels.get(b) ?? "")
   );
   const own = keys.slice(0, COLOURS);
   const rest = new Set(keys.slice(COLOURS));

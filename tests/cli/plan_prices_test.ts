@@ -11,6 +11,7 @@ import { ledgerEntry } from "../fixtures/ledger_rows.ts";
 import { listening } from "../fixtures/listening.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
+import { vaultFolder } from "../../src/system/paths.ts";
 
 const DAY_MS = 86_400_000;
 const DOLLAR = 1_000_000_000;
@@ -118,4 +119,22 @@ Deno.test("a running server takes a stated price, and its report for the page ha
   ok((plans?.costUsd ?? 0) > 0);
   const accounts = await pool.json(["accounts"]) as unknown as AccountsView;
   strictEqual(accounts.accounts[0]?.planPrice, 90);
+});
+
+Deno.test("where a login cannot be read no plan is compared, and none is called removed", async () => {
+  await using api = await startScriptedApi();
+  api.account("work", { tier: "max_20x" });
+  api.account("home", { tier: "pro" });
+  await using pool = await TcPool.of(api, { usage: { poll: false } });
+  await fill(pool);
+  strictEqual((await plans(pool)).accounts.length, 2);
+  const { entries } = await (await pool.vault()).list();
+  const folder = vaultFolder(pool.paths);
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.startsWith(entries[0]?.id ?? "-")) continue;
+    await Deno.writeTextFile(`${folder}/${name}`, "not an entry");
+  }
+  const view = await pool.json(["report", "account"]) as unknown as ReportView;
+  strictEqual(view.plans, null);
+  strictEqual(view.total.requests, 4, "what was spent is shown all the same");
 });

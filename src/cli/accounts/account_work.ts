@@ -30,8 +30,11 @@ import { inert } from "../../control/words.ts";
 import { commandWord } from "../../shell_words.ts";
 
 /** Opens the vault; a person at the terminal may answer its prompt. */
-export async function openShellVault(shell: Shell): Promise<OpenedAccounts> {
-  const { config, paths, mayAsk } = shell;
+export async function openShellVault(
+  shell: Shell,
+  mayPrompt: boolean = shell.mayAsk,
+): Promise<OpenedAccounts> {
+  const { config, paths } = shell;
   const membership = await shell.membership();
   return await openAccounts({
     paths,
@@ -39,7 +42,7 @@ export async function openShellVault(shell: Shell): Promise<OpenedAccounts> {
     secret: await machineSecret(paths, shell.system),
     membership,
     authorities: membership === null ? "" : shell.authorities.pem,
-    mayPrompt: mayAsk,
+    mayPrompt,
     system: shell.system,
     runner: systemRunner,
     journal: null,
@@ -48,17 +51,20 @@ export async function openShellVault(shell: Shell): Promise<OpenedAccounts> {
 }
 
 /**
- * Returns the accounts of vault and settings, without asking a server. Those of
- * a shared pool are as this machine has them.
+ * Returns the accounts of vault and settings, without asking a server, and those
+ * that cannot be read. Those of a shared pool are as this machine has them.
  */
-export async function storedAccounts(shell: Shell): Promise<MergedAccounts> {
-  const { vault, list } = await openShellVault(shell);
+export async function storedAccounts(
+  shell: Shell,
+  { mayPrompt = shell.mayAsk }: { readonly mayPrompt?: boolean } = {},
+): Promise<MergedAccounts & Pick<DeskListing, "damaged">> {
+  const { vault, list } = await openShellVault(shell, mayPrompt);
   const rows = accountRows(
     await list.readWith(shell.config.document),
     list.place,
   );
-  const { entries } = await vault.list();
-  return mergeAccounts(entries, rows, list.others);
+  const { entries, damaged } = await vault.list();
+  return { ...mergeAccounts(entries, rows, list.others), damaged };
 }
 
 export interface OpenedDesk {

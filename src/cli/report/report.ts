@@ -167,12 +167,17 @@ function oneSpan(queries: readonly SpendQuery[]): readonly SpendQuery[] {
   }));
 }
 
-/** Returns the accounts of now; null if they cannot be read. */
+/**
+ * Returns the accounts of now; null if not all can be read, as where a keychain
+ * is locked: a report asks nobody to open it.
+ */
 async function plannedAccounts(
   shell: Shell,
 ): Promise<readonly PlanAccount[] | null> {
   try {
-    return planAccounts((await storedAccounts(shell)).accounts);
+    const how = { mayPrompt: false };
+    const { accounts, damaged } = await storedAccounts(shell, how);
+    return damaged.length === 0 ? planAccounts(accounts) : null;
   } catch {
     // A report of what was spent does not fail over what plans cost.
     return null;
