@@ -367,7 +367,7 @@ function accountNotices(snapshot: PoolSnapshot): readonly NoticeView[] {
     .flatMap((state): readonly NoticeView[] => {
       const { account, credential } = state;
       if (credential.kind === "needs_login") {
-        const text = `${account.label} needs a login: ${credential.reason}`;
+        const text = `${account.label} needs sign-in: ${credential.reason}`;
         return [{ level: "error", text, mend: loginCommand(state) }];
       }
       const text = signInText(account, snapshot.at);

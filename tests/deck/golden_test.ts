@@ -203,7 +203,7 @@ Deno.test("view() says what wants a person, and what mends it", () => {
     notices: [
       {
         level: "error",
-        text: "work needs a login: the refresh token was refused",
+        text: "work needs sign-in: the refresh token was refused",
         mend: "tc login --account work",
       },
       { level: "warn", text: "no keychain: an encrypted file", mend: null },
@@ -219,7 +219,7 @@ Deno.test("view() says what wants a person, and what mends it", () => {
   const [, , notice = ""] = frameText(view(known)).split("\n");
   strictEqual(
     notice,
-    " ■ work needs a login: the refresh token was refused   tc login --account work",
+    " ■ work needs sign-in: the refresh token was refused   tc login --account work",
   );
   const wide = { ...known, size: { columns: 120, rows: 30 } };
   match(

@@ -75,7 +75,7 @@ Deno.test({
     const event = JSON.parse(first?.body ?? "{}");
     strictEqual(event.schema, "tc.notice/v1");
     strictEqual(event.account, "work");
-    match(event.text, /^work needs a login/);
+    match(event.text, /^work needs sign-in/);
     match(event.mend, /^tc login/);
     const expected = createHmac("sha256", SECRET).update(first?.body ?? "")
       .digest("hex");

@@ -82,7 +82,7 @@ Deno.test("conditionsOf() reads what a person must know off the status", () => {
     ],
     // Without an account there is nothing to wait for.
     [status([], { kind: "empty", until: null }), []],
-    [SIGNED_OUT, ["work needs a login"]],
+    [SIGNED_OUT, ["work needs sign-in"]],
     [
       status([
         account({ label: "key-1", kind: "api_key", state: "signed_out" }),

@@ -300,7 +300,7 @@ function accountFindings(
   if (live?.word === "needs_login" || live?.word === "quarantined") {
     findings.push(failure(
       topic,
-      live.reason ?? "needs a login",
+      live.reason ?? "needs sign-in",
       live.mend ?? `tc login --account ${commandWord(label)}`,
     ));
     return findings;

@@ -271,7 +271,7 @@ function whyDue(
   now: Instant,
 ): string | null {
   const signIn = signInOf(account, now);
-  if (signIn.kind === "lasts") return isOver ? "it needs a login" : null;
+  if (signIn.kind === "lasts") return isOver ? "it needs sign-in" : null;
   return `its sign-in ${signIn.kind === "ended" ? "ended" : "ends"} ${
     dayText(signIn.at, now)
   }`;

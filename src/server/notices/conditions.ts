@@ -78,7 +78,7 @@ function loginOf(
   { id, label, kind, state, mend }: AccountView,
 ): readonly Condition[] {
   if (state !== "signed_out") return [];
-  const what = kind === "api_key" ? "a key that is accepted" : "a login";
+  const what = kind === "api_key" ? "a key that is accepted" : "sign-in";
   return [{
     key: `login_needed:${id}`,
     kind: "login_needed",
