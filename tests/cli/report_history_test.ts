@@ -1,9 +1,16 @@
 /** `tc report` with the months before tc: marked, once, kept, and opt-out. */
 
 import "../fixtures/clean_environment.ts";
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import {
+  deepStrictEqual,
+  match,
+  ok,
+  rejects,
+  strictEqual,
+} from "node:assert/strict";
 import { databasePath, openDatabase } from "../../src/store/ledger/database.ts";
 import { Ledger } from "../../src/store/ledger/ledger.ts";
+import { vaultFolder } from "../../src/system/paths.ts";
 import { at, ledgerEntry } from "../fixtures/ledger_rows.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
@@ -134,10 +141,12 @@ Deno.test("tc report tells what was before tc and what did not go through it", a
 Deno.test("without a ledger and without transcripts there is no history", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
+  await Deno.remove(vaultFolder(pool.paths), { recursive: true });
   const { code, stderr } = await pool.tc(["report"]);
   strictEqual(code, 69, stderr);
   match(stderr, /^There is no history yet: nothing went through tc/);
   match(stderr, /tc run {3}makes some; a demo keeps its own/);
+  await rejects(Deno.stat(vaultFolder(pool.paths)), Deno.errors.NotFound);
 });
 
 Deno.test("tc simulate replays work from before tc on the accounts of today", async () => {

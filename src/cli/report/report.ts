@@ -168,13 +168,15 @@ function oneSpan(queries: readonly SpendQuery[]): readonly SpendQuery[] {
 }
 
 /**
- * Returns the accounts of now; null if not all can be read, as where a keychain
- * is locked: a report asks nobody to open it.
+ * Returns the accounts of now; null without a ledger, and if not all can be
+ * read, as where a keychain is locked: a report asks nobody to open it.
  */
 async function plannedAccounts(
   shell: Shell,
 ): Promise<readonly PlanAccount[] | null> {
   try {
+    // Without a ledger nothing is compared, and a vault is not made for that.
+    await Deno.stat(databasePath(shell.paths.stateFolder));
     const how = { mayPrompt: false };
     const { accounts, damaged } = await storedAccounts(shell, how);
     return damaged.length === 0 ? planAccounts(accounts) : null;
