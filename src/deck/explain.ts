@@ -19,6 +19,8 @@ import {
   moneyText,
   percentText,
 } from "../control/words.ts";
+import { overlayWidth } from "./panels/overlay.ts";
+import { padEnd, widthOf } from "./terminal/grapheme.ts";
 import type { Agent } from "./agent.ts";
 import { modelText, plural, reasonText, timeText } from "./figures.ts";
 import type { Message, Model } from "./model.ts";
@@ -41,6 +43,7 @@ export async function explainRow(
   const decided = session === null ? [] : await decidedLines(session, {
     client,
     timeZone: model.look.timeZone,
+    width: overlayWidth(model.size.columns),
   });
   const head = decided.length > 0 ? decided : instead;
   return { kind: "explained", title, lines: [...head, ...lines] };
@@ -49,18 +52,50 @@ export async function explainRow(
 /** Returns the server's own explanation of the session's next request. */
 async function decidedLines(
   session: string,
-  { client, timeZone }: {
+  { client, timeZone, width }: {
     readonly client: ControlClient;
     readonly timeZone: string | null;
+    /** The cells of a line. */
+    readonly width: number;
   },
 ): Promise<readonly string[]> {
   try {
     const view = await client.explain(session);
-    return [...explainLines(view, { timeZone: timeZone ?? undefined }), ""];
+    const layout = (rows: Rows) => fitted(rows, width - TABLE_INDENT);
+    return [
+      ...explainLines(view, { timeZone: timeZone ?? undefined, layout }),
+      "",
+    ];
   } catch {
     // The server cannot be reached or is older: the status says what it can.
     return [];
   }
+}
+
+type Rows = readonly (readonly string[])[];
+
+/** What explainLines() puts before each row. */
+const TABLE_INDENT = 2;
+const GAP = "  ";
+
+/**
+ * Returns the rows as lines of at most `width` cells: the columns between the
+ * second and the last one go, the hindmost first; then the second is cut.
+ */
+export function fitted(rows: Rows, width: number): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, at) =>
+    Math.max(...rows.map((row) => widthOf(row[at] ?? "")))
+  );
+  const shown = widths.map((_, at) => at);
+  const sum = () =>
+    shown.reduce((total, at) => total + (widths[at] ?? 0), 0) +
+    GAP.length * (shown.length - 1);
+  while (sum() > width && shown.length > 3) shown.splice(-2, 1);
+  widths[1] = Math.max(4, (widths[1] ?? 0) - Math.max(0, sum() - width));
+  return rows.map((row) =>
+    shown.map((at) => padEnd(row[at] ?? "", widths[at] ?? 0)).join(GAP)
+      .trimEnd()
+  );
 }
 
 interface Explanation {

@@ -3,7 +3,8 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import type { AccountView } from "../../src/control/protocol.ts";
 import { type Model, startModel } from "../../src/deck/model.ts";
-import { cutInMiddle } from "../../src/deck/terminal/grapheme.ts";
+import { fitted } from "../../src/deck/explain.ts";
+import { cutInMiddle, widthOf } from "../../src/deck/terminal/grapheme.ts";
 import { inLanes, lanesFor } from "../../src/deck/terminal/lanes.ts";
 import { lineText, span } from "../../src/deck/terminal/line.ts";
 import { UNICODE } from "../../src/deck/terminal/theme.ts";
@@ -175,4 +176,21 @@ Deno.test("a window that has just begun has a pace only where a lot of it is use
     ).split("\n").find((line) => line.includes("fresh")) ?? "";
   match(row(0.01), /1% · 7d/);
   match(row(0.58), /58% ▸ 7d/);
+});
+
+Deno.test("the table of an explanation fits its panel: parts of a cost go, then a reason is cut", () => {
+  const rows = [
+    ["account", "may serve", "in cache", "to write", "+ quota", "= cost"],
+    ["work", "yes, but its prompt cache is on home", "-", "38", "190k", "96k"],
+    ["home", "yes", "38", "0", "170k", "76k x"],
+  ];
+  for (const width of [100, 70, 50, 34]) {
+    const lines = fitted(rows, width);
+    strictEqual(lines.length, rows.length);
+    ok(lines.every((line) => widthOf(line) <= width), lines.join("\n"));
+    match(lines[2] ?? "", /^home +yes.*76k x$/);
+  }
+  match(fitted(rows, 100)[0] ?? "", /quota/);
+  ok(!/quota/.test(fitted(rows, 70)[0] ?? ""));
+  match(fitted(rows, 34)[1] ?? "", /…/);
 });

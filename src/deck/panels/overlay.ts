@@ -119,9 +119,14 @@ function readRows(
   return lines.flatMap((text) => wrapped(text, width));
 }
 
+/** Returns the cells of a line in a panel on a screen of `columns`. */
+export function overlayWidth(columns: number): number {
+  return Math.min(WIDTH_MAX, columns - 2 * MARGIN) - 4;
+}
+
 function optionsFor(scene: Scene): BoxOptions {
   const { columns, rows } = scene.model.size;
-  const width = Math.min(WIDTH_MAX, columns - 2 * MARGIN) - 4;
+  const width = overlayWidth(columns);
   return { scene, width, room: Math.max(1, rows - 3) };
 }
 
