@@ -37,7 +37,7 @@ function windowsOf(number: number, at: Instant): readonly QuotaWindow[] {
 }
 
 /** A pool under load, one request after the other. */
-class Load {
+export class CoreLoad {
   #state: PoolState;
   readonly #conversations: number;
   readonly #open: { readonly lease: string; readonly account: string }[] = [];
@@ -97,7 +97,7 @@ class Load {
 }
 
 function main([accounts = "3", conversations = "64"]: readonly string[]): void {
-  const load = new Load(Number(accounts), Number(conversations));
+  const load = new CoreLoad(Number(accounts), Number(conversations));
   const warmUp = Math.max(WARM_UP, 2 * Number(conversations));
   for (let count = 0; count < warmUp; count++) load.step();
   let least = Infinity;

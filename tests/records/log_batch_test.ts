@@ -6,6 +6,7 @@ import {
 } from "../../src/records/log/journal.ts";
 import type { LogLevel } from "../../src/ports.ts";
 import { NOW } from "../fixtures/pool.ts";
+import { until } from "../fixtures/upstream_client.ts";
 
 function record(event: string, level: LogLevel = "info"): LogRecord {
   return { at: NOW, level, event, fields: {} };
@@ -29,7 +30,7 @@ Deno.test("LogBatch sends lines in batches, faults at once, none twice", async (
   batch.add(record("c", "warn"));
   deepStrictEqual(posted, [["a", "b", "c"]]);
   batch.add(record("d"));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await until(() => posted.length === 2);
   deepStrictEqual(posted.slice(1), [["d"]]);
   batch.flush();
   batch.add(record("e"));

@@ -104,8 +104,11 @@ function quoted(value: string): string {
   return /[\s="]/.test(text) ? `"${text.replaceAll('"', "'")}"` : text;
 }
 
-/** How long lines wait for others, unless one reports a problem. */
-const WAIT_MS = 50;
+/**
+ * How long lines wait for others, unless one reports a problem. Each batch wakes
+ * the thread that writes it, which costs more than the lines.
+ */
+const WAIT_MS = 200;
 
 /** This many are sent at once, whatever the time. */
 const LINES_MAX = 200;
