@@ -279,6 +279,7 @@ export interface ExchangeRecord {
   /** Path and query as the client wrote them. */
   readonly target: string;
   readonly requestHeaders: HeaderList;
+  /** Valid until the call returns: its memory is freed after that. */
   readonly requestBody: Uint8Array;
   /** Null if tc answered by itself. */
   readonly answer: AnswerBytes | null;

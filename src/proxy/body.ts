@@ -24,10 +24,28 @@ interface BodyLimits {
   readonly bodyMs: number;
 }
 
-/** The memory that one body has taken. Disposing it gives the memory back. */
+/**
+ * The memory that one body has taken. Disposing it gives the memory back, and
+ * then nobody may read the body any more.
+ */
 export interface BodyShare extends Disposable {
   /** Takes `bytes` more; returns why not, or null. */
   take(bytes: number): "too_large" | "no_room" | null;
+  /** Notes the memory that the body is in now. */
+  isIn(memory: Uint8Array): void;
+}
+
+/** Less is left to the collector: it may be a part of shared memory. */
+const FREED_BYTES_MIN = 16 * 1024;
+
+/**
+ * Frees memory at once. The collector counts objects and not what they hold:
+ * until it runs, a hundred megabytes of bodies that nobody needs come together.
+ */
+function free({ buffer, byteLength }: Uint8Array): void {
+  const isOwn = byteLength === buffer.byteLength;
+  if (byteLength < FREED_BYTES_MIN || !isOwn) return;
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Counts the bytes of all bodies that are in memory. */
@@ -55,6 +73,7 @@ export class BodyBudget {
     const { bodyBytesMax, totalBytesMax } = this.limits;
     let bytes = 0;
     let isOpen = true;
+    let memory: Uint8Array | null = null;
     return {
       take: (more) => {
         if (bytes + more > bodyBytesMax) return "too_large";
@@ -63,10 +82,16 @@ export class BodyBudget {
         this.#bytes += more;
         return null;
       },
+      isIn: (now) => {
+        if (memory !== null && memory !== now) free(memory);
+        memory = now;
+      },
       [Symbol.dispose]: () => {
         this.#bytes -= bytes;
         bytes = 0;
         isOpen = false;
+        if (memory !== null) free(memory);
+        memory = null;
       },
     };
   }
@@ -139,7 +164,7 @@ async function collect(
   body: RequestBody,
   share: BodyShare,
 ): Promise<BodyReading> {
-  const room = new Room(body.statedBytes);
+  const room = new Room(body.statedBytes, share);
   try {
     for (;;) {
       const chunk = await body.read();
@@ -167,14 +192,17 @@ class Room {
   #bytes: Uint8Array;
   #length = 0;
   readonly #stated: number | null;
+  readonly #share: BodyShare;
 
-  constructor(stated: number | null) {
+  constructor(stated: number | null, share: BodyShare) {
     this.#stated = stated;
+    this.#share = share;
     // Short bodies share memory that need not be cleared: only what has come in
     // is ever read.
     this.#bytes = Buffer.allocUnsafe(
       Math.min(stated ?? FIRST_BYTES, FIRST_BYTES),
     );
+    share.isIn(this.#bytes);
   }
 
   add(chunk: Uint8Array): void {
@@ -187,6 +215,7 @@ class Room {
       );
       next.set(this.bytes);
       this.#bytes = next;
+      this.#share.isIn(next);
     }
     this.#bytes.set(chunk, this.#length);
     this.#length = needed;

@@ -272,9 +272,14 @@ export class RequestScope implements AsyncDisposable {
   /** Waits for the end of a request that began, and gives everything back. */
   async [Symbol.asyncDispose](): Promise<void> {
     const begun = this.#begun;
-    const ending = begun === null ? null : await this.#ended.promise;
-    this.share[Symbol.dispose]();
-    if (begun === null || ending === null) return;
+    try {
+      if (begun !== null) this.#settle(begun, await this.#ended.promise);
+    } finally {
+      this.share[Symbol.dispose]();
+    }
+  }
+
+  #settle(begun: Begun, ending: Ending): void {
     this.leaveQueue();
     const record = this.#recordOf(begun.inbound, ending);
     this.#closeLease(record.usage, paymentFor(record, this.proxy));

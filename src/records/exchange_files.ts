@@ -77,9 +77,10 @@ export class ExchangeFiles implements ExchangeLog {
   }
 
   finished(whole: ExchangeRecord): void {
-    const exchange = this.#options.hasBodies
-      ? whole
-      : { ...whole, requestBody: NO_BODY };
+    const requestBody = this.#options.hasBodies
+      ? whole.requestBody.slice()
+      : NO_BODY;
+    const exchange = { ...whole, requestBody };
     const bytes = this.#waitingBytes + bytesOf(exchange);
     if (this.#waiting.length >= WAITING_MAX || bytes > WAITING_BYTES_MAX) {
       this.#dropped += 1;
