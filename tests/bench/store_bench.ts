@@ -127,7 +127,7 @@ for (let round = 0; round < ROUNDS; round++) {
   const before = await postgresUs(pool.postgres.port);
   const beside = BESIDE > 0 ? new SteadyLoad(second, BESIDE) : null;
   for (let count = 0; count < TURNS; count++) {
-    const [a, b] = await turn([embedded, shared], count % 2 === 1);
+    const [a, b] = await turn([embedded, shared], (round + count) % 2 === 1);
     sums = [added(sums[0], a), added(sums[1], b)];
   }
   await beside?.stop();

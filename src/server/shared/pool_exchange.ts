@@ -90,6 +90,8 @@ export class PoolExchange {
   #awaySince: Instant | null = null;
   #reason: string | null = null;
   #isTakingIn = false;
+  /** Whether a request has ended, which the ledger may have by now. */
+  #hasServed = false;
   #isListening = false;
   #wake = new AbortController();
   #unlisten: (() => void) | null = null;
@@ -180,7 +182,10 @@ export class PoolExchange {
       try {
         await this.#takeIn();
         await this.#tell();
-        await this.#options.requests.exchange();
+        if (this.#hasServed) {
+          this.#hasServed = false;
+          await this.#options.requests.exchange();
+        }
       } catch (cause) {
         if (!isStoreError(cause)) throw cause;
         this.#isAway(cause.message);
@@ -403,6 +408,9 @@ export class PoolExchange {
         this.#wake.abort();
         return;
       }
+      case "lease_closed":
+        this.#hasServed = true;
+        return;
       case "pinned":
         if (event.accountId === this.#pin) return;
         this.#pin = event.accountId;
