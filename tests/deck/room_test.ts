@@ -1,7 +1,7 @@
 /** The screen uses its room: whole figures, whole names, idle ones in a line. */
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import type { AccountView } from "../../src/control/protocol.ts";
+import type { AccountView, MachineView } from "../../src/control/protocol.ts";
 import { type Model, startModel } from "../../src/deck/model.ts";
 import { fitted } from "../../src/deck/explain.ts";
 import { cutInMiddle, widthOf } from "../../src/deck/terminal/grapheme.ts";
@@ -19,6 +19,7 @@ import {
   poolCurves,
   poolStatus,
   request,
+  time,
   window,
 } from "./scene.ts";
 
@@ -193,4 +194,20 @@ Deno.test("the table of an explanation fits its panel: parts of a cost go, then 
   match(fitted(rows, 100)[0] ?? "", /quota/);
   ok(!/quota/.test(fitted(rows, 70)[0] ?? ""));
   match(fitted(rows, 34)[1] ?? "", /…/);
+});
+
+Deno.test("the head says how many machines of a shared pool are there", () => {
+  const machine = (name: string, change: Partial<MachineView> = {}) => ({
+    ...{ id: name, name, version: "1", isThis: false, isThere: true },
+    ...{ lastSeenAt: null, requests: 0, ...change },
+  });
+  const all = [machine("desk"), machine("laptop", { isThis: true })];
+  const gone = machine("box", { isThere: false, lastSeenAt: time(NOW) });
+  const head = (columns: number, machines: readonly MachineView[]) =>
+    drawn(columns, 30, poolStatus({ machines })).split("\n")[1] ?? "";
+  match(head(200, all), /2 machines: desk, laptop/);
+  match(head(200, [...all, gone]), /2 of 3 machines/);
+  ok(!head(200, []).includes("machine"));
+  // Where the width does not allow it, more important figures stay.
+  ok(!head(60, all).includes("machine"));
 });
