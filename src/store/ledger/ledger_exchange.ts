@@ -74,6 +74,7 @@ export function ownEntries(
     `SELECT * FROM requests
      WHERE sequence > ? AND machine IS NULL ORDER BY sequence LIMIT ?`,
   ).all(sequence, limit);
+  if (rows.length === 0) return [];
   const texts = textsOf(database, rows);
   return rows.map((row) => ({
     sequence: Number(row["sequence"]),
@@ -88,9 +89,10 @@ function textsOf(
   database: DatabaseSync,
   rows: readonly Columns[],
 ): ReadonlyMap<unknown, string> {
-  const ids = new Set(
-    rows.flatMap((row) => NAME_COLUMNS.map((column) => row[column])),
-  );
+  const ids = new Set<unknown>();
+  for (const row of rows) {
+    for (const column of NAME_COLUMNS) ids.add(row[column]);
+  }
   ids.delete(null);
   const found = database.prepare(
     "SELECT id, text FROM names WHERE id IN (SELECT value FROM json_each(?))",
