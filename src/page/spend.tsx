@@ -41,6 +41,7 @@ const KINDS = [
   "model",
   "project",
   "session",
+  "machine",
 ] as const;
 type Kind = typeof KINDS[number];
 const DAYS = [1, 7, 14, 30, 90, 365] as const;
@@ -132,7 +133,7 @@ export function SpendScreen(
   return (
     <>
       <h2>Spend</h2>
-      <Filters asked={asked.value} ask={ask} />
+      <Filters model={model} asked={asked.value} ask={ask} />
       {fault.value === null
         ? null
         : <p role="alert" class="lost">{fault.value}</p>}
@@ -156,8 +157,19 @@ export function SpendScreen(
 
 type Ask = (change: Partial<Asked>) => void;
 
+/** A machine alone is not told from others. */
+function kindsFor({ standing }: PageModel): readonly Kind[] {
+  const { value } = standing;
+  const isShared = value.kind === "known" && value.status.machines.length > 0;
+  return KINDS.filter((kind) => kind !== "machine" || isShared);
+}
+
 function Filters(
-  { asked, ask }: { readonly asked: Asked; readonly ask: Ask },
+  { model, asked, ask }: {
+    readonly model: PageModel;
+    readonly asked: Asked;
+    readonly ask: Ask;
+  },
 ): VNode {
   const { by, days, split, project } = asked;
   return (
@@ -172,7 +184,7 @@ function Filters(
               session: null,
             })}
         >
-          {KINDS.map((kind) => <option key={kind}>{kind}</option>)}
+          {kindsFor(model).map((kind) => <option key={kind}>{kind}</option>)}
         </select>
       </label>
       <label>
