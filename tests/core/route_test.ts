@@ -112,6 +112,53 @@ Deno.test("route() keeps a warm conversation although its account is fuller", ()
   strictEqual(words(later, cold), "use a: moved");
 });
 
+Deno.test("route() keeps a warm conversation on an account that reads full until it refuses", () => {
+  const pool = fold(
+    poolOf([
+      { account: account("a"), windows: [quotaWindow("5h", 0.1)] },
+      { account: account("b"), windows: [quotaWindow("5h", 1)] },
+    ]),
+    ...servedOn("b", "s1"),
+  );
+  strictEqual(words(decide(pool, S1)), "use b: bound");
+  strictEqual(words(decide(pool)), "use a: new");
+  const cold = inSeconds(301);
+  strictEqual(words(decide(pool, S1, cold), cold), "use a: moved");
+  const refused = fold(pool, ...refusal("l", "b", spent(2)));
+  strictEqual(words(decide(refused, S1)), "use a: moved");
+});
+
+Deno.test("route() leaves an account that reads full where paid usage would follow", () => {
+  const pool = fold(
+    poolOf([
+      { account: account("a") },
+      { account: account("b"), windows: [quotaWindow("5h", 1)] },
+    ]),
+    ...servedOn("b", "s1"),
+  );
+  const paying = patch(pool, "b", (before) => ({
+    ...before,
+    overage: { status: "allowed", isInUse: false },
+  }));
+  strictEqual(words(decide(paying, S1)), "use a: moved");
+});
+
+Deno.test("route() leaves an account that read full before a restart", () => {
+  const pool = fold(
+    poolOf([
+      { account: account("a") },
+      { account: account("b"), windows: [quotaWindow("5h", 1)] },
+    ]),
+    ...servedOn("b", "s1"),
+  );
+  const restored = patch(pool, "b", (before) => ({
+    ...before,
+    restoredAt: inSeconds(1),
+  }));
+  const at = inSeconds(2);
+  strictEqual(words(decide(restored, S1, at), at), "use a: moved");
+});
+
 Deno.test("route() moves a conversation whose account is spent, before any byte", () => {
   const pool = fold(
     poolOf(TWO),

@@ -17,7 +17,14 @@ export type Spent =
    * The figure is at its end but the provider refused nothing, or the figure
    * comes from an earlier run: the last choice, because one answer will tell.
    */
-  | { readonly kind: "doubtful" }
+  | {
+    readonly kind: "doubtful";
+    /**
+     * Whether only a refusal can end the window: its figure, which the provider
+     * rounds, is at its end, and what follows is a refusal and not paid usage.
+     */
+    readonly isFull: boolean;
+  }
   /** The plan is spent and paid extra usage goes on serving. */
   | { readonly kind: "paid"; readonly until: Instant }
   | {
@@ -44,7 +51,8 @@ export interface Limits {
 }
 
 const CLEAR: Spent = { kind: "clear" };
-const DOUBTFUL: Spent = { kind: "doubtful" };
+const DOUBTFUL: Spent = { kind: "doubtful", isFull: false };
+const FULL: Spent = { kind: "doubtful", isFull: true };
 
 /** Longest time that a refusal without a stated end counts. */
 const UNSTATED_END_MS = 15 * MINUTE_MS;
@@ -93,12 +101,15 @@ function judge(window: QuotaWindow, state: AccountState, at: Instant): Spent {
     const { family } = window;
     return { kind: "spent", until: endsAt(window), family, isOwnLimit: true };
   }
-  if (window.status !== "rejected") return share >= 1 ? DOUBTFUL : CLEAR;
+  const isPaid = overage !== null && overage.status !== "rejected" &&
+    (overage.isInUse || overage.status !== null);
+  if (window.status !== "rejected") {
+    if (share < 1) return CLEAR;
+    return isRemembered || isPaid ? DOUBTFUL : FULL;
+  }
   if (isRemembered) return DOUBTFUL;
   const until = window.resetsAt ?? after(window.observedAt, UNSTATED_END_MS);
   if (until <= at) return DOUBTFUL;
-  const isPaid = overage !== null && overage.status !== "rejected" &&
-    (overage.isInUse || overage.status !== null);
   return isPaid
     ? { kind: "paid", until }
     : { kind: "spent", until, family: window.family, isOwnLimit: false };
@@ -114,6 +125,7 @@ const RANK: Readonly<Record<Spent["kind"], number>> = {
 function worse(a: Spent, b: Spent): Spent {
   if (b.kind === "clear") return a;
   if (RANK[a.kind] !== RANK[b.kind]) return RANK[a.kind] > RANK[b.kind] ? a : b;
+  if (a.kind === "doubtful" && b.kind === "doubtful") return a.isFull ? b : a;
   if (a.kind === "spent" && b.kind === "spent") {
     // The account's own window outlasts one that bars a single family.
     const isWhole = a.family === null || b.family === null;

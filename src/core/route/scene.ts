@@ -35,6 +35,11 @@ export interface View {
    * Its figures say spent, but the provider has not refused: the last choice.
    */
   readonly isDoubtful: boolean;
+  /**
+   * Whether its figures are at their end, and only a refusal will tell whether
+   * it really is.
+   */
+  readonly isFull: boolean;
   readonly fiveHour: QuotaWindow | null;
   readonly week: QuotaWindow | null;
   /**
@@ -167,6 +172,7 @@ function viewOf(
     bar,
     rank: rankOf(account, limits.spent.kind === "paid"),
     isDoubtful: limits.spent.kind === "doubtful",
+    isFull: limits.spent.kind === "doubtful" && limits.spent.isFull,
     fiveHour: limits.fiveHour,
     week: limits.week,
     fiveHourUsed: used(limits.fiveHour),
