@@ -125,7 +125,7 @@ export function cancelled(): TcError {
 }
 
 function nobodyThere(what: string, hint: string): TcError {
-  return new TcError(`Cannot ask for it without a terminal: ${what}`, {
+  return new TcError(`Cannot ask without a terminal: ${what}`, {
     code: "no_person",
     source: "user",
     exitCode: EXIT.needsLogin,

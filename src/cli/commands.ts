@@ -64,6 +64,12 @@ export const COMMAND_NAMES: readonly string[] = Object.keys(FILES);
 
 const ALIASES: Readonly<Record<string, string>> = { switch: "pin" };
 
+/** Returns whether `tc help` can tell of it: a command, an alias or an option. */
+export function isCommand(word: string): boolean {
+  return word.startsWith("-") || word === "help" ||
+    Object.hasOwn(ALIASES, word) || COMMAND_NAMES.includes(word);
+}
+
 /** The command that walks the whole tree. */
 const WALKER = "man";
 

@@ -6,6 +6,7 @@
  */
 
 import { inertJson, inertLines } from "../core/plain_text.ts";
+import { widthOf } from "../deck/terminal/grapheme.ts";
 import { hintOf, TcError } from "../errors.ts";
 import type { PersonShell } from "../shell_words.ts";
 import type { Environment } from "../system/paths.ts";
@@ -36,6 +37,32 @@ const SEQUENCES: Readonly<Record<Style, string>> = {
 /** The colour sequences that {@linkcode Output.paint} writes. */
 // deno-lint-ignore no-control-regex
 const COLOR = /(\u001b\[[0-9;]*m)/;
+
+/**
+ * Returns `text` in lines of at most `width` cells, broken between words; all
+ * but the first begin with `indent` spaces. A word that is wider stays whole.
+ */
+export function foldedLines(
+  text: string,
+  width: number,
+  indent: number,
+): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const piece of text.split(/(?<=\S)(?=\s)/)) {
+    const whole = line + piece;
+    if (line === "" || widthOf(bare(whole)) <= width) line = whole;
+    else {
+      lines.push(line);
+      line = " ".repeat(indent) + piece.trimStart();
+    }
+  }
+  return [...lines, line];
+}
+
+function bare(text: string): string {
+  return text.split(COLOR).filter((_, at) => at % 2 === 0).join("");
+}
 
 /**
  * Returns whether to colour: the flag decides, then the environment (NO_COLOR,
@@ -81,6 +108,14 @@ export class Output {
   /** Prints a line of data, without control characters except tc's colours. */
   line(text = ""): void {
     printTo(Deno.stdout, `${this.#shown(text)}\n`);
+  }
+
+  /**
+   * Prints a line of words. Where the terminal is narrower it breaks between two
+   * words and goes on below, `indent` cells in; a word is never broken.
+   */
+  sentence(text: string, indent = 0): void {
+    for (const line of foldedLines(text, this.width, indent)) this.line(line);
   }
 
   /** Prints data as it is, without a line end. */

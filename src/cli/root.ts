@@ -17,7 +17,7 @@ import { fileError, systemCode } from "../store/files/file_target.ts";
 import { personShell } from "../shell_words.ts";
 import type { Host, System } from "../variables.ts";
 import { versionText } from "../release/version.ts";
-import { COMMAND_NAMES, commandsFor } from "./commands.ts";
+import { COMMAND_NAMES, commandsFor, isCommand } from "./commands.ts";
 import { Output } from "./output.ts";
 import { readEnvironment } from "./shell.ts";
 import { helpText } from "./help/help.ts";
@@ -42,6 +42,10 @@ export async function main(
     },
   };
   try {
+    const [first, asked] = args;
+    if (first === "help" && asked !== undefined && !isCommand(asked)) {
+      throw unknownCommand(asked);
+    }
     const tree = await commandTree(registry, args);
     await tree.parseAsync([...args], { from: "user" });
     return exitCode;

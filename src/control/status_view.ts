@@ -367,7 +367,7 @@ function accountNotices(snapshot: PoolSnapshot): readonly NoticeView[] {
     .flatMap((state): readonly NoticeView[] => {
       const { account, credential } = state;
       if (credential.kind === "needs_login") {
-        const text = `${account.label} needs sign-in: ${credential.reason}`;
+        const text = needsLoginText(account.label, credential.reason);
         return [{ level: "error", text, mend: loginCommand(state) }];
       }
       const text = signInText(account, snapshot.at);
@@ -375,6 +375,11 @@ function accountNotices(snapshot: PoolSnapshot): readonly NoticeView[] {
         ? []
         : [{ level: "warn", text, mend: loginCommand(state) }];
     });
+}
+
+/** Returns the notice of an account whose login or key is refused. */
+export function needsLoginText(label: string, reason: string): string {
+  return `${label} needs sign-in: ${reason}`;
 }
 
 /** Returns a notice for each account that spends real money now. */

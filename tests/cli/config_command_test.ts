@@ -158,11 +158,11 @@ Deno.test({
   },
 });
 
-Deno.test("without a terminal tc config shows its help", async () => {
+Deno.test("without a terminal tc config prints the settings", async () => {
   await using folder = new TempFolder();
   const { code, out } = await tc(folder.path, ["config"]);
-  strictEqual(code, 2);
-  match(out, /Usage: tc config/);
+  strictEqual(code, 0);
+  match(out, /^proxy\.port = /m);
 });
 
 Deno.test("tc paths names every file that a served request leaves behind", async () => {

@@ -12,7 +12,7 @@ import { needs, needsLinux } from "../fixtures/skipped.ts";
 Deno.test("a group of commands without a command shows its help", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
-  for (const group of ["config", "swap", "profile", "plugin", "service"]) {
+  for (const group of ["swap", "profile", "plugin", "service"]) {
     const { code, stdout, stderr } = await pool.tc([group]);
     strictEqual(code, 2);
     match(stdout, new RegExp(`Usage: tc ${group} |tc ${group} `));

@@ -223,7 +223,7 @@ Deno.test({
     const asked = await third.ended(["store", "join"]);
     match(
       asked.stderr,
-      /Cannot ask for it without a terminal: Invitation \(tc store invite/,
+      /Cannot ask without a terminal: Invitation \(tc store invite/,
     );
   },
 });

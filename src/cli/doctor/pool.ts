@@ -6,6 +6,7 @@
 
 import type { AccountId } from "../../core/account.ts";
 import { routeFaults } from "../../core/route/project_route.ts";
+import { needsLoginText } from "../../control/status_view.ts";
 import { stateText } from "../../control/state_text.ts";
 import { join } from "node:path";
 import type { AccountFactsView, StatusView } from "../../control/protocol.ts";
@@ -150,8 +151,21 @@ function serverFindings(view: StatusView, where: string): readonly Finding[] {
   return findings;
 }
 
-function noticeFindings({ notices }: StatusView): readonly Finding[] {
-  return notices.map(({ level, text, mend }) => ({
+/**
+ * Returns the server's notices as findings. A login that the provider refuses is
+ * left out: checkAccounts() has it, with all else about the account.
+ */
+function noticeFindings(
+  { accounts, notices }: StatusView,
+): readonly Finding[] {
+  const told = accounts.filter(({ word }) => word === "needs_login")
+    .map(({ label }) => needsLoginText(label, ""));
+  const others = notices.filter(({ text }) =>
+    !told.some((start) => text.startsWith(start))
+  );
+  return others.map((
+    { level, text, mend },
+  ) => ({
     level: level === "error" ? "fail" as const : "warn" as const,
     topic: "server",
     text,
@@ -234,8 +248,15 @@ async function liveAccounts(
   shell: DoctorContext["shell"],
 ): Promise<ReadonlyMap<string, NonNullable<AccountFactsView["live"]>> | null> {
   try {
-    const { accounts } = await shell.client(3_000).status();
-    return new Map(accounts.map((account) => [account.id, account]));
+    const { accounts, notices } = await shell.client(3_000).status();
+    return new Map(accounts.map((account) => {
+      const start = needsLoginText(account.label, "");
+      const notice = notices.find(({ text }) => text.startsWith(start));
+      // The notice has the provider's reason, without the command to type.
+      const reason = notice?.text.slice(account.label.length + 1) ??
+        account.reason;
+      return [account.id, { ...account, reason }];
+    }));
   } catch (cause) {
     if (cause instanceof TcError) return null;
     throw cause;

@@ -6,6 +6,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { StrangerError } from "../../control/client.ts";
+import { placeOf } from "../../control/server_connection.ts";
 import { CONTROL } from "../../control/protocol.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { hasEnded } from "../../claude/sessions/process_life.ts";
@@ -46,13 +47,27 @@ interface StopHow {
 
 async function stop(shell: Shell, how: StopHow): Promise<number> {
   const { output } = shell;
-  const isStopped = await stopServer(shell, how);
+  const isStopped = await stopServer(shell, how).catch((cause) => {
+    throw isNotRunning(cause) ? nothingToStop(shell, cause) : cause;
+  });
   if (output.isJson) output.json({ schema: "tc.stop/v1", stopped: isStopped });
   else output.line(isStopped ? "Stopped." : "Stopping.");
   if (isKept(shell)) {
     output.say("An open tc run starts it again: end that one to keep it down.");
   }
   return EXIT.ok;
+}
+
+/** Returns the error where none runs: nobody who stops it wants it started. */
+function nothingToStop({ address }: Shell, cause: unknown): TcError {
+  const where = placeOf(address);
+  return new TcError(`Cannot stop tc on ${where}: no server runs there`, {
+    code: "not_running",
+    source: "user",
+    exitCode: EXIT.notRunning,
+    hint: "tc doctor   says which program holds a port",
+    cause,
+  });
 }
 
 /** Says what the server still does before it ends. */

@@ -89,11 +89,10 @@ export function registerConfig(program: Command, registry: Registry): void {
       });
     }));
   registerEdits(config as unknown as Command, registry);
-  const group = config as unknown as Command;
-  group.action(registry.run((options) => {
+  config.action(registry.run((options) => {
     const shell = new Shell(registry, options);
     if (shell.mayAsk && !shell.output.isJson) return walkSettings(shell);
-    return group.help({ error: true });
+    return showSettings(shell, null, { isAll: false, hasOrigin: false });
   }));
 }
 

@@ -9,7 +9,12 @@ import { buildInfo } from "../../release/version.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import { storedAccounts } from "../accounts/account_work.ts";
 import { type CommonOptions, Shell } from "../shell.ts";
-import { accountLines, noticeLines, verdictLine } from "./status_text.ts";
+import {
+  accountLines,
+  INDENT,
+  printNotices,
+  verdictLine,
+} from "./status_text.ts";
 
 /** Prints the state of the pool and what to do next. */
 export async function overview(
@@ -24,13 +29,12 @@ export async function overview(
       output.json(view);
       return EXIT.ok;
     }
-    output.line(verdictLine(view, output));
+    output.sentence(verdictLine(view, output), INDENT);
     for (const line of accountLines(view, output)) output.line(line);
     output.line();
-    for (const line of noticeLines(view, output)) output.line(line);
-    output.line(
-      "Claude Code through the pool: tc run        The live view: tc watch",
-    );
+    printNotices(view, output);
+    output.line("Claude Code through the pool: tc run");
+    output.line("The live view: tc watch");
     return EXIT.ok;
   } catch (cause) {
     if (!(cause instanceof TcError) || cause.code !== "not_running") {
@@ -53,17 +57,21 @@ async function withoutServer(shell: Shell): Promise<number> {
     });
     return EXIT.ok;
   }
-  output.line(
+  output.sentence(
     `tc ${version}: all your Claude accounts behind one local address`,
+    INDENT,
   );
   output.line();
   for (
     const line of accounts.length === 0 ? FIRST_TIME : stopped(accounts.length)
   ) {
-    output.line(line);
+    output.sentence(line, COMMAND_WIDTH);
   }
   return EXIT.ok;
 }
+
+/** Cells before what a command does. */
+const COMMAND_WIDTH = 22;
 
 const FIRST_TIME: readonly string[] = [
   "No accounts yet. Three ways to add one:",
@@ -79,6 +87,6 @@ function stopped(count: number): readonly string[] {
     `${count} account${count === 1 ? "" : "s"}, and no server runs.`,
     "  tc run              Claude Code through the pool; starts the server",
     "  tc server           the server alone, in the foreground",
-    "  tc accounts         the accounts",
+    "  tc accounts         lists them",
   ];
 }

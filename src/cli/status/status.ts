@@ -25,7 +25,8 @@ import { Shell } from "../shell.ts";
 import {
   accountLines,
   forecastLine,
-  noticeLines,
+  INDENT,
+  printNotices,
   verdictLine,
 } from "./status_text.ts";
 
@@ -53,34 +54,43 @@ export function registerStatus(program: Command, registry: Registry): void {
 
 function print(view: StatusView, output: Output): void {
   const { server, requests, activity } = view;
-  output.line(verdictLine(view, output));
+  output.sentence(verdictLine(view, output), INDENT);
   for (const line of accountLines(view, output)) output.line(line);
   for (const line of recentLines(view)) {
     output.line(cut(line, output.width));
   }
-  output.line(forecastLine(view));
+  output.sentence(forecastLine(view), INDENT);
   const pin = server.pin === null ? "" : ` · pinned to ${inert(server.pin)}`;
   const up = elapsedText(view.at.ms - server.startedAt.ms);
   output.line();
-  output.line(
+  output.sentence(
     `tc ${server.version} on ${server.host}:${server.port} · up ${up} · policy ${server.policy}${
       ownPolicies(view)
     }${pin}`,
+    INDENT,
   );
-  output.line(`vault: ${server.vault}`);
+  output.sentence(`vault: ${server.vault}`, INDENT);
   const machines = machinesText(view.machines, view.at.ms);
   if (machines !== null) output.line(cut(machines, output.width));
-  for (const line of noticeLines(view, output)) output.line(line);
+  printNotices(view, output);
+  const shown = activity.slice(0, ACTIVITY_MAX);
+  // Names stand in one column, so that what follows them does as well.
+  const width = Math.max(
+    0,
+    ...[...requests, ...shown].map(({ account }) =>
+      inert(account ?? "-").length
+    ),
+  );
   for (const request of requests) {
     const age = durationText(view.at.ms - request.since.ms);
     output.line(
       `  ${inert(request.id.slice(0, ID_SHOWN))} ${request.state.padEnd(9)} ${
-        (request.account ?? "-").padEnd(10)
+        inert(request.account ?? "-").padEnd(width)
       } ${request.model ?? "-"}  ${age}  ${request.reason ?? ""}`.trimEnd(),
     );
   }
-  for (const row of activity.slice(0, ACTIVITY_MAX)) {
-    output.line(cut(`  ${activityText(row)}`, output.width));
+  for (const row of shown) {
+    output.line(cut(`  ${activityText(row, width)}`, output.width));
   }
 }
 
@@ -92,7 +102,10 @@ function ownPolicies({ sessions }: StatusView): string {
   return own.length === 0 ? "" : ` (${own.join(", ")})`;
 }
 
-function activityText(row: StatusView["activity"][number]): string {
+function activityText(
+  row: StatusView["activity"][number],
+  width: number,
+): string {
   const tokens = row.output === null
     ? ""
     : `  in ${countText(row.input ?? 0)}  read ${
@@ -100,7 +113,7 @@ function activityText(row: StatusView["activity"][number]): string {
     }  ✎ ${countText(row.cacheWrite ?? 0)}  out ${countText(row.output)}`;
   const time = timeText(row.at.ms, null);
   return `${time} ${inert(row.id.slice(0, ID_SHOWN))} ${
-    inert(row.account ?? "-").padEnd(10)
+    inert(row.account ?? "-").padEnd(width)
   } ${row.status} ${tookText(row.durationMs)}${tokens}  ${
     row.reason.replaceAll("_", " ")
   }`;

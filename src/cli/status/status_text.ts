@@ -20,6 +20,7 @@ import {
   verdictText,
 } from "../../control/words.ts";
 import { stateText } from "../../control/state_text.ts";
+import { widthOf } from "../../deck/terminal/grapheme.ts";
 import type { Output, Style } from "../output.ts";
 import { type Column, tableLines } from "../table.ts";
 
@@ -106,7 +107,8 @@ export function accountLines(
   return rows.map((line) => `${" ".repeat(INDENT)}${line}`);
 }
 
-const INDENT = 2;
+/** Cells before what belongs to the line above. */
+export const INDENT = 2;
 
 function figureText({ windows }: AccountView, now: number): string {
   return windows.filter(({ family }) => family === null)
@@ -129,15 +131,22 @@ function accountWords(account: AccountView, now: number): string {
   return isBack ? `${text}, in ${durationText(until.ms - now)}` : text;
 }
 
-/** Returns the notices that need a person, each with its fix. */
-export function noticeLines(
-  view: StatusView,
-  output: Output,
-): readonly string[] {
-  return view.notices.map(({ level, text, mend }) => {
+/**
+ * Prints the notices that need a person, each with its fix. On a terminal with
+ * no room for both, the fix stands on a line of its own, whole, to be copied.
+ */
+export function printNotices(view: StatusView, output: Output): void {
+  for (const { level, text, mend } of view.notices) {
     const mark = output.paint(level === "error" ? "bad" : "careful", level);
-    return `${mark}  ${inert(text)}${mend === null ? "" : `   ${mend}`}`;
-  });
+    const indent = level.length + 2;
+    const fix = mend === null ? "" : `   ${mend}`;
+    const isOneLine = widthOf(`${level}  ${inert(text)}${fix}`) <= output.width;
+    output.sentence(
+      `${mark}  ${inert(text)}${isOneLine ? fix : ""}`,
+      indent,
+    );
+    if (!isOneLine && mend !== null) output.line(" ".repeat(indent) + mend);
+  }
 }
 
 /** Returns why there is no pace: keys may be at work while every plan rests. */

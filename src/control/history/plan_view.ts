@@ -41,7 +41,10 @@ export interface PlansView {
   /** Null if no plan has a known price. */
   readonly costUsd: number | null;
   readonly worthUsd: number | null;
-  /** `worthUsd` divided by `costUsd`; null if either is unknown or nothing. */
+  /**
+   * `worthUsd` divided by `costUsd`; null if either is unknown, or plans cost
+   * less than half a dollar: minutes after a first login it says nothing.
+   */
   readonly times: number | null;
   readonly accounts: readonly PlanView[];
 }
@@ -55,6 +58,13 @@ export interface PlanUse {
   readonly worthUsd: number | null;
 }
 
+/**
+ * Dollars that plans must have cost before their worth is divided by it. A Max
+ * plan has cost 14 cents after its first hour, and one request is worth any
+ * number of times that.
+ */
+const TIMES_COST_MIN = 0.5;
+
 export function plansView(uses: readonly PlanUse[], zone: Zone): PlansView {
   const accounts = uses.map((use) => planView(use, zone));
   const known = accounts.filter(({ costUsd }) => costUsd !== null);
@@ -64,7 +74,7 @@ export function plansView(uses: readonly PlanUse[], zone: Zone): PlansView {
     pricesAsOf: PLAN_PRICES.asOf,
     costUsd,
     worthUsd,
-    times: costUsd !== null && costUsd > 0 && worthUsd !== null
+    times: costUsd !== null && costUsd >= TIMES_COST_MIN && worthUsd !== null
       ? worthUsd / costUsd
       : null,
     accounts,
