@@ -24,6 +24,8 @@ export interface ReportQuestion {
   readonly project: string | null;
   /** Only this session, by the start of its id; null: all. */
   readonly session: string | null;
+  /** Only this machine of a shared pool: its name, or `this`; null: all. */
+  readonly machine: string | null;
   /** What each row is split by, for a chart; null: by nothing. */
   readonly split: PartKind | null;
 }
@@ -35,7 +37,7 @@ export const WINDOW_DAYS_MAX = 60;
 
 /** Returns the report that the query asks for. Throws TcError. */
 export function reportQuestion(c: Context): ReportQuestion {
-  const { by = "day", tz = "UTC", project, session } = c.req.query();
+  const { by = "day", tz = "UTC", project, session, machine } = c.req.query();
   const kind = REPORT_KINDS.find((known) => known === by);
   if (kind === undefined || kind === "issue") {
     throw badQuery("by", REPORT_KINDS.filter((one) => one !== "issue"));
@@ -46,6 +48,7 @@ export function reportQuestion(c: Context): ReportQuestion {
     zone: tz,
     project: pathWord(project),
     session: pathWord(session),
+    machine: pathWord(machine),
     split: splitOf(c),
   };
 }

@@ -14,7 +14,7 @@ import { Decisions, Now, Verdict } from "./screens.tsx";
 import { WhatIf } from "./what_if.tsx";
 import { QuotaScreen } from "./quota.tsx";
 import { PageModel, takeKey } from "./server.ts";
-import { SpendScreen } from "./spend.tsx";
+import { SpendScreen } from "./spend/spend.tsx";
 
 const SCREENS = ["Now", "Quota", "Spend", "Decisions", "What if"] as const;
 

@@ -13,29 +13,10 @@ import { realClock } from "../fixtures/real_ports.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { needs } from "../fixtures/skipped.ts";
 import { hasOpenssl, makeCertificates } from "../fixtures/test_certificates.ts";
-import { type ProcessEnd, TcPool } from "../fixtures/tc_process.ts";
+import { TcPool } from "../fixtures/tc_process.ts";
 
 /** What another machine says, or no longer says, is known within this time. */
 const NEWS_MS_MAX = 30_000;
-
-/** Runs a command that reads `input`. */
-async function told(
-  pool: TcPool,
-  args: readonly string[],
-  input: string,
-): Promise<ProcessEnd> {
-  const child = pool.command(args, { stdin: "piped" }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return {
-    code,
-    stdout: decoder.decode(stdout),
-    stderr: decoder.decode(stderr),
-  };
-}
 
 /** Returns the address of a new database, checked by the authority `caCert`. */
 async function addressOf(
@@ -101,15 +82,13 @@ Deno.test({
     // The laptop has no login yet: it gets them from the pool.
     const own = await laptop.vault();
     for (const { id } of (await own.list()).entries) await own.remove(id);
-    const made = await told(
-      desk,
+    const made = await desk.told(
       ["store", "join", "--stdin", "--name", "desk", "--yes"],
       await addressOf(postgres, desk, certificates?.caCert ?? null),
     );
     strictEqual(made.code, 0, made.stderr);
     const { stdout: invitation } = await desk.tc(["store", "invite"]);
-    const came = await told(
-      laptop,
+    const came = await laptop.told(
       ["store", "join", "--stdin", "--name", "laptop", "--yes"],
       invitation,
     );

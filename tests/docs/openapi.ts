@@ -75,6 +75,7 @@ const QUERIES: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
     tz: { ...TEXT, default: "UTC" },
     project: TEXT,
     session: TEXT,
+    machine: TEXT,
     split: { enum: SPLITS },
   },
 };

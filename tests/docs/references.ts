@@ -225,7 +225,7 @@ export const API: readonly ApiRoute[] = [
     path: CONTROL.report,
     does: "Returns what was spent in the last days, from the ledger.",
     takes:
-      "query `by` (day, week, month, session, model, account), `days` (14), `tz` (UTC), `project` (a name or folder), `session` (the start of an id), `split` (model, account or project: parts of each row)",
+      "query `by` (day, week, month, session, model, account, project, machine), `days` (14), `tz` (UTC), `project` (a name or folder), `session` (the start of an id), `machine` (of a shared pool: its name, or `this`), `split` (model, account or project: parts of each row)",
     answers: "ReportView",
   },
   {

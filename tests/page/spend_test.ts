@@ -12,6 +12,7 @@ import { noteWindows } from "../../src/store/ledger/window_history.ts";
 import { Browser, findBrowser, type Page } from "../fixtures/browser.ts";
 import { ledgerEntry } from "../fixtures/ledger_rows.ts";
 import { axeFinds, clickOn } from "../fixtures/page_checks.ts";
+import { HAS_POSTGRES, Postgres } from "../fixtures/postgres.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
 
@@ -101,9 +102,75 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "Spend keeps to one machine of a shared pool",
+  ignore: BROWSER === null || !HAS_POSTGRES,
+  fn: async () => {
+    await using postgres = await Postgres.start();
+    await using api = await startScriptedApi();
+    api.account("work", { tier: "max_20x" });
+    await using pool = await TcPool.of(api, { usage: { poll: false } });
+    await fill(pool);
+    const now = instantFromMs(Date.now() - HOUR_MS);
+    const database = openDatabase(
+      databasePath(pool.paths.stateFolder),
+      "read_write",
+    );
+    const theirs = ledgerEntry({ startedAt: now, endedAt: now }, DOLLAR);
+    new Ledger(database).take(
+      ["desktop", "desktop", "old-box"].map((machine, at) => ({
+        ...theirs,
+        record: { ...theirs.record, id: `theirs-${at}` },
+        machine,
+      })),
+      () => {},
+    );
+    database.close();
+    const address = await postgres.database();
+    const joined = await pool.told(
+      ["store", "join", "--stdin", "--name", "laptop", "--yes"],
+      address,
+    );
+    strictEqual(joined.code, 0, joined.stderr);
+    await pool.tc(["env", "--shell", "sh"]);
+    await using browser = await Browser.start(BROWSER ?? "");
+    const tab = await browser.open(String((await pool.json(["ui"]))["url"]));
+    await tab.until("/laptop/.test(document.body.innerText)");
+    await machines(tab);
+    deepStrictEqual(tab.console, []);
+  },
+});
+
+async function machines(tab: Page): Promise<void> {
+  const requests = (count: number) =>
+    tab.until(
+      `document.querySelectorAll('tfoot td')[1]?.innerText === '${count}'`,
+    );
+  await clickOn(tab, "Spend");
+  await requests(303);
+  await choose(tab, 3, "this machine");
+  await requests(300);
+  ok(!/plans cost/.test(await textOf(tab, "main")), "plans are of all work");
+  match(await textOf(tab, ".filters"), /laptop \(this one\)/);
+  await choose(tab, 0, "machine");
+  await choose(tab, 2, "");
+  await requests(303);
+  // One that has left the pool is chosen where its row is.
+  await clickOn(tab, "old-box");
+  await requests(1);
+  strictEqual(
+    await tab.run("document.querySelectorAll('.filters select')[3].value"),
+    "old-box",
+  );
+  await clean(tab, "one machine");
+  await choose(tab, 3, "");
+  await requests(303);
+}
+
 async function spend(tab: Page): Promise<void> {
   await clickOn(tab, "Spend");
   await tab.until("document.querySelectorAll('.key li').length === 1");
+  ok(!/Machine/.test(await textOf(tab, ".filters")), "it is alone");
   match(
     await textOf(tab, ".plans summary"),
     /^worth \$150 · plans cost \$\d+(\.\d\d)? · \d+\.\d times without firm \(team\): price unknown$/,

@@ -22,6 +22,7 @@ import {
   SpendSources,
 } from "../../records/spend_report.ts";
 import { databasePath, openDatabase } from "../../store/ledger/database.ts";
+import { THIS_MACHINE } from "../../store/ledger/ledger_report.ts";
 import { usualWeek } from "../../records/usual_week.ts";
 import { systemClock, systemZone } from "../../system/clock.ts";
 import { PendingCalls } from "./pending_calls.ts";
@@ -92,7 +93,7 @@ function draw(
   { question, accounts }: DrawQuestion & { readonly kind: "report" },
   { stateFolder, pricesAsOf, hasTranscripts }: ReportPlaces,
 ): ReportView {
-  const { by, days, project, session, split } = question;
+  const { by, days, project, session, machine, split } = question;
   const zone = new Zone(question.zone);
   const nowMs = systemClock.now();
   const fromMs = lastSince("day", days, { untilMs: nowMs, zone });
@@ -100,6 +101,9 @@ function draw(
   const filter = {
     ...project === null ? {} : { project },
     ...session === null ? {} : { session },
+    ...machine === null
+      ? {}
+      : { machine: machine === "this" ? THIS_MACHINE : machine },
   };
   const query = {
     by,

@@ -15,36 +15,29 @@ import {
   type PlansView,
   type PlanView,
   unknownPlans,
-} from "../control/history/plan_view.ts";
+} from "../../control/history/plan_view.ts";
 import type {
   ReportRowView,
   ReportView,
-} from "../control/history/report_view.ts";
+} from "../../control/history/report_view.ts";
 import {
   type BlockView,
   blockWords,
   momentText,
-} from "../control/history/block_view.ts";
-import { csvLines } from "../control/history/report_csv.ts";
-import { countText, moneyText, percentText } from "../control/words.ts";
-import { useDrawn } from "./drawn.ts";
-import type { PageModel } from "./server.ts";
+} from "../../control/history/block_view.ts";
+import { csvLines } from "../../control/history/report_csv.ts";
+import { countText, moneyText, percentText } from "../../control/words.ts";
+import { useDrawn } from "../drawn.ts";
+import type { PageModel } from "../server.ts";
+import {
+  type Ask,
+  type Asked,
+  FIRST_ASKED,
+  isTimeKind,
+  SpendFilters,
+} from "./spend_filters.tsx";
 import { SpendChart } from "./spend_chart.tsx";
-import { SessionTurns } from "./turns.tsx";
-
-const KINDS = [
-  "day",
-  "week",
-  "month",
-  "block",
-  "account",
-  "model",
-  "project",
-  "session",
-  "machine",
-] as const;
-type Kind = typeof KINDS[number];
-const DAYS = [1, 7, 14, 30, 90, 365] as const;
+import { SessionTurns } from "../turns.tsx";
 
 /** The columns of numbers: heading, value to sort by, and its text. */
 const COLUMNS: readonly {
@@ -95,37 +88,22 @@ function count(value: number): string {
   return value === 0 ? "" : countText(value);
 }
 
-/** What a chart's bars may be split by; none: what plans covered, and paid. */
-const SPLITS = ["none", "account", "model", "project"] as const;
-
-/** What is asked for: shared by the parts of the screen. */
-interface Asked {
-  readonly by: Kind;
-  readonly days: number;
-  readonly split: typeof SPLITS[number];
-  /** The path of a repository; null: all. */
-  readonly project: string | null;
-  /** The session that is opened, or null. */
-  readonly session: string | null;
-}
-
-const FIRST: Asked = {
-  by: "day",
-  days: 14,
-  split: "none",
-  project: null,
-  session: null,
-};
-
 export function SpendScreen(
   { model }: { readonly model: PageModel },
 ): VNode {
-  const asked = useSignal<Asked>(FIRST);
-  const { by, days, split, project, session } = asked.value;
+  const asked = useSignal<Asked>(FIRST_ASKED);
+  const { by, days, split, project, machine, session } = asked.value;
   const isSplit = isTimeKind(by) && split !== "none";
   const { view, fault } = useDrawn(
-    () => model.report({ by, days, split: isSplit ? split : null, project }),
-    [by, days, isSplit ? split : null, project],
+    () =>
+      model.report({
+        by,
+        days,
+        split: isSplit ? split : null,
+        project,
+        machine,
+      }),
+    [by, days, isSplit ? split : null, project, machine],
   );
   const ask = (change: Partial<Asked>) => {
     asked.value = { ...asked.value, ...change };
@@ -133,7 +111,7 @@ export function SpendScreen(
   return (
     <>
       <h2>Spend</h2>
-      <Filters model={model} asked={asked.value} ask={ask} />
+      <SpendFilters model={model} asked={asked.value} ask={ask} />
       {fault.value === null
         ? null
         : <p role="alert" class="lost">{fault.value}</p>}
@@ -155,89 +133,6 @@ export function SpendScreen(
   );
 }
 
-type Ask = (change: Partial<Asked>) => void;
-
-/** A machine alone is not told from others. */
-function kindsFor({ standing }: PageModel): readonly Kind[] {
-  const { value } = standing;
-  const isShared = value.kind === "known" && value.status.machines.length > 0;
-  return KINDS.filter((kind) => kind !== "machine" || isShared);
-}
-
-function Filters(
-  { model, asked, ask }: {
-    readonly model: PageModel;
-    readonly asked: Asked;
-    readonly ask: Ask;
-  },
-): VNode {
-  const { by, days, split, project } = asked;
-  return (
-    <p class="filters">
-      <label>
-        By{" "}
-        <select
-          value={by}
-          onChange={({ currentTarget: { value } }) =>
-            ask({
-              by: KINDS.find((one) => one === value) ?? "day",
-              session: null,
-            })}
-        >
-          {kindsFor(model).map((kind) => <option key={kind}>{kind}</option>)}
-        </select>
-      </label>
-      <label>
-        Over{" "}
-        <select
-          value={days}
-          onChange={({ currentTarget: { value } }) =>
-            ask({ days: Number(value) })}
-        >
-          {DAYS.map((one) => (
-            <option key={one} value={one}>
-              {one === 1 ? "today" : `${one} days`}
-            </option>
-          ))}
-        </select>
-      </label>
-      {isTimeKind(by)
-        ? (
-          <label>
-            Bars by{" "}
-            <select
-              value={split}
-              onChange={({ currentTarget: { value } }) =>
-                ask({
-                  split: SPLITS.find((one) => one === value) ?? "none",
-                })}
-            >
-              {SPLITS.map((one) => (
-                <option key={one} value={one}>
-                  {one === "none" ? "plans and paid" : one}
-                </option>
-              ))}
-            </select>
-          </label>
-        )
-        : null}
-      {project === null ? null : (
-        <span>
-          Only {project}{" "}
-          <button type="button" onClick={() => ask({ project: null })}>
-            All projects
-          </button>
-        </span>
-      )}
-    </p>
-  );
-}
-
-/** Whether rows are spans of time, which a chart shows. */
-function isTimeKind(by: string): boolean {
-  return ["day", "week", "month", "block"].includes(by);
-}
-
 function Report(
   { view, ask }: { readonly view: ReportView; readonly ask: Ask },
 ): VNode {
@@ -255,7 +150,8 @@ function Report(
         {view.source === "ledger"
           ? "From the ledger"
           : "From the ledger and the transcripts"}, {view.rows.length}{" "}
-        rows; list prices of {view.pricesAsOf}; days of {view.timeZone}.{" "}
+        {view.rows.length === 1 ? "row" : "rows"}; list prices of{" "}
+        {view.pricesAsOf}; days of {view.timeZone}.{" "}
         <button type="button" onClick={() => save(csvOf(view), "csv")}>
           CSV
         </button>{" "}
@@ -452,6 +348,8 @@ function RowName(
     ? { session: key }
     : view.by === "project"
     ? { project: key, by: "day" } as const
+    : view.by === "machine"
+    ? { machine: key, by: "day" } as const
     : null;
   if (change === null) return <>{name}</>;
   return (

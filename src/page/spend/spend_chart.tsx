@@ -11,8 +11,8 @@ import type { VNode } from "preact";
 import type {
   ReportPartView,
   ReportRowView,
-} from "../control/history/report_view.ts";
-import { countText, moneyText, percentText } from "../control/words.ts";
+} from "../../control/history/report_view.ts";
+import { countText, moneyText, percentText } from "../../control/words.ts";
 
 /** Fewer bars than this stay as narrow as if there were so many. */
 const BARS_MIN = 14;
