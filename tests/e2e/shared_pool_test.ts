@@ -9,6 +9,8 @@ import {
   type ScriptedApi,
   startScriptedApi,
 } from "../fixtures/scripted_api.ts";
+import { tcCommand } from "../fixtures/tc_process.ts";
+import { hasTmux, Tmux } from "../fixtures/tmux.ts";
 
 /** What other machines say is known within this time. */
 const NEWS_MS_MAX = 5_000;
@@ -172,6 +174,37 @@ Deno.test({
         machines.some(({ isThis, name }) => isThis && name === "desktop"),
     );
     strictEqual(await ask(back, "s3"), 200);
+  },
+});
+
+Deno.test({
+  name:
+    "tc watch draws the machines, also while the database is away, and ends",
+  ignore: !HAS_POSTGRES || !hasTmux(),
+  fn: async () => {
+    await using scene = await joined();
+    const { laptop, desktop, postgres } = scene;
+    const [one] = [await laptop.start(), await desktop.start()];
+    await until(one, ({ machines }) => machines.length === 2);
+    const watched = async (columns: number, machines: string) => {
+      await using tmux = await Tmux.open({
+        columns,
+        rows: 30,
+        variables: laptop.variables,
+      });
+      await tmux.type(`clear; ${tcCommand().join(" ")} watch`);
+      await tmux.until(machines, (screen) => screen.includes(machines));
+      match(await tmux.modes(), /alternate 1/);
+      await tmux.press("q");
+      await tmux.untilShell();
+      match(await tmux.modes(), /alternate 0 cursor 1/);
+    };
+    await watched(80, "2 machines");
+    await watched(120, "2 machines: laptop, desktop");
+    await watched(200, "2 machines: laptop, desktop");
+    await postgres.kill();
+    await until(one, ({ notices }) => notices.length > 0);
+    await watched(120, "1 of 2 machines");
   },
 });
 
