@@ -7,7 +7,15 @@
 
 import type { ExplainAccountView, ExplainView } from "./explain_view.ts";
 import type { ActivityView } from "./protocol.ts";
-import { clockText, countText, durationText, inert, useText } from "./words.ts";
+import type { SpendLimitView } from "./account_views.ts";
+import {
+  clockText,
+  countText,
+  durationText,
+  inert,
+  spendLimitWords,
+  useText,
+} from "./words.ts";
 
 /** Lays a table out as lines; the first row is its headings. */
 type TableLayout = (
@@ -46,6 +54,7 @@ export function explainLines(
     "",
     ...layout(accountTable(view)).map((line) => `  ${line}`),
     "",
+    ...limitLines(view),
     ...unitLines(view),
     footer(view),
   ];
@@ -201,6 +210,39 @@ function signedText(value: number): string {
   if (size === 0) return "0";
   const text = size < 100 ? size.toFixed(2) : countText(size);
   return value < 0 ? `-${text}` : text;
+}
+
+/**
+ * Returns the limits in dollars with what is left of each, and what a request
+ * must fit into; nothing where there is no limit.
+ */
+function limitLines(
+  { accounts, paidLimit = null, costMax = null }: ExplainView,
+): readonly string[] {
+  const own = accounts.flatMap(({ account, limit = null }) =>
+    limit === null ? [] : [`${inert(account)}: ${roomText(limit)}`]
+  );
+  const all = paidLimit === null
+    ? []
+    : [`all paid work, paid.max: ${roomText(paidLimit)}`];
+  if (own.length + all.length === 0) return [];
+  const size = costMax === null
+    ? "a request that may cost more than is left goes elsewhere"
+    : `its next request may cost $${
+      costMax.toFixed(2)
+    }, as its last; where less is left, it goes elsewhere`;
+  return [...own, ...all, size].map((line) => `dollars: ${line}`);
+}
+
+/** Returns `$12.10 of $20 today, $0.40 in flight, $7.50 left`. */
+function roomText(limit: SpendLimitView): string {
+  const { max, paid, reserved } = limit;
+  const left = Math.max(0, max - paid - reserved);
+  return [
+    spendLimitWords(limit),
+    ...reserved > 0 ? [`$${reserved.toFixed(2)} in flight`] : [],
+    `$${left.toFixed(2)} left`,
+  ].join(", ");
 }
 
 function unitLines(view: ExplainView): readonly string[] {

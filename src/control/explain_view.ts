@@ -13,7 +13,9 @@ import type { PoolSnapshot } from "../core/pool/pool.ts";
 import type { QuotaWindow } from "../core/quota/quota.ts";
 import { barText } from "../wire/answer/bar_text.ts";
 import type { ActivityView, TimeView } from "./protocol.ts";
-import { timeView } from "./status_view.ts";
+import type { SpendLimitView } from "./account_views.ts";
+import { NANODOLLARS } from "../core/pricing.ts";
+import { spendLimitView, timeView } from "./status_view.ts";
 
 interface ExplainWindowView {
   /** Null is unknown, never 0. */
@@ -43,6 +45,8 @@ export interface ExplainAccountView {
   /** The policy's cost, lower is better, and its parts; null: not scored. */
   readonly cost: number | null;
   readonly terms: Readonly<Record<string, number>>;
+  /** Its own limit in dollars; null means none, absent an older server. */
+  readonly limit?: SpendLimitView | null;
 }
 
 export interface ExplainView {
@@ -72,6 +76,13 @@ export interface ExplainView {
   readonly boundAt: TimeView | null;
   readonly isWarm: boolean;
   readonly contextTokens: number;
+  /** The limit on all paid work, `paid.max`; null means none. */
+  readonly paidLimit?: SpendLimitView | null;
+  /**
+   * Dollars that the request may cost at most where it is paid for, as the last
+   * one of the conversation; null if nothing is known of it.
+   */
+  readonly costMax?: number | null;
   readonly activeConversations: number;
   readonly stalledConversations: number;
   readonly isOversubscribed: boolean;
@@ -113,6 +124,10 @@ export function explainView(
     boundAt: binding === null ? null : timeView(binding.boundAt),
     isWarm: told.isWarm,
     contextTokens: told.contextTokens,
+    paidLimit: spendLimitView(snapshot.paid.max, null, snapshot),
+    costMax: told.costNanoMax === null || told.costNanoMax === 0
+      ? null
+      : told.costNanoMax / NANODOLLARS,
     activeConversations: told.active,
     stalledConversations: told.stalled,
     isOversubscribed: told.isOversubscribed,
@@ -146,7 +161,9 @@ function accountView(
     reason: one.ineligible,
     reasonText: one.ineligible === null || state === undefined
       ? null
-      : `${barText(one.ineligible, state, snapshot)}${usedUp(one)}`,
+      : `${barText(one.ineligible, state, snapshot, told.costNanoMax ?? 0)}${
+        usedUp(one)
+      }`,
     passedOver: one.ineligible !== null || one.accountId === chosen
       ? null
       : passedOver(one, told, snapshot),
@@ -162,6 +179,11 @@ function accountView(
     week: windowView(one.week),
     cost: one.cost,
     terms: one.terms,
+    limit: spendLimitView(
+      state?.account.costMax ?? null,
+      one.accountId,
+      snapshot,
+    ),
   };
 }
 

@@ -10,6 +10,7 @@
 import type {
   AccountView,
   BetweenView,
+  PayingView,
   SessionView,
   SpendLimitView,
   TimeView,
@@ -285,6 +286,11 @@ export interface StatusView {
   } | null;
   /** Usage of all requests since the server started. */
   readonly usage: UsageView;
+  /**
+   * What is paid by the token now, of all accounts together, those that were
+   * closed or removed since as well; null: nothing. Absent: an older server.
+   */
+  readonly paying?: PayingView | null;
   /** The user's limit on all paid work, `paid.max`; null means none. */
   readonly paidLimit: SpendLimitView | null;
   readonly forecast: ForecastView;

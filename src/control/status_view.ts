@@ -77,17 +77,22 @@ interface AccountUsage {
   readonly usage: UsageSum;
   readonly lastError: ErrorMark | null;
   /** The present period of paying by the token, or null. */
-  readonly paying: {
-    readonly since: Instant;
-    readonly requests: number;
-    readonly costNano: number | null;
-  } | null;
+  readonly paying: PayingSum | null;
+}
+
+/** What was paid by the token in a period that still holds. */
+interface PayingSum {
+  readonly since: Instant;
+  readonly requests: number;
+  readonly costNano: number | null;
 }
 
 /** What the server knows besides the pool. */
 interface StatusExtras {
   readonly server: StatusView["server"];
   readonly usage: UsageSum;
+  /** Of all accounts, removed ones as well. */
+  readonly paying: PayingSum | null;
   readonly accountUsage: (id: AccountId) => AccountUsage;
   readonly sessions: readonly SessionView[];
   readonly requests: StatusView["requests"];
@@ -131,6 +136,7 @@ export function statusView(
     verdict: verdictView(snapshot),
     nextReset: nextReset(snapshot),
     usage: usageView(extras.usage),
+    paying: payingView(extras.paying),
     paidLimit: spendLimitView(snapshot.paid.max, null, snapshot),
     forecast: forecastView(ahead),
     accounts,
@@ -249,7 +255,7 @@ function accountView(
   { snapshot, ahead, recent, counted }: AccountFacts,
 ): AccountView {
   const { account } = state;
-  const paying = payingView(counted);
+  const paying = payingView(counted.paying);
   const standing = accountStanding(state, snapshot, paying !== null);
   const { active } = census(snapshot).byAccount.get(account.id) ?? NOBODY;
   return {
@@ -289,7 +295,7 @@ function accountView(
   };
 }
 
-function payingView({ paying }: AccountUsage): PayingView | null {
+function payingView(paying: PayingSum | null): PayingView | null {
   return paying === null ? null : {
     since: timeView(paying.since),
     requests: paying.requests,
@@ -298,7 +304,7 @@ function payingView({ paying }: AccountUsage): PayingView | null {
 }
 
 /** Returns a limit in dollars of one account, or of all if `id` is null. */
-function spendLimitView(
+export function spendLimitView(
   limit: SpendLimit | null,
   id: AccountId | null,
   { paid, at }: PoolSnapshot,

@@ -12,7 +12,12 @@ import type {
   SpendLimitView,
   WindowView,
 } from "./account_views.ts";
-import type { ForecastView, MachineView, VerdictView } from "./protocol.ts";
+import type {
+  ForecastView,
+  MachineView,
+  StatusView,
+  VerdictView,
+} from "./protocol.ts";
 
 /**
  * Returns how long something has lasted, in the units of {@linkcode
@@ -370,6 +375,25 @@ const PERIOD: Readonly<Record<SpendLimitView["per"], string>> = {
 /** Returns `$12.10 of $20 today`. */
 export function spendLimitWords({ paid, max, per }: SpendLimitView): string {
   return `$${paid.toFixed(2)} of $${max} ${PERIOD[per]}`;
+}
+
+/**
+ * Returns `paying $3.96`, or `paid $3.96` once no account pays any more; null
+ * while plans cover everything. The sum is the server's: it has accounts that
+ * were closed or removed since.
+ */
+export function payingSumText(
+  { paying, accounts }: Pick<StatusView, "paying" | "accounts">,
+  by = "",
+): string | null {
+  const open = accounts.flatMap((one) => one.paying ?? []);
+  const isOld = paying === undefined;
+  if (isOld ? open.length === 0 : paying === null) return null;
+  const cost = isOld
+    ? open.reduce((sum, one) => sum + (one.cost ?? 0), 0)
+    : paying?.cost ?? null;
+  const word = open.length === 0 ? "paid" : "paying";
+  return `${word}${by} ${moneyText(cost) || "unpriced"}`;
 }
 
 /** Returns `paying by token since 09:23 · $3.96`. */

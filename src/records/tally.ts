@@ -101,6 +101,23 @@ export class Tally {
     return { usage, lastError, paying: isPaying ? paying : null };
   }
 
+  /**
+   * Returns the periods of paying that hold at `at`, of all accounts together:
+   * those that were closed, disabled or removed since were paid for as well.
+   * Null if there are none.
+   */
+  paying(at: Instant): Paying | null {
+    return [...this.#accounts.keys()]
+      .flatMap((id) => this.account(id, at).paying ?? [])
+      .reduce<Paying | null>((sum, one) =>
+        sum === null ? one : {
+          since: sum.since < one.since ? sum.since : one.since,
+          lastAt: sum.lastAt > one.lastAt ? sum.lastAt : one.lastAt,
+          requests: sum.requests + one.requests,
+          costNano: addNano(sum.costNano, one.costNano),
+        }, null);
+  }
+
   /** Adds a finished request; returns its price, null if it has none. */
   add(record: RequestRecord): number | null {
     const { isPaid } = record;

@@ -149,3 +149,40 @@ Deno.test("a server stores what Claude Code has renewed, and writes back its own
     await child.status;
   }
 });
+
+Deno.test("tc import names the settings it took and those it left, without their values", async () => {
+  await using api = await startScriptedApi();
+  await using pool = await TcPool.of(api);
+  const file = pool.folder.join("maxpool.json");
+  await Deno.writeTextFile(
+    file,
+    JSON.stringify({
+      proxy: { port: 3456, apiKey: "mp-FAKE-secret" },
+      switchThreshold: 0.9,
+      accounts: [{
+        name: "spare",
+        type: "apikey",
+        apiKey: "third-party-FAKE-key",
+        priority: 3,
+        upstream: "https://backend.example",
+        capUtilization: 7,
+        note: "mine",
+      }],
+    }),
+  );
+  const end = await pool.tc(["import", file, "--yes"]);
+  strictEqual(end.code, 0, end.stderr);
+  match(end.stdout, /^Settings taken: priority of spare, upstream of spare$/m);
+  match(
+    end.stdout,
+    /^Settings left: proxy\.port, proxy\.apiKey, switchThreshold, capUtilization of spare, note of spare$/m,
+  );
+  ok(!end.stdout.includes("mp-FAKE"));
+  // The account is known now and keeps what the pool says of it.
+  const again = await pool.tc(["import", file, "--yes", "--json"]);
+  const [row] = JSON.parse(again.stdout).accounts;
+  deepStrictEqual([row.settings, row.settingsLeft], [[], [
+    "priority",
+    "upstream",
+  ]]);
+});

@@ -3,6 +3,7 @@
 import { strictEqual } from "node:assert/strict";
 import { forecastLine } from "../../src/cli/status/status_text.ts";
 import type { AccountView } from "../../src/control/protocol.ts";
+import { payingSumText } from "../../src/control/words.ts";
 import { account, poolStatus } from "../deck/scene.ts";
 
 function used(
@@ -40,5 +41,22 @@ Deno.test("work of keys is not called nothing where plans rest", () => {
   strictEqual(
     line(used("api_key", 6), used("subscription", 2)),
     "forecast: no tokens of a plan that serves were used in the last hour",
+  );
+});
+
+Deno.test("what was paid stays in the sum when its account is closed or removed", () => {
+  const time = { iso: "", ms: 0 };
+  const paying = { since: time, requests: 2, cost: 3.5 };
+  const words = (...accounts: readonly AccountView[]) =>
+    payingSumText({ paying: { ...paying, cost: 4.75 }, accounts }, " by token");
+  const one = account("key");
+  strictEqual(words({ ...one, paying }), "paying by token $4.75");
+  strictEqual(words(one), "paid by token $4.75");
+  strictEqual(words(), "paid by token $4.75");
+  strictEqual(payingSumText({ paying: null, accounts: [one] }), null);
+  // An older server has no sum.
+  strictEqual(
+    payingSumText({ accounts: [{ ...one, paying }, { ...one, paying }] }),
+    "paying $7.00",
   );
 });

@@ -238,6 +238,7 @@ Deno.test("what was refused is shown, and known after a restart", async () => {
   const view = statusView(snapshot, {
     server: {} as never,
     usage: EMPTY_USAGE,
+    paying: null,
     accountUsage: () => none,
     sessions: [],
     requests: {} as never,

@@ -132,3 +132,26 @@ Deno.test("a period of paying sums what a key cost, and ends a quarter of an hou
   strictEqual(tally.pool.paidNano, 3 * COST_NANO);
   strictEqual(tally.pool.costNano, 4 * COST_NANO);
 });
+
+Deno.test("what was paid is the sum of all accounts, those that are gone as well", () => {
+  const tally = new Tally(START, LIST_BOOK);
+  const at = (minutes: number) => instantFromMs(START + minutes * 60_000);
+  strictEqual(tally.paying(START), null);
+  for (const [accountId, minutes] of [[WORK, 0], [SPARE, 5]] as const) {
+    tally.add(record({
+      accountId,
+      startedAt: at(minutes),
+      endedAt: at(minutes),
+      isPaid: true,
+    }));
+  }
+  deepStrictEqual(tally.paying(at(6)), {
+    since: START,
+    lastAt: at(5),
+    requests: 2,
+    costNano: 2 * COST_NANO,
+  });
+  // Work's period has ended, a quarter of an hour after its last request.
+  strictEqual(tally.paying(at(16))?.costNano, COST_NANO);
+  strictEqual(tally.paying(at(20)), null);
+});

@@ -14,10 +14,12 @@ import { TcError } from "../../src/errors.ts";
 import { ended } from "../deck/scene.ts";
 import {
   account,
+  conversationId,
   fold,
   inHours,
   inSeconds,
   judged,
+  leaseId,
   opened,
   poolOf,
   quotaWindow,
@@ -184,4 +186,62 @@ Deno.test("explainFor() passes no account over without a reason, and its parts a
   const text = explainLines(view).join("\n");
   match(text, /goes to b \(rule: new\)/);
   match(text, /cost: quota tokens, lower is better/);
+});
+
+Deno.test("explain weighs the room in dollars, and says what is left", () => {
+  const DOLLAR = 1_000_000_000;
+  const key = account("key", {
+    kind: "api_key",
+    costMax: { dollars: 5, per: "month" },
+  });
+  const ends = { day: inHours(8), week: inHours(60), month: inHours(300) };
+  const told = (costNanoMax: number | null, max: number | null) => {
+    const pool = fold(
+      poolOf([{ account: key }]),
+      {
+        kind: "paid_max_changed",
+        max: max === null ? null : { dollars: max, per: "month" },
+      },
+      opened("lease", "key", {
+        conversation: conversationId("c1"),
+        contextTokens: 10_000,
+        costNanoMax,
+      }),
+      judged("lease", { kind: "served" }),
+      {
+        kind: "lease_closed",
+        leaseId: leaseId("lease"),
+        usage: null,
+        paid: { nano: 3 * DOLLAR, ends },
+        at: AT,
+      },
+    );
+    return explainFor("c1", snapshot(pool, AT), NOTHING);
+  };
+  const fits = told(DOLLAR, null);
+  strictEqual(fits.decision.kind, "use");
+  match(
+    explainLines(fits).join("\n"),
+    /^dollars: key: \$3\.00 of \$5 this month, \$2\.00 left$/m,
+  );
+  match(
+    explainLines(fits).join("\n"),
+    /^dollars: its next request may cost \$1\.00, as its last; /m,
+  );
+
+  const large = told(2.5 * DOLLAR, null);
+  strictEqual(large.decision.kind, "wait");
+  match(
+    explainLines(large).join("\n"),
+    /no: your limit of \$5 a month: \$2\.00 left, and this request may cost \$2\.50/,
+  );
+
+  const pool = told(DOLLAR, 3.5);
+  strictEqual(pool.accounts[0]?.reason, "paid_max");
+  match(
+    explainLines(pool).join("\n"),
+    /^dollars: all paid work, paid\.max: \$3\.00 of \$3\.5 this month, \$0\.50 left$/m,
+  );
+
+  strictEqual(told(null, null).accounts[0]?.reason, "unpriced");
 });

@@ -148,6 +148,7 @@ async function fromClaude(
     candidates: [],
     skipped: [],
     elsewhere: [],
+    left: [],
   } as const;
   try {
     const { reading } = await store.read();

@@ -82,7 +82,68 @@ export function readConfigPool(
     else if (importFrom) elsewhere.push({ name, path: importFrom, settings });
     else skipped.push({ name: shown, reason: BLANK });
   });
-  return { tool, location, candidates, skipped, elsewhere };
+  const left = settingsLeft(json, accounts);
+  return { tool, location, candidates, skipped, elsewhere, left };
+}
+
+/** What a row says of its credential and owner, which are no settings. */
+const OF_CREDENTIAL = [
+  "id",
+  "name",
+  "email",
+  "type",
+  "accountUuid",
+  "orgUuid",
+  "accessToken",
+  "refreshToken",
+  "expiresAt",
+  "scopes",
+  "apiKey",
+  "importFrom",
+];
+
+/** The settings of a row that tc has as well. */
+const OF_ROW = [
+  "priority",
+  "enabled",
+  "disabled",
+  "capUtilization",
+  "upstream",
+  "modelMap",
+];
+
+/**
+ * Returns the names of all settings that tc does not take: `proxy.port` of the
+ * file, `note of work` of an account. Values are left out, for one may be a key.
+ */
+function settingsLeft(
+  json: Record<string, unknown>,
+  accounts: readonly unknown[],
+): readonly string[] {
+  const ofFile = Object.entries(json)
+    .filter(([key]) => key !== "accounts" && !key.startsWith("$"))
+    .flatMap(([key, value]) =>
+      isRecord(value) && Object.keys(value).length > 0
+        ? Object.keys(value).map((inner) => `${key}.${inner}`)
+        : [key]
+    );
+  const ofRows = accounts.flatMap((value, index) => {
+    const parsed = v.safeParse(row, value);
+    if (!parsed.success || !isRecord(value)) return [];
+    const settings: Readonly<Record<string, unknown>> = {
+      ...settingsOf(parsed.output),
+    };
+    const isTaken = (key: string) =>
+      OF_ROW.includes(key) && (settings[key] ?? null) !== null ||
+      key === "disabled";
+    const name = parsed.output.name ?? `account ${index + 1}`;
+    return Object.keys(value)
+      .filter((key) =>
+        !OF_CREDENTIAL.includes(key) && value[key] !== null && !isTaken(key)
+      )
+      .map((key) => `${key} of ${name}`);
+  });
+  return [...ofFile, ...ofRows];
 }
 
 function candidateOf(
@@ -229,6 +290,8 @@ export interface ImportReading {
     readonly name: string;
     readonly reason: string;
   }[];
+  /** Names of settings in the file that tc does not take. */
+  readonly left: readonly string[];
   /** Rows whose login is in another file. */
   readonly elsewhere: readonly {
     readonly name: string | null;

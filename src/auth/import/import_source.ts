@@ -72,6 +72,7 @@ function readClaudeFile(
     candidates: [],
     skipped: [],
     elsewhere: [],
+    left: [],
   } as const;
   switch (reading.kind) {
     case "absent":
@@ -166,7 +167,16 @@ function readPoolStore(json: unknown, location: string): ImportReading {
       skipped.push({ name: id ?? "?", reason: "its key is blank or no key" });
     } else candidates.push(keyCandidate(id ?? null, credential, NO_SETTINGS));
   }
-  return { tool: "claude_pool", location, candidates, skipped, elsewhere: [] };
+  const left = Object.keys(json as object)
+    .filter((key) => key !== "accounts" && key !== "api_keys");
+  return {
+    tool: "claude_pool",
+    location,
+    candidates,
+    skipped,
+    elsewhere: [],
+    left,
+  };
 }
 
 function asJson(blob: unknown): unknown {

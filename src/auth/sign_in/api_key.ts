@@ -80,7 +80,7 @@ function refusal(key: string): UsageError {
   }
   return new UsageError(
     "Cannot use the key: an API key starts with sk-ant-api, a setup token with sk-ant-oat",
-    "tc import   takes over a third-party backend with its key from another tool's pool",
+    "tc login --backend URL   adds a third-party backend with its key",
   );
 }
 

@@ -53,6 +53,9 @@ interface Row {
   readonly location: string;
   readonly reason: string | null;
   readonly isShared: boolean;
+  /** Names of its settings that tc took, and those that it left. */
+  readonly settings: readonly string[];
+  readonly settingsLeft: readonly string[];
 }
 
 const TEXT: CommandText = {
@@ -120,7 +123,13 @@ async function runImport(
   if (!dryRun && !yes) await confirm(shell, readings, count);
   const rows = await takeOver(shell, readings, options);
   const isLive = dryRun ? false : await tellServer(shell);
-  print(shell, rows, { isDryRun: dryRun ?? false, isLive });
+  const left = readings.flatMap((reading) =>
+    // tc's own file is where its settings are.
+    reading.location === shell.config.file
+      ? []
+      : reading.left.map((name) => ({ name, location: reading.location }))
+  );
+  print(shell, rows, { isDryRun: dryRun ?? false, isLive, left });
   return rows.every(({ result }) => result === "refused")
     ? EXIT.badData
     : EXIT.ok;
@@ -200,7 +209,16 @@ function rowOf(
   result: ImportResult,
   { tool, location }: ImportReading,
 ): Row {
-  const base = { result: result.kind, tool, location };
+  const stated = Object.keys(settingsOf(candidate));
+  // An account that the pool has keeps its own settings.
+  const isTaken = result.kind === "added";
+  const base = {
+    result: result.kind,
+    tool,
+    location,
+    settings: isTaken ? stated : [],
+    settingsLeft: isTaken ? [] : stated,
+  };
   if (result.kind === "refused") {
     const name = candidate.name ?? candidate.email ?? "login";
     const { reason } = result;
@@ -247,22 +265,66 @@ const WORDS: Readonly<Record<ImportResult["kind"], string>> = {
 function print(
   { output }: Shell,
   rows: readonly Row[],
-  { isDryRun, isLive }: {
+  { isDryRun, isLive, left }: {
     readonly isDryRun: boolean;
     readonly isLive: boolean;
+    readonly left: readonly Left[];
   },
 ): void {
   if (output.isJson) {
-    output.json({ schema: "tc.import/v1", isDryRun, isLive, accounts: rows });
+    output.json({
+      schema: "tc.import/v1",
+      isDryRun,
+      isLive,
+      accounts: rows,
+      settingsLeft: left,
+    });
   } else {
     for (const { name, result, reason } of rows) {
       const would = isDryRun && result !== "refused" ? "would be " : "";
       const why = reason === null ? "" : `: ${reason}`;
       output.line(`${inert(name)}  ${would}${WORDS[result]}${why}`);
     }
+    tellSettings(output, rows, { isDryRun, left });
   }
   tellShared(output, rows);
 }
+
+/** A setting that stays in another program's file. */
+interface Left {
+  readonly name: string;
+  readonly location: string;
+}
+
+/** Says which settings of the other program tc took, and which it left. */
+function tellSettings(
+  output: Output,
+  rows: readonly Row[],
+  { isDryRun, left }: {
+    readonly isDryRun: boolean;
+    readonly left: readonly Left[];
+  },
+): void {
+  const taken = rows.flatMap(({ name, settings }) =>
+    settings.map((one) => `${one} of ${name}`)
+  );
+  if (taken.length > 0) {
+    const word = isDryRun ? "Settings it would take" : "Settings taken";
+    output.sentence(`${word}: ${inert(taken.join(", "))}`, INDENT);
+  }
+  const others = [
+    ...left.map(({ name }) => name),
+    ...rows.flatMap(({ name, settingsLeft }) =>
+      settingsLeft.map((one) => `${one} of ${name}`)
+    ),
+  ];
+  if (others.length === 0) return;
+  output.sentence(`Settings left: ${inert(others.join(", "))}`, INDENT);
+  output.line("  tc config   shows tc's own");
+}
+
+/** Cells before what belongs to the line above. */
+const INDENT = 2;
 
 /** Says what to know about logins that another program still uses. */
 function tellShared(output: Output, rows: readonly Row[]): void {

@@ -41,9 +41,10 @@ export async function importPool(
   const { entries: own } = await vault.list();
   const fresh = pool.entries.filter((entry) => !isKnown(entry, own));
   const known = pool.entries.filter((entry) => !fresh.includes(entry));
+  let isNew: boolean | null = null;
   if (dryRun !== true) {
     for (const entry of fresh) await vault.put(entry);
-    const isNew = await takeConfig(shell, pool.config);
+    isNew = await takeConfig(shell, pool.config);
     if (!isNew) {
       for (const entry of fresh) {
         await desk.enlist(entry.id, rowOf(entry, pool.config));
@@ -62,6 +63,8 @@ export async function importPool(
       file,
       imported: dryRun === true ? [] : fresh.map(({ label }) => label),
       known: known.map(({ label }) => label),
+      // Null: nothing was done.
+      tookSettings: isNew,
     });
     return EXIT.ok;
   }
@@ -72,12 +75,42 @@ export async function importPool(
   for (const { label } of known) {
     output.line(`${inert(label)} is here already and stays as it is`);
   }
+  tellSettings(shell, pool.config, isNew);
   const isMoved = fresh.some(({ credential }) => credential.kind === "oauth");
   if (isMoved && dryRun !== true) {
     output.say(`The logins are used here now, and no longer in ${file}.`);
   }
   return EXIT.ok;
 }
+
+/**
+ * Says whether the settings of the file count here now. A machine that has some
+ * keeps its own, and those of the file are named; null: nothing was done.
+ */
+function tellSettings(
+  { output }: Shell,
+  config: ConfigDocument,
+  isTaken: boolean | null,
+): void {
+  const names = Object.entries(config)
+    .filter(([key]) => key !== "accounts" && key !== "$schema")
+    .flatMap(([key, value]) =>
+      typeof value === "object" && value !== null && !Array.isArray(value)
+        ? Object.keys(value).map((inner) => `${key}.${inner}`)
+        : [key]
+    );
+  if (isTaken === null || names.length === 0) return;
+  const list = inert(names.join(", "));
+  output.sentence(
+    isTaken
+      ? `Settings taken: ${list}`
+      : `Settings left, for this machine has its own: ${list}`,
+    INDENT,
+  );
+}
+
+/** Cells before what belongs to the line above. */
+const INDENT = 2;
 
 /** Whether the account is in the vault already. */
 function isKnown(

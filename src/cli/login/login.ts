@@ -24,6 +24,7 @@ import { askSecret, readStdin } from "../asking.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
 import { checkNewKey } from "./provider_client.ts";
+import { loginWithBackend } from "./backend_login.ts";
 import { type SignedIn, signIn } from "./signing_in.ts";
 import { isDead } from "../../lineage.ts";
 import { signInOf } from "../../core/account.ts";
@@ -39,6 +40,9 @@ interface LoginCommandOptions {
   readonly name?: string | undefined;
   readonly account?: string | undefined;
   readonly due?: boolean | undefined;
+  readonly backend?: string | undefined;
+  readonly model?: readonly string[] | undefined;
+  readonly bearer?: boolean | undefined;
 }
 
 const TEXT: CommandText = {
@@ -49,6 +53,7 @@ const TEXT: CommandText = {
     "tc login",
     "tc login --api --name work-key",
     (person) => fromFile(person, "tc login --api --api-key-stdin", "key.txt"),
+    "tc login --backend https://api.example.com/anthropic",
   ],
   schema: "tc.login/v1",
 };
@@ -58,6 +63,13 @@ export function registerLogin(program: Command, registry: Registry): void {
     .option("--api", "Add an API key, asked for without showing it")
     .option("--api-key-stdin", "Read the API key from standard input")
     .addOption(new Option("--api-key <key>").hideHelp())
+    .option("--backend <url>", "Add a third party that speaks Anthropic's API")
+    .option(
+      "--model <name=its-name>",
+      "What a backend calls a model; may be repeated",
+      (pair: string, all: readonly string[] = []) => [...all, pair],
+    )
+    .option("--bearer", "Send a backend its key as a bearer token")
     .option("--no-browser", "Sign in elsewhere and paste the code here")
     .option("--name <name>", "Name for the account")
     .option("--account <account>", "Give this account a new login")
@@ -67,6 +79,15 @@ export function registerLogin(program: Command, registry: Registry): void {
     .action(registry.run((options) => {
       const shell = new Shell(registry, options);
       if (options.apiKey !== undefined) throw keyInArguments();
+      if (options.backend !== undefined) {
+        return loginWithBackend(shell, options, options.backend);
+      }
+      if (options.model !== undefined || options.bearer === true) {
+        throw new UsageError(
+          "Cannot use --model or --bearer alone: they are about a backend",
+          "tc login --backend URL   adds one",
+        );
+      }
       if (options.due) return loginDue(shell, options);
       return options.api || options.apiKeyStdin
         ? loginWithKey(shell, options)
@@ -108,16 +129,19 @@ async function loginWithKey(
   const text = apiKeyStdin
     ? await readStdin("the key")
     : await askSecret(shell, "API key");
-  const credential = readKey(text, null);
+  // A backend keeps the way in which its key is sent.
+  const held = known?.kind === "backend" ? known.credential.kind : null;
+  const scheme = held === "bearer" || held === "api_key" ? held : null;
+  const credential = readKey(text, scheme);
   if (credential.kind === "oauth") throw new TypeError("A key is not a login");
   if (wanted === null && name !== undefined) {
     await refuseSecondName(credential, name, listing);
   }
-  await checkNewKey(credential, shell);
+  if (scheme === null) await checkNewKey(credential, shell);
   const entry = await addKey(credential, {
     name: name ?? null,
     account: wanted?.id ?? null,
-    backend: null,
+    backend: scheme,
     taken: takenNames(listing),
   }, { vault, clock: systemClock });
   await desk.enlist(entry.id);

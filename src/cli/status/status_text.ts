@@ -14,7 +14,7 @@ import {
   durationText,
   inert,
   lastsText,
-  moneyText,
+  payingSumText,
   percentText,
   spendLimitWords,
   verdictText,
@@ -57,13 +57,9 @@ export function verdictLine(view: StatusView, output: Output): string {
   const { color } = view.verdict;
   const shape = `${VERDICT_SHAPE[color] ?? "◌"} ${color}`;
   const why = verdictText(view.verdict, { now: view.at.ms, timeZone: null });
-  const money = view.accounts
-    .flatMap(({ paying }) => paying === null ? [] : [paying.cost ?? 0])
-    .reduce<number | null>((sum, cost) => (sum ?? 0) + cost, null);
+  const money = payingSumText(view, " by token");
   const parts = [
-    ...(money === null
-      ? []
-      : [output.paint("strong", `paying by token ${moneyText(money)}`)]),
+    ...(money === null ? [] : [output.paint("strong", money)]),
     ...(view.paidLimit === null
       ? []
       : [`paid ${spendLimitWords(view.paidLimit)}`]),

@@ -35,6 +35,11 @@ export interface Binding {
   /** Caches belong to a model; another family starts cold. */
   readonly family: ModelFamily | null;
   readonly requests: number;
+  /**
+   * The most that its last request may have cost, in nanodollars: null if that
+   * is unknown; absent after a restart.
+   */
+  readonly costNanoMax?: number | null;
   /** The policy that routed its last request, if it was not the pool's own. */
   readonly policy: PolicyName | null;
   /** Caches left behind on other accounts, newest first. */
@@ -76,9 +81,17 @@ export function bind(
     family: facts.families[0] ?? null,
     requests: 1,
     policy: facts.policy,
+    ...mostOf(facts),
     elsewhere: [],
     burned: [],
   };
+}
+
+/** Returns what the request may cost at most; nothing for one without a price. */
+function mostOf(
+  { costNanoMax, isMetered }: RouteFacts,
+): Pick<Binding, "costNanoMax"> {
+  return isMetered && costNanoMax !== undefined ? { costNanoMax } : {};
 }
 
 /**
@@ -104,6 +117,7 @@ export function touch(
       : binding.estimatedTokens,
     requests: binding.requests + 1,
     policy: facts.policy,
+    ...mostOf(facts),
     ...(isCut
       ? {
         contextTokens: facts.contextTokens,

@@ -59,6 +59,11 @@ export interface Explanation {
   readonly binding: Binding | null;
   readonly isWarm: boolean;
   readonly contextTokens: number;
+  /**
+   * The most that the request may cost where it is paid for, in nanodollars:
+   * null if its price is unknown, 0 if nothing is known of the request.
+   */
+  readonly costNanoMax: number | null;
   /** Conversations at work, and conversations that wait for an account. */
   readonly active: number;
   readonly stalled: number;
@@ -90,6 +95,7 @@ export function explain(
     binding: scene.binding,
     isWarm: scene.isWarm,
     contextTokens: scene.contextTokens,
+    costNanoMax: query.costNanoMax === undefined ? 0 : query.costNanoMax,
     active: scene.census.active,
     stalled: scene.census.stalled,
     isOversubscribed: isOversubscribed(scene),

@@ -10,6 +10,7 @@ import {
   elapsedText,
   lastsText,
   moneyText,
+  payingSumText,
   spendLimitWords,
 } from "../../control/words.ts";
 import { plural } from "../figures.ts";
@@ -201,11 +202,8 @@ const NEAR_LIMIT = 0.9;
 
 /** Returns what is paid by the token now; empty while plans cover everything. */
 function paying({ model, glyphs }: Scene): Line {
-  const cost = model.status?.accounts
-    .flatMap(({ paying }) => paying === null ? [] : [paying.cost ?? 0]) ?? [];
-  if (cost.length === 0) return [];
-  const sum = cost.reduce((total, each) => total + each, 0);
-  return [span(`${glyphs.paying} paying ${moneyText(sum)}`, "paid")];
+  const text = model.status === null ? null : payingSumText(model.status);
+  return text === null ? [] : [span(`${glyphs.paying} ${text}`, "paid")];
 }
 
 /** Returns what is wrong with the connection; it stands first. */

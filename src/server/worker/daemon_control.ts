@@ -151,6 +151,7 @@ export class DaemonControl implements ControlHost {
     return statusView(snapshot, {
       server: this.#serverView(),
       usage: tally.pool,
+      paying: tally.paying(snapshot.at),
       accountUsage: (id) => tally.account(id, snapshot.at),
       sessions: this.#views.sessions(tally.sessions(), open, snapshot),
       requests: open.map((request) => requestView(request, snapshot)),
@@ -193,8 +194,7 @@ export class DaemonControl implements ControlHost {
 
   glance(session: string | null): GlanceView {
     const snapshot = this.#parts.keeper.snapshot();
-    const paying = this.status().accounts.find((view) => view.paying !== null)
-      ?.paying ?? null;
+    const paying = this.status().paying ?? null;
     return {
       schema: "tc.glance/v1",
       ...poolGlance(snapshot, session),

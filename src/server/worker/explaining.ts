@@ -201,6 +201,8 @@ function usedText({ lastUsedAt }: Binding, at: number): string {
 function queryFor(binding: Binding | null): RouteQuery {
   if (binding === null) return { ...ANY_REQUEST, cacheTtlMs: CACHE_TTL_MS };
   const { conversation, parent, family, contextTokens, policy } = binding;
+  // The next request is taken to ask for as long an answer as the last one.
+  const { costNanoMax = 0 } = binding;
   return {
     ...ANY_REQUEST,
     conversation,
@@ -208,6 +210,7 @@ function queryFor(binding: Binding | null): RouteQuery {
     families: family === null ? [] : [family],
     contextTokens,
     policy,
+    costNanoMax,
     cacheTtlMs: CACHE_TTL_MS,
   };
 }

@@ -23,7 +23,8 @@ import { commandWord } from "../../shell_words.ts";
 
 /** Returns the command that renews the account's login. */
 export function loginCommand({ account }: AccountState): string {
-  const kind = account.kind === "api_key" ? " --api" : "";
+  const isKey = account.kind === "api_key" || account.kind === "backend";
+  const kind = isKey ? " --api" : "";
   return `tc login${kind} --account ${commandWord(account.label)}`;
 }
 
