@@ -5,12 +5,14 @@
  *
  * - `--quick` takes one short round, and writes no page.
  * - `--only=tc,node` measures only these; `--rounds=9` takes nine rounds.
- * - `--against=<folder>` measures the tc of another checkout as well.
+ * - `--against=<path>` measures another tc as well: an executable, or a checkout.
+ * - `--page` writes the page, which only a run without arguments does unasked.
  * - `--stages` gives the processor time of a request, stage by stage.
  */
 
 import { jsonLoad, streamLoad, turnLoad, uploadLoad } from "./load.ts";
 import { cpuUs, load, machine, rssMb, untilQuiet } from "./machine.ts";
+import { partTable } from "./part_cost.ts";
 import {
   failedText,
   note,
@@ -176,6 +178,7 @@ async function bench(args: readonly string[]): Promise<void> {
   if (args.includes("--stages")) {
     await using stages = await Targets.startStages(STAGES);
     await say(Deno.stdout, await measureStages(stages, plan.rounds));
+    await say(Deno.stdout, `\nEach part alone:\n\n${await partTable(2_000)}`);
     return;
   }
   const only = optionOf(args, "--only=")?.split(",");
@@ -209,7 +212,7 @@ async function bench(args: readonly string[]): Promise<void> {
     failed,
   });
   await say(Deno.stdout, `${table(report)}\n\n${JSON.stringify(report)}`);
-  if (!isQuick && args.length === 0) {
+  if (args.includes("--page") || args.length === 0) {
     await Deno.writeTextFile(PAGE, page(report) + await ownWords());
   }
   if ((failed["tc"] ?? 0) === 0) return;

@@ -4,49 +4,18 @@
  */
 
 import { Buffer } from "node:buffer";
+import { ANSWER, ANSWER_LINES } from "./request_text.ts";
 
 const HEAD_END = "\r\n\r\n";
 const READ_BYTES = 256 * 1024;
 
-/** The lines that the API sends, more or less. */
-const LINES = [
-  "date: Sat, 21 Nov 2026 10:00:00 GMT",
-  "cache-control: no-cache",
-  "anthropic-organization-id: 5e6f7a8b-1111-2222-3333-444455556666",
-  "request-id: req_011CVabcdefghijklmnopqrs",
-  "anthropic-ratelimit-unified-status: allowed",
-  "anthropic-ratelimit-unified-representative-claim: five_hour",
-  "anthropic-ratelimit-unified-5h-status: allowed",
-  "anthropic-ratelimit-unified-5h-utilization: 0.1",
-  `anthropic-ratelimit-unified-5h-reset: ${inHours(3)}`,
-  "anthropic-ratelimit-unified-7d-status: allowed",
-  "anthropic-ratelimit-unified-7d-utilization: 0.2",
-  `anthropic-ratelimit-unified-7d-reset: ${inHours(90)}`,
-  "strict-transport-security: max-age=31536000",
-  "server: cloudflare",
-].join("\r\n");
-
-function inHours(hours: number): number {
-  return Math.floor(Date.now() / 1_000) + hours * 3_600;
-}
-
-const MESSAGE = JSON.stringify({
-  id: "msg_01XFDUDYJgAACzvnptvVoYEL",
-  type: "message",
-  role: "assistant",
-  model: "claude-opus-5-5",
-  content: [{ type: "text", text: "word ".repeat(60) }],
-  stop_reason: "end_turn",
-  usage: {
-    input_tokens: 25,
-    cache_read_input_tokens: 30_000,
-    output_tokens: 80,
-  },
-});
+/** The lines that the API sends, more or less, without those of the body. */
+const LINES = ANSWER_LINES.filter(([name]) => !name.startsWith("content-"))
+  .map(([name, value]) => `${name}: ${value}`).join("\r\n");
 
 const JSON_ANSWER = Buffer.from(
   `HTTP/1.1 200 OK\r\n${LINES}\r\ncontent-type: application/json\r\n` +
-    `content-length: ${MESSAGE.length}${HEAD_END}${MESSAGE}`,
+    `content-length: ${ANSWER.length}${HEAD_END}${ANSWER}`,
 );
 
 const STREAM_HEAD = `HTTP/1.1 200 OK\r\n${LINES}\r\n` +

@@ -26,7 +26,8 @@ export class Targets implements AsyncDisposable {
   readonly #folder = new TempFolder();
 
   /**
-   * Starts the origin and every proxy that this machine has; `against` is the
+   * Starts the origin and every proxy that this machine has; `against` is an
+   * executable, or the
    * folder of another tc to start as well.
    */
   static async start(against: string | null): Promise<Targets> {
@@ -42,8 +43,13 @@ export class Targets implements AsyncDisposable {
     targets.list.push(direct);
     await targets.#tc(port, { name: "tc", root: ROOT });
     if (against !== null) {
-      const root = new URL(`file://${Deno.realPathSync(against)}/`);
-      await targets.#tc(port, { name: "tc before", root });
+      const path = Deno.realPathSync(against);
+      await targets.#tc(
+        port,
+        Deno.statSync(path).isFile
+          ? { name: "executable", program: [path] }
+          : { name: "tc before", root: new URL(`file://${path}/`) },
+      );
     }
     await targets.#node(port);
     await targets.#nginx(port);
@@ -81,9 +87,12 @@ export class Targets implements AsyncDisposable {
 
   async #tc(
     origin: number,
-    { name, root, level = "info" }: {
+    { name, root = ROOT, program, level = "info" }: {
       readonly name: string;
-      readonly root: URL;
+      /** The checkout that is run. */
+      readonly root?: URL;
+      /** What is run instead, as a command. */
+      readonly program?: readonly string[];
       readonly level?: string;
     },
   ): Promise<void> {
@@ -114,10 +123,12 @@ export class Targets implements AsyncDisposable {
       }),
       { mode: 0o600 },
     );
-    const tc = ["run", "-A", "--no-check", new URL("main.ts", root).pathname];
+    const main = new URL("main.ts", root).pathname;
+    const [command = "", ...tc] = program ??
+      [Deno.execPath(), "run", "-A", "--no-check", main];
     for (const label of ["a", "b", "c"]) {
       const login = await this.#spawn(
-        Deno.execPath(),
+        command,
         [...tc, "login", "--api", "--api-key-stdin", "--name", label],
         environment,
       );
@@ -128,7 +139,7 @@ export class Targets implements AsyncDisposable {
       await login.status;
     }
     const child = await this.#spawn(
-      Deno.execPath(),
+      command,
       [...tc, "server", "--headless"],
       environment,
     );
