@@ -129,6 +129,19 @@ export function readHeaderLines(
   return headers;
 }
 
+const DECODER = new TextDecoder();
+
+/**
+ * Returns the bytes as text, one character for each. Nearly every head is ASCII,
+ * which the decoder of UTF-8 reads fast in each runtime; the one of Latin-1 took
+ * ten microseconds for a head in that of some executables (Deno 2.7).
+ */
+export function headText(bytes: Buffer, { from, to }: Window): string {
+  const text = DECODER.decode(bytes.subarray(from, to));
+  const isAscii = text.length === to - from && !text.includes("\ufffd");
+  return isAscii ? text : bytes.toString("latin1", from, to);
+}
+
 interface MessageKind {
   readonly status: number;
   readonly method: string;

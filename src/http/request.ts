@@ -14,6 +14,7 @@ import {
   CR,
   findBlankLine,
   FramingFacts,
+  headText,
   IS_TOKEN,
   LF,
   ProtocolError,
@@ -154,7 +155,7 @@ function findRequestEnd(
 /** Reads the head that fills the window, blank line included. */
 function parseRequestHead(bytes: Buffer, window: Window): RequestHead {
   const { from, to } = window;
-  const text = bytes.toString("latin1", from, to);
+  const text = headText(bytes, window);
   const lineEnd = text.indexOf("\r\n");
   const match = REQUEST_LINE.exec(text.slice(0, lineEnd));
   const [, method, target, minor] = match ?? [];

@@ -13,6 +13,7 @@ import {
   CR,
   findBlankLine,
   FramingFacts,
+  headText,
   IS_VALUE,
   LF,
   ProtocolError,
@@ -203,7 +204,7 @@ export function parseResponseHead(
   method: string,
 ): ResponseHead {
   const { from, to } = window;
-  const text = bytes.toString("latin1", from, to);
+  const text = headText(bytes, window);
   const { status, isVersion10, lineEnd } = parseStatusLine(text);
   const facts = new FramingFacts();
   const headers = readHeaderLines(bytes, { from: from + lineEnd, to }, {

@@ -31,14 +31,18 @@ const DECODER = new TextDecoder();
  * turned into text, in pieces of this many: one text of a long conversation
  * would cost more in garbage than the search saves.
  */
-const PIECE_BYTES = 16 * 1024;
+const PIECE_BYTES = 8 * 1024;
 
 /** The bytes of a JSON text, as a walk needs them. */
 export class JsonSource {
   readonly bytes: Buffer;
-  /** The bytes from `#pieceAt` on, each as one character. */
-  #piece = "";
+  /**
+   * The bytes from `#pieceAt` to before `#pieceEnd` as text; null if they are
+   * not ASCII, where one character is not one byte. Those are walked.
+   */
+  #piece: string | null = null;
   #pieceAt = 0;
+  #pieceEnd = 0;
 
   constructor(bytes: Uint8Array) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -56,17 +60,32 @@ export class JsonSource {
 
   /** Returns the index of the first quote from `at` on, or -1. */
   #quoteFrom(at: number): number {
-    const { bytes } = this;
-    for (let from = at; from < bytes.length;) {
-      let inPiece = from - this.#pieceAt;
-      if (inPiece < 0 || inPiece >= this.#piece.length) {
-        this.#piece = bytes.toString("latin1", from, from + PIECE_BYTES);
-        this.#pieceAt = from;
-        inPiece = 0;
-      }
-      const found = this.#piece.indexOf('"', inPiece);
+    const { length } = this.bytes;
+    for (let from = at; from < length; from = this.#pieceEnd) {
+      if (from < this.#pieceAt || from >= this.#pieceEnd) this.#take(from);
+      const found = this.#piece === null
+        ? this.#walked(from)
+        : this.#piece.indexOf('"', from - this.#pieceAt);
       if (found !== -1) return this.#pieceAt + found;
-      from = this.#pieceAt + this.#piece.length;
+    }
+    return -1;
+  }
+
+  /** Takes the piece that begins at `at`. */
+  #take(at: number): void {
+    const bytes = this.bytes.subarray(at, at + PIECE_BYTES);
+    const text = DECODER.decode(bytes);
+    const isAscii = text.length === bytes.length && !text.includes("\ufffd");
+    this.#piece = isAscii ? text : null;
+    this.#pieceAt = at;
+    this.#pieceEnd = at + bytes.length;
+  }
+
+  /** Returns where in the piece the first quote from `at` on is, or -1. */
+  #walked(at: number): number {
+    const { bytes } = this;
+    for (let index = at; index < this.#pieceEnd; index++) {
+      if (bytes[index] === QUOTE) return index - this.#pieceAt;
     }
     return -1;
   }
@@ -281,7 +300,7 @@ export function shortTextAt(source: JsonSource, at: number): string | null {
   if (end === BROKEN || end - at > SHORT_TEXT_BYTES_MAX) return null;
   const { bytes } = source;
   if (isPlain(bytes, at + 1, end - 1)) {
-    return bytes.toString("latin1", at + 1, end - 1);
+    return bytes.toString("utf8", at + 1, end - 1);
   }
   try {
     const parsed: unknown = JSON.parse(
@@ -308,7 +327,7 @@ export function scalarAt(source: JsonSource, at: number): string | null {
   const { bytes } = source;
   const end = at < 0 ? BROKEN : scalarEnd(source, at);
   if (end === BROKEN || end - at > 32) return null;
-  return bytes.toString("latin1", at, end);
+  return bytes.toString("utf8", at, end);
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;
