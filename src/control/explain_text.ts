@@ -227,10 +227,10 @@ function limitLines(
     : [`all paid work, paid.max: ${roomText(paidLimit)}`];
   if (own.length + all.length === 0) return [];
   const size = costMax === null
-    ? "a request that may cost more than is left goes elsewhere"
+    ? "a request that may cost more than is left is not sent there"
     : `its next request may cost $${
       costMax.toFixed(2)
-    }, as its last; where less is left, it goes elsewhere`;
+    }, as its last; where less is left, it is not sent`;
   return [...own, ...all, size].map((line) => `dollars: ${line}`);
 }
 

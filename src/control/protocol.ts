@@ -76,7 +76,10 @@ export interface HealthView {
 export interface VerdictView {
   readonly color: "green" | "yellow" | "red";
   readonly kind: Outlook["kind"];
-  /** The account that limits, if it is one; else null. */
+  /**
+   * The account that limits, if it is one; of a pool in which all are off the
+   * first one; else null.
+   */
   readonly account: string | null;
   /** The window that limits, such as `7d`; else null. */
   readonly window: string | null;

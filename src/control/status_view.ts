@@ -168,7 +168,12 @@ function forecastView(ahead: PoolForecast): StatusView["forecast"] {
 
 function verdictView(snapshot: PoolSnapshot): VerdictView {
   const seen = outlook(snapshot);
-  const id = seen.kind === "nearly_full" ? seen.accountId : null;
+  const [first = null] = snapshot.accounts.keys();
+  const id = seen.kind === "nearly_full"
+    ? seen.accountId
+    : seen.kind === "empty"
+    ? first
+    : null;
   return {
     color: colorOf(seen),
     kind: seen.kind,

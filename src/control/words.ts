@@ -7,6 +7,7 @@
 
 import { inert } from "../core/plain_text.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../core/time.ts";
+import { commandWord } from "../shell_words.ts";
 import type {
   BetweenView,
   SpendLimitView,
@@ -352,7 +353,9 @@ export function verdictText(
         ? "no account can serve: tc accounts"
         : `nothing left${end}`;
     case "empty":
-      return "no account: tc login";
+      return account === null
+        ? "no account: tc login"
+        : `every account is off: tc enable ${commandWord(account)}`;
   }
 }
 

@@ -43,6 +43,9 @@ Deno.test("a pool moves to another machine: logins leave, keys and settings are 
   await using api = await startScriptedApi();
   await using here = await filled(api);
   await here.tc(["priority", "console", "--max-cost", "5/day"]);
+  // A server that ran before remembers the accounts that it had.
+  strictEqual((await here.tc(["env"])).code, 0);
+  await here.tc(["stop"]);
   const file = here.folder.join("pool.age");
   const end = await withPassphrase(here, ["export", file, "--yes"]);
   strictEqual(end.code, 0, end.stderr);
@@ -50,6 +53,14 @@ Deno.test("a pool moves to another machine: logins leave, keys and settings are 
   match(end.stdout, /no longer work here/);
   match(end.stdout, /Copied: console and the settings/);
   deepStrictEqual(await ids(here), ["console"]);
+  // A login that has moved is not reported as lost, and a key is enough to serve.
+  await here.tc(["disable", "console"]);
+  strictEqual((await here.tc(["env"])).code, 0);
+  const status = await here.tc(["status"]);
+  ok(!status.stdout.includes("is gone"), status.stdout);
+  match(status.stdout, /every account is off: tc enable console/);
+  await here.tc(["enable", "console"]);
+  await here.tc(["stop"]);
   const bytes = await Deno.readFile(file);
   ok(!new TextDecoder().decode(bytes).includes("sk-ant"));
   match(new TextDecoder().decode(bytes), /^age-encryption\.org\/v1\n-> scrypt/);

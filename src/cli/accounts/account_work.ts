@@ -9,6 +9,7 @@ import { accountsView } from "../../server/account_facts.ts";
 import { systemClock } from "../../system/clock.ts";
 import { type AccountsView, CONTROL } from "../../control/protocol.ts";
 import { EXIT, reasonOf, TcError, UsageError } from "../../errors.ts";
+import type { AccountId } from "../../core/account.ts";
 import type { Locks, Vault } from "../../ports.ts";
 import {
   type AccountChange,
@@ -18,6 +19,8 @@ import {
   type NamedAccount,
 } from "../../store/account_desk.ts";
 import type { Shell } from "../shell.ts";
+import { databasePath, openDatabase } from "../../store/ledger/database.ts";
+import { forgetAccount } from "../../store/ledger/pool_store.ts";
 import { systemRunner } from "../../system/command_runner.ts";
 import { machineSecret } from "../../system/machine.ts";
 import { accountRows } from "../../store/account_rows.ts";
@@ -121,6 +124,26 @@ export async function byServerOr<Result>(
     if (!isNotRunning(cause)) throw cause;
   }
   return await ways.alone();
+}
+
+/**
+ * Removes the account from vault, settings and state, where no server runs: the
+ * next one would report a login that is in the state alone as lost.
+ */
+export async function removeHere(
+  { paths }: Shell,
+  desk: AccountDesk,
+  id: AccountId,
+): Promise<void> {
+  await desk.remove(id);
+  try {
+    const path = databasePath(paths.stateFolder);
+    if (!(await Deno.stat(path)).isFile) return;
+    using database = openDatabase(path, "read_write");
+    forgetAccount(database, id);
+  } catch {
+    // There is no state yet, or it is damaged: the next server reports it.
+  }
 }
 
 export function isNotRunning(cause: unknown): boolean {

@@ -7,11 +7,8 @@
 import type { Command } from "@commander-js/extra-typings";
 import { inert } from "../../control/words.ts";
 import { EXIT } from "../../errors.ts";
-import type { AccountId } from "../../core/account.ts";
 import { findAccount } from "../../store/account_desk.ts";
-import { databasePath, openDatabase } from "../../store/ledger/database.ts";
-import { forgetAccount } from "../../store/ledger/pool_store.ts";
-import { byServerOr, openDesk } from "./account_work.ts";
+import { byServerOr, openDesk, removeHere } from "./account_work.ts";
 import { askYes, cancelled } from "../asking.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
@@ -81,27 +78,11 @@ async function remove(
       });
     },
     alone: async () => {
-      await desk.remove(id);
-      forget(shell, id);
+      await removeHere(shell, desk, id);
     },
   });
   if (output.isJson) {
     output.json({ schema: "tc.remove/v1", id, label, removed: true });
   } else output.line(`Removed ${name}.`);
   return EXIT.ok;
-}
-
-/**
- * Removes the account from the state. The state is a cache: a failure here does
- * no harm.
- */
-function forget({ paths }: Shell, id: AccountId): void {
-  try {
-    const path = databasePath(paths.stateFolder);
-    if (!Deno.statSync(path).isFile) return;
-    using database = openDatabase(path, "read_write");
-    forgetAccount(database, id);
-  } catch {
-    // There is no state yet, or it is damaged: the next server reports it.
-  }
 }

@@ -14,7 +14,11 @@ import { commandWord } from "../../shell_words.ts";
 import { readConfig } from "../../store/config_file.ts";
 import { writeAtomic } from "../../store/files/atomic.ts";
 import { openPool, sealPool } from "../../store/pool_file.ts";
-import { isNotRunning, openDesk } from "../accounts/account_work.ts";
+import {
+  isNotRunning,
+  openDesk,
+  removeHere,
+} from "../accounts/account_work.ts";
 import { askSecret, askYes, cancelled, readStdin } from "../asking.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
 import { Shell } from "../shell.ts";
@@ -96,7 +100,7 @@ async function exportPool(
       exitCode: EXIT.cannotWrite,
     });
   }
-  for (const { id } of plan.moved) await desk.remove(id);
+  for (const { id } of plan.moved) await removeHere(shell, desk, id);
   tell(shell, file, plan);
   return EXIT.ok;
 }
