@@ -72,6 +72,7 @@ Deno.test("a pool moves to another machine: logins leave, keys and settings are 
   strictEqual(got.code, 0, got.stderr);
   match(got.stdout, /Imported work, a login/);
   match(got.stderr, /used here now/);
+  match(got.stdout, /^Settings taken: .*routing\.policy/m);
   deepStrictEqual(await ids(there), ["console", "work"]);
   const policy = await there.tc(["config", "get", "routing.policy"]);
   match(policy.stdout, /pace/);
