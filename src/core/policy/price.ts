@@ -56,8 +56,17 @@ const DEMAND_SHARE = 0.25;
 const UNKNOWN_WEEK_HOURS = 84;
 const FIVE_HOURS = 5;
 
-/** How far ahead the five-hour figure is projected. */
+/** How far ahead the five-hour figure is projected for its price. */
 const AHEAD_HOURS = 0.7;
+
+/**
+ * How far ahead the end of a window counts as a risk to the cache: past a
+ * quarter of an hour some other window resets or the conversation pauses, and
+ * the cache is lost anyway. (With 0.7 hours, and half the weight, work left
+ * accounts that still served it: -0.004 with small plans, -0.005 for one
+ * person.)
+ */
+const RISK_HOURS = 0.25;
 
 /** Tokens that a full account counts as. */
 const LOAD_TOKENS = 100_000;
@@ -66,9 +75,13 @@ const LOAD_TOKENS = 100_000;
 const STAY_TOKENS_MIN = 20_000;
 const STAY_TOKENS_MAX = 150_000;
 
-/** A placement binds longer if the cache lives an hour. */
-const SHORT_CACHE = { fiveHourWeight: 0.25, rebuildRisk: 0.5 } as const;
-const LONG_CACHE = { fiveHourWeight: 2, rebuildRisk: 1.5 } as const;
+/**
+ * A placement binds longer if the cache lives an hour. A window that ends under
+ * a conversation costs more than the cache: its client waits for the rewriting,
+ * and the window's last tokens go to the start of it.
+ */
+const SHORT_CACHE = { fiveHourWeight: 0.25, rebuildRisk: 2 } as const;
+const LONG_CACHE = { fiveHourWeight: 2, rebuildRisk: 4 } as const;
 const LONG_CACHE_FROM_MS = 600_000;
 
 function clamp(value: number, min: number, max: number): number {
@@ -117,8 +130,11 @@ function costOf(view: View, scene: Scene): Cost {
   const isHere = binding !== null && binding.accountId === view.id;
   const heads = view.heads.active + (isHere && view.heads.active > 0 ? 0 : 1);
   const projection = projected(view, scene, { heads, hours: AHEAD_HOURS });
-  const week = projectedWeek(view, scene, { heads, hours: AHEAD_HOURS });
-  const fuller = Math.max(projection, week);
+  const soon = { heads, hours: RISK_HOURS };
+  const fuller = Math.max(
+    projected(view, scene, soon),
+    projectedWeek(view, scene, soon),
+  );
   const cached = Math.min(contextTokens, view.cached);
   const rebuild = contextTokens - cached;
   const price = windowPrice(view, scene, projection);
