@@ -203,13 +203,34 @@ export async function streamOnce(
   const late = setTimeout(() => connection.close(), SILENCE_MS);
   try {
     await writeAll(connection, Buffer.from(request));
-    return (await readStream(connection, () => {})).events === events;
+    return await eventsIn(connection) === events;
   } catch {
     return false;
   } finally {
     clearTimeout(late);
     close(connection);
   }
+}
+
+/** Reads a whole streamed answer; returns its events, however it was cut. */
+async function eventsIn(connection: Deno.TcpConn): Promise<number> {
+  const bytes = Buffer.alloc(65_536);
+  let text = "";
+  while (!text.endsWith("\r\n0\r\n\r\n")) {
+    const count = await connection.read(bytes);
+    if (count === null) break;
+    text += bytes.toString("latin1", 0, count);
+  }
+  let body = "";
+  let at = text.indexOf("\r\n\r\n") + 4;
+  for (;;) {
+    const lineEnd = text.indexOf("\r\n", at);
+    const length = Number.parseInt(text.slice(at, lineEnd), 16);
+    if (!(length > 0)) break;
+    body += text.slice(lineEnd + 2, lineEnd + 2 + length);
+    at = lineEnd + 2 + length + 2;
+  }
+  return body.split("event: content_block_delta\n").length - 1;
 }
 
 async function readStream(
