@@ -203,7 +203,7 @@ export async function streamOnce(
   const late = setTimeout(() => connection.close(), SILENCE_MS);
   try {
     await writeAll(connection, Buffer.from(request));
-    return await eventsIn(connection) === events;
+    return (await readStream(connection, () => {})).events === events;
   } catch {
     return false;
   } finally {
@@ -212,51 +212,45 @@ export async function streamOnce(
   }
 }
 
-/** Reads a whole streamed answer; returns its events, however it was cut. */
-async function eventsIn(connection: Deno.TcpConn): Promise<number> {
-  const bytes = Buffer.alloc(65_536);
-  let text = "";
-  while (!text.endsWith("\r\n0\r\n\r\n")) {
-    const count = await connection.read(bytes);
-    if (count === null) break;
-    text += bytes.toString("latin1", 0, count);
-  }
-  let body = "";
-  let at = text.indexOf("\r\n\r\n") + 4;
-  for (;;) {
-    const lineEnd = text.indexOf("\r\n", at);
-    const length = Number.parseInt(text.slice(at, lineEnd), 16);
-    if (!(length > 0)) break;
-    body += text.slice(lineEnd + 2, lineEnd + 2 + length);
-    at = lineEnd + 2 + length + 2;
-  }
-  return body.split("event: content_block_delta\n").length - 1;
-}
-
+/**
+ * Reads a whole streamed answer. Returns when its first event came, and how many
+ * came in all, however they were cut.
+ */
 async function readStream(
   connection: Deno.TcpConn,
   onEvent: (delayMs: number) => void,
 ): Promise<{ readonly firstMs: number; readonly events: number }> {
   const bytes = Buffer.alloc(65_536);
-  let rest = "";
+  let text = "";
+  let timedTo = 0;
   let firstMs = 0;
-  let events = 0;
-  for (;;) {
+  while (!text.endsWith("\r\n0\r\n\r\n")) {
     const count = await connection.read(bytes);
     if (count === null) break;
     const now = performance.now();
-    const text = rest + bytes.toString("latin1", 0, count);
+    text += bytes.toString("latin1", 0, count);
     if (firstMs === 0 && text.includes("event:")) firstMs = now;
-    let from = 0;
-    for (const match of text.matchAll(/"sentAtMs":([\d.]+)\}/g)) {
-      onEvent(performance.timeOrigin + now - Number(match[1]));
-      from = match.index + match[0].length;
-      events++;
-    }
-    rest = text.slice(Math.max(from, text.length - 400));
-    if (rest.endsWith("0\r\n\r\n")) break;
+    // One that is cut here is not timed.
+    for (
+      const match of text.slice(timedTo).matchAll(/"sentAtMs":([\d.]+)\}/g)
+    ) onEvent(performance.timeOrigin + now - Number(match[1]));
+    timedTo = text.length;
   }
-  return { firstMs, events };
+  const events = withoutChunks(text).split("event: content_block_delta\n");
+  return { firstMs, events: events.length - 1 };
+}
+
+/** Returns the body of an answer that came in chunks. */
+function withoutChunks(text: string): string {
+  let body = "";
+  let at = text.indexOf("\r\n\r\n") + 4;
+  for (;;) {
+    const lineEnd = text.indexOf("\r\n", at);
+    const length = Number.parseInt(text.slice(at, lineEnd), 16);
+    if (!(length > 0)) return body;
+    body += text.slice(lineEnd + 2, lineEnd + 2 + length);
+    at = lineEnd + 2 + length + 2;
+  }
 }
 
 /** `count` turns with a conversation of `bytes` bytes, on two connections. */
