@@ -98,7 +98,12 @@ Deno.test("tc swap key takes keys from standard input and never shows one", asyn
   // Keys alone: they serve at once.
   strictEqual((await pool.tc(["swap", "auto"])).code, 0);
   strictEqual((await pool.tc(["swap", "helper"])).stdout, `${key}\n`);
+  // A server that ran meanwhile remembers the accounts that it had.
+  await pool.tc(["env"]);
+  await pool.tc(["stop"]);
   strictEqual((await pool.tc(["swap", "key", "rm", "console"])).code, 0);
+  const doctor = await pool.tc(["doctor"]);
+  ok(!doctor.stdout.includes("is gone"), doctor.stdout);
   strictEqual((await pool.tc(["swap", "key", "list"])).stdout, "");
   await pool.tc(["swap", "off"]);
   const settings = pool.folder.join(".claude", "settings.json");

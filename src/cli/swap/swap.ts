@@ -18,6 +18,7 @@ import { useAccount } from "../../swap/use_account.ts";
 import {
   checkFree,
   openDesk,
+  removeHere,
   storedAccounts,
   takenNames,
   tellServer,
@@ -221,7 +222,7 @@ async function removeKey(shell: Shell, name: string): Promise<number> {
       `tc remove ${commandWord(found.label)}`,
     );
   }
-  await desk.remove(found.id);
+  await removeHere(shell, desk, found.id);
   await tellServer(shell);
   shell.output.line(`Removed ${inert(found.label)}.`);
   return EXIT.ok;
