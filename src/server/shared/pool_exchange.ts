@@ -14,6 +14,7 @@ import {
   ownCounts,
   sumElsewhere,
 } from "../../core/pool/headcount.ts";
+import type { QuotaWindow } from "../../core/quota/quota.ts";
 import { spendLimitText } from "../../core/quota/spending.ts";
 import type { PoolSnapshot, PoolState } from "../../core/pool/state.ts";
 import { after, type Instant, SECOND_MS } from "../../core/time.ts";
@@ -76,7 +77,8 @@ export class PoolExchange {
   readonly #options: PoolExchangeOptions;
   readonly #rounds: Rounds;
   readonly #dirty = new Set<AccountId>();
-  readonly #sent = new Map<string, Instant>();
+  /** What the store has of each window, as far as this machine knows. */
+  readonly #sent = new Map<string, QuotaWindow>();
   readonly #taken = new Map<string, Instant>();
   readonly #due = new Set<Topic>();
   #booked: BookedBefore = new Map();
@@ -319,6 +321,7 @@ export class PoolExchange {
       if (!this.#isNew(`${accountId} ${window.key}`, window.observedAt)) {
         continue;
       }
+      this.#sent.set(`${accountId} ${window.key}`, window);
       byAccount.set(accountId, [...byAccount.get(accountId) ?? [], known]);
     }
     for (const [accountId, known] of byAccount) {
@@ -382,7 +385,7 @@ export class PoolExchange {
       throw cause;
     }
     for (const { accountId, window } of windows) {
-      this.#sent.set(`${accountId} ${window.key}`, window.observedAt);
+      this.#sent.set(`${accountId} ${window.key}`, window);
     }
   }
 

@@ -10,7 +10,7 @@ import * as v from "valibot";
 import type { AccountId } from "../../core/account.ts";
 import type { QuotaWindow, QuotaWindows } from "../../core/quota/quota.ts";
 import type { SharedRefusal } from "../../core/pool/event.ts";
-import { type Instant, instantFromMs } from "../../core/time.ts";
+import { type Instant, instantFromMs, SECOND_MS } from "../../core/time.ts";
 import { CHANNEL } from "./schema.ts";
 import type { SharedDatabase, Sql } from "./database.ts";
 
@@ -162,18 +162,31 @@ async function readRefusals(
   });
 }
 
-/** Returns the windows among `windows` that were observed after `sent`. */
+/** Figures that were seen again without a change are told this often. */
+const UNCHANGED_MS = 10 * SECOND_MS;
+
+/**
+ * Returns the windows among `windows` that the others should know: those that
+ * differ from what was `sent`, and now and then those that were seen again.
+ */
 export function newerWindows(
   accountId: AccountId,
   windows: QuotaWindows,
-  sent: ReadonlyMap<string, Instant>,
+  sent: ReadonlyMap<string, QuotaWindow>,
 ): readonly KnownWindow[] {
   return Object.values(windows).flatMap((window) => {
     const known = sent.get(`${accountId} ${window.key}`);
-    return known === undefined || window.observedAt > known
-      ? [{ accountId, window }]
-      : [];
+    const isNews = known === undefined ||
+      window.observedAt - known.observedAt >= UNCHANGED_MS ||
+      window.observedAt > known.observedAt && !isSame(window, known);
+    return isNews ? [{ accountId, window }] : [];
   });
+}
+
+function isSame(one: QuotaWindow, other: QuotaWindow): boolean {
+  return one.utilization === other.utilization &&
+    one.status === other.status && one.resetsAt === other.resetsAt &&
+    one.source === other.source;
 }
 
 /** A database row can be written once in a statement: the newest one counts. */
