@@ -17,6 +17,7 @@ import type { Clock, Journal, RequestLog, RequestRecord } from "../ports.ts";
 import {
   type LedgerEntry,
   NOTHING_SPENT,
+  type OwnEntry,
   type SpentWindows,
 } from "../store/ledger/ledger.ts";
 import { type AccountLabels, readLabels } from "../store/ledger/pool_store.ts";
@@ -50,6 +51,8 @@ interface LedgerWriterOptions {
   /** Whether the repository of a request is written down. */
   readonly hasProjects: boolean;
   readonly prices: PriceBook;
+  /** Is told of each row once it is in the file. */
+  readonly written?: (rows: readonly OwnEntry[]) => void;
 }
 
 /** Together with the time of a write, less than the second that may be lost. */
@@ -200,7 +203,7 @@ export class LedgerWriter implements RequestLog {
     const entries = this.#waiting;
     let refused = 0;
     const isWritten = this.#options.state.attempt(({ ledger }) => {
-      refused = ledger.write(entries);
+      refused = ledger.write(entries, this.#options.written);
     });
     if (!isWritten) return false;
     this.#waiting = [];

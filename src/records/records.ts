@@ -20,6 +20,7 @@ import type {
   Secret,
 } from "../ports.ts";
 import { databasePath } from "../store/ledger/database.ts";
+import type { OwnEntry } from "../store/ledger/ledger.ts";
 import type { AccountLabels } from "../store/ledger/pool_store.ts";
 import { type Config, priceBook } from "../config/config.ts";
 import { ExchangeFiles } from "./exchange_files.ts";
@@ -75,6 +76,7 @@ export class Records implements RequestLog {
   readonly #recalls: ReturnType<typeof setInterval>;
   #lost: readonly AccountId[] = [];
   #labels: AccountLabels = {};
+  #written: (rows: readonly OwnEntry[]) => void = () => {};
   /** Whole exchanges, only if the user asked for them. */
   readonly exchanges: ExchangeFiles | null;
 
@@ -104,7 +106,13 @@ export class Records implements RequestLog {
       },
       hasProjects: ledger.projects,
       prices: priceBook(config),
+      written: (rows) => this.#written(rows),
     });
+  }
+
+  /** Tells `listener` of each row of the ledger once it is in the file. */
+  listen(listener: (rows: readonly OwnEntry[]) => void): void {
+    this.#written = listener;
   }
 
   /**

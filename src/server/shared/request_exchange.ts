@@ -10,11 +10,14 @@ import { DAY_MS, MINUTE_MS, SECOND_MS } from "../../core/time.ts";
 import type { Clock } from "../../ports.ts";
 import type { OpenState } from "../../records/state_database.ts";
 import {
-  ownEntries,
+  type FreshRows,
+  lastSequence,
   readPlace,
   readPlaces,
+  settlePlace,
   writePlace,
 } from "../../store/ledger/ledger_exchange.ts";
+import type { OwnEntry } from "../../store/ledger/ledger.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
 import {
   lastRow,
@@ -36,6 +39,8 @@ interface RequestExchangeOptions {
   readonly shared: SharedPool;
   /** Does `work` with the ledger; false if that fails. */
   readonly attempt: (work: (state: OpenState) => void) => boolean;
+  /** The rows that were written last. */
+  readonly fresh: FreshRows;
   readonly clock: Clock;
   /** How long single requests are kept. */
   readonly days: number;
@@ -74,16 +79,18 @@ export class RequestExchange {
 
   /** Returns whether there may be more. */
   async send(): Promise<boolean> {
-    const { shared, attempt } = this.#options;
+    const { shared, attempt, fresh } = this.#options;
     const { database, membership: { machine } } = shared;
     let place = { sequence: 0, base: 0 };
     let isKnown = false;
-    let entries: ReturnType<typeof ownEntries> = [];
+    let entries: readonly OwnEntry[] = [];
     const isRead = attempt(({ database }) => {
       const known = readPlace(database, null);
       isKnown = known !== null;
       if (known !== null) place = known;
-      entries = ownEntries(database, place.sequence, ROWS);
+      const last = lastSequence(database);
+      entries = fresh.after(database, place.sequence, ROWS);
+      if (isKnown && entries.length === 0) settlePlace(database, place, last);
     });
     const last = entries.at(-1)?.sequence;
     if (!isRead || last === undefined) return false;

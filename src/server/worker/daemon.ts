@@ -15,6 +15,7 @@ import { HoldDesk } from "../../proxy/hold.ts";
 import { BodyBudget } from "../../proxy/body.ts";
 import { Deadline } from "../../http/deadline.ts";
 import { basePathOf, type Proxy, RequestBook } from "../../proxy/proxy.ts";
+import { FreshRows } from "../../store/ledger/ledger_exchange.ts";
 import { RequestExchange } from "../shared/request_exchange.ts";
 import { PoolExchange } from "../shared/pool_exchange.ts";
 import { PageSessions } from "../page_sessions.ts";
@@ -346,8 +347,11 @@ function exchangeOf(
 ): PoolExchange | null {
   const { shared } = accounts;
   if (shared === null) return null;
+  const fresh = new FreshRows();
+  records.listen((rows) => fresh.note(rows));
   const requests = new RequestExchange({
     shared,
+    fresh,
     attempt: (work) => records.attempt(work),
     clock: systemClock,
     days: order.config.settings.ledger.days,

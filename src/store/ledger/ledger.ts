@@ -40,6 +40,12 @@ export interface LedgerEntry {
   readonly machine?: string;
 }
 
+/** An entry with its number among this machine's rows. */
+export interface OwnEntry {
+  readonly sequence: number;
+  readonly entry: LedgerEntry;
+}
+
 /**
  * Sums cover a quarter of an hour, because in every time zone a day begins on
  * one.
@@ -183,19 +189,27 @@ export class Ledger {
   /**
    * Writes all of `entries` or none, except those with a value that cannot be
    * stored, and returns how many were written. Entries of the last batch,
-   * recognised by request id, are not written or counted again.
+   * recognised by request id, are not written or counted again. `written` is
+   * told of the rows once they are in the file.
    */
-  write(entries: readonly LedgerEntry[]): number {
+  write(
+    entries: readonly LedgerEntry[],
+    written: (rows: readonly OwnEntry[]) => void = () => {},
+  ): number {
     const fresh = entries.filter(({ record }) => !this.#written.has(record.id));
     if (fresh.length === 0) return 0;
     try {
-      const stored = transaction(this.#database, () => {
-        const kept = fresh.filter((entry) => this.#insert(entry));
-        this.#addUp(kept);
-        return kept.length;
+      const rows = transaction(this.#database, () => {
+        const kept = fresh.flatMap((entry): OwnEntry[] => {
+          const sequence = this.#insert(entry);
+          return sequence === null ? [] : [{ sequence, entry }];
+        });
+        this.#addUp(kept.map(({ entry }) => entry));
+        return kept;
       });
       this.#written = new Set(fresh.map(({ record }) => record.id));
-      return fresh.length - stored;
+      written(rows);
+      return fresh.length - rows.length;
     } catch (cause) {
       // The remembered names may have been rolled back.
       this.#names.forget();
@@ -210,7 +224,7 @@ export class Ledger {
   take(entries: readonly LedgerEntry[], note: () => void): void {
     try {
       transaction(this.#database, () => {
-        this.#addUp(entries.filter((entry) => this.#insert(entry)));
+        this.#addUp(entries.filter((entry) => this.#insert(entry) !== null));
         note();
       });
     } catch (cause) {
@@ -219,9 +233,14 @@ export class Ledger {
     }
   }
 
-  /** Returns whether the entry's row could be stored. */
-  #insert(entry: LedgerEntry): boolean {
-    return isStored(() => this.#insertRow.run(...this.#rowOf(entry)));
+  /** Returns the number of the entry's row; null if it cannot be stored. */
+  #insert(entry: LedgerEntry): number | null {
+    let sequence: number | null = null;
+    isStored(() => {
+      const { lastInsertRowid } = this.#insertRow.run(...this.#rowOf(entry));
+      sequence = Number(lastInsertRowid);
+    });
+    return sequence;
   }
 
   /** Adds one statement per key of the batch, not per request. */

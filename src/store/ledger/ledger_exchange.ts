@@ -10,7 +10,12 @@ import type { DatabaseSync } from "node:sqlite";
 import { accountId } from "../../core/account.ts";
 import { type Instant, instantFromMs } from "../../core/time.ts";
 import type { AttemptRecord, RequestEnd, RequestRecord } from "../../ports.ts";
-import { type LedgerEntry, NAME_COLUMNS, termsOf } from "./ledger.ts";
+import {
+  type LedgerEntry,
+  NAME_COLUMNS,
+  type OwnEntry,
+  termsOf,
+} from "./ledger.ts";
 
 /** How far the rows of a machine were sent or taken over. */
 interface RowPlace {
@@ -58,12 +63,6 @@ export function writePlace(
   ).run(machine ?? OWN, sequence, base);
 }
 
-/** An entry with its number among this machine's rows. */
-interface OwnEntry {
-  readonly sequence: number;
-  readonly entry: LedgerEntry;
-}
-
 /** Returns at most `limit` of this machine's entries after `sequence`. */
 export function ownEntries(
   database: DatabaseSync,
@@ -80,6 +79,82 @@ export function ownEntries(
     sequence: Number(row["sequence"]),
     entry: entryOf(new Row(row, texts)),
   }));
+}
+
+/** Returns the number of the last row, whichever machine's; 0 without rows. */
+export function lastSequence(database: DatabaseSync): number {
+  const row = database.prepare("SELECT max(sequence) AS last FROM requests")
+    .get();
+  return Number(row?.["last"] ?? 0);
+}
+
+/**
+ * Moves this machine's own `place` to `last`, the number of the last row, where
+ * no own row came since. Rows of others are not looked through again; and where
+ * the newest rows were pruned, whose numbers SQLite gives anew, those numbers
+ * count on for the others.
+ */
+export function settlePlace(
+  database: DatabaseSync,
+  place: RowPlace,
+  last: number,
+): void {
+  if (last === place.sequence) return;
+  const reused = Math.max(0, place.sequence - last);
+  writePlace(database, null, { sequence: last, base: place.base + reused });
+}
+
+/** Rows that are kept in memory; all others are read when they are sent. */
+const FRESH_MAX = 1_000;
+
+/**
+ * Rows that this process has just written, so that the next portion need not be
+ * read from the file again. The file says whether they are all: another process
+ * of this machine may write as well.
+ */
+export class FreshRows {
+  #rows: readonly OwnEntry[] = [];
+
+  /** Keeps rows that are in the file, in their order. */
+  note(rows: readonly OwnEntry[]): void {
+    const [first] = rows;
+    const last = this.#rows.at(-1);
+    // A file that was damaged begins anew, and counts from 1.
+    const isAnew = first !== undefined && last !== undefined &&
+      first.sequence <= last.sequence;
+    this.#rows = [...isAnew ? [] : this.#rows, ...rows].slice(-FRESH_MAX);
+  }
+
+  /**
+   * Returns at most `limit` of this machine's entries after `sequence`, from
+   * memory where it has all of them, else from the file.
+   */
+  after(
+    database: DatabaseSync,
+    sequence: number,
+    limit: number,
+  ): readonly OwnEntry[] {
+    this.#rows = this.#rows.filter((row) => row.sequence > sequence);
+    const rows = this.#rows.slice(0, limit);
+    const last = rows.at(-1)?.sequence;
+    return last !== undefined &&
+        countRows(database, sequence, last) === rows.length
+      ? rows
+      : ownEntries(database, sequence, limit);
+  }
+}
+
+/** Returns how many own rows come after `from`, up to and with `last`. */
+function countRows(
+  database: DatabaseSync,
+  from: number,
+  last: number,
+): number {
+  const row = database.prepare(
+    `SELECT count(*) AS count FROM requests
+     WHERE sequence > ? AND sequence <= ? AND machine IS NULL`,
+  ).get(from, last);
+  return Number(row?.["count"]);
 }
 
 type Columns = Readonly<Record<string, unknown>>;

@@ -40,19 +40,43 @@ export async function sendRows(
   machine: string,
   rows: readonly SharedRow[],
 ): Promise<void> {
-  const json = rows.map(({ sequence, entry }) => ({
-    sequence,
-    ended: entry.record.endedAt,
-    request: entry,
-  }));
+  const text = textOf(rows);
   await database.run((sql) =>
     sql`
       INSERT INTO tc.requests (machine, sequence, ended_at, request)
       SELECT ${machine}, sequence, to_timestamp(ended / 1000), request
-      FROM jsonb_to_recordset(${sql.json(json as never)}) AS
+      FROM jsonb_to_recordset(${text}::text::jsonb) AS
         row(sequence bigint, ended float8, request jsonb)
       ON CONFLICT DO NOTHING`
   );
+}
+
+/** Returns rows as JSON that PostgreSQL takes, without what only the log has. */
+function textOf(rows: readonly SharedRow[]): string {
+  const json = rows.map(({ sequence, entry }) => ({
+    sequence,
+    ended: entry.record.endedAt,
+    request: entry.record.movedWhy === null
+      ? entry
+      : { ...entry, record: { ...entry.record, movedWhy: null } },
+  }));
+  const text = JSON.stringify(json);
+  return STRANGE.some((escape) => text.includes(escape))
+    ? JSON.stringify(json, (_, value) => stored(value))
+    : text;
+}
+
+/**
+ * How JSON writes a NUL and half a surrogate pair, which a client's model may
+ * hold. PostgreSQL refuses both, and with them the whole portion, for ever.
+ */
+const STRANGE = ["\\u0000", "\\ud"];
+
+/** Returns what SQLite keeps of a text. */
+function stored(value: unknown): unknown {
+  return typeof value === "string"
+    ? value.split("\0", 1)[0]?.toWellFormed()
+    : value;
 }
 
 /**
