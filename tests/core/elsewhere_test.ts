@@ -15,7 +15,16 @@ import {
 } from "../../src/core/pool/pool.ts";
 import { route } from "../../src/core/route/route.ts";
 import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";
-import { account, accountId, inSeconds, NOW, query } from "../fixtures/pool.ts";
+import {
+  account,
+  accountId,
+  conversationId,
+  inSeconds,
+  NOW,
+  patch,
+  query,
+  ticketId,
+} from "../fixtures/pool.ts";
 
 const A = accountId("a");
 
@@ -138,4 +147,44 @@ Deno.test("a refusal elsewhere closes the account here, a little longer", () => 
     }),
     gone,
   );
+});
+
+Deno.test("of several machines only one without a place there passes a learned limit, and late", () => {
+  const LIMIT = 4;
+  const later = inSeconds(60);
+  const asked = { conversation: conversationId("s"), ticket: ticketId("t") };
+  /** Whether a request that has waited a minute passes the limit. */
+  const passes = (own: number, there: number, startedSecondsAgo: number) => {
+    const refused = { level: 5, refusals: 2, since: later, refusedAt: later };
+    const state = patch(
+      poolOf({ ...elsewhere(there), at: later } as PoolEvent, {
+        kind: "waiting_changed",
+        ticket: asked.ticket,
+        query: query(asked),
+        only: null,
+        reason: "full",
+        at: NOW,
+      }),
+      "a",
+      (before) => ({
+        ...before,
+        account: account("a"),
+        leases: own,
+        gate: {
+          ...before.gate,
+          isProven: true,
+          inFlight: { ...refused, limit: LIMIT },
+          starts: before.gate.starts.with(
+            inSeconds(60 - startedSecondsAgo),
+          ),
+        },
+      }),
+    );
+    return route(snapshot(state, later), query(asked)).kind === "use";
+  };
+  // Alone it passes one a second.
+  deepStrictEqual([passes(4, 0, 0.5), passes(4, 0, 1)], [false, true]);
+  // A machine with requests there waits for one of them to end.
+  strictEqual(passes(1, 3, 30), false);
+  deepStrictEqual([passes(0, 4, 3), passes(0, 4, 4)], [false, true]);
 });

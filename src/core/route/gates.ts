@@ -11,7 +11,7 @@ import { perMinuteCap, rampLimit } from "../pool/lease.ts";
 import { rampOf } from "../pool/reopening.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Scene, View } from "./scene.ts";
-import { SECOND_MS } from "../time.ts";
+import { type Instant, SECOND_MS } from "../time.ts";
 
 export interface Room {
   /** Places for a conversation that holds no cache here. */
@@ -96,13 +96,27 @@ function startsLeft({ state }: View, { layers, at }: Scene): number {
  * limit. The user's own limit always holds, and so does the limit to one trial.
  */
 export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
-  const { gate, account, bench } = view.state;
+  const { account, bench } = view.state;
   const leases = inFlight(view);
   const standing = benchAt(bench, scene.at);
   if (standing.kind === "probation" && standing.isThrottle) return false;
   if (account.leasesMax !== null && leases >= account.leasesMax) return false;
   if (isUnprovenFor(view, scene) && leases > 0) return false;
-  const last = gate.starts.newest;
-  if (last !== null && scene.at - last < OVERFLOW_STEP_MS) return false;
+  if (!isItsStep(view, scene.at)) return false;
   return leases <= OVERFLOW_SHARE * policy.inFlightMax(view, scene);
+}
+
+/**
+ * Returns whether the next request past a learned limit is this machine's. If
+ * several machines each let one pass a second, the account would be refused as
+ * many times more often: a machine that has requests in flight there waits for
+ * one of them to end, and one that has none, which would wait for ever, lets one
+ * pass after as many seconds as the others have requests there.
+ */
+function isItsStep({ state }: View, at: Instant): boolean {
+  const { leases, elsewhere, gate } = state;
+  if (elsewhere > 0 && leases > 0) return false;
+  const stepMs = OVERFLOW_STEP_MS * Math.max(1, elsewhere);
+  const last = gate.starts.newest;
+  return last === null || at - last >= stepMs;
 }
