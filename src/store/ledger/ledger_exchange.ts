@@ -64,7 +64,7 @@ export function writePlace(
 }
 
 /** Returns at most `limit` of this machine's entries after `sequence`. */
-export function ownEntries(
+function ownEntries(
   database: DatabaseSync,
   sequence: number,
   limit: number,
