@@ -77,15 +77,23 @@ export class ProjectBook implements Projects {
     try {
       const found = await this.#look(session);
       if (found !== null) this.note(session, found);
-      else if (!this.#sessions.has(session)) {
-        keep(this.#sessions, session, { project: null, atMs: this.#nowMs() });
-      }
+      else this.#noteMissing(session);
     } catch {
       // The main thread is too busy; a later request asks again.
     } finally {
       this.#lookups.delete(session);
     }
     return this.#sessions.get(session)?.project ?? null;
+  }
+
+  /**
+   * Notes that the client's files do not know the session, each time anew: else
+   * every request of such a session would have them searched from then on.
+   */
+  #noteMissing(session: string): void {
+    // A launch or a hook may have named it meanwhile.
+    const project = this.#sessions.get(session)?.project ?? null;
+    keep(this.#sessions, session, { project, atMs: this.#nowMs() });
   }
 
   #named(text: string): string | null {
