@@ -43,7 +43,7 @@ Deno.test("a login that is refused and cannot be renewed is ready nowhere, and s
   for (const name of ["work", "home"]) api.account(name).expire();
   api.nextToken().times(50).status(503);
   const refused = await ask(baseUrl);
-  const why = /could not be renewed: the token endpoint answers 503/;
+  const why = /cannot be renewed: the token endpoint answers 503/;
   // It may come through later: no sign-in is asked for.
   strictEqual(refused.status, 429, refused.text);
   match(refused.text, why);
