@@ -33,8 +33,11 @@ type Standing =
   };
 
 const KEY_NAME = "tc-page-key";
-/** Changes come in bursts; one question answers all of a moment. */
-const BURST_MS = 300;
+/**
+ * Changes come in bursts; one question answers all of a moment. Each answer takes
+ * the server a millisecond or two, which the requests of others wait for.
+ */
+const BURST_MS = 700;
 /** Without a change it asks again after this, for what time alone changes. */
 const POLL_MS = 10_000;
 const RETRY_MS = 2_000;
