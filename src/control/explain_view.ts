@@ -76,7 +76,7 @@ export interface ExplainView {
   readonly boundAt: TimeView | null;
   readonly isWarm: boolean;
   readonly contextTokens: number;
-  /** The limit on all paid work, `paid.max`; null means none. */
+  /** The limit on all paid work (`paid.max`), or null if there is none. */
   readonly paidLimit?: SpendLimitView | null;
   /**
    * Dollars that the request may cost at most where it is paid for, as the last

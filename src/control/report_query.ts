@@ -20,13 +20,13 @@ export interface ReportQuestion {
   readonly days: number;
   /** Name of the time zone of the days. */
   readonly zone: string;
-  /** Only this repository, by its name or folder; null: all. */
+  /** The only repository wanted, by its name or folder; null means all. */
   readonly project: string | null;
-  /** Only this session, by the start of its id; null: all. */
+  /** The only session wanted, by the start of its id; null means all. */
   readonly session: string | null;
-  /** Only this machine of a shared pool: its name, or `this`; null: all. */
+  /** The only machine wanted, by its name or as `this`; null means all. */
   readonly machine: string | null;
-  /** What each row is split by, for a chart; null: by nothing. */
+  /** What a chart splits each row by; null means that it splits none. */
   readonly split: PartKind | null;
 }
 

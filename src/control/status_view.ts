@@ -80,7 +80,7 @@ interface AccountUsage {
   readonly paying: PayingSum | null;
 }
 
-/** What was paid by the token in a period that still holds. */
+/** The sum of a period of paying by the token that has not ended yet. */
 interface PayingSum {
   readonly since: Instant;
   readonly requests: number;
@@ -300,7 +300,8 @@ function accountView(
   };
 }
 
-function payingView(paying: PayingSum | null): PayingView | null {
+/** Returns what is paid by the token now, or null if nothing is. */
+export function payingView(paying: PayingSum | null): PayingView | null {
   return paying === null ? null : {
     since: timeView(paying.since),
     requests: paying.requests,

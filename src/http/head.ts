@@ -132,9 +132,10 @@ export function readHeaderLines(
 const DECODER = new TextDecoder();
 
 /**
- * Returns the bytes as text, one character for each. Nearly every head is ASCII,
- * which the decoder of UTF-8 reads fast in each runtime; the one of Latin-1 took
- * ten microseconds for a head in that of some executables (Deno 2.7).
+ * Returns the bytes as text with one character a byte. The decoder of UTF-8 is
+ * tried first, because nearly every head is ASCII and that decoder is fast in
+ * every runtime. The decoder of Latin-1 took ten microseconds for a head in
+ * Deno 2.7, on which some executables are built.
  */
 export function headText(bytes: Buffer, { from, to }: Window): string {
   const text = DECODER.decode(bytes.subarray(from, to));

@@ -21,7 +21,7 @@ import { type Span, useBrush } from "./zoom.tsx";
 
 /** Points of the picture; a step is a few pixels. */
 const STEPS = 240;
-/** Accounts with a colour of their own; the rest is one. */
+/** So many accounts get a colour of their own; the others share one. */
 const COLOURS = 7;
 
 /** One colour of the picture. */

@@ -18,9 +18,9 @@ export interface Span {
   readonly untilMs: number;
 }
 
-/** Figures come every five minutes: less than three of them show nothing. */
+/** A shorter span would hold fewer than three figures, one every five minutes. */
 const SHORTEST_MS = 15 * 60_000;
-/** A drag over less of a chart is a click. */
+/** A shorter drag, as a share of the chart's width, counts as a click. */
 const DRAG_MIN = 0.02;
 
 /** Returns the part of `whole` that is as long as possible, and not empty. */

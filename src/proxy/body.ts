@@ -35,7 +35,7 @@ export interface BodyShare extends Disposable {
   isIn(memory: Uint8Array): void;
 }
 
-/** Less is left to the collector: it may be a part of shared memory. */
+/** The collector frees shorter bodies, which may share their memory. */
 const FREED_BYTES_MIN = 16 * 1024;
 
 /**

@@ -50,7 +50,7 @@ export function planUses(
   const labels = readLabels(ledger);
   const removed = [...rows].flatMap(([id, row]) => {
     const worthUsd = worthOf(row);
-    // What it paid by token was no plan's.
+    // An account that only paid by the token had no plan.
     if (known.has(id) || worthUsd === 0) return [];
     return [{
       account: {

@@ -18,7 +18,7 @@ import {
   type TimeSpan,
 } from "../store/ledger/ledger_report.ts";
 
-/** What a report is limited to, as a person writes it; absent: to nothing. */
+/** What a person limits a report to; an absent field limits nothing. */
 export interface ReportFilter {
   /** A repository: its name, or a folder with what is below it. */
   readonly project?: string;
@@ -33,7 +33,7 @@ interface Sources {
   readonly history: DatabaseSync | null;
 }
 
-/** Names in an error; more say nothing more. */
+/** An error lists at most so many names. */
 const NAMED_MAX = 8;
 
 /**

@@ -39,25 +39,6 @@ async function until(isTrue: () => Promise<boolean>): Promise<void> {
   throw new Error("It never came true");
 }
 
-/** Runs tc with `text` on its standard input. */
-async function tcWith(
-  pool: TcPool,
-  args: readonly string[],
-  text: string,
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = pool.command(args, { stdin: "piped" }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return {
-    code,
-    stdout: decoder.decode(stdout),
-    stderr: decoder.decode(stderr),
-  };
-}
-
 Deno.test("accounts are added, changed and removed in a running server", async () => {
   await using api = await startScriptedApi();
   api.account("work", { tier: "max_20x" });
@@ -71,18 +52,23 @@ Deno.test("accounts are added, changed and removed in a running server", async (
     "work",
   ]);
 
-  const added = await tcWith(
-    pool,
-    ["login", "--api", "--api-key-stdin", "--name", "key", "--json"],
-    `${api.account("console", { kind: "api_key" }).apiKey}\n`,
-  );
+  const added = await pool.told([
+    "login",
+    "--api",
+    "--api-key-stdin",
+    "--name",
+    "key",
+    "--json",
+  ], `${api.account("console", { kind: "api_key" }).apiKey}\n`);
   strictEqual(added.code, 0, added.stderr);
   // The provider is asked first, once and free of charge.
-  const unknown = await tcWith(
-    pool,
-    ["login", "--api", "--api-key-stdin", "--name", "other"],
-    KEY,
-  );
+  const unknown = await pool.told([
+    "login",
+    "--api",
+    "--api-key-stdin",
+    "--name",
+    "other",
+  ], KEY);
   strictEqual(unknown.code, 65);
   match(unknown.stderr, /the provider does not know it/);
   strictEqual(api.requests("/v1/models").length, 2);
@@ -230,7 +216,7 @@ Deno.test("a key is never taken from an argument, and only whole keys are accept
   for (
     const text of ["", "sk-ant-ort01-FAKE-12345678", "hello there", "\n\n"]
   ) {
-    const end = await tcWith(pool, ["login", "--api", "--api-key-stdin"], text);
+    const end = await pool.told(["login", "--api", "--api-key-stdin"], text);
     strictEqual(end.code, 2, text);
     ok(!end.stderr.includes("FAKE"), end.stderr);
   }

@@ -9,25 +9,6 @@ import { TcPool } from "../fixtures/tc_process.ts";
 const KEY = "third-party-FAKE-key";
 const LATER_KEY = "third-party-FAKE-later";
 
-/** Runs tc with `text` on its standard input. */
-async function tcWith(
-  pool: TcPool,
-  args: readonly string[],
-  text: string,
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = pool.command(args, { stdin: "piped" }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(text));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return {
-    code,
-    stdout: decoder.decode(stdout),
-    stderr: decoder.decode(stderr),
-  };
-}
-
 Deno.test("a backend gets requests at its path, under its model name, with its key", async () => {
   const seen: string[] = [];
   await using backend = Deno.serve(
@@ -55,7 +36,7 @@ Deno.test("a backend gets requests at its path, under its model name, with its k
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
   const url = `http://127.0.0.1:${backend.addr.port}/anthropic/`;
-  const added = await tcWith(pool, [
+  const added = await pool.told([
     "login",
     "--backend",
     url,
@@ -79,11 +60,13 @@ Deno.test("a backend gets requests at its path, under its model name, with its k
   });
 
   // Another key goes the same way.
-  const renewed = await tcWith(
-    pool,
-    ["login", "--api", "--api-key-stdin", "--account", "third"],
-    `${LATER_KEY}\n`,
-  );
+  const renewed = await pool.told([
+    "login",
+    "--api",
+    "--api-key-stdin",
+    "--account",
+    "third",
+  ], `${LATER_KEY}\n`);
   strictEqual(renewed.code, 0, renewed.stderr);
 
   const server = pool.command(["server", "--headless"], {
@@ -125,18 +108,18 @@ Deno.test("tc login --backend refuses what would leak a key or cannot work", asy
       [["--bearer"], /about a backend/],
     ] as const
   ) {
-    const { code, stderr } = await tcWith(
-      pool,
-      ["login", ...args, "--api-key-stdin"],
-      KEY,
-    );
+    const { code, stderr } = await pool.told([
+      "login",
+      ...args,
+      "--api-key-stdin",
+    ], KEY);
     strictEqual(code, 2, `${args.join(" ")}: ${stderr}`);
     match(stderr, words);
     match(stderr, /\n {2}\S/);
   }
   const twice = ["login", "--backend", "https://b.example", "--api-key-stdin"];
-  strictEqual((await tcWith(pool, twice, KEY)).code, 0);
-  const again = await tcWith(pool, twice, KEY);
+  strictEqual((await pool.told(twice, KEY)).code, 0);
+  const again = await pool.told(twice, KEY);
   strictEqual(again.code, 2);
   match(again.stderr, /has that key already, as backend/);
 });

@@ -9,7 +9,11 @@ import { HAS_POSTGRES } from "../fixtures/postgres.ts";
 import { PoolFolder, type PoolServer } from "../fixtures/pool_server.ts";
 import { realClock } from "../fixtures/real_ports.ts";
 import { report } from "../fixtures/report.ts";
-import { sharedServers, SteadyLoad } from "../fixtures/shared_servers.ts";
+import {
+  askOnce,
+  sharedServers,
+  SteadyLoad,
+} from "../fixtures/shared_servers.ts";
 import { trials } from "../fixtures/trials.ts";
 
 Deno.test({
@@ -63,23 +67,6 @@ Deno.test({
   },
 });
 
-async function ask({ baseUrl }: PoolServer): Promise<number> {
-  const response = await fetch(`${baseUrl}/v1/messages`, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      "x-demo-nonce": crypto.randomUUID(),
-    },
-    body: JSON.stringify({
-      model: "claude-sonnet-5-5",
-      max_tokens: 20,
-      messages: [{ role: "user", content: "hello" }],
-    }),
-  });
-  await response.body?.cancel();
-  return response.status;
-}
-
 /** Resolves when every server says so; throws if that takes too long. */
 async function agreement(
   servers: readonly PoolServer[],
@@ -112,7 +99,7 @@ Deno.test({
     ]);
     strictEqual(limited?.code, 0, limited?.stderr);
     // An account takes one request at a time until it has served one.
-    for (const server of servers) strictEqual(await ask(server), 200);
+    for (const server of servers) strictEqual(await askOnce(server), 200);
     await realClock.sleep(3_000);
     // Each machine sends one by one, a heartbeat apart, and each takes long.
     for (let count = 0; count < 12; count++) {

@@ -168,8 +168,9 @@ function oneSpan(queries: readonly SpendQuery[]): readonly SpendQuery[] {
 }
 
 /**
- * Returns the accounts of now; null without a ledger, and if not all can be
- * read, as where a keychain is locked: a report asks nobody to open it.
+ * Returns the present accounts. Returns null if there is no ledger, or if an
+ * account cannot be read because a keychain is locked: a report must not prompt
+ * anybody to unlock it.
  */
 async function plannedAccounts(
   shell: Shell,

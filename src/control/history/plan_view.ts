@@ -99,7 +99,7 @@ function planView(
   };
 }
 
-/** Returns the sum of what is known; null if nothing is. */
+/** Returns the sum of the known values, or null if none is known. */
 function sum(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : known.reduce((a, b) => a + b, 0);

@@ -138,7 +138,7 @@ export interface ReportView {
   readonly since: TimeView;
   readonly until: TimeView;
   readonly timeZone: string;
-  /** What the report is limited to; null: it has all work of that time. */
+  /** What the report is limited to; null means all work of that time. */
   readonly only: ReportOnlyView | null;
   /** By week: the day on which weeks begin; else absent. */
   readonly weekStart?: Weekday;

@@ -38,7 +38,7 @@ export interface TurnsView {
   readonly at: TimeView;
   readonly session: string;
   readonly since: TimeView;
-  /** All of them; `turns` has the latest. */
+  /** The number of all its requests; `turns` holds only the latest. */
   readonly count: number;
   /** Oldest first. */
   readonly turns: readonly TurnView[];

@@ -36,8 +36,8 @@ export interface Binding {
   readonly family: ModelFamily | null;
   readonly requests: number;
   /**
-   * The most that its last request may have cost, in nanodollars: null if that
-   * is unknown; absent after a restart.
+   * The most that its last request may have cost, in nanodollars. It is null if
+   * the model has no known price, and absent after a restart.
    */
   readonly costNanoMax?: number | null;
   /** The policy that routed its last request, if it was not the pool's own. */

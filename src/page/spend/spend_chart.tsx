@@ -16,7 +16,7 @@ import { countText, moneyText, percentText } from "../../control/words.ts";
 
 /** Fewer bars than this stay as narrow as if there were so many. */
 const BARS_MIN = 14;
-/** Parts with a colour of their own; the rest is one part. */
+/** So many parts get a colour of their own; the others share one. */
 const COLOURS = 7;
 const OTHERS = "others";
 /** The height of the highest bar, of 50. */

@@ -56,7 +56,7 @@ export const FIRST_ASKED: Asked = {
 /** Changes what is asked for. */
 export type Ask = (change: Partial<Asked>) => void;
 
-/** The machines of a shared pool; none for one alone, told from no other. */
+/** The machines of a shared pool; empty for a machine that is alone. */
 function machinesOf({ standing }: PageModel): readonly MachineView[] {
   const { value } = standing;
   return value.kind === "known" ? value.status.machines : [];

@@ -24,7 +24,7 @@ import type {
   StatusView,
 } from "../../control/protocol.ts";
 import type { ReportQuestion } from "../../control/report_query.ts";
-import { statusView, timeView } from "../../control/status_view.ts";
+import { payingView, statusView, timeView } from "../../control/status_view.ts";
 import { poolGlance } from "../../core/quota/glance.ts";
 import { POLICY_NAMES, type PolicyName } from "../../core/policy/policy.ts";
 import { EXIT, reasonOf, TcError } from "../../errors.ts";
@@ -193,8 +193,9 @@ export class DaemonControl implements ControlHost {
   }
 
   glance(session: string | null): GlanceView {
-    const snapshot = this.#parts.keeper.snapshot();
-    const paying = this.status().paying ?? null;
+    const { keeper, tally } = this.#parts;
+    const snapshot = keeper.snapshot();
+    const paying = payingView(tally.paying(snapshot.at));
     return {
       schema: "tc.glance/v1",
       ...poolGlance(snapshot, session),

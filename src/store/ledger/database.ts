@@ -366,10 +366,11 @@ ALTER TABLE quarters ADD COLUMN last_at INTEGER NOT NULL DEFAULT 0;
 `;
 
 /**
- * The repository of a request, and the machine of a shared pool that served it;
- * a sum has 0 for none and for this machine. Both are part of a sum's key, which
- * SQLite changes only by a new table. How far the rows of each machine were
- * exchanged is kept beside them.
+ * Adds the repository of a request, and the machine of a shared pool that served
+ * it. A sum without a repository has 0 there, and one of this machine has 0 as
+ * its machine. Both belong to the key of a sum, and SQLite changes a key only by
+ * a new table. A table beside them notes how far the rows of each machine were
+ * exchanged.
  */
 const PROJECTS_AND_MACHINES = `
 ALTER TABLE requests ADD COLUMN project INTEGER;

@@ -119,7 +119,7 @@ export class FreshRows {
   note(rows: readonly OwnEntry[]): void {
     const [first] = rows;
     const last = this.#rows.at(-1);
-    // A file that was damaged begins anew, and counts from 1.
+    // The numbers start at 1 again in the new file after a damaged one.
     const isAnew = first !== undefined && last !== undefined &&
       first.sequence <= last.sequence;
     this.#rows = [...isAnew ? [] : this.#rows, ...rows].slice(-FRESH_MAX);

@@ -51,7 +51,10 @@ export async function sendRows(
   );
 }
 
-/** Returns rows as JSON that PostgreSQL takes, without what only the log has. */
+/**
+ * Returns the rows as JSON. It leaves out the fields that only the log needs, and
+ * the characters that PostgreSQL refuses.
+ */
 function textOf(rows: readonly SharedRow[]): string {
   const json = rows.map(({ sequence, entry }) => ({
     sequence,

@@ -37,8 +37,9 @@ const PIECE_BYTES = 8 * 1024;
 export class JsonSource {
   readonly bytes: Buffer;
   /**
-   * The bytes from `#pieceAt` to before `#pieceEnd` as text; null if they are
-   * not ASCII, where one character is not one byte. Those are walked.
+   * The bytes from `#pieceAt` to before `#pieceEnd` as text. It is null if they
+   * are not ASCII: a character may then be several bytes, so the bytes are
+   * walked instead.
    */
   #piece: string | null = null;
   #pieceAt = 0;
