@@ -77,7 +77,7 @@ export class PoolExchange {
   readonly #options: PoolExchangeOptions;
   readonly #rounds: Rounds;
   readonly #dirty = new Set<AccountId>();
-  /** The figures of each window that this machine last sent to or took from the store. */
+  /** The figures of each window that this machine last sent to the store or took. */
   readonly #sent = new Map<string, QuotaWindow>();
   readonly #taken = new Map<string, Instant>();
   readonly #due = new Set<Topic>();
