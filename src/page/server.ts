@@ -1,6 +1,6 @@
 /**
- * The page's side of the admin API: it asks for the status, hears of changes,
- * and changes what its buttons change.
+ * The page's side of the admin API: it is told the status and its changes, as
+ * the Deck is, and changes what its buttons change.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import {
   PAGE_KEY_HEADER,
   type StatusView,
 } from "../control/protocol.ts";
+import { patched, type WatchMessage } from "../control/status_patch.ts";
 import type { SimulationView } from "../control/history/simulation_view.ts";
 import type { QuotaView } from "../control/history/quota_view.ts";
 import type { TurnsView } from "../control/history/turns_view.ts";
@@ -34,12 +35,12 @@ type Standing =
 
 const KEY_NAME = "tc-page-key";
 /**
- * Changes come in bursts; one question answers all of a moment. Each answer takes
- * the server a millisecond or two, which the requests of others wait for.
+ * An open page asks for the status now and then: the stream of changes is one
+ * question, and who asks nothing for twelve hours loses the right to ask.
  */
-const BURST_MS = 700;
-/** Without a change it asks again after this, for what time alone changes. */
-const POLL_MS = 10_000;
+const VISIT_MS = 10 * 60_000;
+/** The server says something every 15 seconds; after this it is gone. */
+const SILENCE_MS = 40_000;
 const RETRY_MS = 2_000;
 
 /**
@@ -60,20 +61,19 @@ export class PageModel {
   readonly fault = signal<string | null>(null);
 
   /** Keeps {@linkcode standing} up to date for as long as the page is open. */
-  follow(): void {
-    let due: ReturnType<typeof setTimeout> | null = null;
-    const soon = (): void => {
-      due ??= setTimeout(() => {
-        due = null;
-        this.#renew();
-      }, BURST_MS);
-    };
-    this.#renew();
+  async follow(): Promise<void> {
     setInterval(() => {
       if (document.visibilityState === "visible") this.#renew();
-    }, POLL_MS);
-    document.addEventListener("visibilitychange", soon);
-    listen(soon);
+    }, VISIT_MS);
+    for (;;) {
+      try {
+        await this.#watch();
+        this.#lose("the server ended the stream");
+      } catch (cause) {
+        this.#lose(String(cause));
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
   }
 
   /**
@@ -134,21 +134,44 @@ export class PageModel {
     await this.#renew();
   }
 
+  /** Shows the status and each change of it, until the stream ends. */
+  async #watch(): Promise<void> {
+    const response = await ask("GET", CONTROL.watch);
+    if (response.status === 401) this.#refused();
+    if (!response.ok || response.body === null) return;
+    let status: StatusView | null = null;
+    for await (const data of eventsOf(response.body)) {
+      const message: WatchMessage = JSON.parse(data);
+      if (message.kind === "status") status = message.status;
+      else if (status !== null) status = patched(status, message.patch);
+      if (status !== null) this.#know(status);
+    }
+  }
+
   async #renew(): Promise<void> {
     try {
       const response = await ask("GET", CONTROL.status);
-      if (response.status === 401) {
-        this.standing.value = { kind: "unknown_here" };
-        return;
-      }
-      const status: StatusView = await response.json();
-      const at = Date.now();
-      this.standing.value = { kind: "known", status, at, lost: null };
+      if (response.status === 401) this.#refused();
+      else this.#know(await response.json());
     } catch (cause) {
-      const before = this.standing.value;
-      if (before.kind !== "known") return;
-      this.standing.value = { ...before, lost: String(cause) };
+      this.#lose(String(cause));
     }
+  }
+
+  #know(status: StatusView): void {
+    const at = Date.now();
+    this.standing.value = { kind: "known", status, at, lost: null };
+  }
+
+  #refused(): void {
+    this.standing.value = { kind: "unknown_here" };
+  }
+
+  /** Keeps the last figures on the screen, marked as old. */
+  #lose(reason: string): void {
+    const before = this.standing.value;
+    if (before.kind !== "known" || before.lost !== null) return;
+    this.standing.value = { ...before, lost: reason };
   }
 }
 
@@ -181,21 +204,32 @@ async function ask(
   );
 }
 
-/** Calls `changed` after each event of the server; connects again by itself. */
-async function listen(changed: () => void): Promise<void> {
-  for (;;) {
-    try {
-      const response = await ask("GET", CONTROL.events);
-      const reader = response.ok ? response.body?.getReader() : undefined;
-      while (reader !== undefined) {
-        const { done } = await reader.read();
-        if (done) break;
-        changed();
+/**
+ * Yields the data of each event of the server. Ends with the stream, or when
+ * the server has said nothing for so long that it must be gone.
+ */
+async function* eventsOf(
+  body: ReadableStream<Uint8Array>,
+): AsyncIterable<string> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let silence = setTimeout(() => reader.cancel(), SILENCE_MS);
+  try {
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      clearTimeout(silence);
+      silence = setTimeout(() => reader.cancel(), SILENCE_MS);
+      rest += decoder.decode(value, { stream: true });
+      const events = rest.split("\n\n");
+      rest = events.pop() ?? "";
+      for (const event of events) {
+        if (event.startsWith("data: ")) yield event.slice("data: ".length);
       }
-    } catch {
-      // The server restarts or is gone; the next question says so.
     }
-    changed();
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  } finally {
+    clearTimeout(silence);
+    await reader.cancel();
   }
 }

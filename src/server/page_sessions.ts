@@ -28,7 +28,7 @@ const SECRET_BYTES = 32;
 const PAGE_ROUTES: readonly (readonly [method: string, path: RegExp])[] = [
   [
     "GET",
-    /^\/tc\/v1\/(status|events|explain|accounts|report|turns|quota)(\?|$)/,
+    /^\/tc\/v1\/(status|watch|explain|accounts|report|turns|quota)(\?|$)/,
   ],
   ["GET", /^\/tc\/v1\/simulate$/],
   ["POST", /^\/tc\/v1\/simulate$/],

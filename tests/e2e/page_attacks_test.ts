@@ -35,7 +35,7 @@ const SITES = ["cross-site", "same-site"] as const;
 const TARGETS:
   readonly (readonly [method: string, path: string, body: string])[] = [
     ["GET", CONTROL.status, ""],
-    ["GET", CONTROL.events, ""],
+    ["GET", CONTROL.watch, ""],
     ["GET", CONTROL.accounts, ""],
     ["GET", `${CONTROL.report}?by=project`, ""],
     ["GET", CONTROL.quota, ""],

@@ -258,7 +258,7 @@ Deno.test("without the key no request of a browser reaches the API", async () =>
 const CALLS:
   readonly (readonly [method: string, path: string, body: unknown])[] = [
     ["GET", CONTROL.status, null],
-    ["GET", CONTROL.events, null],
+    ["GET", CONTROL.watch, null],
     ["GET", "/v1/models", null],
     ["POST", "/v1/messages", JSON.parse(messageBody())],
     ["POST", CONTROL.call, { method: "GET", path: "/v1/models" }],

@@ -54,7 +54,7 @@ Deno.test("without a link or the key no path of the page, the API or the metrics
     "/ui/page.js",
     "/ui/page.css",
     "/tc/v1/status",
-    "/tc/v1/events",
+    "/tc/v1/watch",
     "/tc/v1/accounts",
     "/tc/v1/explain",
     "/tc/v1/ui",

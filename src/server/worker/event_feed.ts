@@ -83,11 +83,17 @@ function sse(
   });
 }
 
-/** Least time between two looks at the pool, however much happens. */
-const LOOK_MS = 1_000;
+/** How often the pool is asked whether it is another one, which costs little. */
+const TICK_MS = 200;
 
-/** After so many looks a watcher hears of an unchanged pool: its times go on. */
-const QUIET_LOOKS = 10;
+/**
+ * Least ticks between two looks at the whole pool, however much happens: a
+ * watcher shows a change within a second.
+ */
+const LOOK_TICKS = 4;
+
+/** After so many ticks a watcher hears of an unchanged pool: its times go on. */
+const QUIET_TICKS = 50;
 
 interface StatusFeedOptions {
   readonly status: () => StatusView;
@@ -96,9 +102,9 @@ interface StatusFeedOptions {
 }
 
 /**
- * Tells watchers what changed, once a second at most and for all of them
- * together. It does nothing while nobody watches, and little while nothing
- * happens.
+ * Tells watchers what changed, for all of them together, so that the requests of
+ * others do not wait longer the more pages are open. It does nothing while nobody
+ * watches, and little while nothing happens.
  */
 export class StatusFeed {
   readonly #options: StatusFeedOptions;
@@ -107,7 +113,8 @@ export class StatusFeed {
   #timer: ReturnType<typeof setInterval> | null = null;
   #last: StatusView | null = null;
   #mark: unknown = null;
-  #quiet = 0;
+  /** Ticks since the last look. */
+  #ticks = 0;
 
   constructor(options: StatusFeedOptions) {
     this.#options = options;
@@ -131,7 +138,7 @@ export class StatusFeed {
     const first: WatchMessage = { kind: "status", status };
     send(JSON.stringify(first));
     this.#watchers.add(send);
-    this.#timer ??= setInterval(() => this.#tick(), LOOK_MS);
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     return () => {
       this.#watchers.delete(send);
       if (this.#watchers.size > 0 || this.#timer === null) return;
@@ -142,11 +149,12 @@ export class StatusFeed {
   }
 
   #tick(): void {
+    this.#ticks++;
+    if (this.#ticks < LOOK_TICKS) return;
     const mark = this.#options.mark();
-    this.#quiet++;
-    if (mark === this.#mark && this.#quiet < QUIET_LOOKS) return;
+    if (mark === this.#mark && this.#ticks < QUIET_TICKS) return;
     this.#mark = mark;
-    this.#quiet = 0;
+    this.#ticks = 0;
     this.#look();
   }
 
