@@ -155,7 +155,13 @@ Deno.test("of several machines only one without a place there passes a learned l
   const asked = { conversation: conversationId("s"), ticket: ticketId("t") };
   /** Whether a request that has waited a minute passes the limit. */
   const passes = (own: number, there: number, startedSecondsAgo: number) => {
-    const refused = { level: 5, refusals: 2, since: later, refusedAt: later };
+    const refused = {
+      level: 5,
+      refusals: 2,
+      trials: 0,
+      since: later,
+      refusedAt: later,
+    };
     const state = patch(
       poolOf({ ...elsewhere(there), at: later } as PoolEvent, {
         kind: "waiting_changed",

@@ -1,10 +1,15 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import {
+  answered,
   type ConcurrencyGate,
   inFlightCap,
   limitAt,
+  type LimitRule,
+  type Load,
+  loadAt,
   newGate,
+  overflowStepMs,
   perMinuteCap,
   refusedAt,
   started,
@@ -28,12 +33,39 @@ function minuteWith(
     next = started(next, inSeconds(fromSec + index * 60 / count));
   }
   const at = inSeconds(fromSec + 60);
-  return throttled(next, at, { inFlight: 5, startedAt: at });
+  return throttled(next, at, { load: loadAt(next, at, 4), startedAt: at });
+}
+
+/** The gate after a request that started under `load` was served. */
+function servedUnder(
+  gate: ConcurrencyGate,
+  load: Load,
+  seconds: number,
+): ConcurrencyGate {
+  const at = inSeconds(seconds);
+  return answered(gate, at, {
+    inFlight: load.inFlight,
+    load,
+    startedAt: at,
+    max: 64,
+  });
+}
+
+/** The gate after a request that started under `load` was refused. */
+function refusedUnder(
+  gate: ConcurrencyGate,
+  load: Load,
+  seconds: number,
+): ConcurrencyGate {
+  const at = inSeconds(seconds);
+  return throttled(gate, at, { load, startedAt: at });
 }
 
 const FRESH = newGate(DEFAULT_ROUTE_SETTINGS);
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
 
-Deno.test("one throttle binds nothing, a second at a like rate binds both limits", () => {
+Deno.test("one throttle of few requests binds nothing, a second at a like rate binds both limits", () => {
   const once = minuteWith(FRESH, 20, 0);
   const at = inSeconds(60);
   strictEqual(perMinuteCap(once, at), Infinity);
@@ -41,8 +73,9 @@ Deno.test("one throttle binds nothing, a second at a like rate binds both limits
   const twice = minuteWith(once, 20, 1);
   const later = inSeconds(120);
   // 20 starts in 60 s, of which the oldest is just out of the minute.
-  strictEqual(perMinuteCap(twice, later), 0.95 * 19);
-  strictEqual(inFlightCap(twice, later), 0.75 * 5);
+  strictEqual(perMinuteCap(twice, later), 0.95 * 20);
+  // Four were in flight besides the one that was refused.
+  strictEqual(inFlightCap(twice, later), 4);
 });
 
 Deno.test("throttles at unlike rates, or long after each other, bind nothing", () => {
@@ -54,7 +87,7 @@ Deno.test("throttles at unlike rates, or long after each other, bind nothing", (
 });
 
 Deno.test("few starts, a burst, and one request in flight say nothing of limits", () => {
-  const few = minuteWith(minuteWith(FRESH, 9, 0), 9, 1);
+  const few = minuteWith(minuteWith(FRESH, 8, 0), 8, 1);
   strictEqual(few.perMinute, null);
   let burst = FRESH;
   for (const second of [0, 100]) {
@@ -62,34 +95,116 @@ Deno.test("few starts, a burst, and one request in flight say nothing of limits"
       burst = started(burst, inSeconds(second + index / 10));
     }
     const at = inSeconds(second + 4);
-    burst = throttled(burst, at, { inFlight: 1, startedAt: at });
+    burst = throttled(burst, at, { load: loadAt(burst, at, 0), startedAt: at });
   }
   strictEqual(burst.perMinute, null);
   strictEqual(burst.inFlight, null);
   ok(burst.lastThrottledAt !== null && burst.lastThrottledAt > NOW);
 });
 
-Deno.test("a learned limit opens by half of the way each minute without a refusal", () => {
-  const rule = { share: 0.75, least: 2, evidence: 3 };
-  const first = refusedAt(null, 8, { at: NOW, rule });
-  const known = refusedAt(first, 8, { at: NOW, rule });
-  const limits = [0, 1, 2, 3, 4, 5].map((minutes) =>
-    limitAt(known, 30, after(NOW, minutes * MINUTE_MS))
-  );
-  strictEqual(limits[0], 6);
-  strictEqual(limits[1], 18);
-  strictEqual(limits[2], 24);
-  strictEqual(limits[3], 27);
-  strictEqual(limits[5], Infinity);
+Deno.test("a fleet's first throttle keeps it just below what was refused, not below what was served", () => {
+  const gate = refusedUnder({ ...FRESH, cap: 20 }, fleetOf(15), 0);
+  strictEqual(inFlightCap(gate, inSeconds(1)), 14);
+  strictEqual(inFlightCap(gate, inSeconds(9 * MINUTE)), 14);
 });
 
+/** What the last of `inFlight` requests at once finds, at no certain rate. */
+function fleetOf(inFlight: number): Load {
+  return { inFlight, perMinute: null };
+}
+
+Deno.test("a learned limit opens within minutes to what was served, and its level is tried ever more rarely", () => {
+  let gate: ConcurrencyGate = { ...FRESH, cap: 20 };
+  const at = (seconds: number) => inFlightCap(gate, inSeconds(seconds));
+  gate = refusedUnder(gate, fleetOf(15), 0);
+  // After ten minutes one more may try, and is refused: a pause of 40 minutes.
+  strictEqual(at(10 * MINUTE), 14);
+  const known = gate.inFlight;
+  ok(known !== null);
+  strictEqual(limitAt(known, inSeconds(10 * MINUTE), RULE), 15);
+  gate = refusedUnder({ ...gate, cap: 20 }, fleetOf(15), 10 * MINUTE);
+  gate = { ...gate, cap: 20 };
+  strictEqual(at(10 * MINUTE + 1), 0.75 * 15 + 2.75 * (1 - 0.5 ** (1 / 60)));
+  strictEqual(at(13 * MINUTE), 14);
+  strictEqual(at(49 * MINUTE), 14);
+  strictEqual(at(50 * MINUTE), 15);
+  // The next pauses are of 160 and 640 minutes, and then of twelve hours.
+  for (const hours of [3, 11, 12, 12]) {
+    const last = gate.inFlight?.refusedAt ?? NOW;
+    const after = (last - NOW) / 1_000 + hours * HOUR;
+    gate = { ...refusedUnder(gate, fleetOf(15), after), cap: 20 };
+  }
+  const last = ((gate.inFlight?.refusedAt ?? NOW) - NOW) / 1_000;
+  strictEqual(at(last + 11 * HOUR), 14);
+  strictEqual(at(last + 12 * HOUR), 15);
+  // Two days without a refusal are forgotten.
+  strictEqual(at(last + 48 * HOUR), 20);
+});
+
+Deno.test("as much served together as was refused lifts the limit, and less does not", () => {
+  const gate = refusedUnder({ ...FRESH, cap: 20 }, fleetOf(15), 0);
+  strictEqual(servedUnder(gate, fleetOf(14), 5).inFlight?.level, 15);
+  strictEqual(servedUnder(gate, fleetOf(15), 5).inFlight, null);
+  // It started before the refusal, when there were other requests.
+  const early = answered(gate, inSeconds(5), {
+    inFlight: 15,
+    load: fleetOf(15),
+    startedAt: inSeconds(-1),
+    max: 64,
+  });
+  strictEqual(early.inFlight?.level, 15);
+});
+
+Deno.test("a refusal is about what was not served lately: too many at once, or too many a minute", () => {
+  const busy = { inFlight: 14, perMinute: 70 };
+  const served = servedUnder({ ...FRESH, cap: 20 }, busy, 0);
+  const atOnce = refusedUnder(served, { inFlight: 15, perMinute: 60 }, 9);
+  deepStrictEqual(
+    [atOnce.inFlight?.level, atOnce.perMinute?.level],
+    [15, undefined],
+  );
+  const fast = refusedUnder(served, { inFlight: 13, perMinute: 81 }, 9);
+  deepStrictEqual([fast.inFlight?.level, fast.perMinute?.level], [
+    undefined,
+    81,
+  ]);
+  strictEqual(fast.cap, 20);
+  // Neither is more than was served: another cause, and both may be it.
+  const other = refusedUnder(served, { inFlight: 13, perMinute: 60 }, 9);
+  deepStrictEqual([other.inFlight?.level, other.perMinute?.level], [13, 60]);
+});
+
+Deno.test("a limit that a request passed explains its refusal", () => {
+  const known = refusedUnder({ ...FRESH, cap: 20 }, fleetOf(15), 0);
+  const again = refusedUnder(known, { inFlight: 15, perMinute: 60 }, 700);
+  strictEqual(again.inFlight?.trials, 1);
+  strictEqual(again.perMinute, null);
+});
+
+Deno.test("requests that pass a learned limit pass it more rarely with each refusal", () => {
+  let gate = refusedUnder(FRESH, fleetOf(15), 0);
+  const steps = [overflowStepMs(gate)];
+  for (let trial = 1; trial < 9; trial++) {
+    gate = refusedUnder(gate, fleetOf(15), trial);
+    steps.push(overflowStepMs(gate));
+  }
+  deepStrictEqual(
+    steps.map((ms) => ms / 1_000),
+    [1, 2, 4, 8, 16, 32, 60, 60, 60],
+  );
+});
+
+const RULE: LimitRule = { share: 0.75, least: 2, evidence: 3, bindsAt: 7 };
+
 Deno.test("a limit that binds is confirmed by a refusal at any level", () => {
-  const rule = { share: 0.75, least: 2, evidence: 3 };
-  let known = refusedAt(null, 8, { at: NOW, rule });
-  known = refusedAt(known, 8, { at: NOW, rule });
+  let known = refusedAt(null, 8, { at: NOW, rule: RULE });
+  known = refusedAt(known, 8, { at: NOW, rule: RULE });
   for (const level of [3, 30]) {
-    const after = refusedAt(known, level, { at: NOW, rule });
-    ok(limitAt(after, 64, NOW) <= limitAt(known, 64, NOW), String(level));
+    const after = refusedAt(known, level, { at: NOW, rule: RULE });
+    ok(
+      limitAt(after, NOW, RULE) <= limitAt(known, NOW, RULE),
+      String(level),
+    );
   }
 });
 

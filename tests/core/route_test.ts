@@ -1,7 +1,11 @@
 /** route(): decisions with the answer written by hand. */
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import { type PoolState, snapshot } from "../../src/core/pool/pool.ts";
+import {
+  type PoolEvent,
+  type PoolState,
+  snapshot,
+} from "../../src/core/pool/pool.ts";
 import {
   route,
   type RouteDecision,
@@ -264,6 +268,48 @@ Deno.test("route() makes no trial while the provider's figures state the same re
     },
   });
   strictEqual(at(other, 20), "use");
+});
+
+Deno.test("route() tries one of several closed accounts in half an hour, the longest untried first", () => {
+  const closedUntil = inHours(4);
+  function refusedAt(minutes: number, lease: string, id: string): PoolEvent[] {
+    const at = inSeconds(60 * minutes);
+    const observedAt = at;
+    return [
+      opened(lease, id, {}, at),
+      {
+        kind: "quota_observed",
+        observation: {
+          accountId: accountId(id),
+          at,
+          source: "response_headers",
+          overage: null,
+          windows: [quotaWindow("5h", 1, {
+            source: "response_headers",
+            status: "rejected",
+            observedAt,
+            resetsAt: closedUntil,
+          })],
+        },
+      },
+      judged(lease, spent(4), at),
+      closed(lease, null, at),
+    ];
+  }
+  const pool = fold(
+    poolOf(TWO),
+    ...refusedAt(0, "l1", "a"),
+    ...refusedAt(20, "l2", "b"),
+  );
+  function at(state: PoolState, minutes: number): string {
+    return words(decide(state, S1, inSeconds(60 * minutes))).slice(0, 12);
+  }
+  // What `b` answered at 20 minutes counts for `a` as well.
+  strictEqual(at(pool, 49).slice(0, 4), "wait");
+  strictEqual(at(pool, 50), "use a: probe");
+  const tried = fold(pool, ...refusedAt(50, "l3", "a"));
+  strictEqual(at(tried, 79).slice(0, 4), "wait");
+  strictEqual(at(tried, 80), "use b: probe");
 });
 
 Deno.test("route() bars one model family alone", () => {

@@ -126,8 +126,9 @@ Deno.test("starts fill their own minute across a clock that was set back", () =>
     gate: {
       ...before.gate,
       perMinute: {
-        level: 8,
+        level: 9,
         refusals: 2,
+        trials: 0,
         limit: 8,
         since: WRONG,
         // Later than all that follows: the limit has not begun to open.

@@ -7,10 +7,10 @@
 import type { AccountId } from "../account.ts";
 import type { PoolEvent } from "./event.ts";
 import type { RouteFacts } from "../facts.ts";
-import { withAccount } from "./fold_account.ts";
+import { inFlightOf, withAccount } from "./fold_account.ts";
 import { benchAt } from "../quota/bench.ts";
 import { bookTokens, BURN_BUCKET_MS, burnBucketAt } from "../quota/learn.ts";
-import { started } from "./lease.ts";
+import { loadAt, started } from "./lease.ts";
 import { rampOf } from "./reopening.ts";
 import { limitsOf } from "../quota/limits.ts";
 import { credited } from "../quota/retry.ts";
@@ -58,6 +58,7 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
     accountId,
     facts: query,
     openedAt: at,
+    load: loadAt(state.gate, at, inFlightOf(state)),
     isProbe,
     reservedNano: reservedFor(state, query, at),
   };
@@ -100,6 +101,7 @@ function openUnmetered(
     accountId,
     facts: query,
     openedAt: at,
+    load: loadAt(state.gate, at, inFlightOf(state)),
     isProbe: false,
     reservedNano: 0,
   };

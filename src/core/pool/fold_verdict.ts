@@ -14,7 +14,7 @@ import {
 } from "../quota/bench.ts";
 import type { PoolEvent } from "./event.ts";
 import { inFlightOf, ramped, withAccount, withOthers } from "./fold_account.ts";
-import { answered, throttled } from "./lease.ts";
+import { answered, loadAt, throttled } from "./lease.ts";
 import { layersOf } from "../settings.ts";
 import { withoutDisproved, withRefusal } from "../quota/entitlement.ts";
 import {
@@ -98,7 +98,7 @@ function served(
   state: AccountState,
   { lease, at }: Answer,
 ): PoolState {
-  const { facts, openedAt } = lease;
+  const { facts, openedAt, load } = lease;
   const isReturn = benchAt(state.bench, at).kind !== "available";
   const bench = disproved(state.bench, at, openedAt);
   const open: AccountState = {
@@ -109,6 +109,8 @@ function served(
     refusals: withoutDisproved(state.refusals, facts),
     gate: answered(state.gate, at, {
       inFlight: inFlightOf(state),
+      load,
+      startedAt: openedAt,
       max: pool.settings.concurrencyMax,
     }),
     sharedUntil: {
@@ -284,7 +286,8 @@ export function refuseElsewhere(
   if (state === undefined) return pool;
   if (verdict.kind === "throttled") {
     const gate = throttled(state.gate, at, {
-      inFlight: inFlightOf(state),
+      // Its own count of requests in flight may hold the refused one already.
+      load: loadAt(state.gate, at, inFlightOf(state) - 1),
       startedAt: at,
     });
     const reason = { kind: "throttled", streak: gate.streak } as const;
@@ -357,7 +360,7 @@ function throttledAccount(
   },
 ): AccountState {
   const gate = throttled(state.gate, at, {
-    inFlight: inFlightOf(state),
+    load: lease.load,
     startedAt: lease.openedAt,
   });
   const isLadder = layersOf(pool.settings).throttleLadder &&

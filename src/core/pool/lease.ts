@@ -1,14 +1,21 @@
 /**
  * How many requests an account takes: a cap that grows with served answers, and
- * limits learned from 429 answers. The provider never states those limits. One
- * refusal is a suspicion; a second one at a similar level makes the limit bind,
- * and time lifts it again.
+ * limits learned from 429 answers. The provider never states those limits. A
+ * refusal says that the load it came at was too much, and that a little less was
+ * served. So the limit is kept just below, its level is tried again ever more
+ * rarely, and the first answer that is served at it lifts it.
  *
  * @module
  */
 
 import type { RouteSettings } from "../settings.ts";
-import { type Instant, MINUTE_MS } from "../time.ts";
+import {
+  DAY_MS,
+  HOUR_MS,
+  type Instant,
+  MINUTE_MS,
+  SECOND_MS,
+} from "../time.ts";
 
 /** Step-by-step admission on an account that takes over work. */
 export interface Ramp {
@@ -27,6 +34,8 @@ export interface ConcurrencyGate {
   readonly inFlight: LearnedLimit | null;
   /** Learned limit on starts per minute; null while nothing is known. */
   readonly perMinute: LearnedLimit | null;
+  /** The most that was served lately; null while nothing was. */
+  readonly served: Served | null;
   /** The starts within the last minute. */
   readonly starts: StartTimes;
   readonly lastThrottledAt: Instant | null;
@@ -46,26 +55,58 @@ const CAP_MIN = 10;
 /** After this long without a throttle, each full answer adds a whole place. */
 const UNPROVOKED_MS = 60 * MINUTE_MS;
 
+/** What an account had to do when one of its requests started. */
+export interface Load {
+  /** Requests in flight, itself included. */
+  readonly inFlight: number;
+  /** Starts within the last minute, itself included; null if they were a burst. */
+  readonly perMinute: number | null;
+}
+
+/** The largest loads under which a request was served. */
+interface Served {
+  readonly inFlight: number;
+  readonly perMinute: number;
+  readonly since: Instant;
+}
+
+/**
+ * After this long the largest loads are counted anew, and after twice as long
+ * they prove nothing any more.
+ */
+const SERVED_MS = 10 * MINUTE_MS;
+
 /**
  * With fewer requests in flight than `evidence`, a throttle is not about their
- * number.
+ * number. With seven a fleet is at work, in which a request that has to wait
+ * waits for a second or two; with fewer, a person would wait for a limit that
+ * one refusal does not prove. (Without a limit after one refusal, a fleet gets
+ * two of them in each window: a sixth more 429s.)
  */
-const IN_FLIGHT: LimitRule = { share: 0.75, least: 2, evidence: 3 };
-const PER_MINUTE: LimitRule = { share: 0.95, least: 8, evidence: 10 };
+const IN_FLIGHT: LimitRule = {
+  share: 0.75,
+  least: 2,
+  evidence: 3,
+  bindsAt: 7,
+};
+const PER_MINUTE: LimitRule = {
+  share: 0.95,
+  least: 8,
+  evidence: 10,
+  bindsAt: Infinity,
+};
 /**
  * Starts closer together than this were a burst, which says nothing about the
  * rate.
  */
 const PER_MINUTE_SPAN_MS = MINUTE_MS / 2;
 
-/** Above twice the refused rate, a limit on starts no longer matters. */
-const PER_MINUTE_OPEN = 2;
-
 export function newGate(settings: RouteSettings): ConcurrencyGate {
   return {
     cap: settings.concurrencyStart,
     inFlight: null,
     perMinute: null,
+    served: null,
     starts: StartTimes.of([]),
     lastThrottledAt: null,
     isProven: false,
@@ -79,19 +120,42 @@ export function started(gate: ConcurrencyGate, at: Instant): ConcurrencyGate {
   return { ...gate, starts: gate.starts.with(at) };
 }
 
+/** Returns what the account has to do with the request that starts at `at`. */
+export function loadAt(
+  gate: ConcurrencyGate,
+  at: Instant,
+  inFlight: number,
+): Load {
+  const { count, oldest } = gate.starts.within(at);
+  const isBurst = oldest === null || at - oldest < PER_MINUTE_SPAN_MS;
+  return { inFlight: inFlight + 1, perMinute: isBurst ? null : count + 1 };
+}
+
 /**
  * Returns the gate after a served answer; `inFlight` includes the answered
- * request.
+ * request, which started at `startedAt` under `load`.
  */
 export function answered(
   gate: ConcurrencyGate,
   at: Instant,
-  { inFlight, max }: { readonly inFlight: number; readonly max: number },
+  { inFlight, load, startedAt, max }: {
+    readonly inFlight: number;
+    readonly load: Load;
+    readonly startedAt: Instant;
+    readonly max: number;
+  },
 ): ConcurrencyGate {
   const sinceThrottle = gate.lastThrottledAt === null
     ? Infinity
     : at - gate.lastThrottledAt;
-  const proven = { ...gate, isProven: true, streak: 0 };
+  const proven = {
+    ...gate,
+    inFlight: undisproved(gate.inFlight, load.inFlight, startedAt),
+    perMinute: undisproved(gate.perMinute, load.perMinute ?? 0, startedAt),
+    served: servedMost(gate.served, load, at),
+    isProven: true,
+    streak: 0,
+  };
   if (sinceThrottle <= CALM_MS) return proven;
   const growth = sinceThrottle > UNPROVOKED_MS ? 1 : CAP_GROWTH;
   const isFull = inFlight + 1 >= gate.cap;
@@ -103,9 +167,26 @@ export function answered(
   };
 }
 
+function servedMost(
+  known: Served | null,
+  { inFlight, perMinute }: Load,
+  at: Instant,
+): Served {
+  const load = { inFlight, perMinute: perMinute ?? 0, since: at };
+  if (known === null || at - known.since > SERVED_MS) return load;
+  if (inFlight <= known.inFlight && load.perMinute <= known.perMinute) {
+    return known;
+  }
+  return {
+    inFlight: Math.max(known.inFlight, inFlight),
+    perMinute: Math.max(known.perMinute, load.perMinute),
+    since: known.since,
+  };
+}
+
 /** Returns how many requests in flight the account takes at `at`. */
 export function inFlightCap(gate: ConcurrencyGate, at: Instant): number {
-  return Math.min(gate.cap, limitAt(gate.inFlight, gate.cap, at));
+  return Math.min(gate.cap, limitAt(gate.inFlight, at, IN_FLIGHT));
 }
 
 /**
@@ -113,45 +194,77 @@ export function inFlightCap(gate: ConcurrencyGate, at: Instant): number {
  * a limit.
  */
 export function perMinuteCap(gate: ConcurrencyGate, at: Instant): number {
-  const open = PER_MINUTE_OPEN * (gate.perMinute?.level ?? 0);
-  return limitAt(gate.perMinute, open, at);
+  return limitAt(gate.perMinute, at, PER_MINUTE);
 }
 
 /**
- * Returns the limits after a throttle of a request that started at `startedAt`.
- * A volley that was in flight together counts as one refusal, not as many.
+ * Returns how many ms lie between two requests that pass a learned limit because
+ * they waited too long: more with each trial that was refused.
+ */
+export function overflowStepMs(
+  { inFlight, perMinute }: ConcurrencyGate,
+): number {
+  const trials = Math.max(inFlight?.trials ?? 0, perMinute?.trials ?? 0);
+  return Math.min(OVERFLOW_STEP_MS_MAX, OVERFLOW_STEP_MS * 2 ** trials);
+}
+
+/**
+ * Returns the limits after a throttle of a request that started at `startedAt`
+ * under `load`. A volley that was in flight together counts as one refusal, not
+ * as many.
  */
 export function throttled(
   gate: ConcurrencyGate,
   at: Instant,
-  { inFlight, startedAt }: {
-    readonly inFlight: number;
+  { load, startedAt }: {
+    readonly load: Load;
     readonly startedAt: Instant;
   },
 ): ConcurrencyGate {
   const isSameVolley = gate.lastThrottledAt !== null &&
     startedAt <= gate.lastThrottledAt;
   if (isSameVolley) return gate;
-  const rate = startRate(gate, at);
+  const { inFlight, perMinute } = load;
+  const suspects = suspected(gate, load, at);
   return {
     ...gate,
-    // Growth beyond the refused level was never real capacity.
-    cap: Math.min(gate.cap, Math.max(CAP_MIN, inFlight)),
-    inFlight: refusedAt(gate.inFlight, inFlight, { at, rule: IN_FLIGHT }),
-    perMinute: rate === null
-      ? gate.perMinute
-      : refusedAt(gate.perMinute, rate, { at, rule: PER_MINUTE }),
+    // Growth to the refused level was never real capacity.
+    cap: suspects.inFlight
+      ? Math.min(gate.cap, Math.max(CAP_MIN, inFlight - 1))
+      : gate.cap,
+    inFlight: suspects.inFlight
+      ? refusedAt(gate.inFlight, inFlight, { at, rule: IN_FLIGHT })
+      : gate.inFlight,
+    perMinute: suspects.perMinute && perMinute !== null
+      ? refusedAt(gate.perMinute, perMinute, { at, rule: PER_MINUTE })
+      : gate.perMinute,
     lastThrottledAt: at,
     streak: gate.streak + 1,
   };
 }
 
 /**
- * Returns the starts within the last minute, or null if they were one burst.
+ * Returns which limits a refusal may be about. A limit that binds and that the
+ * request passed explains it. A load that was served lately does not. If that
+ * leaves neither, both are suspected.
  */
-function startRate(gate: ConcurrencyGate, at: Instant): number | null {
-  const { count, oldest } = gate.starts.within(at);
-  return oldest !== null && at - oldest >= PER_MINUTE_SPAN_MS ? count : null;
+function suspected(
+  { inFlight, perMinute, served }: ConcurrencyGate,
+  load: Load,
+  at: Instant,
+): { readonly inFlight: boolean; readonly perMinute: boolean } {
+  const rate = load.perMinute ?? 0;
+  const isOver = binds(inFlight, IN_FLIGHT) && load.inFlight >= inFlight.level;
+  const isFast = binds(perMinute, PER_MINUTE) && rate >= perMinute.level;
+  if (isOver !== isFast) return { inFlight: isOver, perMinute: isFast };
+  const most = served !== null && at - served.since <= 2 * SERVED_MS
+    ? served
+    : null;
+  const isMore = load.inFlight > (most?.inFlight ?? 0);
+  const isFaster = rate > (most?.perMinute ?? 0);
+  return isMore || isFaster
+    ? { inFlight: isMore, perMinute: isFaster }
+    : { inFlight: true, perMinute: true };
 }
 
 /**
@@ -178,6 +291,10 @@ export interface LearnedLimit {
   readonly level: number;
   /** Refusals at a similar level. The limit binds from the second one on. */
   readonly refusals: number;
+  /**
+   * Refusals of requests that passed the limit to try it, one after the other.
+   */
+  readonly trials: number;
   /** The limit right after the last refusal. */
   readonly limit: number;
   readonly since: Instant;
@@ -188,20 +305,33 @@ export interface LearnedLimit {
  * Which share of a refused level is used again, and which level is too low to
  * tell.
  */
-interface LimitRule {
+export interface LimitRule {
   readonly share: number;
   readonly least: number;
   /** Below this level, a refusal has another cause. */
   readonly evidence: number;
+  /** From this level on, a single refusal binds. */
+  readonly bindsAt: number;
 }
 
-/** Refusals further apart than this are unrelated. */
+/** Refusals further apart than this are unrelated, unless the limit binds. */
 const MEMORY_MS = 10 * MINUTE_MS;
+
+/** A limit that binds is remembered this long: plans change rarely. */
+const BOUND_MEMORY_MS = 2 * DAY_MS;
 
 /** Levels within this factor of each other count as similar. */
 const ALIKE = 1.5;
 
 const BINDS_FROM = 2;
+
+function binds(
+  known: LearnedLimit | null,
+  { bindsAt }: LimitRule,
+): known is LearnedLimit {
+  return known !== null &&
+    (known.refusals >= BINDS_FROM || known.level >= bindsAt);
+}
 
 /** Returns what is known after a refusal at `level`. */
 export function refusedAt(
@@ -210,34 +340,82 @@ export function refusedAt(
   { at, rule }: { readonly at: Instant; readonly rule: LimitRule },
 ): LearnedLimit | null {
   if (level < rule.evidence) return known;
-  // A refusal at any level confirms a limit that already binds.
-  const isSame = known !== null && at - known.refusedAt <= MEMORY_MS &&
-    (known.refusals >= BINDS_FROM ||
-      level <= known.level * ALIKE && known.level <= level * ALIKE);
+  const isBound = binds(known, rule);
+  const isSame = known !== null && isSameLimit(known, level, { at, isBound });
   const least = isSame ? Math.min(level, known.level) : level;
+  const isTrial = isSame && isBound && level >= known.level;
+  const refusals = isSame ? known.refusals + 1 : 1;
+  const limit = refusals >= BINDS_FROM ? rule.share * least : least - 1;
   return {
     level: least,
-    refusals: isSame ? known.refusals + 1 : 1,
-    limit: Math.max(rule.least, rule.share * least),
+    refusals,
+    trials: isTrial ? known.trials + 1 : 0,
+    limit: Math.max(rule.least, limit),
     since: isSame ? known.since : at,
     refusedAt: at,
   };
 }
 
+function isSameLimit(
+  known: LearnedLimit,
+  level: number,
+  { at, isBound }: { readonly at: Instant; readonly isBound: boolean },
+): boolean {
+  const sinceMs = at - known.refusedAt;
+  const isAlike = level <= known.level * ALIKE && known.level <= level * ALIKE;
+  if (!isBound) return isAlike && sinceMs <= MEMORY_MS;
+  // Soon after, a refusal at any level confirms a limit that binds.
+  return sinceMs <= MEMORY_MS || isAlike && sinceMs <= BOUND_MEMORY_MS;
+}
+
 /**
- * Returns the limit at `at`; Infinity where nothing binds. Each minute without
- * a refusal closes half of the gap to `open`, the level without the limit.
+ * Pause until the refused level is tried again, and its growth with each refusal:
+ * plans have the same limits for months. (Half and twice the pause, or twice as
+ * long each time, provoke up to a tenth more 429s and serve as much.)
+ */
+const TRIAL_MS = 10 * MINUTE_MS;
+const TRIAL_GROWTH = 4;
+const TRIAL_MS_MAX = 12 * HOUR_MS;
+
+/**
+ * Returns the limit at `at`; Infinity where nothing binds. Less than the refused
+ * level was served, so the limit opens to just below it within minutes. The
+ * level itself is allowed again after a pause that grows with each such trial
+ * that was refused.
  */
 export function limitAt(
   known: LearnedLimit | null,
-  open: number,
   at: Instant,
+  rule: LimitRule,
 ): number {
-  if (known === null || known.refusals < BINDS_FROM) return Infinity;
-  const minutes = Math.max(0, at - known.refusedAt) / MINUTE_MS;
-  const left = (open - known.limit) * 0.5 ** minutes;
-  return left < 1 ? Infinity : open - left;
+  if (!binds(known, rule)) return Infinity;
+  const sinceMs = Math.max(0, at - known.refusedAt);
+  if (sinceMs >= BOUND_MEMORY_MS) return Infinity;
+  const { level, limit, trials } = known;
+  const pauseMs = Math.min(TRIAL_MS_MAX, TRIAL_MS * TRIAL_GROWTH ** trials);
+  if (sinceMs >= pauseMs) return level;
+  const open = Math.max(limit, level - 1);
+  const left = (open - limit) * 0.5 ** (sinceMs / MINUTE_MS);
+  return left < 1 ? open : open - left;
 }
+
+/** Returns the limit unless as much was served since as was refused then. */
+function undisproved(
+  known: LearnedLimit | null,
+  level: number,
+  startedAt: Instant,
+): LearnedLimit | null {
+  const isDisproved = known !== null && startedAt > known.refusedAt &&
+    level >= known.level;
+  return isDisproved ? null : known;
+}
+
+/**
+ * Past a learned limit, one request a second passes, and fewer once such
+ * requests were refused.
+ */
+const OVERFLOW_STEP_MS = SECOND_MS;
+const OVERFLOW_STEP_MS_MAX = MINUTE_MS;
 
 /** The most starts that are remembered. */
 const STARTS_MAX = 600;

@@ -117,11 +117,12 @@ function movedBench(bench: Bench, move: Move): Bench {
 }
 
 function movedGate(gate: ConcurrencyGate, move: Move): ConcurrencyGate {
-  const { starts, lastThrottledAt, ramp } = gate;
+  const { starts, served, lastThrottledAt, ramp } = gate;
   return {
     ...gate,
     inFlight: movedLimit(gate.inFlight, move),
     perMinute: movedLimit(gate.perMinute, move),
+    served: served === null ? null : { ...served, since: move(served.since) },
     starts: starts.map(move),
     lastThrottledAt: orNull(lastThrottledAt, move),
     ramp: ramp === null ? null : { ...ramp, since: move(ramp.since) },

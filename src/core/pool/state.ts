@@ -16,7 +16,7 @@ import type { Bench } from "../quota/bench.ts";
 import type { Refusals } from "../quota/entitlement.ts";
 import type { LearnedCapacity } from "../quota/learn.ts";
 import type { RouteFacts } from "../facts.ts";
-import type { ConcurrencyGate } from "./lease.ts";
+import type { ConcurrencyGate, Load } from "./lease.ts";
 import type { OwnedIds } from "./owned_ids.ts";
 import type { Overage, QuotaWindows } from "../quota/quota.ts";
 import type { PaidBook } from "../quota/spending.ts";
@@ -101,6 +101,8 @@ export interface OpenLease {
   readonly accountId: AccountId;
   readonly facts: RouteFacts;
   readonly openedAt: Instant;
+  /** What its account had to do when it started. */
+  readonly load: Load;
   /**
    * Whether its account was closed: the request tries whether that still holds.
    */

@@ -7,11 +7,11 @@
 
 import { benchAt } from "../quota/bench.ts";
 import { inFlightOf } from "../pool/fold_account.ts";
-import { perMinuteCap, rampLimit } from "../pool/lease.ts";
+import { overflowStepMs, perMinuteCap, rampLimit } from "../pool/lease.ts";
 import { rampOf } from "../pool/reopening.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Scene, View } from "./scene.ts";
-import { type Instant, SECOND_MS } from "../time.ts";
+import type { Instant } from "../time.ts";
 
 export interface Room {
   /** Places for a conversation that holds no cache here. */
@@ -22,10 +22,7 @@ export interface Room {
   readonly isTrial: boolean;
 }
 
-/**
- * Past a learned limit, one request a second passes, up to half as many again.
- */
-const OVERFLOW_STEP_MS = SECOND_MS;
+/** Past a learned limit, up to half as many requests again are in flight. */
 const OVERFLOW_SHARE = 1.5;
 
 /** A request that uses no quota takes no place. */
@@ -116,7 +113,7 @@ export function mayOverflow(view: View, scene: Scene, policy: Policy): boolean {
 function isItsStep({ state }: View, at: Instant): boolean {
   const { leases, elsewhere, gate } = state;
   if (elsewhere > 0 && leases > 0) return false;
-  const stepMs = OVERFLOW_STEP_MS * Math.max(1, elsewhere);
+  const stepMs = overflowStepMs(gate) * Math.max(1, elsewhere);
   const last = gate.starts.newest;
   return last === null || at - last >= stepMs;
 }

@@ -19,7 +19,7 @@ import { type Scene, survey, type View } from "./scene.ts";
 import type { AccountState, PoolSnapshot, WaitReason } from "../pool/state.ts";
 import { awaitingHome, named, staying } from "./staying.ts";
 import { benchAt } from "../quota/bench.ts";
-import { isSpent } from "../quota/quota.ts";
+import { isSpent, type QuotaSource } from "../quota/quota.ts";
 import { after, earlier, type Instant, MINUTE_MS } from "../time.ts";
 
 export type {
@@ -192,17 +192,24 @@ interface Trial {
 function nextTrial(scene: Scene): Trial | null {
   const worthy = scene.views.filter((view) => isWorthATrial(view, scene));
   const pauseMs = pauseBetween(worthy.length, scene);
+  const answeredAt = Math.max(
+    ...worthy.map((view) => statedAt(view, "response_headers")),
+  );
   let next: Trial | null = null;
   for (const view of worthy) {
     // Its trial is under way.
     if (view.state.leases > 0) continue;
-    const at = trialAt(view, scene, pauseMs);
+    const at = trialAt(view, scene, { pauseMs, answeredAt });
     if (isBackBy(view, after(at, scene.settings.probeMs))) continue;
-    const isSooner = next === null || at < next.at ||
-      (at === next.at && view.id < next.view.id);
-    if (isSooner) next = { view, at };
+    if (next === null || isBefore({ view, at }, next)) next = { view, at };
   }
   return next;
+}
+
+function isBefore(a: Trial, b: Trial): boolean {
+  const [x, y] = [refusedAt(a.view.state), refusedAt(b.view.state)];
+  return a.at < b.at ||
+    a.at === b.at && (x < y || x === y && a.view.id < b.view.id);
 }
 
 /**
@@ -243,14 +250,20 @@ function isWorthATrial({ bar, state }: View, { at }: Scene): boolean {
 function trialAt(
   view: View,
   { settings, snapshot }: Scene,
-  pauseMs: number,
+  { pauseMs, answeredAt }: {
+    /** Least time between two trials in the pool. */
+    readonly pauseMs: number;
+    /** When an answer last stated the reset of any closed account. */
+    readonly answeredAt: number;
+  },
 ): Instant {
-  const own = Math.max(
+  const known = statedAt(view);
+  const stated = known === -Infinity ? known : Math.max(known, answeredAt);
+  const at = Math.max(
     refusedAt(view.state) + settings.probeMs,
-    statedAt(view) + STATED_MS,
+    stated + STATED_MS,
+    (snapshot.lastProbedAt ?? -Infinity) + pauseMs,
   );
-  const pool = (snapshot.lastProbedAt ?? -Infinity) + pauseMs;
-  const at = Math.max(own, pool);
   return Number.isFinite(at)
     ? after(snapshot.at, at - snapshot.at)
     : snapshot.at;
@@ -260,6 +273,8 @@ function trialAt(
  * How long a figure that states the same reset spares the account a trial. The
  * usage endpoint is asked about every ten minutes and costs nothing, so where
  * it can be asked there is no trial at all, and an early reset is seen as soon.
+ * Where it cannot, the pool makes one such trial in this time, on one account
+ * after the other: a provider that resets early resets all of them.
  */
 const STATED_MS = 30 * MINUTE_MS;
 
@@ -268,13 +283,18 @@ const SAME_END_MS = MINUTE_MS;
 const NEARLY_SPENT = 0.9;
 
 /**
- * Returns when a figure of the provider last said that the account is closed
- * until the end of its bar; -Infinity if none says so.
+ * Returns when a figure of the provider, from `source` alone if it is given,
+ * last said that the account is closed until the end of its bar; -Infinity if
+ * none says so.
  */
-function statedAt({ bar, state: { windows } }: View): number {
+function statedAt(
+  { bar, state: { windows } }: View,
+  source?: QuotaSource,
+): number {
   let last = -Infinity;
   if (bar === null || bar.until === null) return last;
   for (const window of Object.values(windows)) {
+    if (source !== undefined && window.source !== source) continue;
     const isClosed = isSpent(window) ||
       (window.utilization ?? 0) >= NEARLY_SPENT;
     const isSame = window.resetsAt !== null &&
