@@ -19,6 +19,9 @@ const FIVE_HOURS_MS = 5 * HOUR_MS;
 const WEEK_MS = 168 * HOUR_MS;
 const MINUTE_MS = 60_000;
 
+/** Time until the headers of an answer. */
+export const HEAD_MS = 2_000;
+
 /** How the provider received a request. */
 export type Reception =
   | { readonly kind: "served"; readonly cached: number; readonly cost: number }
@@ -33,6 +36,8 @@ export type Reception =
 
 interface Cached {
   readonly tokens: number;
+  /** When the answer that wrote it began: nobody can read it before. */
+  readonly from: number;
   readonly until: number;
   /** Number of the request within its conversation that wrote it, from 1. */
   readonly turn: number;
@@ -196,7 +201,7 @@ export class SimulatedAccount {
       ? undefined
       : this.#caches.get(conversation);
     const read = (entry: Cached | undefined) =>
-      entry !== undefined && entry.until > at ? entry.tokens : 0;
+      entry !== undefined && isReadable(entry, at) ? entry.tokens : 0;
     const back = this.#workload.cacheTurnsBack ?? Infinity;
     const isNear = own !== undefined && turn - own.turn <= back;
     return Math.min(
@@ -211,11 +216,16 @@ export class SimulatedAccount {
     at: number,
   ): void {
     if (request.isSide) return;
+    const from = at + HEAD_MS;
     const until = at + this.#workload.cacheTtlMs;
     const tokens = request.contextTokens;
-    this.#caches.set(conversation, { tokens, until, turn });
-    this.#caches.set(sharedName(request, parent), {
+    this.#caches.set(conversation, { tokens, from, until, turn });
+    const name = sharedName(request, parent);
+    const known = this.#caches.get(name);
+    this.#caches.set(name, {
       tokens: this.#workload.sharedTokens,
+      // What is cached stays readable, and so does what another one writes first.
+      from: known === undefined || known.until <= at ? from : known.from,
       until,
       turn,
     });
@@ -234,6 +244,10 @@ export class SimulatedAccount {
     this.#fiveHour += tokens;
     this.#week += tokens;
   }
+}
+
+function isReadable({ from, until }: Cached, at: number): boolean {
+  return from <= at && at < until;
 }
 
 /** Returns the name of the tools and prompts that such requests share. */

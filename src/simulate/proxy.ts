@@ -24,11 +24,10 @@ import {
 import { earlier, instantFromMs } from "../core/time.ts";
 import type { CapacityVerdict } from "../core/quota/verdict.ts";
 import { counted, type Errand, usageOf, verdictOf } from "./workload/errand.ts";
-import type { Reception } from "./provider.ts";
+import { HEAD_MS, type Reception } from "./provider.ts";
 import type { World } from "./world.ts";
 
-/** Time until the headers of an answer, and of a refusal. */
-const HEAD_MS = 2_000;
+/** Time until the headers of a refusal. */
 const REFUSAL_MS = 300;
 /** Events within this time wake the waiting requests only once. */
 const WAKE_MS = 50;
