@@ -134,6 +134,7 @@ function nextText({ decision, at }: ExplainView): string {
 
 const WAIT_TEXT: Readonly<Record<string, string>> = {
   warm_account: "the account that holds its cache is back soon",
+  shared_prompt: "another sub-agent is just writing the prompt that they share",
   full: "every account has as many requests as it takes",
   closed: "all accounts are used up",
   parked: "there are more conversations than the quota feeds",

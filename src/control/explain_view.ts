@@ -205,8 +205,12 @@ function passedOver(
   const home = labelOf(binding?.accountId ?? null, snapshot) ??
     "another account";
   if (decision.kind !== "use") {
-    return decision.kind === "wait" && decision.reason === "warm_account"
-      ? `waiting for ${home} costs less than writing the cache anew`
+    const wait = decision.kind === "wait" ? decision.reason : null;
+    if (wait === "warm_account") {
+      return `waiting for ${home} costs less than writing the cache anew`;
+    }
+    return wait === "shared_prompt"
+      ? "a moment of waiting costs less than writing that prompt twice"
       : "its turn has not come";
   }
   const { accountId, reason } = decision;

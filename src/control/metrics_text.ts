@@ -108,7 +108,7 @@ export function statusFamilies(status: StatusView): readonly MetricFamily[] {
         status.requests.filter(({ state }) =>
           state === "waiting" || state === "held"
         ).map(({ reason }) => reason ?? "unknown"),
-        ["warm_account", "full", "closed", "parked"],
+        ["warm_account", "shared_prompt", "full", "closed", "parked"],
       ).map(([reason, value]) => ({ labels: { reason }, value })),
     ),
     gauge(

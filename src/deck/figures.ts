@@ -48,6 +48,7 @@ export function reasonText(reason: string): string {
 
 const REASONS: Readonly<Record<string, string>> = {
   warm_account: "for the warm account",
+  shared_prompt: "for the prompt that another sub-agent writes",
   full: "all that may serve it are full",
   closed: "all accounts are closed",
   parked: "parked: more sessions than the quota carries",

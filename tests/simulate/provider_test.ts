@@ -1,6 +1,6 @@
 /** SimulatedAccount: what it finds in its caches. */
 
-import { strictEqual } from "node:assert/strict";
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { MONDAY, plan } from "../../src/simulate/workload/plans.ts";
 import { SimulatedAccount } from "../../src/simulate/provider.ts";
 import { Random } from "../../src/simulate/random.ts";
@@ -58,4 +58,28 @@ Deno.test("receive() finds no cache of a conversation that went on elsewhere for
   strictEqual(cachedAt(10, 9), 50_000);
   strictEqual(cachedAt(11, 9), 8_000);
   strictEqual(cachedAt(11, null), 50_000);
+});
+
+/** Tokens that a sub-agent reads that starts this long after another one. */
+function readAfter(ms: number): number {
+  const own = account(null);
+  const start = (name: string, at: number) =>
+    own.receive(REQUEST, { conversation: name, parent: "s", turn: 1 }, at);
+  start("first", MONDAY);
+  const got = start("second", MONDAY + ms);
+  return got.kind === "served" ? got.cached : NaN;
+}
+
+Deno.test("receive() reads a shared prompt only once the answer that writes it has begun", () => {
+  deepStrictEqual([0, 1_999, 2_000].map(readAfter), [0, 0, 8_000]);
+});
+
+Deno.test("receive() keeps reading what is cached while another request writes it again", () => {
+  const own = account(null);
+  const start = (name: string, at: number) =>
+    own.receive(REQUEST, { conversation: name, parent: "s", turn: 1 }, at);
+  start("first", MONDAY);
+  start("second", MONDAY + 60_000);
+  const got = start("third", MONDAY + 60_100);
+  strictEqual(got.kind === "served" && got.cached, 8_000);
 });

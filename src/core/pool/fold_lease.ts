@@ -15,7 +15,7 @@ import { rampOf } from "./reopening.ts";
 import { limitsOf } from "../quota/limits.ts";
 import { credited } from "../quota/retry.ts";
 import { isPaidFor, reserved, settled } from "../quota/spending.ts";
-import { bind, measured, touch } from "./session.ts";
+import { bind, measured, sharedKey, touch } from "./session.ts";
 import type {
   AccountState,
   BurnBucket,
@@ -59,6 +59,7 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
     facts: query,
     openedAt: at,
     load: loadAt(state.gate, at, inFlightOf(state)),
+    readsShared: readsShared(pool, state, event),
     isProbe,
     reservedNano: reservedFor(state, query, at),
   };
@@ -74,6 +75,16 @@ export function openLease(before: PoolState, event: LeaseOpened): PoolState {
     ...boundBy(opened, event),
     ...promptedBy(opened, query, at),
   };
+}
+
+function readsShared(
+  { bindings }: PoolState,
+  { sharedUntil }: AccountState,
+  { query, at }: LeaseOpened,
+): boolean {
+  const { conversation, parent, isSide } = query;
+  return conversation !== null && parent !== null && !isSide &&
+    !bindings.has(conversation) && (sharedUntil[sharedKey(query)] ?? 0) > at;
 }
 
 /** Returns what the request may cost at most, if it is paid for. */
@@ -102,6 +113,7 @@ function openUnmetered(
     facts: query,
     openedAt: at,
     load: loadAt(state.gate, at, inFlightOf(state)),
+    readsShared: false,
     isProbe: false,
     reservedNano: 0,
   };
@@ -222,7 +234,13 @@ function booked(
   const isHome = binding !== undefined && binding.accountId === lease.accountId;
   return {
     ...next,
-    flow: { ...pool.flow, tokensSince: pool.flow.tokensSince + tokens },
+    flow: {
+      ...pool.flow,
+      tokensSince: pool.flow.tokensSince + tokens,
+      sharedMisses: lease.readsShared
+        ? usage.cacheRead > 0 ? 0 : pool.flow.sharedMisses + 1
+        : pool.flow.sharedMisses,
+    },
     bindings: isHome
       ? pool.bindings.with(binding.conversation, measured(binding, usage))
       : pool.bindings,

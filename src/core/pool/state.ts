@@ -104,6 +104,11 @@ export interface OpenLease {
   /** What its account had to do when it started. */
   readonly load: Load;
   /**
+   * Whether it is a sub-agent's first request, on an account that should have
+   * cached the prompt that they share.
+   */
+  readonly readsShared: boolean;
+  /**
    * Whether its account was closed: the request tries whether that still holds.
    */
   readonly isProbe: boolean;
@@ -117,6 +122,11 @@ export type WaitReason =
    * The session's own account is back soon, and a move would cost its cache.
    */
   | "warm_account"
+  /**
+   * Another sub-agent is just writing the prompt that both share, and it can be
+   * read once its answer has begun.
+   */
+  | "shared_prompt"
   /** Every eligible account already has as many requests as it takes. */
   | "full"
   /** Every account is spent or benched. */
@@ -153,6 +163,11 @@ export interface Flow {
   /** Quota tokens booked since `measuredAt`. */
   readonly tokensSince: number;
   readonly measuredAt: Instant | null;
+  /**
+   * Sub-agents in a row that read nothing from a cache that should have held the
+   * prompt that they share.
+   */
+  readonly sharedMisses: number;
 }
 
 /**

@@ -35,6 +35,7 @@ export const START_FLOW: Flow = {
   lifeMs: 2 * HOUR_MS,
   tokensSince: 0,
   measuredAt: null,
+  sharedMisses: 0,
 };
 
 /** Returns the pool at `at`, swept if the last sweep was a minute ago. */
@@ -109,6 +110,7 @@ function measure(
   // Idle time must not lower the rate, so a gap counts as one minute.
   const share = 1 - Math.exp(-Math.min(spanMs, ACTIVE_MS) / FLOW_FADE_MS);
   return {
+    ...flow,
     tokensPerHour: flow.tokensPerHour + share * (seen - flow.tokensPerHour),
     lifeMs,
     tokensSince: 0,

@@ -83,7 +83,8 @@ export function afterWaiting(
   const reason = decision.kind === "wait" ? decision.reason : null;
   const isParked = reason === "parked" && mayWait;
   if (isParked && speaksLimits) return decision;
-  if (!isParked && reason !== "warm_account") return decision;
+  const isForCache = reason === "warm_account" || reason === "shared_prompt";
+  if (!isParked && !isForCache) return decision;
   const settings = {
     ...snapshot.settings,
     parking: 0,

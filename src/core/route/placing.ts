@@ -67,6 +67,10 @@ export function placing(question: Question): Outcome | null {
     question.costs,
     scene,
   );
+  if (view.writesUntil !== null && policy.pricesChildren) {
+    const until = view.writesUntil;
+    return { kind: "wait", until, backAt: until, reason: "shared_prompt" };
+  }
   return { kind: "use", view, reason: reasonFor(scene, view) };
 }
 

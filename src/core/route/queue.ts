@@ -40,6 +40,7 @@ export function standingOf(
     // A request under another rule waits for other accounts.
     const { project = null } = waiter.facts;
     if (routeOf(snapshot.routes, project) !== rule) continue;
+    if (waiter.reason === "shared_prompt") continue;
     if (waiter.reason === "parked") parked++;
     else if (waiter.reason !== "warm_account") cold++;
     else {

@@ -21,6 +21,7 @@ import {
 } from "../pool/session.ts";
 import type { AccountState, Headcount, PoolSnapshot } from "../pool/state.ts";
 import { type ProjectRoute, routeOf } from "./project_route.ts";
+import { type Writing, writingShared } from "./siblings.ts";
 import type { Instant } from "../time.ts";
 
 /** How an account is paid for; a lower rank is used first. */
@@ -51,6 +52,11 @@ export interface View {
   readonly heads: Headcount;
   /** Tokens of this request that it would read from its cache. */
   readonly cached: number;
+  /**
+   * Until when to wait here for another sub-agent that is just writing the
+   * prompt that both share; null if none is.
+   */
+  readonly writesUntil: Instant | null;
 }
 
 export interface Scene {
@@ -95,7 +101,18 @@ export function survey(snapshot: PoolSnapshot, query: RouteQuery): Scene {
     ? null
     : bindings.get(query.kin.conversation) ?? null;
   const { paid } = snapshot;
-  const context = { query, settings, rule, paid, at, binding, kin, heads };
+  const writing = writingShared(snapshot, query, binding);
+  const context = {
+    query,
+    settings,
+    rule,
+    paid,
+    at,
+    binding,
+    kin,
+    heads,
+    writing,
+  };
   snapshot.accounts.forEach((state) => views.push(viewOf(state, context)));
   const isFirstTry = query.excluded.size === 0;
   const { open, soonest } = inQuestion(views, { settings, at, isFirstTry });
@@ -154,9 +171,10 @@ function viewOf(
     readonly binding: Binding | null;
     readonly kin: Binding | null;
     readonly heads: Census;
+    readonly writing: Writing;
   },
 ): View {
-  const { query, settings, at, binding, kin, heads } = context;
+  const { query, settings, at, binding, kin, heads, writing } = context;
   const { account } = state;
   const { bar, limits } = barOf(state, context);
   const place = { accountId: account.id, at };
@@ -166,6 +184,8 @@ function viewOf(
     ? 0
     : sharedWith(kin, query, cachedTokens(kin, query, place));
   const isShared = (state.sharedUntil[sharedKey(query)] ?? 0) > at;
+  const writesUntil = isShared ? null : writing.get(account.id) ?? null;
+  const shares = isShared || writesUntil !== null;
   return {
     id: account.id,
     state,
@@ -178,7 +198,8 @@ function viewOf(
     fiveHourUsed: used(limits.fiveHour),
     weekUsed: used(limits.week),
     heads: heads.byAccount.get(account.id) ?? NOBODY,
-    cached: Math.max(own, isShared ? settings.sharedPrefixTokens : 0),
+    cached: Math.max(own, shares ? settings.sharedPrefixTokens : 0),
+    writesUntil,
   };
 }
 

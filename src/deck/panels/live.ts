@@ -125,7 +125,8 @@ function whyLine(request: RequestView, scene: Scene, width: number): Line {
   if (state === "streaming") return promptLine(request, scene, width);
   if (state === "sent") return [];
   const why = reason === null ? "" : reasonText(reason);
-  const next = reason === "warm_account" ? "" : nextText(scene);
+  const isShort = reason === "warm_account" || reason === "shared_prompt";
+  const next = isShort ? "" : nextText(scene);
   const both = [why, next].filter((part) => part !== "").join("; ");
   const text = [both, next, why].find((part) =>
     part !== "" && part.length <= width
