@@ -1,8 +1,8 @@
 import { ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
+import { BROKEN } from "../../src/wire/request/byte_walk.ts";
+import { JsonSource } from "../../src/wire/request/json_source.ts";
 import {
-  BROKEN,
-  JsonSource,
   memberAt,
   scalarAt,
   shortTextAt,

@@ -8,14 +8,14 @@
 import { PLAIN_TERMS, type PriceTerms } from "../../core/pricing.ts";
 import { NO_USAGE, type TokenUsage } from "../../core/usage.ts";
 import { GrowingBytes, type SseEvent, SseScanner } from "./sse.ts";
+import { BROKEN } from "../request/byte_walk.ts";
+import { JsonSource } from "../request/json_source.ts";
 import {
   asList,
   asObject,
   asText,
-  BROKEN,
   isKey,
   type JsonObject,
-  JsonSource,
   parseJson,
   SHORT_TEXT_BYTES_MAX,
   shortTextAt,

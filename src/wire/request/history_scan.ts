@@ -10,15 +10,9 @@
  * @module
  */
 
-import {
-  BROKEN,
-  isArrayAt,
-  isObjectAt,
-  JsonSource,
-  memberAt,
-  skipSpace,
-  type StringWatch,
-} from "./json.ts";
+import { BROKEN } from "./byte_walk.ts";
+import { JsonSource, type StringWatch } from "./json_source.ts";
+import { isArrayAt, isObjectAt, memberAt, skipSpace } from "./json.ts";
 import { RECENT_TURNS, scanTurns, type Turn } from "./message_scan.ts";
 
 /** Of a longer span only both ends and the length count. */

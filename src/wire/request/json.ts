@@ -7,10 +7,8 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
-
-/** Instead of an index: the bytes are not JSON or end too early. */
-export const BROKEN = -1;
+import { BROKEN } from "./byte_walk.ts";
+import type { JsonSource, StringWatch } from "./json_source.ts";
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -27,72 +25,6 @@ export const SHORT_TEXT_BYTES_MAX = 4_096;
 const DECODER = new TextDecoder();
 
 /**
- * A search in a text is the fastest way to the end of a string, so the bytes are
- * turned into text, in pieces of this many: one text of a long conversation
- * would cost more in garbage than the search saves.
- */
-const PIECE_BYTES = 8 * 1024;
-
-/** The bytes of a JSON text, as a walk needs them. */
-export class JsonSource {
-  readonly bytes: Buffer;
-  /**
-   * The bytes from `#pieceAt` to before `#pieceEnd` as text. It is null if they
-   * are not ASCII: a character may then be several bytes, so the bytes are
-   * walked instead.
-   */
-  #piece: string | null = null;
-  #pieceAt = 0;
-  #pieceEnd = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  }
-
-  /** Returns the index after the string whose opening quote is at `at`. */
-  stringEnd(at: number): number {
-    const { bytes } = this;
-    let quote = this.#quoteFrom(at + 1);
-    while (quote !== -1 && isEscaped(bytes, quote)) {
-      quote = this.#quoteFrom(quote + 1);
-    }
-    return quote === -1 ? BROKEN : quote + 1;
-  }
-
-  /** Returns the index of the first quote from `at` on, or -1. */
-  #quoteFrom(at: number): number {
-    const { length } = this.bytes;
-    for (let from = at; from < length; from = this.#pieceEnd) {
-      if (from < this.#pieceAt || from >= this.#pieceEnd) this.#take(from);
-      const found = this.#piece === null
-        ? this.#walked(from)
-        : this.#piece.indexOf('"', from - this.#pieceAt);
-      if (found !== -1) return this.#pieceAt + found;
-    }
-    return -1;
-  }
-
-  /** Takes the piece that begins at `at`. */
-  #take(at: number): void {
-    const bytes = this.bytes.subarray(at, at + PIECE_BYTES);
-    const text = DECODER.decode(bytes);
-    const isAscii = text.length === bytes.length && !text.includes("\ufffd");
-    this.#piece = isAscii ? text : null;
-    this.#pieceAt = at;
-    this.#pieceEnd = at + bytes.length;
-  }
-
-  /** Returns where in the piece the first quote from `at` on is, or -1. */
-  #walked(at: number): number {
-    const { bytes } = this;
-    for (let index = at; index < this.#pieceEnd; index++) {
-      if (bytes[index] === QUOTE) return index - this.#pieceAt;
-    }
-    return -1;
-  }
-}
-
-/**
  * Called for each member of an object with where the key's text begins and ends
  * (without quotes) and where the value begins. Returns where the value ends.
  */
@@ -101,12 +33,6 @@ type MemberVisitor = (
   keyEnd: number,
   valueAt: number,
 ) => number;
-
-/** Gets every string that {@linkcode valueEnd} passes at any depth, and keys. */
-export interface StringWatch {
-  /** `start` is the opening quote, `end` the index after the closing one. */
-  string(source: JsonSource, start: number, end: number): void;
-}
 
 /** Returns the index of the first byte from `at` on that is not whitespace. */
 export function skipSpace(bytes: Uint8Array, at: number): number {
@@ -123,13 +49,6 @@ export function stringEnd(source: JsonSource, at: number): number {
   return source.stringEnd(at);
 }
 
-/** Whether an odd number of backslashes stands before `quote`. */
-function isEscaped(bytes: Uint8Array, quote: number): boolean {
-  let escapes = quote;
-  while (bytes[escapes - 1] === BACKSLASH) escapes--;
-  return (quote - escapes) % 2 === 1;
-}
-
 /** Returns the index after the value at `at`, however deeply it is nested. */
 export function valueEnd(
   source: JsonSource,
@@ -140,34 +59,9 @@ export function valueEnd(
   const byte = bytes[at];
   if (byte === QUOTE) return stringEnd(source, at);
   if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-    return nestEnd(source, at, watch);
+    return source.nestEnd(at, watch);
   }
   return scalarEnd(source, at);
-}
-
-function nestEnd(
-  source: JsonSource,
-  at: number,
-  watch: StringWatch | null,
-): number {
-  const { bytes } = source;
-  let depth = 0;
-  let index = at;
-  while (index < bytes.length) {
-    const byte = bytes[index];
-    if (byte === QUOTE) {
-      const end = stringEnd(source, index);
-      if (end === BROKEN) return BROKEN;
-      watch?.string(source, index, end);
-      index = end;
-      continue;
-    }
-    index++;
-    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
-    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
-    if (depth === 0) return index;
-  }
-  return BROKEN;
 }
 
 /** Returns the index after a number or word of at least one byte. */
@@ -288,10 +182,15 @@ export function isKey(
   const length = end - start;
   if (length === name.length) return startsWithAt(bytes, start, name);
   const isLonger = length > name.length && length <= name.length * 6;
-  if (!isLonger || !bytes.subarray(start, end).includes(BACKSLASH)) {
-    return false;
-  }
+  if (!isLonger || !hasEscape(bytes, start, end)) return false;
   return shortTextAt(source, start - 1) === name;
+}
+
+function hasEscape(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === BACKSLASH) return true;
+  }
+  return false;
 }
 
 /** Returns the decoded string at `at` if there is one and it is short, else null. */

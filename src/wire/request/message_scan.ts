@@ -4,16 +4,15 @@
  * @module
  */
 
+import { BROKEN } from "./byte_walk.ts";
+import type { JsonSource, StringWatch } from "./json_source.ts";
 import {
-  BROKEN,
   isKey,
   isObjectAt,
   isStringAt,
-  type JsonSource,
   shortTextAt,
   startsWithAt,
   stringEnd,
-  type StringWatch,
   valueEnd,
   walkArray,
   walkObject,

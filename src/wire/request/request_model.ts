@@ -5,14 +5,9 @@
  * @module
  */
 
-import {
-  BROKEN,
-  JsonSource,
-  memberAt,
-  shortTextAt,
-  skipSpace,
-  stringEnd,
-} from "./json.ts";
+import { BROKEN } from "./byte_walk.ts";
+import { JsonSource } from "./json_source.ts";
+import { memberAt, shortTextAt, skipSpace, stringEnd } from "./json.ts";
 
 /**
  * Returns `body` with its top-level `model` replaced according to `map`, and

@@ -10,19 +10,20 @@ import { PLAIN_TERMS, type PriceTerms } from "../../core/pricing.ts";
 import type { HeaderList } from "../../ports.ts";
 import { asIdentifier, headerIdentifier, headerValue } from "../header_list.ts";
 import { isHoldTarget } from "./target.ts";
+import { BROKEN } from "./byte_walk.ts";
+import { JsonSource, type StringWatch } from "./json_source.ts";
 import {
-  BROKEN,
   isArrayAt,
   isKey,
   isObjectAt,
-  JsonSource,
+  isStringAt,
   memberAt,
   memberValueAt,
   scalarAt,
   shortTextAt,
   skipSpace,
   startsWithAt,
-  type StringWatch,
+  stringEnd,
   valueEnd,
   walkArray,
   walkObject,
@@ -51,26 +52,31 @@ class CacheWatch implements StringWatch {
   isHour = false;
   mediaCount = 0;
   mediaBytes = 0;
-  #dataAt = BROKEN;
 
   string(source: JsonSource, start: number, end: number): void {
     const { bytes } = source;
     const length = end - start;
-    if (start === this.#dataAt) {
-      if (length < MEDIA_BYTES_MIN) return;
-      this.mediaCount++;
-      this.mediaBytes += length - 2;
-    } else if (length === 6 && startsWithAt(bytes, start, '"data"')) {
-      this.#dataAt = memberValueAt(source, end);
+    if (length === 6 && startsWithAt(bytes, start, '"data"')) {
+      this.#data(source, memberValueAt(source, end));
     } else if (length === 15 && startsWithAt(bytes, start, '"cache_control"')) {
-      const valueAt = memberValueAt(source, end);
-      if (valueAt === BROKEN || !isObjectAt(source, valueAt)) return;
-      const mark = new JsonSource(
-        bytes.subarray(valueAt, valueAt + MARK_BYTES_MAX),
-      );
-      if (shortTextAt(mark, memberAt(mark, 0, "ttl")) === "1h") {
-        this.isHour = true;
-      }
+      this.#mark(source, memberValueAt(source, end));
+    }
+  }
+
+  #data(source: JsonSource, at: number): void {
+    if (at === BROKEN || !isStringAt(source, at)) return;
+    const end = stringEnd(source, at);
+    if (end - at < MEDIA_BYTES_MIN) return;
+    this.mediaCount++;
+    this.mediaBytes += end - at - 2;
+  }
+
+  #mark({ bytes }: JsonSource, at: number): void {
+    if (at === BROKEN) return;
+    const mark = new JsonSource(bytes.subarray(at, at + MARK_BYTES_MAX));
+    if (!isObjectAt(mark, 0)) return;
+    if (shortTextAt(mark, memberAt(mark, 0, "ttl")) === "1h") {
+      this.isHour = true;
     }
   }
 }
