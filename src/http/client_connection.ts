@@ -133,6 +133,19 @@ export class ClientConnection {
     return count;
   }
 
+  /** Whether all that came was consumed, and no read is outstanding. */
+  get canReadInto(): boolean {
+    return this.#pending === null && this.#end === this.#start;
+  }
+
+  /**
+   * Reads past the buffer, into `room`; returns the count, 0 at the end. Call it
+   * only where {@linkcode canReadInto} holds.
+   */
+  async readInto(room: Uint8Array): Promise<number> {
+    return await this.#stream.read(room) ?? 0;
+  }
+
   /** Sends each event at once, not when a packet is full. */
   sendAtOnce(): void {
     const stream = this.#stream;

@@ -32,6 +32,11 @@ export interface BodyFraming {
   /** Whether the connection's end is a clean end of this body. */
   readonly endsByClose: boolean;
   /**
+   * How many bytes are still to come, one after the other, and all of the body;
+   * null where the framing is within them or nobody knows.
+   */
+  readonly leftBytes: number | null;
+  /**
    * Returns the body bytes in `bytes`, in order: a view into `bytes`, whose
    * first `consumedBytes` may be rearranged for it. Throws ProtocolError.
    */
@@ -55,19 +60,19 @@ export function framingFor(bodyEnd: BodyEnd): BodyFraming {
 class LengthFraming implements BodyFraming {
   readonly endsByClose = false;
   consumedBytes = 0;
-  #leftBytes: number;
+  leftBytes: number;
 
   constructor(bytes: number) {
-    this.#leftBytes = bytes;
+    this.leftBytes = bytes;
   }
 
   get isDone(): boolean {
-    return this.#leftBytes === 0;
+    return this.leftBytes === 0;
   }
 
   take(bytes: Uint8Array): Uint8Array {
-    const count = Math.min(this.#leftBytes, bytes.length);
-    this.#leftBytes -= count;
+    const count = Math.min(this.leftBytes, bytes.length);
+    this.leftBytes -= count;
     this.consumedBytes = count;
     return count === bytes.length ? bytes : bytes.subarray(0, count);
   }
@@ -75,6 +80,7 @@ class LengthFraming implements BodyFraming {
 
 class CloseFraming implements BodyFraming {
   readonly endsByClose = true;
+  readonly leftBytes = null;
   readonly isDone = false;
   consumedBytes = 0;
 
@@ -101,6 +107,7 @@ type ChunkState =
 
 class ChunkedFraming implements BodyFraming {
   readonly endsByClose = false;
+  readonly leftBytes = null;
   consumedBytes = 0;
   #state: ChunkState = "size_start";
   /** While a size is read, the size so far; in data, the bytes to come. */

@@ -167,7 +167,7 @@ async function collect(
   const room = new Room(body.statedBytes, share);
   try {
     for (;;) {
-      const chunk = await body.read();
+      const chunk = await body.read(room.free());
       if (chunk === null) return { kind: "body", bytes: room.bytes };
       const fault = share.take(chunk.length);
       if (fault !== null) return { kind: fault };
@@ -183,9 +183,9 @@ async function collect(
 const FIRST_BYTES = 64 * 1024;
 /**
  * Memory for a body of a stated length, as a multiple of what has come: each
- * step copies all of it, and a long conversation comes in hundreds of pieces.
+ * step copies all of it, and a long conversation has a few megabytes.
  */
-const GROWTH = 8;
+const GROWTH = 64;
 
 /** Grows as bytes arrive: stating a long body must not cost the server memory. */
 class Room {
@@ -205,20 +205,36 @@ class Room {
     share.isIn(this.#bytes);
   }
 
+  /** Returns where the next bytes may be read to; null if nobody knows how many. */
+  free(): Uint8Array | null {
+    if (this.#stated === null) return null;
+    const isFull = this.#length === this.#bytes.length;
+    if (isFull && this.#length < this.#stated) this.#grow(this.#length + 1);
+    return this.#bytes.subarray(this.#length);
+  }
+
+  /** Adds what was read, which may be in its place already. */
   add(chunk: Uint8Array): void {
     const needed = this.#length + chunk.length;
-    if (needed > this.#bytes.length) {
-      const next = new Uint8Array(
-        this.#stated === null
-          ? 2 * needed
-          : Math.max(needed, Math.min(GROWTH * needed, this.#stated)),
-      );
-      next.set(this.bytes);
-      this.#bytes = next;
-      this.#share.isIn(next);
-    }
-    this.#bytes.set(chunk, this.#length);
+    if (needed > this.#bytes.length) this.#grow(needed);
+    if (!this.#isNext(chunk)) this.#bytes.set(chunk, this.#length);
     this.#length = needed;
+  }
+
+  #isNext({ buffer, byteOffset }: Uint8Array): boolean {
+    return buffer === this.#bytes.buffer &&
+      byteOffset === this.#bytes.byteOffset + this.#length;
+  }
+
+  #grow(needed: number): void {
+    const next = new Uint8Array(
+      this.#stated === null
+        ? 2 * needed
+        : Math.max(needed, Math.min(GROWTH * this.#length, this.#stated)),
+    );
+    next.set(this.bytes);
+    this.#bytes = next;
+    this.#share.isIn(next);
   }
 
   get bytes(): Uint8Array {
