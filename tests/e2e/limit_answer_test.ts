@@ -2,7 +2,6 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { join } from "node:path";
 import { HOUR_MS, SECOND_MS } from "../../src/core/time.ts";
 import {
   claudeBinary,
@@ -40,27 +39,10 @@ testEachClaude(
   },
 );
 
-/** What the client's dialogs ask on a first start. */
-async function answered(claude: ClaudeHome): Promise<void> {
-  await Deno.mkdir(join(claude.home, ".claude"), { recursive: true });
-  await Deno.writeTextFile(
-    join(claude.home, ".claude.json"),
-    JSON.stringify({
-      hasCompletedOnboarding: true,
-      hasSeenAutoDefaultNudge: true,
-      projects: { [claude.project]: { hasTrustDialogAccepted: true } },
-    }),
-  );
-  await Deno.writeTextFile(
-    join(claude.home, ".claude", "settings.json"),
-    '{"permissions":{"defaultMode":"default"}}',
-  );
-}
-
 async function continues(version: ClaudeVersion): Promise<void> {
   await using scene = new Scene({ hold: { maxMs: 1_000, jsonMaxMs: 1_000 } });
   await using claude = await ClaudeHome.make(version);
-  await answered(claude);
+  await claude.settleIn();
   for (const label of ["a", "b", "c"]) {
     scene.kit.spend(label, inMs(45 * SECOND_MS));
   }
