@@ -33,13 +33,19 @@ interface TableLines {
 
 const GAP = 2;
 
-/** Returns the table in at most `width` cells; Infinity shows all of it. */
+/**
+ * Returns the table in at most `width` cells; Infinity shows all of it. A column
+ * that may go does so when it is empty in each row.
+ */
 export function tableLines<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
   width: number,
 ): TableLines {
-  let shown = columns.map((column) => measured(column, rows));
+  let shown = columns.map((column) => measured(column, rows))
+    .filter(({ column, cells }) =>
+      column.drop === undefined || cells.some((cell) => cell !== "")
+    );
   const dropped: string[] = [];
   while (sumOf(shown) > width) {
     const last = shown.reduce<Measured<Row> | null>((worst, one) => {

@@ -8,6 +8,7 @@
  */
 
 import type {
+  AccountStateName,
   AccountView,
   BetweenView,
   PayingView,
@@ -237,6 +238,8 @@ interface CapacityAccountView {
   readonly live: boolean;
   /** Its state as every screen prints it. */
   readonly state: string;
+  /** The same by its name, as in tc.status; absent: an older server. */
+  readonly stateName?: AccountStateName;
   /** Its windows that may run out before their reset, at the present pace. */
   readonly runsOut: readonly RunsOutView[];
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { AccountView } from "./account_views.ts";
+import type { AccountStateName, AccountView } from "./account_views.ts";
 import {
   clockText,
   durationText,
@@ -64,4 +64,32 @@ export function stateText(view: Stated, { now, timeZone }: ScreenTime): string {
         ...spent === "" ? [] : [spent],
       ].join(" · ");
   }
+}
+
+/** What is said of several accounts in a state, in the order of the line. */
+const COUNTED: readonly (readonly [AccountStateName, string])[] = [
+  ["limited", "nearly full"],
+  ["unknown", "without figures yet"],
+  ["paying", "paying by token"],
+  ["reserve", "in reserve"],
+  ["spent", "used up"],
+  ["resting", "paused"],
+  ["signed_out", "to sign in"],
+  ["unreachable", "cannot be renewed"],
+  ["off", "off"],
+];
+
+/**
+ * Returns `3 of 5 accounts ready, 1 nearly full, 1 off`: each account is counted
+ * under the state that every screen prints for it.
+ */
+export function statesText(states: readonly AccountStateName[]): string {
+  const count = (name: AccountStateName) =>
+    states.filter((state) => state === name).length;
+  const noun = states.length === 1 ? "account" : "accounts";
+  const others = COUNTED.flatMap(([name, words]) =>
+    count(name) === 0 ? [] : [`${count(name)} ${words}`]
+  );
+  return [`${count("ready")} of ${states.length} ${noun} ready`, ...others]
+    .join(", ");
 }

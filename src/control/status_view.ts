@@ -193,13 +193,13 @@ function capacityView(
 ): CapacityView {
   const { accounts, ...pool } = poolCapacity(snapshot);
   const time = { now: snapshot.at };
-  const states = new Map(views.map((view) => [view.id, stateText(view, time)]));
+  const byId = new Map(views.map((view) => [view.id, view]));
   return {
     schema: "tc.capacity/v1",
     ...pool,
     accounts: accounts.map((account) => ({
       ...account,
-      state: states.get(account.id) ?? "unknown",
+      ...statesOf(byId.get(account.id), time),
       runsOut: windows
         .filter(({ accountId }) => accountId === account.id)
         .map((window) => ({ key: window.key, ...spentView(window) }))
@@ -208,6 +208,14 @@ function capacityView(
         ),
     })),
   };
+}
+
+function statesOf(
+  view: AccountView | undefined,
+  time: { readonly now: number },
+): Pick<CapacityView["accounts"][number], "state" | "stateName"> {
+  if (view === undefined) return { state: "unknown", stateName: "unknown" };
+  return { state: stateText(view, time), stateName: view.state };
 }
 
 function spentView(

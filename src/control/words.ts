@@ -241,14 +241,17 @@ export function spentText(
  * Returns how long the pool lasts at the precision that is known: `lasts until
  * about 18:00 (16:40 to 20:10)`, `may run out today, uncertain`; null if it lasts
  * a week or more. The person's usual week is told where it is an earlier day
- * than at the present pace.
+ * than at the present pace. `part` asks for one of the two.
  */
 export function lastsText(
   forecast: ForecastView,
   time: ShownTime,
+  part: "pace" | "usual" | "both" = "both",
 ): string | null {
-  const parts = [paceText(forecast, time), usualText(forecast, time)]
-    .filter((part) => part !== null);
+  const parts = [
+    part === "usual" ? null : paceText(forecast, time),
+    part === "pace" ? null : usualText(forecast, time),
+  ].filter((part) => part !== null);
   return parts.length === 0 ? null : parts.join("; ");
 }
 
@@ -361,6 +364,29 @@ export function verdictText(
 
 function shown(ms: number, { now, timeZone }: ShownTime): string {
   return clockText(ms, now, timeZone ?? undefined);
+}
+
+const PLAN_NAMES: Readonly<Record<string, string>> = {
+  pro: "Pro",
+  max_5x: "Max 5x",
+  max_20x: "Max 20x",
+  team: "Team",
+  unknown: "plan unknown",
+};
+
+/** Returns a plan as `Max 20x`, `Pro` or `Team`. */
+export function tierText(tier: string): string {
+  return PLAN_NAMES[tier] ?? inert(tier);
+}
+
+/** Returns what an account is: `Max 20x`, `API key`, `plan unknown`. */
+export function planText(
+  { kind, tier }: { readonly kind: string; readonly tier: string },
+): string {
+  if (kind === "api_key") return "API key";
+  if (kind === "backend") return "backend";
+  const isUnnamed = kind === "setup_token" && tier === "unknown";
+  return isUnnamed ? "setup token" : tierText(tier);
 }
 
 /** Returns `$0.62`, `$14.20` or `$142`; empty if unpriced. */

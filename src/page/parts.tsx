@@ -21,6 +21,7 @@ import {
   durationText,
   moneyText,
   percentText,
+  planText,
   spentText,
 } from "../control/words.ts";
 import type { PageModel } from "./server.ts";
@@ -164,7 +165,7 @@ export function Account(
   const { label, state, tier, kind, windows, usage, recent, mend } = account;
   const isPinned = pin === label;
   const path = `${CONTROL.accounts}/${encodeURIComponent(label)}`;
-  const plan = kind === "api_key" ? "API key" : tier.replaceAll("_", " ");
+  const plan = planText({ kind, tier });
   return (
     <li class={`account ${state}`}>
       <h3>

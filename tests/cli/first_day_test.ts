@@ -25,6 +25,26 @@ Deno.test("a line is broken between words, goes on indented, and a long word sta
   );
 });
 
+/** Returns what a program prints first, and ends it. */
+async function firstText(child: Deno.ChildProcess): Promise<string> {
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  child.kill("SIGTERM");
+  await reader.cancel();
+  await child.stderr.cancel();
+  await child.status;
+  return new TextDecoder().decode(value);
+}
+
+Deno.test("without a server tc accounts has no empty column, and says what is missing", async () => {
+  await using api = await startScriptedApi();
+  api.account("work", { tier: "max_20x" });
+  await using pool = await TcPool.of(api);
+  const { stdout, stderr } = await pool.tc(["accounts"]);
+  match(stdout, /^account +plan +state\nwork +Max 20x +on\n$/);
+  match(stderr, /No server runs, so what is used is not known: tc run/);
+});
+
 Deno.test("a stranger without a server: config, help, stop and a missing terminal", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
@@ -43,6 +63,11 @@ Deno.test("a stranger without a server: config, help, stop and a missing termina
   match(
     login.stderr,
     /Cannot ask without a terminal: API key\n {2}--api-key-stdin/,
+  );
+  const simulate = pool.command(["simulate", "--policy", "price"]).spawn();
+  match(
+    await firstText(simulate),
+    /^Not your own work: too little history yet\. These are \d+ built-in/,
   );
   const narrow = await pool.tc([], { COLUMNS: "60" });
   for (const line of narrow.stdout.split("\n")) ok(line.length <= 60, line);

@@ -44,6 +44,34 @@ Deno.test("work of keys is not called nothing where plans rest", () => {
   );
 });
 
+Deno.test("a forecast says its pace, then what is known at it, and what is not", () => {
+  const { verdict, ...view } = poolStatus({ accounts: [account("work")] });
+  const words = (forecast: Partial<typeof view.forecast>) =>
+    forecastLine({
+      ...view,
+      verdict: { ...verdict, color: "green" },
+      forecast: {
+        ...view.forecast,
+        tokensPerHour: 58_000,
+        lastsUntil: null,
+        lastsBetween: null,
+        isGuess: false,
+        ...forecast,
+      },
+    });
+  const pace = "forecast: at 58k quota tokens an hour it";
+  strictEqual(words({}), `${pace} lasts a week or more`);
+  strictEqual(
+    words({ isGuess: true }),
+    `${pace} probably lasts a week or more, uncertain: ` +
+      "plan sizes are not known yet",
+  );
+  strictEqual(
+    words({ isGuess: true, lastsUntil: view.at }),
+    `${pace} may run out today, uncertain: plan sizes are not known yet`,
+  );
+});
+
 Deno.test("what was paid stays in the sum when its account is closed or removed", () => {
   const time = { iso: "", ms: 0 };
   const paying = { since: time, requests: 2, cost: 3.5 };

@@ -1,6 +1,6 @@
 /** tableLines(): as wide as the terminal, and nothing is cut without a mark. */
 
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { type Column, tableLines } from "../../src/cli/table.ts";
 import { cutInMiddle } from "../../src/deck/terminal/grapheme.ts";
@@ -41,6 +41,18 @@ Deno.test("the least important columns go first, then names are cut in the middl
   const tiny = tableLines(ROWS, COLUMNS, 12);
   deepStrictEqual(tiny.dropped, ["note", "count"]);
   strictEqual(tiny.rows[0], "carol.…ample");
+});
+
+Deno.test("a column that may go is not shown while it is empty in each row", () => {
+  const rows = ROWS.map((row) => ({ ...row, note: "" }));
+  strictEqual(
+    tableLines(rows, COLUMNS, 80).head,
+    "name                       count",
+  );
+  const [first, ...others] = ROWS;
+  ok(first);
+  const some = [first, ...others.map((row) => ({ ...row, note: "" }))];
+  match(tableLines(some, COLUMNS, 80).head, /note$/);
 });
 
 Deno.test("no line is wider than the terminal, whatever the texts are", () => {

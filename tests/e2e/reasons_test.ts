@@ -48,13 +48,13 @@ Deno.test("a login that is refused and cannot be renewed is ready nowhere, and s
   strictEqual(refused.status, 429, refused.text);
   match(refused.text, why);
   const status = await pool.tc(["status"]);
-  match(status.stdout, /0 of 2 accounts ready/);
+  match(status.stdout, /0 of 2 accounts ready, 2 cannot be renewed/);
   match(status.stdout, why);
   match(status.stdout, /next try \d\d:\d\d/);
   ok(!/refused by the provider/.test(status.stdout), status.stdout);
   const capacity = await pool.tc(["capacity"]);
   strictEqual(capacity.code, 20, capacity.stdout);
-  match(capacity.stdout, /0 of 2 live/);
+  match(capacity.stdout, /0 of 2 accounts ready, 2 cannot be renewed/);
   const accounts = await pool.tc(["accounts"]);
   ok(!/\bready\b/.test(accounts.stdout), accounts.stdout);
 });

@@ -127,8 +127,19 @@ Deno.test("status, accounts, capacity, explain, the Deck and the JSON name each 
   match(explained, /console .*only if no other account can/);
   match(explained, /left .*no: off/);
   match(explained, /fresh +yes +/);
-  // The verdict on all of them: one has room.
+  // The verdict on all of them: one has room. Its counts are of the same words.
   match(status, /^● green/);
+  const counts = "1 nearly full, 1 in reserve, 1 used up";
+  match(
+    status.replaceAll(/\s+/g, " "),
+    new RegExp(`1 of 5 accounts ready, ${counts}, 1 off`),
+  );
+  match(
+    capacity.replaceAll(/\s+/g, " "),
+    new RegExp(`1 of 4 accounts ready, ${counts} `),
+  );
+  ok(!/\b(live|benched)\b/.test(capacity), capacity);
+  match(accounts, /fresh +Max 20x +ready/);
   for (const [name, [state, words]] of Object.entries(expected)) {
     strictEqual(shown[name], state);
     const line = new RegExp(`^ *${name} .*${words}`, "m");

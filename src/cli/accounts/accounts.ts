@@ -15,6 +15,7 @@ import {
   durationText,
   inert,
   percentText,
+  planText,
 } from "../../control/words.ts";
 import { stateText } from "../../control/state_text.ts";
 import { EXIT } from "../../errors.ts";
@@ -74,6 +75,9 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
       output.line(output.paint("dim", `    ${detail}`));
     }
   });
+  if (accounts.length > 0 && accounts.every(({ live }) => live === null)) {
+    output.say("No server runs, so what is used is not known: tc run");
+  }
   for (const { label } of unlisted) {
     output.say(
       `${
@@ -91,16 +95,6 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
     output.say(`${inert(id)} cannot be read: ${inert(reason)}`);
     if (unlock !== null) output.say(`  ${unlock}`);
   }
-}
-
-/**
- * Returns `max 20x`, `API key` and the like; an unknown plan is a subscription.
- */
-function planText({ kind, tier }: AccountFactsView): string {
-  if (kind === "api_key") return "API key";
-  if (kind === "setup_token") return "setup token";
-  if (kind === "backend") return "backend";
-  return tier === "unknown" ? "subscription" : tier.replace("_", " ");
 }
 
 /** Returns the state as every screen prints it, with its colour. */

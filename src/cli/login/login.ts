@@ -8,7 +8,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { addKey, readKey } from "../../auth/sign_in/api_key.ts";
 import { systemClock } from "../../system/clock.ts";
-import { dayText, inert } from "../../control/words.ts";
+import { dayText, inert, tierText } from "../../control/words.ts";
 import { EXIT, TcError, UsageError } from "../../errors.ts";
 import { checkName, type DeskListing } from "../../store/account_desk.ts";
 import { idOfSecret } from "../../auth/sign_in/account_id.ts";
@@ -193,7 +193,7 @@ async function tell(
     output.json({ schema: "tc.login/v1", result, account, isLive });
     return;
   }
-  const plan = tier === "unknown" ? "" : `, ${tier.replace("_", " ")}`;
+  const plan = tier === "unknown" ? "" : `, ${tierText(tier)}`;
   output.line(
     `${result === "added" ? "Added" : "Updated"} ${inert(label)}${plan}.`,
   );

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { inert } from "../../control/words.ts";
+import { inert, planText, tierText } from "../../control/words.ts";
 import type { AccountFactsView } from "../../control/protocol.ts";
 import type { AccountKind, Tier } from "../../core/account.ts";
 import {
@@ -128,7 +128,7 @@ function print({ output }: Shell, accounts: readonly PlanAccount[]): number {
 
 function planName({ kind, tier }: PlanAccount): string {
   if (kind === "api_key" || kind === "backend") return "by the month";
-  return tier === "unknown" ? "unknown" : tier.replace("_", " ");
+  return planText({ kind, tier });
 }
 
 /** Returns the list prices of plans with their date, a plan a line. */
@@ -142,7 +142,7 @@ export function planListLines(): readonly string[] {
       [
         ["plan", "a month"],
         ...rows.map((row) => [
-          row.tier.replace("_", " "),
+          tierText(row.tier),
           String(row.usdPerMonth),
         ]),
       ],

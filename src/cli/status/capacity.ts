@@ -12,6 +12,7 @@ import {
   inert,
   spentText,
 } from "../../control/words.ts";
+import { statesText } from "../../control/state_text.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import type { Output, Style } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
@@ -76,17 +77,16 @@ async function capacity(shell: Shell): Promise<number> {
 }
 
 function print(view: CapacityView, output: Output): void {
-  const { headroom, liveAccounts, total, benched, soonestResetSec } = view;
+  const { headroom, accounts, soonestResetSec } = view;
   const parts = [
     `${headroom} session${headroom === 1 ? "" : "s"} free`,
-    `${liveAccounts} of ${total} live`,
-    `${benched} benched`,
+    statesText(accounts.map(({ stateName }) => stateName ?? "unknown")),
     ...(soonestResetSec > 0
-      ? [`next free ${durationText(soonestResetSec * 1000)}`]
+      ? [`next account back in ${durationText(soonestResetSec * 1000)}`]
       : []),
   ];
   const verdict = output.paint(STYLE_OF[view.verdict], view.verdict.padEnd(8));
-  output.line(`${verdict} ${parts.join(" · ")}`);
+  output.sentence(`${verdict} ${parts.join(" · ")}`, INDENT);
   const time = { now: Date.parse(view.at), timeZone: null };
   const columns: readonly Column<CapacityView["accounts"][number]>[] = [
     { title: "account", of: ({ name }) => inert(name), cutTo: 8 },

@@ -19,7 +19,7 @@ import {
   spendLimitWords,
   verdictText,
 } from "../../control/words.ts";
-import { stateText } from "../../control/state_text.ts";
+import { statesText, stateText } from "../../control/state_text.ts";
 import { widthOf } from "../../deck/terminal/grapheme.ts";
 import type { Output, Style } from "../output.ts";
 import { type Column, tableLines } from "../table.ts";
@@ -53,7 +53,6 @@ const FRESH_MS = 60_000;
 
 /** Returns the line with the state of the pool. */
 export function verdictLine(view: StatusView, output: Output): string {
-  const { liveAccounts, total } = view.capacity;
   const { color } = view.verdict;
   const shape = `${VERDICT_SHAPE[color] ?? "◌"} ${color}`;
   const why = verdictText(view.verdict, { now: view.at.ms, timeZone: null });
@@ -64,7 +63,7 @@ export function verdictLine(view: StatusView, output: Output): string {
       ? []
       : [`paid ${spendLimitWords(view.paidLimit)}`]),
     ...(why === "" ? [] : [why]),
-    `${liveAccounts} of ${total} account${total === 1 ? "" : "s"} ready`,
+    statesText(view.accounts.map(({ state }) => state)),
     ...(view.nextReset === null ? [] : [
       `next reset ${durationText(view.nextReset.at.ms - view.at.ms)} (${
         inert(view.nextReset.account)
@@ -164,12 +163,18 @@ export function forecastLine(view: StatusView): string {
   const { tokensPerHour, isGuess } = forecast;
   if (verdict.color === "red") return "forecast: none while nothing serves";
   const time = { now: at.ms, timeZone: null };
-  if (tokensPerHour === 0) {
-    const usual = lastsText({ ...forecast, lastsUntil: null }, time);
-    return `forecast: ${restText(view)}${usual === null ? "" : `; ${usual}`}`;
-  }
-  const pace = `${countText(tokensPerHour)} quota tokens an hour`;
-  const guess = isGuess ? ": plan sizes are not learned yet" : "";
-  const end = lastsText(forecast, time) ?? "lasts a week or more";
-  return `forecast: ${end} at ${pace}${guess}`;
+  const usual = lastsText(
+    tokensPerHour === 0 ? { ...forecast, lastsUntil: null } : forecast,
+    time,
+    "usual",
+  );
+  const then = usual === null ? "" : `; ${usual}`;
+  if (tokensPerHour === 0) return `forecast: ${restText(view)}${then}`;
+  const pace = `at ${countText(tokensPerHour)} quota tokens an hour`;
+  const end = lastsText(forecast, time, "pace") ??
+    (isGuess
+      ? "probably lasts a week or more, uncertain"
+      : "lasts a week or more");
+  const guess = isGuess ? ": plan sizes are not known yet" : "";
+  return `forecast: ${pace} it ${end}${guess}${then}`;
 }

@@ -6,7 +6,12 @@
  */
 
 import type { AccountView, WindowView } from "../../control/protocol.ts";
-import { countText, durationText, percentText } from "../../control/words.ts";
+import {
+  countText,
+  durationText,
+  percentText,
+  planText,
+} from "../../control/words.ts";
 import { stateText } from "../../control/state_text.ts";
 import { plural } from "../figures.ts";
 import { cutInMiddle, widthOf } from "../terminal/grapheme.ts";
@@ -151,14 +156,6 @@ function shapeOf({ state }: AccountView, { glyphs }: Scene): Shape {
     case "reserve":
       return { shape: glyphs.off, style: "dim" };
   }
-}
-
-function planText({ kind, tier }: AccountView): string {
-  if (kind === "api_key") return "API key";
-  if (kind === "backend") return "backend";
-  if (tier === "unknown") return kind === "setup_token" ? "token" : "plan ?";
-  const text = tier.replaceAll("_", " ");
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /**

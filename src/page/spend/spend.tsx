@@ -26,7 +26,12 @@ import {
   momentText,
 } from "../../control/history/block_view.ts";
 import { csvLines } from "../../control/history/report_csv.ts";
-import { countText, moneyText, percentText } from "../../control/words.ts";
+import {
+  countText,
+  moneyText,
+  percentText,
+  tierText,
+} from "../../control/words.ts";
 import { useDrawn } from "../drawn.ts";
 import type { PageModel } from "../server.ts";
 import {
@@ -231,8 +236,7 @@ function Plans({ plans }: { readonly plans: PlansView }): VNode {
       <ul>
         {plans.accounts.map((one) => (
           <li key={one.id}>
-            <b>{one.label}</b> ({one.plan.replaceAll("_", " ")}){" "}
-            {planWords(one)}
+            <b>{one.label}</b> ({tierText(one.plan)}) {planWords(one)}
           </li>
         ))}
       </ul>
