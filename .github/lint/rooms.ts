@@ -151,9 +151,11 @@ const MAY_OPEN_REFRESH_TOKENS: Readonly<Record<string, readonly string[]>> = {
 const MEMOS: Readonly<Record<string, readonly string[]>> = {
   "src/core/pool/headcount.ts": ["counted", "lastCensus"],
   "src/deck/figures.ts": ["clocks"],
+  "src/deck/panels/activity.ts": ["drawn"],
   "src/deck/scene.ts": ["known"],
   "src/deck/terminal/grapheme.ts": ["known", "knownTexts", "segmenters"],
   "src/deck/terminal/theme.ts": ["codes"],
+  "src/deck/view.ts": ["known"],
 };
 
 const COLLECTIONS = ["Map", "Set", "WeakMap", "WeakSet", "Array"];

@@ -18,8 +18,8 @@ import {
 import { overlayKey } from "./input/overlay_keys.ts";
 import { screenKey } from "./input/screen_keys.ts";
 import { logged, NO_PLACES, settled } from "./places.ts";
-import { carried, sceneOf } from "./scene.ts";
-import { listsOf } from "./view.ts";
+import { sceneOf } from "./scene.ts";
+import { carriedScene, listsOf } from "./view.ts";
 
 /** The next model, and the effects to run. */
 type Update = readonly [model: Model, effects: readonly Effect[]];
@@ -48,7 +48,7 @@ function placed(model: Model): Model {
       : settled(places[pane], wanted, { now, isHeld, selected });
   }
   const isSame = PANES.every((pane) => places[pane] === model.places[pane]);
-  return isSame ? model : carried(scene, { ...model, places }).model;
+  return isSame ? model : carriedScene(scene, { ...model, places }).model;
 }
 
 function changed(model: Model, message: Message): Update {

@@ -19,7 +19,13 @@ import { liveSection } from "./panels/live.ts";
 import { agentsSection } from "./panels/tree.ts";
 import { drawOverlay } from "./panels/overlay.ts";
 import { ASCII, inAscii } from "./terminal/theme.ts";
-import { type Row, type Scene, sceneOf, type Section } from "./scene.ts";
+import {
+  carried,
+  type Row,
+  type Scene,
+  sceneOf,
+  type Section,
+} from "./scene.ts";
 
 /** Below this many columns there is only one line. */
 const COLUMNS_MIN = 40;
@@ -51,15 +57,37 @@ export function sectionsOf(scene: Scene): readonly Section[] {
   return listsOf(scene).map((section) => inPlace(section, scene.model));
 }
 
-/** Returns the lists of a scene, each in the order in which it is sorted. */
+const known = new WeakMap<Scene, readonly Section[]>();
+
+/**
+ * Returns the lists of a scene, each in the order in which it is sorted. They
+ * are made once: a viewer's garbage is mostly rows.
+ */
 export function listsOf(scene: Scene): readonly Section[] {
+  const found = known.get(scene);
+  if (found !== undefined) return found;
   const { areIssuesOpen } = scene.model;
-  return [
+  const lists = [
     areIssuesOpen ? issuesSection(scene) : agentsSection(scene),
     accountsSection(scene),
     liveSection(scene),
     activitySection(scene),
   ];
+  known.set(scene, lists);
+  return lists;
+}
+
+/**
+ * Returns the scene of `scene` for a model that differs in the places of rows
+ * alone. Of its lists only the log depends on them.
+ */
+export function carriedScene(scene: Scene, model: Model): Scene {
+  const next = carried(scene, model);
+  const lists = listsOf(scene).map((section) =>
+    section.pane === "activity" ? activitySection(next) : section
+  );
+  known.set(next, lists);
+  return next;
 }
 
 /**

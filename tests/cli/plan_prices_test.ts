@@ -60,7 +60,7 @@ Deno.test("a plan of unknown price is said so in every report until a person sta
   );
   match(
     before.stdout,
-    /\n {2}without firm \(team\): the plan's price is unknown\n/,
+    /\n {2}without firm \(Team\): the plan's price is unknown\n/,
   );
   strictEqual((await plans(pool)).worthUsd, 40);
   const csv = (await pool.tc(["report", "account", "--csv"])).stdout;
@@ -75,7 +75,7 @@ Deno.test("a plan of unknown price is said so in every report until a person sta
   strictEqual(after.accounts.length, 2, "the key has no plan");
   match(
     (await pool.tc(["prices", "plan"])).stdout,
-    /\nfirm +team +\$150 +your own\n/,
+    /\nfirm +Team +\$150 +your own\n/,
   );
   match(
     (await pool.tc(["accounts", "-v"])).stdout,

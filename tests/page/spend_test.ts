@@ -176,7 +176,7 @@ async function spend(tab: Page): Promise<void> {
     /^worth \$150 · plans cost \$\d+(\.\d\d)? · \d+\.\d times without firm \(team\): price unknown$/,
   );
   await tab.run("document.querySelector('.plans').open = true");
-  match(await textOf(tab, ".plans"), /work \(max 20x\) worth \$150, cost/);
+  match(await textOf(tab, ".plans"), /work \(Max 20x\) worth \$150, cost/);
   await clean(tab, "plans");
   await choose(tab, 2, "account");
   await tab.until("document.querySelectorAll('.key li').length === 2");

@@ -14,6 +14,7 @@ import {
 } from "../../core/plans.ts";
 import type { TimeView } from "../protocol.ts";
 import { timeView } from "../status_view.ts";
+import { tierText } from "../words.ts";
 
 /** One plan within the span of a report. */
 export interface PlanView {
@@ -147,7 +148,5 @@ export function plansText(
  */
 export function unknownPlans({ accounts }: PlansView): readonly string[] {
   return accounts.filter(({ costUsd }) => costUsd === null)
-    .map(({ label, plan }) =>
-      `${label} (${plan === "unknown" ? "unknown plan" : plan})`
-    );
+    .map(({ label, plan }) => `${label} (${tierText(plan)})`);
 }

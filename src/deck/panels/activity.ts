@@ -7,6 +7,7 @@
 
 import type { ActivityView } from "../../control/protocol.ts";
 import { countText } from "../../control/words.ts";
+import type { Look } from "../model.ts";
 import { modelText, reasonText, timeText, tookText } from "../figures.ts";
 import { cutInMiddle } from "../terminal/grapheme.ts";
 import { inLanes, type Lane, lanesFor, laneWidth } from "../terminal/lanes.ts";
@@ -29,26 +30,32 @@ const WHY_MIN_WIDE = 38;
 /** From this many columns on the rebuilt tokens have room as well. */
 const WIDE_FROM = 126;
 
+/** A row as it was drawn, with all that its look depends on. */
+interface Drawn {
+  readonly form: string;
+  readonly look: Look;
+  readonly row: Row;
+}
+
+/**
+ * What has ended does not change: its row is drawn once, which saves a viewer
+ * most of its garbage, since the log has many more rows than the screen.
+ */
+const drawn = new WeakMap<ActivityView, Drawn>();
+
 export function activitySection(scene: Scene): Section {
   const { model, glyphs } = scene;
   const entries = model.status?.activity ?? [];
   const lanes = activityLanes(scene);
+  const widths = lanes.map(({ key, width }) => `${key} ${width}`).join();
   const rows = entries.map((entry): Row => {
     const who = whoText(entry.session, scene);
-    return {
-      key: `ended:${entry.id}`,
-      lines: [inLanes(cellsOf(entry, { who, scene, lanes }), lanes)],
-      search: [
-        who,
-        entry.account ?? "",
-        entry.model ?? "",
-        String(entry.status),
-        entry.reason,
-        entry.movedFrom ?? "",
-        entry.movedWhy ?? "",
-        entry.id,
-      ].join(" "),
-    };
+    const form = `${who} ${scene.labelWidth} ${widths}`;
+    const known = drawn.get(entry);
+    if (known?.form === form && known.look === model.look) return known.row;
+    const row = rowOf(entry, { who, scene, lanes });
+    drawn.set(entry, { form, look: model.look, row });
+    return row;
   });
   const placed = new Set(model.places.activity.keys);
   const isHeld = model.pane === "activity" && model.selected !== null;
@@ -68,6 +75,24 @@ export function activitySection(scene: Scene): Section {
       search: "",
     }],
     rest: null,
+  };
+}
+
+function rowOf(entry: ActivityView, options: CellOptions): Row {
+  const { who, lanes } = options;
+  return {
+    key: `ended:${entry.id}`,
+    lines: [inLanes(cellsOf(entry, options), lanes)],
+    search: [
+      who,
+      entry.account ?? "",
+      entry.model ?? "",
+      String(entry.status),
+      entry.reason,
+      entry.movedFrom ?? "",
+      entry.movedWhy ?? "",
+      entry.id,
+    ].join(" "),
   };
 }
 
