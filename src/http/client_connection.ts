@@ -267,6 +267,16 @@ const UNPROVEN_BYTES_MAX = 32 * 1024 * 1024;
 /** A new connection is safe this long: the owner's client needs to send a head. */
 const GRACE_MS = 250;
 const LOOK_MS = 50;
+/**
+ * The event loop gets so many turns before a connection is closed for another.
+ * After a burst it is late, and the heads of clients that seem silent have come
+ * but were not read.
+ */
+const TURNS_MIN = 3;
+
+async function turnOfLoop(): Promise<void> {
+  await new Promise<void>((resolve) => setTimeout(resolve, 0));
+}
 
 /**
  * Returns the limits for a process that may open `openFiles` descriptors; null
@@ -332,8 +342,9 @@ export class ClientConnections {
    * not push out its first.
    */
   async add(client: ClientConnection): Promise<void> {
-    while (!this.#hasRoom()) {
-      if (!this.#closeIdle(GRACE_MS)) await this.#change();
+    for (let turns = 0; !this.#hasRoom(); turns++) {
+      if (turns < TURNS_MIN) await turnOfLoop();
+      else if (!this.#closeIdle(GRACE_MS)) await this.#change();
     }
     const sinceMs = performance.now();
     this.#unproven.set(client, { phase: "new", turn: ++this.#turns, sinceMs });

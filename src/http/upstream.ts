@@ -36,14 +36,18 @@ export interface UpstreamLimits extends ConnectionLimits {
   readonly waitersMax: number;
 }
 
-/** The usual limits: a model may think for minutes before the first byte. */
+/**
+ * The usual limits: a model may think for minutes before the first byte. The
+ * clients' connections are limited by the descriptors of the process, and these
+ * are never more than those at their peak.
+ */
 const UPSTREAM_LIMITS: UpstreamLimits = {
   connectMs: 10_000,
   tlsMs: 10_000,
   firstByteMs: 600_000,
   idleBodyMs: 300_000,
   idleMs: 30_000,
-  connectionsMax: 1_024,
+  connectionsMax: 8_192,
   waitersMax: 1_024,
 };
 

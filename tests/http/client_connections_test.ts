@@ -169,3 +169,30 @@ Deno.test("a request head of 32 KiB is served, a longer one is refused", async (
     strictEqual((await client.whole()).status, status);
   }
 });
+
+Deno.test("a burst of the owner's clients is served whole by a server that is late", async () => {
+  await using origin = startScriptedOrigin();
+  origin.always(() => ({ body: "{}" }));
+  await using kit = new ProxyKit({ origin: origin.url, openFiles: 64 });
+  // Each turn of the event loop takes longer than a silent stranger may.
+  const busy = setInterval(() => {
+    for (const endMs = performance.now() + 260; performance.now() < endMs;);
+  }, 0);
+  try {
+    const clients = await Promise.all(
+      numbered(18, () => RawClient.connect(kit.port)),
+    );
+    await Promise.all(clients.map((client) => client.send()));
+    const answers = clients.map(async (client) => {
+      const { status, isWhole } = await client.whole();
+      client[Symbol.dispose]();
+      return [status, isWhole];
+    });
+    deepStrictEqual(
+      await Promise.all(answers),
+      numbered(18, () => [200, true]),
+    );
+  } finally {
+    clearInterval(busy);
+  }
+});
