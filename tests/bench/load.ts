@@ -132,24 +132,31 @@ export interface StreamReading {
   readonly failed: number;
 }
 
+interface Streams {
+  readonly streams: number;
+  readonly events: number;
+  readonly gapMs: number;
+  /**
+   * Whether each connection sends its request as soon as it is there. Else all
+   * of them are opened first, so that the first bytes are measured alone.
+   */
+  readonly isAtOnce?: boolean;
+}
+
 /** So many streams at once; `midway` is called while all of them run. */
 export async function streamLoad(
   target: Target,
-  { streams, events, gapMs }: {
-    readonly streams: number;
-    readonly events: number;
-    readonly gapMs: number;
-  },
+  { streams, events, gapMs, isAtOnce = false }: Streams,
   midway: () => void,
 ): Promise<StreamReading> {
   const firstBytesMs: number[] = [];
   const delaysUs: number[] = [];
   let failed = 0;
-  const connections = await Promise.all(
-    Array.from({ length: streams }, () => open(target.port)),
-  );
+  const opening = Array.from({ length: streams }, () => open(target.port));
+  if (!isAtOnce) await Promise.all(opening);
   const timer = setTimeout(midway, events * gapMs * 0.6);
-  await Promise.all(connections.map(async (connection, session) => {
+  await Promise.all(opening.map(async (opened, session) => {
+    const connection = await opened;
     const extra = [`x-events: ${events} ${gapMs}`];
     const request = requestOf(target, session, {
       bytes: 2_048,

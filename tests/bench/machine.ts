@@ -9,14 +9,21 @@ export async function rssMb(pid: number | null): Promise<number> {
   return Number(new TextDecoder().decode(stdout).trim()) / 1024;
 }
 
-const TICK_US = 10_000;
-
-/** Processor time that a process has used so far; NaN if unknown. */
+/**
+ * Processor time that a process has used so far, by the threads that it still
+ * has; NaN if unknown. The system counts it in nanoseconds, where the time of
+ * the whole process comes in steps of ten milliseconds.
+ */
 export async function cpuUs(pid: number | null): Promise<number> {
   if (pid === null || Deno.build.os !== "linux") return NaN;
-  const text = await Deno.readTextFile(`/proc/${pid}/stat`);
-  const fields = text.slice(text.lastIndexOf(") ") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+  let ns = 0;
+  for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+    const path = `/proc/${pid}/task/${name}/schedstat`;
+    // A thread may end meanwhile.
+    const text = await Deno.readTextFile(path).catch(() => "0");
+    ns += Number(text.split(" ", 1)[0]);
+  }
+  return ns / 1_000;
 }
 
 /** The load of the last minute, in processors. */

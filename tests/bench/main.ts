@@ -10,11 +10,18 @@
  * - `--stages` gives the processor time of a request, stage by stage.
  */
 
-import { jsonLoad, streamLoad, turnLoad, uploadLoad } from "./load.ts";
+import {
+  jsonLoad,
+  streamLoad,
+  type StreamReading,
+  turnLoad,
+  uploadLoad,
+} from "./load.ts";
 import { cpuUs, load, machine, rssMb, untilQuiet } from "./machine.ts";
 import { partTable } from "./part_cost.ts";
 import {
   failedText,
+  median,
   note,
   page,
   type Readings,
@@ -39,6 +46,8 @@ interface Plan {
   readonly quietMs: number;
   readonly sse50: { readonly events: number; readonly gapMs: number };
   readonly sse500: { readonly events: number; readonly gapMs: number };
+  /** Null: not measured. */
+  readonly sse2000: { readonly events: number; readonly gapMs: number } | null;
 }
 
 const FULL: Plan = {
@@ -50,6 +59,7 @@ const FULL: Plan = {
   quietMs: 60_000,
   sse50: { events: 120, gapMs: 20 },
   sse500: { events: 30, gapMs: 100 },
+  sse2000: { events: 20, gapMs: 400 },
 };
 
 const QUICK: Plan = {
@@ -61,10 +71,18 @@ const QUICK: Plan = {
   quietMs: 0,
   sse50: { events: 50, gapMs: 20 },
   sse500: { events: 15, gapMs: 100 },
+  sse2000: null,
 };
 
 /** Until the code in the path has been compiled for good. */
 const WARM_UP_MS = 15_000;
+const WARM_UP_TURNS = 60;
+
+/** The first byte of a burst of streams varies: the median of so many counts. */
+const BURSTS = 3;
+
+/** As a person's answers are: so many streams of so many events. */
+const ANSWERS = { streams: 60, events: 206, gapMs: 15 };
 
 const PAGE = new URL("../../docs/benchmarks.md", import.meta.url);
 /** What a person wrote below the figures is kept. */
@@ -80,11 +98,12 @@ async function measured(
   const cpuBefore = await cpuUs(target.pid);
   const many = await jsonLoad(target, 32, plan.jsonMs);
   const cpu = await cpuUs(target.pid) - cpuBefore;
-  const few = await streamLoad(
-    target,
-    { streams: 50, ...plan.sse50 },
-    () => {},
-  );
+  const few: StreamReading[] = [];
+  for (let burst = 0; burst < BURSTS; burst++) {
+    few.push(
+      await streamLoad(target, { streams: 50, ...plan.sse50 }, () => {}),
+    );
+  }
   let rss = Promise.resolve(NaN);
   const lots = await streamLoad(
     target,
@@ -93,6 +112,12 @@ async function measured(
       rss = rssMb(target.pid);
     },
   );
+  const eventCost = await answerCost(target);
+  const most = plan.sse2000 === null ? null : await streamLoad(target, {
+    streams: 2_000,
+    isAtOnce: true,
+    ...plan.sse2000,
+  }, () => {});
   const upload = await uploadLoad(target, plan.uploadMs);
   const turns = [
     await turnCost(target, 100_000, plan.turns),
@@ -104,20 +129,41 @@ async function measured(
     json32: many.perSec,
     json32p99: many.p99Us / 1_000,
     json32cpu: cpu / (many.perSec * plan.jsonMs / 1_000),
-    sse50first: few.firstByteP50Ms,
-    sse50p50: few.delayP50Us,
-    sse50p99: few.delayP99Us,
+    sse50first: median(few.map(({ firstByteP50Ms }) => firstByteP50Ms)),
+    sse50p50: median(few.map(({ delayP50Us }) => delayP50Us)),
+    sse50p99: median(few.map(({ delayP99Us }) => delayP99Us)),
     sse500first: lots.firstByteP50Ms,
     sse500p50: lots.delayP50Us,
     sse500p99: lots.delayP99Us,
+    sse60cpu: eventCost.cpu,
+    sse2000p99: most?.delayP99Us ?? NaN,
     upload: upload.mbPerSec,
     rss500: await rss,
     turn100: turns[0]?.cpu ?? NaN,
     turn700: turns[1]?.cpu ?? NaN,
     turn2200: turns[2]?.cpu ?? NaN,
-    failed: one.failed + many.failed + few.failed + lots.failed +
-      upload.failed + turns.reduce((sum, { failed }) => sum + failed, 0),
+    failed: [one, many, ...few, lots, eventCost, upload, ...turns]
+      .reduce((sum, { failed }) => sum + failed, most?.failed ?? 0),
   };
+}
+
+/** Processor time of one event of many streams, their beginnings included, in µs. */
+async function answerCost(
+  target: Target,
+): Promise<{ readonly cpu: number; readonly failed: number }> {
+  const before = await cpuUs(target.pid);
+  const { failed } = await streamLoad(target, ANSWERS, () => {});
+  const events = ANSWERS.streams * ANSWERS.events;
+  return { cpu: (await cpuUs(target.pid) - before) / events, failed };
+}
+
+/** Lets a proxy do once all that is measured. */
+async function warmUp(target: Target): Promise<void> {
+  await jsonLoad(target, 8, WARM_UP_MS);
+  for (let burst = 0; burst < BURSTS; burst++) await answerCost(target);
+  for (const bytes of [100_000, 700_000, 2_200_000]) {
+    await turnLoad(target, bytes, WARM_UP_TURNS);
+  }
 }
 
 /** Processor time of one turn with so much conversation, in µs. */
@@ -188,7 +234,7 @@ async function bench(args: readonly string[]): Promise<void> {
   const loads: string[] = [];
   for (const target of list) {
     note(readings, target.name, { rssRest: await rssMb(target.pid) });
-    await jsonLoad(target, 8, WARM_UP_MS);
+    await warmUp(target);
   }
   for (let round = 0; round < plan.rounds; round++) {
     await untilQuiet(plan.quietMs);

@@ -23,6 +23,8 @@ export const METRICS: readonly Metric[] = [
   metric("sse500first", "500 streams, first byte p50", "ms", 1),
   metric("sse500p50", "500 streams, event delay p50", "µs", 0),
   metric("sse500p99", "500 streams, event delay p99", "µs", 0),
+  metric("sse60cpu", "60 streams, CPU an event", "µs", 1),
+  metric("sse2000p99", "2,000 streams, event delay p99", "µs", 0),
   metric("upload", "1 MB uploads, 8 connections", "MB/s", 0, true),
   metric("turn100", "a turn with 0.1 MB of conversation, CPU", "µs", 0),
   metric("turn700", "a turn with 0.7 MB of conversation, CPU", "µs", 0),
