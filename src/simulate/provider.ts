@@ -19,9 +19,6 @@ const FIVE_HOURS_MS = 5 * HOUR_MS;
 const WEEK_MS = 168 * HOUR_MS;
 const MINUTE_MS = 60_000;
 
-/** Time until the headers of an answer. */
-export const HEAD_MS = 2_000;
-
 /** How the provider received a request. */
 export type Reception =
   | { readonly kind: "served"; readonly cached: number; readonly cost: number }
@@ -216,7 +213,7 @@ export class SimulatedAccount {
     at: number,
   ): void {
     if (request.isSide) return;
-    const from = at + HEAD_MS;
+    const from = at + this.#workload.headMs;
     const until = at + this.#workload.cacheTtlMs;
     const tokens = request.contextTokens;
     this.#caches.set(conversation, { tokens, from, until, turn });

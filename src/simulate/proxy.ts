@@ -24,7 +24,7 @@ import {
 import { earlier, instantFromMs } from "../core/time.ts";
 import type { CapacityVerdict } from "../core/quota/verdict.ts";
 import { counted, type Errand, usageOf, verdictOf } from "./workload/errand.ts";
-import { HEAD_MS, type Reception } from "./provider.ts";
+import type { Reception } from "./provider.ts";
 import type { World } from "./world.ts";
 
 /** Time until the headers of a refusal. */
@@ -279,11 +279,12 @@ export class Proxy {
       return;
     }
     this.#book(flight);
-    clock.at(clock.now + HEAD_MS, () => {
+    const { headMs } = this.#world.workload;
+    clock.at(clock.now + headMs, () => {
       this.#world.observe(id, "response_headers", reception);
       this.#judge(flight, { kind: "served" });
     });
-    const endsAt = clock.now + Math.max(HEAD_MS, errand.request.durationMs);
+    const endsAt = clock.now + Math.max(headMs, errand.request.durationMs);
     clock.at(endsAt, () => this.#end(flight));
   }
 

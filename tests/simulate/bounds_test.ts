@@ -40,6 +40,7 @@ function spentFor(resetsInMs: number, parts: Partial<Workload> = {}): Workload {
     cacheTtlMs: 300_000,
     cacheReadWeight: 0.1,
     cacheTurnsBack: null,
+    headMs: 2_000,
     sharedTokens: 0,
     storms: [],
     isKnown: true,

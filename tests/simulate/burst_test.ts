@@ -48,6 +48,7 @@ function workload(
     cacheTtlMs: 300_000,
     cacheReadWeight: 0.1,
     cacheTurnsBack: null,
+    headMs: 2_000,
     sharedTokens: 0,
     storms: [],
     isKnown: true,

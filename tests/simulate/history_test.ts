@@ -43,6 +43,7 @@ function rows(count: number, parts: Partial<HistoryRow> = {}): HistoryRow[] {
       startedAt: START_MS + index * MINUTE_MS,
       endedAt: START_MS + index * MINUTE_MS + 10_000,
       waitedMs: 0,
+      firstByteMs: null,
       conversation: "s1",
       model: "claude-opus-5-5",
       account: "work",
@@ -77,6 +78,19 @@ Deno.test("historyOf() keeps pauses, sizes and the life of caches", () => {
   ]);
   strictEqual(session?.requests[1]?.contextTokens, 24_000);
   strictEqual(session?.requests[1]?.durationMs, 10_000);
+});
+
+Deno.test("historyOf() takes the usual time until an answer begins, and two seconds where none was recorded", () => {
+  const of = (list: HistoryRow[]) => historyOf(list, WISH).workload.headMs;
+  strictEqual(of(rows(3)), 2_000);
+  const measured = [900, 700, 30_000].map((firstByteMs) =>
+    rows(1, { firstByteMs })
+  ).flat();
+  // What waited says nothing of the provider.
+  strictEqual(
+    of([...measured, ...rows(2, { firstByteMs: 60_000, waitedMs: 59_000 })]),
+    900,
+  );
 });
 
 Deno.test("a side request holds nobody up", () => {

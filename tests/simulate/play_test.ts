@@ -39,6 +39,7 @@ function small(seed: number): Workload {
     cacheTtlMs: 300_000,
     cacheReadWeight: 0.1,
     cacheTurnsBack: null,
+    headMs: 2_000,
     sharedTokens: 0,
     storms: [],
     isKnown: true,

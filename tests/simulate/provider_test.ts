@@ -32,6 +32,7 @@ function account(cacheTurnsBack: number | null): SimulatedAccount {
     cacheTtlMs: 3_600_000,
     cacheReadWeight: 0.1,
     cacheTurnsBack,
+    headMs: 2_000,
     sharedTokens: 8_000,
     storms: [],
     isKnown: true,

@@ -109,6 +109,7 @@ function outsideRow(answer: TranscriptAnswer): HistoryRow {
     startedAt,
     endedAt: at,
     waitedMs: 0,
+    firstByteMs: null,
     conversation: agent === null ? session : `${session}/${agent}`,
     model: model ?? "",
     account: UNKNOWN_ACCOUNT,

@@ -20,11 +20,12 @@ import {
   recordedCost,
 } from "./history_fit.ts";
 import { plan } from "./plans.ts";
-import type {
-  PlannedAccount,
-  PlannedRequest,
-  PlannedSession,
-  Workload,
+import {
+  HEAD_MS,
+  type PlannedAccount,
+  type PlannedRequest,
+  type PlannedSession,
+  type Workload,
 } from "./workload.ts";
 
 interface HistoryWish {
@@ -83,6 +84,7 @@ export function historyOf(
     cacheTtlMs: wish.cacheTtlMs ?? recordedTtlMs,
     cacheReadWeight: wish.cacheReadWeight,
     cacheTurnsBack: CACHE_TURNS_BACK,
+    headMs: headMs(rows),
     sharedTokens: sharedTokens(rows),
     storms: [],
     isKnown: true,
@@ -114,6 +116,15 @@ function ttlOf(rows: readonly HistoryRow[]): number {
     short += usage.cacheWrite5m;
   }
   return long > short ? HOUR_MS : SHORT_TTL_MS;
+}
+
+/** Returns how long most answers took to begin that nothing held up. */
+function headMs(rows: readonly HistoryRow[]): number {
+  const times = rows.flatMap(({ firstByteMs, waitedMs, isSide }) =>
+    firstByteMs === null || waitedMs > 0 || isSide ? [] : [firstByteMs]
+  );
+  times.sort((a, b) => a - b);
+  return times[Math.floor(times.length / 2)] ?? HEAD_MS;
 }
 
 /** Returns what most new conversations read from the cache at once. */

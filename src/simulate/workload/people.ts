@@ -7,10 +7,11 @@
 import type { ModelFamily } from "../../core/account.ts";
 import type { Instant } from "../../core/time.ts";
 import type { Random } from "../random.ts";
-import type {
-  PlannedConversation,
-  PlannedRequest,
-  PlannedSession,
+import {
+  HEAD_MS,
+  type PlannedConversation,
+  type PlannedRequest,
+  type PlannedSession,
 } from "./workload.ts";
 
 const HOUR_MS = 3_600_000;
@@ -18,7 +19,6 @@ const COMPACT_AT_TOKENS = 170_000;
 const COMPACTED_TOKENS = 28_000;
 const START_TOKENS = 24_000;
 const TOKENS_PER_SECOND = 65;
-const HEAD_MS = 2_000;
 const SIDE_TOKENS = 1_200;
 const SIDE_OUTPUT_TOKENS = 20;
 

@@ -10,6 +10,7 @@ import { Random } from "../random.ts";
 import { DEVELOPER, job, type Manner, sitting } from "./people.ts";
 import { atHour, MONDAY, paced, plan, WEEK_HOURS } from "./plans.ts";
 import {
+  HEAD_MS,
   type PlannedAccount,
   type PlannedSession,
   SHARED_TOKENS,
@@ -31,6 +32,7 @@ export function base(
     cacheTtlMs: 300_000,
     cacheReadWeight: 0.1,
     cacheTurnsBack: null,
+    headMs: HEAD_MS,
     sharedTokens: SHARED_TOKENS,
     storms: [],
     isKnown: true,

@@ -86,6 +86,8 @@ export interface Workload {
    * null means any number. The provider looks back twenty blocks.
    */
   readonly cacheTurnsBack: number | null;
+  /** Time until an answer begins. From then on its cache can be read. */
+  readonly headMs: number;
   /** Tokens of tools and system prompt that all conversations share. */
   readonly sharedTokens: number;
   readonly storms: readonly Storm[];
@@ -101,6 +103,9 @@ export interface Workload {
    */
   readonly speaksLimits: boolean;
 }
+
+/** Time until an answer of a large model begins, where it was not recorded. */
+export const HEAD_MS = 2_000;
 
 /** Size of Claude Code's tools and system prompt, in tokens. */
 export const SHARED_TOKENS = 20_000;

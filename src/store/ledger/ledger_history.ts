@@ -18,6 +18,8 @@ export interface HistoryRow {
   readonly startedAt: number;
   readonly endedAt: number;
   readonly waitedMs: number;
+  /** Time from the client's last byte to the answer's first; null if unknown. */
+  readonly firstByteMs: number | null;
   readonly conversation: string;
   readonly model: string;
   readonly account: string;
@@ -158,6 +160,7 @@ function historyRow(row: RowReader, askedAt: number): HistoryRow {
     startedAt: row.count("started_at"),
     endedAt: row.count("ended_at"),
     waitedMs: row.count("waited_ms"),
+    firstByteMs: row.figure("first_byte_ms"),
     conversation: row.name("conversation"),
     model: row.name("model_answered") || row.name("model_asked"),
     account: row.name("account"),
