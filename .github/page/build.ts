@@ -3,7 +3,7 @@
  * sends and the executable holds. `--check` fails if it is not current.
  */
 
-import { reasonOf } from "../../src/errors.ts";
+import { build } from "../built_file.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const BUILT = new URL("src/page/built.ts", ROOT);
@@ -34,15 +34,5 @@ export async function builtText(): Promise<string> {
 }
 
 if (import.meta.main) {
-  try {
-    const text = await builtText();
-    if (!Deno.args.includes("--check")) await Deno.writeTextFile(BUILT, text);
-    else if (await Deno.readTextFile(BUILT) !== text) {
-      throw new Error("src/page/built.ts is old: run deno task ui");
-    }
-  } catch (cause) {
-    // deno-lint-ignore no-console
-    console.error(reasonOf(cause));
-    Deno.exit(1);
-  }
+  await build({ file: BUILT, task: "ui", text: builtText });
 }

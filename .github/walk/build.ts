@@ -4,7 +4,7 @@
  */
 
 import wabt from "wabt";
-import { reasonOf } from "../../src/errors.ts";
+import { build } from "../built_file.ts";
 
 const FOLDER = new URL("../../src/wire/request/", import.meta.url);
 const TEXT = new URL("simd_walk.wat", FOLDER);
@@ -31,15 +31,5 @@ export async function builtText(): Promise<string> {
 }
 
 if (import.meta.main) {
-  try {
-    const text = await builtText();
-    if (!Deno.args.includes("--check")) await Deno.writeTextFile(BUILT, text);
-    else if (await Deno.readTextFile(BUILT) !== text) {
-      throw new Error("simd_walk_built.ts is old: run deno task walk");
-    }
-  } catch (cause) {
-    // deno-lint-ignore no-console
-    console.error(reasonOf(cause));
-    Deno.exit(1);
-  }
+  await build({ file: BUILT, task: "walk", text: builtText });
 }
