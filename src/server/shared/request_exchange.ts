@@ -12,12 +12,12 @@ import type { OpenState } from "../../records/state_database.ts";
 import {
   type FreshRows,
   lastSequence,
+  type Portion,
   readPlace,
   readPlaces,
   settlePlace,
   writePlace,
 } from "../../store/ledger/ledger_exchange.ts";
-import type { OwnEntry } from "../../store/ledger/ledger.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
 import {
   lastRow,
@@ -26,10 +26,15 @@ import {
   takeRows,
 } from "../../store/shared/request_rows.ts";
 
-/** Rows that are sent, or taken from one machine, at once. */
+/** Rows that are taken from one machine at once. */
 const ROWS = 200;
-/** Portions that are sent in a second: more than a busy server writes. */
-const PORTIONS = 3;
+/**
+ * Rows are sent this often: other machines look for them every 15 seconds, and
+ * each time costs a machine with few requests more than its rows do.
+ */
+const SEND_MS = 5 * SECOND_MS;
+/** Portions that are sent at once: more than a busy server writes meanwhile. */
+const PORTIONS = 10;
 /** At rest the other machines' rows are looked for this often. */
 const LOOK_MS = 15 * SECOND_MS;
 /** A full portion of another machine is followed by the next one soon. */
@@ -62,7 +67,7 @@ export class RequestExchange {
     const { clock, shared, days } = this.#options;
     const now = clock.monotonicMs();
     if (now >= this.#sendAtMs) {
-      this.#sendAtMs = now + SECOND_MS;
+      this.#sendAtMs = now + SEND_MS;
       for (let count = 0; count < PORTIONS; count++) {
         if (!await this.send()) break;
       }
@@ -83,32 +88,26 @@ export class RequestExchange {
     const { database, membership: { machine } } = shared;
     let place = { sequence: 0, base: 0 };
     let isKnown = false;
-    let entries: readonly OwnEntry[] = [];
+    let newest = 0;
+    let portion = null as Portion | null;
     const isRead = attempt(({ database }) => {
       const known = readPlace(database, null);
       isKnown = known !== null;
       if (known !== null) place = known;
-      const last = lastSequence(database);
-      entries = fresh.after(database, place.sequence, ROWS);
-      if (isKnown && entries.length === 0) settlePlace(database, place, last);
+      newest = lastSequence(database);
+      portion = fresh.after(database, place.sequence);
+      if (isKnown && portion === null) settlePlace(database, place, newest);
     });
-    const last = entries.at(-1)?.sequence;
-    if (!isRead || last === undefined) return false;
+    if (!isRead || portion === null) return false;
     // A ledger that began anew counts from 1; the store has rows of before.
     if (!isKnown) place = { ...place, base: await lastRow(database, machine) };
     const { base } = place;
-    await sendRows(
-      database,
-      machine,
-      entries.map(({ sequence, entry }) => ({
-        sequence: base + sequence,
-        entry,
-      })),
-    );
+    const { last, text } = portion;
+    await sendRows(database, machine, { base, text });
     attempt(({ database }) =>
       writePlace(database, null, { sequence: last, base })
     );
-    return entries.length === ROWS;
+    return last < newest;
   }
 
   async #take(): Promise<boolean> {

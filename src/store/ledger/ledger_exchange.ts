@@ -63,6 +63,61 @@ export function writePlace(
   ).run(machine ?? OWN, sequence, base);
 }
 
+/** Rows of this machine that follow each other, as they are sent. */
+export interface Portion {
+  /** The numbers of the first and the last row, as this machine counts. */
+  readonly first: number;
+  readonly last: number;
+  readonly count: number;
+  /** The rows as elements of a JSON array, with commas between them. */
+  readonly text: string;
+}
+
+/** Returns rows as they are sent; null if there are none. */
+function portionOf(rows: readonly OwnEntry[]): Portion | null {
+  const [first] = rows;
+  const last = rows.at(-1);
+  if (first === undefined || last === undefined) return null;
+  return {
+    first: first.sequence,
+    last: last.sequence,
+    count: rows.length,
+    text: textOf(rows),
+  };
+}
+
+/**
+ * Returns the rows as JSON. It leaves out the fields that only the log needs, and
+ * the characters that PostgreSQL refuses.
+ */
+function textOf(rows: readonly OwnEntry[]): string {
+  const json = rows.map(({ sequence, entry }) => ({
+    sequence,
+    ended: entry.record.endedAt,
+    request: entry.record.movedWhy === null
+      ? entry
+      : { ...entry, record: { ...entry.record, movedWhy: null } },
+  }));
+  const text = JSON.stringify(json);
+  const told = STRANGE.some((escape) => text.includes(escape))
+    ? JSON.stringify(json, (_, value) => stored(value))
+    : text;
+  return told.slice(1, -1);
+}
+
+/**
+ * How JSON writes a NUL and half a surrogate pair, which a client's model may
+ * hold. PostgreSQL refuses both, and with them the whole portion, for ever.
+ */
+const STRANGE = ["\\u0000", "\\ud"];
+
+/** Returns what SQLite keeps of a text. */
+function stored(value: unknown): unknown {
+  return typeof value === "string"
+    ? value.split("\0", 1)[0]?.toWellFormed()
+    : value;
+}
+
 /** Returns at most `limit` of this machine's entries after `sequence`. */
 function ownEntries(
   database: DatabaseSync,
@@ -104,44 +159,76 @@ export function settlePlace(
   writePlace(database, null, { sequence: last, base: place.base + reused });
 }
 
+/** Rows that are sent at once: the thread serves requests meanwhile. */
+const PORTION_ROWS = 400;
+
 /** Rows that are kept in memory; all others are read when they are sent. */
-const FRESH_MAX = 1_000;
+const FRESH_MAX = 4_000;
 
 /**
  * Rows that this process has just written, so that the next portion need not be
- * read from the file again. The file says whether they are all: another process
- * of this machine may write as well.
+ * read from the file again. Each batch is made into a text at once: the rows
+ * themselves, kept for seconds, would be moved about by the garbage collector.
+ * The file says whether they are all: another process of this machine may write
+ * as well.
  */
 export class FreshRows {
-  #rows: readonly OwnEntry[] = [];
+  #batches: readonly Portion[] = [];
 
   /** Keeps rows that are in the file, in their order. */
   note(rows: readonly OwnEntry[]): void {
-    const [first] = rows;
-    const last = this.#rows.at(-1);
+    // So many at once were kept back while the file failed, and are read there.
+    const batch = rows.length > PORTION_ROWS ? null : portionOf(rows);
+    if (batch === null) return;
+    const last = this.#batches.at(-1);
     // The numbers start at 1 again in the new file after a damaged one.
-    const isAnew = first !== undefined && last !== undefined &&
-      first.sequence <= last.sequence;
-    this.#rows = [...isAnew ? [] : this.#rows, ...rows].slice(-FRESH_MAX);
+    const isAnew = last !== undefined && batch.first <= last.last;
+    const kept = isAnew ? [batch] : [...this.#batches, batch];
+    let count = kept.reduce((sum, one) => sum + one.count, 0);
+    while (count > FRESH_MAX) count -= kept.shift()?.count ?? count;
+    this.#batches = kept;
   }
 
   /**
-   * Returns at most `limit` of this machine's entries after `sequence`, from
-   * memory where it has all of them, else from the file.
+   * Returns the rows of this machine that come after `sequence`, at most
+   * {@linkcode PORTION_ROWS}, from memory where it has all of them, else from the
+   * file; null if there are none.
    */
   after(
     database: DatabaseSync,
     sequence: number,
-    limit: number,
-  ): readonly OwnEntry[] {
-    this.#rows = this.#rows.filter((row) => row.sequence > sequence);
-    const rows = this.#rows.slice(0, limit);
-    const last = rows.at(-1)?.sequence;
-    return last !== undefined &&
-        countRows(database, sequence, last) === rows.length
-      ? rows
-      : ownEntries(database, sequence, limit);
+    limit: number = PORTION_ROWS,
+  ): Portion | null {
+    this.#batches = this.#batches.filter(({ last }) => last > sequence);
+    const joined = joinedPortion(this.#batches, limit);
+    return joined !== null && joined.first > sequence &&
+        countRows(database, sequence, joined.last) === joined.count
+      ? joined
+      : portionOf(ownEntries(database, sequence, limit));
   }
+}
+
+/** Returns the first batches that hold at most `limit` rows, as one. */
+function joinedPortion(
+  batches: readonly Portion[],
+  limit: number,
+): Portion | null {
+  let count = 0;
+  let end = 0;
+  for (const batch of batches) {
+    if (count + batch.count > limit) break;
+    count += batch.count;
+    end++;
+  }
+  const joined = batches.slice(0, end);
+  const [first] = joined;
+  const last = joined.at(-1);
+  return first === undefined || last === undefined ? null : {
+    first: first.first,
+    last: last.last,
+    count,
+    text: joined.map(({ text }) => text).join(","),
+  };
 }
 
 /** Returns how many own rows come after `from`, up to and with `last`. */

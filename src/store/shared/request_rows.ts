@@ -34,52 +34,24 @@ export async function lastRow(
   return row?.last ?? 0;
 }
 
-/** Writes rows; those that are there already stay. Throws `store_away`. */
+/**
+ * Writes rows, each number raised by `base`; those that are there already stay.
+ * Throws `store_away`.
+ */
 export async function sendRows(
   database: SharedDatabase,
   machine: string,
-  rows: readonly SharedRow[],
+  { text, base }: { readonly text: string; readonly base: number },
 ): Promise<void> {
-  const text = textOf(rows);
   await database.run((sql) =>
     sql`
       INSERT INTO tc.requests (machine, sequence, ended_at, request)
-      SELECT ${machine}, sequence, to_timestamp(ended / 1000), request
-      FROM jsonb_to_recordset(${text}::text::jsonb) AS
+      SELECT ${machine}, sequence + ${base}::float8::bigint,
+        to_timestamp(ended / 1000), request
+      FROM jsonb_to_recordset(${`[${text}]`}::text::jsonb) AS
         row(sequence bigint, ended float8, request jsonb)
       ON CONFLICT DO NOTHING`
   );
-}
-
-/**
- * Returns the rows as JSON. It leaves out the fields that only the log needs, and
- * the characters that PostgreSQL refuses.
- */
-function textOf(rows: readonly SharedRow[]): string {
-  const json = rows.map(({ sequence, entry }) => ({
-    sequence,
-    ended: entry.record.endedAt,
-    request: entry.record.movedWhy === null
-      ? entry
-      : { ...entry, record: { ...entry.record, movedWhy: null } },
-  }));
-  const text = JSON.stringify(json);
-  return STRANGE.some((escape) => text.includes(escape))
-    ? JSON.stringify(json, (_, value) => stored(value))
-    : text;
-}
-
-/**
- * How JSON writes a NUL and half a surrogate pair, which a client's model may
- * hold. PostgreSQL refuses both, and with them the whole portion, for ever.
- */
-const STRANGE = ["\\u0000", "\\ud"];
-
-/** Returns what SQLite keeps of a text. */
-function stored(value: unknown): unknown {
-  return typeof value === "string"
-    ? value.split("\0", 1)[0]?.toWellFormed()
-    : value;
 }
 
 /**

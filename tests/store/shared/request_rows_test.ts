@@ -2,7 +2,11 @@
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { openDatabase } from "../../../src/store/ledger/database.ts";
-import { Ledger, type OwnEntry } from "../../../src/store/ledger/ledger.ts";
+import {
+  Ledger,
+  type LedgerEntry,
+  type OwnEntry,
+} from "../../../src/store/ledger/ledger.ts";
 import {
   FreshRows,
   lastSequence,
@@ -16,8 +20,15 @@ import { HAS_POSTGRES, Postgres } from "../../fixtures/postgres.ts";
 import { machineOf, newPool } from "../../fixtures/shared_kit.ts";
 import { TempFolder } from "../../fixtures/temp_folder.ts";
 
-function numbers(rows: readonly OwnEntry[]): readonly number[] {
-  return rows.map(({ sequence }) => sequence);
+/** What is sent, as the database reads it. */
+function rowsIn(
+  portion: { readonly text: string } | null,
+): readonly { readonly sequence: number; readonly request: LedgerEntry }[] {
+  return JSON.parse(`[${portion?.text ?? ""}]`);
+}
+
+function numbers(portion: { readonly text: string } | null): readonly number[] {
+  return rowsIn(portion).map(({ sequence }) => sequence);
 }
 
 Deno.test("rows come from memory only where it has all of them", async () => {
@@ -25,35 +36,50 @@ Deno.test("rows come from memory only where it has all of them", async () => {
   const database = openDatabase(folder.join("state.db"), "read_write");
   const fresh = new FreshRows();
   const [own, other] = [new Ledger(database), new Ledger(database)];
-  const written: OwnEntry[] = [];
   const write = (count: number) =>
-    own.write(Array.from({ length: count }, () => ledgerEntry()), (rows) => {
-      written.push(...rows);
-      fresh.note(rows);
-    });
-  const isKept = (rows: readonly OwnEntry[]) =>
-    rows.every((row) => written.includes(row));
+    own.write(
+      Array.from({ length: count }, () => ledgerEntry()),
+      (rows) => fresh.note(rows),
+    );
+  /** Whether the rows are those that were noted, and not those of the file. */
+  const isKept = (sequence: number, limit: number) => {
+    database.exec("UPDATE requests SET status = status + 100");
+    const rows = rowsIn(fresh.after(database, sequence, limit));
+    return rows.every(({ request }) => request.record.status === 200);
+  };
 
   // From before this process.
   other.write([ledgerEntry(), ledgerEntry()]);
   write(3);
-  const first = fresh.after(database, 0, 200);
-  deepStrictEqual(numbers(first), [1, 2, 3, 4, 5]);
-  const rest = fresh.after(database, 2, 2);
-  deepStrictEqual([numbers(rest), isKept(rest)], [[3, 4], true]);
+  deepStrictEqual(numbers(fresh.after(database, 0)), [1, 2, 3, 4, 5]);
+  write(2);
+  deepStrictEqual(numbers(fresh.after(database, 2)), [3, 4, 5, 6, 7]);
+  strictEqual(isKept(2, 200), true);
+  // Not both batches, and less than the first one.
+  deepStrictEqual(numbers(fresh.after(database, 2, 4)), [3, 4, 5]);
+  strictEqual(isKept(2, 4), true);
+  deepStrictEqual(numbers(fresh.after(database, 2, 2)), [3, 4]);
+  strictEqual(isKept(2, 2), false);
+  // The middle of a batch.
+  deepStrictEqual(numbers(fresh.after(database, 3)), [4, 5, 6, 7]);
 
   // Rows of another machine are none of its own.
   own.take([{ ...ledgerEntry(), machine: "desktop" }], () => {});
   write(2);
-  const third = fresh.after(database, 5, 200);
-  deepStrictEqual([numbers(third), isKept(third)], [[7, 8], true]);
+  deepStrictEqual(numbers(fresh.after(database, 7)), [9, 10]);
+  strictEqual(isKept(7, 200), true);
 
   // A server that takes over writes into the same file meanwhile.
   write(1);
   other.write([ledgerEntry()]);
   write(1);
-  deepStrictEqual(numbers(fresh.after(database, 8, 200)), [9, 10, 11]);
-  deepStrictEqual(numbers(fresh.after(database, 11, 200)), []);
+  deepStrictEqual(numbers(fresh.after(database, 10)), [11, 12, 13]);
+  strictEqual(fresh.after(database, 13), null);
+  // What was kept back while the file failed comes at once, and is read there.
+  write(500);
+  const [portion] = [fresh.after(database, 13)];
+  deepStrictEqual([portion?.count, portion?.last], [400, 413]);
+  deepStrictEqual(numbers(fresh.after(database, 413)).length, 100);
   database.close();
 });
 
@@ -70,15 +96,15 @@ Deno.test("rows that were rolled back are not sent, and a new file is not taken 
   using database = begin("new.db").database;
   const ledger = new Ledger(database);
   ledger.write([ledgerEntry({ status: 418 })], note);
-  const [only, ...more] = fresh.after(database, 0, 1);
-  deepStrictEqual([only?.entry.record.status, more], [418, []]);
+  const [only, ...more] = rowsIn(fresh.after(database, 0));
+  deepStrictEqual([only?.request.record.status, more], [418, []]);
   database.exec("DROP TABLE quarters");
   try {
     ledger.write([ledgerEntry()], note);
   } catch {
     // Its sums have no table.
   }
-  deepStrictEqual(fresh.after(database, 1, 200), []);
+  strictEqual(fresh.after(database, 1), null);
 });
 
 Deno.test("the place moves past rows of others, and numbers that are given anew count on", async () => {
@@ -90,10 +116,10 @@ Deno.test("the place moves past rows of others, and numbers that are given anew 
   const next = () => {
     const place = readPlace(database, null) ?? { sequence: 0, base: 0 };
     const last = lastSequence(database);
-    const [row] = fresh.after(database, place.sequence, 1);
-    if (row === undefined) return settlePlace(database, place, last);
-    writePlace(database, null, { ...place, sequence: row.sequence });
-    return place.base + row.sequence;
+    const row = fresh.after(database, place.sequence, 1);
+    if (row === null) return settlePlace(database, place, last);
+    writePlace(database, null, { ...place, sequence: row.last });
+    return place.base + row.last;
   };
   ledger.write([ledgerEntry()]);
   strictEqual(next(), 1);
@@ -127,15 +153,21 @@ Deno.test({
       throw new Error("no machine");
     }
     const models = ["claude-\0x", "claude-\ud800y", "claude-\\u0000", "plain"];
-    const rows = models.map((modelAsked, at) => ({
+    using database = openDatabase(folder.join("state.db"), "read_write");
+    const fresh = new FreshRows();
+    fresh.note(models.map((modelAsked, at) => ({
       sequence: at + 1,
       entry: ledgerEntry({ modelAsked, movedWhy: "of the log" }),
-    }));
+    })));
+    new Ledger(database).write(models.map(() => ledgerEntry()));
+    const portion = fresh.after(database, 0);
+    if (portion === null) throw new Error("nothing to send");
     await postgres.sql(
       "pool_1",
       "INSERT INTO tc.machines (id, name, version) VALUES ('id-here', 'here', '1')",
     );
-    await sendRows(here.database, "id-here", rows);
+    const { text } = portion;
+    await sendRows(here.database, "id-here", { base: 40, text });
     const [taken] = await takeRows(there.database, "id-there", {
       after: {},
       limit: 10,
@@ -143,6 +175,10 @@ Deno.test({
     deepStrictEqual(
       taken?.rows.map(({ entry }) => entry.record.modelAsked),
       ["claude-", "claude-\ufffdy", "claude-\\u0000", "plain"],
+    );
+    deepStrictEqual(
+      taken?.rows.map(({ sequence }) => sequence),
+      [41, 42, 43, 44],
     );
     strictEqual(taken?.rows[0]?.entry.record.movedWhy, null);
     await here.close();
