@@ -58,9 +58,9 @@ class Store {
   readonly #booked: BookedBefore[] = [];
   /** Machines that will soon beat, tell, or read. */
   readonly #beats = new Set<number>();
+  readonly #hearings = new Set<number>();
   readonly #tells = new Set<number>();
   readonly #reads = new Set<number>();
-  readonly #counts = new Set<number>();
   readonly #dirty: Set<AccountId>[];
   #isTakingIn = false;
 
@@ -76,6 +76,7 @@ class Store {
       case "lease_opened":
       case "lease_closed":
       case "parked":
+      case "waiting_changed":
       case "waiting_ended":
         return this.#soon(
           this.#beats,
@@ -121,35 +122,40 @@ class Store {
     });
   }
 
+  /** Tells of a change, which the others hear when they beat next. */
   #beat(machine: number): void {
-    const world = this.#worlds[machine];
-    if (world === undefined) return;
-    this.#said.set(machine, {
-      machine: String(machine),
-      ...ownCounts(world.snapshot()),
-    });
+    this.#say(machine);
     this.#worlds.forEach((_, other) => {
       if (other === machine) return;
       this.#soon(
-        this.#counts,
+        this.#hearings,
         other,
         this.#toBeat(other),
-        () => this.#count(other),
+        () => this.#say(other),
       );
     });
   }
 
-  #count(machine: number): void {
+  /** Says what the machine does, and hears the last word of each other one. */
+  #say(machine: number): void {
+    const world = this.#worlds[machine];
+    if (world === undefined) return;
+    const own = { machine: String(machine), ...ownCounts(world.snapshot()) };
+    this.#said.set(machine, own);
     const others = [...this.#said].filter(([other]) => other !== machine)
       .map(([, counts]) => counts);
     const { accounts, stalled, booked } = sumElsewhere(
+      own,
       others,
       this.#booked[machine] ?? new Map(),
     );
     this.#booked[machine] = booked;
-    const at = this.#worlds[machine]?.now;
-    if (at === undefined) return;
-    this.#take(machine, { kind: "counted_elsewhere", accounts, stalled, at });
+    this.#take(machine, {
+      kind: "counted_elsewhere",
+      accounts,
+      stalled,
+      at: world.now,
+    });
   }
 
   #tell(machine: number): void {

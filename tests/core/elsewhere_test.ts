@@ -5,6 +5,7 @@ import {
   census,
   ownCounts,
   sumElsewhere,
+  unheard,
 } from "../../src/core/pool/headcount.ts";
 import {
   emptyPool,
@@ -13,6 +14,7 @@ import {
   reduce,
   snapshot,
 } from "../../src/core/pool/pool.ts";
+import type { Part } from "../../src/core/pool/state.ts";
 import { route } from "../../src/core/route/route.ts";
 import { DEFAULT_ROUTE_SETTINGS } from "../../src/core/settings.ts";
 import {
@@ -20,6 +22,7 @@ import {
   accountId,
   conversationId,
   inSeconds,
+  leaseId,
   NOW,
   patch,
   query,
@@ -36,10 +39,14 @@ function poolOf(...events: readonly PoolEvent[]): PoolState {
   ].reduce(reduce, emptyPool({ ...DEFAULT_ROUTE_SETTINGS }));
 }
 
-function elsewhere(inFlight: number, tokens = 0): PoolEvent {
+function elsewhere(
+  inFlight: number,
+  tokens = 0,
+  part: Part | null = null,
+): PoolEvent {
   return {
     kind: "counted_elsewhere",
-    accounts: new Map([[A, { inFlight, active: 2, warm: 1, tokens }]]),
+    accounts: new Map([[A, { inFlight, active: 2, warm: 1, tokens, part }]]),
     stalled: 3,
     at: NOW,
   };
@@ -52,28 +59,174 @@ function counts(booked: number, inFlight = 1) {
   };
 }
 
+/** What a machine says that has nothing to do. */
+const IDLE = { machine: "own", accounts: {}, stalled: 0 };
+
+/** What machines say of one account. */
+function said(
+  machine: string,
+  inFlight: number,
+  { waiting = 0, active = 1 } = {},
+) {
+  const count = { inFlight, active, warm: 0, booked: 0, waiting };
+  return { machine, accounts: { [A]: count }, stalled: 0 };
+}
+
 Deno.test("sumElsewhere() adds machines up, and counts each token once", () => {
   const x = { machine: "x", ...counts(100) };
   const y = { machine: "y", ...counts(50, 4) };
-  const first = sumElsewhere([x, y], new Map());
+  const first = sumElsewhere(IDLE, [x, y], new Map());
   // Of a machine that was never heard, nothing is evidence yet.
   deepStrictEqual(first.accounts.get(A), {
     inFlight: 5,
     active: 4,
     warm: 2,
     tokens: 0,
+    part: { told: 0, machines: 3, place: 0 },
   });
   strictEqual(first.stalled, 6);
   const second = sumElsewhere(
+    IDLE,
     [{ machine: "x", ...counts(130) }, y],
     first.booked,
   );
   strictEqual(second.accounts.get(A)?.tokens, 30);
   // A server that has started again counts from 0.
-  const again = sumElsewhere([{ machine: "x", ...counts(7) }], second.booked);
+  const again = sumElsewhere(
+    IDLE,
+    [{ machine: "x", ...counts(7) }],
+    second.booked,
+  );
   strictEqual(again.accounts.get(A)?.tokens, 7);
   // A machine that is silent has no requests in flight.
-  strictEqual(sumElsewhere([], again.booked).accounts.size, 0);
+  strictEqual(sumElsewhere(IDLE, [], again.booked).accounts.size, 0);
+});
+
+Deno.test("machines reckon alike who comes first: who waits, then who has fewer in flight", () => {
+  const all = [
+    said("a", 3),
+    said("b", 1),
+    said("c", 2, { waiting: 1 }),
+    said("d", 1),
+    said("e", 5, { waiting: 2 }),
+  ];
+  const places = new Map(all.map((own) => {
+    const others = all.filter((one) => one !== own);
+    const { accounts } = sumElsewhere(own, others, new Map());
+    const part = accounts.get(A)?.part;
+    strictEqual(part?.machines, 5);
+    strictEqual(part.told, own.accounts[A]?.inFlight);
+    return [part.place, own.machine];
+  }));
+  deepStrictEqual([places.get(0), places.get(1)], ["c", "e"]);
+  deepStrictEqual(new Set([places.get(2), places.get(3)]), new Set(["b", "d"]));
+  strictEqual(places.get(4), "a");
+  // A machine that does nothing there takes no part; an older tc says less.
+  const idle = said("f", 0, { active: 0 });
+  const older = { machine: "g", ...counts(1) };
+  const alone = sumElsewhere(said("a", 3), [idle], new Map());
+  strictEqual(alone.accounts.get(A)?.part, null);
+  const two = sumElsewhere(said("a", 3), [idle, older], new Map());
+  deepStrictEqual(two.accounts.get(A)?.part, {
+    told: 3,
+    machines: 2,
+    place: 1,
+  });
+});
+
+Deno.test("a machine tells of the requests that wait for a place, and at which account", () => {
+  const waits = (ticket: string, reason: "full" | "warm_account") => ({
+    kind: "waiting_changed",
+    ticket: ticketId(ticket),
+    query: query({
+      conversation: conversationId("s"),
+      ticket: ticketId(ticket),
+    }),
+    only: null,
+    reason,
+    at: NOW,
+  } as const);
+  const told = (pool: PoolState) =>
+    ownCounts(snapshot(pool, NOW)).accounts[A]?.waiting;
+  const cold = poolOf(waits("t", "full"), waits("u", "full"));
+  strictEqual(told(cold), 2);
+  // Its cache is at no account yet.
+  strictEqual(told(poolOf(waits("t", "warm_account"))), undefined);
+  const bound = poolOf(
+    {
+      kind: "lease_opened",
+      leaseId: leaseId("l"),
+      accountId: A,
+      query: query({ conversation: conversationId("s") }),
+      at: NOW,
+    },
+    waits("t", "warm_account"),
+    waits("u", "full"),
+  );
+  strictEqual(told(bound), 2);
+});
+
+Deno.test("machines that believe in the same free places share them", () => {
+  const passes = (own: number, there: number, part: Part | null) => {
+    const pool = patch(
+      poolOf(elsewhere(there, 0, part)),
+      "a",
+      (before) => ({ ...before, leases: own }),
+    );
+    return route(snapshot(pool, NOW), query()).kind === "use";
+  };
+  const part = (told: number, machines: number, place: number) => ({
+    told,
+    machines,
+    place,
+  });
+  // One of four places is free, and three machines want it.
+  deepStrictEqual(
+    [0, 1, 2].map((place) => passes(1, 2, part(1, 3, place))),
+    [true, false, false],
+  );
+  // Two are free.
+  deepStrictEqual(
+    [0, 1, 2].map((place) => passes(1, 1, part(1, 3, place))),
+    [true, true, false],
+  );
+  // It has taken its part since it told the others.
+  strictEqual(passes(2, 2, part(1, 3, 0)), false);
+  // A request of its own has ended: the others do not know of the place yet.
+  strictEqual(passes(1, 2, part(2, 3, 2)), true);
+  strictEqual(passes(2, 2, part(2, 3, 2)), false);
+  // Past the limit it counts as if it were alone.
+  deepStrictEqual([passes(0, 4, part(2, 2, 0)), passes(0, 3, part(2, 2, 0))], [
+    false,
+    true,
+  ]);
+});
+
+Deno.test("machines that are not heard any more hold no place, and each keeps to an even part", () => {
+  const { accounts, stalled } = sumElsewhere(
+    said("a", 3),
+    [said("b", 3), said("c", 2)],
+    new Map(),
+  );
+  const apart = poolOf({
+    kind: "counted_elsewhere",
+    accounts: unheard(accounts),
+    stalled,
+    at: NOW,
+  });
+  const passes = (leases: number) => {
+    const pool = patch(apart, "a", (before) => ({
+      ...before,
+      leases,
+      gate: { ...before.gate, isProven: true },
+    }));
+    return route(snapshot(pool, NOW), query()).kind === "use";
+  };
+  // Two have fewer requests there and come first: of four places one each.
+  deepStrictEqual([passes(0), passes(1)], [true, false]);
+  strictEqual(apart.accounts.get(A)?.elsewhere, 0);
+  // Their conversations still divide the quota.
+  strictEqual(census(snapshot(apart, NOW)).active, 2);
 });
 
 Deno.test("a limit on requests in flight counts those of other machines", () => {

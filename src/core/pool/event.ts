@@ -17,7 +17,7 @@ import type { RouteSettings } from "../settings.ts";
 import type { QuotaObservation } from "../quota/quota.ts";
 import type { PaidSums, PeriodEnds } from "../quota/spending.ts";
 import type { ProjectRoute } from "../route/project_route.ts";
-import type { CredentialState, Headcount, WaitReason } from "./state.ts";
+import type { CredentialState, Headcount, Part, WaitReason } from "./state.ts";
 import type { Instant } from "../time.ts";
 import type { TokenUsage } from "../usage.ts";
 import type { CapacityVerdict } from "../quota/verdict.ts";
@@ -142,6 +142,8 @@ export interface ElsewhereCount extends Headcount {
   readonly inFlight: number;
   /** Quota tokens booked since the last such event. */
   readonly tokens: number;
+  /** This machine's part of the free places; null if the others ask for none. */
+  readonly part: Part | null;
 }
 
 /** A refusal that bars an account for every machine. */

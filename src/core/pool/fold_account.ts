@@ -44,6 +44,7 @@ function newAccount(pool: PoolState, account: Account): AccountState {
     refusals: NO_REFUSALS,
     leases: 0,
     elsewhere: 0,
+    part: null,
     trial: null,
     gate: newGate(pool.settings),
     learned: UNLEARNED,

@@ -258,12 +258,15 @@ export function countElsewhere(
 ): PoolState {
   let states: Map<AccountId, AccountState> | null = null;
   for (const [id, state] of pool.accounts) {
-    const { inFlight = 0, tokens = 0 } = accounts.get(id) ?? {};
-    if (inFlight === state.elsewhere && tokens === 0) continue;
+    const { inFlight = 0, tokens = 0, part = null } = accounts.get(id) ?? {};
+    const isSame = inFlight === state.elsewhere && tokens === 0 &&
+      part === null && state.part === null;
+    if (isSame) continue;
     states ??= new Map(pool.accounts);
     states.set(id, {
       ...state,
       elsewhere: inFlight,
+      part,
       burn: tokens === 0 ? state.burn : burnt(state.burn, tokens, at),
       learned: bookTokens(state.learned, tokens),
     });

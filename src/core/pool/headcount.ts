@@ -10,8 +10,15 @@ import type { AccountId, ConversationId } from "../account.ts";
 import type { ElsewhereCount } from "./event.ts";
 import type { Binding } from "./session.ts";
 import type { RouteSettings } from "../settings.ts";
-import type { Headcount, Parked, PoolSnapshot, Waiting } from "./state.ts";
+import type {
+  Headcount,
+  Parked,
+  Part,
+  PoolSnapshot,
+  Waiting,
+} from "./state.ts";
 import { ACTIVE_MS } from "./sweep.ts";
+import { hashOf } from "./table.ts";
 import { type Instant, MINUTE_MS } from "../time.ts";
 
 export const NOBODY: Headcount = { active: 0, warm: 0 };
@@ -162,6 +169,8 @@ interface OwnCount extends Headcount {
   readonly inFlight: number;
   /** Quota tokens booked since the server started. */
   readonly booked: number;
+  /** Requests that wait for a place there; an older tc does not say. */
+  readonly waiting?: number;
 }
 
 /** What a machine tells the others. */
@@ -173,14 +182,35 @@ export interface OwnCounts {
 /** Returns what this machine does, without the others. */
 export function ownCounts(snapshot: PoolSnapshot): OwnCounts {
   const { byAccount } = headcount(snapshot);
+  const queue = queueOf(snapshot.waiting, lastCensus.get(snapshot.settings));
+  const { anywhere, at } = waitersOf(snapshot, queue);
   const accounts: Record<string, OwnCount> = {};
   for (const [id, { leases, booked }] of snapshot.accounts) {
     const heads = byAccount.get(id) ?? NOBODY;
-    if (leases === 0 && booked === 0 && heads.active === 0) continue;
-    accounts[id] = { inFlight: leases, booked, ...heads };
+    const waiting = anywhere + (at.get(id) ?? 0);
+    if (leases + booked + heads.active + waiting === 0) continue;
+    accounts[id] = { inFlight: leases, booked, waiting, ...heads };
   }
-  const queue = queueOf(snapshot.waiting, lastCensus.get(snapshot.settings));
   return { accounts, stalled: stalled(snapshot, queue) };
+}
+
+/** Counts the requests that wait for a place, at any account or at one. */
+function waitersOf(
+  { bindings }: PoolSnapshot,
+  queue: readonly Waiting[],
+): {
+  readonly anywhere: number;
+  readonly at: ReadonlyMap<AccountId, number>;
+} {
+  const at = new Map<AccountId, number>();
+  let anywhere = 0;
+  for (const { reason, facts: { conversation } } of queue) {
+    if (reason === "full") anywhere++;
+    if (reason !== "warm_account" || conversation === null) continue;
+    const home = bindings.get(conversation)?.accountId;
+    if (home !== undefined) at.set(home, (at.get(home) ?? 0) + 1);
+  }
+  return { anywhere, at };
 }
 
 /** Time alone does not change the order, so a queue is sorted once. */
@@ -240,11 +270,13 @@ export interface MachineCounts extends OwnCounts {
 export type BookedBefore = ReadonlyMap<string, number>;
 
 /**
- * Adds up what other machines do. `before` is what they had booked when they
- * were last heard, so that each token is evidence once; of a machine that was
- * never heard nothing counts, and a server that started again counts from 0.
+ * Adds up what other machines do, beside what this one has told them, `own`.
+ * `before` is what they had booked when they were last heard, so that each token
+ * is evidence once; of a machine that was never heard nothing counts, and a
+ * server that started again counts from 0.
  */
 export function sumElsewhere(
+  own: MachineCounts,
   machines: readonly MachineCounts[],
   before: BookedBefore,
 ): {
@@ -268,10 +300,30 @@ export function sumElsewhere(
         warm: known.warm + count.warm,
         tokens: known.tokens +
           (count.booked >= last ? count.booked - last : count.booked),
+        part: null,
       });
     }
   }
+  for (const [id, count] of accounts) {
+    accounts.set(id, { ...count, part: partOf(id, own, machines) });
+  }
   return { accounts, stalled: waiting, booked: all };
+}
+
+/**
+ * Returns what is counted of machines that cannot be heard any more: nobody knows
+ * of their requests in flight, and this machine keeps to an even part of each
+ * account's places.
+ */
+export function unheard(
+  accounts: ReadonlyMap<AccountId, ElsewhereCount>,
+): ReadonlyMap<AccountId, ElsewhereCount> {
+  return new Map([...accounts].map(([id, count]) => [id, {
+    ...count,
+    inFlight: 0,
+    tokens: 0,
+    part: count.part === null ? null : { ...count.part, told: 0 },
+  }]));
 }
 
 const NOTHING_COUNTED: ElsewhereCount = {
@@ -279,4 +331,43 @@ const NOTHING_COUNTED: ElsewhereCount = {
   active: 0,
   warm: 0,
   tokens: 0,
+  part: null,
 };
+
+/**
+ * Returns this machine's part of the free places of an account; null if no other
+ * machine has work there. All machines reckon it from the same words: those with
+ * requests that wait come first, then those with fewer requests in flight.
+ */
+function partOf(
+  id: AccountId,
+  own: MachineCounts,
+  machines: readonly MachineCounts[],
+): Part | null {
+  const others = machines.filter(({ accounts }) => isAtWork(accounts[id]));
+  if (others.length === 0) return null;
+  const before = others.filter((other) => goesBefore(other, own, id));
+  return {
+    told: own.accounts[id]?.inFlight ?? 0,
+    machines: others.length + 1,
+    place: before.length,
+  };
+}
+
+function isAtWork(count: OwnCount | undefined): boolean {
+  return count !== undefined &&
+    (count.inFlight > 0 || count.active > 0 || (count.waiting ?? 0) > 0);
+}
+
+function goesBefore(
+  one: MachineCounts,
+  other: MachineCounts,
+  id: AccountId,
+): boolean {
+  const [a, b] = [one.accounts[id], other.accounts[id]];
+  const waits = Number((b?.waiting ?? 0) > 0) - Number((a?.waiting ?? 0) > 0);
+  const fewer = waits || (a?.inFlight ?? 0) - (b?.inFlight ?? 0) ||
+    // So that no machine is the first one at all accounts.
+    hashOf(id + one.machine) - hashOf(id + other.machine);
+  return fewer === 0 ? one.machine < other.machine : fewer < 0;
+}

@@ -73,6 +73,8 @@ export interface AccountState {
   readonly leases: number;
   /** Requests in flight that other machines of the pool have sent. */
   readonly elsewhere: number;
+  /** This machine's part of the free places; null where no other asks for them. */
+  readonly part: Part | null;
   /**
    * The request that tries whether a throttle has ended; null while none does.
    */
@@ -180,6 +182,20 @@ export interface RetryBudget {
   /** Allowance earned by requests: a share of each. */
   readonly shares: number;
   readonly at: Instant | null;
+}
+
+/**
+ * Which of an account's free places are this machine's. The machines hear of
+ * each other's requests seconds late: if each took every place that it believes
+ * to be free, all of them would take the same one.
+ */
+export interface Part {
+  /** The requests in flight of which this machine has told the others. */
+  readonly told: number;
+  /** Machines that have work there, this one included. */
+  readonly machines: number;
+  /** How many of them come before this one. */
+  readonly place: number;
 }
 
 /** Conversations on one account. */

@@ -26,7 +26,7 @@ interface Branch<K, V> {
 const EMPTY: Leaf<never, never> = [];
 
 /** Returns a hash of `key`: FNV-1a with its bits mixed once more. */
-function hashOf(key: string): number {
+export function hashOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < key.length; index++) {
     hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);

@@ -38,7 +38,6 @@ export function roomOf(view: View, scene: Scene, policy: Policy): Room {
   const { layers, settings, at } = scene;
   if (!scene.query.isMetered) return UNLIMITED;
   const { account } = view.state;
-  const leases = inFlight(view);
   const isUnproven = isUnprovenFor(view, scene);
   const most = Math.min(
     account.leasesMax ?? Infinity,
@@ -58,10 +57,26 @@ export function roomOf(view: View, scene: Scene, policy: Policy): Room {
       Infinity,
   );
   return {
-    cold: Math.max(0, Math.min(mostCold - leases, starts)),
-    warm: Math.max(0, Math.min(most - leases, starts)),
+    cold: Math.max(0, Math.min(placesLeft(view, mostCold), starts)),
+    warm: Math.max(0, Math.min(placesLeft(view, most), starts)),
     isTrial: isUnproven || trials < Infinity,
   };
+}
+
+/**
+ * Returns how many more requests this machine may have in flight where all
+ * machines together may have `most`: those that it has told of, and its part of
+ * the places that are free. A place that its own request leaves stays its own
+ * until it has told the others.
+ */
+function placesLeft({ state }: View, most: number): number {
+  const { leases, elsewhere, part } = state;
+  const left = most - inFlightOf(state);
+  if (part === null || left === Infinity) return left;
+  const free = Math.ceil(most) - part.told - elsewhere;
+  if (free <= 0) return left;
+  const { told, machines, place } = part;
+  return told + Math.floor((free + machines - 1 - place) / machines) - leases;
 }
 
 /** Where another machine has requests in flight, it has proved the account. */

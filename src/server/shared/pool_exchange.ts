@@ -13,6 +13,7 @@ import {
   type BookedBefore,
   ownCounts,
   sumElsewhere,
+  unheard,
 } from "../../core/pool/headcount.ts";
 import type { QuotaWindow } from "../../core/quota/quota.ts";
 import { spendLimitText } from "../../core/quota/spending.ts";
@@ -82,6 +83,8 @@ export class PoolExchange {
   readonly #taken = new Map<string, Instant>();
   readonly #due = new Set<Topic>();
   #booked: BookedBefore = new Map();
+  /** What the others said last; null before that, and when it is outdated. */
+  #elsewhere: Omit<ReturnType<typeof sumElsewhere>, "booked"> | null = null;
   #refusals: KnownRefusal[] = [];
   /** As the database had them at the last beat. */
   #machines: readonly Machine[] = [];
@@ -267,8 +270,14 @@ export class PoolExchange {
     if (schema !== STORE_SCHEMA) await checkStore(shared.database);
     if (isListed) this.#machines = machines;
     else await this.#enter();
-    const { booked, ...elsewhere } = sumElsewhere(others, this.#booked);
+    const { machine } = shared.membership;
+    const { booked, ...elsewhere } = sumElsewhere(
+      { machine, ...counts },
+      others,
+      this.#booked,
+    );
     this.#booked = booked;
+    this.#elsewhere = elsewhere;
     const at = clock.now();
     this.#dispatch({ kind: "counted_elsewhere", ...elsewhere, at });
   }
@@ -446,10 +455,29 @@ export class PoolExchange {
 
   #isAway(reason: string): void {
     this.#reason = reason;
-    if (this.#awaySince !== null) return;
     const { clock, journal } = this.#options;
+    if (this.#awaySince !== null) {
+      if (clock.now() - this.#awaySince > ALIVE_MS) this.#countUnheard();
+      return;
+    }
     this.#awaySince = clock.now();
     journal.log("warn", "store_away", { reason });
+  }
+
+  /**
+   * What the others last had in flight has ended by now: to count it further
+   * would keep places empty for as long as the database is away.
+   */
+  #countUnheard(): void {
+    if (this.#elsewhere === null) return;
+    const { accounts, stalled } = this.#elsewhere;
+    this.#elsewhere = null;
+    this.#dispatch({
+      kind: "counted_elsewhere",
+      accounts: unheard(accounts),
+      stalled,
+      at: this.#options.clock.now(),
+    });
   }
 
   #isBack(): void {
