@@ -201,11 +201,24 @@ export class FreshRows {
   ): Portion | null {
     this.#batches = this.#batches.filter(({ last }) => last > sequence);
     const joined = joinedPortion(this.#batches, limit);
-    return joined !== null && joined.first > sequence &&
-        countRows(database, sequence, joined.last) === joined.count
+    return joined !== null && isWhole(database, joined, sequence)
       ? joined
       : portionOf(ownEntries(database, sequence, limit));
   }
+}
+
+/** Whether the file has no own row after `sequence` and before its end beside it. */
+function isWhole(
+  database: DatabaseSync,
+  { first, last, count }: Portion,
+  sequence: number,
+): boolean {
+  if (first <= sequence) return false;
+  const hasNoGap = last - sequence === count;
+  // No two rows have one number; but the file may be another one by now.
+  return hasNoGap
+    ? lastSequence(database) >= last
+    : countRows(database, sequence, last) === count;
 }
 
 /** Returns the first batches that hold at most `limit` rows, as one. */
