@@ -73,6 +73,11 @@ export interface Portion {
   readonly text: string;
 }
 
+/** Rows that were written together, their text as UTF-8. */
+interface Batch extends Omit<Portion, "text"> {
+  readonly bytes: Uint8Array;
+}
+
 /** Returns rows as they are sent; null if there are none. */
 function portionOf(rows: readonly OwnEntry[]): Portion | null {
   const [first] = rows;
@@ -86,18 +91,64 @@ function portionOf(rows: readonly OwnEntry[]): Portion | null {
   };
 }
 
+/** A field that only the log needs. */
+type LogField = "movedWhy" | "why" | "traceParent";
+
 /**
- * Returns the rows as JSON. It leaves out the fields that only the log needs, and
+ * The fields of a record that are sent, each with its place: names beside the
+ * values would be half of what is sent. Fields that only the log needs are left
+ * out.
+ */
+const SENT: Readonly<Record<Exclude<keyof RequestRecord, LogField>, null>> = {
+  id: null,
+  startedAt: null,
+  endedAt: null,
+  method: null,
+  path: null,
+  session: null,
+  agent: null,
+  conversation: null,
+  project: null,
+  modelAsked: null,
+  modelAnswered: null,
+  isStream: null,
+  isPrompt: null,
+  isSide: null,
+  isCompaction: null,
+  isCompacted: null,
+  accountId: null,
+  reason: null,
+  movedFrom: null,
+  policy: null,
+  attempts: null,
+  status: null,
+  waitedMs: null,
+  firstByteMs: null,
+  durationMs: null,
+  usage: null,
+  terms: null,
+  isPaid: null,
+  stopReason: null,
+  end: null,
+  errorType: null,
+  providerId: null,
+};
+
+/** The fields in the order of their values. */
+export const SENT_FIELDS = Object.keys(SENT) as readonly (keyof typeof SENT)[];
+
+/**
+ * Returns the rows as JSON: of each its number, the end of its request, its cost,
+ * its windows, and the record's values in the order of the fields. It leaves out
  * the characters that PostgreSQL refuses.
  */
 function textOf(rows: readonly OwnEntry[]): string {
-  const json = rows.map(({ sequence, entry }) => ({
-    sequence,
-    ended: entry.record.endedAt,
-    request: entry.record.movedWhy === null
-      ? entry
-      : { ...entry, record: { ...entry.record, movedWhy: null } },
-  }));
+  const json = rows.map(({ sequence, entry }) => {
+    const { record, costNano, windows } = entry;
+    const values: unknown[] = [sequence, record.endedAt, costNano, windows];
+    for (const field of SENT_FIELDS) values.push(record[field]);
+    return values;
+  });
   const text = JSON.stringify(json);
   const told = STRANGE.some((escape) => text.includes(escape))
     ? JSON.stringify(json, (_, value) => stored(value))
@@ -167,13 +218,13 @@ const FRESH_MAX = 4_000;
 
 /**
  * Rows that this process has just written, so that the next portion need not be
- * read from the file again. Each batch is made into a text at once: the rows
- * themselves, kept for seconds, would be moved about by the garbage collector.
- * The file says whether they are all: another process of this machine may write
- * as well.
+ * read from the file again. Each batch is made into bytes at once: the rows
+ * themselves, or their text, would be moved about by the garbage collector until
+ * they are sent. The file says whether they are all: another process of this
+ * machine may write as well.
  */
 export class FreshRows {
-  #batches: readonly Portion[] = [];
+  #batches: readonly Batch[] = [];
 
   /** Keeps rows that are in the file, in their order. */
   note(rows: readonly OwnEntry[]): void {
@@ -183,7 +234,9 @@ export class FreshRows {
     const last = this.#batches.at(-1);
     // The numbers start at 1 again in the new file after a damaged one.
     const isAnew = last !== undefined && batch.first <= last.last;
-    const kept = isAnew ? [batch] : [...this.#batches, batch];
+    const { text, ...numbers } = batch;
+    const fresh = { ...numbers, bytes: new TextEncoder().encode(text) };
+    const kept = isAnew ? [fresh] : [...this.#batches, fresh];
     let count = kept.reduce((sum, one) => sum + one.count, 0);
     while (count > FRESH_MAX) count -= kept.shift()?.count ?? count;
     this.#batches = kept;
@@ -223,7 +276,7 @@ function isWhole(
 
 /** Returns the first batches that hold at most `limit` rows, as one. */
 function joinedPortion(
-  batches: readonly Portion[],
+  batches: readonly Batch[],
   limit: number,
 ): Portion | null {
   let count = 0;
@@ -240,7 +293,7 @@ function joinedPortion(
     first: first.first,
     last: last.last,
     count,
-    text: joined.map(({ text }) => text).join(","),
+    text: joined.map(({ bytes }) => new TextDecoder().decode(bytes)).join(","),
   };
 }
 

@@ -6,6 +6,7 @@
  */
 
 import type { LedgerEntry } from "../ledger/ledger.ts";
+import { SENT_FIELDS } from "../ledger/ledger_exchange.ts";
 import type { SharedDatabase } from "./database.ts";
 
 /** A row of one machine; its numbers only grow. */
@@ -46,13 +47,19 @@ export async function sendRows(
   await database.run((sql) =>
     sql`
       INSERT INTO tc.requests (machine, sequence, ended_at, request)
-      SELECT ${machine}, sequence + ${base}::float8::bigint,
-        to_timestamp(ended / 1000), request
-      FROM jsonb_to_recordset(${`[${text}]`}::text::jsonb) AS
-        row(sequence bigint, ended float8, request jsonb)
+      SELECT ${machine}, (row->>0)::bigint + ${base}::float8::bigint,
+        to_timestamp((row->>1)::float8 / 1000), jsonb_build_object(
+          'costNano', row->2, 'windows', row->3,
+          'record', jsonb_build_object('movedWhy', NULL, ${sql.unsafe(VALUES)})
+        )
+      FROM jsonb_array_elements(${`[${text}]`}::text::jsonb) AS row
       ON CONFLICT DO NOTHING`
   );
 }
+
+/** The record of a row that is sent, its values by their names. */
+const VALUES = SENT_FIELDS
+  .map((field, index) => `'${field}', row->${index + 4}`).join(", ");
 
 /**
  * Returns at most `limit` rows of each other machine that come after the given
