@@ -7,6 +7,7 @@
 
 import { inertJson, inertLines } from "../core/plain_text.ts";
 import { widthOf } from "../deck/terminal/grapheme.ts";
+import { ASCII, glyphsFor, inAscii } from "../deck/terminal/theme.ts";
 import { hintOf, TcError } from "../errors.ts";
 import type { PersonShell } from "../shell_words.ts";
 import type { Environment } from "../system/paths.ts";
@@ -37,6 +38,15 @@ const SEQUENCES: Readonly<Record<Style, string>> = {
 /** The colour sequences that {@linkcode Output.paint} writes. */
 // deno-lint-ignore no-control-regex
 const COLOR = /(\u001b\[[0-9;]*m)/;
+
+// deno-lint-ignore no-control-regex
+const NOT_ASCII = /[^\x00-\x7f]/gu;
+
+/** Returns a sign for a terminal of ASCII; letters of names stay. */
+function asciiSign(sign: string): string {
+  // Between two words it separates; in a bar of the Deck it is the rest.
+  return sign === "·" ? ASCII.dot : inAscii(sign);
+}
 
 /**
  * Returns `text` in lines of at most `width` cells, broken between words; all
@@ -82,6 +92,8 @@ export class Output {
   readonly isJson: boolean;
   readonly isTerminal: boolean;
   readonly #isColored: boolean;
+  /** Whether the terminal shows ASCII alone, as under LANG=C. */
+  readonly #isAscii: boolean;
   readonly #columns: string | undefined;
   readonly #person: PersonShell;
 
@@ -91,6 +103,9 @@ export class Output {
     this.#columns = options.environment["COLUMNS"];
     this.#person = options.person;
     this.#isColored = !options.isJson && isColored(options);
+    const { environment } = options;
+    this.#isAscii = options.isTerminal && !options.isJson &&
+      glyphsFor({ environment, isWindows: false }) === ASCII;
   }
 
   /** The cells of a line: of COLUMNS, or the terminal; else without a limit. */
@@ -138,8 +153,9 @@ export class Output {
    * outside.
    */
   #shown(text: string): string {
-    if (!this.#isColored) return inertLines(text);
-    return text.split(COLOR).map((part, at) =>
+    const signs = this.#isAscii ? text.replace(NOT_ASCII, asciiSign) : text;
+    if (!this.#isColored) return inertLines(signs);
+    return signs.split(COLOR).map((part, at) =>
       at % 2 === 0 ? inertLines(part) : part
     ).join("");
   }

@@ -15,21 +15,28 @@ interface Typed {
   readonly node: CommandNode;
   /** `tc config set`. */
   readonly name: string;
+  /** The first word after the command that is no option; empty if none is. */
+  readonly word: string;
 }
 
 function typedIn(args: readonly string[]): Typed {
   let node = COMMAND_TREE;
   const words = ["tc"];
+  let word = "";
   for (const arg of args) {
     if (arg === "--") break;
     const child = node.commands.find(({ name, aliases }) =>
       name === arg || aliases.includes(arg)
     );
-    if (child === undefined) continue;
+    if (child === undefined) {
+      if (word === "" && !arg.startsWith("-")) word = arg;
+      continue;
+    }
     node = child;
+    word = "";
     words.push(child.name);
   }
-  return { node, name: words.join(" ") };
+  return { node, name: words.join(" "), word };
 }
 
 /**
@@ -65,6 +72,11 @@ const REFUSALS: readonly (readonly [RegExp, Teller])[] = [
   [/unknown option '([^']+)'/, unknownOption],
   [/unknown command '([^']+)'/, unknownChild],
   [/option '([^']+)' argument '([^']*)' is invalid\.? ?(.*)/, badValue],
+  [
+    /argument value '([^']*)' is invalid for argument '([^']+)'\.? ?(.*)/,
+    (typed, [value = "", name = "", why = ""]) =>
+      badValue(typed, [`<${name}>`, value, why]),
+  ],
 ];
 
 function helpHint({ name }: Typed): string {
@@ -75,15 +87,16 @@ function tooMany(
   typed: Typed,
   [most = "0", given = "1"]: readonly string[],
 ): UsageError {
+  // A group that does something by itself as well, such as tc config.
+  if (most === "0" && typed.node.commands.length > 0 && typed.word !== "") {
+    return unknownChild(typed, [typed.word]);
+  }
   const takes = most === "0"
     ? "no argument"
     : `${most} argument${most === "1" ? "" : "s"}`;
-  const hint = typed.node.commands.length === 0
-    ? helpHint(typed)
-    : `${typed.name} --help   lists its commands`;
   return new UsageError(
     `Cannot run ${typed.name}: it takes ${takes}; you gave ${given}`,
-    hint,
+    helpHint(typed),
   );
 }
 
@@ -140,7 +153,11 @@ function badValue(
   typed: Typed,
   [flags = "", value = "", why = ""]: readonly string[],
 ): UsageError {
-  const reason = why === "" ? "" : `: ${inert(why)}`;
+  const told = why.replace(
+    /^Allowed choices are (.*)\.$/,
+    "it must be one of $1",
+  );
+  const reason = told === "" ? "" : `: ${inert(told)}`;
   return new UsageError(
     `Cannot use ${inert(value)} for ${flags}${reason}`,
     helpHint(typed),

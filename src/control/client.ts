@@ -154,6 +154,7 @@ const EXIT_OF: Readonly<Record<string, number>> = {
   no_such_account: EXIT.usage,
   usage: EXIT.usage,
   no_such_session: EXIT.usage,
+  ambiguous_session: EXIT.usage,
   bad_config: EXIT.badConfig,
   needs_login: EXIT.needsLogin,
   credential_unavailable: EXIT.tryLater,

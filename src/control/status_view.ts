@@ -407,11 +407,14 @@ function payingNotices(
   accounts: readonly AccountView[],
   at: Instant,
 ): readonly NoticeView[] {
-  return accounts.flatMap(({ label, paying }): readonly NoticeView[] =>
+  return accounts.flatMap(({ label, paying, limit }): readonly NoticeView[] =>
     paying === null ? [] : [{
       level: "warn",
       text: `${label}: ${payingText(paying, at)}`,
-      mend: `tc priority ${commandWord(label)} --max-cost 20/day`,
+      // Who has set a limit has decided.
+      mend: limit === null
+        ? `tc priority ${commandWord(label)} --max-cost 20/day`
+        : null,
     }]
   );
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { dollarsText } from "../core/account.ts";
 import { inert } from "../core/plain_text.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../core/time.ts";
 import { commandWord } from "../shell_words.ts";
@@ -403,7 +404,7 @@ const PERIOD: Readonly<Record<SpendLimitView["per"], string>> = {
 
 /** Returns `$12.10 of $20 today`. */
 export function spendLimitWords({ paid, max, per }: SpendLimitView): string {
-  return `$${paid.toFixed(2)} of $${max} ${PERIOD[per]}`;
+  return `$${paid.toFixed(2)} of ${dollarsText(max)} ${PERIOD[per]}`;
 }
 
 /**

@@ -146,3 +146,8 @@ export function signInOf(
     ? { kind: "due", at: signInEndsAt }
     : { kind: "lasts" };
 }
+
+/** Returns a limit as `$20`, or `$0.10` where it has cents. */
+export function dollarsText(dollars: number): string {
+  return `$${Number.isInteger(dollars) ? dollars : dollars.toFixed(2)}`;
+}

@@ -2,7 +2,8 @@
 
 import "../fixtures/clean_environment.ts";
 import { match, ok, strictEqual } from "node:assert/strict";
-import { foldedLines } from "../../src/cli/output.ts";
+import { personShell } from "../../src/shell_words.ts";
+import { foldedLines, Output } from "../../src/cli/output.ts";
 import { plansView } from "../../src/control/history/plan_view.ts";
 import { Zone } from "../../src/core/calendar.ts";
 import { ServedPool } from "../fixtures/served_pool.ts";
@@ -43,6 +44,37 @@ Deno.test("without a server tc accounts has no empty column, and says what is mi
   const { stdout, stderr } = await pool.tc(["accounts"]);
   match(stdout, /^account +plan +state\nwork +Max 20x +on\n$/);
   match(stderr, /No server runs, so what is used is not known: tc run/);
+});
+
+Deno.test("a terminal of ASCII gets signs of ASCII; a pipe and JSON keep theirs", () => {
+  const shown = (options: { lang: string; isTerminal: boolean }) => {
+    const written: string[] = [];
+    const output = new Output({
+      environment: { LANG: options.lang, TERM: "xterm" },
+      person: personShell({}, "linux"),
+      color: "never",
+      isJson: false,
+      isTerminal: options.isTerminal,
+    });
+    const writeSync = Deno.stdout.writeSync;
+    Deno.stdout.writeSync = (bytes) => {
+      written.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    };
+    try {
+      output.line("▲ yellow   1 ready · ↑ 2k  ✎ 3k  zoë…");
+    } finally {
+      Deno.stdout.writeSync = writeSync;
+    }
+    return written.join("");
+  };
+  const plain = "▲ yellow   1 ready · ↑ 2k  ✎ 3k  zoë…\n";
+  strictEqual(shown({ lang: "C.UTF-8", isTerminal: true }), plain);
+  strictEqual(shown({ lang: "C", isTerminal: false }), plain);
+  strictEqual(
+    shown({ lang: "C", isTerminal: true }),
+    "! yellow   1 ready | ^ 2k  w 3k  zoë.\n",
+  );
 });
 
 Deno.test("a stranger without a server: config, help, stop and a missing terminal", async () => {

@@ -47,6 +47,17 @@ const REFUSALS: readonly (readonly [
     "tc --help   shows what it takes",
   ],
   ["swap lst", "Cannot find tc swap lst", "tc swap list   is the nearest"],
+  // A group that does something by itself knows its commands as well.
+  [
+    "config shw",
+    "Cannot find tc config shw",
+    "tc config show   is the nearest",
+  ],
+  [
+    "completion tcsh",
+    "Cannot use tcsh for <shell>: it must be one of bash, zsh, fish, powershell",
+    "tc completion --help   shows what it takes",
+  ],
 ];
 
 Deno.test("each refusal of the parser has our own sentence and a command", async () => {

@@ -202,3 +202,30 @@ Deno.test("tokens that hardly moved the provider's figure disprove a small guess
     `${lastsUntil === null ? null : (lastsUntil - NOW) / HOUR_MS} hours`,
   );
 });
+
+Deno.test("while one window is used up no other is said to run out before its reset", () => {
+  const week = (utilization: number, used: number) =>
+    forecast(snapshot(
+      patch(
+        poolOf([{
+          account: account("a"),
+          windows: [
+            quotaWindow("5h", used, { resetsAt: inHours(3) }),
+            quotaWindow("7d", utilization, { resetsAt: inHours(100) }),
+          ],
+        }]),
+        "a",
+        giving(250_000),
+      ),
+      NOW,
+    )).windows.find(({ key }) => key === "7d");
+  // A quarter of a million tokens an hour are 1/32 of the week.
+  const soon = week(0.97, 0.5);
+  ok(soon?.spentAt !== null && soon?.spentAt !== undefined);
+  ok(soon.spentAt < inHours(3));
+  strictEqual(week(0.97, 1)?.spentAt, null);
+  strictEqual(week(0.97, 1)?.spentBetween, null);
+  // What ends later than that reset is told as before.
+  strictEqual(week(0.8, 1)?.spentAt, week(0.8, 0.5)?.spentAt);
+  ok((week(0.8, 1)?.spentAt ?? 0) > inHours(3));
+});

@@ -59,6 +59,13 @@ Deno.test("status, accounts, the status line and the plain Deck say that a key i
   );
   match((await pool.tc(["accounts"])).stdout, /console .*paying/);
 
+  // Who has set a limit is not told to set one.
+  match(status.stdout, /tc priority console --max-cost 20\/day/);
+  await pool.tc(["priority", "console", "--max-cost", "0.10/day"]);
+  const limited = (await pool.tc(["status"])).stdout;
+  match(limited, /\$\d\.\d\d of \$0\.10 today/);
+  ok(!limited.includes("--max-cost"), limited);
+
   const view = await pool.json(["status"]) as {
     usage: { paid: number; worth: number | null; cost: number };
     accounts: {
@@ -139,6 +146,7 @@ Deno.test("status, accounts, capacity, explain, the Deck and the JSON name each 
     new RegExp(`1 of 4 accounts ready, ${counts} `),
   );
   ok(!/\b(live|benched)\b/.test(capacity), capacity);
+  ok(!/console .*plan size/.test(capacity), capacity);
   match(accounts, /fresh +Max 20x +ready/);
   for (const [name, [state, words]] of Object.entries(expected)) {
     strictEqual(shown[name], state);

@@ -185,9 +185,10 @@ async function change(
       value: shown(key, value ?? row.fallback),
       origin: value === undefined ? "default" : "file",
     });
-  } else {output.line(
-      `${key} = ${plainText(shown(key, value ?? row.fallback))}`,
-    );}
+  } else {
+    const now = shown(key, value ?? row.fallback);
+    output.line(`${key} = ${amountText(now, null)}`);
+  }
   if (key === "routes") await warnOfRoutes(new Shell(shell, {}));
   if (key === "notify.command") warnOfProgram(shell, String(value ?? ""));
   const variable = shell.environment[row.variable];

@@ -120,9 +120,12 @@ function stateWords(
 
 /** Returns how much of its five-hour window an account that serves has used. */
 function sizeText(
-  { capEst5h, burn5h, live, benched }: CapacityView["accounts"][number],
+  { capEst5h, burn5h, live, benched, stateName }:
+    CapacityView["accounts"][number],
 ): string {
-  if (!live || benched) return "";
+  // What is paid by the token has no plan.
+  const isPaid = stateName === "reserve" || stateName === "paying";
+  if (!live || benched || isPaid) return "";
   return capEst5h === null
     ? "plan size not known yet"
     : `${countText(burn5h)} of ${countText(capEst5h)} in 5h`;

@@ -110,14 +110,27 @@ function windowForecasts(
   state: AccountState,
   at: Instant,
 ): readonly WindowForecast[] {
-  return Object.values(state.windows)
-    .filter((window) => isRunning(window, at))
-    .map((window) => ({
-      accountId: state.account.id,
-      key: window.key,
-      spentAt: spentAt(window, state, at),
-      spentBetween: spentBetween(window, state, at),
-    }));
+  const running = Object.values(state.windows)
+    .filter((window) => isRunning(window, at));
+  const shutUntil = Math.max(
+    at,
+    ...running.filter(({ family, utilization }) =>
+      family === null && (utilization ?? 0) >= 1
+    ).map(endsAt),
+  );
+  return running.map((window): WindowForecast => {
+    const end = spentAt(window, state, at);
+    const accountId = state.account.id;
+    // While one window is used up the account spends nothing of the others.
+    return end !== null && end > at && end < shutUntil
+      ? { accountId, key: window.key, spentAt: null, spentBetween: null }
+      : {
+        accountId,
+        key: window.key,
+        spentAt: end,
+        spentBetween: spentBetween(window, state, at),
+      };
+  });
 }
 
 function spentAt(

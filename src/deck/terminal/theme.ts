@@ -142,6 +142,8 @@ const IN_ASCII: ReadonlyMap<string, string> = new Map([
   ["…", "."],
   ["▏", "|"],
   ["█", "#"],
+  ["◄", "<"],
+  ["≥", ">"],
   ...Object.keys(UNICODE).flatMap((name): readonly [string, string][] => {
     const key = name as keyof Glyphs;
     const [from, to] = [UNICODE[key], ASCII[key]];

@@ -15,7 +15,11 @@ import {
   type QuotaWindow,
   type WindowKey,
 } from "../../core/quota/quota.ts";
-import type { Account, SpendLimit } from "../../core/account.ts";
+import {
+  type Account,
+  dollarsText,
+  type SpendLimit,
+} from "../../core/account.ts";
 import { NANODOLLARS } from "../../core/pricing.ts";
 import { type PaidBook, spendingOf } from "../../core/quota/spending.ts";
 import type { Instant } from "../../core/time.ts";
@@ -108,7 +112,7 @@ function limitText(
   costNanoMax: number,
 ): string {
   if (limit === null) return "your limit in dollars reached";
-  const text = `${name} $${limit.dollars} a ${limit.per}`;
+  const text = `${name} ${dollarsText(limit.dollars)} a ${limit.per}`;
   const left = limit.dollars - spentNano / NANODOLLARS;
   return left <= 0 || costNanoMax === 0
     ? `${text} reached`
