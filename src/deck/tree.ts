@@ -133,31 +133,53 @@ function collect(node: Node, levels: Sum[], members: Set<string>): void {
 export interface TreeRow {
   readonly agent: Agent;
   readonly node: Node;
-  /** Whether each ancestor, root first, has a sibling below it. */
+  /** Whether each ancestor, root first, has a sibling that stands below it. */
   readonly trail: readonly boolean[];
   readonly isLead: boolean;
   /** Whether the row shows the sum of the subtree. */
   readonly hasSum: boolean;
 }
 
-/** Returns the trees row by row, from the root down. */
-export function treeRows(forest: Forest): readonly TreeRow[] {
+/**
+ * Returns the trees row by row, from the root down. Between two sorts a row
+ * stands where `places` says, by the agent's id, and its lines lead there.
+ */
+export function treeRows(
+  forest: Forest,
+  places: ReadonlyMap<string, number> = new Map(),
+): readonly TreeRow[] {
   const rows: TreeRow[] = [];
+  // A new row stands below the old ones, in its order.
+  const placeOf = ({ id }: Agent) => places.get(id) ?? Infinity;
+  const firstOf = ({ agents }: Node) => Math.min(...agents.map(placeOf));
   function walk(node: Node, trail: readonly boolean[]): void {
     const isLead = node.children.length > 0;
-    node.agents.forEach((agent, index) => {
+    const lowestAgent = lowest(node.agents, placeOf);
+    const lowestChild = lowest(node.children, firstOf);
+    node.agents.forEach((agent) => {
       // Agents on one issue are listed together; the last one continues the
       // tree.
-      const isLast = index === node.agents.length - 1;
+      const isLast = agent === lowestAgent;
       const own = trail.length === 0 || isLast
         ? trail
         : [...trail.slice(0, -1), true];
       rows.push({ agent, node, trail: own, isLead, hasSum: isLead && isLast });
     });
-    node.children.forEach((child, index) =>
-      walk(child, [...trail, index < node.children.length - 1])
+    node.children.forEach((child) =>
+      walk(child, [...trail, child !== lowestChild])
     );
   }
   for (const root of forest.roots) walk(root, []);
   return rows;
+}
+
+/** Returns the item whose place is the lowest on the screen. */
+function lowest<Item>(
+  items: readonly Item[],
+  placeOf: (item: Item) => number,
+): Item | null {
+  return items.reduce<Item | null>(
+    (low, item) => low === null || placeOf(item) >= placeOf(low) ? item : low,
+    null,
+  );
 }

@@ -79,13 +79,14 @@ export function listsOf(scene: Scene): readonly Section[] {
 
 /**
  * Returns the scene of `scene` for a model that differs in the places of rows
- * alone. Of its lists only the log depends on them.
+ * alone. Of its lists only the log and the trees' lines depend on them.
  */
 export function carriedScene(scene: Scene, model: Model): Scene {
   const next = carried(scene, model);
-  const lists = listsOf(scene).map((section) =>
-    section.pane === "activity" ? activitySection(next) : section
-  );
+  const lists = listsOf(scene).map((section) => {
+    if (section.pane === "activity") return activitySection(next);
+    return section.pane === "tree" ? agentsSection(next) : section;
+  });
   known.set(next, lists);
   return next;
 }

@@ -15,6 +15,7 @@ import {
   account,
   ended,
   NOW,
+  pinned,
   poolStatus,
   request,
   session,
@@ -198,4 +199,30 @@ Deno.test("settled() gives a free place to the next row, and sorts after ten sec
     selected: "d",
   });
   deepStrictEqual(held.keys, ["d", "c", "a", "e"]);
+});
+
+Deno.test("the lines of a tree lead to where its rows stand, also between two sorts", () => {
+  const local = [pinned("A", null), pinned("B", "A"), pinned("C", "A")];
+  const status = (tokens: Readonly<Record<string, number>>) =>
+    poolStatus({
+      sessions: local.map(({ sessionId }) =>
+        session(sessionId, {
+          usage: usage({ output: tokens[sessionId.replace("s-", "")] ?? 1 }),
+        })
+      ),
+      requests: [],
+      activity: [],
+    });
+  const lines = (model: Model) =>
+    frameText(view(model)).split("\n")
+      .filter((line) => /[├└]─ /.test(line))
+      .map((line) => /([├└]─).*? ([BC])\b/.exec(line)?.slice(1).join(" "));
+  let model = started({ columns: 120, rows: 40 });
+  [model] = update(model, { kind: "local", local });
+  [model] = update(model, { kind: "status", status: status({ B: 50, C: 10 }) });
+  deepStrictEqual(lines(model), ["├─ B", "└─ C"]);
+  [model] = update(model, { kind: "status", status: status({ B: 50, C: 90 }) });
+  deepStrictEqual(lines(model), ["├─ B", "└─ C"]);
+  [model] = update(model, { kind: "ticked", now: NOW + SORT_MS });
+  deepStrictEqual(lines(model), ["├─ C", "└─ B"]);
 });

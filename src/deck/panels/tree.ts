@@ -16,6 +16,9 @@ import type { Agent } from "../agent.ts";
 /** A row deeper than this shows its level instead of drawing every line. */
 const DRAWN_LEVELS = 4;
 
+/** What the key of an agent's row begins with. */
+const AGENT_KEY = "agent:";
+
 /** Most levels in the summary. */
 const LEVELS_MAX = 6;
 
@@ -31,7 +34,8 @@ export function agentsSection(scene: Scene): Section {
     model.filter.trim() === "";
   const alone = agents.filter(({ id }) => !forest.members.has(id));
   const all = [
-    ...treeRows(forest).map((row) => ({ agent: row.agent, row })),
+    ...treeRows(forest, placesOf(model))
+      .map((row) => ({ agent: row.agent, row })),
     ...sortedAgents(alone, scene).map((agent) => ({ agent, row: null })),
   ];
   const isShown = ({ agent, row }: typeof all[number]): boolean =>
@@ -84,6 +88,13 @@ export function agentsSection(scene: Scene): Section {
       ...order,
     ].join(` ${glyphs.dot} `);
   }
+}
+
+/** Returns where the row of each agent stands, by its id. */
+function placesOf({ places }: Scene["model"]): ReadonlyMap<string, number> {
+  return new Map(
+    places.tree.keys.map((key, at) => [key.slice(AGENT_KEY.length), at]),
+  );
 }
 
 function sortedAgents(
