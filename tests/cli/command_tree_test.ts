@@ -2,9 +2,12 @@
 
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, CommanderError } from "@commander-js/extra-typings";
 import { COMMAND_NAMES } from "../../src/cli/commands.ts";
-import { COMMAND_TREE } from "../../src/cli/help/command_tree.ts";
+import {
+  COMMAND_TREE,
+  type CommandNode,
+} from "../../src/cli/help/command_tree.ts";
 import type { Registry } from "../../src/cli/registry.ts";
 import { nodeOf, shownChildren } from "../fixtures/command_nodes.ts";
 import { ROOT } from "../fixtures/paths.ts";
@@ -211,5 +214,65 @@ Deno.test("each completion script is valid in its shell", async () => {
     } finally {
       await Deno.remove(file);
     }
+  }
+});
+
+/** The words that name each command below `node`, and the command. */
+function walked(
+  node: CommandNode,
+  path: readonly string[] = [],
+): readonly (readonly [path: readonly string[], node: CommandNode])[] {
+  return node.commands.flatMap((child) => {
+    const own = [...path, child.name];
+    return [[own, child] as const, ...walked(child, own)];
+  });
+}
+
+/** Runs one line in the tree. Returns the refusal, and whether it acted. */
+async function refusalOf(args: readonly string[]) {
+  let hasActed = false;
+  const registry: Registry = {
+    ...REGISTRY,
+    texts: new Map(),
+    run: () => () => {
+      hasActed = true;
+      return Promise.resolve();
+    },
+  };
+  try {
+    await (await commandTree(registry, args)).parseAsync([...args], {
+      from: "user",
+    });
+  } catch (cause) {
+    if (cause instanceof CommanderError) {
+      return { code: cause.code, message: cause.message, hasActed };
+    }
+    throw cause;
+  }
+  return { code: "", message: "", hasActed };
+}
+
+Deno.test("every command refuses one argument too many, and does nothing", async () => {
+  const commands = walked(COMMAND_TREE).filter(([, node]) =>
+    node.name !== "help" &&
+    !node.arguments.some(({ isVariadic }) => isVariadic)
+  );
+  ok(commands.length > 70, String(commands.length));
+  for (const [path, { arguments: own }] of commands) {
+    const given = own.map(() => "1");
+    let refusal = await refusalOf([...path, ...given, "more"]);
+    // An argument with choices takes the first of them.
+    const [, choice] = /Allowed choices are ([\w-]+)/.exec(refusal.message) ??
+      [];
+    if (choice !== undefined) {
+      given[0] = choice;
+      refusal = await refusalOf([...path, ...given, "more"]);
+    }
+    match(
+      refusal.code,
+      /^commander\.(excessArguments|unknownCommand)$/,
+      `${path.join(" ")}: ${refusal.message}`,
+    );
+    strictEqual(refusal.hasActed, false, path.join(" "));
   }
 });

@@ -160,7 +160,7 @@ Deno.test({
       },
     });
     const words = [...tcCommand(), "demo"].map((word) => `'${word}'`).join(" ");
-    const rounds = Deno.env.get("TC_LONG") === "1" ? 20 : 4;
+    const rounds = Deno.env.get("TC_LONG") === "1" ? 20 : 10;
     for (let round = 1; round <= rounds; round++) {
       await tmux.type(`clear; ${words}; echo "ended with $?."`);
       await tmux.until("Deck", (screen) => /── accounts/.test(screen));

@@ -59,6 +59,10 @@ Deno.test("status, accounts, the status line and the plain Deck say that a key i
   );
   match((await pool.tc(["accounts"])).stdout, /console .*paying/);
 
+  // A start that fits several is a question to the person, not a failure.
+  const many = await pool.tc(["explain", "tc_"]);
+  strictEqual(many.code, 2);
+  match(many.stderr, /it fits \d+ sessions or requests\. Which one\?/);
   // Who has set a limit is not told to set one.
   match(status.stdout, /tc priority console --max-cost 20\/day/);
   await pool.tc(["priority", "console", "--max-cost", "0.10/day"]);
