@@ -49,14 +49,12 @@ Deno.test("status, accounts, the status line and the plain Deck say that a key i
   const table = await firstText(watch);
   match(table, /paying \$0\.\d\d/);
   match(table, /\$ console/);
-  const line = pool.command(["statusline"], { stdin: "piped" }).spawn();
-  const writer = line.stdin.getWriter();
-  await writer.write(new TextEncoder().encode("{}"));
-  await writer.close();
-  match(
-    new TextDecoder().decode((await line.output()).stdout),
-    /paying \$0\.\d\d/,
-  );
+  // On a busy machine it gives up on a slow server: the next prompt asks again.
+  let line = "";
+  for (let tries = 0; tries < 20 && !line.includes("paying"); tries++) {
+    line = (await pool.told(["statusline"], "{}")).stdout;
+  }
+  match(line, /paying \$0\.\d\d/);
   match((await pool.tc(["accounts"])).stdout, /console .*paying/);
 
   // A start that fits several is a question to the person, not a failure.
