@@ -18,6 +18,7 @@ import {
   isNotRunning,
   openDesk,
   removeHere,
+  storedAccounts,
 } from "../accounts/account_work.ts";
 import { askSecret, askYes, cancelled, readStdin } from "../asking.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
@@ -75,7 +76,7 @@ async function exportPool(
   const { output } = shell;
   await refuseExisting(file);
   const { desk, vault } = await openDesk(shell);
-  const { entries } = await vault.list();
+  const entries = await named(shell, (await vault.list()).entries);
   const plan = planOf(entries, options.logins ?? true);
   // A running server could renew a login while it is being written.
   if (plan.moved.length > 0) await refuseRunning(shell);
@@ -103,6 +104,26 @@ async function exportPool(
   for (const { id } of plan.moved) await removeHere(shell, desk, id);
   tell(shell, file, plan);
   return EXIT.ok;
+}
+
+/**
+ * Returns the entries under the names that the accounts have by now: an entry
+ * keeps the name that its login had.
+ */
+async function named(
+  shell: Shell,
+  entries: readonly VaultEntry[],
+): Promise<readonly VaultEntry[]> {
+  const { accounts } = await storedAccounts(shell);
+  const labels = new Map(
+    accounts.map(({ account }) =>
+      [account.id as string, account.label] as const
+    ),
+  );
+  return entries.map((entry) => ({
+    ...entry,
+    label: labels.get(entry.id) ?? entry.label,
+  }));
 }
 
 async function refuseExisting(file: string): Promise<void> {
