@@ -55,6 +55,25 @@ function secret(word: string): string {
   });
 }
 
+Deno.test("a session in JSON has the times of its own first and last answer", async () => {
+  await using api = await startScriptedApi();
+  await using pool = await TcPool.of(api);
+  const project = pool.folder.join(".claude/projects/-own");
+  await Deno.mkdir(project, { recursive: true });
+  const times = ["10:05:00", "10:00:00", "11:30:00"];
+  const lines = times.map((time, at) =>
+    secret(`m${at}`).replace("T10:00:00.000Z", `T${time}.000Z`)
+  );
+  await Deno.writeTextFile(`${project}/s9.jsonl`, `${lines.join("\n")}\n`);
+  const view = await pool.json(["report", "session", ...SPAN]) as unknown as {
+    rows: { firstAt: { iso: string }; lastAt: { iso: string } }[];
+  };
+  strictEqual(view.rows.length, 1);
+  // A request began some seconds before its answer was written down.
+  match(view.rows[0]?.firstAt.iso ?? "", /^2026-11-21T(09:59:5|10:00:00)/);
+  match(view.rows[0]?.lastAt.iso ?? "", /^2026-11-21T11:(29:5|30:00)/);
+});
+
 Deno.test("tc report tells what was before tc and what did not go through it", async () => {
   await using api = await startScriptedApi();
   await using pool = await TcPool.of(api);
