@@ -30,7 +30,7 @@ Deno.test("excess arguments are refused, and nothing is done", async () => {
     const [args, words] of [
       [["remove", "spare", "home", "--yes"], /takes 1 argument; you gave 2/],
       [["status", "now"], /takes no argument; you gave 1/],
-      [["prices", "soon"], /takes no argument; you gave 1/],
+      [["prices", "soon"], /Cannot find tc prices soon/],
       [["config", "set", "proxy.port", "1", "2"], /takes 2 arguments; .* 3/],
     ] as const
   ) {

@@ -240,7 +240,7 @@ Deno.test("explain weighs the room in dollars, and says what is left", () => {
   strictEqual(pool.accounts[0]?.reason, "paid_max");
   match(
     explainLines(pool).join("\n"),
-    /^dollars: all paid work, paid\.max: \$3\.00 of \$3\.5 this month, \$0\.50 left$/m,
+    /^dollars: all paid work, paid\.max: \$3\.00 of \$3\.50 this month, \$0\.50 left$/m,
   );
 
   strictEqual(told(null, null).accounts[0]?.reason, "unpriced");
