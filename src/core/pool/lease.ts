@@ -371,7 +371,7 @@ function isSameLimit(
 /**
  * Pause until the refused level is tried again, and its growth with each refusal:
  * plans have the same limits for months. (Half and twice the pause, or twice as
- * long each time, provoke up to a tenth more 429s and serve as much.)
+ * long each time, provoke up to an eighth more 429s and serve as much.)
  */
 const TRIAL_MS = 10 * MINUTE_MS;
 const TRIAL_GROWTH = 4;
