@@ -26,7 +26,7 @@ Deno.test("four machines that share a pool serve what one serves, and without a 
       `${apart.share.toFixed(3)}, ${apart.refusals}`,
   );
   ok(four.share > one.share - 0.01);
-  // Each machine hears of limits late, and tries them for itself.
-  ok(four.refusals < 3 * one.refusals);
+  // Each hears late of the others, and they share the free places.
+  ok(four.refusals <= 1.2 * one.refusals);
   ok(apart.share < four.share - 0.1);
 });
