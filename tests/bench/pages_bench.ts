@@ -1,23 +1,22 @@
 /**
- * What three open pages cost the requests of others: rounds by turns, with the
- * pages on the screen that shows everything live and without them.
+ * What three open pages cost the requests of others. Two servers take the same
+ * load all the time; by turns the pages, on the screen that shows everything
+ * live, are open at neither, at the first and at the second.
  *
- *   deno run -A tests/bench/pages_bench.ts [--rate=50] [--rounds=5]
- *     [--seconds=20] [--idle]
+ *   deno run -A tests/bench/pages_bench.ts [--rate=50] [--rounds=6]
+ *     [--seconds=20]
  *
- * `--idle` gives the browser only the time that nobody else wants (`chrt`), as
- * it has where there are more processors than two or the page is opened on
- * another machine: then the figure is what the server does for the pages, and
- * not what Chromium does with them.
+ * A server's requests with the pages at the other server have the same browser
+ * beside them, which draws as much on the same processors: the difference to
+ * those with the pages at their own is what the server does for its pages.
  */
 
 import "../fixtures/clean_environment.ts";
 import { parseArgs } from "node:util";
-import { Browser, findBrowser } from "../fixtures/browser.ts";
+import { Browser, findBrowser, type Page } from "../fixtures/browser.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
 import { TcPool } from "../fixtures/tc_process.ts";
-import { TempFolder } from "../fixtures/temp_folder.ts";
-import { load } from "./machine.ts";
+import { cpuUs, load } from "./machine.ts";
 
 const PAGES = 3;
 const UNLIMITED = { concurrency: 10_000, requestsPerMinute: 1_000_000 };
@@ -26,9 +25,8 @@ const { values } = parseArgs({
   args: Deno.args,
   options: {
     rate: { type: "string", default: "50" },
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "6" },
     seconds: { type: "string", default: "20" },
-    idle: { type: "boolean", default: false },
   },
 });
 const perSecond = Number(values.rate);
@@ -74,26 +72,70 @@ function at(sorted: readonly number[], share: number): number {
   return sorted[Math.floor(sorted.length * share)] ?? 0;
 }
 
-function median(values: readonly number[]): number {
-  return at(values.toSorted((a, b) => a - b), 0.5);
+/** A server, and what its requests took by where the pages were. */
+interface Side {
+  readonly pool: TcPool;
+  readonly baseUrl: string;
+  readonly pid: number;
+  readonly took: Readonly<Record<Where, number[]>>;
+  readonly cpuUs: Record<Where, number>;
 }
 
-/** Returns a program that starts `browser` and lets all others go first. */
-async function idleOnly(
-  browser: string,
-  folder: TempFolder,
-): Promise<string> {
-  const path = folder.join("browser");
-  const text = `#!/bin/sh\nexec chrt --idle 0 ${browser} "$@"\n`;
-  await Deno.writeTextFile(path, text, { mode: 0o755 });
-  return path;
+const WHERE = ["none", "own", "other"] as const;
+type Where = typeof WHERE[number];
+
+async function sideOf(pool: TcPool): Promise<Side> {
+  await pool.tc(["env", "--shell", "sh"]);
+  const { pid } = (await pool.json(["status"]))["server"] as { pid: number };
+  return {
+    pool,
+    baseUrl: await pool.baseUrl(),
+    pid,
+    took: { none: [], own: [], other: [] },
+    cpuUs: { none: 0, own: 0, other: 0 },
+  };
 }
 
-/** The server's processor time so far, in ticks of 10 ms; 0 where unknown. */
-async function ticks(pid: number): Promise<number> {
-  const text = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+async function openPages(browser: Browser, { pool }: Side): Promise<Page[]> {
+  const pages: Page[] = [];
+  for (let count = 0; count < PAGES; count++) {
+    const page = await browser.open(String((await pool.json(["ui"]))["url"]));
+    await page.until("document.querySelectorAll('.account').length > 0");
+    pages.push(page);
+  }
+  return pages;
+}
+
+/** One turn of both servers at once, with the pages at `open` or nowhere. */
+async function turn(
+  browser: Browser,
+  sides: readonly Side[],
+  open: Side | null,
+): Promise<void> {
+  const pages = open === null ? [] : await openPages(browser, open);
+  await Promise.all(sides.map(async (side) => {
+    const where = open === null ? "none" : open === side ? "own" : "other";
+    const before = await cpuUs(side.pid);
+    side.took[where].push(...await round(side.baseUrl));
+    side.cpuUs[where] += await cpuUs(side.pid) - before;
+  }));
+  for (const page of pages) await page.run("location.href = 'about:blank'");
+}
+
+/** What both servers' requests took, and their processor time a request. */
+function resultOf(
+  sides: readonly Side[],
+  where: Where,
+): Readonly<Record<"p50" | "p99" | "cpu", number>> {
+  const took = sides.flatMap((side) => side.took[where])
+    .sort((a, b) => a - b);
+  const cpu = sides.reduce((sum, side) => sum + side.cpuUs[where], 0);
+  return { p50: at(took, 0.5), p99: at(took, 0.99), cpu: cpu / took.length };
+}
+
+function say(text: string): void {
+  // deno-lint-ignore no-console
+  console.log(text);
 }
 
 const program = findBrowser();
@@ -102,57 +144,29 @@ await using api = await startScriptedApi();
 for (const name of ["work", "home", "lab"]) {
   api.account(name, { tier: "max_20x" }).limits(UNLIMITED);
 }
-await using pool = await TcPool.of(api, { usage: { poll: false } });
-await pool.tc(["env", "--shell", "sh"]);
-const baseUrl = await pool.baseUrl();
-const { pid } = (await pool.json(["status"]))["server"] as { pid: number };
-await using folder = new TempFolder();
-await using browser = await Browser.start(
-  values.idle ? await idleOnly(program, folder) : program,
-);
-await round(baseUrl);
-const took = { without: [] as number[], with: [] as number[] };
-const p99s = { without: [] as number[], with: [] as number[] };
-const used = { without: 0, with: 0 };
+await using first = await TcPool.of(api, { usage: { poll: false } });
+await using second = await TcPool.of(api, { usage: { poll: false } });
+await using browser = await Browser.start(program);
+const sides = [await sideOf(first), await sideOf(second)];
+await Promise.all(sides.map(({ baseUrl }) => round(baseUrl)));
 for (let count = 0; count < rounds; count++) {
-  for (const how of ["without", "with"] as const) {
-    const tabs = [];
-    for (let page = 0; how === "with" && page < PAGES; page++) {
-      const tab = await browser.open(
-        String((await pool.json(["ui"]))["url"]),
-      );
-      await tab.until("document.querySelectorAll('.account').length > 0");
-      tabs.push(tab);
-    }
-    const before = await ticks(pid);
-    const each = await round(baseUrl);
-    const spent = await ticks(pid) - before;
-    for (const tab of tabs) await tab.run("location.href = 'about:blank'");
-    took[how].push(...each);
-    p99s[how].push(at(each, 0.99));
-    used[how] += spent;
-    say(
-      `${how.padEnd(8)} p50 ${at(each, 0.5).toFixed(1)} ms, p99 ${
-        at(each, 0.99).toFixed(1)
-      } ms, ${spent} ticks, ${each.length} requests, load ${load()}`,
-    );
-  }
+  say(`round ${count + 1} of ${rounds}, load ${load()}`);
+  for (const open of [null, ...sides]) await turn(browser, sides, open);
 }
-const { without, with: opened } = took;
-for (const all of [without, opened]) all.sort((a, b) => a - b);
-const p50Ratio = at(opened, 0.5) / at(without, 0.5);
-const p99Ratio = at(opened, 0.99) / at(without, 0.99);
-say(
-  `${PAGES} pages, all rounds: p50 ${at(without, 0.5).toFixed(2)} -> ${
-    at(opened, 0.5).toFixed(2)
-  } ms (x ${p50Ratio.toFixed(2)}), p99 ${at(without, 0.99).toFixed(2)} -> ${
-    at(opened, 0.99).toFixed(2)
-  } ms (x ${p99Ratio.toFixed(2)}); median of the rounds' p99 x ${
-    (median(p99s.with) / median(p99s.without)).toFixed(2)
-  }; processor time x ${(used.with / used.without).toFixed(2)}`,
-);
-
-function say(text: string): void {
-  // deno-lint-ignore no-console
-  console.log(text);
+const results = WHERE.map((where) => [where, resultOf(sides, where)] as const);
+for (const [where, { p50, p99, cpu }] of results) {
+  say(
+    `pages at ${where.padEnd(5)}: p50 ${p50.toFixed(2)} ms, p99 ${
+      p99.toFixed(2)
+    } ms, ${cpu.toFixed(0)} us of processor time a request`,
+  );
+}
+const [none, own, other] = results.map(([, result]) => result);
+for (const [name, base] of [["none", none], ["other", other]] as const) {
+  if (own === undefined || base === undefined) continue;
+  say(
+    `own against ${name}: p50 x ${(own.p50 / base.p50).toFixed(2)}, p99 x ${
+      (own.p99 / base.p99).toFixed(2)
+    }, processor time x ${(own.cpu / base.cpu).toFixed(2)}`,
+  );
 }
