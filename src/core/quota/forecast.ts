@@ -268,7 +268,7 @@ function emptyAt(
   paceAt: (time: number) => number,
   at: Instant,
 ): Instant | null {
-  const tanks = states.map((state) => tankOf(state, at));
+  const tanks = states.map((state) => tankOf(state, at)).sort(byReset);
   for (let passed = 0; passed < HORIZON_MS; passed += STEP_MS) {
     const wanted = paceAt(at + passed) * STEP_MS / HOUR_MS;
     const missing = drain(tanks, wanted, at + passed);
@@ -297,10 +297,15 @@ function lastsBetween(
   };
 }
 
+function byReset(a: Tank, b: Tank): number {
+  return a.resetsAt - b.resetsAt;
+}
+
 /** Takes `wanted` tokens, first from the tank that refills first. */
 function drain(tanks: Tank[], wanted: number, at: number): number {
-  for (const tank of tanks) refill(tank, at);
-  tanks.sort((a, b) => a.resetsAt - b.resetsAt);
+  let isRefilled = false;
+  for (const tank of tanks) isRefilled = refill(tank, at) || isRefilled;
+  if (isRefilled) tanks.sort(byReset);
   let missing = wanted;
   for (const tank of tanks) {
     // The sign-in has ended and nothing renews it.
@@ -313,8 +318,10 @@ function drain(tanks: Tank[], wanted: number, at: number): number {
   return missing;
 }
 
-function refill(tank: Tank, at: number): void {
-  if (at >= tank.resetsAt) {
+/** Fills what is due; returns whether the order of the tanks may be another. */
+function refill(tank: Tank, at: number): boolean {
+  const isDue = at >= tank.resetsAt;
+  if (isDue) {
     tank.left = tank.size;
     tank.resetsAt = at + FIVE_HOURS_MS;
   }
@@ -322,6 +329,7 @@ function refill(tank: Tank, at: number): void {
     tank.weekLeft = tank.weekSize;
     tank.weekResetsAt = at + HORIZON_MS;
   }
+  return isDue;
 }
 
 /** Mean and variance of the quota tokens, or shares, burnt in five minutes. */
