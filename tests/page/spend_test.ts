@@ -173,7 +173,7 @@ async function spend(tab: Page): Promise<void> {
   ok(!/Machine/.test(await textOf(tab, ".filters")), "it is alone");
   match(
     await textOf(tab, ".plans summary"),
-    /^worth \$150 · plans cost \$\d+(\.\d\d)? · \d+\.\d times without firm \(team\): price unknown$/,
+    /^worth \$150 · plans cost \$\d+(\.\d\d)? · \d+\.\d times without firm \(Team\): price unknown$/,
   );
   await tab.run("document.querySelector('.plans').open = true");
   match(await textOf(tab, ".plans"), /work \(Max 20x\) worth \$150, cost/);
