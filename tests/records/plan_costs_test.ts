@@ -117,7 +117,7 @@ Deno.test("plans cost what falls into their time in the pool, beside what those 
   strictEqual(plans?.costUsd, 202);
   strictEqual(plans.worthUsd, 800, "not the 81 of unknown plans");
   strictEqual(plansText(plans), "worth $800 · plans cost $202 · 4.0 times");
-  deepStrictEqual(unknownPlans(plans), ["firm (team)", "gone (removed)"]);
+  deepStrictEqual(unknownPlans(plans), ["firm (Team)", "gone (removed)"]);
 });
 
 Deno.test("a row has the plans of its days, or of its account; unknown is never 0", async () => {
