@@ -92,7 +92,7 @@ export class Output {
   readonly isJson: boolean;
   readonly isTerminal: boolean;
   readonly #isColored: boolean;
-  /** Whether the terminal shows ASCII alone, as under LANG=C. */
+  /** Whether the terminal can show ASCII only, as under LANG=C. */
   readonly #isAscii: boolean;
   readonly #columns: string | undefined;
   readonly #person: PersonShell;

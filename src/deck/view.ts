@@ -78,8 +78,8 @@ export function listsOf(scene: Scene): readonly Section[] {
 }
 
 /**
- * Returns the scene of `scene` for a model that differs in the places of rows
- * alone. Of its lists only the log and the trees' lines depend on them.
+ * Returns `scene` with another model, which differs in the places of rows alone.
+ * Only the log and the lines of the trees depend on them; other lists are kept.
  */
 export function carriedScene(scene: Scene, model: Model): Scene {
   const next = carried(scene, model);

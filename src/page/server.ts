@@ -35,8 +35,8 @@ type Standing =
 
 const KEY_NAME = "tc-page-key";
 /**
- * An open page asks for the status now and then: the stream of changes is one
- * question, and who asks nothing for twelve hours loses the right to ask.
+ * An open page asks for the status this often. The server forgets a browser that
+ * sends no request for twelve hours, and the stream of changes is one request.
  */
 const VISIT_MS = 10 * 60_000;
 /** The server says something every 15 seconds; after this it is gone. */

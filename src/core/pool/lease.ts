@@ -292,7 +292,8 @@ export interface LearnedLimit {
   /** Refusals at a similar level. The limit binds from the second one on. */
   readonly refusals: number;
   /**
-   * Refusals of requests that passed the limit to try it, one after the other.
+   * How many requests in a row were refused that were let past the limit to try
+   * whether it still holds.
    */
   readonly trials: number;
   /** The limit right after the last refusal. */

@@ -22,7 +22,9 @@ export interface Room {
   readonly isTrial: boolean;
 }
 
-/** Past a learned limit, up to half as many requests again are in flight. */
+/**
+ * Requests that pass a learned limit may bring it to this multiple in flight.
+ */
 const OVERFLOW_SHARE = 1.5;
 
 /** A request that uses no quota takes no place. */

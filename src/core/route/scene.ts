@@ -54,7 +54,7 @@ export interface View {
   readonly cached: number;
   /**
    * Until when to wait here for another sub-agent that is just writing the
-   * prompt that both share; null if none is.
+   * prompt that both share; null if nobody writes it.
    */
   readonly writesUntil: Instant | null;
 }

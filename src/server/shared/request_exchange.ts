@@ -26,7 +26,7 @@ import {
   takeRows,
 } from "../../store/shared/request_rows.ts";
 
-/** Rows that are taken from one machine at once. */
+/** The most rows that are taken from one machine at once. */
 const ROWS = 200;
 /**
  * Rows are sent this often: other machines look for them every 15 seconds, and

@@ -35,7 +35,7 @@ function loops(): WebAssembly.Module | null {
   return WebAssembly.validate(code) ? new WebAssembly.Module(code) : null;
 }
 
-/** The loops and the bytes that they walk over. */
+/** Runs the loops over bytes, which it copies into their memory first. */
 export class SimdWalk {
   static #code: WebAssembly.Module | null | undefined;
   static #shared: SimdWalk | null = null;
@@ -61,14 +61,14 @@ export class SimdWalk {
     this.#loops = exports as unknown as Loops;
   }
 
-  /** As `quoteFrom` of `byte_walk.ts`. */
+  /** Returns what `quoteFrom` of `byte_walk.ts` returns. */
   quoteFrom(bytes: Uint8Array, at: number): number {
     this.#hold(bytes);
     const end = BEGIN + bytes.length;
     return indexOf(this.#loops.quoteFrom(BEGIN + at, end));
   }
 
-  /** As `nestEnd` of `byte_walk.ts`. */
+  /** Returns what `nestEnd` of `byte_walk.ts` returns. */
   nestEnd(bytes: Uint8Array, at: number, found: FoundString | null): number {
     this.#hold(bytes);
     const end = this.#loops.nestEnd(BEGIN + at, BEGIN + bytes.length);
