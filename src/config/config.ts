@@ -268,6 +268,27 @@ export function lookUp(
   return value;
 }
 
+/**
+ * Returns `document` with `value` at the dotted `key`; undefined removes it,
+ * and with it each section that holds nothing else.
+ */
+export function withSetting(
+  document: Readonly<Record<string, unknown>>,
+  key: string,
+  value: unknown,
+): Readonly<Record<string, unknown>> {
+  const [name = "", ...rest] = key.split(".");
+  const { [name]: old = {}, ...others } = document;
+  if (rest.length === 0) {
+    return value === undefined ? others : { ...document, [name]: value };
+  }
+  // The check of the whole document reports what is wrong with it.
+  if (!isRecord(old)) return document;
+  const section = withSetting(old, rest.join("."), value);
+  const isLeft = value !== undefined || Object.keys(section).length > 0;
+  return isLeft ? { ...document, [name]: section } : others;
+}
+
 function write(
   document: Record<string, unknown>,
   key: string,

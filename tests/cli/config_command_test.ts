@@ -101,6 +101,21 @@ Deno.test("a config that still has a retired setting works, and says so", async 
   ok(!retired.test((await tc(home, ["doctor"])).out));
 });
 
+Deno.test("a setting that is unset takes its empty section along and leaves the comments", async () => {
+  await using folder = new TempFolder();
+  const home = folder.path;
+  const file = configOf(home);
+  await Deno.mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const text = '{\n  // Mine.\n  "usage": { "poll": false }\n}\n';
+  await Deno.writeTextFile(file, text, { mode: 0o600 });
+  strictEqual((await tc(home, ["config", "set", "paid.max", "5/day"])).code, 0);
+  match(await Deno.readTextFile(file), /"paid": \{\s+"max": "5\/day"/);
+  strictEqual((await tc(home, ["config", "unset", "paid.max"])).code, 0);
+  strictEqual(await Deno.readTextFile(file), text);
+  strictEqual((await tc(home, ["config", "unset", "paid.max"])).code, 0);
+  strictEqual(await Deno.readTextFile(file), text);
+});
+
 Deno.test("tc config show prints what people change, and --all the rest", async () => {
   await using folder = new TempFolder();
   const home = folder.path;

@@ -1,5 +1,5 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { configFrom } from "../../src/config/config.ts";
+import { configFrom, withSetting } from "../../src/config/config.ts";
 import {
   isRetired,
   needsRestart,
@@ -77,4 +77,28 @@ Deno.test("a retired setting changes nothing and is told", () => {
   deepStrictEqual(config.unknownKeys, ["routing.x"]);
   deepStrictEqual(routeSettings(config.settings), DEFAULT_ROUTE_SETTINGS);
   for (const { key } of settingRows()) ok(!isRetired(key), key);
+});
+
+Deno.test("withSetting() leaves no empty section of any setting that it removes", () => {
+  const nested = settingRows().filter(({ key }) => key.includes("."));
+  ok(nested.length > 50);
+  for (const { key, fallback } of nested) {
+    const [section = ""] = key.split(".");
+    const other = { mine: 1 };
+    const set = withSetting({ other }, key, fallback);
+    deepStrictEqual(withSetting(set, key, undefined), { other }, key);
+    // Where it was never set, no section comes to be; an empty one goes.
+    deepStrictEqual(withSetting({ other }, key, undefined), { other }, key);
+    deepStrictEqual(withSetting({ [section]: {} }, key, undefined), {}, key);
+    const beside = withSetting(set, `${section}.unknown`, 1);
+    deepStrictEqual(
+      withSetting(beside, key, undefined),
+      { other, [section]: { unknown: 1 } },
+      key,
+    );
+  }
+  deepStrictEqual(
+    withSetting({ paid: "wrong" }, "paid.max", undefined),
+    { paid: "wrong" },
+  );
 });

@@ -128,6 +128,36 @@ Deno.test("changeJsonc() takes the first, a middle and the last item out", () =>
   );
 });
 
+Deno.test("changeJsonc() keeps the comments of a section that goes", () => {
+  strictEqual(
+    changeJsonc(
+      `{
+  // Money.
+  "paid": {
+    // No more than this: "max" is a text.
+    "max": "5/day // no comment" /* for now */
+  }, // end
+  "usage": { "poll": false } // the last
+}
+`,
+      { usage: { poll: false } },
+    ),
+    `{
+  // Money.
+  // No more than this: "max" is a text.
+  /* for now */ // end
+  "usage": { "poll": false } // the last
+}
+`,
+  );
+  strictEqual(
+    changeJsonc('{\n  "a": 1,\n  "paid": {\n    "max": 5 // x\n  }\n}', {
+      a: 1,
+    }),
+    '{\n  "a": 1\n  // x\n}',
+  );
+});
+
 Deno.test("changeJsonc() keeps Windows line ends and tabs", () => {
   strictEqual(
     changeJsonc('{\r\n\t"a": 1\r\n}\r\n', { a: 1, b: [2] }),
@@ -196,7 +226,7 @@ Deno.test("changeJsonc() reaches any value from any text and keeps comments betw
   );
 });
 
-Deno.test("changeJsonc() loses no comment when one account of a list is changed", () => {
+Deno.test("changeJsonc() loses no comment when one account or the whole list is changed or removed", () => {
   const gapArbitrary = fc.constantFrom(
     "",
     " ",
@@ -220,8 +250,11 @@ Deno.test("changeJsonc() loses no comment when one account of a list is changed"
           at === index ? { ...account, enabled: false, priority: 2 } : account
         );
         const added = [...accounts, { name: "new", priority: 0 }];
-        for (const after of [changed, added]) {
-          const result = changeJsonc(text, { accounts: after, rest: [1] });
+        const removed = accounts.filter((_, at) => at !== index);
+        const lists = [changed, added, removed]
+          .map((after) => ({ accounts: after, rest: [1] }));
+        for (const after of [...lists, { rest: [1] }, { accounts }, {}]) {
+          const result = changeJsonc(text, after);
           deepStrictEqual(marks(result), marks(text));
         }
       },

@@ -12,6 +12,7 @@ import {
   configOf,
   fromText,
   lookUp,
+  withSetting,
 } from "../../config/config.ts";
 import { configSchema, SCHEMA_FILE } from "../../config/json_schema.ts";
 import {
@@ -171,7 +172,7 @@ async function change(
     (document) =>
       checked(
         document,
-        written(isNew ? withSchema(document) : document, key, value),
+        withSetting(isNew ? withSchema(document) : document, key, value),
         shell,
       ),
     { clock: systemClock, entropy: systemEntropy },
@@ -232,7 +233,7 @@ async function removeRetired(
 ): Promise<number> {
   await editConfig(
     paths.configFile,
-    (document) => written(document, key, undefined),
+    (document) => withSetting(document, key, undefined),
     { clock: systemClock, entropy: systemEntropy },
   );
   output.line(`${key} is removed: ${retiredText(key)}`);
@@ -292,30 +293,6 @@ function near(key: string): string {
   return known === null
     ? "tc config show --all   lists them"
     : `${known} is the nearest; tc config show --all lists all`;
-}
-
-/**
- * Returns `document` with `value` at the dotted `key`; undefined removes it.
- */
-function written(
-  document: ConfigDocument,
-  key: string,
-  value: unknown,
-): ConfigDocument {
-  const [name = "", ...rest] = key.split(".");
-  if (rest.length === 0) {
-    const { [name]: _old, ...others } = document;
-    return value === undefined ? others : { ...document, [name]: value };
-  }
-  const section = document[name] === undefined ? {} : document[name];
-  if (
-    typeof section !== "object" || section === null || Array.isArray(section)
-  ) {
-    // The check of the whole document reports what is wrong with it.
-    return document;
-  }
-  const inner = section as ConfigDocument;
-  return { ...document, [name]: written(inner, rest.join("."), value) };
 }
 
 function showPaths(

@@ -152,7 +152,8 @@ class Editor {
 
   /**
    * Removes children, each with the comma after it; after the last child that
-   * stays, with the comma before it. Comments stay in any case.
+   * stays, with the comma before it. Comments stay in any case, those within a
+   * child as well.
    */
   #removed(children: readonly (Child & { isGone: boolean })[]): TextEdit[] {
     const stays = children.findLastIndex(({ isGone }) => !isGone);
@@ -180,14 +181,22 @@ class Editor {
     const comma = skipTrivia(this.#text, child.end);
     // A comment between the value and its comma stays.
     const between = this.#text.slice(child.end, comma);
-    return between.trim() === ""
-      ? this.#bareRemoval({ ...child, end: comma + 1 })
-      : { start: child.start, end: comma + 1, text: between };
+    if (between.trim() === "") {
+      return this.#bareRemoval({ ...child, end: comma + 1 });
+    }
+    const { start } = child;
+    return { start, end: comma + 1, text: this.#comments(child) + between };
   }
 
   /** Removes the text, and its line if nothing else is on it. */
-  #bareRemoval({ start, end }: Child): TextEdit {
+  #bareRemoval(child: Child): TextEdit {
+    const { start, end } = child;
     const text = this.#text;
+    const kept = this.#comments(child);
+    if (kept !== "") {
+      const isLineEnd = /^[ \t]*\r?(\n|$)/.test(text.slice(end));
+      return { start, end, text: isLineEnd ? kept.trimEnd() : kept };
+    }
     const lineStart = text.lastIndexOf("\n", start - 1) + 1;
     const lineEnd = text.indexOf("\n", end);
     const isAlone = lineEnd >= 0 &&
@@ -196,6 +205,28 @@ class Editor {
     return isAlone
       ? { start: lineStart, end: lineEnd + 1, text: "" }
       : { start, end, text: "" };
+  }
+
+  /** Returns the comments within a child, as text that anything may follow. */
+  #comments({ start, end }: Child): string {
+    const comments: string[] = [];
+    let at = start;
+    while (at < end) {
+      const next = skipComment(this.#text, at);
+      if (next > at) comments.push(this.#text.slice(at, next).trimEnd());
+      at = next > at ? next : this.#afterSign(at);
+    }
+    const line = this.#style.newline + this.#style.indentAt(start);
+    return comments.map((one) => one + (one.startsWith("//") ? line : ""))
+      .join("");
+  }
+
+  /** Returns the place after the string or the character at `at`. */
+  #afterSign(at: number): number {
+    if (this.#text[at] !== '"') return at + 1;
+    let next = at + 1;
+    while (this.#text[next] !== '"') next += this.#text[next] === "\\" ? 2 : 1;
+    return next + 1;
   }
 
   /** Inserts `pieces` after `children`, the first ones of `node`. */
