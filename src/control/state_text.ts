@@ -6,6 +6,7 @@
  */
 
 import type { AccountStateName, AccountView } from "./account_views.ts";
+import type { AccountFactsView } from "./protocol.ts";
 import {
   clockText,
   durationText,
@@ -64,6 +65,25 @@ export function stateText(view: Stated, { now, timeZone }: ScreenTime): string {
         ...spent === "" ? [] : [spent],
       ].join(" · ");
   }
+}
+
+/** What is known of an account whose server does not run. */
+type Stored = Pick<
+  AccountFactsView,
+  "enabled" | "needsLogin" | "expiresAt" | "isRenewable"
+>;
+
+/**
+ * Returns the state of an account that no server looks after: what is stored
+ * about it, else that nobody knows.
+ */
+export function storedStateText(
+  { enabled, needsLogin, expiresAt, isRenewable }: Stored,
+  now: number,
+): "off" | "needs sign-in" | "unknown" {
+  if (!enabled) return "off";
+  const isOver = expiresAt !== null && expiresAt.ms <= now && !isRenewable;
+  return needsLogin || isOver ? "needs sign-in" : "unknown";
 }
 
 /** What is said of several accounts in a state, in the order of the line. */

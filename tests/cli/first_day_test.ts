@@ -42,8 +42,12 @@ Deno.test("without a server tc accounts has no empty column, and says what is mi
   api.account("work", { tier: "max_20x" });
   await using pool = await TcPool.of(api);
   const { stdout, stderr } = await pool.tc(["accounts"]);
-  match(stdout, /^account +plan +state\nwork +Max 20x +on\n$/);
-  match(stderr, /No server runs, so what is used is not known: tc run/);
+  match(stdout, /^account +plan +state\nwork +Max 20x +unknown\n$/);
+  match(stderr, /No server runs, so states and use are not known: tc run/);
+  // What is stored is known: who is off and whose login has ended.
+  await pool.tc(["disable", "work"]);
+  match((await pool.tc(["accounts"])).stdout, /\nwork +Max 20x +off\n$/);
+  match((await pool.tc(["doctor"])).stdout, /account work +off\n/);
 });
 
 Deno.test("a terminal of ASCII gets signs of ASCII; a pipe and JSON keep theirs", () => {

@@ -17,7 +17,7 @@ import {
   percentText,
   planText,
 } from "../../control/words.ts";
-import { stateText } from "../../control/state_text.ts";
+import { stateText, storedStateText } from "../../control/state_text.ts";
 import { EXIT } from "../../errors.ts";
 import { listAccounts } from "./account_work.ts";
 import type { Output, Style } from "../output.ts";
@@ -76,7 +76,7 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
     }
   });
   if (accounts.length > 0 && accounts.every(({ live }) => live === null)) {
-    output.say("No server runs, so what is used is not known: tc run");
+    output.say("No server runs, so states and use are not known: tc run");
   }
   for (const { label } of unlisted) {
     output.say(
@@ -99,19 +99,16 @@ function print(view: AccountsView, output: Output, isVerbose: boolean): void {
 
 /** Returns the state as every screen prints it, with its colour. */
 function stateOf(
-  { live, enabled, needsLogin, expiresAt, isRenewable }: AccountFactsView,
+  account: AccountFactsView,
   { at }: AccountsView,
 ): { readonly text: string; readonly style: Style } {
+  const { live } = account;
   if (live !== null) {
     const text = stateText(live, { now: at.ms });
     return { text, style: styleOf(live.word) };
   }
-  if (!enabled) return { text: "off", style: "dim" };
-  if (needsLogin) return { text: "needs sign-in", style: "bad" };
-  const isOver = expiresAt !== null && expiresAt.ms <= at.ms && !isRenewable;
-  return isOver
-    ? { text: "ended", style: "bad" }
-    : { text: "on", style: "plain" };
+  const text = storedStateText(account, at.ms);
+  return { text, style: text === "needs sign-in" ? "bad" : "dim" };
 }
 
 function figuresOf({ live }: AccountFactsView): string {

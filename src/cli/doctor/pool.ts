@@ -7,10 +7,15 @@
 import type { AccountId } from "../../core/account.ts";
 import { routeFaults } from "../../core/route/project_route.ts";
 import { needsLoginText } from "../../control/status_view.ts";
-import { stateText } from "../../control/state_text.ts";
+import { stateText, storedStateText } from "../../control/state_text.ts";
 import { join } from "node:path";
 import type { AccountFactsView, StatusView } from "../../control/protocol.ts";
-import { durationText, elapsedText, inert } from "../../control/words.ts";
+import {
+  dayText,
+  durationText,
+  elapsedText,
+  inert,
+} from "../../control/words.ts";
 import { hintOf, TcError } from "../../errors.ts";
 import { accountsView } from "../../server/account_facts.ts";
 import { systemClock } from "../../system/clock.ts";
@@ -330,7 +335,9 @@ function accountFindings(
   if (isOver && !account.isRenewable) {
     findings.push(failure(
       topic,
-      `its token ended on ${expiresAt.iso} and cannot be renewed`,
+      `its token ended on ${
+        dayText(expiresAt.ms, Date.now())
+      } and cannot be renewed`,
       `tc login --account ${commandWord(label)}`,
     ));
   }
@@ -338,7 +345,9 @@ function accountFindings(
   return findings;
 }
 
-function stateOf({ live, enabled }: AccountFactsView): string {
-  if (!enabled) return "disabled by you";
-  return live === null ? "has a login" : stateText(live, { now: Date.now() });
+function stateOf(account: AccountFactsView): string {
+  const now = Date.now();
+  if (account.live !== null) return stateText(account.live, { now });
+  const stored = storedStateText(account, now);
+  return stored === "unknown" ? "has a login" : stored;
 }
