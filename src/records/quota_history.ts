@@ -35,6 +35,9 @@ export function quotaHistory(
   const stepMs = steps * STEP_MS;
   const labels = readLabels(database);
   const labelOf = (id: string) => labels[id] ?? id;
+  const order = Object.keys(labels);
+  const placeOf = (id: string) =>
+    order.includes(id) ? order.indexOf(id) : order.length;
   const samples = readWindows(database, { fromMs, stepMs });
   const accounts = Map.groupBy(samples, ({ account }) => account);
   return {
@@ -46,7 +49,7 @@ export function quotaHistory(
       id,
       label: labelOf(id),
       curves: curvesOf(own, nowMs),
-    })).sort((a, b) => a.label.localeCompare(b.label, "en", { numeric: true })),
+    })).sort((a, b) => placeOf(a.id) - placeOf(b.id)),
     moves: readMoves(database, fromMs).map((move) => quotaMove(move, labelOf)),
   };
 }

@@ -11,7 +11,7 @@ import { accountName } from "../core/plain_text.ts";
 import { ConfigError, UsageError } from "../errors.ts";
 import type { VaultEntry } from "../ports.ts";
 import { accountRows } from "./account_rows.ts";
-import { matchRows } from "./accounts.ts";
+import { byName, matchRows } from "./accounts.ts";
 import type { ConfigDocument, ConfigEdit } from "./config_file.ts";
 
 type RawRow = Readonly<Record<string, unknown>>;
@@ -179,7 +179,7 @@ function changeRow(
  */
 function listed(document: ConfigDocument, entries: Entries): readonly RawRow[] {
   const rows = accountRows(document, CONFIG);
-  if (rows === null) return entries.map(newRow);
+  if (rows === null) return byName(entries).map(newRow);
   const matches = matchRows(entries, rows);
   const raw = document["accounts"];
   return rows.map((row) => {

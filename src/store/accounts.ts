@@ -36,7 +36,10 @@ export interface AccountRecord {
 }
 
 export interface MergedAccounts {
-  /** The pool, in the order of the config. */
+  /**
+   * The pool, in the order of every screen: by priority, then as in the config,
+   * then by name.
+   */
   readonly accounts: readonly AccountRecord[];
   /**
    * In the vault but not in the config: a person removed the row, so it is not
@@ -61,7 +64,9 @@ export function mergeAccounts(
 ): MergedAccounts {
   if (rows === null) {
     const labels = new Set<string>();
-    const accounts = entries.map((entry) => recordOf(entry, null, labels));
+    const accounts = byName(entries).map((entry) =>
+      recordOf(entry, null, labels)
+    );
     return { accounts, unlisted: [], orphans: [] };
   }
   const matches = matchRows(entries, rows);
@@ -72,19 +77,44 @@ export function mergeAccounts(
   });
   const listed = new Set(matches.values());
   if (others === "served") {
-    const rest = entries.filter((entry) => !listed.has(entry))
+    const rest = byName(entries.filter((entry) => !listed.has(entry)))
       .map((entry) => recordOf(entry, null, labels));
     return {
-      accounts: [...accounts, ...rest],
+      accounts: byPriority([...accounts, ...rest]),
       unlisted: [],
       orphans: [],
     };
   }
   return {
-    accounts,
+    accounts: byPriority(accounts),
     unlisted: entries.filter((entry) => !listed.has(entry)),
     orphans: rows.filter((row) => !matches.has(row)),
   };
+}
+
+/** Returns the records with the lowest priority first, else in their order. */
+function byPriority(
+  records: readonly AccountRecord[],
+): readonly AccountRecord[] {
+  return records.toSorted((a, b) => a.account.priority - b.account.priority);
+}
+
+/** Returns the entries by their names, `key-2` before `key-10`. */
+export function byName(
+  entries: readonly VaultEntry[],
+): readonly VaultEntry[] {
+  return entries.map((entry) => ({ entry, key: sortKey(nameOf(entry)) }))
+    .toSorted((a, b) => a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+    .map(({ entry }) => entry);
+}
+
+/** Longer than any number in a name. */
+const DIGITS = 64;
+
+/** Returns `name` without its case, each number padded to one length. */
+function sortKey(name: string): string {
+  return name.toLowerCase()
+    .replaceAll(/\d+/g, (digits) => digits.padStart(DIGITS, "0"));
 }
 
 /**
@@ -216,7 +246,12 @@ export function accountEvents(
   const put = after.filter(({ account }) =>
     !isSame(known.get(account.id), account)
   ).map(({ account }) => ({ kind: "account_put", account, at }) as const);
-  return [...removed, ...put];
+  const order = after.map(({ account }) => account.id);
+  const added = order.filter((id) => !known.has(id));
+  const until = [...known.keys()].filter((id) => left.has(id)).concat(added);
+  const isInOrder = order.every((id, index) => until[index] === id);
+  const ordered = { kind: "accounts_ordered", order } as const;
+  return [...removed, ...put, ...isInOrder ? [] : [ordered]];
 }
 
 function isSame(a: Account | undefined, b: Account): boolean {

@@ -224,3 +224,68 @@ Deno.test("a key is never taken from an argument, and only whole keys are accept
   strictEqual(silent.code, 4);
   deepStrictEqual((await accounts(pool)).accounts, []);
 });
+
+/** Returns `names` in the order of the lines that begin with them. */
+function listed(text: string, names: readonly string[]): readonly string[] {
+  return text.split("\n").flatMap((line) => {
+    const [word = ""] = line.replace(/^[^\p{L}]+/u, "").split(/\s/);
+    return names.includes(word) ? [word] : [];
+  });
+}
+
+Deno.test("every screen lists the accounts in the order that the person set", async () => {
+  await using api = await startScriptedApi();
+  const names = ["key-10", "anna", "Work", "key-2", "home"];
+  for (const name of names) api.account(name).windows({ "5h": 0.2, "7d": 0.3 });
+  await using pool = await TcPool.of(api, { usage: { poll: false } });
+  const order = async () => listed((await pool.tc(["accounts"])).stdout, names);
+  // Nothing was set: by name.
+  const byName = ["anna", "home", "key-2", "key-10", "Work"];
+  deepStrictEqual(await order(), byName);
+  await pool.tc(["rename", "home", "home"]);
+  deepStrictEqual(await order(), byName);
+
+  await using _server = await serve(pool);
+  const screens = async (expected: readonly string[]) => {
+    for (
+      const args of [
+        ["status"],
+        ["accounts"],
+        ["capacity"],
+        ["explain"],
+        ["swap", "list"],
+        ["prices", "plan"],
+      ]
+    ) {
+      const { stdout } = await pool.tc(args);
+      deepStrictEqual(listed(stdout, names), expected, `${args}\n${stdout}`);
+    }
+    const watch = pool.command(["watch", "--plain"]).spawn();
+    const reader = watch.stdout.getReader();
+    const { value } = await reader.read();
+    watch.kill("SIGTERM");
+    await reader.cancel();
+    await watch.stderr.cancel();
+    await watch.status;
+    const deck = new TextDecoder().decode(value);
+    deepStrictEqual(listed(deck, names), expected, deck);
+  };
+  await screens(byName);
+  // The list of the config says more than names.
+  const config = JSON.parse(await Deno.readTextFile(pool.paths.configFile));
+  const mine = ["Work", "key-10", "home", "anna", "key-2"];
+  config.accounts.sort((a: { name: string }, b: { name: string }) =>
+    mine.indexOf(a.name) - mine.indexOf(b.name)
+  );
+  await Deno.writeTextFile(pool.paths.configFile, JSON.stringify(config));
+  // The server may have seen it by itself.
+  match(
+    (await pool.tc(["reload"])).stdout,
+    /order of the accounts changed|Nothing has changed/,
+  );
+  await screens(mine);
+  // A priority says more than the list.
+  await pool.tc(["priority", "home", "-1"]);
+  await pool.tc(["priority", "Work", "2"]);
+  await screens(["home", "key-10", "anna", "key-2", "Work"]);
+});

@@ -65,13 +65,13 @@ Deno.test("mergeAccounts() without a list takes every account of the vault", () 
   });
 });
 
-Deno.test("mergeAccounts() takes settings from the row and order from the list", () => {
+Deno.test("mergeAccounts() takes settings from the row and order from priority, then the list", () => {
   const merged = merge([A, B], [
     { id: "b", name: "second", priority: 2, enabled: false, maxInFlight: 4 },
     { id: "a", capUtilization: 0.9 },
   ]);
-  deepStrictEqual(labels(merged), ["second", "a"]);
-  const [second, first] = merged.accounts;
+  deepStrictEqual(labels(merged), ["a", "second"]);
+  const [first, second] = merged.accounts;
   strictEqual(second?.account.priority, 2);
   strictEqual(second?.account.enabled, false);
   strictEqual(second?.account.leasesMax, 4);
@@ -205,6 +205,16 @@ Deno.test("accountEvents() tells what was added, changed and removed, and nothin
     [["account_removed", "b"], ["account_put", "c"]],
   );
   deepStrictEqual(accountEvents(after, after, AT), []);
+  // One who comes last needs no new order.
+  deepStrictEqual(
+    accountEvents(after, [...after, ...before.slice(1)], AT).map((event) =>
+      event.kind
+    ),
+    ["account_put"],
+  );
+  deepStrictEqual(accountEvents(before, before.toReversed(), AT), [
+    { kind: "accounts_ordered", order: [B.id, A.id] },
+  ]);
 });
 
 Deno.test("duplicates() finds one account that is there twice, not two organisations", () => {

@@ -30,6 +30,11 @@ export type PoolEvent =
     readonly at: Instant;
   }
   | { readonly kind: "account_removed"; readonly accountId: AccountId }
+  /** Lists the accounts in the order that a person set. */
+  | {
+    readonly kind: "accounts_ordered";
+    readonly order: readonly AccountId[];
+  }
   | {
     readonly kind: "credential_changed";
     readonly accountId: AccountId;
@@ -168,6 +173,7 @@ export function wakesWaiters(event: PoolEvent): boolean {
     case "id_seen":
     case "paid_recalled":
     case "refused_elsewhere":
+    case "accounts_ordered":
       return false;
     case "counted_elsewhere":
     case "account_put":

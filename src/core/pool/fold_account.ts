@@ -57,6 +57,19 @@ function newAccount(pool: PoolState, account: Account): AccountState {
   };
 }
 
+/** Lists the accounts in `order`; one that it does not name comes last. */
+export function orderAccounts(
+  pool: PoolState,
+  order: readonly AccountId[],
+): PoolState {
+  const places = new Map(order.map((id, place) => [id, place]));
+  const placeOf = (id: AccountId) => places.get(id) ?? order.length;
+  const accounts = new Map(
+    [...pool.accounts].sort(([a], [b]) => placeOf(a) - placeOf(b)),
+  );
+  return { ...pool, accounts };
+}
+
 /**
  * Removes the account and everything that refers to it: leases, bindings, the
  * pin.

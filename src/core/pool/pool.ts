@@ -10,6 +10,7 @@ import type { PoolEvent } from "./event.ts";
 import {
   changeCredential,
   observeQuota,
+  orderAccounts,
   putAccount,
   removeAccount,
 } from "./fold_account.ts";
@@ -75,6 +76,8 @@ export function reduce(state: PoolState, event: PoolEvent): PoolState {
       return putAccount(state, event.account);
     case "account_removed":
       return removeAccount(state, event.accountId);
+    case "accounts_ordered":
+      return orderAccounts(state, event.order);
     case "credential_changed":
       return changeCredential(state, event.accountId, event.credential);
     case "quota_observed":

@@ -277,6 +277,9 @@ export class AccountKeeper {
         const label = before.accounts.get(event.accountId)?.account.label;
         return [`${label ?? event.accountId} removed`];
       }
+      if (event.kind === "accounts_ordered" && events.length === 1) {
+        return ["the order of the accounts changed"];
+      }
       if (event.kind !== "account_put") return [];
       const isKnown = before.accounts.has(event.account.id);
       return [`${event.account.label} ${isKnown ? "changed" : "added"}`];

@@ -199,8 +199,11 @@ export class PoolStore {
   /** Adds the names of `accounts` to the known ones. */
   nameAccounts(accounts: readonly Account[], at: Instant): void {
     const known = readLabels(this.#database);
-    const now = accounts.map(({ id, label }) => [id, label] as const);
-    const labels = { ...known, ...Object.fromEntries(now) };
+    const now = Object.fromEntries(
+      accounts.map(({ id, label }) => [id, label]),
+    );
+    // The keys stand in the order of the accounts; removed ones come last.
+    const labels = { ...now, ...known, ...now };
     this.#database.prepare(
       "INSERT OR REPLACE INTO memories (name, writer, saved_at, value) VALUES (?, ?, ?, ?)",
     ).run(LABELS, this.#writer, at, JSON.stringify(labels));
