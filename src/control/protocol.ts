@@ -236,7 +236,7 @@ interface CapacityAccountView {
   readonly headroomTok: number | null;
   readonly nearCap: boolean;
   readonly live: boolean;
-  /** Its state as every screen prints it. */
+  /** Its state as every screen prints it, without times: see `benchSec`. */
   readonly state: string;
   /** The same by its name, as in tc.status; absent: an older server. */
   readonly stateName?: AccountStateName;

@@ -26,11 +26,17 @@ interface ScreenTime {
   readonly timeZone?: string | undefined;
 }
 
-/** Returns `ready`, `used up until 14:05 (5h)`, `needs sign-in` and the like. */
-export function stateText(view: Stated, { now, timeZone }: ScreenTime): string {
-  const { state, reason, until, paying } = view;
+/**
+ * Returns `ready`, `used up until 14:05 (5h)`, `needs sign-in` and the like;
+ * without the times where there is no clock, as in JSON.
+ */
+export function stateText(view: Stated, clock: ScreenTime | null): string {
+  const { state, reason, paying } = view;
+  const until = clock === null ? null : view.until;
   const spent = view.limit === null ? "" : spendLimitWords(view.limit);
-  const at = until === null ? null : clockText(until.ms, now, timeZone);
+  const at = until === null || clock === null
+    ? null
+    : clockText(until.ms, clock.now, clock.timeZone);
   const back = at === null ? "" : ` until ${at}`;
   switch (state) {
     case "ready":
@@ -44,9 +50,9 @@ export function stateText(view: Stated, { now, timeZone }: ScreenTime): string {
     case "signed_out":
       return "needs sign-in";
     case "unreachable": {
-      const wait = until === null
+      const wait = until === null || clock === null
         ? ""
-        : `, next try ${at} (${durationText(until.ms - now)})`;
+        : `, next try ${at} (${durationText(until.ms - clock.now)})`;
       return `cannot be renewed: ${reason ?? "unknown reason"}${wait}`;
     }
     case "off":
@@ -61,7 +67,9 @@ export function stateText(view: Stated, { now, timeZone }: ScreenTime): string {
         : "in reserve";
     case "paying":
       return [
-        paying === null ? "paying by token" : payingText(paying, now, timeZone),
+        paying === null || clock === null
+          ? "paying by token"
+          : payingText(paying, clock.now, clock.timeZone),
         ...spent === "" ? [] : [spent],
       ].join(" · ");
   }

@@ -47,7 +47,7 @@ import type {
   VerdictView,
   WindowView,
 } from "./protocol.ts";
-import { dayText, durationText, payingText } from "./words.ts";
+import { dayText, durationText, moneyText } from "./words.ts";
 import { stateText } from "./state_text.ts";
 import { accountStanding } from "./account_standing.ts";
 import { commandWord } from "../shell_words.ts";
@@ -146,7 +146,7 @@ export function statusView(
     machines: extras.machines,
     notices: [
       ...accountNotices(snapshot),
-      ...payingNotices(accounts, snapshot.at),
+      ...payingNotices(accounts),
       ...extras.notices,
     ],
   };
@@ -192,14 +192,13 @@ function capacityView(
   { windows }: PoolForecast = forecast(snapshot),
 ): CapacityView {
   const { accounts, ...pool } = poolCapacity(snapshot);
-  const time = { now: snapshot.at };
   const byId = new Map(views.map((view) => [view.id, view]));
   return {
     schema: "tc.capacity/v1",
     ...pool,
     accounts: accounts.map((account) => ({
       ...account,
-      ...statesOf(byId.get(account.id), time),
+      ...statesOf(byId.get(account.id)),
       runsOut: windows
         .filter(({ accountId }) => accountId === account.id)
         .map((window) => ({ key: window.key, ...spentView(window) }))
@@ -212,10 +211,9 @@ function capacityView(
 
 function statesOf(
   view: AccountView | undefined,
-  time: { readonly now: number },
 ): Pick<CapacityView["accounts"][number], "state" | "stateName"> {
   if (view === undefined) return { state: "unknown", stateName: "unknown" };
-  return { state: stateText(view, time), stateName: view.state };
+  return { state: stateText(view, null), stateName: view.state };
 }
 
 function spentView(
@@ -405,12 +403,13 @@ export function needsLoginText(label: string, reason: string): string {
 /** Returns a notice for each account that spends real money now. */
 function payingNotices(
   accounts: readonly AccountView[],
-  at: Instant,
 ): readonly NoticeView[] {
   return accounts.flatMap(({ label, paying, limit }): readonly NoticeView[] =>
     paying === null ? [] : [{
       level: "warn",
-      text: `${label}: ${payingText(paying, at)}`,
+      text: `${label}: paying by token, ${
+        moneyText(paying.cost) || "unpriced"
+      } by now`,
       // Who has set a limit has decided.
       mend: limit === null
         ? `tc priority ${commandWord(label)} --max-cost 20/day`

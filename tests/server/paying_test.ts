@@ -44,7 +44,7 @@ Deno.test("status, accounts, the status line and the plain Deck say that a key i
   const words = /paying by token since \d\d:\d\d · \$0\.\d\d/;
   match(status.stdout, words);
   match(status.stdout, /paying by token \$0\.\d\d +·/);
-  match(status.stdout, /warn +console: paying by token since/);
+  match(status.stdout, /warn +console: paying by token, \$0\.\d\d by now/);
   const watch = pool.command(["watch", "--plain"]).spawn();
   const table = await firstText(watch);
   match(table, /paying \$0\.\d\d/);

@@ -6,7 +6,8 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import { systemClock } from "../../system/clock.ts";
+import { momentText } from "../../control/history/block_view.ts";
+import { systemClock, systemZone } from "../../system/clock.ts";
 import { journaldLine, logLine } from "../../records/log/journal.ts";
 import { SessionReader } from "../../claude/sessions/sessions.ts";
 import type { ActivityView } from "../../control/protocol.ts";
@@ -127,6 +128,7 @@ async function plain(
   const folder = claudeFolder(shell);
   const reader = folder === null ? null : new SessionReader(folder);
   const columns = Number(shell.environment["COLUMNS"]) || PLAIN_COLUMNS;
+  const zone = systemZone().name;
   while (!signal.aborted) {
     const now = systemClock.now();
     const status = await client.status();
@@ -140,7 +142,9 @@ async function plain(
     });
     const [known] = update(start, { kind: "status", status });
     const [model] = update(known, { kind: "local", local });
-    shell.output.line(`${new Date(now).toISOString()}\n${plainText(model)}`);
+    shell.output.line(
+      `${momentText(now, zone)} (${zone})\n${plainText(model)}`,
+    );
     await systemClock.sleep(everyMs, signal).catch(() => {});
   }
   return EXIT.interrupted;

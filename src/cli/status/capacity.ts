@@ -5,14 +5,14 @@
  */
 
 import type { Command } from "@commander-js/extra-typings";
-import type { CapacityView } from "../../control/protocol.ts";
+import type { CapacityView, StatusView } from "../../control/protocol.ts";
 import {
   countText,
   durationText,
   inert,
   spentText,
 } from "../../control/words.ts";
-import { statesText } from "../../control/state_text.ts";
+import { statesText, stateText } from "../../control/state_text.ts";
 import { EXIT, TcError } from "../../errors.ts";
 import type { Output, Style } from "../output.ts";
 import { addCommand, type CommandText, type Registry } from "../registry.ts";
@@ -55,9 +55,15 @@ export function registerCapacity(program: Command, registry: Registry): void {
 async function capacity(shell: Shell): Promise<number> {
   const { output } = shell;
   try {
-    const view = await shell.client().capacity();
-    if (output.isJson) output.json(view);
-    else print(view, output);
+    const client = shell.client();
+    if (output.isJson) {
+      const view = await client.capacity();
+      output.json(view);
+      return EXIT_OF[view.verdict];
+    }
+    const status = await client.status();
+    print(status, output);
+    const view = status.capacity;
     return EXIT_OF[view.verdict];
   } catch (cause) {
     if (!(cause instanceof TcError) || cause.code !== "not_running") {
@@ -76,7 +82,8 @@ async function capacity(shell: Shell): Promise<number> {
   }
 }
 
-function print(view: CapacityView, output: Output): void {
+function print(status: StatusView, output: Output): void {
+  const view = status.capacity;
   const { headroom, accounts, soonestResetSec } = view;
   const parts = [
     `${headroom} session${headroom === 1 ? "" : "s"} free`,
@@ -87,12 +94,17 @@ function print(view: CapacityView, output: Output): void {
   ];
   const verdict = output.paint(STYLE_OF[view.verdict], view.verdict.padEnd(8));
   output.sentence(`${verdict} ${parts.join(" · ")}`, INDENT);
-  const time = { now: Date.parse(view.at), timeZone: null };
+  const now = status.at.ms;
+  const time = { now, timeZone: null };
+  // The words of an account have local times; those of `capacity` have none.
+  const states = new Map(
+    status.accounts.map((one) => [one.id, stateText(one, { now })]),
+  );
   const columns: readonly Column<CapacityView["accounts"][number]>[] = [
     { title: "account", of: ({ name }) => inert(name), cutTo: 8 },
     {
       title: "state",
-      of: stateWords,
+      of: (account) => stateWords(account, states.get(account.id)),
       cutTo: 12,
       isSentence: true,
     },
@@ -112,10 +124,11 @@ const INDENT = 2;
 
 function stateWords(
   { benchSec, live, benched, state }: CapacityView["accounts"][number],
+  words = state,
 ): string {
   return (!live || benched) && benchSec > 0
-    ? `${state}, in ${durationText(benchSec * 1000)}`
-    : state;
+    ? `${words}, in ${durationText(benchSec * 1000)}`
+    : words;
 }
 
 /** Returns how much of its five-hour window an account that serves has used. */
