@@ -10,6 +10,7 @@ import { asTime } from "../claude_file.ts";
 import { repositoryOf } from "../sessions/project.ts";
 import {
   answerIn,
+  bytesText,
   type LineFrame,
   repeatKey,
   withoutContent,
@@ -123,7 +124,6 @@ export class TranscriptReader {
 class Lines {
   readonly #place: Pick<LineFrame, "path" | "session" | "projectOf">;
   readonly #take: (answer: TranscriptAnswer) => void;
-  readonly #decoder = new TextDecoder();
   #askedAt: number | null = null;
   #isPrompt = false;
   #isCompacted = false;
@@ -139,8 +139,8 @@ class Lines {
   }
 
   /**
-   * Reads whole lines. Only those that may state an answer are decoded, and the
-   * request before each.
+   * Reads whole lines. Only those that may state an answer are looked at, and
+   * the request before each.
    */
   block(bytes: Uint8Array): void {
     let from = 0;
@@ -152,7 +152,7 @@ class Lines {
       const end = lineEnd < 0 ? bytes.length : lineEnd;
       this.#lookBack(bytes.subarray(from, start));
       const line = bytes.subarray(start, end);
-      if (!this.#answer(this.#decoder.decode(line))) this.#note(line);
+      if (!this.#answer(bytesText(line))) this.#note(line);
       from = end + 1;
     }
     this.#lookBack(bytes.subarray(from));
@@ -194,9 +194,10 @@ class Lines {
    * Returns whether the line is a request.
    */
   #note(line: Uint8Array): boolean {
-    const head = this.#decoder.decode(line.subarray(0, HEAD_BYTES));
+    // What is looked for is ASCII.
+    const head = bytesText(line.subarray(0, HEAD_BYTES));
     if (!head.includes('"role":"user"')) return false;
-    const tail = this.#decoder.decode(line.subarray(-HEAD_BYTES));
+    const tail = bytesText(line.subarray(-HEAD_BYTES));
     this.#isPrompt = !head.includes('"tool_result"');
     this.#isCompacted = this.#isPrompt &&
       `${head}${tail}`.includes('"isCompactSummary":true');
@@ -239,13 +240,14 @@ function isUsage(bytes: Uint8Array, at: number): boolean {
  */
 class LongLine {
   readonly #head: Uint8Array;
-  #tail: Uint8Array<ArrayBufferLike>;
-  #length: number;
+  /** The last bytes; older ones stand before them. */
+  readonly #tail = new Uint8Array(2 * END_BYTES);
+  #filled = 0;
+  #length = 0;
 
   constructor(begun: Uint8Array) {
     this.#head = begun.slice(0, END_BYTES);
-    this.#tail = begun.slice(-END_BYTES);
-    this.#length = begun.length;
+    this.push(begun);
   }
 
   get length(): number {
@@ -254,22 +256,21 @@ class LongLine {
 
   push(more: Uint8Array): void {
     this.#length += more.length;
-    if (more.length >= END_BYTES) {
-      this.#tail = more.slice(-END_BYTES);
-      return;
+    const added = more.subarray(-END_BYTES);
+    if (this.#filled + added.length > this.#tail.length) {
+      const from = Math.max(0, this.#filled - END_BYTES);
+      this.#tail.copyWithin(0, from, this.#filled);
+      this.#filled -= from;
     }
-    const kept = this.#tail.subarray(more.length - END_BYTES);
-    const tail = new Uint8Array(kept.length + more.length);
-    tail.set(kept);
-    tail.set(more, kept.length);
-    this.#tail = tail;
+    this.#tail.set(added, this.#filled);
+    this.#filled += added.length;
   }
 
   /** Returns the line without its content; empty if that cannot be told. */
   text(): string {
-    const decoder = new TextDecoder();
-    const head = decoder.decode(this.#head);
-    const tail = decoder.decode(this.#tail);
+    const kept = this.#tail.subarray(0, this.#filled).subarray(-END_BYTES);
+    const head = bytesText(this.#head);
+    const tail = bytesText(kept);
     return withoutContent(head, tail) ?? "";
   }
 }

@@ -32,8 +32,8 @@ import type { Shell } from "../shell.ts";
 import { profilesFolder } from "../swap/swap_files.ts";
 
 /** Answers and bytes that are written at once. */
-const ANSWERS_AT_ONCE = 2_000;
-const BYTES_AT_ONCE = 64 * 1024 * 1024;
+const ANSWERS_AT_ONCE = 20_000;
+const BYTES_AT_ONCE = 512 * 1024 * 1024;
 /** How long signals may wait. */
 const TURN_MS = 50;
 /** A shorter look shows no progress. */

@@ -40,12 +40,9 @@ export function journalTo(
   clock: Clock,
   least: LogLevel,
 ): Journal {
-  // Looked up once: `least` may come from another thread, and compiled code that
-  // looks up such a string is thrown away and compiled again for ever.
-  const leastRank = RANK[least];
   return {
     log(level, event, fields): void {
-      if (RANK[level] < leastRank) return;
+      if (RANK[level] < RANK[least]) return;
       sink({ at: clock.now(), level, event, fields });
     },
   };

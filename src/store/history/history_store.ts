@@ -248,7 +248,8 @@ export class HistoryStore {
     const remove = this.#database.prepare(
       "DELETE FROM answers WHERE message = ? AND request = ?",
     );
-    for (const message of answers.messages()) {
+    // In the order of the table, whose pages are then written once.
+    for (const message of answers.messages().toSorted()) {
       const before = known.get(message);
       if (before === undefined) {
         for (const one of answers.of(message)) {
