@@ -20,7 +20,9 @@ import type { Instant } from "../time.ts";
 
 /** Returns the pool with `state` in place of the account's old state. */
 export function withAccount(pool: PoolState, state: AccountState): PoolState {
-  const accounts = new Map(pool.accounts);
+  // Not `new Map(pool.accounts)`, which makes an array of each entry.
+  const accounts = new Map<AccountId, AccountState>();
+  pool.accounts.forEach((each, id) => accounts.set(id, each));
   accounts.set(state.account.id, state);
   return { ...pool, accounts };
 }

@@ -41,6 +41,8 @@ export class PoolKeeper implements Pool {
    * changes the pool, so the pool is counted once for all of them.
    */
   #wokenAt: Instant | null = null;
+  /** The last snapshot: one request asks for several in the same millisecond. */
+  #shown: { readonly of: PoolState; readonly as: PoolSnapshot } | null = null;
 
   constructor(state: PoolState, clock: Clock, entropy: Entropy) {
     this.#state = state;
@@ -63,7 +65,13 @@ export class PoolKeeper implements Pool {
   snapshot(): PoolSnapshot {
     // Read the time first: doing so may change the state.
     const at = this.#wokenAt ?? this.#now();
-    return snapshot(this.#state, at);
+    const shown = this.#shown;
+    if (shown !== null && shown.of === this.#state && shown.as.at === at) {
+      return shown.as;
+    }
+    const as = snapshot(this.#state, at);
+    this.#shown = { of: this.#state, as };
+    return as;
   }
 
   dispatch(event: PoolEvent): void {
