@@ -55,6 +55,7 @@ export class ClientConnection {
   #start = 0;
   #end = 0;
   #pending: Promise<number | null> | null = null;
+  #wasWatched = false;
   #isClosed = false;
   /** The time limit that is in force now; the connection is closed when it passes. */
   readonly patience = new Wait(() => this.close());
@@ -170,7 +171,12 @@ export class ClientConnection {
   watch(left: () => void): void {
     if (this.#pending !== null) return;
     if (this.#end - this.#start >= AHEAD_BYTES_MAX) return;
-    const reading = this.#stream.read(this.#room(this.#bufferBytes));
+    // The first answer may be one of hundreds of long streams, beside which
+    // nothing is read: a small buffer will do.
+    const bytes = this.#wasWatched ? this.#bufferBytes : this.#buffer.length;
+    this.#wasWatched = true;
+    const room = this.#room(Math.min(bytes, this.#bufferBytes));
+    const reading = this.#stream.read(room);
     this.#pending = reading;
     reading.then((count) => {
       if (!count) left();

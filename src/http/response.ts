@@ -286,27 +286,28 @@ export async function writeAnswer(
   const head = headOf(answer, framing, { ...options, isPersistent });
   const { stall, buffers } = options;
   const { patience } = client;
-  const buffer = buffers.take(WRITE_BYTES);
-  async function put(bytes: Uint8Array): Promise<void> {
+  const newBuffer = (): Buffer => buffers.take(WRITE_BYTES);
+  async function put(bytes: Uint8Array, buffer: Buffer | null): Promise<void> {
     stall.watch(patience);
     await client.write(bytes);
     patience.end();
+    if (buffer !== null) buffers.give(buffer);
   }
   try {
+    const buffer = newBuffer();
     if (body === null || body instanceof Uint8Array) {
-      await put(whole(head, framing === "none" ? null : body, buffer));
+      await put(whole(head, framing === "none" ? null : body, buffer), buffer);
     } else if (framing === "none") {
       body.cancel();
-      await put(whole(head, null, buffer));
+      await put(whole(head, null, buffer), buffer);
     } else {
-      await put(whole(head, null, buffer));
+      await put(whole(head, null, buffer), buffer);
       const stated = statedBytes(answer.headers);
-      await putAll(body, { framing, put, stated, buffer });
+      await putAll(body, { framing, put, stated, newBuffer });
     }
     return isPersistent;
   } finally {
     patience.end();
-    buffers.give(buffer);
   }
 }
 
@@ -368,15 +369,20 @@ function whole(
 
 interface Sink {
   readonly framing: Framing;
-  readonly put: (bytes: Uint8Array) => Promise<void>;
+  /** Writes `bytes`; then `buffer`, in which they are, may be used again. */
+  readonly put: (bytes: Uint8Array, buffer: Buffer | null) => Promise<void>;
   readonly stated: number | null;
-  readonly buffer: Buffer;
+  /**
+   * Lends a buffer for one write: hundreds of streams that each keep one between
+   * two events would hold megabytes.
+   */
+  readonly newBuffer: () => Buffer;
 }
 
 /** Sends a body. One of another length than its head says breaks the transfer. */
 async function putAll(
   body: AnswerBody,
-  { framing, put, stated, buffer }: Sink,
+  { framing, put, stated, newBuffer }: Sink,
 ): Promise<void> {
   let sentBytes = 0;
   try {
@@ -386,9 +392,12 @@ async function putAll(
       if (chunk.length === 0) continue;
       sentBytes += chunk.length;
       if (framing === "length" && sentBytes > (stated ?? 0)) break;
-      await put(framing === "chunked" ? chunked(chunk, buffer) : chunk);
+      if (framing === "chunked") {
+        const buffer = newBuffer();
+        await put(chunked(chunk, buffer), buffer);
+      } else await put(chunk, null);
     }
-    if (framing === "chunked") return await put(LAST_CHUNK);
+    if (framing === "chunked") return await put(LAST_CHUNK, null);
   } catch (cause) {
     body.cancel();
     throw cause;
