@@ -268,7 +268,8 @@ export interface ConnectionLimits {
 /** Descriptors kept for the databases, state, logs and logins. */
 const RESERVED_FILES = 40;
 const CONNECTIONS_MIN = 8;
-const UNPROVEN_MAX = 512;
+/** 8 MB of read buffers. A burst of the owner's own clients fits as well. */
+const UNPROVEN_MAX = 2_048;
 const UNPROVEN_BYTES_MAX = 32 * 1024 * 1024;
 /** A new connection is safe this long: the owner's client needs to send a head. */
 const GRACE_MS = 250;
@@ -279,10 +280,6 @@ const LOOK_MS = 50;
  * but were not read.
  */
 const TURNS_MIN = 3;
-
-async function turnOfLoop(): Promise<void> {
-  await new Promise<void>((resolve) => setTimeout(resolve, 0));
-}
 
 /**
  * Returns the limits for a process that may open `openFiles` descriptors; null
@@ -349,7 +346,7 @@ export class ClientConnections {
    */
   async add(client: ClientConnection): Promise<void> {
     for (let turns = 0; !this.#hasRoom(); turns++) {
-      if (turns < TURNS_MIN) await turnOfLoop();
+      if (turns < TURNS_MIN) await new Promise((end) => setTimeout(end, 0));
       else if (!this.#closeIdle(GRACE_MS)) await this.#change();
     }
     const sinceMs = performance.now();

@@ -25,6 +25,13 @@ import {
 } from "./request.ts";
 import { type ClientAnswer, writeAnswer } from "./response.ts";
 
+/**
+ * How many connections the system keeps until they are accepted. It drops what
+ * comes beyond that, and a client tries again only after a second, then after
+ * three and seven. The usual 511 were too few for 2,000 clients at once.
+ */
+const BACKLOG = 4_096;
+
 /** The pause after an `accept` that failed. */
 const ACCEPT_PAUSE_MS = 50;
 
@@ -60,7 +67,12 @@ export function listenOnPort(
       // try it unshared.
       Deno.listen({ hostname, port }).close();
     }
-    return Deno.listen({ hostname, port, reusePort: sharing !== "alone" });
+    return Deno.listen({
+      hostname,
+      port,
+      reusePort: sharing !== "alone",
+      tcpBacklog: BACKLOG,
+    });
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AddrInUse)) throw cause;
     throw new TcError(

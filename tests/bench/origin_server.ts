@@ -80,7 +80,11 @@ async function serve(connection: Deno.TcpConn): Promise<void> {
 }
 
 if (import.meta.main) {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const listener = Deno.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    tcpBacklog: 4_096,
+  });
   await Deno.stdout.write(Buffer.from(`${listener.addr.port}\n`));
   for await (const connection of listener) {
     serve(connection)

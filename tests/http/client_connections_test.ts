@@ -6,6 +6,7 @@ import {
   ClientConnections,
   connectionLimits,
 } from "../../src/http/client_connection.ts";
+import { listenOnPort } from "../../src/http/server.ts";
 import { numbered } from "../fixtures/demo_plane.ts";
 import { LOCAL_KEY, ProxyKit } from "../fixtures/proxy_kit.ts";
 import { RawClient } from "../fixtures/raw_client.ts";
@@ -127,7 +128,7 @@ Deno.test("connectionLimits() leaves descriptors for upstreams and saves", () =>
     ok(unprovenMax < connectionsMax || connectionsMax === 8);
   }
   strictEqual(connectionLimits(null).connectionsMax, Infinity);
-  strictEqual(connectionLimits(null).unprovenMax, 512);
+  strictEqual(connectionLimits(null).unprovenMax, 2_048);
 });
 
 Deno.test("with more silent connections than fit, every request of the owner is served", async () => {
@@ -168,6 +169,27 @@ Deno.test("a request head of 32 KiB is served, a longer one is refused", async (
     await client.write(head(bytes ?? 0));
     strictEqual((await client.whole()).status, status);
   }
+});
+
+/** How many connections the system keeps for a listener at most. */
+async function systemBacklog(): Promise<number> {
+  try {
+    return Number(await Deno.readTextFile("/proc/sys/net/core/somaxconn"));
+  } catch {
+    return 128;
+  }
+}
+
+Deno.test("a listener that is late keeps a burst of connections", async () => {
+  const count = Math.min(1_500, await systemBacklog());
+  using listener = listenOnPort("127.0.0.1", 0, "alone");
+  const { port } = listener.addr;
+  // Nobody accepts them; what the system drops would be tried again for minutes.
+  const opened = await Promise.all(
+    numbered(count, () => Deno.connect({ hostname: "127.0.0.1", port })),
+  );
+  strictEqual(opened.length, count);
+  for (const connection of opened) connection.close();
 });
 
 Deno.test("a burst of the owner's clients is served whole by a server that is late", async () => {
