@@ -43,6 +43,12 @@ export interface ClientAnswer {
   readonly body: Uint8Array | AnswerBody | null;
   /** Why tc refused a request that never came to an account; it is logged. */
   readonly refusal?: string;
+  /**
+   * Called when a whole body was written, or when the client left without it.
+   * What must be done for an answer and does not change it is done here, so that
+   * the client does not wait for it. Only the first call counts.
+   */
+  readonly onEnd?: (end: "written" | "lost") => void;
 }
 
 /** Returns `body` as a stream, which reads only what its reader asks for. */

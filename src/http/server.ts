@@ -322,7 +322,10 @@ async function serveOne(
   const ended = Promise.withResolvers<void>();
   let giveUpWaiting = (): void => {};
   let answer: ClientAnswer | null = null;
+  let isOver = false;
   function left(): void {
+    // Most clients leave when they have their answer: there is nobody to tell.
+    if (isOver) return client.close();
     // The body first, so that its end counts as the client's doing.
     giveUp(answer);
     presence.abort(new DOMException("The client left", "AbortError"));
@@ -361,6 +364,7 @@ async function serveOne(
       stall: host.stall,
       buffers: host.buffers,
     });
+    answer.onEnd?.("written");
     ended.resolve();
     if (!body.isDone) await client.linger();
     return isOpen;
@@ -368,6 +372,7 @@ async function serveOne(
     giveUp(answer);
     throw cause;
   } finally {
+    isOver = true;
     ended.resolve();
   }
 }
@@ -376,6 +381,7 @@ async function serveOne(
 function giveUp(answer: ClientAnswer | null): void {
   const { body = null } = answer ?? {};
   if (body !== null && !(body instanceof Uint8Array)) body.cancel();
+  answer?.onEnd?.("lost");
 }
 
 /** Whether the client waits for `100 Continue` before it sends its body. */

@@ -35,9 +35,8 @@ export function relayed(scope: RequestScope, answered: Answered): ClientAnswer {
   }
   const { complete } = response.body;
   if (complete !== null) {
-    relaying.observe(complete);
-    relaying.end({ kind: "complete" });
-    return answerOf(complete, response);
+    const onEnd = relaying.whole(complete);
+    return { ...answerOf(complete, response), onEnd };
   }
   return answerOf(relaying.passOn(response.body), response);
 }
@@ -96,6 +95,18 @@ export class Relaying {
       tap: (chunk) => this.observe(chunk),
       onEnd: (end) => this.end(end),
     });
+  }
+
+  /** Returns what ends the request once the client has `body`, or has left. */
+  whole(body: Uint8Array): NonNullable<ClientAnswer["onEnd"]> {
+    let isEnded = false;
+    return (end) => {
+      if (isEnded) return;
+      isEnded = true;
+      // The account has paid for it in either case.
+      this.observe(body);
+      this.end({ kind: end === "written" ? "complete" : "client_gone" });
+    };
   }
 
   /** Meters a chunk that the client has taken. */

@@ -96,6 +96,7 @@ export class Life {
     if (body !== null && !(body instanceof Uint8Array)) {
       while (await body.read() !== null);
     }
+    answer.onEnd?.("written");
     ended.resolve();
   }
 

@@ -46,7 +46,7 @@ const RATE = numberOf(values.rate, 200);
 const BESIDE = numberOf(values.beside, 0);
 
 /** Until a server has sent what it has to tell of its requests. */
-const AFTERWARDS_MS = 6_000;
+const AFTERWARDS_MS = 8_000;
 
 /** What one request costs, and how many there were. */
 interface Cost {

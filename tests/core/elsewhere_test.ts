@@ -72,6 +72,21 @@ function said(
   return { machine, accounts: { [A]: count }, stalled: 0 };
 }
 
+Deno.test("a beat that tells nothing new leaves the pool the same one", () => {
+  const part = { told: 1, machines: 2, place: 0 };
+  const pool = poolOf(elsewhere(1, 10, part));
+  strictEqual(reduce(pool, elsewhere(1, 0, { ...part })), pool);
+  const changes = [
+    elsewhere(2, 0, part),
+    elsewhere(1, 10, part),
+    elsewhere(1, 0, { ...part, place: 1 }),
+    elsewhere(1, 0, null),
+    { ...elsewhere(1, 0, part), stalled: 4 } as PoolEvent,
+    { ...elsewhere(1, 0, part), accounts: new Map() } as PoolEvent,
+  ];
+  for (const change of changes) ok(reduce(pool, change) !== pool);
+});
+
 Deno.test("sumElsewhere() adds machines up, and counts each token once", () => {
   const x = { machine: "x", ...counts(100) };
   const y = { machine: "y", ...counts(50, 4) };

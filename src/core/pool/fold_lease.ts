@@ -20,6 +20,7 @@ import type {
   AccountState,
   BurnBucket,
   OpenLease,
+  Part,
   PoolState,
 } from "./state.ts";
 import { sweep } from "./sweep.ts";
@@ -260,7 +261,7 @@ export function countElsewhere(
   for (const [id, state] of pool.accounts) {
     const { inFlight = 0, tokens = 0, part = null } = accounts.get(id) ?? {};
     const isSame = inFlight === state.elsewhere && tokens === 0 &&
-      part === null && state.part === null;
+      isSamePart(part, state.part);
     if (isSame) continue;
     states ??= new Map(pool.accounts);
     states.set(id, {
@@ -271,11 +272,35 @@ export function countElsewhere(
       learned: bookTokens(state.learned, tokens),
     });
   }
+  // A pool that is another one would be saved, and shown, anew at each beat.
+  if (
+    states === null && isSameElsewhere(pool.elsewhere, { accounts, stalled })
+  ) {
+    return pool;
+  }
   return {
     ...pool,
     accounts: states ?? pool.accounts,
     elsewhere: { accounts, stalled },
   };
+}
+
+function isSamePart(one: Part | null, other: Part | null): boolean {
+  return one?.told === other?.told && one?.place === other?.place &&
+    one?.machines === other?.machines;
+}
+
+function isSameElsewhere(
+  one: PoolState["elsewhere"],
+  other: PoolState["elsewhere"],
+): boolean {
+  if (one.stalled !== other.stalled) return false;
+  if (one.accounts.size !== other.accounts.size) return false;
+  for (const [id, { active, warm }] of other.accounts) {
+    const known = one.accounts.get(id);
+    if (known?.active !== active || known.warm !== warm) return false;
+  }
+  return true;
 }
 
 function burnt(

@@ -40,9 +40,12 @@ export function journalTo(
   clock: Clock,
   least: LogLevel,
 ): Journal {
+  // Looked up once: `least` may come from another thread, and compiled code that
+  // looks up such a string is thrown away and compiled again for ever.
+  const leastRank = RANK[least];
   return {
     log(level, event, fields): void {
-      if (RANK[level] < RANK[least]) return;
+      if (RANK[level] < leastRank) return;
       sink({ at: clock.now(), level, event, fields });
     },
   };

@@ -8,14 +8,13 @@
  */
 
 import type { AccountId } from "../../core/account.ts";
-import type { PoolEvent, SharedRefusal } from "../../core/pool/event.ts";
+import type { PoolEvent } from "../../core/pool/event.ts";
 import {
   type BookedBefore,
   ownCounts,
   sumElsewhere,
   unheard,
 } from "../../core/pool/headcount.ts";
-import type { QuotaWindow } from "../../core/quota/quota.ts";
 import { spendLimitText } from "../../core/quota/spending.ts";
 import type { PoolSnapshot, PoolState } from "../../core/pool/state.ts";
 import { after, type Instant, SECOND_MS } from "../../core/time.ts";
@@ -29,13 +28,10 @@ import {
   type Machine,
 } from "../../store/shared/machines.ts";
 import {
-  type KnownRefusal,
-  type KnownWindow,
-  newerWindows,
   type News,
+  newsRows,
   readNews,
   type SharedClock,
-  tellNews,
 } from "../../store/shared/knowledge.ts";
 import type { SharedSettings } from "../../store/shared/account_settings.ts";
 import type { SharedPool } from "../../store/shared/open_shared.ts";
@@ -45,12 +41,17 @@ import {
   STORE_SCHEMA,
 } from "../../store/shared/schema.ts";
 import { isStoreError } from "../../store/shared/store_error.ts";
+import { PoolNews } from "./pool_news.ts";
 import type { RequestExchange } from "./request_exchange.ts";
 import { Rounds } from "../worker/rounds.ts";
 
+/**
+ * A machine says this often that it is there, with its news in the same
+ * statement; a refusal it tells at once.
+ */
 const BEAT_MS = 2 * SECOND_MS;
-/** Figures are sent at most this often; a refusal at once. */
-const TELL_MS = SECOND_MS;
+/** Figures of other machines are taken in at most this often. */
+const TAKE_MS = SECOND_MS;
 
 /** The pool as the exchange reads and changes it. */
 interface SharedKeeper {
@@ -77,26 +78,27 @@ type Topic = "accounts" | "settings" | "quota";
 export class PoolExchange {
   readonly #options: PoolExchangeOptions;
   readonly #rounds: Rounds;
-  readonly #dirty = new Set<AccountId>();
-  /** The figures of each window that this machine last sent to the store or took. */
-  readonly #sent = new Map<string, QuotaWindow>();
-  readonly #taken = new Map<string, Instant>();
+  readonly #news = new PoolNews();
   readonly #due = new Set<Topic>();
   #booked: BookedBefore = new Map();
   /** What the others said last; null before that, and when it is outdated. */
   #elsewhere: Omit<ReturnType<typeof sumElsewhere>, "booked"> | null = null;
-  #refusals: KnownRefusal[] = [];
   /** As the database had them at the last beat. */
   #machines: readonly Machine[] = [];
+  /** How far the database's clock is ahead, at the last beat. */
   #offsetMs = 0;
+  /** Whether a beat has measured that, and the database was there since. */
+  #isMeasured = false;
   #pin: AccountId | null = null;
   #isPinDue = false;
+  /** Whether there is news that cannot wait for the next beat. */
+  #isUrgent = false;
+  /** When the others' figures may be taken in again. */
+  #takeAtMs = 0;
   #settings: SharedSettings | null = null;
   #awaySince: Instant | null = null;
   #reason: string | null = null;
   #isTakingIn = false;
-  /** Whether a request has ended, which the ledger may have by now. */
-  #hasServed = false;
   #isListening = false;
   #wake = new AbortController();
   #unlisten: (() => void) | null = null;
@@ -123,9 +125,11 @@ export class PoolExchange {
   /** Sends what is left, if the database is there. */
   async stop(): Promise<void> {
     this.#unlisten?.();
-    await this.#rounds.stop();
+    const ended = this.#rounds.stop();
+    this.#wake.abort();
+    await ended;
     if (this.#awaySince !== null) return;
-    await this.#tell().then(() => this.#options.requests.send()).catch(() => {
+    await this.#beat().then(() => this.#options.requests.send()).catch(() => {
       // It is away by now; the next server tells what it knows.
     });
   }
@@ -167,47 +171,52 @@ export class PoolExchange {
   }
 
   async #round(signal: AbortSignal): Promise<number> {
-    const { clock } = this.#options;
-    try {
+    const { clock, requests } = this.#options;
+    await this.#attempt(async () => {
       await this.#listen();
       await this.#beat();
       await this.#takeIn();
-      await this.#tell();
-      await this.#options.requests.exchange();
+      await requests.exchange();
       this.#isBack();
-    } catch (cause) {
-      if (!isStoreError(cause)) throw cause;
-      this.#isAway(cause.message);
-    }
+    });
     const untilMs = clock.monotonicMs() + BEAT_MS;
-    // News is told, and taken in, between two beats.
+    // What others tell is taken in between two beats.
     while (!signal.aborted && clock.monotonicMs() < untilMs) {
-      await this.#pause(untilMs - clock.monotonicMs(), signal);
+      await this.#pause(untilMs);
       if (this.#awaySince !== null) continue;
-      try {
+      if (this.#isUrgent) break;
+      await this.#attempt(async () => {
         await this.#takeIn();
-        await this.#tell();
-        if (this.#hasServed) {
-          this.#hasServed = false;
-          await this.#options.requests.exchange();
-        }
-      } catch (cause) {
-        if (!isStoreError(cause)) throw cause;
-        this.#isAway(cause.message);
-      }
+        if (clock.monotonicMs() >= requests.moreAtMs) await requests.exchange();
+      });
     }
     return 0;
   }
 
-  /** Waits, at most until the next figures may be told. */
-  async #pause(leftMs: number, signal: AbortSignal): Promise<void> {
-    this.#wake = new AbortController();
-    const ms = Math.max(1, Math.min(leftMs, TELL_MS));
-    await this.#options.clock
-      .sleep(ms, AbortSignal.any([signal, this.#wake.signal]))
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (cause) {
+      if (!isStoreError(cause)) throw cause;
+      this.#isAway(cause.message);
+    }
+  }
+
+  /** Waits until `untilMs`, or until there is something to do before. */
+  async #pause(untilMs: number): Promise<void> {
+    const { clock, requests } = this.#options;
+    const isAway = this.#awaySince !== null;
+    const takeAtMs = this.#due.size > 0 ? this.#takeAtMs : Infinity;
+    const endMs = isAway
+      ? untilMs
+      : Math.min(untilMs, takeAtMs, requests.moreAtMs);
+    await clock
+      .sleep(Math.max(1, endMs - clock.monotonicMs()), this.#wake.signal)
       .catch(() => {
         // There is news, or the server ends.
       });
+    // What comes while this news is worked on ends the next pause.
+    if (this.#wake.signal.aborted) this.#wake = new AbortController();
   }
 
   async #listen(): Promise<void> {
@@ -230,13 +239,15 @@ export class PoolExchange {
       case "quota":
         // Figures can wait for a second: many machines tell them.
         this.#due.add(topic);
-        return;
+        break;
       case "refusal":
         this.#due.add("quota");
+        this.#takeAtMs = 0;
         break;
       case "accounts":
       case "settings":
         this.#due.add(topic);
+        this.#takeAtMs = 0;
         break;
       default:
         return;
@@ -248,9 +259,30 @@ export class PoolExchange {
     for (const topic of ["accounts", "settings", "quota"] as const) {
       this.#due.add(topic);
     }
+    this.#takeAtMs = 0;
   }
 
   async #beat(): Promise<void> {
+    this.#isUrgent = false;
+    await this.#tellPin();
+    if (this.#isMeasured) {
+      return await this.#news.telling(
+        this.#options.keeper.state,
+        (news) => this.#say(news),
+      );
+    }
+    // Times mean nothing to the others before the clocks were compared.
+    await this.#say({ windows: [], refusals: [] });
+    if (!this.#news.isEmpty) this.#urge();
+  }
+
+  /** Has the next beat come at once. */
+  #urge(): void {
+    this.#isUrgent = true;
+    this.#wake.abort();
+  }
+
+  async #say(news: News): Promise<void> {
     const { shared, keeper, clock, version } = this.#options;
     const snapshot = keeper.snapshot();
     const counts = ownCounts(snapshot);
@@ -263,8 +295,15 @@ export class PoolExchange {
     const { databaseMs, schema, others, machines, isListed } = await beat(
       shared.database,
       shared.membership,
-      { version, counts, settings, clockOffsetMs: this.#offsetMs },
+      {
+        version,
+        counts,
+        settings,
+        clockOffsetMs: this.#offsetMs,
+        news: newsRows(news, this.#clock),
+      },
     );
+    this.#isMeasured = true;
     this.#offsetMs = Math.round(databaseMs - (sentAt + clock.now()) / 2);
     // Another machine has a newer tc, which has changed the tables.
     if (schema !== STORE_SCHEMA) await checkStore(shared.database);
@@ -292,6 +331,9 @@ export class PoolExchange {
 
   /** Reads what others have changed. */
   async #takeIn(): Promise<void> {
+    const now = this.#options.clock.monotonicMs();
+    if (this.#due.size === 0 || now < this.#takeAtMs) return;
+    this.#takeAtMs = now + TAKE_MS;
     const due = [...this.#due];
     this.#due.clear();
     try {
@@ -301,7 +343,9 @@ export class PoolExchange {
       if (due.includes("quota")) {
         const { shared: { database, membership: { machine } } } = this.#options;
         const clock = this.#clock;
-        this.#takeNews(await readNews(database, { machine, clock }));
+        const news = await readNews(database, { machine, clock });
+        const now = this.#options.clock.now();
+        for (const event of this.#news.taken(news, now)) this.#dispatch(event);
       }
     } catch (cause) {
       for (const topic of due) this.#due.add(topic);
@@ -323,116 +367,21 @@ export class PoolExchange {
     this.#dispatch({ kind: "pinned", accountId: this.#pin });
   }
 
-  #takeNews({ windows, refusals }: News): void {
-    const byAccount = new Map<AccountId, KnownWindow[]>();
-    for (const known of windows) {
-      const { accountId, window } = known;
-      if (!this.#isNew(`${accountId} ${window.key}`, window.observedAt)) {
-        continue;
-      }
-      this.#sent.set(`${accountId} ${window.key}`, window);
-      byAccount.set(accountId, [...byAccount.get(accountId) ?? [], known]);
-    }
-    for (const [accountId, known] of byAccount) {
-      const newest = known.reduce((a, b) =>
-        b.window.observedAt > a.window.observedAt ? b : a
-      );
-      this.#dispatch({
-        kind: "quota_observed",
-        observation: {
-          accountId,
-          at: newest.window.observedAt,
-          source: newest.window.source,
-          windows: known.map(({ window }) => window),
-          overage: null,
-        },
-      });
-    }
-    const now = this.#options.clock.now();
-    for (const { accountId, verdict, at } of refusals) {
-      const key = `${accountId} ${verdict.kind} ${familyOf(verdict)}`;
-      if (!this.#isNew(key, at) || verdict.until <= now) continue;
-      this.#dispatch({ kind: "refused_elsewhere", accountId, verdict, at });
-    }
-  }
-
-  #isNew(key: string, at: Instant): boolean {
-    const known = this.#taken.get(key);
-    if (known !== undefined && known >= at) return false;
-    this.#taken.set(key, at);
-    return true;
-  }
-
   async #tellPin(): Promise<void> {
     if (!this.#isPinDue) return;
     await this.#options.shared.settings.pin(this.#pin);
     this.#isPinDue = false;
   }
 
-  /** Tells the others what the provider has said here. */
-  async #tell(): Promise<void> {
-    await this.#tellPin();
-    if (this.#dirty.size === 0 && this.#refusals.length === 0) return;
-    const { shared: { database, membership: { machine } }, keeper } =
-      this.#options;
-    const accounts = [...this.#dirty];
-    const refusals = this.#refusals;
-    this.#dirty.clear();
-    this.#refusals = [];
-    const windows = accounts.flatMap((id) =>
-      newerWindows(id, keeper.state.accounts.get(id)?.windows ?? {}, this.#sent)
-    );
-    if (windows.length === 0 && refusals.length === 0) return;
-    try {
-      await tellNews(database, { windows, refusals }, {
-        machine,
-        clock: this.#clock,
-      });
-    } catch (cause) {
-      for (const id of accounts) this.#dirty.add(id);
-      this.#refusals = [...refusals, ...this.#refusals].slice(-REFUSALS_MAX);
-      throw cause;
-    }
-    for (const { accountId, window } of windows) {
-      this.#sent.set(`${accountId} ${window.key}`, window);
-    }
-  }
-
-  /** Notes what this server learns; costs the request a set's entry. */
   #note(event: PoolEvent, state: PoolState): void {
     if (this.#isTakingIn) return;
-    switch (event.kind) {
-      case "quota_observed": {
-        this.#dirty.add(event.observation.accountId);
-        const isRefused = event.observation.windows
-          .some(({ status }) => status === "rejected");
-        if (isRefused) this.#wake.abort();
-        return;
-      }
-      case "verdict_given": {
-        const { verdict, at } = event;
-        if (verdict.kind !== "exhausted" && verdict.kind !== "throttled") {
-          return;
-        }
-        const accountId = state.leases.get(event.leaseId)?.accountId;
-        if (accountId === undefined) return;
-        this.#refusals.push({ accountId, verdict, at });
-        this.#wake.abort();
-        return;
-      }
-      case "lease_closed":
-        this.#hasServed = true;
-        return;
-      case "pinned":
-        if (event.accountId === this.#pin) return;
-        this.#pin = event.accountId;
-        // Until the store has it, the store's own pin is older.
-        this.#isPinDue = true;
-        this.#wake.abort();
-        return;
-      default:
-        return;
-    }
+    if (event.kind === "pinned") {
+      if (event.accountId === this.#pin) return;
+      this.#pin = event.accountId;
+      // Until the store has it, the store's own pin is older.
+      this.#isPinDue = true;
+      this.#urge();
+    } else if (this.#news.note(event, state)) this.#urge();
   }
 
   /** Changes the pool with what others know; that is not told again. */
@@ -455,6 +404,7 @@ export class PoolExchange {
 
   #isAway(reason: string): void {
     this.#reason = reason;
+    this.#isMeasured = false;
     const { clock, journal } = this.#options;
     if (this.#awaySince !== null) {
       if (clock.now() - this.#awaySince > ALIVE_MS) this.#countUnheard();
@@ -490,11 +440,4 @@ export class PoolExchange {
     this.#everythingIsDue();
     this.#wake.abort();
   }
-}
-
-/** Refusals that are kept while the database is away. */
-const REFUSALS_MAX = 100;
-
-function familyOf(verdict: SharedRefusal): string {
-  return verdict.kind === "exhausted" ? verdict.family ?? "" : "";
 }

@@ -29,8 +29,9 @@ import {
 /** The most rows that are taken from one machine at once. */
 const ROWS = 200;
 /**
- * Rows are sent this often: other machines look for them every 15 seconds, and
- * each time costs a machine with few requests more than its rows do.
+ * Rows are sent with the first beat after this time: other machines look for them
+ * every 15 seconds, and each time costs a machine with few requests more than its
+ * rows do.
  */
 const SEND_MS = 5 * SECOND_MS;
 /** Portions that are sent at once: more than a busy server writes meanwhile. */
@@ -38,7 +39,7 @@ const PORTIONS = 10;
 /** At rest the other machines' rows are looked for this often. */
 const LOOK_MS = 15 * SECOND_MS;
 /** A full portion of another machine is followed by the next one soon. */
-const MORE_MS = 200;
+const MORE_MS = 500;
 
 interface RequestExchangeOptions {
   readonly shared: SharedPool;
@@ -55,11 +56,17 @@ export class RequestExchange {
   readonly #options: RequestExchangeOptions;
   #sendAtMs = 0;
   #takeAtMs = 0;
+  #isBehind = false;
   #pruneAtMs: number;
 
   constructor(options: RequestExchangeOptions) {
     this.#options = options;
     this.#pruneAtMs = options.clock.monotonicMs() + MINUTE_MS;
+  }
+
+  /** When there is more to take, or Infinity: the next beat is soon enough. */
+  get moreAtMs(): number {
+    return this.#isBehind ? this.#takeAtMs : Infinity;
   }
 
   /** Sends and takes what is due. Throws TcError `store_away`. */
@@ -73,8 +80,9 @@ export class RequestExchange {
       }
     }
     if (now >= this.#takeAtMs) {
-      const isFull = await this.#take();
-      this.#takeAtMs = clock.monotonicMs() + (isFull ? MORE_MS : LOOK_MS);
+      this.#isBehind = await this.#take();
+      this.#takeAtMs = clock.monotonicMs() +
+        (this.#isBehind ? MORE_MS : LOOK_MS);
     }
     if (now >= this.#pruneAtMs) {
       this.#pruneAtMs = now + DAY_MS;

@@ -138,17 +138,59 @@ const SENT: Readonly<Record<Exclude<keyof RequestRecord, LogField>, null>> = {
 export const SENT_FIELDS = Object.keys(SENT) as readonly (keyof typeof SENT)[];
 
 /**
+ * Returns a row as it is sent, a record's values in the order of the fields.
+ * Written out: a loop over the names takes half as much time again.
+ */
+function valuesOf(
+  { sequence, entry: { record, costNano, windows } }: OwnEntry,
+): readonly unknown[] {
+  return [
+    sequence,
+    record.endedAt,
+    costNano,
+    windows,
+    record.id,
+    record.startedAt,
+    record.endedAt,
+    record.method,
+    record.path,
+    record.session,
+    record.agent,
+    record.conversation,
+    record.project,
+    record.modelAsked,
+    record.modelAnswered,
+    record.isStream,
+    record.isPrompt,
+    record.isSide,
+    record.isCompaction,
+    record.isCompacted,
+    record.accountId,
+    record.reason,
+    record.movedFrom,
+    record.policy,
+    record.attempts,
+    record.status,
+    record.waitedMs,
+    record.firstByteMs,
+    record.durationMs,
+    record.usage,
+    record.terms,
+    record.isPaid,
+    record.stopReason,
+    record.end,
+    record.errorType,
+    record.providerId,
+  ];
+}
+
+/**
  * Returns the rows as JSON: of each its number, the end of its request, its cost,
  * its windows, and the record's values in the order of the fields. It leaves out
  * the characters that PostgreSQL refuses.
  */
 function textOf(rows: readonly OwnEntry[]): string {
-  const json = rows.map(({ sequence, entry }) => {
-    const { record, costNano, windows } = entry;
-    const values: unknown[] = [sequence, record.endedAt, costNano, windows];
-    for (const field of SENT_FIELDS) values.push(record[field]);
-    return values;
-  });
+  const json = rows.map(valuesOf);
   const text = JSON.stringify(json);
   const told = STRANGE.some((escape) => text.includes(escape))
     ? JSON.stringify(json, (_, value) => stored(value))
@@ -210,8 +252,14 @@ export function settlePlace(
   writePlace(database, null, { sequence: last, base: place.base + reused });
 }
 
-/** Rows that are sent at once: the thread serves requests meanwhile. */
+/** Rows that are read and sent at once: the thread serves requests meanwhile. */
 const PORTION_ROWS = 400;
+
+/**
+ * Rows that are sent at once if they need not be read: each portion costs a
+ * statement, and a busy server sends this many in six seconds.
+ */
+const FRESH_ROWS = 1_200;
 
 /** Rows that are kept in memory; all others are read when they are sent. */
 const FRESH_MAX = 4_000;
@@ -243,20 +291,22 @@ export class FreshRows {
   }
 
   /**
-   * Returns the rows of this machine that come after `sequence`, at most
-   * {@linkcode PORTION_ROWS}, from memory where it has all of them, else from the
-   * file; null if there are none.
+   * Returns the rows of this machine that come after `sequence`: at most
+   * {@linkcode FRESH_ROWS} from memory where it has all of them, else at most
+   * {@linkcode PORTION_ROWS} from the file; null if there are none.
    */
   after(
     database: DatabaseSync,
     sequence: number,
-    limit: number = PORTION_ROWS,
+    limit: number = FRESH_ROWS,
   ): Portion | null {
     this.#batches = this.#batches.filter(({ last }) => last > sequence);
     const joined = joinedPortion(this.#batches, limit);
     return joined !== null && isWhole(database, joined, sequence)
       ? joined
-      : portionOf(ownEntries(database, sequence, limit));
+      : portionOf(
+        ownEntries(database, sequence, Math.min(limit, PORTION_ROWS)),
+      );
   }
 }
 

@@ -11,8 +11,7 @@ import type { AccountId } from "../../core/account.ts";
 import type { QuotaWindow, QuotaWindows } from "../../core/quota/quota.ts";
 import type { SharedRefusal } from "../../core/pool/event.ts";
 import { type Instant, instantFromMs, SECOND_MS } from "../../core/time.ts";
-import { CHANNEL } from "./schema.ts";
-import type { SharedDatabase, Sql } from "./database.ts";
+import type { SharedDatabase } from "./database.ts";
 
 /** Turns an instant of this machine into the database's, and back. */
 export interface SharedClock {
@@ -65,12 +64,34 @@ const VERDICT = v.variant("kind", [
   }),
 ]);
 
-/** Writes news, and tells the other machines. Throws TcError `store_away`. */
-export async function tellNews(
-  database: SharedDatabase,
+/** News as the store keeps it, by the database's clock. */
+export interface NewsRows {
+  readonly figures: readonly FigureRow[];
+  readonly verdicts: readonly VerdictRow[];
+}
+
+interface FigureRow {
+  readonly account: AccountId;
+  readonly key: string;
+  readonly figures: Omit<QuotaWindow, "key" | "observedAt">;
+  readonly at: number;
+}
+
+interface VerdictRow {
+  readonly account: AccountId;
+  readonly kind: string;
+  readonly verdict: SharedRefusal;
+  readonly at: number;
+}
+
+/**
+ * Returns news as rows. All machines write them in one order: two that write at
+ * once would otherwise wait for each other.
+ */
+export function newsRows(
   { windows, refusals }: News,
-  { machine, clock }: { readonly machine: string; readonly clock: SharedClock },
-): Promise<void> {
+  clock: SharedClock,
+): NewsRows {
   const figures = windows.map(({ accountId, window }) => {
     const { key, observedAt, ...figures } = window;
     const at = clock.toDatabase(observedAt);
@@ -82,29 +103,17 @@ export async function tellNews(
     verdict: movedBy(refusal.verdict, (at) => clock.toDatabase(at)),
     at: clock.toDatabase(refusal.at),
   }));
-  const topic = refusals.length > 0 ? "refusal" : "quota";
-  // One statement: a busy machine tells its figures every second.
-  await database.run((sql) =>
-    sql`
-      WITH figures AS (
-        INSERT INTO tc.windows (account, key, figures, observed_at, machine)
-        SELECT account, key, figures, to_timestamp(at / 1000), ${machine}
-        FROM jsonb_to_recordset(${sql.json(figures)}) AS
-          row(account text, key text, figures jsonb, at float8)
-        ON CONFLICT (account, key) DO UPDATE SET figures = excluded.figures,
-          observed_at = excluded.observed_at, machine = excluded.machine
-        WHERE tc.windows.observed_at < excluded.observed_at
-      ), verdicts AS (
-        INSERT INTO tc.refusals (account, kind, verdict, given_at, machine)
-        SELECT account, kind, verdict, to_timestamp(at / 1000), ${machine}
-        FROM jsonb_to_recordset(${sql.json(verdicts as never)}) AS
-          row(account text, kind text, verdict jsonb, at float8)
-        ON CONFLICT (account, kind) DO UPDATE SET verdict = excluded.verdict,
-          given_at = excluded.given_at, machine = excluded.machine
-        WHERE tc.refusals.given_at < excluded.given_at
-      )
-      SELECT pg_notify(${CHANNEL}, ${`${topic} ${machine}`})`
-  );
+  return {
+    figures: inOrder(figures, ({ account, key }) => `${account} ${key}`),
+    verdicts: inOrder(verdicts, ({ account, kind }) => `${account} ${kind}`),
+  };
+}
+
+function inOrder<Row>(
+  rows: readonly Row[],
+  nameOf: (row: Row) => string,
+): readonly Row[] {
+  return rows.toSorted((a, b) => nameOf(a) < nameOf(b) ? -1 : 1);
 }
 
 /** Returns what other machines know. Throws TcError `store_away`. */
@@ -112,54 +121,52 @@ export async function readNews(
   database: SharedDatabase,
   { machine, clock }: { readonly machine: string; readonly clock: SharedClock },
 ): Promise<News> {
-  return await database.run(async (sql) => ({
-    windows: await readWindows(sql, machine, clock),
-    refusals: await readRefusals(sql, machine, clock),
-  }));
+  const [row] = await database.run((sql) =>
+    sql<{ windows: WindowTuple[]; refusals: RefusalTuple[] }[]>`
+      SELECT
+        coalesce((
+          SELECT json_agg(json_build_array(account, key, figures,
+            extract(epoch FROM observed_at)::float8 * 1000))
+          FROM tc.windows WHERE machine <> ${machine}
+        ), '[]') AS windows,
+        coalesce((
+          SELECT json_agg(json_build_array(account, verdict,
+            extract(epoch FROM given_at)::float8 * 1000))
+          FROM tc.refusals WHERE machine <> ${machine}
+        ), '[]') AS refusals`
+  );
+  return {
+    windows: (row?.windows ?? []).flatMap((one) => windowOf(one, clock)),
+    refusals: (row?.refusals ?? []).flatMap((one) => refusalOf(one, clock)),
+  };
 }
 
-async function readWindows(
-  sql: Sql,
-  machine: string,
+type WindowTuple = readonly [AccountId, key: string, figures: unknown, number];
+type RefusalTuple = readonly [AccountId, verdict: unknown, number];
+
+/** A row of a version that this one does not know is left alone. */
+function windowOf(
+  [accountId, key, figures, at]: WindowTuple,
   clock: SharedClock,
-): Promise<readonly KnownWindow[]> {
-  const rows = await sql<
-    { account: AccountId; key: string; figures: unknown; at: number }[]
-  >`
-    SELECT account, key, figures,
-      extract(epoch FROM observed_at)::float8 * 1000 AS at
-    FROM tc.windows WHERE machine <> ${machine}`;
-  return rows.flatMap(({ account, key, figures, at }) => {
-    const read = v.safeParse(FIGURES, figures);
-    // A row of a version that this one does not know is left alone.
-    if (!read.success) return [];
-    const observedAt = clock.fromDatabase(at);
-    const window = { key, observedAt, ...read.output } as QuotaWindow;
-    return [{ accountId: account, window }];
-  });
+): readonly KnownWindow[] {
+  const read = v.safeParse(FIGURES, figures);
+  if (!read.success) return [];
+  const observedAt = clock.fromDatabase(at);
+  const window = { key, observedAt, ...read.output } as QuotaWindow;
+  return [{ accountId, window }];
 }
 
-async function readRefusals(
-  sql: Sql,
-  machine: string,
+function refusalOf(
+  [accountId, verdict, at]: RefusalTuple,
   clock: SharedClock,
-): Promise<readonly KnownRefusal[]> {
-  const rows = await sql<
-    { account: AccountId; verdict: unknown; at: number }[]
-  >`
-    SELECT account, verdict,
-      extract(epoch FROM given_at)::float8 * 1000 AS at
-    FROM tc.refusals WHERE machine <> ${machine}`;
-  return rows.flatMap(({ account, verdict, at }) => {
-    const read = v.safeParse(VERDICT, verdict);
-    return read.success
-      ? [{
-        accountId: account,
-        verdict: movedBy(read.output as SharedRefusal, clock.fromDatabase),
-        at: clock.fromDatabase(at),
-      }]
-      : [];
-  });
+): readonly KnownRefusal[] {
+  const read = v.safeParse(VERDICT, verdict);
+  if (!read.success) return [];
+  return [{
+    accountId,
+    verdict: movedBy(read.output as SharedRefusal, clock.fromDatabase),
+    at: clock.fromDatabase(at),
+  }];
 }
 
 /** Figures that were seen again without a change are told this often. */

@@ -8,7 +8,9 @@
 import type { MachineCounts, OwnCounts } from "../../core/pool/headcount.ts";
 import { type Instant, instantFromMs, SECOND_MS } from "../../core/time.ts";
 import type { SharedDatabase, Sql } from "./database.ts";
+import type { NewsRows } from "./knowledge.ts";
 import type { Membership } from "./membership.ts";
+import { CHANNEL } from "./schema.ts";
 
 /** A machine that has not been seen for this long has no requests in flight. */
 export const ALIVE_MS = 10 * SECOND_MS;
@@ -43,6 +45,8 @@ interface Beat {
   readonly settings: MachineSettings;
   /** The offset that the last beat measured; 0 at the first. */
   readonly clockOffsetMs: number;
+  /** What the others should know. */
+  readonly news: NewsRows;
 }
 
 /** Returns all machines, in the order in which they joined. */
@@ -100,27 +104,50 @@ export function freeName(
 const OWN_NAMES = ["this", "this machine"];
 
 /**
- * Says that this machine is there. Throws TcError `store_away`.
+ * Says that this machine is there, and its news. Throws TcError `store_away`.
  */
 export async function beat(
   database: SharedDatabase,
   { machine }: Membership,
-  { version, counts, settings, clockOffsetMs }: Beat,
+  { version, counts, settings, clockOffsetMs, news }: Beat,
 ): Promise<Pulse> {
+  const { figures, verdicts } = news;
+  const topic = verdicts.length > 0 ? "refusal" : "quota";
+  const notice = figures.length + verdicts.length > 0
+    ? `${topic} ${machine}`
+    : null;
   return await database.run(async (sql) => {
-    // One statement: at rest a machine asks for nothing else.
+    // One statement: what a machine asks for costs by the statement.
     const rows = await sql<(MachineRow & PulseRow)[]>`
       WITH beat AS (
         UPDATE tc.machines SET version = ${version}, seen_at = now(),
           clock_offset_ms = ${clockOffsetMs},
           counts = ${sql.json({ ...counts, settings } as never)}
         WHERE id = ${machine} AND left_at IS NULL RETURNING id
-      ), time AS (
+      ), figures AS (
+        INSERT INTO tc.windows (account, key, figures, observed_at, machine)
+        SELECT account, key, figures, to_timestamp(at / 1000), ${machine}
+        FROM jsonb_to_recordset(${sql.json(figures as never)}) AS
+          row(account text, key text, figures jsonb, at float8)
+        ON CONFLICT (account, key) DO UPDATE SET figures = excluded.figures,
+          observed_at = excluded.observed_at, machine = excluded.machine
+        WHERE tc.windows.observed_at < excluded.observed_at
+      ), verdicts AS (
+        INSERT INTO tc.refusals (account, kind, verdict, given_at, machine)
+        SELECT account, kind, verdict, to_timestamp(at / 1000), ${machine}
+        FROM jsonb_to_recordset(${sql.json(verdicts as never)}) AS
+          row(account text, kind text, verdict jsonb, at float8)
+        ON CONFLICT (account, kind) DO UPDATE SET verdict = excluded.verdict,
+          given_at = excluded.given_at, machine = excluded.machine
+        WHERE tc.refusals.given_at < excluded.given_at
+      ), time AS MATERIALIZED (
         SELECT extract(epoch FROM now())::float8 * 1000 AS now,
           (SELECT max(version) FROM tc.schema) AS schema,
-          EXISTS (SELECT 1 FROM beat) AS listed
+          EXISTS (SELECT 1 FROM beat) AS listed,
+          CASE WHEN ${notice}::text IS NOT NULL
+            THEN pg_notify(${CHANNEL}, ${notice}) END AS told
       )
-      SELECT time.now, time.schema, time.listed, ${machineFields(sql)}
+      SELECT time.*, ${machineFields(sql)}
       FROM time LEFT JOIN tc.machines ON left_at IS NULL
       ORDER BY joined_at, id`;
     const [first] = rows;

@@ -47,6 +47,7 @@ const STILL = {
   version: "1",
   clockOffsetMs: 0,
   settings: { policy: "price", paidMax: null },
+  news: { figures: [], verdicts: [] },
 } as const;
 const NOTHING = { accounts: {}, stalled: 0 };
 

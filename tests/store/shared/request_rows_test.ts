@@ -12,6 +12,7 @@ import {
   writePlace,
 } from "../../../src/store/ledger/ledger_exchange.ts";
 import { sendRows, takeRows } from "../../../src/store/shared/request_rows.ts";
+import type { RequestRecord } from "../../../src/ports.ts";
 import { instantFromMs } from "../../../src/core/time.ts";
 import { ledgerEntry } from "../../fixtures/ledger_rows.ts";
 import { HAS_POSTGRES, Postgres } from "../../fixtures/postgres.ts";
@@ -88,6 +89,23 @@ Deno.test("rows come from memory only where it has all of them", async () => {
   deepStrictEqual([portion?.count, portion?.last], [400, 413]);
   deepStrictEqual(numbers(fresh.after(database, 413)).length, 100);
   database.close();
+});
+
+Deno.test("a row is sent with each value at the place of its field", async () => {
+  await using folder = new TempFolder();
+  const entry = ledgerEntry();
+  const record = Object.fromEntries(
+    Object.keys(entry.record).map((field) => [field, `value of ${field}`]),
+  ) as unknown as RequestRecord;
+  const fresh = new FreshRows();
+  fresh.note([{ sequence: 1, entry: { ...entry, record } }]);
+  using database = openDatabase(folder.join("state.db"), "read_write");
+  new Ledger(database).write([ledgerEntry()]);
+  const { text } = fresh.after(database, 0) ?? { text: "" };
+  deepStrictEqual(
+    JSON.parse(text).slice(4),
+    SENT_FIELDS.map((field) => `value of ${field}`),
+  );
 });
 
 Deno.test("rows that were rolled back are not sent, and a new file is not taken for the old one", async () => {

@@ -10,7 +10,8 @@ import {
   STORE_SCHEMA,
   storeVersion,
 } from "../../../src/store/shared/schema.ts";
-import { readNews, tellNews } from "../../../src/store/shared/knowledge.ts";
+import { beat } from "../../../src/store/shared/machines.ts";
+import { newsRows, readNews } from "../../../src/store/shared/knowledge.ts";
 import { instantFromMs } from "../../../src/core/time.ts";
 import { TempFolder } from "../../fixtures/temp_folder.ts";
 import { idOf, oauthEntry } from "../../fixtures/vault_kit.ts";
@@ -106,7 +107,7 @@ Deno.test({
       `INSERT INTO tc.windows VALUES ('a', '5h', '{"odd": 1}', now(), 'other');
        INSERT INTO tc.refusals VALUES ('a', 'new', '{"kind": "new"}', now(), 'other')`,
     );
-    await tellNews(machine.database, {
+    const news = newsRows({
       windows: [{
         accountId: idOf("a"),
         window: {
@@ -121,13 +122,20 @@ Deno.test({
         },
       }],
       refusals: [],
-    }, { machine: "id-two", clock: CLOCK });
-    const news = await readNews(machine.database, {
+    }, CLOCK);
+    await beat(machine.database, { ...machine.membership, machine: "id-two" }, {
+      version: "1",
+      counts: { accounts: {}, stalled: 0 },
+      settings: { policy: "price", paidMax: null },
+      clockOffsetMs: 0,
+      news,
+    });
+    const known = await readNews(machine.database, {
       machine: "id-one",
       clock: CLOCK,
     });
-    strictEqual(news.windows.length, 1);
-    strictEqual(news.refusals.length, 0);
+    strictEqual(known.windows.length, 1);
+    strictEqual(known.refusals.length, 0);
     await machine.close();
   },
 });
