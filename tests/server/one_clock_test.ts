@@ -6,6 +6,7 @@
 import "../fixtures/clean_environment.ts";
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
+import { REPORT_KINDS } from "../../src/control/history/report_view.ts";
 import { messageBody } from "../fixtures/demo_message.ts";
 import { listening } from "../fixtures/listening.ts";
 import { startScriptedApi } from "../fixtures/scripted_api.ts";
@@ -30,18 +31,7 @@ const SCREENS: readonly (readonly string[])[] = [
   ["capacity"],
   ["explain"],
   ["explain", SESSION],
-  ...[
-    "day",
-    "week",
-    "month",
-    "block",
-    "session",
-    "issue",
-    "model",
-    "account",
-    "project",
-    "machine",
-  ].map((by) => ["report", by]),
+  ...REPORT_KINDS.map((by) => ["report", by]),
   ["doctor"],
   ["pin"],
   ["swap", "list"],
