@@ -196,10 +196,11 @@ Deno.test("foreign edits in any order: nothing resurrected, nothing dropped", as
           merged.accounts.map((
             { account: { id, label, priority, enabled } },
           ) => [id, label, priority, enabled]),
+          // By priority, as every screen lists them.
           [
+            ["d", "d", 0, true],
             ["a", "work", 3, true],
             ["b", "b", 7, false],
-            ["d", "d", 0, true],
           ],
         );
         deepStrictEqual([damaged, merged.unlisted, merged.orphans], [
