@@ -80,8 +80,13 @@ Deno.test({
     const expected = createHmac("sha256", SECRET).update(first?.body ?? "")
       .digest("hex");
     strictEqual(first?.signature, `sha256=${expected}`);
-    const lines = (await Deno.readTextFile(heard)).trim().split("\n")
-      .map((line) => JSON.parse(line));
+    // The program is told beside the webhook, and may still be writing.
+    let text = "";
+    await until(async () => {
+      text = await Deno.readTextFile(heard).catch(() => "");
+      return text.includes("login_needed") && text.endsWith("\n");
+    });
+    const lines = text.trim().split("\n").map((line) => JSON.parse(line));
     deepStrictEqual(
       lines.filter(({ kind }) => kind === "login_needed"),
       [event],
