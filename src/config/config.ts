@@ -269,8 +269,8 @@ export function lookUp(
 }
 
 /**
- * Returns `document` with `value` at the dotted `key`; undefined removes it,
- * and with it each section that holds nothing else.
+ * Returns `document` with `value` at the dotted `key`. If `value` is undefined the
+ * key is removed, and so is each section that is empty without it.
  */
 export function withSetting(
   document: Readonly<Record<string, unknown>>,

@@ -27,8 +27,8 @@ interface ScreenTime {
 }
 
 /**
- * Returns `ready`, `used up until 14:05 (5h)`, `needs sign-in` and the like;
- * without the times where there is no clock, as in JSON.
+ * Returns `ready`, `used up until 14:05 (5h)`, `needs sign-in` and the like.
+ * If `clock` is null the text has no times: JSON has them in fields of their own.
  */
 export function stateText(view: Stated, clock: ScreenTime | null): string {
   const { state, reason, paying } = view;

@@ -268,7 +268,7 @@ export interface ConnectionLimits {
 /** Descriptors kept for the databases, state, logs and logins. */
 const RESERVED_FILES = 40;
 const CONNECTIONS_MIN = 8;
-/** 8 MB of read buffers. A burst of the owner's own clients fits as well. */
+/** Their buffers take 8 MB. Fewer would not hold a burst of the owner's clients. */
 const UNPROVEN_MAX = 2_048;
 const UNPROVEN_BYTES_MAX = 32 * 1024 * 1024;
 /** A new connection is safe this long: the owner's client needs to send a head. */

@@ -45,8 +45,8 @@ export interface ClientAnswer {
   readonly refusal?: string;
   /**
    * Called when a whole body was written, or when the client left without it.
-   * What must be done for an answer and does not change it is done here, so that
-   * the client does not wait for it. Only the first call counts.
+   * Metering and booking are done here, so that the client does not wait for
+   * them. It may be called again; only the first call counts.
    */
   readonly onEnd?: (end: "written" | "lost") => void;
 }

@@ -35,7 +35,7 @@ export function relayed(scope: RequestScope, answered: Answered): ClientAnswer {
   }
   const { complete } = response.body;
   if (complete !== null) {
-    const onEnd = relaying.whole(complete);
+    const onEnd = relaying.afterWrite(complete);
     return { ...answerOf(complete, response), onEnd };
   }
   return answerOf(relaying.passOn(response.body), response);
@@ -97,8 +97,8 @@ export class Relaying {
     });
   }
 
-  /** Returns what ends the request once the client has `body`, or has left. */
-  whole(body: Uint8Array): NonNullable<ClientAnswer["onEnd"]> {
+  /** Returns a function that meters `body` and ends the request. */
+  afterWrite(body: Uint8Array): NonNullable<ClientAnswer["onEnd"]> {
     let isEnded = false;
     return (end) => {
       if (isEnded) return;

@@ -1,56 +1,33 @@
 /** Who learns whether a client got a whole answer, and when. */
 
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import "../fixtures/clean_environment.ts";
-import { connectionLimits } from "../../src/http/client_connection.ts";
-import { Deadline } from "../../src/http/deadline.ts";
-import { ConnectionServer } from "../../src/http/server.ts";
+import { type BareServer, bareServer } from "../fixtures/bare_server.ts";
 import { RawClient } from "../fixtures/raw_client.ts";
 import { until } from "../fixtures/upstream_client.ts";
 
 const BODY = new TextEncoder().encode("all of it");
 
-/** A server whose answers come when `open` is called. */
-function gatedServer(): {
-  readonly port: number;
-  readonly ends: string[];
+interface GatedServer extends BareServer {
+  /** What was said of the answers. */
+  readonly ends: readonly string[];
   readonly asked: () => number;
+  /** Lets all answers come. */
   readonly open: () => void;
-} & AsyncDisposable {
+}
+
+function gatedServer(): GatedServer {
   const ends: string[] = [];
   const gate = Promise.withResolvers<void>();
   let asked = 0;
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const stall = new Deadline(60_000);
-  const server = new ConnectionServer([listener], {
-    answer: async ({ body, prove }) => {
-      prove();
-      while (await body.read() !== null);
-      asked++;
-      await gate.promise;
-      return {
-        status: 200,
-        headers: [],
-        body: BODY,
-        onEnd: (end) => ends.push(end),
-      };
-    },
-    stall,
-    heads: { firstByteMs: 60_000, headMs: 60_000 },
-    connections: connectionLimits(null),
-    journal: { log: () => {} },
+  const server = bareServer(async ({ body, prove }) => {
+    prove();
+    while (await body.read() !== null);
+    asked++;
+    await gate.promise;
+    const onEnd = (end: string) => void ends.push(end);
+    return { status: 200, headers: [], body: BODY, onEnd };
   });
-  return {
-    port: listener.addr.port,
-    ends,
-    asked: () => asked,
-    open: gate.resolve,
-    [Symbol.asyncDispose]: async () => {
-      server.abort();
-      stall.close();
-      await server.shutdown();
-    },
-  };
+  return { ...server, ends, asked: () => asked, open: gate.resolve };
 }
 
 Deno.test("a whole answer ends once, when it was written", async () => {

@@ -9,9 +9,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import "../fixtures/clean_environment.ts";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { connectionLimits } from "../../src/http/client_connection.ts";
-import { Deadline } from "../../src/http/deadline.ts";
-import { ConnectionServer } from "../../src/http/server.ts";
+import { bareServer } from "../fixtures/bare_server.ts";
 import { trials } from "../fixtures/trials.ts";
 import { until } from "../fixtures/upstream_client.ts";
 
@@ -66,10 +64,8 @@ interface Server extends AsyncDisposable {
 
 function ownServer(): Server {
   const seen: Understood[] = [];
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const stall = new Deadline(60_000);
-  const server = new ConnectionServer([listener], {
-    answer: async ({ method, url, headers, body, prove }) => {
+  const server = bareServer(
+    async ({ method, url, headers, body, prove }) => {
       prove();
       const parts: Buffer[] = [];
       try {
@@ -88,20 +84,8 @@ function ownServer(): Server {
       });
       return { status: 200, headers: [], body: Buffer.from(OK) };
     },
-    stall,
-    heads: { firstByteMs: 60_000, headMs: 60_000 },
-    connections: connectionLimits(null),
-    journal: { log: () => {} },
-  });
-  return {
-    port: listener.addr.port,
-    seen,
-    [Symbol.asyncDispose]: async () => {
-      server.abort();
-      stall.close();
-      await server.shutdown();
-    },
-  };
+  );
+  return { ...server, seen };
 }
 
 function otherServer(): Server {

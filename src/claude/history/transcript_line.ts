@@ -39,8 +39,8 @@ function projectIn(entry: Fields, { projectOf }: LineFrame): string | null {
 }
 
 /**
- * Returns the bytes of a line, each as the character of its number: what is
- * looked for is ASCII, and decoding all of a line costs three times as much.
+ * Returns a line with one character for each byte (Latin-1). The names that are
+ * searched for are ASCII, and decoding each line as UTF-8 costs more.
  */
 export function bytesText({ buffer, byteOffset, length }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, length).toString("latin1");

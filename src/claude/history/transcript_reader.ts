@@ -194,7 +194,6 @@ class Lines {
    * Returns whether the line is a request.
    */
   #note(line: Uint8Array): boolean {
-    // What is looked for is ASCII.
     const head = bytesText(line.subarray(0, HEAD_BYTES));
     if (!head.includes('"role":"user"')) return false;
     const tail = bytesText(line.subarray(-HEAD_BYTES));

@@ -96,7 +96,7 @@ function print(status: StatusView, output: Output): void {
   output.sentence(`${verdict} ${parts.join(" · ")}`, INDENT);
   const now = status.at.ms;
   const time = { now, timeZone: null };
-  // The words of an account have local times; those of `capacity` have none.
+  // A person wants local times. The states in `capacity` are for JSON: they have none.
   const states = new Map(
     status.accounts.map((one) => [one.id, stateText(one, { now })]),
   );

@@ -30,7 +30,7 @@ export type PoolEvent =
     readonly at: Instant;
   }
   | { readonly kind: "account_removed"; readonly accountId: AccountId }
-  /** Lists the accounts in the order that a person set. */
+  /** A person has put the accounts in another order. */
   | {
     readonly kind: "accounts_ordered";
     readonly order: readonly AccountId[];

@@ -59,7 +59,7 @@ function newAccount(pool: PoolState, account: Account): AccountState {
   };
 }
 
-/** Lists the accounts in `order`; one that it does not name comes last. */
+/** Returns the pool with its accounts in `order`; those not named come last. */
 export function orderAccounts(
   pool: PoolState,
   order: readonly AccountId[],

@@ -272,7 +272,7 @@ export function countElsewhere(
       learned: bookTokens(state.learned, tokens),
     });
   }
-  // A pool that is another one would be saved, and shown, anew at each beat.
+  // A new object would be saved and shown anew at each beat.
   if (
     states === null && isSameElsewhere(pool.elsewhere, { accounts, stalled })
   ) {

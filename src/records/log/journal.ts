@@ -40,8 +40,8 @@ export function journalTo(
   clock: Clock,
   least: LogLevel,
 ): Journal {
-  // Looked up once: `least` may come from another thread, and compiled code that
-  // looks up such a string is thrown away and compiled again for ever.
+  // `least` may come from another thread. V8 compiles a look-up by such a string,
+  // throws the code away at the first call and compiles it again, for ever.
   const leastRank = RANK[least];
   return {
     log(level, event, fields): void {

@@ -46,8 +46,8 @@ import type { RequestExchange } from "./request_exchange.ts";
 import { Rounds } from "../worker/rounds.ts";
 
 /**
- * A machine says this often that it is there, with its news in the same
- * statement; a refusal it tells at once.
+ * How often a machine tells that it is alive. Its news goes with the same
+ * statement; a refusal does not wait for it.
  */
 const BEAT_MS = 2 * SECOND_MS;
 /** Figures of other machines are taken in at most this often. */
@@ -87,7 +87,7 @@ export class PoolExchange {
   #machines: readonly Machine[] = [];
   /** How far the database's clock is ahead, at the last beat. */
   #offsetMs = 0;
-  /** Whether a beat has measured that, and the database was there since. */
+  /** Whether a beat has measured it since the database was last away. */
   #isMeasured = false;
   #pin: AccountId | null = null;
   #isPinDue = false;
@@ -215,7 +215,7 @@ export class PoolExchange {
       .catch(() => {
         // There is news, or the server ends.
       });
-    // What comes while this news is worked on ends the next pause.
+    // News that comes from here on ends the next pause.
     if (this.#wake.signal.aborted) this.#wake = new AbortController();
   }
 
@@ -271,12 +271,12 @@ export class PoolExchange {
         (news) => this.#say(news),
       );
     }
-    // Times mean nothing to the others before the clocks were compared.
+    // The others cannot read this machine's times before the clocks are compared.
     await this.#say({ windows: [], refusals: [] });
     if (!this.#news.isEmpty) this.#urge();
   }
 
-  /** Has the next beat come at once. */
+  /** Makes the next beat come at once. */
   #urge(): void {
     this.#isUrgent = true;
     this.#wake.abort();

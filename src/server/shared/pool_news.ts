@@ -1,6 +1,7 @@
 /**
- * What machines of a shared pool tell each other of its quota: this server's
- * news until the store has it, and which of the others' news is new here.
+ * The quota news that machines of a shared pool exchange. This server's news is
+ * kept here until the store has it, and the others' news that is known here
+ * already is left out.
  *
  * @module
  */
@@ -22,7 +23,7 @@ const REFUSALS_MAX = 100;
 
 export class PoolNews {
   readonly #dirty = new Set<AccountId>();
-  /** The figures of each window that this machine last sent to the store or took. */
+  /** What the store has of each window, as far as this machine sent or read it. */
   readonly #sent = new Map<string, QuotaWindow>();
   readonly #taken = new Map<string, Instant>();
   #refusals: KnownRefusal[] = [];
@@ -32,8 +33,8 @@ export class PoolNews {
   }
 
   /**
-   * Notes what the provider has said here; costs the request a set's entry.
-   * Returns whether the others should know it at once.
+   * Notes what the provider has said here. Each request calls it, so it only adds
+   * to a set or a list. Returns whether the others should know it at once.
    */
   note(event: PoolEvent, state: PoolState): boolean {
     switch (event.kind) {
@@ -56,7 +57,7 @@ export class PoolNews {
     }
   }
 
-  /** Gives `tell` what is to be told, and keeps it if that fails. */
+  /** Calls `tell` with the news; if it fails, keeps the news for the next call. */
   async telling(
     state: PoolState,
     tell: (news: News) => Promise<void>,

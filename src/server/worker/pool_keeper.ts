@@ -41,7 +41,7 @@ export class PoolKeeper implements Pool {
    * changes the pool, so the pool is counted once for all of them.
    */
   #wokenAt: Instant | null = null;
-  /** The last snapshot: one request asks for several in the same millisecond. */
+  /** The last snapshot. One request asks for several in the same millisecond. */
   #shown: { readonly of: PoolState; readonly as: PoolSnapshot } | null = null;
 
   constructor(state: PoolState, clock: Clock, entropy: Entropy) {

@@ -248,7 +248,7 @@ export class HistoryStore {
     const remove = this.#database.prepare(
       "DELETE FROM answers WHERE message = ? AND request = ?",
     );
-    // In the order of the table, whose pages are then written once.
+    // Sorted as the table is, so that each of its pages is written once.
     for (const message of answers.messages().toSorted()) {
       const before = known.get(message);
       if (before === undefined) {

@@ -205,8 +205,8 @@ function connection(
     backoff: (tries: number) =>
       Math.min(BACKOFF_SECONDS_MAX, 0.05 * 2 ** tries),
     keep_alive: 60,
-    // Unprepared, a statement would cost two round trips and its text each time.
-    prepare: true,
+    // A pooler between here and the database may not know prepared statements.
+    prepare: false,
     debug: false,
     fetch_types: false,
     publications: "alltables",

@@ -64,7 +64,7 @@ const VERDICT = v.variant("kind", [
   }),
 ]);
 
-/** News as the store keeps it, by the database's clock. */
+/** News in the rows that the store keeps. Their times are of the database's clock. */
 export interface NewsRows {
   readonly figures: readonly FigureRow[];
   readonly verdicts: readonly VerdictRow[];
@@ -85,8 +85,8 @@ interface VerdictRow {
 }
 
 /**
- * Returns news as rows. All machines write them in one order: two that write at
- * once would otherwise wait for each other.
+ * Returns news as rows. All machines write rows in one order, because two that
+ * write at once could otherwise wait for each other for ever.
  */
 export function newsRows(
   { windows, refusals }: News,

@@ -104,7 +104,8 @@ export function freeName(
 const OWN_NAMES = ["this", "this machine"];
 
 /**
- * Says that this machine is there, and its news. Throws TcError `store_away`.
+ * Tells the store that this machine is alive, and its news. Throws TcError
+ * `store_away`.
  */
 export async function beat(
   database: SharedDatabase,
@@ -117,7 +118,7 @@ export async function beat(
     ? `${topic} ${machine}`
     : null;
   return await database.run(async (sql) => {
-    // One statement: what a machine asks for costs by the statement.
+    // One statement, because each costs a round trip and wakes this thread.
     const rows = await sql<(MachineRow & PulseRow)[]>`
       WITH beat AS (
         UPDATE tc.machines SET version = ${version}, seen_at = now(),
