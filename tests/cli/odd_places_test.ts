@@ -60,7 +60,7 @@ Deno.test({
     const home = pool.folder.join("home");
     await Deno.mkdir(home);
     using disk = new SmallDisk(home, "1m");
-    disk.setWritable("ro");
+    await disk.setWritable("ro");
     const env = {
       HOME: home,
       USERPROFILE: home,
@@ -85,7 +85,7 @@ Deno.test({
     strictEqual((await pool.tc(["config", "show"], env)).code, 0);
     const doctor = await pool.tc(["doctor"], env);
     ok(!FAULT.test(doctor.stdout + doctor.stderr), doctor.stdout);
-    disk.setWritable("rw");
+    await disk.setWritable("rw");
   },
 });
 

@@ -195,7 +195,7 @@ Deno.test({
     using disk = new SmallDisk(folder.path, "64k");
     const path = `${disk.path}/a`;
     await writeAtomic(path, bytes("old"));
-    disk.setWritable("ro");
+    await disk.setWritable("ro");
     await rejects(writeAtomic(path, bytes("new")), { code: "read_only" });
     strictEqual(await Deno.readTextFile(path), "old");
   },

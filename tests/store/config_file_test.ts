@@ -144,7 +144,7 @@ Deno.test({
     const edit = editConfig(path, () => ({ a: "long".repeat(2_000) }), PORTS);
     await rejects(edit, { code: "disk_full" });
     disk.free();
-    disk.setWritable("ro");
+    await disk.setWritable("ro");
     await rejects(editConfig(path, () => ({ a: 2 }), PORTS), {
       code: "read_only",
     });

@@ -341,14 +341,14 @@ Deno.test({
     disk.fill();
     await rejects(vault.put(oauthEntry("a", "2")), { code: "disk_full" });
     disk.free();
-    disk.setWritable("ro");
+    await disk.setWritable("ro");
     await rejects(vault.put(oauthEntry("a", "3")), { code: "read_only" });
     const { vault: again } = await fileVault(disk.path);
     strictEqual(
       refreshTokenOf(await again.get(idOf("a"))),
       "sk-ant-ort01-FAKE-1",
     );
-    disk.setWritable("rw");
+    await disk.setWritable("rw");
     await again.put(oauthEntry("a", "4"));
   },
 });
