@@ -31,6 +31,10 @@ const WORKERS = [
     named: "worker/server_worker.ts",
   },
   { entry: "src/demo/stage/demo_worker", named: "demo_worker.ts" },
+  {
+    entry: "src/claude/history/reading_worker",
+    named: "reading_worker.ts",
+  },
 ];
 
 /**

@@ -5,12 +5,17 @@ import {
   transcriptFiles,
   transcriptFolders,
 } from "../../src/claude/history/transcript_files.ts";
+import { Needle } from "../../src/claude/history/byte_search.ts";
+import { PartList } from "../../src/claude/history/part_list.ts";
+import { SecondReader } from "../../src/claude/history/second_reader.ts";
 import { TranscriptReader } from "../../src/claude/history/transcript_reader.ts";
 import {
   type TranscriptAnswer,
   TranscriptAnswers,
 } from "../../src/core/transcript.ts";
+import { Random } from "../../src/simulate/random.ts";
 import { TempFolder } from "../fixtures/temp_folder.ts";
+import { writeTranscriptTree } from "../fixtures/transcript_tree.ts";
 
 const AT = "2026-11-10T12:00:00.000Z";
 
@@ -213,6 +218,92 @@ Deno.test("a look stops where it is told to, and goes on from there", async () =
     goOn: () => true,
   });
   strictEqual(all.count, count);
+});
+
+Deno.test("a needle is found where indexOf() finds it, first and last", () => {
+  const random = new Random(5);
+  const word = (length: number) =>
+    Array.from({ length }, () => 'ab":'.at(random.whole(0, 3))).join("");
+  for (let turn = 0; turn < 3_000; turn++) {
+    const wanted = word(random.whole(1, 6));
+    const text = word(random.whole(0, 60));
+    const from = random.whole(0, 20);
+    const bytes = new TextEncoder().encode(text);
+    const needle = new Needle(wanted);
+    const context = JSON.stringify({ wanted, text, from });
+    const first = from > text.length ? -1 : text.indexOf(wanted, from);
+    strictEqual(needle.first(bytes, from), first, context);
+    const last = text.lastIndexOf(wanted);
+    strictEqual(needle.last(bytes, from), last < from ? -1 : last, context);
+  }
+});
+
+/** Returns what all threads read of the tree, with how many parts the second read. */
+async function readTree(
+  folder: string,
+  { hasSecond, fails = false }: {
+    readonly hasSecond: boolean;
+    readonly fails?: boolean;
+  },
+): Promise<{ readonly answers: TranscriptAnswers; readonly seconds: number }> {
+  const parts = transcriptFiles(folder).map(({ path, session }) => ({
+    path,
+    session,
+    from: 0,
+  }));
+  const list = new PartList(parts.length);
+  const answers = new TranscriptAnswers();
+  const unread = new Set(parts.keys());
+  let seconds = 0;
+  using second = hasSecond
+    ? new SecondReader(parts, list, (read) => {
+      if (fails) return;
+      unread.delete(read.at);
+      seconds += 1;
+      for (const answer of read.answers) answers.add(answer);
+    })
+    : null;
+  // The other thread takes all that this one leaves to it.
+  const own = hasSecond ? [list.take(), list.take()] : [...parts.keys()];
+  await second?.ended;
+  for (const at of fails ? unread : own) {
+    const part = at === null ? undefined : parts[at];
+    if (part === undefined) continue;
+    await new TranscriptReader().read(part, {
+      take: (answer) => answers.add(answer),
+      goOn: () => true,
+    });
+  }
+  return { answers, seconds };
+}
+
+Deno.test("two threads read what one reads, and what one loses the other reads", async () => {
+  await using folder = new TempFolder();
+  writeTranscriptTree({ folder: folder.path, bytes: 2_000_000 });
+  const projects = folder.join("projects");
+  const sorted = ({ answers }: { readonly answers: TranscriptAnswers }) =>
+    [...answers].toSorted((a, b) => a.messageId < b.messageId ? -1 : 1);
+  const one = await readTree(projects, { hasSecond: false });
+  ok(one.answers.count > 50, `${one.answers.count}`);
+  const two = await readTree(projects, { hasSecond: true });
+  deepStrictEqual(sorted(two), sorted(one));
+  ok(two.seconds > 0);
+  const failed = await readTree(projects, { hasSecond: true, fails: true });
+  deepStrictEqual(sorted(failed), sorted(one));
+});
+
+Deno.test("a list of parts gives each once, to whoever asks, until it is stopped", () => {
+  const list = new PartList(3);
+  const other = new PartList(3, list.memory);
+  deepStrictEqual([list.take(), other.take(), list.take()], [0, 1, 2]);
+  strictEqual(other.take(), null);
+  other.addBytes(5_000_000_000);
+  other.addBytes(7);
+  strictEqual(list.takeBytes(), 5_000_000_007);
+  strictEqual(list.takeBytes(), 0);
+  const next = new PartList(3);
+  next.stop();
+  strictEqual(new PartList(3, next.memory).take(), null);
 });
 
 Deno.test("every place of transcripts is looked at, each once", async () => {

@@ -12,12 +12,19 @@ import {
   answerIn,
   bytesText,
   type LineFrame,
-  repeatKey,
+  linePartsOf,
+  slimLine,
   withoutContent,
 } from "./transcript_line.ts";
+import { LastAnswer } from "./last_answer.ts";
+import { Needle } from "./byte_search.ts";
 
 /** A line that states the tokens of an answer has this, outside of its texts. */
-const USAGE = new TextEncoder().encode('"usage":{');
+const USAGE = new Needle('"usage":{');
+const BY_USER = new Needle('"role":"user"');
+const OF_TOOL = new Needle('"tool_result"');
+const COMPACTED = new Needle('"isCompactSummary":true');
+const TIMESTAMP = new Needle('"timestamp":"');
 const CHUNK_BYTES = 256 * 1024;
 /** The reader keeps only the two ends of a longer line. */
 const LINE_BYTES_MAX = 1024 * 1024;
@@ -27,9 +34,10 @@ const HEAD_BYTES = 1_024;
 /** A request stands so many lines before its answer at most. */
 const LOOKS_MAX = 8;
 const LINE_END = 10;
+const QUOTE = 34;
 
 /** A transcript, and how much of it is known. */
-interface TranscriptPart {
+export interface TranscriptPart {
   readonly path: string;
   readonly session: string;
   /** Bytes of whole lines that were read before. */
@@ -127,8 +135,7 @@ class Lines {
   #askedAt: number | null = null;
   #isPrompt = false;
   #isCompacted = false;
-  /** The key of the last answer, which the next line may repeat. */
-  #lastKey: string | null = null;
+  readonly #last = new LastAnswer();
 
   constructor(
     place: Pick<LineFrame, "path" | "session" | "projectOf">,
@@ -145,14 +152,14 @@ class Lines {
   block(bytes: Uint8Array): void {
     let from = 0;
     for (;;) {
-      const hit = usageAt(bytes, from);
+      const hit = USAGE.first(bytes, from);
       if (hit < 0) break;
       const start = Math.max(from, bytes.lastIndexOf(LINE_END, hit) + 1);
       const lineEnd = bytes.indexOf(LINE_END, hit);
       const end = lineEnd < 0 ? bytes.length : lineEnd;
       this.#lookBack(bytes.subarray(from, start));
       const line = bytes.subarray(start, end);
-      if (!this.#answer(bytesText(line))) this.#note(line);
+      if (!this.#hasAnswer(line)) this.#note(line);
       from = end + 1;
     }
     this.#lookBack(bytes.subarray(from));
@@ -163,10 +170,17 @@ class Lines {
     this.#answer(line.text());
   }
 
+  #hasAnswer(line: Uint8Array): boolean {
+    const parts = linePartsOf(line);
+    if (parts === null) return this.#answer(bytesText(line));
+    if (this.#last.isRepeatedBy(line, parts)) return true;
+    const isAnswer = this.#answer(slimLine(line, parts));
+    if (isAnswer) this.#last.remember(line, parts);
+    return isAnswer || this.#answer(bytesText(line));
+  }
+
   /** Returns whether the line states an answer. */
   #answer(line: string): boolean {
-    const key = repeatKey(line);
-    if (key !== null && key === this.#lastKey) return true;
     const answer = answerIn(line, {
       ...this.#place,
       askedAt: this.#askedAt,
@@ -174,7 +188,7 @@ class Lines {
       isCompacted: this.#isCompacted,
     });
     if (answer === null) return false;
-    this.#lastKey = key;
+    this.#last.forget();
     this.#take(answer);
     return true;
   }
@@ -194,43 +208,23 @@ class Lines {
    * Returns whether the line is a request.
    */
   #note(line: Uint8Array): boolean {
-    const head = bytesText(line.subarray(0, HEAD_BYTES));
-    if (!head.includes('"role":"user"')) return false;
-    const tail = bytesText(line.subarray(-HEAD_BYTES));
-    this.#isPrompt = !head.includes('"tool_result"');
+    const head = line.subarray(0, HEAD_BYTES);
+    if (BY_USER.first(head) < 0) return false;
+    const tail = line.subarray(-HEAD_BYTES);
+    this.#isPrompt = OF_TOOL.first(head) < 0;
     this.#isCompacted = this.#isPrompt &&
-      `${head}${tail}`.includes('"isCompactSummary":true');
-    const [, time = null] = TIME.exec(tail) ?? TIME.exec(head) ?? [];
-    this.#askedAt = asTime(time);
+      (COMPACTED.first(head) >= 0 || COMPACTED.first(tail) >= 0);
+    this.#askedAt = asTime(timestampIn(tail) ?? timestampIn(head));
     return true;
   }
 }
 
-const TIME = /"timestamp":"([^"]+)"/;
-
-/** For each byte: how far the search may move on where that byte is last. */
-const SHIFTS = new Uint8Array(256).fill(USAGE.length);
-USAGE.forEach((byte, at) => {
-  if (at < USAGE.length - 1) SHIFTS[byte] = USAGE.length - 1 - at;
-});
-
-/** Returns where the next USAGE begins, or -1; by Boyer, Moore and Horspool. */
-function usageAt(bytes: Uint8Array, from: number): number {
-  const last = USAGE.length - 1;
-  const closing = USAGE[last];
-  for (let at = from + last; at < bytes.length;) {
-    const byte = bytes[at] ?? 0;
-    if (byte === closing && isUsage(bytes, at - last)) return at - last;
-    at += SHIFTS[byte] ?? 1;
-  }
-  return -1;
-}
-
-function isUsage(bytes: Uint8Array, at: number): boolean {
-  for (let index = 0; index < USAGE.length; index++) {
-    if (bytes[at + index] !== USAGE[index]) return false;
-  }
-  return true;
+function timestampIn(bytes: Uint8Array): string | null {
+  const found = TIMESTAMP.first(bytes);
+  if (found < 0) return null;
+  const start = found + TIMESTAMP.length;
+  const end = bytes.indexOf(QUOTE, start);
+  return end < 0 ? null : bytesText(bytes.subarray(start, end));
 }
 
 /**

@@ -12,7 +12,8 @@ import type { Clock } from "../../ports.ts";
 import { lastLook } from "../../store/history/history_report.ts";
 import { historyPath, openHistory } from "../../store/history/history_store.ts";
 import type { Shell } from "../shell.ts";
-import { lookAtTranscripts, type Pace } from "./read_transcripts.ts";
+import { lookAtTranscripts } from "./read_transcripts.ts";
+import type { Pace } from "./transcript_look.ts";
 
 /** The start of a server has other work. */
 const FIRST_MS = 10 * MINUTE_MS;
@@ -75,6 +76,7 @@ function isDue(stateFolder: string, nowMs: number): boolean {
 class SlowPace implements Pace {
   total = 0;
   done = 0;
+  readonly isHurried = false;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
 

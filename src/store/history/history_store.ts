@@ -104,12 +104,17 @@ CREATE TABLE looks (
 
 const STEPS: readonly string[] = [NAMES + FILES + ANSWERS + SUMS + LOOKS];
 
+/** Pages that a look keeps, in KB: with the usual 2,000 it reads many again. */
+const KEPT_KB = 16_384;
+
 /** Opens the answers of the transcripts. Throws what openDatabase() throws. */
 export function openHistory(
   path: string,
   mode: "read_write" | "read_only",
 ): DatabaseSync {
-  return openDatabase(path, mode, STEPS);
+  const database = openDatabase(path, mode, STEPS);
+  if (mode === "read_write") database.exec(`PRAGMA cache_size = -${KEPT_KB}`);
+  return database;
 }
 
 /** How far a transcript was read, and what the file looked like then. */
