@@ -580,3 +580,11 @@ Deno.test("no regular expression of emoji is a literal: each load would build it
   const found = [...sources("src")].filter((path) => literal.test(read(path)));
   deepStrictEqual(found, []);
 });
+
+Deno.test("files of /proc are read by kernelText() alone: the executable may not", () => {
+  const direct = /\b(?:readTextFile|readFile|open)(?:Sync)?\(\s*["'`]\/proc/;
+  const found = [...sources("src")].filter((path) =>
+    path !== "src/kernel_text.ts" && direct.test(read(path))
+  );
+  deepStrictEqual(found, []);
+});

@@ -48,7 +48,7 @@ const GRANTS = [
   "--allow-net",
   "--allow-env",
   "--allow-run",
-  "--allow-sys=userInfo,uid,gid",
+  "--allow-sys=hostname,userInfo,uid,gid",
   "--deny-ffi",
   "--deny-import",
 ];

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { kernelText } from "../kernel_text.ts";
 import type { Environment } from "../variables.ts";
 import { systemRunner } from "./command_runner.ts";
 
@@ -20,7 +21,7 @@ const TOOL_MS_MAX = 2_000;
 export async function raiseOpenFiles(system: string): Promise<void> {
   if (system !== "linux") return;
   try {
-    const limits = await Deno.readTextFile("/proc/self/limits");
+    const limits = ownLimits();
     const wanted = wantedLimit(limits);
     const changes = [
       ...(wanted === null ? [] : [`--nofile=${wanted}:`]),
@@ -36,6 +37,11 @@ export async function raiseOpenFiles(system: string): Promise<void> {
   } catch {
     // The server works with the present limit.
   }
+}
+
+/** Not `/proc/self`: another program may read it for this one. */
+function ownLimits(): string {
+  return kernelText(`/proc/${Deno.pid}/limits`);
 }
 
 /** Set for a program that was started again: once is enough. */
@@ -78,8 +84,7 @@ export async function openFiles(system: string): Promise<number | null> {
   if (system === "windows") return null;
   try {
     if (system === "linux") {
-      return limitsIn(await Deno.readTextFile("/proc/self/limits"))?.soft ??
-        null;
+      return limitsIn(ownLimits())?.soft ?? null;
     }
     // A shell inherits the limits of this process.
     const outcome = await systemRunner.run("/bin/sh", ["-c", "ulimit -n"], {

@@ -4,7 +4,9 @@
  *
  * @module
  */
+import { kernelText } from "../kernel_text.ts";
 import type { System } from "../variables.ts";
+import { systemProgram } from "./system_programs.ts";
 
 /**
  * Returns false only where the system says that another job has the terminal:
@@ -13,26 +15,41 @@ import type { System } from "../variables.ts";
  */
 export function isInForeground(
   system: System,
-  read: () => string = () => Deno.readTextFileSync("/proc/self/stat"),
+  read: () => string = () => jobText(system),
 ): boolean {
-  if (system !== "linux") return true;
+  if (system === "windows") return true;
   try {
-    return foregroundOf(read());
+    const [group, terminals] = jobOf(system, read());
+    // Nothing, 0 and -1 say that it has no terminal.
+    return !(Number(terminals) > 0) || terminals === group;
   } catch {
-    // Without /proc assume the foreground.
+    // Without an answer assume the foreground.
     return true;
   }
 }
 
-/**
- * Compares fields 5 and 8 of /proc/self/stat: the process group, and the
- * terminal's foreground group.
- */
-function foregroundOf(stat: string): boolean {
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const group = fields[2];
-  const terminals = fields[5];
-  return terminals === undefined || terminals === "-1" || terminals === group;
+function jobText(system: System): string {
+  if (system === "linux") return kernelText(`/proc/${Deno.pid}/stat`);
+  const { stdout } = new Deno.Command(systemProgram("ps", system, {}), {
+    args: ["-o", "pgid=", "-o", "tpgid=", "-p", String(Deno.pid)],
+    stdin: "null",
+    stderr: "null",
+  }).outputSync();
+  return new TextDecoder().decode(stdout);
+}
+
+/** Returns the process group, and the foreground group of its terminal. */
+function jobOf(
+  system: System,
+  text: string,
+): readonly [string | undefined, string | undefined] {
+  if (system !== "linux") {
+    const [group, terminals] = text.trim().split(/\s+/);
+    return [group, terminals];
+  }
+  // Fields 5 and 8; the name before them may hold any character.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return [fields[2], fields[5]];
 }
 
 /**

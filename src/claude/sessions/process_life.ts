@@ -6,6 +6,7 @@
 
 import { hostname } from "node:os";
 import process from "node:process";
+import { kernelText } from "../../kernel_text.ts";
 
 /** A process, distinguishable from later ones with the same number. */
 interface ProcessMark {
@@ -60,7 +61,7 @@ export function startOf(pid: number): string | null {
 /** Returns what the system tells of the process after its name; null if not. */
 function fieldsOf(pid: number): readonly string[] | null {
   try {
-    const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    const text = kernelText(`/proc/${pid}/stat`);
     // The name may hold any character.
     return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
@@ -70,7 +71,7 @@ function fieldsOf(pid: number): readonly string[] | null {
 
 function ownDomain(): string {
   try {
-    const boot = Deno.readTextFileSync("/proc/sys/kernel/random/boot_id");
+    const boot = kernelText("/proc/sys/kernel/random/boot_id");
     return `${boot.trim()} ${Deno.readLinkSync("/proc/self/ns/pid")}`;
   } catch {
     // Another system, or one that does not tell.

@@ -126,7 +126,7 @@ async function becomeMember(
   }
 }
 
-/** The executable may not ask the system for it, and reads it where it stands. */
+/** Where the system does not tell it, it is read where it stands. */
 function hostName(): string {
   try {
     return hostname();
