@@ -220,6 +220,15 @@ Deno.test("a look stops where it is told to, and goes on from there", async () =
   strictEqual(all.count, count);
 });
 
+Deno.test("an answer whose tool is given a conversation is no request", async () => {
+  const input = { messages: [{ role: "user", content: "hello" }] };
+  const call = { type: "tool_use", id: "toolu_1", name: "mcp__ask", input };
+  const { answers } = await read(
+    `${line({ message: { content: [call] } })}\n`,
+  );
+  deepStrictEqual(answers.map(({ usage }) => usage.output), [50]);
+});
+
 Deno.test("a needle is found where indexOf() finds it, first and last", () => {
   const random = new Random(5);
   const word = (length: number) =>

@@ -26,12 +26,12 @@ export class Needle {
     return this.#bytes.length;
   }
 
-  /** Returns where the text begins first, at `from` or after it, or -1. */
-  first(bytes: Uint8Array, from = 0): number {
+  /** Returns where the text begins first, as a whole within the span, or -1. */
+  first(bytes: Uint8Array, from = 0, to = bytes.length): number {
     const last = this.#bytes.length - 1;
     const closing = this.#bytes[last];
     const shifts = this.#forward;
-    for (let at = from + last; at < bytes.length;) {
+    for (let at = from + last; at < to;) {
       const byte = bytes[at] ?? 0;
       if (byte === closing && this.#isAt(bytes, at - last)) return at - last;
       at += shifts[byte] ?? 1;

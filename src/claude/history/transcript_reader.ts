@@ -22,6 +22,7 @@ import { Needle } from "./byte_search.ts";
 /** A line that states the tokens of an answer has this, outside of its texts. */
 const USAGE = new Needle('"usage":{');
 const BY_USER = new Needle('"role":"user"');
+const CONTENT = new Needle('"content":');
 const OF_TOOL = new Needle('"tool_result"');
 const COMPACTED = new Needle('"isCompactSummary":true');
 const TIMESTAMP = new Needle('"timestamp":"');
@@ -31,8 +32,6 @@ const LINE_BYTES_MAX = 1024 * 1024;
 const END_BYTES = 64 * 1024;
 /** Within it a line says whether a person or a tool speaks. */
 const HEAD_BYTES = 1_024;
-/** A request stands so many lines before its answer at most. */
-const LOOKS_MAX = 8;
 const LINE_END = 10;
 const QUOTE = 34;
 
@@ -136,6 +135,8 @@ class Lines {
   #isPrompt = false;
   #isCompacted = false;
   readonly #last = new LastAnswer();
+  /** The last request in the block that is being read, which is not noted yet. */
+  #request: Uint8Array | null = null;
 
   constructor(
     place: Pick<LineFrame, "path" | "session" | "projectOf">,
@@ -145,24 +146,26 @@ class Lines {
     this.#take = take;
   }
 
-  /**
-   * Reads whole lines. Only those that may state an answer are looked at, and
-   * the request before each.
-   */
+  /** Reads whole lines. */
   block(bytes: Uint8Array): void {
-    let from = 0;
-    for (;;) {
-      const hit = USAGE.first(bytes, from);
-      if (hit < 0) break;
-      const start = Math.max(from, bytes.lastIndexOf(LINE_END, hit) + 1);
-      const lineEnd = bytes.indexOf(LINE_END, hit);
+    for (let from = 0; from < bytes.length;) {
+      const lineEnd = bytes.indexOf(LINE_END, from);
       const end = lineEnd < 0 ? bytes.length : lineEnd;
-      this.#lookBack(bytes.subarray(from, start));
-      const line = bytes.subarray(start, end);
-      if (!this.#hasAnswer(line)) this.#note(line);
+      this.#line(bytes.subarray(from, end));
       from = end + 1;
     }
-    this.#lookBack(bytes.subarray(from));
+    // The memory of the lines is about to be used again.
+    this.#noteRequest();
+  }
+
+  #line(line: Uint8Array): void {
+    if (isRequest(line)) {
+      this.#request = line;
+      return;
+    }
+    if (USAGE.last(line) < 0) return;
+    this.#noteRequest();
+    this.#readAnswer(line);
   }
 
   /** Reads a line that was too long to be kept. */
@@ -170,13 +173,16 @@ class Lines {
     this.#answer(line.text());
   }
 
-  #hasAnswer(line: Uint8Array): boolean {
+  /** Takes the answer that the line states, if it states one. */
+  #readAnswer(line: Uint8Array): void {
     const parts = linePartsOf(line);
-    if (parts === null) return this.#answer(bytesText(line));
-    if (this.#last.isRepeatedBy(line, parts)) return true;
-    const isAnswer = this.#answer(slimLine(line, parts));
-    if (isAnswer) this.#last.remember(line, parts);
-    return isAnswer || this.#answer(bytesText(line));
+    if (parts !== null) {
+      if (this.#last.isRepeatedBy(line, parts)) return;
+      if (this.#answer(slimLine(line, parts))) {
+        return this.#last.remember(line, parts);
+      }
+    }
+    this.#answer(bytesText(line));
   }
 
   /** Returns whether the line states an answer. */
@@ -193,30 +199,27 @@ class Lines {
     return true;
   }
 
-  /** Notes the last request in these lines, which state no answer. */
-  #lookBack(lines: Uint8Array): void {
-    let end = lines.length;
-    for (let looks = 0; looks < LOOKS_MAX && end > 0; looks++) {
-      const start = end < 2 ? 0 : lines.lastIndexOf(LINE_END, end - 2) + 1;
-      if (this.#note(lines.subarray(start, end))) return;
-      end = start;
-    }
-  }
-
   /**
-   * Notes when a request was sent, and whether a person's words were in it.
-   * Returns whether the line is a request.
+   * Notes when the last request was sent, and whether a person's words were in
+   * it.
    */
-  #note(line: Uint8Array): boolean {
+  #noteRequest(): void {
+    const line = this.#request;
+    if (line === null) return;
+    this.#request = null;
     const head = line.subarray(0, HEAD_BYTES);
-    if (BY_USER.first(head) < 0) return false;
     const tail = line.subarray(-HEAD_BYTES);
     this.#isPrompt = OF_TOOL.first(head) < 0;
     this.#isCompacted = this.#isPrompt &&
       (COMPACTED.first(head) >= 0 || COMPACTED.first(tail) >= 0);
     this.#askedAt = asTime(timestampIn(tail) ?? timestampIn(head));
-    return true;
   }
+}
+
+/** Returns whether the line is a request: it says so before its content. */
+function isRequest(line: Uint8Array): boolean {
+  const found = BY_USER.first(line, 0, Math.min(line.length, HEAD_BYTES));
+  return found >= 0 && CONTENT.first(line, 0, found) < 0;
 }
 
 function timestampIn(bytes: Uint8Array): string | null {
