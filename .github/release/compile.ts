@@ -12,6 +12,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { shortenScripts } from "./shorten.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -141,12 +142,12 @@ async function bundle(
     "--platform",
     "deno",
     "--code-splitting",
-    "--minify",
     "--outdir",
     BUNDLE,
     "main.ts",
     ...WORKERS.map(({ entry }) => `${entry}.ts`),
   ], { cwd: folder });
+  await shortenScripts(join(folder, BUNDLE));
   for (const { entry, named } of WORKERS) {
     const place = join(folder, BUNDLE, named);
     await Deno.mkdir(dirname(place), { recursive: true });
