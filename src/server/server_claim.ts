@@ -81,6 +81,10 @@ function removeHolder(stateFolder: string, pid: number): void {
   }
 }
 
+/** Longest wait for the name of a server that has just taken the pool. */
+const NAME_MS = 500;
+const LOOK_MS = 20;
+
 /** Time for the previous server to end, beyond its drain. */
 const MARGIN_MS = 60_000;
 
@@ -113,7 +117,7 @@ export async function claimPool(
     return claim;
   } catch (cause) {
     if (cause instanceof TcError && cause.code === "lock_timeout") {
-      throw alreadyThere(cause, stateFolder);
+      throw alreadyThere(cause, await holderSoon(stateFolder));
     }
     // Without a writable state folder there is no history, but requests are
     // served.
@@ -160,8 +164,20 @@ function claimLater(locks: FileLocks, order: StartOrder): ServerClaim {
   });
 }
 
-function alreadyThere(cause: TcError, stateFolder: string): TcError {
-  const holder = readHolder(stateFolder);
+/**
+ * Returns the server that has the lock. Between taking it and writing its name, a
+ * busy machine may leave it standing for a while.
+ */
+async function holderSoon(stateFolder: string): Promise<Holder | null> {
+  for (let waitedMs = 0; waitedMs < NAME_MS; waitedMs += LOOK_MS) {
+    const holder = runningHolder(stateFolder);
+    if (holder !== null) return holder;
+    await systemClock.sleep(LOOK_MS);
+  }
+  return readHolder(stateFolder);
+}
+
+function alreadyThere(cause: TcError, holder: Holder | null): TcError {
   const who = holder === null
     ? "a server of this pool runs already"
     : `tc ${holder.version} (pid ${holder.pid}) serves this pool already ` +
