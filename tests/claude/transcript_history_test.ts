@@ -220,6 +220,16 @@ Deno.test("a look stops where it is told to, and goes on from there", async () =
   strictEqual(all.count, count);
 });
 
+Deno.test("a line with spaces, as other programs write JSON, states its answer too", async () => {
+  const spaced = JSON.stringify(JSON.parse(line()), null, 1)
+    .replaceAll(/\n\s*/g, " ");
+  const { answers } = await read(`${spaced}\n${line({ id: "msg_2" })}\n`);
+  deepStrictEqual(answers.map(({ messageId }) => messageId), [
+    "msg_1",
+    "msg_2",
+  ]);
+});
+
 Deno.test("an answer whose tool is given a conversation is no request", async () => {
   const input = { messages: [{ role: "user", content: "hello" }] };
   const call = { type: "tool_use", id: "toolu_1", name: "mcp__ask", input };

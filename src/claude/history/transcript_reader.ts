@@ -20,7 +20,7 @@ import { LastAnswer } from "./last_answer.ts";
 import { Needle } from "./byte_search.ts";
 
 /** A line that states the tokens of an answer has this, outside of its texts. */
-const USAGE = new Needle('"usage":{');
+const USAGE = new Needle('"usage"');
 const BY_USER = new Needle('"role":"user"');
 const CONTENT = new Needle('"content":');
 const OF_TOOL = new Needle('"tool_result"');

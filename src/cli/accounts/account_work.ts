@@ -6,6 +6,7 @@
  */
 
 import { accountsView } from "../../server/account_facts.ts";
+import { runningHolder } from "../../server/server_claim.ts";
 import { systemClock } from "../../system/clock.ts";
 import { type AccountsView, CONTROL } from "../../control/protocol.ts";
 import { EXIT, reasonOf, TcError, UsageError } from "../../errors.ts";
@@ -103,7 +104,9 @@ export async function tellServer(shell: Shell): Promise<boolean> {
     await shell.client().send("POST", CONTROL.reload, {});
     return true;
   } catch (cause) {
-    if (isNotRunning(cause)) return false;
+    // A config that cannot be read hides whether there is a server.
+    const isAlone = runningHolder(shell.paths.stateFolder) === null;
+    if (isNotRunning(cause) || isAlone) return false;
     const reason = reasonOf(cause);
     shell.output.say(`The running server did not apply the change: ${reason}`);
     shell.output.say("  tc reload   tries again");

@@ -106,7 +106,7 @@ export function oneLine(scene: Scene): Line {
   const { overlay } = scene.model;
   if (overlay !== null) return questionLine(overlay);
   const parts = [
-    [...verdict(scene, ""), ...free(scene, "free")],
+    [...verdict(scene, ""), ...free(scene, false)],
     nextReset(scene, { word: "next", hasWindow: false }),
     needed(scene),
   ].filter((part) => part.length > 0);
@@ -170,7 +170,7 @@ function poolLine(scene: Scene, width: number): Line {
       },
       { line: paying(scene), worth: 95 },
       { line: limited(scene), worth: 90 },
-      { line: free(scene, isFull ? "sessions free" : "free"), worth: 80 },
+      { line: free(scene, isFull), worth: 80 },
       {
         line: nextReset(scene, {
           word: isFull ? "next reset" : "next",
@@ -242,13 +242,14 @@ function verdict({ model, glyphs }: Scene, form: "word" | ""): Line {
   ];
 }
 
-function free({ model }: Scene, word: string): Line {
+function free({ model }: Scene, isNamed: boolean): Line {
   const { status } = model;
   if (status === null) return [];
   const { headroom } = status.capacity;
   // A green pool serves, however many sessions there are already.
   const isOpen = headroom === 0 && status.verdict.color === "green";
-  return isOpen ? [] : [span(`${headroom} ${word}`)];
+  const sessions = headroom === 1 ? "session free" : "sessions free";
+  return isOpen ? [] : [span(`${headroom} ${isNamed ? sessions : "free"}`)];
 }
 
 function nextReset(
