@@ -31,7 +31,7 @@ import type { Shell } from "../shell.ts";
 const ANSWERS_AT_ONCE = 20_000;
 const BYTES_AT_ONCE = 512 * 1024 * 1024;
 /** Fewer while another thread reads on: this one has nothing else to do last. */
-const ANSWERS_AT_ONCE_OF_TWO = 4_000;
+const ANSWERS_AT_ONCE_OF_TWO = 1_000;
 /** Less is read sooner than a second thread has started. */
 const TWO_THREADS_BYTES_MIN = 32 * 1024 * 1024;
 /** The server may write an answer's row later than the client writes its line. */

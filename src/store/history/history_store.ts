@@ -105,7 +105,7 @@ CREATE TABLE looks (
 const STEPS: readonly string[] = [NAMES + FILES + ANSWERS + SUMS + LOOKS];
 
 /** Pages that a look keeps, in KB: with the usual 2,000 it reads many again. */
-const KEPT_KB = 16_384;
+const KEPT_KB = 4_096;
 
 /** Opens the answers of the transcripts. Throws what openDatabase() throws. */
 export function openHistory(
