@@ -18,6 +18,8 @@ export function kernelText(path: string): string {
   }
   const { success, stdout } = new Deno.Command("cat", {
     args: [path],
+    // Without a language it reads nothing else.
+    clearEnv: true,
     stdin: "null",
     stderr: "null",
   }).outputSync();
